@@ -1,0 +1,1 @@
+//! The leadops binary: command line and console.

@@ -1,0 +1,174 @@
+//! The enriched lead: what the sales team is told, and what `target/` keeps.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{CreatedLead, LeadId, OwnerDocument, text};
+
+/// Stands for a lead's e-mail address that nobody knows.
+pub const UNKNOWN_EMAIL: &str = "unknown@example.com";
+/// Stands for an owner that nobody has assigned.
+pub const UNASSIGNED: &str = "Unassigned";
+/// Stands for any other value that nobody knows.
+pub const UNKNOWN: &str = "Unknown";
+
+/// How the search for the owner ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnerStatus {
+    /// The directory names an owner.
+    Assigned,
+    /// The directory has no document for the lead, or one without an owner.
+    Missing,
+    /// The directory could not be asked, or what it said could not be read.
+    LookupFailed,
+    /// The directory's document is about another lead.
+    Mismatch,
+}
+
+impl OwnerStatus {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Assigned => "assigned",
+            Self::Missing => "missing",
+            Self::LookupFailed => "lookup_failed",
+            Self::Mismatch => "mismatch",
+        }
+    }
+}
+
+/// A lead with its owner: the content of `{TARGET_PREFIX}enriched_{lead_id}.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnrichedLead {
+    /// The lead.
+    pub lead_id: LeadId,
+    /// Its name, one clean line.
+    pub display_name: String,
+    /// Its status in Close.
+    pub status_label: String,
+    /// When Close says it was created, as Close wrote it.
+    pub date_created: String,
+    /// Its e-mail address, or [`UNKNOWN_EMAIL`].
+    pub lead_email: String,
+    /// Its owner's display name, or [`UNASSIGNED`].
+    pub lead_owner: String,
+    /// Its funnel, or [`UNKNOWN`].
+    pub funnel: String,
+    /// When it was enriched last.
+    pub enriched_at: Timestamp,
+    /// Close's identity of the event.
+    #[serde(default)]
+    pub event_id: Option<String>,
+    /// When the webhook was accepted.
+    pub received_at: Timestamp,
+    /// How the search for the owner ended.
+    pub owner_status: OwnerStatus,
+    /// The event's `custom.*` values by their key without the prefix.
+    #[serde(default)]
+    pub custom: BTreeMap<String, Value>,
+}
+
+impl EnrichedLead {
+    /// Joins the event with what the owner directory said, `Err` being why it said nothing usable.
+    pub fn new(
+        created: &CreatedLead,
+        owner: Result<OwnerDocument, OwnerStatus>,
+        received_at: Timestamp,
+        enriched_at: Timestamp,
+    ) -> Self {
+        let (owner, status) = match owner {
+            Ok(document) if document.is_about_another(&created.lead_id) => {
+                (OwnerDocument::default(), OwnerStatus::Mismatch)
+            }
+            Ok(document) if document.lead_owner.is_some() => (document, OwnerStatus::Assigned),
+            Ok(document) => (document, OwnerStatus::Missing),
+            Err(status) => (OwnerDocument::default(), status),
+        };
+        Self {
+            lead_id: created.lead_id.clone(),
+            display_name: created.name(),
+            status_label: text::clean_or(created.status_label.as_deref().unwrap_or_default(), UNKNOWN),
+            date_created: text::clean_or(created.date_created.as_deref().unwrap_or_default(), UNKNOWN),
+            lead_email: owner.lead_email.unwrap_or_else(|| UNKNOWN_EMAIL.to_owned()),
+            lead_owner: owner.lead_owner.unwrap_or_else(|| UNASSIGNED.to_owned()),
+            funnel: owner.funnel.unwrap_or_else(|| UNKNOWN.to_owned()),
+            enriched_at,
+            event_id: created.event_id.clone(),
+            received_at,
+            owner_status: status,
+            custom: created.custom.clone(),
+        }
+    }
+
+    /// Whether the directory named an owner.
+    pub fn has_owner(&self) -> bool {
+        self.owner_status == OwnerStatus::Assigned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn created() -> CreatedLead {
+        CreatedLead {
+            lead_id: "lead_a".parse().unwrap(),
+            subscription_id: None,
+            event_id: Some("ev_1".to_owned()),
+            display_name: "Harbour\nLogistics".to_owned(),
+            status_label: None,
+            date_created: Some("2026-09-14T15:02:11".to_owned()),
+            custom: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn the_defaults_stand_in_and_the_status_says_why() {
+        for status in [OwnerStatus::Missing, OwnerStatus::LookupFailed] {
+            let lead =
+                EnrichedLead::new(&created(), Err(status), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+            assert_eq!(
+                (lead.lead_owner.as_str(), lead.lead_email.as_str(), lead.funnel.as_str()),
+                (UNASSIGNED, UNKNOWN_EMAIL, UNKNOWN)
+            );
+            assert_eq!((lead.owner_status, lead.display_name.as_str()), (status, "Harbour Logistics"));
+        }
+    }
+
+    #[test]
+    fn a_document_of_another_lead_gives_nothing_away() {
+        let document = OwnerDocument::parse(
+            br#"{"lead_id":"lead_b","lead_owner":"Sales North","lead_email":"b@example.com"}"#,
+        )
+        .unwrap();
+        let lead = EnrichedLead::new(&created(), Ok(document), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        assert_eq!(
+            (lead.owner_status, lead.lead_owner.as_str(), lead.lead_email.as_str()),
+            (OwnerStatus::Mismatch, UNASSIGNED, UNKNOWN_EMAIL)
+        );
+    }
+
+    #[test]
+    fn a_null_owner_keeps_the_rest_of_the_document() {
+        let document =
+            OwnerDocument::parse(br#"{"lead_id":"lead_a","lead_owner":null,"funnel":"Trade fair"}"#).unwrap();
+        let lead = EnrichedLead::new(&created(), Ok(document), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        assert_eq!((lead.owner_status, lead.funnel.as_str()), (OwnerStatus::Missing, "Trade fair"));
+    }
+
+    #[test]
+    fn survives_a_round_trip() {
+        let lead = EnrichedLead::new(
+            &created(),
+            Err(OwnerStatus::Missing),
+            Timestamp::UNIX_EPOCH,
+            Timestamp::UNIX_EPOCH,
+        );
+        let json = serde_json::to_string(&lead).unwrap();
+        assert_eq!(serde_json::from_str::<EnrichedLead>(&json).unwrap(), lead);
+    }
+}

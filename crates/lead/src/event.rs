@@ -1,0 +1,313 @@
+//! Close's webhook body.
+//!
+//! Shapes: <https://developer.close.com/api/resources/event-log>. Close adds keys and leaves others
+//! out; only what leadops needs is read, and only the lead's id is demanded. A field of an unexpected
+//! type is a field that is not there, never a reason to lose the lead.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Value, value::RawValue};
+
+use crate::{InvalidLeadId, LeadId, parse_time, text};
+
+/// What a well-signed webhook body turned out to be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Incoming {
+    /// A lead was created: ours to handle.
+    Created(Box<CreatedLead>),
+    /// Another event, to be answered with success and left alone.
+    Other {
+        /// Close's subscription that sent it.
+        subscription_id: Option<String>,
+        /// Its object type and action, such as `lead.updated`, cleaned and shortened.
+        kind: String,
+    },
+}
+
+/// The facts of a `lead.created` event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreatedLead {
+    /// The lead.
+    pub lead_id: LeadId,
+    /// Close's subscription that sent it.
+    pub subscription_id: Option<String>,
+    /// Close's identity of the event (`ev_…`).
+    pub event_id: Option<String>,
+    /// The lead's name: `data.display_name`, else `data.name`, as sent. Empty where Close sent none.
+    pub display_name: String,
+    /// `data.status_label`, as sent.
+    pub status_label: Option<String>,
+    /// `data.date_created` as sent, else the event's own time.
+    pub date_created: Option<String>,
+    /// The `custom.*` values, of any type, by their key without the prefix.
+    pub custom: BTreeMap<String, Value>,
+}
+
+/// A body that is no event of Close's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Not JSON, or not an object with an `event` object.
+    #[error("the body is not a Close event: {0}")]
+    NotAnEvent(String),
+    /// A `lead.created` event without a usable lead id.
+    #[error("the event's lead id is unusable: {0}")]
+    LeadId(#[from] InvalidLeadId),
+}
+
+impl Incoming {
+    /// Reads the raw bytes of a webhook.
+    ///
+    /// # Errors
+    /// [`Malformed`] where the bytes are no JSON object with an `event` object, or where a
+    /// `lead.created` event has no valid lead id.
+    pub fn parse(body: &[u8]) -> Result<Self, Malformed> {
+        let body: Body<'_> = object(body)?;
+        let event: Event<'_> = object(body.event.get().as_bytes())?;
+        let object_type = event.object_type.text().unwrap_or_default();
+        let action = event.action.text().unwrap_or_default();
+        let subscription_id = body.subscription_id.text();
+        if (object_type.as_str(), action.as_str()) != ("lead", "created") {
+            let kind = text::shorten(&format!("{object_type}.{action}"), 60);
+            return Ok(Self::Other { subscription_id, kind });
+        }
+        let data = event.data.object();
+        let field = |name: &str| data.get(name).and_then(|raw| Loose(Some(raw)).text());
+        let id = event
+            .lead_id
+            .text()
+            .or_else(|| event.object_id.text())
+            .or_else(|| field("id"))
+            .unwrap_or_default();
+        Ok(Self::Created(Box::new(CreatedLead {
+            lead_id: id.parse()?,
+            subscription_id,
+            event_id: event.id.text(),
+            display_name: field("display_name")
+                .filter(|n| !text::clean(n).is_empty())
+                .or_else(|| field("name"))
+                .unwrap_or_default(),
+            status_label: field("status_label"),
+            date_created: field("date_created").or_else(|| event.date_created.text()),
+            custom: data
+                .iter()
+                .filter_map(|(key, raw)| Some((key.strip_prefix("custom.")?.to_owned(), value_of(raw))))
+                .collect(),
+        })))
+    }
+}
+
+impl CreatedLead {
+    /// The name for people to read: one clean line, the id where Close sent no name.
+    pub fn name(&self) -> String {
+        text::clean_or(&self.display_name, self.lead_id.as_str())
+    }
+
+    /// When the lead was created, where Close sent a readable time.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        parse_time(self.date_created.as_deref()?)
+    }
+}
+
+/// Reads a JSON object. (serde would take an array for a struct as well.)
+fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Malformed> {
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return Err(Malformed::NotAnEvent("it is no JSON object with an event object".to_owned()));
+    }
+    serde_json::from_slice(json).map_err(|e| Malformed::NotAnEvent(text::shorten(&e.to_string(), 200)))
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    subscription_id: Loose<'a>,
+    #[serde(borrow)]
+    event: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, default)]
+    id: Loose<'a>,
+    #[serde(borrow, default)]
+    date_created: Loose<'a>,
+    #[serde(borrow, default)]
+    object_type: Loose<'a>,
+    #[serde(borrow, default)]
+    object_id: Loose<'a>,
+    #[serde(borrow, default)]
+    lead_id: Loose<'a>,
+    #[serde(borrow, default)]
+    action: Loose<'a>,
+    #[serde(borrow, default)]
+    data: Loose<'a>,
+}
+
+/// A value of any type, read later and leniently.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+struct Loose<'a>(#[serde(borrow)] Option<&'a RawValue>);
+
+impl<'a> Loose<'a> {
+    /// The value as text, where it is a JSON string.
+    fn text(&self) -> Option<String> {
+        serde_json::from_str::<LossyText>(self.0?.get()).ok().map(|text| text.0)
+    }
+
+    /// The value's fields, where it is a JSON object.
+    fn object(&self) -> BTreeMap<String, &'a RawValue> {
+        let Some(raw) = self.0 else { return BTreeMap::new() };
+        serde_json::from_str::<BTreeMap<LossyText, &'a RawValue>>(raw.get())
+            .map(|fields| fields.into_iter().map(|(key, value)| (key.0, value)).collect())
+            .unwrap_or_default()
+    }
+}
+
+/// A JSON value; where it cannot be held (a number out of every range, half a surrogate pair), its
+/// JSON text as a string, so that nothing is lost.
+fn value_of(raw: &RawValue) -> Value {
+    serde_json::from_str(raw.get()).unwrap_or_else(|_| {
+        serde_json::from_str::<LossyText>(raw.get()).map_or_else(|_| raw.get().into(), |text| text.0.into())
+    })
+}
+
+/// A JSON string in which half a surrogate pair (`"\ud800"`, which Python's encoder can write) is
+/// replaced instead of refused.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct LossyText(String);
+
+impl<'de> Deserialize<'de> for LossyText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = LossyText;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<LossyText, E> {
+                Ok(LossyText(text.to_owned()))
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<LossyText, E> {
+                Ok(LossyText(String::from_utf8_lossy(bytes).into_owned()))
+            }
+        }
+        deserializer.deserialize_bytes(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn created(event: Value) -> CreatedLead {
+        match Incoming::parse(json!({"subscription_id": "whsub_1", "event": event}).to_string().as_bytes()) {
+            Ok(Incoming::Created(lead)) => *lead,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn reads_the_samples() {
+        let sample = include_bytes!("../../../tests/samples/lead_created_01_oauth_app.json");
+        let Ok(Incoming::Created(lead)) = Incoming::parse(sample) else { panic!("not created") };
+        assert_eq!(lead.lead_id.as_str(), "lead_YeOvwVn9XDXT4sNWmWZQargtcJoaCKMuFOzIf1cAATp");
+        assert_eq!(lead.display_name, "Marlowe Quill");
+        assert_eq!(lead.status_label.as_deref(), Some("Potential"));
+        assert_eq!(lead.date_created.as_deref(), Some("2026-09-14T15:02:11.642000+00:00"));
+        assert_eq!(lead.event_id.as_deref(), Some("ev_uG3lsB8HfjbovfMOrixNvD"));
+        assert_eq!(lead.subscription_id.as_deref(), Some("whsub_2l329YJ4Ds2RiLBHVBGS55"));
+        assert_eq!(
+            lead.custom.get("cf_JoYjCWQFCxN1a9BfVA1sSblT11L2ntOSoVHm4mLUEka"),
+            Some(&json!("10400021"))
+        );
+        for sample in [
+            &include_bytes!("../../../tests/samples/lead_created_02_other_key_order.json")[..],
+            include_bytes!("../../../tests/samples/lead_created_03_api_key_company.json"),
+            include_bytes!("../../../tests/samples/lead_created_05_unicode_and_markup.json"),
+        ] {
+            assert!(matches!(Incoming::parse(sample), Ok(Incoming::Created(_))));
+        }
+        let other = include_bytes!("../../../tests/samples/other_lead_updated.json");
+        assert!(matches!(Incoming::parse(other), Ok(Incoming::Other { kind, .. }) if kind == "lead.updated"));
+    }
+
+    #[test]
+    fn only_lead_created_is_ours() {
+        for (object_type, action) in
+            [("contact", "created"), ("lead", "updated"), ("lead", "deleted"), ("activity.note", "created")]
+        {
+            let body = json!({"event": {"object_type": object_type, "action": action, "lead_id": "lead_a", "data": null}});
+            assert!(matches!(Incoming::parse(body.to_string().as_bytes()), Ok(Incoming::Other { .. })));
+        }
+    }
+
+    #[test]
+    fn nulls_wrong_types_and_missing_fields_lose_no_lead() {
+        let lead = created(json!({"object_type": "lead", "action": "created", "lead_id": "lead_a"}));
+        assert_eq!((lead.name(), lead.custom.len(), lead.created_at()), ("lead_a".to_owned(), 0, None));
+        let lead = created(json!({
+            "object_type": "lead", "action": "created", "object_id": "lead_b", "user_id": null, "id": 7, "lead_id": null,
+            "date_created": "2026-09-14T15:02:11", "data": {"display_name": ["x"], "name": "B", "status_label": 5, "date_created": null,
+            "custom.cf_1": [1, "two"], "custom.cf_2": {"a": null}, "custom.": true, "other": 1e3},
+        }));
+        assert_eq!(lead.lead_id.as_str(), "lead_b");
+        assert_eq!(lead.name(), "B");
+        assert_eq!(lead.status_label, None);
+        assert!(lead.created_at().is_some());
+        assert_eq!(lead.custom.len(), 3);
+    }
+
+    #[test]
+    fn numbers_out_of_range_and_half_surrogates_lose_no_lead() {
+        let body = br#"{"event":{"object_type":"lead","action":"created","lead_id":"lead_a","data":{"display_name":"A\ud800B","custom.n":1e999,"custom.s":"\udc00","\ud800":1}}}"#;
+        let Ok(Incoming::Created(lead)) = Incoming::parse(body) else { panic!("not created") };
+        assert!(lead.display_name.starts_with('A') && lead.display_name.ends_with('B'));
+        assert_eq!(lead.custom.get("n"), Some(&json!("1e999")));
+        assert!(lead.custom.get("s").is_some_and(Value::is_string));
+    }
+
+    #[test]
+    fn junk_is_malformed_and_hostile_ids_are_refused() {
+        for body in [
+            &b""[..],
+            b"null",
+            b"[]",
+            b"{}",
+            b"{\"event\":null}",
+            b"{\"event\":[1]}",
+            b"not json",
+            b"\xff\xfe",
+            b"{\"event\":{}",
+        ] {
+            assert!(matches!(Incoming::parse(body), Err(Malformed::NotAnEvent(_))), "{body:?}");
+        }
+        for id in ["../../x", "lead_a/../b", "lead_\u{202e}", ""] {
+            let body =
+                json!({"event": {"object_type": "lead", "action": "created", "lead_id": id}}).to_string();
+            assert!(matches!(Incoming::parse(body.as_bytes()), Err(Malformed::LeadId(_))), "{id:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Incoming::parse(&body);
+        }
+
+        #[test]
+        fn any_name_is_kept_as_sent(name in any::<String>()) {
+            let lead = created(json!({"object_type": "lead", "action": "created", "lead_id": "lead_a", "data": {"display_name": name}}));
+            if !text::clean(&name).is_empty() {
+                prop_assert_eq!(&lead.display_name, &name);
+            }
+            prop_assert!(!lead.name().is_empty());
+        }
+    }
+}

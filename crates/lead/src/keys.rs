@@ -1,0 +1,133 @@
+//! Object keys: the names on the wire.
+
+use jiff::Timestamp;
+
+use crate::LeadId;
+
+/// The raw event, exact signed bytes: `{prefix}crm_event_{lead_id}.json`.
+pub fn raw(prefix: &str, lead: &LeadId) -> String {
+    format!("{prefix}crm_event_{lead}.json")
+}
+
+/// The lead of a raw event's key, the reverse of [`raw`].
+pub fn lead_of_raw(prefix: &str, key: &str) -> Option<LeadId> {
+    key.strip_prefix(prefix)?.strip_prefix("crm_event_")?.strip_suffix(".json")?.parse().ok()
+}
+
+/// The enriched lead: `{prefix}enriched_{lead_id}.json`.
+pub fn enriched(prefix: &str, lead: &LeadId) -> String {
+    format!("{prefix}enriched_{lead}.json")
+}
+
+/// The receipt of one alert on one channel: `receipts/{lead_id}/{channel}/{alert}.json`.
+///
+/// `channel` and `alert` are names of ours, without a slash.
+pub fn receipt(lead: &LeadId, channel: &str, alert: &str) -> String {
+    format!("{}{channel}/{alert}.json", receipts_of(lead))
+}
+
+/// Where all receipts of a lead are.
+pub fn receipts_of(lead: &LeadId) -> String {
+    format!("receipts/{lead}/")
+}
+
+/// The kept copy of a deleted dead letter. `id` is the dead letter's; whatever is not a letter, digit
+/// or hyphen in it becomes a hyphen.
+pub fn deleted(id: &str) -> String {
+    let safe: String =
+        id.chars().take(128).map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    format!("deleted/{safe}.json")
+}
+
+/// Where the journal is.
+pub const JOURNAL: &str = "journal/";
+/// What stands for the lead in the key of an entry that is about none.
+const NO_LEAD: &str = "-";
+/// Later than any time that an entry can have, in microseconds since 1970: the year 2286.
+const END_OF_TIME: i64 = 9_999_999_999_999_999;
+
+/// The parts of a journal entry's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalKey {
+    /// When it happened, to the microsecond.
+    pub at: Timestamp,
+    /// The stage's name.
+    pub stage: String,
+    /// The lead it is about.
+    pub lead: Option<LeadId>,
+    /// Tells entries of the same microsecond apart.
+    pub nonce: u32,
+}
+
+impl JournalKey {
+    /// `journal/{time}/{stage}/{lead}/{nonce}`, the time counted backwards in 16 digits: an ascending
+    /// listing yields the newest entry first, and the key alone says time, stage and lead.
+    pub fn to_key(&self) -> String {
+        let lead = self.lead.as_ref().map_or(NO_LEAD, LeadId::as_str);
+        format!("{}{}/{lead}/{:08x}", Self::first_at(self.at), self.stage, self.nonce)
+    }
+
+    /// The start of the keys of all entries at `at`. Keys from here on are of that time or older.
+    pub fn first_at(at: Timestamp) -> String {
+        format!("{JOURNAL}{:016}/", END_OF_TIME - at.as_microsecond().clamp(0, END_OF_TIME))
+    }
+
+    /// The reverse of [`JournalKey::to_key`].
+    pub fn parse(key: &str) -> Option<Self> {
+        let mut parts = key.strip_prefix(JOURNAL)?.split('/');
+        let (time, stage, lead, nonce) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let backwards: i64 = time.parse().ok()?;
+        Some(Self {
+            at: Timestamp::from_microsecond(END_OF_TIME.checked_sub(backwards)?).ok()?,
+            stage: stage.to_owned(),
+            lead: if lead == NO_LEAD { None } else { Some(lead.parse().ok()?) },
+            nonce: u32::from_str_radix(nonce, 16).ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_lead() -> impl Strategy<Value = LeadId> {
+        "lead_[A-Za-z0-9]{1,64}".prop_map(|id| id.parse().unwrap())
+    }
+
+    #[test]
+    fn the_names_on_the_wire() {
+        let lead: LeadId = "lead_a1".parse().unwrap();
+        assert_eq!(raw("source/", &lead), "source/crm_event_lead_a1.json");
+        assert_eq!(enriched("target/", &lead), "target/enriched_lead_a1.json");
+        assert_eq!(receipt(&lead, "slack", "new"), "receipts/lead_a1/slack/new.json");
+        assert_eq!(deleted("../x/1"), "deleted/---x-1.json");
+    }
+
+    proptest! {
+        #[test]
+        fn a_raw_key_gives_its_lead_back(lead in any_lead(), prefix in "[a-z]{0,5}/?") {
+            prop_assert_eq!(lead_of_raw(&prefix, &raw(&prefix, &lead)), Some(lead));
+        }
+
+        #[test]
+        fn no_key_panics(key in any::<String>()) {
+            let _ = (lead_of_raw("source/", &key), JournalKey::parse(&key), deleted(&key));
+        }
+
+        #[test]
+        fn ascending_journal_keys_are_newest_first(a in 0i64..4_000_000_000_000_000, b in 0i64..4_000_000_000_000_000, lead in any_lead(), nonce: u32) {
+            let key = |micros, stage: &str| JournalKey { at: Timestamp::from_microsecond(micros).unwrap(), stage: stage.to_owned(), lead: Some(lead.clone()), nonce };
+            let (first, second) = (key(a, "received"), key(b, "dead"));
+            prop_assert_eq!(JournalKey::parse(&first.to_key()), Some(first.clone()));
+            if a != b {
+                prop_assert_eq!(a > b, first.to_key() < second.to_key());
+            }
+            prop_assert!(first.to_key() >= JournalKey::first_at(first.at));
+        }
+    }
+}

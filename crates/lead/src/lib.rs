@@ -1,0 +1,27 @@
+//! What a lead is: Close's event, the owner document, the enriched lead, object keys and the texts
+//! of the alerts.
+//!
+//! Pure: no I/O, no clock, no randomness. Everything that comes from outside is checked once, here,
+//! and is a type afterwards.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod email;
+mod enriched;
+mod event;
+mod id;
+pub mod keys;
+mod owner;
+pub mod slack;
+pub mod text;
+mod time;
+
+pub use enriched::{EnrichedLead, OwnerStatus, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL};
+pub use event::{CreatedLead, Incoming, Malformed};
+pub use id::{InvalidLeadId, LeadId};
+pub use jiff::Timestamp;
+pub use owner::{BrokenOwner, OwnerDocument};
+pub use time::{from_millis, parse_time};
+
+mod alert;
+pub use alert::{Alert, AlertKind};

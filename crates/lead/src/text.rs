@@ -1,0 +1,177 @@
+//! Making text from outside harmless: cleaning, shortening, escaping.
+//!
+//! A lead's name is written by strangers. It may hold control and bidirectional characters, Slack
+//! markup, or ten thousand letters. These functions are the only ones that alerts, mail headers and
+//! terminals take such text through.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+/// The mark that stands where text was cut.
+pub const ELLIPSIS: char = '…';
+
+/// One line without control, bidirectional or invisible formatting characters.
+///
+/// White space of any kind, line breaks included, becomes one space; the ends are trimmed. The joiner
+/// U+200D stays, because emoji are made with it.
+pub fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    let mut space = false;
+    for c in text.chars() {
+        if c.is_whitespace() || c.is_control() {
+            space = true;
+        } else if !is_formatting(c) {
+            if space && !cleaned.is_empty() {
+                cleaned.push(' ');
+            }
+            space = false;
+            cleaned.push(c);
+        }
+    }
+    cleaned
+}
+
+/// Characters that show nothing themselves but change how their neighbours are shown.
+///
+/// Bidirectional controls (UAX #9), zero-width spaces, soft hyphen, interlinear annotations, language
+/// tags, variation selectors of the supplement, and the byte order mark.
+pub fn is_formatting(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// `text` cleaned, or `instead` where nothing is left of it.
+pub fn clean_or(text: &str, instead: &str) -> String {
+    let cleaned = clean(text);
+    if cleaned.is_empty() { instead.to_owned() } else { cleaned }
+}
+
+/// `text` cleaned and of at most `longest` characters, the last one an ellipsis where it was cut.
+///
+/// Cuts between grapheme clusters, so that no letter loses its accent and no emoji falls apart.
+pub fn shorten(text: &str, longest: usize) -> String {
+    shorten_with(&clean(text), longest, |cluster| cluster.chars().count(), str::to_owned)
+}
+
+/// `text` cleaned, escaped for Slack (`&`, `<`, `>`) and of at most `longest` UTF-16 units.
+///
+/// Slack does not say which unit its limits are in; UTF-16 units are the most cautious that a
+/// JavaScript or Java service would use. An entity is never cut in half.
+/// <https://docs.slack.dev/messaging/formatting-message-text#escaping>
+pub fn slack(text: &str, longest: usize) -> String {
+    shorten_with(&clean(text), longest, |cluster| utf16(&escape_slack(cluster)), escape_slack)
+}
+
+/// The number of UTF-16 units in `text`.
+pub fn utf16(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+fn escape_slack(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Takes clusters while they fit, keeping room for the ellipsis.
+fn shorten_with(
+    text: &str,
+    longest: usize,
+    size: impl Fn(&str) -> usize,
+    write: impl Fn(&str) -> String,
+) -> String {
+    let mut written = String::new();
+    let mut used = 0;
+    // How far `written` may be kept if the rest turns out not to fit.
+    let mut keep = 0;
+    for cluster in text.graphemes(true) {
+        used += size(cluster);
+        if used > longest {
+            written.truncate(keep);
+            if longest > 0 {
+                written.truncate(written.trim_end().len());
+                written.push(ELLIPSIS);
+            }
+            return written;
+        }
+        written.push_str(&write(cluster));
+        if used < longest {
+            keep = written.len();
+        }
+    }
+    written
+}
+
+/// `text` in printable ASCII: letters lose their accents, other scripts are spelt in Latin letters,
+/// what has no spelling goes.
+pub fn ascii(text: &str) -> String {
+    let folded = deunicode::deunicode_with_tofu(&clean(text), "");
+    clean(&folded).chars().filter(|c| matches!(c, ' '..='~')).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn clean_leaves_one_harmless_line() {
+        assert_eq!(
+            clean("line one\nline two\twith tab \u{202e} reversed"),
+            "line one line two with tab reversed"
+        );
+        assert_eq!(clean("\u{1b}[31mred\u{7}\u{9b}2J"), "[31mred 2J");
+        assert_eq!(clean("  a\u{200b}b\u{feff}c  "), "abc");
+        assert_eq!(clean("👩\u{200d}🚀"), "👩\u{200d}🚀");
+    }
+
+    #[test]
+    fn shorten_cuts_between_clusters_and_marks_the_cut() {
+        assert_eq!(shorten("Harbour", 7), "Harbour");
+        assert_eq!(shorten("Harbour", 6), "Harbo…");
+        assert_eq!(shorten("e\u{301}e\u{301}e\u{301}", 4), "e\u{301}…");
+        assert_eq!(shorten("abc", 1), "…");
+        assert_eq!(shorten("abc", 0), "");
+        assert_eq!(shorten("ab cd", 4), "ab…");
+    }
+
+    #[test]
+    fn slack_escapes_before_it_cuts() {
+        assert_eq!(slack("Zoë <!channel> & Söhne", 200), "Zoë &lt;!channel&gt; &amp; Söhne");
+        assert_eq!(slack("a&b", 6), "a…");
+        assert_eq!(slack("a&b", 7), "a&amp;b");
+    }
+
+    #[test]
+    fn ascii_folds_to_letters() {
+        assert_eq!(ascii("Zoë & Söhne\r\nBcc: x"), "Zoe & Sohne Bcc: x");
+        assert_eq!(ascii("\u{7f}\u{0}"), "");
+        assert!(ascii("株式会社 🚀").is_ascii());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_out(text in any::<String>(), longest in 0usize..200) {
+            let escaped = slack(&text, longest);
+            prop_assert!(utf16(&escaped) <= longest);
+            prop_assert!(!escaped.contains(['<', '>']));
+            for (at, _) in escaped.match_indices('&') {
+                let rest = escaped.get(at..).unwrap_or_default();
+                prop_assert!(["&amp;", "&lt;", "&gt;"].iter().any(|e| rest.starts_with(e)), "{escaped:?}");
+            }
+            let short = shorten(&text, longest);
+            prop_assert!(short.chars().count() <= longest);
+            prop_assert!(!short.chars().any(|c| c.is_control() || is_formatting(c)));
+            prop_assert!(ascii(&text).bytes().all(|b| (b' '..=b'~').contains(&b)));
+            prop_assert_eq!(clean(&clean(&text)), clean(&text));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The ports that reach other people's servers: owner directory, Slack, SMTP.

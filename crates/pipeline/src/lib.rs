@@ -1,0 +1,1 @@
+//! The stages ingest, process and notify, over small ports.
