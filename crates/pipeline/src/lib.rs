@@ -1,1 +1,32 @@
 //! The stages ingest, process and notify, over small ports.
+//!
+//! A lead's path: [`ingest`] checks and keeps the webhook → the delay queue holds it back →
+//! [`process`] looks the owner up and writes the enriched lead → the notification queue →
+//! [`notify`] tells the team, once per channel, proven by a [`receipt`]. Every step leaves an
+//! [`Entry`] in the journal.
+//!
+//! Nothing here does I/O, reads a clock or rolls dice: all that comes in through [`ports`], so that
+//! the same code runs in one process, in Lambda functions and in a simulator.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod code;
+mod fault;
+mod happened;
+pub mod ingest;
+pub mod job;
+pub mod notify;
+pub mod ports;
+pub mod process;
+mod progress;
+pub mod receipt;
+pub mod recorder;
+mod settings;
+pub mod signature;
+
+pub use code::Code;
+pub use fault::Fault;
+pub use happened::{Entry, Happened, Stage};
+pub use progress::{Counted, Ended, Progress, State};
+pub use recorder::{Function, Recorder};
+pub use settings::{Channel, Settings};

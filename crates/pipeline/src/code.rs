@@ -1,0 +1,276 @@
+//! The codes of everything that can go wrong.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $cause:literal, $remedy:literal;)*) => {
+        /// A kind of failure. Dead letters, logs, the journal, the console and `leadops explain`
+        /// show the same code, cause and remedy.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(into = "&'static str", try_from = "std::borrow::Cow<'_, str>")]
+        pub enum Code {
+            $(#[doc = $cause] $name,)*
+        }
+
+        impl Code {
+            /// All codes, in order.
+            pub const ALL: &[Code] = &[$(Code::$name),*];
+
+            /// The code as written, such as `LO204`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $text,)* }
+            }
+
+            /// Why it happens, one sentence.
+            pub fn cause(self) -> &'static str {
+                match self { $(Code::$name => $cause,)* }
+            }
+
+            /// What to do about it.
+            pub fn remedy(self) -> &'static str {
+                match self { $(Code::$name => $remedy,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    SignatureMissing = "LO101",
+        "The request has no usable close-sig-hash and close-sig-timestamp headers.",
+        "Only Close should call this address; if it was Close, check that no proxy drops the two headers.";
+    SignatureWrong = "LO102",
+        "The signature matches none of the configured keys.",
+        "Compare CLOSE_SIGNATURE_KEY with the subscription's signature_key in Close (64 hex digits), then set the subscription active again if Close has paused it.";
+    SignatureStale = "LO103",
+        "The signature is genuine, but its timestamp is outside the freshness window.",
+        "Check this machine's clock; widen SIGNATURE_MAX_AGE_SECONDS if Close delivers later than that.";
+    EventMalformed = "LO104",
+        "The body is not a Close event.",
+        "Look at the sender: Close sends a JSON object with an event object in it.";
+    LeadIdUnusable = "LO105",
+        "The event names no lead, or one whose id is not lead_ and 1 to 64 letters or digits.",
+        "Look at the sender: such an id could leave its folder, so the event is refused.";
+    BodyTooLarge = "LO106",
+        "The body is larger than 1 MiB.",
+        "Look at the sender: Close's events are a few kilobytes.";
+    NotStored = "LO107",
+        "The event could not be made durable, so it was not accepted.",
+        "Nothing is lost: Close sends it again for three days. Mend the storage (see the error beside this one).";
+
+    JobUnreadable = "LO111",
+        "A message of the delay queue is no job.",
+        "Look at its body with `leadops dead show ID`; edit and redrive it, or delete it (a copy is kept).";
+    RawEventGone = "LO112",
+        "The raw event that the message points to does not exist.",
+        "Restore the object, then redrive; or delete the dead letter (a copy is kept).";
+    RawEventUnreadable = "LO113",
+        "The raw event is no lead.created event of Close's.",
+        "Look at the object; mend it and redrive, or delete the dead letter (a copy is kept).";
+    RawEventMismatch = "LO114",
+        "The raw event is about another lead than its key says.",
+        "Somebody wrote to the source folder by hand: mend the object and redrive, or delete the dead letter.";
+
+    OwnerMissing = "LO121",
+        "No owner is assigned to the lead yet.",
+        "Nothing to do: the alert goes out without an owner and a follow-up comes when one is assigned.";
+    OwnerLookupFailed = "LO122",
+        "The owner directory could not be asked.",
+        "Nothing is lost: the alert goes out without an owner. Check LOOKUP_BASE_URL and the directory's health.";
+    OwnerBroken = "LO123",
+        "The owner document is not a JSON object.",
+        "Mend the document; the lead is looked up again by itself, or at once with `leadops requeue LEAD_ID`.";
+    OwnerMismatch = "LO124",
+        "The owner document is about another lead.",
+        "Mend the document; the lead is looked up again by itself, or at once with `leadops requeue LEAD_ID`.";
+    OwnerDirectoryGone = "LO125",
+        "The owner directory does not exist (NoSuchBucket).",
+        "Correct LOOKUP_BUCKET or LOOKUP_BASE_URL: until then no lead gets an owner.";
+
+    SlackRateLimited = "LO201",
+        "Slack asks to wait (429).",
+        "Nothing to do: the wait is kept in full and the alert goes out afterwards.";
+    SlackUnavailable = "LO202",
+        "Slack could not be reached or answered with a server error.",
+        "Check https://slack-status.com and this machine's network; then redrive.";
+    SlackUnknown = "LO203",
+        "Slack did not answer in time: the alert may have been posted.",
+        "Look into the channel; redriving sends it again, labelled as a possible repeat.";
+    SlackWebhookGone = "LO204",
+        "Slack says that the incoming webhook no longer exists.",
+        "Make a new incoming webhook, put its URL into SLACK_WEBHOOK_URL (or its secret), then redrive.";
+    SlackPayloadRefused = "LO205",
+        "Slack refuses the message itself.",
+        "Look at the alert with `leadops dead show ID`; correct the lead or report it as a bug, then redrive.";
+    SlackForbidden = "LO206",
+        "Slack forbids posting with this webhook.",
+        "Ask a Slack administrator to allow the app or to renew the webhook, then redrive.";
+    SlackChannelClosed = "LO207",
+        "The Slack channel is archived or its team is disabled.",
+        "Unarchive the channel or make a webhook for another one, then redrive.";
+    SlackNotConfigured = "LO208",
+        "An alert is due on Slack, but no webhook URL is configured.",
+        "Set SLACK_WEBHOOK_URL and restart, then redrive; or switch the channel off with USE_SLACK=false.";
+    AlertUnreadable = "LO211",
+        "A message of the notification queue is no alert.",
+        "Look at its body with `leadops dead show ID`; edit and redrive it, or delete it (a copy is kept).";
+    EnrichedLeadGone = "LO212",
+        "The enriched lead that the alert is about does not exist or cannot be read.",
+        "Process the lead again with `leadops requeue LEAD_ID`.";
+    MailRefused = "LO221",
+        "The mail server refuses the message for good.",
+        "Check EMAIL_FROM, EMAIL_TO and the credentials in SMTP_URL, then redrive.";
+    MailUnavailable = "LO222",
+        "The mail server could not be reached or asks to try later.",
+        "Check the server that SMTP_URL names, then redrive.";
+    MailUnknown = "LO223",
+        "The mail server did not confirm in time: the mail may have been sent.",
+        "Look into the mailbox; redriving sends it again, labelled as a possible repeat.";
+    MailNotConfigured = "LO228",
+        "An alert is due by e-mail, but no mail server is configured.",
+        "Set SMTP_URL, EMAIL_FROM and EMAIL_TO and restart, then redrive; or switch the channel off with USE_EMAIL=false.";
+
+    StorageFull = "LO401",
+        "The disk or the database is full.",
+        "Make room; the pipeline goes on by itself, without a restart.";
+    StorageReadOnly = "LO402",
+        "The data folder or its file cannot be written.",
+        "Make it writable for this user; the pipeline goes on by itself.";
+    StorageFailed = "LO403",
+        "The storage failed.",
+        "Check the disk and the system log; the pipeline tries again by itself.";
+    StorageNewer = "LO404",
+        "The file was made by a newer version of leadops.",
+        "Use that version, or another folder with --data.";
+    StorageDamaged = "LO405",
+        "The file is damaged or is no leadops database; nothing in it was changed.",
+        "Keep it, restore a backup beside it, and start with --data on the restored folder.";
+    Abandoned = "LO406",
+        "The message was taken as often as allowed without an outcome: its worker stopped or hung each time.",
+        "Look at the log lines of that time with `leadops logs --lead LEAD_ID`, then redrive.";
+    AlreadyRunning = "LO407",
+        "Another `leadops up` already works on this folder.",
+        "Stop it, or give this one a folder of its own with --data.";
+    NoPipeline = "LO408",
+        "There is no pipeline in this folder.",
+        "Start one with `leadops up`, or name its folder with --data or LEADOPS_DATA.";
+
+    ReadOnly = "LO501",
+        "This environment is read-only.",
+        "Leave --read-only out, or remove read_only from the environment in the config file.";
+    NoSuchDeadLetter = "LO502",
+        "There is no dead letter with this id.",
+        "List them with `leadops dead list`; it may have been redriven or deleted meanwhile.";
+    NoSuchLead = "LO503",
+        "No lead with this id has been accepted.",
+        "Check the id with `leadops leads --match TEXT`.";
+    NotEnriched = "LO504",
+        "The lead is not enriched yet, so there is nothing to send.",
+        "Wait until it is due (`leadops pending`), or process it now with `leadops requeue LEAD_ID`.";
+    NoReceipt = "LO505",
+        "No receipt came in time: the alert is still queued.",
+        "Check that `leadops up` is running and see `leadops status`; the alert is sent once it is.";
+    EditRefused = "LO506",
+        "The edited message would not be readable.",
+        "Nothing was changed; edit it again and keep it a JSON object with its lead_id.";
+    NotConfirmed = "LO507",
+        "The action was not confirmed.",
+        "Run it again with --yes, or with --dry-run to see what it would touch.";
+    WebhookRefused = "LO508",
+        "The webhook refused the event.",
+        "See its code in the answer with `leadops explain CODE`.";
+    WebhookUnreachable = "LO509",
+        "The webhook could not be reached.",
+        "Check that `leadops up` is listening there; name another address with --to URL.";
+    DeliveryFailed = "LO510",
+        "The alert was tried and failed.",
+        "See the code beside this line, and `leadops dead list`.";
+
+    Usage = "LO901",
+        "The command line is not understood.",
+        "See `leadops --help` or `leadops COMMAND --help`.";
+    SignatureKeyBad = "LO902",
+        "A signature key is not 64 hex digits.",
+        "Copy signature_key from Close's answer to POST /api/v1/webhook/ as it is.";
+    SignatureKeyMissing = "LO903",
+        "No signature key is configured, so no webhook could be trusted.",
+        "Set CLOSE_SIGNATURE_KEY; for a try-out on this machine alone, LEADOPS_ALLOW_UNSIGNED=true.";
+    AddressUnusable = "LO904",
+        "The address cannot be listened on.",
+        "Choose another with --listen ADDR, or stop the program that uses it.";
+    FolderUnusable = "LO905",
+        "The data folder cannot be used.",
+        "Choose another with --data DIR, or make it writable for this user.";
+    SettingBad = "LO906",
+        "A setting has a value that it cannot have.",
+        "Correct it; `leadops config` shows every setting and where its value came from.";
+    ConfigFileBad = "LO907",
+        "The config file cannot be read.",
+        "Correct the line that the message names.";
+    NoSuchEnvironment = "LO908",
+        "The config file has no environment of this name.",
+        "See `leadops config` for the names.";
+    UnsignedExposed = "LO909",
+        "Unsigned webhooks are only allowed on a loopback address.",
+        "Set CLOSE_SIGNATURE_KEY, or listen on 127.0.0.1.";
+    TerminalMissing = "LO910",
+        "This needs a terminal.",
+        "Run it in one, or use --json, --yes or --headless.";
+    Internal = "LO999",
+        "A bug in leadops.",
+        "Please report it with the message; nothing that was accepted is lost.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A text that is no code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no such code: {0:?}")]
+pub struct UnknownCode(String);
+
+impl FromStr for Code {
+    type Err = UnknownCode;
+
+    /// Reads `LO204`, in any case.
+    fn from_str(text: &str) -> Result<Self, UnknownCode> {
+        let found = Self::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(text.trim()));
+        found.copied().ok_or_else(|| UnknownCode(lead::text::shorten(text, 40)))
+    }
+}
+
+impl From<Code> for &'static str {
+    fn from(code: Code) -> Self {
+        code.as_str()
+    }
+}
+
+impl TryFrom<std::borrow::Cow<'_, str>> for Code {
+    type Error = UnknownCode;
+
+    fn try_from(text: std::borrow::Cow<'_, str>) -> Result<Self, UnknownCode> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_unique_ordered_and_explained_in_one_line() {
+        let texts: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert!(texts.is_sorted_by(|a, b| a < b), "{texts:?}");
+        for code in Code::ALL {
+            assert_eq!(code.as_str().to_lowercase().parse(), Ok(*code));
+            for line in [code.cause(), code.remedy()] {
+                assert!(line.ends_with('.') && !line.contains('\n'), "{code}: {line}");
+            }
+        }
+        assert!("LO000".parse::<Code>().is_err());
+    }
+}

@@ -1,0 +1,354 @@
+//! What can happen to a lead: one type, from which the journal entry, the log line and the story on
+//! the screen are made.
+
+use lead::{AlertKind, LeadId, OwnerStatus, Timestamp, keys::JournalKey, text};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Channel, Code, Function,
+    ports::{Level, Queue},
+};
+
+/// One thing that happened, as the journal keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// To which lead, where it is about one.
+    pub lead_id: Option<LeadId>,
+    /// Tells entries of the same moment apart.
+    pub nonce: u32,
+    /// What.
+    #[serde(flatten)]
+    pub happened: Happened,
+}
+
+/// What happened. Texts in it are clean lines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Happened {
+    /// A webhook was accepted.
+    Received {
+        /// The lead's name.
+        name: String,
+        /// Close's identity of the event.
+        event_id: Option<String>,
+        /// When the lead is processed.
+        due_at: Timestamp,
+    },
+    /// A webhook about a lead that is known already was answered with success and left alone.
+    Duplicate {
+        /// Close's identity of the event.
+        event_id: Option<String>,
+    },
+    /// The enriched lead was written.
+    Enriched {
+        /// The lead's name.
+        name: String,
+        /// Its owner.
+        owner: String,
+        /// How the search for the owner ended.
+        owner_status: OwnerStatus,
+        /// Why there is no owner.
+        code: Option<Code>,
+    },
+    /// A lead that was told without its owner has one now.
+    OwnerFound {
+        /// The lead's name.
+        name: String,
+        /// Its owner.
+        owner: String,
+    },
+    /// An attempt failed and will be made again.
+    Retrying {
+        /// Where.
+        queue: Queue,
+        /// On which channel.
+        channel: Option<Channel>,
+        /// The kind of failure.
+        code: Code,
+        /// What failed.
+        reason: String,
+        /// The number of the attempt that failed, from 1.
+        attempt: u32,
+        /// When it is made again.
+        again_at: Timestamp,
+    },
+    /// A channel took the alert.
+    Notified {
+        /// Which channel.
+        channel: Channel,
+        /// Which alert.
+        kind: AlertKind,
+        /// From due to told, for a lead's first alert.
+        after_ms: Option<u64>,
+        /// How many leads were in the message.
+        together: usize,
+        /// Whether it was labelled as a possible repeat.
+        repeat: bool,
+        /// How many attempts it took.
+        attempts: u32,
+    },
+    /// An alert that had been sent before was not sent again.
+    AlreadyNotified {
+        /// On which channel.
+        channel: Channel,
+    },
+    /// A message became a dead letter.
+    Dead {
+        /// Of which queue.
+        queue: Queue,
+        /// On which channel.
+        channel: Option<Channel>,
+        /// The kind of failure.
+        code: Code,
+        /// What happened.
+        reason: String,
+        /// After how many attempts.
+        attempts: u32,
+    },
+    /// An operator put a dead letter back into its queue.
+    Redriven {
+        /// Which queue.
+        queue: Queue,
+        /// Who.
+        by: String,
+        /// The dead letter's id.
+        dead_letter: String,
+        /// Whether its body was edited.
+        edited: bool,
+    },
+    /// An operator deleted a dead letter.
+    Deleted {
+        /// Of which queue.
+        queue: Queue,
+        /// Who.
+        by: String,
+        /// The key of the copy.
+        kept: String,
+    },
+    /// An operator exported dead letters.
+    Exported {
+        /// Who.
+        by: String,
+        /// How many.
+        count: usize,
+    },
+    /// An operator asked for a new alert.
+    Resent {
+        /// On which channel.
+        channel: Channel,
+        /// Who.
+        by: String,
+    },
+    /// An operator had the lead processed again.
+    Requeued {
+        /// Who.
+        by: String,
+    },
+}
+
+/// The kinds of [`Happened`], by the name on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "each is documented at Happened")]
+pub enum Stage {
+    Received,
+    Duplicate,
+    Enriched,
+    OwnerFound,
+    Retrying,
+    Notified,
+    AlreadyNotified,
+    Dead,
+    Redriven,
+    Deleted,
+    Exported,
+    Resent,
+    Requeued,
+}
+
+impl Stage {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Duplicate => "duplicate",
+            Self::Enriched => "enriched",
+            Self::OwnerFound => "owner_found",
+            Self::Retrying => "retrying",
+            Self::Notified => "notified",
+            Self::AlreadyNotified => "already_notified",
+            Self::Dead => "dead",
+            Self::Redriven => "redriven",
+            Self::Deleted => "deleted",
+            Self::Exported => "exported",
+            Self::Resent => "resent",
+            Self::Requeued => "requeued",
+        }
+    }
+}
+
+impl Happened {
+    /// Its kind.
+    pub fn stage(&self) -> Stage {
+        match self {
+            Self::Received { .. } => Stage::Received,
+            Self::Duplicate { .. } => Stage::Duplicate,
+            Self::Enriched { .. } => Stage::Enriched,
+            Self::OwnerFound { .. } => Stage::OwnerFound,
+            Self::Retrying { .. } => Stage::Retrying,
+            Self::Notified { .. } => Stage::Notified,
+            Self::AlreadyNotified { .. } => Stage::AlreadyNotified,
+            Self::Dead { .. } => Stage::Dead,
+            Self::Redriven { .. } => Stage::Redriven,
+            Self::Deleted { .. } => Stage::Deleted,
+            Self::Exported { .. } => Stage::Exported,
+            Self::Resent { .. } => Stage::Resent,
+            Self::Requeued { .. } => Stage::Requeued,
+        }
+    }
+
+    /// The kind of failure, where it is one.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Enriched { code, .. } => *code,
+            Self::Retrying { code, .. } | Self::Dead { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// How serious its log line is.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Dead { .. } => Level::Error,
+            Self::Retrying { .. } => Level::Warn,
+            Self::Enriched { code: Some(code), .. } if *code != Code::OwnerMissing => Level::Warn,
+            _ => Level::Info,
+        }
+    }
+
+    /// The function in whose log it stands.
+    pub fn function(&self) -> Function {
+        match self {
+            Self::Received { .. } | Self::Duplicate { .. } => Function::WebhookIngestion,
+            Self::Enriched { .. } | Self::OwnerFound { .. } => Function::LeadProcessor,
+            Self::Notified { .. } | Self::AlreadyNotified { .. } => Function::Notification,
+            Self::Retrying { queue, .. } | Self::Dead { queue, .. } => Function::of_queue(*queue),
+            Self::Redriven { .. }
+            | Self::Deleted { .. }
+            | Self::Exported { .. }
+            | Self::Resent { .. }
+            | Self::Requeued { .. } => Function::Operator,
+        }
+    }
+
+    /// One line that tells it to a person.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Received { name, due_at, .. } => format!("{name}, due at {}", clock_time(*due_at)),
+            Self::Duplicate { event_id } => match event_id {
+                Some(id) => format!("delivered again ({}), left alone", text::shorten(id, 40)),
+                None => "delivered again, left alone".to_owned(),
+            },
+            Self::Enriched { name, owner, owner_status, code } => match code {
+                None => format!("{name}, owner {owner}"),
+                Some(code) => format!("{name}, owner {} ({code})", owner_status.as_str().replace('_', " ")),
+            },
+            Self::OwnerFound { owner, .. } => format!("owner {owner} found since the alert"),
+            Self::Retrying { channel, code, reason, attempt, again_at, .. } => {
+                let on = channel.map_or(String::new(), |c| format!("{}: ", c.label()));
+                format!("{on}{reason} ({code}), attempt {attempt}, again at {}", clock_time(*again_at))
+            }
+            Self::Notified { channel, kind, after_ms, together, repeat, attempts } => {
+                let mut detail = format!("{} took the {}", channel.label(), kind_label(*kind));
+                if *together > 1 {
+                    detail += &format!(" in a digest of {together}");
+                }
+                if let Some(ms) = after_ms {
+                    detail += &format!(", {} after due", duration(*ms));
+                }
+                if *attempts > 1 {
+                    detail += &format!(", attempt {attempts}");
+                }
+                if *repeat {
+                    detail += ", labelled a possible repeat";
+                }
+                detail
+            }
+            Self::AlreadyNotified { channel } => {
+                format!("{} has it already, not sent again", channel.label())
+            }
+            Self::Dead { channel, code, reason, attempts, .. } => {
+                let on = channel.map_or(String::new(), |c| format!("{}: ", c.label()));
+                let times =
+                    if *attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
+                format!("{on}{reason} ({code}), after {times}")
+            }
+            Self::Redriven { by, edited, .. } => {
+                format!("back to its queue{} by {by}", if *edited { ", edited," } else { "" })
+            }
+            Self::Deleted { by, kept, .. } => format!("dead letter deleted by {by}, copy in {kept}"),
+            Self::Exported { by, count } => format!("{count} dead letters exported by {by}"),
+            Self::Resent { channel, by } => format!("new alert on {} asked for by {by}", channel.label()),
+            Self::Requeued { by } => format!("to be processed again, asked for by {by}"),
+        }
+    }
+}
+
+impl Entry {
+    /// The entry's key, in which the newest sorts first.
+    pub fn key(&self) -> String {
+        let stage = self.happened.stage().as_str().to_owned();
+        JournalKey { at: self.at, stage, lead: self.lead_id.clone(), nonce: self.nonce }.to_key()
+    }
+}
+
+fn kind_label(kind: AlertKind) -> &'static str {
+    match kind {
+        AlertKind::New => "alert",
+        AlertKind::FollowUp => "follow-up",
+        AlertKind::Resend => "alert again",
+    }
+}
+
+/// `HH:MM:SS` in UTC; the day is the entry's own or the next.
+fn clock_time(at: Timestamp) -> String {
+    at.strftime("%H:%M:%S UTC").to_string()
+}
+
+/// A short duration: `850 ms`, `1.2 s`, `4 min`.
+fn duration(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        _ => format!("{} min", ms / 60_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_survives_a_round_trip_and_its_stage_is_on_the_wire() {
+        let entry = Entry {
+            at: Timestamp::from_millisecond(1_789_398_131_000).unwrap(),
+            lead_id: Some("lead_a".parse().unwrap()),
+            nonce: 7,
+            happened: Happened::Dead {
+                queue: Queue::Notification,
+                channel: Some(Channel::Slack),
+                code: Code::SlackWebhookGone,
+                reason: "404 no_service".to_owned(),
+                attempts: 1,
+            },
+        };
+        let json = serde_json::to_value(&entry).unwrap();
+        assert_eq!(json["stage"], entry.happened.stage().as_str());
+        assert_eq!(json["code"], "LO204");
+        assert_eq!(serde_json::from_value::<Entry>(json).unwrap(), entry);
+        assert_eq!(JournalKey::parse(&entry.key()).unwrap().at, entry.at);
+        assert_eq!(entry.happened.detail(), "Slack: 404 no_service (LO204), after 1 attempt");
+    }
+}

@@ -1,0 +1,183 @@
+//! The messages of the two queues.
+
+use std::time::Duration;
+
+use lead::{AlertKind, LeadId, Timestamp, text};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    Channel,
+    ports::{MAX_DELAY, NewMessage},
+};
+
+/// A message of the delay queue: process this lead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessJob {
+    /// The lead.
+    pub lead_id: LeadId,
+    /// The key of its raw event.
+    pub key: String,
+    /// Not to be processed before.
+    pub not_before: Timestamp,
+    /// Why it is processed.
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// Why a lead is processed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum Cause {
+    /// Its webhook was accepted.
+    Arrival,
+    /// An operator asked for it.
+    Requeue,
+    /// It was told without an owner, who may have been assigned since.
+    Recheck {
+        /// The number of the look-up, from 1.
+        number: u32,
+    },
+}
+
+/// A message of the notification queue: tell this lead on this channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertJob {
+    /// The lead.
+    pub lead_id: LeadId,
+    /// Where to tell it.
+    pub channel: Channel,
+    /// The alert's identity among the lead's alerts on that channel: letters, digits, hyphens.
+    pub alert: AlertId,
+    /// Why it is told.
+    pub kind: AlertKind,
+    /// When the lead was due, for the measure of speed.
+    pub due_at: Option<Timestamp>,
+}
+
+/// The identity of an alert among a lead's alerts on one channel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AlertId(String);
+
+impl AlertId {
+    /// A lead's first alert.
+    pub fn new_lead() -> Self {
+        Self("new".to_owned())
+    }
+
+    /// The follow-up that names this owner: the same owner gives the same id.
+    pub fn follow_up(owner: &str) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, owner.as_bytes());
+        Self(format!("owner-{}", hex::encode(digest.as_ref().get(..8).unwrap_or_default())))
+    }
+
+    /// A further alert that an operator asked for.
+    pub fn resend(bits: u64) -> Self {
+        Self(format!("resend-{bits:016x}"))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for AlertId {
+    type Error = String;
+
+    fn try_from(id: String) -> Result<Self, String> {
+        let valid =
+            (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if valid { Ok(Self(id)) } else { Err(format!("not an alert id: {:?}", text::shorten(&id, 80))) }
+    }
+}
+
+impl From<AlertId> for String {
+    fn from(id: AlertId) -> String {
+        id.0
+    }
+}
+
+impl ProcessJob {
+    /// Reads a message's body.
+    ///
+    /// # Errors
+    /// What is wrong with it, one clean line.
+    pub fn parse(body: &str) -> Result<Self, String> {
+        parse(body)
+    }
+
+    /// The message, out of sight until the job may be done or as long as a queue allows.
+    pub fn message(&self, now: Timestamp) -> NewMessage {
+        let wait = self.wait(now).min(MAX_DELAY);
+        NewMessage { body: write(self), lead: Some(self.lead_id.clone()), delay: wait }
+    }
+
+    /// How long the job must wait still.
+    pub fn wait(&self, now: Timestamp) -> Duration {
+        Duration::try_from(self.not_before.duration_since(now)).unwrap_or(Duration::ZERO)
+    }
+}
+
+impl AlertJob {
+    /// Reads a message's body.
+    ///
+    /// # Errors
+    /// What is wrong with it, one clean line.
+    pub fn parse(body: &str) -> Result<Self, String> {
+        parse(body)
+    }
+
+    /// The message, to be sent at once.
+    pub fn message(&self) -> NewMessage {
+        NewMessage { body: write(self), lead: Some(self.lead_id.clone()), delay: Duration::ZERO }
+    }
+}
+
+/// The lead that a message names, however unreadable the rest of it is.
+pub fn lead_in(body: &str) -> Option<LeadId> {
+    let value: serde_json::Value = serde_json::from_str(body).ok()?;
+    value.get("lead_id")?.as_str()?.parse().ok()
+}
+
+fn parse<T: DeserializeOwned>(body: &str) -> Result<T, String> {
+    serde_json::from_str(body).map_err(|e| text::shorten(&e.to_string(), 200))
+}
+
+fn write<T: Serialize>(job: &T) -> String {
+    // Structs of strings, numbers and times always have a JSON form.
+    serde_json::to_string(job).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_survive_a_round_trip() {
+        for cause in [Cause::Arrival, Cause::Requeue, Cause::Recheck { number: 3 }] {
+            let job = ProcessJob {
+                lead_id: "lead_a".parse().unwrap(),
+                key: "source/crm_event_lead_a.json".to_owned(),
+                not_before: Timestamp::from_second(1_000).unwrap(),
+                cause,
+            };
+            let message = job.message(Timestamp::UNIX_EPOCH);
+            assert_eq!(ProcessJob::parse(&message.body), Ok(job));
+            assert_eq!(message.delay, MAX_DELAY);
+            assert_eq!(lead_in(&message.body), message.lead);
+        }
+    }
+
+    #[test]
+    fn an_alert_id_cannot_leave_its_folder() {
+        for id in ["", "../x", "a/b", "a b", "é", &"a".repeat(65)] {
+            assert!(AlertId::try_from(id.to_owned()).is_err(), "{id:?}");
+        }
+        assert_eq!(AlertId::follow_up("Sales North"), AlertId::follow_up("Sales North"));
+        assert_ne!(AlertId::follow_up("Sales North"), AlertId::follow_up("Sales South"));
+        for id in [AlertId::new_lead(), AlertId::follow_up("株"), AlertId::resend(u64::MAX)] {
+            assert_eq!(AlertId::try_from(String::from(id.clone())), Ok(id));
+        }
+    }
+}

@@ -1,0 +1,28 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lead::Timestamp;
+
+/// The time, and waiting for it.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// The wall-clock time. It may step back and forth between two calls.
+    fn now(&self) -> Timestamp;
+
+    /// Waits for `duration`, which wall-clock steps do not change.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// Unpredictability, for identifiers and jitter. Not for secrets.
+pub trait Random: Send + Sync {
+    /// 64 random bits.
+    fn bits(&self) -> u64;
+
+    /// A factor in `0.0..1.0`.
+    fn fraction(&self) -> f64 {
+        // 53 bits are what an f64 holds.
+        #[allow(clippy::cast_precision_loss)]
+        let fraction = (self.bits() >> 11) as f64 / (1u64 << 53) as f64;
+        fraction
+    }
+}

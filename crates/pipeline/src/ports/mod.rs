@@ -1,0 +1,27 @@
+//! What the stages and the operator need from the world: small traits, each with its contract.
+//!
+//! Every adapter passes the same conformance suite (`tests/src/conformance`).
+
+mod clock;
+mod dead_letters;
+mod history;
+mod intake;
+mod journal;
+mod logs;
+mod mail;
+mod objects;
+mod owners;
+mod queue;
+mod slack;
+
+pub use clock::{Clock, Random};
+pub use dead_letters::{Body, DeadLetter, DeadLetters};
+pub use history::{History, Minute, OpenLead};
+pub use intake::{Accepted, Intake, NewEvent};
+pub use journal::Journal;
+pub use logs::{Level, LogLine, LogQuery, Logs};
+pub use mail::{MailError, Mailer};
+pub use objects::{Object, Objects, PutError, Version, When};
+pub use owners::{OwnerAnswer, OwnerDirectory, OwnerUnreachable};
+pub use queue::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why};
+pub use slack::{Slack, SlackAnswer, SlackError};

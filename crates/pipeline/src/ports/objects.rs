@@ -1,0 +1,59 @@
+use async_trait::async_trait;
+use bytes::Bytes;
+use lead::Timestamp;
+
+use crate::Fault;
+
+/// An object store: byte strings under keys, with conditional writes.
+///
+/// * No reader ever sees part of a write.
+/// * A finished write is durable and is seen by every later read and listing.
+/// * Of several conditional writes racing for one key, exactly one succeeds.
+#[async_trait]
+pub trait Objects: Send + Sync {
+    /// The object under `key`, or `None`.
+    async fn get(&self, key: &str) -> Result<Option<Object>, Fault>;
+
+    /// Writes `body` under `key` if `when` holds, and returns the new version.
+    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError>;
+
+    /// Up to `limit` keys that start with `prefix` and sort after `after`, in ascending order of bytes.
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault>;
+}
+
+/// An object as read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// The content.
+    pub body: Bytes,
+    /// What [`When::Unchanged`] compares with.
+    pub version: Version,
+    /// When it was written.
+    pub stored_at: Timestamp,
+}
+
+/// Identifies one write of one key. Meaningful only to the store that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(pub String);
+
+/// The condition of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum When {
+    /// Whatever is there is replaced.
+    Always,
+    /// Only if there is no object under the key.
+    Absent,
+    /// Only if the object is still this version.
+    Unchanged(Version),
+}
+
+/// Why a write did not happen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PutError {
+    /// The condition does not hold. Nothing was written.
+    #[error("the object was written by somebody else")]
+    Precondition,
+    /// The store failed. The write may or may not have happened.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}

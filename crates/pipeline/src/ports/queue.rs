@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lead::{LeadId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{Code, Fault};
+
+/// The longest delay of one message, SQS's own limit. Longer waits are made of several.
+pub const MAX_DELAY: Duration = Duration::from_secs(900);
+
+/// The two queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Queue {
+    /// Accepted leads that wait for their owner.
+    Delay,
+    /// Alerts to send.
+    Notification,
+}
+
+impl Queue {
+    /// Both queues.
+    pub const ALL: [Self; 2] = [Self::Delay, Self::Notification];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delay => "delay",
+            Self::Notification => "notification",
+        }
+    }
+}
+
+/// The sending end of a queue.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Makes the message durable; it can be received after `delay`, at most [`MAX_DELAY`].
+    ///
+    /// Delivery is at least once and in no particular order.
+    async fn send(&self, queue: Queue, message: NewMessage) -> Result<(), Fault>;
+}
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// The body.
+    pub body: String,
+    /// The lead it is about, for listings.
+    pub lead: Option<LeadId>,
+    /// How long it stays out of sight.
+    pub delay: Duration,
+}
+
+/// The receiving end of a queue.
+///
+/// A received message is out of sight for the queue's visibility timeout; if nothing is said of it by
+/// then, it is delivered again. Receiving a message as often as the queue allows without an outcome
+/// makes it a dead letter ([`Code::Abandoned`]).
+#[async_trait]
+pub trait Inbox: Send + Sync {
+    /// Up to `most` messages that are ready, the longest ready ones first; none where none is.
+    async fn receive(&self, queue: Queue, most: usize) -> Result<Vec<Delivery>, Fault>;
+
+    /// Says what became of a delivery. A delivery whose visibility has run out, and that somebody
+    /// else has received since, is left alone.
+    async fn settle(&self, queue: Queue, delivery: &Delivery, disposition: Disposition) -> Result<(), Fault>;
+
+    /// How many messages there are.
+    async fn depth(&self, queue: Queue) -> Result<Depth, Fault>;
+}
+
+/// A message as received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The message's identity in its queue, the same at each delivery.
+    pub id: String,
+    /// Identifies this one delivery.
+    pub handle: String,
+    /// The body.
+    pub body: String,
+    /// How often it has been received, this time included.
+    pub receives: u32,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disposition {
+    /// Its work is done: delete it.
+    Done,
+    /// Deliver it again after this time, at most [`MAX_DELAY`].
+    Retry(Duration),
+    /// No retry can help: move it to the dead letters now.
+    Dead(Why),
+}
+
+/// Why a message died.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// The kind of failure.
+    pub code: Code,
+    /// What happened, one clean line.
+    pub reason: String,
+    /// How often its work was tried.
+    pub attempts: u32,
+    /// The lead, where the message could be read that far.
+    pub lead: Option<LeadId>,
+}
+
+/// How many messages a queue holds. Approximate on AWS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Depth {
+    /// Not due yet.
+    pub waiting: u64,
+    /// Due, and not received.
+    pub ready: u64,
+    /// Received, without an outcome yet.
+    pub in_flight: u64,
+    /// Dead letters.
+    pub dead: u64,
+}

@@ -1,0 +1,34 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+/// One Slack incoming webhook.
+#[async_trait]
+pub trait Slack: Send + Sync {
+    /// Posts one message and returns whatever was answered; what it means is decided in
+    /// [`crate::notify`]. Never retries by itself. No error or answer contains the webhook's URL.
+    async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError>;
+}
+
+/// An HTTP answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlackAnswer {
+    /// The status.
+    pub status: u16,
+    /// The start of the body.
+    pub body: String,
+    /// The `Retry-After` header, in either of its forms, counted from now.
+    pub retry_after: Option<Duration>,
+}
+
+/// No answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SlackError {
+    /// The request never left: name resolution, connection or TLS failed.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// The request was sent, at least in part, and no answer came: it may have been posted.
+    #[error("no answer: {0}")]
+    Unknown(String),
+}

@@ -1,0 +1,1 @@
+//! The stage that looks owners up.

@@ -1,0 +1,220 @@
+//! How far a lead is, folded from its journal entries.
+
+use std::time::Duration;
+
+use lead::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Entry, Happened};
+
+/// What the journal says of one lead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Its name.
+    pub name: String,
+    /// When its webhook was accepted.
+    pub received_at: Timestamp,
+    /// When it is, or was last, to be processed.
+    pub due_at: Timestamp,
+    /// Whether it has been enriched.
+    pub enriched: bool,
+    /// Whether somebody has been told.
+    pub told: bool,
+    /// How and when it ended.
+    pub ended: Option<(Ended, Timestamp)>,
+}
+
+/// How a lead ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// Somebody was told.
+    Notified,
+    /// Nobody was told, and no retry is left: a dead letter says why.
+    Dead,
+}
+
+/// Where a lead stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It waits for its due time.
+    Pending,
+    /// It is due and being worked on.
+    Processing,
+    /// It is due for longer than it should be.
+    Overdue,
+    /// It ended well.
+    Notified,
+    /// It ended as a dead letter.
+    Dead,
+}
+
+impl State {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::Overdue => "overdue",
+            Self::Notified => "notified",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// What is counted, at most once a lead for the first three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// A lead was accepted.
+    Accepted,
+    /// It was enriched for the first time.
+    Enriched,
+    /// Somebody was told for the first time.
+    Notified,
+    /// It ended dead.
+    Failed,
+}
+
+impl Progress {
+    /// The lead's progress after `entry`, and what is to be counted. `None` where the lead is not
+    /// known and the entry does not make it known.
+    pub fn after(before: Option<Self>, entry: &Entry) -> (Option<Self>, Option<Counted>) {
+        let Some(mut progress) = before else {
+            return match &entry.happened {
+                Happened::Received { name, due_at, .. } => {
+                    let progress = Self {
+                        name: name.clone(),
+                        received_at: entry.at,
+                        due_at: *due_at,
+                        enriched: false,
+                        told: false,
+                        ended: None,
+                    };
+                    (Some(progress), Some(Counted::Accepted))
+                }
+                _ => (None, None),
+            };
+        };
+        let mut counted = None;
+        match &entry.happened {
+            Happened::Enriched { .. } => {
+                counted = (!progress.enriched).then_some(Counted::Enriched);
+                progress.enriched = true;
+            }
+            Happened::Notified { .. } | Happened::AlreadyNotified { .. } => {
+                counted = (!progress.told).then_some(Counted::Notified);
+                progress.told = true;
+                progress.ended = Some((Ended::Notified, entry.at));
+            }
+            // A second channel's failure does not undo what the first has told.
+            Happened::Dead { .. } if !matches!(progress.ended, Some((Ended::Notified, _))) => {
+                counted = progress.ended.is_none().then_some(Counted::Failed);
+                progress.ended = Some((Ended::Dead, entry.at));
+            }
+            Happened::Redriven { .. } | Happened::Requeued { .. } => {
+                progress.due_at = entry.at;
+                progress.ended = None;
+            }
+            _ => {}
+        }
+        (Some(progress), counted)
+    }
+
+    /// Where the lead stands at `now`.
+    pub fn state(&self, now: Timestamp, overdue_after: Duration) -> State {
+        let late = now.duration_since(self.due_at);
+        match self.ended {
+            Some((Ended::Notified, _)) => State::Notified,
+            Some((Ended::Dead, _)) => State::Dead,
+            None if late.is_negative() => State::Pending,
+            None if late.unsigned_abs() > overdue_after => State::Overdue,
+            None => State::Processing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lead::{AlertKind, OwnerStatus};
+
+    use super::*;
+    use crate::{Channel, Code, ports::Queue};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn fold(happened: Vec<Happened>) -> (Progress, Vec<Counted>) {
+        let mut counted = Vec::new();
+        let mut progress = None;
+        for (second, happened) in (0..).zip(happened) {
+            let entry =
+                Entry { at: at(second), lead_id: Some("lead_a".parse().unwrap()), nonce: 0, happened };
+            let (after, count) = Progress::after(progress, &entry);
+            progress = after;
+            counted.extend(count);
+        }
+        (progress.unwrap(), counted)
+    }
+
+    fn received() -> Happened {
+        Happened::Received { name: "A".to_owned(), event_id: None, due_at: at(10) }
+    }
+
+    fn enriched() -> Happened {
+        let owner_status = OwnerStatus::Assigned;
+        Happened::Enriched { name: "A".to_owned(), owner: "B".to_owned(), owner_status, code: None }
+    }
+
+    fn notified() -> Happened {
+        let (channel, kind) = (Channel::Slack, AlertKind::New);
+        Happened::Notified { channel, kind, after_ms: None, together: 1, repeat: false, attempts: 1 }
+    }
+
+    fn dead() -> Happened {
+        let (queue, code) = (Queue::Notification, Code::SlackWebhookGone);
+        Happened::Dead { queue, channel: None, code, reason: String::new(), attempts: 1 }
+    }
+
+    #[test]
+    fn a_lead_waits_is_worked_on_gets_late_and_ends() {
+        let (progress, counted) = fold(vec![received(), enriched(), enriched()]);
+        let state = |second| progress.state(at(second), Duration::from_secs(5));
+        assert_eq!(
+            [state(9), state(10), state(15), state(16)],
+            [State::Pending, State::Processing, State::Processing, State::Overdue]
+        );
+        assert_eq!(counted, [Counted::Accepted, Counted::Enriched]);
+        let (progress, counted) = fold(vec![received(), enriched(), notified(), notified()]);
+        assert_eq!(progress.ended, Some((Ended::Notified, at(3))));
+        assert_eq!(counted, [Counted::Accepted, Counted::Enriched, Counted::Notified]);
+    }
+
+    #[test]
+    fn a_second_channels_failure_does_not_undo_the_first_ones_success() {
+        let (progress, _) = fold(vec![received(), notified(), dead()]);
+        assert!(matches!(progress.ended, Some((Ended::Notified, _))));
+        let (progress, _) = fold(vec![received(), dead(), notified()]);
+        assert!(matches!(progress.ended, Some((Ended::Notified, _))));
+    }
+
+    #[test]
+    fn a_redriven_lead_is_open_again() {
+        let redriven = Happened::Redriven {
+            queue: Queue::Notification,
+            by: "x".to_owned(),
+            dead_letter: "1".to_owned(),
+            edited: false,
+        };
+        let (progress, counted) = fold(vec![received(), dead(), redriven]);
+        assert_eq!((progress.ended, progress.due_at), (None, at(2)));
+        assert_eq!(counted, [Counted::Accepted, Counted::Failed]);
+    }
+
+    #[test]
+    fn what_is_said_of_an_unknown_lead_makes_none() {
+        let entry = Entry { at: at(0), lead_id: None, nonce: 0, happened: dead() };
+        assert_eq!(Progress::after(None, &entry), (None, None));
+    }
+}

@@ -1,0 +1,266 @@
+//! Receipts: the proof that an alert was sent, claimed before sending and completed after.
+//!
+//! A receipt is an object, changed only by conditional writes, so that of several workers with the
+//! same alert exactly one sends it. Its life: `queued` → `claimed` → `sent`, or back to `queued`
+//! for another attempt, or `failed`. A claim that has run out without an outcome means that its worker
+//! stopped somewhere between sending and writing it down: the next one sends again, and says so.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use lead::{AlertKind, LeadId, Timestamp, keys};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Channel, Code, Fault,
+    job::{AlertId, AlertJob},
+    ports::{Clock, Objects, PutError, Version, When},
+};
+
+/// How long a claim lasts: longer than a channel is ever waited for.
+pub const CLAIM: Duration = Duration::from_secs(30);
+
+/// The state of one alert on one channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The lead.
+    pub lead_id: LeadId,
+    /// The channel.
+    pub channel: Channel,
+    /// The alert.
+    pub alert: AlertId,
+    /// Why it is sent.
+    pub kind: AlertKind,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: ReceiptState,
+    /// When that last changed.
+    pub at: Timestamp,
+    /// How many attempts have come to an outcome or were given up.
+    pub attempts: u32,
+    /// The last failure.
+    pub code: Option<Code>,
+    /// The owner that was told, or is being told.
+    pub owner: Option<String>,
+    /// Whether some attempt may have arrived unseen.
+    pub unsure: bool,
+    /// Whether it must not be folded into a digest again, because Slack refused one that it was in.
+    #[serde(default)]
+    pub alone: bool,
+}
+
+/// Where an alert stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ReceiptState {
+    /// Waiting for its turn, or for its next attempt.
+    Queued,
+    /// Being sent.
+    Claimed {
+        /// When the claim runs out.
+        until: Timestamp,
+    },
+    /// The channel has taken it.
+    Sent,
+    /// Given up.
+    Failed,
+}
+
+/// A claim on an alert: the right to send it.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The receipt as claimed.
+    pub receipt: Receipt,
+    version: Version,
+}
+
+/// What came of asking for a claim.
+#[derive(Debug, Clone)]
+pub enum Claimed {
+    /// It is ours to send.
+    Ours(Claim),
+    /// It has been sent.
+    Sent,
+    /// Somebody else is sending it; their claim lasts so long.
+    Busy(Duration),
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// The channel has taken it.
+    Sent,
+    /// It was not taken and will be tried again. `counts` is false for a wait that was asked for.
+    Again {
+        /// Why.
+        code: Code,
+        /// Whether it counts against the attempts.
+        counts: bool,
+        /// Whether it is to be sent alone from now on.
+        alone: bool,
+    },
+    /// It is given up.
+    Failed(Code),
+}
+
+/// The receipts in an object store.
+#[derive(Clone)]
+pub struct Receipts {
+    /// The store.
+    pub objects: Arc<dyn Objects>,
+    /// The time of claims.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Receipts {
+    /// Makes the receipt of an alert that is about to be queued, unless there is one.
+    pub async fn expect(&self, job: &AlertJob) -> Result<(), Fault> {
+        let receipt = self.fresh(job);
+        match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Absent).await {
+            Ok(_) | Err(PutError::Precondition) => Ok(()),
+            Err(PutError::Fault(fault)) => Err(fault),
+        }
+    }
+
+    /// The receipt of one alert.
+    pub async fn get(
+        &self,
+        lead: &LeadId,
+        channel: Channel,
+        alert: &AlertId,
+    ) -> Result<Option<Receipt>, Fault> {
+        Ok(self
+            .read(&keys::receipt(lead, channel.as_str(), alert.as_str()))
+            .await?
+            .map(|(receipt, _)| receipt))
+    }
+
+    /// All receipts of a lead, in no particular order.
+    pub async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Receipt>, Fault> {
+        let mut receipts = Vec::new();
+        let prefix = keys::receipts_of(lead);
+        let mut after: Option<String> = None;
+        loop {
+            let found = self.objects.list(&prefix, after.as_deref(), 100).await?;
+            for key in &found {
+                receipts.extend(self.read(key).await?.map(|(receipt, _)| receipt));
+            }
+            match found.last() {
+                Some(last) if found.len() == 100 => after = Some(last.clone()),
+                _ => return Ok(receipts),
+            }
+        }
+    }
+
+    /// Claims an alert for sending, recording the owner that will be told.
+    pub async fn claim(&self, job: &AlertJob, owner: &str) -> Result<Claimed, Fault> {
+        let key = keys::receipt(&job.lead_id, job.channel.as_str(), job.alert.as_str());
+        loop {
+            let now = self.clock.now();
+            let (mut receipt, when) = match self.read(&key).await? {
+                None => (self.fresh(job), When::Absent),
+                Some((receipt, version)) => (receipt, When::Unchanged(version)),
+            };
+            match receipt.state {
+                ReceiptState::Sent => return Ok(Claimed::Sent),
+                ReceiptState::Claimed { until } => {
+                    let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+                    // Longer than a claim can last means that the clock has stepped back.
+                    if !left.is_zero() && left <= CLAIM {
+                        return Ok(Claimed::Busy(left));
+                    }
+                    receipt.unsure = true;
+                    receipt.attempts += 1;
+                }
+                ReceiptState::Queued => {}
+                // A dead letter that was redriven starts afresh.
+                ReceiptState::Failed => receipt.attempts = 0,
+            }
+            let until = now + jiff::SignedDuration::try_from(CLAIM).unwrap_or_default();
+            receipt.state = ReceiptState::Claimed { until };
+            receipt.at = now;
+            receipt.owner = Some(owner.to_owned());
+            match self.objects.put(&key, receipt.to_bytes(), when).await {
+                Ok(version) => return Ok(Claimed::Ours(Claim { receipt, version })),
+                // Somebody was quicker: look again.
+                Err(PutError::Precondition) => {}
+                Err(PutError::Fault(fault)) => return Err(fault),
+            }
+        }
+    }
+
+    /// Writes down what came of a claim. The receipt as written; unchanged where somebody else has
+    /// claimed it since.
+    pub async fn conclude(&self, claim: Claim, attempt: Attempt) -> Result<Receipt, Fault> {
+        let mut receipt = claim.receipt;
+        receipt.at = self.clock.now();
+        match attempt {
+            Attempt::Sent => {
+                receipt.state = ReceiptState::Sent;
+                receipt.attempts += 1;
+                receipt.code = None;
+            }
+            Attempt::Again { code, counts, alone } => {
+                receipt.state = ReceiptState::Queued;
+                receipt.attempts += u32::from(counts);
+                receipt.code = Some(code);
+                receipt.unsure |= may_have_arrived(code);
+                receipt.alone |= alone;
+                if !receipt.unsure {
+                    receipt.owner = None;
+                }
+            }
+            Attempt::Failed(code) => {
+                receipt.state = ReceiptState::Failed;
+                receipt.attempts += 1;
+                receipt.unsure |= may_have_arrived(code);
+                receipt.code = Some(code);
+            }
+        }
+        match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Unchanged(claim.version)).await {
+            Ok(_) | Err(PutError::Precondition) => Ok(receipt),
+            Err(PutError::Fault(fault)) => Err(fault),
+        }
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<(Receipt, Version)>, Fault> {
+        let Some(object) = self.objects.get(key).await? else { return Ok(None) };
+        let receipt = serde_json::from_slice(&object.body).map_err(|e| {
+            Fault::new(Code::StorageDamaged, format!("the receipt {key} cannot be read: {e}"))
+        })?;
+        Ok(Some((receipt, object.version)))
+    }
+
+    fn fresh(&self, job: &AlertJob) -> Receipt {
+        Receipt {
+            lead_id: job.lead_id.clone(),
+            channel: job.channel,
+            alert: job.alert.clone(),
+            kind: job.kind,
+            state: ReceiptState::Queued,
+            at: self.clock.now(),
+            attempts: 0,
+            code: None,
+            owner: None,
+            unsure: false,
+            alone: false,
+        }
+    }
+}
+
+/// Whether a failure of this kind leaves open if the channel has taken the alert.
+fn may_have_arrived(code: Code) -> bool {
+    matches!(code, Code::SlackUnknown | Code::MailUnknown)
+}
+
+impl Receipt {
+    /// The receipt's key.
+    pub fn key(&self) -> String {
+        keys::receipt(&self.lead_id, self.channel.as_str(), self.alert.as_str())
+    }
+
+    fn to_bytes(&self) -> Bytes {
+        // A struct of strings, numbers and times always has a JSON form.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+}

@@ -1,0 +1,98 @@
+//! Writing down what happens: one call makes the journal entry and the log line.
+
+use std::sync::Arc;
+
+use lead::LeadId;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Entry, Fault, Happened,
+    ports::{Clock, Journal, Level, Queue, Random},
+};
+
+/// Whose log a line stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Function {
+    /// Takes webhooks in.
+    WebhookIngestion,
+    /// Looks owners up.
+    LeadProcessor,
+    /// Sends alerts.
+    Notification,
+    /// A person.
+    Operator,
+}
+
+impl Function {
+    /// All of them, in the order of a lead's path.
+    pub const ALL: [Self; 4] =
+        [Self::WebhookIngestion, Self::LeadProcessor, Self::Notification, Self::Operator];
+
+    /// The name on the wire, also the Lambda function's.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WebhookIngestion => "webhook-ingestion",
+            Self::LeadProcessor => "lead-processor",
+            Self::Notification => "notification",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The function that works on a queue.
+    pub fn of_queue(queue: Queue) -> Self {
+        match queue {
+            Queue::Delay => Self::LeadProcessor,
+            Queue::Notification => Self::Notification,
+        }
+    }
+}
+
+/// Writes the journal and the log.
+#[derive(Clone)]
+pub struct Recorder {
+    /// The time of entries.
+    pub clock: Arc<dyn Clock>,
+    /// Tells entries of one moment apart.
+    pub random: Arc<dyn Random>,
+    /// Where entries go.
+    pub journal: Arc<dyn Journal>,
+}
+
+impl Recorder {
+    /// An entry about something that happens now, not written yet.
+    pub fn entry(&self, lead_id: Option<LeadId>, happened: Happened) -> Entry {
+        // The lower half of the bits is as random as the upper.
+        #[allow(clippy::cast_possible_truncation)]
+        let nonce = self.random.bits() as u32;
+        Entry { at: self.clock.now(), lead_id, nonce, happened }
+    }
+
+    /// Writes an entry to the journal, then its line to the log.
+    pub async fn record(&self, lead_id: Option<LeadId>, happened: Happened) -> Result<(), Fault> {
+        let entry = self.entry(lead_id, happened);
+        self.journal.append(entry.clone()).await?;
+        log(&entry);
+        Ok(())
+    }
+}
+
+/// Writes an entry's line to the log.
+pub fn log(entry: &Entry) {
+    let happened = &entry.happened;
+    let (stage, detail) = (happened.stage().as_str(), happened.detail());
+    let lead_id = entry.lead_id.as_ref().map(LeadId::as_str);
+    let code = happened.code().map(crate::Code::as_str);
+    line(happened.function(), happened.level(), &format!("{stage}: {detail}"), lead_id, code);
+}
+
+/// Writes a line to the log that is no journal entry.
+pub fn line(function: Function, level: Level, message: &str, lead_id: Option<&str>, code: Option<&str>) {
+    let function = function.as_str();
+    match level {
+        Level::Debug => tracing::debug!(function, lead_id, code, "{message}"),
+        Level::Info => tracing::info!(function, lead_id, code, "{message}"),
+        Level::Warn => tracing::warn!(function, lead_id, code, "{message}"),
+        Level::Error => tracing::error!(function, lead_id, code, "{message}"),
+    }
+}

@@ -1,0 +1,100 @@
+//! What the stages can be told.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A way to tell the team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// A Slack incoming webhook.
+    Slack,
+    /// E-mail.
+    Email,
+}
+
+impl Channel {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+            Self::Email => "email",
+        }
+    }
+
+    /// The name for people.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Slack => "Slack",
+            Self::Email => "e-mail",
+        }
+    }
+}
+
+/// The figures and names that the stages work by. Names and defaults are those of the original's
+/// environment variables, where it has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `SOURCE_PREFIX`: where raw events are.
+    pub source_prefix: String,
+    /// `TARGET_PREFIX`: where enriched leads are.
+    pub target_prefix: String,
+    /// `DELAY_SECONDS`: how long a lead waits for its owner, 0 to 900 s.
+    pub delay: Duration,
+    /// `USE_SLACK`, `USE_EMAIL`: where new leads are told.
+    pub channels: Vec<Channel>,
+    /// How often a lead is processed before its message is a dead letter. On the last of them a lead
+    /// whose owner cannot be looked up is told without one.
+    pub process_attempts: u32,
+    /// How often an alert is tried before it is a dead letter. Waits that Slack asks for do not count.
+    pub notify_attempts: u32,
+    /// How often the owner of a lead that was told without one is looked for again.
+    pub rechecks: u32,
+    /// How old a signature may be.
+    ///
+    /// Close does not say whether a retry, up to three days later, is signed afresh. The defence
+    /// against replays is the raw event itself, which makes every further delivery a duplicate; so the
+    /// window need only be no wider than the time raw events are kept.
+    pub signature_max_age: Duration,
+    /// How long after its due time a lead without an end counts as overdue.
+    pub overdue_after: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            source_prefix: "source/".to_owned(),
+            target_prefix: "target/".to_owned(),
+            delay: Duration::from_secs(600),
+            channels: vec![Channel::Slack],
+            process_attempts: 3,
+            notify_attempts: 12,
+            rechecks: 12,
+            signature_max_age: Duration::from_secs(365 * 24 * 60 * 60),
+            overdue_after: Duration::from_secs(120),
+        }
+    }
+}
+
+impl Settings {
+    /// How long after the last look-up the owner is looked for again, `number` counting from 1: the
+    /// delay, doubled each time, at most four hours. With the default delay the twelfth and last
+    /// look-up is some 33 hours after the alert, as owners are known to appear a day late.
+    pub fn recheck_wait(&self, number: u32) -> Duration {
+        let first = self.delay.max(Duration::from_secs(1));
+        first.saturating_mul(1 << number.saturating_sub(1).min(16)).min(Duration::from_secs(4 * 60 * 60))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rechecks_reach_past_the_next_day_and_end() {
+        let settings = Settings::default();
+        let total: Duration = (1..=settings.rechecks).map(|number| settings.recheck_wait(number)).sum();
+        assert!((30..36).contains(&(total.as_secs() / 3_600)), "{total:?}");
+    }
+}

@@ -1,0 +1,262 @@
+//! Close's webhook signature.
+//!
+//! `close-sig-hash` is `hex(HMAC-SHA256(key = hex_decode(signature_key), close-sig-timestamp ‖ raw
+//! body))`, without a separator: <https://developer.close.com/resources/webhook-subscriptions/>.
+//! The commonest mistake in the field is to use the key as text instead of decoding it.
+
+use std::{fmt, time::Duration};
+
+use aws_lc_rs::hmac;
+use lead::Timestamp;
+
+use crate::Code;
+
+/// The keys that webhooks may be signed with. Never prints them.
+#[derive(Clone)]
+pub struct Keys(Vec<Key>);
+
+#[derive(Clone)]
+struct Key {
+    /// The only subscription that it is good for.
+    subscription: Option<String>,
+    hmac: hmac::Key,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} signature keys", self.0.len())
+    }
+}
+
+/// A key that is not 64 hex digits. Never shows it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "signature key {position} has {length} characters or others than hex digits, instead of 64 hex digits"
+)]
+pub struct BadKey {
+    position: usize,
+    length: usize,
+}
+
+/// The two headers of a request, as sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Presented<'a> {
+    /// `close-sig-hash`.
+    pub hash: Option<&'a str>,
+    /// `close-sig-timestamp`.
+    pub timestamp: Option<&'a str>,
+}
+
+/// A signature that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The subscriptions that the matching keys are good for; `None` is any.
+    scopes: Vec<Option<String>>,
+    /// How old the signature is; zero where its time is ahead of ours.
+    pub age: Duration,
+}
+
+impl Verified {
+    /// Whether the matching key may sign for this subscription.
+    pub fn is_good_for(&self, subscription: Option<&str>) -> bool {
+        self.scopes.iter().any(|scope| scope.as_deref().is_none_or(|scope| Some(scope) == subscription))
+    }
+}
+
+impl Keys {
+    /// Reads keys separated by commas, each 64 hex digits, `subscription=` before those that are good
+    /// for one subscription only. Two for one subscription serve its rotation.
+    ///
+    /// # Errors
+    /// [`BadKey`] for the first that is not 64 hex digits. An empty text holds no key and is no error.
+    pub fn parse(text: &str) -> Result<Self, BadKey> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let keys = parts.zip(1..).map(|(part, position)| {
+            let (subscription, digits) = match part.rsplit_once('=') {
+                Some((subscription, digits)) => (Some(subscription.trim().to_owned()), digits.trim()),
+                None => (None, part),
+            };
+            let mut bytes = [0; 32];
+            hex::decode_to_slice(digits, &mut bytes)
+                .map_err(|_| BadKey { position, length: digits.chars().count() })?;
+            Ok(Key { subscription, hmac: hmac::Key::new(hmac::HMAC_SHA256, &bytes) })
+        });
+        keys.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Checks a signature over the raw bytes, in constant time, against every key.
+    ///
+    /// # Errors
+    /// [`Code::SignatureMissing`] where a header is missing or not of its form,
+    /// [`Code::SignatureWrong`] where no key matches, [`Code::SignatureStale`] where the timestamp is
+    /// further from `now` than `max_age`.
+    pub fn verify(
+        &self,
+        presented: Presented<'_>,
+        body: &[u8],
+        now: Timestamp,
+        max_age: Duration,
+    ) -> Result<Verified, Code> {
+        let (Some(hash), Some(timestamp)) = (presented.hash, presented.timestamp) else {
+            return Err(Code::SignatureMissing);
+        };
+        let mut tag = [0; 32];
+        hex::decode_to_slice(hash, &mut tag).map_err(|_| Code::SignatureMissing)?;
+        let digits = !timestamp.is_empty() && timestamp.bytes().all(|b| b.is_ascii_digit());
+        let signed_at =
+            timestamp.parse::<i64>().ok().filter(|_| digits).and_then(|s| Timestamp::from_second(s).ok());
+        let signed_at = signed_at.ok_or(Code::SignatureMissing)?;
+
+        let mut signed = Vec::with_capacity(timestamp.len() + body.len());
+        signed.extend_from_slice(timestamp.as_bytes());
+        signed.extend_from_slice(body);
+        let matching = self.0.iter().filter(|key| hmac::verify(&key.hmac, &signed, &tag).is_ok());
+        let scopes: Vec<_> = matching.map(|key| key.subscription.clone()).collect();
+        if scopes.is_empty() {
+            return Err(Code::SignatureWrong);
+        }
+        let age = now.duration_since(signed_at);
+        if age.unsigned_abs() > max_age {
+            return Err(Code::SignatureStale);
+        }
+        Ok(Verified { scopes, age: Duration::try_from(age).unwrap_or(Duration::ZERO) })
+    }
+
+    /// Signs a body as Close does, with the first key: the hash for `close-sig-hash`.
+    pub fn sign(&self, timestamp: &str, body: &[u8]) -> Option<String> {
+        let mut context = hmac::Context::with_key(&self.0.first()?.hmac);
+        context.update(timestamp.as_bytes());
+        context.update(body);
+        Some(hex::encode(context.sign()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Vectors {
+        signature_key: String,
+        subscription_id: String,
+        vectors: Vec<Vector>,
+        negative_vectors: Vec<Vector>,
+    }
+
+    #[derive(Deserialize)]
+    struct Vector {
+        #[serde(default)]
+        why: String,
+        file: String,
+        #[serde(rename = "close-sig-timestamp")]
+        timestamp: String,
+        #[serde(rename = "close-sig-hash")]
+        hash: String,
+    }
+
+    impl Vector {
+        fn body(&self) -> Vec<u8> {
+            std::fs::read(format!("{}/../../tests/samples/{}", env!("CARGO_MANIFEST_DIR"), self.file))
+                .unwrap()
+        }
+
+        fn presented(&self) -> Presented<'_> {
+            Presented { hash: Some(&self.hash), timestamp: Some(&self.timestamp) }
+        }
+    }
+
+    fn vectors() -> Vectors {
+        serde_json::from_str(include_str!("../../../tests/samples/signatures.json")).unwrap()
+    }
+
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_789_398_200).unwrap()
+    }
+
+    #[test]
+    fn the_vectors_hold_and_the_negative_ones_do_not() {
+        let vectors = vectors();
+        let keys = Keys::parse(&vectors.signature_key).unwrap();
+        for vector in &vectors.vectors {
+            let verified = keys.verify(vector.presented(), &vector.body(), now(), YEAR);
+            assert!(verified.is_ok(), "{}", vector.file);
+            assert_eq!(keys.sign(&vector.timestamp, &vector.body()).as_ref(), Some(&vector.hash));
+        }
+        for vector in &vectors.negative_vectors {
+            let refused = keys.verify(vector.presented(), &vector.body(), now(), YEAR);
+            assert_eq!(refused, Err(Code::SignatureWrong), "{}", vector.why);
+        }
+    }
+
+    #[test]
+    fn a_key_of_one_subscription_signs_for_no_other() {
+        let vectors = vectors();
+        let other = "00".repeat(32);
+        let keys =
+            Keys::parse(&format!("{other}, {}={}", vectors.subscription_id, vectors.signature_key)).unwrap();
+        let vector = &vectors.vectors[0];
+        let verified = keys.verify(vector.presented(), &vector.body(), now(), YEAR).unwrap();
+        assert!(verified.is_good_for(Some(&vectors.subscription_id)));
+        assert!(!verified.is_good_for(Some("whsub_other")));
+        assert!(!verified.is_good_for(None));
+    }
+
+    #[test]
+    fn the_window_is_kept_on_both_sides() {
+        let vectors = vectors();
+        let keys = Keys::parse(&vectors.signature_key).unwrap();
+        let vector = &vectors.vectors[0];
+        let signed_at: i64 = vector.timestamp.parse().unwrap();
+        let verify = |offset: i64| {
+            let now = Timestamp::from_second(signed_at + offset).unwrap();
+            keys.verify(vector.presented(), &vector.body(), now, Duration::from_secs(300))
+                .map(|v| v.age.as_secs())
+        };
+        assert_eq!([verify(300), verify(-300)], [Ok(300), Ok(0)]);
+        assert_eq!([verify(301), verify(-301)], [Err(Code::SignatureStale); 2]);
+    }
+
+    #[test]
+    fn headers_that_are_missing_or_of_another_form_are_no_signature() {
+        let keys = Keys::parse(&vectors().signature_key).unwrap();
+        let hash = "ab".repeat(32);
+        for (hash, timestamp) in [
+            (None, Some("1789398131")),
+            (Some(hash.as_str()), None),
+            (Some(""), Some("1789398131")),
+            (Some("zz"), Some("1789398131")),
+            (Some(hash.as_str()), Some("")),
+            (Some(hash.as_str()), Some("-1")),
+            (Some(hash.as_str()), Some("1e9")),
+            (Some(hash.as_str()), Some("99999999999999999999")),
+        ] {
+            let refused = keys.verify(Presented { hash, timestamp }, b"{}", now(), YEAR);
+            assert_eq!(refused, Err(Code::SignatureMissing), "{hash:?} {timestamp:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_key_is_named_by_its_place_and_never_shown() {
+        let good = "3818dc66e3351965af2f488bb224b4f95a6c3d3200263a84c219818c21d82a18";
+        for bad in ["secret-text", &good[1..], &format!("{good}0"), "whsub_1="] {
+            let error = Keys::parse(&format!("{good},{bad}")).unwrap_err().to_string();
+            assert!(error.contains("key 2") && !error.contains("secret"), "{error}");
+        }
+        assert!(Keys::parse(" , ").unwrap().is_empty());
+        assert_eq!(format!("{:?}", Keys::parse(good).unwrap()), "1 signature keys");
+    }
+}
