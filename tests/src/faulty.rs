@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lead::LeadId;
+use lead::{LeadId, Timestamp};
 use pipeline::{
     Entry, Fault,
     ports::{
@@ -78,6 +78,11 @@ impl Plan {
     /// Plans a strike at the `nth` such moment from now, 1 being the next.
     pub fn at(&self, nth: u32, call: Call, moment: Moment, strike: Strike) {
         self.0.lock().unwrap().entry((call, moment)).or_default().push((nth, strike));
+    }
+
+    /// Forgets whatever has not struck yet.
+    pub fn clear(&self) {
+        self.0.lock().unwrap().clear();
     }
 }
 
@@ -172,6 +177,10 @@ impl<T: Inbox> Inbox for Faulty<T> {
 impl<T: DeadLetters> DeadLetters for Faulty<T> {
     async fn list(&self, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), Fault> {
         self.through(Call::ListDead, "", self.inner.list(queue, limit)).await
+    }
+
+    async fn oldest(&self) -> Result<Option<Timestamp>, Fault> {
+        self.through(Call::ListDead, "", self.inner.oldest()).await
     }
 
     async fn get(&self, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {

@@ -8,3 +8,4 @@ pub mod conformance;
 pub mod doubles;
 pub mod faulty;
 pub mod memory;
+pub mod world;

@@ -64,6 +64,19 @@ pub async fn the_latest_come_first_and_all_are_counted(subject: Subject) {
     assert_eq!(subject.dead_letters.list(None, 0).await.unwrap(), (vec![], 5));
 }
 
+/// Of both queues; none where there is none.
+pub async fn the_oldest_is_the_first_that_died(subject: Subject) {
+    assert_eq!(subject.dead_letters.oldest().await.unwrap(), None);
+    let first = subject.now();
+    let id = subject.kill(Queue::Delay, "x", why("x")).await;
+    subject.pass(SECOND);
+    let second = subject.now();
+    subject.kill(Queue::Notification, "x", why("x")).await;
+    assert_eq!(subject.dead_letters.oldest().await.unwrap(), Some(first));
+    subject.dead_letters.delete(&id).await.unwrap();
+    assert_eq!(subject.dead_letters.oldest().await.unwrap(), Some(second));
+}
+
 /// And its count too; without a queue there are both.
 pub async fn a_queues_listing_leaves_the_other_out(subject: Subject) {
     subject.kill(Queue::Delay, "d", why("d")).await;

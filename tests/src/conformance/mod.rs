@@ -189,6 +189,7 @@ macro_rules! conformance {
                     the_time_of_the_first_failure_is_kept
                     an_unreadable_message_dies_without_a_lead
                     the_latest_come_first_and_all_are_counted
+                    the_oldest_is_the_first_that_died
                     a_queues_listing_leaves_the_other_out
                     a_redriven_message_is_due_at_once_with_its_body_and_no_attempts
                     a_redriven_message_may_be_edited

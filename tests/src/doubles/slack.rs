@@ -50,7 +50,11 @@ impl Reply {
 
     /// Whether the team sees the message.
     pub fn is_taken(&self) -> bool {
-        matches!(self, Self::Hang | Self::Answer(SlackAnswer { status: 200, .. }))
+        match self {
+            Self::Hang => true,
+            Self::Answer(answer) => answer.status == 200 && answer.body == "ok",
+            Self::Error(_) => false,
+        }
     }
 }
 

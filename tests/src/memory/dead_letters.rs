@@ -47,6 +47,10 @@ impl DeadLetters for Memory {
         Ok((of_queue.take(limit).cloned().collect(), state.dead_in(queue)))
     }
 
+    async fn oldest(&self) -> Result<Option<Timestamp>, Fault> {
+        Ok(self.state().dead.values().map(|(letter, _)| letter.dead_at).min())
+    }
+
     async fn get(&self, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {
         Ok(id.parse().ok().and_then(|number: u64| self.state().dead.get(&number).cloned()))
     }
