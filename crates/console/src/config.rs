@@ -11,7 +11,7 @@ use pipeline::{Code, Fault};
 use serde::Serialize;
 
 mod up;
-pub use up::{Mail, UpConfig};
+pub use up::UpConfig;
 
 /// A setting, by the name of its environment variable. In the config file it has the same name in
 /// lower case; a secret stands there as `name_file = "PATH"`.

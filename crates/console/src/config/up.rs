@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use lead::text;
-use outbound::{OwnersBase, SlackUrl};
+use outbound::{OwnersBase, SecretUrl, SmtpSettings};
 use pipeline::{Channel, Code, Fault, Settings, ingest::Trust, signature::Keys};
 
 use super::Config;
@@ -19,25 +19,15 @@ pub struct UpConfig {
     /// The owner directory.
     pub owners: OwnersBase,
     /// The Slack webhook, if there is one.
-    pub slack: Option<SlackUrl>,
+    pub slack: Option<SecretUrl>,
     /// How many Slack messages may go at once after a silence.
     pub slack_burst: u32,
     /// The mail server, if there is one.
-    pub mail: Option<Mail>,
+    pub mail: Option<SmtpSettings>,
     /// How long log lines are kept.
     pub keep_logs: Duration,
     /// How long the journal and receipts are kept.
     pub keep_journal: Duration,
-}
-
-/// A mail server with its envelope.
-pub struct Mail {
-    /// `SMTP_URL`.
-    pub url: String,
-    /// `EMAIL_FROM`.
-    pub from: String,
-    /// `EMAIL_TO`.
-    pub to: String,
 }
 
 impl UpConfig {
@@ -75,7 +65,7 @@ impl UpConfig {
             trust: trust(config, listen)?,
             owners: owners(config)?,
             slack: match config.get("SLACK_WEBHOOK_URL") {
-                Some(url) => Some(SlackUrl::parse(url).map_err(|e| bad(format!("SLACK_WEBHOOK_URL: {e}")))?),
+                Some(url) => Some(SecretUrl::parse(url).map_err(|e| bad(format!("SLACK_WEBHOOK_URL: {e}")))?),
                 None => None,
             },
             slack_burst: small(config, "SLACK_BURST", 1, 30)?,
@@ -104,15 +94,15 @@ fn owners(config: &Config) -> Result<OwnersBase, Fault> {
         Some(url) => OwnersBase::parse(url).map_err(|e| bad(format!("LOOKUP_BASE_URL: {e}"))),
         None => {
             let bucket = config.get("LOOKUP_BUCKET").unwrap_or_default();
-            OwnersBase::bucket(bucket).map_err(|e| bad(format!("LOOKUP_BUCKET: {e}")))
+            OwnersBase::of_bucket(bucket).map_err(|e| bad(format!("LOOKUP_BUCKET: {e}")))
         }
     }
 }
 
-fn mail(config: &Config, wanted: bool) -> Result<Option<Mail>, Fault> {
+fn mail(config: &Config, wanted: bool) -> Result<Option<SmtpSettings>, Fault> {
     let Some(url) = config.get("SMTP_URL") else { return Ok(None) };
     match (config.get("EMAIL_FROM"), config.get("EMAIL_TO")) {
-        (Some(from), Some(to)) => Ok(Some(Mail { url: url.to_owned(), from: from.to_owned(), to: to.to_owned() })),
+        (Some(from), Some(to)) => SmtpSettings::parse(url, from, to).map(Some).map_err(bad),
         _ if wanted => Err(bad("SMTP_URL is set, but EMAIL_FROM or EMAIL_TO is not")),
         _ => Ok(None),
     }
