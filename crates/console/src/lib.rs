@@ -1,1 +1,15 @@
-//! The leadops binary: command line and console.
+//! The `leadops` binary: the command line and the console. Wires the other crates together.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod demo;
+mod editor;
+pub mod logging;
+pub mod output;
+pub mod tui;
+pub mod up;
+pub mod usage;
+pub mod wiring;

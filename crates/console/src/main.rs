@@ -1,1 +1,126 @@
-fn main() {}
+//! `leadops`.
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::Parser;
+use console::{
+    cli::{Cli, Command, PlaceArgs, UpArgs},
+    commands::{act, dead, doctor, logs, see, send, setup},
+    config::{Config, Place, UpConfig},
+    demo, output, tui, up, usage, wiring,
+};
+use pipeline::{Code, Fault};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => {
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("leadops: {}", usage::fault(&error).line());
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("leadops: {}", Fault::new(Code::Internal, format!("the runtime did not start: {error}")).line());
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(run(cli));
+    // A read of stdin that nobody will answer must not keep the process.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("leadops: {}", line(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line for a failure: with its code and remedy where it is a fault of ours.
+fn line(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<Fault>() {
+        Some(fault) => fault.line(),
+        None => Fault::new(Code::Internal, lead::text::shorten(&format!("{error:#}"), 400)).line(),
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let PlaceArgs { data, env, read_only, json } = cli.place;
+    // These need no pipeline and no configuration.
+    match &cli.command {
+        Some(Command::Explain { code }) => return see::explain(*code, json),
+        Some(Command::Keys) => return setup::keys(json),
+        Some(Command::Completions { shell }) => return setup::completions(*shell),
+        Some(Command::Man) => return setup::man(),
+        Some(Command::Demo(args)) => return demo::run(args, json).await,
+        _ => {}
+    }
+    let mut config = Config::load(|name| std::env::var(name).ok())?;
+    let place = config.place(data.as_deref(), env.as_deref())?;
+    match &cli.command {
+        Some(Command::Up(args)) => return run_up(&mut config, &place, args).await,
+        Some(Command::Config) => return setup::config(&config, &place, json),
+        Some(Command::Doctor) => return doctor::run(&config, &place, json).await,
+        Some(Command::Send(args)) => return send::run(&config, &place, args, json).await,
+        _ => {}
+    }
+    let (ops, _store) = wiring::ops(&place, read_only).await?;
+    match &cli.command {
+        None if io::stdout().is_terminal() && !json => {
+            let read_only = ops.access == ops::Access::ReadOnly;
+            let banner = tui::Banner { name: place.name, place: place.data.display().to_string(), read_only, note: None };
+            tui::run(Arc::new(ops), banner).await
+        }
+        None | Some(Command::Status) => see::status(&ops, json).await,
+        Some(Command::Pending) => see::pending(&ops, json).await,
+        Some(Command::Leads(args)) => see::leads(&ops, args, json).await,
+        Some(Command::Lead { lead }) => see::lead(&ops, lead, json).await,
+        Some(Command::Dead(command)) => dead::run(&ops, command, json).await,
+        Some(Command::Logs(args)) => logs::run(&ops, args, json).await,
+        Some(Command::Resend(args)) => act::resend(&ops, args, json).await,
+        Some(Command::Requeue { leads, consent }) => act::requeue(&ops, leads, *consent, json).await,
+        Some(other) => Err(Fault::new(Code::Internal, format!("{other:?} is not handled")).into()),
+    }
+}
+
+async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Result<()> {
+    if let Some(listen) = &args.listen {
+        config.set("LEADOPS_LISTEN", listen.clone(), "--listen");
+    }
+    if let Some(delay) = args.delay {
+        config.set("DELAY_SECONDS", delay.as_secs().to_string(), "--delay");
+    }
+    let config = UpConfig::read(config)?;
+    for warning in up::warnings(&config) {
+        eprintln!("leadops: warning: {}", warning.line());
+    }
+    let store = wiring::create(&place.data).await?;
+    let _lock = store.lock_for_up()?;
+    console::logging::start(&store);
+    // Listened for before the address is announced: whoever reads it may stop us at once.
+    let (mut terminate, mut interrupt, mut hang_up) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?);
+    let up = up::Up::start(config, &store).await?;
+    output::line(&format!("listening on {}", up.webhook))?;
+    let end = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    };
+    up.run_until(end).await?;
+    Ok(())
+}

@@ -30,6 +30,12 @@ pub fn clean(text: &str) -> String {
     cleaned
 }
 
+/// [`clean`], keeping the spaces that a line of laid-out JSON begins with.
+pub fn clean_indented(line: &str) -> String {
+    let indent = line.chars().take_while(|c| *c == ' ').count().min(200);
+    " ".repeat(indent) + &clean(line)
+}
+
 /// Characters that show nothing themselves but change how their neighbours are shown.
 ///
 /// Bidirectional controls (UAX #9), zero-width spaces, soft hyphen, interlinear annotations, language

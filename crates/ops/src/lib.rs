@@ -1,1 +1,87 @@
 //! What an operator can see and do. The console and the commands are two faces of it.
+//!
+//! Seeing is [`Ops`]; doing is [`Actions`], which a read-only environment cannot make. The structs
+//! returned here serialise to what the commands print with `--json`: fields are added, never renamed.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod actions;
+mod dead;
+mod leads;
+mod pending;
+mod resend;
+mod status;
+
+use std::sync::Arc;
+
+use pipeline::{
+    Code, Fault, Recorder, Settings,
+    alerting::Alerting,
+    ports::{DeadLetters, History, Inbox, LogLine, LogQuery, Logs, Objects, Outbox},
+};
+
+pub use actions::{Actions, Redriven};
+pub use dead::{DeadDetail, DeadRow, Selection};
+pub use leads::{LeadQuery, LeadRow, LeadStory, Notification, Step};
+pub use pending::PendingRow;
+pub use resend::{Resent, Waiting};
+pub use status::{Last24h, Queues, Speed, Status};
+
+/// Whether actions are allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everything.
+    Full,
+    /// Looking only.
+    ReadOnly,
+}
+
+/// An operator's view of one pipeline.
+#[derive(Clone)]
+pub struct Ops {
+    /// The figures and names that the pipeline works by.
+    pub settings: Arc<Settings>,
+    /// Raw events, enriched leads, kept copies.
+    pub objects: Arc<dyn Objects>,
+    /// The journal.
+    pub history: Arc<dyn History>,
+    /// How full the queues are.
+    pub inbox: Arc<dyn Inbox>,
+    /// The dead letters.
+    pub dead_letters: Arc<dyn DeadLetters>,
+    /// The log lines.
+    pub logs: Arc<dyn Logs>,
+    /// Where requeued leads go.
+    pub outbox: Arc<dyn Outbox>,
+    /// Where resent alerts go, and their receipts.
+    pub alerting: Alerting,
+    /// Where actions are written down.
+    pub recorder: Recorder,
+    /// Who acts, such as `user@host`.
+    pub who: String,
+    /// Whether actions are allowed.
+    pub access: Access,
+}
+
+impl Ops {
+    /// The right to act.
+    ///
+    /// # Errors
+    /// [`Code::ReadOnly`] in a read-only environment.
+    pub fn actions(&self) -> Result<Actions<'_>, Fault> {
+        match self.access {
+            Access::Full => Ok(Actions::granted(self)),
+            Access::ReadOnly => {
+                Err(Fault::new(Code::ReadOnly, "this environment is read-only, so nothing was done"))
+            }
+        }
+    }
+
+    /// Log lines, the oldest first.
+    ///
+    /// # Errors
+    /// The fault of the log store.
+    pub async fn logs(&self, query: &LogQuery) -> Result<Vec<LogLine>, Fault> {
+        self.logs.lines(query).await
+    }
+}

@@ -1,1 +1,199 @@
-//! The stage that takes webhooks in.
+//! The stage that takes webhooks in: checks the signature over the raw bytes, keeps the event, queues
+//! the lead. A 2xx means that the exact bytes are durable.
+//!
+//! Close repeats whatever is not answered 2xx for three days, so an event that is genuine but not ours
+//! to handle is answered with success, and only junk with 400.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lead::{CreatedLead, Incoming, LeadId, Timestamp, keys, text};
+use serde_json::{Value, json};
+
+use crate::{
+    Code, Fault, Function, Happened, Recorder, Settings,
+    job::{Cause, ProcessJob},
+    ports::{Accepted, Intake, Level, NewEvent},
+    recorder,
+    signature::{Keys, Presented},
+};
+
+/// The largest body, in bytes.
+pub const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Who may send webhooks.
+#[derive(Debug, Clone)]
+pub enum Trust {
+    /// Whoever signs with one of these keys.
+    Signed(Keys),
+    /// Anyone who can reach the listener. For loopback only.
+    Anyone,
+}
+
+/// The stage.
+pub struct Ingest {
+    /// Figures and names.
+    pub settings: Arc<Settings>,
+    /// Who may send webhooks.
+    pub trust: Trust,
+    /// Where accepted events go.
+    pub intake: Arc<dyn Intake>,
+    /// Journal and log.
+    pub recorder: Recorder,
+}
+
+/// A request to the webhook.
+#[derive(Debug, Clone)]
+pub struct Webhook<'a> {
+    /// Its signature headers.
+    pub presented: Presented<'a>,
+    /// Its body, the exact bytes.
+    pub body: Bytes,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Kept and queued.
+    Accepted(LeadId),
+    /// Known already.
+    Duplicate(LeadId),
+    /// Genuine, and not about a new lead.
+    Ignored {
+        /// Its kind, such as `lead.updated`.
+        kind: String,
+    },
+    /// Not accepted.
+    Refused(Fault),
+}
+
+impl Outcome {
+    /// The HTTP status of the answer.
+    pub fn status(&self) -> u16 {
+        let Self::Refused(fault) = self else { return 200 };
+        match fault.code {
+            Code::SignatureMissing | Code::SignatureWrong | Code::SignatureStale => 401,
+            Code::EventMalformed | Code::LeadIdUnusable => 400,
+            Code::BodyTooLarge => 413,
+            _ => 503,
+        }
+    }
+
+    /// The body of the answer.
+    pub fn json(&self) -> Value {
+        match self {
+            Self::Accepted(lead) => json!({"status": "accepted", "lead_id": lead}),
+            Self::Duplicate(lead) => json!({"status": "duplicate", "lead_id": lead}),
+            Self::Ignored { kind } => json!({"status": "ignored", "event": kind}),
+            Self::Refused(fault) => json!({"status": "refused", "code": fault.code, "error": fault.what}),
+        }
+    }
+}
+
+impl Ingest {
+    /// Handles one request.
+    pub async fn handle(&self, webhook: Webhook<'_>) -> Outcome {
+        let outcome = match self.take(webhook).await {
+            Ok(outcome) => outcome,
+            Err(fault) => Outcome::Refused(fault),
+        };
+        if let Outcome::Refused(fault) = &outcome {
+            // Storage that fails needs a person; what strangers send does not.
+            let level = if outcome.status() == 503 { Level::Error } else { Level::Warn };
+            recorder::line(
+                Function::WebhookIngestion,
+                level,
+                &format!("refused: {}", fault.what),
+                None,
+                Some(fault.code.as_str()),
+            );
+        }
+        outcome
+    }
+
+    async fn take(&self, webhook: Webhook<'_>) -> Result<Outcome, Fault> {
+        if webhook.body.len() > BODY_LIMIT {
+            return Err(Fault::new(Code::BodyTooLarge, format!("the body has {} bytes", webhook.body.len())));
+        }
+        let now = self.recorder.clock.now();
+        let verified = match &self.trust {
+            Trust::Anyone => None,
+            Trust::Signed(keys) => {
+                let age = self.settings.signature_max_age;
+                let verified = keys.verify(webhook.presented, &webhook.body, now, age);
+                Some(verified.map_err(|code| Fault::new(code, code.cause()))?)
+            }
+        };
+        let incoming = Incoming::parse(&webhook.body).map_err(|malformed| {
+            let code = match malformed {
+                lead::Malformed::NotAnEvent(_) => Code::EventMalformed,
+                lead::Malformed::LeadId(_) => Code::LeadIdUnusable,
+            };
+            Fault::new(code, malformed.to_string())
+        })?;
+        let subscription = match &incoming {
+            Incoming::Created(created) => created.subscription_id.as_deref(),
+            Incoming::Other { subscription_id, .. } => subscription_id.as_deref(),
+        };
+        if verified.is_some_and(|verified| !verified.is_good_for(subscription)) {
+            let what = "the signing key belongs to another subscription than the event names";
+            return Err(Fault::new(Code::SignatureWrong, what));
+        }
+        match incoming {
+            Incoming::Other { kind, .. } => {
+                recorder::line(
+                    Function::WebhookIngestion,
+                    Level::Info,
+                    &format!("ignored: {kind}"),
+                    None,
+                    None,
+                );
+                Ok(Outcome::Ignored { kind })
+            }
+            Incoming::Created(created) => self.keep(*created, webhook.body, now).await,
+        }
+    }
+
+    async fn keep(&self, created: CreatedLead, body: Bytes, now: Timestamp) -> Result<Outcome, Fault> {
+        let lead = created.lead_id.clone();
+        let key = keys::raw(&self.settings.source_prefix, &lead);
+        let due_at = now + jiff::SignedDuration::try_from(self.settings.delay).unwrap_or_default();
+        let job =
+            ProcessJob { lead_id: lead.clone(), key: key.clone(), not_before: due_at, cause: Cause::Arrival };
+        let name = text::shorten(&created.name(), 200);
+        let event_id = created.event_id.map(|id| text::shorten(&id, 80));
+        let received = Happened::Received { name, event_id: event_id.clone(), due_at };
+        let mut entry = self.recorder.entry(Some(lead.clone()), received);
+        // The due time and the entry are of one moment.
+        entry.at = now;
+        let event = NewEvent {
+            lead: lead.clone(),
+            key,
+            body,
+            delay: self.settings.delay,
+            job: job.message(now).body,
+            entry: entry.clone(),
+        };
+        match self.intake.accept(event).await {
+            Ok(Accepted::New) => {
+                recorder::log(&entry);
+                Ok(Outcome::Accepted(lead))
+            }
+            Ok(Accepted::Duplicate) => {
+                // The event is kept whether or not this can be written down, so the answer is success.
+                let duplicate = Happened::Duplicate { event_id };
+                if let Err(fault) = self.recorder.record(Some(lead.clone()), duplicate).await {
+                    recorder::line(
+                        Function::WebhookIngestion,
+                        Level::Warn,
+                        &format!("the duplicate is not in the journal: {}", fault.what),
+                        Some(lead.as_str()),
+                        Some(fault.code.as_str()),
+                    );
+                }
+                Ok(Outcome::Duplicate(lead))
+            }
+            Err(fault) => Err(Fault::new(Code::NotStored, format!("{lead} was not stored: {fault}"))),
+        }
+    }
+}

@@ -112,13 +112,23 @@ impl Progress {
                 counted = progress.ended.is_none().then_some(Counted::Failed);
                 progress.ended = Some((Ended::Dead, entry.at));
             }
-            Happened::Redriven { .. } | Happened::Requeued { .. } => {
+            // A quick worker's end can be written before the operator's entry, whose time is that of
+            // the decision: then the lead has ended since.
+            Happened::Redriven { .. } | Happened::Requeued { .. } if !progress.has_ended_since(entry.at) => {
                 progress.due_at = entry.at;
                 progress.ended = None;
             }
             _ => {}
         }
         (Some(progress), counted)
+    }
+
+    fn has_ended_since(&self, decision: Timestamp) -> bool {
+        match self.ended {
+            None => false,
+            Some((Ended::Notified, at)) => at >= decision,
+            Some((Ended::Dead, at)) => at > decision,
+        }
     }
 
     /// Where the lead stands at `now`.
@@ -210,6 +220,20 @@ mod tests {
         let (progress, counted) = fold(vec![received(), dead(), redriven]);
         assert_eq!((progress.ended, progress.due_at), (None, at(2)));
         assert_eq!(counted, [Counted::Accepted, Counted::Failed]);
+    }
+
+    #[test]
+    fn an_end_since_the_operators_decision_holds() {
+        let redriven = Happened::Redriven {
+            queue: Queue::Notification,
+            by: "x".to_owned(),
+            dead_letter: "1".to_owned(),
+            edited: false,
+        };
+        let (progress, _) = fold(vec![received(), dead(), notified()]);
+        let entry = Entry { at: at(1), lead_id: None, nonce: 0, happened: redriven };
+        let (progress, _) = Progress::after(Some(progress), &entry);
+        assert!(matches!(progress.unwrap().ended, Some((Ended::Notified, _))));
     }
 
     #[test]

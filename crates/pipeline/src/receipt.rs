@@ -259,6 +259,11 @@ impl Receipt {
         keys::receipt(&self.lead_id, self.channel.as_str(), self.alert.as_str())
     }
 
+    /// Whether people may have seen the alert.
+    pub fn may_have_been_read(&self) -> bool {
+        self.unsure || matches!(self.state, ReceiptState::Sent | ReceiptState::Claimed { .. })
+    }
+
     fn to_bytes(&self) -> Bytes {
         // A struct of strings, numbers and times always has a JSON form.
         serde_json::to_vec(self).unwrap_or_default().into()

@@ -70,7 +70,11 @@ impl Recorder {
 
     /// Writes an entry to the journal, then its line to the log.
     pub async fn record(&self, lead_id: Option<LeadId>, happened: Happened) -> Result<(), Fault> {
-        let entry = self.entry(lead_id, happened);
+        self.write(self.entry(lead_id, happened)).await
+    }
+
+    /// Writes an entry that was made before, keeping its time.
+    pub async fn write(&self, entry: Entry) -> Result<(), Fault> {
         self.journal.append(entry.clone()).await?;
         log(&entry);
         Ok(())

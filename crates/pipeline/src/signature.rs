@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn a_bad_key_is_named_by_its_place_and_never_shown() {
         let good = "3818dc66e3351965af2f488bb224b4f95a6c3d3200263a84c219818c21d82a18";
-        for bad in ["secret-text", &good[1..], &format!("{good}0"), "whsub_1="] {
+        for bad in ["secret-text", good.trim_start_matches('3'), &format!("{good}0"), "whsub_1="] {
             let error = Keys::parse(&format!("{good},{bad}")).unwrap_err().to_string();
             assert!(error.contains("key 2") && !error.contains("secret"), "{error}");
         }

@@ -11,6 +11,9 @@ pub trait DeadLetters: Send + Sync {
     /// Up to `limit` dead letters, the latest first, and how many there are in all.
     async fn list(&self, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), Fault>;
 
+    /// When the oldest one died.
+    async fn oldest(&self) -> Result<Option<Timestamp>, Fault>;
+
     /// One dead letter with its body.
     async fn get(&self, id: &str) -> Result<Option<(DeadLetter, String)>, Fault>;
 

@@ -1,0 +1,413 @@
+//! The command line: one tree, from which help, completions and the man page come.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use lead::{LeadId, Timestamp};
+use pipeline::{
+    Channel, Code, Function,
+    ports::{Level, Queue},
+};
+
+/// Turns a CRM's new leads into alerts, and gives the people who run it a terminal to steer it.
+#[derive(Debug, Parser)]
+#[command(name = "leadops", version, max_term_width = 100, subcommand_help_heading = "Commands")]
+pub struct Cli {
+    /// Which pipeline, and how.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// What to do; opens the console where nothing is said and stdout is a terminal.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Which pipeline, and how its answers are printed.
+#[derive(Debug, Clone, Args)]
+pub struct PlaceArgs {
+    /// The folder of an embedded pipeline [default: $LEADOPS_DATA, else the platform's data folder].
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "env")]
+    pub data: Option<PathBuf>,
+    /// An environment of the config file, by name.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub env: Option<String>,
+    /// Refuse every action.
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// Print JSON: one document, or one per line with --follow.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Everything in one process with sample leads: see it work in a minute.
+    Demo(DemoArgs),
+    /// Run the embedded pipeline for real, in the foreground.
+    Up(UpArgs),
+    /// The vital signs.
+    Status,
+    /// Leads that have not ended, soonest due first.
+    Pending,
+    /// Enriched leads, newest first.
+    Leads(LeadsArgs),
+    /// The story of one lead.
+    Lead {
+        /// The lead.
+        #[arg(value_name = "LEAD_ID")]
+        lead: LeadId,
+    },
+    /// Messages that could not be handled.
+    #[command(subcommand)]
+    Dead(DeadCommand),
+    /// Log lines of the three functions.
+    Logs(LogsArgs),
+    /// What a code means and what to do about it.
+    Explain {
+        /// The code, such as LO204.
+        #[arg(value_name = "CODE")]
+        code: Code,
+    },
+    /// Send the alert of enriched leads again, and wait for its receipt.
+    Resend(ResendArgs),
+    /// Process leads again from their raw event, now.
+    Requeue {
+        /// The leads.
+        #[arg(value_name = "LEAD_ID", required = true)]
+        leads: Vec<LeadId>,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Post files as signed Close webhooks.
+    Send(SendArgs),
+    /// Check everything that has to be right, one line each.
+    Doctor,
+    /// The console's keys.
+    Keys,
+    /// The effective configuration, and where each value came from.
+    Config,
+    /// Print a completion script.
+    Completions {
+        /// For this shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    Man,
+}
+
+/// `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// How long leads wait, in seconds.
+    #[arg(long, value_name = "S", default_value = "20", value_parser = delay, allow_negative_numbers = true)]
+    pub delay: Duration,
+    /// No console: print the account of every lead at the end, and fail if one is missing.
+    #[arg(long, requires = "for_")]
+    pub headless: bool,
+    /// How long to run, in seconds.
+    #[arg(long = "for", id = "for_", value_name = "S", value_parser = span, requires = "headless")]
+    pub run_for: Option<Duration>,
+}
+
+/// `up`.
+#[derive(Debug, Clone, Args)]
+pub struct UpArgs {
+    /// The address to listen on [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// How long leads wait, in seconds, 0 to 900 [default: 600].
+    #[arg(long, value_name = "S", value_parser = delay, allow_negative_numbers = true)]
+    pub delay: Option<Duration>,
+}
+
+/// `leads`.
+#[derive(Debug, Clone, Args)]
+pub struct LeadsArgs {
+    /// At most so many.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+    /// Of owners whose name contains this.
+    #[arg(long, value_name = "OWNER")]
+    pub owner: Option<String>,
+    /// Enriched since then: a time, or how long ago, such as 90m, 2h, 3d.
+    #[arg(long, value_name = "T", value_parser = moment)]
+    pub since: Option<Moment>,
+    /// Whose name, id or owner contains this.
+    #[arg(long = "match", value_name = "TEXT")]
+    pub text: Option<String>,
+}
+
+/// `dead …`.
+#[derive(Debug, Subcommand)]
+pub enum DeadCommand {
+    /// List them, the latest first.
+    List {
+        /// Of one queue only.
+        #[arg(long)]
+        queue: Option<QueueArg>,
+    },
+    /// One of them: its body, and the log lines of its last attempt.
+    Show {
+        /// The dead letter.
+        id: String,
+    },
+    /// Put them back into their queues, due at once.
+    Redrive(RedriveArgs),
+    /// Write all of them as NDJSON.
+    Export {
+        /// The file; stdout without one.
+        file: Option<PathBuf>,
+    },
+    /// Delete them, keeping a copy.
+    Delete {
+        /// The dead letters.
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+/// `dead redrive`.
+#[derive(Debug, Clone, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub struct RedriveArgs {
+    /// These.
+    #[arg(value_name = "ID", group = "which")]
+    pub ids: Vec<String>,
+    /// All of them.
+    #[arg(long, group = "which")]
+    pub all: bool,
+    /// Those that died of this.
+    #[arg(long, value_name = "CODE", group = "which")]
+    pub code: Option<Code>,
+    /// At most so many a second.
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub rate: Option<f64>,
+    /// Edit the message in $EDITOR first; one message only.
+    #[arg(long, conflicts_with_all = ["all", "code"])]
+    pub edit: bool,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+/// `logs`.
+#[derive(Debug, Clone, Args)]
+pub struct LogsArgs {
+    /// Of one function only.
+    #[arg(long, value_name = "F")]
+    pub function: Option<FunctionArg>,
+    /// About one lead only.
+    #[arg(long, value_name = "ID")]
+    pub lead: Option<LeadId>,
+    /// Of this level and more serious ones.
+    #[arg(long, value_name = "L", ignore_case = true)]
+    pub level: Option<LevelArg>,
+    /// Since then: a time, or how long ago, such as 90m, 2h, 3d.
+    #[arg(long, value_name = "D", value_parser = moment)]
+    pub since: Option<Moment>,
+    /// Go on with what comes.
+    #[arg(long, short)]
+    pub follow: bool,
+}
+
+/// `resend`.
+#[derive(Debug, Clone, Args)]
+pub struct ResendArgs {
+    /// The leads.
+    #[arg(value_name = "LEAD_ID", required = true)]
+    pub leads: Vec<LeadId>,
+    /// On this channel; on those the pipeline uses without it.
+    #[arg(long)]
+    pub channel: Option<ChannelArg>,
+    /// How long to wait for the receipt, in seconds.
+    #[arg(long, value_name = "S", default_value = "30", value_parser = span)]
+    pub wait: Duration,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+/// `send`.
+#[derive(Debug, Clone, Args)]
+pub struct SendArgs {
+    /// The files: webhook bodies, sent byte for byte.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The webhook [default: that of the running `leadops up`].
+    #[arg(long, value_name = "URL")]
+    pub to: Option<String>,
+}
+
+/// How an action is confirmed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Consent {
+    /// Do it without asking.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Say what it would touch, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// A queue by name.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[allow(missing_docs)]
+pub enum QueueArg {
+    Delay,
+    Notification,
+}
+
+impl From<QueueArg> for Queue {
+    fn from(queue: QueueArg) -> Self {
+        match queue {
+            QueueArg::Delay => Self::Delay,
+            QueueArg::Notification => Self::Notification,
+        }
+    }
+}
+
+/// A channel by name.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[allow(missing_docs)]
+pub enum ChannelArg {
+    Slack,
+    Email,
+}
+
+impl From<ChannelArg> for Channel {
+    fn from(channel: ChannelArg) -> Self {
+        match channel {
+            ChannelArg::Slack => Self::Slack,
+            ChannelArg::Email => Self::Email,
+        }
+    }
+}
+
+/// A function by name.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[allow(missing_docs)]
+pub enum FunctionArg {
+    WebhookIngestion,
+    LeadProcessor,
+    Notification,
+    Operator,
+}
+
+impl From<FunctionArg> for Function {
+    fn from(function: FunctionArg) -> Self {
+        match function {
+            FunctionArg::WebhookIngestion => Self::WebhookIngestion,
+            FunctionArg::LeadProcessor => Self::LeadProcessor,
+            FunctionArg::Notification => Self::Notification,
+            FunctionArg::Operator => Self::Operator,
+        }
+    }
+}
+
+/// A log level by name.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[allow(missing_docs)]
+pub enum LevelArg {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Debug => Self::Debug,
+            LevelArg::Info => Self::Info,
+            LevelArg::Warn => Self::Warn,
+            LevelArg::Error => Self::Error,
+        }
+    }
+}
+
+/// A point in time, as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// So long before now.
+    Ago(Duration),
+    /// Then.
+    At(Timestamp),
+}
+
+impl Moment {
+    /// The time it means.
+    pub fn before(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(span) => now - jiff::SignedDuration::try_from(span).unwrap_or_default(),
+            Self::At(at) => at,
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    if let Some(at) = lead::parse_time(text) {
+        return Ok(Moment::At(at));
+    }
+    let date = format!("{text}T00:00:00");
+    let moment = span(text).map(Moment::Ago).or_else(|_| lead::parse_time(&date).map(Moment::At).ok_or(()));
+    moment.map_err(|()| "expected a time such as 2026-09-14T15:00:00Z, or how long ago, such as 90m, 2h, 3d".to_owned())
+}
+
+/// Reads `90`, `90s`, `15m`, `2h`, `3d`.
+fn span(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds: u64 = match text.strip_prefix(digits).unwrap_or_default() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err("expected a number with s, m, h or d behind it".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "expected a number, with s, m, h or d behind it".to_owned())?;
+    // A century is longer than anything here; more would not fit into a time.
+    Ok(Duration::from_secs(number.saturating_mul(seconds).min(100 * 365 * 86_400)))
+}
+
+/// The longest wait that a queue can make.
+pub(crate) const LONGEST_DELAY: u64 = pipeline::ports::MAX_DELAY.as_secs();
+
+pub(crate) fn delay(text: &str) -> Result<Duration, String> {
+    let seconds = text.trim().parse::<u64>().ok().filter(|seconds| *seconds <= LONGEST_DELAY);
+    seconds.map(Duration::from_secs).ok_or_else(|| format!("expected whole seconds from 0 to {LONGEST_DELAY}"))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| *rate > 0.0 && rate.is_finite());
+    rate.ok_or_else(|| "expected a number above 0".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn delays_are_whole_seconds_up_to_what_a_queue_can_hold() {
+        assert_eq!(delay("900"), Ok(Duration::from_secs(900)));
+        for bad in ["901", "-1", "1.5", "", "ten", "18446744073709551616"] {
+            assert!(delay(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn moments_are_times_or_how_long_ago() {
+        assert_eq!(moment("2h"), Ok(Moment::Ago(Duration::from_secs(7_200))));
+        assert_eq!(moment("90"), Ok(Moment::Ago(Duration::from_secs(90))));
+        assert!(matches!(moment("2026-09-14T15:00:00Z"), Ok(Moment::At(_))));
+        assert!(matches!(moment("2026-09-14"), Ok(Moment::At(_))));
+        for bad in ["", "h", "2 hours", "-3d", "é"] {
+            assert!(moment(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `resend` and `requeue`, and how outcomes are reported.
+
+use futures_util::future::join_all;
+use lead::LeadId;
+use ops::Ops;
+use pipeline::{Channel, Fault};
+use serde::Serialize;
+
+use super::confirm::{Answer, ask};
+use crate::{
+    cli::{Consent, ResendArgs},
+    output,
+};
+
+/// What came of one item of an action.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// The dead letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The lead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead_id: Option<LeadId>,
+    /// The channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// What was done, or `failed`, or what would be done.
+    pub result: &'static str,
+    /// More about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The kind of failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<pipeline::Code>,
+    /// The failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Outcome {
+    /// A good one.
+    pub fn done(result: &'static str) -> Self {
+        Self { id: None, lead_id: None, channel: None, result, detail: None, code: None, error: None }
+    }
+
+    /// A bad one.
+    pub fn failed(fault: &Fault) -> Self {
+        Self { code: Some(fault.code), error: Some(fault.line()), ..Self::done("failed") }
+    }
+
+    fn line(&self) -> String {
+        let mut parts = vec![self.result.to_owned()];
+        parts.extend(self.id.clone());
+        parts.extend(self.lead_id.as_ref().map(ToString::to_string));
+        parts.extend(self.channel.map(|channel| format!("on {}", channel.label())));
+        parts.extend(self.detail.clone());
+        parts.extend(self.error.clone());
+        parts.join("  ")
+    }
+}
+
+/// Prints outcomes and fails if one of them did.
+///
+/// # Errors
+/// The first failure, or that of stdout.
+pub fn report(outcomes: &[Outcome], as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        output::json(outcomes)?;
+    } else {
+        for outcome in outcomes {
+            output::line(&outcome.line())?;
+        }
+    }
+    let failed: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.code.zip(outcome.error.as_ref())).collect();
+    match failed.as_slice() {
+        [] => Ok(()),
+        [(code, _), ..] => {
+            let what = format!("{} of {} failed", failed.len(), outcomes.len());
+            Err(Fault::new(*code, what).into())
+        }
+    }
+}
+
+/// `leadops resend`.
+///
+/// # Errors
+/// The first failure.
+pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Result<()> {
+    let actions = ops.actions()?;
+    let channels = match args.channel {
+        Some(channel) => vec![Channel::from(channel)],
+        None => ops.settings.channels.clone(),
+    };
+    let places: Vec<&str> = channels.iter().map(|channel| channel.label()).collect();
+    let what = format!("send the alert of {} again on {}: {}", counted(args.leads.len(), "lead"), places.join(" and "), listed(&args.leads));
+    let wanted = args.leads.iter().flat_map(|lead| channels.iter().map(move |channel| (lead, *channel)));
+    if ask(args.consent, &what)? == Answer::DryRun {
+        let outcomes: Vec<Outcome> = wanted
+            .map(|(lead, channel)| Outcome { lead_id: Some(lead.clone()), channel: Some(channel), ..Outcome::done("would resend") })
+            .collect();
+        return report(&outcomes, as_json);
+    }
+    let outcomes = join_all(wanted.map(|(lead, channel)| async move {
+        let sent = async {
+            let waiting = actions.resend(lead, channel).await?;
+            ops.receipt(&waiting, args.wait).await
+        };
+        let outcome = match sent.await {
+            Ok(resent) => {
+                let detail = format!("receipt of {}, attempt {}", resent.notification.at.strftime("%H:%M:%S UTC"), resent.notification.attempts);
+                Outcome { detail: Some(detail), ..Outcome::done("sent") }
+            }
+            Err(fault) => Outcome::failed(&fault),
+        };
+        Outcome { lead_id: Some(lead.clone()), channel: Some(channel), ..outcome }
+    }))
+    .await;
+    report(&outcomes, as_json)
+}
+
+/// `leadops requeue`.
+///
+/// # Errors
+/// The first failure.
+pub async fn requeue(ops: &Ops, leads: &[LeadId], consent: Consent, as_json: bool) -> anyhow::Result<()> {
+    let actions = ops.actions()?;
+    let what = format!("process {} again, now: {}", counted(leads.len(), "lead"), listed(leads));
+    let dry_run = ask(consent, &what)? == Answer::DryRun;
+    let mut outcomes = Vec::new();
+    for lead in leads {
+        let outcome = if dry_run {
+            Outcome::done("would requeue")
+        } else {
+            match actions.requeue(lead).await {
+                Ok(()) => Outcome::done("requeued"),
+                Err(fault) => Outcome::failed(&fault),
+            }
+        };
+        outcomes.push(Outcome { lead_id: Some(lead.clone()), ..outcome });
+    }
+    report(&outcomes, as_json)
+}
+
+/// `1 lead`, `2 leads`.
+pub fn counted(count: usize, thing: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{ending}")
+}
+
+/// The first few, and how many more.
+pub fn listed<T: ToString>(items: &[T]) -> String {
+    let shown: Vec<String> = items.iter().take(3).map(ToString::to_string).collect();
+    let more = items.len().saturating_sub(shown.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    shown.join(", ") + &more
+}

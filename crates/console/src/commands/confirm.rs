@@ -1,0 +1,41 @@
+//! Asking before acting.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use pipeline::{Code, Fault};
+
+use crate::cli::Consent;
+
+/// What to do after asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Act.
+    Act,
+    /// Only say what would be touched.
+    DryRun,
+}
+
+/// Says on stderr what would be touched, and finds out whether to.
+///
+/// # Errors
+/// [`Code::NotConfirmed`] where nobody said yes.
+pub fn ask(consent: Consent, what: &str) -> Result<Answer, Fault> {
+    if consent.dry_run {
+        eprintln!("would {what}");
+        return Ok(Answer::DryRun);
+    }
+    if consent.yes {
+        return Ok(Answer::Act);
+    }
+    let not_confirmed = || Fault::new(Code::NotConfirmed, format!("nothing was done; this would {what}"));
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(not_confirmed());
+    }
+    eprint!("This will {what}. Go on? [y/N] ");
+    let _ = io::stderr().flush();
+    let mut answer = String::new();
+    match io::stdin().lock().read_line(&mut answer) {
+        Ok(_) if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") => Ok(Answer::Act),
+        _ => Err(not_confirmed()),
+    }
+}

@@ -1,0 +1,202 @@
+//! `dead list`, `show`, `redrive`, `export`, `delete`.
+
+use std::{collections::BTreeMap, fs, io::Write, ops::ControlFlow, path::Path};
+
+use anyhow::Context;
+use lead::Timestamp;
+use ops::{Ops, Selection};
+use pipeline::{
+    Code, Fault,
+    ports::{Body, DeadLetter},
+};
+use serde_json::{Value, json};
+
+use super::{
+    act::{Outcome, counted, listed, report},
+    confirm::{Answer, ask},
+};
+use crate::{
+    cli::{Consent, DeadCommand, QueueArg, RedriveArgs},
+    output::{self, age, number, text, wide},
+};
+
+/// How many dead letters `list` shows.
+const LISTED: usize = 10_000;
+
+/// `leadops dead …`.
+///
+/// # Errors
+/// The fault of the pipeline, or of stdout.
+pub async fn run(ops: &Ops, command: &DeadCommand, as_json: bool) -> anyhow::Result<()> {
+    match command {
+        DeadCommand::List { queue } => list(ops, *queue, as_json).await,
+        DeadCommand::Show { id } => show(ops, id, as_json).await,
+        DeadCommand::Redrive(args) => redrive(ops, args, as_json).await,
+        DeadCommand::Export { file } => export(ops, file.as_deref()).await,
+        DeadCommand::Delete { ids, consent } => delete(ops, ids, *consent, as_json).await,
+    }
+}
+
+async fn list(ops: &Ops, queue: Option<QueueArg>, as_json: bool) -> anyhow::Result<()> {
+    let (rows, count) = ops.dead(queue.map(Into::into), LISTED).await?;
+    if as_json {
+        return output::json(&rows);
+    }
+    let now = Timestamp::now();
+    let shown = rows.len() as u64;
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|row| {
+            let letter = row.letter;
+            let lead = row.display_name.or_else(|| letter.lead_id.map(|id| id.to_string())).unwrap_or_else(|| "-".to_owned());
+            let old = u64::try_from(now.duration_since(letter.dead_at).as_secs()).unwrap_or_default();
+            vec![letter.id, letter.queue.as_str().to_owned(), letter.code.to_string(), letter.attempts.to_string(), age(old), lead, letter.reason]
+        })
+        .collect();
+    let columns = [text("id"), text("queue"), text("code"), number("tries"), number("age"), wide("lead"), wide("reason")];
+    output::table(&columns, &rows, "No dead letters.")?;
+    if count > shown {
+        output::line(&format!("and {} more", count - shown))?;
+    }
+    Ok(())
+}
+
+async fn show(ops: &Ops, id: &str, as_json: bool) -> anyhow::Result<()> {
+    let detail = ops.dead_letter(id).await?;
+    if as_json {
+        return output::json(&detail);
+    }
+    let letter = &detail.row.letter;
+    let mut lines = vec![
+        format!("{:<10} {}", "id", letter.id),
+        format!("{:<10} {}", "queue", letter.queue.as_str()),
+        format!(
+            "{:<10} {}",
+            "lead",
+            [detail.row.display_name.clone(), letter.lead_id.as_ref().map(ToString::to_string)].into_iter().flatten().collect::<Vec<_>>().join("  ")
+        ),
+        format!("{:<10} {} {}", "reason", letter.code, letter.reason),
+        format!("{:<10} {}", "cause", letter.code.cause()),
+        format!("{:<10} {}", "remedy", letter.code.remedy()),
+        format!("{:<10} {}", "attempts", letter.attempts),
+        format!("{:<10} {}", "first", letter.first_failed_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        format!("{:<10} {}", "dead", letter.dead_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        String::new(),
+    ];
+    lines.extend(pretty(&detail.body).lines().map(lead::text::clean_indented));
+    if !detail.logs.is_empty() {
+        lines.push(String::new());
+        lines.extend(detail.logs.iter().map(super::logs::format_line));
+    }
+    output::line(&lines.join("\n"))
+}
+
+/// A body with its JSON laid out; as it is where it is none.
+fn pretty(body: &str) -> String {
+    let value: Option<Value> = serde_json::from_str(body).ok();
+    value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| body.to_owned())
+}
+
+async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result<()> {
+    let actions = ops.actions()?;
+    let selection = match (args.code, args.all) {
+        (Some(code), _) => Selection::Code(code),
+        (None, true) => Selection::All,
+        (None, false) => Selection::Ids(args.ids.clone()),
+    };
+    let letters = ops.select(&selection).await?;
+    let edited = if args.edit { Some(edit(ops, &letters).await?) } else { None };
+    if letters.is_empty() {
+        return report(&[], as_json);
+    }
+    let pace = args.rate.map_or_else(String::new, |rate| format!(", at most {rate} a second"));
+    let what = format!("put {} back into the queue{pace}: {}", counted(letters.len(), "dead letter"), histogram(&letters));
+    if ask(args.consent, &what)? == Answer::DryRun {
+        let outcomes: Vec<Outcome> = letters.iter().map(|letter| about(letter, Outcome::done("would redrive"))).collect();
+        return report(&outcomes, as_json);
+    }
+    let mut outcomes = Vec::new();
+    if let (Some(body), [letter]) = (edited, letters.as_slice()) {
+        let outcome = match actions.redrive(letter, Body::Edited(body)).await {
+            Ok(()) => Outcome::done("redriven"),
+            Err(fault) => Outcome::failed(&fault),
+        };
+        outcomes.push(about(letter, outcome));
+    } else {
+        let report = |redriven: ops::Redriven| {
+            let outcome = match &redriven.result {
+                Ok(()) => Outcome::done("redriven"),
+                Err(fault) => Outcome::failed(fault),
+            };
+            outcomes.push(about(&redriven.letter, outcome));
+            ControlFlow::Continue(())
+        };
+        actions.redrive_all(letters, args.rate, report).await;
+    }
+    report(&outcomes, as_json)
+}
+
+/// `2 × LO204, 1 × LO113`.
+fn histogram(letters: &[DeadLetter]) -> String {
+    let mut counts: BTreeMap<Code, usize> = BTreeMap::new();
+    for letter in letters {
+        *counts.entry(letter.code).or_default() += 1;
+    }
+    counts.iter().map(|(code, count)| format!("{count} × {code}")).collect::<Vec<_>>().join(", ")
+}
+
+fn about(letter: &DeadLetter, outcome: Outcome) -> Outcome {
+    Outcome { id: Some(letter.id.clone()), lead_id: letter.lead_id.clone(), ..outcome }
+}
+
+/// Has the one selected message edited.
+async fn edit(ops: &Ops, letters: &[DeadLetter]) -> anyhow::Result<String> {
+    let [letter] = letters else {
+        return Err(Fault::new(Code::Usage, "--edit takes one dead letter").into());
+    };
+    let body = ops.dead_letter(&letter.id).await?.body;
+    let file = tempfile::Builder::new().prefix("leadops-").suffix(".json").tempfile().context("a temporary file")?;
+    file.as_file().write_all(pretty(&body).as_bytes()).context("a temporary file")?;
+    crate::editor::open(file.path())?;
+    let edited = fs::read_to_string(file.path()).context("the edited file")?;
+    // One line, as every message is; what is no JSON is refused by the redrive itself.
+    let value: Result<Value, _> = serde_json::from_str(&edited);
+    Ok(value.map_or(edited, |value| value.to_string()))
+}
+
+async fn export(ops: &Ops, file: Option<&Path>) -> anyhow::Result<()> {
+    let exported = ops.actions()?.export().await?;
+    let mut lines = String::new();
+    for (letter, body) in &exported {
+        let mut row = serde_json::to_value(letter)?;
+        row["body"] = json!(body);
+        lines += &format!("{row}\n");
+    }
+    match file {
+        None => output::line(lines.trim_end()),
+        Some(path) => {
+            fs::write(path, lines).with_context(|| path.display().to_string())?;
+            eprintln!("{} written to {}", counted(exported.len(), "dead letter"), path.display());
+            Ok(())
+        }
+    }
+}
+
+async fn delete(ops: &Ops, ids: &[String], consent: Consent, as_json: bool) -> anyhow::Result<()> {
+    let actions = ops.actions()?;
+    let what = format!("delete {}, keeping copies: {}", counted(ids.len(), "dead letter"), listed(ids));
+    let dry_run = ask(consent, &what)? == Answer::DryRun;
+    let mut outcomes = Vec::new();
+    for id in ids {
+        let outcome = if dry_run {
+            Outcome::done("would delete")
+        } else {
+            match actions.delete(id).await {
+                Ok(kept) => Outcome { detail: Some(format!("copy in {kept}")), ..Outcome::done("deleted") },
+                Err(fault) => Outcome::failed(&fault),
+            }
+        };
+        outcomes.push(Outcome { id: Some(id.clone()), ..outcome });
+    }
+    report(&outcomes, as_json)
+}

@@ -1,0 +1,72 @@
+//! `logs`.
+
+use std::time::Duration;
+
+use lead::Timestamp;
+use ops::Ops;
+use pipeline::ports::{LogLine, LogQuery};
+
+use crate::{cli::LogsArgs, output};
+
+/// How many lines without `--follow`, and at most at a time with it.
+const LINES: usize = 1_000;
+/// How many lines to begin a `--follow` with.
+const FIRST: usize = 20;
+/// How often to look for more.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// `leadops logs`.
+///
+/// # Errors
+/// The fault of the pipeline, or of stdout.
+pub async fn run(ops: &Ops, args: &LogsArgs, as_json: bool) -> anyhow::Result<()> {
+    let mut query = LogQuery {
+        function: args.function.map(Into::into),
+        lead: args.lead.clone(),
+        level: args.level.map(Into::into),
+        since: args.since.map(|since| since.before(Timestamp::now())),
+        after: None,
+        limit: if args.follow && args.since.is_none() { FIRST } else { LINES },
+    };
+    let lines = ops.logs(&query).await?;
+    if as_json && !args.follow {
+        return output::json(&lines);
+    }
+    if lines.is_empty() && !args.follow {
+        return output::line("No log lines match.");
+    }
+    print(&lines, as_json)?;
+    if !args.follow {
+        return Ok(());
+    }
+    // Behind the newest line there is; without any, behind the beginning.
+    query.after = Some(lines.last().map_or_else(String::new, |line| line.cursor.clone()));
+    query.limit = LINES;
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let lines = ops.logs(&query).await?;
+        print(&lines, as_json)?;
+        if let Some(last) = lines.last() {
+            query.after = Some(last.cursor.clone());
+        }
+    }
+}
+
+fn print(lines: &[LogLine], as_json: bool) -> anyhow::Result<()> {
+    for line in lines {
+        if as_json {
+            output::json(line)?;
+        } else {
+            output::line(&format_line(line))?;
+        }
+    }
+    Ok(())
+}
+
+/// A line for people.
+pub fn format_line(line: &LogLine) -> String {
+    let at = line.at.strftime("%Y-%m-%d %H:%M:%S%.3f");
+    let lead = line.lead_id.as_ref().map_or_else(String::new, |lead| format!("  {lead}"));
+    let text = lead::text::clean(&line.message);
+    format!("{at}  {:<5}  {:<17}  {text}{lead}", line.level.as_str(), line.function)
+}

@@ -1,0 +1,169 @@
+//! `status`, `pending`, `leads`, `lead`, `explain`.
+
+use jiff::SignedDuration;
+use lead::{LeadId, Timestamp};
+use ops::{LeadQuery, LeadStory, Notification, Ops, Status};
+use pipeline::{Code, State, ports::Depth};
+use serde_json::json;
+
+use crate::{
+    cli::LeadsArgs,
+    output::{self, age, number, text, wide},
+};
+
+/// How many open leads `pending` lists.
+const PENDING: usize = 10_000;
+
+/// `leadops status`.
+///
+/// # Errors
+/// The fault of the pipeline, or of stdout.
+pub async fn status(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
+    let status = ops.status().await?;
+    if as_json { output::json(&status) } else { output::line(&status_lines(&status).join("\n")) }
+}
+
+fn status_lines(status: &Status) -> Vec<String> {
+    let queue = |name: &str, depth: &Depth| {
+        let Depth { waiting, ready, in_flight, dead } = depth;
+        format!("{name:<13} {waiting} waiting, {ready} ready, {in_flight} in flight, {dead} dead")
+    };
+    let day = &status.last_24h;
+    let milliseconds = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+    let dead = status.oldest_dead_seconds.map_or_else(String::new, |seconds| format!(", the oldest dead letter {} old", age(seconds)));
+    vec![
+        format!("{:<13} {} pending, {} processing, {} overdue", "leads", status.pending, status.processing, status.overdue),
+        queue("delay", &status.queues.delay),
+        queue("notification", &status.queues.notification) + &dead,
+        format!("{:<13} {} accepted, {} enriched, {} notified, {} failed", "last 24 h", day.accepted, day.enriched, day.notified, day.failed),
+        format!(
+            "{:<13} p50 {}, p95 {}, p99 {}",
+            "due to told",
+            milliseconds(status.speed.p50_ms),
+            milliseconds(status.speed.p95_ms),
+            milliseconds(status.speed.p99_ms)
+        ),
+        format!("{:<13} {}", "as of", status.as_of.strftime("%Y-%m-%d %H:%M:%S UTC")),
+    ]
+}
+
+/// `leadops pending`.
+///
+/// # Errors
+/// The fault of the pipeline, or of stdout.
+pub async fn pending(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
+    let rows = ops.pending(PENDING).await?;
+    if as_json {
+        return output::json(&rows);
+    }
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|row| {
+            let due = match row.due_in_seconds {
+                left if left >= 0 => format!("in {}:{:02}", left / 60, left % 60),
+                late => format!("{} ago", age(late.unsigned_abs())),
+            };
+            let state = if row.state == State::Overdue { "OVERDUE" } else { row.state.as_str() };
+            vec![due, state.to_owned(), row.display_name, row.lead_id.to_string(), stamp(row.received_at)]
+        })
+        .collect();
+    output::table(&[number("due"), text("state"), wide("name"), text("lead"), text("received")], &rows, "No lead is waiting.")
+}
+
+/// `leadops leads`.
+///
+/// # Errors
+/// The fault of the pipeline, or of stdout.
+pub async fn leads(ops: &Ops, args: &LeadsArgs, as_json: bool) -> anyhow::Result<()> {
+    let now = Timestamp::now();
+    let query = LeadQuery {
+        limit: args.limit,
+        owner: args.owner.clone(),
+        since: args.since.map(|since| since.before(now)),
+        text: args.text.clone(),
+    };
+    let rows = ops.leads(&query).await?;
+    if as_json {
+        return output::json(&rows);
+    }
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|row| {
+            let lead = row.lead;
+            let told = row.notifications.iter().map(delivery).collect::<Vec<_>>().join(" ");
+            vec![stamp(lead.enriched_at), lead.display_name, lead.lead_owner, lead.funnel, told, lead.lead_id.to_string()]
+        })
+        .collect();
+    let columns = [text("enriched"), wide("name"), wide("owner"), wide("funnel"), text("told"), text("lead")];
+    output::table(&columns, &rows, "No lead matches.")
+}
+
+/// `leadops lead LEAD_ID`.
+///
+/// # Errors
+/// The fault of the pipeline, or of stdout.
+pub async fn lead(ops: &Ops, lead: &LeadId, as_json: bool) -> anyhow::Result<()> {
+    let story = ops.lead(lead).await?;
+    if as_json { output::json(&story) } else { output::line(&story_lines(&story).join("\n")) }
+}
+
+fn story_lines(story: &LeadStory) -> Vec<String> {
+    let mut lines = vec![format!("{}  {}  {}", story.display_name, story.lead_id, story.state.as_str())];
+    if let Some(lead) = &story.lead {
+        lines.push(String::new());
+        for (label, value) in [
+            ("owner", &lead.lead_owner),
+            ("e-mail", &lead.lead_email),
+            ("funnel", &lead.funnel),
+            ("label", &lead.status_label),
+            ("created", &lead.date_created),
+        ] {
+            lines.push(format!("{label:<9} {value}"));
+        }
+        if !lead.has_owner() {
+            lines.push(format!("{:<9} {}", "", lead.owner_status.as_str().replace('_', " ")));
+        }
+    }
+    lines.push(format!("{:<9} {}", "raw", story.raw_key));
+    lines.push(format!("{:<9} {}", "target", story.target_key));
+    lines.push(format!("{:<9} {}", "in Close", story.lead_id.close_url()));
+    lines.push(String::new());
+    let mut last: Option<Timestamp> = None;
+    for step in &story.timeline {
+        let after = last.map_or_else(String::new, |last| format!("+{}", short(step.at.duration_since(last))));
+        lines.push(format!("{}  {after:>8}  {:<16} {}", step.at.strftime("%Y-%m-%d %H:%M:%S"), step.stage.as_str(), step.detail));
+        last = Some(step.at);
+    }
+    lines
+}
+
+/// `leadops explain CODE`.
+///
+/// # Errors
+/// That of stdout.
+pub fn explain(code: Code, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return output::json(&json!({"code": code, "cause": code.cause(), "remedy": code.remedy()}));
+    }
+    output::line(&format!("{code}\n{}\n{}", code.cause(), code.remedy()))
+}
+
+/// One alert in a cell: a mark and the channel.
+fn delivery(notification: &Notification) -> String {
+    let mark = match notification.state {
+        "sent" => "✓",
+        "failed" => "✗",
+        _ => "…",
+    };
+    let code = notification.code.map_or_else(String::new, |code| format!(" {code}"));
+    format!("{mark} {}{code}", notification.channel.as_str())
+}
+
+fn stamp(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn short(span: SignedDuration) -> String {
+    let ms = u64::try_from(span.as_millis()).unwrap_or_default();
+    if ms < 10_000 { format!("{}.{:01} s", ms / 1_000, ms % 1_000 / 100) } else { age(ms / 1_000) }
+}

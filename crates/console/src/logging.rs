@@ -1,0 +1,13 @@
+//! Where log lines go: into the store, and the serious ones to stderr as well.
+
+use embedded::Store;
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Starts logging. `LEADOPS_LOG` says what stderr shows, as in `info` or `warn,pipeline=debug`; only
+/// warnings and errors where it is not set.
+pub fn start(store: &Store) {
+    let filter = EnvFilter::try_from_env("LEADOPS_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(false);
+    // A second start, as in a test that runs two pipelines, changes nothing.
+    let _ = tracing_subscriber::registry().with(store.log_layer()).with(stderr.with_filter(filter)).try_init();
+}

@@ -1,0 +1,158 @@
+//! Printing: the same rows as a table for people or as JSON for scripts.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::Context;
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
+
+/// Writes a line to stdout.
+///
+/// # Errors
+/// That of the stream; a closed pipe is one too, see [`is_closed_pipe`].
+pub fn line(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}").context("stdout")
+}
+
+/// Writes one JSON document on one line.
+///
+/// # Errors
+/// That of the stream.
+pub fn json<T: Serialize + ?Sized>(value: &T) -> anyhow::Result<()> {
+    line(&serde_json::to_string(value)?)
+}
+
+/// Whether an error is only that nobody reads our output any more, as in `leadops leads | head -1`.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let broken = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(broken))
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Its title.
+    pub title: &'static str,
+    /// Whether it holds numbers.
+    pub right: bool,
+    /// Whether it gives way where the terminal is too narrow.
+    pub shrinks: bool,
+}
+
+/// A column of text.
+pub const fn text(title: &'static str) -> Column {
+    Column { title, right: false, shrinks: false }
+}
+
+/// A column of text that gives way.
+pub const fn wide(title: &'static str) -> Column {
+    Column { title, right: false, shrinks: true }
+}
+
+/// A column of numbers.
+pub const fn number(title: &'static str) -> Column {
+    Column { title, right: true, shrinks: false }
+}
+
+/// Prints a table; `empty` where it has no rows.
+///
+/// # Errors
+/// That of the stream.
+pub fn table(columns: &[Column], rows: &[Vec<String>], empty: &str) -> anyhow::Result<()> {
+    if rows.is_empty() {
+        return line(empty);
+    }
+    line(&layout(columns, rows, terminal_width()))
+}
+
+/// The width to keep to: the terminal's, or none where stdout is no terminal.
+fn terminal_width() -> Option<usize> {
+    let (columns, _) = io::stdout().is_terminal().then(|| crossterm::terminal::size().ok()).flatten()?;
+    Some(usize::from(columns))
+}
+
+fn layout(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {
+    let titles: Vec<String> = columns.iter().map(|column| column.title.to_uppercase()).collect();
+    let cells: Vec<Vec<String>> =
+        std::iter::once(titles).chain(rows.iter().map(|row| row.iter().map(|cell| lead::text::clean(cell)).collect())).collect();
+    let mut widths: Vec<usize> = (0..columns.len())
+        .map(|index| cells.iter().filter_map(|row| row.get(index)).map(|cell| cell.width()).max().unwrap_or(0))
+        .collect();
+    if let Some(width) = width {
+        let gaps = 2 * columns.len().saturating_sub(1);
+        let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(width);
+        for (column, size) in columns.iter().zip(&mut widths).rev() {
+            if column.shrinks {
+                let give = excess.min(size.saturating_sub(12));
+                *size -= give;
+                excess -= give;
+            }
+        }
+    }
+    let lines = cells.iter().map(|row| {
+        let padded = columns.iter().zip(&widths).zip(row).map(|((column, width), cell)| pad(cell, *width, column.right));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// `text` in exactly `width` cells, cut with a mark where it is longer.
+fn pad(text: &str, width: usize, right: bool) -> String {
+    let text = fit(text, width);
+    let space = " ".repeat(width.saturating_sub(text.width()));
+    if right { space + &text } else { text + &space }
+}
+
+/// `text` in at most `width` cells, cut with a mark where it is longer.
+fn fit(text: &str, width: usize) -> String {
+    use unicode_segmentation::UnicodeSegmentation;
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for cluster in text.graphemes(true) {
+        if kept.width() + cluster.width() + 1 > width {
+            break;
+        }
+        kept.push_str(cluster);
+    }
+    if width > 0 {
+        kept.push(lead::text::ELLIPSIS);
+    }
+    kept
+}
+
+/// A time span as people say it: `850 ms` is for measures, this is for ages: `12 s`, `4 min`, `3 h`, `2 d`.
+pub fn age(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_align_whatever_is_in_them() {
+        let rows = vec![
+            vec!["株式会社みなと".to_owned(), "7".to_owned()],
+            vec!["Zoë\u{1b}[31m & So\u{308}hne".to_owned(), "1234".to_owned()],
+        ];
+        let table = layout(&[wide("name"), number("n")], &rows, None);
+        let ends: Vec<usize> = table.lines().map(UnicodeWidthStr::width).collect();
+        assert_eq!(ends, [ends[0]; 3], "{table}");
+        assert!(!table.contains('\u{1b}'));
+        let narrow = layout(&[wide("name"), number("n")], &rows, Some(18));
+        assert!(narrow.lines().all(|line| line.width() <= 18) && narrow.contains('…'), "{narrow}");
+    }
+
+    #[test]
+    fn ages_are_short() {
+        assert_eq!([age(5), age(300), age(10_000), age(200_000)], ["5 s", "5 min", "2 h", "2 d"]);
+    }
+}

@@ -1,0 +1,101 @@
+//! Running the embedded pipeline.
+
+use std::{future::Future, net::SocketAddr, sync::Arc};
+
+use embedded::Store;
+use lead::Timestamp;
+use pipeline::{Channel, Code, Fault, Settings};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::UpConfig,
+    wiring::{self, Running},
+};
+
+/// A pipeline at work.
+pub struct Up {
+    /// Its webhook.
+    pub webhook: String,
+    /// Its settings.
+    pub settings: Arc<Settings>,
+    stop: CancellationToken,
+    listener: JoinHandle<std::io::Result<()>>,
+    workers: JoinHandle<()>,
+}
+
+impl Up {
+    /// Starts the listener and the workers on a store that this process alone works on.
+    ///
+    /// # Errors
+    /// [`Code::AddressUnusable`], or the fault of the store.
+    pub async fn start(config: UpConfig, store: &Store) -> Result<Self, Fault> {
+        let listener = bind(config.listen).await?;
+        let address = listener.local_addr().map_err(|e| unusable(config.listen, &e))?;
+        let webhook = format!("http://{address}/crm/webhook");
+        let settings = Arc::new(config.settings.clone());
+        let (keep_logs, keep_journal) = (config.keep_logs, config.keep_journal);
+        store.release_in_flight().await?;
+        let running = Running {
+            webhook: webhook.clone(),
+            settings: config.settings.clone(),
+            started_at: Timestamp::now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        running.write(store).await?;
+        let stages = wiring::stages(store, config)?;
+        let stop = CancellationToken::new();
+        let retention = embedded::Retention { logs: keep_logs, journal: keep_journal, receipts: keep_journal, ..Default::default() };
+        Ok(Self {
+            webhook,
+            settings,
+            listener: tokio::spawn(embedded::listener::serve(listener, stages.ingest, stop.clone())),
+            workers: tokio::spawn(embedded::workers::run(store.clone(), stages.process, stages.notify, retention, stop.clone())),
+            stop,
+        })
+    }
+
+    /// Works until `end`, then stops accepting, and finishes or gives back what is in hand.
+    ///
+    /// # Errors
+    /// [`Code::Internal`] where the listener or the workers end by themselves.
+    pub async fn run_until(mut self, end: impl Future<Output = ()>) -> Result<(), Fault> {
+        let failed = |what: String| Err(Fault::new(Code::Internal, what));
+        let early = tokio::select! {
+            () = end => Ok(()),
+            ended = &mut self.listener => failed(format!("the listener ended by itself: {ended:?}")),
+            ended = &mut self.workers => failed(format!("the workers ended by themselves: {ended:?}")),
+        };
+        self.stop.cancel();
+        if early.is_ok() {
+            for ended in [self.listener.await.map(drop), self.workers.await] {
+                ended.map_err(|e| Fault::new(Code::Internal, format!("a task did not end in order: {e}")))?;
+            }
+        }
+        early
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Fault> {
+    TcpListener::bind(address).await.map_err(|e| unusable(address, &e))
+}
+
+fn unusable(address: SocketAddr, error: &std::io::Error) -> Fault {
+    Fault::new(Code::AddressUnusable, format!("cannot listen on {address}: {error}"))
+}
+
+/// What is worth saying about a configuration that is valid but will disappoint.
+pub fn warnings(config: &UpConfig) -> Vec<Fault> {
+    let uses = |channel| config.settings.channels.contains(&channel);
+    let mut warnings = Vec::new();
+    if uses(Channel::Slack) && config.slack.is_none() {
+        warnings.push(Fault::new(Code::SlackNotConfigured, "USE_SLACK is true, but SLACK_WEBHOOK_URL is not set: alerts will be dead letters"));
+    }
+    if uses(Channel::Email) && config.mail.is_none() {
+        warnings.push(Fault::new(Code::MailNotConfigured, "USE_EMAIL is true, but SMTP_URL is not set: alerts will be dead letters"));
+    }
+    if matches!(config.trust, pipeline::ingest::Trust::Anyone) {
+        warnings.push(Fault::new(Code::SignatureKeyMissing, "unsigned webhooks are taken from everybody on this machine"));
+    }
+    warnings
+}

@@ -1,0 +1,175 @@
+//! Putting the parts together: the one place where ports meet their adapters.
+
+use std::{path::Path, sync::Arc};
+
+use embedded::{Options, Store, SystemClock, SystemRandom};
+use lead::Timestamp;
+use ops::{Access, Ops};
+use outbound::{HttpOwners, SlackWebhook, SmtpMailer};
+use pipeline::{
+    Code, Fault, Recorder, Settings,
+    alerting::Alerting,
+    ingest::Ingest,
+    notify::{Notify, Pace},
+    ports::{Mailer, Objects, PutError, Slack, When},
+    process::Process,
+    receipt::Receipts,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Place, UpConfig};
+
+/// Where a running pipeline says how it is set up, for commands that run beside it.
+const RUNNING: &str = "running.json";
+
+/// How a pipeline is, or was last, set up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Running {
+    /// Its webhook.
+    pub webhook: String,
+    /// The figures and names it works by.
+    pub settings: Settings,
+    /// Since when.
+    pub started_at: Timestamp,
+    /// The version of leadops.
+    pub version: String,
+}
+
+impl Running {
+    /// What the pipeline wrote when it started; `None` where none has run yet.
+    ///
+    /// # Errors
+    /// The fault of the store.
+    pub async fn read(store: &Store) -> Result<Option<Self>, Fault> {
+        let Some(object) = store.get(RUNNING).await? else { return Ok(None) };
+        // One written by another version, with other settings, is as good as none.
+        Ok(serde_json::from_slice(&object.body).ok())
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// The fault of the store.
+    pub async fn write(&self, store: &Store) -> Result<(), Fault> {
+        let body = serde_json::to_vec(self).map_err(|e| Fault::new(Code::Internal, e.to_string()))?;
+        match store.put(RUNNING, body.into(), When::Always).await {
+            Ok(_) | Err(PutError::Precondition) => Ok(()),
+            Err(PutError::Fault(fault)) => Err(fault),
+        }
+    }
+}
+
+/// Opens the store of a folder that has one.
+///
+/// # Errors
+/// [`Code::NoPipeline`] where there is none, or why it cannot be opened.
+pub async fn open(folder: &Path) -> Result<Store, Fault> {
+    Store::open(folder, Options { create: false, ..Options::default() })
+}
+
+/// Opens the store of a folder, making it where there is none.
+///
+/// # Errors
+/// Why it cannot be opened or made.
+pub async fn create(folder: &Path) -> Result<Store, Fault> {
+    Store::open(folder, Options { create: true, ..Options::default() })
+}
+
+/// The operator's view of the pipeline of a place.
+///
+/// # Errors
+/// As [`open`].
+pub async fn ops(place: &Place, read_only: bool) -> Result<(Ops, Store), Fault> {
+    let store = open(&place.data).await?;
+    let settings = Running::read(&store).await?.map(|running| running.settings).unwrap_or_default();
+    let access = if read_only || place.read_only { Access::ReadOnly } else { Access::Full };
+    Ok((view(&store, Arc::new(settings), access), store))
+}
+
+/// The operator's view of an open store.
+pub fn view(store: &Store, settings: Arc<Settings>, access: Access) -> Ops {
+    let ports = Arc::new(store.clone());
+    Ops {
+        settings,
+        objects: ports.clone(),
+        history: ports.clone(),
+        inbox: ports.clone(),
+        dead_letters: ports.clone(),
+        logs: ports.clone(),
+        outbox: ports,
+        alerting: alerting(store),
+        recorder: recorder(store),
+        who: who(),
+        access,
+    }
+}
+
+/// The three stages.
+pub struct Stages {
+    /// Takes webhooks in.
+    pub ingest: Arc<Ingest>,
+    /// Looks owners up.
+    pub process: Arc<Process>,
+    /// Tells the team.
+    pub notify: Arc<Notify>,
+}
+
+/// The stages on a store, as configured.
+///
+/// # Errors
+/// [`Code::SettingBad`] where a client cannot be made of its settings.
+pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
+    let bad = |what: String| Fault::new(Code::SettingBad, what);
+    let settings = Arc::new(config.settings);
+    let ports = Arc::new(store.clone());
+    let recorder = recorder(store);
+    let slack = match config.slack {
+        Some(url) => {
+            let slack: Arc<dyn Slack> = Arc::new(SlackWebhook::new(url).map_err(bad)?);
+            Some((slack, Pace::new(config.slack_burst)))
+        }
+        None => None,
+    };
+    let mailer = config.mail.map(|settings| Arc::new(SmtpMailer::new(settings)) as Arc<dyn Mailer>);
+    Ok(Stages {
+        ingest: Arc::new(Ingest {
+            settings: settings.clone(),
+            trust: config.trust,
+            intake: ports.clone(),
+            recorder: recorder.clone(),
+        }),
+        process: Arc::new(Process {
+            settings: settings.clone(),
+            objects: ports.clone(),
+            owners: Arc::new(HttpOwners::new(config.owners).map_err(bad)?),
+            outbox: ports.clone(),
+            alerting: alerting(store),
+            recorder: recorder.clone(),
+        }),
+        notify: Arc::new(Notify {
+            settings,
+            objects: ports,
+            receipts: alerting(store).receipts,
+            recorder,
+            slack,
+            mailer,
+        }),
+    })
+}
+
+fn alerting(store: &Store) -> Alerting {
+    let ports = Arc::new(store.clone());
+    Alerting { receipts: Receipts { objects: ports.clone(), clock: Arc::new(SystemClock) }, outbox: ports }
+}
+
+fn recorder(store: &Store) -> Recorder {
+    Recorder { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), journal: Arc::new(store.clone()) }
+}
+
+/// Who acts, as far as the environment says.
+fn who() -> String {
+    let variable = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let user = variable(["USER", "USERNAME"]).unwrap_or_else(|| "operator".to_owned());
+    let host = variable(["HOSTNAME", "COMPUTERNAME"]).map_or_else(String::new, |host| format!("@{host}"));
+    lead::text::shorten(&format!("{user}{host}"), 80)
+}

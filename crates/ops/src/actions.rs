@@ -1,0 +1,144 @@
+//! What an operator can do. Every action is written to the journal with who did it.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use lead::{LeadId, keys};
+use pipeline::{
+    Code, Fault, Happened,
+    job::{AlertJob, Cause, ProcessJob},
+    ports::{Body, DeadLetter, PutError, Queue, When},
+};
+use serde_json::json;
+
+use crate::{Ops, dead::no_such};
+
+/// The right to act on a pipeline: made by [`Ops::actions`] alone.
+#[derive(Clone, Copy)]
+pub struct Actions<'a>(pub(crate) &'a Ops);
+
+/// What came of redriving one dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redriven {
+    /// The dead letter.
+    pub letter: DeadLetter,
+    /// Why it is still one, if it is.
+    pub result: Result<(), Fault>,
+}
+
+impl<'a> Actions<'a> {
+    pub(crate) fn granted(ops: &'a Ops) -> Self {
+        Self(ops)
+    }
+
+    /// Puts dead letters back into their queues one by one, at most `rate` a second, telling `report`
+    /// each outcome; it can stop the rest. Whatever was not reported as done is still a dead letter, so
+    /// that the same call again goes on where this one stopped.
+    pub async fn redrive_all(
+        &self,
+        letters: Vec<DeadLetter>,
+        rate: Option<f64>,
+        mut report: impl FnMut(Redriven) -> ControlFlow<()>,
+    ) {
+        let pause =
+            rate.filter(|rate| *rate > 0.0).map(|rate| Duration::from_secs_f64((1.0 / rate).min(3_600.0)));
+        for (index, letter) in letters.into_iter().enumerate() {
+            if let (Some(pause), true) = (pause, index > 0) {
+                self.0.recorder.clock.sleep(pause).await;
+            }
+            let result = self.redrive(&letter, Body::AsIs).await;
+            if report(Redriven { letter, result }).is_break() {
+                return;
+            }
+        }
+    }
+
+    /// Puts one dead letter back into its queue, due at once.
+    ///
+    /// # Errors
+    /// [`Code::NoSuchDeadLetter`]; [`Code::EditRefused`] for an edited body that its queue could not
+    /// read; or the fault of a port, after which the message is a dead letter still.
+    pub async fn redrive(&self, letter: &DeadLetter, body: Body) -> Result<(), Fault> {
+        let ops = self.0;
+        let edited = match &body {
+            Body::AsIs => false,
+            Body::Edited(body) => {
+                check(letter.queue, body)?;
+                true
+            }
+        };
+        if !ops.dead_letters.redrive(&letter.id, body).await? {
+            return Err(no_such(&letter.id));
+        }
+        let (queue, by, dead_letter) = (letter.queue, ops.who.clone(), letter.id.clone());
+        ops.recorder
+            .record(letter.lead_id.clone(), Happened::Redriven { queue, by, dead_letter, edited })
+            .await
+    }
+
+    /// Deletes one dead letter, after keeping a copy. The copy's key.
+    ///
+    /// # Errors
+    /// [`Code::NoSuchDeadLetter`], or the fault of a port, after which the message is a dead letter still.
+    pub async fn delete(&self, id: &str) -> Result<String, Fault> {
+        let ops = self.0;
+        let (letter, body) = ops.dead_letters.get(id).await?.ok_or_else(|| no_such(id))?;
+        let kept = keys::deleted(&letter.id);
+        let copy = json!({
+            "dead_letter": letter, "body": body, "deleted_at": ops.recorder.clock.now(), "deleted_by": ops.who,
+        });
+        match ops.objects.put(&kept, copy.to_string().into(), When::Always).await {
+            Ok(_) | Err(PutError::Precondition) => {}
+            Err(PutError::Fault(fault)) => return Err(fault),
+        }
+        if !ops.dead_letters.delete(id).await? {
+            return Err(no_such(id));
+        }
+        let (queue, by) = (letter.queue, ops.who.clone());
+        ops.recorder.record(letter.lead_id, Happened::Deleted { queue, by, kept: kept.clone() }).await?;
+        Ok(kept)
+    }
+
+    /// All dead letters with their bodies, the latest first.
+    ///
+    /// # Errors
+    /// The fault of a port.
+    pub async fn export(&self) -> Result<Vec<(DeadLetter, String)>, Fault> {
+        let ops = self.0;
+        let (letters, _) = ops.dead_letters.list(None, usize::MAX).await?;
+        let mut exported = Vec::new();
+        for letter in letters {
+            exported.extend(ops.dead_letters.get(&letter.id).await?);
+        }
+        let (by, count) = (ops.who.clone(), exported.len());
+        ops.recorder.record(None, Happened::Exported { by, count }).await?;
+        Ok(exported)
+    }
+
+    /// Has a lead processed again from its raw event, now.
+    ///
+    /// # Errors
+    /// [`Code::NoSuchLead`], or the fault of a port.
+    pub async fn requeue(&self, lead: &LeadId) -> Result<(), Fault> {
+        let ops = self.0;
+        let key = keys::raw(&ops.settings.source_prefix, lead);
+        if ops.objects.get(&key).await?.is_none() {
+            return Err(Fault::new(Code::NoSuchLead, format!("{lead} has no raw event ({key})")));
+        }
+        let now = ops.recorder.clock.now();
+        let job = ProcessJob { lead_id: lead.clone(), key, not_before: now, cause: Cause::Requeue };
+        let entry = ops.recorder.entry(Some(lead.clone()), Happened::Requeued { by: ops.who.clone() });
+        ops.outbox.send(Queue::Delay, job.message(now)).await?;
+        ops.recorder.write(entry).await
+    }
+}
+
+/// Whether a queue's stage could read the body.
+fn check(queue: Queue, body: &str) -> Result<(), Fault> {
+    let readable = match queue {
+        Queue::Delay => ProcessJob::parse(body).map(drop),
+        Queue::Notification => AlertJob::parse(body).map(drop),
+    };
+    readable.map_err(|error| {
+        Fault::new(Code::EditRefused, format!("the edited message is not readable: {error}"))
+    })
+}

@@ -1,0 +1,231 @@
+//! Enriched leads, and the story of one.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use lead::{EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
+use pipeline::{
+    Channel, Code, Entry, Fault, Happened, Stage, State,
+    receipt::{Receipt, ReceiptState},
+};
+use serde::Serialize;
+
+use crate::Ops;
+
+/// How many journal entries are read at a time.
+const PAGE: usize = 500;
+/// How many leads are read at once.
+const AT_ONCE: usize = 16;
+
+/// Which leads are wanted. An empty field does not restrict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeadQuery {
+    /// At most so many.
+    pub limit: usize,
+    /// Whose owner's name contains this, in any case.
+    pub owner: Option<String>,
+    /// Enriched, or found an owner, since then.
+    pub since: Option<Timestamp>,
+    /// Whose name, id or owner contains this, in any case.
+    pub text: Option<String>,
+}
+
+impl Default for LeadQuery {
+    fn default() -> Self {
+        Self { limit: 50, owner: None, since: None, text: None }
+    }
+}
+
+/// A row of `leadops leads`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LeadRow {
+    /// The enriched lead.
+    #[serde(flatten)]
+    pub lead: EnrichedLead,
+    /// Its alerts, the oldest first.
+    pub notifications: Vec<Notification>,
+}
+
+/// An alert of a lead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Notification {
+    /// Where.
+    pub channel: Channel,
+    /// Which alert.
+    pub kind: lead::AlertKind,
+    /// `queued`, `sent` or `failed`.
+    pub state: &'static str,
+    /// Since when.
+    pub at: Timestamp,
+    /// After how many attempts.
+    pub attempts: u32,
+    /// The last failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+}
+
+/// `leadops lead LEAD_ID`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LeadStory {
+    /// The lead's id.
+    pub lead_id: LeadId,
+    /// Its name.
+    pub display_name: String,
+    /// Where it stands.
+    pub state: State,
+    /// When it is, or was, to be processed.
+    pub due_at: Timestamp,
+    /// The enriched lead, once there is one.
+    pub lead: Option<EnrichedLead>,
+    /// How the search for the owner ended.
+    pub owner_status: Option<OwnerStatus>,
+    /// Its alerts, the oldest first.
+    pub notifications: Vec<Notification>,
+    /// What happened to it, the oldest first.
+    pub timeline: Vec<Step>,
+    /// Where its raw event is.
+    pub raw_key: String,
+    /// Where its enriched lead is, or will be.
+    pub target_key: String,
+}
+
+/// A step of a lead's story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub stage: Stage,
+    /// The same for people, one line.
+    pub detail: String,
+    /// The kind of failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+}
+
+impl Ops {
+    /// Enriched leads, the newest first.
+    ///
+    /// # Errors
+    /// The fault of the first port that failed.
+    pub async fn leads(&self, query: &LeadQuery) -> Result<Vec<LeadRow>, Fault> {
+        let wanted = self.matching(query).await?;
+        stream::iter(wanted)
+            .map(|lead| async move { self.row(&lead).await })
+            .buffered(AT_ONCE)
+            .try_filter_map(|row| async move { Ok(row) })
+            .try_collect()
+            .await
+    }
+
+    /// The story of one lead.
+    ///
+    /// # Errors
+    /// [`Code::NoSuchLead`], or the fault of the first port that failed.
+    pub async fn lead(&self, lead: &LeadId) -> Result<LeadStory, Fault> {
+        let (entries, progress, row) =
+            futures_util::try_join!(self.history.of_lead(lead), self.history.progress(lead), self.row(lead))?;
+        let progress =
+            progress.ok_or_else(|| Fault::new(Code::NoSuchLead, format!("{lead} has not been accepted")))?;
+        let now = self.recorder.clock.now();
+        let (lead_row, notifications) = match row {
+            Some(row) => (Some(row.lead), row.notifications),
+            None => (None, Vec::new()),
+        };
+        Ok(LeadStory {
+            lead_id: lead.clone(),
+            display_name: progress.name.clone(),
+            state: progress.state(now, self.settings.overdue_after),
+            due_at: progress.due_at,
+            owner_status: lead_row.as_ref().map(|lead| lead.owner_status),
+            lead: lead_row,
+            notifications,
+            timeline: entries.iter().map(Step::of).collect(),
+            raw_key: keys::raw(&self.settings.source_prefix, lead),
+            target_key: keys::enriched(&self.settings.target_prefix, lead),
+        })
+    }
+
+    /// The enriched lead with its alerts; `None` where it is not enriched.
+    async fn row(&self, lead: &LeadId) -> Result<Option<LeadRow>, Fault> {
+        let Some(enriched) = self.enriched(lead).await? else { return Ok(None) };
+        let mut receipts = self.alerting.receipts.of_lead(lead).await?;
+        receipts.sort_by_key(|receipt| receipt.at);
+        Ok(Some(LeadRow { lead: enriched, notifications: receipts.iter().map(Notification::of).collect() }))
+    }
+
+    pub(crate) async fn enriched(&self, lead: &LeadId) -> Result<Option<EnrichedLead>, Fault> {
+        let key = keys::enriched(&self.settings.target_prefix, lead);
+        let Some(object) = self.objects.get(&key).await? else { return Ok(None) };
+        let lead = serde_json::from_slice(&object.body)
+            .map_err(|e| Fault::new(Code::EnrichedLeadGone, format!("{key} cannot be read: {e}")))?;
+        Ok(Some(lead))
+    }
+
+    /// The ids of the leads that match, by what the journal says of them.
+    async fn matching(&self, query: &LeadQuery) -> Result<Vec<LeadId>, Fault> {
+        let text = query.text.as_deref().map(str::to_lowercase);
+        let owner_text = query.owner.as_deref().map(str::to_lowercase);
+        let stages = [Stage::Enriched, Stage::OwnerFound];
+        let page = if text.is_none() && owner_text.is_none() { query.limit.clamp(1, PAGE) } else { PAGE };
+        let (mut wanted, mut seen) = (Vec::new(), HashSet::new());
+        let mut before: Option<String> = None;
+        while wanted.len() < query.limit {
+            let entries = self.history.recent(&stages, query.since, before.as_deref(), page).await?;
+            for entry in &entries {
+                let (Some(id), Some((name, owner))) = (&entry.lead_id, name_and_owner(&entry.happened))
+                else {
+                    continue;
+                };
+                // The newest entry of a lead speaks for it.
+                if !seen.insert(id.clone()) {
+                    continue;
+                }
+                let (name, owner) = (name.to_lowercase(), owner.to_lowercase());
+                let by_owner = owner_text.as_deref().is_none_or(|text| owner.contains(text));
+                let by_text = text.as_deref().is_none_or(|text| {
+                    name.contains(text) || owner.contains(text) || id.as_str().to_lowercase().contains(text)
+                });
+                if by_owner && by_text && wanted.len() < query.limit {
+                    wanted.push(id.clone());
+                }
+            }
+            match entries.last() {
+                Some(last) if entries.len() == page => before = Some(last.key()),
+                _ => break,
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+fn name_and_owner(happened: &Happened) -> Option<(&str, &str)> {
+    match happened {
+        Happened::Enriched { name, owner, .. } | Happened::OwnerFound { name, owner } => Some((name, owner)),
+        _ => None,
+    }
+}
+
+impl Notification {
+    pub(crate) fn of(receipt: &Receipt) -> Self {
+        Self {
+            channel: receipt.channel,
+            kind: receipt.kind,
+            state: match receipt.state {
+                ReceiptState::Queued | ReceiptState::Claimed { .. } => "queued",
+                ReceiptState::Sent => "sent",
+                ReceiptState::Failed => "failed",
+            },
+            at: receipt.at,
+            attempts: receipt.attempts,
+            code: receipt.code,
+        }
+    }
+}
+
+impl Step {
+    fn of(entry: &Entry) -> Self {
+        let happened = &entry.happened;
+        Self { at: entry.at, stage: happened.stage(), detail: happened.detail(), code: happened.code() }
+    }
+}

@@ -1,0 +1,46 @@
+//! Leads that have not ended.
+
+use lead::{LeadId, Timestamp};
+use pipeline::{Fault, State};
+use serde::Serialize;
+
+use crate::Ops;
+
+/// A row of `leadops pending`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PendingRow {
+    /// The lead.
+    pub lead_id: LeadId,
+    /// Its name.
+    pub display_name: String,
+    /// When its webhook was accepted.
+    pub received_at: Timestamp,
+    /// When it is to be processed.
+    pub due_at: Timestamp,
+    /// Seconds until then, negative once it has passed.
+    pub due_in_seconds: i64,
+    /// Pending, processing or overdue.
+    pub state: State,
+}
+
+impl Ops {
+    /// Up to `limit` leads that have not ended, the soonest due first.
+    ///
+    /// # Errors
+    /// The fault of the journal.
+    pub async fn pending(&self, limit: usize) -> Result<Vec<PendingRow>, Fault> {
+        let now = self.recorder.clock.now();
+        let open = self.history.open_leads(limit).await?;
+        Ok(open
+            .into_iter()
+            .map(|open| PendingRow {
+                due_in_seconds: open.progress.due_at.duration_since(now).as_secs(),
+                state: open.progress.state(now, self.settings.overdue_after),
+                lead_id: open.lead,
+                display_name: open.progress.name,
+                received_at: open.progress.received_at,
+                due_at: open.progress.due_at,
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,95 @@
+//! Sending an alert again, and waiting for its receipt.
+
+use std::time::Duration;
+
+use lead::{AlertKind, LeadId};
+use pipeline::{
+    Channel, Code, Fault, Happened,
+    job::{AlertId, AlertJob},
+    receipt::ReceiptState,
+};
+use serde::Serialize;
+
+use crate::{Actions, Notification, Ops};
+
+/// How often a receipt is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// A new alert that is on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    job: AlertJob,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Resent {
+    /// The lead.
+    pub lead_id: LeadId,
+    /// The alert's receipt.
+    #[serde(flatten)]
+    pub notification: Notification,
+}
+
+impl Actions<'_> {
+    /// Queues a new alert for an enriched lead.
+    ///
+    /// # Errors
+    /// [`Code::NoSuchLead`] or [`Code::NotEnriched`], or the fault of a port.
+    pub async fn resend(&self, lead: &LeadId, channel: Channel) -> Result<Waiting, Fault> {
+        let ops = self.0;
+        if ops.enriched(lead).await?.is_none() {
+            return Err(match ops.history.progress(lead).await? {
+                Some(_) => Fault::new(Code::NotEnriched, format!("{lead} is not enriched yet")),
+                None => Fault::new(Code::NoSuchLead, format!("{lead} has not been accepted")),
+            });
+        }
+        let alert = AlertId::resend(ops.recorder.random.bits());
+        let job = AlertJob { lead_id: lead.clone(), channel, alert, kind: AlertKind::Resend, due_at: None };
+        let by = ops.who.clone();
+        ops.recorder.record(Some(lead.clone()), Happened::Resent { channel, by }).await?;
+        ops.alerting.queue(&job).await?;
+        Ok(Waiting { job })
+    }
+}
+
+impl Ops {
+    /// Waits for a resent alert's end, at most `longest`.
+    ///
+    /// # Errors
+    /// [`Code::DeliveryFailed`] where it was given up, [`Code::NoReceipt`] where it is queued still, or
+    /// the fault of a port.
+    pub async fn receipt(&self, waiting: &Waiting, longest: Duration) -> Result<Resent, Fault> {
+        let AlertJob { lead_id, channel, alert, .. } = &waiting.job;
+        let mut waited = Duration::ZERO;
+        loop {
+            let receipt = self.alerting.receipts.get(lead_id, *channel, alert).await?;
+            let notification = receipt.as_ref().map(|receipt| (receipt.state, Notification::of(receipt)));
+            match notification {
+                Some((ReceiptState::Sent, notification)) => {
+                    return Ok(Resent { lead_id: lead_id.clone(), notification });
+                }
+                Some((ReceiptState::Failed, notification)) => {
+                    let code = notification
+                        .code
+                        .map_or_else(String::new, |code| format!(" ({code}: {})", code.cause()));
+                    let what = format!("the alert about {lead_id} on {} failed{code}", channel.label());
+                    return Err(Fault::new(Code::DeliveryFailed, what));
+                }
+                _ if waited >= longest => {
+                    let last = notification.and_then(|(_, notification)| notification.code);
+                    let last = last.map_or_else(String::new, |code| format!(", last failure {code}"));
+                    let what = format!(
+                        "no receipt for {lead_id} on {} after {} s{last}",
+                        channel.label(),
+                        longest.as_secs()
+                    );
+                    return Err(Fault::new(Code::NoReceipt, what));
+                }
+                _ => {}
+            }
+            self.recorder.clock.sleep(LOOK_EVERY).await;
+            waited += LOOK_EVERY;
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The vital signs.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use lead::Timestamp;
+use pipeline::{
+    Fault, Happened, Stage,
+    ports::{Depth, Minute, Queue},
+};
+use serde::Serialize;
+
+use crate::Ops;
+
+/// How many of the latest alerts the speed is measured on.
+const SPEED_SAMPLE: usize = 1_000;
+
+/// `leadops status`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// Leads that wait for their due time.
+    pub pending: u64,
+    /// Leads that are due and being worked on.
+    pub processing: u64,
+    /// Leads that are due for longer than they should be.
+    pub overdue: u64,
+    /// What the queues hold.
+    pub queues: Queues,
+    /// The age of the oldest dead letter, in seconds.
+    pub oldest_dead_seconds: Option<u64>,
+    /// What the last 24 hours brought.
+    pub last_24h: Last24h,
+    /// From due to told, over the latest alerts of the last 24 hours.
+    pub speed: Speed,
+    /// When this was so.
+    pub as_of: Timestamp,
+}
+
+/// What the queues hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Queues {
+    /// Leads that wait for their owner.
+    pub delay: Depth,
+    /// Alerts.
+    pub notification: Depth,
+}
+
+/// Leads, by what happened to them in 24 hours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Last24h {
+    /// Accepted.
+    pub accepted: u64,
+    /// Enriched for the first time.
+    pub enriched: u64,
+    /// Told to somebody.
+    pub notified: u64,
+    /// Ended dead.
+    pub failed: u64,
+}
+
+/// How long alerts took, in milliseconds; null where none was sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Speed {
+    /// The median.
+    pub p50_ms: Option<u64>,
+    /// 95 of 100 were quicker.
+    pub p95_ms: Option<u64>,
+    /// 99 of 100 were quicker.
+    pub p99_ms: Option<u64>,
+}
+
+impl Ops {
+    /// The vital signs.
+    ///
+    /// # Errors
+    /// The fault of the first port that failed.
+    pub async fn status(&self) -> Result<Status, Fault> {
+        let now = self.recorder.clock.now();
+        let overdue_after = SignedDuration::try_from(self.settings.overdue_after).unwrap_or_default();
+        let day_ago = now - SignedDuration::from_hours(24);
+        let (late, open, delay, notification, minutes, told, dead) = futures_util::try_join!(
+            self.history.count_open(now - overdue_after),
+            self.history.count_open(now),
+            self.inbox.depth(Queue::Delay),
+            self.inbox.depth(Queue::Notification),
+            self.history.minutes(day_ago),
+            self.history.recent(&[Stage::Notified], Some(day_ago), None, SPEED_SAMPLE),
+            self.dead_letters.oldest(),
+        )?;
+        let (overdue, _) = late;
+        let (due, pending) = open;
+        let mut last_24h = Last24h::default();
+        for minute in &minutes {
+            last_24h.accepted += minute.accepted;
+            last_24h.enriched += minute.enriched;
+            last_24h.notified += minute.notified;
+            last_24h.failed += minute.failed;
+        }
+        let taken = told.iter().filter_map(|entry| match entry.happened {
+            Happened::Notified { after_ms, .. } => after_ms,
+            _ => None,
+        });
+        Ok(Status {
+            pending,
+            processing: due.saturating_sub(overdue),
+            overdue,
+            queues: Queues { delay, notification },
+            oldest_dead_seconds: dead.map(|at| seconds(now.duration_since(at))),
+            last_24h,
+            speed: Speed::of(taken.collect()),
+            as_of: now,
+        })
+    }
+
+    /// What each of the last minutes brought, the oldest first, empty ones included.
+    ///
+    /// # Errors
+    /// The fault of the journal.
+    pub async fn minutes(&self, count: u16) -> Result<Vec<Minute>, Fault> {
+        let now = self.recorder.clock.now();
+        let this_minute = now.as_second().div_euclid(60) * 60;
+        let first = this_minute - i64::from(count.saturating_sub(1)) * 60;
+        let since = Timestamp::from_second(first).unwrap_or(Timestamp::MIN);
+        let found = self.history.minutes(since).await?;
+        Ok((0..i64::from(count))
+            .map(|index| {
+                let at = Timestamp::from_second(first + index * 60).unwrap_or(Timestamp::MIN);
+                found
+                    .iter()
+                    .find(|minute| minute.at == at)
+                    .copied()
+                    .unwrap_or(Minute { at, ..Minute::default() })
+            })
+            .collect())
+    }
+}
+
+impl Speed {
+    /// The percentiles by nearest rank.
+    fn of(mut taken: Vec<u64>) -> Self {
+        taken.sort_unstable();
+        let percentile = |percent: usize| {
+            let rank = (taken.len() * percent).div_ceil(100).max(1);
+            taken.get(rank - 1).copied()
+        };
+        Self { p50_ms: percentile(50), p95_ms: percentile(95), p99_ms: percentile(99) }
+    }
+}
+
+/// Whole seconds, none where time runs backwards.
+pub(crate) fn seconds(duration: SignedDuration) -> u64 {
+    Duration::try_from(duration).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_by_nearest_rank() {
+        assert_eq!(Speed::of(vec![]), Speed::default());
+        assert_eq!(Speed::of(vec![7]), Speed { p50_ms: Some(7), p95_ms: Some(7), p99_ms: Some(7) });
+        let speed = Speed::of((1..=100).rev().collect());
+        assert_eq!(speed, Speed { p50_ms: Some(50), p95_ms: Some(95), p99_ms: Some(99) });
+    }
+}

@@ -1,0 +1,117 @@
+//! The one way to make an HTTP client.
+
+use std::{error::Error as _, time::Duration};
+
+use bytes::Bytes;
+use lead::text;
+use reqwest::{Client, ClientBuilder, Response};
+use url::{Host, Url};
+
+/// What leadops calls itself.
+pub const USER_AGENT: &str = concat!("leadops/", env!("CARGO_PKG_VERSION"));
+
+/// How much of an error is told.
+const ERROR_LIMIT: usize = 300;
+
+/// A client for one server, `target`. The caller adds its timeouts and its redirect policy.
+///
+/// * TLS is rustls on aws-lc-rs, trusting what the machine trusts.
+/// * Nothing is repeated, not even what HTTP would allow to be.
+/// * No `Referer` is sent, and few connections are kept.
+/// * `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are heeded, because in some networks there is no other
+///   way out; except for a target on this machine, which no proxy could reach.
+pub fn builder(target: &Url) -> ClientBuilder {
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .pool_max_idle_per_host(4)
+        .pool_idle_timeout(Duration::from_secs(15));
+    if !is_on_this_machine(target) {
+        return builder;
+    }
+    let builder = builder.no_proxy();
+    // Without the machine's certificates, which a bare container lacks and plain HTTP does not need.
+    if target.scheme() == "http" { builder.tls_certs_only([]) } else { builder }
+}
+
+/// What went wrong, with all of its causes and without the URL, on one line.
+pub fn error_text(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !told.contains(&inner_text) {
+            told.push_str(": ");
+            told.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text::shorten(&told, ERROR_LIMIT)
+}
+
+/// Whether the URL's host is this machine by its name or address.
+pub fn is_on_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// The start of a body: reading stops once there are more than `limit` bytes.
+///
+/// Returns what was read, at most `limit` bytes, whether there was more, and the error that ended it.
+pub(crate) async fn read_start(response: &mut Response, limit: usize) -> (Bytes, Ended) {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                body.extend_from_slice(&chunk);
+                if body.len() > limit {
+                    body.truncate(limit);
+                    return (body.into(), Ended::TooLong);
+                }
+            }
+            Ok(None) => return (body.into(), Ended::Complete),
+            Err(error) => return (body.into(), Ended::Failed(error)),
+        }
+    }
+}
+
+/// How the reading of a body ended.
+pub(crate) enum Ended {
+    Complete,
+    TooLong,
+    Failed(reqwest::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_told_from_others() {
+        for (url, expected) in [
+            ("http://127.0.0.1:8080/x", true),
+            ("http://127.9.9.9/", true),
+            ("http://[::1]:1/", true),
+            ("http://localhost/", true),
+            ("http://leads.localhost/", true),
+            ("https://localhost.example.com/", false),
+            ("https://10.0.0.1/", false),
+            ("https://hooks.slack.com/", false),
+        ] {
+            assert_eq!(is_on_this_machine(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_client_can_be_made_for_this_machine_and_for_others() {
+        for url in ["http://127.0.0.1:1/", "https://127.0.0.1:1/", "https://hooks.slack.com/"] {
+            builder(&url.parse().unwrap()).build().unwrap();
+        }
+    }
+}

@@ -1,0 +1,495 @@
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use lead::{email::Mail, text};
+use lettre::{
+    Address, Message,
+    message::{
+        Mailbox, Mailboxes,
+        header::{ContentType, HeaderName, HeaderValue, MessageId},
+    },
+    transport::smtp::{
+        Error,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, Tls, TlsParameters},
+        commands,
+        extension::ClientId,
+    },
+};
+use pipeline::ports::{MailError, Mailer};
+use url::Url;
+
+/// How long the server may take.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// From connecting to its word that it is ready for the content.
+    ready: Duration,
+    /// From the content's first byte to the confirmation.
+    confirm: Duration,
+}
+
+const PATIENCE: Patience = Patience { ready: Duration::from_secs(15), confirm: Duration::from_secs(15) };
+/// How long the server may take over a goodbye, on which nothing depends.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Where mail goes out, who it is from and who it is for. Printed without the password.
+#[derive(Clone)]
+pub struct SmtpSettings {
+    host: String,
+    port: u16,
+    tls: Tls,
+    hello: ClientId,
+    credentials: Option<Credentials>,
+    from: Mailbox,
+    to: Mailboxes,
+}
+
+impl SmtpSettings {
+    /// Reads `SMTP_URL`, `EMAIL_FROM` and `EMAIL_TO` (several, separated by commas).
+    ///
+    /// The URL is `scheme://user:password@host:port/ehlo-name?tls=…`, user and password
+    /// percent-encoded, as lettre's `from_url` reads it:
+    ///
+    /// | scheme | `tls` | default port | |
+    /// | --- | --- | --- | --- |
+    /// | `smtps` | | 465 | TLS from the start |
+    /// | `smtp` | `required` | 587 | STARTTLS, or nothing is sent |
+    /// | `smtp` | `opportunistic` | 587 | STARTTLS where the server offers it |
+    /// | `smtp` | | 25 | in the clear, for a relay of one's own |
+    ///
+    /// # Errors
+    /// A line for the operator that names the variable and shows nothing of the URL's user and
+    /// password.
+    pub fn parse(url: &str, from: &str, to: &str) -> Result<Self, String> {
+        let from: Mailbox = from.trim().parse().map_err(|error| about_address("EMAIL_FROM", from, &error))?;
+        let to: Mailboxes = to.trim().parse().map_err(|error| about_address("EMAIL_TO", to, &error))?;
+        if to.iter().next().is_none() {
+            return Err("EMAIL_TO names nobody".to_owned());
+        }
+        for (name, mailbox) in to.iter().map(|to| ("EMAIL_TO", to)).chain([("EMAIL_FROM", &from)]) {
+            let address: &Address = &mailbox.email;
+            if !AsRef::<str>::as_ref(address).is_ascii() {
+                return Err(format!("{name}: {} is not ASCII", text::shorten(address.as_ref(), 80)));
+            }
+        }
+        Self::parse_url(url.trim(), from, to).map_err(|error| format!("SMTP_URL: {error}"))
+    }
+
+    fn parse_url(url: &str, from: Mailbox, to: Mailboxes) -> Result<Self, String> {
+        let url = Url::parse(url).map_err(|error| format!("it is no URL: {error}"))?;
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or("it names no host")?.to_owned();
+        let mode = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, mode)| mode.into_owned());
+        let parameters = || {
+            TlsParameters::new(host.clone())
+                .map_err(|error| format!("no TLS: {}", text::shorten(&error.to_string(), 200)))
+        };
+        let (tls, port) = match (url.scheme(), mode.as_deref()) {
+            ("smtps", _) => (Tls::Wrapper(parameters()?), 465),
+            ("smtp", Some("required")) => (Tls::Required(parameters()?), 587),
+            ("smtp", Some("opportunistic")) => (Tls::Opportunistic(parameters()?), 587),
+            ("smtp", None) => (Tls::None, 25),
+            ("smtp", Some(_)) => return Err("its tls is neither required nor opportunistic".to_owned()),
+            _ => return Err("it begins with neither smtp:// nor smtps://".to_owned()),
+        };
+        let credentials = match (url.username(), url.password()) {
+            ("", None) => None,
+            ("", Some(_)) => return Err("it has a password but no user".to_owned()),
+            (_, None) => return Err("it names a user but no password".to_owned()),
+            (user, Some(password)) => Some(Credentials::new(decode(user)?, decode(password)?)),
+        };
+        let name = url.path().trim_matches('/');
+        let hello = if name.is_empty() {
+            ClientId::default()
+        } else {
+            ClientId::Domain(text::ascii(name).replace(' ', "-"))
+        };
+        Ok(Self { port: url.port().unwrap_or(port), host, tls, hello, credentials, from, to })
+    }
+}
+
+/// Percent-decoding, which the url crate does for queries only.
+fn decode(text: &str) -> Result<String, String> {
+    let query = format!("x={}", text.replace('+', "%2B"));
+    let decoded = url::form_urlencoded::parse(query.as_bytes()).next().map(|(_, value)| value.into_owned());
+    decoded
+        .filter(|value| !value.contains(char::REPLACEMENT_CHARACTER))
+        .ok_or_else(|| "its user or password is not percent-encoded UTF-8".to_owned())
+}
+
+fn about_address(name: &str, address: &str, error: &dyn fmt::Display) -> String {
+    format!("{name}: {:?} is no address: {error}", text::shorten(address, 80))
+}
+
+impl fmt::Display for SmtpSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, query) = match self.tls {
+            Tls::Wrapper(_) => ("smtps", ""),
+            Tls::Required(_) => ("smtp", "?tls=required"),
+            Tls::Opportunistic(_) => ("smtp", "?tls=opportunistic"),
+            Tls::None => ("smtp", ""),
+        };
+        write!(f, "{scheme}://{}:{}{query}", self.host, self.port)
+    }
+}
+
+impl fmt::Debug for SmtpSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} from {} to {}", self.from, self.to)
+    }
+}
+
+/// Mail through an SMTP server, one connection a mail.
+///
+/// Speaks lettre's connection rather than its transport: the transport bounds the connecting alone,
+/// and does not tell whether a silence came before the mail was handed over or after.
+#[derive(Debug, Clone)]
+pub struct SmtpMailer {
+    settings: SmtpSettings,
+    patience: Patience,
+}
+
+impl SmtpMailer {
+    /// A mailer that gives the server 15 s to get ready for a mail, and 15 s to confirm it.
+    pub fn new(settings: SmtpSettings) -> Self {
+        Self { settings, patience: PATIENCE }
+    }
+
+    /// How it sends, safe to print.
+    pub fn settings(&self) -> &SmtpSettings {
+        &self.settings
+    }
+
+    fn message(&self, mail: &Mail) -> Result<Message, MailError> {
+        let settings = &self.settings;
+        let mut builder = Message::builder().from(settings.from.clone());
+        for to in settings.to.iter() {
+            builder = builder.to(to.clone());
+        }
+        builder
+            .subject(&mail.subject)
+            .date_now()
+            .header(MessageId::from(message_id(settings.from.email.domain())))
+            // RFC 3834: keeps holiday notices from answering.
+            .raw_header(HeaderValue::new(
+                HeaderName::new_from_ascii_str("Auto-Submitted"),
+                "auto-generated".to_owned(),
+            ))
+            .header(ContentType::TEXT_PLAIN)
+            .body(mail.body.clone())
+            .map_err(|error| MailError::Refused(format!("the mail cannot be written: {error}")))
+    }
+
+    /// Everything up to the server's word that it is ready for the mail's content. Nothing is sent
+    /// unless the content follows.
+    async fn prepare(&self) -> Result<AsyncSmtpConnection, Error> {
+        let settings = &self.settings;
+        let (wrapper, start_tls) = match &settings.tls {
+            Tls::Wrapper(parameters) => (Some(parameters.clone()), None),
+            Tls::Required(parameters) | Tls::Opportunistic(parameters) => (None, Some(parameters.clone())),
+            Tls::None => (None, None),
+        };
+        let host = settings.host.trim_matches(['[', ']']);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1((host, settings.port), None, &settings.hello, wrapper, None)
+                .await?;
+        if let Some(parameters) = start_tls
+            && (matches!(settings.tls, Tls::Required(_)) || connection.can_starttls())
+        {
+            connection.starttls(parameters, &settings.hello).await?;
+        }
+        if let Some(credentials) = &settings.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        let from = settings.from.email.clone();
+        connection.command(commands::Mail::new(Some(from), Vec::new())).await?;
+        // All or none: a recipient that is refused shows up as a failure instead of missing out quietly.
+        for to in settings.to.iter() {
+            connection.command(commands::Rcpt::new(to.email.clone(), Vec::new())).await?;
+        }
+        connection.command(commands::Data).await?;
+        Ok(connection)
+    }
+}
+
+#[async_trait]
+impl Mailer for SmtpMailer {
+    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+        let message = self.message(mail)?.formatted();
+        // A connection that is dropped before the content went out has sent nothing.
+        let mut connection = tokio::time::timeout(self.patience.ready, self.prepare())
+            .await
+            .map_err(|_| MailError::Unavailable("the server did not get ready in time".to_owned()))?
+            .map_err(|error| {
+                // A STARTTLS or a way to log in that the server does not have is not about to come.
+                if error.is_permanent() || error.is_client() {
+                    MailError::Refused(told(&error))
+                } else {
+                    MailError::Unavailable(told(&error))
+                }
+            })?;
+        let confirmed = tokio::time::timeout(self.patience.confirm, connection.message(&message)).await;
+        let outcome = match confirmed {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if error.is_permanent() => Err(MailError::Refused(told(&error))),
+            Ok(Err(error)) if error.is_transient() => Err(MailError::Unavailable(told(&error))),
+            Ok(Err(error)) => Err(MailError::Unknown(told(&error))),
+            Err(_) => Err(MailError::Unknown("the server did not confirm the mail in time".to_owned())),
+        };
+        if outcome.is_ok() {
+            let _ = tokio::time::timeout(GOODBYE, connection.abort()).await;
+        }
+        outcome
+    }
+}
+
+/// What the server or the network said.
+fn told(error: &Error) -> String {
+    text::shorten(&error.to_string(), 300)
+}
+
+/// An identity in the sender's domain, as lettre would make it in the machine's.
+fn message_id(domain: &str) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    // Keyed with fresh randomness by the standard library.
+    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), now);
+    format!("<{:x}.{random:016x}@{domain}>", now.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+        net::TcpListener,
+        task::JoinHandle,
+    };
+
+    use super::*;
+
+    const FROM: &str = "leadops <alerts@example.com>";
+    const TO: &str = "sales@example.com, Partner Desk <partners@example.org>";
+
+    fn mail() -> Mail {
+        Mail {
+            subject: "New Lead Alert: Zoe & Sohne".to_owned(),
+            body: "New Lead Alert\n\nName: Zoë & Söhne\n.\n..two dots\nend\n".to_owned(),
+        }
+    }
+
+    /// Where in the dialogue the server does something else than going on.
+    #[derive(Clone, Copy, PartialEq)]
+    enum At {
+        Greeting,
+        Recipient,
+        Content,
+        Elsewhere,
+        Never,
+    }
+
+    #[derive(Clone, Copy)]
+    enum Does {
+        Says(&'static str),
+        Silence,
+        HangsUp,
+    }
+
+    /// A server for one mail; gives back the lines that it received.
+    async fn server(at: At, does: Does) -> (SmtpMailer, JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let dialogue = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (reader, mut writer) = stream.into_split();
+            let mut lines = BufReader::new(reader).lines();
+            let mut heard = Vec::new();
+            let mut in_content = false;
+            let mut now = (At::Greeting, "220 mail.example.com ready");
+            loop {
+                let reply = match does {
+                    Does::Says(reply) if now.0 == at => reply,
+                    Does::HangsUp if now.0 == at => return heard,
+                    Does::Silence if now.0 == at => {
+                        while let Ok(Some(line)) = lines.next_line().await {
+                            heard.push(line);
+                        }
+                        return heard;
+                    }
+                    _ => now.1,
+                };
+                if !reply.is_empty() && writer.write_all(format!("{reply}\r\n").as_bytes()).await.is_err() {
+                    return heard;
+                }
+                let Ok(Some(line)) = lines.next_line().await else { return heard };
+                now = match line.as_str() {
+                    "." if in_content => {
+                        in_content = false;
+                        (At::Content, "250 queued")
+                    }
+                    _ if in_content => (At::Elsewhere, ""),
+                    "DATA" => {
+                        in_content = true;
+                        (At::Elsewhere, "354 go ahead")
+                    }
+                    "QUIT" => (At::Elsewhere, "221 bye"),
+                    line if line.starts_with("RCPT") => (At::Recipient, "250 ok"),
+                    _ => (At::Elsewhere, "250 ok"),
+                };
+                heard.push(line);
+            }
+        });
+        let settings = SmtpSettings::parse(&format!("smtp://{address}/crm.example.com"), FROM, TO).unwrap();
+        (SmtpMailer::new(settings), dialogue)
+    }
+
+    fn position(lines: &[String], start: &str) -> usize {
+        lines.iter().position(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}: {lines:#?}"))
+    }
+
+    #[tokio::test]
+    async fn a_mail_has_its_headers_and_arrives_as_written() {
+        let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+        mailer.send(&mail()).await.unwrap();
+        let heard = dialogue.await.unwrap();
+        assert_eq!(heard[0], "EHLO crm.example.com");
+        for line in [
+            "MAIL FROM:<alerts@example.com>",
+            "RCPT TO:<sales@example.com>",
+            "RCPT TO:<partners@example.org>",
+        ] {
+            position(&heard, line);
+        }
+        let content = heard.get(position(&heard, "DATA") + 1..position(&heard, "QUIT")).unwrap();
+        let (headers, body) = content.split_at(content.iter().position(String::is_empty).unwrap());
+        let names: Vec<_> =
+            headers.iter().filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            [
+                "From",
+                "To",
+                "Subject",
+                "Date",
+                "Message-ID",
+                "Auto-Submitted",
+                "Content-Type",
+                "Content-Transfer-Encoding"
+            ]
+        );
+        for line in [
+            "From: leadops <alerts@example.com>",
+            "Subject: New Lead Alert: Zoe & Sohne",
+            "Content-Type: text/plain; charset=utf-8",
+            "Content-Transfer-Encoding: quoted-printable",
+        ] {
+            assert!(headers.iter().any(|header| header == line), "{line}: {headers:#?}");
+        }
+        assert!(headers[position(headers, "Message-ID")].ends_with("@example.com>"));
+        assert!(headers[position(headers, "Date")].ends_with(" +0000"));
+        assert_eq!(
+            body,
+            ["", "New Lead Alert", "", "Name: Zo=C3=AB & S=C3=B6hne", "..", "...two dots", "end", "", "."]
+        );
+        assert!(content.iter().all(|line| line.is_ascii() && line.len() < 998));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_for_good_and_nothing_was_sent() {
+        for (at, reply) in [
+            (At::Greeting, "554 no service"),
+            (At::Recipient, "550 no such user"),
+            (At::Content, "550 looks like spam"),
+        ] {
+            let (mailer, dialogue) = server(at, Does::Says(reply)).await;
+            let error = mailer.send(&mail()).await.unwrap_err();
+            let said = reply.split_once(' ').unwrap().1;
+            assert!(matches!(&error, MailError::Refused(why) if why.contains(said)), "{error}");
+            let heard = dialogue.await.unwrap();
+            assert_eq!(heard.iter().any(|line| line == "DATA"), at == At::Content);
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_to_come_back_later_is_unavailable() {
+        for at in [At::Greeting, At::Recipient, At::Content] {
+            let (mailer, _) = server(at, Does::Says("421 try again later")).await;
+            let error = mailer.send(&mail()).await.unwrap_err();
+            assert!(matches!(&error, MailError::Unavailable(why) if why.contains("again")), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn silence_before_the_content_is_unavailable_and_after_it_unknown() {
+        for does in [Does::Silence, Does::HangsUp] {
+            for at in [At::Greeting, At::Recipient] {
+                let (mut mailer, _) = server(at, does).await;
+                mailer.patience.ready = Duration::from_millis(200);
+                let error = mailer.send(&mail()).await.unwrap_err();
+                assert!(matches!(error, MailError::Unavailable(_)), "{error}");
+            }
+            let (mut mailer, _) = server(At::Content, does).await;
+            mailer.patience.confirm = Duration::from_millis(200);
+            let error = mailer.send(&mail()).await.unwrap_err();
+            assert!(matches!(error, MailError::Unknown(_)), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_unavailable() {
+        let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+        dialogue.abort();
+        let _ = dialogue.await;
+        let error = mailer.send(&mail()).await.unwrap_err();
+        assert!(matches!(error, MailError::Unavailable(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_tls_required_demands_is_not_given_up() {
+        let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+        let url = format!("smtp://127.0.0.1:{}?tls=required", mailer.settings.port);
+        let settings = SmtpSettings::parse(&url, FROM, TO).unwrap();
+        let error = SmtpMailer { settings, ..mailer }.send(&mail()).await.unwrap_err();
+        assert!(matches!(&error, MailError::Refused(why) if why.contains("STARTTLS")), "{error}");
+        assert_eq!(dialogue.await.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn every_form_of_the_url_is_read_and_its_password_is_not_shown() {
+        for (url, shown) in [
+            ("smtps://user:hunter2@mail.example.com", "smtps://mail.example.com:465"),
+            ("smtp://user:hunter2@mail.example.com?tls=required", "smtp://mail.example.com:587?tls=required"),
+            (
+                "smtp://mail.example.com:2525?tls=opportunistic",
+                "smtp://mail.example.com:2525?tls=opportunistic",
+            ),
+            ("smtp://localhost", "smtp://localhost:25"),
+        ] {
+            let settings = SmtpSettings::parse(url, FROM, TO).unwrap();
+            assert_eq!(settings.to_string(), shown);
+            let all = format!("{settings:?} {:?}", SmtpMailer::new(settings.clone()));
+            assert!(!all.contains("hunter2") && !all.contains("user"), "{all}");
+        }
+        let settings = SmtpSettings::parse("smtps://a%40b.c:p%2B%3A+%25@h", FROM, TO).unwrap();
+        assert!(settings.credentials == Some(Credentials::new("a@b.c".to_owned(), "p+:+%".to_owned())));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_without_the_password() {
+        for (url, from, to, name) in [
+            ("", FROM, TO, "SMTP_URL"),
+            ("mail.example.com", FROM, TO, "SMTP_URL"),
+            ("http://user:hunter2@h", FROM, TO, "SMTP_URL"),
+            ("smtp://user:hunter2@h?tls=maybe", FROM, TO, "SMTP_URL"),
+            ("smtp://user:hunter2@h:99999", FROM, TO, "SMTP_URL"),
+            ("smtp://hunter2@h", FROM, TO, "SMTP_URL"),
+            ("smtp://:hunter2@h", FROM, TO, "SMTP_URL"),
+            ("smtp://user:hunter2%ff@h", FROM, TO, "SMTP_URL"),
+            ("smtp:///x", FROM, TO, "SMTP_URL"),
+            ("smtp://h", "nobody", TO, "EMAIL_FROM"),
+            ("smtp://h", FROM, "", "EMAIL_TO"),
+            ("smtp://h", FROM, "a@example.com, b", "EMAIL_TO"),
+            ("smtp://h", FROM, "zoë@example.com", "EMAIL_TO"),
+        ] {
+            let error = SmtpSettings::parse(url, from, to).unwrap_err();
+            assert!(error.starts_with(name) && !error.contains("hunter2"), "{error}");
+        }
+    }
+}

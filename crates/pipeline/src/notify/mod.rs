@@ -1,0 +1,296 @@
+//! The stage that tells the team: once per lead and channel, at the channel's pace.
+//!
+//! An alert is claimed before it is sent and its receipt completed after. What the channel answers
+//! decides what follows: a wait that is asked for is kept in full, trouble on the way is tried again
+//! with growing pauses, and a refusal makes a dead letter at once. When more alerts are ready than the
+//! pace allows, they are folded into digests.
+
+mod mail;
+mod pace;
+mod slack;
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::{join, join_all};
+use jiff::SignedDuration;
+use lead::{Alert, AlertKind, EnrichedLead, LeadId, keys, text};
+
+use crate::{
+    Channel, Code, Fault, Function, Happened, Recorder, Settings,
+    job::{AlertJob, lead_in},
+    ports::{Delivery, Disposition, Level, MAX_DELAY, Mailer, Objects, Queue, Slack, Why},
+    receipt::{Attempt, CLAIM, Claim, Claimed, ReceiptState, Receipts},
+    recorder,
+};
+pub use pace::Pace;
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+/// How long after a failure of the storage an alert is looked at again.
+const STORAGE_PAUSE: Duration = Duration::from_secs(5);
+
+/// The stage.
+pub struct Notify {
+    /// Figures and names.
+    pub settings: Arc<Settings>,
+    /// Where enriched leads are.
+    pub objects: Arc<dyn Objects>,
+    /// The proof of what was sent.
+    pub receipts: Receipts,
+    /// Journal and log.
+    pub recorder: Recorder,
+    /// Slack, where it is configured, and the pace of its webhook.
+    pub slack: Option<(Arc<dyn Slack>, Pace)>,
+    /// E-mail, where it is configured.
+    pub mailer: Option<Arc<dyn Mailer>>,
+}
+
+/// An alert that is to be sent: its place in the batch, its message, its lead.
+struct Ready {
+    index: usize,
+    job: AlertJob,
+    lead: EnrichedLead,
+    /// Not to be folded into a digest.
+    alone: bool,
+}
+
+/// An alert that is ours to send.
+struct Ours {
+    ready: Ready,
+    claim: Claim,
+}
+
+impl Ours {
+    fn alert(&self) -> Alert<'_> {
+        Alert {
+            lead: &self.ready.lead,
+            kind: self.ready.job.kind,
+            possible_repeat: self.claim.receipt.unsure,
+        }
+    }
+}
+
+/// The dispositions of a batch, by the place of each message in it.
+type Outcomes = Vec<(usize, Disposition)>;
+
+/// What the channel's answer means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    /// Taken.
+    Sent,
+    /// Not taken: wait this long, because it asked for it.
+    Wait(Duration),
+    /// Not taken, or perhaps: try again, not before this pause.
+    Again { code: Code, reason: String, pause: Duration },
+    /// Refused, and will be again. `payload` where it is the message itself that is refused.
+    Refused { code: Code, reason: String, payload: bool },
+}
+
+impl Notify {
+    /// Handles messages of the notification queue. The dispositions are in the order of `deliveries`.
+    pub async fn handle(&self, deliveries: &[Delivery]) -> Vec<Disposition> {
+        let mut outcomes = Outcomes::new();
+        let (mut on_slack, mut by_mail) = (Vec::new(), Vec::new());
+        for (index, delivery) in deliveries.iter().enumerate() {
+            match AlertJob::parse(&delivery.body) {
+                Ok(job) if job.channel == Channel::Slack => on_slack.push((index, job)),
+                Ok(job) => by_mail.push((index, job)),
+                Err(error) => {
+                    let fault =
+                        Fault::new(Code::AlertUnreadable, format!("the message is no alert: {error}"));
+                    let lead = lead_in(&delivery.body);
+                    outcomes.push((index, self.dead(lead, None, fault, delivery.receives).await));
+                }
+            }
+        }
+        let (slack, mail) = join(self.tell_slack(on_slack), self.tell_by_mail(by_mail)).await;
+        outcomes.extend(slack);
+        outcomes.extend(mail);
+        outcomes.sort_by_key(|(index, _)| *index);
+        outcomes.into_iter().map(|(_, disposition)| disposition).collect()
+    }
+
+    /// Reads the lead, and leaves out what has been sent or is being sent.
+    async fn prepare(&self, index: usize, job: AlertJob) -> Result<Ready, Disposition> {
+        let channel = job.channel;
+        let found = async {
+            let receipt = self.receipts.get(&job.lead_id, channel, &job.alert).await?;
+            let key = keys::enriched(&self.settings.target_prefix, &job.lead_id);
+            let object = self.objects.get(&key).await?;
+            let lead =
+                object.ok_or_else(|| Fault::new(Code::EnrichedLeadGone, format!("{key} does not exist")))?;
+            let lead = serde_json::from_slice::<EnrichedLead>(&lead.body)
+                .map_err(|e| Fault::new(Code::EnrichedLeadGone, format!("{key} cannot be read: {e}")))?;
+            Ok::<_, Fault>((receipt, lead))
+        };
+        let (receipt, lead) = match found.await {
+            Ok(found) => found,
+            Err(fault) if fault.code == Code::EnrichedLeadGone => {
+                return Err(self.dead(Some(job.lead_id), Some(channel), fault, 1).await);
+            }
+            Err(fault) => return Err(storage_failed(&job.lead_id, &fault)),
+        };
+        let alone = receipt.as_ref().is_some_and(|receipt| receipt.alone);
+        match receipt.map(|receipt| receipt.state) {
+            Some(ReceiptState::Sent) => Err(self.sent_before(&job).await),
+            _ => Ok(Ready { index, job, lead, alone }),
+        }
+    }
+
+    /// Claims alerts. What is not ours to send gets its disposition.
+    async fn claim(&self, ready: Vec<Ready>, outcomes: &mut Outcomes) -> Vec<Ours> {
+        let claims =
+            join_all(ready.iter().map(|ready| self.receipts.claim(&ready.job, &ready.lead.lead_owner))).await;
+        let mut ours = Vec::new();
+        for (ready, claimed) in ready.into_iter().zip(claims) {
+            let disposition = match claimed {
+                Ok(Claimed::Ours(claim)) => {
+                    ours.push(Ours { ready, claim });
+                    continue;
+                }
+                Ok(Claimed::Sent) => self.sent_before(&ready.job).await,
+                Ok(Claimed::Busy(left)) => Disposition::Retry(left),
+                Err(fault) => storage_failed(&ready.job.lead_id, &fault),
+            };
+            outcomes.push((ready.index, disposition));
+        }
+        ours
+    }
+
+    /// Writes down what came of alerts that were sent together, and says what becomes of each message.
+    async fn conclude(&self, ours: Vec<Ours>, verdict: &Verdict) -> Outcomes {
+        let together = ours.len();
+        join_all(ours.into_iter().map(|ours| async move {
+            let index = ours.ready.index;
+            (index, self.conclude_one(ours, verdict, together).await)
+        }))
+        .await
+    }
+
+    async fn conclude_one(&self, ours: Ours, verdict: &Verdict, together: usize) -> Disposition {
+        let Ours { ready, claim } = ours;
+        let (job, attempts) = (ready.job, claim.receipt.attempts + 1);
+        let attempt = match verdict {
+            Verdict::Sent => return self.sent(&job, claim, together).await,
+            Verdict::Wait(_) => Attempt::Again { code: Code::SlackRateLimited, counts: false, alone: false },
+            // One bad lead must not take the others of its digest with it: each for itself from now on.
+            Verdict::Refused { code, payload: true, .. } if together > 1 => {
+                Attempt::Again { code: *code, counts: false, alone: true }
+            }
+            Verdict::Again { code, .. } if attempts < self.settings.notify_attempts => {
+                Attempt::Again { code: *code, counts: true, alone: false }
+            }
+            Verdict::Again { code, .. } | Verdict::Refused { code, .. } => Attempt::Failed(*code),
+        };
+        let (fault, pause) = match verdict {
+            Verdict::Sent => return Disposition::Done,
+            Verdict::Wait(wait) => (
+                Fault::new(Code::SlackRateLimited, format!("Slack asks to wait {} s", wait.as_secs())),
+                *wait,
+            ),
+            Verdict::Again { code, reason, pause } => {
+                (Fault::new(*code, reason.clone()), self.backoff(attempts).max(*pause))
+            }
+            Verdict::Refused { code, reason, .. } => (Fault::new(*code, reason.clone()), Duration::ZERO),
+        };
+        if let Err(fault) = self.receipts.conclude(claim, attempt).await {
+            return storage_failed(&job.lead_id, &fault);
+        }
+        if attempt == Attempt::Failed(fault.code) {
+            return self.dead(Some(job.lead_id), Some(job.channel), fault, attempts).await;
+        }
+        let again_at = self.recorder.clock.now() + SignedDuration::try_from(pause).unwrap_or_default();
+        let happened = Happened::Retrying {
+            queue: Queue::Notification,
+            channel: Some(job.channel),
+            code: fault.code,
+            reason: fault.what,
+            attempt: attempts,
+            again_at,
+        };
+        if let Err(fault) = self.recorder.record(Some(job.lead_id.clone()), happened).await {
+            storage_failed(&job.lead_id, &fault);
+        }
+        Disposition::Retry(pause.min(MAX_DELAY))
+    }
+
+    /// Completes the receipt of an alert that the channel has taken. Between the one and the other lies
+    /// the only window in which an alert can be sent twice, so the storage gets several chances.
+    async fn sent(&self, job: &AlertJob, claim: Claim, together: usize) -> Disposition {
+        let repeat = claim.receipt.unsure;
+        let mut pauses = [200, 1_000, 3_000].into_iter().map(Duration::from_millis);
+        let receipt = loop {
+            match self.receipts.conclude(claim.clone(), Attempt::Sent).await {
+                Ok(receipt) => break receipt,
+                Err(fault) => {
+                    storage_failed(&job.lead_id, &fault);
+                    let Some(pause) = pauses.next() else { return Disposition::Retry(CLAIM) };
+                    self.recorder.clock.sleep(pause).await;
+                }
+            }
+        };
+        let late = job.due_at.map(|due_at| receipt.at.duration_since(due_at));
+        let happened = Happened::Notified {
+            channel: job.channel,
+            kind: job.kind,
+            after_ms: late
+                .and_then(|late| u64::try_from(late.as_millis()).ok())
+                .filter(|_| job.kind == AlertKind::New),
+            together,
+            repeat,
+            attempts: receipt.attempts,
+        };
+        match self.recorder.record(Some(job.lead_id.clone()), happened).await {
+            Ok(()) => Disposition::Done,
+            Err(fault) => storage_failed(&job.lead_id, &fault),
+        }
+    }
+
+    async fn sent_before(&self, job: &AlertJob) -> Disposition {
+        let happened = Happened::AlreadyNotified { channel: job.channel };
+        match self.recorder.record(Some(job.lead_id.clone()), happened).await {
+            Ok(()) => Disposition::Done,
+            Err(fault) => storage_failed(&job.lead_id, &fault),
+        }
+    }
+
+    async fn dead(
+        &self,
+        lead: Option<LeadId>,
+        channel: Option<Channel>,
+        fault: Fault,
+        attempts: u32,
+    ) -> Disposition {
+        let (code, reason) = (fault.code, text::shorten(&fault.what, 300));
+        let happened =
+            Happened::Dead { queue: Queue::Notification, channel, code, reason: reason.clone(), attempts };
+        if let Err(fault) = self.recorder.record(lead.clone(), happened).await {
+            recorder::line(
+                Function::Notification,
+                Level::Error,
+                &fault.what,
+                lead.as_ref().map(LeadId::as_str),
+                Some(fault.code.as_str()),
+            );
+        }
+        Disposition::Dead(Why { code, reason, attempts, lead })
+    }
+
+    /// 1 s, 2 s, 4 s and so on, up to ten minutes.
+    fn backoff(&self, attempts: u32) -> Duration {
+        let base = Duration::from_secs(1 << attempts.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
+        base.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
+    }
+}
+
+/// Says in the log that the storage failed; the message is looked at again, and its receipt decides.
+fn storage_failed(lead: &LeadId, fault: &Fault) -> Disposition {
+    recorder::line(
+        Function::Notification,
+        Level::Error,
+        &fault.what,
+        Some(lead.as_str()),
+        Some(fault.code.as_str()),
+    );
+    Disposition::Retry(STORAGE_PAUSE)
+}

@@ -1,0 +1,201 @@
+//! Telling the team on Slack.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use lead::slack::{DIGEST_LEADS, digest, message, plain_message};
+
+use super::{Notify, Ours, Outcomes, Pace, Ready, Verdict};
+use crate::{
+    Channel, Code, Fault,
+    job::AlertJob,
+    ports::{Disposition, MAX_DELAY, Slack, SlackAnswer, SlackError},
+};
+
+/// From how many waiting alerts on a digest is worth losing the details of each.
+const DIGEST_FROM: usize = 3;
+/// How long to wait where Slack asks to wait and does not say how long.
+const UNSAID_WAIT: Duration = Duration::from_secs(30);
+
+impl Notify {
+    /// Sends alerts to Slack, in digests where more are ready than the pace allows.
+    pub(super) async fn tell_slack(&self, jobs: Vec<(usize, AlertJob)>) -> Outcomes {
+        let Some((slack, pace)) = &self.slack else {
+            return join_all(jobs.into_iter().map(|(index, job)| async move {
+                let fault = Fault::new(Code::SlackNotConfigured, "no Slack webhook URL is configured");
+                (index, self.dead(Some(job.lead_id), Some(Channel::Slack), fault, 1).await)
+            }))
+            .await;
+        };
+        let mut outcomes = Outcomes::new();
+        let mut waiting = Vec::new();
+        for prepared in join_all(jobs.into_iter().map(|(index, job)| async move {
+            self.prepare(index, job).await.map_err(|disposition| (index, disposition))
+        }))
+        .await
+        {
+            match prepared {
+                Ok(ready) => waiting.push(ready),
+                Err(outcome) => outcomes.push(outcome),
+            }
+        }
+        // Taken from the end: the ones that must go alone first, then the others in their order.
+        waiting.sort_by_key(|ready| !ready.alone);
+        waiting.reverse();
+        while !waiting.is_empty() {
+            if let Some(closed) = pace.closed_for(self.recorder.clock.now()) {
+                let pause = closed.min(MAX_DELAY);
+                outcomes.extend(waiting.drain(..).map(|ready| (ready.index, Disposition::Retry(pause))));
+                break;
+            }
+            let group = self.next_group(&mut waiting, pace);
+            self.take_turn(pace).await;
+            let ours = self.claim(group, &mut outcomes).await;
+            if ours.is_empty() {
+                pace.give_back();
+                continue;
+            }
+            let verdict = self.post(slack.as_ref(), pace, &ours).await;
+            if let Verdict::Wait(wait) = verdict {
+                pace.close(self.recorder.clock.now(), wait);
+            }
+            outcomes.extend(self.conclude(ours, &verdict).await);
+        }
+        outcomes
+    }
+
+    /// The next alerts to send together: one, unless more wait than may be sent now.
+    fn next_group(&self, waiting: &mut Vec<Ready>, pace: &Pace) -> Vec<Ready> {
+        let foldable = waiting.iter().filter(|ready| !ready.alone).count();
+        let alone = waiting.last().is_some_and(|ready| ready.alone);
+        let fold = !alone && foldable >= DIGEST_FROM && foldable > pace.available(self.recorder.clock.now());
+        let size = if fold { DIGEST_LEADS } else { 1 };
+        let mut group = waiting.split_off(waiting.len().saturating_sub(size));
+        group.reverse();
+        group
+    }
+
+    async fn take_turn(&self, pace: &Pace) {
+        while let Err(wait) = pace.take(self.recorder.clock.now()) {
+            self.recorder.clock.sleep(wait).await;
+        }
+    }
+
+    async fn post(&self, slack: &dyn Slack, pace: &Pace, ours: &[Ours]) -> Verdict {
+        let alerts: Vec<_> = ours.iter().map(Ours::alert).collect();
+        let payload = match alerts.as_slice() {
+            [alert] => message(alert),
+            alerts => digest(alerts),
+        };
+        let verdict = classify(slack.post(&payload).await);
+        // A message that Slack cannot read goes once more, as plain text.
+        if alerts.len() == 1 && matches!(verdict, Verdict::Refused { payload: true, .. }) {
+            self.take_turn(pace).await;
+            let second = classify(slack.post(&plain_message(&alerts)).await);
+            if !matches!(second, Verdict::Refused { payload: true, .. }) {
+                return second;
+            }
+        }
+        verdict
+    }
+}
+
+/// What an answer means: by its body first, by its status where the body is not known.
+///
+/// <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors>; the
+/// pairing of bodies and statuses is from field reports and has changed over the years.
+fn classify(answer: Result<SlackAnswer, SlackError>) -> Verdict {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(SlackError::NotSent(why)) => {
+            return again(Code::SlackUnavailable, format!("Slack was not reached: {why}"), None);
+        }
+        Err(SlackError::Unknown(why)) => {
+            return again(Code::SlackUnknown, format!("Slack gave no answer: {why}"), None);
+        }
+    };
+    let body = lead::text::shorten(&answer.body, 80);
+    let reason =
+        format!("Slack says {} {}", answer.status, if body.is_empty() { "without a word" } else { &body });
+    let refused = |code, payload| Verdict::Refused { code, reason: reason.trim_end().to_owned(), payload };
+    match (body.as_str(), answer.status) {
+        (
+            "invalid_payload"
+            | "no_text"
+            | "too_many_attachments"
+            | "invalid_blocks"
+            | "invalid_blocks_format"
+            | "msg_blocks_too_long"
+            | "invalid_attachments"
+            | "user_not_found",
+            _,
+        ) => refused(Code::SlackPayloadRefused, true),
+        ("action_prohibited" | "invalid_token" | "posting_to_general_channel_denied", _) => {
+            refused(Code::SlackForbidden, false)
+        }
+        ("channel_not_found" | "no_service" | "no_service_id" | "no_team" | "no_active_hooks", _) => {
+            refused(Code::SlackWebhookGone, false)
+        }
+        ("channel_is_archived" | "team_disabled", _) => refused(Code::SlackChannelClosed, false),
+        ("rollup_error", _) => again(Code::SlackUnavailable, reason, answer.retry_after),
+        ("rate_limited" | "ratelimited" | "message_limit_exceeded", _) | (_, 429) => {
+            Verdict::Wait(answer.retry_after.unwrap_or(UNSAID_WAIT))
+        }
+        (_, 200..=299) => Verdict::Sent,
+        (_, 401 | 403) => refused(Code::SlackForbidden, false),
+        (_, 404) => refused(Code::SlackWebhookGone, false),
+        (_, 410) => refused(Code::SlackChannelClosed, false),
+        (_, 408) => again(Code::SlackUnavailable, reason, answer.retry_after),
+        (_, 400..=499) => refused(Code::SlackPayloadRefused, true),
+        // Server errors, and answers of something that is not Slack.
+        _ => again(Code::SlackUnavailable, reason, answer.retry_after),
+    }
+}
+
+fn again(code: Code, reason: String, pause: Option<Duration>) -> Verdict {
+    Verdict::Again { code, reason, pause: pause.unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(status: u16, body: &str) -> Verdict {
+        classify(Ok(SlackAnswer { status, body: body.to_owned(), retry_after: Some(Duration::from_secs(7)) }))
+    }
+
+    #[test]
+    fn the_body_decides_before_the_status() {
+        for (status, body, code) in [
+            (404, "no_service", Code::SlackWebhookGone),
+            (500, "no_active_hooks", Code::SlackWebhookGone),
+            (200, "invalid_token", Code::SlackForbidden),
+            (403, "action_prohibited", Code::SlackForbidden),
+            (410, "channel_is_archived", Code::SlackChannelClosed),
+            (400, "invalid_blocks\n", Code::SlackPayloadRefused),
+            (404, "<html>", Code::SlackWebhookGone),
+            (410, "", Code::SlackChannelClosed),
+            (418, "", Code::SlackPayloadRefused),
+        ] {
+            assert!(
+                matches!(verdict(status, body), Verdict::Refused { code: c, .. } if c == code),
+                "{status} {body}"
+            );
+        }
+        assert_eq!([verdict(200, "ok"), verdict(204, "")], [Verdict::Sent, Verdict::Sent]);
+    }
+
+    #[test]
+    fn a_wait_is_kept_and_trouble_is_tried_again() {
+        assert_eq!(verdict(429, ""), Verdict::Wait(Duration::from_secs(7)));
+        assert_eq!(verdict(200, "rate_limited"), Verdict::Wait(Duration::from_secs(7)));
+        for (status, body) in [(500, "rollup_error"), (503, ""), (302, ""), (408, "")] {
+            assert!(
+                matches!(verdict(status, body), Verdict::Again { code: Code::SlackUnavailable, pause, .. } if pause.as_secs() == 7),
+                "{status}"
+            );
+        }
+        let unknown = classify(Err(SlackError::Unknown("timed out".to_owned())));
+        assert!(matches!(unknown, Verdict::Again { code: Code::SlackUnknown, .. }));
+    }
+}

@@ -1,0 +1,261 @@
+//! The stage that looks the owner up and writes the enriched lead.
+//!
+//! An owner who is missing, late, broken or of another lead never stops the alert: it goes out with
+//! the defaults and says which case it was, and the owner is looked for again, a bounded number of
+//! times.
+
+mod lookup;
+
+use std::{sync::Arc, time::Duration};
+
+use lead::{CreatedLead, EnrichedLead, Incoming, OwnerDocument, Timestamp, keys};
+
+use crate::{
+    Code, Fault, Function, Happened, Recorder, Settings,
+    alerting::Alerting,
+    job::{AlertId, AlertJob, Cause, ProcessJob, lead_in},
+    ports::{Delivery, Disposition, Level, Objects, Outbox, OwnerDirectory, PutError, Queue, When, Why},
+    receipt::Receipt,
+    recorder,
+};
+use lookup::{NoOwner, look_up};
+
+/// How long after a failure of the storage a lead is processed again.
+const STORAGE_PAUSE: Duration = Duration::from_secs(20);
+
+/// The stage.
+pub struct Process {
+    /// Figures and names.
+    pub settings: Arc<Settings>,
+    /// Where raw events and enriched leads are.
+    pub objects: Arc<dyn Objects>,
+    /// Who owns which lead.
+    pub owners: Arc<dyn OwnerDirectory>,
+    /// Where further look-ups go.
+    pub outbox: Arc<dyn Outbox>,
+    /// Where alerts go.
+    pub alerting: Alerting,
+    /// Journal and log.
+    pub recorder: Recorder,
+}
+
+/// Why processing stopped before its end.
+enum Stop {
+    /// No retry can help.
+    Dead(Code, String),
+    /// It may go well later.
+    Again(Fault, Duration),
+    /// The storage failed.
+    Fault(Fault),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Process {
+    /// Handles one message of the delay queue.
+    pub async fn handle(&self, delivery: &Delivery) -> Disposition {
+        let job = match ProcessJob::parse(&delivery.body) {
+            Ok(job) => job,
+            Err(error) => {
+                let stop = Stop::Dead(Code::JobUnreadable, format!("the message is no job: {error}"));
+                return self.stopped(stop, lead_in(&delivery.body), delivery).await;
+            }
+        };
+        match self.process(&job, delivery).await {
+            Ok(()) => Disposition::Done,
+            Err(stop) => self.stopped(stop, Some(job.lead_id), delivery).await,
+        }
+    }
+
+    async fn process(&self, job: &ProcessJob, delivery: &Delivery) -> Result<(), Stop> {
+        let now = self.recorder.clock.now();
+        if !job.wait(now).is_zero() {
+            // Waits longer than a queue's longest delay come in several parts, and a clock may have
+            // stepped back. A fresh message keeps the count of receives for real failures.
+            return Ok(self.outbox.send(Queue::Delay, job.message(now)).await?);
+        }
+        let (created, received_at) = self.read_event(job).await?;
+        let found = look_up(self.owners.as_ref(), &job.lead_id).await;
+        if let Err(no_owner) = &found
+            && no_owner.worth_another_try
+            && !matches!(job.cause, Cause::Recheck { .. })
+            && delivery.receives < self.settings.process_attempts
+        {
+            let pause = self.backoff(delivery.receives);
+            return Err(Stop::Again(Fault::new(no_owner.code, no_owner.reason.clone()), pause));
+        }
+        let lead = self.enrich(job, &created, received_at, found).await?;
+        for channel in &self.settings.channels {
+            self.tell(job, &lead, *channel).await?;
+        }
+        if !lead.has_owner() {
+            self.look_again(job).await?;
+        }
+        Ok(())
+    }
+
+    /// The raw event, checked again: what lies in the bucket is not necessarily what we put there.
+    async fn read_event(&self, job: &ProcessJob) -> Result<(CreatedLead, Timestamp), Stop> {
+        let Some(raw) = self.objects.get(&job.key).await? else {
+            return Err(Stop::Dead(Code::RawEventGone, format!("{} does not exist", job.key)));
+        };
+        let created = match Incoming::parse(&raw.body) {
+            Ok(Incoming::Created(created)) => *created,
+            Ok(Incoming::Other { kind, .. }) => {
+                return Err(Stop::Dead(Code::RawEventUnreadable, format!("{} is a {kind} event", job.key)));
+            }
+            Err(malformed) => {
+                return Err(Stop::Dead(Code::RawEventUnreadable, format!("{}: {malformed}", job.key)));
+            }
+        };
+        if created.lead_id != job.lead_id {
+            let what = format!("{} is about {}", job.key, created.lead_id);
+            return Err(Stop::Dead(Code::RawEventMismatch, what));
+        }
+        Ok((created, raw.stored_at))
+    }
+
+    /// Writes the enriched lead. One that has an owner never loses it to a failed look-up.
+    async fn enrich(
+        &self,
+        job: &ProcessJob,
+        created: &CreatedLead,
+        received_at: Timestamp,
+        found: Result<OwnerDocument, NoOwner>,
+    ) -> Result<EnrichedLead, Stop> {
+        let key = keys::enriched(&self.settings.target_prefix, &job.lead_id);
+        let before = self.objects.get(&key).await?;
+        let before = before.and_then(|object| serde_json::from_slice::<EnrichedLead>(&object.body).ok());
+        let (owner, mut code) = match found {
+            Ok(document) => (Ok(document), None),
+            Err(no_owner) => (Err(no_owner.status), Some(no_owner.code)),
+        };
+        let mut lead = EnrichedLead::new(created, owner, received_at, self.recorder.clock.now());
+        code = code.or(match lead.owner_status {
+            lead::OwnerStatus::Mismatch => Some(Code::OwnerMismatch),
+            lead::OwnerStatus::Missing => Some(Code::OwnerMissing),
+            _ => None,
+        });
+        let recheck = matches!(job.cause, Cause::Recheck { .. });
+        if let Some(before) = before
+            && !lead.has_owner()
+            && (before.has_owner() || recheck)
+        {
+            if recheck {
+                let message =
+                    format!("still without an owner: {}", lead.owner_status.as_str().replace('_', " "));
+                recorder::line(
+                    Function::LeadProcessor,
+                    Level::Info,
+                    &message,
+                    Some(job.lead_id.as_str()),
+                    code.map(Code::as_str),
+                );
+                return Ok(before);
+            }
+            (lead, code) = (before, None);
+        }
+        let body = serde_json::to_vec_pretty(&lead).map_err(|e| {
+            Fault::new(Code::Internal, format!("{} cannot be written as JSON: {e}", job.lead_id))
+        })?;
+        if let Err(PutError::Fault(fault)) = self.objects.put(&key, body.into(), When::Always).await {
+            return Err(fault.into());
+        }
+        let (name, owner) = (lead.display_name.clone(), lead.lead_owner.clone());
+        let happened = if recheck {
+            Happened::OwnerFound { name, owner }
+        } else {
+            Happened::Enriched { name, owner, owner_status: lead.owner_status, code }
+        };
+        self.recorder.record(Some(job.lead_id.clone()), happened).await?;
+        Ok(lead)
+    }
+
+    /// Queues the alert, and a follow-up where the alert that went out named another owner.
+    async fn tell(&self, job: &ProcessJob, lead: &EnrichedLead, channel: crate::Channel) -> Result<(), Stop> {
+        let first = AlertJob {
+            lead_id: lead.lead_id.clone(),
+            channel,
+            alert: AlertId::new_lead(),
+            kind: lead::AlertKind::New,
+            due_at: (job.cause == Cause::Arrival).then_some(job.not_before),
+        };
+        let told = self.alerting.receipts.get(&lead.lead_id, channel, &first.alert).await?;
+        if !matches!(job.cause, Cause::Recheck { .. }) {
+            self.alerting.queue(&first).await?;
+        }
+        let named = told.filter(Receipt::may_have_been_read).and_then(|receipt| receipt.owner);
+        if lead.has_owner() && named.is_some_and(|owner| owner != lead.lead_owner) {
+            let follow_up = AlertJob {
+                alert: AlertId::follow_up(&lead.lead_owner),
+                kind: lead::AlertKind::FollowUp,
+                due_at: None,
+                ..first
+            };
+            self.alerting.queue(&follow_up).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_again(&self, job: &ProcessJob) -> Result<(), Fault> {
+        let number = match job.cause {
+            Cause::Recheck { number } => number + 1,
+            Cause::Arrival | Cause::Requeue => 1,
+        };
+        if number > self.settings.rechecks {
+            return Ok(());
+        }
+        let now = self.recorder.clock.now();
+        let wait = jiff::SignedDuration::try_from(self.settings.recheck_wait(number)).unwrap_or_default();
+        let again = ProcessJob { not_before: now + wait, cause: Cause::Recheck { number }, ..job.clone() };
+        self.outbox.send(Queue::Delay, again.message(now)).await
+    }
+
+    /// About 2 s, then 4 s, then 8 s.
+    fn backoff(&self, receives: u32) -> Duration {
+        let base = Duration::from_secs(1 << receives.clamp(1, 6));
+        base.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
+    }
+
+    async fn stopped(&self, stop: Stop, lead: Option<lead::LeadId>, delivery: &Delivery) -> Disposition {
+        let attempt = delivery.receives;
+        let (fault, pause) = match stop {
+            Stop::Again(fault, pause) => (fault, Some(pause)),
+            Stop::Fault(fault) if attempt < self.settings.process_attempts => (fault, Some(STORAGE_PAUSE)),
+            Stop::Fault(fault) => (fault, None),
+            Stop::Dead(code, reason) => (Fault::new(code, reason), None),
+        };
+        let (queue, channel, code) = (Queue::Delay, None, fault.code);
+        let reason = lead::text::shorten(&fault.what, 300);
+        let (happened, disposition) = match pause {
+            Some(pause) => {
+                let wait = jiff::SignedDuration::try_from(pause).unwrap_or_default();
+                let again_at = self.recorder.clock.now() + wait;
+                (
+                    Happened::Retrying { queue, channel, code, reason, attempt, again_at },
+                    Disposition::Retry(pause),
+                )
+            }
+            None => {
+                let why = Why { code, reason: reason.clone(), attempts: attempt, lead: lead.clone() };
+                (Happened::Dead { queue, channel, code, reason, attempts: attempt }, Disposition::Dead(why))
+            }
+        };
+        // Where the journal fails as well, the log still says so, and the message speaks for itself.
+        if let Err(fault) = self.recorder.record(lead.clone(), happened).await {
+            let lead = lead.as_ref().map(lead::LeadId::as_str);
+            recorder::line(
+                Function::LeadProcessor,
+                Level::Error,
+                &fault.what,
+                lead,
+                Some(fault.code.as_str()),
+            );
+        }
+        disposition
+    }
+}
