@@ -1,0 +1,5 @@
+//! Every adapter of the ports, put to the ports' contracts.
+
+use tests::conformance::Subject;
+
+tests::conformance!(memory, Subject::memory());
