@@ -75,6 +75,7 @@ pub enum Command {
         /// The leads.
         #[arg(value_name = "LEAD_ID", required = true)]
         leads: Vec<LeadId>,
+        /// How it is confirmed.
         #[command(flatten)]
         consent: Consent,
     },
@@ -163,6 +164,7 @@ pub enum DeadCommand {
         /// The dead letters.
         #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,
+        /// How it is confirmed.
         #[command(flatten)]
         consent: Consent,
     },
@@ -187,6 +189,7 @@ pub struct RedriveArgs {
     /// Edit the message in $EDITOR first; one message only.
     #[arg(long, conflicts_with_all = ["all", "code"])]
     pub edit: bool,
+    /// How it is confirmed.
     #[command(flatten)]
     pub consent: Consent,
 }
@@ -223,6 +226,7 @@ pub struct ResendArgs {
     /// How long to wait for the receipt, in seconds.
     #[arg(long, value_name = "S", default_value = "30", value_parser = span)]
     pub wait: Duration,
+    /// How it is confirmed.
     #[command(flatten)]
     pub consent: Consent,
 }

@@ -1,0 +1,325 @@
+//! The database file: looking at it before touching it, opening it, and what its errors mean.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use pipeline::{Code, Fault};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig, ffi, types::Value};
+
+use super::schema;
+
+/// The file's name in its folder.
+const NAME: &str = "leadops.db";
+/// How long a connection waits for another process that is writing.
+const BUSY: Duration = Duration::from_secs(5);
+/// Up to this size a file is checked in full before the pipeline starts on it.
+const CHECKED_SIZE: u64 = 256 * 1024 * 1024;
+
+/// The database file of a folder.
+#[derive(Debug)]
+pub(super) struct DbFile {
+    path: PathBuf,
+    /// Set once SQLite has met damage: from then on nothing is written.
+    damaged: OnceLock<Fault>,
+}
+
+/// Why a statement did not do its work.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Sqlite(rusqlite::Error),
+    Fault(Fault),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Write,
+    Read,
+    /// Only asks whether others have written.
+    Watch,
+}
+
+/// What is under the file's name.
+enum Found {
+    Nothing,
+    Ours,
+}
+
+impl DbFile {
+    /// The file of the folder `dir`, ready for connections and of the current version.
+    ///
+    /// Looks at the file's bytes before SQLite does, because SQLite repairs and cleans up whatever
+    /// it opens for writing.
+    pub(super) fn prepare(dir: &Path, create: bool) -> Result<Self, Fault> {
+        let path = dir.join(NAME);
+        let file = Self { path, damaged: OnceLock::new() };
+        match file.look()? {
+            Found::Ours => {
+                if create && file.size() <= CHECKED_SIZE {
+                    file.check()?;
+                }
+                file.update()?;
+            }
+            Found::Nothing if create => {
+                make_folder(dir)?;
+                file.create()?;
+            }
+            Found::Nothing => {
+                return Err(Fault::new(Code::NoPipeline, format!("{} does not exist", file.path.display())));
+            }
+        }
+        Ok(file)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The fault that forbids writing, once damage has been met.
+    pub(super) fn damage(&self) -> Option<&Fault> {
+        self.damaged.get()
+    }
+
+    /// A configured connection.
+    pub(super) fn connect(&self, purpose: Purpose) -> Result<Connection, Fault> {
+        self.try_connect(purpose).map_err(|error| self.fault(error))
+    }
+
+    fn try_connect(&self, purpose: Purpose) -> Result<Connection, Trouble> {
+        let access = match purpose {
+            Purpose::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Purpose::Read | Purpose::Watch => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        };
+        let conn = self.open(access)?;
+        if purpose == Purpose::Write {
+            if conn.is_readonly(MAIN_DB)? {
+                return Err(Fault::new(Code::StorageReadOnly, self.says("it cannot be written")).into());
+            }
+            self.set(&conn, "journal_mode", "wal", "wal")?;
+            // A commit is on the disk before it returns.
+            self.set(&conn, "synchronous", "full", "2")?;
+            self.set(&conn, "foreign_keys", "on", "1")?;
+            self.set(&conn, "temp_store", "memory", "2")?;
+            // Pages in the log before they are moved into the file, and what is left of it after.
+            self.set(&conn, "wal_autocheckpoint", "4000", "4000")?;
+            self.set(&conn, "journal_size_limit", "33554432", "33554432")?;
+            self.expect(&conn, "auto_vacuum", "2")?;
+        } else {
+            self.set(&conn, "query_only", "on", "1")?;
+        }
+        // In KiB. The operating system caches the file anyway.
+        let cache = match purpose {
+            Purpose::Write => "-8192",
+            Purpose::Read => "-1024",
+            Purpose::Watch => "-64",
+        };
+        self.set(&conn, "cache_size", cache, cache)?;
+        self.set(&conn, "mmap_size", "0", "0")?;
+        self.set(&conn, "trusted_schema", "off", "0")?;
+        conn.set_prepared_statement_cache_capacity(64);
+        Ok(conn)
+    }
+
+    fn open(&self, access: OpenFlags) -> Result<Connection, Trouble> {
+        let conn = Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let busy = BUSY.as_millis().to_string();
+        self.set(&conn, "busy_timeout", &busy, &busy)?;
+        Ok(conn)
+    }
+
+    /// Sets a pragma and makes sure that it took.
+    fn set(&self, conn: &Connection, pragma: &str, value: &str, expected: &str) -> Result<(), Trouble> {
+        conn.pragma_update(None, pragma, value)?;
+        self.expect(conn, pragma, expected)
+    }
+
+    fn expect(&self, conn: &Connection, pragma: &str, expected: &str) -> Result<(), Trouble> {
+        let actual = conn.pragma_query_value(None, pragma, |row| row.get::<_, Value>(0));
+        let actual = match actual {
+            Ok(Value::Integer(number)) => number.to_string(),
+            Ok(Value::Text(text)) => text,
+            // A file system without memory mapping answers nothing at all.
+            Err(rusqlite::Error::QueryReturnedNoRows) if pragma == "mmap_size" => return Ok(()),
+            Ok(other) => format!("{other:?}"),
+            Err(error) => return Err(error.into()),
+        };
+        if actual == expected {
+            return Ok(());
+        }
+        let what = self.says(&format!("SQLite keeps {pragma} at {actual} instead of {expected}"));
+        Err(Fault::new(Code::StorageFailed, what).into())
+    }
+
+    /// What the file's first bytes say. <https://www.sqlite.org/fileformat2.html#the_database_header>
+    fn look(&self) -> Result<Found, Fault> {
+        let damaged = |what: &str| Err(Fault::new(Code::StorageDamaged, self.says(what)));
+        let mut header = [0; 100];
+        let read = fs::File::open(&self.path).and_then(|file| {
+            let read = (&file).take(100).read(&mut header)?;
+            Ok((read, file.metadata()?))
+        });
+        let (read, meta) = match read {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) => {
+                return Err(Fault::new(Code::FolderUnusable, self.says(&error.to_string())));
+            }
+        };
+        if meta.is_dir() {
+            return Err(Fault::new(Code::FolderUnusable, self.says("it is a folder")));
+        }
+        // What a start that was cut short leaves behind.
+        if meta.len() == 0 {
+            return Ok(Found::Nothing);
+        }
+        if read < header.len() || !header.starts_with(b"SQLite format 3\0") {
+            return damaged("it is no SQLite database");
+        }
+        let number =
+            |at: usize| header.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes);
+        if number(68) != schema::APPLICATION_ID {
+            return damaged("it is a database of another program");
+        }
+        if number(60) > schema::VERSION {
+            return Err(self.newer(number(60)));
+        }
+        // The page size 1 stands for 65536, which does not fit into its two bytes.
+        let page = match u64::from(number(16) >> 16) {
+            1 => 65_536,
+            size => size,
+        };
+        // A log beside it may hold the missing pages still.
+        if meta.len() < page * u64::from(number(28)) && self.log_size() == 0 {
+            return damaged("its end is missing");
+        }
+        Ok(Found::Ours)
+    }
+
+    fn size(&self) -> u64 {
+        fs::metadata(&self.path).map_or(0, |meta| meta.len())
+    }
+
+    fn log_size(&self) -> u64 {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        fs::metadata(log).map_or(0, |meta| meta.len())
+    }
+
+    /// Has SQLite look through the whole file, without changing it.
+    fn check(&self) -> Result<(), Fault> {
+        let checked = || -> Result<String, Trouble> {
+            let conn = self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            Ok(conn.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?)
+        };
+        match checked().map_err(|trouble| self.fault(trouble))?.as_str() {
+            "ok" => Ok(()),
+            found => Err(Fault::new(Code::StorageDamaged, self.says(found))),
+        }
+    }
+
+    fn create(&self) -> Result<(), Fault> {
+        // Leads are people: nobody else on the machine may read them.
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&self.path).map_err(|error| {
+            let code = match error.kind() {
+                io::ErrorKind::StorageFull => Code::StorageFull,
+                _ => Code::FolderUnusable,
+            };
+            Fault::new(code, self.says(&error.to_string()))
+        })?;
+        let create = || -> Result<(), Trouble> {
+            let mut conn = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            // Only takes in an empty file, and shows once there is a table.
+            conn.pragma_update(None, "auto_vacuum", "incremental")?;
+            schema::create(&mut conn)?;
+            self.expect(&conn, "auto_vacuum", "2")
+        };
+        create().map_err(|trouble| self.fault(trouble))
+    }
+
+    /// Brings an older file up to the current version.
+    fn update(&self) -> Result<(), Fault> {
+        let version = || -> Result<u32, Trouble> {
+            let conn = self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            Ok(schema::version(&conn)?)
+        };
+        let version = version().map_err(|trouble| self.fault(trouble))?;
+        if version > schema::VERSION {
+            return Err(self.newer(version));
+        }
+        if version == schema::VERSION {
+            return Ok(());
+        }
+        let mut conn = self.connect(Purpose::Write)?;
+        schema::migrate(&mut conn, schema::STEPS).map_err(|error| self.fault(error))
+    }
+
+    fn newer(&self, version: u32) -> Fault {
+        let what = format!("its version is {version}, this program knows up to {}", schema::VERSION);
+        Fault::new(Code::StorageNewer, self.says(&what))
+    }
+
+    /// The file's name and what is the matter with it.
+    fn says(&self, what: &str) -> String {
+        lead::text::shorten(&format!("{}: {what}", self.path.display()), 500)
+    }
+
+    /// What an error of SQLite's means.
+    pub(super) fn fault(&self, trouble: impl Into<Trouble>) -> Fault {
+        let error = match trouble.into() {
+            Trouble::Fault(fault) => return fault,
+            Trouble::Sqlite(error) => error,
+        };
+        let code = match &error {
+            rusqlite::Error::SqliteFailure(error, _) => match error.code {
+                ErrorCode::DiskFull => Code::StorageFull,
+                // The index of the log could not grow.
+                ErrorCode::SystemIoFailure if error.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
+                    Code::StorageFull
+                }
+                ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Code::StorageReadOnly,
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Code::StorageDamaged,
+                _ => Code::StorageFailed,
+            },
+            _ => Code::StorageFailed,
+        };
+        let fault = Fault::new(code, self.says(&error.to_string()));
+        if code == Code::StorageDamaged {
+            // Whoever met it first has said it.
+            let _ = self.damaged.set(fault.clone());
+        }
+        fault
+    }
+}
+
+fn make_folder(dir: &Path) -> Result<(), Fault> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(|error| {
+        Fault::new(Code::FolderUnusable, lead::text::shorten(&format!("{}: {error}", dir.display()), 500))
+    })
+}

@@ -1,0 +1,92 @@
+-- Times are in milliseconds since 1970 where a queue waits for them, else in microseconds.
+
+CREATE TABLE object (
+    row INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    body BLOB NOT NULL,
+    -- Random at each write, so that no two writes of a key ever have the same.
+    version INTEGER NOT NULL,
+    stored_at INTEGER NOT NULL
+) STRICT;
+
+-- For retention: of all objects only receipts age.
+CREATE INDEX object_receipt ON object (stored_at) WHERE key >= 'receipts/' AND key < 'receipts0';
+
+-- AUTOINCREMENT: a dead letter keeps its message's id, and no id may ever come back.
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    visible_at INTEGER NOT NULL,
+    -- Of the delivery that is in flight; null while there is none.
+    handle INTEGER,
+    receives INTEGER NOT NULL DEFAULT 0,
+    sent_at INTEGER NOT NULL,
+    first_failed_at INTEGER,
+    lead TEXT,
+    body TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX message_due ON message (queue, visible_at, handle);
+
+CREATE TABLE dead_letter (
+    id INTEGER PRIMARY KEY,
+    queue TEXT NOT NULL,
+    lead TEXT,
+    code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    first_failed_at INTEGER NOT NULL,
+    dead_at INTEGER NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX dead_letter_latest ON dead_letter (dead_at);
+CREATE INDEX dead_letter_of_queue ON dead_letter (queue, dead_at);
+
+CREATE TABLE journal (
+    row INTEGER PRIMARY KEY,
+    stage TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    -- '-' where the entry is about none, as in its key.
+    lead TEXT NOT NULL,
+    nonce INTEGER NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+
+-- The entry's key with the stage in front: within a stage, in the order of the keys.
+CREATE UNIQUE INDEX journal_key ON journal (stage, at DESC, lead, nonce);
+CREATE INDEX journal_of_lead ON journal (lead, at);
+
+CREATE TABLE progress (
+    lead TEXT PRIMARY KEY,
+    due_at INTEGER NOT NULL,
+    -- Null while the lead is open.
+    ended_at INTEGER,
+    body TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX progress_open ON progress (due_at) WHERE ended_at IS NULL;
+CREATE INDEX progress_ended ON progress (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE minute (
+    at INTEGER PRIMARY KEY,
+    accepted INTEGER NOT NULL DEFAULT 0,
+    enriched INTEGER NOT NULL DEFAULT 0,
+    notified INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- AUTOINCREMENT: a follower's cursor must stay behind every later line.
+CREATE TABLE log (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    level INTEGER NOT NULL,
+    function TEXT NOT NULL,
+    message TEXT NOT NULL,
+    lead TEXT,
+    code TEXT,
+    fields TEXT
+) STRICT;
+
+CREATE INDEX log_of_lead ON log (lead) WHERE lead IS NOT NULL;
+CREATE INDEX log_serious ON log (level) WHERE level >= 2;

@@ -1,0 +1,64 @@
+//! Hearing of other processes' commits.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
+
+use pipeline::{Code, Fault};
+use rusqlite::Connection;
+
+use super::{
+    file::{DbFile, Purpose},
+    wake::Wakes,
+};
+
+/// How often SQLite is asked. It has no way of telling by itself.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// A thread that asks whether anything was committed. Ends when this is dropped.
+pub(super) struct Watcher {
+    _alive: mpsc::Sender<()>,
+}
+
+impl Watcher {
+    pub(super) fn start(file: &Arc<DbFile>, wakes: Arc<Wakes>) -> Result<Self, Fault> {
+        let (alive, ended) = mpsc::channel();
+        let file = Arc::clone(file);
+        let name = file.path().display().to_string();
+        thread::Builder::new()
+            .name("store-watcher".to_owned())
+            .spawn(move || watch(&file, &wakes, &ended))
+            .map_err(|e| Fault::new(Code::StorageFailed, format!("{name}: no thread to watch it: {e}")))?;
+        Ok(Self { _alive: alive })
+    }
+}
+
+fn watch(file: &DbFile, wakes: &Wakes, ended: &mpsc::Receiver<()>) {
+    let mut conn: Option<Connection> = None;
+    let mut seen = None;
+    loop {
+        if conn.is_none() {
+            // Waiters look for themselves every few seconds, should this go on failing.
+            conn = file.connect(Purpose::Watch).ok();
+        }
+        let version: Option<i64> = conn
+            .as_ref()
+            .and_then(|conn| conn.pragma_query_value(None, "data_version", |row| row.get(0)).ok());
+        if version.is_none() {
+            conn = None;
+        }
+        // The first answer says nothing: whoever waits has looked before, or will look after it.
+        if version != seen {
+            seen = version;
+            wakes.announce_anything();
+        }
+        if ended.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+    }
+}
