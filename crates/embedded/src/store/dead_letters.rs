@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lead::LeadId;
+use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Fault,
     ports::{Body, DeadLetter, DeadLetters, Queue, Why},
@@ -16,6 +16,10 @@ use super::{Store, file::Trouble, queue, units, writer::Tx};
 impl DeadLetters for Store {
     async fn list(&self, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), Fault> {
         self.read(move |conn| list(conn, queue, limit)).await
+    }
+
+    async fn oldest(&self) -> Result<Option<Timestamp>, Fault> {
+        self.read(|conn| Ok(oldest(conn)?)).await
     }
 
     async fn get(&self, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {
@@ -68,6 +72,12 @@ fn list(conn: &Connection, queue: Option<Queue>, limit: usize) -> Result<(Vec<De
     }
     let mut count = conn.prepare_cached(&format!("SELECT count(*) FROM dead_letter {restriction}"))?;
     Ok((letters, count.query_row([queue], |row| units::counted(row, 0))?))
+}
+
+fn oldest(conn: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let mut select = conn.prepare_cached("SELECT min(dead_at) FROM dead_letter")?;
+    let oldest: Option<i64> = select.query_row((), |row| row.get(0))?;
+    Ok(oldest.map(units::from_micros))
 }
 
 fn get(conn: &Connection, id: i64) -> Result<Option<(DeadLetter, String)>, Trouble> {
