@@ -128,6 +128,7 @@ impl Inbox for Memory {
             }
             Disposition::Dead(why) => {
                 let Some(message) = state.queues.remove(&place) else { return Ok(()) };
+                let why = Why { lead: why.lead.or(message.lead), ..why };
                 let first_failed_at = message.first_failed_at;
                 state.bury(Dying { queue, body: message.body, first_failed_at }, why, now);
             }
