@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lead::LeadId;
+use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Fault,
     ports::{Body, DeadLetter, DeadLetters, Queue, Why},
@@ -16,6 +16,15 @@ use super::{Store, file::Trouble, queue, units, writer::Tx};
 impl DeadLetters for Store {
     async fn list(&self, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), Fault> {
         self.read(move |conn| list(conn, queue, limit)).await
+    }
+
+    async fn oldest(&self) -> Result<Option<Timestamp>, Fault> {
+        self.read(|conn| {
+            let mut select = conn.prepare_cached("SELECT min(dead_at) FROM dead_letter")?;
+            let oldest: Option<i64> = select.query_row((), |row| row.get(0))?;
+            Ok(oldest.map(units::from_micros))
+        })
+        .await
     }
 
     async fn get(&self, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {
