@@ -8,4 +8,5 @@ pub mod conformance;
 pub mod doubles;
 pub mod faulty;
 pub mod memory;
+pub mod process;
 pub mod world;

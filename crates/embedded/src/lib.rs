@@ -2,6 +2,7 @@
 //! process.
 //!
 //! * [`Store`] keeps everything (objects, both queues, dead letters, journal, logs) in `leadops.db`.
+//! * [`listener`] answers webhooks, [`workers`] takes messages from the queues to the stages.
 //! * [`clock`] is the machine's own time and randomness.
 //!
 //! Invariants:
@@ -9,10 +10,14 @@
 //! * Every write goes through the store's one writer thread; what it has answered is on the disk.
 //! * No call on a [`Store`] blocks the async executor; opening one does.
 //! * A file that is damaged, foreign or of a newer version is never written to.
+//! * What a webhook or a message means is decided in `pipeline`, never here.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod clock;
+pub mod listener;
 pub mod store;
+pub mod workers;
 
+pub use clock::{SystemClock, SystemRandom};
 pub use store::{Options, QueueOptions, Retention, Store};

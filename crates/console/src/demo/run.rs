@@ -116,10 +116,10 @@ async fn balance(store: &Store, sender: &Sender, slack: &SlackStandIn) -> anyhow
     // Asked after the journal, so that whatever it calls told must be among these.
     let told = slack.told();
     for (lead, progress) in progresses {
-        let times = told.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == *lead && told.is_first()).count();
-        balance.duplicates += usize::from(times > 1);
+        let seen = || told.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == *lead);
+        balance.duplicates += usize::from(seen().filter(|told| told.is_first()).count() > 1);
         match progress.map(|progress| progress.ended) {
-            Some(Some((Ended::Notified, _))) if times > 0 => balance.notified += 1,
+            Some(Some((Ended::Notified, _))) if seen().next().is_some() => balance.notified += 1,
             Some(Some((Ended::Dead, _))) => balance.dead += 1,
             Some(None) => balance.pending += 1,
             Some(Some((Ended::Notified, _))) | None => balance.lost += 1,

@@ -19,7 +19,12 @@ impl DeadLetters for Store {
     }
 
     async fn oldest(&self) -> Result<Option<Timestamp>, Fault> {
-        self.read(|conn| Ok(oldest(conn)?)).await
+        self.read(|conn| {
+            let mut select = conn.prepare_cached("SELECT min(dead_at) FROM dead_letter")?;
+            let oldest: Option<i64> = select.query_row((), |row| row.get(0))?;
+            Ok(oldest.map(units::from_micros))
+        })
+        .await
     }
 
     async fn get(&self, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {
@@ -72,12 +77,6 @@ fn list(conn: &Connection, queue: Option<Queue>, limit: usize) -> Result<(Vec<De
     }
     let mut count = conn.prepare_cached(&format!("SELECT count(*) FROM dead_letter {restriction}"))?;
     Ok((letters, count.query_row([queue], |row| units::counted(row, 0))?))
-}
-
-fn oldest(conn: &Connection) -> rusqlite::Result<Option<Timestamp>> {
-    let mut select = conn.prepare_cached("SELECT min(dead_at) FROM dead_letter")?;
-    let oldest: Option<i64> = select.query_row((), |row| row.get(0))?;
-    Ok(oldest.map(units::from_micros))
 }
 
 fn get(conn: &Connection, id: i64) -> Result<Option<(DeadLetter, String)>, Trouble> {

@@ -22,7 +22,7 @@ mod reader;
 mod retention;
 mod schema;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod units;

@@ -87,6 +87,28 @@ impl Store {
     }
 }
 
+impl Store {
+    /// How long a received message of this queue stays out of sight.
+    pub fn visibility(&self, queue: Queue) -> Duration {
+        self.queue_options(queue).visibility
+    }
+
+    /// Keeps deliveries that are still being worked on out of sight for another visibility timeout.
+    pub async fn keep_hidden(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Fault> {
+        let places: Vec<Place> = deliveries.iter().filter_map(Place::of).collect();
+        let visibility = self.visibility(queue);
+        self.write(move |tx| {
+            let mut update =
+                tx.conn.prepare_cached("UPDATE message SET visible_at = ?3 WHERE id = ?1 AND handle = ?2")?;
+            for at in &places {
+                update.execute((at.id, at.handle, units::millis_after(tx.now, visibility)))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
 /// Where a delivery's message is: its id and the delivery's handle.
 #[derive(Debug, Clone, Copy)]
 struct Place {

@@ -15,7 +15,7 @@ use super::{Options, Store};
 
 /// A clock that a test sets. Sleeping on it ends when the test has moved it far enough, however far
 /// it was moved back between.
-pub(super) struct ManualClock(watch::Sender<(Timestamp, Duration)>);
+pub(crate) struct ManualClock(watch::Sender<(Timestamp, Duration)>);
 
 impl ManualClock {
     fn new() -> Self {
@@ -23,7 +23,7 @@ impl ManualClock {
     }
 
     /// Lets time pass.
-    pub(super) fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.0.send_modify(|(now, passed)| {
             *now += jiff::SignedDuration::try_from(by).unwrap();
             *passed += by;
@@ -31,7 +31,7 @@ impl ManualClock {
     }
 
     /// Sets the wall clock without any time passing.
-    pub(super) fn step(&self, seconds: i64) {
+    pub(crate) fn step(&self, seconds: i64) {
         self.0.send_modify(|(now, _)| *now += jiff::SignedDuration::from_secs(seconds));
     }
 }
@@ -50,31 +50,31 @@ impl Clock for ManualClock {
 }
 
 /// A folder of its own and a clock.
-pub(super) struct Bench {
-    pub(super) dir: TempDir,
-    pub(super) clock: Arc<ManualClock>,
+pub(crate) struct Bench {
+    pub(crate) dir: TempDir,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 impl Bench {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap(), clock: Arc::new(ManualClock::new()) }
     }
 
-    pub(super) fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         Options { create: true, clock: Arc::clone(&self.clock) as Arc<dyn Clock>, ..Options::default() }
     }
 
-    pub(super) fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         Store::open(self.dir.path(), self.options()).unwrap()
     }
 }
 
-pub(super) fn lead(number: usize) -> LeadId {
+pub(crate) fn lead(number: usize) -> LeadId {
     format!("lead_{number}").parse().unwrap()
 }
 
 /// The acceptance of a lead at `clock`'s time, due ten minutes later.
-pub(super) fn event(clock: &dyn Clock, number: usize) -> NewEvent {
+pub(crate) fn event(clock: &dyn Clock, number: usize) -> NewEvent {
     let (at, delay) = (clock.now(), Duration::from_secs(600));
     let due_at = at + jiff::SignedDuration::try_from(delay).unwrap();
     let happened = Happened::Received { name: format!("Lead {number}"), event_id: None, due_at };

@@ -1,0 +1,175 @@
+use std::net::SocketAddr;
+
+use pipeline::{
+    Recorder, Settings,
+    ingest::Trust,
+    ports::{History, Inbox, Queue},
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinHandle,
+};
+
+use super::*;
+use crate::{Options, Store, SystemClock, SystemRandom};
+
+struct Served {
+    _dir: TempDir,
+    store: Store,
+    address: SocketAddr,
+    stop: CancellationToken,
+    served: JoinHandle<io::Result<()>>,
+}
+
+async fn serving() -> Served {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Options { create: true, ..Options::default() }).unwrap();
+    let ports = Arc::new(store.clone());
+    let recorder =
+        Recorder { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), journal: ports.clone() };
+    let ingest =
+        Ingest { settings: Arc::new(Settings::default()), trust: Trust::Anyone, intake: ports, recorder };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let served = tokio::spawn(serve(listener, Arc::new(ingest), stop.clone()));
+    Served { _dir: dir, store, address, stop, served }
+}
+
+impl Served {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends a request that closes the connection, and reads all that comes back.
+    async fn ask(&self, request: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+}
+
+fn post(path: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+const EVENT: &str =
+    r#"{"event":{"object_type":"lead","action":"created","lead_id":"lead_a1","data":{"name":"A"}}}"#;
+
+#[tokio::test]
+async fn a_webhook_is_kept_and_its_second_delivery_is_a_duplicate() {
+    let served = serving().await;
+    for status in ["accepted", "duplicate"] {
+        let answer = served.ask(&post(PATH, EVENT.as_bytes())).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        assert!(answer.contains("content-type: application/json"), "{answer}");
+        let json: Value = serde_json::from_str(answer.rsplit("\r\n").next().unwrap()).unwrap();
+        assert_eq!((json["status"].as_str(), json["lead_id"].as_str()), (Some(status), Some("lead_a1")));
+    }
+    assert_eq!(served.store.depth(Queue::Delay).await.unwrap().waiting, 1);
+    assert_eq!(served.store.of_lead(&"lead_a1".parse().unwrap()).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn everything_else_is_answered_in_json_as_well() {
+    let served = serving().await;
+    for (request, status) in [
+        (post(PATH, b"junk"), "400"),
+        (post("/", b"{}"), "404"),
+        (b"GET /crm/webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec(), "405"),
+        (post("/healthz", b""), "405"),
+        (b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec(), "200"),
+        (b"GET /healthz?a=b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec(), "200"),
+    ] {
+        let answer = served.ask(&request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        serde_json::from_str::<Value>(answer.rsplit("\r\n").next().unwrap()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_413_however_its_length_is_told() {
+    let served = serving().await;
+    let most = [vec![b' '; BODY_LIMIT - EVENT.len()], EVENT.as_bytes().to_vec()].concat();
+    let answer = served.ask(&post(PATH, &most)).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let too_large = vec![b' '; BODY_LIMIT + 1];
+    let told = post(PATH, &too_large);
+    let chunked = [
+        &b"POST /crm/webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+            [..],
+        format!("{:x}\r\n", too_large.len()).as_bytes(),
+        &too_large,
+        b"\r\n0\r\n\r\n",
+    ]
+    .concat();
+    let asking =
+        b"POST /crm/webhook HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2000000\r\n\r\n";
+    let huge = b"POST /crm/webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 9999999999\r\n\r\n";
+    for request in [&told[..], &chunked, asking, huge] {
+        let answer = served.ask(request).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.contains("LO106"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let served = serving().await;
+    let mut stream = served.connect().await;
+    for _ in 0..3 {
+        let request = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 1_000];
+        let read = stream.read(&mut answer).await.unwrap();
+        assert!(answer[..read].ends_with(br#"{"status":"ok"}"#));
+    }
+}
+
+#[tokio::test]
+async fn who_stops_sending_is_cut_off() {
+    for (start, expected) in [
+        ("POST /crm/webhook HT", ""),
+        ("POST /crm/webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{", "HTTP/1.1 408 "),
+    ] {
+        let served = serving().await;
+        let mut stream = served.connect().await;
+        stream.write_all(start.as_bytes()).await.unwrap();
+        // Let the server read it in real time, then let its patience pass at once.
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::pause();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        assert!(answer.starts_with(expected), "{answer}");
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_finishes_what_has_begun_and_takes_nothing_new() {
+    let served = serving().await;
+    let (mut idle, mut begun) = (served.connect().await, served.connect().await);
+    let request = post(PATH, EVENT.as_bytes());
+    let (first, rest) = request.split_at(request.len() - 10);
+    begun.write_all(first).await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut byte = [0];
+    idle.read_exact(&mut byte).await.unwrap();
+    served.stop.cancel();
+    let mut left = Vec::new();
+    idle.read_to_end(&mut left).await.unwrap();
+    begun.write_all(rest).await.unwrap();
+    let mut answer = String::new();
+    begun.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    served.served.await.unwrap().unwrap();
+    assert!(TcpStream::connect(served.address).await.is_err());
+}
