@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use console::demo::{OwnerStandIn, Sample, Scenario, Says, Sender, SlackStandIn};
+use console::demo::{OwnerStandIn, Sample, Says, Scenario, Sender, SlackStandIn};
 use lead::{LeadId, Timestamp};
 use pipeline::signature::Keys;
 use serde_json::Value;
@@ -143,7 +143,8 @@ impl World {
     /// How often Slack took an alert about a lead, and how many of those were unlabelled first alerts.
     pub fn told(&self, lead: &LeadId) -> (usize, usize) {
         let told = self.slack.told();
-        let about: Vec<_> = told.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == *lead).collect();
+        let about: Vec<_> =
+            told.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == *lead).collect();
         (about.len(), about.iter().filter(|told| told.is_first()).count())
     }
 
