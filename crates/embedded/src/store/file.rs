@@ -126,7 +126,7 @@ impl DbFile {
         }
         // In KiB. The operating system caches the file anyway.
         let cache = match purpose {
-            Purpose::Write => "-8192",
+            Purpose::Write => "-16384",
             Purpose::Read => "-1024",
             Purpose::Watch => "-64",
         };
