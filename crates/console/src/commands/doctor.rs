@@ -50,7 +50,7 @@ impl Check {
 /// `leadops doctor`.
 ///
 /// # Errors
-/// The first check that failed, once all have been printed.
+/// [`Code::ChecksFailed`], once all have been printed.
 pub async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Result<()> {
     let mut checks = vec![folder(place).await];
     checks.extend(listener(place).await);
@@ -79,14 +79,13 @@ pub async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Resul
             output::line(&format!("{mark} {:<17} {code}{detail}{remedy}", check.check))?;
         }
     }
-    let failed: Vec<&Check> = checks.iter().filter(|check| check.result == "failed").collect();
-    match failed.first() {
-        None => Ok(()),
-        Some(first) => {
-            let code = first.code.unwrap_or(Code::Internal);
-            Err(Fault::new(code, format!("{} of {} checks failed", failed.len(), checks.len())).into())
-        }
+    let failed: Vec<&str> =
+        checks.iter().filter(|check| check.result == "failed").map(|check| check.check).collect();
+    if failed.is_empty() {
+        return Ok(());
     }
+    let what = format!("{} of {} checks failed: {}", failed.len(), checks.len(), failed.join(", "));
+    Err(Fault::new(Code::ChecksFailed, what).into())
 }
 
 async fn folder(place: &Place) -> Check {

@@ -76,7 +76,7 @@ pub async fn pending(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
         })
         .collect();
     output::table(
-        &[number("due"), text("state"), wide("name"), text("lead"), text("received")],
+        &[number("due"), text("state"), wide("name"), text("lead"), text("received utc")],
         &rows,
         "No lead is waiting.",
     )
@@ -113,7 +113,8 @@ pub async fn leads(ops: &Ops, args: &LeadsArgs, as_json: bool) -> anyhow::Result
             ]
         })
         .collect();
-    let columns = [text("enriched"), wide("name"), wide("owner"), wide("funnel"), text("told"), text("lead")];
+    let columns =
+        [text("enriched utc"), wide("name"), wide("owner"), wide("funnel"), text("told"), text("lead")];
     output::table(&columns, &rows, "No lead matches.")
 }
 
