@@ -1,1 +1,12 @@
-//! Test support.
+//! Test support: virtual time, every port in memory, scripted neighbours, and the conformance suites
+//! that each adapter of a port passes.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+pub mod clock;
+pub mod conformance;
+pub mod doubles;
+pub mod faulty;
+pub mod memory;
+pub mod process;
+pub mod world;

@@ -31,7 +31,10 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("leadops: {}", Fault::new(Code::Internal, format!("the runtime did not start: {error}")).line());
+            eprintln!(
+                "leadops: {}",
+                Fault::new(Code::Internal, format!("the runtime did not start: {error}")).line()
+            );
             return ExitCode::FAILURE;
         }
     };
@@ -80,7 +83,12 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     match &cli.command {
         None if io::stdout().is_terminal() && !json => {
             let read_only = ops.access == ops::Access::ReadOnly;
-            let banner = tui::Banner { name: place.name, place: place.data.display().to_string(), read_only, note: None };
+            let banner = tui::Banner {
+                name: place.name,
+                place: place.data.display().to_string(),
+                read_only,
+                note: None,
+            };
             tui::run(Arc::new(ops), banner).await
         }
         None | Some(Command::Status) => see::status(&ops, json).await,
@@ -106,7 +114,7 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
     for warning in up::warnings(&config) {
         eprintln!("leadops: warning: {}", warning.line());
     }
-    let store = wiring::create(&place.data).await?;
+    let store = wiring::create(&place.data, &config.settings).await?;
     let _lock = store.lock_for_up()?;
     console::logging::start(&store);
     // Listened for before the address is announced: whoever reads it may stop us at once.

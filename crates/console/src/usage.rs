@@ -5,10 +5,7 @@ use pipeline::{Code, Fault};
 
 /// One line for a command line that is not understood.
 pub fn fault(error: &clap::Error) -> Fault {
-    let code = match error.kind() {
-        ErrorKind::ValueValidation => Code::SettingBad,
-        _ => Code::Usage,
-    };
+    let code = Code::Usage;
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Fault::new(code, "a subcommand is missing");
     }
@@ -47,18 +44,21 @@ mod tests {
     fn every_mistake_is_one_line_with_its_code() {
         for (args, code, part) in [
             (&["leadops", "statsu"][..], "LO901", "statsu"),
-            (&["leadops", "up", "--delay", "-5"], "LO906", "0 to 900"),
-            (&["leadops", "up", "--delay=901"], "LO906", "0 to 900"),
-            (&["leadops", "lead", "../x"], "LO906", "lead id"),
+            (&["leadops", "up", "--delay", "-5"], "LO901", "0 to 900"),
+            (&["leadops", "up", "--delay=901"], "LO901", "0 to 900"),
+            (&["leadops", "lead", "../x"], "LO901", "lead id"),
             (&["leadops", "lead"], "LO901", "LEAD_ID"),
             (&["leadops", "dead"], "LO901", "subcommand"),
             (&["leadops", "dead", "redrive"], "LO901", "required"),
-            (&["leadops", "explain", "LO000"], "LO906", "LO000"),
+            (&["leadops", "explain", "LO000"], "LO901", "LO000"),
             (&["leadops", "status", "--nonsense"], "LO901", "--nonsense"),
             (&["leadops", "demo", "--headless"], "LO901", "--for"),
         ] {
             let line = line(args);
-            assert!(line.starts_with(code) && line.contains(part) && !line.contains('\n'), "{args:?}: {line}");
+            assert!(
+                line.starts_with(code) && line.contains(part) && !line.contains('\n'),
+                "{args:?}: {line}"
+            );
         }
     }
 }

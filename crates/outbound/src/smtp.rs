@@ -75,6 +75,11 @@ impl SmtpSettings {
         Self::parse_url(url.trim(), from, to).map_err(|error| format!("SMTP_URL: {error}"))
     }
 
+    /// Host and port of the server.
+    pub fn server(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     fn parse_url(url: &str, from: Mailbox, to: Mailboxes) -> Result<Self, String> {
         let url = Url::parse(url).map_err(|error| format!("it is no URL: {error}"))?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("it names no host")?.to_owned();

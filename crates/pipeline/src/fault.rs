@@ -22,6 +22,8 @@ impl Fault {
 
     /// One line for a person: code, what happened, what to do.
     pub fn line(&self) -> String {
-        format!("{} {}. {}", self.code, self.what.trim_end_matches('.'), self.code.remedy())
+        let what = self.what.trim_end_matches('.');
+        let end = if what.ends_with(['?', '!']) { "" } else { "." };
+        format!("{} {what}{end} {}", self.code, self.code.remedy())
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long a claim lasts: longer than a channel is ever waited for.
-pub const CLAIM: Duration = Duration::from_secs(30);
+pub const CLAIM: Duration = Duration::from_secs(45);
 
 /// The state of one alert on one channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

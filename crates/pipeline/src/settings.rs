@@ -34,7 +34,7 @@ impl Channel {
 
 /// The figures and names that the stages work by. Names and defaults are those of the original's
 /// environment variables, where it has them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// `SOURCE_PREFIX`: where raw events are.
     pub source_prefix: String,

@@ -37,7 +37,13 @@ impl Check {
     }
 
     fn bad(check: &'static str, result: &'static str, fault: &Fault) -> Self {
-        Self { check, result, detail: fault.what.clone(), code: Some(fault.code), remedy: Some(fault.code.remedy()) }
+        Self {
+            check,
+            result,
+            detail: fault.what.clone(),
+            code: Some(fault.code),
+            remedy: Some(fault.code.remedy()),
+        }
     }
 }
 
@@ -128,11 +134,20 @@ fn signature(trust: &Trust) -> Check {
     let name = "signature";
     match trust {
         Trust::Anyone => {
-            let fault = Fault::new(Code::SignatureKeyMissing, "unsigned webhooks are taken from everybody on this machine");
+            let fault = Fault::new(
+                Code::SignatureKeyMissing,
+                "unsigned webhooks are taken from everybody on this machine",
+            );
             Check::bad(name, "warning", &fault)
         }
-        Trust::Signed(keys) if proves_itself(keys) => Check::ok(name, format!("{keys:?}, the self-test holds")),
-        Trust::Signed(_) => Check::bad(name, "failed", &Fault::new(Code::SignatureWrong, "the self-test of the signature fails")),
+        Trust::Signed(keys) if proves_itself(keys) => {
+            Check::ok(name, format!("{keys:?}, the self-test holds"))
+        }
+        Trust::Signed(_) => Check::bad(
+            name,
+            "failed",
+            &Fault::new(Code::SignatureWrong, "the self-test of the signature fails"),
+        ),
     }
 }
 
@@ -173,9 +188,13 @@ fn slack(up: &UpConfig) -> Check {
     let name = "slack";
     let wanted = up.settings.channels.contains(&pipeline::Channel::Slack);
     match (&up.slack, wanted) {
-        (Some(url), true) => Check::ok(name, format!("{url} is configured; a webhook can only be tried by posting")),
+        (Some(url), true) => {
+            Check::ok(name, format!("{url} is configured; a webhook can only be tried by posting"))
+        }
         (_, false) => Check::ok(name, "switched off"),
-        (None, true) => Check::bad(name, "failed", &Fault::new(Code::SlackNotConfigured, "SLACK_WEBHOOK_URL is not set")),
+        (None, true) => {
+            Check::bad(name, "failed", &Fault::new(Code::SlackNotConfigured, "SLACK_WEBHOOK_URL is not set"))
+        }
     }
 }
 
@@ -188,13 +207,21 @@ async fn mail(up: &UpConfig) -> Option<Check> {
         return Some(Check::bad(name, "failed", &Fault::new(Code::MailNotConfigured, "SMTP_URL is not set")));
     };
     let server = mail.server();
-    let connected = tokio::time::timeout(Duration::from_secs(5), tokio::net::TcpStream::connect(&server)).await;
+    let connected =
+        tokio::time::timeout(Duration::from_secs(5), tokio::net::TcpStream::connect(&server)).await;
     Some(match connected {
         Ok(Ok(stream)) => {
-            let peer = stream.peer_addr().ok().map_or_else(String::new, |peer: SocketAddr| format!(" ({peer})"));
+            let peer =
+                stream.peer_addr().ok().map_or_else(String::new, |peer: SocketAddr| format!(" ({peer})"));
             Check::ok(name, format!("{server}{peer} can be reached"))
         }
-        Ok(Err(error)) => Check::bad(name, "failed", &Fault::new(Code::MailUnavailable, format!("{server}: {error}"))),
-        Err(_) => Check::bad(name, "failed", &Fault::new(Code::MailUnavailable, format!("{server} does not answer"))),
+        Ok(Err(error)) => {
+            Check::bad(name, "failed", &Fault::new(Code::MailUnavailable, format!("{server}: {error}")))
+        }
+        Err(_) => Check::bad(
+            name,
+            "failed",
+            &Fault::new(Code::MailUnavailable, format!("{server} does not answer")),
+        ),
     })
 }

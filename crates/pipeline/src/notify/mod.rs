@@ -115,12 +115,7 @@ impl Notify {
         let channel = job.channel;
         let found = async {
             let receipt = self.receipts.get(&job.lead_id, channel, &job.alert).await?;
-            let key = keys::enriched(&self.settings.target_prefix, &job.lead_id);
-            let object = self.objects.get(&key).await?;
-            let lead =
-                object.ok_or_else(|| Fault::new(Code::EnrichedLeadGone, format!("{key} does not exist")))?;
-            let lead = serde_json::from_slice::<EnrichedLead>(&lead.body)
-                .map_err(|e| Fault::new(Code::EnrichedLeadGone, format!("{key} cannot be read: {e}")))?;
+            let lead = self.read_lead(&job.lead_id).await?;
             Ok::<_, Fault>((receipt, lead))
         };
         let (receipt, lead) = match found.await {
@@ -137,6 +132,36 @@ impl Notify {
         }
     }
 
+    /// Reads the lead again, now that its alert is claimed: since the first time its owner may have been
+    /// found. Whoever finds one after this sees the claim, and queues a follow-up.
+    async fn read_again(&self, mut ours: Ours) -> Result<Ours, Disposition> {
+        match self.read_lead(&ours.ready.job.lead_id).await {
+            Ok(lead) => {
+                ours.claim.receipt.owner = Some(lead.lead_owner.clone());
+                ours.ready.lead = lead;
+                Ok(ours)
+            }
+            Err(fault) => {
+                let lead = ours.ready.job.lead_id;
+                let attempt = Attempt::Again { code: fault.code, counts: false, alone: false };
+                // Where this fails as well, the claim runs out.
+                if let Err(fault) = self.receipts.conclude(ours.claim, attempt).await {
+                    storage_failed(&lead, &fault);
+                }
+                Err(storage_failed(&lead, &fault))
+            }
+        }
+    }
+
+    async fn read_lead(&self, lead: &LeadId) -> Result<EnrichedLead, Fault> {
+        let key = keys::enriched(&self.settings.target_prefix, lead);
+        let object = self.objects.get(&key).await?;
+        let object =
+            object.ok_or_else(|| Fault::new(Code::EnrichedLeadGone, format!("{key} does not exist")))?;
+        serde_json::from_slice(&object.body)
+            .map_err(|e| Fault::new(Code::EnrichedLeadGone, format!("{key} cannot be read: {e}")))
+    }
+
     /// Claims alerts. What is not ours to send gets its disposition.
     async fn claim(&self, ready: Vec<Ready>, outcomes: &mut Outcomes) -> Vec<Ours> {
         let claims =
@@ -145,7 +170,11 @@ impl Notify {
         for (ready, claimed) in ready.into_iter().zip(claims) {
             let disposition = match claimed {
                 Ok(Claimed::Ours(claim)) => {
-                    ours.push(Ours { ready, claim });
+                    let index = ready.index;
+                    match self.read_again(Ours { ready, claim }).await {
+                        Ok(one) => ours.push(one),
+                        Err(disposition) => outcomes.push((index, disposition)),
+                    }
                     continue;
                 }
                 Ok(Claimed::Sent) => self.sent_before(&ready.job).await,

@@ -50,6 +50,12 @@ impl Notify {
             }
             let group = self.next_group(&mut waiting, pace);
             self.take_turn(pace).await;
+            if pace.closed_for(self.recorder.clock.now()).is_some() {
+                // While this one waited for its turn, Slack has asked another worker to wait.
+                pace.give_back();
+                waiting.extend(group.into_iter().rev());
+                continue;
+            }
             let ours = self.claim(group, &mut outcomes).await;
             if ours.is_empty() {
                 pace.give_back();
@@ -91,6 +97,10 @@ impl Notify {
         // A message that Slack cannot read goes once more, as plain text.
         if alerts.len() == 1 && matches!(verdict, Verdict::Refused { payload: true, .. }) {
             self.take_turn(pace).await;
+            if let Some(closed) = pace.closed_for(self.recorder.clock.now()) {
+                pace.give_back();
+                return Verdict::Wait(closed);
+            }
             let second = classify(slack.post(&plain_message(&alerts)).await);
             if !matches!(second, Verdict::Refused { payload: true, .. }) {
                 return second;

@@ -1,0 +1,45 @@
+//! What the binary says without a pipeline.
+
+#![allow(clippy::unwrap_used)]
+
+use std::process::{Command, Output};
+
+fn leadops(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_leadops")).args(args).env("LEADOPS_CONFIG", "").output().unwrap()
+}
+
+fn stdout(args: &[&str]) -> String {
+    let output = leadops(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_code_is_explained() {
+    for code in pipeline::Code::ALL {
+        let text = stdout(&["explain", code.as_str()]);
+        assert!(text.contains(code.cause()) && text.contains(code.remedy()));
+        let json: serde_json::Value =
+            serde_json::from_str(&stdout(&["explain", code.as_str(), "--json"])).unwrap();
+        assert_eq!(json["code"], code.as_str());
+    }
+}
+
+#[test]
+fn completions_and_the_man_page_know_every_command() {
+    let man = stdout(&["man"]);
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&["completions", shell]);
+        for command in ["demo", "up", "status", "redrive", "requeue", "resend", "doctor"] {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+    assert!(man.contains("leadops"));
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    assert!(stdout(&["--help"]).contains("Commands:"));
+    assert!(stdout(&["--version"]).starts_with("leadops "));
+    assert!(stdout(&["dead", "--help"]).contains("redrive"));
+}

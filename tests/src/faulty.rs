@@ -1,0 +1,221 @@
+//! Ports that fail where a test says so.
+//!
+//! [`Faulty`] stands before any adapter and asks its [`Weather`] before and after each call. What the
+//! weather is, is the test's own affair: a plan of single strikes ([`Plan`]), or dice.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lead::{LeadId, Timestamp};
+use pipeline::{
+    Entry, Fault,
+    ports::{
+        Accepted, Body, Clock, DeadLetter, DeadLetters, Delivery, Depth, Disposition, Inbox, Intake, Journal,
+        NewEvent, NewMessage, Object, Objects, Outbox, PutError, Queue, Version, When,
+    },
+};
+
+/// A call of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "each is a method of a port")]
+pub enum Call {
+    Get,
+    Put,
+    ListKeys,
+    Send,
+    Receive,
+    Settle,
+    Depth,
+    ListDead,
+    GetDead,
+    Redrive,
+    Delete,
+    Accept,
+    Append,
+}
+
+/// A moment of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Moment {
+    /// Nothing has happened yet.
+    Before,
+    /// It has happened, and the caller does not know.
+    After,
+}
+
+/// What strikes a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Strike {
+    /// The caller is told that it failed.
+    Fail(Fault),
+    /// The caller never hears of it. Dropping the caller's future is its crash at this very place.
+    Hang,
+    /// It takes so long.
+    Slow(Duration),
+}
+
+/// Decides what strikes.
+pub trait Weather: Send + Sync {
+    /// What strikes this moment of the call, about this key, queue or dead letter.
+    fn strike(&self, call: Call, moment: Moment, about: &str) -> Option<Strike>;
+}
+
+/// Single strikes, each at the nth call of its kind from now on. Fair weather otherwise.
+#[derive(Default)]
+pub struct Plan(Mutex<BTreeMap<(Call, Moment), Planned>>);
+
+/// Strikes, and how many moments it is to each.
+type Planned = Vec<(u32, Strike)>;
+
+impl Plan {
+    /// Fair weather.
+    pub fn fair() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Plans a strike at the `nth` such moment from now, 1 being the next.
+    pub fn at(&self, nth: u32, call: Call, moment: Moment, strike: Strike) {
+        self.0.lock().unwrap().entry((call, moment)).or_default().push((nth, strike));
+    }
+
+    /// Forgets whatever has not struck yet.
+    pub fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+}
+
+impl Weather for Plan {
+    fn strike(&self, call: Call, moment: Moment, _about: &str) -> Option<Strike> {
+        let mut plan = self.0.lock().unwrap();
+        let planned = plan.get_mut(&(call, moment))?;
+        let mut struck = None;
+        planned.retain_mut(|(left, strike)| {
+            *left -= 1;
+            if *left == 0 {
+                struck = Some(strike.clone());
+            }
+            *left > 0
+        });
+        struck
+    }
+}
+
+/// An adapter in some weather.
+#[derive(Clone)]
+pub struct Faulty<T> {
+    inner: T,
+    weather: Arc<dyn Weather>,
+    clock: Arc<dyn Clock>,
+}
+
+impl<T> Faulty<T> {
+    /// `inner` in this weather.
+    pub fn new(inner: T, weather: Arc<dyn Weather>, clock: Arc<dyn Clock>) -> Self {
+        Self { inner, weather, clock }
+    }
+
+    async fn pass(&self, call: Call, moment: Moment, about: &str) -> Result<(), Fault> {
+        match self.weather.strike(call, moment, about) {
+            None => Ok(()),
+            Some(Strike::Fail(fault)) => Err(fault),
+            Some(Strike::Hang) => std::future::pending().await,
+            Some(Strike::Slow(duration)) => {
+                self.clock.sleep(duration).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn through<R, E: From<Fault>>(
+        &self,
+        call: Call,
+        about: &str,
+        work: impl Future<Output = Result<R, E>>,
+    ) -> Result<R, E> {
+        self.pass(call, Moment::Before, about).await?;
+        let done = work.await?;
+        self.pass(call, Moment::After, about).await?;
+        Ok(done)
+    }
+}
+
+#[async_trait]
+impl<T: Objects> Objects for Faulty<T> {
+    async fn get(&self, key: &str) -> Result<Option<Object>, Fault> {
+        self.through(Call::Get, key, self.inner.get(key)).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
+        self.through(Call::Put, key, self.inner.put(key, body, when)).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault> {
+        self.through(Call::ListKeys, prefix, self.inner.list(prefix, after, limit)).await
+    }
+}
+
+#[async_trait]
+impl<T: Outbox> Outbox for Faulty<T> {
+    async fn send(&self, queue: Queue, message: NewMessage) -> Result<(), Fault> {
+        self.through(Call::Send, queue.as_str(), self.inner.send(queue, message)).await
+    }
+}
+
+#[async_trait]
+impl<T: Inbox> Inbox for Faulty<T> {
+    async fn receive(&self, queue: Queue, most: usize) -> Result<Vec<Delivery>, Fault> {
+        self.through(Call::Receive, queue.as_str(), self.inner.receive(queue, most)).await
+    }
+
+    async fn settle(&self, queue: Queue, delivery: &Delivery, disposition: Disposition) -> Result<(), Fault> {
+        self.through(Call::Settle, queue.as_str(), self.inner.settle(queue, delivery, disposition)).await
+    }
+
+    async fn depth(&self, queue: Queue) -> Result<Depth, Fault> {
+        self.through(Call::Depth, queue.as_str(), self.inner.depth(queue)).await
+    }
+}
+
+#[async_trait]
+impl<T: DeadLetters> DeadLetters for Faulty<T> {
+    async fn list(&self, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), Fault> {
+        self.through(Call::ListDead, "", self.inner.list(queue, limit)).await
+    }
+
+    async fn oldest(&self) -> Result<Option<Timestamp>, Fault> {
+        self.through(Call::ListDead, "", self.inner.oldest()).await
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {
+        self.through(Call::GetDead, id, self.inner.get(id)).await
+    }
+
+    async fn redrive(&self, id: &str, body: Body) -> Result<bool, Fault> {
+        self.through(Call::Redrive, id, self.inner.redrive(id, body)).await
+    }
+
+    async fn delete(&self, id: &str) -> Result<bool, Fault> {
+        self.through(Call::Delete, id, self.inner.delete(id)).await
+    }
+}
+
+#[async_trait]
+impl<T: Intake> Intake for Faulty<T> {
+    async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault> {
+        let about = event.key.clone();
+        self.through(Call::Accept, &about, self.inner.accept(event)).await
+    }
+}
+
+#[async_trait]
+impl<T: Journal> Journal for Faulty<T> {
+    async fn append(&self, entry: Entry) -> Result<(), Fault> {
+        let about = entry.lead_id.as_ref().map_or("", LeadId::as_str).to_owned();
+        self.through(Call::Append, &about, self.inner.append(entry)).await
+    }
+}

@@ -1,0 +1,112 @@
+use std::{
+    collections::BTreeMap,
+    ops::Bound::{Excluded, Unbounded},
+};
+
+use async_trait::async_trait;
+use lead::{LeadId, Timestamp};
+use pipeline::{
+    Counted, Entry, Fault, Progress, Stage,
+    ports::{History, Journal, Minute, OpenLead},
+};
+
+use super::{Memory, State};
+
+/// The entries, and what is folded from them as they come in.
+#[derive(Default)]
+pub(super) struct Content {
+    /// By key, so the newest first.
+    entries: BTreeMap<String, Entry>,
+    /// Each lead's entries, in the order in which they were written.
+    of_lead: BTreeMap<LeadId, Vec<Entry>>,
+    progress: BTreeMap<LeadId, Progress>,
+    minutes: BTreeMap<Timestamp, Minute>,
+}
+
+impl State {
+    pub(super) fn append(&mut self, entry: Entry) {
+        let journal = &mut self.journal;
+        if let Some(lead) = &entry.lead_id {
+            let (after, counted) = Progress::after(journal.progress.remove(lead), &entry);
+            journal.progress.extend(after.map(|progress| (lead.clone(), progress)));
+            if let Some(counted) = counted {
+                let at = minute_of(entry.at);
+                let minute = journal.minutes.entry(at).or_insert(Minute { at, ..Minute::default() });
+                *match counted {
+                    Counted::Accepted => &mut minute.accepted,
+                    Counted::Enriched => &mut minute.enriched,
+                    Counted::Notified => &mut minute.notified,
+                    Counted::Failed => &mut minute.failed,
+                } += 1;
+            }
+            journal.of_lead.entry(lead.clone()).or_default().push(entry.clone());
+        }
+        journal.entries.insert(entry.key(), entry);
+    }
+}
+
+/// The start of the minute that `at` is in.
+fn minute_of(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second().div_euclid(60) * 60).unwrap()
+}
+
+#[async_trait]
+impl Journal for Memory {
+    async fn append(&self, entry: Entry) -> Result<(), Fault> {
+        self.state().append(entry);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl History for Memory {
+    async fn recent(
+        &self,
+        stages: &[Stage],
+        since: Option<Timestamp>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Fault> {
+        let state = self.state();
+        let from = before.map_or(Unbounded, Excluded);
+        let behind = state.journal.entries.range::<str, _>((from, Unbounded)).map(|(_, entry)| entry);
+        let young = behind.take_while(|entry| since.is_none_or(|since| entry.at >= since));
+        Ok(young.filter(|entry| stages.contains(&entry.happened.stage())).take(limit).cloned().collect())
+    }
+
+    async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Entry>, Fault> {
+        let mut entries = self.state().journal.of_lead.get(lead).cloned().unwrap_or_default();
+        entries.sort_by_key(|entry| entry.at);
+        Ok(entries)
+    }
+
+    async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault> {
+        Ok(self.state().journal.progress.get(lead).cloned())
+    }
+
+    async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault> {
+        let state = self.state();
+        let open = state.journal.progress.iter().filter(|(_, progress)| progress.ended.is_none());
+        let mut open: Vec<_> = open
+            .map(|(lead, progress)| OpenLead { lead: lead.clone(), progress: progress.clone() })
+            .collect();
+        open.sort_by_key(|open| open.progress.due_at);
+        open.truncate(limit);
+        Ok(open)
+    }
+
+    async fn count_open(&self, due: Timestamp) -> Result<(u64, u64), Fault> {
+        let state = self.state();
+        let open = state.journal.progress.values().filter(|progress| progress.ended.is_none());
+        Ok(open.fold(
+            (0, 0),
+            |(before, later), progress| {
+                if progress.due_at < due { (before + 1, later) } else { (before, later + 1) }
+            },
+        ))
+    }
+
+    async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault> {
+        Ok(self.state().journal.minutes.range(minute_of(since)..).map(|(_, minute)| *minute).collect())
+    }
+}

@@ -1,0 +1,163 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use lead::{LeadId, Timestamp};
+use pipeline::{
+    Code, Entry, Fault, Happened,
+    job::{self, AlertJob},
+    ports::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why},
+};
+
+use super::{Memory, State};
+
+/// Messages by queue and number.
+pub(super) type Content = BTreeMap<(Queue, u64), Message>;
+
+pub(super) struct Message {
+    body: String,
+    lead: Option<LeadId>,
+    sent_at: Timestamp,
+    /// When it can be received, or received again.
+    ready_at: Timestamp,
+    receives: u32,
+    in_flight: bool,
+    first_failed_at: Option<Timestamp>,
+}
+
+/// A message on its way to the dead letters.
+pub(super) struct Dying {
+    pub(super) queue: Queue,
+    pub(super) body: String,
+    pub(super) first_failed_at: Option<Timestamp>,
+}
+
+impl State {
+    pub(super) fn send(&mut self, queue: Queue, message: NewMessage, now: Timestamp) {
+        let number = self.count();
+        let message = Message {
+            body: message.body,
+            lead: message.lead,
+            sent_at: now,
+            ready_at: now + message.delay.min(MAX_DELAY),
+            receives: 0,
+            in_flight: false,
+            first_failed_at: None,
+        };
+        self.queues.insert((queue, number), message);
+    }
+
+    /// Makes dead letters of messages that are ready and were received as often as allowed.
+    fn bury_abandoned(&mut self, queue: Queue, max_receives: u32, now: Timestamp) {
+        let in_queue = self.queues.range((queue, 0)..=(queue, u64::MAX));
+        let abandoned: Vec<_> = in_queue
+            .filter(|(_, message)| message.ready_at <= now && message.receives >= max_receives)
+            .map(|(place, _)| *place)
+            .collect();
+        for place in abandoned {
+            let Some(message) = self.queues.remove(&place) else { continue };
+            let (code, attempts) = (Code::Abandoned, message.receives);
+            let reason = format!("received {attempts} times without an outcome");
+            let lead = message.lead.or_else(|| job::lead_in(&message.body));
+            let channel = AlertJob::parse(&message.body).ok().map(|job| job.channel);
+            let happened = Happened::Dead { queue, channel, code, reason: reason.clone(), attempts };
+            let nonce = u32::try_from(self.count() & u64::from(u32::MAX)).unwrap();
+            self.append(Entry { at: now, lead_id: lead.clone(), nonce, happened });
+            let why = Why { code, reason, attempts, lead };
+            let first_failed_at = message.first_failed_at;
+            self.bury(Dying { queue, body: message.body, first_failed_at }, why, now);
+        }
+    }
+}
+
+#[async_trait]
+impl Outbox for Memory {
+    async fn send(&self, queue: Queue, message: NewMessage) -> Result<(), Fault> {
+        let now = self.now();
+        self.state().send(queue, message, now);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Inbox for Memory {
+    async fn receive(&self, queue: Queue, most: usize) -> Result<Vec<Delivery>, Fault> {
+        let now = self.now();
+        let rules = self.rules(queue);
+        let mut state = self.state();
+        state.bury_abandoned(queue, rules.max_receives, now);
+        let in_queue = state.queues.range((queue, 0)..=(queue, u64::MAX));
+        let mut ready: Vec<_> =
+            in_queue.filter(|(_, m)| m.ready_at <= now).map(|(place, m)| (m.ready_at, *place)).collect();
+        ready.sort_unstable();
+        let mut deliveries = Vec::new();
+        for (_, place) in ready.into_iter().take(most) {
+            let Some(message) = state.queues.get_mut(&place) else { continue };
+            if message.in_flight {
+                message.first_failed_at.get_or_insert(message.ready_at);
+            }
+            message.receives += 1;
+            message.in_flight = true;
+            message.ready_at = now + rules.visibility;
+            deliveries.push(Delivery {
+                id: place.1.to_string(),
+                handle: format!("{}/{}", place.1, message.receives),
+                body: message.body.clone(),
+                receives: message.receives,
+                sent_at: message.sent_at,
+            });
+        }
+        Ok(deliveries)
+    }
+
+    async fn settle(&self, queue: Queue, delivery: &Delivery, disposition: Disposition) -> Result<(), Fault> {
+        let now = self.now();
+        let mut state = self.state();
+        let Some(place) = delivery.id.parse().ok().map(|number| (queue, number)) else { return Ok(()) };
+        let Some(message) = state.queues.get_mut(&place) else { return Ok(()) };
+        if !message.in_flight || message.receives != delivery.receives {
+            return Ok(());
+        }
+        match disposition {
+            Disposition::Done => {
+                state.queues.remove(&place);
+            }
+            Disposition::Retry(wait) => {
+                message.first_failed_at.get_or_insert(now);
+                message.in_flight = false;
+                message.ready_at = now + wait.min(MAX_DELAY);
+            }
+            Disposition::Dead(why) => {
+                let Some(message) = state.queues.remove(&place) else { return Ok(()) };
+                let why = Why { lead: why.lead.or(message.lead), ..why };
+                let first_failed_at = message.first_failed_at;
+                state.bury(Dying { queue, body: message.body, first_failed_at }, why, now);
+            }
+        }
+        Ok(())
+    }
+
+    async fn depth(&self, queue: Queue) -> Result<Depth, Fault> {
+        let now = self.now();
+        let state = self.state();
+        let mut depth = Depth { dead: state.dead_in(Some(queue)), ..Depth::default() };
+        for message in state.queues.range((queue, 0)..=(queue, u64::MAX)).map(|(_, m)| m) {
+            let count = match (message.ready_at <= now, message.in_flight) {
+                (true, _) => &mut depth.ready,
+                (false, true) => &mut depth.in_flight,
+                (false, false) => &mut depth.waiting,
+            };
+            *count += 1;
+        }
+        Ok(depth)
+    }
+}
+
+impl Memory {
+    /// How long it is until a message of the queue can be received; `None` where it holds none.
+    pub fn next_ready(&self, queue: Queue) -> Option<Duration> {
+        let now = self.now();
+        let state = self.state();
+        let soonest = state.queues.range((queue, 0)..=(queue, u64::MAX)).map(|(_, m)| m.ready_at).min()?;
+        Some(Duration::try_from(soonest.duration_since(now)).unwrap_or_default())
+    }
+}

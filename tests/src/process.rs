@@ -1,0 +1,203 @@
+//! The real `leadops` binary as a process of its own, and the neighbours it talks to over HTTP.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{ExitStatus, Output, Stdio},
+    time::Duration,
+};
+
+use console::demo::{OwnerStandIn, Sample, Says, Scenario, Sender, SlackStandIn};
+use lead::{LeadId, Timestamp};
+use pipeline::signature::Keys;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
+use url::Url;
+
+/// The key that the tests sign with, the one of `samples/signatures.json`.
+pub const KEY: &str = "3818dc66e3351965af2f488bb224b4f95a6c3d3200263a84c219818c21d82a18";
+
+/// How long anything may take before a test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary that `cargo test --workspace` has built beside the tests.
+pub fn binary() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let target = tests.parent().and_then(Path::parent).unwrap();
+    let binary = target.join("leadops");
+    assert!(binary.exists(), "{} is missing: run `cargo test --workspace`", binary.display());
+    binary
+}
+
+/// A folder for a pipeline, with an owner directory and a Slack beside it.
+pub struct World {
+    /// The owner directory.
+    pub owners: OwnerStandIn,
+    /// Slack.
+    pub slack: SlackStandIn,
+    /// Holds the pipeline's folder.
+    pub folder: TempDir,
+    scenario: Scenario,
+}
+
+/// A running `leadops up`.
+pub struct Up {
+    child: Child,
+    /// Its webhook.
+    pub webhook: Url,
+}
+
+impl World {
+    /// A fresh one.
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.toml"), "").unwrap();
+        Self {
+            owners: OwnerStandIn::start().await.unwrap(),
+            slack: SlackStandIn::start().await.unwrap(),
+            scenario: Scenario::new(7),
+            folder,
+        }
+    }
+
+    /// The pipeline's folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// `leadops` with these arguments, an environment of its own, and this world's addresses.
+    pub fn command(&self, args: &[&str]) -> Command {
+        self.command_of(&mut Command::new(binary()), args)
+    }
+
+    /// The same, through a program that ends up running it.
+    pub fn command_of(&self, command: &mut Command, args: &[&str]) -> Command {
+        let program = command.as_std().get_program().to_owned();
+        let before: Vec<_> = command.as_std().get_args().map(ToOwned::to_owned).collect();
+        let mut command = Command::new(program);
+        command.args(before).args(args);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("USER", "tester")
+            .env("LEADOPS_CONFIG", self.folder.path().join("config.toml"))
+            .env("LEADOPS_DATA", self.data())
+            .env("CLOSE_SIGNATURE_KEY", KEY)
+            .env("LOOKUP_BASE_URL", self.owners.base())
+            .env("SLACK_WEBHOOK_URL", self.slack.url())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Starts `leadops up` on a free port and waits until it accepts.
+    pub async fn up(&self, args: &[&str]) -> Up {
+        let args = [&["up", "--listen", "127.0.0.1:0"], args].concat();
+        Up::start(self.command(&args)).await
+    }
+
+    /// Runs a command to its end.
+    pub async fn run(&self, args: &[&str]) -> Output {
+        timeout(PATIENCE, self.command(args).output()).await.expect("the command ends").unwrap()
+    }
+
+    /// Runs a command that must succeed, with `--json`, and reads what it prints.
+    pub async fn json(&self, args: &[&str]) -> Value {
+        let output = self.run(&[args, &["--json"]].concat()).await;
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{args:?}: {stderr}");
+        serde_json::from_str(&stdout).unwrap_or_else(|e| panic!("{args:?}: {e}: {stdout}"))
+    }
+
+    /// Runs a command that must fail, and returns its status and its one line.
+    pub async fn refused(&self, args: &[&str]) -> (Option<i32>, String) {
+        let output = self.run(args).await;
+        let stderr = text(&output.stderr).trim_end().to_owned();
+        assert!(!output.status.success(), "{args:?} succeeded: {}", text(&output.stdout));
+        assert_eq!(stderr.lines().count(), 1, "{args:?} says more than one line: {stderr}");
+        (output.status.code(), stderr)
+    }
+
+    /// A lead whose owner the directory knows.
+    pub fn sample(&mut self) -> Sample {
+        let mut sample = self.scenario.next(Timestamp::now());
+        sample.misfortune = None;
+        sample.set_stage(&self.owners, &self.slack, Duration::ZERO);
+        sample
+    }
+
+    /// A lead that nobody owns.
+    pub fn ownerless(&mut self) -> Sample {
+        let sample = self.sample();
+        self.owners.say(sample.lead_id.clone(), Says::Nothing);
+        sample
+    }
+
+    /// How often Slack took an alert about a lead, and how many of those were unlabelled first alerts.
+    pub fn told(&self, lead: &LeadId) -> (usize, usize) {
+        let told = self.slack.told();
+        let about: Vec<_> =
+            told.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == *lead).collect();
+        (about.len(), about.iter().filter(|told| told.is_first()).count())
+    }
+
+    /// Waits until Slack has been told of these leads.
+    pub async fn until_told(&self, leads: &[LeadId]) {
+        until("every lead is told", || async { leads.iter().all(|lead| self.told(lead).0 > 0) }).await;
+    }
+}
+
+impl Up {
+    /// Starts a prepared `leadops up` and waits until it accepts.
+    pub async fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("it says that it listens").unwrap();
+        let line = line.expect("it starts");
+        let webhook = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}"));
+        Self { webhook: webhook.parse().unwrap(), child }
+    }
+
+    /// A sender to its webhook.
+    pub fn sender(&self) -> Sender {
+        Sender::new(self.webhook.clone(), Keys::parse(KEY).unwrap()).unwrap()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// `kill -9`.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM, and its end.
+    pub async fn terminate(mut self) -> ExitStatus {
+        let id = self.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        timeout(PATIENCE, self.child.wait()).await.expect("it ends when told to").unwrap()
+    }
+}
+
+/// Waits until a condition holds, looking often; fails the test when it takes longer than [`PATIENCE`].
+pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let give_up = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < give_up, "not within {PATIENCE:?}: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Output as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,269 @@
+//! Taking webhooks in: who is let in, what is kept, what is answered.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use lead::{LeadId, Timestamp, keys};
+use pipeline::{
+    Code, Fault, Settings, Stage,
+    ingest::{BODY_LIMIT, Outcome, Trust, Webhook},
+    ports::{Depth, Inbox, Objects, Queue},
+    signature::{Keys, Presented},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tests::{
+    faulty::{Call, Moment, Strike},
+    world::World,
+};
+
+#[derive(Deserialize)]
+struct Vectors {
+    signature_key: String,
+    subscription_id: String,
+    vectors: Vec<Vector>,
+    negative_vectors: Vec<Vector>,
+}
+
+#[derive(Deserialize)]
+struct Vector {
+    file: String,
+    #[serde(rename = "close-sig-timestamp")]
+    timestamp: String,
+    #[serde(rename = "close-sig-hash")]
+    hash: String,
+}
+
+impl Vector {
+    fn body(&self) -> Bytes {
+        std::fs::read(format!("{}/samples/{}", env!("CARGO_MANIFEST_DIR"), self.file)).unwrap().into()
+    }
+
+    fn webhook(&self) -> Webhook<'_> {
+        let presented = Presented { hash: Some(&self.hash), timestamp: Some(&self.timestamp) };
+        Webhook { presented, body: self.body() }
+    }
+}
+
+fn vectors() -> Vectors {
+    serde_json::from_str(include_str!("../samples/signatures.json")).unwrap()
+}
+
+/// A world that trusts these keys alone.
+fn guarded(keys: &str) -> World {
+    let mut world = World::new();
+    world.ingest.trust = Trust::Signed(Keys::parse(keys).unwrap());
+    world
+}
+
+async fn nothing_is_kept(world: &World) {
+    assert_eq!(world.memory.list("", None, 10).await.unwrap(), Vec::<String>::new());
+    assert_eq!(world.memory.depth(Queue::Delay).await.unwrap(), Depth::default());
+    assert_eq!(world.ops.history.open_leads(10).await.unwrap(), []);
+}
+
+fn code(outcome: &Outcome) -> Option<Code> {
+    match outcome {
+        Outcome::Refused(fault) => Some(fault.code),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn what_close_signed_is_accepted_and_its_exact_bytes_are_kept() {
+    let vectors = vectors();
+    let world = guarded(&vectors.signature_key);
+    for vector in &vectors.vectors {
+        let outcome = world.ingest.handle(vector.webhook()).await;
+        assert_eq!(outcome.status(), 200, "{}", vector.file);
+        if let Outcome::Accepted(lead) = &outcome {
+            let key = keys::raw("source/", lead);
+            let kept = Objects::get(&world.memory, &key).await.unwrap().unwrap();
+            assert_eq!(kept.body, vector.body());
+            assert_eq!(outcome.json(), json!({"status": "accepted", "lead_id": lead}));
+        } else {
+            assert_eq!(outcome, Outcome::Ignored { kind: "lead.updated".to_owned() });
+        }
+    }
+    assert_eq!(world.memory.depth(Queue::Delay).await.unwrap().waiting, 4);
+}
+
+#[tokio::test]
+async fn what_nobody_signed_rightly_is_refused_and_leaves_nothing() {
+    let vectors = vectors();
+    let world = guarded(&vectors.signature_key);
+    for vector in &vectors.negative_vectors {
+        let outcome = world.ingest.handle(vector.webhook()).await;
+        assert_eq!((outcome.status(), code(&outcome)), (401, Some(Code::SignatureWrong)));
+    }
+    let unsigned = Webhook { presented: Presented::default(), body: vectors.vectors.first().unwrap().body() };
+    let outcome = world.ingest.handle(unsigned).await;
+    assert_eq!((outcome.status(), code(&outcome)), (401, Some(Code::SignatureMissing)));
+    nothing_is_kept(&world).await;
+}
+
+#[tokio::test]
+async fn a_stale_signature_is_refused_on_both_sides_of_the_window() {
+    let vectors = vectors();
+    let vector = vectors.vectors.first().unwrap();
+    let signed_at = Timestamp::from_second(vector.timestamp.parse().unwrap()).unwrap();
+    let mut world = guarded(&vectors.signature_key);
+    let window = Duration::from_secs(300);
+    world.ingest.settings = Settings { signature_max_age: window, ..Settings::default() }.into();
+    for stale in [signed_at + window * 2, signed_at - window * 2] {
+        world.clock.set(stale);
+        let outcome = world.ingest.handle(vector.webhook()).await;
+        assert_eq!((outcome.status(), code(&outcome)), (401, Some(Code::SignatureStale)));
+    }
+    nothing_is_kept(&world).await;
+    world.clock.set(signed_at + window);
+    assert_eq!(world.ingest.handle(vector.webhook()).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_retry_three_days_late_is_accepted_by_default() {
+    let vectors = vectors();
+    let world = guarded(&vectors.signature_key);
+    world.clock.advance(Duration::from_secs(3 * 24 * 60 * 60));
+    let outcome = world.ingest.handle(vectors.vectors.first().unwrap().webhook()).await;
+    assert!(matches!(outcome, Outcome::Accepted(_)));
+}
+
+#[tokio::test]
+async fn a_key_signs_for_its_own_subscription_alone() {
+    let vectors = vectors();
+    let vector = vectors.vectors.first().unwrap();
+    let world = guarded(&format!("whsub_another={}", vectors.signature_key));
+    let outcome = world.ingest.handle(vector.webhook()).await;
+    assert_eq!((outcome.status(), code(&outcome)), (401, Some(Code::SignatureWrong)));
+    nothing_is_kept(&world).await;
+
+    let rotating =
+        format!("{0}={1},{0}={2}", vectors.subscription_id, "0f".repeat(32), vectors.signature_key);
+    let outcome = guarded(&rotating).ingest.handle(vector.webhook()).await;
+    assert!(matches!(outcome, Outcome::Accepted(_)));
+}
+
+#[tokio::test]
+async fn without_any_key_nobody_gets_in() {
+    let world = guarded("");
+    let vectors = vectors();
+    let outcome = world.ingest.handle(vectors.vectors.first().unwrap().webhook()).await;
+    assert_eq!(code(&outcome), Some(Code::SignatureWrong));
+}
+
+#[tokio::test]
+async fn a_second_delivery_is_a_success_that_changes_nothing() {
+    let world = World::new();
+    let lead = world.accept("a").await;
+    let first = Objects::get(&world.memory, &keys::raw("source/", &lead)).await.unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    // Close may order the keys anew, so it is the lead that counts, not the bytes.
+    let mut again = World::event(&lead);
+    again.push(b' ');
+    let outcome = world.deliver(again).await;
+    assert_eq!((outcome.status(), &outcome), (200, &Outcome::Duplicate(lead.clone())));
+    assert_eq!(Objects::get(&world.memory, &keys::raw("source/", &lead)).await.unwrap(), first);
+    assert_eq!(world.memory.depth(Queue::Delay).await.unwrap().waiting, 1);
+    assert_eq!(world.stages(&lead).await, [Stage::Received, Stage::Duplicate]);
+}
+
+#[tokio::test]
+async fn genuine_events_of_other_kinds_are_answered_with_success_and_left_alone() {
+    let world = World::new();
+    for (object_type, action) in [
+        ("lead", "updated"),
+        ("lead", "deleted"),
+        ("lead", "merged"),
+        ("contact", "created"),
+        ("task.lead", "created"),
+        ("activity.note", "created"),
+        ("opportunity", "created"),
+    ] {
+        let event = json!({"event": {"object_type": object_type, "action": action, "lead_id": "lead_a", "data": null}});
+        let outcome = world.deliver(event.to_string()).await;
+        assert_eq!(outcome, Outcome::Ignored { kind: format!("{object_type}.{action}") });
+        assert_eq!(outcome.status(), 200);
+    }
+    nothing_is_kept(&world).await;
+}
+
+#[tokio::test]
+async fn junk_is_refused_with_400_and_leaves_nothing() {
+    let world = World::new();
+    for body in ["", "junk", "[]", "null", "{}", "{\"event\":5}", "{\"event\":", "<html>", "\u{feff}\u{0}"] {
+        let outcome = world.deliver(body).await;
+        assert_eq!((outcome.status(), code(&outcome)), (400, Some(Code::EventMalformed)), "{body:?}");
+    }
+    let outcome = world.deliver(vec![b' '; BODY_LIMIT + 1]).await;
+    assert_eq!((outcome.status(), code(&outcome)), (413, Some(Code::BodyTooLarge)));
+    nothing_is_kept(&world).await;
+}
+
+#[tokio::test]
+async fn no_lead_id_leaves_its_folder() {
+    let world = World::new();
+    let long = format!("lead_{}", "a".repeat(65));
+    for id in [
+        json!("lead_../../etc/passwd"),
+        json!("lead_a/b"),
+        json!("lead_a\n"),
+        json!("lead_a%2f"),
+        json!("lead_株"),
+        json!("lead_"),
+        json!("contact_a"),
+        json!(""),
+        json!(long),
+        json!(7),
+        Value::Null,
+    ] {
+        let event = json!({"event": {"object_type": "lead", "action": "created", "lead_id": id}});
+        let outcome = world.deliver(event.to_string()).await;
+        assert_eq!((outcome.status(), code(&outcome)), (400, Some(Code::LeadIdUnusable)), "{id}");
+        let answer = outcome.json().to_string();
+        assert!(!answer.contains('\n') && answer.len() < 500, "{answer}");
+    }
+    nothing_is_kept(&world).await;
+}
+
+#[tokio::test]
+async fn an_event_as_large_as_allowed_is_kept() {
+    let world = World::new();
+    let lead: LeadId = "lead_big".parse().unwrap();
+    let mut event: Value = serde_json::from_slice(&World::event(&lead)).unwrap();
+    let spare = BODY_LIMIT - event.to_string().len() - 20;
+    event["event"]["data"]["custom.x"] = "x".repeat(spare).into();
+    let body = event.to_string();
+    assert!(body.len() <= BODY_LIMIT);
+    assert_eq!(world.deliver(body).await, Outcome::Accepted(lead));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_answered_503_so_that_close_sends_again() {
+    let world = World::new();
+    let lead: LeadId = "lead_a".parse().unwrap();
+    let full = || Strike::Fail(Fault::new(Code::StorageFull, "the disk is full"));
+    world.weather.at(1, Call::Accept, Moment::Before, full());
+    let outcome = world.deliver(World::event(&lead)).await;
+    assert_eq!((outcome.status(), code(&outcome)), (503, Some(Code::NotStored)));
+    assert!(outcome.json().to_string().contains("LO401"), "the cause is named: {}", outcome.json());
+    nothing_is_kept(&world).await;
+
+    // Stored, but the confirmation was lost: the retry finds it, and it is one lead still.
+    world.weather.at(1, Call::Accept, Moment::After, full());
+    assert_eq!(world.deliver(World::event(&lead)).await.status(), 503);
+    assert_eq!(world.deliver(World::event(&lead)).await, Outcome::Duplicate(lead.clone()));
+    world.work_for(world.settings.delay).await;
+    assert_eq!(world.shown(&lead), 1);
+}
+
+#[tokio::test]
+async fn a_duplicate_is_a_success_even_where_the_journal_fails() {
+    let world = World::new();
+    let lead = world.accept("a").await;
+    let broken = Strike::Fail(Fault::new(Code::StorageFailed, "the disk is broken"));
+    world.weather.at(1, Call::Append, Moment::Before, broken);
+    assert_eq!(world.deliver(World::event(&lead)).await.status(), 200);
+}
