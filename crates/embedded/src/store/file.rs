@@ -18,7 +18,7 @@ const NAME: &str = "leadops.db";
 /// How long a connection waits for another process that is writing.
 const BUSY: Duration = Duration::from_secs(5);
 /// Up to this size a file is checked in full before the pipeline starts on it.
-const CHECKED_SIZE: u64 = 256 * 1024 * 1024;
+const CHECKED_SIZE: u64 = 1024 * 1024 * 1024;
 
 /// The database file of a folder.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl DbFile {
             self.set(&conn, "foreign_keys", "on", "1")?;
             self.set(&conn, "temp_store", "memory", "2")?;
             // Pages in the log before they are moved into the file, and what is left of it after.
-            self.set(&conn, "wal_autocheckpoint", "4000", "4000")?;
+            self.set(&conn, "wal_autocheckpoint", "8000", "8000")?;
             self.set(&conn, "journal_size_limit", "33554432", "33554432")?;
             self.expect(&conn, "auto_vacuum", "2")?;
         } else {

@@ -104,9 +104,10 @@ struct Inner {
     options: Options,
     wakes: Arc<Wakes>,
     logs: Arc<LogBuffer>,
-    writer: Writer,
-    readers: Arc<Readers>,
+    // The writer goes last, so that its connection, which can, tidies the write-ahead log up.
     watcher: OnceLock<Watcher>,
+    readers: Arc<Readers>,
+    writer: Writer,
 }
 
 impl Store {
@@ -135,7 +136,7 @@ impl Store {
         let readers = Readers::new(Arc::clone(&file));
         let folder = dir.to_owned();
         let watcher = OnceLock::new();
-        Ok(Self(Arc::new(Inner { file, folder, options, wakes, logs, writer, readers, watcher })))
+        Ok(Self(Arc::new(Inner { file, folder, options, wakes, logs, watcher, readers, writer })))
     }
 
     /// The folder it is in.
