@@ -1,0 +1,358 @@
+//! Windows with a text: what they say, line by line, for a given width.
+
+use lead::Timestamp;
+use ops::{DeadRow, LeadStory, Notification};
+use pipeline::{
+    Stage, State,
+    ports::{Level, LogLine},
+};
+
+use super::{
+    app::{App, Letter, Window},
+    format::{self, age, clock, countdown, moment, since, step},
+    keymap,
+    remote::Remote,
+    text::{Glyphs, width},
+    theme::Role,
+};
+
+/// A line: pieces of safe text with their roles.
+pub type Line = Vec<(Role, String)>;
+
+/// A text with its heading.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Doc {
+    /// The heading.
+    pub title: String,
+    /// The lines, none wider than asked for.
+    pub lines: Vec<Line>,
+}
+
+/// What a window says in so many columns. A question says its own.
+pub fn of(app: &App, window: &Window, columns: usize) -> Doc {
+    let mut pen = Pen { glyphs: app.glyphs, columns, lines: Vec::new() };
+    let title = match window {
+        Window::Help => {
+            help(&mut pen);
+            "Keys".to_owned()
+        }
+        Window::Events => {
+            events(app, &mut pen);
+            "Events".to_owned()
+        }
+        Window::Story { name, story, .. } => {
+            about_remote(story, app.now, &mut pen);
+            if let Some(story) = story.get() {
+                tell(story, app, &mut pen);
+            }
+            name.clone()
+        }
+        Window::Letter(opened) => {
+            letter(opened, app, &mut pen);
+            format!("Dead letter {} {}", app.glyphs.dot, name_of(&opened.row))
+        }
+        Window::Line(line) => {
+            log_line(line, &mut pen);
+            "Log line".to_owned()
+        }
+        Window::Confirm(_) => String::new(),
+    };
+    Doc { title, lines: pen.lines }
+}
+
+/// Writes lines.
+struct Pen {
+    glyphs: &'static Glyphs,
+    columns: usize,
+    lines: Vec<Line>,
+}
+
+impl Pen {
+    fn line(&mut self, pieces: Vec<(Role, String)>) {
+        let mut left = self.columns;
+        let mut line = Line::new();
+        for (role, text) in pieces {
+            let text = self.glyphs.fit(&text, left);
+            left -= width(&text).min(left);
+            line.push((role, text));
+        }
+        self.lines.push(line);
+    }
+
+    fn blank(&mut self) {
+        self.lines.push(Line::new());
+    }
+
+    fn heading(&mut self, text: &str) {
+        if !self.lines.is_empty() {
+            self.blank();
+        }
+        self.lines.push(vec![(Role::Accent, self.glyphs.fit(text, self.columns))]);
+    }
+
+    /// A paragraph behind a lead-in of `indent` columns, which stands on its first line only.
+    fn hang(&mut self, first: Line, indent: usize, role: Role, text: &str) {
+        let indent = indent.min(self.columns / 2);
+        let used: usize = first.iter().map(|(_, text)| width(text)).sum();
+        let room = self.columns.saturating_sub(indent).max(1);
+        for (index, piece) in self.glyphs.wrap(text, room).into_iter().enumerate() {
+            let mut line = if index == 0 && used <= indent { first.clone() } else { Line::new() };
+            let gap = if index == 0 { indent.saturating_sub(used) } else { indent };
+            line.push((Role::Base, " ".repeat(gap)));
+            line.push((role, piece));
+            self.lines.push(line);
+        }
+    }
+
+    fn field(&mut self, label: &str, role: Role, text: &str) {
+        self.hang(vec![(Role::Dim, self.glyphs.fit(label, 11))], 12, role, text);
+    }
+
+    /// A line of something laid out, whose indentation stays.
+    fn laid_out(&mut self, role: Role, text: &str) {
+        let indent = text.len() - text.trim_start_matches(' ').len();
+        let indent = indent.min(self.columns);
+        let rest = self.glyphs.fit(text, self.columns - indent);
+        self.lines.push(vec![(Role::Base, " ".repeat(indent)), (role, rest)]);
+    }
+}
+
+fn help(pen: &mut Pen) {
+    for group in keymap::Group::ALL {
+        pen.heading(group.title());
+        for row in keymap::table().into_iter().filter(|row| row.group == group) {
+            let keys = pen.glyphs.fit(&row.keys, 16);
+            pen.hang(vec![(Role::Strong, keys)], 17, Role::Base, row.about);
+        }
+    }
+    let glyphs = pen.glyphs;
+    pen.heading("Marks");
+    let marks = [
+        (Role::Alarm, glyphs.overdue, "overdue: due for longer than it should be, without an end"),
+        (Role::Alarm, glyphs.bad, "dead, or failed: needs a person"),
+        (Role::Warn, glyphs.warning, "a warning in the log; a lead without an owner"),
+        (Role::Base, glyphs.working, "due, and being worked on"),
+        (Role::Dim, glyphs.queued, "an alert that is queued, or is tried again"),
+        (Role::Good, glyphs.good, "told"),
+    ];
+    for (role, glyph, about) in marks {
+        pen.hang(vec![(role, glyph.to_owned())], 17, Role::Base, about);
+    }
+}
+
+fn events(app: &App, pen: &mut Pen) {
+    if app.said.is_empty() {
+        pen.line(vec![(Role::Dim, "Nothing yet. What actions come to is written here.".to_owned())]);
+    }
+    for said in app.said.iter().rev() {
+        pen.hang(vec![(Role::Dim, clock(said.at))], 10, said.role, &said.text);
+    }
+}
+
+/// A line on how asking goes, where it does not go well.
+fn about_remote<T>(remote: &Remote<T>, now: Timestamp, pen: &mut Pen) {
+    if let Some(failure) = &remote.error {
+        let line = failure.line(now, remote.in_flight.is_some());
+        pen.hang(vec![(Role::Alarm, pen.glyphs.bad.to_owned())], 2, Role::Alarm, &line);
+    } else if remote.get().is_none() {
+        pen.line(vec![(Role::Dim, format!("asking{}", pen.glyphs.ellipsis))]);
+    }
+}
+
+fn tell(story: &LeadStory, app: &App, pen: &mut Pen) {
+    let due = since(story.due_at, app.now);
+    let (role, state) = match story.state {
+        State::Pending if due > 0 => (Role::Base, format!("waits, due in {}", countdown(due))),
+        State::Pending | State::Processing => (Role::Base, "due, being worked on".to_owned()),
+        State::Overdue => (
+            Role::Alarm,
+            format!("{} overdue by {}", pen.glyphs.overdue, countdown(since(app.now, story.due_at))),
+        ),
+        State::Notified => (Role::Good, format!("{} told", pen.glyphs.good)),
+        State::Dead => (Role::Alarm, format!("{} dead", pen.glyphs.bad)),
+    };
+    pen.field("state", role, &state);
+    if let Some(lead) = &story.lead {
+        let status = lead.owner_status.as_str().replace('_', " ");
+        if lead.has_owner() {
+            pen.field("owner", Role::Strong, &lead.lead_owner);
+        } else {
+            pen.field("owner", Role::Warn, &format!("{} {} ({status})", pen.glyphs.warning, lead.lead_owner));
+        }
+        pen.field("status", Role::Base, &format!("{} {} {}", lead.status_label, pen.glyphs.dot, lead.funnel));
+        pen.field("e-mail", Role::Base, &lead.lead_email);
+        pen.field("created", Role::Base, &lead.date_created);
+    }
+    pen.field("id", Role::Base, story.lead_id.as_str());
+    pen.field("in Close", Role::Base, &story.lead_id.close_url());
+
+    pen.heading("What happened");
+    let mut before = None;
+    for event in &story.timeline {
+        let (role, glyph) = mark_of(event.stage, pen.glyphs);
+        let taken = before.map_or_else(String::new, |before| step(before, event.at));
+        before = Some(event.at);
+        let stage = event.stage.as_str().replace('_', " ");
+        let first = vec![
+            (Role::Dim, clock(event.at)),
+            (Role::Dim, format!("{taken:>9} ")),
+            (role, format!("{glyph} ")),
+            (Role::Strong, format!("{stage:<16}")),
+        ];
+        if pen.columns >= 70 {
+            pen.hang(first, 37, Role::Base, &event.detail);
+        } else {
+            pen.lines.push(first);
+            pen.hang(Line::new(), 4, Role::Base, &event.detail);
+        }
+    }
+    if let State::Pending = story.state
+        && due > 0
+    {
+        let due = format!(
+            "{}{:>10} {} due",
+            clock(story.due_at),
+            format!("in {} ", countdown(due)),
+            pen.glyphs.dot
+        );
+        pen.lines.push(vec![(Role::Dim, due)]);
+    }
+
+    if !story.notifications.is_empty() {
+        pen.heading("Alerts");
+        for notification in &story.notifications {
+            let (role, glyph) = delivery_mark(notification, pen.glyphs);
+            let text = delivery(notification, app.now);
+            pen.hang(vec![(role, glyph.to_owned())], 2, Role::Base, &text);
+            if let Some(code) = notification.code.filter(|_| notification.state != "sent") {
+                pen.hang(Line::new(), 4, Role::Dim, &format!("{} {}", code.cause(), code.remedy()));
+            }
+        }
+    }
+    pen.heading("Kept under");
+    pen.field("raw event", Role::Base, &story.raw_key);
+    pen.field("enriched", Role::Base, &story.target_key);
+}
+
+fn mark_of(stage: Stage, glyphs: &'static Glyphs) -> (Role, &'static str) {
+    match stage {
+        Stage::Notified => (Role::Good, glyphs.good),
+        Stage::Dead => (Role::Alarm, glyphs.bad),
+        Stage::Retrying => (Role::Warn, glyphs.warning),
+        Stage::Redriven | Stage::Deleted | Stage::Exported | Stage::Resent | Stage::Requeued => {
+            (Role::Accent, glyphs.working)
+        }
+        _ => (Role::Dim, glyphs.dot),
+    }
+}
+
+/// The mark of an alert's state.
+pub fn delivery_mark(notification: &Notification, glyphs: &'static Glyphs) -> (Role, &'static str) {
+    match notification.state {
+        "sent" => (Role::Good, glyphs.good),
+        "failed" => (Role::Alarm, glyphs.bad),
+        _ if notification.code.is_some() => (Role::Warn, glyphs.queued),
+        _ => (Role::Dim, glyphs.queued),
+    }
+}
+
+/// `Slack sent 12 s ago, 2 attempts, LO202`.
+pub fn delivery(notification: &Notification, now: Timestamp) -> String {
+    let kind = match notification.kind {
+        lead::AlertKind::New => "",
+        lead::AlertKind::FollowUp => " follow-up",
+        lead::AlertKind::Resend => " resend",
+    };
+    let ago = match since(now, notification.at) {
+        0 => "now".to_owned(),
+        seconds => format!("{} ago", age(seconds)),
+    };
+    let mut text = format!("{}{kind} {} {ago}", notification.channel.label(), notification.state);
+    if notification.attempts > 1 {
+        text += &format!(", {} attempts", notification.attempts);
+    }
+    if let Some(code) = notification.code {
+        text += &format!(", {code}");
+    }
+    text
+}
+
+/// What a dead letter is called: its lead's name, else the lead's id, else its own.
+pub fn name_of(row: &DeadRow) -> String {
+    let lead = row.letter.lead_id.as_ref().map(ToString::to_string);
+    row.display_name.clone().or(lead).unwrap_or_else(|| format!("message {}", row.letter.id))
+}
+
+/// A message's body by lines: indented where it is JSON, else as it is.
+pub fn body(body: &str) -> Vec<String> {
+    let laid_out = serde_json::from_str::<serde_json::Value>(body)
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| body.to_owned());
+    laid_out.lines().map(str::to_owned).collect()
+}
+
+fn letter(opened: &Letter, app: &App, pen: &mut Pen) {
+    let row = &opened.row.letter;
+    pen.field("code", Role::Alarm, &format!("{} {} {}", pen.glyphs.bad, row.code, row.code.cause()));
+    pen.field("reason", Role::Strong, &row.reason);
+    pen.field("remedy", Role::Base, &format!("{} {}", pen.glyphs.arrow, row.code.remedy()));
+    let tries = format::count(row.attempts as usize, "attempt", "attempts");
+    let died = format!(
+        "{} ago, {tries} since {}; {} queue",
+        age(since(app.now, row.dead_at)),
+        moment(row.first_failed_at),
+        row.queue.as_str()
+    );
+    pen.field("died", Role::Base, &died);
+    if let Some(lead) = &row.lead_id {
+        pen.field("lead", Role::Base, &format!("{lead}   ({} opens its story)", pen.glyphs.enter));
+    }
+    pen.field("id", Role::Base, &row.id);
+    pen.heading("Message");
+    about_remote(&opened.detail, app.now, pen);
+    let Some(found) = opened.detail.get() else { return };
+    for line in &found.body {
+        pen.laid_out(Role::Base, line);
+    }
+    pen.heading("Log of its last attempt");
+    if found.detail.logs.is_empty() {
+        pen.line(vec![(Role::Dim, "no lines".to_owned())]);
+    }
+    for line in &found.detail.logs {
+        let (role, glyph) = level_mark(line.level, pen.glyphs);
+        let first = vec![(Role::Dim, format!("{} ", clock(line.at))), (role, glyph.to_owned())];
+        pen.hang(first, 11, Role::Base, &line.message);
+    }
+}
+
+fn log_line(line: &LogLine, pen: &mut Pen) {
+    let (role, glyph) = level_mark(line.level, pen.glyphs);
+    pen.field("at", Role::Base, &format!("{} UTC", moment(line.at)));
+    pen.field("function", Role::Base, &line.function);
+    pen.field("level", role, format!("{glyph} {}", line.level.as_str()).trim());
+    pen.field("message", Role::Strong, &line.message);
+    if let Some(lead) = &line.lead_id {
+        pen.field("lead", Role::Base, &format!("{lead}   ({} opens its story)", pen.glyphs.enter));
+    }
+    if let Some(code) = &line.code {
+        pen.field("code", Role::Warn, code);
+        if let Ok(code) = code.parse::<pipeline::Code>() {
+            pen.field("cause", Role::Base, code.cause());
+            pen.field("remedy", Role::Base, code.remedy());
+        }
+    }
+    for (name, value) in &line.fields {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        pen.field(name, Role::Base, &text);
+    }
+}
+
+/// The mark of a log line's level.
+pub fn level_mark(level: Level, glyphs: &'static Glyphs) -> (Role, &'static str) {
+    match level {
+        Level::Debug => (Role::Dim, glyphs.dot),
+        Level::Info => (Role::Base, " "),
+        Level::Warn => (Role::Warn, glyphs.warning),
+        Level::Error => (Role::Alarm, glyphs.bad),
+    }
+}
