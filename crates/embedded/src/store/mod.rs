@@ -8,6 +8,7 @@
 //! Several processes may open one folder at the same time: SQLite's locks keep their writes apart, and
 //! each hears of the others' commits.
 
+mod checkpointer;
 mod dead_letters;
 mod file;
 mod history;
