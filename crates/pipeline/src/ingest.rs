@@ -85,6 +85,10 @@ impl Outcome {
             Self::Accepted(lead) => json!({"status": "accepted", "lead_id": lead}),
             Self::Duplicate(lead) => json!({"status": "duplicate", "lead_id": lead}),
             Self::Ignored { kind } => json!({"status": "ignored", "event": kind}),
+            // What failed inside is for the log, not for whoever called.
+            Self::Refused(fault) if self.status() == 503 => {
+                json!({"status": "refused", "code": fault.code, "error": fault.code.cause()})
+            }
             Self::Refused(fault) => json!({"status": "refused", "code": fault.code, "error": fault.what}),
         }
     }
