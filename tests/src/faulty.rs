@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use lead::{LeadId, Timestamp};
 use pipeline::{
     Entry, Fault,
     ports::{
-        Accepted, Body, DeadLetter, DeadLetters, Delivery, Depth, Disposition, Inbox, Intake, Journal,
+        Accepted, Body, Clock, DeadLetter, DeadLetters, Delivery, Depth, Disposition, Inbox, Intake, Journal,
         NewEvent, NewMessage, Object, Objects, Outbox, PutError, Queue, Version, When,
     },
 };
@@ -54,6 +55,8 @@ pub enum Strike {
     Fail(Fault),
     /// The caller never hears of it. Dropping the caller's future is its crash at this very place.
     Hang,
+    /// It takes so long.
+    Slow(Duration),
 }
 
 /// Decides what strikes.
@@ -107,12 +110,13 @@ impl Weather for Plan {
 pub struct Faulty<T> {
     inner: T,
     weather: Arc<dyn Weather>,
+    clock: Arc<dyn Clock>,
 }
 
 impl<T> Faulty<T> {
     /// `inner` in this weather.
-    pub fn new(inner: T, weather: Arc<dyn Weather>) -> Self {
-        Self { inner, weather }
+    pub fn new(inner: T, weather: Arc<dyn Weather>, clock: Arc<dyn Clock>) -> Self {
+        Self { inner, weather, clock }
     }
 
     async fn pass(&self, call: Call, moment: Moment, about: &str) -> Result<(), Fault> {
@@ -120,6 +124,10 @@ impl<T> Faulty<T> {
             None => Ok(()),
             Some(Strike::Fail(fault)) => Err(fault),
             Some(Strike::Hang) => std::future::pending().await,
+            Some(Strike::Slow(duration)) => {
+                self.clock.sleep(duration).await;
+                Ok(())
+            }
         }
     }
 

@@ -1,12 +1,12 @@
 //! The real `leadops` binary as a process of its own, and the neighbours it talks to over HTTP.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{ExitStatus, Output, Stdio},
     time::Duration,
 };
 
-use console::demo::{OwnerStandIn, Sample, Scenario, Says, Sender, SlackStandIn};
+use console::demo::{OwnerStandIn, Sample, Says, Scenario, Sender, SlackStandIn};
 use lead::{LeadId, Timestamp};
 use pipeline::signature::Keys;
 use serde_json::Value;
@@ -24,13 +24,11 @@ pub const KEY: &str = "3818dc66e3351965af2f488bb224b4f95a6c3d3200263a84c219818c2
 /// How long anything may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The binary that `cargo test --workspace` has built beside the tests.
+/// The `leadops` that was built beside this program, which is a test or a binary of this package.
 pub fn binary() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let target = tests.parent().and_then(Path::parent).unwrap();
-    let binary = target.join("leadops");
-    assert!(binary.exists(), "{} is missing: run `cargo test --workspace`", binary.display());
-    binary
+    let this = std::env::current_exe().unwrap();
+    let beside = this.ancestors().skip(1).take(2).map(|folder| folder.join("leadops"));
+    beside.into_iter().find(|binary| binary.exists()).expect("leadops is built: run `cargo test --workspace`")
 }
 
 /// A folder for a pipeline, with an owner directory and a Slack beside it.
@@ -143,7 +141,8 @@ impl World {
     /// How often Slack took an alert about a lead, and how many of those were unlabelled first alerts.
     pub fn told(&self, lead: &LeadId) -> (usize, usize) {
         let told = self.slack.told();
-        let about: Vec<_> = told.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == *lead).collect();
+        let about: Vec<_> =
+            told.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == *lead).collect();
         (about.len(), about.iter().filter(|told| told.is_first()).count())
     }
 

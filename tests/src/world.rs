@@ -67,7 +67,7 @@ impl World {
         let clock = VirtualClock::start();
         let memory = Memory::new(Arc::clone(&clock) as _);
         let weather = Plan::fair();
-        let store = Arc::new(Faulty::new(memory.clone(), Arc::clone(&weather) as _));
+        let store = Arc::new(Faulty::new(memory.clone(), Arc::clone(&weather) as _, Arc::clone(&clock) as _));
         let (slack, owners, mailer) =
             (ScriptedSlack::new(Arc::clone(&clock)), ScriptedOwners::new(), ScriptedMailer::new());
         let settings = Arc::new(settings);

@@ -191,6 +191,19 @@ async fn a_store_that_fails_while_the_receipt_is_completed_gets_several_chances(
 }
 
 #[tokio::test]
+async fn a_store_that_keeps_failing_while_the_receipt_is_completed_makes_a_labelled_repeat() {
+    let (world, lead) = with_alert().await;
+    for nth in 2..=5 {
+        world.weather.at(nth, Call::Put, Moment::Before, storage_failed());
+    }
+    world.work_for(HOUR).await;
+    let shown = world.slack.shown();
+    assert_eq!(shown.len(), 2);
+    assert!(shown[1].mentions(REPEAT) && shown[1].at >= shown[0].at + CLAIM);
+    assert_eq!(ended(&world, &lead).await, Some(Ended::Notified));
+}
+
+#[tokio::test]
 async fn however_often_the_message_comes_it_is_one_alert() {
     let (world, lead) = with_alert().await;
     let job = AlertJob {
@@ -356,6 +369,19 @@ async fn an_answer_that_never_came_is_tried_again_with_a_label() {
     assert_eq!(posted.len(), 2);
     assert!(posted[1].mentions(REPEAT));
     assert_eq!(notified(&world, &lead).await, [(AlertKind::New, 1, true, 2)]);
+}
+
+#[tokio::test]
+async fn a_dead_alert_whose_last_attempt_may_have_arrived_is_redriven_with_a_label() {
+    let world = World::with(Settings { notify_attempts: 1, ..plain() });
+    let lead = world.enrich("a").await;
+    world.slack.answer([Reply::unknown()]);
+    world.work_for(MINUTE).await;
+    assert_eq!(world.dead_codes().await, [Code::SlackUnknown]);
+    world.redrive_all().await;
+    world.work_for(MINUTE).await;
+    assert_eq!(world.shown(&lead), 1);
+    assert!(world.slack.shown()[0].mentions(REPEAT));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join;
 use lead::{LeadId, OwnerStatus, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL, keys};
 use pipeline::{
     Channel, Code, Ended, Fault, Happened, Settings, Stage,
@@ -17,6 +18,7 @@ use tests::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -138,7 +140,7 @@ async fn trouble_with_the_directory_is_tried_again_then_the_alert_goes_out_with_
         let world = World::new();
         let lead = world.accept("a").await;
         world.owners.script(&lead, [answer.clone()]);
-        world.work_for(world.settings.delay + Duration::from_secs(60)).await;
+        world.work_for(world.settings.delay + MINUTE).await;
         assert_eq!(world.owners.asked(&lead), 3, "{answer:?}");
         check_defaults(&world, &lead, OwnerStatus::LookupFailed, code).await;
         let retries = world.retries(&lead).await;
@@ -154,7 +156,7 @@ async fn trouble_that_passes_costs_nothing_but_time() {
     let lead = world.accept("a").await;
     let document = ScriptedOwners::document(&lead, "Sales North");
     world.owners.script(&lead, [ScriptedOwners::unreachable(), ScriptedOwners::answer(500, ""), document]);
-    world.work_for(world.settings.delay + Duration::from_secs(60)).await;
+    world.work_for(world.settings.delay + MINUTE).await;
     assert_eq!(world.enriched(&lead).await.unwrap().owner_status, OwnerStatus::Assigned);
     assert_eq!(world.slack.posted().len(), 1);
 }
@@ -278,7 +280,7 @@ async fn an_owner_found_while_the_alert_waits_for_its_turn_is_told_in_the_end() 
         }
     };
     let slice = std::slice::from_ref(&last);
-    let both = futures_util::future::join(world.notify.handle(slice), meanwhile);
+    let both = join(world.notify.handle(slice), meanwhile);
     let (dispositions, ()) = world.clock.run(both).await;
     assert_eq!(dispositions, [Disposition::Done]);
     world.memory.settle(Queue::Notification, &last, Disposition::Done).await.unwrap();
@@ -306,6 +308,37 @@ async fn an_owner_once_found_is_not_lost_to_a_failed_look_up() {
         );
     }
     assert_eq!(world.slack.posted().len(), 1);
+}
+
+#[tokio::test]
+async fn an_owner_found_by_one_worker_is_not_lost_to_a_slower_one_that_found_none() {
+    let world = World::with(Settings { rechecks: 0, ..Settings::default() });
+    let lead = world.accept("a").await;
+    let document = ScriptedOwners::document(&lead, "Sales North");
+    world.owners.script(&lead, [ScriptedOwners::missing(), document]);
+    world.clock.advance(world.settings.delay);
+    let deliveries = world.memory.receive(Queue::Delay, 1).await.unwrap();
+    // The job is delivered twice; the first worker is about to write when the second overtakes it.
+    world.weather.at(1, Call::Put, Moment::Before, Strike::Slow(SECOND * 5));
+    let both = join(world.process.handle(&deliveries[0]), world.process.handle(&deliveries[0]));
+    assert_eq!(world.clock.run(both).await, (Disposition::Done, Disposition::Done));
+    assert_eq!(world.enriched(&lead).await.unwrap().lead_owner, "Sales North");
+    world.work_for(MINUTE * 10).await;
+    assert_eq!(world.slack.posted().len(), 1);
+    assert!(world.slack.posted()[0].mentions("Sales North"));
+}
+
+#[tokio::test]
+async fn a_re_check_that_finds_none_says_so_even_where_the_enriched_lead_was_damaged() {
+    let world = World::new();
+    let lead = world.accept("a").await;
+    world.work_for(world.settings.delay).await;
+    let key = keys::enriched("target/", &lead);
+    world.memory.put(&key, "junk".into(), When::Always).await.unwrap();
+    world.work_for(world.settings.recheck_wait(1)).await;
+    assert_eq!(world.enriched(&lead).await.unwrap().owner_status, OwnerStatus::Missing, "it is mended");
+    let stages = world.stages(&lead).await;
+    assert_eq!(stages, [Stage::Received, Stage::Enriched, Stage::Notified, Stage::Enriched]);
 }
 
 #[tokio::test]
@@ -343,7 +376,7 @@ async fn a_job_delivered_again_makes_no_second_alert() {
         assert_eq!(world.process.handle(delivery).await, Disposition::Done);
         world.clock.advance(world.memory.rules(Queue::Delay).visibility);
     }
-    world.work_for(Duration::from_secs(60)).await;
+    world.work_for(MINUTE).await;
     assert_eq!(world.slack.posted().len(), 1);
     assert_eq!(world.receipt(&lead).await.unwrap().attempts, 1);
 }

@@ -27,8 +27,16 @@ async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
     let mut args = vec!["send"];
     args.extend(files.iter().map(String::as_str));
     let sent = world.json(&args).await;
-    let leads: Vec<_> = sent.as_array().unwrap().iter().map(|row| row["lead_id"].as_str().unwrap().parse().unwrap()).collect();
-    assert!(sent.as_array().unwrap().iter().all(|row| row["status"] == "accepted" && row["http"] == 200), "{sent}");
+    let leads: Vec<_> = sent
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["lead_id"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert!(
+        sent.as_array().unwrap().iter().all(|row| row["status"] == "accepted" && row["http"] == 200),
+        "{sent}"
+    );
     let again = world.json(&["send", &files[0], &sample_file("other_lead_updated.json")]).await;
     assert_eq!([&again[0]["status"], &again[1]["status"]], ["duplicate", "ignored"]);
 
@@ -36,13 +44,26 @@ async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
     for lead in &leads {
         assert_eq!(world.told(lead), (1, 1), "{lead}");
     }
-    until("the last receipt is journalled", || async { world.json(&["status"]).await["last_24h"]["notified"] == 4 }).await;
+    until("the last receipt is journalled", || async {
+        world.json(&["status"]).await["last_24h"]["notified"] == 4
+    })
+    .await;
 
     let status = world.json(&["status"]).await;
-    assert_eq!((&status["pending"], &status["processing"], &status["overdue"]), (&json!(0), &json!(0), &json!(0)));
+    assert_eq!(
+        (&status["pending"], &status["processing"], &status["overdue"]),
+        (&json!(0), &json!(0), &json!(0))
+    );
     assert_eq!(status["last_24h"], json!({"accepted": 4, "enriched": 4, "notified": 4, "failed": 0}));
-    assert_eq!(status["queues"]["notification"], json!({"waiting": 0, "ready": 0, "in_flight": 0, "dead": 0}));
-    assert!(status["speed"]["p99_ms"].is_u64() && status["as_of"].is_string() && status["oldest_dead_seconds"].is_null());
+    assert_eq!(
+        status["queues"]["notification"],
+        json!({"waiting": 0, "ready": 0, "in_flight": 0, "dead": 0})
+    );
+    assert!(
+        status["speed"]["p99_ms"].is_u64()
+            && status["as_of"].is_string()
+            && status["oldest_dead_seconds"].is_null()
+    );
 
     let rows = world.json(&["leads", "--match", "harbourline"]).await;
     assert_eq!(rows.as_array().unwrap().len(), 1, "{rows}");
@@ -60,20 +81,31 @@ async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
     ] {
         assert_eq!(row[field], value, "{field}");
     }
-    assert_eq!(row["custom"]["cf_KRzo7QHqOxKrH39ZkUH4gquqJcEdFoK0DhkRmE6pDiD"], json!(["Choice 1", "Choice 2"]));
+    assert_eq!(
+        row["custom"]["cf_KRzo7QHqOxKrH39ZkUH4gquqJcEdFoK0DhkRmE6pDiD"],
+        json!(["Choice 1", "Choice 2"])
+    );
     assert_eq!(row["notifications"][0]["state"], "sent");
     assert_eq!(row["notifications"][0]["channel"], "slack");
 
     let story = world.json(&["lead", leads[0].as_str()]).await;
-    let stages: Vec<&str> = story["timeline"].as_array().unwrap().iter().map(|step| step["stage"].as_str().unwrap()).collect();
+    let stages: Vec<&str> =
+        story["timeline"].as_array().unwrap().iter().map(|step| step["stage"].as_str().unwrap()).collect();
     assert_eq!(stages, ["received", "duplicate", "enriched", "notified"]);
     assert_eq!(story["raw_key"], format!("source/crm_event_{}.json", leads[0]));
     assert_eq!(story["target_key"], format!("target/enriched_{}.json", leads[0]));
 
     until("the log lines are written", || async {
         let logs = world.json(&["logs", "--lead", leads[0].as_str()]).await;
-        let functions: Vec<String> = logs.as_array().unwrap().iter().map(|line| line["function"].as_str().unwrap().to_owned()).collect();
-        ["webhook-ingestion", "lead-processor", "notification"].iter().all(|f| functions.iter().any(|found| found == f))
+        let functions: Vec<String> = logs
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| line["function"].as_str().unwrap().to_owned())
+            .collect();
+        ["webhook-ingestion", "lead-processor", "notification"]
+            .iter()
+            .all(|f| functions.iter().any(|found| found == f))
     })
     .await;
     assert!(up.terminate().await.success());
@@ -89,12 +121,18 @@ async fn the_webhook_refuses_what_it_must_and_says_why() {
         let mut request = client.post(up.webhook.clone());
         if signed {
             let timestamp = jiff::Timestamp::now().as_second().to_string();
-            request = request.header("Close-Sig-Hash", keys.sign(&timestamp, &body).unwrap()).header("Close-Sig-Timestamp", timestamp);
+            request = request
+                .header("Close-Sig-Hash", keys.sign(&timestamp, &body).unwrap())
+                .header("Close-Sig-Timestamp", timestamp);
         }
         let answer = request.body(body).send().await.unwrap();
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
     };
-    let event = |id: &str| json!({"event": {"object_type": "lead", "action": "created", "lead_id": id, "data": {}}}).to_string().into_bytes();
+    let event = |id: &str| {
+        json!({"event": {"object_type": "lead", "action": "created", "lead_id": id, "data": {}}})
+            .to_string()
+            .into_bytes()
+    };
     for (body, signed, status, code) in [
         (event("lead_a"), false, 401, "LO101"),
         (b"not json".to_vec(), true, 400, "LO104"),
@@ -122,15 +160,23 @@ async fn a_dead_letter_is_seen_redriven_from_another_process_and_told() {
     world.slack.feel(Mood::Gone, PATIENCE * 10);
     let up = world.up(&["--delay", "0"]).await;
     assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
-    until("it is dead", || async { !world.json(&["dead", "list"]).await.as_array().unwrap().is_empty() }).await;
+    until("it is dead", || async { !world.json(&["dead", "list"]).await.as_array().unwrap().is_empty() })
+        .await;
 
     let listed = world.json(&["dead", "list", "--queue", "notification"]).await;
     let row = &listed[0];
-    assert_eq!((row["code"].as_str(), row["lead_id"].as_str()), (Some("LO204"), Some(sample.lead_id.as_str())), "{row}");
+    assert_eq!(
+        (row["code"].as_str(), row["lead_id"].as_str()),
+        (Some("LO204"), Some(sample.lead_id.as_str())),
+        "{row}"
+    );
     assert!(row["reason"].as_str().unwrap().contains("no_service") && row["attempts"] == 1);
     assert_eq!(world.json(&["dead", "list", "--queue", "delay"]).await, json!([]));
     let id = row["id"].as_str().unwrap();
-    until("its log lines are written", || async { !world.json(&["dead", "show", id]).await["logs"].as_array().unwrap().is_empty() }).await;
+    until("its log lines are written", || async {
+        !world.json(&["dead", "show", id]).await["logs"].as_array().unwrap().is_empty()
+    })
+    .await;
     let shown = world.json(&["dead", "show", id]).await;
     assert!(shown["body"].as_str().unwrap().contains(sample.lead_id.as_str()));
 
@@ -144,7 +190,10 @@ async fn a_dead_letter_is_seen_redriven_from_another_process_and_told() {
     world.slack.feel(Mood::Good, PATIENCE);
     assert_eq!(world.json(&["dead", "redrive", "--code", "LO204", "--yes"]).await[0]["result"], "redriven");
     world.until_told(std::slice::from_ref(&sample.lead_id)).await;
-    until("the lead has ended", || async { world.json(&["lead", sample.lead_id.as_str()]).await["state"] == "notified" }).await;
+    until("the lead has ended", || async {
+        world.json(&["lead", sample.lead_id.as_str()]).await["state"] == "notified"
+    })
+    .await;
     assert_eq!(world.json(&["dead", "list"]).await, json!([]));
     assert_eq!(world.told(&sample.lead_id), (1, 1));
     let (_, line) = world.refused(&["dead", "redrive", id, "--yes"]).await;
@@ -169,7 +218,10 @@ async fn an_operator_resends_requeues_exports_and_deletes() {
     ownerless.set_stage(&world.owners, &world.slack, Duration::ZERO);
     assert_eq!(world.json(&["requeue", ownerless.lead_id.as_str(), "--yes"]).await[0]["result"], "requeued");
     until("the follow-up is told", || async { world.told(&ownerless.lead_id) == (2, 1) }).await;
-    until("the owner is known", || async { world.json(&["lead", ownerless.lead_id.as_str()]).await["owner_status"] == "assigned" }).await;
+    until("the owner is known", || async {
+        world.json(&["lead", ownerless.lead_id.as_str()]).await["owner_status"] == "assigned"
+    })
+    .await;
 
     world.slack.feel(Mood::Gone, PATIENCE);
     let (_, line) = world.refused(&["resend", sample.lead_id.as_str(), "--yes"]).await;
@@ -226,7 +278,10 @@ async fn every_wrong_input_is_one_line_with_its_code() {
     ] {
         let output = world.command(&["up", "--data", elsewhere]).env(name, value).output().await.unwrap();
         let stderr = text(&output.stderr);
-        assert!(output.status.code() == Some(1) && stderr.contains(code) && !stderr.contains("hunter2"), "{stderr}");
+        assert!(
+            output.status.code() == Some(1) && stderr.contains(code) && !stderr.contains("hunter2"),
+            "{stderr}"
+        );
         assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
     }
     drop(up);

@@ -76,7 +76,12 @@ async fn run() -> usize {
             assert!(status.success());
             times.push(started.elapsed().as_secs_f64() * 1_000.0);
         }
-        report.line(&format!("leadops {command}, median"), percentile(&mut times, 50.0), "ms", Limit::AtMost(50.0));
+        report.line(
+            &format!("leadops {command}, median"),
+            percentile(&mut times, 50.0),
+            "ms",
+            Limit::AtMost(50.0),
+        );
     }
     drop(up);
 
@@ -85,7 +90,12 @@ async fn run() -> usize {
         taken.extend(due_to_told().await);
     }
     report.line("due to told, p50", percentile(&mut taken, 50.0), "ms", Limit::None);
-    report.line(&format!("due to told, p99 of {}", taken.len()), percentile(&mut taken, 99.0), "ms", Limit::AtMost(100.0));
+    report.line(
+        &format!("due to told, p99 of {}", taken.len()),
+        percentile(&mut taken, 99.0),
+        "ms",
+        Limit::AtMost(100.0),
+    );
     report.missed
 }
 
@@ -111,12 +121,18 @@ async fn due_to_told() -> Vec<f64> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let output = Command::new(LEADOPS).args(["logs", "--json", "--data"]).arg(folder.path()).output().await.unwrap();
+    let output =
+        Command::new(LEADOPS).args(["logs", "--json", "--data"]).arg(folder.path()).output().await.unwrap();
     assert!(output.status.success());
     let mut taken = Vec::new();
     for row in 0..BURST {
         let lead = lead_id(row);
-        let output = Command::new(LEADOPS).args(["lead", &lead, "--json", "--data"]).arg(folder.path()).output().await.unwrap();
+        let output = Command::new(LEADOPS)
+            .args(["lead", &lead, "--json", "--data"])
+            .arg(folder.path())
+            .output()
+            .await
+            .unwrap();
         let story: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let at = |name: &str| story[name].as_str().unwrap().parse::<Timestamp>().unwrap();
         let told = story["notifications"][0]["at"].as_str().unwrap().parse::<Timestamp>().unwrap();
@@ -147,7 +163,12 @@ impl Up {
             .spawn()
             .unwrap();
         let line = BufReader::new(child.stdout.take().unwrap()).lines().next_line().await.unwrap().unwrap();
-        let address = line.strip_prefix("listening on http://").unwrap().strip_suffix("/crm/webhook").unwrap().to_owned();
+        let address = line
+            .strip_prefix("listening on http://")
+            .unwrap()
+            .strip_suffix("/crm/webhook")
+            .unwrap()
+            .to_owned();
         Self { child, address }
     }
 
@@ -224,7 +245,9 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) {
         assert!(stream.read_buf(answer).await.unwrap() > 0, "the connection was closed");
         let text = std::str::from_utf8(answer).unwrap();
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+        let length = head
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
         if body.len() >= length.unwrap().parse::<usize>().unwrap() {
             assert!(head.starts_with("HTTP/1.1 200") && body.contains("accepted"), "{text}");
             return;

@@ -354,7 +354,9 @@ fn moment(text: &str) -> Result<Moment, String> {
     }
     let date = format!("{text}T00:00:00");
     let moment = span(text).map(Moment::Ago).or_else(|_| lead::parse_time(&date).map(Moment::At).ok_or(()));
-    moment.map_err(|()| "expected a time such as 2026-09-14T15:00:00Z, or how long ago, such as 90m, 2h, 3d".to_owned())
+    moment.map_err(|()| {
+        "expected a time such as 2026-09-14T15:00:00Z, or how long ago, such as 90m, 2h, 3d".to_owned()
+    })
 }
 
 /// Reads `90`, `90s`, `15m`, `2h`, `3d`.
@@ -367,7 +369,8 @@ fn span(text: &str) -> Result<Duration, String> {
         "d" => 86_400,
         _ => return Err("expected a number with s, m, h or d behind it".to_owned()),
     };
-    let number: u64 = digits.parse().map_err(|_| "expected a number, with s, m, h or d behind it".to_owned())?;
+    let number: u64 =
+        digits.parse().map_err(|_| "expected a number, with s, m, h or d behind it".to_owned())?;
     // A century is longer than anything here; more would not fit into a time.
     Ok(Duration::from_secs(number.saturating_mul(seconds).min(100 * 365 * 86_400)))
 }
@@ -377,7 +380,9 @@ pub(crate) const LONGEST_DELAY: u64 = pipeline::ports::MAX_DELAY.as_secs();
 
 pub(crate) fn delay(text: &str) -> Result<Duration, String> {
     let seconds = text.trim().parse::<u64>().ok().filter(|seconds| *seconds <= LONGEST_DELAY);
-    seconds.map(Duration::from_secs).ok_or_else(|| format!("expected whole seconds from 0 to {LONGEST_DELAY}"))
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("expected whole seconds from 0 to {LONGEST_DELAY}"))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -39,14 +39,21 @@ const fn secret(name: &'static str, about: &'static str) -> Setting {
 pub const SETTINGS: &[Setting] = &[
     setting("LEADOPS_DATA", None, "folder of the embedded pipeline; the platform's data folder where unset"),
     setting("LEADOPS_LISTEN", Some("127.0.0.1:8080"), "address that `up` listens on"),
-    secret("CLOSE_SIGNATURE_KEY", "key of the webhook subscription, 64 hex digits; several, or subscription=key, by commas"),
+    secret(
+        "CLOSE_SIGNATURE_KEY",
+        "key of the webhook subscription, 64 hex digits; several, or subscription=key, by commas",
+    ),
     setting("LEADOPS_ALLOW_UNSIGNED", Some("false"), "take unsigned webhooks, on a loopback address only"),
     setting("SIGNATURE_MAX_AGE_SECONDS", Some("31536000"), "how old a signature may be"),
     setting("DELAY_SECONDS", Some("600"), "how long a lead waits for its owner, 0 to 900"),
     setting("SOURCE_PREFIX", Some("source/"), "where raw events are kept"),
     setting("TARGET_PREFIX", Some("target/"), "where enriched leads are kept"),
     setting("LOOKUP_BUCKET", Some("dea-lead-owner"), "public bucket with the owner documents"),
-    setting("LOOKUP_BASE_URL", None, "owner directory instead of the bucket: http(s)://… or file:///…, before /{lead_id}.json"),
+    setting(
+        "LOOKUP_BASE_URL",
+        None,
+        "owner directory instead of the bucket: http(s)://… or file:///…, before /{lead_id}.json",
+    ),
     setting("PROCESS_ATTEMPTS", Some("3"), "look-ups before the alert goes out without an owner"),
     setting("RECHECKS", Some("12"), "later look-ups for a lead that was told without an owner"),
     setting("USE_SLACK", Some("true"), "tell new leads on Slack"),
@@ -164,7 +171,8 @@ impl Config {
             .iter()
             .map(|setting| {
                 let found = self.values.get(setting.name);
-                let value = found.map(|(value, _)| if setting.secret { "(set)".to_owned() } else { value.clone() });
+                let value =
+                    found.map(|(value, _)| if setting.secret { "(set)".to_owned() } else { value.clone() });
                 let source = found.map_or_else(|| "unset".to_owned(), |(_, source)| source.to_string());
                 Shown { name: setting.name, value, source, about: setting.about }
             })
@@ -180,7 +188,10 @@ impl Config {
             let found = self.environments.get(name).ok_or_else(|| {
                 let known = self.environments.keys().cloned().collect::<Vec<_>>().join(", ");
                 let known = if known.is_empty() { "none".to_owned() } else { known };
-                Fault::new(Code::NoSuchEnvironment, format!("no environment {name:?} in the config file (it has: {known})"))
+                Fault::new(
+                    Code::NoSuchEnvironment,
+                    format!("no environment {name:?} in the config file (it has: {known})"),
+                )
             })?;
             let data = match &found.data {
                 Some(data) => data.clone(),
@@ -199,12 +210,14 @@ impl Config {
         if let Some(data) = self.get("LEADOPS_DATA") {
             return Ok(PathBuf::from(data));
         }
-        let folders = folders().ok_or_else(|| Fault::new(Code::FolderUnusable, "this platform names no data folder"))?;
+        let folders = folders()
+            .ok_or_else(|| Fault::new(Code::FolderUnusable, "this platform names no data folder"))?;
         Ok(folders.data_dir().to_owned())
     }
 
     fn read_file(&mut self, path: &Path, text: &str) -> Result<(), Fault> {
-        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| bad_file(path, &one_line(text, &e)))?;
+        let table: toml::Table =
+            text.parse().map_err(|e: toml::de::Error| bad_file(path, &one_line(text, &e)))?;
         for (key, value) in table {
             if key == "env" {
                 self.read_environments(path, value)?;
@@ -213,16 +226,30 @@ impl Config {
             let find = |name: &str| SETTINGS.iter().find(|setting| setting.name.eq_ignore_ascii_case(name));
             let (setting, value) = if let Some(setting) = find(&key) {
                 if setting.secret {
-                    return Err(bad_file(path, &format!("{key} is a secret: put it into a file and write {key}_file = \"PATH\"")));
+                    return Err(bad_file(
+                        path,
+                        &format!("{key} is a secret: put it into a file and write {key}_file = \"PATH\""),
+                    ));
                 }
-                (setting, plain(&value).ok_or_else(|| bad_file(path, &format!("{key} must be a string, a number or true or false")))?)
-            } else if let Some(setting) = key.strip_suffix("_file").and_then(find).filter(|setting| setting.secret) {
+                (
+                    setting,
+                    plain(&value).ok_or_else(|| {
+                        bad_file(path, &format!("{key} must be a string, a number or true or false"))
+                    })?,
+                )
+            } else if let Some(setting) =
+                key.strip_suffix("_file").and_then(find).filter(|setting| setting.secret)
+            {
                 let named = value.as_str().ok_or_else(|| bad_file(path, &format!("{key} must be a path")))?;
                 let secret = path.parent().unwrap_or(Path::new("")).join(named);
-                let value = fs::read_to_string(&secret).map_err(|e| bad_file(path, &format!("{key}: {}: {e}", secret.display())))?;
+                let value = fs::read_to_string(&secret)
+                    .map_err(|e| bad_file(path, &format!("{key}: {}: {e}", secret.display())))?;
                 (setting, value.trim().to_owned())
             } else {
-                return Err(bad_file(path, &format!("there is no setting {:?}", lead::text::shorten(&key, 60))));
+                return Err(bad_file(
+                    path,
+                    &format!("there is no setting {:?}", lead::text::shorten(&key, 60)),
+                ));
             };
             self.values.insert(setting.name, (value, Source::File(path.to_owned())));
         }
@@ -237,12 +264,17 @@ impl Config {
             let mut environment = Environment { data: None, read_only: false, color: None };
             for (key, value) in fields {
                 match (key.as_str(), value) {
-                    ("data", toml::Value::String(data)) => environment.data = Some(path.parent().unwrap_or(Path::new("")).join(data)),
+                    ("data", toml::Value::String(data)) => {
+                        environment.data = Some(path.parent().unwrap_or(Path::new("")).join(data))
+                    }
                     ("read_only", toml::Value::Boolean(read_only)) => environment.read_only = read_only,
                     ("color", toml::Value::String(color)) => environment.color = Some(color),
                     (key, _) => {
                         let key = lead::text::shorten(key, 60);
-                        return Err(bad_file(path, &format!("[env.{name}] has no {key:?}, or not with such a value")));
+                        return Err(bad_file(
+                            path,
+                            &format!("[env.{name}] has no {key:?}, or not with such a value"),
+                        ));
                     }
                 }
             }
@@ -278,7 +310,8 @@ fn plain(value: &toml::Value) -> Option<String> {
 
 /// What is wrong and in which line.
 fn one_line(text: &str, error: &toml::de::Error) -> String {
-    let line = error.span().map_or(0, |span| text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1);
+    let line =
+        error.span().map_or(0, |span| text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1);
     format!("line {line}: {}", lead::text::shorten(error.message(), 200))
 }
 
@@ -311,7 +344,8 @@ mod tests {
     #[test]
     fn flags_beat_the_environment_beats_the_file_beats_the_default() {
         let file = "delay_seconds = 5\nrechecks = 7\nuse_email = true\nclose_signature_key_file = \"key\"";
-        let mut config = load(file, &[("DELAY_SECONDS", "6"), ("RECHECKS", "8"), ("EMAIL_FROM", " ")]).unwrap();
+        let mut config =
+            load(file, &[("DELAY_SECONDS", "6"), ("RECHECKS", "8"), ("EMAIL_FROM", " ")]).unwrap();
         config.set("DELAY_SECONDS", "9".to_owned(), "--delay");
         assert_eq!(source(&config, "DELAY_SECONDS"), "9 from --delay");
         assert_eq!(source(&config, "RECHECKS"), "8 from environment");
@@ -341,7 +375,8 @@ mod tests {
 
     #[test]
     fn environments_have_folders_and_may_be_read_only() {
-        let config = load("[env.prod]\ndata = \"/srv/leadops\"\nread_only = true\ncolor = \"red\"", &[]).unwrap();
+        let config =
+            load("[env.prod]\ndata = \"/srv/leadops\"\nread_only = true\ncolor = \"red\"", &[]).unwrap();
         let place = config.place(None, Some("prod")).unwrap();
         assert_eq!((place.data, place.read_only), (PathBuf::from("/srv/leadops"), true));
         let fault = config.place(None, Some("test")).unwrap_err();

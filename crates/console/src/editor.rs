@@ -9,7 +9,9 @@ use pipeline::{Code, Fault};
 /// # Errors
 /// [`Code::SettingBad`] where neither is set or the editor fails.
 pub(crate) fn open(path: &Path) -> Result<(), Fault> {
-    let named = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()));
+    let named = ["VISUAL", "EDITOR"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()));
     let editor = named.ok_or_else(|| Fault::new(Code::SettingBad, "neither VISUAL nor EDITOR is set"))?;
     // The variable may hold arguments, as in `code --wait`.
     let mut words = editor.split_whitespace();

@@ -114,7 +114,7 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
     for warning in up::warnings(&config) {
         eprintln!("leadops: warning: {}", warning.line());
     }
-    let store = wiring::create(&place.data).await?;
+    let store = wiring::create(&place.data, &config.settings).await?;
     let _lock = store.lock_for_up()?;
     console::logging::start(&store);
     // Listened for before the address is announced: whoever reads it may stop us at once.

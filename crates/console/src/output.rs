@@ -74,10 +74,13 @@ fn terminal_width() -> Option<usize> {
 
 fn layout(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {
     let titles: Vec<String> = columns.iter().map(|column| column.title.to_uppercase()).collect();
-    let cells: Vec<Vec<String>> =
-        std::iter::once(titles).chain(rows.iter().map(|row| row.iter().map(|cell| lead::text::clean(cell)).collect())).collect();
+    let cells: Vec<Vec<String>> = std::iter::once(titles)
+        .chain(rows.iter().map(|row| row.iter().map(|cell| lead::text::clean(cell)).collect()))
+        .collect();
     let mut widths: Vec<usize> = (0..columns.len())
-        .map(|index| cells.iter().filter_map(|row| row.get(index)).map(|cell| cell.width()).max().unwrap_or(0))
+        .map(|index| {
+            cells.iter().filter_map(|row| row.get(index)).map(|cell| cell.width()).max().unwrap_or(0)
+        })
         .collect();
     if let Some(width) = width {
         let gaps = 2 * columns.len().saturating_sub(1);
@@ -91,7 +94,11 @@ fn layout(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> Str
         }
     }
     let lines = cells.iter().map(|row| {
-        let padded = columns.iter().zip(&widths).zip(row).map(|((column, width), cell)| pad(cell, *width, column.right));
+        let padded = columns
+            .iter()
+            .zip(&widths)
+            .zip(row)
+            .map(|((column, width), cell)| pad(cell, *width, column.right));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     });
     lines.collect::<Vec<_>>().join("\n")

@@ -45,12 +45,23 @@ impl Up {
         running.write(store).await?;
         let stages = wiring::stages(store, config)?;
         let stop = CancellationToken::new();
-        let retention = embedded::Retention { logs: keep_logs, journal: keep_journal, receipts: keep_journal, ..Default::default() };
+        let retention = embedded::Retention {
+            logs: keep_logs,
+            journal: keep_journal,
+            receipts: keep_journal,
+            ..Default::default()
+        };
         Ok(Self {
             webhook,
             settings,
             listener: tokio::spawn(embedded::listener::serve(listener, stages.ingest, stop.clone())),
-            workers: tokio::spawn(embedded::workers::run(store.clone(), stages.process, stages.notify, retention, stop.clone())),
+            workers: tokio::spawn(embedded::workers::run(
+                store.clone(),
+                stages.process,
+                stages.notify,
+                retention,
+                stop.clone(),
+            )),
             stop,
         })
     }
@@ -89,13 +100,22 @@ pub fn warnings(config: &UpConfig) -> Vec<Fault> {
     let uses = |channel| config.settings.channels.contains(&channel);
     let mut warnings = Vec::new();
     if uses(Channel::Slack) && config.slack.is_none() {
-        warnings.push(Fault::new(Code::SlackNotConfigured, "USE_SLACK is true, but SLACK_WEBHOOK_URL is not set: alerts will be dead letters"));
+        warnings.push(Fault::new(
+            Code::SlackNotConfigured,
+            "USE_SLACK is true, but SLACK_WEBHOOK_URL is not set: alerts will be dead letters",
+        ));
     }
     if uses(Channel::Email) && config.mail.is_none() {
-        warnings.push(Fault::new(Code::MailNotConfigured, "USE_EMAIL is true, but SMTP_URL is not set: alerts will be dead letters"));
+        warnings.push(Fault::new(
+            Code::MailNotConfigured,
+            "USE_EMAIL is true, but SMTP_URL is not set: alerts will be dead letters",
+        ));
     }
     if matches!(config.trust, pipeline::ingest::Trust::Anyone) {
-        warnings.push(Fault::new(Code::SignatureKeyMissing, "unsigned webhooks are taken from everybody on this machine"));
+        warnings.push(Fault::new(
+            Code::SignatureKeyMissing,
+            "unsigned webhooks are taken from everybody on this machine",
+        ));
     }
     warnings
 }

@@ -55,7 +55,10 @@ mod tests {
             (&["leadops", "demo", "--headless"], "LO901", "--for"),
         ] {
             let line = line(args);
-            assert!(line.starts_with(code) && line.contains(part) && !line.contains('\n'), "{args:?}: {line}");
+            assert!(
+                line.starts_with(code) && line.contains(part) && !line.contains('\n'),
+                "{args:?}: {line}"
+            );
         }
     }
 }

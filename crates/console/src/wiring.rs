@@ -71,8 +71,12 @@ pub async fn open(folder: &Path) -> Result<Store, Fault> {
 ///
 /// # Errors
 /// Why it cannot be opened or made.
-pub async fn create(folder: &Path) -> Result<Store, Fault> {
-    Store::open(folder, Options { create: true, ..Options::default() })
+pub async fn create(folder: &Path, settings: &Settings) -> Result<Store, Fault> {
+    let mut options = Options { create: true, ..Options::default() };
+    // The stage gives up by itself, with a reason. The queue's own limit is for messages whose worker
+    // died each time, and leaves room for a restart or two in between.
+    options.delay.max_receives = settings.process_attempts + 2;
+    Store::open(folder, options)
 }
 
 /// The operator's view of the pipeline of a place.
@@ -163,12 +167,18 @@ fn alerting(store: &Store) -> Alerting {
 }
 
 fn recorder(store: &Store) -> Recorder {
-    Recorder { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), journal: Arc::new(store.clone()) }
+    Recorder {
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+        journal: Arc::new(store.clone()),
+    }
 }
 
 /// Who acts, as far as the environment says.
 fn who() -> String {
-    let variable = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let variable = |names: [&str; 2]| {
+        names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    };
     let user = variable(["USER", "USERNAME"]).unwrap_or_else(|| "operator".to_owned());
     let host = variable(["HOSTNAME", "COMPUTERNAME"]).map_or_else(String::new, |host| format!("@{host}"));
     lead::text::shorten(&format!("{user}{host}"), 80)

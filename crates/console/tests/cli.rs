@@ -19,7 +19,8 @@ fn every_code_is_explained() {
     for code in pipeline::Code::ALL {
         let text = stdout(&["explain", code.as_str()]);
         assert!(text.contains(code.cause()) && text.contains(code.remedy()));
-        let json: serde_json::Value = serde_json::from_str(&stdout(&["explain", code.as_str(), "--json"])).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&stdout(&["explain", code.as_str(), "--json"])).unwrap();
         assert_eq!(json["code"], code.as_str());
     }
 }

@@ -66,13 +66,14 @@ impl<'a> Actions<'a> {
                 true
             }
         };
+        // Of the time of the decision: a worker can have told the lead before the entry is written.
+        let (queue, by, dead_letter) = (letter.queue, ops.who.clone(), letter.id.clone());
+        let redriven = Happened::Redriven { queue, by, dead_letter, edited };
+        let entry = ops.recorder.entry(letter.lead_id.clone(), redriven);
         if !ops.dead_letters.redrive(&letter.id, body).await? {
             return Err(no_such(&letter.id));
         }
-        let (queue, by, dead_letter) = (letter.queue, ops.who.clone(), letter.id.clone());
-        ops.recorder
-            .record(letter.lead_id.clone(), Happened::Redriven { queue, by, dead_letter, edited })
-            .await
+        ops.recorder.write(entry).await
     }
 
     /// Deletes one dead letter, after keeping a copy. The copy's key.

@@ -186,6 +186,9 @@ codes! {
     DeliveryFailed = "LO510",
         "The alert was tried and failed.",
         "See the code beside this line, and `leadops dead list`.";
+    ChecksFailed = "LO511",
+        "Something that has to be right is not.",
+        "Mend what the lines above say, then run `leadops doctor` again.";
 
     Usage = "LO901",
         "The command line is not understood.",

@@ -256,9 +256,8 @@ impl Happened {
                 Some(code) => format!("{name}, owner {} ({code})", owner_status.as_str().replace('_', " ")),
             },
             Self::OwnerFound { owner, .. } => format!("owner {owner} found since the alert"),
-            Self::Retrying { channel, code, reason, attempt, again_at, .. } => {
-                let on = channel.map_or(String::new(), |c| format!("{}: ", c.label()));
-                format!("{on}{reason} ({code}), attempt {attempt}, again at {}", clock_time(*again_at))
+            Self::Retrying { code, reason, attempt, again_at, .. } => {
+                format!("{reason} ({code}), attempt {attempt}, again at {}", clock_time(*again_at))
             }
             Self::Notified { channel, kind, after_ms, together, repeat, attempts } => {
                 let mut detail = format!("{} took the {}", channel.label(), kind_label(*kind));
@@ -279,11 +278,10 @@ impl Happened {
             Self::AlreadyNotified { channel } => {
                 format!("{} has it already, not sent again", channel.label())
             }
-            Self::Dead { channel, code, reason, attempts, .. } => {
-                let on = channel.map_or(String::new(), |c| format!("{}: ", c.label()));
+            Self::Dead { code, reason, attempts, .. } => {
                 let times =
                     if *attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
-                format!("{on}{reason} ({code}), after {times}")
+                format!("{reason} ({code}), after {times}")
             }
             Self::Redriven { by, edited, .. } => {
                 format!("back to its queue{} by {by}", if *edited { ", edited," } else { "" })
@@ -349,6 +347,6 @@ mod tests {
         assert_eq!(json["code"], "LO204");
         assert_eq!(serde_json::from_value::<Entry>(json).unwrap(), entry);
         assert_eq!(JournalKey::parse(&entry.key()).unwrap().at, entry.at);
-        assert_eq!(entry.happened.detail(), "Slack: 404 no_service (LO204), after 1 attempt");
+        assert_eq!(entry.happened.detail(), "404 no_service (LO204), after 1 attempt");
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long a claim lasts: longer than a channel is ever waited for.
-pub const CLAIM: Duration = Duration::from_secs(30);
+pub const CLAIM: Duration = Duration::from_secs(45);
 
 /// The state of one alert on one channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,8 +152,9 @@ impl Receipts {
         }
     }
 
-    /// Claims an alert for sending, recording the owner that will be told.
-    pub async fn claim(&self, job: &AlertJob, owner: &str) -> Result<Claimed, Fault> {
+    /// Claims an alert for sending, recording the owner that will be told; or, without one, for giving
+    /// it up.
+    pub async fn claim(&self, job: &AlertJob, owner: Option<&str>) -> Result<Claimed, Fault> {
         let key = keys::receipt(&job.lead_id, job.channel.as_str(), job.alert.as_str());
         loop {
             let now = self.clock.now();
@@ -179,7 +180,7 @@ impl Receipts {
             let until = now + jiff::SignedDuration::try_from(CLAIM).unwrap_or_default();
             receipt.state = ReceiptState::Claimed { until };
             receipt.at = now;
-            receipt.owner = Some(owner.to_owned());
+            receipt.owner = owner.map(str::to_owned).or(receipt.owner);
             match self.objects.put(&key, receipt.to_bytes(), when).await {
                 Ok(version) => return Ok(Claimed::Ours(Claim { receipt, version })),
                 // Somebody was quicker: look again.

@@ -24,7 +24,7 @@ struct Key {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} signature keys", self.0.len())
+        write!(f, "{} signature key{}", self.0.len(), if self.0.len() == 1 { "" } else { "s" })
     }
 }
 
@@ -257,6 +257,6 @@ mod tests {
             assert!(error.contains("key 2") && !error.contains("secret"), "{error}");
         }
         assert!(Keys::parse(" , ").unwrap().is_empty());
-        assert_eq!(format!("{:?}", Keys::parse(good).unwrap()), "1 signature keys");
+        assert_eq!(format!("{:?}", Keys::parse(good).unwrap()), "1 signature key");
     }
 }

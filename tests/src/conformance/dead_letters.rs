@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::{join, join_all};
 use pipeline::{
     Code,
-    ports::{Body, Depth, Disposition, Queue, Why},
+    ports::{Body, Depth, Disposition, NewMessage, Queue, Why},
 };
 
 use super::{SECOND, Subject, lead, why};
@@ -44,12 +44,18 @@ pub async fn the_time_of_the_first_failure_is_kept(subject: Subject) {
     assert_eq!((letter.first_failed_at, letter.dead_at), (first_failed_at, subject.now()));
 }
 
-/// A body that names no lead.
+/// Nobody knows what it is about: neither who sent it nor who read it.
 pub async fn an_unreadable_message_dies_without_a_lead(subject: Subject) {
+    let body = "\u{1b}]junk".to_owned();
+    let message = NewMessage { body: body.clone(), lead: None, delay: Duration::ZERO };
+    subject.outbox.send(QUEUE, message).await.unwrap();
+    let delivery = subject.receive_one(QUEUE).await;
     let why = Why { code: Code::AlertUnreadable, reason: "no alert".to_owned(), attempts: 1, lead: None };
-    let id = subject.kill(QUEUE, "\u{1b}]junk", why).await;
-    let (letter, body) = subject.dead_letters.get(&id).await.unwrap().unwrap();
-    assert_eq!((letter.lead_id, letter.code, body.as_str()), (None, Code::AlertUnreadable, "\u{1b}]junk"));
+    subject.settle(QUEUE, &delivery, Disposition::Dead(why)).await;
+    let (mut letters, _) = subject.dead_letters.list(None, 10).await.unwrap();
+    let letter = letters.remove(0);
+    assert_eq!((&letter.lead_id, letter.code), (&None, Code::AlertUnreadable));
+    assert_eq!(subject.dead_letters.get(&letter.id).await.unwrap(), Some((letter, body)));
 }
 
 /// Of a long list the start comes, and the length of all of it.
@@ -102,10 +108,8 @@ pub async fn a_redriven_message_is_due_at_once_with_its_body_and_no_attempts(sub
         assert_eq!(subject.dead_letters.get(&id).await.unwrap(), None);
         let delivery = subject.receive_one(queue).await;
         assert_eq!((delivery.body.as_str(), delivery.receives), ("the body", 1));
-        // Its silent receives are forgotten too.
-        let rules = (subject.rules)(queue);
-        for _ in 1..rules.max_receives {
-            subject.pass(rules.visibility);
+        for _ in 1..subject.rules.max_receives {
+            subject.pass(subject.rules.visibility);
             subject.receive_one(queue).await;
         }
     }

@@ -65,7 +65,7 @@ pub async fn the_longest_ready_come_first_and_no_more_than_wanted(subject: Subje
 /// Then it is delivered again: the same message, another delivery.
 pub async fn a_received_message_is_out_of_sight_for_the_visibility_timeout(subject: Subject) {
     for queue in Queue::ALL {
-        let visibility = (subject.rules)(queue).visibility;
+        let visibility = subject.rules.visibility;
         subject.send(queue, "x", NOW).await;
         let first = subject.receive_one(queue).await;
         subject.pass(visibility - TICK);
@@ -84,7 +84,7 @@ pub async fn receives_are_counted(subject: Subject) {
     subject.settle(QUEUE, &first, Disposition::Retry(SECOND)).await;
     subject.pass(SECOND);
     let second = subject.receive_one(QUEUE).await;
-    subject.pass((subject.rules)(QUEUE).visibility);
+    subject.pass(subject.rules.visibility);
     let third = subject.receive_one(QUEUE).await;
     assert_eq!([first.receives, second.receives, third.receives], [1, 2, 3]);
 }
@@ -117,7 +117,7 @@ pub async fn done_deletes(subject: Subject) {
 /// Not before, also where that is shorter or longer than the visibility timeout.
 pub async fn retry_delivers_again_after_its_time(subject: Subject) {
     subject.send(QUEUE, "x", NOW).await;
-    for wait in [SECOND, (subject.rules)(QUEUE).visibility * 2, MAX_DELAY] {
+    for wait in [SECOND, subject.rules.visibility * 2, MAX_DELAY] {
         let delivery = subject.receive_one(QUEUE).await;
         subject.settle(QUEUE, &delivery, Disposition::Retry(wait)).await;
         subject.pass(wait - TICK);
@@ -139,7 +139,7 @@ pub async fn a_retry_may_be_at_once(subject: Subject) {
 pub async fn a_stale_delivery_settles_nothing(subject: Subject) {
     subject.send(QUEUE, "x", NOW).await;
     let slow = subject.receive_one(QUEUE).await;
-    subject.pass((subject.rules)(QUEUE).visibility);
+    subject.pass(subject.rules.visibility);
     let current = subject.receive_one(QUEUE).await;
     for disposition in [Disposition::Done, Disposition::Retry(NOW), Disposition::Dead(why("stale"))] {
         subject.settle(QUEUE, &slow, disposition).await;
@@ -155,7 +155,7 @@ pub async fn a_stale_delivery_settles_nothing(subject: Subject) {
 pub async fn a_late_outcome_counts_while_nobody_else_has_the_message(subject: Subject) {
     subject.send(QUEUE, "x", NOW).await;
     let slow = subject.receive_one(QUEUE).await;
-    subject.pass((subject.rules)(QUEUE).visibility + SECOND);
+    subject.pass(subject.rules.visibility + SECOND);
     subject.settle(QUEUE, &slow, Disposition::Done).await;
     assert_eq!(subject.receive(QUEUE).await, []);
 }
@@ -173,23 +173,11 @@ pub async fn settling_twice_changes_nothing(subject: Subject) {
     assert_eq!(subject.inbox.depth(QUEUE).await.unwrap(), Depth::default());
 }
 
-/// A retry is an outcome: a message that is waited with is not abandoned, however often.
-pub async fn retries_alone_make_no_dead_letter(subject: Subject) {
-    subject.send(QUEUE, "x", NOW).await;
-    for _ in 0..(subject.rules)(QUEUE).max_receives * 2 {
-        let delivery = subject.receive_one(QUEUE).await;
-        subject.settle(QUEUE, &delivery, Disposition::Retry(SECOND)).await;
-        subject.pass(SECOND);
-    }
-    assert_eq!(subject.receive_one(QUEUE).await.body, "x");
-    assert_eq!(subject.inbox.depth(QUEUE).await.unwrap().dead, 0);
-}
-
 /// Received as often as the queue allows and never answered for, it becomes a dead letter, and the
 /// journal says so.
 pub async fn a_message_received_too_often_without_an_outcome_dies_abandoned(subject: Subject) {
     for queue in Queue::ALL {
-        let rules = (subject.rules)(queue);
+        let rules = subject.rules;
         subject.send(queue, "x", NOW).await;
         for receives in 1..=rules.max_receives {
             assert_eq!(subject.receive_one(queue).await.receives, receives);

@@ -23,14 +23,15 @@ use pipeline::ports::{Clock, Queue};
 pub struct Rules {
     /// How long a received message is out of sight.
     pub visibility: Duration,
-    /// How many deliveries may end without an outcome.
+    /// How often a message is received before it is a dead letter. Retries count, as on SQS.
     pub max_receives: u32,
 }
 
-impl Default for Rules {
-    fn default() -> Self {
-        Self { visibility: Duration::from_secs(60), max_receives: 3 }
-    }
+impl Rules {
+    /// The delay queue's.
+    pub const DELAY: Self = Self { visibility: Duration::from_secs(60), max_receives: 3 };
+    /// The notification queue's. The stage counts its attempts itself, in the receipt.
+    pub const NOTIFICATION: Self = Self { visibility: Duration::from_secs(120), max_receives: 1_000 };
 }
 
 /// The store. Clones share their content.
@@ -53,9 +54,9 @@ struct State {
 }
 
 impl Memory {
-    /// An empty store whose queues keep the default [`Rules`].
+    /// An empty store whose queues keep the rules of their names.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self::with_rules(clock, Rules::default(), Rules::default())
+        Self::with_rules(clock, Rules::DELAY, Rules::NOTIFICATION)
     }
 
     /// An empty store with rules for the delay queue and for the notification queue.

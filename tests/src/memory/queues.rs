@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Entry, Fault, Happened,
+    job::{self, AlertJob},
     ports::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why},
 };
 
@@ -19,8 +20,6 @@ pub(super) struct Message {
     /// When it can be received, or received again.
     ready_at: Timestamp,
     receives: u32,
-    /// How many deliveries have ended without an outcome, the current one included.
-    silent: u32,
     in_flight: bool,
     first_failed_at: Option<Timestamp>,
 }
@@ -41,37 +40,29 @@ impl State {
             sent_at: now,
             ready_at: now + message.delay.min(MAX_DELAY),
             receives: 0,
-            silent: 0,
             in_flight: false,
             first_failed_at: None,
         };
         self.queues.insert((queue, number), message);
     }
 
-    /// Makes dead letters of what was received too often for nothing.
+    /// Makes dead letters of messages that are ready and were received as often as allowed.
     fn bury_abandoned(&mut self, queue: Queue, max_receives: u32, now: Timestamp) {
         let in_queue = self.queues.range((queue, 0)..=(queue, u64::MAX));
         let abandoned: Vec<_> = in_queue
-            .filter(|(_, m)| m.in_flight && m.ready_at <= now && m.silent >= max_receives)
+            .filter(|(_, message)| message.ready_at <= now && message.receives >= max_receives)
             .map(|(place, _)| *place)
             .collect();
         for place in abandoned {
             let Some(message) = self.queues.remove(&place) else { continue };
-            let why = Why {
-                code: Code::Abandoned,
-                reason: format!("received {} times without an outcome", message.receives),
-                attempts: message.receives,
-                lead: message.lead,
-            };
-            let dead = Happened::Dead {
-                queue,
-                channel: None,
-                code: why.code,
-                reason: why.reason.clone(),
-                attempts: why.attempts,
-            };
+            let (code, attempts) = (Code::Abandoned, message.receives);
+            let reason = format!("received {attempts} times without an outcome");
+            let lead = message.lead.or_else(|| job::lead_in(&message.body));
+            let channel = AlertJob::parse(&message.body).ok().map(|job| job.channel);
+            let happened = Happened::Dead { queue, channel, code, reason: reason.clone(), attempts };
             let nonce = u32::try_from(self.count() & u64::from(u32::MAX)).unwrap();
-            self.append(Entry { at: now, lead_id: why.lead.clone(), nonce, happened: dead });
+            self.append(Entry { at: now, lead_id: lead.clone(), nonce, happened });
+            let why = Why { code, reason, attempts, lead };
             let first_failed_at = message.first_failed_at;
             self.bury(Dying { queue, body: message.body, first_failed_at }, why, now);
         }
@@ -105,7 +96,6 @@ impl Inbox for Memory {
                 message.first_failed_at.get_or_insert(message.ready_at);
             }
             message.receives += 1;
-            message.silent += 1;
             message.in_flight = true;
             message.ready_at = now + rules.visibility;
             deliveries.push(Delivery {
@@ -133,12 +123,12 @@ impl Inbox for Memory {
             }
             Disposition::Retry(wait) => {
                 message.first_failed_at.get_or_insert(now);
-                message.silent -= 1;
                 message.in_flight = false;
                 message.ready_at = now + wait.min(MAX_DELAY);
             }
             Disposition::Dead(why) => {
                 let Some(message) = state.queues.remove(&place) else { return Ok(()) };
+                let why = Why { lead: why.lead.or(message.lead), ..why };
                 let first_failed_at = message.first_failed_at;
                 state.bury(Dying { queue, body: message.body, first_failed_at }, why, now);
             }

@@ -71,7 +71,8 @@ pub fn report(outcomes: &[Outcome], as_json: bool) -> anyhow::Result<()> {
             output::line(&outcome.line())?;
         }
     }
-    let failed: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.code.zip(outcome.error.as_ref())).collect();
+    let failed: Vec<_> =
+        outcomes.iter().filter_map(|outcome| outcome.code.zip(outcome.error.as_ref())).collect();
     match failed.as_slice() {
         [] => Ok(()),
         [(code, _), ..] => {
@@ -92,11 +93,20 @@ pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Resu
         None => ops.settings.channels.clone(),
     };
     let places: Vec<&str> = channels.iter().map(|channel| channel.label()).collect();
-    let what = format!("send the alert of {} again on {}: {}", counted(args.leads.len(), "lead"), places.join(" and "), listed(&args.leads));
+    let what = format!(
+        "send the alert of {} again on {}: {}",
+        counted(args.leads.len(), "lead"),
+        places.join(" and "),
+        listed(&args.leads)
+    );
     let wanted = args.leads.iter().flat_map(|lead| channels.iter().map(move |channel| (lead, *channel)));
     if ask(args.consent, &what)? == Answer::DryRun {
         let outcomes: Vec<Outcome> = wanted
-            .map(|(lead, channel)| Outcome { lead_id: Some(lead.clone()), channel: Some(channel), ..Outcome::done("would resend") })
+            .map(|(lead, channel)| Outcome {
+                lead_id: Some(lead.clone()),
+                channel: Some(channel),
+                ..Outcome::done("would resend")
+            })
             .collect();
         return report(&outcomes, as_json);
     }
@@ -107,7 +117,11 @@ pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Resu
         };
         let outcome = match sent.await {
             Ok(resent) => {
-                let detail = format!("receipt of {}, attempt {}", resent.notification.at.strftime("%H:%M:%S UTC"), resent.notification.attempts);
+                let detail = format!(
+                    "receipt of {}, attempt {}",
+                    resent.notification.at.strftime("%H:%M:%S UTC"),
+                    resent.notification.attempts
+                );
                 Outcome { detail: Some(detail), ..Outcome::done("sent") }
             }
             Err(fault) => Outcome::failed(&fault),

@@ -48,12 +48,31 @@ async fn list(ops: &Ops, queue: Option<QueueArg>, as_json: bool) -> anyhow::Resu
         .into_iter()
         .map(|row| {
             let letter = row.letter;
-            let lead = row.display_name.or_else(|| letter.lead_id.map(|id| id.to_string())).unwrap_or_else(|| "-".to_owned());
+            let lead = row
+                .display_name
+                .or_else(|| letter.lead_id.map(|id| id.to_string()))
+                .unwrap_or_else(|| "-".to_owned());
             let old = u64::try_from(now.duration_since(letter.dead_at).as_secs()).unwrap_or_default();
-            vec![letter.id, letter.queue.as_str().to_owned(), letter.code.to_string(), letter.attempts.to_string(), age(old), lead, letter.reason]
+            vec![
+                letter.id,
+                letter.queue.as_str().to_owned(),
+                letter.code.to_string(),
+                letter.attempts.to_string(),
+                age(old),
+                lead,
+                letter.reason,
+            ]
         })
         .collect();
-    let columns = [text("id"), text("queue"), text("code"), number("tries"), number("age"), wide("lead"), wide("reason")];
+    let columns = [
+        text("id"),
+        text("queue"),
+        text("code"),
+        number("tries"),
+        number("age"),
+        wide("lead"),
+        wide("reason"),
+    ];
     output::table(&columns, &rows, "No dead letters.")?;
     if count > shown {
         output::line(&format!("and {} more", count - shown))?;
@@ -73,7 +92,11 @@ async fn show(ops: &Ops, id: &str, as_json: bool) -> anyhow::Result<()> {
         format!(
             "{:<10} {}",
             "lead",
-            [detail.row.display_name.clone(), letter.lead_id.as_ref().map(ToString::to_string)].into_iter().flatten().collect::<Vec<_>>().join("  ")
+            [detail.row.display_name.clone(), letter.lead_id.as_ref().map(ToString::to_string)]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join("  ")
         ),
         format!("{:<10} {} {}", "reason", letter.code, letter.reason),
         format!("{:<10} {}", "cause", letter.code.cause()),
@@ -110,9 +133,14 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
         return report(&[], as_json);
     }
     let pace = args.rate.map_or_else(String::new, |rate| format!(", at most {rate} a second"));
-    let what = format!("put {} back into the queue{pace}: {}", counted(letters.len(), "dead letter"), histogram(&letters));
+    let what = format!(
+        "put {} back into the queue{pace}: {}",
+        counted(letters.len(), "dead letter"),
+        histogram(&letters)
+    );
     if ask(args.consent, &what)? == Answer::DryRun {
-        let outcomes: Vec<Outcome> = letters.iter().map(|letter| about(letter, Outcome::done("would redrive"))).collect();
+        let outcomes: Vec<Outcome> =
+            letters.iter().map(|letter| about(letter, Outcome::done("would redrive"))).collect();
         return report(&outcomes, as_json);
     }
     let mut outcomes = Vec::new();
@@ -155,7 +183,8 @@ async fn edit(ops: &Ops, letters: &[DeadLetter]) -> anyhow::Result<String> {
         return Err(Fault::new(Code::Usage, "--edit takes one dead letter").into());
     };
     let body = ops.dead_letter(&letter.id).await?.body;
-    let file = tempfile::Builder::new().prefix("leadops-").suffix(".json").tempfile().context("a temporary file")?;
+    let file =
+        tempfile::Builder::new().prefix("leadops-").suffix(".json").tempfile().context("a temporary file")?;
     file.as_file().write_all(pretty(&body).as_bytes()).context("a temporary file")?;
     crate::editor::open(file.path())?;
     let edited = fs::read_to_string(file.path()).context("the edited file")?;

@@ -37,14 +37,20 @@ impl Check {
     }
 
     fn bad(check: &'static str, result: &'static str, fault: &Fault) -> Self {
-        Self { check, result, detail: fault.what.clone(), code: Some(fault.code), remedy: Some(fault.code.remedy()) }
+        Self {
+            check,
+            result,
+            detail: fault.what.clone(),
+            code: Some(fault.code),
+            remedy: Some(fault.code.remedy()),
+        }
     }
 }
 
 /// `leadops doctor`.
 ///
 /// # Errors
-/// The first check that failed, once all have been printed.
+/// [`Code::ChecksFailed`], once all have been printed.
 pub async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Result<()> {
     let mut checks = vec![folder(place).await];
     checks.extend(listener(place).await);
@@ -73,14 +79,13 @@ pub async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Resul
             output::line(&format!("{mark} {:<17} {code}{detail}{remedy}", check.check))?;
         }
     }
-    let failed: Vec<&Check> = checks.iter().filter(|check| check.result == "failed").collect();
-    match failed.first() {
-        None => Ok(()),
-        Some(first) => {
-            let code = first.code.unwrap_or(Code::Internal);
-            Err(Fault::new(code, format!("{} of {} checks failed", failed.len(), checks.len())).into())
-        }
+    let failed: Vec<&str> =
+        checks.iter().filter(|check| check.result == "failed").map(|check| check.check).collect();
+    if failed.is_empty() {
+        return Ok(());
     }
+    let what = format!("{} of {} checks failed: {}", failed.len(), checks.len(), failed.join(", "));
+    Err(Fault::new(Code::ChecksFailed, what).into())
 }
 
 async fn folder(place: &Place) -> Check {
@@ -128,11 +133,20 @@ fn signature(trust: &Trust) -> Check {
     let name = "signature";
     match trust {
         Trust::Anyone => {
-            let fault = Fault::new(Code::SignatureKeyMissing, "unsigned webhooks are taken from everybody on this machine");
+            let fault = Fault::new(
+                Code::SignatureKeyMissing,
+                "unsigned webhooks are taken from everybody on this machine",
+            );
             Check::bad(name, "warning", &fault)
         }
-        Trust::Signed(keys) if proves_itself(keys) => Check::ok(name, format!("{keys:?}, the self-test holds")),
-        Trust::Signed(_) => Check::bad(name, "failed", &Fault::new(Code::SignatureWrong, "the self-test of the signature fails")),
+        Trust::Signed(keys) if proves_itself(keys) => {
+            Check::ok(name, format!("{keys:?}, the self-test holds"))
+        }
+        Trust::Signed(_) => Check::bad(
+            name,
+            "failed",
+            &Fault::new(Code::SignatureWrong, "the self-test of the signature fails"),
+        ),
     }
 }
 
@@ -173,9 +187,13 @@ fn slack(up: &UpConfig) -> Check {
     let name = "slack";
     let wanted = up.settings.channels.contains(&pipeline::Channel::Slack);
     match (&up.slack, wanted) {
-        (Some(url), true) => Check::ok(name, format!("{url} is configured; a webhook can only be tried by posting")),
+        (Some(url), true) => {
+            Check::ok(name, format!("{url} is configured; a webhook can only be tried by posting"))
+        }
         (_, false) => Check::ok(name, "switched off"),
-        (None, true) => Check::bad(name, "failed", &Fault::new(Code::SlackNotConfigured, "SLACK_WEBHOOK_URL is not set")),
+        (None, true) => {
+            Check::bad(name, "failed", &Fault::new(Code::SlackNotConfigured, "SLACK_WEBHOOK_URL is not set"))
+        }
     }
 }
 
@@ -188,13 +206,21 @@ async fn mail(up: &UpConfig) -> Option<Check> {
         return Some(Check::bad(name, "failed", &Fault::new(Code::MailNotConfigured, "SMTP_URL is not set")));
     };
     let server = mail.server();
-    let connected = tokio::time::timeout(Duration::from_secs(5), tokio::net::TcpStream::connect(&server)).await;
+    let connected =
+        tokio::time::timeout(Duration::from_secs(5), tokio::net::TcpStream::connect(&server)).await;
     Some(match connected {
         Ok(Ok(stream)) => {
-            let peer = stream.peer_addr().ok().map_or_else(String::new, |peer: SocketAddr| format!(" ({peer})"));
+            let peer =
+                stream.peer_addr().ok().map_or_else(String::new, |peer: SocketAddr| format!(" ({peer})"));
             Check::ok(name, format!("{server}{peer} can be reached"))
         }
-        Ok(Err(error)) => Check::bad(name, "failed", &Fault::new(Code::MailUnavailable, format!("{server}: {error}"))),
-        Err(_) => Check::bad(name, "failed", &Fault::new(Code::MailUnavailable, format!("{server} does not answer"))),
+        Ok(Err(error)) => {
+            Check::bad(name, "failed", &Fault::new(Code::MailUnavailable, format!("{server}: {error}")))
+        }
+        Err(_) => Check::bad(
+            name,
+            "failed",
+            &Fault::new(Code::MailUnavailable, format!("{server} does not answer")),
+        ),
     })
 }

@@ -30,12 +30,20 @@ fn status_lines(status: &Status) -> Vec<String> {
     };
     let day = &status.last_24h;
     let milliseconds = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
-    let dead = status.oldest_dead_seconds.map_or_else(String::new, |seconds| format!(", the oldest dead letter {} old", age(seconds)));
+    let dead = status
+        .oldest_dead_seconds
+        .map_or_else(String::new, |seconds| format!(", the oldest dead letter {} old", age(seconds)));
     vec![
-        format!("{:<13} {} pending, {} processing, {} overdue", "leads", status.pending, status.processing, status.overdue),
+        format!(
+            "{:<13} {} pending, {} processing, {} overdue",
+            "leads", status.pending, status.processing, status.overdue
+        ),
         queue("delay", &status.queues.delay),
         queue("notification", &status.queues.notification) + &dead,
-        format!("{:<13} {} accepted, {} enriched, {} notified, {} failed", "last 24 h", day.accepted, day.enriched, day.notified, day.failed),
+        format!(
+            "{:<13} {} accepted, {} enriched, {} notified, {} failed",
+            "last 24 h", day.accepted, day.enriched, day.notified, day.failed
+        ),
         format!(
             "{:<13} p50 {}, p95 {}, p99 {}",
             "due to told",
@@ -67,7 +75,11 @@ pub async fn pending(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
             vec![due, state.to_owned(), row.display_name, row.lead_id.to_string(), stamp(row.received_at)]
         })
         .collect();
-    output::table(&[number("due"), text("state"), wide("name"), text("lead"), text("received")], &rows, "No lead is waiting.")
+    output::table(
+        &[number("due"), text("state"), wide("name"), text("lead"), text("received utc")],
+        &rows,
+        "No lead is waiting.",
+    )
 }
 
 /// `leadops leads`.
@@ -91,10 +103,18 @@ pub async fn leads(ops: &Ops, args: &LeadsArgs, as_json: bool) -> anyhow::Result
         .map(|row| {
             let lead = row.lead;
             let told = row.notifications.iter().map(delivery).collect::<Vec<_>>().join(" ");
-            vec![stamp(lead.enriched_at), lead.display_name, lead.lead_owner, lead.funnel, told, lead.lead_id.to_string()]
+            vec![
+                stamp(lead.enriched_at),
+                lead.display_name,
+                lead.lead_owner,
+                lead.funnel,
+                told,
+                lead.lead_id.to_string(),
+            ]
         })
         .collect();
-    let columns = [text("enriched"), wide("name"), wide("owner"), wide("funnel"), text("told"), text("lead")];
+    let columns =
+        [text("enriched utc"), wide("name"), wide("owner"), wide("funnel"), text("told"), text("lead")];
     output::table(&columns, &rows, "No lead matches.")
 }
 
@@ -131,7 +151,12 @@ fn story_lines(story: &LeadStory) -> Vec<String> {
     let mut last: Option<Timestamp> = None;
     for step in &story.timeline {
         let after = last.map_or_else(String::new, |last| format!("+{}", short(step.at.duration_since(last))));
-        lines.push(format!("{}  {after:>8}  {:<16} {}", step.at.strftime("%Y-%m-%d %H:%M:%S"), step.stage.as_str(), step.detail));
+        lines.push(format!(
+            "{}  {after:>8}  {:<16} {}",
+            step.at.strftime("%Y-%m-%d %H:%M:%S"),
+            step.stage.as_str(),
+            step.detail
+        ));
         last = Some(step.at);
     }
     lines

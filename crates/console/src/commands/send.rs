@@ -60,13 +60,18 @@ pub async fn run(config: &Config, place: &Place, args: &SendArgs, as_json: bool)
             .collect();
         output::table(&[text("file"), number("http"), text("status"), wide("lead")], &cells, "")?;
     }
-    let bad: Vec<&Sent> = rows.iter().filter(|row| !row.http.is_some_and(|http| (200..300).contains(&http))).collect();
+    let bad: Vec<&Sent> =
+        rows.iter().filter(|row| !row.http.is_some_and(|http| (200..300).contains(&http))).collect();
     match bad.first() {
         None => Ok(()),
         Some(first) => {
             let code = if first.http.is_some() { Code::WebhookRefused } else { Code::WebhookUnreachable };
             let why = first.error.clone().unwrap_or_else(|| first.status.clone());
-            Err(Fault::new(code, format!("{} of {} not taken by {webhook}: {}: {why}", bad.len(), rows.len(), first.file)).into())
+            Err(Fault::new(
+                code,
+                format!("{} of {} not taken by {webhook}: {}: {why}", bad.len(), rows.len(), first.file),
+            )
+            .into())
         }
     }
 }
@@ -75,7 +80,13 @@ async fn running(place: &Place) -> Result<String, Fault> {
     let store = wiring::open(&place.data).await?;
     let running = Running::read(&store).await?;
     running.map(|running| running.webhook).ok_or_else(|| {
-        Fault::new(Code::WebhookUnreachable, format!("no `leadops up` has run in {}, so the webhook's address is unknown", place.data.display()))
+        Fault::new(
+            Code::WebhookUnreachable,
+            format!(
+                "no `leadops up` has run in {}, so the webhook's address is unknown",
+                place.data.display()
+            ),
+        )
     })
 }
 
@@ -91,12 +102,21 @@ async fn send(client: &reqwest::Client, webhook: &str, keys: &Keys, file: &Path)
         Ok(answer) => answer,
         Err(error) => {
             let error = outbound::client::error_text(error);
-            return Ok(Sent { file: name, http: None, status: "unreachable".to_owned(), lead_id: None, code: None, error: Some(error) });
+            return Ok(Sent {
+                file: name,
+                http: None,
+                status: "unreachable".to_owned(),
+                lead_id: None,
+                code: None,
+                error: Some(error),
+            });
         }
     };
     let http = answer.status().as_u16();
-    let json: Value = answer.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
-    let field = |name: &str| json.get(name).and_then(Value::as_str).map(|text| lead::text::shorten(text, 300));
+    let json: Value =
+        answer.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+    let field =
+        |name: &str| json.get(name).and_then(Value::as_str).map(|text| lead::text::shorten(text, 300));
     Ok(Sent {
         file: name,
         http: Some(http),

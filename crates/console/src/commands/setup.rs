@@ -19,7 +19,8 @@ pub fn keys(as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return output::json(&table);
     }
-    let rows: Vec<Vec<String>> = table.iter().map(|row| vec![row.keys.clone(), row.action.to_owned(), row.about.to_owned()]).collect();
+    let rows: Vec<Vec<String>> =
+        table.iter().map(|row| vec![row.keys.clone(), row.action.to_owned(), row.about.to_owned()]).collect();
     output::table(&[text("keys"), text("action"), wide("what it does")], &rows, "")
 }
 
@@ -39,16 +40,27 @@ pub fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Result<(
         }));
     }
     let exists = config.file.as_ref().is_some_and(|file| file.exists());
-    output::line(&format!("config file  {}{}", file.unwrap_or_else(|| "none".to_owned()), if exists { "" } else { " (absent)" }))?;
+    output::line(&format!(
+        "config file  {}{}",
+        file.unwrap_or_else(|| "none".to_owned()),
+        if exists { "" } else { " (absent)" }
+    ))?;
     output::line(&format!("data folder  {}", place.data.display()))?;
     for (name, environment) in &config.environments {
-        let folder = environment.data.as_ref().map_or_else(|| "the default folder".to_owned(), |data| data.display().to_string());
+        let folder = environment
+            .data
+            .as_ref()
+            .map_or_else(|| "the default folder".to_owned(), |data| data.display().to_string());
         let note = if environment.read_only { ", read-only" } else { "" };
         output::line(&format!("--env {name}  {folder}{note}"))?;
     }
     output::line("")?;
-    let rows: Vec<Vec<String>> =
-        shown.into_iter().map(|s| vec![s.name.to_owned(), s.value.unwrap_or_else(|| "-".to_owned()), s.source, s.about.to_owned()]).collect();
+    let rows: Vec<Vec<String>> = shown
+        .into_iter()
+        .map(|s| {
+            vec![s.name.to_owned(), s.value.unwrap_or_else(|| "-".to_owned()), s.source, s.about.to_owned()]
+        })
+        .collect();
     output::table(&[text("setting"), wide("value"), wide("from"), wide("what it is")], &rows, "")
 }
 

@@ -38,11 +38,17 @@ impl UpConfig {
     pub fn read(config: &Config) -> Result<Self, Fault> {
         let listen = config.get("LEADOPS_LISTEN").unwrap_or_default();
         let listen: SocketAddr = listen.parse().map_err(|_| {
-            Fault::new(Code::AddressUnusable, format!("{:?} is no address such as 127.0.0.1:8080", text::shorten(listen, 80)))
+            Fault::new(
+                Code::AddressUnusable,
+                format!("{:?} is no address such as 127.0.0.1:8080", text::shorten(listen, 80)),
+            )
         })?;
         let (use_slack, use_email) = (truth(config, "USE_SLACK")?, truth(config, "USE_EMAIL")?);
-        let channels: Vec<Channel> =
-            [(use_slack, Channel::Slack), (use_email, Channel::Email)].into_iter().filter(|(on, _)| *on).map(|(_, channel)| channel).collect();
+        let channels: Vec<Channel> = [(use_slack, Channel::Slack), (use_email, Channel::Email)]
+            .into_iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, channel)| channel)
+            .collect();
         if channels.is_empty() {
             return Err(bad("USE_SLACK and USE_EMAIL are both false, so nobody would be told of a lead"));
         }
@@ -54,7 +60,12 @@ impl UpConfig {
             process_attempts: small(config, "PROCESS_ATTEMPTS", 1, 100)?,
             notify_attempts: small(config, "NOTIFY_ATTEMPTS", 1, 100)?,
             rechecks: small(config, "RECHECKS", 0, 100)?,
-            signature_max_age: Duration::from_secs(number(config, "SIGNATURE_MAX_AGE_SECONDS", 1, 100 * 365 * 86_400)?),
+            signature_max_age: Duration::from_secs(number(
+                config,
+                "SIGNATURE_MAX_AGE_SECONDS",
+                1,
+                100 * 365 * 86_400,
+            )?),
             overdue_after: Duration::from_secs(number(config, "OVERDUE_SECONDS", 1, 86_400)?),
         };
         if settings.source_prefix == settings.target_prefix {
@@ -84,7 +95,10 @@ fn trust(config: &Config, listen: SocketAddr) -> Result<Trust, Fault> {
     match (keys.is_empty(), unsigned) {
         (false, _) => Ok(Trust::Signed(keys)),
         (true, true) if listen.ip().is_loopback() => Ok(Trust::Anyone),
-        (true, true) => Err(Fault::new(Code::UnsignedExposed, format!("LEADOPS_ALLOW_UNSIGNED is set, but {listen} is not loopback"))),
+        (true, true) => Err(Fault::new(
+            Code::UnsignedExposed,
+            format!("LEADOPS_ALLOW_UNSIGNED is set, but {listen} is not loopback"),
+        )),
         (true, false) => Err(Fault::new(Code::SignatureKeyMissing, "CLOSE_SIGNATURE_KEY is not set")),
     }
 }
@@ -111,12 +125,17 @@ fn mail(config: &Config, wanted: bool) -> Result<Option<SmtpSettings>, Fault> {
 /// A prefix of object keys: nothing that could leave its folder or collide with ours.
 fn prefix(config: &Config, name: &str) -> Result<String, Fault> {
     let prefix = config.get(name).unwrap_or_default();
-    let plain = prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./=".contains(&b)) && !prefix.contains("..") && !prefix.starts_with('/');
+    let plain = prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./=".contains(&b))
+        && !prefix.contains("..")
+        && !prefix.starts_with('/');
     let ours = ["journal/", "receipts/", "deleted/"].iter().any(|ours| prefix.starts_with(ours));
     if plain && !ours && (1..=200).contains(&prefix.len()) {
         return Ok(prefix.to_owned());
     }
-    Err(bad(format!("{name} is {:?}: expected letters, digits, - _ . = and /, outside journal/, receipts/ and deleted/", text::shorten(prefix, 60))))
+    Err(bad(format!(
+        "{name} is {:?}: expected letters, digits, - _ . = and /, outside journal/, receipts/ and deleted/",
+        text::shorten(prefix, 60)
+    )))
 }
 
 fn truth(config: &Config, name: &str) -> Result<bool, Fault> {
@@ -131,7 +150,12 @@ fn truth(config: &Config, name: &str) -> Result<bool, Fault> {
 fn number(config: &Config, name: &str, least: u64, most: u64) -> Result<u64, Fault> {
     let value = config.get(name).unwrap_or_default();
     let number = value.parse::<u64>().ok().filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| bad(format!("{name} is {:?}: expected a whole number from {least} to {most}", text::shorten(value, 60))))
+    number.ok_or_else(|| {
+        bad(format!(
+            "{name} is {:?}: expected a whole number from {least} to {most}",
+            text::shorten(value, 60)
+        ))
+    })
 }
 
 fn small(config: &Config, name: &str, least: u32, most: u32) -> Result<u32, Fault> {
@@ -186,7 +210,11 @@ mod tests {
             (&[key, ("LOOKUP_BASE_URL", "ftp://x")], Code::SettingBad, "LOOKUP_BASE_URL"),
             (&[key, ("TARGET_PREFIX", "../x")], Code::SettingBad, "TARGET_PREFIX"),
             (&[key, ("TARGET_PREFIX", "source/")], Code::SettingBad, "same"),
-            (&[("LEADOPS_ALLOW_UNSIGNED", "true"), ("LEADOPS_LISTEN", "0.0.0.0:1")], Code::UnsignedExposed, "loopback"),
+            (
+                &[("LEADOPS_ALLOW_UNSIGNED", "true"), ("LEADOPS_LISTEN", "0.0.0.0:1")],
+                Code::UnsignedExposed,
+                "loopback",
+            ),
         ] {
             let fault = read(environment).map(drop).unwrap_err();
             assert_eq!(fault.code, code, "{fault}");

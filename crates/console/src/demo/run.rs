@@ -53,12 +53,13 @@ struct Balance {
 /// headless mode a lead that is unaccounted for.
 pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
     if !args.headless && !std::io::stdout().is_terminal() {
-        let what = "the demo opens the console, and stdout is no terminal; use `leadops demo --headless --for 60`";
+        let what =
+            "the demo opens the console, and stdout is no terminal; use `leadops demo --headless --for 60`";
         return Err(Fault::new(Code::TerminalMissing, what).into());
     }
     let folder = tempfile::Builder::new().prefix("leadops-demo-").tempdir()?;
     let (owners, slack) = (OwnerStandIn::start().await?, SlackStandIn::start().await?);
-    let store = wiring::create(folder.path()).await?;
+    let store = wiring::create(folder.path(), &Settings::default()).await?;
     let _lock = store.lock_for_up()?;
     logging::start(&store);
     let keys = random_keys()?;
@@ -71,7 +72,12 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
     let pipeline = tokio::spawn(async move { up.run_until(end_of_pipeline.cancelled_owned()).await });
     let mut scenario = Scenario::new(SEED);
     let delay = args.delay;
-    let leads = sender.run(&mut scenario, PACE, |sample| sample.set_stage(&owners, &slack, delay), closed.cancelled());
+    let leads = sender.run(
+        &mut scenario,
+        PACE,
+        |sample| sample.set_stage(&owners, &slack, delay),
+        closed.cancelled(),
+    );
     let shown = async {
         let shown = match args.run_for {
             Some(length) if args.headless => {
@@ -83,7 +89,12 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
             }
             _ => {
                 let note = Some("sample leads, local Slack and owner directory".to_owned());
-                let banner = tui::Banner { name: "demo".to_owned(), place: "a throw-away folder".to_owned(), read_only: false, note };
+                let banner = tui::Banner {
+                    name: "demo".to_owned(),
+                    place: "a throw-away folder".to_owned(),
+                    read_only: false,
+                    note,
+                };
                 tui::run(ops.clone(), banner).await
             }
         };
@@ -130,12 +141,18 @@ async fn balance(store: &Store, sender: &Sender, slack: &SlackStandIn) -> anyhow
         (0, 0, None) => Ok(()),
         (lost, duplicates, surprise) => {
             let surprise = surprise.map_or_else(String::new, |surprise| format!(", {surprise}"));
-            Err(Fault::new(Code::Internal, format!("{lost} leads lost, {duplicates} told twice{surprise}")).into())
+            Err(Fault::new(Code::Internal, format!("{lost} leads lost, {duplicates} told twice{surprise}"))
+                .into())
         }
     }
 }
 
-fn config(delay: Duration, keys: Keys, owners: &OwnerStandIn, slack: &SlackStandIn) -> Result<UpConfig, Fault> {
+fn config(
+    delay: Duration,
+    keys: Keys,
+    owners: &OwnerStandIn,
+    slack: &SlackStandIn,
+) -> Result<UpConfig, Fault> {
     let internal = |what: String| Fault::new(Code::Internal, what);
     let days = |days: u64| Duration::from_secs(days * 86_400);
     Ok(UpConfig {

@@ -18,7 +18,7 @@ const NAME: &str = "leadops.db";
 /// How long a connection waits for another process that is writing.
 const BUSY: Duration = Duration::from_secs(5);
 /// Up to this size a file is checked in full before the pipeline starts on it.
-const CHECKED_SIZE: u64 = 256 * 1024 * 1024;
+const CHECKED_SIZE: u64 = 1024 * 1024 * 1024;
 
 /// The database file of a folder.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub(super) enum Purpose {
     Read,
     /// Only asks whether others have written.
     Watch,
+    /// Only moves the log into the file.
+    Checkpoint,
 }
 
 /// What is under the file's name.
@@ -104,7 +106,7 @@ impl DbFile {
 
     fn try_connect(&self, purpose: Purpose) -> Result<Connection, Trouble> {
         let access = match purpose {
-            Purpose::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Purpose::Write | Purpose::Checkpoint => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Purpose::Read | Purpose::Watch => OpenFlags::SQLITE_OPEN_READ_ONLY,
         };
         let conn = self.open(access)?;
@@ -117,18 +119,19 @@ impl DbFile {
             self.set(&conn, "synchronous", "full", "2")?;
             self.set(&conn, "foreign_keys", "on", "1")?;
             self.set(&conn, "temp_store", "memory", "2")?;
-            // Pages in the log before they are moved into the file, and what is left of it after.
-            self.set(&conn, "wal_autocheckpoint", "4000", "4000")?;
+            // Pages in the log before a commit moves what the checkpointer has left of them into the file,
+            // and what is left of the log after.
+            self.set(&conn, "wal_autocheckpoint", "8000", "8000")?;
             self.set(&conn, "journal_size_limit", "33554432", "33554432")?;
             self.expect(&conn, "auto_vacuum", "2")?;
-        } else {
+        } else if purpose != Purpose::Checkpoint {
             self.set(&conn, "query_only", "on", "1")?;
         }
         // In KiB. The operating system caches the file anyway.
         let cache = match purpose {
-            Purpose::Write => "-8192",
+            Purpose::Write => "-16384",
             Purpose::Read => "-1024",
-            Purpose::Watch => "-64",
+            Purpose::Watch | Purpose::Checkpoint => "-64",
         };
         self.set(&conn, "cache_size", cache, cache)?;
         self.set(&conn, "mmap_size", "0", "0")?;

@@ -1,7 +1,5 @@
 //! Reading the journal.
 
-use std::cmp::Ordering;
-
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp, keys::JournalKey};
 use pipeline::{
@@ -26,23 +24,27 @@ impl History for Store {
         before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Entry>, Fault> {
-        let mut stages: Vec<&'static str> = stages.iter().map(|stage| stage.as_str()).collect();
-        stages.sort_unstable();
+        let mut stages = stages.to_vec();
+        stages.sort_unstable_by_key(|stage| stage.as_str());
         stages.dedup();
         let since = since.map_or(i64::MIN, key_time);
-        let before = match before.map(JournalKey::parse) {
-            // Behind what is no entry's key there is nothing.
-            Some(None) => return Ok(Vec::new()),
-            before => before.flatten(),
+        let before = match before {
+            None => None,
+            Some(key) => match JournalKey::parse(key) {
+                Some(parsed) => Some((key_time(parsed.at), key.to_owned())),
+                // Behind what is no entry's key there is nothing.
+                None => return Ok(Vec::new()),
+            },
         };
-        self.read(move |conn| recent(conn, &stages, since, before.as_ref(), limit)).await
+        self.read(move |conn| recent(conn, &stages, since, before, limit)).await
     }
 
     async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Entry>, Fault> {
         let lead = lead.clone();
         self.read(move |conn| {
-            let mut select =
-                conn.prepare_cached("SELECT body FROM journal WHERE lead = ? ORDER BY at, row")?;
+            let mut select = conn.prepare_cached(
+                "SELECT body FROM journal WHERE lead = (SELECT row FROM lead WHERE id = ?) ORDER BY at, row",
+            )?;
             let rows = select.query_map([lead.as_str()], |row| row.get::<_, String>(0))?;
             rows.map(|body| Ok(from_json(&body?)?)).collect()
         })
@@ -51,7 +53,7 @@ impl History for Store {
 
     async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault> {
         let lead = lead.clone();
-        self.read(move |conn| journal::progress(conn, lead.as_str())).await
+        self.read(move |conn| Ok(journal::find(conn, &lead)?.and_then(|(_, progress)| progress))).await
     }
 
     async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault> {
@@ -63,7 +65,7 @@ impl History for Store {
         self.read(move |conn| {
             let mut select = conn.prepare_cached(
                 "SELECT count(*) FILTER (WHERE due_at < ?1), count(*) FILTER (WHERE due_at >= ?1) \
-                 FROM progress WHERE ended_at IS NULL",
+                 FROM lead INDEXED BY lead_open WHERE ended_at IS NULL",
             )?;
             Ok(select.query_row([due], |row| Ok((units::counted(row, 0)?, units::counted(row, 1)?)))?)
         })
@@ -76,47 +78,45 @@ impl History for Store {
     }
 }
 
-/// The newest of each stage, merged: within a stage the index has them in the order of the keys.
+/// The newest of each stage, merged. `before` is the time and the whole of a key.
 fn recent(
     conn: &Connection,
-    stages: &[&'static str],
+    stages: &[Stage],
     since: i64,
-    before: Option<&JournalKey>,
+    before: Option<(i64, String)>,
     limit: usize,
 ) -> Result<Vec<Entry>, Trouble> {
-    // At the same moment as `before` there may be others behind it.
+    let (until, before) = before.unwrap_or((i64::MAX, String::new()));
     let mut select = conn.prepare_cached(
-        "SELECT at, lead, nonce, body FROM journal WHERE stage = ?1 AND at >= ?2 AND at <= ?3 \
-         AND (at < ?3 OR (lead, nonce) > (?4, ?5)) ORDER BY at DESC, lead, nonce LIMIT ?6",
+        "SELECT at, body FROM journal WHERE stage = ? AND at >= ? AND at <= ? ORDER BY at DESC",
     )?;
-    let mut found: Vec<(i64, &str, String, i64, String)> = Vec::new();
-    for &stage in stages {
-        let (at, lead, nonce) = match before {
-            None => (i64::MAX, "", 0),
-            Some(key) => {
-                let at = key_time(key.at);
-                let lead = key.lead.as_ref().map_or("-", LeadId::as_str);
-                match stage.cmp(key.stage.as_str()) {
-                    Ordering::Less => (at - 1, "", 0),
-                    Ordering::Equal => (at, lead, i64::from(key.nonce)),
-                    Ordering::Greater => (at, "", 0),
-                }
-            }
-        };
-        let limit = units::count(limit);
-        let mut rows = select.query((stage, since, at, lead, nonce, limit))?;
+    let mut found: Vec<(String, Entry)> = Vec::new();
+    for stage in stages {
+        let mut rows = select.query((stage.as_str(), since, until))?;
+        let (mut taken, mut last) = (0, None);
         while let Some(row) = rows.next()? {
-            found.push((row.get(0)?, stage, row.get(1)?, row.get(2)?, row.get(3)?));
+            // Entries of one moment are in no order yet, so they are taken all or none.
+            let at: i64 = row.get(0)?;
+            if taken >= limit && last != Some(at) {
+                break;
+            }
+            last = Some(at);
+            let entry: Entry = from_json(&row.get::<_, String>(1)?)?;
+            let key = entry.key();
+            if key > before {
+                taken += 1;
+                found.push((key, entry));
+            }
         }
     }
-    found.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| (a.1, &a.2, a.3).cmp(&(b.1, &b.2, b.3))));
+    found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     found.truncate(limit);
-    found.iter().map(|(.., body)| Ok(from_json(body)?)).collect()
+    Ok(found.into_iter().map(|(_, entry)| entry).collect())
 }
 
 fn open_leads(conn: &Connection, limit: usize) -> Result<Vec<OpenLead>, Trouble> {
-    let mut select = conn
-        .prepare_cached("SELECT lead, body FROM progress WHERE ended_at IS NULL ORDER BY due_at LIMIT ?")?;
+    let mut select =
+        conn.prepare_cached("SELECT id, progress FROM lead WHERE ended_at IS NULL ORDER BY due_at LIMIT ?")?;
     let mut leads = Vec::new();
     let mut rows = select.query([units::count(limit)])?;
     while let Some(row) = rows.next()? {

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use pipeline::{Code, Counted, Entry, Fault, Progress, ports::Journal};
-use rusqlite::{OptionalExtension, named_params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{Store, file::Trouble, units, writer::Tx};
 
-/// What stands for the lead of an entry that is about none.
-const NO_LEAD: &str = "-";
+/// Stands for the lead of an entry that is about none.
+const NO_LEAD: i64 = 0;
 
 #[async_trait]
 impl Journal for Store {
@@ -38,33 +38,72 @@ pub(super) fn append(tx: &Tx<'_>, entry: &Entry) -> Result<(), Trouble> {
 /// Writes an entry, the progress of its lead and the counts. An entry that is there already changes
 /// nothing.
 pub(super) fn append_prepared(tx: &Tx<'_>, Prepared { entry, json }: &Prepared) -> Result<(), Trouble> {
-    let lead = entry.lead_id.as_ref().map_or(NO_LEAD, LeadId::as_str);
+    let Some(lead) = &entry.lead_id else {
+        insert(tx, NO_LEAD, entry, json)?;
+        return Ok(());
+    };
+    let counted = match find(tx.conn, lead)? {
+        None => {
+            let (progress, counted) = Progress::after(None, entry);
+            let mut add = tx
+                .conn
+                .prepare_cached("INSERT INTO lead (due_at, ended_at, progress, id) VALUES (?, ?, ?, ?)")?;
+            let Columns { due_at, ended_at, progress } = Columns::of(progress.as_ref(), entry)?;
+            add.execute((due_at, ended_at, progress, lead.as_str()))?;
+            insert(tx, tx.conn.last_insert_rowid(), entry, json)?;
+            counted
+        }
+        Some((row, before)) => {
+            if !insert(tx, row, entry, json)? {
+                return Ok(());
+            }
+            let (progress, counted) = Progress::after(before.clone(), entry);
+            if progress.is_none() || progress != before {
+                let mut update = tx
+                    .conn
+                    .prepare_cached("UPDATE lead SET due_at = ?, ended_at = ?, progress = ? WHERE row = ?")?;
+                let Columns { due_at, ended_at, progress } = Columns::of(progress.as_ref(), entry)?;
+                update.execute((due_at, ended_at, progress, row))?;
+            }
+            counted
+        }
+    };
+    if let Some(counted) = counted {
+        count(tx, entry, counted)?;
+    }
+    Ok(())
+}
+
+/// False where the entry is there already.
+fn insert(tx: &Tx<'_>, lead: i64, entry: &Entry, json: &str) -> rusqlite::Result<bool> {
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO journal (stage, at, lead, nonce, body) VALUES (?, ?, ?, ?, ?) \
          ON CONFLICT (stage, at, lead, nonce) DO NOTHING",
     )?;
     let stage = entry.happened.stage().as_str();
-    if insert.execute((stage, key_time(entry.at), lead, entry.nonce, json))? == 0 || lead == NO_LEAD {
-        return Ok(());
+    Ok(insert.execute((stage, key_time(entry.at), lead, entry.nonce, json))? > 0)
+}
+
+/// What the table says of a lead.
+#[derive(Default)]
+struct Columns {
+    due_at: Option<i64>,
+    ended_at: Option<i64>,
+    progress: Option<String>,
+}
+
+impl Columns {
+    /// One that is not known counts as ended by its last entry, so that it is forgotten in time.
+    fn of(progress: Option<&Progress>, entry: &Entry) -> Result<Self, Fault> {
+        let Some(progress) = progress else {
+            return Ok(Self { ended_at: Some(units::micros(entry.at)), ..Self::default() });
+        };
+        Ok(Self {
+            due_at: Some(units::micros(progress.due_at)),
+            ended_at: progress.ended.map(|(_, at)| units::micros(at)),
+            progress: Some(to_json(progress)?),
+        })
     }
-    let before = progress(tx.conn, lead)?;
-    let (after, counted) = Progress::after(before.clone(), entry);
-    if let Some(after) = after.filter(|after| Some(after) != before.as_ref()) {
-        let mut upsert = tx.conn.prepare_cached(
-            "INSERT INTO progress (lead, due_at, ended_at, body) VALUES (:lead, :due_at, :ended_at, :body) \
-             ON CONFLICT (lead) DO UPDATE SET due_at = :due_at, ended_at = :ended_at, body = :body",
-        )?;
-        upsert.execute(named_params! {
-            ":lead": lead,
-            ":due_at": units::micros(after.due_at),
-            ":ended_at": after.ended.map(|(_, at)| units::micros(at)),
-            ":body": to_json(&after)?,
-        })?;
-    }
-    if let Some(counted) = counted {
-        count(tx, entry, counted)?;
-    }
-    Ok(())
 }
 
 fn count(tx: &Tx<'_>, entry: &Entry, counted: Counted) -> rusqlite::Result<()> {
@@ -90,11 +129,13 @@ fn count(tx: &Tx<'_>, entry: &Entry, counted: Counted) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// How far a lead is.
-pub(super) fn progress(conn: &rusqlite::Connection, lead: &str) -> Result<Option<Progress>, Trouble> {
-    let mut select = conn.prepare_cached("SELECT body FROM progress WHERE lead = ?")?;
-    let body: Option<String> = select.query_row([lead], |row| row.get(0)).optional()?;
-    Ok(body.map(|body| from_json(&body)).transpose()?)
+/// A lead's number, and how far it is.
+pub(super) fn find(conn: &Connection, lead: &LeadId) -> Result<Option<(i64, Option<Progress>)>, Trouble> {
+    let mut select = conn.prepare_cached("SELECT row, progress FROM lead WHERE id = ?")?;
+    let found = select
+        .query_row([lead.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?)));
+    let Some((row, progress)) = found.optional()? else { return Ok(None) };
+    Ok(Some((row, progress.map(|progress| from_json(&progress)).transpose()?)))
 }
 
 /// The time in an entry's key, in microseconds since 1970, before which no key goes.

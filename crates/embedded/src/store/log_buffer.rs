@@ -102,7 +102,8 @@ pub(super) fn write(conn: &Connection, lines: &[Line]) -> rusqlite::Result<()> {
         return Ok(());
     }
     let mut insert = conn.prepare_cached(
-        "INSERT INTO log (at, level, function, message, lead, code, fields) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO log (at, level, function, message, lead, lead_row, code, fields) \
+         VALUES (?1, ?2, ?3, ?4, ?5, (SELECT row FROM lead WHERE id = ?5), ?6, ?7)",
     )?;
     for line in lines {
         insert.execute((

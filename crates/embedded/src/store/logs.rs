@@ -20,15 +20,21 @@ impl Logs for Store {
 fn lines(conn: &Connection, query: &LogQuery) -> rusqlite::Result<Vec<LogLine>> {
     let mut conditions = Vec::new();
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+    if let Some(lead) = &query.lead {
+        // A lead's first lines may be older than its number.
+        conditions.push(
+            "id IN (SELECT id FROM log WHERE lead_row = (SELECT row FROM lead WHERE id = ?) \
+             UNION ALL SELECT id FROM log WHERE lead_row IS NULL AND lead = ?)",
+        );
+        values.push(Box::new(lead.as_str().to_owned()));
+        values.push(Box::new(lead.as_str().to_owned()));
+    }
     let mut restrict = |condition: &'static str, value: Box<dyn ToSql>| {
         conditions.push(condition);
         values.push(value);
     };
     if let Some(function) = query.function {
         restrict("function = ?", Box::new(Function::as_str(function)));
-    }
-    if let Some(lead) = &query.lead {
-        restrict("lead = ?", Box::new(lead.as_str().to_owned()));
     }
     match query.level {
         None => {}

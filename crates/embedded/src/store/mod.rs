@@ -8,6 +8,7 @@
 //! Several processes may open one folder at the same time: SQLite's locks keep their writes apart, and
 //! each hears of the others' commits.
 
+mod checkpointer;
 mod dead_letters;
 mod file;
 mod history;
@@ -104,9 +105,10 @@ struct Inner {
     options: Options,
     wakes: Arc<Wakes>,
     logs: Arc<LogBuffer>,
-    writer: Writer,
-    readers: Arc<Readers>,
+    // The writer goes last, so that its connection, which can, tidies the write-ahead log up.
     watcher: OnceLock<Watcher>,
+    readers: Arc<Readers>,
+    writer: Writer,
 }
 
 impl Store {
@@ -135,7 +137,7 @@ impl Store {
         let readers = Readers::new(Arc::clone(&file));
         let folder = dir.to_owned();
         let watcher = OnceLock::new();
-        Ok(Self(Arc::new(Inner { file, folder, options, wakes, logs, writer, readers, watcher })))
+        Ok(Self(Arc::new(Inner { file, folder, options, wakes, logs, watcher, readers, writer })))
     }
 
     /// The folder it is in.

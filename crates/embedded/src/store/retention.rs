@@ -15,7 +15,7 @@ pub struct Retention {
     pub logs: Duration,
     /// The most log lines.
     pub log_lines: u64,
-    /// Journal entries, except those of open leads, and the progress of leads that have ended.
+    /// Journal entries, except those of open leads, and after them the leads that have ended.
     pub journal: Duration,
     /// Receipts, counted from their last change.
     pub receipts: Duration,
@@ -45,8 +45,8 @@ pub struct Pruned {
     pub logs: u64,
     /// Journal entries.
     pub journal: u64,
-    /// Leads whose progress was forgotten.
-    pub progress: u64,
+    /// Leads that were forgotten.
+    pub leads: u64,
     /// Receipts.
     pub receipts: u64,
     /// Minutes.
@@ -62,10 +62,11 @@ impl Store {
         let pruned = Pruned {
             logs: self.prune_logs(before(retention.logs), retention.log_lines).await?,
             journal: self.prune_journal(before(retention.journal)).await?,
-            progress: self
+            leads: self
                 .delete_while_any(
-                    "DELETE FROM progress WHERE lead IN \
-                     (SELECT lead FROM progress WHERE ended_at IS NOT NULL AND ended_at < ? LIMIT ?)",
+                    "DELETE FROM lead WHERE row IN (SELECT row FROM lead \
+                     WHERE ended_at IS NOT NULL AND ended_at < ? \
+                     AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.lead = lead.row) LIMIT ?)",
                     before(retention.journal),
                 )
                 .await?,
@@ -151,7 +152,7 @@ struct Batch {
 /// Deletes the entries among the next few of a stage whose leads are not open.
 fn prune_stage(conn: &Connection, stage: &str, from: i64, before: i64) -> rusqlite::Result<Batch> {
     let mut select = conn.prepare_cached(
-        "SELECT row, at, EXISTS (SELECT 1 FROM progress WHERE lead = journal.lead AND ended_at IS NULL) \
+        "SELECT row, at, EXISTS (SELECT 1 FROM lead WHERE lead.row = journal.lead AND ended_at IS NULL) \
          FROM journal WHERE stage = ? AND at >= ? AND at < ? ORDER BY at, row LIMIT ?",
     )?;
     let found = select.query_map((stage, from, before, units::count(AT_ONCE)), |row| {

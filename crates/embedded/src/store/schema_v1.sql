@@ -43,30 +43,35 @@ CREATE TABLE dead_letter (
 CREATE INDEX dead_letter_latest ON dead_letter (dead_at);
 CREATE INDEX dead_letter_of_queue ON dead_letter (queue, dead_at);
 
+-- Every lead that anything was ever said of. Rows elsewhere point here by number: leads come in the
+-- order of their numbers, so that what is written about new ones lies together, while their ids are
+-- random and would touch a page each.
+CREATE TABLE lead (
+    row INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    -- Null while nothing has made the lead known.
+    due_at INTEGER,
+    -- Null while the lead is open. Of an unknown one, when it was spoken of last.
+    ended_at INTEGER,
+    progress TEXT
+) STRICT;
+
+CREATE INDEX lead_open ON lead (due_at, ended_at) WHERE ended_at IS NULL;
+CREATE INDEX lead_ended ON lead (ended_at) WHERE ended_at IS NOT NULL;
+
 CREATE TABLE journal (
     row INTEGER PRIMARY KEY,
     stage TEXT NOT NULL,
     at INTEGER NOT NULL,
-    -- '-' where the entry is about none, as in its key.
-    lead TEXT NOT NULL,
+    -- 0 where the entry is about none.
+    lead INTEGER NOT NULL,
     nonce INTEGER NOT NULL,
     body TEXT NOT NULL
 ) STRICT;
 
--- The entry's key with the stage in front: within a stage, in the order of the keys.
+-- What makes an entry's key.
 CREATE UNIQUE INDEX journal_key ON journal (stage, at DESC, lead, nonce);
 CREATE INDEX journal_of_lead ON journal (lead, at);
-
-CREATE TABLE progress (
-    lead TEXT PRIMARY KEY,
-    due_at INTEGER NOT NULL,
-    -- Null while the lead is open.
-    ended_at INTEGER,
-    body TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX progress_open ON progress (due_at) WHERE ended_at IS NULL;
-CREATE INDEX progress_ended ON progress (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE minute (
     at INTEGER PRIMARY KEY,
@@ -84,9 +89,12 @@ CREATE TABLE log (
     function TEXT NOT NULL,
     message TEXT NOT NULL,
     lead TEXT,
+    -- The lead's number, where it was known by then.
+    lead_row INTEGER,
     code TEXT,
     fields TEXT
 ) STRICT;
 
-CREATE INDEX log_of_lead ON log (lead) WHERE lead IS NOT NULL;
+CREATE INDEX log_of_lead ON log (lead_row) WHERE lead_row IS NOT NULL;
+CREATE INDEX log_of_unknown ON log (lead) WHERE lead_row IS NULL AND lead IS NOT NULL;
 CREATE INDEX log_serious ON log (level) WHERE level >= 2;

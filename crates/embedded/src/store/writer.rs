@@ -25,6 +25,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
+    checkpointer::Checkpointer,
     file::{DbFile, Purpose, Trouble},
     log_buffer::{self, LogBuffer},
     wake::Wakes,
@@ -123,7 +124,8 @@ impl Writer {
         let logs = Arc::new(LogBuffer::new(messages.clone()));
         let visible = [Cell::new(i64::MAX), Cell::new(i64::MAX)];
         let name = file.path().display().to_string();
-        let thread = Thread { file, conn, clock, wakes, logs: Arc::clone(&logs), visible };
+        let checkpointer = Checkpointer::start(&file)?;
+        let thread = Thread { file, conn, clock, wakes, logs: Arc::clone(&logs), checkpointer, visible };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || thread.run(&inbox))
@@ -172,6 +174,7 @@ struct Thread {
     clock: Arc<dyn Clock>,
     wakes: Arc<Wakes>,
     logs: Arc<LogBuffer>,
+    checkpointer: Checkpointer,
     /// The earliest time at which a message of each queue became visible in this transaction.
     visible: [Cell<i64>; 2],
 }
@@ -277,6 +280,7 @@ impl Thread {
             self.conn = None;
         }
         if done.is_ok() {
+            self.checkpointer.committed(operations.len());
             for (queue, earliest) in Queue::ALL.into_iter().zip(&self.visible) {
                 if earliest.get() < i64::MAX {
                     self.wakes.announce(queue, earliest.get());

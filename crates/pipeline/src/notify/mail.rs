@@ -7,7 +7,7 @@ use lead::email;
 
 use super::{Notify, Outcomes, Verdict};
 use crate::{
-    Channel, Code, Fault,
+    Code, Fault,
     job::AlertJob,
     ports::{Disposition, MailError},
 };
@@ -28,7 +28,7 @@ impl Notify {
     async fn mail(&self, index: usize, job: AlertJob) -> (usize, Disposition) {
         let Some(mailer) = &self.mailer else {
             let fault = Fault::new(Code::MailNotConfigured, "no mail server is configured");
-            return (index, self.dead(Some(job.lead_id), Some(Channel::Email), fault, 1).await);
+            return (index, self.give_up(job, fault).await);
         };
         let ready = match self.prepare(index, job).await {
             Ok(ready) => ready,

@@ -121,7 +121,7 @@ impl Notify {
         let (receipt, lead) = match found.await {
             Ok(found) => found,
             Err(fault) if fault.code == Code::EnrichedLeadGone => {
-                return Err(self.dead(Some(job.lead_id), Some(channel), fault, 1).await);
+                return Err(self.give_up(job, fault).await);
             }
             Err(fault) => return Err(storage_failed(&job.lead_id, &fault)),
         };
@@ -165,7 +165,8 @@ impl Notify {
     /// Claims alerts. What is not ours to send gets its disposition.
     async fn claim(&self, ready: Vec<Ready>, outcomes: &mut Outcomes) -> Vec<Ours> {
         let claims =
-            join_all(ready.iter().map(|ready| self.receipts.claim(&ready.job, &ready.lead.lead_owner))).await;
+            join_all(ready.iter().map(|ready| self.receipts.claim(&ready.job, Some(&ready.lead.lead_owner))))
+                .await;
         let mut ours = Vec::new();
         for (ready, claimed) in ready.into_iter().zip(claims) {
             let disposition = match claimed {
@@ -271,6 +272,20 @@ impl Notify {
         };
         match self.recorder.record(Some(job.lead_id.clone()), happened).await {
             Ok(()) => Disposition::Done,
+            Err(fault) => storage_failed(&job.lead_id, &fault),
+        }
+    }
+
+    /// Makes a dead letter of an alert that cannot even be tried.
+    async fn give_up(&self, job: AlertJob, fault: Fault) -> Disposition {
+        let given_up = match self.receipts.claim(&job, None).await {
+            Ok(Claimed::Ours(claim)) => self.receipts.conclude(claim, Attempt::Failed(fault.code)).await,
+            Ok(Claimed::Sent) => return self.sent_before(&job).await,
+            Ok(Claimed::Busy(left)) => return Disposition::Retry(left),
+            Err(fault) => Err(fault),
+        };
+        match given_up {
+            Ok(receipt) => self.dead(Some(job.lead_id), Some(job.channel), fault, receipt.attempts).await,
             Err(fault) => storage_failed(&job.lead_id, &fault),
         }
     }

@@ -7,7 +7,7 @@ use lead::slack::{DIGEST_LEADS, digest, message, plain_message};
 
 use super::{Notify, Ours, Outcomes, Pace, Ready, Verdict};
 use crate::{
-    Channel, Code, Fault,
+    Code, Fault,
     job::AlertJob,
     ports::{Disposition, MAX_DELAY, Slack, SlackAnswer, SlackError},
 };
@@ -23,7 +23,7 @@ impl Notify {
         let Some((slack, pace)) = &self.slack else {
             return join_all(jobs.into_iter().map(|(index, job)| async move {
                 let fault = Fault::new(Code::SlackNotConfigured, "no Slack webhook URL is configured");
-                (index, self.dead(Some(job.lead_id), Some(Channel::Slack), fault, 1).await)
+                (index, self.give_up(job, fault).await)
             }))
             .await;
         };

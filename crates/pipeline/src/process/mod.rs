@@ -128,45 +128,52 @@ impl Process {
         found: Result<OwnerDocument, NoOwner>,
     ) -> Result<EnrichedLead, Stop> {
         let key = keys::enriched(&self.settings.target_prefix, &job.lead_id);
-        let before = self.objects.get(&key).await?;
-        let before = before.and_then(|object| serde_json::from_slice::<EnrichedLead>(&object.body).ok());
-        let (owner, mut code) = match found {
+        let (owner, code) = match found {
             Ok(document) => (Ok(document), None),
             Err(no_owner) => (Err(no_owner.status), Some(no_owner.code)),
         };
-        let mut lead = EnrichedLead::new(created, owner, received_at, self.recorder.clock.now());
-        code = code.or(match lead.owner_status {
+        let found = EnrichedLead::new(created, owner, received_at, self.recorder.clock.now());
+        let code = code.or(match found.owner_status {
             lead::OwnerStatus::Mismatch => Some(Code::OwnerMismatch),
             lead::OwnerStatus::Missing => Some(Code::OwnerMissing),
             _ => None,
         });
         let recheck = matches!(job.cause, Cause::Recheck { .. });
-        if let Some(before) = before
-            && !lead.has_owner()
-            && (before.has_owner() || recheck)
-        {
-            if recheck {
-                let message =
-                    format!("still without an owner: {}", lead.owner_status.as_str().replace('_', " "));
-                recorder::line(
-                    Function::LeadProcessor,
-                    Level::Info,
-                    &message,
-                    Some(job.lead_id.as_str()),
-                    code.map(Code::as_str),
-                );
-                return Ok(before);
+        let (lead, code) = loop {
+            let before = self.objects.get(&key).await?;
+            let when = match &before {
+                Some(object) => When::Unchanged(object.version.clone()),
+                None => When::Absent,
+            };
+            let before = before.and_then(|object| serde_json::from_slice::<EnrichedLead>(&object.body).ok());
+            let (lead, code) = match before {
+                Some(before) if recheck && !found.has_owner() => {
+                    let message =
+                        format!("still without an owner: {}", found.owner_status.as_str().replace('_', " "));
+                    recorder::line(
+                        Function::LeadProcessor,
+                        Level::Info,
+                        &message,
+                        Some(job.lead_id.as_str()),
+                        code.map(Code::as_str),
+                    );
+                    return Ok(before);
+                }
+                Some(before) if before.has_owner() && !found.has_owner() => (before, None),
+                _ => (found.clone(), code),
+            };
+            let body = serde_json::to_vec_pretty(&lead).map_err(|e| {
+                Fault::new(Code::Internal, format!("{} cannot be written as JSON: {e}", job.lead_id))
+            })?;
+            match self.objects.put(&key, body.into(), when).await {
+                Ok(_) => break (lead, code),
+                // Another worker has written it since, and may have found an owner: look again.
+                Err(PutError::Precondition) => {}
+                Err(PutError::Fault(fault)) => return Err(fault.into()),
             }
-            (lead, code) = (before, None);
-        }
-        let body = serde_json::to_vec_pretty(&lead).map_err(|e| {
-            Fault::new(Code::Internal, format!("{} cannot be written as JSON: {e}", job.lead_id))
-        })?;
-        if let Err(PutError::Fault(fault)) = self.objects.put(&key, body.into(), When::Always).await {
-            return Err(fault.into());
-        }
+        };
         let (name, owner) = (lead.display_name.clone(), lead.lead_owner.clone());
-        let happened = if recheck {
+        let happened = if recheck && lead.has_owner() {
             Happened::OwnerFound { name, owner }
         } else {
             Happened::Enriched { name, owner, owner_status: lead.owner_status, code }

@@ -49,7 +49,7 @@ async fn what_is_old_goes_and_open_leads_and_objects_stay() {
     store.accept(event(&*bench.clock, 2_000)).await.unwrap();
     store.append(notified(2_000)).await.unwrap();
     let pruned = store.prune(&Retention::default()).await.unwrap();
-    let expected = Pruned { logs: 0, journal: 2 * 1_499, progress: 1_499, receipts: 1, minutes: 1 };
+    let expected = Pruned { logs: 0, journal: 2 * 1_499, leads: 1_499, receipts: 1, minutes: 1 };
     assert_eq!(pruned, expected);
     assert_eq!(store.open_leads(9).await.unwrap()[0].lead, lead(700));
     assert_eq!(store.of_lead(&lead(700)).await.unwrap().len(), 1);

@@ -1,0 +1,44 @@
+//! The console with a clock that panics after a while: for the test that a bug gives the terminal back.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use console::{tui, wiring};
+use embedded::{Options, Store, SystemClock};
+use lead::Timestamp;
+use pipeline::{Settings, ports::Clock};
+
+/// How often the time can be asked for before it breaks: some seconds of the console's life.
+const READINGS: usize = 200;
+
+struct BreakingClock(AtomicUsize);
+
+#[async_trait]
+impl Clock for BreakingClock {
+    fn now(&self) -> Timestamp {
+        let readings = self.0.fetch_add(1, Ordering::Relaxed);
+        assert!(readings < READINGS, "the clock broke on purpose");
+        SystemClock.now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        SystemClock.sleep(duration).await;
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let folder = std::env::args().nth(1).unwrap_or_default();
+    let store = Store::open(Path::new(&folder), Options { create: true, ..Options::default() })?;
+    let mut ops = wiring::view(&store, Arc::new(Settings::default()), ops::Access::Full);
+    ops.recorder.clock = Arc::new(BreakingClock(AtomicUsize::new(0)));
+    let banner = tui::Banner { name: "breaking".to_owned(), place: folder, read_only: false, note: None };
+    tui::run(Arc::new(ops), banner).await
+}
