@@ -91,27 +91,34 @@ impl<K> Default for List<K> {
 impl<K: Clone + PartialEq> List<K> {
     /// Finds the row again among the present ones, or the one that took its place; `visible` rows are
     /// in sight. The row stays at its height on the screen as far as possible.
-    pub fn settle(&mut self, keys: &[K], visible: usize) {
-        let before = self.index;
+    pub fn settle<'a>(&mut self, mut keys: impl ExactSizeIterator<Item = &'a K> + Clone, visible: usize)
+    where
+        K: 'a,
+    {
+        let (before, rows) = (self.index, keys.len());
         self.index = match &self.selected {
             None => 0,
             Some(selected) => keys
-                .iter()
+                .clone()
                 .position(|key| key == selected)
-                .unwrap_or_else(|| before.min(keys.len().saturating_sub(1))),
+                .unwrap_or_else(|| before.min(rows.saturating_sub(1))),
         };
         if self.selected.is_some() {
-            self.selected = keys.get(self.index).cloned();
+            self.selected = keys.nth(self.index).cloned();
         }
         self.top = (self.top + self.index).saturating_sub(before);
-        self.show(keys.len(), visible);
+        self.show(rows, visible);
     }
 
     /// Moves the cursor to a row. The first one lets go of it: the newest is shown from then on.
-    pub fn go(&mut self, index: usize, keys: &[K], visible: usize) {
-        self.index = index.min(keys.len().saturating_sub(1));
-        self.selected = if index == 0 { None } else { keys.get(self.index).cloned() };
-        self.show(keys.len(), visible);
+    pub fn go<'a>(&mut self, index: usize, mut keys: impl ExactSizeIterator<Item = &'a K>, visible: usize)
+    where
+        K: 'a,
+    {
+        let rows = keys.len();
+        self.index = index.min(rows.saturating_sub(1));
+        self.selected = if index == 0 { None } else { keys.nth(self.index).cloned() };
+        self.show(rows, visible);
     }
 
     fn show(&mut self, rows: usize, visible: usize) {

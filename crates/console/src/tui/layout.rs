@@ -151,8 +151,8 @@ pub fn inside(shape: Shape, area: Area) -> Area {
 pub fn dead_rows(inside: u16) -> (u16, u16) {
     let about = match inside {
         0..6 => 0,
-        6..10 => inside / 2,
-        _ => (inside * 2 / 5).clamp(5, 10),
+        6..16 => inside * 3 / 5,
+        _ => (inside * 2 / 5).clamp(9, 12),
     };
     (inside - about, about)
 }
@@ -167,20 +167,18 @@ impl Layout {
         })
     }
 
-    /// Where a window with a text is: over the body, with a margin where there is room.
+    /// Where a window with a text is: all over the panels, so that nothing of them distracts.
     pub fn window(&self) -> Area {
-        let body = self.body;
-        let (x, y) = match self.shape {
-            Shape::Single | Shape::TooSmall => (0, 0),
-            Shape::Stack => (1, 1),
-            Shape::Grid => (body.width / 20, body.height / 16),
-        };
-        Area { x: body.x + x, y: body.y + y, width: body.width - 2 * x, height: body.height - 2 * y }
+        self.body
     }
 
     /// Where a question with so many lines is: in the middle, no larger than it must be.
     pub fn question(&self, columns: usize, lines: usize) -> Area {
-        let body = self.body;
+        let body = match self.shape {
+            // Where there is little room, a question may have all of it but the keys.
+            Shape::Single => Area { y: 0, height: self.hints.y, ..self.body },
+            _ => self.body,
+        };
         let fit = |wanted: usize, most: u16| u16::try_from(wanted).map_or(most, |wanted| wanted.min(most));
         let width = fit(columns + 4, body.width);
         // The frame, an empty line, and the answers.

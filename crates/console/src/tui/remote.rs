@@ -176,12 +176,11 @@ impl<T> Remote<T> {
 }
 
 impl Failure {
-    /// `LO403 the disk is gone, again in 0:04`.
+    /// `again in 0:04: LO403 the disk is gone`. The wait comes first, as the end may be cut.
     pub fn line(&self, now: Timestamp, asking: bool) -> String {
-        let wait = since(self.retry_at, now);
-        match (asking, wait) {
-            (true, _) | (_, 0) => format!("{}; asking again", self.trouble),
-            _ => format!("{}; again in {}", self.trouble, countdown(wait)),
+        match (asking, since(self.retry_at, now)) {
+            (true, _) | (_, 0) => format!("asking again: {}", self.trouble),
+            (false, wait) => format!("again in {}: {}", countdown(wait), self.trouble),
         }
     }
 }

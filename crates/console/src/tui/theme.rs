@@ -59,6 +59,13 @@ impl Theme {
         if self.colours { style.fg(Color::Reset) } else { style }
     }
 
+    /// Laid over what a question stands before.
+    pub fn behind(&self) -> Style {
+        let style =
+            Style::new().add_modifier(Modifier::DIM).remove_modifier(Modifier::BOLD | Modifier::REVERSED);
+        if self.colours { style.fg(Color::Reset) } else { style }
+    }
+
     /// Badges: the one thing that is never to be overlooked.
     pub fn badge(&self) -> Style {
         self.style(Role::Warn).add_modifier(Modifier::REVERSED | Modifier::BOLD)

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
-use ops::{DeadRow, Resent};
+use ops::{DeadRow, LeadRow, PendingRow, Resent};
 use pipeline::{Code, Fault, ports::LogLine};
 
 use super::{
@@ -14,7 +14,6 @@ use super::{
     layout::{Shape, inside},
     msg::{Act, Answer, Cmd, Event, Msg, Progress, Query, Reply, Step},
     remote::{Remote, Trouble},
-    text::width,
     theme::Role,
 };
 
@@ -142,16 +141,16 @@ fn move_cursor(app: &mut App, action: Action) {
             return match app.focus {
                 Panel::Logs => app.logs.go(rows, visible),
                 Panel::Pending => {
-                    let keys = pending_keys(app);
-                    app.pending_list.go(moved(app.pending_list.index, rows), &keys, visible);
+                    let to = moved(app.pending_list.index, rows);
+                    app.pending_list.go(to, pending_keys(&app.pending), visible);
                 }
                 Panel::Dead => {
-                    let keys = dead_keys(app);
-                    app.dead_list.go(moved(app.dead_list.index, rows), &keys, visible);
+                    let to = moved(app.dead_list.index, rows);
+                    app.dead_list.go(to, dead_keys(&app.dead), visible);
                 }
                 Panel::Leads => {
-                    let keys = lead_keys(app);
-                    app.leads_list.go(moved(app.leads_list.index, rows), &keys, visible);
+                    let to = moved(app.leads_list.index, rows);
+                    app.leads_list.go(to, lead_keys(&app.leads), visible);
                 }
             };
         }
@@ -265,7 +264,7 @@ fn ask_redrive(app: &mut App, letters: Vec<DeadRow>) {
     let mut lines = match letters.as_slice() {
         [row] => vec![
             (Role::Strong, doc::name_of(row)),
-            (Role::Base, format!("{}  {}", row.letter.code, row.letter.reason)),
+            (Role::Base, format!("{} {} {}", row.letter.code, app.glyphs.dot, row.letter.reason)),
             (Role::Dim, row.letter.code.remedy().to_owned()),
         ],
         rows => kinds(rows),
@@ -600,30 +599,23 @@ fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
 
 // === Cursors ===
 
-fn pending_keys(app: &App) -> Vec<LeadId> {
-    app.pending.get().into_iter().flatten().map(|row| row.lead_id.clone()).collect()
+fn pending_keys(pending: &Remote<Vec<PendingRow>>) -> impl ExactSizeIterator<Item = &LeadId> + Clone {
+    pending.get().map_or(&[][..], Vec::as_slice).iter().map(|row| &row.lead_id)
 }
 
-fn dead_keys(app: &App) -> Vec<String> {
-    app.dead.get().map_or_else(Vec::new, |(rows, _)| rows.iter().map(|row| row.letter.id.clone()).collect())
+fn dead_keys(dead: &Remote<(Vec<DeadRow>, u64)>) -> impl ExactSizeIterator<Item = &String> + Clone {
+    dead.get().map_or(&[][..], |(rows, _)| rows.as_slice()).iter().map(|row| &row.letter.id)
 }
 
-fn lead_keys(app: &App) -> Vec<LeadId> {
-    app.leads.get().into_iter().flatten().map(|row| row.lead.lead_id.clone()).collect()
+fn lead_keys(leads: &Remote<Vec<LeadRow>>) -> impl ExactSizeIterator<Item = &LeadId> + Clone {
+    leads.get().map_or(&[][..], Vec::as_slice).iter().map(|row| &row.lead.lead_id)
 }
 
 /// Puts every cursor back on its row.
 fn settle(app: &mut App) {
     let layout = app.layout();
-    let (pending, dead, leads) = (pending_keys(app), dead_keys(app), lead_keys(app));
-    app.pending_list.settle(&pending, layout.visible(Panel::Pending));
-    app.dead_list.settle(&dead, layout.visible(Panel::Dead));
-    app.leads_list.settle(&leads, layout.visible(Panel::Leads));
+    app.pending_list.settle(pending_keys(&app.pending), layout.visible(Panel::Pending));
+    app.dead_list.settle(dead_keys(&app.dead), layout.visible(Panel::Dead));
+    app.leads_list.settle(lead_keys(&app.leads), layout.visible(Panel::Leads));
     app.logs.settle(layout.visible(Panel::Logs));
-}
-
-/// How many columns a question needs, before it is wrapped.
-pub fn columns(question: &Confirm) -> usize {
-    let lines = question.lines.iter().map(|(_, line)| width(line));
-    lines.chain([width(&question.title) + 4, 44]).max().unwrap_or(0).min(64)
 }

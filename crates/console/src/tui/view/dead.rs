@@ -95,7 +95,7 @@ fn about_selected(pen: &mut Pen<'_>, app: &App, area: Area, loaded: usize) {
     );
     room = room.saturating_sub(remedy.len());
     for (role, text, most) in [
-        (Role::Base, letter.code.cause().to_owned(), room.saturating_sub(1).clamp(1, 3)),
+        (Role::Base, letter.code.cause().to_owned(), 3),
         (Role::Dim, letter.reason.clone(), 2),
         (Role::Dim, history(app, row), 1),
     ] {

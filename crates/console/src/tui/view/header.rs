@@ -116,15 +116,16 @@ fn number(role_if_any: Role, glyph: &str, number: u64, what: &str) -> Line {
 fn groups(pen: &mut Pen<'_>, area: Area, groups: Vec<Line>) {
     let mut line: Line = vec![(Role::Base, " ".to_owned())];
     let mut used = 1;
+    let gap = if area.width < 60 { 2 } else { 3 };
     for group in groups {
         let needed: usize = group.iter().map(|(_, text)| width(text)).sum();
         if used + needed > usize::from(area.width) {
             line.push((Role::Dim, pen.glyphs.ellipsis.to_owned()));
             break;
         }
-        used += needed + 3;
+        used += needed + gap;
         line.extend(group);
-        line.push((Role::Base, "   ".to_owned()));
+        line.push((Role::Base, " ".repeat(gap)));
     }
     pen.line(area, &line);
 }
@@ -133,13 +134,16 @@ fn vitals(pen: &mut Pen<'_>, app: &App, area: Area, with_day: bool) {
     let Some(status) = app.status.get() else { return };
     let glyphs = pen.glyphs;
     let dead = status.queues.delay.dead + status.queues.notification.dead;
+    let narrow = area.width < 60;
+    let (waiting, working, late) =
+        if narrow { ("wait", "work", "late") } else { ("waiting", "in work", "overdue") };
     let mut shown = vec![
-        number(Role::Strong, "", status.pending, "waiting"),
-        number(Role::Strong, "", status.processing, "in work"),
-        number(Role::Alarm, glyphs.overdue, status.overdue, "overdue"),
+        number(Role::Strong, "", status.pending, waiting),
+        number(Role::Strong, "", status.processing, working),
+        number(Role::Alarm, glyphs.overdue, status.overdue, late),
         number(Role::Alarm, glyphs.bad, dead, "dead"),
     ];
-    if let (Some(oldest), true) = (status.oldest_dead_seconds, area.width >= 60)
+    if let (Some(oldest), true) = (status.oldest_dead_seconds, !narrow)
         && dead > 0
         && let Some(last) = shown.last_mut()
     {
@@ -187,7 +191,7 @@ fn day(pen: &mut Pen<'_>, app: &App, area: Area) {
 /// Accepted and told, minute by minute.
 fn minutes(pen: &mut Pen<'_>, app: &App, area: Area) {
     let Some(minutes) = app.minutes.get() else { return };
-    let columns = usize::from((area.width - 50) / 2).min(60);
+    let columns = usize::from((area.width - 52) / 2).min(60);
     let mut line: Line = vec![(Role::Base, " ".to_owned())];
     let accepted: Vec<u64> = minutes.iter().map(|minute| minute.accepted).collect();
     let notified: Vec<u64> = minutes.iter().map(|minute| minute.notified).collect();

@@ -1,6 +1,6 @@
 //! Enriched leads, the newest first: whose they are, and whether somebody has been told.
 
-use ops::{LeadRow, Notification};
+use ops::LeadRow;
 use pipeline::Channel;
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::tui::{
     app::{App, Panel},
-    doc::delivery_mark,
+    doc::{Line, delivery_mark},
     format::{age, since},
     layout::Area,
     text::Glyphs,
@@ -21,8 +21,10 @@ const WIDE: usize = 60;
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, area: Area) {
     let leads = app.leads.get().map_or(&[][..], Vec::as_slice);
-    let mut state =
-        vec![(Role::Dim, if leads.is_empty() { String::new() } else { "newest first".to_owned() })];
+    let mut state: Line = Vec::new();
+    if !leads.is_empty() {
+        state.push((Role::Dim, "newest first".to_owned()));
+    }
     state.extend(separated(condition_of(&app.leads, app.now, pen.glyphs)));
     let inside = pen.panel(app, Panel::Leads, area, state);
     let empty = leads.is_empty().then_some("No lead has been enriched yet.");
@@ -30,9 +32,9 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, area: Area) {
 
     let columns = usize::from(inside.width);
     let channels = channels(app);
-    let named = channels.len() == 1 || columns >= WIDE;
-    let told: usize = channels.iter().map(|channel| 3 + label(*channel, named).len()).sum();
-    let time = 7;
+    let labels: Vec<&str> = channels.iter().map(|channel| label(*channel, columns, channels.len())).collect();
+    let told: usize = labels.iter().map(|label| if label.is_empty() { 2 } else { 3 + label.len() }).sum();
+    let time = 6;
     let rest = columns.saturating_sub(time + 1 + told);
     let (name, owner, funnel) = match columns {
         WIDE.. => (rest * 4 / 10, rest * 3 / 10, rest - rest * 4 / 10 - rest * 3 / 10),
@@ -61,9 +63,12 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, area: Area) {
         if funnel > 0 {
             line = line.text(Role::Dim, &lead.funnel, funnel.saturating_sub(1)).gap(1);
         }
-        for channel in &channels {
-            let (role, glyph, text) = delivered(row, *channel, named, pen.glyphs);
-            line = line.glyphs(role, glyph).gap(1).text(role, &text, label(*channel, named).len() + 1);
+        for (channel, label) in channels.iter().zip(&labels) {
+            let (role, glyph) = delivered(row, *channel, pen.glyphs);
+            line = line.glyphs(role, glyph).gap(1);
+            if !label.is_empty() {
+                line = line.text(role, label, label.len() + 1);
+            }
         }
         let line = line.line;
         pen.line(area, &line);
@@ -83,28 +88,20 @@ fn channels(app: &App) -> Vec<Channel> {
     channels
 }
 
-fn label(channel: Channel, named: bool) -> &'static str {
-    match (channel, named) {
-        (channel, true) => channel.label(),
-        (Channel::Slack, false) => "S",
-        (Channel::Email, false) => "E",
+/// The only channel needs no name where there is little room.
+fn label(channel: Channel, columns: usize, channels: usize) -> &'static str {
+    match (channel, columns) {
+        (channel, WIDE..) => channel.label(),
+        _ if channels == 1 => "",
+        (Channel::Slack, _) => "S",
+        (Channel::Email, _) => "E",
     }
 }
 
-/// The latest alert of a lead on a channel.
-fn delivered(
-    row: &LeadRow,
-    channel: Channel,
-    named: bool,
-    glyphs: &'static Glyphs,
-) -> (Role, &'static str, String) {
-    let latest: Option<&Notification> = row.notifications.iter().rfind(|n| n.channel == channel);
-    match latest {
-        None => (Role::Dim, glyphs.dot, String::new()),
-        Some(notification) => {
-            let (role, glyph) = delivery_mark(notification, glyphs);
-            // A name in green on every row would say nothing louder than it has to.
-            (role, glyph, label(channel, named).to_owned())
-        }
+/// The mark of a lead's latest alert on a channel.
+fn delivered(row: &LeadRow, channel: Channel, glyphs: &'static Glyphs) -> (Role, &'static str) {
+    match row.notifications.iter().rfind(|notification| notification.channel == channel) {
+        None => (Role::Dim, glyphs.dot),
+        Some(notification) => delivery_mark(notification, glyphs),
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, area: Area) {
     }
     state.extend(separated(condition_of(&app.pending, app.now, pen.glyphs)));
     let inside = pen.panel(app, Panel::Pending, area, state);
-    let empty = pending.is_empty().then_some("Nobody waits: every accepted lead has come to its end.");
+    let empty = pending.is_empty().then_some("No lead is waiting.");
     let inside = pen.condition(&app.pending, inside, app.now, empty);
 
     let columns = usize::from(inside.width);

@@ -50,7 +50,9 @@ impl Pen<'_> {
         let mut x = area.x;
         for (role, text) in pieces {
             let left = usize::from(area.right().saturating_sub(x));
-            x = self.buffer.set_stringn(x, area.y, text, left, self.theme.style(*role)).0;
+            // Whatever a frame has left there must not shine through.
+            let style = Style::reset().patch(self.theme.style(*role));
+            x = self.buffer.set_stringn(x, area.y, text, left, style).0;
         }
     }
 
@@ -61,7 +63,17 @@ impl Pen<'_> {
 
     /// Empties an area.
     pub(super) fn clear(&mut self, area: Area) {
-        Clear.render(rect(self.buffer, area), self.buffer);
+        let area = rect(self.buffer, area);
+        // A wide letter that reaches into the area would swallow its first column.
+        if let Some(x) = area.x.checked_sub(1) {
+            for y in area.y..area.bottom() {
+                let cell = &mut self.buffer[(x, y)];
+                if width(cell.symbol()) > 1 {
+                    cell.set_symbol(" ");
+                }
+            }
+        }
+        Clear.render(area, self.buffer);
     }
 
     /// Draws a frame.

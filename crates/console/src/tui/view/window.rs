@@ -8,8 +8,11 @@ use crate::tui::{
     layout::{Area, Layout, Shape, inside},
     text::width,
     theme::Role,
-    update::columns,
 };
+
+/// The narrowest and the widest question, in columns of text.
+const NARROWEST: usize = 44;
+const WIDEST: usize = 64;
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, open: &Open, layout: &Layout) {
     match &open.window {
@@ -54,7 +57,9 @@ fn text(pen: &mut Pen<'_>, app: &App, window: &Window, scroll: usize, layout: &L
 
 fn question(pen: &mut Pen<'_>, confirm: &Confirm, layout: &Layout) {
     let most = usize::from(layout.body.width).saturating_sub(4).max(1);
-    let columns = columns(confirm).min(most);
+    let wanted = confirm.lines.iter().map(|(_, text)| text).chain([&confirm.title]);
+    let wanted = wanted.map(|text| width(&pen.glyphs.safe(text)) + 4).max().unwrap_or(0);
+    let columns = wanted.clamp(NARROWEST, WIDEST).min(most);
     let mut lines: Vec<Line> = Vec::new();
     for (role, text) in &confirm.lines {
         // Counted rows keep their columns.
@@ -64,6 +69,8 @@ fn question(pen: &mut Pen<'_>, confirm: &Confirm, layout: &Layout) {
             lines.push(vec![(*role, format!("{}{line}", " ".repeat(indent)))]);
         }
     }
+    // What lies behind steps back.
+    pen.style(layout.body, pen.theme.behind());
     let area = layout.question(columns, lines.len());
     pen.clear(area);
     pen.frame(area, Role::Accent);
@@ -71,8 +78,11 @@ fn question(pen: &mut Pen<'_>, confirm: &Confirm, layout: &Layout) {
     let inner = Area { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let title = pen.glyphs.fit(&confirm.title, usize::from(inner.width).saturating_sub(2));
     pen.line(Area { y: area.y, height: 1, ..inner }, &[(Role::Accent, format!(" {title} "))]);
-    // The answers are never pushed out.
-    let room = usize::from(inner.height).saturating_sub(2);
+    // The answers are never pushed out; what could be read elsewhere goes first.
+    let room = usize::from(inner.height).saturating_sub(1);
+    if lines.len() > room {
+        lines.retain(|line| line.iter().any(|(role, text)| *role != Role::Dim && !text.is_empty()));
+    }
     if lines.len() > room {
         lines.truncate(room);
         if let Some(last) = lines.last_mut() {
