@@ -61,6 +61,8 @@ pub(super) enum Purpose {
 /// What is under the file's name.
 enum Found {
     Nothing,
+    /// A file without anything in it, as a disk that was full leaves of a copy.
+    Empty,
     Ours,
 }
 
@@ -83,7 +85,8 @@ impl DbFile {
                 make_folder(dir)?;
                 file.create()?;
             }
-            Found::Nothing => {
+            Found::Empty if create => file.fill(&file.path).map_err(|trouble| file.fault(trouble))?,
+            Found::Nothing | Found::Empty => {
                 return Err(Fault::new(Code::NoPipeline, format!("{} does not exist", file.path.display())));
             }
         }
@@ -188,9 +191,8 @@ impl DbFile {
         if meta.is_dir() {
             return Err(Fault::new(Code::FolderUnusable, self.says("it is a folder")));
         }
-        // What a start that was cut short leaves behind.
         if meta.len() == 0 {
-            return Ok(Found::Nothing);
+            return Ok(Found::Empty);
         }
         if read < header.len() || !header.starts_with(b"SQLite format 3\0") {
             return damaged("it is no SQLite database");
@@ -238,27 +240,38 @@ impl DbFile {
         }
     }
 
+    /// Makes the file beside its place and puts it there when it is complete: nobody ever sees half of
+    /// it, and of several who do this at once, one wins.
     fn create(&self) -> Result<(), Fault> {
-        // Leads are people: nobody else on the machine may read them.
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&self.path).map_err(|error| {
+        let io = |error: io::Error| {
             let code = match error.kind() {
                 io::ErrorKind::StorageFull => Code::StorageFull,
                 _ => Code::FolderUnusable,
             };
             Fault::new(code, self.says(&error.to_string()))
-        })?;
-        let create = || -> Result<(), Trouble> {
-            let mut conn = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-            // Only takes in an empty file, and shows once there is a table.
-            conn.pragma_update(None, "auto_vacuum", "incremental")?;
-            schema::create(&mut conn)?;
-            self.expect(&conn, "auto_vacuum", "2")
         };
-        create().map_err(|trouble| self.fault(trouble))
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        // Leads are people: nobody else on the machine may read them. That is how it makes files.
+        let draft = tempfile::Builder::new().prefix("leadops-new-").tempfile_in(folder).map_err(io)?;
+        self.fill(draft.path()).map_err(|trouble| self.fault(trouble))?;
+        draft.as_file().sync_all().map_err(io)?;
+        match draft.persist_noclobber(&self.path) {
+            Err(refused) if refused.error.kind() != io::ErrorKind::AlreadyExists => Err(io(refused.error)),
+            // Placed, or somebody else was quicker.
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes an empty file a store.
+    fn fill(&self, path: &Path) -> Result<(), Trouble> {
+        let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut conn = Connection::open_with_flags(path, access)?;
+        // Only takes in an empty file, and shows once there is a table.
+        conn.pragma_update(None, "auto_vacuum", "incremental")?;
+        schema::create(&mut conn)?;
+        self.expect(&conn, "auto_vacuum", "2")?;
+        // Kept in the file. Switching to it later would need the file alone.
+        self.set(&conn, "journal_mode", "wal", "wal")
     }
 
     /// Brings an older file up to the current version.
