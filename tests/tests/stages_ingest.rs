@@ -248,7 +248,9 @@ async fn a_store_that_fails_is_answered_503_so_that_close_sends_again() {
     world.weather.at(1, Call::Accept, Moment::Before, full());
     let outcome = world.deliver(World::event(&lead)).await;
     assert_eq!((outcome.status(), code(&outcome)), (503, Some(Code::NotStored)));
-    assert!(outcome.json().to_string().contains("LO401"), "the cause is named: {}", outcome.json());
+    let Outcome::Refused(fault) = &outcome else { panic!("{outcome:?}") };
+    assert!(fault.what.contains("LO401"), "the log names the cause: {fault}");
+    assert!(!outcome.json().to_string().contains("disk is full"), "the caller learns none of it");
     nothing_is_kept(&world).await;
 
     // Stored, but the confirmation was lost: the retry finds it, and it is one lead still.

@@ -78,17 +78,16 @@ impl Ops {
         let now = self.recorder.clock.now();
         let overdue_after = SignedDuration::try_from(self.settings.overdue_after).unwrap_or_default();
         let day_ago = now - SignedDuration::from_hours(24);
-        let (late, open, delay, notification, minutes, told, dead) = futures_util::try_join!(
-            self.history.count_open(now - overdue_after),
-            self.history.count_open(now),
+        let (overdue, due, open, delay, notification, minutes, told, dead) = futures_util::try_join!(
+            self.history.count_open(Some(now - overdue_after)),
+            self.history.count_open(Some(now)),
+            self.history.count_open(None),
             self.inbox.depth(Queue::Delay),
             self.inbox.depth(Queue::Notification),
             self.history.minutes(day_ago),
             self.history.recent(&[Stage::Notified], Some(day_ago), None, SPEED_SAMPLE),
             self.dead_letters.oldest(),
         )?;
-        let (overdue, _) = late;
-        let (due, pending) = open;
         let mut last_24h = Last24h::default();
         for minute in &minutes {
             last_24h.accepted += minute.accepted;
@@ -101,7 +100,7 @@ impl Ops {
             _ => None,
         });
         Ok(Status {
-            pending,
+            pending: open.saturating_sub(due),
             processing: due.saturating_sub(overdue),
             overdue,
             queues: Queues { delay, notification },

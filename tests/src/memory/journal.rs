@@ -95,15 +95,11 @@ impl History for Memory {
         Ok(open)
     }
 
-    async fn count_open(&self, due: Timestamp) -> Result<(u64, u64), Fault> {
+    async fn count_open(&self, due_before: Option<Timestamp>) -> Result<u64, Fault> {
         let state = self.state();
         let open = state.journal.progress.values().filter(|progress| progress.ended.is_none());
-        Ok(open.fold(
-            (0, 0),
-            |(before, later), progress| {
-                if progress.due_at < due { (before + 1, later) } else { (before, later + 1) }
-            },
-        ))
+        let counted = open.filter(|progress| due_before.is_none_or(|before| progress.due_at < before));
+        Ok(counted.count() as u64)
     }
 
     async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault> {

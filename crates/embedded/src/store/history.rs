@@ -60,14 +60,13 @@ impl History for Store {
         self.read(move |conn| open_leads(conn, limit)).await
     }
 
-    async fn count_open(&self, due: Timestamp) -> Result<(u64, u64), Fault> {
-        let due = units::micros(due);
+    async fn count_open(&self, due_before: Option<Timestamp>) -> Result<u64, Fault> {
+        let before = due_before.map_or(i64::MAX, units::micros);
         self.read(move |conn| {
             let mut select = conn.prepare_cached(
-                "SELECT count(*) FILTER (WHERE due_at < ?1), count(*) FILTER (WHERE due_at >= ?1) \
-                 FROM lead INDEXED BY lead_open WHERE ended_at IS NULL",
+                "SELECT count(*) FROM lead INDEXED BY lead_open WHERE ended_at IS NULL AND due_at < ?",
             )?;
-            Ok(select.query_row([due], |row| Ok((units::counted(row, 0)?, units::counted(row, 1)?)))?)
+            Ok(select.query_row([before], |row| units::counted(row, 0))?)
         })
         .await
     }

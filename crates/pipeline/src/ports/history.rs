@@ -28,8 +28,8 @@ pub trait History: Send + Sync {
     /// Up to `limit` leads that have not ended, the soonest due first.
     async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault>;
 
-    /// How many leads have not ended and were due before `due`, and how many are due at it or later.
-    async fn count_open(&self, due: Timestamp) -> Result<(u64, u64), Fault>;
+    /// How many leads have not ended: those due before a time, or all of them.
+    async fn count_open(&self, due_before: Option<Timestamp>) -> Result<u64, Fault>;
 
     /// What was counted in each minute since `since`, the oldest first, minutes without anything left out.
     async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault>;
