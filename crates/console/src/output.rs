@@ -15,12 +15,28 @@ pub fn line(text: &str) -> anyhow::Result<()> {
     writeln!(out, "{text}").context("stdout")
 }
 
-/// Writes one JSON document on one line.
+/// Writes one JSON document on one line, harmless to a terminal: what could steer it is escaped.
 ///
 /// # Errors
 /// That of the stream.
 pub fn json<T: Serialize + ?Sized>(value: &T) -> anyhow::Result<()> {
-    line(&serde_json::to_string(value)?)
+    line(&escaped(&serde_json::to_string(value)?))
+}
+
+/// JSON escapes the control characters of ASCII by itself. Those of Latin-1 and the bidirectional and
+/// invisible ones may stand in it as they are; as they can only stand in strings, escaping them changes
+/// no value.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_control() || lead::text::is_formatting(c) {
+            let mut units = [0; 2];
+            escaped.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// Whether an error is only that nobody reads our output any more, as in `leadops leads | head -1`.
@@ -156,6 +172,14 @@ mod tests {
         assert!(!table.contains('\u{1b}'));
         let narrow = layout(&[wide("name"), number("n")], &rows, Some(18));
         assert!(narrow.lines().all(|line| line.width() <= 18) && narrow.contains('…'), "{narrow}");
+    }
+
+    #[test]
+    fn json_is_harmless_and_means_the_same() {
+        let hostile = serde_json::json!({"name": "a\u{9b}2J\u{202e}b\u{1b}[31m\u{e0001}株🚀"});
+        let text = escaped(&hostile.to_string());
+        assert!(!text.chars().any(|c| c.is_control() || lead::text::is_formatting(c)), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), hostile);
     }
 
     #[test]

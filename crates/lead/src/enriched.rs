@@ -91,8 +91,8 @@ impl EnrichedLead {
         Self {
             lead_id: created.lead_id.clone(),
             display_name: created.name(),
-            status_label: text::clean_or(created.status_label.as_deref().unwrap_or_default(), UNKNOWN),
-            date_created: text::clean_or(created.date_created.as_deref().unwrap_or_default(), UNKNOWN),
+            status_label: known(created.status_label.as_deref()),
+            date_created: known(created.date_created.as_deref()),
             lead_email: owner.lead_email.unwrap_or_else(|| UNKNOWN_EMAIL.to_owned()),
             lead_owner: owner.lead_owner.unwrap_or_else(|| UNASSIGNED.to_owned()),
             funnel: owner.funnel.unwrap_or_else(|| UNKNOWN.to_owned()),
@@ -108,6 +108,11 @@ impl EnrichedLead {
     pub fn has_owner(&self) -> bool {
         self.owner_status == OwnerStatus::Assigned
     }
+}
+
+/// A value for people to read, or [`UNKNOWN`].
+fn known(value: Option<&str>) -> String {
+    text::clean_or(&text::shorten(value.unwrap_or_default(), text::VALUE_LIMIT), UNKNOWN)
 }
 
 #[cfg(test)]
@@ -158,6 +163,17 @@ mod tests {
             OwnerDocument::parse(br#"{"lead_id":"lead_a","lead_owner":null,"funnel":"Trade fair"}"#).unwrap();
         let lead = EnrichedLead::new(&created(), Ok(document), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
         assert_eq!((lead.owner_status, lead.funnel.as_str()), (OwnerStatus::Missing, "Trade fair"));
+    }
+
+    #[test]
+    fn no_value_is_longer_than_anybody_reads() {
+        let long = "x".repeat(1024 * 1024);
+        let created =
+            CreatedLead { display_name: long.clone(), status_label: Some(long.clone()), ..created() };
+        let document = format!("{{\"lead_owner\":\"{long}\"}}");
+        let document = OwnerDocument::parse(document.as_bytes()).unwrap();
+        let lead = EnrichedLead::new(&created, Ok(document), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        assert!(serde_json::to_string(&lead).unwrap().len() < 4_000);
     }
 
     #[test]

@@ -99,9 +99,10 @@ impl Incoming {
 }
 
 impl CreatedLead {
-    /// The name for people to read: one clean line, the id where Close sent no name.
+    /// The name for people to read: one clean line of at most [`text::VALUE_LIMIT`] characters, the id
+    /// where Close sent no name.
     pub fn name(&self) -> String {
-        text::clean_or(&self.display_name, self.lead_id.as_str())
+        text::clean_or(&text::shorten(&self.display_name, text::VALUE_LIMIT), self.lead_id.as_str())
     }
 
     /// When the lead was created, where Close sent a readable time.

@@ -35,8 +35,10 @@ impl OwnerDocument {
         let Value::Object(fields) = value else {
             return Err(BrokenOwner("it is JSON, but no object".to_owned()));
         };
-        let field =
-            |name: &str| fields.get(name).and_then(Value::as_str).map(text::clean).filter(|t| !t.is_empty());
+        let field = |name: &str| {
+            let value = fields.get(name).and_then(Value::as_str)?;
+            Some(text::shorten(value, text::VALUE_LIMIT)).filter(|text| !text.is_empty())
+        };
         Ok(Self {
             lead_id: field("lead_id"),
             lead_email: field("lead_email"),

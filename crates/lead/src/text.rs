@@ -52,6 +52,10 @@ pub fn clean_or(text: &str, instead: &str) -> String {
     if cleaned.is_empty() { instead.to_owned() } else { cleaned }
 }
 
+/// The longest value, in characters, that is taken over from an event or an owner document. Nobody reads
+/// more of a name, and a listing of a hundred leads must not hold a hundred megabytes.
+pub const VALUE_LIMIT: usize = 1_000;
+
 /// `text` cleaned and of at most `longest` characters, the last one an ellipsis where it was cut.
 ///
 /// Cuts between grapheme clusters, so that no letter loses its accent and no emoji falls apart.

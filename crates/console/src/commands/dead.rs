@@ -195,17 +195,18 @@ async fn edit(ops: &Ops, letters: &[DeadLetter]) -> anyhow::Result<String> {
 
 async fn export(ops: &Ops, file: Option<&Path>) -> anyhow::Result<()> {
     let exported = ops.actions()?.export().await?;
-    let mut lines = String::new();
-    for (letter, body) in &exported {
+    let rows = exported.iter().map(|(letter, body)| {
         let mut row = serde_json::to_value(letter)?;
         row["body"] = json!(body);
-        lines += &format!("{row}\n");
-    }
+        Ok(row)
+    });
+    let rows: Vec<Value> = rows.collect::<serde_json::Result<_>>()?;
     match file {
-        None => output::line(lines.trim_end()),
+        None => rows.iter().try_for_each(output::json),
         Some(path) => {
+            let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
             fs::write(path, lines).with_context(|| path.display().to_string())?;
-            eprintln!("{} written to {}", counted(exported.len(), "dead letter"), path.display());
+            eprintln!("{} written to {}", counted(rows.len(), "dead letter"), path.display());
             Ok(())
         }
     }

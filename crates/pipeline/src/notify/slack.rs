@@ -151,7 +151,11 @@ fn classify(answer: Result<SlackAnswer, SlackError>) -> Verdict {
         ("rate_limited" | "ratelimited" | "message_limit_exceeded", _) | (_, 429) => {
             Verdict::Wait(answer.retry_after.unwrap_or(UNSAID_WAIT))
         }
-        (_, 200..=299) => Verdict::Sent,
+        // Slack says ok. Others that speak its language say nothing, or something in JSON.
+        ("ok" | "", 200..=299) => Verdict::Sent,
+        (body, 200..=299) if body.starts_with('{') => Verdict::Sent,
+        // A page of something in between: whether Slack has seen the message is open.
+        (_, 200..=299) => again(Code::SlackUnknown, reason, answer.retry_after),
         (_, 401 | 403) => refused(Code::SlackForbidden, false),
         (_, 404) => refused(Code::SlackWebhookGone, false),
         (_, 410) => refused(Code::SlackChannelClosed, false),
@@ -192,7 +196,12 @@ mod tests {
                 "{status} {body}"
             );
         }
-        assert_eq!([verdict(200, "ok"), verdict(204, "")], [Verdict::Sent, Verdict::Sent]);
+        assert_eq!(
+            [verdict(200, "ok"), verdict(204, ""), verdict(200, "{\"ok\":true}")],
+            [const { Verdict::Sent }; 3]
+        );
+        let page = verdict(200, "<html>Sign in to the guest network");
+        assert!(matches!(page, Verdict::Again { code: Code::SlackUnknown, .. }));
     }
 
     #[test]

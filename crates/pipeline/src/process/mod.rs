@@ -8,7 +8,7 @@ mod lookup;
 
 use std::{sync::Arc, time::Duration};
 
-use lead::{CreatedLead, EnrichedLead, Incoming, OwnerDocument, Timestamp, keys};
+use lead::{CreatedLead, EnrichedLead, Incoming, OwnerDocument, Timestamp, keys, text};
 
 use crate::{
     Code, Fault, Function, Happened, Recorder, Settings,
@@ -172,7 +172,7 @@ impl Process {
                 Err(PutError::Fault(fault)) => return Err(fault.into()),
             }
         };
-        let (name, owner) = (lead.display_name.clone(), lead.lead_owner.clone());
+        let (name, owner) = (text::shorten(&lead.display_name, 200), text::shorten(&lead.lead_owner, 200));
         let happened = if recheck && lead.has_owner() {
             Happened::OwnerFound { name, owner }
         } else {
