@@ -357,6 +357,19 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_documents_every_setting_with_its_default() {
+        let readme = include_str!("../../../README.md");
+        for setting in SETTINGS {
+            let row = readme
+                .lines()
+                .find(|line| line.starts_with('|') && line.contains(&format!("`{}`", setting.name)));
+            let row = row.unwrap_or_else(|| panic!("{} is not in the README", setting.name));
+            let default = setting.default.unwrap_or_default();
+            assert!(default.is_empty() || row.contains(&format!("`{default}`")), "{}: {row}", setting.name);
+        }
+    }
+
+    #[test]
     fn mistakes_in_the_file_are_named() {
         for (file, part) in [
             ("delay_seconds = ", "line 1"),

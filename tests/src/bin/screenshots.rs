@@ -1,5 +1,5 @@
-//! Makes `screenshots/` from the real console: `cargo run --release -p tests --bin screenshots`, after
-//! `cargo build --release`.
+//! Makes `screenshots/` from the real console: `cargo build --workspace && cargo run -p tests --bin
+//! screenshots`.
 //!
 //! Each character is placed by itself, so that a font of another width moves no border.
 
