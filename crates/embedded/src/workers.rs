@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::{Retention, Store};
 
-/// How many leads are processed at the same time.
-const PROCESSING: usize = 16;
+/// How many leads are processed at the same time: enough to get through a burst while the owner
+/// directory takes its time over every answer.
+const PROCESSING: usize = 64;
 /// How many batches of alerts are worked on at the same time: while one waits for its turn on Slack,
 /// the other sends mail.
 const NOTIFYING: usize = 2;

@@ -144,7 +144,7 @@ fn dead(queue: Queue) -> Happened {
 }
 
 /// Puts an adapter to every suite: `conformance!(name, make)`, `make` being an expression that gives a
-/// fresh [`Subject`](crate::conformance::Subject).
+/// fresh `Subject`.
 #[macro_export]
 macro_rules! conformance {
     ($adapter:ident, $make:expr) => {
