@@ -240,6 +240,12 @@ pub struct SendArgs {
     /// The webhook [default: that of the running `leadops up`].
     #[arg(long, value_name = "URL")]
     pub to: Option<String>,
+    /// Say what it would post where, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Without asking; it never asks, as the files are named one by one.
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// How an action is confirmed.

@@ -171,8 +171,7 @@ impl Config {
             .iter()
             .map(|setting| {
                 let found = self.values.get(setting.name);
-                let value =
-                    found.map(|(value, _)| if setting.secret { "(set)".to_owned() } else { value.clone() });
+                let value = found.map(|(value, _)| shown(setting, value));
                 let source = found.map_or_else(|| "unset".to_owned(), |(_, source)| source.to_string());
                 Shown { name: setting.name, value, source, about: setting.about }
             })
@@ -293,6 +292,19 @@ pub struct Place {
     pub data: PathBuf,
     /// Whether the environment refuses actions.
     pub read_only: bool,
+}
+
+/// A value without what nobody may see.
+fn shown(setting: &Setting, value: &str) -> String {
+    if setting.secret {
+        return "(set)".to_owned();
+    }
+    match (setting.name, outbound::OwnersBase::parse(value)) {
+        // Shows itself without a password.
+        ("LOOKUP_BASE_URL", Ok(base)) => base.to_string(),
+        ("LOOKUP_BASE_URL", Err(_)) => "(no valid URL)".to_owned(),
+        _ => value.to_owned(),
+    }
 }
 
 fn folders() -> Option<directories::ProjectDirs> {

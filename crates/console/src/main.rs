@@ -72,7 +72,12 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
     let mut config = Config::load(|name| std::env::var(name).ok())?;
     let place = config.place(data.as_deref(), env.as_deref())?;
+    let looks_only = read_only || place.read_only;
     match &cli.command {
+        Some(Command::Up(_) | Command::Send(_)) if looks_only => {
+            let what = "this environment is read-only, so nothing was done";
+            return Err(Fault::new(Code::ReadOnly, what).into());
+        }
         Some(Command::Up(args)) => return run_up(&mut config, &place, args).await,
         Some(Command::Config) => return setup::config(&config, &place, json),
         Some(Command::Doctor) => return doctor::run(&config, &place, json).await,
@@ -118,15 +123,14 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
     let _lock = store.lock_for_up()?;
     console::logging::start(&store);
     // Listened for before the address is announced: whoever reads it may stop us at once.
-    let (mut terminate, mut interrupt, mut hang_up) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?);
+    // A hang-up is left as it is: ignored under nohup.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let up = up::Up::start(config, &store).await?;
     output::line(&format!("listening on {}", up.webhook))?;
     let end = async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            _ = hang_up.recv() => {}
         }
     };
     up.run_until(end).await?;

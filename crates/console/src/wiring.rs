@@ -76,6 +76,8 @@ pub async fn create(folder: &Path, settings: &Settings) -> Result<Store, Fault> 
     // The stage gives up by itself, with a reason. The queue's own limit is for messages whose worker
     // died each time, and leaves room for a restart or two in between.
     options.delay.max_receives = settings.process_attempts + 2;
+    // Each look at an alert while Slack has asked to wait is a receive.
+    options.notification.max_receives = 100_000;
     Store::open(folder, options)
 }
 

@@ -177,16 +177,15 @@ impl Server {
             }
             return Err(too_large(&format!("{said} bytes")));
         }
-        let (mut parts, mut held): (Vec<Bytes>, Option<OwnedSemaphorePermit>) = (Vec::new(), None);
-        let mut length = 0;
+        // One buffer: a body sent a byte at a time must not cost an allocation a byte.
+        let (mut whole, mut held): (BytesMut, Option<OwnedSemaphorePermit>) = (BytesMut::new(), None);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
                 (Fault::new(Code::EventMalformed, format!("the body broke off: {error}")), 400)
             })?;
             let Ok(part) = frame.into_data() else { continue };
-            length += part.len();
-            if length > BODY_LIMIT {
-                drop((parts, held));
+            if whole.len() + part.len() > BODY_LIMIT {
+                drop((whole, held));
                 discard(body).await;
                 return Err(too_large(&format!("more than {BODY_LIMIT} bytes")));
             }
@@ -198,18 +197,9 @@ impl Server {
                 Some(held) => held.merge(share),
                 None => held = Some(share),
             }
-            parts.push(part);
+            whole.extend_from_slice(&part);
         }
-        let body = match parts.as_mut_slice() {
-            [] => Bytes::new(),
-            [only] => std::mem::take(only),
-            parts => {
-                let mut whole = BytesMut::with_capacity(length);
-                parts.iter().for_each(|part| whole.extend_from_slice(part));
-                whole.freeze()
-            }
-        };
-        Ok((body, held))
+        Ok((whole.freeze(), held))
     }
 }
 

@@ -165,9 +165,26 @@ impl<'a> Loose<'a> {
     }
 }
 
-/// A JSON value; where it cannot be held (a number out of every range, half a surrogate pair), its
-/// JSON text as a string, so that nothing is lost.
+/// How deep a value may be nested. The enriched lead that it becomes part of must be readable again, and
+/// serde_json reads 127 levels.
+const DEEPEST: usize = 100;
+
+/// A JSON value; where it cannot be held (a number out of every range, half a surrogate pair, nested
+/// beyond reading), its JSON text as a string, so that nothing is lost.
 fn value_of(raw: &RawValue) -> Value {
+    // An upper bound: brackets in strings count as well.
+    let mut depth = 0usize;
+    let too_deep = raw.get().bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEEPEST
+    });
+    if too_deep {
+        return raw.get().into();
+    }
     serde_json::from_str(raw.get()).unwrap_or_else(|_| {
         serde_json::from_str::<LossyText>(raw.get()).map_or_else(|_| raw.get().into(), |text| text.0.into())
     })
@@ -272,6 +289,20 @@ mod tests {
         assert!(lead.display_name.starts_with('A') && lead.display_name.ends_with('B'));
         assert_eq!(lead.custom.get("n"), Some(&json!("1e999")));
         assert!(lead.custom.get("s").is_some_and(Value::is_string));
+    }
+
+    #[test]
+    fn a_value_nested_beyond_reading_is_kept_as_text() {
+        for depth in [100, 101, 126, 127, 128, 5_000] {
+            let nested = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+            let body = format!(
+                r#"{{"event":{{"object_type":"lead","action":"created","lead_id":"lead_a","data":{{"custom.x":{nested}}}}}}}"#
+            );
+            let Ok(Incoming::Created(lead)) = Incoming::parse(body.as_bytes()) else { panic!("not created") };
+            let stored = serde_json::to_string(&lead.custom).unwrap();
+            assert!(serde_json::from_str::<BTreeMap<String, Value>>(&stored).is_ok(), "{depth}");
+            assert_eq!(lead.custom.get("x").is_some_and(Value::is_string), depth > DEEPEST);
+        }
     }
 
     #[test]

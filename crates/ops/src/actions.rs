@@ -4,9 +4,10 @@ use std::{ops::ControlFlow, time::Duration};
 
 use lead::{LeadId, keys};
 use pipeline::{
-    Code, Fault, Happened,
+    Code, Entry, Fault, Function, Happened,
     job::{AlertJob, Cause, ProcessJob},
-    ports::{Body, DeadLetter, PutError, Queue, When},
+    ports::{Body, DeadLetter, Level, PutError, Queue, When},
+    recorder,
 };
 use serde_json::json;
 
@@ -62,7 +63,7 @@ impl<'a> Actions<'a> {
         let edited = match &body {
             Body::AsIs => false,
             Body::Edited(body) => {
-                check(letter.queue, body)?;
+                check(letter, body)?;
                 true
             }
         };
@@ -73,7 +74,17 @@ impl<'a> Actions<'a> {
         if !ops.dead_letters.redrive(&letter.id, body).await? {
             return Err(no_such(&letter.id));
         }
-        ops.recorder.write(entry).await
+        self.note(entry).await;
+        Ok(())
+    }
+
+    /// Writes down what has been done. It is done whether or not this succeeds, so a failure is no
+    /// failure of the action.
+    async fn note(&self, entry: Entry) {
+        if let Err(fault) = self.0.recorder.write(entry).await {
+            let message = format!("done, but not in the journal: {}", fault.what);
+            recorder::line(Function::Operator, Level::Warn, &message, None, Some(fault.code.as_str()));
+        }
     }
 
     /// Deletes one dead letter, after keeping a copy. The copy's key.
@@ -95,7 +106,8 @@ impl<'a> Actions<'a> {
             return Err(no_such(id));
         }
         let (queue, by) = (letter.queue, ops.who.clone());
-        ops.recorder.record(letter.lead_id, Happened::Deleted { queue, by, kept: kept.clone() }).await?;
+        let deleted = Happened::Deleted { queue, by, kept: kept.clone() };
+        self.note(ops.recorder.entry(letter.lead_id, deleted)).await;
         Ok(kept)
     }
 
@@ -129,17 +141,23 @@ impl<'a> Actions<'a> {
         let job = ProcessJob { lead_id: lead.clone(), key, not_before: now, cause: Cause::Requeue };
         let entry = ops.recorder.entry(Some(lead.clone()), Happened::Requeued { by: ops.who.clone() });
         ops.outbox.send(Queue::Delay, job.message(now)).await?;
-        ops.recorder.write(entry).await
+        self.note(entry).await;
+        Ok(())
     }
 }
 
-/// Whether a queue's stage could read the body.
-fn check(queue: Queue, body: &str) -> Result<(), Fault> {
-    let readable = match queue {
-        Queue::Delay => ProcessJob::parse(body).map(drop),
-        Queue::Notification => AlertJob::parse(body).map(drop),
+/// Whether the letter's stage could read the body, and would find the same lead in it.
+fn check(letter: &DeadLetter, body: &str) -> Result<(), Fault> {
+    let read = match letter.queue {
+        Queue::Delay => ProcessJob::parse(body).map(|job| job.lead_id),
+        Queue::Notification => AlertJob::parse(body).map(|job| job.lead_id),
     };
-    readable.map_err(|error| {
-        Fault::new(Code::EditRefused, format!("the edited message is not readable: {error}"))
-    })
+    let refused = |what: String| Fault::new(Code::EditRefused, what);
+    let lead = read.map_err(|error| refused(format!("the edited message is not readable: {error}")))?;
+    match &letter.lead_id {
+        Some(before) if *before != lead => {
+            Err(refused(format!("the edited message is about {lead} instead of {before}")))
+        }
+        _ => Ok(()),
+    }
 }

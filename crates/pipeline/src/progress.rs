@@ -107,13 +107,18 @@ impl Progress {
                 progress.told = true;
                 progress.ended = Some((Ended::Notified, entry.at));
             }
-            // A second channel's failure does not undo what the first has told.
-            Happened::Dead { .. } if !matches!(progress.ended, Some((Ended::Notified, _))) => {
+            // A second channel's failure, or a follow-up's, does not undo what has been told.
+            Happened::Dead { .. } if progress.told => {
+                progress.ended = progress.ended.or(Some((Ended::Notified, entry.at)));
+            }
+            Happened::Dead { .. } => {
                 counted = progress.ended.is_none().then_some(Counted::Failed);
                 progress.ended = Some((Ended::Dead, entry.at));
             }
             // A quick worker's end can be written before the operator's entry, whose time is that of
             // the decision: then the lead has ended since.
+            // A lead that has been told stays so, whatever else about it is sent again.
+            Happened::Redriven { .. } if progress.told => {}
             Happened::Redriven { .. } | Happened::Requeued { .. } if !progress.has_ended_since(entry.at) => {
                 progress.due_at = entry.at;
                 progress.ended = None;
@@ -220,6 +225,19 @@ mod tests {
         let (progress, counted) = fold(vec![received(), dead(), redriven]);
         assert_eq!((progress.ended, progress.due_at), (None, at(2)));
         assert_eq!(counted, [Counted::Accepted, Counted::Failed]);
+    }
+
+    #[test]
+    fn what_is_redriven_about_a_told_lead_opens_it_no_more() {
+        let redriven = || Happened::Redriven {
+            queue: Queue::Delay,
+            by: "x".to_owned(),
+            dead_letter: "1".to_owned(),
+            edited: false,
+        };
+        let (progress, counted) = fold(vec![received(), notified(), dead(), redriven(), dead()]);
+        assert!(matches!(progress.ended, Some((Ended::Notified, _))));
+        assert_eq!(counted, [Counted::Accepted, Counted::Notified]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use pipeline::{Code, Fault, signature::Keys};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::act::{counted, listed};
 use crate::{
     cli::SendArgs,
     config::{Config, Place},
@@ -42,6 +43,12 @@ pub async fn run(config: &Config, place: &Place, args: &SendArgs, as_json: bool)
         Some(url) => url.clone(),
         None => running(place).await?,
     };
+    if args.dry_run {
+        let what =
+            format!("post {} to {webhook}: {}", counted(args.files.len(), "file"), listed(&names(args)));
+        eprintln!("would {what}");
+        return Ok(());
+    }
     let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build()?;
     let mut rows = Vec::new();
     for file in &args.files {
@@ -74,6 +81,10 @@ pub async fn run(config: &Config, place: &Place, args: &SendArgs, as_json: bool)
             .into())
         }
     }
+}
+
+fn names(args: &SendArgs) -> Vec<String> {
+    args.files.iter().map(|file| file.display().to_string()).collect()
 }
 
 async fn running(place: &Place) -> Result<String, Fault> {

@@ -30,6 +30,9 @@ pub struct UpConfig {
     pub keep_journal: Duration,
 }
 
+/// Receipts are needed as long as owners are looked for: a hundred times every four hours.
+const LEAST_JOURNAL_DAYS: u64 = 20;
+
 impl UpConfig {
     /// Reads and checks every setting.
     ///
@@ -81,8 +84,8 @@ impl UpConfig {
             },
             slack_burst: small(config, "SLACK_BURST", 1, 30)?,
             mail: mail(config, use_email)?,
-            keep_logs: days(config, "KEEP_LOGS_DAYS")?,
-            keep_journal: days(config, "KEEP_JOURNAL_DAYS")?,
+            keep_logs: days(config, "KEEP_LOGS_DAYS", 1)?,
+            keep_journal: days(config, "KEEP_JOURNAL_DAYS", LEAST_JOURNAL_DAYS)?,
             settings,
         })
     }
@@ -163,8 +166,8 @@ fn small(config: &Config, name: &str, least: u32, most: u32) -> Result<u32, Faul
     Ok(u32::try_from(number).unwrap_or(most))
 }
 
-fn days(config: &Config, name: &str) -> Result<Duration, Fault> {
-    Ok(Duration::from_secs(number(config, name, 1, 3_650)? * 86_400))
+fn days(config: &Config, name: &str, least: u64) -> Result<Duration, Fault> {
+    Ok(Duration::from_secs(number(config, name, least, 3_650)? * 86_400))
 }
 
 fn bad(what: impl Into<String>) -> Fault {

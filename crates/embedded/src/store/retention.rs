@@ -66,6 +66,7 @@ impl Store {
                 .delete_while_any(
                     "DELETE FROM lead WHERE row IN (SELECT row FROM lead \
                      WHERE ended_at IS NOT NULL AND ended_at < ? \
+                     AND id NOT IN (SELECT lead FROM dead_letter WHERE lead IS NOT NULL) \
                      AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.lead = lead.row) LIMIT ?)",
                     before(retention.journal),
                 )

@@ -46,8 +46,9 @@ CREATE INDEX dead_letter_of_queue ON dead_letter (queue, dead_at);
 -- Every lead that anything was ever said of. Rows elsewhere point here by number: leads come in the
 -- order of their numbers, so that what is written about new ones lies together, while their ids are
 -- random and would touch a page each.
+-- AUTOINCREMENT: log lines keep the numbers of leads that are forgotten.
 CREATE TABLE lead (
-    row INTEGER PRIMARY KEY,
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     -- Null while nothing has made the lead known.
     due_at INTEGER,

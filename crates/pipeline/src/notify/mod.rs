@@ -229,6 +229,7 @@ impl Notify {
         if attempt == Attempt::Failed(fault.code) {
             return self.dead(Some(job.lead_id), Some(job.channel), fault, attempts).await;
         }
+        let pause = pause.min(MAX_DELAY);
         let again_at = self.recorder.clock.now() + SignedDuration::try_from(pause).unwrap_or_default();
         let happened = Happened::Retrying {
             queue: Queue::Notification,
@@ -241,7 +242,7 @@ impl Notify {
         if let Err(fault) = self.recorder.record(Some(job.lead_id.clone()), happened).await {
             storage_failed(&job.lead_id, &fault);
         }
-        Disposition::Retry(pause.min(MAX_DELAY))
+        Disposition::Retry(pause)
     }
 
     /// Completes the receipt of an alert that the channel has taken. Between the one and the other lies

@@ -62,8 +62,10 @@ impl Notify {
                 continue;
             }
             let verdict = self.post(slack.as_ref(), pace, &ours).await;
-            if let Verdict::Wait(wait) = verdict {
-                pace.close(self.recorder.clock.now(), wait);
+            if let Verdict::Wait(wait) | Verdict::Again { pause: wait, .. } = &verdict
+                && !wait.is_zero()
+            {
+                pace.close(self.recorder.clock.now(), *wait);
             }
             outcomes.extend(self.conclude(ours, &verdict).await);
         }
@@ -153,17 +155,25 @@ fn classify(answer: Result<SlackAnswer, SlackError>) -> Verdict {
         }
         // Slack says ok. Others that speak its language say nothing, or something in JSON.
         ("ok" | "", 200..=299) => Verdict::Sent,
-        (body, 200..=299) if body.starts_with('{') => Verdict::Sent,
+        (body, 200..=299) if is_consent(body) => Verdict::Sent,
         // A page of something in between: whether Slack has seen the message is open.
         (_, 200..=299) => again(Code::SlackUnknown, reason, answer.retry_after),
         (_, 401 | 403) => refused(Code::SlackForbidden, false),
         (_, 404) => refused(Code::SlackWebhookGone, false),
         (_, 410) => refused(Code::SlackChannelClosed, false),
-        (_, 408) => again(Code::SlackUnavailable, reason, answer.retry_after),
+        // A gateway that gave up waiting: what is behind it may have taken the message.
+        (_, 408 | 502 | 504) => again(Code::SlackUnknown, reason, answer.retry_after),
         (_, 400..=499) => refused(Code::SlackPayloadRefused, true),
         // Server errors, and answers of something that is not Slack.
         _ => again(Code::SlackUnavailable, reason, answer.retry_after),
     }
+}
+
+/// Whether a body in JSON, as other services than Slack answer, speaks of success.
+fn is_consent(body: &str) -> bool {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(body) else { return false };
+    let denied = ["ok", "success"].iter().any(|name| fields.get(*name).is_some_and(|value| value == false));
+    !denied && !fields.contains_key("error")
 }
 
 fn again(code: Code, reason: String, pause: Option<Duration>) -> Verdict {
@@ -200,6 +210,9 @@ mod tests {
             [verdict(200, "ok"), verdict(204, ""), verdict(200, "{\"ok\":true}")],
             [const { Verdict::Sent }; 3]
         );
+        for body in ["{\"ok\":false}", "{\"success\":false}", "{\"error\":\"x\"}"] {
+            assert!(matches!(verdict(200, body), Verdict::Again { .. }), "{body}");
+        }
         let page = verdict(200, "<html>Sign in to the guest network");
         assert!(matches!(page, Verdict::Again { code: Code::SlackUnknown, .. }));
     }
@@ -208,7 +221,7 @@ mod tests {
     fn a_wait_is_kept_and_trouble_is_tried_again() {
         assert_eq!(verdict(429, ""), Verdict::Wait(Duration::from_secs(7)));
         assert_eq!(verdict(200, "rate_limited"), Verdict::Wait(Duration::from_secs(7)));
-        for (status, body) in [(500, "rollup_error"), (503, ""), (302, ""), (408, "")] {
+        for (status, body) in [(500, "rollup_error"), (503, ""), (302, "")] {
             assert!(
                 matches!(verdict(status, body), Verdict::Again { code: Code::SlackUnavailable, pause, .. } if pause.as_secs() == 7),
                 "{status}"
