@@ -8,7 +8,7 @@ use ops::{Access, Ops};
 use pipeline::{
     Channel, Code, Entry, Happened, Progress, Recorder, Settings, Stage,
     alerting::Alerting,
-    ingest::{Ingest, Outcome, Trust, Webhook},
+    ingest::{Ingest, Outcome, Refusals, Trust, Webhook},
     job::{AlertId, AlertJob},
     notify::{Notify, Pace},
     ports::{Clock, DeadLetter, DeadLetters, Delivery, Disposition, History, Inbox, Objects, Outbox, Queue},
@@ -81,6 +81,7 @@ impl World {
             trust: Trust::Anyone,
             intake: store.clone(),
             recorder: recorder.clone(),
+            refusals: Refusals::default(),
         };
         let process = Process {
             settings: settings.clone(),

@@ -182,8 +182,19 @@ async fn a_dead_letter_is_seen_redriven_from_another_process_and_told() {
 
     let (code, line) = world.refused(&["dead", "redrive", id]).await;
     assert!(code == Some(1) && line.contains("LO507"), "{line}");
-    let (_, line) = world.refused(&["dead", "redrive", id, "--yes", "--read-only"]).await;
-    assert!(line.contains("LO501"), "{line}");
+    let file = sample_file("lead_created_01_oauth_app.json");
+    for args in [&["dead", "redrive", id, "--yes"][..], &["send", &file], &["up"]] {
+        let (_, line) = world.refused(&[args, &["--read-only"]].concat()).await;
+        assert!(line.contains("LO501"), "{args:?}: {line}");
+    }
+    // An edit that would take the message away from its lead.
+    let editor = world.folder.path().join("editor");
+    std::fs::write(&editor, format!("#!/bin/sh\nsed -i s/{}/lead_other/ \"$1\"\n", sample.lead_id)).unwrap();
+    std::fs::set_permissions(&editor, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let edit = ["dead", "redrive", id, "--edit", "--yes"];
+    let edited = world.command(&edit).env("EDITOR", &editor).output().await.unwrap();
+    assert!(text(&edited.stderr).contains("LO5") && !edited.status.success(), "{}", text(&edited.stderr));
+    assert!(text(&edited.stdout).contains("LO506"), "{}", text(&edited.stdout));
     assert_eq!(world.json(&["dead", "redrive", "--all", "--dry-run"]).await[0]["result"], "would redrive");
     assert_eq!(world.json(&["dead", "list"]).await.as_array().unwrap().len(), 1);
 

@@ -51,6 +51,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whether the terminal can show lines only.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 /// One line for a failure: with its code and remedy where it is a fault of ours.
 fn line(error: &anyhow::Error) -> String {
     match error.downcast_ref::<Fault>() {
@@ -86,7 +91,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
     let (ops, _store) = wiring::ops(&place, read_only).await?;
     match &cli.command {
-        None if io::stdout().is_terminal() && !json => {
+        None if io::stdout().is_terminal() && !json && !is_dumb() => {
             let read_only = ops.access == ops::Access::ReadOnly;
             let banner = tui::Banner {
                 name: place.name,

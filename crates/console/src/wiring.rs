@@ -9,7 +9,7 @@ use outbound::{HttpOwners, SlackWebhook, SmtpMailer};
 use pipeline::{
     Code, Fault, Recorder, Settings,
     alerting::Alerting,
-    ingest::Ingest,
+    ingest::{Ingest, Refusals},
     notify::{Notify, Pace},
     ports::{Mailer, Objects, PutError, Slack, When},
     process::Process,
@@ -143,6 +143,7 @@ pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
             trust: config.trust,
             intake: ports.clone(),
             recorder: recorder.clone(),
+            refusals: Refusals::default(),
         }),
         process: Arc::new(Process {
             settings: settings.clone(),

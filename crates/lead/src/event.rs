@@ -63,6 +63,7 @@ impl Incoming {
     /// [`Malformed`] where the bytes are no JSON object with an `event` object, or where a
     /// `lead.created` event has no valid lead id.
     pub fn parse(body: &[u8]) -> Result<Self, Malformed> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let body: Body<'_> = object(body)?;
         let event: Event<'_> = object(body.event.get().as_bytes())?;
         let object_type = event.object_type.text().unwrap_or_default();

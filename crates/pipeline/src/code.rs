@@ -189,6 +189,12 @@ codes! {
     ChecksFailed = "LO511",
         "Something that has to be right is not.",
         "Mend what the lines above say, then run `leadops doctor` again.";
+    FileUnusable = "LO512",
+        "A file that was named cannot be read or written.",
+        "Check its path and its permissions.";
+    EditorFailed = "LO513",
+        "The editor could not be started, or ended with an error.",
+        "Set VISUAL or EDITOR to your editor; nothing was changed.";
 
     Usage = "LO901",
         "The command line is not understood.",

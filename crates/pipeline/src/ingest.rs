@@ -4,7 +4,10 @@
 //! Close repeats whatever is not answered 2xx for three days, so an event that is genuine but not ours
 //! to handle is answered with success, and only junk with 400.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use lead::{CreatedLead, Incoming, LeadId, Timestamp, keys, text};
@@ -40,6 +43,26 @@ pub struct Ingest {
     pub intake: Arc<dyn Intake>,
     /// Journal and log.
     pub recorder: Recorder,
+    /// Keeps strangers from filling the log.
+    pub refusals: Refusals,
+}
+
+/// How often each kind of refusal has stood in the log in the present second: once is enough.
+#[derive(Debug, Default)]
+pub struct Refusals(Mutex<HashMap<Code, (i64, u64)>>);
+
+impl Refusals {
+    /// Whether a refusal is to stand in the log, and how many before it did not.
+    fn note(&self, code: Code, now: Timestamp) -> Option<u64> {
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (second, untold) = kinds.entry(code).or_insert((i64::MIN, 0));
+        if *second == now.as_second() {
+            *untold += 1;
+            return None;
+        }
+        *second = now.as_second();
+        Some(std::mem::take(untold))
+    }
 }
 
 /// A request to the webhook.
@@ -101,16 +124,15 @@ impl Ingest {
             Ok(outcome) => outcome,
             Err(fault) => Outcome::Refused(fault),
         };
-        if let Outcome::Refused(fault) = &outcome {
+        if let Outcome::Refused(fault) = &outcome
+            && let Some(untold) = self.refusals.note(fault.code, self.recorder.clock.now())
+        {
             // Storage that fails needs a person; what strangers send does not.
             let level = if outcome.status() == 503 { Level::Error } else { Level::Warn };
-            recorder::line(
-                Function::WebhookIngestion,
-                level,
-                &format!("refused: {}", fault.what),
-                None,
-                Some(fault.code.as_str()),
-            );
+            let more =
+                if untold > 0 { format!(" (and {untold} more since the last line)") } else { String::new() };
+            let message = format!("refused: {}{more}", fault.what);
+            recorder::line(Function::WebhookIngestion, level, &message, None, Some(fault.code.as_str()));
         }
         outcome
     }
@@ -199,5 +221,20 @@ impl Ingest {
             }
             Err(fault) => Err(Fault::new(Code::NotStored, format!("{lead} was not stored: {fault}"))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_a_second_for_each_kind_of_refusal() {
+        let refusals = Refusals::default();
+        let at = |millis| Timestamp::from_millisecond(millis).unwrap();
+        let told: Vec<_> =
+            [0, 1, 999, 1_000].map(|ms| refusals.note(Code::SignatureMissing, at(ms))).to_vec();
+        assert_eq!(told, [Some(0), None, None, Some(2)]);
+        assert_eq!(refusals.note(Code::SignatureWrong, at(1_000)), Some(0));
     }
 }

@@ -20,6 +20,8 @@ pub struct Progress {
     pub enriched: bool,
     /// Whether somebody has been told.
     pub told: bool,
+    /// Whether it has ended dead before, however it fared since.
+    pub failed: bool,
     /// How and when it ended.
     pub ended: Option<(Ended, Timestamp)>,
 }
@@ -63,7 +65,7 @@ impl State {
     }
 }
 
-/// What is counted, at most once a lead for the first three.
+/// What is counted, each at most once a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Counted {
     /// A lead was accepted.
@@ -89,6 +91,7 @@ impl Progress {
                         due_at: *due_at,
                         enriched: false,
                         told: false,
+                        failed: false,
                         ended: None,
                     };
                     (Some(progress), Some(Counted::Accepted))
@@ -112,7 +115,8 @@ impl Progress {
                 progress.ended = progress.ended.or(Some((Ended::Notified, entry.at)));
             }
             Happened::Dead { .. } => {
-                counted = progress.ended.is_none().then_some(Counted::Failed);
+                counted = (!progress.failed).then_some(Counted::Failed);
+                progress.failed = true;
                 progress.ended = Some((Ended::Dead, entry.at));
             }
             // A quick worker's end can be written before the operator's entry, whose time is that of

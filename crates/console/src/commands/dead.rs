@@ -187,7 +187,8 @@ async fn edit(ops: &Ops, letters: &[DeadLetter]) -> anyhow::Result<String> {
         tempfile::Builder::new().prefix("leadops-").suffix(".json").tempfile().context("a temporary file")?;
     file.as_file().write_all(pretty(&body).as_bytes()).context("a temporary file")?;
     crate::editor::open(file.path())?;
-    let edited = fs::read_to_string(file.path()).context("the edited file")?;
+    let edited = fs::read_to_string(file.path())
+        .map_err(|e| Fault::new(Code::EditorFailed, format!("the edited message is gone: {e}")))?;
     // One line, as every message is; what is no JSON is refused by the redrive itself.
     let value: Result<Value, _> = serde_json::from_str(&edited);
     Ok(value.map_or(edited, |value| value.to_string()))
@@ -205,7 +206,8 @@ async fn export(ops: &Ops, file: Option<&Path>) -> anyhow::Result<()> {
         None => rows.iter().try_for_each(output::json),
         Some(path) => {
             let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
-            fs::write(path, lines).with_context(|| path.display().to_string())?;
+            fs::write(path, lines)
+                .map_err(|e| Fault::new(Code::FileUnusable, format!("{}: {e}", path.display())))?;
             eprintln!("{} written to {}", counted(rows.len(), "dead letter"), path.display());
             Ok(())
         }

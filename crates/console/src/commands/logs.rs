@@ -10,6 +10,8 @@ use crate::{cli::LogsArgs, output};
 
 /// How many lines without `--follow`, and at most at a time with it.
 const LINES: usize = 1_000;
+/// How many lines since a time that was asked for: more than the log keeps.
+const ALL: usize = 10_000_000;
 /// How many lines to begin a `--follow` with.
 const FIRST: usize = 20;
 /// How often to look for more.
@@ -26,9 +28,16 @@ pub async fn run(ops: &Ops, args: &LogsArgs, as_json: bool) -> anyhow::Result<()
         level: args.level.map(Into::into),
         since: args.since.map(|since| since.before(Timestamp::now())),
         after: None,
-        limit: if args.follow && args.since.is_none() { FIRST } else { LINES },
+        limit: match (args.since, args.follow) {
+            (Some(_), _) => ALL,
+            (None, true) => FIRST,
+            (None, false) => LINES,
+        },
     };
     let lines = ops.logs(&query).await?;
+    if lines.len() == LINES && !args.follow && args.since.is_none() {
+        eprintln!("the newest {LINES} lines; for earlier ones use --since");
+    }
     if as_json && !args.follow {
         return output::json(&lines);
     }

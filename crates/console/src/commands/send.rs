@@ -103,7 +103,7 @@ async fn running(place: &Place) -> Result<String, Fault> {
 
 async fn send(client: &reqwest::Client, webhook: &str, keys: &Keys, file: &Path) -> Result<Sent, Fault> {
     let name = file.display().to_string();
-    let body = fs::read(file).map_err(|e| Fault::new(Code::Usage, format!("{name}: {e}")))?;
+    let body = fs::read(file).map_err(|e| Fault::new(Code::FileUnusable, format!("{name}: {e}")))?;
     let mut request = client.post(webhook).header("content-type", "application/json");
     let timestamp = Timestamp::now().as_second().to_string();
     if let Some(hash) = keys.sign(&timestamp, &body) {

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use pipeline::{
     Recorder, Settings,
-    ingest::Trust,
+    ingest::{Refusals, Trust},
     ports::{History, Inbox, Queue},
 };
 use tempfile::TempDir;
@@ -28,8 +28,13 @@ async fn serving() -> Served {
     let ports = Arc::new(store.clone());
     let recorder =
         Recorder { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), journal: ports.clone() };
-    let ingest =
-        Ingest { settings: Arc::new(Settings::default()), trust: Trust::Anyone, intake: ports, recorder };
+    let ingest = Ingest {
+        settings: Arc::new(Settings::default()),
+        trust: Trust::Anyone,
+        intake: ports,
+        recorder,
+        refusals: Refusals::default(),
+    };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     let served = tokio::spawn(serve(listener, Arc::new(ingest), stop.clone()));

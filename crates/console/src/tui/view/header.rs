@@ -143,6 +143,13 @@ fn vitals(pen: &mut Pen<'_>, app: &App, area: Area, with_day: bool) {
         number(Role::Alarm, glyphs.overdue, status.overdue, late),
         number(Role::Alarm, glyphs.bad, dead, "dead"),
     ];
+    if narrow && status.overdue + dead > 0 {
+        // What needs a person is never what the width cuts off.
+        shown.rotate_left(2);
+        if status.overdue == 0 {
+            shown.swap(0, 1);
+        }
+    }
     if let (Some(oldest), true) = (status.oldest_dead_seconds, !narrow)
         && dead > 0
         && let Some(last) = shown.last_mut()
