@@ -99,9 +99,9 @@ pub enum Command {
 /// `demo`.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
-    /// How long leads wait, in seconds.
-    #[arg(long, value_name = "S", default_value = "20", value_parser = delay, allow_negative_numbers = true)]
-    pub delay: Duration,
+    /// How long leads wait, in seconds [default: 20, without the console 2].
+    #[arg(long, value_name = "S", value_parser = delay, allow_negative_numbers = true)]
+    pub delay: Option<Duration>,
     /// No console: print the account of every lead at the end, and fail if one is missing.
     #[arg(long, requires = "for_")]
     pub headless: bool,

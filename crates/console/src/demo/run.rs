@@ -57,13 +57,15 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
             "the demo opens the console, and stdout is no terminal; use `leadops demo --headless --for 60`";
         return Err(Fault::new(Code::TerminalMissing, what).into());
     }
+    // Somebody who watches wants to see leads wait; somebody who does not wants to see them told.
+    let delay = args.delay.unwrap_or(Duration::from_secs(if args.headless { 2 } else { 20 }));
     let folder = tempfile::Builder::new().prefix("leadops-demo-").tempdir()?;
     let (owners, slack) = (OwnerStandIn::start().await?, SlackStandIn::start().await?);
     let store = wiring::create(folder.path(), &Settings::default()).await?;
     let _lock = store.lock_for_up()?;
     logging::start(&store);
     let keys = random_keys()?;
-    let up = Up::start(config(args.delay, keys.clone(), &owners, &slack)?, &store).await?;
+    let up = Up::start(config(delay, keys.clone(), &owners, &slack)?, &store).await?;
     let sender = Sender::new(Url::parse(&up.webhook)?, keys).map_err(|e| Fault::new(Code::Internal, e))?;
     let ops = Arc::new(wiring::view(&store, up.settings.clone(), ops::Access::Full));
 
@@ -71,7 +73,6 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
     let end_of_pipeline = stop.clone();
     let pipeline = tokio::spawn(async move { up.run_until(end_of_pipeline.cancelled_owned()).await });
     let mut scenario = Scenario::new(SEED);
-    let delay = args.delay;
     let leads = sender.run(
         &mut scenario,
         PACE,
