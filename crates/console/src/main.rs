@@ -13,6 +13,7 @@ use console::{
     config::{Config, Place, UpConfig},
     demo, output, tui, up, usage, wiring,
 };
+use ops::Access;
 use pipeline::{Code, Fault};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -77,22 +78,21 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
     let mut config = Config::load(|name| std::env::var(name).ok())?;
     let place = config.place(data.as_deref(), env.as_deref())?;
-    let looks_only = read_only || place.read_only;
+    let access = Access::unless(read_only || place.read_only);
+    if matches!(cli.command, Some(Command::Up(_) | Command::Send(_))) {
+        access.to_act()?;
+    }
     match &cli.command {
-        Some(Command::Up(_) | Command::Send(_)) if looks_only => {
-            let what = "this environment is read-only, so nothing was done";
-            return Err(Fault::new(Code::ReadOnly, what).into());
-        }
         Some(Command::Up(args)) => return run_up(&mut config, &place, args).await,
         Some(Command::Config) => return setup::config(&config, &place, json),
         Some(Command::Doctor) => return doctor::run(&config, &place, json).await,
         Some(Command::Send(args)) => return send::run(&config, &place, args, json).await,
         _ => {}
     }
-    let (ops, _store) = wiring::ops(&place, read_only).await?;
+    let (ops, _store) = wiring::ops(&place, access).await?;
     match &cli.command {
         None if io::stdout().is_terminal() && !json && !is_dumb() => {
-            let read_only = ops.access == ops::Access::ReadOnly;
+            let read_only = access == Access::ReadOnly;
             let banner = tui::Banner {
                 name: place.name,
                 place: place.data.display().to_string(),

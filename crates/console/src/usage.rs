@@ -5,9 +5,8 @@ use pipeline::{Code, Fault};
 
 /// One line for a command line that is not understood.
 pub fn fault(error: &clap::Error) -> Fault {
-    let code = Code::Usage;
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Fault::new(code, "a subcommand is missing");
+        return Fault::new(Code::Usage, "a subcommand is missing");
     }
     let text = error.to_string();
     // The first paragraph says what is wrong; tips and the usage follow.
@@ -27,7 +26,7 @@ pub fn fault(error: &clap::Error) -> Fault {
             _ => {}
         }
     }
-    Fault::new(code, lead::text::shorten(&what, 400))
+    Fault::new(Code::Usage, lead::text::shorten(&what, 400))
 }
 
 #[cfg(test)]

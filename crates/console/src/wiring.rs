@@ -85,10 +85,9 @@ pub async fn create(folder: &Path, settings: &Settings) -> Result<Store, Fault> 
 ///
 /// # Errors
 /// As [`open`].
-pub async fn ops(place: &Place, read_only: bool) -> Result<(Ops, Store), Fault> {
+pub async fn ops(place: &Place, access: Access) -> Result<(Ops, Store), Fault> {
     let store = open(&place.data).await?;
     let settings = Running::read(&store).await?.map(|running| running.settings).unwrap_or_default();
-    let access = if read_only || place.read_only { Access::ReadOnly } else { Access::Full };
     Ok((view(&store, Arc::new(settings), access), store))
 }
 

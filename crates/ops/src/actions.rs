@@ -82,8 +82,7 @@ impl<'a> Actions<'a> {
     /// failure of the action.
     async fn note(&self, entry: Entry) {
         if let Err(fault) = self.0.recorder.write(entry).await {
-            let message = format!("done, but not in the journal: {}", fault.what);
-            recorder::line(Function::Operator, Level::Warn, &message, None, Some(fault.code.as_str()));
+            recorder::fault(Function::Operator, Level::Warn, "done, but not in the journal", None, &fault);
         }
     }
 

@@ -36,6 +36,26 @@ pub enum Access {
     ReadOnly,
 }
 
+impl Access {
+    /// Everything, unless the environment is read-only.
+    pub fn unless(read_only: bool) -> Self {
+        if read_only { Self::ReadOnly } else { Self::Full }
+    }
+
+    /// Whether actions are allowed.
+    ///
+    /// # Errors
+    /// [`Code::ReadOnly`] where they are not.
+    pub fn to_act(self) -> Result<(), Fault> {
+        match self {
+            Self::Full => Ok(()),
+            Self::ReadOnly => {
+                Err(Fault::new(Code::ReadOnly, "this environment is read-only, so nothing was done"))
+            }
+        }
+    }
+}
+
 /// An operator's view of one pipeline.
 #[derive(Clone)]
 pub struct Ops {
@@ -69,12 +89,8 @@ impl Ops {
     /// # Errors
     /// [`Code::ReadOnly`] in a read-only environment.
     pub fn actions(&self) -> Result<Actions<'_>, Fault> {
-        match self.access {
-            Access::Full => Ok(Actions::granted(self)),
-            Access::ReadOnly => {
-                Err(Fault::new(Code::ReadOnly, "this environment is read-only, so nothing was done"))
-            }
-        }
+        self.access.to_act()?;
+        Ok(Actions::granted(self))
     }
 
     /// Log lines, the oldest first.

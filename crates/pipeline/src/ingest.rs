@@ -209,13 +209,8 @@ impl Ingest {
                 // The event is kept whether or not this can be written down, so the answer is success.
                 let duplicate = Happened::Duplicate { event_id };
                 if let Err(fault) = self.recorder.record(Some(lead.clone()), duplicate).await {
-                    recorder::line(
-                        Function::WebhookIngestion,
-                        Level::Warn,
-                        &format!("the duplicate is not in the journal: {}", fault.what),
-                        Some(lead.as_str()),
-                        Some(fault.code.as_str()),
-                    );
+                    let context = "the duplicate is not in the journal";
+                    recorder::fault(Function::WebhookIngestion, Level::Warn, context, Some(&lead), &fault);
                 }
                 Ok(Outcome::Duplicate(lead))
             }

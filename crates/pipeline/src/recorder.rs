@@ -90,6 +90,12 @@ pub fn log(entry: &Entry) {
     line(happened.function(), happened.level(), &format!("{stage}: {detail}"), lead_id, code);
 }
 
+/// Writes a fault to the log, `context` in front where it says more than the fault does.
+pub fn fault(function: Function, level: Level, context: &str, lead_id: Option<&LeadId>, fault: &Fault) {
+    let message = if context.is_empty() { fault.what.clone() } else { format!("{context}: {}", fault.what) };
+    line(function, level, &message, lead_id.map(LeadId::as_str), Some(fault.code.as_str()));
+}
+
 /// Writes a line to the log that is no journal entry.
 pub fn line(function: Function, level: Level, message: &str, lead_id: Option<&str>, code: Option<&str>) {
     let function = function.as_str();

@@ -3,12 +3,13 @@
 use std::{net::SocketAddr, time::Duration};
 
 use lead::LeadId;
-use ops::Ops;
+use ops::{Access, Ops};
 use outbound::HttpOwners;
 use pipeline::{
     Code, Fault,
     ingest::Trust,
     ports::OwnerDirectory,
+    process,
     signature::{Keys, Presented},
 };
 use serde::Serialize;
@@ -91,7 +92,7 @@ pub async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Resul
 async fn folder(place: &Place) -> Check {
     let name = "data folder";
     let status = async {
-        let (ops, _store) = wiring::ops(place, true).await?;
+        let (ops, _store) = wiring::ops(place, Access::ReadOnly).await?;
         status_line(&ops).await
     };
     match status.await {
@@ -171,7 +172,7 @@ async fn owners(up: &UpConfig) -> Check {
         Err(error) => return failed(Code::SettingBad, error),
     };
     match owners.fetch(&canary).await {
-        Ok(answer) if String::from_utf8_lossy(&answer.body).contains("NoSuchBucket") => {
+        Ok(answer) if process::is_no_directory(&answer.body) => {
             failed(Code::OwnerDirectoryGone, format!("{} does not exist", up.owners))
         }
         Ok(answer) if matches!(answer.status, 200..=299 | 403 | 404) => {

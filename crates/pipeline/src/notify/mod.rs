@@ -310,13 +310,7 @@ impl Notify {
         let happened =
             Happened::Dead { queue: Queue::Notification, channel, code, reason: reason.clone(), attempts };
         if let Err(fault) = self.recorder.record(lead.clone(), happened).await {
-            recorder::line(
-                Function::Notification,
-                Level::Error,
-                &fault.what,
-                lead.as_ref().map(LeadId::as_str),
-                Some(fault.code.as_str()),
-            );
+            recorder::fault(Function::Notification, Level::Error, "", lead.as_ref(), &fault);
         }
         Disposition::Dead(Why { code, reason, attempts, lead })
     }
@@ -330,12 +324,6 @@ impl Notify {
 
 /// Says in the log that the storage failed; the message is looked at again, and its receipt decides.
 fn storage_failed(lead: &LeadId, fault: &Fault) -> Disposition {
-    recorder::line(
-        Function::Notification,
-        Level::Error,
-        &fault.what,
-        Some(lead.as_str()),
-        Some(fault.code.as_str()),
-    );
+    recorder::fault(Function::Notification, Level::Error, "", Some(lead), fault);
     Disposition::Retry(STORAGE_PAUSE)
 }

@@ -38,7 +38,7 @@ pub(super) async fn look_up(owners: &dyn OwnerDirectory, lead: &LeadId) -> Resul
         200..=299 => {
             OwnerDocument::parse(&answer.body).map_err(|e| failed(Code::OwnerBroken, e.to_string(), true))
         }
-        403 | 404 if contains(&answer.body, b"<Code>NoSuchBucket</Code>") => {
+        403 | 404 if is_no_directory(&answer.body) => {
             let reason = "the owner directory does not exist (NoSuchBucket)".to_owned();
             Err(failed(Code::OwnerDirectoryGone, reason, false))
         }
@@ -54,6 +54,9 @@ pub(super) async fn look_up(owners: &dyn OwnerDirectory, lead: &LeadId) -> Resul
     }
 }
 
-fn contains(body: &[u8], part: &[u8]) -> bool {
-    body.windows(part.len()).any(|window| window == part)
+/// Whether an answer says that the directory itself does not exist, which is a mistake in the
+/// configuration and not a lead without an owner.
+pub fn is_no_directory(body: &[u8]) -> bool {
+    let code = b"<Code>NoSuchBucket</Code>";
+    body.windows(code.len()).any(|window| window == code)
 }

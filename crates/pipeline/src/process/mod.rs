@@ -18,6 +18,7 @@ use crate::{
     receipt::Receipt,
     recorder,
 };
+pub use lookup::is_no_directory;
 use lookup::{NoOwner, look_up};
 
 /// How long after a failure of the storage a lead is processed again.
@@ -254,14 +255,7 @@ impl Process {
         };
         // Where the journal fails as well, the log still says so, and the message speaks for itself.
         if let Err(fault) = self.recorder.record(lead.clone(), happened).await {
-            let lead = lead.as_ref().map(lead::LeadId::as_str);
-            recorder::line(
-                Function::LeadProcessor,
-                Level::Error,
-                &fault.what,
-                lead,
-                Some(fault.code.as_str()),
-            );
+            recorder::fault(Function::LeadProcessor, Level::Error, "", lead.as_ref(), &fault);
         }
         disposition
     }
