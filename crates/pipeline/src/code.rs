@@ -156,6 +156,37 @@ codes! {
         "There is no pipeline in this folder.",
         "Start one with `leadops up`, or name its folder with --data or LEADOPS_DATA.";
 
+    AwsUnreachable = "LO411",
+        "AWS could not be reached.",
+        "Check this machine's network and proxy, the region, and --endpoint-url if you use it; then try again.";
+    AwsDenied = "LO412",
+        "AWS denies it: the credentials are genuine and lack a permission.",
+        "Give the role or user the permission that the message names, or use another --profile.";
+    AwsThrottled = "LO413",
+        "AWS asks to slow down.",
+        "Nothing is lost: it is tried again by itself; if it stays, raise the account's quota.";
+    AwsFailed = "LO414",
+        "An AWS service failed or refused the request.",
+        "Nothing is lost: it is tried again by itself. If it stays, see https://health.aws.amazon.com and the message.";
+    CredentialsMissing = "LO415",
+        "There are no AWS credentials.",
+        "Name a profile with --profile or AWS_PROFILE; make one with `aws configure` or `aws configure sso`.";
+    CredentialsExpired = "LO416",
+        "The AWS credentials have expired or are not valid.",
+        "Sign in again, for example with `aws sso login --profile NAME`, then repeat the command.";
+    StackMissing = "LO417",
+        "There is no CloudFormation stack of this name in this account and region.",
+        "Check --stack, --region and --profile; list what there is with `aws cloudformation list-stacks`.";
+    StackUnusable = "LO418",
+        "The CloudFormation stack is not one of leadops, or is not complete.",
+        "Check the name, and deploy it with infrastructure/deploy if it is the right one.";
+    ResourceMissing = "LO419",
+        "A bucket, queue, secret, topic or log group of the stack does not exist.",
+        "Deploy the stack again with infrastructure/deploy; it makes what is missing.";
+    SecretUnusable = "LO420",
+        "A secret is empty or not of the form it should have.",
+        "Put it in again: infrastructure/README.md says how for each; the functions read it by themselves.";
+
     ReadOnly = "LO501",
         "This environment is read-only.",
         "Leave --read-only out, or remove read_only from the environment in the config file.";

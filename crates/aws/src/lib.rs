@@ -1,0 +1,8 @@
+//! The ports on AWS: S3, SQS, SNS, Secrets Manager, and for operators CloudWatch and CloudFormation.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod clients;
+mod fault;
+
+pub use clients::Clients;
