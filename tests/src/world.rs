@@ -96,7 +96,7 @@ impl World {
             objects: store.clone(),
             receipts,
             recorder: recorder.clone(),
-            slack: Some((slack.clone(), Pace::new(BURST))),
+            slack: Some((slack.clone(), Pace::new(store.clone(), clock.clone(), BURST))),
             mailer: Some(mailer.clone()),
         };
         let ops = Ops {

@@ -116,11 +116,12 @@ async fn a_crash_between_slacks_acceptance_and_our_record_is_repeated_with_a_lab
 
 #[tokio::test]
 async fn a_crash_before_slack_is_asked_or_after_all_is_recorded_repeats_nothing() {
-    // Before: the claim. After: the receipt, the journal.
+    // Before: the pace, the claim. After: the receipt, the journal.
     for (nth, call, moment, most) in [
         (1, Call::Get, Moment::Before, 1),
         (1, Call::Put, Moment::Before, 1),
-        (2, Call::Put, Moment::After, 1),
+        (2, Call::Put, Moment::Before, 1),
+        (3, Call::Put, Moment::After, 1),
         (1, Call::Append, Moment::Before, 1),
         (1, Call::Append, Moment::After, 1),
     ] {
@@ -138,7 +139,7 @@ async fn a_crash_before_slack_is_asked_or_after_all_is_recorded_repeats_nothing(
 #[tokio::test]
 async fn a_crash_anywhere_is_told_once_or_labelled() {
     for call in [Call::Get, Call::Put, Call::Append] {
-        for nth in 1..=4 {
+        for nth in 1..=6 {
             for moment in [Moment::Before, Moment::After] {
                 let (world, lead) = with_alert().await;
                 world.weather.at(nth, call, moment, Strike::Hang);
@@ -163,7 +164,7 @@ async fn a_crash_anywhere_is_told_once_or_labelled() {
 #[tokio::test]
 async fn a_store_that_fails_once_anywhere_doubles_nothing_unlabelled() {
     for call in [Call::Get, Call::Put, Call::Append] {
-        for nth in 1..=4 {
+        for nth in 1..=6 {
             for moment in [Moment::Before, Moment::After] {
                 let (world, lead) = with_alert().await;
                 world.weather.at(nth, call, moment, storage_failed());
@@ -181,8 +182,8 @@ async fn a_store_that_fails_once_anywhere_doubles_nothing_unlabelled() {
 #[tokio::test]
 async fn a_store_that_fails_while_the_receipt_is_completed_gets_several_chances() {
     let (world, lead) = with_alert().await;
-    // The first write is the claim.
-    for nth in 2..=4 {
+    // The first writes are the pace and the claim.
+    for nth in 3..=5 {
         world.weather.at(nth, Call::Put, Moment::Before, storage_failed());
     }
     world.work_for(HOUR).await;
@@ -193,7 +194,7 @@ async fn a_store_that_fails_while_the_receipt_is_completed_gets_several_chances(
 #[tokio::test]
 async fn a_store_that_keeps_failing_while_the_receipt_is_completed_makes_a_labelled_repeat() {
     let (world, lead) = with_alert().await;
-    for nth in 2..=5 {
+    for nth in 3..=6 {
         world.weather.at(nth, Call::Put, Moment::Before, storage_failed());
     }
     world.work_for(HOUR).await;

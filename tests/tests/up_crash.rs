@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use console::demo::Sample;
-use embedded::SystemRandom;
 use lead::{LeadId, Timestamp};
 use pipeline::{ports::Random, signature::Keys};
 use serde_json::{Value, json};
+use system::SystemRandom;
 use tests::process::{KEY, Up, World, until};
 use tokio::{process::Command, time::sleep};
 use url::Url;

@@ -19,7 +19,9 @@ where
     let code = match error {
         SdkError::ServiceError(service) => of_service(service.err().code().unwrap_or_default()),
         SdkError::ConstructionFailure(_) => of_construction(error),
-        SdkError::DispatchFailure(failure) if failure.is_user() || failure.is_other() => of_construction(error),
+        SdkError::DispatchFailure(failure) if failure.is_user() || failure.is_other() => {
+            of_construction(error)
+        }
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
             Code::AwsUnreachable
         }
@@ -31,14 +33,33 @@ where
 /// The kind of failure behind an error code of a service.
 fn of_service(code: &str) -> Code {
     match code {
-        "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "UnauthorizedOperation"
-        | "KMS.AccessDeniedException" | "KmsAccessDenied" => Code::AwsDenied,
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "InvalidAccessKeyId"
-        | "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" | "InvalidToken"
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthorizationError"
+        | "UnauthorizedOperation"
+        | "KMS.AccessDeniedException"
+        | "KmsAccessDenied" => Code::AwsDenied,
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "InvalidToken"
         | "TokenRefreshRequired" => Code::CredentialsExpired,
-        "SlowDown" | "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestThrottled"
-        | "TooManyRequestsException" | "RequestLimitExceeded" | "KmsThrottled" => Code::AwsThrottled,
-        "NoSuchBucket" | "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" | "NotFound"
+        "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "KmsThrottled" => Code::AwsThrottled,
+        "NoSuchBucket"
+        | "AWS.SimpleQueueService.NonExistentQueue"
+        | "QueueDoesNotExist"
+        | "NotFound"
         | "ResourceNotFoundException" => Code::ResourceMissing,
         _ => Code::AwsFailed,
     }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use embedded::{Options, Store, SystemClock, SystemRandom};
+use embedded::{Options, Store};
 use lead::Timestamp;
 use ops::{Access, Ops};
 use outbound::{HttpOwners, SlackWebhook, SmtpMailer};
@@ -16,6 +16,7 @@ use pipeline::{
     receipt::Receipts,
 };
 use serde::{Deserialize, Serialize};
+use system::{SystemClock, SystemRandom};
 
 use crate::config::{Place, UpConfig};
 
@@ -131,7 +132,7 @@ pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
     let slack = match config.slack {
         Some(url) => {
             let slack: Arc<dyn Slack> = Arc::new(SlackWebhook::new(url).map_err(bad)?);
-            Some((slack, Pace::new(config.slack_burst)))
+            Some((slack, Pace::new(ports.clone(), Arc::new(SystemClock), config.slack_burst)))
         }
         None => None,
     };

@@ -14,10 +14,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod clock;
 pub mod listener;
 pub mod store;
 pub mod workers;
 
-pub use clock::{SystemClock, SystemRandom};
 pub use store::{Options, QueueOptions, Retention, Store};

@@ -31,6 +31,11 @@ pub fn receipts_of(lead: &LeadId) -> String {
     format!("receipts/{lead}/")
 }
 
+/// How much may be said on a channel now: `pace/{channel}.json`.
+pub fn pace(channel: &str) -> String {
+    format!("pace/{channel}.json")
+}
+
 /// The kept copy of a deleted dead letter. `id` is the dead letter's; whatever is not a letter, digit
 /// or hyphen in it becomes a hyphen.
 pub fn deleted(id: &str) -> String {

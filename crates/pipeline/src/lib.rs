@@ -30,4 +30,4 @@ pub use fault::Fault;
 pub use happened::{Entry, Happened, Stage};
 pub use progress::{Counted, Ended, Progress, State};
 pub use recorder::{Function, Recorder};
-pub use settings::{Channel, Settings};
+pub use settings::{Channel, Settings, Variables};

@@ -11,9 +11,10 @@ use std::{
 
 use async_trait::async_trait;
 use console::{tui, wiring};
-use embedded::{Options, Store, SystemClock};
+use embedded::{Options, Store};
 use lead::Timestamp;
 use pipeline::{Settings, ports::Clock};
+use system::SystemClock;
 
 /// How often the time can be asked for before it breaks: some seconds of the console's life.
 const READINGS: usize = 200;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use lead::text;
 use outbound::{OwnersBase, SecretUrl, SmtpSettings};
-use pipeline::{Channel, Code, Fault, Settings, ingest::Trust, signature::Keys};
+use pipeline::{Channel, Code, Fault, Settings, Variables, ingest::Trust, notify::Pace, signature::Keys};
 
 use super::Config;
 
@@ -46,55 +46,29 @@ impl UpConfig {
                 format!("{:?} is no address such as 127.0.0.1:8080", text::shorten(listen, 80)),
             )
         })?;
-        let (use_slack, use_email) = (truth(config, "USE_SLACK")?, truth(config, "USE_EMAIL")?);
-        let channels: Vec<Channel> = [(use_slack, Channel::Slack), (use_email, Channel::Email)]
-            .into_iter()
-            .filter(|(on, _)| *on)
-            .map(|(_, channel)| channel)
-            .collect();
-        if channels.is_empty() {
-            return Err(bad("USE_SLACK and USE_EMAIL are both false, so nobody would be told of a lead"));
-        }
-        let settings = Settings {
-            source_prefix: prefix(config, "SOURCE_PREFIX")?,
-            target_prefix: prefix(config, "TARGET_PREFIX")?,
-            delay: Duration::from_secs(number(config, "DELAY_SECONDS", 0, crate::cli::LONGEST_DELAY)?),
-            channels,
-            process_attempts: small(config, "PROCESS_ATTEMPTS", 1, 100)?,
-            notify_attempts: small(config, "NOTIFY_ATTEMPTS", 1, 100)?,
-            rechecks: small(config, "RECHECKS", 0, 100)?,
-            signature_max_age: Duration::from_secs(number(
-                config,
-                "SIGNATURE_MAX_AGE_SECONDS",
-                1,
-                100 * 365 * 86_400,
-            )?),
-            overdue_after: Duration::from_secs(number(config, "OVERDUE_SECONDS", 1, 86_400)?),
-        };
-        if settings.source_prefix == settings.target_prefix {
-            return Err(bad("SOURCE_PREFIX and TARGET_PREFIX are the same"));
-        }
+        let variables = Variables::new(|name| config.get(name).map(str::to_owned));
+        let settings = Settings::read(&variables)?;
         Ok(Self {
             listen,
-            trust: trust(config, listen)?,
+            trust: trust(config, &variables, listen)?,
             owners: owners(config)?,
             slack: match config.get("SLACK_WEBHOOK_URL") {
                 Some(url) => Some(SecretUrl::parse(url).map_err(|e| bad(format!("SLACK_WEBHOOK_URL: {e}")))?),
                 None => None,
             },
-            slack_burst: small(config, "SLACK_BURST", 1, 30)?,
-            mail: mail(config, use_email)?,
-            keep_logs: days(config, "KEEP_LOGS_DAYS", 1)?,
-            keep_journal: days(config, "KEEP_JOURNAL_DAYS", LEAST_JOURNAL_DAYS)?,
+            slack_burst: variables.number("SLACK_BURST", (1, 30), Pace::BURST)?,
+            mail: mail(config, settings.channels.contains(&Channel::Email))?,
+            keep_logs: days(&variables, "KEEP_LOGS_DAYS", 1, 14)?,
+            keep_journal: days(&variables, "KEEP_JOURNAL_DAYS", LEAST_JOURNAL_DAYS, 90)?,
             settings,
         })
     }
 }
 
-fn trust(config: &Config, listen: SocketAddr) -> Result<Trust, Fault> {
+fn trust(config: &Config, variables: &Variables<'_>, listen: SocketAddr) -> Result<Trust, Fault> {
     let keys = Keys::parse(config.get("CLOSE_SIGNATURE_KEY").unwrap_or_default())
         .map_err(|e| Fault::new(Code::SignatureKeyBad, format!("CLOSE_SIGNATURE_KEY: {e}")))?;
-    let unsigned = truth(config, "LEADOPS_ALLOW_UNSIGNED")?;
+    let unsigned = variables.truth("LEADOPS_ALLOW_UNSIGNED", false)?;
     match (keys.is_empty(), unsigned) {
         (false, _) => Ok(Trust::Signed(keys)),
         (true, true) if listen.ip().is_loopback() => Ok(Trust::Anyone),
@@ -125,49 +99,8 @@ fn mail(config: &Config, wanted: bool) -> Result<Option<SmtpSettings>, Fault> {
     }
 }
 
-/// A prefix of object keys: nothing that could leave its folder or collide with ours.
-fn prefix(config: &Config, name: &str) -> Result<String, Fault> {
-    let prefix = config.get(name).unwrap_or_default();
-    let plain = prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./=".contains(&b))
-        && !prefix.contains("..")
-        && !prefix.starts_with('/');
-    let ours = ["journal/", "receipts/", "deleted/"].iter().any(|ours| prefix.starts_with(ours));
-    if plain && !ours && (1..=200).contains(&prefix.len()) {
-        return Ok(prefix.to_owned());
-    }
-    Err(bad(format!(
-        "{name} is {:?}: expected letters, digits, - _ . = and /, outside journal/, receipts/ and deleted/",
-        text::shorten(prefix, 60)
-    )))
-}
-
-fn truth(config: &Config, name: &str) -> Result<bool, Fault> {
-    let value = config.get(name).unwrap_or_default();
-    match value.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(bad(format!("{name} is {:?}: expected true or false", text::shorten(value, 60)))),
-    }
-}
-
-fn number(config: &Config, name: &str, least: u64, most: u64) -> Result<u64, Fault> {
-    let value = config.get(name).unwrap_or_default();
-    let number = value.parse::<u64>().ok().filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| {
-        bad(format!(
-            "{name} is {:?}: expected a whole number from {least} to {most}",
-            text::shorten(value, 60)
-        ))
-    })
-}
-
-fn small(config: &Config, name: &str, least: u32, most: u32) -> Result<u32, Fault> {
-    let number = number(config, name, least.into(), most.into())?;
-    Ok(u32::try_from(number).unwrap_or(most))
-}
-
-fn days(config: &Config, name: &str, least: u64) -> Result<Duration, Fault> {
-    Ok(Duration::from_secs(number(config, name, least, 3_650)? * 86_400))
+fn days(variables: &Variables<'_>, name: &str, least: u64, default: u64) -> Result<Duration, Fault> {
+    Ok(Duration::from_secs(variables.number(name, (least, 3_650), default)? * 86_400))
 }
 
 fn bad(what: impl Into<String>) -> Fault {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use embedded::{Store, SystemRandom};
+use embedded::Store;
 use outbound::{OwnersBase, SecretUrl};
 use pipeline::{
     Channel, Code, Ended, Fault, Settings,
@@ -16,6 +16,7 @@ use pipeline::{
     signature::Keys,
 };
 use serde::Serialize;
+use system::SystemRandom;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 

@@ -12,7 +12,9 @@ use tokio::{
 };
 
 use super::*;
-use crate::{Options, Store, SystemClock, SystemRandom};
+use system::{SystemClock, SystemRandom};
+
+use crate::{Options, Store};
 
 struct Served {
     _dir: TempDir,

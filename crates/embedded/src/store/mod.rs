@@ -57,7 +57,7 @@ pub use self::{
     retention::{Pruned, Retention},
     up_lock::UpLock,
 };
-use crate::clock::SystemClock;
+use system::SystemClock;
 
 /// How a store is opened.
 #[derive(Clone)]

@@ -8,8 +8,8 @@ use pipeline::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
+use super::units::random_id;
 use super::{Store, file::Trouble, units, writer::Tx};
-use crate::clock::random_id;
 
 #[async_trait]
 impl Objects for Store {

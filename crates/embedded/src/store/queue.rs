@@ -12,8 +12,8 @@ use pipeline::{
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::units::random_id;
 use super::{QueueOptions, Store, dead_letters, file::Trouble, journal, units, writer::Tx};
-use crate::clock::random_id;
 
 /// How long a waiting worker trusts the clock not to have been set.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);

@@ -1,10 +1,12 @@
-//! Times as the tables keep them.
+//! Times and numbers as the tables keep them.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use lead::Timestamp;
+use pipeline::ports::Random;
 use rusqlite::Row;
+use system::SystemRandom;
 
 /// Milliseconds since 1970, rounded down.
 pub(super) fn millis(at: Timestamp) -> i64 {
@@ -37,6 +39,11 @@ pub(super) fn minute(at: Timestamp) -> i64 {
 pub(super) fn micros_before(now: Timestamp, age: Duration) -> i64 {
     let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
     micros(now.checked_sub(age).unwrap_or(Timestamp::MIN))
+}
+
+/// A random number that is not negative, for rows.
+pub(super) fn random_id() -> i64 {
+    i64::try_from(SystemRandom.bits() >> 1).unwrap_or_default()
 }
 
 /// A count or limit as SQLite takes it.

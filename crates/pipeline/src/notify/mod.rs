@@ -5,6 +5,7 @@
 //! with growing pauses, and a refusal makes a dead letter at once. When more alerts are ready than the
 //! pace allows, they are folded into digests.
 
+mod bucket;
 mod mail;
 mod pace;
 mod slack;

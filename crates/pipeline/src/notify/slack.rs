@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use lead::slack::{DIGEST_LEADS, digest, message, plain_message};
 
-use super::{Notify, Ours, Outcomes, Pace, Ready, Verdict};
+use super::{Notify, Ours, Outcomes, Pace, Ready, Verdict, storage_failed};
 use crate::{
-    Code, Fault,
+    Code, Fault, Function,
     job::AlertJob,
-    ports::{Disposition, MAX_DELAY, Slack, SlackAnswer, SlackError},
+    ports::{Disposition, Level, MAX_DELAY, Slack, SlackAnswer, SlackError},
+    recorder,
 };
 
 /// From how many waiting alerts on a digest is worth losing the details of each.
@@ -43,50 +44,34 @@ impl Notify {
         waiting.sort_by_key(|ready| !ready.alone);
         waiting.reverse();
         while !waiting.is_empty() {
-            if let Some(closed) = pace.closed_for(self.recorder.clock.now()) {
-                let pause = closed.min(MAX_DELAY);
-                outcomes.extend(waiting.drain(..).map(|ready| (ready.index, Disposition::Retry(pause))));
-                break;
-            }
-            let group = self.next_group(&mut waiting, pace);
-            self.take_turn(pace).await;
-            if pace.closed_for(self.recorder.clock.now()).is_some() {
-                // While this one waited for its turn, Slack has asked another worker to wait.
-                pace.give_back();
-                waiting.extend(group.into_iter().rev());
-                continue;
-            }
+            let available = match pace.turn().await {
+                Ok(Ok(more)) => more + 1,
+                Ok(Err(closed)) => {
+                    let pause = closed.min(MAX_DELAY);
+                    outcomes.extend(waiting.drain(..).map(|ready| (ready.index, Disposition::Retry(pause))));
+                    break;
+                }
+                Err(fault) => {
+                    let failed = |ready: Ready| (ready.index, storage_failed(&ready.job.lead_id, &fault));
+                    outcomes.extend(waiting.drain(..).map(failed));
+                    break;
+                }
+            };
+            let group = next_group(&mut waiting, available);
             let ours = self.claim(group, &mut outcomes).await;
             if ours.is_empty() {
-                pace.give_back();
+                kept(pace.give_back().await);
                 continue;
             }
             let verdict = self.post(slack.as_ref(), pace, &ours).await;
             if let Verdict::Wait(wait) | Verdict::Again { pause: wait, .. } = &verdict
                 && !wait.is_zero()
             {
-                pace.close(self.recorder.clock.now(), *wait);
+                kept(pace.close(*wait).await);
             }
             outcomes.extend(self.conclude(ours, &verdict).await);
         }
         outcomes
-    }
-
-    /// The next alerts to send together: one, unless more wait than may be sent now.
-    fn next_group(&self, waiting: &mut Vec<Ready>, pace: &Pace) -> Vec<Ready> {
-        let foldable = waiting.iter().filter(|ready| !ready.alone).count();
-        let alone = waiting.last().is_some_and(|ready| ready.alone);
-        let fold = !alone && foldable >= DIGEST_FROM && foldable > pace.available(self.recorder.clock.now());
-        let size = if fold { DIGEST_LEADS } else { 1 };
-        let mut group = waiting.split_off(waiting.len().saturating_sub(size));
-        group.reverse();
-        group
-    }
-
-    async fn take_turn(&self, pace: &Pace) {
-        while let Err(wait) = pace.take(self.recorder.clock.now()) {
-            self.recorder.clock.sleep(wait).await;
-        }
     }
 
     async fn post(&self, slack: &dyn Slack, pace: &Pace, ours: &[Ours]) -> Verdict {
@@ -98,10 +83,10 @@ impl Notify {
         let verdict = classify(slack.post(&payload).await);
         // A message that Slack cannot read goes once more, as plain text.
         if alerts.len() == 1 && matches!(verdict, Verdict::Refused { payload: true, .. }) {
-            self.take_turn(pace).await;
-            if let Some(closed) = pace.closed_for(self.recorder.clock.now()) {
-                pace.give_back();
-                return Verdict::Wait(closed);
+            match pace.turn().await {
+                Ok(Ok(_)) => {}
+                Ok(Err(closed)) => return Verdict::Wait(closed),
+                Err(fault) => return again(fault.code, fault.what, None),
             }
             let second = classify(slack.post(&plain_message(&alerts)).await);
             if !matches!(second, Verdict::Refused { payload: true, .. }) {
@@ -109,6 +94,24 @@ impl Notify {
             }
         }
         verdict
+    }
+}
+
+/// The next alerts to send together: one, unless more wait than may be sent now.
+fn next_group(waiting: &mut Vec<Ready>, available: usize) -> Vec<Ready> {
+    let foldable = waiting.iter().filter(|ready| !ready.alone).count();
+    let alone = waiting.last().is_some_and(|ready| ready.alone);
+    let fold = !alone && foldable >= DIGEST_FROM && foldable > available;
+    let size = if fold { DIGEST_LEADS } else { 1 };
+    let mut group = waiting.split_off(waiting.len().saturating_sub(size));
+    group.reverse();
+    group
+}
+
+/// Says in the log that the pace could not be written down. What is sent or not does not depend on it.
+fn kept(result: Result<(), Fault>) {
+    if let Err(fault) = result {
+        recorder::fault(Function::Notification, Level::Warn, "the pace is not kept", None, &fault);
     }
 }
 

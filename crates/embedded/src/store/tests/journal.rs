@@ -118,6 +118,6 @@ async fn progress_and_counts_follow_the_journal() {
 
 fn store_nonce() -> u32 {
     use pipeline::ports::Random;
-    let bits = crate::clock::SystemRandom.bits();
+    let bits = system::SystemRandom.bits();
     u32::try_from(bits >> 32).unwrap()
 }

@@ -1,5 +1,7 @@
 //! The machine's own time and randomness.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 use std::{
     hash::{BuildHasher, RandomState},
     time::Duration,
@@ -34,11 +36,6 @@ impl Random for SystemRandom {
         // Every `RandomState` of a thread has other keys than the last, so hashing nothing is enough.
         RandomState::new().hash_one(())
     }
-}
-
-/// A random number that is not negative, for rows.
-pub(crate) fn random_id() -> i64 {
-    i64::try_from(SystemRandom.bits() >> 1).unwrap_or_default()
 }
 
 #[cfg(test)]

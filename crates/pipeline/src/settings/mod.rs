@@ -1,8 +1,12 @@
 //! What the stages can be told.
 
+mod variables;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use variables::Variables;
 
 /// A way to tell the team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,0 +1,125 @@
+//! A token bucket that can be closed.
+
+use std::time::Duration;
+
+use lead::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::pace::Turn;
+
+/// Clocks of several machines differ by less than this; a longer way back is a clock that was set.
+const SKEW: f64 = 5.0;
+
+/// The right to send messages: one more each second, at most `burst`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Bucket {
+    /// Messages that may be sent at once.
+    tokens: f64,
+    burst: f64,
+    /// Until when nothing may be sent.
+    closed: Option<Timestamp>,
+}
+
+impl Bucket {
+    /// A full one.
+    pub(super) fn full(burst: u32) -> Self {
+        Self { tokens: burst.into(), burst: burst.into(), closed: None }
+    }
+
+    /// The bucket at `now`, after having been so at `then`.
+    pub(super) fn at(mut self, then: Timestamp, now: Timestamp) -> Self {
+        let passed = now.duration_since(then);
+        if passed.as_secs_f64() < -SKEW {
+            // The clock has stepped back: what was to come stays as far away as it was.
+            self.closed = self.closed.map(|until| until + passed);
+        }
+        self.tokens = (self.tokens + passed.as_secs_f64().max(0.0)).min(self.burst);
+        self
+    }
+
+    /// Takes the right to send one message.
+    pub(super) fn take(&mut self, now: Timestamp) -> Turn {
+        let closed = self.closed.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
+        if let Some(left) = closed.filter(|left| !left.is_zero()) {
+            return Turn::Closed(left);
+        }
+        if self.tokens < 1.0 {
+            return Turn::Wait(Duration::from_secs_f64(1.0 - self.tokens).max(Duration::from_millis(1)));
+        }
+        self.tokens -= 1.0;
+        // At most `burst`, which came from a u32.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let more = self.tokens.floor() as usize;
+        Turn::Yours { more }
+    }
+
+    /// Gives an unused right back.
+    pub(super) fn give_back(&mut self, _: Timestamp) {
+        self.tokens = (self.tokens + 1.0).min(self.burst);
+    }
+
+    /// Nothing may be sent for `wait` from `now`.
+    pub(super) fn close(&mut self, now: Timestamp, wait: Duration) {
+        let until = now + jiff::SignedDuration::try_from(wait).unwrap_or_default();
+        // A longer wait that was asked for earlier still holds.
+        self.closed = self.closed.max(Some(until));
+        self.tokens = self.tokens.min(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_789_398_131_000 + millis).unwrap()
+    }
+
+    /// What asking at these times, in milliseconds, gives.
+    fn ask(bucket: &mut Bucket, times: &[i64]) -> Vec<Turn> {
+        let mut before = times[0];
+        times
+            .iter()
+            .map(|now| {
+                *bucket = bucket.clone().at(at(before), at(*now));
+                before = *now;
+                bucket.take(at(*now))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_burst_then_one_a_second() {
+        let turns = ask(&mut Bucket::full(3), &[0, 0, 0, 0, 500, 1_000, 1_001, 2_000, 2_250]);
+        let (yours, wait) = (|more| Turn::Yours { more }, |ms| Turn::Wait(Duration::from_millis(ms)));
+        assert_eq!(turns[..6], [yours(2), yours(1), yours(0), wait(1_000), wait(500), yours(0)]);
+        assert_eq!(turns[7..], [yours(0), wait(750)]);
+    }
+
+    #[test]
+    fn a_wait_is_kept_in_full_and_the_longest_holds() {
+        let mut bucket = Bucket::full(3);
+        bucket.close(at(0), Duration::from_secs(30));
+        bucket.close(at(0), Duration::from_secs(10));
+        assert_eq!(bucket.take(at(29_999)), Turn::Closed(Duration::from_millis(1)));
+        assert_eq!(bucket.take(at(30_000)), Turn::Yours { more: 0 });
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_neither_opens_nor_locks_it() {
+        let mut bucket = Bucket::full(1);
+        bucket.close(at(0), Duration::from_secs(30));
+        let hour = -3_600_000;
+        let mut bucket = bucket.at(at(0), at(hour));
+        assert_eq!(bucket.take(at(hour)), Turn::Closed(Duration::from_secs(30)));
+        assert_eq!(bucket.take(at(hour + 30_000)), Turn::Yours { more: 0 });
+    }
+
+    #[test]
+    fn clocks_that_differ_a_little_shorten_no_wait() {
+        let mut bucket = Bucket::full(1);
+        bucket.close(at(0), Duration::from_secs(30));
+        let mut bucket = bucket.at(at(0), at(-2_000));
+        assert_eq!(bucket.take(at(-2_000)), Turn::Closed(Duration::from_secs(32)));
+    }
+}
