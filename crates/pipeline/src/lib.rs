@@ -16,6 +16,7 @@ mod fault;
 mod happened;
 pub mod ingest;
 pub mod job;
+pub mod logged;
 pub mod notify;
 pub mod ports;
 pub mod process;

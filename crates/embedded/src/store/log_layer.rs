@@ -1,26 +1,13 @@
 //! What the program logs, kept in the store.
 
-use std::{
-    fmt::{Debug, Write as _},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use lead::text;
-use pipeline::ports::{Clock, Level};
-use serde_json::{Map, Value};
-use tracing::{
-    Event, Subscriber,
-    field::{Field, Visit},
-};
+use pipeline::{logged::Logged, ports::Clock};
+use serde_json::Value;
+use tracing::{Event, Subscriber};
 use tracing_subscriber::{Layer, layer::Context};
 
 use super::log_buffer::{Line, LogBuffer};
-
-/// The most characters of a message that are kept.
-const LONGEST_MESSAGE: usize = 2_000;
-/// The most characters of another field that are kept, and how many such fields.
-const LONGEST_FIELD: usize = 500;
-const MOST_FIELDS: usize = 16;
 
 /// A layer that keeps events in the store, see [`super::Store::log_layer`].
 pub struct LogLayer {
@@ -30,84 +17,10 @@ pub struct LogLayer {
 
 impl<S: Subscriber> Layer<S> for LogLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let level = match *event.metadata().level() {
-            tracing::Level::ERROR => Level::Error,
-            tracing::Level::WARN => Level::Warn,
-            tracing::Level::INFO => Level::Info,
-            _ => Level::Debug,
-        };
-        // Dependencies chat below a warning, and do not know our functions.
-        let ours = event.metadata().fields().field("function").is_some();
-        if !ours && level < Level::Warn {
+        let Some(Logged { level, function, lead_id: lead, code, message, fields }) = Logged::of(event) else {
             return;
-        }
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let Fields { function, lead, code, message, others } = fields;
-        let function = function.unwrap_or_else(|| text::shorten(event.metadata().target(), 60));
-        let fields = (!others.is_empty()).then(|| Value::Object(others).to_string());
+        };
+        let fields = (!fields.is_empty()).then(|| Value::Object(fields).to_string());
         self.buffer.push(Line { at: self.clock.now(), level, function, message, lead, code, fields });
     }
-}
-
-#[derive(Default)]
-struct Fields {
-    function: Option<String>,
-    lead: Option<String>,
-    code: Option<String>,
-    message: String,
-    others: Map<String, Value>,
-}
-
-impl Fields {
-    fn text(&mut self, field: &Field, text: &str) {
-        match field.name() {
-            "message" => self.message = bounded(text, LONGEST_MESSAGE),
-            "function" => self.function = Some(bounded(text, 60)),
-            "lead_id" => self.lead = Some(bounded(text, 80)),
-            "code" => self.code = Some(bounded(text, 20)),
-            _ => self.other(field, Value::String(bounded(text, LONGEST_FIELD))),
-        }
-    }
-
-    fn other(&mut self, field: &Field, value: Value) {
-        if self.others.len() < MOST_FIELDS {
-            self.others.insert(field.name().to_owned(), value);
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, value);
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let mut text = String::new();
-        // Whatever was written before an error is better than nothing.
-        let _ = write!(text, "{value:?}");
-        self.text(field, &text);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.other(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.other(field, value.into());
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.other(field, value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.other(field, value.into());
-    }
-}
-
-/// Cleaned, and cut where it is long: finding out where to cut costs more than cleaning.
-fn bounded(text: &str, longest: usize) -> String {
-    let cleaned = text::clean(text);
-    if cleaned.len() <= longest { cleaned } else { text::shorten(&cleaned, longest) }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use lead::email;
+use lead::{Timestamp, email};
 
 use super::{Notify, Outcomes, Verdict};
 use crate::{
@@ -17,9 +17,18 @@ const AT_ONCE: usize = 4;
 
 impl Notify {
     /// Sends a mail for each alert.
-    pub(super) async fn tell_by_mail(&self, jobs: Vec<(usize, AlertJob)>) -> Outcomes {
+    pub(super) async fn tell_by_mail(
+        &self,
+        jobs: Vec<(usize, AlertJob)>,
+        deadline: Option<Timestamp>,
+    ) -> Outcomes {
         stream::iter(jobs)
-            .map(|(index, job)| async move { self.mail(index, job).await })
+            .map(|(index, job)| async move {
+                if self.is_too_late(deadline) {
+                    return (index, Disposition::Retry(Duration::ZERO));
+                }
+                self.mail(index, job).await
+            })
             .buffer_unordered(AT_ONCE)
             .collect()
             .await

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{join, join_all};
 use jiff::SignedDuration;
-use lead::{Alert, AlertKind, EnrichedLead, LeadId, keys, text};
+use lead::{Alert, AlertKind, EnrichedLead, LeadId, Timestamp, keys, text};
 
 use crate::{
     Channel, Code, Fault, Function, Happened, Recorder, Settings,
@@ -27,6 +27,8 @@ pub use pace::Pace;
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+/// How long sending an alert and writing that down can take: two posts that Slack lets time out.
+const LONGEST_SEND: SignedDuration = SignedDuration::from_secs(25);
 /// How long after a failure of the storage an alert is looked at again.
 const STORAGE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -90,6 +92,15 @@ enum Verdict {
 impl Notify {
     /// Handles messages of the notification queue. The dispositions are in the order of `deliveries`.
     pub async fn handle(&self, deliveries: &[Delivery]) -> Vec<Disposition> {
+        self.handle_until(deliveries, None).await
+    }
+
+    /// Handles messages of the notification queue, starting nothing that might not be over at `deadline`.
+    pub async fn handle_until(
+        &self,
+        deliveries: &[Delivery],
+        deadline: Option<Timestamp>,
+    ) -> Vec<Disposition> {
         let mut outcomes = Outcomes::new();
         let (mut on_slack, mut by_mail) = (Vec::new(), Vec::new());
         for (index, delivery) in deliveries.iter().enumerate() {
@@ -104,11 +115,18 @@ impl Notify {
                 }
             }
         }
-        let (slack, mail) = join(self.tell_slack(on_slack), self.tell_by_mail(by_mail)).await;
+        let (slack, mail) =
+            join(self.tell_slack(on_slack, deadline), self.tell_by_mail(by_mail, deadline)).await;
         outcomes.extend(slack);
         outcomes.extend(mail);
         outcomes.sort_by_key(|(index, _)| *index);
         outcomes.into_iter().map(|(_, disposition)| disposition).collect()
+    }
+
+    /// Whether sending might not be over at the deadline.
+    fn is_too_late(&self, deadline: Option<Timestamp>) -> bool {
+        let left = |deadline: Timestamp| deadline.duration_since(self.recorder.clock.now());
+        deadline.is_some_and(|deadline| left(deadline) < LONGEST_SEND)
     }
 
     /// Reads the lead, and leaves out what has been sent or is being sent.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use lead::slack::{DIGEST_LEADS, digest, message, plain_message};
+use lead::{
+    Timestamp,
+    slack::{DIGEST_LEADS, digest, message, plain_message},
+};
 
 use super::{Notify, Ours, Outcomes, Pace, Ready, Verdict, storage_failed};
 use crate::{
@@ -20,7 +23,11 @@ const UNSAID_WAIT: Duration = Duration::from_secs(30);
 
 impl Notify {
     /// Sends alerts to Slack, in digests where more are ready than the pace allows.
-    pub(super) async fn tell_slack(&self, jobs: Vec<(usize, AlertJob)>) -> Outcomes {
+    pub(super) async fn tell_slack(
+        &self,
+        jobs: Vec<(usize, AlertJob)>,
+        deadline: Option<Timestamp>,
+    ) -> Outcomes {
         let Some((slack, pace)) = &self.slack else {
             return join_all(jobs.into_iter().map(|(index, job)| async move {
                 let fault = Fault::new(Code::SlackNotConfigured, "no Slack webhook URL is configured");
@@ -44,6 +51,11 @@ impl Notify {
         waiting.sort_by_key(|ready| !ready.alone);
         waiting.reverse();
         while !waiting.is_empty() {
+            if self.is_too_late(deadline) {
+                let later = Disposition::Retry(Duration::ZERO);
+                outcomes.extend(waiting.drain(..).map(|ready| (ready.index, later.clone())));
+                break;
+            }
             let available = match pace.turn().await {
                 Ok(Ok(more)) => more + 1,
                 Ok(Err(closed)) => {

@@ -61,15 +61,23 @@ impl Process {
     pub async fn handle(&self, delivery: &Delivery) -> Disposition {
         let job = match ProcessJob::parse(&delivery.body) {
             Ok(job) => job,
-            Err(error) => {
-                let stop = Stop::Dead(Code::JobUnreadable, format!("the message is no job: {error}"));
-                return self.stopped(stop, lead_in(&delivery.body), delivery).await;
-            }
+            Err(error) => return self.unreadable(delivery, &format!("the message is no job: {error}")).await,
         };
-        match self.process(&job, delivery).await {
+        self.handle_job(&job, delivery).await
+    }
+
+    /// Handles a job that came in a message of another form, such as an event of S3.
+    pub async fn handle_job(&self, job: &ProcessJob, delivery: &Delivery) -> Disposition {
+        match self.process(job, delivery).await {
             Ok(()) => Disposition::Done,
-            Err(stop) => self.stopped(stop, Some(job.lead_id), delivery).await,
+            Err(stop) => self.stopped(stop, Some(job.lead_id.clone()), delivery).await,
         }
+    }
+
+    /// Handles a message that holds no job, for this reason.
+    pub async fn unreadable(&self, delivery: &Delivery, reason: &str) -> Disposition {
+        let stop = Stop::Dead(Code::JobUnreadable, reason.to_owned());
+        self.stopped(stop, lead_in(&delivery.body), delivery).await
     }
 
     async fn process(&self, job: &ProcessJob, delivery: &Delivery) -> Result<(), Stop> {

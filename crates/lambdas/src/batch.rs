@@ -1,0 +1,145 @@
+//! Messages as Lambda hands them to a function, and the report of those that failed.
+
+use std::{collections::HashSet, panic::AssertUnwindSafe};
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use futures_util::FutureExt;
+use lead::{LeadId, Timestamp, text};
+use pipeline::{Code, Function, job::lead_in, ports::{Delivery, Level}, recorder};
+use serde::Serialize;
+
+/// A batch that cannot be reported on: Lambda hands all of it out again.
+#[derive(Debug, thiserror::Error)]
+#[error("message {0} of the batch has no messageId, so that its failure could not be told from success")]
+pub struct NoMessageId(usize);
+
+/// The messages of an event.
+///
+/// # Errors
+/// [`NoMessageId`]: reported by an empty name, a failure would fail the whole batch, and unreported it
+/// would delete the message.
+pub fn deliveries(event: SqsEvent) -> Result<Vec<Delivery>, NoMessageId> {
+    event.records.into_iter().enumerate().map(|(index, message)| delivery(index, message)).collect()
+}
+
+fn delivery(index: usize, message: SqsMessage) -> Result<Delivery, NoMessageId> {
+    let number = |name: &str| message.attributes.get(name).and_then(|value| value.parse::<i64>().ok());
+    let time = |name: &str| number(name).and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    let receives = number("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok());
+    let sent_at = time("SentTimestamp").unwrap_or_default();
+    Ok(Delivery {
+        receives: receives.unwrap_or(1).max(1),
+        sent_at,
+        id: message.message_id.filter(|id| !id.is_empty()).ok_or(NoMessageId(index))?,
+        handle: message.receipt_handle.unwrap_or_default(),
+        body: message.body.unwrap_or_default(),
+    })
+}
+
+/// The messages that are to be delivered again; whatever else was in the batch is deleted.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting>
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    batch_item_failures: Vec<Failure>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure {
+    item_identifier: String,
+}
+
+impl Report {
+    /// The report of these failures, each once.
+    pub fn of(failed: impl IntoIterator<Item = String>) -> Self {
+        let mut told = HashSet::new();
+        let batch_item_failures = failed
+            .into_iter()
+            .filter(|id| told.insert(id.clone()))
+            .map(|item_identifier| Failure { item_identifier })
+            .collect();
+        Self { batch_item_failures }
+    }
+}
+
+/// What came of work on messages; `None` where it panicked, which the log then tells of.
+///
+/// One bad message must not take the others of its batch with it.
+pub async fn caught<T>(
+    function: Function,
+    deliveries: &[Delivery],
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let result = AssertUnwindSafe(work).catch_unwind().await.ok();
+    if result.is_none() {
+        for delivery in deliveries {
+            left(function, delivery, "the function panicked over it");
+        }
+    }
+    result
+}
+
+/// Says that the time was over before a message was done with.
+pub fn out_of_time(function: Function, delivery: &Delivery) {
+    left(function, delivery, "the function's time was over");
+}
+
+fn left(function: Function, delivery: &Delivery, why: &str) {
+    let message = format!("message {} is delivered again: {why}", text::shorten(&delivery.id, 80));
+    let (lead, code) = (lead_in(&delivery.body), Code::Abandoned.as_str());
+    recorder::line(function, Level::Error, &message, lead.as_ref().map(LeadId::as_str), Some(code));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(records: serde_json::Value) -> SqsEvent {
+        serde_json::from_value(json!({"Records": records})).unwrap()
+    }
+
+    #[test]
+    fn a_message_is_read_as_lambda_writes_it() {
+        let record = json!({
+            "messageId": "m1", "receiptHandle": "h1", "body": "not json", "md5OfBody": "",
+            "attributes": {"ApproximateReceiveCount": "3", "SentTimestamp": "1789398133120"},
+            "messageAttributes": {}, "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:a:1:q",
+        });
+        let found = deliveries(event(json!([record]))).unwrap();
+        assert_eq!((found[0].id.as_str(), found[0].receives, found[0].body.as_str()), ("m1", 3, "not json"));
+        assert_eq!(found[0].sent_at.as_millisecond(), 1_789_398_133_120);
+    }
+
+    #[test]
+    fn a_message_without_an_id_fails_the_batch_on_purpose() {
+        for record in [json!({"body": "x"}), json!({"messageId": "", "body": "x"})] {
+            assert!(deliveries(event(json!([record]))).is_err());
+        }
+    }
+
+    #[test]
+    fn failures_are_reported_in_lambdas_words() {
+        let report = serde_json::to_value(Report::of(["a".to_owned(), "b".to_owned(), "a".to_owned()]));
+        let expected = json!({"batchItemFailures": [{"itemIdentifier": "a"}, {"itemIdentifier": "b"}]});
+        assert_eq!(report.unwrap(), expected);
+        assert_eq!(serde_json::to_value(Report::default()).unwrap(), json!({"batchItemFailures": []}));
+    }
+
+    #[tokio::test]
+    async fn a_panic_stays_with_its_message() {
+        let delivery = Delivery {
+            id: "m".to_owned(),
+            handle: String::new(),
+            body: String::new(),
+            receives: 1,
+            sent_at: Timestamp::UNIX_EPOCH,
+        };
+        let bad = caught(Function::LeadProcessor, &[delivery], async { panic!("on purpose") });
+        assert_eq!(bad.await, None::<()>);
+        assert_eq!(caught(Function::LeadProcessor, &[], async { 7 }).await, Some(7));
+    }
+}

@@ -1,0 +1,127 @@
+//! The channels of a function that tells the team.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use aws::{Secrets, SnsMailer};
+use outbound::{SecretUrl, SlackWebhook};
+use pipeline::{
+    Channel, Code, Fault, Function, Variables,
+    notify::{Notify, Pace},
+    ports::{Level, Mailer, Slack, SlackAnswer, SlackError},
+    recorder,
+};
+use serde_json::Value;
+
+use crate::common::Common;
+
+/// How alerts leave a function.
+pub struct Channels {
+    slack: Option<Arc<RotatingSlack>>,
+    pace: Pace,
+    mailer: Option<Arc<dyn Mailer>>,
+}
+
+impl Channels {
+    /// Reads what the channels in use need: `SLACK_SECRET_NAME`, `SNS_TOPIC_ARN`, `SLACK_BURST`.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong, by its name.
+    pub fn read(variables: &Variables<'_>, common: &Common) -> Result<Self, Fault> {
+        let uses = |channel| common.settings.channels.contains(&channel);
+        let slack = match variables.get("SLACK_SECRET_NAME") {
+            None if uses(Channel::Slack) => variables.needed("SLACK_SECRET_NAME").map(|_| None)?,
+            secret => secret.map(|secret| Arc::new(RotatingSlack::new(secret, Arc::clone(&common.secrets)))),
+        };
+        let mailer = match variables.get("SNS_TOPIC_ARN") {
+            None if uses(Channel::Email) => variables.needed("SNS_TOPIC_ARN").map(|_| None)?,
+            topic => topic.map(|topic| Arc::new(SnsMailer::new(&common.clients, topic)) as Arc<dyn Mailer>),
+        };
+        let burst = variables.number("SLACK_BURST", (1, 30), Pace::BURST)?;
+        let pace = Pace::new(common.store.clone(), common.recorder.clock.clone(), burst);
+        Ok(Self { slack, pace, mailer })
+    }
+
+    /// Loads the Slack webhook's URL, so that the first alert need not wait for it.
+    pub async fn warm_up(&self) {
+        if let Some(slack) = &self.slack
+            && let Err(fault) = slack.webhook().await
+        {
+            recorder::fault(Function::Notification, Level::Warn, "", None, &fault);
+        }
+    }
+
+    /// The stage with the channels as they are now configured.
+    ///
+    /// # Errors
+    /// The Slack secret cannot be read just now. A secret without a URL is no error: Slack is then not
+    /// configured.
+    pub async fn stage(&self, common: &Common) -> Result<Notify, Fault> {
+        let slack = match &self.slack {
+            None => None,
+            Some(slack) => match slack.webhook().await {
+                Ok(_) => Some((Arc::clone(slack) as Arc<dyn Slack>, self.pace.clone())),
+                Err(fault) if fault.code == Code::SecretUnusable => {
+                    recorder::fault(Function::Notification, Level::Error, "", None, &fault);
+                    None
+                }
+                Err(fault) => return Err(fault),
+            },
+        };
+        Ok(Notify {
+            settings: Arc::clone(&common.settings),
+            objects: common.store.clone(),
+            receipts: common.receipts(),
+            recorder: common.recorder.clone(),
+            slack,
+            mailer: self.mailer.clone(),
+        })
+    }
+}
+
+/// A Slack webhook whose URL is in a secret that may change.
+struct RotatingSlack {
+    secret: String,
+    secrets: Arc<Secrets>,
+    /// The URL that was read last, and its webhook.
+    last: Mutex<Option<(SecretUrl, Arc<SlackWebhook>)>>,
+}
+
+impl RotatingSlack {
+    fn new(secret: String, secrets: Arc<Secrets>) -> Self {
+        Self { secret, secrets, last: Mutex::default() }
+    }
+
+    /// The webhook as the secret has it now.
+    async fn webhook(&self) -> Result<Arc<SlackWebhook>, Fault> {
+        let text = self.secrets.text(&self.secret).await?;
+        let unusable =
+            |what: String| Fault::new(Code::SecretUnusable, format!("the secret {}: {what}", self.secret));
+        let url = SecretUrl::parse(text.expose()).map_err(unusable)?;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, webhook)) = &*last
+            && *known == url
+        {
+            return Ok(Arc::clone(webhook));
+        }
+        let webhook = Arc::new(SlackWebhook::new(url.clone()).map_err(unusable)?);
+        *last = Some((url, Arc::clone(&webhook)));
+        Ok(webhook)
+    }
+}
+
+#[async_trait]
+impl Slack for RotatingSlack {
+    async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
+        let not_sent = |fault: Fault| SlackError::NotSent(fault.to_string());
+        let webhook = self.webhook().await.map_err(not_sent)?;
+        let answer = webhook.post(message).await?;
+        // Refused by an old webhook, a message has not been seen: the new one may take it.
+        if matches!(answer.status, 401 | 403 | 404 | 410)
+            && self.secrets.refresh(&self.secret).await.map_err(not_sent)?
+        {
+            return self.webhook().await.map_err(not_sent)?.post(message).await;
+        }
+        Ok(answer)
+    }
+}

@@ -1,0 +1,73 @@
+//! What all functions have: the bucket, the journal, the clients.
+
+use std::sync::Arc;
+
+use aws::{Clients, S3Names, S3Store, Secrets};
+use lead::keys;
+use pipeline::{Fault, Recorder, Settings, Variables, ports::Objects, receipt::Receipts};
+use system::{SystemClock, SystemRandom};
+
+use crate::metrics::Emf;
+
+/// The parts that every function is made of.
+#[derive(Clone)]
+pub struct Common {
+    /// AWS.
+    pub clients: Clients,
+    /// The bucket's name.
+    pub bucket: String,
+    /// The bucket.
+    pub store: Arc<S3Store>,
+    /// Secrets.
+    pub secrets: Arc<Secrets>,
+    /// Figures and names.
+    pub settings: Arc<Settings>,
+    /// Journal and log.
+    pub recorder: Recorder,
+}
+
+impl Common {
+    /// Reads what every function needs.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong, by its name.
+    pub fn read(variables: &Variables<'_>) -> Result<Self, Fault> {
+        let settings = Settings::read(variables)?;
+        let clients = Clients::of_function(|name| variables.get(name))?;
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let bucket = variables.needed("BUCKET_NAME")?;
+        let names = S3Names {
+            bucket: bucket.clone(),
+            source_prefix: settings.source_prefix.clone(),
+            target_prefix: settings.target_prefix.clone(),
+        };
+        let counts = Arc::new(Emf::new(variables.get("PROJECT_NAME")));
+        let store = Arc::new(S3Store::new(
+            &clients,
+            names,
+            settings.delay,
+            clock.clone(),
+            random.clone(),
+            counts,
+        ));
+        Ok(Self {
+            secrets: Arc::new(Secrets::new(&clients, clock.clone())),
+            clients,
+            bucket,
+            recorder: Recorder { clock, random, journal: store.clone() },
+            store,
+            settings: Arc::new(settings),
+        })
+    }
+
+    /// Connects to the bucket, so that the first event need not wait for that. What fails here fails
+    /// again, and is told, when it is needed.
+    pub async fn warm_up(&self) {
+        let _ = self.store.list(keys::JOURNAL, None, 1).await;
+    }
+
+    /// The proof of what was sent.
+    pub fn receipts(&self) -> Receipts {
+        Receipts { objects: self.store.clone(), clock: self.recorder.clock.clone() }
+    }
+}

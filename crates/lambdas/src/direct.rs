@@ -1,0 +1,51 @@
+//! Telling the team from the processor itself, as the original does, where there is no queue for it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws::Queues;
+use pipeline::{
+    Code, Fault,
+    ports::{Delivery, Disposition, NewMessage, Outbox, Queue},
+};
+
+use crate::{channels::Channels, common::Common};
+
+/// An outbox that delivers alerts at once. Their receipts make that as safe as a queue: what was told
+/// is not told again when the lead is processed again.
+pub struct Direct {
+    common: Common,
+    channels: Channels,
+    queues: Arc<Queues>,
+}
+
+impl Direct {
+    /// Alerts go to `channels`, everything else to `queues`.
+    pub fn new(common: Common, channels: Channels, queues: Arc<Queues>) -> Self {
+        Self { common, channels, queues }
+    }
+}
+
+#[async_trait]
+impl Outbox for Direct {
+    async fn send(&self, queue: Queue, message: NewMessage) -> Result<(), Fault> {
+        if queue == Queue::Delay {
+            return self.queues.send(queue, message).await;
+        }
+        let stage = self.channels.stage(&self.common).await?;
+        let delivery = Delivery {
+            id: "direct".to_owned(),
+            handle: String::new(),
+            body: message.body,
+            receives: 1,
+            sent_at: self.common.recorder.clock.now(),
+        };
+        match stage.handle(&[delivery]).await.pop() {
+            None | Some(Disposition::Done) => Ok(()),
+            Some(Disposition::Retry(_)) => {
+                Err(Fault::new(Code::DeliveryFailed, "the alert was not taken; it is tried again"))
+            }
+            Some(Disposition::Dead(why)) => Err(Fault::new(why.code, why.reason)),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `lead-processor`: looks the owner up and writes the enriched lead.
+
+use std::{sync::Arc, time::Duration};
+
+use aws::{QueueUrls, Queues, s3event::{self, Body}};
+use aws_lambda_events::sqs::SqsEvent;
+use futures_util::future::join_all;
+use lambda_runtime::Error;
+use lead::Timestamp;
+use outbound::{HttpOwners, OwnersBase};
+use pipeline::{
+    Code, Fault, Function, Settings, Variables,
+    alerting::Alerting,
+    ports::{Delivery, Disposition, Outbox, Queue},
+    process::Process,
+};
+
+use crate::{
+    batch::{self, Report},
+    channels::Channels,
+    common::Common,
+    direct::Direct,
+    settle,
+    start::Handler,
+};
+
+/// The function.
+pub struct Processor {
+    stage: Process,
+    bucket: String,
+    /// How long after its arrival a lead may be processed, where the function has been told.
+    delay: Option<Duration>,
+    queues: Arc<Queues>,
+}
+
+impl Handler for Processor {
+    const FUNCTION: Function = Function::LeadProcessor;
+    type Event = SqsEvent;
+    type Answer = Report;
+
+    async fn start(variables: &Variables<'_>) -> Result<Self, Fault> {
+        let mut common = Common::read(variables)?;
+        let urls = QueueUrls {
+            delay: variables.get("DELAY_QUEUE_URL"),
+            delay_dead: variables.get("DELAY_DEAD_LETTER_QUEUE_URL"),
+            notification: variables.get("NOTIFICATION_QUEUE_URL"),
+            ..QueueUrls::default()
+        };
+        if urls.delay.is_none() {
+            // There is no way to come back to a lead later.
+            common.settings = Arc::new(Settings { rechecks: 0, ..Settings::clone(&common.settings) });
+        }
+        let tells_itself = urls.notification.is_none();
+        let queues = Arc::new(Queues::new(&common.clients, urls, common.recorder.clock.clone()));
+        let outbox: Arc<dyn Outbox> = if tells_itself {
+            let channels = Channels::read(variables, &common)?;
+            channels.warm_up().await;
+            Arc::new(Direct::new(common.clone(), channels, Arc::clone(&queues)))
+        } else {
+            queues.clone()
+        };
+        let owners = HttpOwners::new(owners(variables)?)
+            .map_err(|what| Fault::new(Code::SettingBad, what))?;
+        common.warm_up().await;
+        Ok(Self {
+            bucket: common.bucket.clone(),
+            delay: variables.get("DELAY_SECONDS").map(|_| common.settings.delay),
+            queues,
+            stage: Process {
+                settings: Arc::clone(&common.settings),
+                objects: common.store.clone(),
+                owners: Arc::new(owners),
+                outbox: outbox.clone(),
+                alerting: Alerting { receipts: common.receipts(), outbox },
+                recorder: common.recorder,
+            },
+        })
+    }
+
+    async fn handle(&self, event: SqsEvent, deadline: Timestamp) -> Result<Report, Error> {
+        let deliveries = batch::deliveries(event)?;
+        let left = settle::reserve(deadline).duration_since(self.stage.recorder.clock.now());
+        let left = Duration::try_from(left).unwrap_or_default();
+        let handled = deliveries.iter().map(|delivery| async move {
+            let work = self.handle_one(delivery);
+            let caught = batch::caught(Self::FUNCTION, std::slice::from_ref(delivery), work);
+            tokio::time::timeout(left, caught).await.unwrap_or_else(|_| {
+                batch::out_of_time(Self::FUNCTION, delivery);
+                None
+            })
+        });
+        let dispositions = join_all(handled).await;
+        Ok(settle::all(&self.queues, Queue::Delay, deliveries, dispositions).await)
+    }
+}
+
+impl Processor {
+    async fn handle_one(&self, delivery: &Delivery) -> Disposition {
+        let (prefix, now) = (&self.stage.settings.source_prefix, self.stage.recorder.clock.now());
+        match s3event::read(&delivery.body, &self.bucket, prefix, self.delay, now) {
+            Body::Test => Disposition::Done,
+            // A job of our own, or nobody's.
+            Body::NotS3 => self.stage.handle(delivery).await,
+            Body::Jobs(jobs) => {
+                let handled = jobs.iter().map(|job| async move {
+                    match job {
+                        Ok(job) => self.stage.handle_job(job, delivery).await,
+                        Err(reason) => self.stage.unreadable(delivery, reason).await,
+                    }
+                });
+                together(join_all(handled).await)
+            }
+        }
+    }
+}
+
+/// What becomes of a message with several leads in it. Handling a lead once more than needed changes
+/// nothing, so whatever needs another try decides.
+fn together(dispositions: Vec<Disposition>) -> Disposition {
+    let rank = |disposition: &Disposition| match disposition {
+        Disposition::Done => 0,
+        Disposition::Dead(_) => 1,
+        Disposition::Retry(_) => 2,
+    };
+    dispositions.into_iter().max_by_key(rank).unwrap_or(Disposition::Done)
+}
+
+fn owners(variables: &Variables<'_>) -> Result<OwnersBase, Fault> {
+    let bad = |name: &str, what: String| Fault::new(Code::SettingBad, format!("{name}: {what}"));
+    match variables.get("LOOKUP_BASE_URL") {
+        Some(url) => OwnersBase::parse(&url).map_err(|e| bad("LOOKUP_BASE_URL", e)),
+        None => {
+            let bucket = variables.get("LOOKUP_BUCKET").unwrap_or_else(|| OwnersBase::BUCKET.to_owned());
+            OwnersBase::of_bucket(&bucket).map_err(|e| bad("LOOKUP_BUCKET", e))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::ports::Why;
+
+    use super::*;
+
+    #[test]
+    fn one_lead_that_needs_another_try_decides_for_its_message() {
+        let retry = Disposition::Retry(Duration::from_secs(4));
+        let why = Why { code: Code::RawEventGone, reason: String::new(), attempts: 1, lead: None };
+        let dead = Disposition::Dead(why);
+        assert_eq!(together(vec![Disposition::Done, dead.clone(), retry.clone()]), retry);
+        assert_eq!(together(vec![dead.clone(), Disposition::Done]), dead);
+        assert_eq!(together(vec![Disposition::Done]), Disposition::Done);
+        assert_eq!(together(vec![]), Disposition::Done);
+    }
+}

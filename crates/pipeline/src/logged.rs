@@ -1,0 +1,124 @@
+//! What a log event says, cleaned and bounded, whoever writes it down.
+
+use std::fmt::{Debug, Write as _};
+
+use lead::text;
+use serde_json::{Map, Value};
+use tracing::{
+    Event,
+    field::{Field, Visit},
+};
+
+use crate::ports::Level;
+
+/// The most characters of a message that are kept.
+const LONGEST_MESSAGE: usize = 2_000;
+/// The most characters of another field that are kept, and how many such fields.
+const LONGEST_FIELD: usize = 500;
+const MOST_FIELDS: usize = 16;
+
+/// A log event.
+#[derive(Debug)]
+pub struct Logged {
+    /// How serious it is.
+    pub level: Level,
+    /// Whose it is: the function's name, else the module's.
+    pub function: String,
+    /// The lead it is about.
+    pub lead_id: Option<String>,
+    /// The kind of failure.
+    pub code: Option<String>,
+    /// The text.
+    pub message: String,
+    /// Everything else.
+    pub fields: Map<String, Value>,
+}
+
+impl Logged {
+    /// What an event says; `None` for the chatter of dependencies below a warning.
+    pub fn of(event: &Event<'_>) -> Option<Self> {
+        let level = match *event.metadata().level() {
+            tracing::Level::ERROR => Level::Error,
+            tracing::Level::WARN => Level::Warn,
+            tracing::Level::INFO => Level::Info,
+            _ => Level::Debug,
+        };
+        // Dependencies do not know our functions.
+        let ours = event.metadata().fields().field("function").is_some();
+        if !ours && level < Level::Warn {
+            return None;
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        Some(Self {
+            level,
+            function: fields.function.unwrap_or_else(|| text::shorten(event.metadata().target(), 60)),
+            lead_id: fields.lead,
+            code: fields.code,
+            message: fields.message,
+            fields: fields.others,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    function: Option<String>,
+    lead: Option<String>,
+    code: Option<String>,
+    message: String,
+    others: Map<String, Value>,
+}
+
+impl Fields {
+    fn text(&mut self, field: &Field, text: &str) {
+        match field.name() {
+            "message" => self.message = bounded(text, LONGEST_MESSAGE),
+            "function" => self.function = Some(bounded(text, 60)),
+            "lead_id" => self.lead = Some(bounded(text, 80)),
+            "code" => self.code = Some(bounded(text, 20)),
+            _ => self.other(field, Value::String(bounded(text, LONGEST_FIELD))),
+        }
+    }
+
+    fn other(&mut self, field: &Field, value: Value) {
+        if self.others.len() < MOST_FIELDS {
+            self.others.insert(field.name().to_owned(), value);
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let mut text = String::new();
+        // Whatever was written before an error is better than nothing.
+        let _ = write!(text, "{value:?}");
+        self.text(field, &text);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.other(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.other(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.other(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.other(field, value.into());
+    }
+}
+
+/// Cleaned, and cut where it is long: finding out where to cut costs more than cleaning.
+fn bounded(text: &str, longest: usize) -> String {
+    let cleaned = text::clean(text);
+    if cleaned.len() <= longest { cleaned } else { text::shorten(&cleaned, longest) }
+}
