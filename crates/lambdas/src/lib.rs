@@ -1,1 +1,19 @@
-//! What the three functions share.
+//! The three Lambda functions, as a library that their thin binaries start.
+//!
+//! A function is the wiring of a stage: it reads its environment, connects while Lambda starts it, turns
+//! Lambda's events into the ports' messages, and tells Lambda exactly what failed.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod batch;
+mod channels;
+mod common;
+mod direct;
+mod http;
+pub mod ingestion;
+mod logging;
+mod metrics;
+pub mod notification;
+pub mod processor;
+mod settle;
+pub mod start;
