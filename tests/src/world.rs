@@ -115,6 +115,13 @@ impl World {
         Self { clock, memory, weather, slack, owners, mailer, settings, ingest, process, notify, ops }
     }
 
+    /// Replaces the notifying worker by one that remembers nothing.
+    pub fn restart_notify(&mut self) {
+        let (clock, slack) = (self.clock.clone(), self.slack.clone());
+        let pace = Pace::new(self.notify.objects.clone(), clock, BURST);
+        self.notify.slack = Some((slack, pace));
+    }
+
     /// The bytes of a `lead.created` event.
     pub fn event(lead: &LeadId) -> Vec<u8> {
         let name = format!("Name of {lead}");

@@ -258,6 +258,35 @@ async fn a_wait_that_slack_asks_for_is_kept_in_full_and_counts_for_nothing() {
     }
 }
 
+/// Or a second instance, or the same after a restart: none of them has heard Slack ask.
+#[tokio::test]
+async fn the_wait_holds_for_a_worker_that_has_not_heard_of_it() {
+    let (mut world, _) = with_alert().await;
+    world.slack.answer([Reply::wait(MINUTE)]);
+    world.notify_ready().await;
+    let asked_at = world.clock.elapsed();
+    world.restart_notify();
+    world.enrich_many(1).await;
+    world.work_for(HOUR).await;
+    let posted = world.slack.posted();
+    assert_eq!(posted.len(), 3);
+    assert!(posted[1..].iter().all(|posted| posted.at >= asked_at + MINUTE));
+}
+
+/// What cannot be over in time is left for the next time, and not even begun.
+#[tokio::test]
+async fn nothing_is_begun_that_might_not_be_over_at_the_deadline() {
+    let (world, lead) = with_alert().await;
+    let deliveries = world.take_alerts().await;
+    let soon = world.clock.now() + SECOND * 10;
+    let dispositions = world.notify.handle_until(&deliveries, Some(soon)).await;
+    assert_eq!(dispositions, [Disposition::Retry(Duration::ZERO)]);
+    assert_eq!(world.shown(&lead), 0);
+    let later = world.clock.now() + MINUTE;
+    assert_eq!(world.notify.handle_until(&deliveries, Some(later)).await, [Disposition::Done]);
+    assert_eq!(world.shown(&lead), 1);
+}
+
 #[tokio::test]
 async fn the_wait_holds_for_all_alerts() {
     let (world, _) = with_alert().await;
