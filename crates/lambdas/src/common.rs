@@ -24,6 +24,9 @@ pub struct Common {
     pub settings: Arc<Settings>,
     /// Journal and log.
     pub recorder: Recorder,
+    /// `LEADOPS_WARM_UP`: whether to connect and to load secrets before the first event. For
+    /// measurements; a function is never slower for it.
+    warm_up: bool,
 }
 
 impl Common {
@@ -57,13 +60,19 @@ impl Common {
             recorder: Recorder { clock, random, journal: store.clone() },
             store,
             settings: Arc::new(settings),
+            warm_up: variables.truth("LEADOPS_WARM_UP", true)?,
         })
     }
 
-    /// Connects to the bucket, so that the first event need not wait for that. What fails here fails
-    /// again, and is told, when it is needed.
-    pub async fn warm_up(&self) {
-        let _ = self.store.list(keys::JOURNAL, None, 1).await;
+    /// Connects to the bucket and does `more`, so that the first event need not wait for that: while a
+    /// function starts, Lambda lends it more CPU than it has afterwards. What fails here fails again,
+    /// and is told, when it is needed.
+    pub async fn warm_up<T>(&self, more: impl Future<Output = T>) -> Option<T> {
+        if !self.warm_up {
+            return None;
+        }
+        let (_, more) = futures_util::join!(self.store.list(keys::JOURNAL, None, 1), more);
+        Some(more)
     }
 
     /// The proof of what was sent.

@@ -35,12 +35,11 @@ impl Handler for Ingestion {
     async fn start(variables: &Variables<'_>) -> Result<Self, Fault> {
         let secret = variables.needed("CLOSE_SIGNATURE_SECRET_NAME")?;
         let function = Self { common: Common::read(variables)?, secret, stage: Mutex::default() };
-        let (keys, _) = futures_util::join!(function.stage(), function.common.warm_up());
-        match keys {
+        match function.common.warm_up(function.stage()).await {
             // Keys of the wrong form will not mend themselves while Close waits.
-            Err(fault) if fault.code == Code::SignatureKeyBad => return Err(fault),
-            Err(fault) => recorder::fault(Self::FUNCTION, Level::Error, "", None, &fault),
-            Ok(_) => {}
+            Some(Err(fault)) if fault.code == Code::SignatureKeyBad => return Err(fault),
+            Some(Err(fault)) => recorder::fault(Self::FUNCTION, Level::Error, "", None, &fault),
+            Some(Ok(_)) | None => {}
         }
         Ok(function)
     }

@@ -41,7 +41,7 @@ impl Handler for Notification {
             ..QueueUrls::default()
         };
         let queues = Arc::new(Queues::new(&common.clients, urls, common.recorder.clock.clone()));
-        futures_util::join!(common.warm_up(), channels.warm_up());
+        common.warm_up(channels.warm_up()).await;
         Ok(Self { common, channels, queues })
     }
 

@@ -54,14 +54,14 @@ impl Handler for Processor {
         let queues = Arc::new(Queues::new(&common.clients, urls, common.recorder.clock.clone()));
         let outbox: Arc<dyn Outbox> = if tells_itself {
             let channels = Channels::read(variables, &common)?;
-            channels.warm_up().await;
+            common.warm_up(channels.warm_up()).await;
             Arc::new(Direct::new(common.clone(), channels, Arc::clone(&queues)))
         } else {
             queues.clone()
         };
         let owners = HttpOwners::new(owners(variables)?)
             .map_err(|what| Fault::new(Code::SettingBad, what))?;
-        common.warm_up().await;
+        common.warm_up(queues.warm_up()).await;
         Ok(Self {
             bucket: common.bucket.clone(),
             delay: variables.get("DELAY_SECONDS").map(|_| common.settings.delay),
