@@ -48,7 +48,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("DELAY_SECONDS", Some("600"), "how long a lead waits for its owner, 0 to 900"),
     setting("SOURCE_PREFIX", Some("source/"), "where raw events are kept"),
     setting("TARGET_PREFIX", Some("target/"), "where enriched leads are kept"),
-    setting("LOOKUP_BUCKET", Some("dea-lead-owner"), "public bucket with the owner documents"),
+    setting("LOOKUP_BUCKET", Some(outbound::OwnersBase::BUCKET), "public bucket with the owner documents"),
     setting(
         "LOOKUP_BASE_URL",
         None,

@@ -27,6 +27,9 @@ enum Place {
 }
 
 impl OwnersBase {
+    /// The public bucket of the brief.
+    pub const BUCKET: &str = "dea-lead-owner";
+
     /// Reads a base. A user and password in an `http(s)` one are sent as basic authentication to that
     /// server alone.
     ///
