@@ -4,5 +4,7 @@
 
 mod clients;
 mod fault;
+mod sqs;
 
 pub use clients::Clients;
+pub use sqs::{Move, MoveState, QueueUrls, Queues, Settled};

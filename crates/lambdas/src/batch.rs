@@ -26,10 +26,14 @@ fn delivery(index: usize, message: SqsMessage) -> Result<Delivery, NoMessageId> 
     let number = |name: &str| message.attributes.get(name).and_then(|value| value.parse::<i64>().ok());
     let time = |name: &str| number(name).and_then(|millis| Timestamp::from_millisecond(millis).ok());
     let receives = number("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok());
+    let texts = message.message_attributes.iter();
+    let texts = texts.filter_map(|(name, value)| Some((name.clone(), value.string_value.clone()?))).collect();
     let sent_at = time("SentTimestamp").unwrap_or_default();
     Ok(Delivery {
         receives: receives.unwrap_or(1).max(1),
         sent_at,
+        first_received_at: time("ApproximateFirstReceiveTimestamp"),
+        attributes: texts,
         id: message.message_id.filter(|id| !id.is_empty()).ok_or(NoMessageId(index))?,
         handle: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
@@ -94,6 +98,8 @@ fn left(function: Function, delivery: &Delivery, why: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::json;
 
     use super::*;
@@ -137,6 +143,8 @@ mod tests {
             body: String::new(),
             receives: 1,
             sent_at: Timestamp::UNIX_EPOCH,
+            first_received_at: None,
+            attributes: BTreeMap::new(),
         };
         let bad = caught(Function::LeadProcessor, &[delivery], async { panic!("on purpose") });
         assert_eq!(bad.await, None::<()>);

@@ -1,6 +1,6 @@
 //! Telling the team from the processor itself, as the original does, where there is no queue for it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use aws::Queues;
@@ -39,6 +39,8 @@ impl Outbox for Direct {
             body: message.body,
             receives: 1,
             sent_at: self.common.recorder.clock.now(),
+            first_received_at: None,
+            attributes: BTreeMap::new(),
         };
         match stage.handle(&[delivery]).await.pop() {
             None | Some(Disposition::Done) => Ok(()),

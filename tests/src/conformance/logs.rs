@@ -104,7 +104,7 @@ pub async fn following_goes_on_behind_the_cursor_and_misses_none(subject: Subjec
     let last = subject.logs.lines(&all()).await.unwrap().pop().unwrap();
     let query = LogQuery { after: Some(last.cursor), ..all() };
     assert_eq!(messages(&subject, query.clone()).await, "");
-    write(&subject, Function::Operator, Level::Info, None, "6");
+    write(&subject, Function::LeadProcessor, Level::Info, None, "6");
     assert_eq!(messages(&subject, query).await, "6");
 }
 

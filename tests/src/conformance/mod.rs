@@ -172,7 +172,7 @@ macro_rules! conformance {
                     a_message_is_received_as_it_was_sent
                     the_queues_are_apart
                     a_delayed_message_is_not_received_early
-                    the_longest_ready_come_first_and_no_more_than_wanted
+                    no_more_are_received_than_wanted
                     a_received_message_is_out_of_sight_for_the_visibility_timeout
                     receives_are_counted
                     racing_receivers_share_no_message
@@ -181,7 +181,7 @@ macro_rules! conformance {
                     a_retry_may_be_at_once
                     a_stale_delivery_settles_nothing
                     a_late_outcome_counts_while_nobody_else_has_the_message
-                    settling_twice_changes_nothing
+                    settling_what_is_gone_changes_nothing
                     a_message_received_too_often_without_an_outcome_dies_abandoned
                     depth_counts_each_message_once
                 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use pipeline::{
-    Channel, Code, Happened,
+    Code,
     ports::{Depth, Disposition, MAX_DELAY, Queue},
 };
 
@@ -45,21 +45,21 @@ pub async fn a_delayed_message_is_not_received_early(subject: Subject) {
     }
 }
 
-/// The order is that of becoming ready, not of sending; `most` is kept.
-pub async fn the_longest_ready_come_first_and_no_more_than_wanted(subject: Subject) {
-    for (body, delay) in
-        [("third", SECOND * 3), ("first", SECOND), ("second", SECOND * 2), ("late", SECOND * 9)]
-    {
+/// `most` is kept, and what is left comes next. In which order they come is not promised: SQS keeps
+/// none.
+pub async fn no_more_are_received_than_wanted(subject: Subject) {
+    for (body, delay) in [("3", SECOND * 3), ("1", SECOND), ("2", SECOND * 2), ("late", SECOND * 9)] {
         subject.send(QUEUE, body, delay).await;
     }
     subject.pass(SECOND * 4);
     assert_eq!(subject.inbox.receive(QUEUE, 0).await.unwrap(), []);
-    let mut bodies = Vec::new();
+    let (mut bodies, mut counts) = (BTreeSet::new(), Vec::new());
     for most in [2, 5] {
         let deliveries = subject.inbox.receive(QUEUE, most).await.unwrap();
-        bodies.push(deliveries.into_iter().map(|d| d.body).collect::<Vec<_>>());
+        counts.push(deliveries.len());
+        bodies.extend(deliveries.into_iter().map(|delivery| delivery.body));
     }
-    assert_eq!(bodies, [vec!["first", "second"], vec!["third"]]);
+    assert_eq!((counts, bodies), (vec![2, 1], ["1", "2", "3"].map(str::to_owned).into()));
 }
 
 /// Then it is delivered again: the same message, another delivery.
@@ -160,21 +160,19 @@ pub async fn a_late_outcome_counts_while_nobody_else_has_the_message(subject: Su
     assert_eq!(subject.receive(QUEUE).await, []);
 }
 
-/// A delivery has one outcome, the first; a message that is gone is no error.
-pub async fn settling_twice_changes_nothing(subject: Subject) {
+/// A message that is gone is no error, and makes no dead letter. (What a second outcome after a retry
+/// does is not promised, and nobody gives one: to SQS a delivery is good until the next.)
+pub async fn settling_what_is_gone_changes_nothing(subject: Subject) {
     subject.send(QUEUE, "x", NOW).await;
     let delivery = subject.receive_one(QUEUE).await;
-    subject.settle(QUEUE, &delivery, Disposition::Retry(SECOND)).await;
-    subject.settle(QUEUE, &delivery, Disposition::Done).await;
-    subject.pass(SECOND);
-    let again = subject.receive_one(QUEUE).await;
-    subject.settle(QUEUE, &again, Disposition::Done).await;
-    subject.settle(QUEUE, &again, Disposition::Dead(why("twice"))).await;
+    for disposition in [Disposition::Done, Disposition::Done, Disposition::Dead(why("twice"))] {
+        subject.settle(QUEUE, &delivery, disposition).await;
+    }
     assert_eq!(subject.inbox.depth(QUEUE).await.unwrap(), Depth::default());
 }
 
-/// Received as often as the queue allows and never answered for, it becomes a dead letter, and the
-/// journal says so.
+/// Received as often as the queue allows and never answered for, it becomes a dead letter. (Whether the
+/// journal says so too is the adapter's affair: SQS moves such messages without telling anybody.)
 pub async fn a_message_received_too_often_without_an_outcome_dies_abandoned(subject: Subject) {
     for queue in Queue::ALL {
         let rules = subject.rules;
@@ -192,18 +190,6 @@ pub async fn a_message_received_too_often_without_an_outcome_dies_abandoned(subj
         assert!(!letter.reason.is_empty() && letter.first_failed_at <= letter.dead_at);
         let (_, body) = subject.dead_letters.get(&letter.id).await.unwrap().unwrap();
         assert_eq!(body, "x");
-
-        let story = subject.history.of_lead(&lead("a")).await.unwrap();
-        let deaths: Vec<(Option<Channel>, Code, u32)> = story
-            .iter()
-            .filter_map(|entry| match &entry.happened {
-                Happened::Dead { queue: of, channel, code, attempts, .. } if *of == queue => {
-                    Some((*channel, *code, *attempts))
-                }
-                _ => None,
-            })
-            .collect();
-        assert_eq!(deaths, [(None, Code::Abandoned, rules.max_receives)]);
     }
 }
 
@@ -219,10 +205,9 @@ pub async fn depth_counts_each_message_once(subject: Subject) {
     );
     subject.settle(QUEUE, &deliveries.remove(0), Disposition::Dead(why("x"))).await;
     subject.settle(QUEUE, &deliveries.remove(0), Disposition::Retry(SECOND)).await;
-    assert_eq!(
-        subject.inbox.depth(QUEUE).await.unwrap(),
-        Depth { waiting: 3, ready: 1, in_flight: 0, dead: 1 }
-    );
+    // To SQS a message that waits to be tried again is one that nobody has answered for yet.
+    let depth = subject.inbox.depth(QUEUE).await.unwrap();
+    assert_eq!((depth.waiting + depth.in_flight, depth.ready, depth.dead), (3, 1, 1));
     subject.pass(SECOND * 91);
     assert_eq!(
         subject.inbox.depth(QUEUE).await.unwrap(),

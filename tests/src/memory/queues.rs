@@ -104,6 +104,8 @@ impl Inbox for Memory {
                 body: message.body.clone(),
                 receives: message.receives,
                 sent_at: message.sent_at,
+                first_received_at: None,
+                attributes: BTreeMap::new(),
             });
         }
         Ok(deliveries)

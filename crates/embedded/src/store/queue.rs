@@ -1,6 +1,6 @@
 //! Both queues.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use lead::LeadId;
@@ -204,6 +204,8 @@ fn receive(
                 body: message.body,
                 receives: message.receives.saturating_add(1),
                 sent_at: units::from_micros(message.sent_at),
+                first_received_at: None,
+                attributes: BTreeMap::new(),
             });
         }
     }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
@@ -59,11 +59,11 @@ pub struct NewMessage {
 /// makes it a dead letter ([`Code::Abandoned`]).
 #[async_trait]
 pub trait Inbox: Send + Sync {
-    /// Up to `most` messages that are ready, the longest ready ones first; none where none is.
+    /// Up to `most` messages that are ready, in no particular order; none where none is.
     async fn receive(&self, queue: Queue, most: usize) -> Result<Vec<Delivery>, Fault>;
 
-    /// Says what became of a delivery. A delivery whose visibility has run out, and that somebody
-    /// else has received since, is left alone.
+    /// Says what became of a delivery, once. A delivery whose visibility has run out, and that somebody
+    /// else has received since, is left alone, as is one that is gone.
     async fn settle(&self, queue: Queue, delivery: &Delivery, disposition: Disposition) -> Result<(), Fault>;
 
     /// How many messages there are.
@@ -83,6 +83,11 @@ pub struct Delivery {
     pub receives: u32,
     /// When it was sent.
     pub sent_at: Timestamp,
+    /// When it was received first, where the queue leaves it to the receiver to know: SQS tells with each
+    /// delivery and has no other memory of failures. A queue that remembers them itself says nothing.
+    pub first_received_at: Option<Timestamp>,
+    /// Texts that were sent beside the body, by name. They follow a message through its death and back.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// What became of a delivery.
@@ -112,7 +117,7 @@ pub struct Why {
 /// How many messages a queue holds. Approximate on AWS.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Depth {
-    /// Not due yet.
+    /// Not due yet. On SQS a message that waits to be tried again counts as in flight instead.
     pub waiting: u64,
     /// Due, and not received.
     pub ready: u64,

@@ -1,0 +1,377 @@
+//! The dead letters.
+//!
+//! SQS can neither list messages nor find one: it hands some out, and hides them for a time. So a listing
+//! receives all there are and makes them visible again at once, and whoever looks for one receives until it
+//! comes. Live queues are never touched by that, and dead-letter queues count no receives, so looking costs
+//! a letter nothing but some moments out of others' sight: [`HOLD`] seconds at the most, should this process
+//! end in the middle.
+//!
+//! Two operators never act on one letter: what one has in hand SQS shows nobody else, and within a process
+//! [`Hands`] knows who acts. Either may be told for a moment that there is no such letter.
+
+use std::{
+    collections::{HashMap, hash_map},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message};
+use futures_util::{StreamExt, future::join_all, stream};
+use jiff::SignedDuration;
+use lead::{LeadId, Timestamp};
+use pipeline::{
+    Code, Fault,
+    ports::{Body, DeadLetter, DeadLetters, Queue},
+};
+
+use super::{
+    BATCH, Inner, Queues, death,
+    hands::{HOLD, Hands, Held, Taken},
+    message::{self, LEAD, MOST_ATTRIBUTES, REDRIVEN_FROM},
+};
+
+/// How many letters of a queue a listing looks at where fewer are wanted: the latest are known only once
+/// all have been seen.
+const SIGHT: usize = 1_000;
+/// How many requests for messages are under way at a time.
+const RECEIVERS: usize = 8;
+/// How long after the last use the letters in hand are let go.
+const LINGER: Duration = Duration::from_secs(2);
+/// How often a letter is looked for again that another operator seems to have in hand.
+const PATIENCE: u32 = 3;
+/// How long the time of the first death is good for.
+const OLDEST_FRESH: SignedDuration = SignedDuration::from_secs(30);
+
+#[async_trait]
+impl DeadLetters for Queues {
+    /// Of more than a thousand letters in a queue, and more than `limit`, the latest of those that SQS
+    /// hands out first. The count is SQS's, a minute late at times, but never less than what was seen.
+    async fn list(&self, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), Fault> {
+        let wanted = Queue::ALL.into_iter().filter(|of| queue.is_none_or(|queue| queue == *of));
+        let listings = wanted.map(|queue| {
+            let inner = Arc::clone(&self.0);
+            to_its_end(async move { inner.list(queue, limit).await })
+        });
+        let (mut letters, mut total) = (Vec::new(), 0);
+        for listing in join_all(listings).await {
+            let (of_queue, count) = listing?;
+            letters.extend(of_queue);
+            total += count;
+        }
+        letters.sort_unstable_by(|a: &DeadLetter, b| (b.dead_at, &b.id).cmp(&(a.dead_at, &a.id)));
+        letters.truncate(limit);
+        Ok((letters, total))
+    }
+
+    /// As a listing finds it, which is done again only after half a minute, or when something has changed.
+    async fn oldest(&self) -> Result<Option<Timestamp>, Fault> {
+        let queues = Queue::ALL.map(|queue| {
+            let inner = Arc::clone(&self.0);
+            to_its_end(async move { inner.oldest(queue).await })
+        });
+        let found: Vec<Option<Timestamp>> = join_all(queues).await.into_iter().collect::<Result<_, _>>()?;
+        Ok(found.into_iter().flatten().min())
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {
+        let (inner, id) = (Arc::clone(&self.0), id.to_owned());
+        to_its_end(async move { inner.get(&id).await }).await
+    }
+
+    /// Sends the message to its queue with all its attributes but those of its death, and the id that it
+    /// died with; then deletes it here. It is due at once, whatever the queue's delay is. S3's word on a
+    /// raw event has no due time in it: the processor counts from the event's own time, which is over by
+    /// then.
+    async fn redrive(&self, id: &str, body: Body) -> Result<bool, Fault> {
+        let (inner, id) = (Arc::clone(&self.0), id.to_owned());
+        to_its_end(async move { inner.act(&id, Act::Redrive(body)).await }).await
+    }
+
+    async fn delete(&self, id: &str) -> Result<bool, Fault> {
+        let (inner, id) = (Arc::clone(&self.0), id.to_owned());
+        to_its_end(async move { inner.act(&id, Act::Delete).await }).await
+    }
+}
+
+/// Runs to its end what must not stop in the middle because nobody waits for it any more.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+) -> Result<T, Fault> {
+    let ended = tokio::spawn(work).await;
+    ended.unwrap_or_else(|error| Err(Fault::new(Code::Internal, format!("a task on dead letters: {error}"))))
+}
+
+/// A dead-letter queue, for people.
+pub(super) fn of(queue: Queue) -> String {
+    format!("the dead-letter queue of the {} queue", queue.as_str())
+}
+
+/// What is done with a letter.
+enum Act {
+    Redrive(Body),
+    Delete,
+}
+
+impl Inner {
+    async fn list(self: Arc<Self>, queue: Queue, limit: usize) -> Result<(Vec<DeadLetter>, u64), Fault> {
+        let Some(url) = self.dead_url(queue) else { return Ok((Vec::new(), 0)) };
+        let total = self.counts(&of(queue), url).await?.all();
+        if limit == 0 {
+            return Ok((Vec::new(), total));
+        }
+        let hands = self.hands(queue);
+        let _alone = hands.searching.lock().await;
+        let in_hand = hands.all(self.clock.now());
+        let (known, most) = (total.saturating_sub(in_hand.len() as u64), limit.max(SIGHT));
+        let mut found = HashMap::new();
+        let searched = self.search(queue, url, None, known, most, &mut found).await;
+        let handles = found.values().filter_map(|held| held.message.receipt_handle.clone()).collect();
+        let messages = found.into_values().map(|held| held.message).chain(in_hand);
+        let letters = self.letters(queue, messages).await;
+        self.release(url, handles).await;
+        searched?;
+        hands.remember(letters.iter().map(|letter| &letter.id));
+        hands.set_oldest(letters.iter().map(|letter| letter.dead_at).min(), self.clock.now());
+        let total = total.max(letters.len() as u64);
+        Ok((letters, total))
+    }
+
+    async fn oldest(self: Arc<Self>, queue: Queue) -> Result<Option<Timestamp>, Fault> {
+        let Some(url) = self.dead_url(queue) else { return Ok(None) };
+        if let Some(known) = self.hands(queue).oldest(self.clock.now(), OLDEST_FRESH) {
+            return Ok(known);
+        }
+        if self.counts(&of(queue), url).await?.all() == 0 {
+            return Ok(None);
+        }
+        let (letters, _) = Arc::clone(&self).list(queue, 1).await?;
+        Ok(letters.into_iter().map(|letter| letter.dead_at).min())
+    }
+
+    async fn get(self: Arc<Self>, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {
+        let Some((queue, message)) = self.find(id, Hands::look).await? else { return Ok(None) };
+        self.let_go_later(queue);
+        let body = message.body.clone().unwrap_or_default();
+        Ok(self.letters(queue, [*message]).await.pop().map(|letter| (letter, body)))
+    }
+
+    async fn act(self: Arc<Self>, id: &str, act: Act) -> Result<bool, Fault> {
+        let Some((queue, message)) = self.find(id, Hands::take).await? else {
+            return Ok(false);
+        };
+        let url = self.needed_dead_url(queue)?;
+        let handle = message.receipt_handle.as_deref().unwrap_or_default();
+        let done = match act {
+            Act::Delete => self.delete(&of(queue), url, handle).await,
+            Act::Redrive(body) => self.redrive(queue, url, &message, body).await,
+        };
+        if done.is_err() {
+            self.release(url, vec![handle.to_owned()]).await;
+        }
+        self.hands(queue).done(id);
+        self.let_go_later(queue);
+        done.map(|()| true)
+    }
+
+    async fn redrive(
+        &self,
+        queue: Queue,
+        dead_url: &str,
+        message: &Message,
+        body: Body,
+    ) -> Result<(), Fault> {
+        let mut attributes = message.message_attributes.clone().unwrap_or_default();
+        attributes.retain(|name, _| !death::tells(name));
+        let lead = message::lead_of(message);
+        let more = [
+            (REDRIVEN_FROM, death::original_id(message).unwrap_or_default()),
+            (LEAD, lead.as_ref().map(LeadId::as_str).unwrap_or_default()),
+        ];
+        for (name, attribute) in message::attributes(more)? {
+            if attributes.contains_key(&name) || attributes.len() < MOST_ATTRIBUTES {
+                attributes.insert(name, attribute);
+            }
+        }
+        let body = match &body {
+            Body::AsIs => message.body.as_deref().unwrap_or_default(),
+            Body::Edited(body) => body,
+        };
+        let doing = format!("putting a dead letter back into the {} queue", queue.as_str());
+        self.send(&doing, self.url(queue)?, body, attributes, 0).await?;
+        let handle = message.receipt_handle.as_deref().unwrap_or_default();
+        self.delete(&of(queue), dead_url, handle).await.map_err(|fault| {
+            Fault::new(
+                fault.code,
+                format!("it is back in its queue, and still a dead letter: {}", fault.what),
+            )
+        })
+    }
+
+    /// The letter with this id, as `pick` finds it in hand, once it has been searched for if need be.
+    async fn find(
+        self: &Arc<Self>,
+        id: &str,
+        pick: fn(&Hands, &str, Timestamp) -> Taken,
+    ) -> Result<Option<(Queue, Box<Message>)>, Fault> {
+        if !is_message_id(id) {
+            return Ok(None);
+        }
+        // The right one first, where it is known.
+        let mut queues = Queue::ALL;
+        queues.sort_by_key(|queue| !self.hands(*queue).remembers(id));
+        for attempt in 0..=PATIENCE {
+            for (search, queue) in [false, true].into_iter().flat_map(|search| queues.map(|of| (search, of)))
+            {
+                if search {
+                    self.search_for(queue, id).await?;
+                }
+                match pick(self.hands(queue), id, self.clock.now()) {
+                    Taken::It(message) => return Ok(Some((queue, message))),
+                    Taken::Busy => return Ok(None),
+                    Taken::Unknown => {}
+                }
+            }
+            if attempt == PATIENCE || self.wait.is_zero() || !self.others_have_some(queues).await? {
+                break;
+            }
+            self.clock.sleep(self.wait).await;
+        }
+        for queue in queues {
+            self.let_go_later(queue);
+        }
+        Ok(None)
+    }
+
+    /// Receives until the letter comes or there are no more, and keeps what came in hand.
+    async fn search_for(&self, queue: Queue, id: &str) -> Result<(), Fault> {
+        let Some(url) = self.dead_url(queue) else { return Ok(()) };
+        let hands = self.hands(queue);
+        let _alone = hands.searching.lock().await;
+        // Another search may have come across it meanwhile.
+        if hands.has(id, self.clock.now()) {
+            return Ok(());
+        }
+        let total = self.counts(&of(queue), url).await?.all();
+        let known = total.saturating_sub(hands.count(self.clock.now()));
+        let mut found = HashMap::new();
+        let searched = self.search(queue, url, Some(id), known, usize::MAX, &mut found).await;
+        hands.remember(found.keys());
+        hands.hold(found, self.clock.now());
+        searched
+    }
+
+    /// Receives into `found` until `wanted` is there, `most` are, there are no more, or they repeat
+    /// themselves. `known` is how many SQS says there are: once they have been seen, nothing is waited for.
+    async fn search(
+        &self,
+        queue: Queue,
+        url: &str,
+        wanted: Option<&str>,
+        known: u64,
+        most: usize,
+        found: &mut HashMap<String, Held>,
+    ) -> Result<(), Fault> {
+        let doing = format!("receiving from {}", of(queue));
+        let mut receivers = 1;
+        loop {
+            let seen_all = found.len() as u64 >= known;
+            let (wait, at_once) = if seen_all { (0, 1) } else { (self.wait_seconds(), receivers) };
+            let since = self.clock.now();
+            let answers =
+                join_all((0..at_once).map(|_| self.receive(&doing, url, BATCH, wait, Some(HOLD)))).await;
+            let (mut end, mut failed) = (false, None);
+            for answer in answers {
+                match answer {
+                    Ok(messages) => {
+                        end |= messages.is_empty();
+                        for message in messages {
+                            let Some(id) = message.message_id.clone() else { continue };
+                            let held = Held { message, since };
+                            match found.entry(id) {
+                                hash_map::Entry::Vacant(place) => drop(place.insert(held)),
+                                // Its time has run out: from here on it would only come again. The new
+                                // handle is the one that is good.
+                                hash_map::Entry::Occupied(mut place) => {
+                                    place.insert(held);
+                                    end = true;
+                                }
+                            }
+                        }
+                    }
+                    Err(fault) => failed = Some(fault),
+                }
+            }
+            if let Some(fault) = failed {
+                return Err(fault);
+            }
+            if end || found.len() >= most || wanted.is_some_and(|id| found.contains_key(id)) {
+                return Ok(());
+            }
+            receivers = (receivers * 2).min(RECEIVERS);
+        }
+    }
+
+    /// Whether letters are out of sight that are not in hand here.
+    async fn others_have_some(&self, queues: [Queue; 2]) -> Result<bool, Fault> {
+        for queue in queues {
+            let Some(url) = self.dead_url(queue) else { continue };
+            let hidden = self.counts(&of(queue), url).await?.hidden;
+            if hidden > self.hands(queue).count(self.clock.now()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn letters(&self, queue: Queue, messages: impl IntoIterator<Item = Message>) -> Vec<DeadLetter> {
+        // Asked for even where none was moved by SQS itself: it is one request in the life of a process.
+        let max_receives = self.max_receives(queue).await;
+        messages.into_iter().map(|message| death::letter(queue, &message, max_receives)).collect()
+    }
+
+    /// Lets go what is in hand once nobody has used it for a moment.
+    fn let_go_later(self: &Arc<Self>, queue: Queue) {
+        if !self.hands(queue).begin_letting_go() {
+            return;
+        }
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            loop {
+                let before = inner.clock.now();
+                inner.clock.sleep(LINGER).await;
+                if let Some(handles) = inner.hands(queue).let_go(before) {
+                    if let Some(url) = inner.dead_url(queue) {
+                        inner.release(url, handles).await;
+                    }
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Makes messages visible again. Where that fails they become so by themselves.
+    async fn release(&self, url: &str, handles: Vec<String>) {
+        let requests: Vec<_> = handles
+            .chunks(BATCH)
+            .map(|batch| {
+                let entries = batch.iter().enumerate().filter_map(|(number, handle)| {
+                    ChangeMessageVisibilityBatchRequestEntry::builder()
+                        .id(number.to_string())
+                        .receipt_handle(handle)
+                        .visibility_timeout(0)
+                        .build()
+                        .ok()
+                });
+                let request = self.sqs.change_message_visibility_batch().queue_url(url);
+                request.set_entries(Some(entries.collect())).send()
+            })
+            .collect();
+        let _ = stream::iter(requests).buffer_unordered(RECEIVERS).collect::<Vec<_>>().await;
+    }
+}
+
+/// Whether a text has the form of a message id, a UUID. Whatever has not need not be searched for.
+fn is_message_id(id: &str) -> bool {
+    id.len() == 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}

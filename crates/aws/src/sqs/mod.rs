@@ -1,0 +1,120 @@
+//! The queues on SQS, each with its dead-letter queue.
+//!
+//! SQS keeps no order, delivers at least once, cannot show a message without receiving it, and counts
+//! approximately. What follows from that is said at each port.
+
+mod counts;
+mod dead_letters;
+mod death;
+mod hands;
+mod in_function;
+mod inbox;
+mod message;
+mod moves;
+mod outbox;
+
+use std::{sync::Arc, time::Duration};
+
+use pipeline::{
+    Code, Fault,
+    ports::{Clock, Queue},
+};
+use tokio::sync::OnceCell;
+
+use crate::Clients;
+use hands::Hands;
+
+pub use in_function::Settled;
+pub use moves::{Move, MoveState};
+
+/// How many messages SQS hands out, or takes a word about, in one request.
+const BATCH: usize = 10;
+/// How long a search of the dead letters waits for more.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Where the queues are. What uses only some of them need not know the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QueueUrls {
+    /// The delay queue.
+    pub delay: Option<String>,
+    /// Its dead-letter queue.
+    pub delay_dead: Option<String>,
+    /// The notification queue.
+    pub notification: Option<String>,
+    /// Its dead-letter queue.
+    pub notification_dead: Option<String>,
+}
+
+/// The queues. Clones are the same queues.
+#[derive(Clone)]
+pub struct Queues(Arc<Inner>);
+
+struct Inner {
+    sqs: aws_sdk_sqs::Client,
+    urls: QueueUrls,
+    clock: Arc<dyn Clock>,
+    wait: Duration,
+    hands: [Hands; 2],
+    /// How often a message of each queue is received before SQS moves it, once it has been asked for.
+    max_receives: [OnceCell<u32>; 2],
+}
+
+impl Queues {
+    /// The queues at these URLs.
+    pub fn new(clients: &Clients, urls: QueueUrls, clock: Arc<dyn Clock>) -> Self {
+        Self::waiting(clients, urls, clock, WAIT)
+    }
+
+    /// Queues that wait so long for messages, in whole seconds up to 20, before they are said to be empty,
+    /// and for dead letters that another operator has in hand. Without a wait SQS asks only some of its
+    /// servers, so an empty answer proves nothing: zero is for emulators.
+    pub fn waiting(clients: &Clients, urls: QueueUrls, clock: Arc<dyn Clock>, wait: Duration) -> Self {
+        let sqs = clients.sqs.clone();
+        let (hands, max_receives) = (Default::default(), Default::default());
+        Self(Arc::new(Inner { sqs, urls, clock, wait, hands, max_receives }))
+    }
+}
+
+impl Inner {
+    fn url(&self, queue: Queue) -> Result<&str, Fault> {
+        let url = match queue {
+            Queue::Delay => &self.urls.delay,
+            Queue::Notification => &self.urls.notification,
+        };
+        url.as_deref().ok_or_else(|| unknown(queue, "queue"))
+    }
+
+    fn dead_url(&self, queue: Queue) -> Option<&str> {
+        match queue {
+            Queue::Delay => self.urls.delay_dead.as_deref(),
+            Queue::Notification => self.urls.notification_dead.as_deref(),
+        }
+    }
+
+    fn needed_dead_url(&self, queue: Queue) -> Result<&str, Fault> {
+        self.dead_url(queue).ok_or_else(|| unknown(queue, "dead-letter queue"))
+    }
+
+    fn hands(&self, queue: Queue) -> &Hands {
+        let [delay, notification] = &self.hands;
+        match queue {
+            Queue::Delay => delay,
+            Queue::Notification => notification,
+        }
+    }
+
+    fn wait_seconds(&self) -> i32 {
+        i32::try_from(self.wait.as_secs().min(20)).unwrap_or(20)
+    }
+}
+
+fn unknown(queue: Queue, kind: &str) -> Fault {
+    Fault::new(Code::SettingBad, format!("the URL of the {} {kind} is not known", queue.as_str()))
+}
+
+/// Whole seconds, none of them cut off: nothing is delivered early.
+fn whole_seconds(time: Duration, most: Duration) -> i32 {
+    let time = time.min(most);
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    i32::try_from(seconds).unwrap_or(i32::MAX)
+}
