@@ -23,6 +23,14 @@ pub enum Settled {
 }
 
 impl Queues {
+    /// Connects to SQS, so that the first message need not wait for that. What fails here fails again, and
+    /// is told, when it is needed.
+    pub async fn warm_up(&self) {
+        if let Ok(url) = self.0.url(Queue::Delay) {
+            let _ = self.0.sqs.get_queue_attributes().queue_url(url).send().await;
+        }
+    }
+
     /// Does what can be done about a message that Lambda received, and says what to report.
     ///
     /// A dead one is reported as done once its copy is among the dead letters; where no dead-letter queue
