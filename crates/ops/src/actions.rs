@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, time::Duration};
 use lead::{LeadId, keys};
 use pipeline::{
     Code, Entry, Fault, Function, Happened,
-    job::{AlertJob, Cause, ProcessJob},
+    job::{Cause, ProcessJob},
     ports::{Body, DeadLetter, Level, PutError, Queue, When},
     recorder,
 };
@@ -63,7 +63,7 @@ impl<'a> Actions<'a> {
         let edited = match &body {
             Body::AsIs => false,
             Body::Edited(body) => {
-                check(letter, body)?;
+                self.check(letter, body)?;
                 true
             }
         };
@@ -76,6 +76,19 @@ impl<'a> Actions<'a> {
         }
         self.note(entry).await;
         Ok(())
+    }
+
+    /// Whether the letter's stage could read the body, and would find the same lead in it.
+    fn check(&self, letter: &DeadLetter, body: &str) -> Result<(), Fault> {
+        let refused = |what: String| Fault::new(Code::EditRefused, what);
+        let read = self.0.dead_letters.lead_in(letter.queue, body);
+        let lead = read.map_err(|error| refused(format!("the edited message is not readable: {error}")))?;
+        match &letter.lead_id {
+            Some(before) if *before != lead => {
+                Err(refused(format!("the edited message is about {lead} instead of {before}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes down what has been done. It is done whether or not this succeeds, so a failure is no
@@ -142,21 +155,5 @@ impl<'a> Actions<'a> {
         ops.outbox.send(Queue::Delay, job.message(now)).await?;
         self.note(entry).await;
         Ok(())
-    }
-}
-
-/// Whether the letter's stage could read the body, and would find the same lead in it.
-fn check(letter: &DeadLetter, body: &str) -> Result<(), Fault> {
-    let read = match letter.queue {
-        Queue::Delay => ProcessJob::parse(body).map(|job| job.lead_id),
-        Queue::Notification => AlertJob::parse(body).map(|job| job.lead_id),
-    };
-    let refused = |what: String| Fault::new(Code::EditRefused, what);
-    let lead = read.map_err(|error| refused(format!("the edited message is not readable: {error}")))?;
-    match &letter.lead_id {
-        Some(before) if *before != lead => {
-            Err(refused(format!("the edited message is about {lead} instead of {before}")))
-        }
-        _ => Ok(()),
     }
 }

@@ -22,6 +22,7 @@ use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Fault,
+    job::{AlertJob, ProcessJob},
     ports::{Body, DeadLetter, DeadLetters, Queue},
 };
 
@@ -45,6 +46,16 @@ const OLDEST_FRESH: SignedDuration = SignedDuration::from_secs(30);
 
 #[async_trait]
 impl DeadLetters for Queues {
+    /// A message of the delay queue is a job of ours or S3's word that a raw event was written.
+    fn lead_in(&self, queue: Queue, body: &str) -> Result<LeadId, String> {
+        match queue {
+            Queue::Delay => ProcessJob::parse(body)
+                .map(|job| job.lead_id)
+                .or_else(|error| message::lead_of_s3_event(body).ok_or(error)),
+            Queue::Notification => AlertJob::parse(body).map(|job| job.lead_id),
+        }
+    }
+
     /// Of more than a thousand letters in a queue, and more than `limit`, the latest of those that SQS
     /// hands out first. The count is SQS's, a minute late at times, but never less than what was seen.
     async fn list(&self, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), Fault> {

@@ -59,7 +59,7 @@ pub(super) fn lead_of(message: &Message) -> Option<LeadId> {
 
 /// The lead of the first record. Its key is form-encoded, but nothing in an id or in our name changes by
 /// that.
-fn lead_of_s3_event(body: &str) -> Option<LeadId> {
+pub(super) fn lead_of_s3_event(body: &str) -> Option<LeadId> {
     let event: serde_json::Value = serde_json::from_str(body).ok()?;
     let key = event.pointer("/Records/0/s3/object/key")?.as_str()?;
     let (_, name) = key.rsplit_once("crm_event_")?;

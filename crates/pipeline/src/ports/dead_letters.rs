@@ -3,7 +3,10 @@ use lead::{LeadId, Timestamp};
 use serde::Serialize;
 
 use super::Queue;
-use crate::{Code, Fault};
+use crate::{
+    Code, Fault,
+    job::{AlertJob, ProcessJob},
+};
 
 /// The dead letters of both queues.
 #[async_trait]
@@ -22,6 +25,17 @@ pub trait DeadLetters: Send + Sync {
     /// Send, confirm, delete: interrupted anywhere, the message is in the queue or among the dead
     /// letters, never nowhere. False where there is no such dead letter (any more).
     async fn redrive(&self, id: &str, body: Body) -> Result<bool, Fault>;
+
+    /// The lead that a worker of `queue` would find in this body.
+    ///
+    /// # Errors
+    /// What is wrong with it, one clean line.
+    fn lead_in(&self, queue: Queue, body: &str) -> Result<LeadId, String> {
+        match queue {
+            Queue::Delay => ProcessJob::parse(body).map(|job| job.lead_id),
+            Queue::Notification => AlertJob::parse(body).map(|job| job.lead_id),
+        }
+    }
 
     /// Deletes one. The caller keeps the copy. False where there is none.
     async fn delete(&self, id: &str) -> Result<bool, Fault>;
