@@ -34,12 +34,12 @@ impl Ops {
         Ok(open
             .into_iter()
             .map(|open| PendingRow {
-                due_in_seconds: open.progress.due_at.duration_since(now).as_secs(),
-                state: open.progress.state(now, self.settings.overdue_after),
+                due_in_seconds: open.due_at.duration_since(now).as_secs(),
+                state: State::of_open(open.due_at, now, self.settings.overdue_after),
                 lead_id: open.lead,
-                display_name: open.progress.name,
-                received_at: open.progress.received_at,
-                due_at: open.progress.due_at,
+                display_name: open.name,
+                received_at: open.received_at,
+                due_at: open.due_at,
             })
             .collect())
     }

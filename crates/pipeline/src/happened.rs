@@ -1,7 +1,7 @@
 //! What can happen to a lead: one type, from which the journal entry, the log line and the story on
 //! the screen are made.
 
-use lead::{AlertKind, LeadId, OwnerStatus, Timestamp, keys::JournalKey, text};
+use lead::{AlertKind, CreatedLead, LeadId, OwnerStatus, Timestamp, keys::JournalKey, text};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -295,6 +295,14 @@ impl Happened {
 }
 
 impl Entry {
+    /// That the event of a new lead was received at `at`.
+    pub fn received(created: &CreatedLead, at: Timestamp, due_at: Timestamp, nonce: u32) -> Self {
+        let name = text::shorten(&created.name(), 200);
+        let event_id = created.event_id.as_ref().map(|id| text::shorten(id, 80));
+        let happened = Happened::Received { name, event_id, due_at };
+        Self { at, lead_id: Some(created.lead_id.clone()), nonce, happened }
+    }
+
     /// The entry's key, in which the newest sorts first.
     pub fn key(&self) -> String {
         let stage = self.happened.stage().as_str().to_owned();

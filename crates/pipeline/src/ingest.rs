@@ -14,7 +14,7 @@ use lead::{CreatedLead, Incoming, LeadId, Timestamp, keys, text};
 use serde_json::{Value, json};
 
 use crate::{
-    Code, Fault, Function, Happened, Recorder, Settings,
+    Code, Entry, Fault, Function, Happened, Recorder, Settings,
     job::{Cause, ProcessJob},
     ports::{Accepted, Intake, Level, NewEvent},
     recorder,
@@ -186,12 +186,8 @@ impl Ingest {
         let due_at = now + jiff::SignedDuration::try_from(self.settings.delay).unwrap_or_default();
         let job =
             ProcessJob { lead_id: lead.clone(), key: key.clone(), not_before: due_at, cause: Cause::Arrival };
-        let name = text::shorten(&created.name(), 200);
-        let event_id = created.event_id.map(|id| text::shorten(&id, 80));
-        let received = Happened::Received { name, event_id: event_id.clone(), due_at };
-        let mut entry = self.recorder.entry(Some(lead.clone()), received);
         // The due time and the entry are of one moment.
-        entry.at = now;
+        let entry = Entry::received(&created, now, due_at, self.recorder.nonce());
         let event = NewEvent {
             lead: lead.clone(),
             key,
@@ -207,6 +203,7 @@ impl Ingest {
             }
             Ok(Accepted::Duplicate) => {
                 // The event is kept whether or not this can be written down, so the answer is success.
+                let event_id = created.event_id.map(|id| text::shorten(&id, 80));
                 let duplicate = Happened::Duplicate { event_id };
                 if let Err(fault) = self.recorder.record(Some(lead.clone()), duplicate).await {
                     let context = "the duplicate is not in the journal";

@@ -65,6 +65,20 @@ impl State {
     }
 }
 
+impl State {
+    /// Where a lead stands at `now` that is due at `due_at` and has not ended.
+    pub fn of_open(due_at: Timestamp, now: Timestamp, overdue_after: Duration) -> Self {
+        let late = now.duration_since(due_at);
+        if late.is_negative() {
+            Self::Pending
+        } else if late.unsigned_abs() > overdue_after {
+            Self::Overdue
+        } else {
+            Self::Processing
+        }
+    }
+}
+
 /// What is counted, each at most once a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Counted {
@@ -142,13 +156,10 @@ impl Progress {
 
     /// Where the lead stands at `now`.
     pub fn state(&self, now: Timestamp, overdue_after: Duration) -> State {
-        let late = now.duration_since(self.due_at);
         match self.ended {
             Some((Ended::Notified, _)) => State::Notified,
             Some((Ended::Dead, _)) => State::Dead,
-            None if late.is_negative() => State::Pending,
-            None if late.unsigned_abs() > overdue_after => State::Overdue,
-            None => State::Processing,
+            None => State::of_open(self.due_at, now, overdue_after),
         }
     }
 }

@@ -62,10 +62,15 @@ pub struct Recorder {
 impl Recorder {
     /// An entry about something that happens now, not written yet.
     pub fn entry(&self, lead_id: Option<LeadId>, happened: Happened) -> Entry {
+        Entry { at: self.clock.now(), lead_id, nonce: self.nonce(), happened }
+    }
+
+    /// What tells an entry apart from others of its moment.
+    pub fn nonce(&self) -> u32 {
         // The lower half of the bits is as random as the upper.
         #[allow(clippy::cast_possible_truncation)]
         let nonce = self.random.bits() as u32;
-        Entry { at: self.clock.now(), lead_id, nonce, happened }
+        nonce
     }
 
     /// Writes an entry to the journal, then its line to the log.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lead::{AlertKind, LeadId, OwnerStatus, Timestamp};
 use pipeline::{
     Channel, Ended, Entry, Happened, Stage,
-    ports::{Minute, Queue},
+    ports::{Minute, OpenCounts, OpenLead, Queue},
 };
 
 use super::{SECOND, Subject, dead, lead, received};
@@ -177,10 +177,10 @@ async fn receive(subject: &Subject, name: &str, due_at: Timestamp) -> LeadId {
 async fn open(subject: &Subject, limit: usize) -> Vec<String> {
     let open = subject.history.open_leads(limit).await.unwrap();
     for lead in &open {
-        let progress = subject.history.progress(&lead.lead).await.unwrap();
-        assert_eq!(progress.as_ref(), Some(&lead.progress));
+        let progress = subject.history.progress(&lead.lead).await.unwrap().unwrap();
+        assert_eq!(OpenLead::of(&lead.lead, &progress).as_ref(), Some(lead));
     }
-    open.into_iter().map(|open| open.progress.name).collect()
+    open.into_iter().map(|open| open.name).collect()
 }
 
 /// Up to the limit, those that need somebody first.
@@ -208,21 +208,23 @@ pub async fn a_lead_that_ended_is_not_open_until_it_is_redriven(subject: Subject
     assert_eq!(open(&subject, 10).await, ["open", "died"]);
 }
 
-/// What is due at that very time counts as later.
-pub async fn open_leads_are_counted_before_a_time_and_in_all(subject: Subject) {
+/// Overdue before that time, due from then on until now, and waiting after it.
+pub async fn open_leads_are_counted_by_how_late_they_are(subject: Subject) {
     let now = subject.now();
-    assert_eq!(subject.history.count_open(None).await.unwrap(), 0);
+    let none = OpenCounts { waiting: 0, due: 0, overdue: 0, exact: true };
+    assert_eq!(subject.history.count_open(now, now).await.unwrap(), none);
     for (name, due) in [("a", 10), ("b", 20), ("c", 30)] {
         receive(&subject, name, now + SECOND * due).await;
     }
     let ended = receive(&subject, "ended", now).await;
     subject.happen(&ended, notified()).await;
-    let mut counts = Vec::new();
-    for second in [10, 11, 20, 31] {
-        counts.push(subject.history.count_open(Some(now + SECOND * second)).await.unwrap());
+    for (at, overdue_before, waiting, due, overdue) in
+        [(9, 0, 3, 0, 0), (10, 10, 2, 1, 0), (25, 11, 1, 1, 1), (30, 30, 0, 1, 2), (31, 31, 0, 0, 3)]
+    {
+        let counts =
+            subject.history.count_open(now + SECOND * at, now + SECOND * overdue_before).await.unwrap();
+        assert_eq!(counts, OpenCounts { waiting, due, overdue, exact: true }, "after {at} s");
     }
-    assert_eq!(counts, [0, 1, 1, 3]);
-    assert_eq!(subject.history.count_open(None).await.unwrap(), 3);
 }
 
 /// The first time it is enriched, the first time it is told, and when it dies; minutes in which

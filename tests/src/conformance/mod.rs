@@ -218,7 +218,7 @@ macro_rules! conformance {
                     progress_is_folded_from_the_entries
                     open_leads_come_soonest_due_first
                     a_lead_that_ended_is_not_open_until_it_is_redriven
-                    open_leads_are_counted_before_a_time_and_in_all
+                    open_leads_are_counted_by_how_late_they_are
                     minutes_count_each_thing_once_a_lead
                     minutes_start_where_wanted
                 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Counted, Entry, Fault, Progress, Stage,
-    ports::{History, Journal, Minute, OpenLead},
+    ports::{History, Journal, Minute, OpenCounts, OpenLead},
 };
 
 use super::{Memory, State};
@@ -86,20 +86,17 @@ impl History for Memory {
 
     async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault> {
         let state = self.state();
-        let open = state.journal.progress.iter().filter(|(_, progress)| progress.ended.is_none());
-        let mut open: Vec<_> = open
-            .map(|(lead, progress)| OpenLead { lead: lead.clone(), progress: progress.clone() })
-            .collect();
-        open.sort_by_key(|open| open.progress.due_at);
+        let open = state.journal.progress.iter();
+        let mut open: Vec<_> = open.filter_map(|(lead, progress)| OpenLead::of(lead, progress)).collect();
+        open.sort_by_key(|open| open.due_at);
         open.truncate(limit);
         Ok(open)
     }
 
-    async fn count_open(&self, due_before: Option<Timestamp>) -> Result<u64, Fault> {
+    async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault> {
         let state = self.state();
         let open = state.journal.progress.values().filter(|progress| progress.ended.is_none());
-        let counted = open.filter(|progress| due_before.is_none_or(|before| progress.due_at < before));
-        Ok(counted.count() as u64)
+        Ok(OpenCounts::of(open.map(|progress| progress.due_at), now, overdue_before, true))
     }
 
     async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use lead::{LeadId, Timestamp, keys::JournalKey};
 use pipeline::{
     Entry, Fault, Progress, Stage,
-    ports::{History, Minute, OpenLead},
+    ports::{History, Minute, OpenCounts, OpenLead},
 };
 use rusqlite::Connection;
 
@@ -60,13 +60,20 @@ impl History for Store {
         self.read(move |conn| open_leads(conn, limit)).await
     }
 
-    async fn count_open(&self, due_before: Option<Timestamp>) -> Result<u64, Fault> {
-        let before = due_before.map_or(i64::MAX, units::micros);
+    async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault> {
+        let (now, overdue_before) = (units::micros(now), units::micros(overdue_before));
         self.read(move |conn| {
             let mut select = conn.prepare_cached(
-                "SELECT count(*) FROM lead INDEXED BY lead_open WHERE ended_at IS NULL AND due_at < ?",
+                "SELECT count(*) FROM lead INDEXED BY lead_open
+                 WHERE ended_at IS NULL AND due_at >= ? AND due_at < ?",
             )?;
-            Ok(select.query_row([before], |row| units::counted(row, 0))?)
+            let mut count = |from: i64, to: i64| select.query_row([from, to], |row| units::counted(row, 0));
+            Ok(OpenCounts {
+                waiting: count(now.saturating_add(1), i64::MAX)?,
+                due: count(overdue_before, now.saturating_add(1))?,
+                overdue: count(i64::MIN, overdue_before)?,
+                exact: true,
+            })
         })
         .await
     }
@@ -120,8 +127,8 @@ fn open_leads(conn: &Connection, limit: usize) -> Result<Vec<OpenLead>, Trouble>
     let mut rows = select.query([units::count(limit)])?;
     while let Some(row) = rows.next()? {
         // Only a valid id was ever written.
-        if let Ok(lead) = row.get::<_, String>(0)?.parse() {
-            leads.push(OpenLead { lead, progress: from_json(&row.get::<_, String>(1)?)? });
+        if let Ok(lead) = row.get::<_, String>(0)?.parse::<LeadId>() {
+            leads.extend(OpenLead::of(&lead, &from_json(&row.get::<_, String>(1)?)?));
         }
     }
     Ok(leads)

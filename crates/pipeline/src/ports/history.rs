@@ -28,20 +28,66 @@ pub trait History: Send + Sync {
     /// Up to `limit` leads that have not ended, the soonest due first.
     async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault>;
 
-    /// How many leads have not ended: those due before a time, or all of them.
-    async fn count_open(&self, due_before: Option<Timestamp>) -> Result<u64, Fault>;
+    /// How many leads have not ended, by how far their due time is from `now`; overdue are those due before
+    /// `overdue_before`.
+    async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault>;
 
     /// What was counted in each minute since `since`, the oldest first, minutes without anything left out.
     async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault>;
 }
 
-/// A lead that has not ended.
+/// A lead that has not ended: as much as a store can say of many at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenLead {
     /// The lead.
     pub lead: LeadId,
-    /// How far it is.
-    pub progress: Progress,
+    /// Its name, which may be cut short.
+    pub name: String,
+    /// When its webhook was accepted.
+    pub received_at: Timestamp,
+    /// When it is, or was last, to be processed.
+    pub due_at: Timestamp,
+}
+
+impl OpenLead {
+    /// A lead by its progress; `None` for one that has ended.
+    pub fn of(lead: &LeadId, progress: &Progress) -> Option<Self> {
+        let Progress { name, received_at, due_at, ended: None, .. } = progress else { return None };
+        Some(Self { lead: lead.clone(), name: name.clone(), received_at: *received_at, due_at: *due_at })
+    }
+}
+
+/// How many leads have not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenCounts {
+    /// Not due yet.
+    pub waiting: u64,
+    /// Due, and not overdue.
+    pub due: u64,
+    /// Overdue.
+    pub overdue: u64,
+    /// Whether there are no more than these: a store may stop counting at a thousand.
+    pub exact: bool,
+}
+
+impl OpenCounts {
+    /// The counts of leads with these due times, and whether those are all.
+    pub fn of(
+        due: impl IntoIterator<Item = Timestamp>,
+        now: Timestamp,
+        overdue_before: Timestamp,
+        exact: bool,
+    ) -> Self {
+        let mut counts = Self { waiting: 0, due: 0, overdue: 0, exact };
+        for due_at in due {
+            match due_at {
+                due_at if due_at < overdue_before => counts.overdue += 1,
+                due_at if due_at <= now => counts.due += 1,
+                _ => counts.waiting += 1,
+            }
+        }
+        counts
+    }
 }
 
 /// The counts of one minute, by [`crate::Counted`].

@@ -3,7 +3,7 @@
 use lead::{AlertKind, LeadId, OwnerStatus, Timestamp};
 use pipeline::{
     Channel, Code, Entry, Happened, Stage,
-    ports::{Clock, History, Intake, Journal, Queue},
+    ports::{Clock, History, Intake, Journal, OpenLead, Queue},
 };
 
 use crate::store::testing::{Bench, event, lead};
@@ -103,8 +103,9 @@ async fn progress_and_counts_follow_the_journal() {
     }
     let open = store.open_leads(9).await.unwrap();
     assert_eq!(open.len(), 1);
-    assert_eq!((open[0].lead.clone(), open[0].progress.enriched), (lead(1), true));
-    assert_eq!(store.progress(&lead(1)).await.unwrap().as_ref(), Some(&open[0].progress));
+    let progress = store.progress(&lead(1)).await.unwrap().unwrap();
+    assert!(progress.enriched);
+    assert_eq!(OpenLead::of(&lead(1), &progress).as_ref(), open.first());
     assert_eq!(store.progress(&lead(9)).await.unwrap(), None);
     let minutes = store.minutes(now).await.unwrap();
     assert_eq!(minutes.len(), 1);

@@ -1,0 +1,137 @@
+//! The journal for people: with the counts per minute, which CloudWatch keeps.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_sdk_cloudwatch::{
+    primitives::DateTime,
+    types::{Dimension, Metric, MetricDataQuery, MetricStat},
+};
+use lead::{LeadId, Timestamp};
+use pipeline::{
+    Counted, Entry, Fault, Progress, Stage,
+    ports::{Clock, History, Minute, OpenCounts, OpenLead},
+};
+
+use crate::{
+    S3Store,
+    counts::{DIMENSION, NAMESPACE, metric},
+    fault::fault,
+};
+
+/// The journal in a bucket and the counts of its stack.
+#[derive(Clone)]
+pub struct S3History {
+    store: S3Store,
+    cloudwatch: aws_sdk_cloudwatch::Client,
+    project: String,
+    clock: std::sync::Arc<dyn Clock>,
+}
+
+const COUNTED: [Counted; 4] =
+    [Counted::Accepted, Counted::Enriched, Counted::Notified, Counted::Failed];
+const MINUTE: i64 = 60;
+
+impl S3History {
+    /// The journal in `store`, of the stack whose parameter `ProjectName` is `project`.
+    pub fn new(
+        store: S3Store,
+        cloudwatch: aws_sdk_cloudwatch::Client,
+        project: String,
+        clock: std::sync::Arc<dyn Clock>,
+    ) -> Self {
+        Self { store, cloudwatch, project, clock }
+    }
+
+    fn query(&self, index: usize, counted: Counted) -> MetricDataQuery {
+        let dimension = Dimension::builder().name(DIMENSION).value(&self.project).build();
+        let metric =
+            Metric::builder().namespace(NAMESPACE).metric_name(metric(counted)).dimensions(dimension).build();
+        let sum = MetricStat::builder().metric(metric).period(60).stat("Sum").build();
+        MetricDataQuery::builder().id(format!("m{index}")).metric_stat(sum).return_data(true).build()
+    }
+}
+
+#[async_trait]
+impl History for S3History {
+    async fn recent(
+        &self,
+        stages: &[Stage],
+        since: Option<Timestamp>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Fault> {
+        self.store.recent(stages, since, before, limit).await
+    }
+
+    async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Entry>, Fault> {
+        self.store.of_lead(lead).await
+    }
+
+    async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault> {
+        self.store.progress(lead).await
+    }
+
+    async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault> {
+        self.store.open_leads(limit).await
+    }
+
+    async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault> {
+        self.store.count_open(now, overdue_before).await
+    }
+
+    /// One request for up to two weeks, for which CloudWatch keeps single minutes:
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>.
+    async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault> {
+        let first = since.as_second().div_euclid(MINUTE) * MINUTE;
+        let end = (self.clock.now().as_second().div_euclid(MINUTE) + 1) * MINUTE;
+        if first >= end {
+            return Ok(Vec::new());
+        }
+        let mut minutes: BTreeMap<i64, Minute> = BTreeMap::new();
+        let mut token = None;
+        loop {
+            let queries = COUNTED.iter().enumerate().map(|(index, counted)| self.query(index, *counted));
+            let request = self
+                .cloudwatch
+                .get_metric_data()
+                .set_metric_data_queries(Some(queries.collect()))
+                .start_time(DateTime::from_secs(first))
+                .end_time(DateTime::from_secs(end))
+                .set_next_token(token);
+            let answer =
+                request.send().await.map_err(|error| fault("reading the counts per minute", &error))?;
+            for result in answer.metric_data_results() {
+                let counted = COUNTED.iter().enumerate().find(|(index, _)| {
+                    result.id() == Some(format!("m{index}").as_str())
+                });
+                let Some((_, counted)) = counted else { continue };
+                for (at, sum) in result.timestamps().iter().zip(result.values()) {
+                    add(&mut minutes, at.secs(), *counted, *sum);
+                }
+            }
+            token = answer.next_token;
+            if token.is_none() {
+                return Ok(minutes.into_values().collect());
+            }
+        }
+    }
+}
+
+fn add(minutes: &mut BTreeMap<i64, Minute>, second: i64, counted: Counted, sum: f64) {
+    // A sum of ones.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let sum = sum.max(0.0).round() as u64;
+    let at = second.div_euclid(MINUTE) * MINUTE;
+    let Ok(start) = Timestamp::from_second(at) else { return };
+    if sum == 0 {
+        return;
+    }
+    let minute = minutes.entry(at).or_insert(Minute { at: start, ..Minute::default() });
+    *match counted {
+        Counted::Accepted => &mut minute.accepted,
+        Counted::Enriched => &mut minute.enriched,
+        Counted::Notified => &mut minute.notified,
+        Counted::Failed => &mut minute.failed,
+    } += sum;
+}

@@ -1,0 +1,5 @@
+//! What only people need.
+
+mod history;
+
+pub use history::S3History;

@@ -1,0 +1,134 @@
+//! Reading the journal: the newest entries are the head of a listing, the waiting room is another, a lead's
+//! whole story is one object.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use lead::{LeadId, Timestamp, keys, keys::JournalKey};
+use pipeline::{
+    Code, Entry, Fault, Function, Progress, Stage,
+    ports::{Level, Objects, OpenCounts, OpenLead},
+    recorder,
+};
+
+use super::{
+    S3Store,
+    marker::{self, MARKERS},
+};
+
+/// How many keys are listed at a time, the most that S3 gives.
+const PAGE: usize = 1_000;
+/// How many entries are read at once.
+const AT_ONCE: usize = 32;
+/// How many entries are remembered. An entry never changes.
+const REMEMBERED: usize = 8_192;
+
+/// Entries that have been read, by their keys.
+#[derive(Default)]
+pub(super) struct Entries(Mutex<HashMap<String, Entry>>);
+
+impl Entries {
+    fn get(&self, key: &str) -> Option<Entry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn remember(&self, key: &str, entry: &Entry) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= REMEMBERED {
+            entries.clear();
+        }
+        entries.insert(key.to_owned(), entry.clone());
+    }
+}
+
+impl S3Store {
+    /// See [`pipeline::ports::History::recent`]. One listing for every thousand entries looked at, and one
+    /// request for each entry wanted that has not been read before.
+    pub async fn recent(
+        &self,
+        stages: &[Stage],
+        since: Option<Timestamp>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Fault> {
+        let mut after = before.map(str::to_owned);
+        let mut wanted: Vec<String> = Vec::new();
+        while wanted.len() < limit {
+            let page = self.list(keys::JOURNAL, after.as_deref(), PAGE).await?;
+            let whole = page.len() == PAGE;
+            after = page.last().cloned();
+            let mut ended = false;
+            for key in page {
+                let Some(parsed) = JournalKey::parse(&key) else { continue };
+                if since.is_some_and(|since| parsed.at < micros(since)) {
+                    ended = true;
+                    break;
+                }
+                if stages.iter().any(|stage| stage.as_str() == parsed.stage) {
+                    wanted.push(key);
+                }
+            }
+            if ended || !whole {
+                break;
+            }
+        }
+        wanted.truncate(limit);
+        let entries = stream::iter(wanted).map(|key| async move { self.entry(&key).await });
+        entries.buffered(AT_ONCE).try_filter_map(|entry| async move { Ok(entry) }).try_collect().await
+    }
+
+    /// An entry; `None` where it has gone since it was listed, or cannot be read.
+    async fn entry(&self, key: &str) -> Result<Option<Entry>, Fault> {
+        if let Some(entry) = self.0.entries.get(key) {
+            return Ok(Some(entry));
+        }
+        let Some(object) = self.get(key).await? else { return Ok(None) };
+        match serde_json::from_slice::<Entry>(&object.body) {
+            Ok(entry) => {
+                self.0.entries.remember(key, &entry);
+                Ok(Some(entry))
+            }
+            Err(error) => {
+                // Of a later version, or written by hand. The others are worth showing.
+                let what = format!("{} cannot be read: {error}", self.at(key));
+                let fault = Fault::new(Code::StorageDamaged, what);
+                recorder::fault(Function::Operator, Level::Warn, "left out", None, &fault);
+                Ok(None)
+            }
+        }
+    }
+
+    /// See [`pipeline::ports::History::of_lead`]. One request.
+    pub async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Entry>, Fault> {
+        let mut entries = self.record(lead).await?.map(|(record, _)| record.entries).unwrap_or_default();
+        entries.sort_by_key(|entry| entry.at);
+        Ok(entries)
+    }
+
+    /// See [`pipeline::ports::History::progress`]. One request.
+    pub async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault> {
+        Ok(self.record(lead).await?.and_then(|(record, _)| record.progress))
+    }
+
+    /// See [`pipeline::ports::History::open_leads`]. One request for every thousand.
+    pub async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault> {
+        let keys = self.list(MARKERS, None, limit).await?;
+        Ok(keys.iter().filter_map(|key| marker::read(key)).collect())
+    }
+
+    /// See [`pipeline::ports::History::count_open`]. One request, and so exact up to a thousand.
+    pub async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault> {
+        let keys = self.list(MARKERS, None, PAGE).await?;
+        let exact = keys.len() < PAGE;
+        let due = keys.iter().filter_map(|key| marker::read(key)).map(|open| open.due_at);
+        Ok(OpenCounts::of(due, now, overdue_before, exact))
+    }
+}
+
+/// A time as precise as keys are.
+fn micros(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}

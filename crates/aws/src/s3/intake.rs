@@ -1,0 +1,60 @@
+//! Accepting events.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::try_join;
+use pipeline::{
+    Fault, Progress,
+    ports::{Accepted, Intake, NewEvent, Objects, PutError, When},
+};
+
+use super::{S3Store, marker, record::Record, record_key};
+use crate::counts::Measured;
+
+#[async_trait]
+impl Intake for S3Store {
+    /// The raw event is the one write that decides: S3 tells the delay queue of it. What follows makes the
+    /// lead visible, and is made up for where it does not happen, by the next delivery of the event or by
+    /// the processor.
+    async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault> {
+        let NewEvent { lead, key, body, entry, .. } = event;
+        match self.put(&key, body, When::Absent).await {
+            Ok(_) => {}
+            Err(PutError::Fault(fault)) => return Err(fault),
+            Err(PutError::Precondition) => {
+                if self.record(&lead).await?.is_none()
+                    && let Some(received) = self.received(&lead).await?
+                {
+                    try_join!(self.write_entry(&received), self.enter(&lead, &received))?;
+                }
+                return Ok(Accepted::Duplicate);
+            }
+        }
+        let (progress, counted) = Progress::after(None, &entry);
+        let mut record = Record { progress, entries: Vec::new() };
+        record.add(entry.clone());
+        let marker = record.progress.as_ref().map(|progress| marker::key(&lead, progress));
+        let marked = async {
+            match marker {
+                Some(marker) => self.write(&marker, Bytes::new()).await,
+                None => Ok(()),
+            }
+        };
+        let recorded = async {
+            match self.put(&record_key(&lead), record.to_bytes()?, When::Absent).await {
+                Ok(_) => Ok(true),
+                Err(PutError::Precondition) => Ok(false),
+                Err(PutError::Fault(fault)) => Err(fault),
+            }
+        };
+        let ((), (), first) = try_join!(self.write_entry(&entry), marked, recorded)?;
+        if first {
+            self.0.counts.count(entry.at, &Measured::of(&entry, counted));
+        } else {
+            // A quick processor has made the record already, and may have taken the marker away before it
+            // was put.
+            self.enter(&lead, &entry).await?;
+        }
+        Ok(Accepted::New)
+    }
+}

@@ -1,0 +1,72 @@
+//! The record of a lead: how far it is and what happened to it, in one object.
+
+use bytes::Bytes;
+use lead::{LeadId, keys};
+use pipeline::{
+    Code, Entry, Fault, Progress,
+    ports::{Objects, Version},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{S3Store, record_key};
+
+/// The most entries that a record keeps: the first, which says that the lead was received, and the latest.
+/// The journal itself keeps all.
+const MOST_ENTRIES: usize = 200;
+
+/// What is known of a lead.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// How far it is; `None` where nobody has received it.
+    pub(super) progress: Option<Progress>,
+    /// What happened to it, in the order in which it was written.
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Record {
+    /// Adds an entry.
+    pub(super) fn add(&mut self, entry: Entry) {
+        self.entries.push(entry);
+        if self.entries.len() > MOST_ENTRIES {
+            self.entries.remove(1);
+        }
+    }
+
+    pub(super) fn has(&self, entry: &Entry) -> bool {
+        self.entries.iter().any(|known| known.key() == entry.key())
+    }
+
+    pub(super) fn to_bytes(&self) -> Result<Bytes, Fault> {
+        let bytes = serde_json::to_vec(self);
+        Ok(bytes.map_err(|e| Fault::new(Code::Internal, format!("a record cannot be written: {e}")))?.into())
+    }
+}
+
+impl S3Store {
+    /// The record of a lead, and its version for writing it.
+    pub(super) async fn record(&self, lead: &LeadId) -> Result<Option<(Record, Version)>, Fault> {
+        let key = record_key(lead);
+        let Some(object) = self.get(&key).await? else { return Ok(None) };
+        let record = serde_json::from_slice(&object.body).map_err(|e| {
+            Fault::new(Code::StorageDamaged, format!("the record {} cannot be read: {e}", self.at(&key)))
+        })?;
+        Ok(Some((record, object.version)))
+    }
+
+    /// That a lead was received, read from its raw event; `None` where there is none.
+    ///
+    /// For leads whose first record was never written: the function stopped between keeping the event and
+    /// journaling it, or somebody put the event there by hand.
+    pub(super) async fn received(&self, lead: &LeadId) -> Result<Option<Entry>, Fault> {
+        let key = keys::raw(&self.0.names.source_prefix, lead);
+        let Some(raw) = self.get(&key).await? else { return Ok(None) };
+        // What cannot be read is for the processor to say.
+        let Ok(lead::Incoming::Created(created)) = lead::Incoming::parse(&raw.body) else { return Ok(None) };
+        if created.lead_id != *lead {
+            return Ok(None);
+        }
+        let delay = jiff::SignedDuration::try_from(self.0.delay).unwrap_or_default();
+        // Without a nonce, so that two who make it up write the same entry.
+        Ok(Some(Entry::received(&created, raw.stored_at, raw.stored_at + delay, 0)))
+    }
+}

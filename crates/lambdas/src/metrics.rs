@@ -1,0 +1,24 @@
+//! Metrics of a function: lines that CloudWatch makes them of.
+
+use aws::{Counts, Measured};
+use lead::Timestamp;
+
+use crate::logging;
+
+/// Prints what is counted, in the embedded metric format.
+pub struct Emf {
+    project: String,
+}
+
+impl Emf {
+    /// For the stack `project`.
+    pub fn new(project: Option<String>) -> Self {
+        Self { project: project.unwrap_or_else(|| "crm-lead-system".to_owned()) }
+    }
+}
+
+impl Counts for Emf {
+    fn count(&self, at: Timestamp, measured: &Measured) {
+        logging::print(&measured.line(at, &self.project));
+    }
+}
