@@ -4,7 +4,15 @@
 
 mod clients;
 mod fault;
+#[cfg(feature = "operator")]
+mod logs;
+pub mod secrets;
+mod sns;
 mod sqs;
 
 pub use clients::Clients;
+#[cfg(feature = "operator")]
+pub use logs::CloudWatchLogs;
+pub use secrets::{SecretText, Secrets};
+pub use sns::SnsMailer;
 pub use sqs::{Move, MoveState, QueueUrls, Queues, Settled};
