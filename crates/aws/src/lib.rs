@@ -6,6 +6,8 @@ mod clients;
 mod fault;
 #[cfg(feature = "operator")]
 mod logs;
+#[cfg(feature = "operator")]
+pub mod operator;
 pub mod secrets;
 mod sns;
 mod sqs;

@@ -8,7 +8,10 @@ use aws_sdk_sns::{
 use lead::{email::Mail, text};
 use pipeline::ports::{MailError, Mailer};
 
-use crate::{Clients, fault::chain};
+use crate::{
+    Clients,
+    fault::{chain, of_credentials},
+};
 
 /// How many bytes a message may have: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
 const LONGEST_MESSAGE: usize = 262_144;
@@ -86,13 +89,12 @@ where
         // Before there was a connection nothing was sent. Only the texts tell: hyper's `client error
         // (Connect)`, and the SDK's own time limit on connecting.
         SdkError::DispatchFailure(failure)
-            if failure.is_user()
-                || failure.is_other()
-                || told.contains("(Connect)")
-                || told.contains("HTTP connect") =>
+            if failure.is_user() || told.contains("(Connect)") || told.contains("HTTP connect") =>
         {
             MailError::Unavailable(what)
         }
+        // Without credentials there is no request.
+        SdkError::DispatchFailure(_) if of_credentials(&told).is_some() => MailError::Unavailable(what),
         _ => MailError::Unknown(what),
     }
 }

@@ -121,11 +121,13 @@ impl CloudWatchLogs {
     ) -> Result<Vec<LogLine>, Fault> {
         let follower = self.followers.take(query);
         let place = Cursor::parse(cursor);
-        let newest =
-            follower.as_ref().map(|follower| follower.newest).or(place.as_ref().map(|place| place.at));
+        let newest = follower.as_ref().and_then(|follower| follower.newest);
+        let newest = newest.or(place.as_ref().map(|place| place.at));
         // Behind no line at all: it was asked before there was one.
-        let start =
-            newest.map_or_else(|| (self.clock.now() - WINDOWS[0]).as_millisecond(), |at| at - OVERLAP_MILLIS);
+        let start = newest.map_or_else(
+            || (self.clock.now() - WINDOWS[0]).as_millisecond(),
+            |at| at.saturating_sub(OVERLAP_MILLIS),
+        );
         let since = query.since.map_or(i64::MIN, Timestamp::as_millisecond);
         let range = Range { start: start.max(since).max(0), until: None, pages: FOLLOW_PAGES };
         let (mut found, gap) = match self.read(groups, query, range).await {
