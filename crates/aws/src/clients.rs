@@ -100,4 +100,18 @@ impl Clients {
             ),
         })
     }
+
+    /// Clients with an operator's credentials.
+    #[cfg(feature = "operator")]
+    pub(crate) fn of_session(config: &aws_config::SdkConfig) -> Self {
+        // As above.
+        let s3 = aws_sdk_s3::config::Builder::from(config);
+        let elsewhere = config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        Self {
+            s3: aws_sdk_s3::Client::from_conf(s3.force_path_style(elsewhere).build()),
+            sqs: aws_sdk_sqs::Client::new(config),
+            sns: aws_sdk_sns::Client::new(config),
+            secrets: aws_sdk_secretsmanager::Client::new(config),
+        }
+    }
 }

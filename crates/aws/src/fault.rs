@@ -7,7 +7,7 @@ use lead::text;
 use pipeline::{Code, Fault};
 
 /// How much of an error is told.
-const LIMIT: usize = 300;
+const LIMIT: usize = 400;
 
 /// The fault for an error of the SDK. `doing` says what was tried, with the name of the thing:
 /// `reading s3://bucket/key`.
@@ -18,16 +18,42 @@ where
 {
     let code = match error {
         SdkError::ServiceError(service) => of_service(service.err().code().unwrap_or_default()),
-        SdkError::ConstructionFailure(_) => of_construction(error),
+        // Credentials that cannot be had fail either way.
+        SdkError::ConstructionFailure(_) => of_credentials(&chain(error)).unwrap_or(Code::AwsFailed),
         SdkError::DispatchFailure(failure) if failure.is_user() || failure.is_other() => {
-            of_construction(error)
+            of_credentials(&chain(error)).unwrap_or(Code::AwsUnreachable)
         }
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
             Code::AwsUnreachable
         }
         _ => Code::AwsFailed,
     };
-    Fault::new(code, text::shorten(&format!("{doing}: {}", chain(error)), LIMIT))
+    Fault::new(code, text::shorten(&format!("{doing}: {}", told(error)), LIMIT))
+}
+
+/// What an error says: the service's own words with its code, or the causes.
+fn told<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    R: std::fmt::Debug,
+{
+    if let Some(service) = error.as_service_error()
+        && let Some(code) = service.code()
+    {
+        return match service.message() {
+            // AWS names the action that is denied in it, for most services.
+            Some(message) if !message.is_empty() => format!("{message} ({code})"),
+            _ => code.to_owned(),
+        };
+    }
+    chain(error)
+}
+
+/// The fault for credentials that could not be had; `told` is what the SDK says of it.
+#[cfg(feature = "operator")]
+pub(crate) fn credentials_fault(doing: &str, told: &str) -> Fault {
+    let code = of_credentials(told).unwrap_or(Code::CredentialsMissing);
+    Fault::new(code, text::shorten(&format!("{doing}: {told}"), LIMIT))
 }
 
 /// The kind of failure behind an error code of a service.
@@ -65,20 +91,18 @@ fn of_service(code: &str) -> Code {
     }
 }
 
-/// What failed before a request was made: the credentials, as a rule.
-fn of_construction<E: Error, R>(error: &SdkError<E, R>) -> Code
-where
-    E: 'static,
-    R: std::fmt::Debug,
-{
-    let told = chain(error).to_lowercase();
-    let expired = ["expired", "token has", "sso session", "refresh"].iter().any(|part| told.contains(part));
-    if expired {
-        Code::CredentialsExpired
+/// What the SDK's words mean, if they are about credentials. It has no codes for that: the texts are those of
+/// `aws-config`.
+pub(crate) fn of_credentials(told: &str) -> Option<Code> {
+    let told = told.to_lowercase();
+    // Of single sign-on, also before the first sign-in; or of a role.
+    let sign_in = ["expired", "sso", "refresh", "token has"];
+    if sign_in.iter().any(|part| told.contains(part)) {
+        Some(Code::CredentialsExpired)
     } else if told.contains("credential") || told.contains("profile") {
-        Code::CredentialsMissing
+        Some(Code::CredentialsMissing)
     } else {
-        Code::AwsFailed
+        None
     }
 }
 
@@ -94,4 +118,38 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         cause = inner.source();
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_credentials_lack_is_told_apart() {
+        for (told, code) in [
+            ("no providers in chain provided credentials", Some(Code::CredentialsMissing)),
+            ("the credential provider was not enabled", Some(Code::CredentialsMissing)),
+            ("profile `x` was not defined", Some(Code::CredentialsMissing)),
+            ("the SSO token has expired and cannot be refreshed", Some(Code::CredentialsExpired)),
+            ("failed to read the cached SSO token", Some(Code::CredentialsExpired)),
+            ("the security token included in the request is expired", Some(Code::CredentialsExpired)),
+            ("an unknown thing", None),
+        ] {
+            assert_eq!(of_credentials(told), code, "{told}");
+        }
+    }
+
+    #[test]
+    fn error_codes_of_services_have_a_meaning() {
+        for (code, expected) in [
+            ("AccessDeniedException", Code::AwsDenied),
+            ("ExpiredToken", Code::CredentialsExpired),
+            ("ThrottlingException", Code::AwsThrottled),
+            ("NoSuchBucket", Code::ResourceMissing),
+            ("AWS.SimpleQueueService.NonExistentQueue", Code::ResourceMissing),
+            ("InternalError", Code::AwsFailed),
+        ] {
+            assert_eq!(of_service(code), expected, "{code}");
+        }
+    }
 }

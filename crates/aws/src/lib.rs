@@ -6,12 +6,20 @@ mod clients;
 pub mod counts;
 mod fault;
 #[cfg(feature = "operator")]
+mod logs;
+#[cfg(feature = "operator")]
 pub mod operator;
 mod s3;
 pub mod s3event;
+pub mod secrets;
+mod sns;
 mod sqs;
 
 pub use clients::Clients;
 pub use counts::{Counts, Measured, Uncounted};
+#[cfg(feature = "operator")]
+pub use logs::CloudWatchLogs;
 pub use s3::{S3Names, S3Store};
+pub use secrets::{SecretText, Secrets};
+pub use sns::SnsMailer;
 pub use sqs::{Move, MoveState, QueueUrls, Queues, Settled};

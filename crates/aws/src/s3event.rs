@@ -92,7 +92,10 @@ fn job(
         return Err(format!("an S3 event of version {:?}, not 2", shown(&record.event_version)));
     }
     if !record.event_name.starts_with("ObjectCreated:") {
-        return Err(format!("an S3 event {:?}, not of an object that was written", shown(&record.event_name)));
+        return Err(format!(
+            "an S3 event {:?}, not of an object that was written",
+            shown(&record.event_name)
+        ));
     }
     if record.s3.bucket.name != bucket {
         return Err(format!("an event of the bucket {:?}, not of {bucket}", shown(&record.s3.bucket.name)));
@@ -104,9 +107,9 @@ fn job(
         return Err(format!("{:?} is no key of a raw event", shown(&key)));
     };
     let written = record.event_time.as_deref().and_then(lead::parse_time);
-    let due = written.zip(delay).and_then(|(written, delay)| {
-        written.checked_add(SignedDuration::try_from(delay).ok()?).ok()
-    });
+    let due = written
+        .zip(delay)
+        .and_then(|(written, delay)| written.checked_add(SignedDuration::try_from(delay).ok()?).ok());
     Ok(ProcessJob { lead_id, key, not_before: due.unwrap_or(received), cause: Cause::Arrival })
 }
 
@@ -194,7 +197,15 @@ mod tests {
         let reasons: Vec<&str> =
             found.iter().map(|job| job.as_ref().map_or_else(String::as_str, |_| "")).collect();
         for (reason, part) in reasons.iter().zip([
-            "lead with space+andé", "other", "3.0", "Removed", "aws:ses", "elsewhere", "encoded", "record", "",
+            "lead with space+andé",
+            "other",
+            "3.0",
+            "Removed",
+            "aws:ses",
+            "elsewhere",
+            "encoded",
+            "record",
+            "",
         ]) {
             assert!(reason.contains(part) && (part.is_empty() == reason.is_empty()), "{reason}: {part}");
         }
@@ -205,7 +216,9 @@ mod tests {
         let read = |body: &str| read(body, "leads", "source/", None, Timestamp::UNIX_EPOCH);
         let test = r#"{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "leads"}"#;
         assert_eq!(read(test), Body::Test);
-        for body in ["this is not json", "", "[]", "{}", "7", r#"{"Records": []}"#, r#"{"lead_id": "lead_a"}"#] {
+        for body in
+            ["this is not json", "", "[]", "{}", "7", r#"{"Records": []}"#, r#"{"lead_id": "lead_a"}"#]
+        {
             assert_eq!(read(body), Body::NotS3, "{body}");
         }
     }

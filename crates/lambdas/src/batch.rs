@@ -5,7 +5,12 @@ use std::{collections::HashSet, panic::AssertUnwindSafe};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use futures_util::FutureExt;
 use lead::{LeadId, Timestamp, text};
-use pipeline::{Code, Function, job::lead_in, ports::{Delivery, Level}, recorder};
+use pipeline::{
+    Code, Function,
+    job::lead_in,
+    ports::{Delivery, Level},
+    recorder,
+};
 use serde::Serialize;
 
 /// A batch that cannot be reported on: Lambda hands all of it out again.
@@ -146,7 +151,8 @@ mod tests {
             first_received_at: None,
             attributes: BTreeMap::new(),
         };
-        let bad = caught(Function::LeadProcessor, &[delivery], async { panic!("on purpose") });
+        let delivery = [delivery];
+        let bad = caught(Function::LeadProcessor, &delivery, async { panic!("on purpose") });
         assert_eq!(bad.await, None::<()>);
         assert_eq!(caught(Function::LeadProcessor, &[], async { 7 }).await, Some(7));
     }

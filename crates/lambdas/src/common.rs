@@ -45,14 +45,8 @@ impl Common {
             target_prefix: settings.target_prefix.clone(),
         };
         let counts = Arc::new(Emf::new(variables.get("PROJECT_NAME")));
-        let store = Arc::new(S3Store::new(
-            &clients,
-            names,
-            settings.delay,
-            clock.clone(),
-            random.clone(),
-            counts,
-        ));
+        let store =
+            Arc::new(S3Store::new(&clients, names, settings.delay, clock.clone(), random.clone(), counts));
         Ok(Self {
             secrets: Arc::new(Secrets::new(&clients, clock.clone())),
             clients,

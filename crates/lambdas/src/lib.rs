@@ -5,15 +5,15 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod batch;
-mod channels;
-mod common;
-mod direct;
-mod http;
+pub mod batch;
+pub mod channels;
+pub mod common;
+pub mod direct;
+pub mod http;
 pub mod ingestion;
-mod logging;
-mod metrics;
+pub mod logging;
+pub mod metrics;
 pub mod notification;
 pub mod processor;
-mod settle;
+pub mod settle;
 pub mod start;

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws::{QueueUrls, Queues, s3event::{self, Body}};
+use aws::{
+    QueueUrls, Queues,
+    s3event::{self, Body},
+};
 use aws_lambda_events::sqs::SqsEvent;
 use futures_util::future::join_all;
 use lambda_runtime::Error;
@@ -59,8 +62,8 @@ impl Handler for Processor {
         } else {
             queues.clone()
         };
-        let owners = HttpOwners::new(owners(variables)?)
-            .map_err(|what| Fault::new(Code::SettingBad, what))?;
+        let owners =
+            HttpOwners::new(owners(variables)?).map_err(|what| Fault::new(Code::SettingBad, what))?;
         common.warm_up(queues.warm_up()).await;
         Ok(Self {
             bucket: common.bucket.clone(),

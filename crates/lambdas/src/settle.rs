@@ -31,14 +31,14 @@ pub async fn all(
     let settled = deliveries.iter().zip(dispositions).map(|(delivery, disposition)| async move {
         let settled = match disposition {
             None => Settled::Failed,
-            Some(disposition) => queues.settle_in_function(queue, delivery, disposition).await.unwrap_or_else(
-                |fault| {
+            Some(disposition) => {
+                queues.settle_in_function(queue, delivery, disposition).await.unwrap_or_else(|fault| {
                     let (function, lead) = (Function::of_queue(queue), lead_in(&delivery.body));
                     let context = "the message is delivered again by its queue";
                     recorder::fault(function, Level::Warn, context, lead.as_ref(), &fault);
                     Settled::Failed
-                },
-            ),
+                })
+            }
         };
         (settled == Settled::Failed).then(|| delivery.id.clone())
     });

@@ -50,8 +50,14 @@ async fn run() -> bool {
     let scratch = tempfile::tempdir().unwrap();
     let certificate = scratch.path().join("stub.pem");
     let stub = Stub::start(contents(), &certificate).await;
-    println!("{:<32}{:>8}{:>8}{:>12}{:>10}{:>10}{:>9}{:>8}{:>8}", "function", "init", "first", "init+first", "warm p50", "warm p99", "own", "memory", "zip");
-    println!("{:<32}{:>8}{:>8}{:>12}{:>10}{:>10}{:>9}{:>8}{:>8}", "", "ms", "ms", "ms", "ms", "ms", "ms", "MiB", "MB");
+    println!(
+        "{:<32}{:>8}{:>8}{:>12}{:>10}{:>10}{:>9}{:>8}{:>8}",
+        "function", "init", "first", "init+first", "warm p50", "warm p99", "own", "memory", "zip"
+    );
+    println!(
+        "{:<32}{:>8}{:>8}{:>12}{:>10}{:>10}{:>9}{:>8}{:>8}",
+        "", "ms", "ms", "ms", "ms", "ms", "ms", "MiB", "MB"
+    );
     let mut missed = false;
     let mut variants = vec![("", folder.clone(), true), (", no warm-up", folder.clone(), false)];
     if let Some(entropy) = std::env::var_os("LEADOPS_BENCH_ENTROPY") {
@@ -60,7 +66,8 @@ async fn run() -> bool {
     for (variant, folder, warm_up) in variants {
         for function in FUNCTIONS {
             let figures = measure(&folder.join(function), function, &stub, &certificate, warm_up).await;
-            let zip = std::fs::metadata(folder.join(format!("{function}.zip"))).map(|file| file.len() as f64 / 1e6);
+            let zip =
+                std::fs::metadata(folder.join(format!("{function}.zip"))).map(|file| file.len() as f64 / 1e6);
             figures.print(&format!("{function}{variant}"), zip.as_ref().ok());
             // The variants are there to be compared with.
             missed |= variant.is_empty() && !figures.reach_the_aims(zip.unwrap_or(0.0));
@@ -72,10 +79,8 @@ async fn run() -> bool {
 
 /// Where `infrastructure/package` leaves the binaries.
 fn default_folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
-    );
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
     target.join("lambda")
 }
 
@@ -95,7 +100,13 @@ impl Figures {
         let zip = zip.map_or_else(|| "-".to_owned(), |zip| format!("{zip:.2}"));
         println!(
             "{name:<32}{:>8.1}{:>8.1}{:>12.1}{:>10.2}{:>10.2}{:>9.2}{:>8.1}{zip:>8}",
-            ms(self.init), ms(self.first), ms(self.both), ms(p50), ms(p99), ms(self.own), self.memory
+            ms(self.init),
+            ms(self.first),
+            ms(self.both),
+            ms(p50),
+            ms(p99),
+            ms(self.own),
+            self.memory
         );
     }
 
@@ -130,7 +141,14 @@ async fn measure(binary: &Path, function: &str, stub: &Stub, certificate: &Path,
         }
         memory = memory.max(process.usage().0);
     }
-    Figures { init: percentile(&inits, 50), first: percentile(&firsts, 50), both: percentile(&boths, 50), warm, own, memory }
+    Figures {
+        init: percentile(&inits, 50),
+        first: percentile(&firsts, 50),
+        both: percentile(&boths, 50),
+        warm,
+        own,
+        memory,
+    }
 }
 
 fn percentile(times: &[Duration], percent: usize) -> Duration {

@@ -32,21 +32,20 @@ struct Shared {
 }
 
 /// A function's process.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     /// When it was started.
-    pub started: Instant,
+    pub(crate) started: Instant,
     events: mpsc::UnboundedSender<Bytes>,
     told: mpsc::UnboundedReceiver<Told>,
 }
 
 impl Process {
     /// Starts `binary`, on one core where `taskset` can see to that.
-    pub async fn start(binary: &Path, environment: &[(&str, String)]) -> Self {
+    pub(crate) async fn start(binary: &Path, environment: &[(&str, String)]) -> Self {
         let (events, received) = mpsc::unbounded_channel();
         let (tell, told) = mpsc::unbounded_channel();
-        let shared =
-            Arc::new(Shared { events: Mutex::new(received), told: tell, number: AtomicU64::new(0) });
+        let shared = Arc::new(Shared { events: Mutex::new(received), told: tell, number: AtomicU64::new(0) });
         let routes = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
@@ -72,13 +71,13 @@ impl Process {
     }
 
     /// Waits until the function asks for its first event; how long that took since it was started.
-    pub async fn init(&mut self) -> Duration {
+    pub(crate) async fn init(&mut self) -> Duration {
         let (at, _) = self.told().await;
         at - self.started
     }
 
     /// Hands an event out; how long the answer took, and the answer.
-    pub async fn invoke(&mut self, event: &Bytes) -> (Duration, Bytes) {
+    pub(crate) async fn invoke(&mut self, event: &Bytes) -> (Duration, Bytes) {
         let began = Instant::now();
         self.events.send(event.clone()).unwrap();
         let (at, answer) = self.told().await;
@@ -96,7 +95,7 @@ impl Process {
     }
 
     /// The most memory that it has had, in MiB, and the CPU time that it has used.
-    pub fn usage(&self) -> (f64, Duration) {
+    pub(crate) fn usage(&self) -> (f64, Duration) {
         let pid = self.child.id().unwrap();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

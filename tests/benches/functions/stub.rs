@@ -17,24 +17,24 @@ use tokio_rustls::{
 
 /// What the stub holds: everything else does not exist.
 #[derive(Clone)]
-pub struct Contents {
+pub(crate) struct Contents {
     /// The Close secret.
-    pub close_secret: String,
+    pub(crate) close_secret: String,
     /// Objects by their keys.
-    pub objects: Arc<Vec<(String, String)>>,
+    pub(crate) objects: Arc<Vec<(String, String)>>,
     /// The owner document of every lead.
-    pub owner: String,
+    pub(crate) owner: String,
 }
 
 /// A running stub.
-pub struct Stub {
+pub(crate) struct Stub {
     /// Its address.
-    pub url: String,
+    pub(crate) url: String,
 }
 
 impl Stub {
     /// Starts one, and writes the certificate that it is to be trusted by to `certificate`.
-    pub async fn start(mut contents: Contents, certificate: &Path) -> Self {
+    pub(crate) async fn start(mut contents: Contents, certificate: &Path) -> Self {
         let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         std::fs::write(certificate, signed.cert.pem()).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der()));
@@ -82,7 +82,10 @@ async fn answer(
         let slack = format!("{{\"webhook_url\": \"{url}/slack\"}}");
         let asked = String::from_utf8_lossy(&body).into_owned();
         let value = if asked.contains("slack") { slack } else { contents.close_secret };
-        json(serde_json::json!({"Name": "s", "VersionId": "v1", "SecretString": value, "CreatedDate": 1.0}).to_string())
+        json(
+            serde_json::json!({"Name": "s", "VersionId": "v1", "SecretString": value, "CreatedDate": 1.0})
+                .to_string(),
+        )
     } else if target.ends_with("SendMessage") {
         json("{\"MessageId\": \"00000000-0000-4000-8000-000000000001\"}".to_owned())
     } else if !target.is_empty() {

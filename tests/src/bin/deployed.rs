@@ -259,8 +259,7 @@ impl Run {
         let began = Instant::now();
         loop {
             let told = self.told().await;
-            let missing: Vec<_> =
-                self.sent.iter().filter(|lead| !told.contains_key(lead.as_str())).collect();
+            let missing: Vec<_> = self.sent.iter().filter(|lead| !told.contains_key(lead.as_str())).collect();
             if missing.is_empty() {
                 let twice: Vec<_> = told.iter().filter(|(_, times)| **times > 1).collect();
                 assert!(twice.is_empty(), "told more than once: {twice:?}");

@@ -28,8 +28,7 @@ pub struct S3History {
     clock: std::sync::Arc<dyn Clock>,
 }
 
-const COUNTED: [Counted; 4] =
-    [Counted::Accepted, Counted::Enriched, Counted::Notified, Counted::Failed];
+const COUNTED: [Counted; 4] = [Counted::Accepted, Counted::Enriched, Counted::Notified, Counted::Failed];
 const MINUTE: i64 = 60;
 
 impl S3History {
@@ -102,9 +101,10 @@ impl History for S3History {
             let answer =
                 request.send().await.map_err(|error| fault("reading the counts per minute", &error))?;
             for result in answer.metric_data_results() {
-                let counted = COUNTED.iter().enumerate().find(|(index, _)| {
-                    result.id() == Some(format!("m{index}").as_str())
-                });
+                let counted = COUNTED
+                    .iter()
+                    .enumerate()
+                    .find(|(index, _)| result.id() == Some(format!("m{index}").as_str()));
                 let Some((_, counted)) = counted else { continue };
                 for (at, sum) in result.timestamps().iter().zip(result.values()) {
                     add(&mut minutes, at.secs(), *counted, *sum);

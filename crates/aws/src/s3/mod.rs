@@ -53,7 +53,15 @@ impl S3Store {
         random: Arc<dyn Random>,
         counts: Arc<dyn Counts>,
     ) -> Self {
-        Self(Arc::new(Inner { s3: clients.s3.clone(), names, delay, clock, random, counts, entries: history::Entries::default() }))
+        Self(Arc::new(Inner {
+            s3: clients.s3.clone(),
+            names,
+            delay,
+            clock,
+            random,
+            counts,
+            entries: history::Entries::default(),
+        }))
     }
 
     /// Where a key is, for messages.

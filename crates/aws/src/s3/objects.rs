@@ -41,9 +41,10 @@ impl Objects for S3Store {
         let stored_at = metadata.get(STORED_AT).and_then(|at| at.parse().ok());
         let version = version(got.e_tag.as_deref(), metadata.get(WRITE).map(String::as_str));
         let stored_at = stored_at.or_else(|| timestamp(got.last_modified?)).unwrap_or_default();
-        let body = got.body.collect().await.map_err(|error| {
-            Fault::new(Code::AwsUnreachable, format!("{}: {}", doing(), chain(&error)))
-        })?;
+        let body =
+            got.body.collect().await.map_err(|error| {
+                Fault::new(Code::AwsUnreachable, format!("{}: {}", doing(), chain(&error)))
+            })?;
         Ok(Some(Object { body: body.into_bytes(), version, stored_at }))
     }
 

@@ -12,6 +12,8 @@ mod inbox;
 mod message;
 mod moves;
 mod outbox;
+#[cfg(feature = "operator")]
+mod rules;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +28,8 @@ use hands::Hands;
 
 pub use in_function::Settled;
 pub use moves::{Move, MoveState};
+#[cfg(feature = "operator")]
+pub(crate) use rules::Rules;
 
 /// How many messages SQS hands out, or takes a word about, in one request.
 const BATCH: usize = 10;

@@ -160,6 +160,7 @@ fn status(pending: u64, processing: u64, overdue: u64, dead: u64) -> Status {
         pending,
         processing,
         overdue,
+        approximate: false,
         queues: Queues {
             delay: Depth { waiting: pending, ready: overdue, in_flight: processing, dead: dead / 3 },
             notification: Depth { waiting: 0, ready: 1, in_flight: 0, dead: dead - dead / 3 },

@@ -1,0 +1,74 @@
+//! Keeping a rate of requests.
+
+use std::{sync::Arc, time::Duration};
+
+use lead::Timestamp;
+use pipeline::ports::Clock;
+use tokio::sync::Mutex;
+
+/// How many requests may be made at once after a rest: one for each function's group, and one more.
+const BURST: u32 = 4;
+
+/// Lets so many callers a second go on, in the order in which they came.
+pub(super) struct Limiter {
+    clock: Arc<dyn Clock>,
+    /// How long one request takes of the time there is.
+    each: Duration,
+    /// When all that was let go will have been worked off.
+    busy_until: Mutex<Timestamp>,
+}
+
+impl Limiter {
+    pub(super) fn new(clock: Arc<dyn Clock>, a_second: u32) -> Self {
+        let each = Duration::from_secs(1) / a_second.max(1);
+        Self { clock, each, busy_until: Mutex::new(Timestamp::UNIX_EPOCH) }
+    }
+
+    /// Returns when the caller may make its request.
+    pub(super) async fn admit(&self) {
+        let mut busy_until = self.busy_until.lock().await;
+        let now = self.clock.now();
+        // After a rest there is nothing to work off, and after a clock was set back no more than a burst.
+        let from = (*busy_until).clamp(now, now + self.each * BURST);
+        let ahead = Duration::try_from(from.duration_since(now)).unwrap_or_default();
+        let allowed = self.each * (BURST - 1);
+        if ahead > allowed {
+            self.clock.sleep(ahead - allowed).await;
+        }
+        *busy_until = from + self.each;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// A clock that passes while somebody sleeps.
+    struct Sleeping(std::sync::Mutex<Timestamp>);
+
+    #[async_trait]
+    impl Clock for Sleeping {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
+        }
+
+        async fn sleep(&self, duration: Duration) {
+            *self.0.lock().unwrap() += duration;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_burst_then_two_a_second() {
+        let start = Timestamp::from_second(1_000).unwrap();
+        let clock = Arc::new(Sleeping(std::sync::Mutex::new(start)));
+        let limiter = Limiter::new(clock.clone(), 2);
+        let mut at = Vec::new();
+        for _ in 0..8 {
+            limiter.admit().await;
+            at.push(clock.now().duration_since(start).as_millis());
+        }
+        assert_eq!(at, [0, 0, 0, 0, 500, 1_000, 1_500, 2_000]);
+    }
+}

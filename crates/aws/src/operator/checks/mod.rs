@@ -1,0 +1,119 @@
+//! What has to be right about a stack, checked part by part.
+//!
+//! Each check says what it found and changes nothing, but that the dead letters it looks at are out of
+//! others' sight for a moment.
+
+mod objects;
+mod queues;
+mod telling;
+mod watching;
+
+use std::sync::Arc;
+
+use futures_util::join;
+use pipeline::{
+    Code, Fault,
+    ports::{Clock, Queue},
+};
+
+use super::{Session, Stack};
+
+/// The outcome of one check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: &'static str,
+    /// How it is.
+    pub grade: Grade,
+    /// What was found, a line for people.
+    pub detail: String,
+    /// The kind of failure, where it is not as it should be.
+    pub code: Option<Code>,
+}
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grade {
+    /// As it should be.
+    Good,
+    /// Not as it should be, and it works nevertheless.
+    Doubtful,
+    /// Something does not work.
+    Bad,
+}
+
+impl Finding {
+    fn good(check: &'static str, detail: impl Into<String>) -> Self {
+        Self { check, grade: Grade::Good, detail: detail.into(), code: None }
+    }
+
+    fn doubtful(check: &'static str, fault: Fault) -> Self {
+        Self { check, grade: Grade::Doubtful, detail: fault.what, code: Some(fault.code) }
+    }
+
+    fn bad(check: &'static str, fault: Fault) -> Self {
+        Self { check, grade: Grade::Bad, detail: fault.what, code: Some(fault.code) }
+    }
+
+    /// What `result` is, bad where it is an error.
+    fn of(check: &'static str, result: Result<String, Fault>) -> Self {
+        match result {
+            Ok(detail) => Self::good(check, detail),
+            Err(fault) => Self::bad(check, fault),
+        }
+    }
+}
+
+/// All checks of a stack. `slack` reads the text of Slack's secret and says what it found, or what is wrong,
+/// showing nothing of it.
+pub async fn all(
+    session: &Session,
+    stack: &Stack,
+    clock: Arc<dyn Clock>,
+    slack: impl Fn(&str) -> Result<String, String>,
+) -> Vec<Finding> {
+    let letters = session.queues(stack, Arc::clone(&clock));
+    let secrets = session.secrets(clock);
+    let (identity, bucket, notification, access, delay, alerts, keys, slack, topic, logs, metrics) = join!(
+        identity(session),
+        objects::bucket(session, stack),
+        objects::notification(session, stack),
+        objects::public_access(session, stack),
+        queues::queue(&letters, stack, Queue::Delay),
+        queues::queue(&letters, stack, Queue::Notification),
+        telling::signature(&secrets, stack),
+        telling::slack(&secrets, stack, slack),
+        telling::topic(session, stack),
+        watching::log_groups(session, stack),
+        watching::metrics(session),
+    );
+    let mut found = vec![identity, deployed(stack), bucket, notification, access];
+    found.extend(delay);
+    found.extend(alerts);
+    found.extend([keys, slack, topic, logs, metrics]);
+    found
+}
+
+/// Who asks.
+async fn identity(session: &Session) -> Finding {
+    let identity = session.identity().await;
+    Finding::of(
+        "identity",
+        identity
+            .map(|identity| format!("{} in account {}, {}", identity.arn, identity.account, identity.region)),
+    )
+}
+
+/// Whether the last deployment went through.
+fn deployed(stack: &Stack) -> Finding {
+    let detail = format!("{} is {}", stack.name, stack.status);
+    let fault = |why: &str| Fault::new(Code::StackUnusable, format!("{detail}: {why}"));
+    match stack.status.as_str() {
+        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => Finding::good("stack", detail),
+        status if status.contains("DELETE") => Finding::bad("stack", fault("it is being taken away")),
+        status if status.ends_with("_IN_PROGRESS") => {
+            Finding::doubtful("stack", fault("it is being changed"))
+        }
+        _ => Finding::doubtful("stack", fault("the last deployment did not go through")),
+    }
+}

@@ -1,0 +1,97 @@
+//! The bucket.
+
+use aws_sdk_s3::types::Event;
+use pipeline::{Code, Fault};
+
+use super::Finding;
+use crate::{
+    fault::fault,
+    operator::{Session, Stack},
+};
+
+/// Whether it is there and may be read.
+pub(super) async fn bucket(session: &Session, stack: &Stack) -> Finding {
+    let listed = session.clients.s3.list_objects_v2().bucket(&stack.bucket).max_keys(1).send().await;
+    let doing = format!("listing the bucket {}", stack.bucket);
+    let result =
+        listed.map(|_| format!("{} can be read", stack.bucket)).map_err(|error| fault(&doing, &error));
+    Finding::of("bucket", result)
+}
+
+/// Whether what is written under the source prefix is put into the delay queue.
+pub(super) async fn notification(session: &Session, stack: &Stack) -> Finding {
+    let check = "bucket notification";
+    let asked = session.clients.s3.get_bucket_notification_configuration().bucket(&stack.bucket).send().await;
+    let answer = match asked {
+        Ok(answer) => answer,
+        Err(error) => {
+            return Finding::bad(
+                check,
+                fault(&format!("reading the notifications of {}", stack.bucket), &error),
+            );
+        }
+    };
+    let prefix = &stack.settings.source_prefix;
+    let queue = stack.queues.delay.as_deref().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
+    let found = answer.queue_configurations().iter().any(|rule| {
+        let all = [Event::S3ObjectCreated, Event::S3ObjectCreatedPut];
+        let rules = rule.filter().and_then(|filter| filter.key()).map_or(&[][..], |key| key.filter_rules());
+        // A filter of another prefix, or of a suffix that our keys do not have, lets them through to nobody.
+        let passes = rules.iter().all(|rule| {
+            let value = rule.value().unwrap_or_default();
+            match rule.name().map(|name| name.as_str().to_ascii_lowercase()).as_deref() {
+                Some("prefix") => prefix.starts_with(value),
+                Some("suffix") => ".json".ends_with(value),
+                _ => false,
+            }
+        });
+        passes
+            && rule.queue_arn().rsplit(':').next() == Some(queue)
+            && rule.events().iter().any(|event| all.contains(event))
+    });
+    if found {
+        return Finding::good(check, format!("what is written to {prefix} goes into {queue}"));
+    }
+    let what =
+        format!("what is written to {}/{prefix} is not put into {queue}: no lead is processed", stack.bucket);
+    Finding::bad(check, Fault::new(Code::ResourceMissing, what))
+}
+
+/// Whether nobody outside can read it.
+pub(super) async fn public_access(session: &Session, stack: &Stack) -> Finding {
+    let check = "bucket privacy";
+    let asked = session.clients.s3.get_public_access_block().bucket(&stack.bucket).send().await;
+    let open = |what: &str| {
+        Finding::bad(check, Fault::new(Code::StackUnusable, format!("the bucket {} {what}", stack.bucket)))
+    };
+    match asked {
+        Ok(answer) => {
+            let block = answer.public_access_block_configuration();
+            let closed = block.is_some_and(|block| {
+                [
+                    block.block_public_acls(),
+                    block.ignore_public_acls(),
+                    block.block_public_policy(),
+                    block.restrict_public_buckets(),
+                ]
+                .iter()
+                .all(|blocked| *blocked == Some(true))
+            });
+            if closed {
+                Finding::good(check, "all public access is blocked")
+            } else {
+                open("does not block all public access")
+            }
+        }
+        Err(error) => {
+            use aws_sdk_s3::error::ProvideErrorMetadata;
+            match error.as_service_error().and_then(ProvideErrorMetadata::code) {
+                Some("NoSuchPublicAccessBlockConfiguration") => open("blocks no public access"),
+                _ => Finding::bad(
+                    check,
+                    fault(&format!("reading the public access block of {}", stack.bucket), &error),
+                ),
+            }
+        }
+    }
+}
