@@ -62,7 +62,8 @@ impl Clients {
                 .filter(|value| !value.is_empty())
                 .ok_or_else(|| Fault::new(Code::SettingBad, format!("{name} is not set")))
         };
-        let region = Region::new(needed("AWS_REGION").or_else(|_| needed("AWS_DEFAULT_REGION"))?);
+        let region = variable("AWS_DEFAULT_REGION").filter(|_| variable("AWS_REGION").is_none());
+        let region = Region::new(region.map_or_else(|| needed("AWS_REGION"), Ok)?);
         let credentials = Credentials::new(
             needed("AWS_ACCESS_KEY_ID")?,
             needed("AWS_SECRET_ACCESS_KEY")?,

@@ -1,10 +1,13 @@
 //! What people need to find and to check a pipeline on AWS: profiles, the identity behind them, the stack.
 
 pub mod checks;
+mod feed;
 mod history;
 mod session;
 mod stack;
+mod view;
 
 pub use history::S3History;
 pub use session::{Identity, Keys, Session};
 pub use stack::Stack;
+pub use view::View;

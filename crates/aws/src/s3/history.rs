@@ -54,11 +54,26 @@ impl S3Store {
         before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Entry>, Fault> {
+        self.recent_observed(stages, since, before, limit, &|_, _| {}).await
+    }
+
+    /// The same, telling `observe` the keys at the head of the journal, and whether there are more.
+    pub(crate) async fn recent_observed(
+        &self,
+        stages: &[Stage],
+        since: Option<Timestamp>,
+        before: Option<&str>,
+        limit: usize,
+        observe: &(dyn Fn(&[String], bool) + Sync),
+    ) -> Result<Vec<Entry>, Fault> {
         let mut after = before.map(str::to_owned);
         let mut wanted: Vec<String> = Vec::new();
         while wanted.len() < limit {
             let page = self.list(keys::JOURNAL, after.as_deref(), PAGE).await?;
             let whole = page.len() == PAGE;
+            if after.is_none() {
+                observe(&page, whole);
+            }
             after = page.last().cloned();
             let mut ended = false;
             for key in page {

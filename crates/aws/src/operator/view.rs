@@ -1,0 +1,190 @@
+//! The bucket and its journal for somebody who looks at it again and again: what has been read is read
+//! again only when something has happened to its lead.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lead::{LeadId, Timestamp};
+use pipeline::{
+    Entry, Fault, Progress, Stage,
+    ports::{
+        Clock, History, Journal, Minute, Object, Objects, OpenCounts, OpenLead, PutError, Version, When,
+    },
+};
+
+use super::{
+    S3History,
+    feed::{AsOf, Feed},
+};
+use crate::S3Store;
+
+/// How much is remembered, in objects and listings.
+const REMEMBERED: usize = 20_000;
+
+/// A bucket under an operator's eyes.
+#[derive(Clone)]
+pub struct View(Arc<Inner>);
+
+struct Inner {
+    store: S3Store,
+    history: S3History,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    feed: Option<Feed>,
+    known: HashMap<String, Known>,
+}
+
+struct Known {
+    lead: LeadId,
+    as_of: AsOf,
+    what: What,
+}
+
+#[derive(Clone)]
+enum What {
+    Object(Option<Object>),
+    Keys(Vec<String>),
+    Progress(Option<Progress>),
+}
+
+impl View {
+    /// A view of a bucket and its journal.
+    pub fn new(store: S3Store, history: S3History, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner { store, history, clock, state: Mutex::default() }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was read about a lead under `name`, if nothing has happened to it since.
+    fn known(&self, name: &str, lead: &LeadId) -> Option<What> {
+        let (now, state) = (self.0.clock.now(), self.state());
+        let known = state.known.get(name)?;
+        state.feed.as_ref()?.is_unchanged(lead, &known.as_of, now).then(|| known.what.clone())
+    }
+
+    /// What is known of the lead before something about it is read.
+    fn as_of(&self, lead: &LeadId) -> Option<AsOf> {
+        self.state().feed.as_ref()?.as_of(lead, self.0.clock.now())
+    }
+
+    fn remember(&self, name: String, lead: LeadId, as_of: Option<AsOf>, what: What) {
+        let Some(as_of) = as_of else { return };
+        let mut state = self.state();
+        if state.known.len() >= REMEMBERED {
+            state.known.clear();
+        }
+        state.known.insert(name, Known { lead, as_of, what });
+    }
+
+    /// Takes the head of the journal for what has happened lately.
+    fn observe(&self, keys: &[String], more: bool) {
+        let now = self.0.clock.now();
+        let mut state = self.state();
+        let State { feed, known } = &mut *state;
+        let feed = feed.insert(Feed::new(now, keys, more));
+        known.retain(|_, known| feed.is_unchanged(&known.lead, &known.as_of, now));
+    }
+}
+
+/// The lead whose state an object is part of. Raw events and kept copies do not change, and are read once.
+fn lead_of(key: &str) -> Option<LeadId> {
+    let (_, rest) = key.split_once("lead_")?;
+    let id: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+    format!("lead_{id}").parse().ok()
+}
+
+#[async_trait]
+impl Objects for View {
+    async fn get(&self, key: &str) -> Result<Option<Object>, Fault> {
+        let Some(lead) = lead_of(key) else { return self.0.store.get(key).await };
+        if let Some(What::Object(object)) = self.known(key, &lead) {
+            return Ok(object);
+        }
+        let as_of = self.as_of(&lead);
+        let object = self.0.store.get(key).await?;
+        self.remember(key.to_owned(), lead, as_of, What::Object(object.clone()));
+        Ok(object)
+    }
+
+    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
+        self.state().known.remove(key);
+        self.0.store.put(key, body, when).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault> {
+        let Some(lead) = lead_of(prefix).filter(|_| after.is_none()) else {
+            return self.0.store.list(prefix, after, limit).await;
+        };
+        let name = format!("{prefix} {limit}");
+        if let Some(What::Keys(keys)) = self.known(&name, &lead) {
+            return Ok(keys);
+        }
+        let as_of = self.as_of(&lead);
+        let keys = self.0.store.list(prefix, None, limit).await?;
+        self.remember(name, lead, as_of, What::Keys(keys.clone()));
+        Ok(keys)
+    }
+}
+
+#[async_trait]
+impl Journal for View {
+    async fn append(&self, entry: Entry) -> Result<(), Fault> {
+        let (lead, key) = (entry.lead_id.clone(), entry.key());
+        self.0.store.append(entry).await?;
+        if let Some((lead, feed)) = lead.zip(self.state().feed.as_mut()) {
+            feed.add(&lead, key);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl History for View {
+    async fn recent(
+        &self,
+        stages: &[Stage],
+        since: Option<Timestamp>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Fault> {
+        let observe = |keys: &[String], more: bool| self.observe(keys, more);
+        self.0.store.recent_observed(stages, since, before, limit, &observe).await
+    }
+
+    async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Entry>, Fault> {
+        self.0.history.of_lead(lead).await
+    }
+
+    async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault> {
+        let name = format!("progress {lead}");
+        if let Some(What::Progress(progress)) = self.known(&name, lead) {
+            return Ok(progress);
+        }
+        let as_of = self.as_of(lead);
+        let progress = self.0.history.progress(lead).await?;
+        self.remember(name, lead.clone(), as_of, What::Progress(progress.clone()));
+        Ok(progress)
+    }
+
+    async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault> {
+        self.0.history.open_leads(limit).await
+    }
+
+    async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault> {
+        self.0.history.count_open(now, overdue_before).await
+    }
+
+    async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault> {
+        self.0.history.minutes(since).await
+    }
+}
