@@ -31,6 +31,8 @@ struct Time {
     /// Sleepers by when they wake, in the order in which they lay down.
     sleepers: BTreeMap<(Duration, u64), oneshot::Sender<()>>,
     lain_down: u64,
+    /// Told of each change before anybody can read it here.
+    listeners: Vec<Box<dyn Fn(Timestamp) + Send>>,
 }
 
 impl VirtualClock {
@@ -44,15 +46,30 @@ impl VirtualClock {
 
     /// A clock that stands at `now`.
     pub fn at(now: Timestamp) -> Arc<Self> {
-        let time = Time { now, elapsed: Duration::ZERO, sleepers: BTreeMap::new(), lain_down: 0 };
+        let time = Time {
+            now,
+            elapsed: Duration::ZERO,
+            sleepers: BTreeMap::new(),
+            lain_down: 0,
+            listeners: Vec::new(),
+        };
         Arc::new(Self { time: Mutex::new(time) })
+    }
+
+    /// Has a listener told what time it is: now, and at each change before [`Clock::now`] says so and
+    /// before anybody is woken. It must not ask this clock anything.
+    pub fn on_change(&self, listener: impl Fn(Timestamp) + Send + 'static) {
+        let mut time = self.time();
+        listener(time.now);
+        time.listeners.push(Box::new(listener));
     }
 
     /// Lets time pass. Whoever sleeps no longer than that is woken, the earliest first; none of them
     /// runs before this returns.
     pub fn advance(&self, by: Duration) {
         let mut time = self.time();
-        time.now += by;
+        let now = time.now + by;
+        time.set(now);
         time.elapsed += by;
         let elapsed = time.elapsed;
         while let Some(first) = time.sleepers.first_entry() {
@@ -66,13 +83,14 @@ impl VirtualClock {
 
     /// Steps the wall clock, back or forth. Wakes nobody.
     pub fn set(&self, now: Timestamp) {
-        self.time().now = now;
+        self.time().set(now);
     }
 
     /// Steps the wall clock back by so much. Wakes nobody.
     pub fn step_back(&self, by: Duration) {
         let mut time = self.time();
-        time.now -= by;
+        let now = time.now - by;
+        time.set(now);
     }
 
     /// How much time has passed since the clock was made, steps of the wall clock left out.
@@ -137,6 +155,15 @@ impl VirtualClock {
 
     fn time(&self) -> MutexGuard<'_, Time> {
         self.time.lock().unwrap()
+    }
+}
+
+impl Time {
+    fn set(&mut self, now: Timestamp) {
+        self.now = now;
+        for listener in &self.listeners {
+            listener(now);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+pub mod aws;
 pub mod clock;
 pub mod conformance;
 pub mod doubles;

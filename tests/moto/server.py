@@ -1,0 +1,73 @@
+"""Moto as a server for tests: many accounts, a clock for each, and AWS's behaviour where moto's differs.
+
+Prints one line `{"port": …, "clocks": folder}` and serves on the loopback interface until its standard
+input is closed, so that it never outlives the test that started it.
+
+Its own routes, beside moto's:
+* `GET /_tests/mails/{account}`: what was published to the account's topics, the oldest first.
+* `PUT /_tests/events/{account}` with `{"copies": n}`: how often each event of S3 is delivered from now on.
+"""
+
+import json
+import logging
+import os
+import sys
+import tempfile
+
+import clock
+
+clock.install()
+
+from werkzeug.serving import make_server  # noqa: E402
+
+from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app  # noqa: E402
+
+import accounts  # noqa: E402
+import filters  # noqa: E402
+import mails  # noqa: E402
+import moves  # noqa: E402
+import notifications  # noqa: E402
+import permissions  # noqa: E402
+import queues  # noqa: E402
+
+MENDED = [accounts, permissions, queues, moves, notifications, filters]
+OWN = {"mails": mails.answer, "events": notifications.answer}
+
+
+class Server:
+    """The WSGI application: sets the request's clock, then hands over to moto."""
+
+    def __init__(self, clocks: str):
+        self.clocks = clocks
+        self.moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ, start_response):
+        parts = environ["PATH_INFO"].split("/")
+        if len(parts) == 4 and parts[1] == "_tests":
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            answer = json.dumps(OWN[parts[2]](parts[3], body)).encode()
+            start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
+            return [answer]
+        clock.enter(self.clocks, accounts.account_of(accounts.key_of(environ)))
+        return self.moto(environ, start_response)
+
+
+def main() -> None:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    for module in MENDED:
+        module.install()
+    with tempfile.TemporaryDirectory(prefix="moto-clocks-") as clocks:
+        server = make_server(
+            "127.0.0.1", 0, Server(clocks), threaded=True, request_handler=MotoRequestHandler
+        )
+        server.daemon_threads = True
+        import threading
+
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        print(json.dumps({"port": server.server_address[1], "clocks": clocks}), flush=True)
+        sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

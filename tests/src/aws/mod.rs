@@ -1,0 +1,7 @@
+//! AWS for tests: moto as its services, and what runs on it.
+
+mod moto;
+mod python;
+mod server;
+
+pub use moto::{Mail, Moto, QueueRules, REGION};

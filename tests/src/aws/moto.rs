@@ -1,0 +1,212 @@
+//! [`Moto`]: an AWS account on this machine.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    os::unix::fs::FileExt,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use aws::Clients;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::{
+    config::{Credentials, SharedCredentialsProvider},
+    types::{
+        Event, FilterRule, FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter,
+        QueueConfiguration, S3KeyFilter,
+    },
+};
+use aws_sdk_sqs::types::QueueAttributeName;
+use lead::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::server::Server;
+use crate::clock::VirtualClock;
+
+/// The region that everything is in.
+pub const REGION: &str = "us-east-1";
+
+/// An AWS account of its own, and the key of its root user, who may do everything.
+///
+/// The accounts of a test program share one server, which ends with the program. Each has its own
+/// resources and its own time; only the names of buckets are shared, as on AWS: use [`Moto::named`].
+/// Who comes with the keys of a role (from `AssumeRole`) is let do what its policies allow, and nobody
+/// else anything.
+#[derive(Debug, Clone)]
+pub struct Moto {
+    server: &'static Server,
+    account: String,
+}
+
+/// How a queue behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueRules {
+    /// How long a message stays out of sight after it was sent.
+    pub delay: Duration,
+    /// How long after it was received.
+    pub visibility: Duration,
+    /// How often a message is received before it becomes a dead letter.
+    pub max_receives: u32,
+}
+
+/// A message that was published to SNS.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Mail {
+    /// The topic's ARN.
+    pub topic: String,
+    /// Its subject.
+    pub subject: Option<String>,
+    /// Its text.
+    pub message: String,
+}
+
+impl Moto {
+    /// An account that goes by the machine's time.
+    pub async fn start() -> Self {
+        static ACCOUNTS: AtomicU64 = AtomicU64::new(100_000_000_001);
+        let server = tokio::task::spawn_blocking(Server::shared).await.unwrap();
+        Self { server, account: ACCOUNTS.fetch_add(1, Ordering::Relaxed).to_string() }
+    }
+
+    /// An account whose time is a virtual clock's, now and after each of its steps. Long polls of its
+    /// queues answer at once.
+    pub async fn frozen(clock: &VirtualClock) -> Self {
+        let moto = Self::start().await;
+        let file = File::create(moto.server.clocks.join(&moto.account)).unwrap();
+        // In place and always of the same length: a request reads the old time or the new one.
+        clock.on_change(move |now: Timestamp| {
+            file.write_all_at(format!("{:020}", now.as_microsecond()).as_bytes(), 0).unwrap();
+        });
+        moto
+    }
+
+    /// The address of all services.
+    pub fn endpoint(&self) -> &str {
+        &self.server.endpoint
+    }
+
+    /// The account's twelve digits.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// A name that no other account has, for a bucket.
+    pub fn named(&self, name: &str) -> String {
+        format!("{name}-{}", self.account)
+    }
+
+    /// The environment variables of a program that works with the root user's key.
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        [
+            ("AWS_ENDPOINT_URL", self.endpoint()),
+            ("AWS_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", &format!("ROOTKEY0{}", self.account)),
+            ("AWS_SECRET_ACCESS_KEY", "unused"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// The services that functions use, with the root user's key.
+    pub fn clients(&self) -> Clients {
+        let variables = self.variables();
+        Clients::of_function(|name| variables.get(name).cloned()).unwrap()
+    }
+
+    /// The configuration of any other client, with the root user's key.
+    pub fn config(&self) -> SdkConfig {
+        let credentials =
+            Credentials::new(format!("ROOTKEY0{}", self.account), "unused", None, None, "tests");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .endpoint_url(self.endpoint())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build()
+    }
+
+    /// Makes a bucket.
+    pub async fn bucket(&self, name: &str) {
+        self.clients().s3.create_bucket().bucket(name).send().await.unwrap();
+    }
+
+    /// Makes a queue, and its dead-letter queue `{name}-dead` that keeps messages for 14 days. Returns the
+    /// URLs of both.
+    pub async fn queue(&self, name: &str, rules: QueueRules) -> (String, String) {
+        const DEAD_FOR: u32 = 14 * 86_400;
+        let sqs = self.clients().sqs;
+        let dead = format!("{name}-dead");
+        let create_dead = sqs
+            .create_queue()
+            .queue_name(&dead)
+            .attributes(QueueAttributeName::MessageRetentionPeriod, DEAD_FOR.to_string());
+        let dead_url = create_dead.send().await.unwrap().queue_url.unwrap();
+        let redrive =
+            json!({ "deadLetterTargetArn": self.queue_arn(&dead), "maxReceiveCount": rules.max_receives });
+        let create = sqs
+            .create_queue()
+            .queue_name(name)
+            .attributes(QueueAttributeName::DelaySeconds, rules.delay.as_secs().to_string())
+            .attributes(QueueAttributeName::VisibilityTimeout, rules.visibility.as_secs().to_string())
+            .attributes(QueueAttributeName::RedrivePolicy, redrive.to_string());
+        (create.send().await.unwrap().queue_url.unwrap(), dead_url)
+    }
+
+    /// Has a bucket tell a queue of each new object under a prefix, and the queue take it. The queue is
+    /// sent `s3:TestEvent` at once, as on AWS.
+    pub async fn notify(&self, bucket: &str, prefix: &str, queue_url: &str) {
+        let arn = self.queue_arn(queue_url.rsplit('/').next().unwrap());
+        let policy = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "Service": "s3.amazonaws.com" },
+                "Action": "sqs:SendMessage",
+                "Resource": arn,
+                "Condition": { "StringEquals": { "aws:SourceAccount": self.account } },
+            }],
+        });
+        let clients = self.clients();
+        let set = clients.sqs.set_queue_attributes().queue_url(queue_url);
+        set.attributes(QueueAttributeName::Policy, policy.to_string()).send().await.unwrap();
+        let rule = FilterRule::builder().name(FilterRuleName::Prefix).value(prefix).build();
+        let key = S3KeyFilter::builder().filter_rules(rule).build();
+        let queue = QueueConfiguration::builder()
+            .queue_arn(arn)
+            .events(Event::S3ObjectCreated)
+            .filter(NotificationConfigurationFilter::builder().key(key).build())
+            .build()
+            .unwrap();
+        let configuration = NotificationConfiguration::builder().queue_configurations(queue).build();
+        let put = clients.s3.put_bucket_notification_configuration().bucket(bucket);
+        put.notification_configuration(configuration).send().await.unwrap();
+    }
+
+    /// Makes a log group.
+    pub async fn log_group(&self, name: &str) {
+        let logs = aws_sdk_cloudwatchlogs::Client::new(&self.config());
+        logs.create_log_group().log_group_name(name).send().await.unwrap();
+    }
+
+    /// Everything that was published to the account's topics, the oldest first.
+    pub async fn mails(&self) -> Vec<Mail> {
+        let answer = reqwest::get(self.own_route("mails")).await.unwrap();
+        answer.error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// How often each event of S3 is delivered from now on: once, unless told.
+    pub async fn deliver_events(&self, copies: usize) {
+        let put = reqwest::Client::new().put(self.own_route("events")).json(&json!({ "copies": copies }));
+        let _: Value = put.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
+    }
+
+    fn own_route(&self, name: &str) -> String {
+        format!("{}/_tests/{name}/{}", self.endpoint(), self.account)
+    }
+
+    fn queue_arn(&self, name: &str) -> String {
+        format!("arn:aws:sqs:{REGION}:{}:{name}", self.account)
+    }
+}

@@ -1,0 +1,63 @@
+//! The Python environment that moto runs in, made at first use.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Where the sources of moto's server and what it needs are.
+pub(crate) const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/moto");
+
+/// The interpreter of an environment that has what `requirements.txt` lists, no more and no less.
+///
+/// It is made under Cargo's target folder when it is not there yet, or the list has changed since; of
+/// test programs that want it at once, one makes it and the others wait.
+///
+/// # Panics
+/// Where it cannot be made, with what to install: a test that is skipped has shown nothing.
+pub(crate) fn interpreter() -> PathBuf {
+    let target = target();
+    let folder = target.join("moto");
+    let interpreter = folder.join("bin").join("python");
+    let wanted = fs::read_to_string(Path::new(SOURCES).join("requirements.txt")).unwrap();
+    let stamp = folder.join("requirements.txt");
+    // Released when it is closed, also if this process dies.
+    let lock = File::create(target.join("moto.lock")).unwrap();
+    lock.lock().unwrap();
+    let made = fs::read_to_string(&stamp).is_ok_and(|made| made == wanted);
+    // Another Python may have come in place of the one that the environment was made with.
+    if made && Command::new(&interpreter).arg("--version").output().is_ok_and(|o| o.status.success()) {
+        return interpreter;
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    run(Command::new("python3").args([OsStr::new("-m"), OsStr::new("venv"), folder.as_os_str()]));
+    run(Command::new(&interpreter)
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(["--require-hashes", "--no-deps", "--requirement"])
+        .arg(Path::new(SOURCES).join("requirements.txt")));
+    fs::write(stamp, wanted).unwrap();
+    interpreter
+}
+
+/// Cargo's target folder: the one that this program was built in.
+fn target() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let tagged = this.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
+    tagged.expect("tests run where Cargo built them").to_owned()
+}
+
+fn run(command: &mut Command) {
+    const NEEDED: &str = "the tests of AWS need Python 3.10 or later with its `venv` and `pip` (on Debian: \
+                          apt-get install python3-venv) and, the first time, access to a package index";
+    match command.output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            panic!("{command:?} failed: {}\n{NEEDED}", String::from_utf8_lossy(&output.stderr).trim())
+        }
+        Err(error) => panic!("{command:?} could not be run: {error}\n{NEEDED}"),
+    }
+}
