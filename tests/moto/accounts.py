@@ -14,6 +14,12 @@ def key_of(environ: dict) -> str:
     return scope.partition("/")[0]
 
 
+def region_of(environ: dict) -> str:
+    """The region that a request was signed for."""
+    _, _, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+    return scope.split("/")[2]
+
+
 def account_of(key: str) -> str:
     """The account of a key."""
     if is_root(key):

@@ -23,6 +23,7 @@ from werkzeug.serving import make_server  # noqa: E402
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app  # noqa: E402
 
 import accounts  # noqa: E402
+import cloudwatch  # noqa: E402
 import filters  # noqa: E402
 import mails  # noqa: E402
 import moves  # noqa: E402
@@ -48,7 +49,15 @@ class Server:
             answer = json.dumps(OWN[parts[2]](parts[3], body)).encode()
             start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
             return [answer]
-        clock.enter(self.clocks, accounts.account_of(accounts.key_of(environ)))
+        key = accounts.key_of(environ)
+        clock.enter(self.clocks, accounts.account_of(key))
+        if environ["PATH_INFO"].startswith(cloudwatch.PREFIX):
+            operation = environ["PATH_INFO"].removeprefix(cloudwatch.PREFIX)
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            answer = cloudwatch.answer(accounts.account_of(key), accounts.region_of(environ), operation, body)
+            headers = {"Content-Type": "application/cbor", "Smithy-Protocol": "rpc-v2-cbor"}
+            start_response("200 OK", [*headers.items(), ("Content-Length", str(len(answer)))])
+            return [answer]
         return self.moto(environ, start_response)
 
 

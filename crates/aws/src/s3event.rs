@@ -113,8 +113,8 @@ fn job(
     Ok(ProcessJob { lead_id, key, not_before: due.unwrap_or(received), cause: Cause::Arrival })
 }
 
-/// A key as it is, out of S3's form encoding: `+` is a space, `%XX` a byte.
-fn decoded(key: &str) -> Option<String> {
+/// A key as it is, out of the form encoding in which S3 tells it: `+` is a space, `%XX` a byte.
+pub(crate) fn decoded(key: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(key.len());
     let mut rest = key.bytes();
     while let Some(byte) = rest.next() {

@@ -3,5 +3,6 @@
 mod moto;
 mod python;
 mod server;
+mod subject;
 
 pub use moto::{Mail, Moto, QueueRules, REGION};

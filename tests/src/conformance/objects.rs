@@ -97,13 +97,6 @@ pub async fn unchanged_writes_only_over_the_version_that_was_read(subject: Subje
     assert_eq!(read(&subject, "none").await, None);
 }
 
-/// A version identifies a write, not a content: going there and back is seen.
-pub async fn equal_bytes_written_again_are_another_version(subject: Subject) {
-    let first = put(&subject, "k", "same", When::Always).await.unwrap();
-    put(&subject, "k", "same", When::Always).await.unwrap();
-    assert_eq!(put(&subject, "k", "x", When::Unchanged(first)).await, Err(PutError::Precondition));
-}
-
 /// Of eight writers that race for a new key, exactly one succeeds, and its bytes are there.
 pub async fn of_racing_creators_exactly_one_wins(subject: Subject) {
     for round in 0..20 {

@@ -7,6 +7,7 @@ use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     operation::put_object::PutObjectError,
     primitives::{ByteStream, DateTime},
+    types::EncodingType,
 };
 use bytes::Bytes;
 use lead::Timestamp;
@@ -16,7 +17,10 @@ use pipeline::{
 };
 
 use super::S3Store;
-use crate::fault::{chain, fault};
+use crate::{
+    fault::{chain, fault},
+    s3event::decoded,
+};
 
 /// The most keys that S3 lists in one answer.
 const PAGE: usize = 1_000;
@@ -31,6 +35,10 @@ const CONFLICTS: u32 = 8;
 impl Objects for S3Store {
     /// Objects that others wrote have S3's time, in whole seconds.
     async fn get(&self, key: &str) -> Result<Option<Object>, Fault> {
+        // There is no object without a name.
+        if key.is_empty() {
+            return Ok(None);
+        }
         let doing = || format!("reading {}", self.at(key));
         let got = match self.0.s3.get_object().bucket(&self.0.names.bucket).key(key).send().await {
             Ok(got) => got,
@@ -85,10 +93,13 @@ impl Objects for S3Store {
                 .prefix(prefix)
                 .set_start_after(after.filter(|after| !after.is_empty()))
                 .max_keys(i32::try_from(page).unwrap_or(i32::MAX))
+                // Some characters of keys cannot stand in XML.
+                .encoding_type(EncodingType::Url)
                 .send()
                 .await
                 .map_err(|error| fault(&format!("listing {}", self.at(prefix)), &error))?;
-            keys.extend(listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+            let found = listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
+            keys.extend(found.filter_map(|key| decoded(&key)));
             if listed.is_truncated != Some(true) {
                 break;
             }

@@ -32,7 +32,7 @@ pub struct Object {
     pub stored_at: Timestamp,
 }
 
-/// Identifies one write of one key. Meaningful only to the store that made it.
+/// Identifies what was written under one key. Meaningful only to the store that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(pub String);
 
@@ -43,7 +43,8 @@ pub enum When {
     Always,
     /// Only if there is no object under the key.
     Absent,
-    /// Only if the object is still this version.
+    /// Only if the object is still this version. A store may take one that was rewritten with equal bytes
+    /// for unchanged, as S3 does, so whatever is written by turns has to say when.
     Unchanged(Version),
 }
 

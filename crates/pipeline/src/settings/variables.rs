@@ -9,7 +9,10 @@ use super::{Channel, Settings};
 use crate::{Code, Fault, ports::MAX_DELAY};
 
 /// Named values as text, of which an empty one is none.
-pub struct Variables<'a>(Box<dyn Fn(&str) -> Option<String> + 'a>);
+pub struct Variables<'a>(Box<Source<'a>>);
+
+/// Where a value comes from, by its name.
+type Source<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 impl<'a> Variables<'a> {
     /// Variables that `get` knows.
