@@ -83,6 +83,8 @@ impl Counts for PutMetrics {
             .value(1.0)
             .build();
         let put = self.0.put_metric_data().namespace(aws::counts::NAMESPACE).metric_data(datum);
-        block_in_place(|| Handle::current().block_on(put.send())).unwrap();
+        block_in_place(|| {
+            Handle::current().block_on(put.send()).unwrap();
+        });
     }
 }
