@@ -189,6 +189,9 @@ codes! {
     SecretUnusable = "LO420",
         "A secret is empty or not of the form it should have.",
         "Put it in again: infrastructure/README.md says how for each; the functions read it by themselves.";
+    RegionMissing = "LO421",
+        "No AWS region is known.",
+        "Name one with --region or AWS_REGION, or give the profile one with `aws configure set region REGION`.";
 
     ReadOnly = "LO501",
         "This environment is read-only.",
