@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use aws::Clients;
+use aws::{
+    Clients,
+    operator::{Keys, Session},
+};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::{
     config::{Credentials, SharedCredentialsProvider},
@@ -113,6 +116,12 @@ impl Moto {
     pub fn clients(&self) -> Clients {
         let variables = self.variables();
         Clients::of_function(|name| variables.get(name).cloned()).unwrap()
+    }
+
+    /// A session of the root user, who operates.
+    pub async fn session(&self) -> Session {
+        let keys = Keys::new(&format!("ROOTKEY0{}", self.account), "unused", None);
+        Session::with_keys(keys, REGION, Some(self.endpoint())).await.unwrap()
     }
 
     /// The configuration of any other client, with the root user's key.
