@@ -6,7 +6,10 @@
   403 for everybody else;
 * a conditional put with `If-Match` needs `s3:GetObject` as well as `s3:PutObject`
   (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html);
-* it takes no notice of the conditions of a bucket's policy, so that "nobody without TLS" is nobody.
+* it takes no notice of the conditions of a bucket's policy, so that "nobody without TLS" is nobody;
+* a batch needs the permission for one
+  (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html);
+* services that speak JSON refuse in JSON.
 
 The root user may do everything. Signatures are not looked at. What a role has made use of is remembered, so
 that a test can tell which permissions nobody needs.
@@ -195,7 +198,7 @@ def _check(response, service: str, action: str, resource: str, refused) -> None:
 def install() -> None:
     """Has moto ask here before it does anything."""
     from moto.core.authorization import ActionAuthenticatorMixin as Mixin
-    from moto.core.exceptions import AccessDeniedError, InvalidClientTokenIdError
+    from moto.core.exceptions import AccessDeniedError, InvalidClientTokenIdError, JsonRESTError
     from moto.iam.access_control import PermissionResult
     from moto.s3.exceptions import S3AccessDeniedError, S3InvalidAccessKeyIdError
     from moto.s3.models import FakeBucket
@@ -203,13 +206,23 @@ def install() -> None:
     def _refused(arn, action):
         raise AccessDeniedError(user_arn=arn, action=action) if arn else InvalidClientTokenIdError()
 
+    def _refused_in_json(arn, action):
+        error = JsonRESTError(
+            "AccessDeniedException" if arn else "UnrecognizedClientException",
+            f"User: {arn} is not authorized to perform: {action}" if arn else "The security token is invalid.",
+        )
+        error.code = 403
+        raise error
+
     def _refused_by_s3(arn, action):
         raise S3AccessDeniedError() if arn else S3InvalidAccessKeyIdError()
 
     def _normal(self, resource="*"):
         service = self.service_name
         resource = _resource(self, service, self.current_account) if resource == "*" else resource
-        _check(self, service, f"{service}:{self._get_action()}", resource, _refused)
+        action = f"{service}:{self._get_action()}".removesuffix("Batch")
+        in_json = "X-Amz-Target" in self.headers
+        _check(self, service, action, resource, _refused_in_json if in_json else _refused)
 
     def _s3(self, bucket_name=None, key_name=None):
         name = f"{bucket_name or '*'}/{key_name}" if key_name else (bucket_name or "*")

@@ -33,8 +33,9 @@ import notifications  # noqa: E402
 import permissions  # noqa: E402
 import queues  # noqa: E402
 import stacks  # noqa: E402
+import versions  # noqa: E402
 
-MENDED = [accounts, permissions, queues, moves, notifications, filters, stacks]
+MENDED = [accounts, permissions, queues, moves, notifications, filters, stacks, versions]
 OWN = {
     "mails": mails.answer,
     "events": notifications.answer,

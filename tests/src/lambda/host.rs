@@ -1,6 +1,9 @@
 //! [`Host`]: all functions of a stack, at work.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use console::demo::Sender;
 use pipeline::{Function, signature::Keys};
@@ -20,7 +23,12 @@ struct Found {
     of_lambda: Vec<String>,
     /// With the functions.
     failures: Vec<(Function, Failure)>,
+    /// The latest lines of functions that are no plain course of things.
+    lines: VecDeque<String>,
 }
+
+/// How many lines are kept for a test that fails.
+const LINES: usize = 40;
 
 impl Troubles {
     /// Lambda could not do its part.
@@ -31,6 +39,14 @@ impl Troubles {
     /// A function did not answer.
     pub(super) fn failed(&self, function: Function, failure: Failure) {
         self.found().failures.push((function, failure));
+    }
+
+    /// A function said something that may be to the point when a test fails.
+    pub(super) fn said(&self, line: &str) {
+        let lines = &mut self.found().lines;
+        lines.push_back(line.to_owned());
+        let spare = lines.len().saturating_sub(LINES);
+        lines.drain(..spare);
     }
 
     fn found(&self) -> MutexGuard<'_, Found> {

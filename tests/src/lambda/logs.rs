@@ -56,8 +56,10 @@ impl Stream {
         }
         let now = Timestamp::now().as_millisecond();
         self.waiting.push(InputLogEvent::builder().timestamp(now).message(line).build().unwrap());
-        if let Ok(document) = serde_json::from_str::<Value>(line) {
-            self.data.extend(figures(&document));
+        let document = serde_json::from_str::<Value>(line).unwrap_or_default();
+        self.data.extend(figures(&document));
+        if matches!(document["level"].as_str(), Some("WARN" | "ERROR")) {
+            self.troubles.said(line);
         }
     }
 
