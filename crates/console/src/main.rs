@@ -98,7 +98,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Subscribe(args)) => return subscribe::run(&config, &place, args, json).await,
         _ => {}
     }
-    let Opened { ops, facts } = wiring::open_place(&place, access).await?;
+    let Opened { ops, facts, .. } = wiring::open_place(&place, access).await?;
     match &cli.command {
         None if io::stdout().is_terminal() && !json && !is_dumb() => {
             let (place, read_only) = (facts.place(), facts.read_only);

@@ -219,7 +219,7 @@ codes! {
         "See its code in the answer with `leadops explain CODE`.";
     WebhookUnreachable = "LO509",
         "The webhook could not be reached.",
-        "Check that `leadops up` is listening there; name another address with --to URL.";
+        "Check the address, and that something listens there: `leadops up`, or the stack's API.";
     DeliveryFailed = "LO510",
         "The alert was tried and failed.",
         "See the code beside this line, and `leadops dead list`.";
@@ -259,10 +259,10 @@ codes! {
         "See `leadops --help` or `leadops COMMAND --help`.";
     SignatureKeyBad = "LO902",
         "A signature key is not 64 hex digits.",
-        "Copy signature_key from Close's answer to POST /api/v1/webhook/ as it is.";
+        "Copy signature_key from Close's answer to POST /api/v1/webhook/ as it is; `leadops subscribe` does that by itself.";
     SignatureKeyMissing = "LO903",
         "No signature key is configured, so no webhook could be trusted.",
-        "Set CLOSE_SIGNATURE_KEY; for a try-out on this machine alone, LEADOPS_ALLOW_UNSIGNED=true.";
+        "Subscribe Close with `leadops subscribe`, or set CLOSE_SIGNATURE_KEY; for a try-out on this machine alone, LEADOPS_ALLOW_UNSIGNED=true.";
     AddressUnusable = "LO904",
         "The address cannot be listened on.",
         "Choose another with --listen ADDR, or stop the program that uses it.";

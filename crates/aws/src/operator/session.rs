@@ -222,7 +222,9 @@ fn not_signed_in(profile: Option<&str>, told: &str) -> Fault {
         let profile = profile.map_or_else(String::new, |profile| format!(" --profile {profile}"));
         format!("the sign-in{of} is over, or never was: run `aws sso login{profile}`")
     } else if lower.contains("imds") || lower.contains("no credentials found in chain") {
-        "none in the environment, none in a default profile, none of this machine".to_owned()
+        "no AWS credentials: none in the environment, in a default profile, or of this machine".to_owned()
+    } else if let (Some(profile), true) = (profile, told.contains("from the root profile")) {
+        format!("there is no profile {profile} in ~/.aws/config or ~/.aws/credentials")
     } else {
         // The part that names the profile and what is wrong with it, where there is one.
         let cause = told.rfind(": profile `").and_then(|at| told.get(at + 2..)).unwrap_or(told);
@@ -254,13 +256,13 @@ mod tests {
                 None,
                 "no credentials found in chain. Attempted: …",
                 Code::CredentialsMissing,
-                ["none in", "this machine"],
+                ["no AWS credentials", "this machine"],
             ),
             (
                 None,
                 "failed to load IMDS session token",
                 Code::CredentialsMissing,
-                ["none in", "this machine"],
+                ["no AWS credentials", "this machine"],
             ),
             (
                 Some("a"),
