@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
-use aws::operator::{Identity, Session, Stack};
+use aws::{
+    Queues,
+    operator::{Identity, Session, Stack},
+};
 use embedded::Store;
 use futures_util::future::join;
 use lead::text;
@@ -22,6 +25,18 @@ pub struct Opened {
     pub facts: Facts,
     /// The store of one in a folder.
     pub store: Option<Store>,
+    /// The queues of one on AWS.
+    queues: Option<Queues>,
+}
+
+impl Opened {
+    /// Gives back what was taken for a look, before the process ends: on AWS, dead letters that are out of
+    /// others' sight for a moment.
+    pub async fn close(self) {
+        if let Some(queues) = self.queues {
+            queues.let_go().await;
+        }
+    }
 }
 
 /// What a pipeline is, for a header.
@@ -110,12 +125,18 @@ pub async fn open_place(place: &Place, access: Access) -> Result<Opened, Fault> 
             let store = open(folder).await?;
             let settings = Running::read(&store).await?.map(|running| running.settings).unwrap_or_default();
             let facts = Facts::of(place, access, Site::Folder(folder.clone()));
-            Ok(Opened { ops: view(&store, Arc::new(settings), access), facts, store: Some(store) })
+            Ok(Opened {
+                ops: view(&store, Arc::new(settings), access),
+                facts,
+                store: Some(store),
+                queues: None,
+            })
         }
         Location::Stack(stack) => {
             let aws = on_aws(stack).await?;
             let facts = Facts::of(place, access, Site::Aws(aws.site()));
-            Ok(Opened { ops: aws.ops(access), facts, store: None })
+            let queues = aws.session.queues(&aws.stack, Arc::new(SystemClock));
+            Ok(Opened { ops: aws.ops(&queues, access), facts, store: None, queues: Some(queues) })
         }
     }
 }
@@ -162,12 +183,13 @@ impl OnAws {
         }
     }
 
-    fn ops(&self, access: Access) -> Ops {
+    /// What can be seen and done there, with the stack's queues.
+    pub fn ops(&self, queues: &Queues, access: Access) -> Ops {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random = Arc::new(SystemRandom);
         let (session, stack) = (&self.session, &self.stack);
         let view = Arc::new(session.view(stack, Arc::clone(&clock), random.clone()));
-        let queues = Arc::new(session.queues(stack, Arc::clone(&clock)));
+        let queues = Arc::new(queues.clone());
         let who = self.identity.as_ref().map_or_else(who, |identity| person(&identity.arn));
         Ops {
             settings: Arc::new(stack.settings.clone()),
