@@ -143,7 +143,8 @@ impl OnAws {
         }
     }
 
-    fn ops(&self, access: Access) -> Ops {
+    /// The operator's view of the stack.
+    pub fn ops(&self, access: Access) -> Ops {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random = Arc::new(SystemRandom);
         let (session, stack) = (&self.session, &self.stack);
