@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use pipeline::Function;
 use serde::Deserialize;
-use serde_json::Value;
 
+use super::Shape;
 use crate::aws::{Moto, Stack};
 
 /// A function as its stack made it.
@@ -108,9 +108,10 @@ impl Configuration {
     }
 
     async fn read(moto: &Moto, function: Function, name: &str) -> Self {
-        let answer = moto.lambda(&format!("/2015-03-31/functions/{name}")).await;
+        let answer = moto.rest("lambda", &format!("/2015-03-31/functions/{name}")).await;
         let FunctionAnswer { configuration } = serde_json::from_value(answer).unwrap();
-        let answer = moto.lambda(&format!("/2015-03-31/event-source-mappings/?FunctionName={name}")).await;
+        let answer =
+            moto.rest("lambda", &format!("/2015-03-31/event-source-mappings/?FunctionName={name}")).await;
         let mappings: Mappings = serde_json::from_value(answer).unwrap();
         let mappings =
             mappings.event_source_mappings.into_iter().filter(|mapping| mapping.state == "Enabled");
@@ -145,11 +146,12 @@ impl Mapping {
     }
 }
 
-impl Moto {
-    /// An answer of Lambda's own API.
-    async fn lambda(&self, path: &str) -> Value {
-        let get = reqwest::Client::new().get(format!("{}{path}", self.endpoint()));
-        let answer = get.header("authorization", self.authorization("lambda")).send().await.unwrap();
-        answer.error_for_status().unwrap().json().await.unwrap()
-    }
+/// How a stack's REST API tells its function of requests.
+pub(super) async fn way_in(stack: &Stack) -> Shape {
+    // https://ID.execute-api.REGION.amazonaws.com/STAGE/crm/webhook
+    let host = stack.outputs.webhook_url.trim_start_matches("https://");
+    let id = host.split('.').next().unwrap_or_default();
+    let answer = stack.moto.rest("apigateway", &format!("/restapis/{id}")).await;
+    let binary = answer["binaryMediaTypes"].as_array().is_some_and(|types| types.contains(&"*/*".into()));
+    Shape::Rest { binary }
 }

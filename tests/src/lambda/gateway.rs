@@ -23,9 +23,13 @@ const WEBHOOK: &str = "/crm/webhook";
 /// How a function is told of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// By a REST API, with the names of headers as they are usually written and bodies as text:
+    /// By a REST API, with the names of headers as they are usually written, and bodies as text or, where
+    /// all media types are binary to it, in Base64:
     /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>.
-    Rest,
+    Rest {
+        /// Whether all media types are binary.
+        binary: bool,
+    },
     /// By an HTTP API, with the names of headers in lower case:
     /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
     Http,
@@ -83,7 +87,7 @@ async fn request(
     body: Bytes,
 ) -> Response {
     // A REST API knows the methods of its resources, and what it does not know nobody may do.
-    if way.shape == Shape::Rest && (method != Method::POST || uri.path() != WEBHOOK) {
+    if way.shape.is_rest() && (method != Method::POST || uri.path() != WEBHOOK) {
         return (StatusCode::FORBIDDEN, r#"{"message":"Missing Authentication Token"}"#).into_response();
     }
     let event = way.shape.event(&method, uri.path(), &headers, &body);
@@ -108,23 +112,27 @@ fn response(answer: Answer) -> Option<Response> {
 }
 
 impl Shape {
+    fn is_rest(self) -> bool {
+        matches!(self, Self::Rest { .. })
+    }
+
     /// The event of a request.
     pub fn event(self, method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Value {
         let names = headers.iter().map(|(name, value)| {
-            let name = if self == Self::Rest { capitalized(name.as_str()) } else { name.to_string() };
+            let name = if self.is_rest() { capitalized(name.as_str()) } else { name.to_string() };
             (name, Value::from(String::from_utf8_lossy(value.as_bytes())))
         });
         let headers: Map<String, Value> = names.collect();
         let (body, encoded) = match self {
-            Self::Rest => (String::from_utf8_lossy(body).into_owned(), false),
+            Self::Rest { binary: false } => (String::from_utf8_lossy(body).into_owned(), false),
             Self::Http => match std::str::from_utf8(body) {
                 Ok(text) => (text.to_owned(), false),
                 Err(_) => (STANDARD.encode(body), true),
             },
-            Self::FunctionUrl => (STANDARD.encode(body), true),
+            Self::Rest { binary: true } | Self::FunctionUrl => (STANDARD.encode(body), true),
         };
         match self {
-            Self::Rest => {
+            Self::Rest { .. } => {
                 let multi = headers.iter().map(|(name, value)| (name.clone(), json!([value])));
                 json!({
                     "resource": WEBHOOK, "path": path, "httpMethod": method.as_str(),

@@ -10,7 +10,7 @@ use pipeline::{Function, signature::Keys};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use super::{Configuration, Failure, Gateway, Shape, mapping::Poller, pool::Pool};
+use super::{Configuration, Failure, Gateway, Shape, configuration::way_in, mapping::Poller, pool::Pool};
 use crate::{aws::Stack, process::KEY};
 
 /// What went wrong.
@@ -66,13 +66,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts the functions of a stack.
-    pub async fn start(stack: &Stack) -> Self {
-        Self::with(stack, stack.moto.endpoint(), |_| ()).await
-    }
-
-    /// The same with another address for the functions' AWS, and changes to what they are like.
-    pub async fn with(stack: &Stack, endpoint: &str, change: impl Fn(&mut Configuration)) -> Self {
+    /// Starts the functions of a stack. They find AWS at `endpoint`, and are changed by `change` first.
+    pub async fn start(stack: &Stack, endpoint: &str, change: impl Fn(&mut Configuration)) -> Self {
         let troubles = Troubles::default();
         let (mut pools, mut pollers) = (Vec::new(), Vec::new());
         for mut configuration in Configuration::of(stack).await {
@@ -86,7 +81,8 @@ impl Host {
             }
             pools.push(pool);
         }
-        let gateway = Gateway::start(Arc::clone(of(&pools, Function::WebhookIngestion)), Shape::Rest).await;
+        let gateway =
+            Gateway::start(Arc::clone(of(&pools, Function::WebhookIngestion)), way_in(stack).await).await;
         Self { gateway, pools, pollers, troubles }
     }
 

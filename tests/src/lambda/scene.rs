@@ -1,18 +1,32 @@
 //! [`Scene`]: a stack at work, with its neighbours.
 
 use std::{
+    collections::BTreeSet,
     ops::{Deref, DerefMut},
+    process::Stdio,
     time::Duration,
 };
 
-use console::demo::{Answer, Sample, Sender};
-use lead::LeadId;
-use tempfile::NamedTempFile;
+use console::{
+    demo::{Answer, Sample, Sender},
+    wiring::OnAws,
+};
+use lead::{LeadId, Timestamp};
+use ops::{Access, Ops};
+use pipeline::{
+    ports::{DeadLetter, Depth, Queue},
+    signature::Keys,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+use url::Url;
 
 use super::{Configuration, Host};
 use crate::{
-    aws::{Moto, Stack},
+    aws::{Moto, Proxy, Stack},
     neighbours::Neighbours,
+    process::{binary, until},
 };
 
 /// What a stack is like that a test has no other wish for: leads are due at once.
@@ -26,9 +40,14 @@ pub struct Scene {
     pub stack: Stack,
     /// Its functions.
     pub host: Host,
+    /// What lies between the functions and AWS.
+    pub to_aws: Proxy,
+    /// What lies between the functions and Slack.
+    pub to_slack: Proxy,
+    /// What an operator sees and does.
+    pub ops: Ops,
     close: Sender,
-    /// What the functions trust, in place of what the template says is there on Lambda.
-    _certificates: NamedTempFile,
+    folder: TempDir,
 }
 
 impl Deref for Scene {
@@ -53,32 +72,34 @@ impl Scene {
 
     /// A stack with these parameters too.
     pub async fn with(parameters: &[(&str, &str)]) -> Self {
-        Self::elsewhere(parameters, async |stack| stack.moto.endpoint().to_owned(), |_| ()).await
+        Self::changed(parameters, |_| ()).await
     }
 
-    /// A stack whose functions find AWS elsewhere, such as behind a proxy, and are changed otherwise.
-    pub async fn elsewhere(
-        parameters: &[(&str, &str)],
-        endpoint: impl AsyncFnOnce(&Stack) -> String,
-        change: impl Fn(&mut Configuration),
-    ) -> Self {
+    /// A stack whose functions are changed before they start.
+    pub async fn changed(parameters: &[(&str, &str)], change: impl Fn(&mut Configuration)) -> Self {
         let (moto, neighbours) = (Moto::start().await, Neighbours::start().await);
-        let certificates = certificates();
-        let (slack, owners) = (neighbours.slack.url(), neighbours.owners.base());
+        let slack: Url = neighbours.slack.url().parse().unwrap();
+        let to_slack = Proxy::start(slack.origin().ascii_serialization().as_str()).await;
+        let to_aws = Proxy::start(moto.endpoint()).await;
+        let folder = tempfile::tempdir().unwrap();
+        let certificates = folder.path().join("certificates.pem");
+        // What Lambda has is not on this machine; and nothing here is spoken to over TLS.
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(&certificates, signed.cert.pem()).unwrap();
+        let (slack, owners) = (format!("{}{}", to_slack.endpoint, slack.path()), neighbours.owners.base());
         let mut all = vec![
             ("SlackWebhookUrl", slack.as_str()),
             ("LookupBaseUrl", owners.as_str()),
-            ("SslCertFile", certificates.path().to_str().unwrap()),
+            ("SslCertFile", certificates.to_str().unwrap()),
         ];
-        let given = |name: &str| parameters.iter().any(|(given, _)| *given == name);
         all.extend(PARAMETERS);
-        all.retain(|(name, _)| !given(name));
+        all.retain(|(name, _)| parameters.iter().all(|(given, _)| given != name));
         all.extend(parameters);
         let stack = Stack::deploy(&moto, &all).await;
-        let endpoint = endpoint(&stack).await;
-        let host = Host::with(&stack, &endpoint, change).await;
-        let close = host.close();
-        Self { neighbours, stack, host, close, _certificates: certificates }
+        let host = Host::start(&stack, &to_aws.endpoint, change).await;
+        let on_aws = OnAws { session: moto.session().await, stack: stack.outputs.clone(), identity: None };
+        let (ops, close) = (on_aws.ops(Access::Full), host.close());
+        Self { neighbours, stack, host, to_aws, to_slack, ops, close, folder }
     }
 
     /// Has Close deliver a lead. How that was answered.
@@ -93,16 +114,103 @@ impl Scene {
         sample.lead_id
     }
 
+    /// Posts a body to the webhook, signed with a key. The status and what is answered.
+    pub async fn post(&self, body: &[u8], key: &str) -> (u16, Value) {
+        post(&self.host.gateway.webhook, body, key).await
+    }
+
+    /// Waits until both queues are empty, and nothing is in hand of anybody.
+    pub async fn until_idle(&self) {
+        until("the queues are empty", || async {
+            let depths = [self.depth(Queue::Delay).await, self.depth(Queue::Notification).await];
+            depths.iter().all(|depth| depth.waiting + depth.ready + depth.in_flight == 0)
+        })
+        .await;
+    }
+
+    /// What a queue holds.
+    pub async fn depth(&self, queue: Queue) -> Depth {
+        self.ops.inbox.depth(queue).await.unwrap()
+    }
+
+    /// Waits until there are so many dead letters of a queue, and returns them.
+    pub async fn until_dead(&self, queue: Queue, count: u64) -> Vec<DeadLetter> {
+        until("there are dead letters", || async { self.depth(queue).await.dead >= count }).await;
+        self.ops.dead_letters.list(Some(queue), usize::MAX).await.unwrap().0
+    }
+
+    /// Puts a message into a queue, due at once.
+    pub async fn put_message(&self, queue: Queue, body: &str) {
+        let urls = &self.stack.outputs.queues;
+        let url = match queue {
+            Queue::Delay => urls.delay.as_ref(),
+            Queue::Notification => urls.notification.as_ref(),
+        };
+        let send = self.stack.moto.clients().sqs.send_message().queue_url(url.unwrap()).delay_seconds(0);
+        send.message_body(body).send().await.unwrap();
+    }
+
+    /// The keys of all objects whose keys start so.
+    pub async fn keys(&self, prefix: &str) -> Vec<String> {
+        self.ops.objects.list(prefix, None, usize::MAX).await.unwrap()
+    }
+
+    /// An object that is JSON.
+    pub async fn object(&self, key: &str) -> Value {
+        let object = self.ops.objects.get(key).await.unwrap();
+        serde_json::from_slice(&object.unwrap_or_else(|| panic!("there is no {key}")).body).unwrap()
+    }
+
+    /// Every line in the functions' log groups, as CloudWatch has it.
+    pub async fn log_lines(&self) -> Vec<String> {
+        let client = aws_sdk_cloudwatchlogs::Client::new(&self.stack.moto.config());
+        let mut lines = Vec::new();
+        for (_, group) in self.stack.outputs.log_groups() {
+            let mut pages = client.filter_log_events().log_group_name(group).into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let events = page.unwrap().events.unwrap_or_default();
+                lines.extend(events.into_iter().filter_map(|event| event.message));
+            }
+        }
+        lines
+    }
+
     /// Lets time pass for the messages of the queues, and for nobody else.
     pub async fn pass_in_queues(&self, time: Duration) {
         self.stack.moto.pass_in_queues(time).await;
     }
+
+    /// `leadops --stack` with these arguments, as the root user.
+    pub fn leadops(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .args(["--stack", &self.stack.name])
+            .args(args)
+            .env_clear()
+            .envs(self.stack.moto.variables())
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("USER", "tester")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// The leads that Slack was told of other than once, of these, with how often.
+    pub fn not_told_once(&self, leads: &BTreeSet<LeadId>) -> Vec<(LeadId, usize)> {
+        let counted = leads.iter().map(|lead| (lead.clone(), self.told(lead).0));
+        counted.filter(|(_, told)| *told != 1).collect()
+    }
 }
 
-/// A bundle of certificates. Nothing here is spoken to over TLS.
-fn certificates() -> NamedTempFile {
-    let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let file = NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), signed.cert.pem()).unwrap();
-    file
+/// Posts a body to a webhook, signed with a key.
+pub async fn post(webhook: &Url, body: &[u8], key: &str) -> (u16, Value) {
+    let timestamp = Timestamp::now().as_second().to_string();
+    let hash = Keys::parse(key).unwrap().sign(&timestamp, body).unwrap();
+    let post = reqwest::Client::new().post(webhook.clone()).body(body.to_vec());
+    let post = post.header("close-sig-hash", hash).header("close-sig-timestamp", timestamp);
+    let answer = post.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
 }

@@ -1,6 +1,6 @@
 //! A refresh of the console costs the same number of requests however many leads there are.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use aws::operator::{Keys, Session};
 use console::wiring::OnAws;
@@ -13,7 +13,6 @@ use pipeline::{
     ports::LogQuery,
     receipt::{Receipt, ReceiptState},
 };
-use system::SystemClock;
 use tests::aws::{Moto, Proxy, REGION, Stack};
 
 /// Everything that the overview asks, as in `console::tui::effect`.
@@ -112,9 +111,8 @@ async fn requests(leads: usize) -> [BTreeMap<String, usize>; 2] {
     let variables = moto.variables();
     let root = Keys::new(&variables["AWS_ACCESS_KEY_ID"], &variables["AWS_SECRET_ACCESS_KEY"], None);
     let session = Session::with_keys(root, REGION, Some(&proxy.endpoint)).await.unwrap();
-    let queues = session.queues(&stack.outputs, Arc::new(SystemClock));
     let aws = OnAws { session, stack: stack.outputs.clone(), identity: None };
-    let ops = aws.ops(&queues, Access::ReadOnly);
+    let ops = aws.ops(Access::ReadOnly);
     let mut after = None;
     let mut counted = Vec::new();
     for _ in 0..2 {

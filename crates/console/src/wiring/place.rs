@@ -136,7 +136,7 @@ pub async fn open_place(place: &Place, access: Access) -> Result<Opened, Fault> 
             let aws = on_aws(stack).await?;
             let facts = Facts::of(place, access, Site::Aws(aws.site()));
             let queues = aws.session.queues(&aws.stack, Arc::new(SystemClock));
-            Ok(Opened { ops: aws.ops(&queues, access), facts, store: None, queues: Some(queues) })
+            Ok(Opened { ops: aws.ops_on(&queues, access), facts, store: None, queues: Some(queues) })
         }
     }
 }
@@ -183,8 +183,12 @@ impl OnAws {
         }
     }
 
-    /// What can be seen and done there, with the stack's queues.
-    pub fn ops(&self, queues: &Queues, access: Access) -> Ops {
+    /// The operator's view of the stack.
+    pub fn ops(&self, access: Access) -> Ops {
+        self.ops_on(&self.session.queues(&self.stack, Arc::new(SystemClock)), access)
+    }
+
+    fn ops_on(&self, queues: &Queues, access: Access) -> Ops {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random = Arc::new(SystemRandom);
         let (session, stack) = (&self.session, &self.stack);

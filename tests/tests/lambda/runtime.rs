@@ -1,0 +1,87 @@
+//! How the functions live on Lambda: starting, running out of time, dying, telling of it.
+
+use std::time::Duration;
+
+use pipeline::{Function, ports::Queue};
+use serde_json::Value;
+use tests::{
+    aws::Mishap,
+    lambda::{Failure, Scene},
+    process::{KEY, until},
+};
+
+use crate::samples;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_setting_stops_the_start_by_its_name_and_close_is_told_to_come_again() {
+    let scene = Scene::changed(&[], |configuration| {
+        configuration.variables.insert("DELAY_SECONDS".to_owned(), "soon".to_owned());
+    })
+    .await;
+    let (status, _) = scene.post(&samples::changed("lead_a", |_| ()), KEY).await;
+    assert_eq!(status, 502);
+    let failures = scene.host.failures();
+    let (Function::WebhookIngestion, Failure::NotStarted(said)) = &failures[0] else {
+        panic!("{failures:?}")
+    };
+    assert!(said.contains("DELAY_SECONDS") && said.contains("LO906"), "{said}");
+    let lines = scene.log_lines().await;
+    assert!(
+        lines.iter().any(|line| line.contains("DELAY_SECONDS") && line.contains("\"ERROR\"")),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_runs_out_of_time_is_killed_and_its_lead_told_later() {
+    let mut scene = Scene::changed(&[], |configuration| {
+        // Too short for the function to notice by itself.
+        if configuration.function == Function::LeadProcessor {
+            configuration.timeout = Duration::from_secs(1);
+        }
+    })
+    .await;
+    scene.to_aws.next(1, Mishap::Hangs, |call| call.writes("target/"));
+    let lead = scene.accept().await;
+    until("it is killed", || async { !scene.host.failures().is_empty() }).await;
+    assert_eq!(scene.host.failures()[0], (Function::LeadProcessor, Failure::TimedOut));
+    assert_eq!((scene.told(&lead).0, scene.depth(Queue::Delay).await.in_flight), (0, 1));
+    // It comes back when its visibility timeout ends, and no earlier.
+    scene.pass_in_queues(Duration::from_secs(180)).await;
+    scene.until_told(std::slice::from_ref(&lead)).await;
+    scene.until_idle().await;
+    assert_eq!(scene.told(&lead), (1, 1));
+    let lines = scene.log_lines().await;
+    assert!(lines.iter().any(|line| line.contains("Task timed out after 1.00 seconds")), "{lines:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_is_json_and_says_which_lead_and_which_request() {
+    let mut scene = Scene::new().await;
+    let lead = scene.accept().await;
+    scene.until_told(std::slice::from_ref(&lead)).await;
+    scene.until_idle().await;
+    scene.put_message(Queue::Delay, "garbage").await;
+    scene.until_dead(Queue::Delay, 1).await;
+    scene.until_idle().await;
+    let lines = scene.log_lines().await;
+    let of_lambda = ["INIT_START ", "START ", "END ", "REPORT "];
+    let (platform, ours): (Vec<_>, Vec<_>) =
+        lines.iter().partition(|line| of_lambda.iter().any(|start| line.starts_with(start)));
+    assert!(platform.iter().any(|line| line.contains("Max Memory Used: ")), "{platform:#?}");
+    let ours: Vec<Value> = ours
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect();
+    let events: Vec<&Value> = ours.iter().filter(|line| line.get("_aws").is_none()).collect();
+    for function in ["webhook-ingestion", "lead-processor", "notification"] {
+        let about = |line: &&&Value| line["function"] == function && line["lead_id"] == lead.as_str();
+        let told: Vec<_> = events.iter().filter(about).collect();
+        assert_eq!(told.len(), 1, "one event, one line: {told:#?}");
+        assert!(told[0]["request_id"].is_string() && told[0]["message"].is_string(), "{told:?}");
+    }
+    assert!(events.iter().any(|line| line["code"] == "LO111"), "{events:#?}");
+    let query = pipeline::ports::LogQuery { lead: Some(lead), limit: 100, ..Default::default() };
+    let found = scene.ops.logs(&query).await.unwrap();
+    assert_eq!(found.len(), 3, "{found:#?}");
+}
