@@ -158,7 +158,7 @@ async fn what_is_remembered_of_the_journal_is_what_is_there() {
     moto.bucket(&bucket).await;
     let now = Timestamp::now();
     // Three entries of each: the listing has several pages.
-    moto.put_objects(&bucket, (0..1_200).flat_map(|number| objects(number, now))).await;
+    moto.put_objects(&bucket, (0..400).flat_map(|number| objects(number, now))).await;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let names = S3Names {
         bucket: bucket.clone(),
@@ -175,8 +175,8 @@ async fn what_is_remembered_of_the_journal_is_what_is_there() {
         let mut before: Option<String> = None;
         for (stages, since, limit) in [
             (&[Stage::Notified][..], None, 100),
-            (&[Stage::Notified, Stage::Enriched], Some(hour_ago), 2_000),
-            (&[Stage::Enriched], None, 1_150),
+            (&[Stage::Notified, Stage::Enriched], Some(hour_ago), 600),
+            (&[Stage::Enriched], None, 350),
             (&[Stage::Received, Stage::Dead], None, 10_000),
         ] {
             let before_now = before.take();
