@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use aws::Clients;
+use aws::{
+    Clients,
+    operator::{Keys, Session},
+};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::{
     config::{Credentials, SharedCredentialsProvider},
@@ -38,6 +41,27 @@ pub const REGION: &str = "us-east-1";
 pub struct Moto {
     server: &'static Server,
     account: String,
+}
+
+/// The temporary keys of a role.
+#[derive(Debug, Clone)]
+pub(crate) struct RoleKeys {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) token: String,
+}
+
+/// What a role may do: one action on one resource, as its policies have them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Permission {
+    /// The role's name.
+    pub role: String,
+    /// The action.
+    pub action: String,
+    /// The resource.
+    pub resource: String,
+    /// Whether anything was ever allowed by it.
+    pub used: bool,
 }
 
 /// How a queue behaves.
@@ -102,7 +126,7 @@ impl Moto {
         [
             ("AWS_ENDPOINT_URL", self.endpoint()),
             ("AWS_REGION", REGION),
-            ("AWS_ACCESS_KEY_ID", &format!("ROOTKEY0{}", self.account)),
+            ("AWS_ACCESS_KEY_ID", &self.root_key()),
             ("AWS_SECRET_ACCESS_KEY", "unused"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -115,16 +139,47 @@ impl Moto {
         Clients::of_function(|name| variables.get(name).cloned()).unwrap()
     }
 
+    /// A session of the root user, who operates.
+    pub async fn session(&self) -> Session {
+        let keys = Keys::new(&self.root_key(), "unused", None);
+        Session::with_keys(keys, REGION, Some(self.endpoint())).await.unwrap()
+    }
+
     /// The configuration of any other client, with the root user's key.
     pub fn config(&self) -> SdkConfig {
-        let credentials =
-            Credentials::new(format!("ROOTKEY0{}", self.account), "unused", None, None, "tests");
+        self.config_with(Credentials::new(self.root_key(), "unused", None, None, "tests"))
+    }
+
+    /// The configuration of a client that works in a role.
+    pub(crate) fn config_as(&self, keys: &RoleKeys) -> SdkConfig {
+        self.config_with(Credentials::new(&keys.id, &keys.secret, Some(keys.token.clone()), None, "tests"))
+    }
+
+    fn config_with(&self, credentials: Credentials) -> SdkConfig {
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))
             .endpoint_url(self.endpoint())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build()
+    }
+
+    fn root_key(&self) -> String {
+        format!("ROOTKEY0{}", self.account)
+    }
+
+    /// The header that says who asks a service, without a signature, which moto does not look at.
+    pub(crate) fn authorization(&self, service: &str) -> String {
+        let key = self.root_key();
+        format!("AWS4-HMAC-SHA256 Credential={key}/20260101/{REGION}/{service}/aws4_request, Signature=none")
+    }
+
+    /// Keys of a role, as Lambda gets them for a function.
+    pub(crate) async fn assume(&self, role: &str, session: &str) -> RoleKeys {
+        let sts = aws_sdk_sts::Client::new(&self.config());
+        let assumed = sts.assume_role().role_arn(role).role_session_name(session).send().await.unwrap();
+        let keys = assumed.credentials.unwrap();
+        RoleKeys { id: keys.access_key_id, secret: keys.secret_access_key, token: keys.session_token }
     }
 
     /// Makes a bucket.
@@ -196,10 +251,26 @@ impl Moto {
         answer.error_for_status().unwrap().json().await.unwrap()
     }
 
+    /// What the account's roles may do.
+    pub async fn permissions(&self) -> Vec<Permission> {
+        let answer = reqwest::get(self.own_route("permissions")).await.unwrap();
+        answer.error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// Lets time pass for the messages of the account's queues, and for nothing else: delays and visibility
+    /// timeouts end earlier by so much.
+    pub async fn pass_in_queues(&self, time: Duration) {
+        self.put("queues", &json!({ "seconds": time.as_secs_f64() })).await;
+    }
+
     /// How often each event of S3 is delivered from now on: once, unless told.
     pub async fn deliver_events(&self, copies: usize) {
-        let put = reqwest::Client::new().put(self.own_route("events")).json(&json!({ "copies": copies }));
-        let _: Value = put.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
+        self.put("events", &json!({ "copies": copies })).await;
+    }
+
+    async fn put(&self, route: &str, wish: &Value) {
+        let put = reqwest::Client::new().put(self.own_route(route)).json(wish);
+        put.send().await.unwrap().error_for_status().unwrap();
     }
 
     fn own_route(&self, name: &str) -> String {
