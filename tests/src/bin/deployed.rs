@@ -40,7 +40,7 @@ async fn main() {
     let endpoint = std::env::var("LEADOPS_E2E_ENDPOINT")
         .expect("LEADOPS_E2E_ENDPOINT names LocalStack's address, or is aws for a real account");
     let mut run = Run::new(endpoint).await;
-    run.deploy(&["DelaySeconds=5", "MemorySize=256"]).await;
+    run.deploy(&["DelaySeconds=5", "LeadProcessorMemorySize=256"]).await;
     run.put_key().await;
     run.doctor().await;
     run.leads_are_told().await;
@@ -118,10 +118,11 @@ impl Run {
     async fn deploy(&mut self, parameters: &[&str]) {
         let began = Instant::now();
         let mut command = self.command(self.root.join("infrastructure/deploy"));
-        command.arg(STACK).args(parameters).arg(format!("LookupBaseUrl={}", self.owners.base()));
-        if self.local.is_none() {
-            command = self.command(self.root.join("infrastructure/deploy"));
-            command.arg(STACK).args(parameters);
+        command.arg(STACK).args(parameters);
+        if self.local.is_some() {
+            // The stand-ins are on this machine, and so are the functions.
+            command.arg(format!("LookupBaseUrl={}", self.owners.base()));
+            command.arg(format!("SslCertFile={}", certificates()));
         }
         self.output(command).await;
         let query = "Stacks[0].Outputs[].[OutputKey,OutputValue]";
@@ -244,7 +245,7 @@ impl Run {
             }
             (sent, slowest)
         });
-        self.deploy(&["DelaySeconds=7", "MemorySize=512", "ProcessAttempts=4"]).await;
+        self.deploy(&["DelaySeconds=7", "LeadProcessorMemorySize=512", "ProcessAttempts=4"]).await;
         sleep(PACE * 4).await;
         stop.send(()).unwrap();
         let (sent, slowest) = traffic.await.unwrap();
@@ -296,4 +297,11 @@ impl Run {
         self.aws(&["s3api", "head-bucket", "--bucket", bucket]).await;
         println!("deleted in {:.1} s; the bucket {bucket} is kept", began.elapsed().as_secs_f64());
     }
+}
+
+/// Where this machine keeps the certificates that it trusts. The template's default is Lambda's place.
+fn certificates() -> &'static str {
+    let places =
+        ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+    places.into_iter().find(|place| Path::new(place).exists()).unwrap_or_default()
 }
