@@ -25,15 +25,25 @@ const LEFT: [&str; 1] = ["LEADOPS_WARM_UP"];
 /// Read by the TLS library.
 const OF_LIBRARIES: [&str; 1] = ["SSL_CERT_FILE"];
 
-/// The names of variables in a source: its texts in capitals, with an underscore, outside of its tests.
+/// The names of variables in a source: its texts in capitals, but the shortest, outside of its tests.
 fn variables_in(source: &str) -> BTreeSet<&str> {
     let source = source.split("#[cfg(test)]").next().unwrap_or_default();
     let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
     let texts = code.flat_map(|line| line.split('"').skip(1).step_by(2));
     let is_name = |text: &&str| {
-        text.contains('_') && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        (text.contains('_') || text.len() >= 8)
+            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
     };
     texts.filter(is_name).collect()
+}
+
+/// `DELAY_SECONDS` is `DelaySeconds`.
+fn parameter_of(variable: &str) -> String {
+    let words = variable.split('_').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_owned() + &rest.to_ascii_lowercase()
+    });
+    words.collect()
 }
 
 fn variables_of<'a>(template: &'a Template, function: &str) -> BTreeSet<&'a str> {
@@ -90,9 +100,7 @@ fn a_parameter_is_called_as_its_variable() {
             let Some(parameter) = value["Ref"].as_str().filter(|name| parameters.contains_key(*name)) else {
                 continue;
             };
-            let camel: String =
-                name.split('_').map(|word| word[..1].to_owned() + &word[1..].to_ascii_lowercase()).collect();
-            assert_eq!(parameter, camel, "{id}: {name}");
+            assert_eq!(parameter, parameter_of(name), "{id}: {name}");
             count += 1;
         }
     }
@@ -103,9 +111,7 @@ fn a_parameter_is_called_as_its_variable() {
 fn defaults_are_those_of_the_code() {
     let template = Template::read();
     let of_template = pipeline::Variables::new(|name| {
-        let camel: String =
-            name.split('_').map(|word| word[..1].to_owned() + &word[1..].to_ascii_lowercase()).collect();
-        let default = &template.0["Parameters"][camel]["Default"];
+        let default = &template.0["Parameters"][parameter_of(name)]["Default"];
         default.as_str().map(str::to_owned).or_else(|| Some(default.as_u64()?.to_string()))
     });
     assert_eq!(pipeline::Settings::read(&of_template).unwrap(), pipeline::Settings::default());
