@@ -154,10 +154,16 @@ impl Run {
         self.aws(&put).await;
     }
 
+    /// All is well, but that LocalStack's address for the webhook is no URL where its own host is an IP
+    /// address: `https://API.execute-api.127.0.0.1:4566`.
     async fn doctor(&self) {
         let mut command = self.command(binary());
         command.args(["--stack", STACK, "doctor"]);
-        print!("{}", self.output(command).await);
+        let told = text(&command.output().await.unwrap().stdout);
+        print!("{told}");
+        let wrong: Vec<&str> = told.lines().filter(|line| line.starts_with('✗')).collect();
+        let is_known = |line: &&str| self.local.is_some() && line.starts_with("✗ webhook");
+        assert!(told.contains("✓ stack") && wrong.iter().all(is_known), "doctor finds {wrong:?}");
     }
 
     fn sender(&self) -> Sender {
