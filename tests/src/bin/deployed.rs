@@ -170,10 +170,14 @@ impl Run {
         Sender::new(self.webhook().parse().unwrap(), Keys::parse(KEY).unwrap()).unwrap()
     }
 
-    /// A lead whose owner the directory knows.
+    /// A lead without misfortunes, whose owner the directory knows.
     fn sample(&mut self) -> Sample {
-        let mut sample = self.scenario.next(Timestamp::now());
-        sample.misfortune = None;
+        let sample = loop {
+            let sample = self.scenario.next(Timestamp::now());
+            if sample.misfortune.is_none() {
+                break sample;
+            }
+        };
         sample.set_stage(&self.owners, &self.slack, Duration::ZERO);
         sample
     }
