@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// How many leads the first part sends, and how often one is sent during the update.
 const LEADS: usize = 20;
 const PACE: Duration = Duration::from_millis(500);
+/// How long Slack's webhook is gone from the first message about a lead on. That message is a dead letter at
+/// once.
+const GONE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() {
@@ -216,7 +219,7 @@ impl Run {
             return;
         }
         let sample = self.sample();
-        self.slack.feel_at(sample.lead_id.clone(), Mood::Gone, PATIENCE * 10);
+        self.slack.feel_at(sample.lead_id.clone(), Mood::Gone, GONE);
         assert_eq!(self.sender().send(&sample).await, [Answer::Accepted]);
         let lead = sample.lead_id.clone();
         self.sent.push(lead.clone());
@@ -232,7 +235,7 @@ impl Run {
         };
         assert_eq!(letter["code"], "LO204", "{letter}");
         println!("dead letter after {:.1} s: {}", began.elapsed().as_secs_f64(), letter["reason"]);
-        self.slack.feel_at(lead.clone(), Mood::Good, PATIENCE);
+        sleep(GONE).await;
         let began = Instant::now();
         self.leadops(&["dead", "redrive", letter["id"].as_str().unwrap(), "--yes"]).await;
         self.until_all_are_told().await;
