@@ -29,8 +29,9 @@ use tests::process::{KEY, binary, text};
 use tokio::{process::Command, sync::oneshot, time::sleep};
 
 const STACK: &str = "leadops-e2e";
-/// How long anything may take before it counts as lost.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long anything may take before it counts as lost: longer than the visibility timeout, as LocalStack ends
+/// the functions that are at work when they are updated.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How many leads the first part sends, and how often one is sent during the update.
 const LEADS: usize = 20;
 const PACE: Duration = Duration::from_millis(500);
@@ -43,7 +44,7 @@ async fn main() {
     let endpoint = std::env::var("LEADOPS_E2E_ENDPOINT")
         .expect("LEADOPS_E2E_ENDPOINT names LocalStack's address, or is aws for a real account");
     let mut run = Run::new(endpoint).await;
-    run.deploy(&["DelaySeconds=5", "LeadProcessorMemorySize=256"]).await;
+    run.deploy(&["DelaySeconds=5", "DelayVisibilitySeconds=30", "NotificationVisibilitySeconds=210"]).await;
     run.put_key().await;
     run.doctor().await;
     run.leads_are_told().await;
