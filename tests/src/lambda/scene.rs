@@ -161,6 +161,18 @@ impl Scene {
         serde_json::from_slice(&object.unwrap_or_else(|| panic!("there is no {key}")).body).unwrap()
     }
 
+    /// Writes an object by hand.
+    pub async fn write(&self, key: &str, body: &str) {
+        let put = self.stack.moto.clients().s3.put_object().bucket(&self.stack.outputs.bucket).key(key);
+        put.body(body.as_bytes().to_vec().into()).send().await.unwrap();
+    }
+
+    /// Deletes an object by hand.
+    pub async fn delete(&self, key: &str) {
+        let delete = self.stack.moto.clients().s3.delete_object().bucket(&self.stack.outputs.bucket).key(key);
+        delete.send().await.unwrap();
+    }
+
     /// Every line in the functions' log groups, as CloudWatch has it.
     pub async fn log_lines(&self) -> Vec<String> {
         let client = aws_sdk_cloudwatchlogs::Client::new(&self.stack.moto.config());

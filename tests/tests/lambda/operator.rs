@@ -17,7 +17,10 @@ async fn json_of(scene: &Scene, args: &[&str]) -> Value {
 
 async fn done(scene: &Scene, args: &[&str]) {
     let output = process::run(scene.leadops(args)).await;
-    assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    let told = format!("{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{told}");
+    // Shown where the test fails.
+    println!("{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use console::demo::Answer;
 use pipeline::{Function, ports::Queue};
 use serde_json::Value;
 use tests::{
@@ -21,9 +22,8 @@ async fn a_bad_setting_stops_the_start_by_its_name_and_close_is_told_to_come_aga
     let (status, _) = scene.post(&samples::changed("lead_a", |_| ()), KEY).await;
     assert_eq!(status, 502);
     let failures = scene.host.failures();
-    let (Function::WebhookIngestion, Failure::NotStarted(said)) = &failures[0] else {
-        panic!("{failures:?}")
-    };
+    let failure = failures.iter().find(|(function, _)| *function == Function::WebhookIngestion);
+    let Some((_, Failure::NotStarted(said))) = failure else { panic!("{failures:?}") };
     assert!(said.contains("DELAY_SECONDS") && said.contains("LO906"), "{said}");
     let lines = scene.log_lines().await;
     assert!(
@@ -33,26 +33,45 @@ async fn a_bad_setting_stops_the_start_by_its_name_and_close_is_told_to_come_aga
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_runs_out_of_time_is_killed_and_its_lead_told_later() {
+async fn a_function_that_takes_too_long_is_killed_and_close_comes_again() {
     let mut scene = Scene::changed(&[], |configuration| {
-        // Too short for the function to notice by itself.
-        if configuration.function == Function::LeadProcessor {
+        if configuration.function == Function::WebhookIngestion {
             configuration.timeout = Duration::from_secs(1);
+        }
+    })
+    .await;
+    scene.to_aws.next(1, Mishap::Hangs, |call| call.writes("source/"));
+    let sample = scene.sample();
+    assert_eq!(scene.post(&sample.event, KEY).await.0, 502);
+    assert_eq!(scene.host.failures(), [(Function::WebhookIngestion, Failure::TimedOut)]);
+    assert_eq!(scene.deliver(&sample).await, Answer::Accepted);
+    scene.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    let lines = scene.log_lines().await;
+    assert!(lines.iter().any(|line| line.contains("Task timed out after 1.00 seconds")), "{lines:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processor_that_sees_its_time_end_gives_the_lead_back_to_its_queue() {
+    let mut scene = Scene::changed(&[], |configuration| {
+        if configuration.function == Function::LeadProcessor {
+            configuration.timeout = Duration::from_secs(3);
         }
     })
     .await;
     scene.to_aws.next(1, Mishap::Hangs, |call| call.writes("target/"));
     let lead = scene.accept().await;
-    until("it is killed", || async { !scene.host.failures().is_empty() }).await;
-    assert_eq!(scene.host.failures()[0], (Function::LeadProcessor, Failure::TimedOut));
+    until("it has given up", || async {
+        scene.to_aws.is_done() && scene.log_lines().await.iter().any(|line| line.contains("LO406"))
+    })
+    .await;
     assert_eq!((scene.told(&lead).0, scene.depth(Queue::Delay).await.in_flight), (0, 1));
     // It comes back when its visibility timeout ends, and no earlier.
-    scene.pass_in_queues(Duration::from_secs(180)).await;
+    scene.pass_in_queues(Duration::from_secs(170)).await;
+    assert_eq!(scene.depth(Queue::Delay).await.in_flight, 1);
+    scene.pass_in_queues(Duration::from_secs(10)).await;
     scene.until_told(std::slice::from_ref(&lead)).await;
     scene.until_idle().await;
-    assert_eq!(scene.told(&lead), (1, 1));
-    let lines = scene.log_lines().await;
-    assert!(lines.iter().any(|line| line.contains("Task timed out after 1.00 seconds")), "{lines:#?}");
+    assert_eq!((scene.told(&lead), scene.host.failures()), ((1, 1), vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
