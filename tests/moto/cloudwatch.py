@@ -51,4 +51,22 @@ def get_metric_data(backend, request: dict) -> dict:
     }
 
 
-OPERATIONS = {"PutMetricData": put_metric_data, "GetMetricData": get_metric_data}
+def list_metrics(backend, request: dict) -> dict:
+    found = {
+        (datum.name, tuple((d.name, d.value) for d in datum.dimensions))
+        for datum in backend.metric_data
+        if datum.namespace == request.get("Namespace", datum.namespace)
+    }
+    return {
+        "Metrics": [
+            {
+                "Namespace": request.get("Namespace", ""),
+                "MetricName": name,
+                "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions],
+            }
+            for name, dimensions in sorted(found)
+        ]
+    }
+
+
+OPERATIONS = {"ListMetrics": list_metrics, "PutMetricData": put_metric_data, "GetMetricData": get_metric_data}

@@ -204,7 +204,10 @@ def install() -> None:
     from moto.s3.models import FakeBucket
 
     def _refused(arn, action):
-        raise AccessDeniedError(user_arn=arn, action=action) if arn else InvalidClientTokenIdError()
+        error = AccessDeniedError(user_arn=arn, action=action) if arn else InvalidClientTokenIdError()
+        # The query protocol has the error right there.
+        error.description = error.description.replace("<Errors>", "").replace("</Errors>", "")
+        raise error
 
     def _refused_in_json(arn, action):
         error = JsonRESTError(

@@ -8,6 +8,7 @@ Its own routes, beside moto's:
 * `GET /_tests/permissions/{account}`: what the account's roles may do, and whether they have.
 * `PUT /_tests/queues/{account}` with `{"seconds": n}`: so much time passes for the messages of its queues.
 * `PUT /_tests/events/{account}` with `{"copies": n}`: how often each event of S3 is delivered from now on.
+* `PUT /_tests/objects/{account}` with `{"bucket": name, "objects": {key: text}}`: puts them all at once.
 """
 
 import json
@@ -30,6 +31,7 @@ import filters  # noqa: E402
 import mails  # noqa: E402
 import moves  # noqa: E402
 import notifications  # noqa: E402
+import objects  # noqa: E402
 import permissions  # noqa: E402
 import queues  # noqa: E402
 import stacks  # noqa: E402
@@ -41,6 +43,7 @@ OWN = {
     "events": notifications.answer,
     "permissions": permissions.answer,
     "queues": queues.answer,
+    "objects": objects.answer,
 }
 
 

@@ -5,7 +5,9 @@
 
 pub mod aws;
 pub mod clock;
+pub mod close;
 pub mod conformance;
+pub mod desk;
 pub mod doubles;
 pub mod faulty;
 pub mod lambda;

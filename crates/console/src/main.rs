@@ -98,21 +98,29 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Subscribe(args)) => return subscribe::run(&config, &place, args, json).await,
         _ => {}
     }
-    let Opened { ops, facts } = wiring::open_place(&place, access).await?;
-    match &cli.command {
+    let opened = wiring::open_place(&place, access).await?;
+    let result = operate(&cli.command, &opened, json).await;
+    opened.close().await;
+    result
+}
+
+/// What works on an open pipeline.
+async fn operate(command: &Option<Command>, opened: &Opened, json: bool) -> anyhow::Result<()> {
+    let Opened { ops, facts, .. } = opened;
+    match command {
         None if io::stdout().is_terminal() && !json && !is_dumb() => {
-            let (place, read_only) = (facts.place(), facts.read_only);
-            let banner = tui::Banner { name: facts.name, place, read_only, note: None };
-            tui::run(Arc::new(ops), banner).await
+            let (name, place) = (facts.name.clone(), facts.place());
+            let banner = tui::Banner { name, place, read_only: facts.read_only, note: None };
+            tui::run(Arc::new(ops.clone()), banner).await
         }
-        None | Some(Command::Status) => see::status(&ops, json).await,
-        Some(Command::Pending) => see::pending(&ops, json).await,
-        Some(Command::Leads(args)) => see::leads(&ops, args, json).await,
-        Some(Command::Lead { lead }) => see::lead(&ops, lead, json).await,
-        Some(Command::Dead(command)) => dead::run(&ops, command, json).await,
-        Some(Command::Logs(args)) => logs::run(&ops, args, facts.site.look_every(), json).await,
-        Some(Command::Resend(args)) => act::resend(&ops, args, json).await,
-        Some(Command::Requeue { leads, consent }) => act::requeue(&ops, leads, *consent, json).await,
+        None | Some(Command::Status) => see::status(ops, json).await,
+        Some(Command::Pending) => see::pending(ops, json).await,
+        Some(Command::Leads(args)) => see::leads(ops, args, json).await,
+        Some(Command::Lead { lead }) => see::lead(ops, lead, json).await,
+        Some(Command::Dead(command)) => dead::run(ops, command, json).await,
+        Some(Command::Logs(args)) => logs::run(ops, args, facts.site.look_every(), json).await,
+        Some(Command::Resend(args)) => act::resend(ops, args, json).await,
+        Some(Command::Requeue { leads, consent }) => act::requeue(ops, leads, *consent, json).await,
         Some(other) => Err(Fault::new(Code::Internal, format!("{other:?} is not handled")).into()),
     }
 }

@@ -273,6 +273,28 @@ impl Moto {
         self.put("events", &json!({ "copies": copies })).await;
     }
 
+    /// Puts many objects into a bucket at once, which tells no queue of them.
+    pub async fn put_objects(&self, bucket: &str, objects: impl Iterator<Item = (String, String)>) {
+        let objects: BTreeMap<String, String> = objects.collect();
+        self.put("objects", &json!({ "bucket": bucket, "objects": objects })).await;
+    }
+
+    /// The environment variables of a program that works with the keys of one of the account's roles.
+    pub async fn variables_as(&self, role: &str) -> BTreeMap<String, String> {
+        let arn = format!("arn:aws:iam::{}:role/{role}", self.account);
+        let keys = self.assume(&arn, "desk").await;
+        let mut variables = self.variables();
+        variables.extend(
+            [
+                ("AWS_ACCESS_KEY_ID", keys.id),
+                ("AWS_SECRET_ACCESS_KEY", keys.secret),
+                ("AWS_SESSION_TOKEN", keys.token),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        variables
+    }
+
     async fn put(&self, route: &str, wish: &Value) {
         let put = reqwest::Client::new().put(self.own_route(route)).json(wish);
         put.send().await.unwrap().error_for_status().unwrap();

@@ -18,6 +18,9 @@ use pipeline::ports::{Clock, Random};
 
 use crate::{Clients, Counts};
 
+#[cfg(feature = "operator")]
+pub(crate) use history::PAGE;
+
 /// What the bucket is called, and where in it things are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Names {

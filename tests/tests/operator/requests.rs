@@ -1,0 +1,139 @@
+//! A refresh of the console costs the same number of requests however many leads there are.
+
+use std::collections::BTreeMap;
+
+use aws::operator::{Keys, Session};
+use console::wiring::OnAws;
+use jiff::SignedDuration;
+use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
+use ops::{Access, LeadQuery, Ops};
+use pipeline::{
+    Channel, Entry, Happened,
+    job::AlertId,
+    ports::LogQuery,
+    receipt::{Receipt, ReceiptState},
+};
+use tests::aws::{Moto, Proxy, REGION, Stack};
+
+/// Everything that the overview asks, as in `console::tui::effect`.
+async fn refresh(ops: &Ops, after: &mut Option<String>) {
+    let logs = LogQuery { after: after.clone(), limit: 1_000, ..LogQuery::default() };
+    let leads = LeadQuery { limit: 100, ..LeadQuery::default() };
+    let (status, minutes, pending, dead, leads, lines) = tokio::join!(
+        ops.status(),
+        ops.minutes(60),
+        ops.pending(200),
+        ops.dead(None, 200),
+        ops.leads(&leads),
+        ops.logs(&logs),
+    );
+    assert_eq!(leads.unwrap().len(), 100);
+    assert_eq!(status.unwrap().speed.p50_ms, Some(250));
+    minutes.unwrap();
+    pending.unwrap();
+    dead.unwrap();
+    *after = Some(lines.unwrap().last().map_or_else(String::new, |line| line.cursor.clone()));
+}
+
+/// All objects of a lead that was told so long ago.
+fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
+    let lead: LeadId = format!("lead_{number:043}").parse().unwrap();
+    // One every ten seconds, the last one two minutes ago.
+    let told = now - SignedDuration::from_secs(120 + 10 * i64::try_from(number).unwrap());
+    let at = |seconds| told - SignedDuration::from_secs(seconds);
+    let name = format!("Company {number}");
+    let received = Happened::Received { name: name.clone(), event_id: None, due_at: at(1) };
+    let enriched = Happened::Enriched {
+        name: name.clone(),
+        owner: "Sales".to_owned(),
+        owner_status: OwnerStatus::Assigned,
+        code: None,
+    };
+    let notified = Happened::Notified {
+        channel: Channel::Slack,
+        kind: AlertKind::New,
+        after_ms: Some(250),
+        together: 1,
+        repeat: false,
+        attempts: 1,
+    };
+    let entries = [(at(601), received), (at(1), enriched), (told, notified)].map(|(at, happened)| {
+        let entry = Entry { at, lead_id: Some(lead.clone()), nonce: 1, happened };
+        (entry.key(), serde_json::to_string(&entry).unwrap())
+    });
+    let document = EnrichedLead {
+        lead_id: lead.clone(),
+        display_name: name,
+        status_label: "Potential".to_owned(),
+        date_created: String::new(),
+        lead_email: "a@example.com".to_owned(),
+        lead_owner: "Sales".to_owned(),
+        funnel: "Web".to_owned(),
+        enriched_at: at(1),
+        event_id: None,
+        received_at: at(601),
+        owner_status: OwnerStatus::Assigned,
+        custom: BTreeMap::new(),
+    };
+    let alert = AlertId::new_lead();
+    let receipt = Receipt {
+        lead_id: lead.clone(),
+        channel: Channel::Slack,
+        alert: alert.clone(),
+        kind: AlertKind::New,
+        state: ReceiptState::Sent,
+        at: told,
+        attempts: 1,
+        code: None,
+        owner: Some("Sales".to_owned()),
+        unsure: false,
+        alone: false,
+    };
+    let mut all = Vec::from(entries);
+    all.push((keys::raw("source/", &lead), "{}".to_owned()));
+    all.push((keys::enriched("target/", &lead), serde_json::to_string(&document).unwrap()));
+    let key = keys::receipt(&lead, Channel::Slack.as_str(), alert.as_str());
+    all.push((key, serde_json::to_string(&receipt).unwrap()));
+    all
+}
+
+/// How many requests of each kind the first refresh makes with so many leads, and the second.
+async fn requests(leads: usize) -> [BTreeMap<String, usize>; 2] {
+    let moto = Moto::start().await;
+    let stack = Stack::deploy(&moto, &[]).await;
+    let now = Timestamp::now();
+    for first in (0..leads).step_by(2_000) {
+        let numbers = first..leads.min(first + 2_000);
+        let all = numbers.flat_map(|number| objects(number, now));
+        moto.put_objects(&stack.outputs.bucket, all).await;
+    }
+    let proxy = Proxy::start(moto.endpoint()).await;
+    let variables = moto.variables();
+    let root = Keys::new(&variables["AWS_ACCESS_KEY_ID"], &variables["AWS_SECRET_ACCESS_KEY"], None);
+    let session = Session::with_keys(root, REGION, Some(&proxy.endpoint)).await.unwrap();
+    let aws = OnAws { session, stack: stack.outputs.clone(), identity: None };
+    let ops = aws.ops(Access::ReadOnly);
+    let mut after = None;
+    let mut counted = Vec::new();
+    for _ in 0..2 {
+        let before = proxy.calls().len();
+        refresh(&ops, &mut after).await;
+        let mut of_kind = BTreeMap::new();
+        for call in proxy.calls().into_iter().skip(before) {
+            *of_kind.entry(format!("{} {}", call.service, call.operation)).or_default() += 1;
+        }
+        counted.push(of_kind);
+        // What is asked again within a moment is answered from memory; the console asks every few seconds.
+        ops.recorder.clock.sleep(std::time::Duration::from_millis(600)).await;
+    }
+    counted.try_into().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_makes_as_many_requests_with_20_000_leads_as_with_100() {
+    let (few, many) = tokio::join!(requests(100), requests(20_000));
+    println!("first refresh: {:?}\nany other: {:?}", few[0], few[1]);
+    assert_eq!(few, many);
+    let each: usize = few[1].values().sum();
+    assert!(each <= 24, "{:?}", few[1]);
+}
