@@ -41,6 +41,8 @@ pub enum Mishap {
     Hangs,
     /// The request is carried out, and the connection breaks before its answer.
     AnswerLost,
+    /// The request is carried out, and there is no answer.
+    DoneAndHangs,
     /// The request is carried out, and answered as if two had written at once.
     DoneAndConflict,
 }
@@ -139,10 +141,14 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         Some(Mishap::Conflict) => Ok(s3_error(StatusCode::CONFLICT, "ConditionalRequestConflict")),
         Some(Mishap::Throttled) => Ok(json_error(StatusCode::BAD_REQUEST, "ThrottlingException")),
         Some(Mishap::Broken) => Ok(json_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError")),
-        Some(Mishap::Hangs) => std::future::pending::<Result<Answer, io::Error>>().await,
+        Some(Mishap::Hangs) => std::future::pending().await,
         Some(Mishap::AnswerLost) => {
             shared.forward(parts, body).await?;
             Err(io::Error::other("the connection breaks"))
+        }
+        Some(Mishap::DoneAndHangs) => {
+            shared.forward(parts, body).await?;
+            std::future::pending().await
         }
         Some(Mishap::DoneAndConflict) => {
             shared.forward(parts, body).await?;

@@ -109,6 +109,11 @@ impl Environment {
         Err(Failure::NotStarted(failure))
     }
 
+    /// The id of its process, while there is one.
+    pub(super) fn process(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Hands an event out. Where the process cannot go on, it is gone with the failure.
     pub(super) async fn invoke(mut self, id: &str, event: Bytes) -> (Option<Self>, Result<Bytes, Failure>) {
         let began = Instant::now();

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     ops::{Deref, DerefMut},
-    process::Stdio,
     time::Duration,
 };
 
@@ -19,14 +18,14 @@ use pipeline::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
 use url::Url;
 
 use super::{Configuration, Host};
 use crate::{
     aws::{Moto, Proxy, Stack},
+    desk::Desk,
     neighbours::Neighbours,
-    process::{binary, until},
+    process::until,
 };
 
 /// What a stack is like that a test has no other wish for: leads are due at once.
@@ -47,7 +46,8 @@ pub struct Scene {
     /// What an operator sees and does.
     pub ops: Ops,
     close: Sender,
-    folder: TempDir,
+    /// Holds what the functions trust.
+    _folder: TempDir,
 }
 
 impl Deref for Scene {
@@ -99,7 +99,7 @@ impl Scene {
         let host = Host::start(&stack, &to_aws.endpoint, change).await;
         let on_aws = OnAws { session: moto.session().await, stack: stack.outputs.clone(), identity: None };
         let (ops, close) = (on_aws.ops(Access::Full), host.close());
-        Self { neighbours, stack, host, to_aws, to_slack, ops, close, folder }
+        Self { neighbours, stack, host, to_aws, to_slack, ops, close, _folder: folder }
     }
 
     /// Has Close deliver a lead. How that was answered.
@@ -187,27 +187,25 @@ impl Scene {
         lines
     }
 
+    /// Has the claims on all alerts that are being sent run out: as if their workers were long gone.
+    pub async fn let_claims_run_out(&self) {
+        for key in self.keys("receipts/").await {
+            let mut receipt = self.object(&key).await;
+            if receipt["state"] == "claimed" {
+                receipt["until"] = "2026-01-01T00:00:00Z".into();
+                self.write(&key, &receipt.to_string()).await;
+            }
+        }
+    }
+
     /// Lets time pass for the messages of the queues, and for nobody else.
     pub async fn pass_in_queues(&self, time: Duration) {
         self.stack.moto.pass_in_queues(time).await;
     }
 
-    /// `leadops --stack` with these arguments, as the root user.
-    pub fn leadops(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command
-            .args(["--stack", &self.stack.name])
-            .args(args)
-            .env_clear()
-            .envs(self.stack.moto.variables())
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.folder.path())
-            .env("USER", "tester")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        command
+    /// Somebody who operates the stack with `leadops`, as the root user.
+    pub fn desk(&self) -> Desk {
+        Desk::new(self.stack.moto.variables())
     }
 
     /// The leads that Slack was told of other than once, of these, with how often.

@@ -8,19 +8,17 @@ use pipeline::ports::Queue;
 use serde_json::{Value, json};
 use tests::{
     lambda::Scene,
-    process::{self, PATIENCE, text, until},
+    process::{PATIENCE, until},
 };
 
+/// What a command on the stack prints.
 async fn json_of(scene: &Scene, args: &[&str]) -> Value {
-    process::json(scene.leadops(&[args, &["--json"]].concat())).await
+    scene.desk().json(&[args, &["--stack", &scene.stack.name]].concat()).await
 }
 
+/// Runs a command on the stack that must succeed.
 async fn done(scene: &Scene, args: &[&str]) {
-    let output = process::run(scene.leadops(args)).await;
-    let told = format!("{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{told}");
-    // Shown where the test fails.
-    println!("{told}");
+    scene.desk().print(&[args, &["--stack", &scene.stack.name]].concat()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

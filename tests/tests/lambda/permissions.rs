@@ -6,7 +6,7 @@ use console::demo::{Answer, Mood, Says};
 use lead::LeadId;
 use pipeline::{Code, Function, Stage, ports::Queue};
 use tests::{
-    aws::Mishap,
+    aws::{Mishap, Permission},
     lambda::Scene,
     process::{PATIENCE, until},
 };
@@ -69,6 +69,30 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     let unused: Vec<_> = of_functions.clone().filter(|permission| !permission.used).collect();
     assert!(of_functions.count() > 40, "{all:#?}");
     assert!(unused.is_empty(), "nobody needs these: {unused:#?}");
+}
+
+/// What the test above stands on: nobody may do what no statement of their role says.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_statement_says_is_refused() {
+    let scene = Scene::new().await;
+    let (bucket, queues) = (&scene.stack.outputs.bucket, &scene.stack.outputs.queues);
+    let config = scene.host.config(Function::Notification);
+    let s3 = aws_sdk_s3::Client::from_conf(
+        aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build(),
+    );
+    let sqs = aws_sdk_sqs::Client::new(&config);
+    for (key, may) in [("pace/slack.json", true), ("source/crm_event_lead_a.json", false), ("x", false)] {
+        let put = s3.put_object().bucket(bucket).key(key).send().await;
+        assert_eq!(put.is_ok(), may, "{key}: {put:?}");
+    }
+    let (delay, dead) = (queues.delay.as_ref().unwrap(), queues.notification_dead.as_ref().unwrap());
+    for (queue, may) in [(dead, true), (delay, false)] {
+        let sent = sqs.send_message().queue_url(queue).message_body("x").send().await;
+        assert_eq!(sent.is_ok(), may, "{queue}: {sent:?}");
+    }
+    let all = scene.stack.moto.permissions().await;
+    let unused = |permission: &&Permission| permission.action == "sns:Publish" && !permission.used;
+    assert_eq!(all.iter().filter(unused).count(), 1, "{all:#?}");
 }
 
 fn raw(lead: &LeadId) -> String {

@@ -75,6 +75,44 @@ async fn a_processor_that_sees_its_time_end_gives_the_lead_back_to_its_queue() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_processor_that_dies_at_work_leaves_its_lead_to_the_next() {
+    let mut scene = Scene::new().await;
+    scene.to_aws.next(1, Mishap::DoneAndHangs, |call| call.writes("target/"));
+    let lead = scene.accept().await;
+    until("it is in the middle of it", || async { scene.to_aws.is_done() }).await;
+    scene.host.kill(Function::LeadProcessor).await;
+    until("Lambda has seen it", || async { !scene.host.failures().is_empty() }).await;
+    let failures = scene.host.failures();
+    assert!(
+        matches!(&failures[..], [(Function::LeadProcessor, Failure::Exited(how))] if how.contains("9")),
+        "{failures:?}"
+    );
+    assert_eq!((scene.told(&lead).0, scene.depth(Queue::Delay).await.in_flight), (0, 1));
+    scene.pass_in_queues(Duration::from_secs(180)).await;
+    scene.until_told(std::slice::from_ref(&lead)).await;
+    scene.until_idle().await;
+    assert_eq!(scene.told(&lead), (1, 1));
+}
+
+/// The one window in which a lead is told twice: between Slack's acceptance and our record of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_that_dies_before_it_knows_is_followed_by_one_that_says_so() {
+    let mut scene = Scene::new().await;
+    scene.to_slack.next(1, Mishap::DoneAndHangs, |_| true);
+    let lead = scene.accept().await;
+    scene.until_told(std::slice::from_ref(&lead)).await;
+    scene.host.kill(Function::Notification).await;
+    until("Lambda has seen it", || async { !scene.host.failures().is_empty() }).await;
+    scene.let_claims_run_out().await;
+    scene.pass_in_queues(Duration::from_secs(420)).await;
+    until("it is told again", || async { scene.told(&lead).0 == 2 }).await;
+    scene.until_idle().await;
+    let told = scene.slack.told();
+    let labels = told.iter().flat_map(|message| &message.leads).map(|told| told.possible_repeat);
+    assert_eq!(labels.collect::<Vec<_>>(), [false, true]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_line_is_json_and_says_which_lead_and_which_request() {
     let mut scene = Scene::new().await;
     let lead = scene.accept().await;
