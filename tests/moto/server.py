@@ -37,7 +37,7 @@ import queues  # noqa: E402
 import stacks  # noqa: E402
 import versions  # noqa: E402
 
-MENDED = [accounts, permissions, queues, moves, notifications, filters, stacks, versions]
+MENDED = [accounts, permissions, objects, queues, moves, notifications, filters, stacks, versions]
 OWN = {
     "mails": mails.answer,
     "events": notifications.answer,

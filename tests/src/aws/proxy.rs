@@ -15,6 +15,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use crate::http;
+
 /// A request to AWS, as far as it says what it wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -76,7 +78,7 @@ impl Proxy {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: http::client(),
             rules: Mutex::default(),
             calls: Mutex::default(),
         });

@@ -24,6 +24,7 @@ use super::{Configuration, Host};
 use crate::{
     aws::{Moto, Proxy, Stack},
     desk::Desk,
+    http,
     neighbours::Neighbours,
     process::until,
 };
@@ -219,7 +220,7 @@ impl Scene {
 pub async fn post(webhook: &Url, body: &[u8], key: &str) -> (u16, Value) {
     let timestamp = Timestamp::now().as_second().to_string();
     let hash = Keys::parse(key).unwrap().sign(&timestamp, body).unwrap();
-    let post = reqwest::Client::new().post(webhook.clone()).body(body.to_vec());
+    let post = http::client().post(webhook.clone()).body(body.to_vec());
     let post = post.header("close-sig-hash", hash).header("close-sig-timestamp", timestamp);
     let answer = post.send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())

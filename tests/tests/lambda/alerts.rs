@@ -114,7 +114,7 @@ async fn a_webhook_comes_in_by_any_kind_of_address_in_text_or_base64() {
         leads.insert(samples::id(&lead));
     }
     let address = scene.host.gateway(Shape::FunctionUrl).await;
-    let got = reqwest::get(address.webhook.clone()).await.unwrap();
+    let got = tests::http::client().get(address.webhook.clone()).send().await.unwrap();
     let (status, answer) = (got.status().as_u16(), got.json::<Value>().await.unwrap());
     assert_eq!((status, &answer["status"]), (405, &"refused".into()));
     scene.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;

@@ -21,7 +21,7 @@ use crate::samples;
 async fn only_signed_events_of_new_leads_with_a_sound_id_get_in() {
     let scene = Scene::with(&[("Rechecks", "0")]).await;
     let good = samples::changed("lead_good", |_| ());
-    let unsigned = reqwest::Client::new().post(scene.host.gateway.webhook.clone()).body(good.clone());
+    let unsigned = tests::http::client().post(scene.host.gateway.webhook.clone()).body(good.clone());
     assert_eq!(unsigned.send().await.unwrap().status().as_u16(), 401);
     // The key as text, which is the commonest mistake, and a body that was changed on its way.
     assert_eq!(scene.post(&good, &hex(KEY.as_bytes()[..32].try_into().unwrap())).await.0, 401);
