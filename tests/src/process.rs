@@ -178,7 +178,7 @@ pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() ->
     let give_up = Instant::now() + PATIENCE;
     while !condition().await {
         assert!(Instant::now() < give_up, "not within {PATIENCE:?}: {what}");
-        sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(50)).await;
     }
 }
 

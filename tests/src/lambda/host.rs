@@ -121,6 +121,11 @@ impl Host {
         of(&self.pools, function).kill().await;
     }
 
+    /// Whether no function has an event.
+    pub fn is_idle(&self) -> bool {
+        self.pools.iter().all(|pool| pool.is_idle())
+    }
+
     /// Each time that a function did not answer, so far.
     pub fn failures(&self) -> Vec<(Function, Failure)> {
         self.troubles.found().failures.clone()

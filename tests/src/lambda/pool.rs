@@ -75,6 +75,11 @@ impl Pool {
         result
     }
 
+    /// Whether none of its processes has an event.
+    pub(super) fn is_idle(&self) -> bool {
+        lock(&self.at_work).is_empty()
+    }
+
     /// `kill -9` to every process that is at work.
     pub(super) async fn kill(&self) {
         let at_work = lock(&self.at_work).clone();

@@ -71,7 +71,7 @@ async fn a_requeued_lead_gets_the_owner_that_was_put_right_since() {
     let mut scene = Scene::with(&[("Rechecks", "0")]).await;
     let sample = scene.ownerless();
     assert_eq!(scene.deliver(&sample).await, Answer::Accepted);
-    scene.until_told(&[sample.lead_id.clone()]).await;
+    scene.until_told(std::slice::from_ref(&sample.lead_id)).await;
     scene.until_idle().await;
     let document = json!({"lead_id": sample.lead_id, "lead_owner": "Sales North"});
     scene.owners.say(sample.lead_id.clone(), Says::Document(document.to_string()));

@@ -32,11 +32,7 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     let by_hand = scene.sample();
     scene.write(&raw(&by_hand.lead_id), &String::from_utf8_lossy(&by_hand.event)).await;
     leads.insert(by_hand.lead_id);
-    until("all are told", || async {
-        scene.pass_in_queues(Duration::from_secs(5)).await;
-        leads.iter().all(|lead| scene.told(lead).0 > 0)
-    })
-    .await;
+    scene.until_in_time("all are told", || async { leads.iter().all(|lead| scene.told(lead).0 > 0) }).await;
     // A record that is lost is made up, too: by ingestion when Close comes again, and by the notification.
     scene.delete(&record(&late.lead_id)).await;
     assert_eq!(scene.deliver(&late).await, Answer::Duplicate);
