@@ -29,7 +29,6 @@ import accounts  # noqa: E402
 import cloudwatch  # noqa: E402
 import filters  # noqa: E402
 import mails  # noqa: E402
-import moves  # noqa: E402
 import notifications  # noqa: E402
 import objects  # noqa: E402
 import permissions  # noqa: E402
@@ -37,7 +36,7 @@ import queues  # noqa: E402
 import stacks  # noqa: E402
 import versions  # noqa: E402
 
-MENDED = [accounts, permissions, objects, queues, moves, notifications, filters, stacks, versions]
+MENDED = [accounts, permissions, objects, queues, notifications, filters, stacks, versions]
 OWN = {
     "mails": mails.answer,
     "events": notifications.answer,

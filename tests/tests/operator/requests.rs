@@ -1,18 +1,22 @@
 //! A refresh of the console costs the same number of requests however many leads there are.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use aws::operator::{Keys, Session};
+use aws::{
+    S3Names, S3Store, Uncounted,
+    operator::{Keys, S3History, Session, View},
+};
 use console::wiring::OnAws;
 use jiff::SignedDuration;
 use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
 use ops::{Access, LeadQuery, Ops};
 use pipeline::{
-    Channel, Entry, Happened,
+    Channel, Entry, Happened, Stage,
     job::AlertId,
-    ports::LogQuery,
+    ports::{Clock, History, Journal, LogQuery},
     receipt::{Receipt, ReceiptState},
 };
+use system::{SystemClock, SystemRandom};
 use tests::aws::{Moto, Proxy, REGION, Stack};
 
 /// Everything that the overview asks, as in `console::tui::effect`.
@@ -124,7 +128,7 @@ async fn requests(leads: usize) -> [BTreeMap<String, usize>; 2] {
         }
         counted.push(of_kind);
         // What is asked again within a moment is answered from memory; the console asks every few seconds.
-        ops.recorder.clock.sleep(std::time::Duration::from_millis(600)).await;
+        ops.recorder.clock.sleep(Duration::from_millis(600)).await;
     }
     counted.try_into().unwrap()
 }
@@ -136,4 +140,48 @@ async fn a_refresh_makes_as_many_requests_with_20_000_leads_as_with_100() {
     assert_eq!(few, many);
     let each: usize = few[1].values().sum();
     assert!(each <= 24, "{:?}", few[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_remembered_of_the_journal_is_what_is_there() {
+    let moto = Moto::start().await;
+    let bucket = moto.named("journal");
+    moto.bucket(&bucket).await;
+    let now = Timestamp::now();
+    // Three entries of each: the listing has several pages.
+    moto.put_objects(&bucket, (0..1_200).flat_map(|number| objects(number, now))).await;
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let names = S3Names {
+        bucket: bucket.clone(),
+        source_prefix: "source/".to_owned(),
+        target_prefix: "target/".to_owned(),
+    };
+    let store =
+        S3Store::new(&moto.clients(), names, Duration::ZERO, clock.clone(), random, Arc::new(Uncounted));
+    let cloudwatch = aws_sdk_cloudwatch::Client::new(&moto.config());
+    let history = S3History::new(store.clone(), cloudwatch, "p".to_owned(), clock.clone());
+    let view = View::new(store.clone(), history, clock.clone());
+    let hour_ago = now - SignedDuration::from_hours(1);
+    for round in 0..2 {
+        let mut before: Option<String> = None;
+        for (stages, since, limit) in [
+            (&[Stage::Notified][..], None, 100),
+            (&[Stage::Notified, Stage::Enriched], Some(hour_ago), 2_000),
+            (&[Stage::Enriched], None, 1_150),
+            (&[Stage::Received, Stage::Dead], None, 10_000),
+        ] {
+            let before_now = before.take();
+            let seen = view.recent(stages, since, before_now.as_deref(), limit).await.unwrap();
+            let there = store.recent(stages, since, before_now.as_deref(), limit).await.unwrap();
+            assert!(seen == there && !seen.is_empty(), "round {round}, {stages:?}");
+            // The next question goes on in the middle of this answer.
+            before = seen.get(seen.len() / 2).map(Entry::key);
+        }
+        let fresh = Happened::Requeued { by: "tester".to_owned() };
+        let entry = Entry { at: Timestamp::now(), lead_id: None, nonce: 9, happened: fresh };
+        store.append(entry.clone()).await.unwrap();
+        clock.sleep(Duration::from_millis(600)).await;
+        let newest = view.recent(&[Stage::Requeued], None, None, 1).await.unwrap();
+        assert_eq!(newest, [entry]);
+    }
 }

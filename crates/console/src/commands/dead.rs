@@ -141,6 +141,7 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
     let letters = ops.select(&selection).await?;
     let edited = if args.edit { Some(edit(ops, &letters).await?) } else { None };
     if letters.is_empty() {
+        eprintln!("no dead letter is meant by that");
         return report(&[], as_json);
     }
     let pace = args.rate.map_or_else(String::new, |rate| format!(", at most {rate} a second"));
