@@ -36,7 +36,7 @@ import queues  # noqa: E402
 import stacks  # noqa: E402
 import versions  # noqa: E402
 
-MENDED = [accounts, permissions, queues, notifications, filters, stacks, versions]
+MENDED = [accounts, permissions, objects, queues, notifications, filters, stacks, versions]
 OWN = {
     "mails": mails.answer,
     "events": notifications.answer,

@@ -15,22 +15,13 @@ and leaves out whatever it does not know.
 """
 
 import json
-import secrets
-import string
 
 import permissions
 
 _PLAIN = {
     "AWS::ApiGateway::Account": (),
-    "AWS::ApiGateway::GatewayResponse": (),
     "AWS::ApiGateway::Stage": (),
-    "AWS::ApiGateway::UsagePlan": (),
     "AWS::CloudWatch::Alarm": ("Arn",),
-    "AWS::CloudWatch::CompositeAlarm": ("Arn",),
-    "AWS::Lambda::EventInvokeConfig": (),
-    "AWS::Logs::MetricFilter": (),
-    "AWS::Logs::QueryDefinition": (),
-    "AWS::S3::StorageLens": (),
 }
 
 
@@ -71,14 +62,11 @@ def _subscription(_name: str, properties: dict, account: str, region: str) -> tu
 def _secret(name: str, properties: dict, account: str, region: str) -> tuple[str, dict]:
     from moto.secretsmanager.models import secretsmanager_backends
 
-    value = properties.get("SecretString")
-    if "GenerateSecretString" in properties:
-        value = _generated(properties["GenerateSecretString"])
     backend = secretsmanager_backends[account][region]
     made = json.loads(
         backend.create_secret(
             name=properties.get("Name", name),
-            secret_string=value,
+            secret_string=properties.get("SecretString"),
             secret_binary=None,
             description=properties.get("Description"),
             tags=properties.get("Tags"),
@@ -89,15 +77,6 @@ def _secret(name: str, properties: dict, account: str, region: str) -> tuple[str
         )
     )
     return made["ARN"], {"Id": made["ARN"]}
-
-
-def _generated(wish: dict) -> str:
-    letters = string.ascii_letters + string.digits + ("" if wish.get("ExcludePunctuation") else string.punctuation)
-    letters = [c for c in letters if c not in wish.get("ExcludeCharacters", "")]
-    value = "".join(secrets.choice(letters) for _ in range(int(wish.get("PasswordLength", 32))))
-    if "GenerateStringKey" not in wish:
-        return value
-    return json.dumps({**json.loads(wish["SecretStringTemplate"]), wish["GenerateStringKey"]: value})
 
 
 _MAKE = {
@@ -111,7 +90,9 @@ _MAKE = {
 _models: list[type] = []
 
 
-def _plain(name: str, _properties: dict, _account: str, _region: str) -> tuple[str, dict]:
+def _plain(name: str, properties: dict, _account: str, _region: str) -> tuple[str, dict]:
+    # What refers to a stage gets the name that is part of its address.
+    name = properties.get("StageName", name)
     return name, {"Arn": name}
 
 

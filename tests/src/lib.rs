@@ -10,6 +10,7 @@ pub mod conformance;
 pub mod desk;
 pub mod doubles;
 pub mod faulty;
+pub mod http;
 pub mod lambda;
 pub mod memory;
 pub mod neighbours;

@@ -118,12 +118,15 @@ impl World {
 
     /// Runs a command to its end.
     pub async fn run(&self, args: &[&str]) -> Output {
-        run(self.command(args)).await
+        timeout(PATIENCE, self.command(args).output()).await.expect("the command ends").unwrap()
     }
 
     /// Runs a command that must succeed, with `--json`, and reads what it prints.
     pub async fn json(&self, args: &[&str]) -> Value {
-        json(self.command(&[args, &["--json"]].concat())).await
+        let output = self.run(&[args, &["--json"]].concat()).await;
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{args:?}: {stderr}");
+        serde_json::from_str(&stdout).unwrap_or_else(|e| panic!("{args:?}: {e}: {stdout}"))
     }
 
     /// Runs a command that must fail, and returns its status and its one line.
@@ -170,26 +173,12 @@ impl Up {
     }
 }
 
-/// Runs a command to its end.
-pub async fn run(mut command: Command) -> Output {
-    timeout(PATIENCE, command.output()).await.expect("the command ends").unwrap()
-}
-
-/// Runs a command that must succeed and print JSON.
-pub async fn json(command: Command) -> Value {
-    let told = format!("{:?}", command.as_std().get_args().collect::<Vec<_>>());
-    let output = run(command).await;
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{told}: {stderr}");
-    serde_json::from_str(&stdout).unwrap_or_else(|e| panic!("{told}: {e}: {stdout}"))
-}
-
 /// Waits until a condition holds, looking often; fails the test when it takes longer than [`PATIENCE`].
 pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let give_up = Instant::now() + PATIENCE;
     while !condition().await {
         assert!(Instant::now() < give_up, "not within {PATIENCE:?}: {what}");
-        sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(50)).await;
     }
 }
 

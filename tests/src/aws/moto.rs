@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     fs::File,
     os::unix::fs::FileExt,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,19 +17,20 @@ use aws::{
 };
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::{
-    config::{Credentials, SharedCredentialsProvider},
+    config::{Credentials, SharedCredentialsProvider, SharedHttpClient},
     types::{
         Event, FilterRule, FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter,
         QueueConfiguration, S3KeyFilter,
     },
 };
 use aws_sdk_sqs::types::QueueAttributeName;
+use aws_smithy_http_client::Builder as HttpClientBuilder;
 use lead::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::server::Server;
-use crate::clock::VirtualClock;
+use crate::{clock::VirtualClock, http};
 
 /// The region that everything is in.
 pub const REGION: &str = "us-east-1";
@@ -41,6 +45,9 @@ pub const REGION: &str = "us-east-1";
 pub struct Moto {
     server: &'static Server,
     account: String,
+    /// One for all clients. It knows no TLS, for which each would read all certificates of the machine.
+    http: SharedHttpClient,
+    clients: Arc<OnceLock<Clients>>,
 }
 
 /// The temporary keys of a role.
@@ -91,7 +98,12 @@ impl Moto {
     pub async fn start() -> Self {
         static ACCOUNTS: AtomicU64 = AtomicU64::new(100_000_000_001);
         let server = tokio::task::spawn_blocking(Server::shared).await.unwrap();
-        Self { server, account: ACCOUNTS.fetch_add(1, Ordering::Relaxed).to_string() }
+        Self {
+            server,
+            account: ACCOUNTS.fetch_add(1, Ordering::Relaxed).to_string(),
+            http: HttpClientBuilder::new().build_http(),
+            clients: Arc::default(),
+        }
     }
 
     /// An account whose time is a virtual clock's, now and after each of its steps. Long polls of its
@@ -136,7 +148,8 @@ impl Moto {
     /// The services that functions use, with the root user's key.
     pub fn clients(&self) -> Clients {
         let variables = self.variables();
-        Clients::of_function(|name| variables.get(name).cloned()).unwrap()
+        let make = || Clients::of_function(|name| variables.get(name).cloned()).unwrap();
+        self.clients.get_or_init(make).clone()
     }
 
     /// A session of the root user, who operates.
@@ -160,6 +173,7 @@ impl Moto {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))
             .endpoint_url(self.endpoint())
+            .http_client(self.http.clone())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build()
     }
@@ -174,8 +188,7 @@ impl Moto {
         let signed = format!(
             "AWS4-HMAC-SHA256 Credential={key}/20260101/{REGION}/{service}/aws4_request, Signature=none"
         );
-        let get =
-            reqwest::Client::new().get(format!("{}{path}", self.endpoint())).header("authorization", signed);
+        let get = http::client().get(format!("{}{path}", self.endpoint())).header("authorization", signed);
         get.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
     }
 
@@ -252,13 +265,13 @@ impl Moto {
 
     /// Everything that was published to the account's topics, the oldest first.
     pub async fn mails(&self) -> Vec<Mail> {
-        let answer = reqwest::get(self.own_route("mails")).await.unwrap();
+        let answer = http::client().get(self.own_route("mails")).send().await.unwrap();
         answer.error_for_status().unwrap().json().await.unwrap()
     }
 
     /// What the account's roles may do.
     pub async fn permissions(&self) -> Vec<Permission> {
-        let answer = reqwest::get(self.own_route("permissions")).await.unwrap();
+        let answer = http::client().get(self.own_route("permissions")).send().await.unwrap();
         answer.error_for_status().unwrap().json().await.unwrap()
     }
 
@@ -296,7 +309,7 @@ impl Moto {
     }
 
     async fn put(&self, route: &str, wish: &Value) {
-        let put = reqwest::Client::new().put(self.own_route(route)).json(wish);
+        let put = http::client().put(self.own_route(route)).json(wish);
         put.send().await.unwrap().error_for_status().unwrap();
     }
 

@@ -15,6 +15,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use crate::http;
+
 /// A request to AWS, as far as it says what it wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -41,6 +43,8 @@ pub enum Mishap {
     Hangs,
     /// The request is carried out, and the connection breaks before its answer.
     AnswerLost,
+    /// The request is carried out, and there is no answer.
+    DoneAndHangs,
     /// The request is carried out, and answered as if two had written at once.
     DoneAndConflict,
 }
@@ -74,7 +78,7 @@ impl Proxy {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: http::client(),
             rules: Mutex::default(),
             calls: Mutex::default(),
         });
@@ -139,10 +143,14 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         Some(Mishap::Conflict) => Ok(s3_error(StatusCode::CONFLICT, "ConditionalRequestConflict")),
         Some(Mishap::Throttled) => Ok(json_error(StatusCode::BAD_REQUEST, "ThrottlingException")),
         Some(Mishap::Broken) => Ok(json_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError")),
-        Some(Mishap::Hangs) => std::future::pending::<Result<Answer, io::Error>>().await,
+        Some(Mishap::Hangs) => std::future::pending().await,
         Some(Mishap::AnswerLost) => {
             shared.forward(parts, body).await?;
             Err(io::Error::other("the connection breaks"))
+        }
+        Some(Mishap::DoneAndHangs) => {
+            shared.forward(parts, body).await?;
+            std::future::pending().await
         }
         Some(Mishap::DoneAndConflict) => {
             shared.forward(parts, body).await?;

@@ -96,7 +96,7 @@ impl Environment {
             Ok(other) => format!("it said {other:?} before it was asked anything"),
             Err(failure) => format!("{failure:?}"),
         };
-        environment.ship().await;
+        environment.ship();
         let failure = match environment.last_line.take() {
             Some(line) => format!("{failure}, after it said {line}"),
             None => failure,
@@ -109,6 +109,11 @@ impl Environment {
         Err(Failure::NotStarted(failure))
     }
 
+    /// The id of its process, while there is one.
+    pub(super) fn process(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Hands an event out. Where the process cannot go on, it is gone with the failure.
     pub(super) async fn invoke(mut self, id: &str, event: Bytes) -> (Option<Self>, Result<Bytes, Failure>) {
         let began = Instant::now();
@@ -119,15 +124,16 @@ impl Environment {
         let sent = self.api.invocations.send(Invocation { id: id.to_owned(), deadline, arn, event });
         sent.expect("the Runtime API lives as long as its process");
         let result = self.answer(id, began + limit).await;
-        self.ship().await;
-        self.report(id, began.elapsed(), &result);
-        self.stream.flush().await;
+        let (took, used) = (began.elapsed(), self.most_memory());
         let goes_on = matches!(result, Ok(_) | Err(Failure::Error(_)));
-        if goes_on {
-            return (Some(self), result);
+        if !goes_on {
+            // It may have ended by itself.
+            let _ = self.child.kill().await;
         }
-        let _ = self.child.kill().await;
-        (None, result)
+        self.ship();
+        self.report(id, took, used, &result);
+        self.stream.flush().await;
+        (goes_on.then_some(self), result)
     }
 
     /// The answer to a request, once the process is ready for another one.
@@ -158,8 +164,8 @@ impl Environment {
         }
     }
 
-    /// Sends what the process has printed since the last time to its log stream.
-    async fn ship(&mut self) {
+    /// Adds what the process has printed since the last time to its log stream.
+    fn ship(&mut self) {
         for line in self.output.lines() {
             self.stream.line(&line);
             self.last_line = Some(line);
@@ -167,7 +173,7 @@ impl Environment {
     }
 
     /// What Lambda says at the end of an invocation.
-    fn report(&mut self, id: &str, took: Duration, result: &Result<Bytes, Failure>) {
+    fn report(&mut self, id: &str, took: Duration, used: u64, result: &Result<Bytes, Failure>) {
         let status = match result {
             Ok(_) | Err(Failure::Error(_) | Failure::NotStarted(_)) => "",
             Err(Failure::TimedOut) => {
@@ -193,7 +199,6 @@ impl Environment {
              {memory} MB\tMax Memory Used: {used} MB{init}{status}",
             billed = millis.ceil(),
             memory = self.configuration.memory,
-            used = self.most_memory(),
         ));
     }
 

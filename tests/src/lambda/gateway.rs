@@ -42,6 +42,8 @@ pub enum Shape {
 pub struct Gateway {
     /// Where to post webhooks.
     pub webhook: Url,
+    /// How the function is told of what is posted there.
+    pub shape: Shape,
     server: JoinHandle<()>,
 }
 
@@ -69,7 +71,7 @@ impl Gateway {
         let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(request).with_state(way);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { webhook: format!("http://{address}{WEBHOOK}").parse().unwrap(), server }
+        Self { webhook: format!("http://{address}{WEBHOOK}").parse().unwrap(), shape, server }
     }
 }
 
@@ -91,9 +93,12 @@ async fn request(
         return (StatusCode::FORBIDDEN, r#"{"message":"Missing Authentication Token"}"#).into_response();
     }
     let event = way.shape.event(&method, uri.path(), &headers, &body);
-    match way.pool.invoke(event.to_string().into()).await {
-        Ok(answer) => serde_json::from_slice(&answer).ok().and_then(response).unwrap_or_else(broken),
-        Err(_) => broken(),
+    let pool = Arc::clone(&way.pool);
+    // A function works to its end, also where whoever asked has gone meanwhile.
+    let invoked = tokio::spawn(async move { pool.invoke(event.to_string().into()).await });
+    match invoked.await {
+        Ok(Ok(answer)) => serde_json::from_slice(&answer).ok().and_then(response).unwrap_or_else(broken),
+        Ok(Err(_)) | Err(_) => broken(),
     }
 }
 

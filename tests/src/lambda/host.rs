@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use aws_config::SdkConfig;
 use console::demo::Sender;
 use pipeline::{Function, signature::Keys};
 use serde_json::Value;
@@ -108,6 +109,21 @@ impl Host {
     /// How a function is configured.
     pub fn configuration(&self, function: Function) -> &Configuration {
         &of(&self.pools, function).configuration
+    }
+
+    /// The configuration of a client that works in a function's role.
+    pub fn config(&self, function: Function) -> SdkConfig {
+        of(&self.pools, function).config()
+    }
+
+    /// Ends the processes of a function that are at work in the middle of it.
+    pub async fn kill(&self, function: Function) {
+        of(&self.pools, function).kill().await;
+    }
+
+    /// Whether no function has an event.
+    pub fn is_idle(&self) -> bool {
+        self.pools.iter().all(|pool| pool.is_idle())
     }
 
     /// Each time that a function did not answer, so far.

@@ -1,9 +1,13 @@
 //! The environments of one function.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use aws_config::SdkConfig;
 use bytes::Bytes;
+use tokio::process::Command;
 
 use super::{Configuration, Failure, environment::Environment, host::Troubles, logs::Stream};
 use crate::aws::{Moto, RoleKeys};
@@ -17,7 +21,9 @@ pub(super) struct Pool {
     keys: RoleKeys,
     troubles: Troubles,
     free: Mutex<Vec<Environment>>,
-    numbers: Mutex<u64>,
+    /// The ids of processes that have an event.
+    at_work: Mutex<Vec<u32>>,
+    numbers: AtomicU64,
 }
 
 impl Pool {
@@ -35,7 +41,8 @@ impl Pool {
             keys,
             troubles,
             free: Mutex::default(),
-            numbers: Mutex::default(),
+            at_work: Mutex::default(),
+            numbers: AtomicU64::new(1),
         }
     }
 
@@ -54,15 +61,31 @@ impl Pool {
     }
 
     async fn invoke_environment(&self, event: Bytes) -> Result<Bytes, Failure> {
-        let free = self.free().pop();
+        let free = lock(&self.free).pop();
         let environment = match free {
             Some(environment) => environment,
             None => self.start().await?,
         };
         let id = format!("00000000-0000-4000-8000-{:012}", self.number());
+        let process = environment.process();
+        lock(&self.at_work).extend(process);
         let (environment, result) = environment.invoke(&id, event).await;
-        self.free().extend(environment);
+        lock(&self.at_work).retain(|id| Some(*id) != process);
+        lock(&self.free).extend(environment);
         result
+    }
+
+    /// Whether none of its processes has an event.
+    pub(super) fn is_idle(&self) -> bool {
+        lock(&self.at_work).is_empty()
+    }
+
+    /// `kill -9` to every process that is at work.
+    pub(super) async fn kill(&self) {
+        let at_work = lock(&self.at_work).clone();
+        for process in at_work {
+            Command::new("kill").args(["-9", &process.to_string()]).status().await.unwrap();
+        }
     }
 
     async fn start(&self) -> Result<Environment, Failure> {
@@ -80,16 +103,14 @@ impl Pool {
 
     /// Ends the environments that are free, as Lambda does when it likes to.
     pub(super) fn recycle(&self) {
-        self.free().clear();
-    }
-
-    fn free(&self) -> MutexGuard<'_, Vec<Environment>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.free).clear();
     }
 
     fn number(&self) -> u64 {
-        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        *numbers += 1;
-        *numbers
+        self.numbers.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     ops::{Deref, DerefMut},
-    process::Stdio,
     time::Duration,
 };
 
@@ -19,14 +18,15 @@ use pipeline::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
 use url::Url;
 
 use super::{Configuration, Host};
 use crate::{
     aws::{Moto, Proxy, Stack},
+    desk::Desk,
+    http,
     neighbours::Neighbours,
-    process::{binary, until},
+    process::until,
 };
 
 /// What a stack is like that a test has no other wish for: leads are due at once.
@@ -47,7 +47,8 @@ pub struct Scene {
     /// What an operator sees and does.
     pub ops: Ops,
     close: Sender,
-    folder: TempDir,
+    /// Holds what the functions trust.
+    _folder: TempDir,
 }
 
 impl Deref for Scene {
@@ -99,7 +100,7 @@ impl Scene {
         let host = Host::start(&stack, &to_aws.endpoint, change).await;
         let on_aws = OnAws { session: moto.session().await, stack: stack.outputs.clone(), identity: None };
         let (ops, close) = (on_aws.ops(Access::Full), host.close());
-        Self { neighbours, stack, host, to_aws, to_slack, ops, close, folder }
+        Self { neighbours, stack, host, to_aws, to_slack, ops, close, _folder: folder }
     }
 
     /// Has Close deliver a lead. How that was answered.
@@ -161,6 +162,18 @@ impl Scene {
         serde_json::from_slice(&object.unwrap_or_else(|| panic!("there is no {key}")).body).unwrap()
     }
 
+    /// Writes an object by hand.
+    pub async fn write(&self, key: &str, body: &str) {
+        let put = self.stack.moto.clients().s3.put_object().bucket(&self.stack.outputs.bucket).key(key);
+        put.body(body.as_bytes().to_vec().into()).send().await.unwrap();
+    }
+
+    /// Deletes an object by hand.
+    pub async fn delete(&self, key: &str) {
+        let delete = self.stack.moto.clients().s3.delete_object().bucket(&self.stack.outputs.bucket).key(key);
+        delete.send().await.unwrap();
+    }
+
     /// Every line in the functions' log groups, as CloudWatch has it.
     pub async fn log_lines(&self) -> Vec<String> {
         let client = aws_sdk_cloudwatchlogs::Client::new(&self.stack.moto.config());
@@ -175,27 +188,37 @@ impl Scene {
         lines
     }
 
+    /// Has the claims on all alerts that are being sent run out: as if their workers were long gone.
+    pub async fn let_claims_run_out(&self) {
+        for key in self.keys("receipts/").await {
+            let mut receipt = self.object(&key).await;
+            if receipt["state"] == "claimed" {
+                receipt["until"] = "2026-01-01T00:00:00Z".into();
+                self.write(&key, &receipt.to_string()).await;
+            }
+        }
+    }
+
     /// Lets time pass for the messages of the queues, and for nobody else.
     pub async fn pass_in_queues(&self, time: Duration) {
         self.stack.moto.pass_in_queues(time).await;
     }
 
-    /// `leadops --stack` with these arguments, as the root user.
-    pub fn leadops(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command
-            .args(["--stack", &self.stack.name])
-            .args(args)
-            .env_clear()
-            .envs(self.stack.moto.variables())
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.folder.path())
-            .env("USER", "tester")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        command
+    /// Waits until a condition holds, while time passes in the queues: quicker than on the clock, but only
+    /// while no function is at work, so that nobody's visibility timeout ends in the middle of it.
+    pub async fn until_in_time<F: Future<Output = bool>>(&self, what: &str, condition: impl Fn() -> F) {
+        until(what, || async {
+            if self.host.is_idle() {
+                self.pass_in_queues(Duration::from_secs(2)).await;
+            }
+            condition().await
+        })
+        .await;
+    }
+
+    /// Somebody who operates the stack with `leadops`, as the root user.
+    pub fn desk(&self) -> Desk {
+        Desk::new(self.stack.moto.variables())
     }
 
     /// The leads that Slack was told of other than once, of these, with how often.
@@ -209,7 +232,7 @@ impl Scene {
 pub async fn post(webhook: &Url, body: &[u8], key: &str) -> (u16, Value) {
     let timestamp = Timestamp::now().as_second().to_string();
     let hash = Keys::parse(key).unwrap().sign(&timestamp, body).unwrap();
-    let post = reqwest::Client::new().post(webhook.clone()).body(body.to_vec());
+    let post = http::client().post(webhook.clone()).body(body.to_vec());
     let post = post.header("close-sig-hash", hash).header("close-sig-timestamp", timestamp);
     let answer = post.send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use console::demo::Says;
-use pipeline::{Ended, Stage};
+use jiff::SignedDuration;
+use pipeline::{Ended, Happened, Stage};
 use serde_json::Value;
 use tests::{
     lambda::{Scene, Shape, post},
@@ -93,6 +94,8 @@ async fn every_sample_is_told_once_on_slack_and_by_mail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_comes_in_by_any_kind_of_address_in_text_or_base64() {
     let scene = Scene::with(&[("Rechecks", "0")]).await;
+    // A REST API that takes a body for text would not hand on the bytes that were signed.
+    assert_eq!(scene.host.gateway.shape, Shape::Rest { binary: true });
     let shapes =
         [Shape::Rest { binary: false }, Shape::Rest { binary: true }, Shape::Http, Shape::FunctionUrl];
     let mut leads = BTreeSet::new();
@@ -113,8 +116,8 @@ async fn a_webhook_comes_in_by_any_kind_of_address_in_text_or_base64() {
         assert_eq!(raw.body, body, "{shape:?}");
         leads.insert(samples::id(&lead));
     }
-    let url = scene.host.gateway(Shape::FunctionUrl).await.webhook.clone();
-    let got = reqwest::get(url).await.unwrap();
+    let address = scene.host.gateway(Shape::FunctionUrl).await;
+    let got = tests::http::client().get(address.webhook.clone()).send().await.unwrap();
     let (status, answer) = (got.status().as_u16(), got.json::<Value>().await.unwrap());
     assert_eq!((status, &answer["status"]), (405, &"refused".into()));
     scene.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;
@@ -123,18 +126,14 @@ async fn a_webhook_comes_in_by_any_kind_of_address_in_text_or_base64() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lead_waits_for_its_time_and_is_seen_waiting() {
+async fn a_lead_is_not_processed_before_its_time() {
     let mut scene = Scene::with(&[("DelaySeconds", "2")]).await;
     let lead = scene.accept().await;
-    let open = scene.ops.history.open_leads(10).await.unwrap();
-    assert_eq!(open.len(), 1);
-    assert_eq!(
-        (&open[0].lead, open[0].due_at - open[0].received_at),
-        (&lead, jiff::SignedDuration::from_secs(2).into())
-    );
     scene.until_told(std::slice::from_ref(&lead)).await;
     let story = scene.ops.history.of_lead(&lead).await.unwrap();
+    let Happened::Received { due_at, .. } = story[0].happened else { panic!("{story:?}") };
+    assert_eq!(due_at - story[0].at, SignedDuration::from_secs(2));
     let enriched = story.iter().find(|entry| entry.happened.stage() == Stage::Enriched).unwrap();
-    assert!(enriched.at >= open[0].due_at, "{} is before {}", enriched.at, open[0].due_at);
-    until("it has ended", || async { scene.ops.history.open_leads(10).await.unwrap().is_empty() }).await;
+    assert!(enriched.at >= due_at, "{} is before {due_at}", enriched.at);
+    until("it waits no more", || async { scene.ops.history.open_leads(10).await.unwrap().is_empty() }).await;
 }

@@ -21,7 +21,7 @@ use crate::samples;
 async fn only_signed_events_of_new_leads_with_a_sound_id_get_in() {
     let scene = Scene::with(&[("Rechecks", "0")]).await;
     let good = samples::changed("lead_good", |_| ());
-    let unsigned = reqwest::Client::new().post(scene.host.gateway.webhook.clone()).body(good.clone());
+    let unsigned = tests::http::client().post(scene.host.gateway.webhook.clone()).body(good.clone());
     assert_eq!(unsigned.send().await.unwrap().status().as_u16(), 401);
     // The key as text, which is the commonest mistake, and a body that was changed on its way.
     assert_eq!(scene.post(&good, &hex(KEY.as_bytes()[..32].try_into().unwrap())).await.0, 401);
@@ -109,11 +109,7 @@ async fn a_bad_message_neither_stops_nor_repeats_the_others_of_its_batch() {
     assert_eq!(codes, BTreeSet::from([Code::JobUnreadable, Code::RawEventGone]), "{dead:?}");
     scene.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;
     // The directory is asked again a few seconds later, and then the lead is told without an owner.
-    until("the slow one is told", || async {
-        scene.pass_in_queues(std::time::Duration::from_secs(10)).await;
-        scene.told(&slow.lead_id).0 > 0
-    })
-    .await;
+    scene.until_in_time("the slow one is told", || async { scene.told(&slow.lead_id).0 > 0 }).await;
     leads.insert(slow.lead_id.clone());
     scene.until_idle().await;
     assert_eq!(scene.not_told_once(&leads), []);
@@ -127,7 +123,7 @@ async fn an_owner_who_turns_up_late_is_told_in_a_follow_up() {
     let mut scene = Scene::new().await;
     let late = scene.ownerless();
     assert_eq!(scene.deliver(&late).await, Answer::Accepted);
-    scene.until_told(&[late.lead_id.clone()]).await;
+    scene.until_told(std::slice::from_ref(&late.lead_id)).await;
     let document = json!({"lead_id": late.lead_id, "lead_owner": "Sales North"});
     scene.owners.say(late.lead_id.clone(), Says::Document(document.to_string()));
     until("the follow-up has come", || async { scene.told(&late.lead_id) == (2, 1) }).await;

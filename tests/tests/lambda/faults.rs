@@ -1,16 +1,15 @@
 //! Faults between the functions and AWS: every accepted lead is told exactly once, and nothing is lost.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use console::demo::Answer;
 use lead::LeadId;
 use pipeline::{Ended, ports::Queue};
-use tests::{
-    aws::Mishap,
-    lambda::Scene,
-    process::{PATIENCE, until},
-};
+use tests::{aws::Mishap, lambda::Scene, process::PATIENCE};
 use tokio::time::Instant;
+
+/// Enough attempts for whatever these tests have fail at once.
+const PATIENT: &[(&str, &str)] = &[("ProcessAttempts", "8")];
 
 /// Has so many leads accepted, as Close does that comes again until they are.
 async fn accept(scene: &mut Scene, count: usize) -> BTreeSet<LeadId> {
@@ -28,16 +27,15 @@ async fn accept(scene: &mut Scene, count: usize) -> BTreeSet<LeadId> {
 
 /// Waits until all of them have ended, while time passes in the queues.
 async fn all_end(scene: &Scene, leads: &BTreeSet<LeadId>) {
-    until("all of them end", || async {
-        scene.pass_in_queues(Duration::from_secs(2)).await;
+    let all_ended = || async {
         let mut ended = 0;
         for lead in leads {
             let progress = scene.ops.history.progress(lead).await.unwrap();
             ended += usize::from(progress.is_some_and(|progress| progress.ended.is_some()));
         }
         ended == leads.len()
-    })
-    .await;
+    };
+    scene.until_in_time("all of them end", all_ended).await;
     scene.until_idle().await;
 }
 
@@ -57,7 +55,7 @@ async fn each_is_told_once(scene: &Scene, leads: &BTreeSet<LeadId>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn s3_that_asks_to_slow_down_or_races_loses_nothing() {
-    let mut scene = Scene::new().await;
+    let mut scene = Scene::with(PATIENT).await;
     for folder in ["source/", "leads/", "journal/", "open/", "target/", "receipts/", "pace/"] {
         scene.to_aws.next(6, Mishap::SlowDown, move |call| call.writes(folder));
         scene.to_aws.next(2, Mishap::Conflict, move |call| call.writes(folder));
@@ -70,7 +68,7 @@ async fn s3_that_asks_to_slow_down_or_races_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writes_that_were_carried_out_and_not_answered_are_found_done() {
-    let mut scene = Scene::new().await;
+    let mut scene = Scene::with(PATIENT).await;
     for folder in ["source/", "leads/", "journal/", "open/", "target/", "receipts/"] {
         scene.to_aws.next(2, Mishap::AnswerLost, move |call| call.writes(folder));
         scene.to_aws.next(1, Mishap::DoneAndConflict, move |call| call.writes(folder));
@@ -85,7 +83,7 @@ async fn writes_that_were_carried_out_and_not_answered_are_found_done() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_that_throttle_break_or_hang_delay_and_lose_nothing() {
-    let mut scene = Scene::new().await;
+    let mut scene = Scene::with(PATIENT).await;
     for operation in ["SendMessage", "GetSecretValue", "GetQueueAttributes"] {
         scene.to_aws.next(2, Mishap::Throttled, move |call| call.operation == operation);
     }
@@ -99,7 +97,7 @@ async fn services_that_throttle_break_or_hang_delay_and_lose_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_come_twice_and_in_any_order_are_told_once() {
-    let mut scene = Scene::new().await;
+    let mut scene = Scene::with(PATIENT).await;
     scene.stack.moto.deliver_events(4).await;
     scene.to_aws.next(3, Mishap::AnswerLost, |call| call.operation == "SendMessage");
     let leads = accept(&mut scene, 6).await;
@@ -110,7 +108,7 @@ async fn events_that_come_twice_and_in_any_order_are_told_once() {
 /// The one window: Slack took the alert, and that was never learnt of.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_whose_answer_is_lost_is_sent_again_and_says_that_it_may_be_a_repeat() {
-    let mut scene = Scene::new().await;
+    let mut scene = Scene::with(PATIENT).await;
     scene.to_slack.next(1, Mishap::AnswerLost, |_| true);
     let leads = accept(&mut scene, 1).await;
     all_end(&scene, &leads).await;

@@ -8,16 +8,17 @@ use pipeline::ports::Queue;
 use serde_json::{Value, json};
 use tests::{
     lambda::Scene,
-    process::{self, PATIENCE, text, until},
+    process::{PATIENCE, until},
 };
 
+/// What a command on the stack prints.
 async fn json_of(scene: &Scene, args: &[&str]) -> Value {
-    process::json(scene.leadops(&[args, &["--json"]].concat())).await
+    scene.desk().json(&[args, &["--stack", &scene.stack.name]].concat()).await
 }
 
+/// Runs a command on the stack that must succeed.
 async fn done(scene: &Scene, args: &[&str]) {
-    let output = process::run(scene.leadops(args)).await;
-    assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    scene.desk().print(&[args, &["--stack", &scene.stack.name]].concat()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,7 +71,7 @@ async fn a_requeued_lead_gets_the_owner_that_was_put_right_since() {
     let mut scene = Scene::with(&[("Rechecks", "0")]).await;
     let sample = scene.ownerless();
     assert_eq!(scene.deliver(&sample).await, Answer::Accepted);
-    scene.until_told(&[sample.lead_id.clone()]).await;
+    scene.until_told(std::slice::from_ref(&sample.lead_id)).await;
     scene.until_idle().await;
     let document = json!({"lead_id": sample.lead_id, "lead_owner": "Sales North"});
     scene.owners.say(sample.lead_id.clone(), Says::Document(document.to_string()));
