@@ -58,7 +58,7 @@ impl S3Store {
     /// For leads whose first record was never written: the function stopped between keeping the event and
     /// journaling it, or somebody put the event there by hand.
     pub(super) async fn received(&self, lead: &LeadId) -> Result<Option<Entry>, Fault> {
-        let key = keys::raw(&self.0.names.source_prefix, lead);
+        let key = keys::raw(&self.0.source_prefix, lead);
         let Some(raw) = self.get(&key).await? else { return Ok(None) };
         // What cannot be read is for the processor to say.
         let Ok(lead::Incoming::Created(created)) = lead::Incoming::parse(&raw.body) else { return Ok(None) };
