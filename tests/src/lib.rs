@@ -10,4 +10,5 @@ pub mod doubles;
 pub mod faulty;
 pub mod memory;
 pub mod process;
+pub mod sim;
 pub mod world;

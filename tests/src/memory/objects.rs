@@ -39,6 +39,21 @@ impl State {
     }
 }
 
+impl Memory {
+    /// The content of an object.
+    pub fn stored(&self, key: &str) -> Option<Bytes> {
+        self.state().objects.get(key).map(|object| object.body.clone())
+    }
+
+    /// Every object whose key starts with `prefix`.
+    pub fn for_each_object(&self, prefix: &str, each: &mut dyn FnMut(&str, &Bytes)) {
+        let state = self.state();
+        let objects = state.objects.range::<str, _>((Included(prefix), Unbounded));
+        let objects = objects.take_while(|(key, _)| key.starts_with(prefix));
+        objects.for_each(|(key, object)| each(key, &object.body));
+    }
+}
+
 #[async_trait]
 impl Objects for Memory {
     async fn get(&self, key: &str) -> Result<Option<Object>, Fault> {
