@@ -167,6 +167,16 @@ impl<T: Objects> Objects for Faulty<T> {
 
 #[async_trait]
 impl<T: Bucket> Bucket for Faulty<T> {
+    async fn put_as_of(
+        &self,
+        key: &str,
+        body: Bytes,
+        when: When,
+        stored_at: Timestamp,
+    ) -> Result<Version, PutError> {
+        self.through(Call::Put, key, self.inner.put_as_of(key, body, when, stored_at)).await
+    }
+
     async fn delete(&self, key: &str) -> Result<(), Fault> {
         self.through(Call::Remove, key, self.inner.delete(key)).await
     }

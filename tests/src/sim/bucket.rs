@@ -115,7 +115,29 @@ impl Objects for SimBucket {
     }
 
     async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
-        let stored_at = self.model.clock.now();
+        self.put_as_of(key, body, when, self.model.clock.now()).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault> {
+        let from = match after {
+            Some(after) if after >= prefix => Excluded(after),
+            _ => Included(prefix),
+        };
+        let state = self.state.lock().unwrap();
+        let keys = state.objects.range::<str, _>((from, Unbounded)).map(|(key, _)| key);
+        Ok(keys.take_while(|key| key.starts_with(prefix)).take(limit).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl Bucket for SimBucket {
+    async fn put_as_of(
+        &self,
+        key: &str,
+        body: Bytes,
+        when: When,
+        stored_at: Timestamp,
+    ) -> Result<Version, PutError> {
         let mut state = self.state.lock().unwrap();
         let current = state.objects.get(key).map(|object| &object.version);
         let holds = match &when {
@@ -135,19 +157,6 @@ impl Objects for SimBucket {
         Ok(version)
     }
 
-    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault> {
-        let from = match after {
-            Some(after) if after >= prefix => Excluded(after),
-            _ => Included(prefix),
-        };
-        let state = self.state.lock().unwrap();
-        let keys = state.objects.range::<str, _>((from, Unbounded)).map(|(key, _)| key);
-        Ok(keys.take_while(|key| key.starts_with(prefix)).take(limit).cloned().collect())
-    }
-}
-
-#[async_trait]
-impl Bucket for SimBucket {
     async fn delete(&self, key: &str) -> Result<(), Fault> {
         self.state.lock().unwrap().objects.remove(key);
         Ok(())

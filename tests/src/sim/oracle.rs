@@ -5,7 +5,11 @@
 //! has not been told of must still be carried by something, a queued message, a dead letter, a copy of a
 //! deleted one.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use lead::{AlertKind, LeadId, OwnerStatus, UNASSIGNED, keys};
 use pipeline::{
@@ -22,6 +26,9 @@ use super::{
     said::Said,
     truth::{Answer, LeadTruth, Promise, Told},
 };
+
+/// How long a lead that was opened again may not be in the waiting room.
+const UNSEEN: Duration = Duration::from_secs(15 * 60);
 
 /// A channel is about to be handed these alerts: which of them do their receipts say were sent?
 pub fn sent_before(weather: &ProcessWeather, channel: Channel, said: &[Said]) -> Vec<bool> {
@@ -149,6 +156,8 @@ pub struct Oracle {
     pub recovering: BTreeSet<LeadId>,
     /// How long after the storm leads ended.
     pub recovered: Vec<Duration>,
+    /// Since when leads have not been where an operator sees them.
+    unseen: BTreeMap<LeadId, Duration>,
 }
 
 /// What carries leads on.
@@ -167,7 +176,13 @@ struct Carried {
 impl Oracle {
     /// An oracle for a run.
     pub fn new(model: Arc<Model>) -> Self {
-        Self { model, meanings: Meanings::default(), recovering: BTreeSet::new(), recovered: Vec::new() }
+        Self {
+            model,
+            meanings: Meanings::default(),
+            recovering: BTreeSet::new(),
+            recovered: Vec::new(),
+            unseen: BTreeMap::new(),
+        }
     }
 
     fn carried(&mut self, deployment: &dyn Deployment) -> Carried {
@@ -223,13 +238,18 @@ impl Oracle {
         for (lead, known) in &truth.leads {
             let told = model.settings.channels.iter().any(|channel| known.is_told(*channel));
             let elsewhere = told || carried.dead.contains(lead) || carried.kept.contains(lead);
-            if known.accepted.is_none() || elsewhere || room.contains(lead) {
+            // A worker that died between saying so and making the dead letter: it is tried again.
+            let dying = || deployment.progress(lead).is_some_and(|progress| progress.ended.is_some());
+            if known.accepted.is_none() || elsewhere || room.contains(lead) || dying() {
+                self.unseen.remove(lead);
                 continue;
             }
-            // A worker that died between saying so and making the dead letter: it is tried again.
-            let dying = deployment.progress(lead).is_some_and(|progress| progress.ended.is_some());
-            if !dying {
-                let what = "accepted, and not in the waiting room".to_owned();
+            // What an operator's command that was killed left unsaid the next entry makes up for. What
+            // Close was told is accepted has to be seen at once.
+            let since = *self.unseen.entry(lead.clone()).or_insert(at);
+            let new = known.accepted.is_some_and(|(accepted, _)| accepted == at);
+            if new || at - since > UNSEEN {
+                let what = format!("accepted, and not in the waiting room for {} s", (at - since).as_secs());
                 broken.get_or_insert((Promise::Ends, lead.clone(), what));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use lead::LeadId;
+use lead::{LeadId, Timestamp};
 
 use super::{
     Model, Mutation, Seed, Violation, Wiring,
@@ -141,7 +141,7 @@ impl World {
         model.note(|| "the storm is over".to_owned());
         model.calm_down();
         self.scheduler.thaw();
-        model.clock.set(true_time(&model.clock));
+        set_clock(model, true_time(&model.clock));
         self.deployment.calm_down();
         self.storm_ended = Some(model.clock.elapsed());
         self.oracle.storm_ended(self.deployment.as_ref());
@@ -261,10 +261,13 @@ fn step_clock(model: &Model) {
     // Never further from the true time than the most, or a lead would be due in days.
     let truth = true_time(&model.clock);
     let to = if forth { (now + by).min(truth + most) } else { (now - by).max(truth - most) };
-    if to > now {
-        model.truth().forward += Duration::try_from(to.duration_since(now)).unwrap_or_default();
-    }
     model.struck(if to > now { "clock set forward" } else { "clock set back" });
+    set_clock(model, to);
+}
+
+fn set_clock(model: &Model, to: Timestamp) {
+    let now = pipeline::ports::Clock::now(model.clock.as_ref());
+    model.truth().forward += Duration::try_from(to.duration_since(now)).unwrap_or_default();
     model.note(|| format!("the wall clock is set from {now} to {to}"));
     model.clock.set(to);
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::try_join;
+use lead::LeadId;
 use pipeline::{
     Fault, Progress,
     ports::{Accepted, Intake, NewEvent, Objects, PutError, When},
@@ -18,15 +19,12 @@ impl Intake for S3Store {
     /// the processor.
     async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault> {
         let NewEvent { lead, key, body, entry, .. } = event;
-        match self.put(&key, body, When::Absent).await {
+        // Of the entry's time, so that whoever makes up for the entry makes the same one.
+        match self.0.bucket.put_as_of(&key, body, When::Absent, entry.at).await {
             Ok(_) => {}
             Err(PutError::Fault(fault)) => return Err(fault),
             Err(PutError::Precondition) => {
-                if self.record(&lead).await?.is_none()
-                    && let Some(received) = self.received(&lead).await?
-                {
-                    try_join!(self.write_entry(&received), self.enter(&lead, &received))?;
-                }
+                self.make_visible(&lead).await?;
                 return Ok(Accepted::Duplicate);
             }
         }
@@ -56,5 +54,32 @@ impl Intake for S3Store {
             self.enter(&lead, &entry).await?;
         }
         Ok(Accepted::New)
+    }
+}
+
+impl S3Store {
+    /// Makes up for what the first delivery did not get to, before the event counts as accepted.
+    async fn make_visible(&self, lead: &LeadId) -> Result<(), Fault> {
+        let Some((record, _)) = self.record(lead).await? else {
+            let Some(received) = self.received(lead).await? else { return Ok(()) };
+            return try_join!(self.write_entry(&received), self.enter(lead, &received)).map(drop);
+        };
+        // The record can be there without the entry and the marker, which are written beside it.
+        let Some(progress) = record.progress.filter(|progress| progress.ended.is_none()) else {
+            return Ok(());
+        };
+        let marker = marker::key(lead, &progress);
+        let entered = async {
+            match record.entries.first() {
+                Some(received) => self.write_entry(received).await,
+                None => Ok(()),
+            }
+        };
+        try_join!(entered, self.write(&marker, Bytes::new()))?;
+        // Should the lead have ended meanwhile, its marker was taken away before it was put.
+        match self.progress(lead).await? {
+            Some(now) if now.ended.is_none() && marker::key(lead, &now) == marker => Ok(()),
+            _ => self.delete(&marker).await,
+        }
     }
 }

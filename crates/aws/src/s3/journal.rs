@@ -89,13 +89,10 @@ impl S3Store {
     ) -> Result<(), Fault> {
         let Some(after) = after else { return Ok(()) };
         let (open, key) = (after.ended.is_none(), marker::key(lead, after));
-        let old = before.map(|before| (before.ended.is_none(), marker::key(lead, before)));
-        let moved = old.as_ref().filter(|(_, old)| *old != key).map(|(_, old)| old.clone());
+        let moved = before.map(|before| marker::key(lead, before)).filter(|old| *old != key);
         let put = async {
-            if open && old != Some((true, key.clone())) {
-                return self.write(&key, Bytes::new()).await;
-            }
-            Ok(())
+            // Also where it should be there already: whoever opened the lead may have stopped before that.
+            if open { self.write(&key, Bytes::new()).await } else { Ok(()) }
         };
         let delete = async {
             if !open {

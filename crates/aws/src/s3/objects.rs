@@ -65,27 +65,7 @@ impl Objects for S3Objects {
     }
 
     async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
-        let write = format!("{:016x}", self.random.bits());
-        let mut conflicts = 0;
-        loop {
-            let error = match self.put_once(key, &body, &when, &write).await {
-                Ok(version) => return Ok(version),
-                Err(error) => error,
-            };
-            match status(&error) {
-                // The condition does not hold; or it held before, for a first try of ours whose answer was lost.
-                Some(412) => return self.written_by(key, &write).await?.ok_or(PutError::Precondition),
-                // What was to be replaced is gone.
-                Some(404) if error.code() == Some("NoSuchKey") => return Err(PutError::Precondition),
-                // Another write is under way, and may or may not come to anything.
-                Some(409) if conflicts < CONFLICTS => {
-                    conflicts += 1;
-                    let pause = Duration::from_millis(20 << conflicts.min(5));
-                    self.clock.sleep(pause.mul_f64(0.5 + self.random.fraction())).await;
-                }
-                _ => return Err(fault(&format!("writing {}", self.place(key)), &error).into()),
-            }
-        }
+        self.put_as_of(key, body, when, self.clock.now()).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault> {
@@ -131,12 +111,13 @@ impl S3Objects {
         body: &Bytes,
         when: &When,
         write: &str,
+        stored_at: Timestamp,
     ) -> Result<Version, SdkError<PutObjectError>> {
         let put = self.s3.put_object().bucket(&self.bucket).key(key);
         let put = put
             .body(ByteStream::from(body.clone()))
             .content_type("application/json")
-            .metadata(STORED_AT, self.clock.now().to_string())
+            .metadata(STORED_AT, stored_at.to_string())
             .metadata(WRITE, write);
         let put = match when {
             When::Always => put,
@@ -166,6 +147,36 @@ impl S3Objects {
 
 #[async_trait]
 impl Bucket for S3Objects {
+    async fn put_as_of(
+        &self,
+        key: &str,
+        body: Bytes,
+        when: When,
+        stored_at: Timestamp,
+    ) -> Result<Version, PutError> {
+        let write = format!("{:016x}", self.random.bits());
+        let mut conflicts = 0;
+        loop {
+            let error = match self.put_once(key, &body, &when, &write, stored_at).await {
+                Ok(version) => return Ok(version),
+                Err(error) => error,
+            };
+            match status(&error) {
+                // The condition does not hold; or it held before, for a first try of ours whose answer was lost.
+                Some(412) => return self.written_by(key, &write).await?.ok_or(PutError::Precondition),
+                // What was to be replaced is gone.
+                Some(404) if error.code() == Some("NoSuchKey") => return Err(PutError::Precondition),
+                // Another write is under way, and may or may not come to anything.
+                Some(409) if conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    let pause = Duration::from_millis(20 << conflicts.min(5));
+                    self.clock.sleep(pause.mul_f64(0.5 + self.random.fraction())).await;
+                }
+                _ => return Err(fault(&format!("writing {}", self.place(key)), &error).into()),
+            }
+        }
+    }
+
     async fn delete(&self, key: &str) -> Result<(), Fault> {
         let delete = self.s3.delete_object().bucket(&self.bucket).key(key);
         match delete.send().await {
