@@ -285,7 +285,8 @@ impl Oracle {
                 broken.push(ill(Promise::Kept, "Close could not deliver it in the calm".to_owned()));
                 continue;
             }
-            let told = model.settings.channels.iter().any(|channel| known.is_told(*channel));
+            // A new alert that an operator asked for tells the team of it, too.
+            let told = !known.told.is_empty();
             let dead = carried.dead.contains(lead) || carried.kept.contains(lead);
             let progress = deployment.progress(lead);
             let state = progress.as_ref().map(|p| p.state(now, model.settings.overdue_after));

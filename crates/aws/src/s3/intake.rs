@@ -75,11 +75,6 @@ impl S3Store {
                 None => Ok(()),
             }
         };
-        try_join!(entered, self.write(&marker, Bytes::new()))?;
-        // Should the lead have ended meanwhile, its marker was taken away before it was put.
-        match self.progress(lead).await? {
-            Some(now) if now.ended.is_none() && marker::key(lead, &now) == marker => Ok(()),
-            _ => self.delete(&marker).await,
-        }
+        try_join!(entered, self.put_marker(lead, &marker)).map(drop)
     }
 }

@@ -80,7 +80,7 @@ impl S3Store {
         Ok(record)
     }
 
-    /// Brings the lead's marker into agreement with its record.
+    /// Brings the lead's marker into agreement with its record, which was `before` and is `after`.
     async fn mark(
         &self,
         lead: &LeadId,
@@ -88,22 +88,34 @@ impl S3Store {
         after: Option<&Progress>,
     ) -> Result<(), Fault> {
         let Some(after) = after else { return Ok(()) };
-        let (open, key) = (after.ended.is_none(), marker::key(lead, after));
+        let key = marker::key(lead, after);
         let moved = before.map(|before| marker::key(lead, before)).filter(|old| *old != key);
-        let put = async {
-            // Also where it should be there already: whoever opened the lead may have stopped before that.
-            if open { self.write(&key, Bytes::new()).await } else { Ok(()) }
-        };
-        let delete = async {
-            if !open {
-                self.delete(&key).await?;
-            }
-            match moved {
-                Some(old) => self.delete(&old).await,
+        let removed = async {
+            match &moved {
+                Some(old) => self.delete(old).await,
                 None => Ok(()),
             }
         };
-        try_join!(put, delete).map(drop)
+        if after.ended.is_some() {
+            return try_join!(self.delete(&key), removed).map(drop);
+        }
+        // It is there since the lead was received. In all else that happens to an open lead it may have been
+        // opened again, by somebody who stopped before this.
+        let first_enriched = after.enriched && before.is_some_and(|before| !before.enriched);
+        if first_enriched && moved.is_none() {
+            return Ok(());
+        }
+        try_join!(self.put_marker(lead, &key), removed).map(drop)
+    }
+
+    /// Puts a lead's marker; not for good where the lead has ended meanwhile, whose marker was taken away
+    /// before it was put.
+    pub(super) async fn put_marker(&self, lead: &LeadId, key: &str) -> Result<(), Fault> {
+        self.write(key, Bytes::new()).await?;
+        match self.progress(lead).await? {
+            Some(now) if now.ended.is_none() && marker::key(lead, &now) == key => Ok(()),
+            _ => self.delete(key).await,
+        }
     }
 
     /// Writes an object, whatever is there.
