@@ -41,11 +41,15 @@ pub fn sent_before(weather: &ProcessWeather, channel: Channel, said: &[Said]) ->
                 AlertKind::Resend => return false,
             };
             let key = keys::receipt(&said.lead, channel.as_str(), alert.as_str());
-            let receipt = weather.model.stored(&key);
-            let receipt = receipt.and_then(|body| serde_json::from_slice::<Receipt>(&body).ok());
-            receipt.is_some_and(|receipt| receipt.state == ReceiptState::Sent)
+            is_sent(&weather.model, &key)
         })
         .collect()
+}
+
+/// Whether a receipt says that its alert was sent.
+fn is_sent(model: &Model, key: &str) -> bool {
+    let receipt = model.stored(key).and_then(|body| serde_json::from_slice::<Receipt>(&body).ok());
+    receipt.is_some_and(|receipt| receipt.state == ReceiptState::Sent)
 }
 
 /// A channel has taken these alerts.
@@ -290,11 +294,16 @@ impl Oracle {
             let dead = carried.dead.contains(lead) || carried.kept.contains(lead);
             let progress = deployment.progress(lead);
             let state = progress.as_ref().map(|p| p.state(now, model.settings.overdue_after));
+            // What the channel took and never said so nobody could know.
+            let known_told = model.settings.channels.iter().any(|channel| {
+                let key = keys::receipt(lead, channel.as_str(), AlertId::new_lead().as_str());
+                is_sent(&model, &key)
+            });
             let right = match state {
                 Some(State::Notified) => told,
-                Some(State::Dead) => dead && !told,
-                // What SQS itself put among the dead letters nobody could write down: it shows as overdue.
-                Some(State::Overdue) => dead && !told && deployment.waiting_room().contains(lead),
+                Some(State::Dead) => dead && !known_told,
+                // The store failed while it died, or SQS itself put it among the dead letters.
+                Some(State::Overdue) => dead && !known_told && deployment.waiting_room().contains(lead),
                 Some(State::Pending | State::Processing) | None => false,
             };
             if !right {

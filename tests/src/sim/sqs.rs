@@ -411,7 +411,10 @@ impl DeadLetters for SqsOf {
     /// A message of the delay queue is a job of ours or S3's word that a raw event was written.
     fn lead_in(&self, queue: Queue, body: &str) -> Result<LeadId, String> {
         match queue {
-            Queue::Delay => self.sqs.state().lead_of(body).ok_or_else(|| "no job".to_owned()),
+            Queue::Delay => match self.sqs.state().meanings.of(body) {
+                Meaning::Process(lead) | Meaning::Recheck(lead) => Ok(lead.clone()),
+                _ => Err("no job".to_owned()),
+            },
             Queue::Notification => AlertJob::parse(body).map(|job| job.lead_id),
         }
     }

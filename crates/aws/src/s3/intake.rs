@@ -9,7 +9,7 @@ use pipeline::{
     ports::{Accepted, Intake, NewEvent, Objects, PutError, When},
 };
 
-use super::{S3Store, marker, record::Record, record_key};
+use super::{S3Store, record::Record, record_key};
 use crate::counts::Measured;
 
 #[async_trait]
@@ -29,9 +29,10 @@ impl Intake for S3Store {
             }
         }
         let (progress, counted) = Progress::after(None, &entry);
-        let mut record = Record { progress, entries: Vec::new() };
+        let mut record = Record { progress, ..Record::default() };
         record.add(entry.clone());
-        let marker = record.progress.as_ref().map(|progress| marker::key(&lead, progress));
+        record.note_marker(&lead);
+        let marker = record.marker(&lead);
         let marked = async {
             match marker {
                 Some(marker) => self.write(&marker, Bytes::new()).await,
@@ -65,10 +66,7 @@ impl S3Store {
             return try_join!(self.write_entry(&received), self.enter(lead, &received)).map(drop);
         };
         // The record can be there without the entry and the marker, which are written beside it.
-        let Some(progress) = record.progress.filter(|progress| progress.ended.is_none()) else {
-            return Ok(());
-        };
-        let marker = marker::key(lead, &progress);
+        let Some(marker) = record.marker(lead) else { return Ok(()) };
         let entered = async {
             match record.entries.first() {
                 Some(received) => self.write_entry(received).await,

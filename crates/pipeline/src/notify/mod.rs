@@ -172,6 +172,15 @@ impl Notify {
         }
     }
 
+    /// Leaves an alert to others, whose claim has all but run out while this worker stood still.
+    async fn too_slow(&self, ours: Ours) -> Disposition {
+        let lead = ours.ready.job.lead_id;
+        match self.receipts.give_back(ours.claim).await {
+            Ok(()) => Disposition::Retry(Duration::ZERO),
+            Err(fault) => storage_failed(&lead, &fault),
+        }
+    }
+
     async fn read_lead(&self, lead: &LeadId) -> Result<EnrichedLead, Fault> {
         let key = keys::enriched(&self.settings.target_prefix, lead);
         let object = self.objects.get(&key).await?;
@@ -192,7 +201,8 @@ impl Notify {
                 Ok(Claimed::Ours(claim)) => {
                     let index = ready.index;
                     match self.read_again(Ours { ready, claim }).await {
-                        Ok(one) => ours.push(one),
+                        Ok(one) if self.receipts.stands(&one.claim) => ours.push(one),
+                        Ok(one) => outcomes.push((index, self.too_slow(one).await)),
                         Err(disposition) => outcomes.push((index, disposition)),
                     }
                     continue;
