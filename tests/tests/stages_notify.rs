@@ -241,6 +241,33 @@ async fn workers_that_race_for_one_alert_send_it_once() {
 }
 
 #[tokio::test]
+async fn a_worker_that_stood_still_until_its_claim_ran_out_sends_nothing() {
+    let (world, lead) = with_alert().await;
+    let deliveries = world.take_alerts().await;
+    // The lead is read once more after the claim: the fifth object that is read.
+    world.weather.at(5, Call::Get, Moment::Before, Strike::Slow(MINUTE * 2));
+    let other = async {
+        world.clock.sleep(MINUTE).await;
+        world.notify.handle(&deliveries).await
+    };
+    let (slow, quick) = world.clock.run(join(world.notify.handle(&deliveries), other)).await;
+    assert_eq!((quick, slow), (vec![Disposition::Done], vec![Disposition::Retry(Duration::ZERO)]));
+    assert_eq!((world.shown(&lead), world.slack.posted().len()), (1, 1));
+    assert_eq!(world.receipt(&lead).await.unwrap().state, ReceiptState::Sent);
+}
+
+#[tokio::test]
+async fn a_claim_that_all_but_ran_out_is_given_back_and_the_alert_is_no_repeat() {
+    let (world, lead) = with_alert().await;
+    world.weather.at(5, Call::Get, Moment::Before, Strike::Slow(SECOND * 40));
+    world.notify_ready().await;
+    assert_eq!(world.slack.posted(), []);
+    world.work_for(MINUTE * 3).await;
+    assert_eq!(world.shown(&lead), 1);
+    assert!(!world.slack.posted()[0].mentions(REPEAT), "nothing was sent before");
+}
+
+#[tokio::test]
 async fn a_wait_that_slack_asks_for_is_kept_in_full_and_counts_for_nothing() {
     for wait in [SECOND * 7, SECOND * 30, SECOND * 2_000] {
         let (world, lead) = with_alert().await;

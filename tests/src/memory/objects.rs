@@ -4,6 +4,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use aws::Bucket;
 use bytes::Bytes;
 use lead::Timestamp;
 use pipeline::{
@@ -73,5 +74,27 @@ impl Objects for Memory {
         let state = self.state();
         let keys = state.objects.range::<str, _>((from, Unbounded)).map(|(key, _)| key);
         Ok(keys.take_while(|key| key.starts_with(prefix)).take(limit).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl Bucket for Memory {
+    async fn put_as_of(
+        &self,
+        key: &str,
+        body: Bytes,
+        when: When,
+        stored_at: Timestamp,
+    ) -> Result<Version, PutError> {
+        self.state().put(key, body, &when, stored_at)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Fault> {
+        self.state().objects.remove(key);
+        Ok(())
+    }
+
+    fn place(&self, key: &str) -> String {
+        format!("memory://{key}")
     }
 }

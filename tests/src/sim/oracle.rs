@@ -281,6 +281,7 @@ impl Oracle {
         let carried = self.carried(deployment);
         let model = Arc::clone(&self.model);
         let (at, now) = (model.clock.elapsed(), pipeline::ports::Clock::now(model.clock.as_ref()));
+        let room = deployment.waiting_room();
         let mut truth = model.truth();
         let mut broken = Vec::new();
         for (lead, known) in &truth.leads {
@@ -303,16 +304,18 @@ impl Oracle {
                 Some(State::Notified) => told,
                 Some(State::Dead) => dead && !known_told,
                 // The store failed while it died, or SQS itself put it among the dead letters.
-                Some(State::Overdue) => dead && !known_told && deployment.waiting_room().contains(lead),
+                // An operator opens a lead again whether or not it was told.
+                Some(State::Overdue) => dead && (!known_told || known.requeued),
                 Some(State::Pending | State::Processing) | None => false,
             };
             if !right {
                 let what = format!("in the calm it is {state:?}, told: {told}, dead letter: {dead}");
                 broken.push(ill(Promise::Ends, what));
             }
-            let ended = progress.is_some_and(|progress| progress.ended.is_some());
-            if ended == deployment.waiting_room().contains(lead) {
-                let what = format!("ended: {ended}, and the waiting room says otherwise");
+            let (ended, seen) =
+                (progress.is_some_and(|progress| progress.ended.is_some()), room.contains(lead));
+            if (ended && seen) || !(ended || seen || dead) {
+                let what = format!("ended: {ended}, in the waiting room: {seen}, dead letter: {dead}");
                 broken.push(ill(Promise::Ends, what));
             }
         }

@@ -256,7 +256,7 @@ impl Notify {
             return storage_failed(&job.lead_id, &fault);
         }
         if attempt == Attempt::Failed(fault.code) {
-            return self.dead(Some(job.lead_id), Some(job.channel), fault, attempts).await;
+            return self.dead(Some(job.lead_id), Some((job.channel, job.kind)), fault, attempts).await;
         }
         let pause = pause.min(MAX_DELAY);
         let again_at = self.recorder.clock.now() + SignedDuration::try_from(pause).unwrap_or_default();
@@ -315,7 +315,9 @@ impl Notify {
             Err(fault) => Err(fault),
         };
         match given_up {
-            Ok(receipt) => self.dead(Some(job.lead_id), Some(job.channel), fault, receipt.attempts).await,
+            Ok(receipt) => {
+                self.dead(Some(job.lead_id), Some((job.channel, job.kind)), fault, receipt.attempts).await
+            }
             Err(fault) => storage_failed(&job.lead_id, &fault),
         }
     }
@@ -331,13 +333,13 @@ impl Notify {
     async fn dead(
         &self,
         lead: Option<LeadId>,
-        channel: Option<Channel>,
+        alert: Option<(Channel, AlertKind)>,
         fault: Fault,
         attempts: u32,
     ) -> Disposition {
         let (code, reason) = (fault.code, text::shorten(&fault.what, 300));
-        let happened =
-            Happened::Dead { queue: Queue::Notification, channel, code, reason: reason.clone(), attempts };
+        let (queue, (channel, alert)) = (Queue::Notification, alert.unzip());
+        let happened = Happened::Dead { queue, channel, alert, code, reason: reason.clone(), attempts };
         if let Err(fault) = self.recorder.record(lead.clone(), happened).await {
             recorder::fault(Function::Notification, Level::Error, "", lead.as_ref(), &fault);
         }
