@@ -1,7 +1,7 @@
 //! The promises, under anything: see `tests::sim`.
 //!
-//! `LEADOPS_SEEDS=10000` runs so many seeds of each wiring instead of some hundreds, and `LEADOPS_SEED=aws:4`
-//! one of them with its whole trace.
+//! `LEADOPS_SEEDS=10000` runs so many seeds, half of them on each wiring, instead of some hundreds, and
+//! `LEADOPS_SEED=aws:4` shows one with its whole trace.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,22 +11,22 @@ use tests::sim::{
     run,
 };
 
-/// How many seeds of each wiring are run unless told otherwise.
-const SEEDS: u64 = 150;
+/// How many seeds are run unless told otherwise, half of them on each wiring.
+const SEEDS: u64 = 600;
 /// Within how many seeds of either wiring a planted mistake is to be noticed.
 const NOTICED_WITHIN: u64 = 60;
 
 #[test]
 fn every_promise_holds_whatever_fails() {
-    let count = std::env::var("LEADOPS_SEEDS").map_or(SEEDS, |count| count.parse().unwrap());
-    let campaign = Campaign { wirings: Wiring::ALL.to_vec(), first: 0, count };
+    let seeds = std::env::var("LEADOPS_SEEDS").map_or(SEEDS, |seeds| seeds.parse().unwrap());
+    let campaign = Campaign { wirings: Wiring::ALL.to_vec(), first: 0, count: seeds.div_ceil(2) };
     let (figures, result) = campaign.run();
     println!("{figures}");
     if let Err(told) = result {
         panic!("{told}");
     }
     assert_eq!((figures.lost, figures.doubled, figures.broken), (0, 0, 0));
-    assert_eq!(figures.seeds, count * 2);
+    assert!(figures.seeds >= seeds);
     assert!(figures.accepted > figures.seeds, "leads came in");
 }
 

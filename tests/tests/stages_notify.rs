@@ -180,6 +180,20 @@ async fn a_store_that_fails_once_anywhere_doubles_nothing_unlabelled() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_away_for_hours_uses_up_no_alert() {
+    let (world, lead) = with_alert().await;
+    let receives = world.memory.rules(Queue::Notification).max_receives;
+    for nth in 1..receives {
+        world.weather.at(nth, Call::Get, Moment::Before, storage_failed());
+    }
+    world.work_for(HOUR * 12).await;
+    assert_eq!((world.shown(&lead), world.dead_codes().await), (0, vec![]), "the store is still away");
+    world.weather.clear();
+    world.work_for(MINUTE * 2).await;
+    assert_eq!((world.shown(&lead), world.dead_codes().await), (1, vec![]));
+}
+
+#[tokio::test]
 async fn a_store_that_fails_while_the_receipt_is_completed_gets_several_chances() {
     let (world, lead) = with_alert().await;
     // The first writes are the pace and the claim.

@@ -151,8 +151,14 @@ impl SimSqs {
         deliveries
     }
 
-    /// Deletes a message, if the handle is of its latest delivery.
+    /// Deletes a message, if the handle is of its latest delivery. One of SQS's servers may not hear of it, and
+    /// deliver the message again.
     pub fn remove(&self, queue: Queue, delivery: &Delivery) {
+        let (dice, climate) = (&self.model.dice, &self.model.climate);
+        if !self.model.is_calm() && dice.chance(climate.duplicate_message / 4.0) {
+            self.model.struck("SQS message after its deletion");
+            return;
+        }
         self.state().with(queue, delivery, |messages, place| drop(messages.remove(&place)));
     }
 

@@ -52,7 +52,8 @@ impl S3Store {
                 (record.progress, counted) = Progress::after(before.clone(), entry);
                 record.add(entry.clone());
                 record.note_marker(lead);
-                if record.marker(lead).is_none() {
+                let ends = before.as_ref().is_some_and(|before| before.ended.is_none());
+                if ends && record.marker(lead).is_none() {
                     // Before the end counts: an end is tried again, or there is a dead letter, until this
                     // is done.
                     self.delete_all(&record.markers).await?;

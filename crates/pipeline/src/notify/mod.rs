@@ -29,6 +29,8 @@ pub use pace::Pace;
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// How long sending an alert and writing that down can take: two posts that Slack lets time out.
 const LONGEST_SEND: SignedDuration = SignedDuration::from_secs(25);
+/// From how many receives on a message is let rest.
+const OFTEN: u32 = 100;
 /// How long after a failure of the storage an alert is looked at again.
 const STORAGE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -120,7 +122,11 @@ impl Notify {
         outcomes.extend(slack);
         outcomes.extend(mail);
         outcomes.sort_by_key(|(index, _)| *index);
-        outcomes.into_iter().map(|(_, disposition)| disposition).collect()
+        let outcomes = outcomes.into_iter().map(|(_, disposition)| disposition);
+        outcomes
+            .zip(deliveries)
+            .map(|(disposition, delivery)| rested(disposition, delivery.receives))
+            .collect()
     }
 
     /// Whether sending might not be over at the deadline.
@@ -350,6 +356,18 @@ impl Notify {
     fn backoff(&self, attempts: u32) -> Duration {
         let base = Duration::from_secs(1 << attempts.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
         base.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
+    }
+}
+
+/// Lets a message that has been received very often come back more slowly. SQS makes a dead letter of one
+/// that was received a thousand times, whatever the reason; this way that takes half a day.
+fn rested(disposition: Disposition, receives: u32) -> Disposition {
+    match disposition {
+        Disposition::Retry(wait) if receives > OFTEN => {
+            let rest = Duration::from_secs(u64::from(receives / 10)).min(LONGEST_PAUSE);
+            Disposition::Retry(wait.max(rest))
+        }
+        other => other,
     }
 }
 
