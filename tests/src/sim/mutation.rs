@@ -10,6 +10,7 @@ use bytes::Bytes;
 use lead::Timestamp;
 use pipeline::{
     Fault,
+    job::ProcessJob,
     ports::{
         Accepted, Body, DeadLetter, DeadLetters, Delivery, Disposition, Inbox, Intake, NewEvent, NewMessage,
         Object, Objects, Outbox, PutError, Queue, Slack, SlackAnswer, SlackError, Version, When,
@@ -19,7 +20,6 @@ use serde_json::Value;
 
 use super::{
     messages::{Meaning, Meanings},
-    process::ProcessWeather,
     said,
     stages::Ports,
 };
@@ -82,7 +82,6 @@ impl Mutation {
         self,
         dead: Arc<dyn DeadLetters>,
         outbox: Arc<dyn Outbox>,
-        _: &Arc<ProcessWeather>,
     ) -> Arc<dyn DeadLetters> {
         if self == Self::DeleteBeforeSend { Arc::new(BadDeadLetters { dead, outbox }) } else { dead }
     }
@@ -128,8 +127,12 @@ impl Intake for BadIntake {
         match self.0 {
             // Whether the store fails nobody waits to see.
             Mutation::EarlyAnswer => Ok(self.1.accept(event).await.unwrap_or(Accepted::New)),
+            // In the message and in the job: either alone would be made up for by the other.
             Mutation::ShortDelay => {
                 event.delay /= 2;
+                let mut job = ProcessJob::parse(&event.job).unwrap();
+                job.not_before = event.entry.at + event.delay;
+                event.job = job.message(event.entry.at).body;
                 self.1.accept(event).await
             }
             _ => self.1.accept(event).await,
