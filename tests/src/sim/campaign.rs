@@ -80,7 +80,7 @@ impl Figures {
     }
 
     /// Counts a broken promise.
-    pub fn broken(&mut self, violation: Option<&Violation>) {
+    pub fn judge(&mut self, violation: Option<&Violation>) {
         match violation.map(|violation| violation.promise) {
             None => {}
             Some(Promise::Kept | Promise::Operator) => self.lost += 1,
@@ -210,7 +210,7 @@ pub fn caught(seed: Seed, mutation: Option<Mutation>, traced: bool) -> Outcome {
         let what = format!("it panicked: {}", what.unwrap_or_default());
         let violation = Violation { promise: Promise::Ends, lead: None, at: Duration::ZERO, what };
         let mut figures = Figures { seeds: 1, ..Figures::default() };
-        figures.broken(Some(&violation));
+        figures.judge(Some(&violation));
         Outcome { seed, violation: Some(violation), trace: String::new(), figures }
     })
 }

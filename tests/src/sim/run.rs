@@ -24,7 +24,6 @@ use super::{
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
 /// By when after the storm every lead has ended: Close comes back after 20 minutes, a lead waits for ten,
 /// and an alert that has failed often is tried again after twelve. The wall clock may be set as far again.
 const BOUND: Duration = Duration::from_secs(80 * 60);
@@ -32,7 +31,7 @@ const BOUND: Duration = Duration::from_secs(80 * 60);
 const CLOCK_STEP: Duration = Duration::from_secs(15 * 60);
 /// By when all that was redriven has been told.
 const REDRIVEN: Duration = Duration::from_secs(20 * 60);
-/// By when the last look-up for an owner has been made.
+/// By when the last look-up for an owner has been made: it comes some 33 hours after the alert.
 const LAST: Duration = Duration::from_secs(40 * 60 * 60);
 /// After so many steps without any time passing something goes round in circles.
 const CIRCLES: u32 = 100_000;
@@ -69,7 +68,7 @@ pub fn run(seed: Seed, mutation: Option<Mutation>, traced: bool) -> Outcome {
     let World { oracle, .. } = world;
     let truth = model.truth();
     let mut figures = Figures::of(&truth, oracle.recovered, model.clock.elapsed());
-    figures.broken(truth.violation.as_ref());
+    figures.judge(truth.violation.as_ref());
     Outcome { seed, violation: truth.violation.clone(), trace: model.trace.text(), figures }
 }
 
@@ -116,24 +115,22 @@ impl World {
         }
     }
 
+    /// The three parts of a run, or as much of them as goes well.
     fn live(&mut self) {
-        let (model, storm) = (self.model.clone(), self.model.climate.storm);
-        let stages: [(Duration, fn(&mut Self)); 4] = [
-            (storm, Self::calm_down),
-            (storm + BOUND, |world| world.oracle.check_ends(world.deployment.as_ref())),
-            (storm + BOUND, Self::redrive),
-            (storm + LAST, |world| {
-                let owners = world.owners.clone();
-                world.oracle.check_last(world.deployment.as_ref(), |lead| owners.good_from(lead));
-            }),
-        ];
-        for (until, then) in stages {
-            self.go_on(until);
-            if model.truth().violation.is_some() {
-                return;
-            }
-            then(self);
+        let storm = self.model.climate.storm;
+        if !self.go_on(storm) {
+            return;
         }
+        self.calm_down();
+        if !self.go_on(storm + BOUND) {
+            return;
+        }
+        self.oracle.check_ends(self.deployment.as_ref());
+        if !self.redrive() || !self.go_on(storm + LAST) {
+            return;
+        }
+        let owners = self.owners.clone();
+        self.oracle.check_last(self.deployment.as_ref(), |lead| owners.good_from(lead));
     }
 
     fn calm_down(&mut self) {
@@ -147,19 +144,23 @@ impl World {
         self.oracle.storm_ended(self.deployment.as_ref());
     }
 
-    /// An operator puts back what died, until nothing dies any more.
-    fn redrive(&mut self) {
+    /// An operator puts back what died, until nothing dies any more. Whether all promises hold.
+    fn redrive(&mut self) -> bool {
         for _ in 0..3 {
             let (process, weather) = self.operator();
             let ops = self.deployment.ops(&weather);
             let work = operator::redrive_all(self.model.clone(), ops);
             self.spawner.spawn(&process, None, work);
-            self.go_on(self.model.clock.elapsed() + REDRIVEN);
-            if self.model.truth().violation.is_some() {
-                return;
+            if !self.go_on(self.model.clock.elapsed() + REDRIVEN) {
+                return false;
             }
         }
         self.oracle.check_redriven(self.deployment.as_ref());
+        self.holds()
+    }
+
+    fn holds(&self) -> bool {
+        self.model.truth().violation.is_none()
     }
 
     fn operator(&self) -> (Arc<Process>, Arc<ProcessWeather>) {
@@ -168,8 +169,8 @@ impl World {
         (process, Arc::new(weather))
     }
 
-    /// Lets everything go on until then, or until a promise is broken.
-    fn go_on(&mut self, until: Duration) {
+    /// Lets everything go on until then, or until a promise is broken. Whether all hold.
+    fn go_on(&mut self, until: Duration) -> bool {
         let mut circles = 0;
         loop {
             self.happen();
@@ -178,21 +179,21 @@ impl World {
             if step == Step::Ended {
                 self.oracle.look(self.deployment.as_ref(), self.storm_ended);
             }
-            if self.model.truth().violation.is_some() {
-                return;
+            if !self.holds() {
+                return false;
             }
             circles += 1;
             if circles > CIRCLES {
                 let what = "it goes round in circles, and no time passes".to_owned();
                 self.model.truth().broken(Promise::Ends, None, self.model.clock.elapsed(), what);
-                return;
+                return false;
             }
             if step != Step::Idle {
                 continue;
             }
             let now = self.model.clock.elapsed();
             if now >= until {
-                return;
+                return true;
             }
             circles = 0;
             let event = self.events.front().map(|(at, _)| at.saturating_sub(now));
@@ -296,6 +297,5 @@ fn schedule(model: &Model) -> VecDeque<(Duration, Event)> {
         }
     }
     events.sort_by_key(|(at, _)| *at);
-    debug_assert!(LAST > HOUR * 34, "the last look-up comes after some 33 hours");
     events.into()
 }

@@ -1,10 +1,10 @@
 //! Writing the journal: the entry, the lead's record, its marker, the counts.
 //!
 //! A function can stop between any two of these writes. Then its message is delivered again, and what it
-//! does once more brings record and marker into agreement: a lead that has ended loses its marker at each
-//! entry, and one that is open gets it before the entry counts as written. Entries are
-//! written beside the record, not before it: one that is in the journal alone is told twice at worst, each
-//! time with its own moment.
+//! does once more brings record and markers into agreement. The record keeps in mind which markers there may
+//! be: each entry about an open lead takes the former ones away and puts the present one, and the end takes all
+//! of them away before it is written down, and once more after. Entries are written beside the record, not
+//! before it: one that is in the journal alone is told twice at worst, each time with its own moment.
 
 use async_trait::async_trait;
 use bytes::Bytes;
