@@ -15,4 +15,5 @@ pub mod lambda;
 pub mod memory;
 pub mod neighbours;
 pub mod process;
+pub mod sim;
 pub mod world;
