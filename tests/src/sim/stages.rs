@@ -87,7 +87,7 @@ impl Stages {
         let mailer: Arc<dyn Mailer> = Arc::new(MailOf { weather: weather.clone() });
         let owners: Arc<dyn OwnerDirectory> =
             Arc::new(OwnersOf { owners: neighbours.owners.clone(), weather: weather.clone() });
-        let pace = Pace::new(objects.clone(), model.clock.clone(), BURST);
+        let pace = Pace::of_slack(objects.clone(), model.clock.clone(), BURST);
         Self {
             ingest: Ingest {
                 settings: settings.clone(),
