@@ -8,6 +8,8 @@ pub mod clock;
 pub mod conformance;
 pub mod doubles;
 pub mod faulty;
+pub mod held;
+pub mod hostile;
 pub mod memory;
 pub mod process;
 pub mod world;

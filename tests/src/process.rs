@@ -7,7 +7,7 @@ use std::{
 };
 
 use console::demo::{OwnerStandIn, Sample, Says, Scenario, Sender, SlackStandIn};
-use lead::{LeadId, Timestamp};
+use lead::{Incoming, LeadId, Timestamp};
 use pipeline::signature::Keys;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -125,7 +125,13 @@ impl World {
 
     /// A lead whose owner the directory knows.
     pub fn sample(&mut self) -> Sample {
-        let mut sample = self.scenario.next(Timestamp::now());
+        // Some of the scenario's are broken on purpose.
+        let mut sample = loop {
+            let sample = self.scenario.next(Timestamp::now());
+            if matches!(Incoming::parse(&sample.event), Ok(Incoming::Created(_))) {
+                break sample;
+            }
+        };
         sample.misfortune = None;
         sample.set_stage(&self.owners, &self.slack, Duration::ZERO);
         sample
@@ -183,6 +189,41 @@ impl Up {
         let id = self.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
         timeout(PATIENCE, self.child.wait()).await.expect("it ends when told to").unwrap()
+    }
+}
+
+/// Bad days for a process: a C library that it is started with, and the file that says what happens.
+pub struct Shim {
+    folder: TempDir,
+}
+
+impl Shim {
+    /// Compiles it, with the C compiler that SQLite needs as well.
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/shim.c");
+        let mut compile = Command::new("cc");
+        compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(folder.path().join("shim.so")).arg(source);
+        assert!(compile.arg("-ldl").status().await.expect("cc (a C compiler)").success());
+        let shim = Self { folder };
+        shim.say("");
+        shim
+    }
+
+    /// What happens from now on: `slow MILLISECONDS`, `fail`, `step SECONDS`, or nothing.
+    pub fn say(&self, what: &str) {
+        // In one move: it is read at any time.
+        let (new, told) = (self.folder.path().join("new"), self.folder.path().join("told"));
+        std::fs::write(&new, what).unwrap();
+        std::fs::rename(new, told).unwrap();
+    }
+
+    /// Has a command run with it.
+    pub fn on(&self, mut command: Command) -> Command {
+        command
+            .env("LD_PRELOAD", self.folder.path().join("shim.so"))
+            .env("LEADOPS_TEST_SHIM", self.folder.path().join("told"));
+        command
     }
 }
 

@@ -1,6 +1,14 @@
 //! `dead list`, `show`, `redrive`, `export`, `delete`.
 
-use std::{collections::BTreeMap, fs, io::Write, ops::ControlFlow, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    ops::ControlFlow,
+    path::Path,
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use anyhow::Context;
 use lead::Timestamp;
@@ -10,9 +18,10 @@ use pipeline::{
     ports::{Body, DeadLetter},
 };
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    act::{Outcome, counted, listed, report},
+    act::{Outcome, counted, failures, listed, report},
     confirm::{Answer, ask},
 };
 use crate::{
@@ -151,17 +160,69 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
         };
         outcomes.push(about(letter, outcome));
     } else {
-        let report = |redriven: ops::Redriven| {
-            let outcome = match &redriven.result {
-                Ok(()) => Outcome::done("redriven"),
-                Err(fault) => Outcome::failed(fault),
-            };
-            outcomes.push(about(&redriven.letter, outcome));
-            ControlFlow::Continue(())
-        };
-        actions.redrive_all(letters, args.rate, report).await;
+        let wanted = letters.len();
+        outcomes = redrive_all(actions, letters, args.rate, as_json).await?;
+        if as_json {
+            output::json(&outcomes)?;
+        }
+        return result(&outcomes, wanted);
     }
     report(&outcomes, as_json)
+}
+
+/// Redrives one by one, each line printed as its letter is done. Told to stop, it finishes the one it is
+/// at; what came of those before is reported all the same.
+async fn redrive_all(
+    actions: ops::Actions<'_>,
+    letters: Vec<DeadLetter>,
+    rate: Option<f64>,
+    as_json: bool,
+) -> anyhow::Result<Vec<Outcome>> {
+    let (mut outcomes, mut unprinted) = (Vec::new(), None);
+    let stop = AtomicBool::new(false);
+    let tell = |redriven: ops::Redriven| {
+        let outcome = match &redriven.result {
+            Ok(()) => Outcome::done("redriven"),
+            Err(fault) => Outcome::failed(fault),
+        };
+        let outcome = about(&redriven.letter, outcome);
+        let printed = if as_json { Ok(()) } else { output::line(&outcome.line()) };
+        outcomes.push(outcome);
+        unprinted = printed.err();
+        if stop.load(Ordering::Relaxed) || unprinted.is_some() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    };
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    {
+        let mut redrive = pin!(actions.redrive_all(letters, rate, tell));
+        loop {
+            tokio::select! {
+                () = &mut redrive => break,
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            // Somebody who cannot wait for the next one asks again.
+            if stop.swap(true, Ordering::Relaxed) {
+                break;
+            }
+            eprintln!("stopping after the next one");
+        }
+    }
+    match unprinted {
+        Some(error) => Err(error),
+        None => Ok(outcomes),
+    }
+}
+
+/// Whether all that was wanted is done.
+fn result(outcomes: &[Outcome], wanted: usize) -> anyhow::Result<()> {
+    if outcomes.len() < wanted {
+        let what = format!("stopped after {} of {wanted}; the others are dead letters still", outcomes.len());
+        return Err(Fault::new(Code::Interrupted, what).into());
+    }
+    failures(outcomes)
 }
 
 /// `2 × LO204, 1 × LO113`.
