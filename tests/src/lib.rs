@@ -10,6 +10,8 @@ pub mod conformance;
 pub mod desk;
 pub mod doubles;
 pub mod faulty;
+pub mod held;
+pub mod hostile;
 pub mod http;
 pub mod lambda;
 pub mod memory;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use console::demo::{OwnerStandIn, Sample, Says, Scenario, SlackStandIn};
-use lead::{LeadId, Timestamp};
+use lead::{Incoming, LeadId, Timestamp};
 
 use crate::process::until;
 
@@ -28,7 +28,13 @@ impl Neighbours {
 
     /// A lead whose owner the directory knows.
     pub fn sample(&mut self) -> Sample {
-        let mut sample = self.scenario.next(Timestamp::now());
+        // Some of the scenario's are broken on purpose.
+        let mut sample = loop {
+            let sample = self.scenario.next(Timestamp::now());
+            if matches!(Incoming::parse(&sample.event), Ok(Incoming::Created(_))) {
+                break sample;
+            }
+        };
         sample.misfortune = None;
         sample.set_stage(&self.owners, &self.slack, Duration::ZERO);
         sample

@@ -173,6 +173,41 @@ impl Up {
     }
 }
 
+/// Bad days for a process: a C library that it is started with, and the file that says what happens.
+pub struct Shim {
+    folder: TempDir,
+}
+
+impl Shim {
+    /// Compiles it, with the C compiler that SQLite needs as well.
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/shim.c");
+        let mut compile = Command::new("cc");
+        compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(folder.path().join("shim.so")).arg(source);
+        assert!(compile.arg("-ldl").status().await.expect("cc (a C compiler)").success());
+        let shim = Self { folder };
+        shim.say("");
+        shim
+    }
+
+    /// What happens from now on: `slow MILLISECONDS`, `fail`, `step SECONDS`, or nothing.
+    pub fn say(&self, what: &str) {
+        // In one move: it is read at any time.
+        let (new, told) = (self.folder.path().join("new"), self.folder.path().join("told"));
+        std::fs::write(&new, what).unwrap();
+        std::fs::rename(new, told).unwrap();
+    }
+
+    /// Has a command run with it.
+    pub fn on(&self, mut command: Command) -> Command {
+        command
+            .env("LD_PRELOAD", self.folder.path().join("shim.so"))
+            .env("LEADOPS_TEST_SHIM", self.folder.path().join("told"));
+        command
+    }
+}
+
 /// Waits until a condition holds, looking often; fails the test when it takes longer than [`PATIENCE`].
 pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let give_up = Instant::now() + PATIENCE;

@@ -101,8 +101,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// The effective configuration.
-#[derive(Debug)]
+/// The effective configuration. Secrets among it, so that it prints as its file's name alone.
 pub struct Config {
     values: BTreeMap<&'static str, (String, Source)>,
     /// The files that secrets were read from.
@@ -111,6 +110,12 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Its environments.
     pub environments: BTreeMap<String, Environment>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 /// A value as `leadops config` shows it.

@@ -4,8 +4,11 @@ use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use embedded::Store;
 use lead::Timestamp;
-use pipeline::{Channel, Code, Fault, Settings};
-use tokio::{net::TcpListener, task::JoinHandle};
+use pipeline::{Channel, Code, Fault, Settings, job::AlertJob, ports::Queue};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -30,12 +33,12 @@ impl Up {
     /// # Errors
     /// [`Code::AddressUnusable`], or the fault of the store.
     pub async fn start(config: UpConfig, store: &Store) -> Result<Self, Fault> {
-        let listener = bind(config.listen).await?;
+        let listener = bind(config.listen)?;
         let address = listener.local_addr().map_err(|e| unusable(config.listen, &e))?;
         let webhook = format!("http://{address}/crm/webhook");
         let settings = Arc::new(config.settings.clone());
         let (keep_logs, keep_journal) = (config.keep_logs, config.keep_journal);
-        store.release_in_flight().await?;
+        take_over(store).await?;
         let running = Running {
             webhook: webhook.clone(),
             settings: config.settings.clone(),
@@ -87,8 +90,32 @@ impl Up {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Fault> {
-    TcpListener::bind(address).await.map_err(|e| unusable(address, &e))
+/// Takes up what an `up` that was killed had in hand: it is gone, as this process has its lock.
+async fn take_over(store: &Store) -> Result<(), Fault> {
+    let receipts = wiring::alerting(store).receipts;
+    // Before the messages are ready again, so that the first look at an alert need not wait for a claim.
+    for body in store.in_flight(Queue::Notification).await? {
+        if let Ok(job) = AlertJob::parse(&body) {
+            receipts.end_claim(&job).await?;
+        }
+    }
+    store.release_in_flight().await?;
+    Ok(())
+}
+
+/// How many connections may wait to be taken: as many as Linux allows by default. One more would have to
+/// try again after a second.
+const BACKLOG: u32 = 4_096;
+
+fn bind(address: SocketAddr) -> Result<TcpListener, Fault> {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A restart must not wait for connections that are being closed.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|e| unusable(address, &e))
 }
 
 fn unusable(address: SocketAddr, error: &std::io::Error) -> Fault {

@@ -158,7 +158,8 @@ pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
     })
 }
 
-fn alerting(store: &Store) -> Alerting {
+/// Queueing alerts on a store, and their receipts.
+pub fn alerting(store: &Store) -> Alerting {
     let ports = Arc::new(store.clone());
     Alerting { receipts: Receipts { objects: ports.clone(), clock: Arc::new(SystemClock) }, outbox: ports }
 }

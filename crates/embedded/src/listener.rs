@@ -1,11 +1,15 @@
 //! The webhook listener: HTTP/1.1 on a TCP socket.
 //!
-//! A stranger can hold neither much memory nor many connections for long: heads, bodies and idle
-//! connections have a time limit, and all bodies that are being received share one limit in size.
+//! A stranger can keep nobody out and take little memory. Whoever connects gets in, at the expense of
+//! those who have been connected longest without a genuine webhook; bodies share one limit in size, at
+//! the expense of the largest; heads, bodies, unread answers and idle connections have a time limit.
+
+mod files;
+mod visitors;
 
 use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
@@ -15,12 +19,11 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use pipeline::{
-    Code, Fault, Function,
+    Code, Fault,
     ingest::{BODY_LIMIT, Ingest, Outcome, Webhook},
     ports::Level,
-    recorder,
     signature::Presented,
 };
 use serde_json::{Value, json};
@@ -30,28 +33,37 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use visitors::{Doing, Visit, Visitors, Watched};
+
 /// Where webhooks are posted to.
 pub const PATH: &str = "/crm/webhook";
 
-/// How many connections are open at most; more wait in the system's queue.
-const CONNECTIONS: u32 = 1_024;
-/// How long a request's head may take, and how long a connection may be idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 /// How many bytes of bodies are held at most while they arrive, all connections together.
 const BODIES: usize = 32 * BODY_LIMIT;
+/// What is set aside for a body at first; more as it comes.
+const FIRST_PART: usize = 4 * 1024;
 /// How much of a body that is too large is read, and thrown away, so that the sender, who only listens
 /// when it has sent all, gets its answer.
 const DISCARDED: u64 = 8 * BODY_LIMIT as u64;
-/// The longest head of a request, and how much is read from the socket at once.
-const BUFFER: usize = 64 * 1024;
+/// The longest head of a request, and how much is read from the socket at once. Close's have less than
+/// 1 KiB, and a proxy adds little.
+const BUFFER: usize = 16 * 1024;
+/// How much of its answers the system keeps for somebody who does not read them.
+const SEND_BUFFER: usize = 32 * 1024;
 /// How long requests may take to finish once the listener is to stop.
 const FAREWELL: Duration = Duration::from_secs(10);
 /// How long after an error of the system's no further connection is taken.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How many may be on their way out, their sockets open still, while others come in.
+const LEAVING_AT_ONCE: usize = 128;
+/// How long somebody who comes in waits for them before one more has to go.
+const LEAVING: Duration = Duration::from_millis(50);
 
 /// Answers webhooks until `shutdown`, then takes no more and finishes those that have begun.
+///
+/// Raises the process's limit on open files where that is too low for the connections it allows.
 ///
 /// # Errors
 /// None so far: trouble with connections is logged and waited out.
@@ -60,32 +72,18 @@ pub async fn serve(
     ingest: Arc<Ingest>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS as usize));
-    let server = Arc::new(Server { ingest, bodies: Arc::new(Semaphore::new(BODIES)) });
-    loop {
-        let accepted = async {
-            let permit = Arc::clone(&connections).acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, accepted) = tokio::select! {
-            () = shutdown.cancelled() => break,
-            accepted = accepted => accepted,
-        };
-        match (permit, accepted) {
-            (Ok(permit), Ok((stream, _))) => {
-                tokio::spawn(Arc::clone(&server).connection(stream, permit, shutdown.clone()));
-            }
-            (_, Err(error)) => {
-                let what = format!("no connection could be taken: {error}");
-                recorder::line(Function::WebhookIngestion, Level::Warn, &what, None, None);
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-            (Err(_), _) => break,
-        }
+    let places = files::connections();
+    let seats = Arc::new(Semaphore::new(places as usize + LEAVING_AT_ONCE));
+    let server = Arc::new(Server { ingest, visitors: Arc::new(Visitors::new(places as usize, BODIES)) });
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = server.accept(&listener, &seats, &shutdown) => {}
+        () = server.visitors.look_after_time() => {}
     }
     drop(listener);
+    let everybody = places + u32::try_from(LEAVING_AT_ONCE).unwrap_or_default();
     // Whoever is not done by then is cut off.
-    let _ = tokio::time::timeout(FAREWELL, connections.acquire_many(CONNECTIONS)).await;
+    let _ = tokio::time::timeout(FAREWELL, seats.acquire_many(everybody)).await;
     Ok(())
 }
 
@@ -93,32 +91,85 @@ type Answer = Response<Full<Bytes>>;
 
 struct Server {
     ingest: Arc<Ingest>,
-    /// The bytes that bodies may take still.
-    bodies: Arc<Semaphore>,
+    visitors: Arc<Visitors>,
 }
 
 impl Server {
+    /// Takes connections for ever.
+    async fn accept(
+        self: &Arc<Self>,
+        listener: &TcpListener,
+        seats: &Arc<Semaphore>,
+        shutdown: &CancellationToken,
+    ) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let Some((visit, seat)) = self.enter(seats).await else { return };
+                    tokio::spawn(Arc::clone(self).connection(stream, visit, seat, shutdown.clone()));
+                }
+                // Of one connection, not of the listener.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    // There may be no file left to open.
+                    self.visitors.send_one_away();
+                    let what = format!("no connection could be taken: {error}");
+                    self.ingest.log_refusal(Level::Warn, &Fault::new(Code::ListenerFull, what));
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Lets somebody in who has come. Where all places are taken, somebody else has to go.
+    async fn enter(&self, seats: &Arc<Semaphore>) -> Option<(Visit, OwnedSemaphorePermit)> {
+        let visit = self.visitors.enter();
+        if self.visitors.is_crowded() {
+            self.make_room();
+        }
+        loop {
+            let seat = Arc::clone(seats).acquire_owned();
+            match tokio::time::timeout(LEAVING, seat).await {
+                Ok(seat) => return Some((visit, seat.ok()?)),
+                // All are being served, or take their time to leave.
+                Err(_) => self.make_room(),
+            }
+        }
+    }
+
+    fn make_room(&self) {
+        if self.visitors.send_one_away() {
+            let what =
+                "all places were taken: the connection without a genuine webhook for longest was closed";
+            self.ingest.log_refusal(Level::Warn, &Fault::new(Code::ListenerFull, what));
+        }
+    }
+
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
-        _permit: OwnedSemaphorePermit,
+        visit: Visit,
+        _seat: OwnedSemaphorePermit,
         shutdown: CancellationToken,
     ) {
-        // An answer is one small packet. Where this fails, it is only later.
+        // An answer is one small packet. Where one of these fails, it is only later, or kept for longer.
         let _ = stream.set_nodelay(true);
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
+        let visit = Arc::new(visit);
         let service = service_fn(|request| {
-            let server = Arc::clone(&self);
-            async move { Ok::<_, std::convert::Infallible>(server.answer(request).await) }
+            let (server, visit) = (Arc::clone(&self), Arc::clone(&visit));
+            async move { Ok::<_, std::convert::Infallible>(server.answer(request, &visit).await) }
         });
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            // Its own knows only of heads.
+            .header_read_timeout(None)
             .max_buf_size(BUFFER)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Watched::new(stream, Arc::clone(&visit))), service);
         let mut connection = std::pin::pin!(connection);
         // What goes wrong on a connection is the other side's affair.
         tokio::select! {
             _ = connection.as_mut() => {}
+            () = visit.sent_away() => {}
             () = shutdown.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 let _ = tokio::time::timeout(FAREWELL, connection).await;
@@ -126,12 +177,16 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
-        match (request.uri().path(), request.method()) {
-            (PATH, &Method::POST) => match AssertUnwindSafe(self.webhook(request)).catch_unwind().await {
-                Ok(answer) => answer,
-                Err(_) => refused(&Fault::new(Code::Internal, "the webhook stage panicked"), 500),
-            },
+    async fn answer(&self, request: Request<Incoming>, visit: &Visit) -> Answer {
+        // Of requests that come in one piece, each takes its turn with those of other connections.
+        tokio::task::yield_now().await;
+        let answer = match (request.uri().path(), request.method()) {
+            (PATH, &Method::POST) => {
+                match AssertUnwindSafe(self.webhook(request, visit)).catch_unwind().await {
+                    Ok(answer) => answer,
+                    Err(_) => self.refused(&Fault::new(Code::Internal, "the webhook stage panicked"), 500),
+                }
+            }
             ("/healthz", &Method::GET | &Method::HEAD) => respond(200, &json!({"status": "ok"})),
             (PATH, _) => not_allowed("POST"),
             ("/healthz", _) => not_allowed("GET, HEAD"),
@@ -139,12 +194,16 @@ impl Server {
                 404,
                 &json!({"status": "refused", "error": "there is nothing here; webhooks go to POST /crm/webhook"}),
             ),
-        }
+        };
+        visit.let_go();
+        visit.is(Doing::Waiting);
+        answer
     }
 
-    async fn webhook(&self, request: Request<Incoming>) -> Answer {
+    async fn webhook(&self, request: Request<Incoming>, visit: &Visit) -> Answer {
         let (head, body) = request.into_parts();
-        let received = match tokio::time::timeout(BODY_TIMEOUT, self.receive(&head.headers, body)).await {
+        visit.is(Doing::Sending);
+        let received = match tokio::time::timeout(BODY_TIMEOUT, receive(&head.headers, body, visit)).await {
             Ok(received) => received,
             Err(_) => {
                 let what = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
@@ -152,55 +211,67 @@ impl Server {
             }
         };
         match received {
-            Ok((body, _held)) => {
+            Ok(body) => {
+                visit.is(Doing::Served);
                 let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
                 let presented =
                     Presented { hash: text("close-sig-hash"), timestamp: text("close-sig-timestamp") };
                 let outcome = self.ingest.handle(Webhook { presented, body }).await;
+                if outcome.status() == 200 {
+                    visit.is_proven();
+                }
                 respond(outcome.status(), &outcome.json())
             }
-            Err((fault, status)) => refused(&fault, status),
+            Err((fault, status)) => self.refused(&fault, status),
         }
     }
 
-    /// The whole body, and its share of what bodies may take.
-    async fn receive(
-        &self,
-        headers: &HeaderMap,
-        mut body: Incoming,
-    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), (Fault, u16)> {
-        let said = body.size_hint().lower();
-        if said > BODY_LIMIT as u64 {
-            // Who asks first whether to send is simply told.
-            if said <= DISCARDED && !headers.contains_key(EXPECT) {
-                discard(body).await;
-            }
-            return Err(too_large(&format!("{said} bytes")));
-        }
-        // One buffer: a body sent a byte at a time must not cost an allocation a byte.
-        let (mut whole, mut held): (BytesMut, Option<OwnedSemaphorePermit>) = (BytesMut::new(), None);
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                (Fault::new(Code::EventMalformed, format!("the body broke off: {error}")), 400)
-            })?;
-            let Ok(part) = frame.into_data() else { continue };
-            if whole.len() + part.len() > BODY_LIMIT {
-                drop((whole, held));
-                discard(body).await;
-                return Err(too_large(&format!("more than {BODY_LIMIT} bytes")));
-            }
-            let share = u32::try_from(part.len()).unwrap_or(u32::MAX);
-            let share = Arc::clone(&self.bodies).try_acquire_many_owned(share).map_err(|_| {
-                (Fault::new(Code::NotStored, "too many large bodies are arriving at once"), 503)
-            })?;
-            match &mut held {
-                Some(held) => held.merge(share),
-                None => held = Some(share),
-            }
-            whole.extend_from_slice(&part);
-        }
-        Ok((whole.freeze(), held))
+    /// Refuses a request that never reached the stage, and hangs up.
+    fn refused(&self, fault: &Fault, status: u16) -> Answer {
+        let level = if status >= 500 { Level::Error } else { Level::Warn };
+        self.ingest.log_refusal(level, fault);
+        let mut answer = respond(status, &Outcome::Refused(fault.clone()).json());
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        answer
     }
+}
+
+/// The whole body, for which `visit` has taken room.
+async fn receive(headers: &HeaderMap, mut body: Incoming, visit: &Visit) -> Result<Bytes, (Fault, u16)> {
+    let said = body.size_hint().lower();
+    if said > BODY_LIMIT as u64 {
+        // Who asks first whether to send is simply told.
+        if said <= DISCARDED && !headers.contains_key(EXPECT) {
+            discard(body).await;
+        }
+        return Err(too_large(&format!("{said} bytes")));
+    }
+    // One buffer, grown as the body comes: neither a body sent a byte at a time nor a length that is only
+    // said must cost much.
+    let mut whole: Vec<u8> = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            (Fault::new(Code::EventMalformed, format!("the body broke off: {error}")), 400)
+        })?;
+        let Ok(part) = frame.into_data() else { continue };
+        let length = whole.len() + part.len();
+        if length > BODY_LIMIT {
+            drop(whole);
+            visit.let_go();
+            discard(body).await;
+            return Err(too_large(&format!("more than {BODY_LIMIT} bytes")));
+        }
+        if length > whole.capacity() {
+            let capacity = length.next_power_of_two().clamp(FIRST_PART, BODY_LIMIT);
+            if !visit.hold(capacity - whole.capacity()) {
+                let what = "too many large bodies are arriving at once";
+                return Err((Fault::new(Code::NotStored, what), 503));
+            }
+            whole.reserve_exact(capacity - whole.len());
+        }
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole.into())
 }
 
 /// Reads on without keeping anything.
@@ -217,16 +288,6 @@ async fn discard(mut body: Incoming) {
 
 fn too_large(length: &str) -> (Fault, u16) {
     (Fault::new(Code::BodyTooLarge, format!("the body has {length}, the limit is {BODY_LIMIT}")), 413)
-}
-
-/// Refuses a request that never reached the stage, and hangs up.
-fn refused(fault: &Fault, status: u16) -> Answer {
-    let level = if status >= 500 { Level::Error } else { Level::Warn };
-    let what = format!("refused: {}", fault.what);
-    recorder::line(Function::WebhookIngestion, level, &what, None, Some(fault.code.as_str()));
-    let mut answer = respond(status, &Outcome::Refused(fault.clone()).json());
-    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    answer
 }
 
 fn not_allowed(methods: &'static str) -> Answer {

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{CreatedLead, LeadId, OwnerDocument, text};
+use crate::{CreatedLead, Json, LeadId, OwnerDocument, text};
 
 /// Stands for a lead's e-mail address that nobody knows.
 pub const UNKNOWN_EMAIL: &str = "unknown@example.com";
@@ -69,7 +68,7 @@ pub struct EnrichedLead {
     pub owner_status: OwnerStatus,
     /// The event's `custom.*` values by their key without the prefix.
     #[serde(default)]
-    pub custom: BTreeMap<String, Value>,
+    pub custom: BTreeMap<String, Json>,
 }
 
 impl EnrichedLead {
@@ -174,6 +173,21 @@ mod tests {
         let document = OwnerDocument::parse(document.as_bytes()).unwrap();
         let lead = EnrichedLead::new(&created, Ok(document), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
         assert!(serde_json::to_string(&lead).unwrap().len() < 4_000);
+    }
+
+    #[test]
+    fn custom_values_survive_to_the_last_digit() {
+        let event = br#"{"event":{"object_type":"lead","action":"created","lead_id":"lead_a","data":{"custom.n":12345678901234567890.12345678901234567890}}}"#;
+        let Ok(crate::Incoming::Created(created)) = crate::Incoming::parse(event) else { panic!() };
+        let lead = EnrichedLead::new(
+            &created,
+            Err(OwnerStatus::Missing),
+            Timestamp::UNIX_EPOCH,
+            Timestamp::UNIX_EPOCH,
+        );
+        let json = serde_json::to_string(&lead).unwrap();
+        assert!(json.contains("12345678901234567890.12345678901234567890"), "{json}");
+        assert_eq!(serde_json::from_str::<EnrichedLead>(&json).unwrap(), lead);
     }
 
     #[test]

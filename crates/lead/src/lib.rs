@@ -10,6 +10,7 @@ pub mod email;
 mod enriched;
 mod event;
 mod id;
+mod json;
 pub mod keys;
 mod owner;
 pub mod slack;
@@ -20,6 +21,7 @@ pub use enriched::{EnrichedLead, OwnerStatus, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL
 pub use event::{CreatedLead, Incoming, Malformed};
 pub use id::{InvalidLeadId, LeadId};
 pub use jiff::Timestamp;
+pub use json::Json;
 pub use owner::{BrokenOwner, OwnerDocument};
 pub use time::{from_millis, parse_time};
 

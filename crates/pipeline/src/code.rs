@@ -58,6 +58,9 @@ codes! {
     NotStored = "LO107",
         "The event could not be made durable, so it was not accepted.",
         "Nothing is lost: Close sends it again for three days. Mend the storage (see the error beside this one).";
+    ListenerFull = "LO108",
+        "As many connections are open as the listener or the system allows.",
+        "Close is served all the same: whoever has been connected longest without a genuine webhook is cut off. Have the proxy in front limit how many connections each client may open.";
 
     JobUnreadable = "LO111",
         "A message of the delay queue is no job.",
@@ -232,6 +235,9 @@ codes! {
     EditorFailed = "LO513",
         "The editor could not be started, or ended with an error.",
         "Set VISUAL or EDITOR to your editor; nothing was changed.";
+    Interrupted = "LO519",
+        "The action was stopped before its end.",
+        "Give the same command again: it goes on with what is left.";
     CloseKeyMissing = "LO521",
         "There is no API key for Close.",
         "Make one in Close under Settings, Developer, API Keys; set it as CLOSE_API_KEY, or its file as close_api_key_file.";

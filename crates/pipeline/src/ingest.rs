@@ -124,17 +124,21 @@ impl Ingest {
             Ok(outcome) => outcome,
             Err(fault) => Outcome::Refused(fault),
         };
-        if let Outcome::Refused(fault) = &outcome
-            && let Some(untold) = self.refusals.note(fault.code, self.recorder.clock.now())
-        {
+        if let Outcome::Refused(fault) = &outcome {
             // Storage that fails needs a person; what strangers send does not.
             let level = if outcome.status() == 503 { Level::Error } else { Level::Warn };
-            let more =
-                if untold > 0 { format!(" (and {untold} more since the last line)") } else { String::new() };
-            let message = format!("refused: {}{more}", fault.what);
-            recorder::line(Function::WebhookIngestion, level, &message, None, Some(fault.code.as_str()));
+            self.log_refusal(level, fault);
         }
         outcome
+    }
+
+    /// Says in the log why somebody was refused, once a second for each kind.
+    pub fn log_refusal(&self, level: Level, fault: &Fault) {
+        let Some(untold) = self.refusals.note(fault.code, self.recorder.clock.now()) else { return };
+        let more =
+            if untold > 0 { format!(" (and {untold} more since the last line)") } else { String::new() };
+        let message = format!("refused: {}{more}", fault.what);
+        recorder::line(Function::WebhookIngestion, level, &message, None, Some(fault.code.as_str()));
     }
 
     async fn take(&self, webhook: Webhook<'_>) -> Result<Outcome, Fault> {

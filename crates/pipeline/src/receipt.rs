@@ -245,6 +245,22 @@ impl Receipts {
         }
     }
 
+    /// Ends the claim of a worker that is known to be gone, which otherwise has to run out first. Whether
+    /// it had sent the alert is not known, so the next one says that it may be a repeat.
+    ///
+    /// Only for who knows that nobody else sends alerts.
+    pub async fn end_claim(&self, job: &AlertJob) -> Result<(), Fault> {
+        let key = keys::receipt(&job.lead_id, job.channel.as_str(), job.alert.as_str());
+        let Some((mut receipt, version)) = self.read(&key).await? else { return Ok(()) };
+        let ReceiptState::Claimed { until } = &mut receipt.state else { return Ok(()) };
+        // Over, whatever the clock does.
+        *until = Timestamp::UNIX_EPOCH;
+        match self.objects.put(&key, receipt.to_bytes(), When::Unchanged(version)).await {
+            Ok(_) | Err(PutError::Precondition) => Ok(()),
+            Err(PutError::Fault(fault)) => Err(fault),
+        }
+    }
+
     async fn read(&self, key: &str) -> Result<Option<(Receipt, Version)>, Fault> {
         let Some(object) = self.objects.get(key).await? else { return Ok(None) };
         let receipt = serde_json::from_slice(&object.body).map_err(|e| {

@@ -48,7 +48,8 @@ impl Outcome {
         Self { code: Some(fault.code), error: Some(fault.line()), ..Self::done("failed") }
     }
 
-    fn line(&self) -> String {
+    /// One line for people.
+    pub fn line(&self) -> String {
         let mut parts = vec![self.result.to_owned()];
         parts.extend(self.id.clone());
         parts.extend(self.lead_id.as_ref().map(ToString::to_string));
@@ -71,6 +72,14 @@ pub fn report(outcomes: &[Outcome], as_json: bool) -> anyhow::Result<()> {
             output::line(&outcome.line())?;
         }
     }
+    failures(outcomes)
+}
+
+/// Fails if one of the outcomes did.
+///
+/// # Errors
+/// The first failure.
+pub fn failures(outcomes: &[Outcome]) -> anyhow::Result<()> {
     let failed: Vec<_> =
         outcomes.iter().filter_map(|outcome| outcome.code.zip(outcome.error.as_ref())).collect();
     match failed.as_slice() {

@@ -6,10 +6,8 @@ use std::{
     io::Write,
     ops::ControlFlow,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use anyhow::Context;
@@ -23,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    act::{Outcome, counted, listed, report},
+    act::{Outcome, counted, failures, listed, report},
     confirm::{Answer, ask},
 };
 use crate::{
@@ -155,8 +153,7 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
             letters.iter().map(|letter| about(letter, Outcome::done("would redrive"))).collect();
         return report(&outcomes, as_json);
     }
-    let stop = stop_on_interrupt()?;
-    let (mut outcomes, all) = (Vec::new(), letters.len());
+    let mut outcomes = Vec::new();
     if let (Some(body), [letter]) = (edited, letters.as_slice()) {
         let outcome = match actions.redrive(letter, Body::Edited(body)).await {
             Ok(()) => Outcome::done("redriven"),
@@ -164,36 +161,69 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
         };
         outcomes.push(about(letter, outcome));
     } else {
-        let report = |redriven: ops::Redriven| {
-            let outcome = match &redriven.result {
-                Ok(()) => Outcome::done("redriven"),
-                Err(fault) => Outcome::failed(fault),
-            };
-            outcomes.push(about(&redriven.letter, outcome));
-            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        actions.redrive_all(letters, args.rate, report).await;
-    }
-    let left = all - outcomes.len();
-    if left > 0 {
-        eprintln!("stopped: {} left as they are; the same command goes on", counted(left, "dead letter"));
+        let wanted = letters.len();
+        outcomes = redrive_all(actions, letters, args.rate, as_json).await?;
+        if as_json {
+            output::json(&outcomes)?;
+        }
+        return result(&outcomes, wanted);
     }
     report(&outcomes, as_json)
 }
 
-/// Becomes true at the first ctrl-c, so that what is in hand is finished and told; a second one ends the
-/// process, as without this.
-fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let (seen, mut interrupt) = (Arc::clone(&stop), signal(SignalKind::interrupt())?);
-    tokio::spawn(async move {
-        interrupt.recv().await;
-        seen.store(true, Ordering::Relaxed);
-        eprintln!("stopping after this one; once more to end at once");
-        interrupt.recv().await;
-        std::process::exit(130);
-    });
-    Ok(stop)
+/// Redrives one by one, each line printed as its letter is done. Told to stop, it finishes the one it is
+/// at; what came of those before is reported all the same.
+async fn redrive_all(
+    actions: ops::Actions<'_>,
+    letters: Vec<DeadLetter>,
+    rate: Option<f64>,
+    as_json: bool,
+) -> anyhow::Result<Vec<Outcome>> {
+    let (mut outcomes, mut unprinted) = (Vec::new(), None);
+    let stop = AtomicBool::new(false);
+    let tell = |redriven: ops::Redriven| {
+        let outcome = match &redriven.result {
+            Ok(()) => Outcome::done("redriven"),
+            Err(fault) => Outcome::failed(fault),
+        };
+        let outcome = about(&redriven.letter, outcome);
+        let printed = if as_json { Ok(()) } else { output::line(&outcome.line()) };
+        outcomes.push(outcome);
+        unprinted = printed.err();
+        if stop.load(Ordering::Relaxed) || unprinted.is_some() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    };
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    {
+        let mut redrive = pin!(actions.redrive_all(letters, rate, tell));
+        loop {
+            tokio::select! {
+                () = &mut redrive => break,
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            // Somebody who cannot wait for the next one asks again.
+            if stop.swap(true, Ordering::Relaxed) {
+                break;
+            }
+            eprintln!("stopping after the next one");
+        }
+    }
+    match unprinted {
+        Some(error) => Err(error),
+        None => Ok(outcomes),
+    }
+}
+
+/// Whether all that was wanted is done.
+fn result(outcomes: &[Outcome], wanted: usize) -> anyhow::Result<()> {
+    if outcomes.len() < wanted {
+        let what = format!("stopped after {} of {wanted}; the others are dead letters still", outcomes.len());
+        return Err(Fault::new(Code::Interrupted, what).into());
+    }
+    failures(outcomes)
 }
 
 /// `2 × LO204, 1 × LO113`.

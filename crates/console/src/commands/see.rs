@@ -11,8 +11,8 @@ use crate::{
     output::{self, age, number, text, wide},
 };
 
-/// How many open leads `pending` lists.
-const PENDING: usize = 10_000;
+/// How many open leads `pending` lists, a bound on its memory.
+const PENDING: usize = 100_000;
 
 /// `leadops status`.
 ///
@@ -60,7 +60,11 @@ fn status_lines(status: &Status) -> Vec<String> {
 /// # Errors
 /// The fault of the pipeline, or of stdout.
 pub async fn pending(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
-    let rows = ops.pending(PENDING).await?;
+    let mut rows = ops.pending(PENDING + 1).await?;
+    if rows.len() > PENDING {
+        rows.truncate(PENDING);
+        eprintln!("only the {PENDING} that are due first are listed; `leadops status` counts all");
+    }
     if as_json {
         return output::json(&rows);
     }

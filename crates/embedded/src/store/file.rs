@@ -192,6 +192,10 @@ impl DbFile {
             return Err(Fault::new(Code::FolderUnusable, self.says("it is a folder")));
         }
         if meta.len() == 0 {
+            // SQLite would throw the log away.
+            if self.log_size() > 0 {
+                return damaged("it is empty, but its write-ahead log is not");
+            }
             return Ok(Found::Empty);
         }
         if read < header.len() || !header.starts_with(b"SQLite format 3\0") {

@@ -71,6 +71,17 @@ impl Store {
         }
     }
 
+    /// The bodies of a queue's messages that are in flight.
+    pub async fn in_flight(&self, queue: Queue) -> Result<Vec<String>, Fault> {
+        self.read(move |conn| {
+            let mut select =
+                conn.prepare_cached("SELECT body FROM message WHERE queue = ? AND handle IS NOT NULL")?;
+            let bodies = select.query_map([queue.as_str()], |row| row.get(0))?;
+            Ok(bodies.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
     /// Makes every message that is in flight visible at once, and says how many there were.
     ///
     /// Only for the holder of [`Store::lock_for_up`], before its workers start: whoever had them is

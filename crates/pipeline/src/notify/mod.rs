@@ -192,8 +192,11 @@ impl Notify {
         let object = self.objects.get(&key).await?;
         let object =
             object.ok_or_else(|| Fault::new(Code::EnrichedLeadGone, format!("{key} does not exist")))?;
-        serde_json::from_slice(&object.body)
-            .map_err(|e| Fault::new(Code::EnrichedLeadGone, format!("{key} cannot be read: {e}")))
+        let mut lead: EnrichedLead = serde_json::from_slice(&object.body)
+            .map_err(|e| Fault::new(Code::EnrichedLeadGone, format!("{key} cannot be read: {e}")))?;
+        // Up to a megabyte that no message shows, for each of a batch.
+        lead.custom.clear();
+        Ok(lead)
     }
 
     /// Claims alerts. What is not ours to send gets its disposition.

@@ -157,6 +157,8 @@ async fn what_a_killed_process_had_in_hand_is_ready_at_once() {
     let lost = one(&killed, Queue::Delay).await;
     let store = bench.store();
     assert!(bodies(&store, Queue::Delay).await.is_empty());
+    assert_eq!(store.in_flight(Queue::Delay).await, Ok(vec!["a".to_owned()]));
+    assert_eq!(store.in_flight(Queue::Notification).await, Ok(vec![]));
     assert_eq!(store.release_in_flight().await, Ok(1));
     killed.settle(Queue::Delay, &lost, Disposition::Done).await.unwrap();
     assert_eq!(one(&store, Queue::Delay).await.receives, 2);

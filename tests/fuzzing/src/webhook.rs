@@ -1,0 +1,144 @@
+//! A webhook's body and headers, through the real stage.
+
+use std::{
+    sync::{Arc, LazyLock, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use lead::{EnrichedLead, Incoming, OwnerStatus, Timestamp, keys, text};
+use pipeline::{
+    Code, Entry, Fault, Recorder, Settings,
+    ingest::{BODY_LIMIT, Ingest, Outcome, Refusals, Trust, Webhook},
+    job::{ProcessJob, lead_in},
+    ports::{Accepted, Clock, Intake, Journal, NewEvent, Random},
+    signature::{Keys, Presented},
+};
+
+use super::readable;
+
+/// Neighbours of the stage that answer at once.
+#[derive(Default)]
+struct Still(Mutex<Option<NewEvent>>);
+
+#[async_trait]
+impl Intake for Still {
+    async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault> {
+        *self.0.lock().unwrap() = Some(event);
+        Ok(Accepted::New)
+    }
+}
+
+#[async_trait]
+impl Journal for Still {
+    async fn append(&self, _: Entry) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(SIGNED_AT).unwrap()
+    }
+
+    async fn sleep(&self, _: Duration) {}
+}
+
+impl Random for Still {
+    fn bits(&self) -> u64 {
+        7
+    }
+}
+
+const SIGNED_AT: i64 = 1_789_398_131;
+
+static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::parse(&"5a".repeat(32)).unwrap());
+
+fn stage() -> (Ingest, Arc<Still>) {
+    let still = Arc::<Still>::default();
+    let recorder = Recorder { clock: still.clone(), random: still.clone(), journal: still.clone() };
+    let ingest = Ingest {
+        settings: Arc::new(Settings::default()),
+        trust: Trust::Signed(KEYS.clone()),
+        intake: still.clone(),
+        recorder,
+        refusals: Refusals::default(),
+    };
+    (ingest, still)
+}
+
+/// What a stage that need not wait says.
+fn answer(ingest: &Ingest, webhook: Webhook<'_>) -> Outcome {
+    let outcome = ingest.handle(webhook).now_or_never().unwrap();
+    let json = outcome.json();
+    let told = json["error"].as_str().unwrap_or_default();
+    readable(told, 400);
+    outcome
+}
+
+/// * Without a signature of ours nothing is accepted, whatever the headers and the body say.
+/// * Signed, the bytes are kept as they came, under a key that cannot leave its folder, with a job and a
+///   journal entry that can be read again; or refused as malformed, with nothing kept.
+/// * An accepted event can be enriched, and what is kept of it reads back the same.
+pub fn webhook(data: &[u8]) {
+    let (ingest, still) = stage();
+
+    // The first lines as headers.
+    let mut parts = data.splitn(3, |byte| *byte == b'\n');
+    let mut header = || parts.next().and_then(|part| std::str::from_utf8(part).ok());
+    let (hash, timestamp) = (header(), header());
+    let body = Bytes::copy_from_slice(data);
+    let forged = answer(&ingest, Webhook { presented: Presented { hash, timestamp }, body: body.clone() });
+    let Outcome::Refused(fault) = &forged else { panic!("a forged webhook was taken: {forged:?}") };
+    assert!(matches!(forged.status(), 401 | 413), "{fault}");
+    assert!(still.0.lock().unwrap().is_none());
+
+    let timestamp = SIGNED_AT.to_string();
+    let hash = KEYS.sign(&timestamp, data).unwrap();
+    let presented = Presented { hash: Some(&hash), timestamp: Some(&timestamp) };
+    let outcome = answer(&ingest, Webhook { presented, body: body.clone() });
+    let kept = still.0.lock().unwrap().take();
+    match outcome {
+        Outcome::Accepted(lead) => {
+            let kept = kept.unwrap();
+            assert_eq!(kept.body, body);
+            assert_eq!(kept.key, keys::raw("source/", &lead));
+            let job = ProcessJob::parse(&kept.job).unwrap();
+            assert_eq!((&job.lead_id, &job.key), (&lead, &kept.key));
+            assert_eq!(lead_in(&kept.job), Some(lead.clone()));
+            readable(&kept.entry.happened.detail(), 1_500);
+            let entry = serde_json::to_string(&kept.entry).unwrap();
+            assert!(entry.len() < 16_384, "a journal entry of {} bytes", entry.len());
+            assert_eq!(serde_json::from_str::<Entry>(&entry).unwrap(), kept.entry);
+            assert_eq!(keys::JournalKey::parse(&kept.entry.key()).unwrap().lead, Some(lead));
+            enriched(data);
+        }
+        Outcome::Ignored { kind } => {
+            readable(&kind, 60);
+            assert!(kept.is_none());
+        }
+        Outcome::Refused(fault) => {
+            assert!(kept.is_none());
+            let expected = [Code::EventMalformed, Code::LeadIdUnusable, Code::BodyTooLarge];
+            assert!(expected.contains(&fault.code), "{fault}");
+            assert_eq!(fault.code == Code::BodyTooLarge, data.len() > BODY_LIMIT);
+        }
+        Outcome::Duplicate(_) => panic!("nothing was there before"),
+    }
+}
+
+fn enriched(data: &[u8]) {
+    let Ok(Incoming::Created(created)) = Incoming::parse(data) else { panic!("it was accepted") };
+    let now = Timestamp::UNIX_EPOCH;
+    let lead = EnrichedLead::new(&created, Err(OwnerStatus::Missing), now, now);
+    for value in [&lead.display_name, &lead.status_label, &lead.date_created] {
+        readable(value, text::VALUE_LIMIT);
+        assert!(!value.is_empty());
+    }
+    let json = serde_json::to_string(&lead).unwrap();
+    let read: EnrichedLead = serde_json::from_str(&json).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), json);
+}

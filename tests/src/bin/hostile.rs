@@ -1,0 +1,61 @@
+//! What the listener holds out against: `cargo build --workspace --release && target/release/hostile [WORD]`,
+//! those attacks alone whose name holds the word.
+//!
+//! Attacks a running `leadops up` in each way of [`Attack`] while Close sends webhooks, attacker, sender
+//! and listener on the same machine, and prints what Close notices and how much memory it took. Fails
+//! where a webhook is not accepted, or an accepted one is lost.
+
+#![allow(clippy::unwrap_used, reason = "a figure that cannot be had ends it")]
+
+use std::time::Duration;
+
+use tests::{
+    hostile::{Attack, peak_memory, raise_file_limit, send_genuine},
+    process::World,
+};
+
+/// From how many connections at once.
+const CONNECTIONS: usize = 2_000;
+/// How many webhooks Close sends meanwhile, and how far apart.
+const WEBHOOKS: usize = 60;
+const APART: Duration = Duration::from_millis(25);
+
+#[tokio::main]
+async fn main() {
+    raise_file_limit();
+    let world = World::new().await;
+    println!(
+        "{CONNECTIONS} connections, {WEBHOOKS} webhooks during each attack, delays in ms, memory in MiB"
+    );
+    println!(
+        "{:<28} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "attack", "steps", "accepted", "retries", "median", "longest", "peak"
+    );
+    let mut sent = 0;
+    let mut up = world.up(&["--delay", "600"]).await;
+    let word = std::env::args().nth(1).unwrap_or_default();
+    for attack in Attack::ALL.into_iter().filter(|attack| attack.name().contains(&word)) {
+        // A process for each, so that its peak is its own.
+        assert!(up.terminate().await.success());
+        up = world.up(&["--delay", "600"]).await;
+        let siege = attack.begin(&up, CONNECTIONS);
+        siege.is_laid().await;
+        let noticed = send_genuine(&up, sent..sent + WEBHOOKS, APART).await;
+        sent += WEBHOOKS;
+        println!(
+            "{:<28} {:>9} {:>8} {:>8} {:>8.1} {:>8.1} {:>8}",
+            attack.name(),
+            siege.steps(),
+            noticed.delays.len(),
+            noticed.failures,
+            noticed.median().as_secs_f64() * 1_000.0,
+            noticed.longest().as_secs_f64() * 1_000.0,
+            peak_memory(&up),
+        );
+    }
+    let status = world.json(&["status"]).await;
+    let kept = status["last_24h"]["accepted"].as_u64().unwrap();
+    println!("accepted {sent}, kept {kept}, lost {}", sent as u64 - kept);
+    assert_eq!((sent as u64, status["pending"].as_u64()), (kept, Some(kept)));
+    assert!(up.terminate().await.success());
+}
