@@ -186,7 +186,7 @@ def _mend_attributes() -> None:
 
     def _api(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs):
         api = create_api(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs)
-        api.binary_media_types = cloudformation_json["Properties"].get("BinaryMediaTypes", [])
+        api.binaryMediaTypes = cloudformation_json["Properties"].get("BinaryMediaTypes", [])
         return api
 
     def _function(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs):

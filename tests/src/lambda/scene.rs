@@ -120,9 +120,9 @@ impl Scene {
         post(&self.host.gateway.webhook, body, key).await
     }
 
-    /// Waits until both queues are empty, and nothing is in hand of anybody.
+    /// Waits until both queues are empty and nothing is in hand of anybody, while time passes in them.
     pub async fn until_idle(&self) {
-        until("the queues are empty", || async {
+        self.until_in_time("the queues are empty", || async {
             let depths = [self.depth(Queue::Delay).await, self.depth(Queue::Notification).await];
             depths.iter().all(|depth| depth.waiting + depth.ready + depth.in_flight == 0)
         })
@@ -209,7 +209,7 @@ impl Scene {
     pub async fn until_in_time<F: Future<Output = bool>>(&self, what: &str, condition: impl Fn() -> F) {
         until(what, || async {
             if self.host.is_idle() {
-                self.pass_in_queues(Duration::from_secs(2)).await;
+                self.pass_in_queues(Duration::from_secs(5)).await;
             }
             condition().await
         })
