@@ -5,10 +5,15 @@
 
 pub mod aws;
 pub mod clock;
+pub mod close;
 pub mod conformance;
+pub mod desk;
 pub mod doubles;
 pub mod faulty;
+pub mod http;
+pub mod lambda;
 pub mod memory;
+pub mod neighbours;
 pub mod process;
 pub mod sim;
 pub mod world;

@@ -22,4 +22,4 @@ pub use logs::CloudWatchLogs;
 pub use s3::{Bucket, S3Names, S3Store};
 pub use secrets::{SecretText, Secrets};
 pub use sns::SnsMailer;
-pub use sqs::{Move, MoveState, QueueUrls, Queues, Settled};
+pub use sqs::{QueueUrls, Queues, Settled};

@@ -130,6 +130,9 @@ codes! {
     MailNotConfigured = "LO228",
         "An alert is due by e-mail, but no mail server is configured.",
         "Set SMTP_URL, EMAIL_FROM and EMAIL_TO and restart, then redrive; or switch the channel off with USE_EMAIL=false.";
+    MailUnconfirmed = "LO229",
+        "An e-mail address has not been confirmed to SNS, or none is subscribed.",
+        "Have the owner of the address confirm the mail that SNS has sent, within two days; subscribe one with `aws sns subscribe --protocol email`.";
 
     StorageFull = "LO401",
         "The disk or the database is full.",
@@ -173,7 +176,7 @@ codes! {
         "Name a profile with --profile or AWS_PROFILE; make one with `aws configure` or `aws configure sso`.";
     CredentialsExpired = "LO416",
         "The AWS credentials have expired or are not valid.",
-        "Sign in again, for example with `aws sso login --profile NAME`, then repeat the command.";
+        "Sign in again (`aws sso login` for single sign-on, new keys otherwise), then repeat the command.";
     StackMissing = "LO417",
         "There is no CloudFormation stack of this name in this account and region.",
         "Check --stack, --region and --profile; list what there is with `aws cloudformation list-stacks`.";
@@ -186,6 +189,9 @@ codes! {
     SecretUnusable = "LO420",
         "A secret is empty or not of the form it should have.",
         "Put it in again: infrastructure/README.md says how for each; the functions read it by themselves.";
+    RegionMissing = "LO421",
+        "No AWS region is known.",
+        "Name one with --region or AWS_REGION, or give the profile one with `aws configure set region REGION`.";
 
     ReadOnly = "LO501",
         "This environment is read-only.",
@@ -213,7 +219,7 @@ codes! {
         "See its code in the answer with `leadops explain CODE`.";
     WebhookUnreachable = "LO509",
         "The webhook could not be reached.",
-        "Check that `leadops up` is listening there; name another address with --to URL.";
+        "Check the address, and that something listens there: `leadops up`, or the stack's API.";
     DeliveryFailed = "LO510",
         "The alert was tried and failed.",
         "See the code beside this line, and `leadops dead list`.";
@@ -226,16 +232,37 @@ codes! {
     EditorFailed = "LO513",
         "The editor could not be started, or ended with an error.",
         "Set VISUAL or EDITOR to your editor; nothing was changed.";
+    CloseKeyMissing = "LO521",
+        "There is no API key for Close.",
+        "Make one in Close under Settings, Developer, API Keys; set it as CLOSE_API_KEY, or its file as close_api_key_file.";
+    CloseDenied = "LO522",
+        "Close refuses the API key, or does not let its user do this.",
+        "Check CLOSE_API_KEY; managing webhooks needs a user who may do so in Close.";
+    CloseFailed = "LO523",
+        "Close's API could not be reached, or refused the request.",
+        "Check this machine's network and CLOSE_API_URL, or see https://status.close.com; then run the command again: it is safe to.";
+    CloseThrottled = "LO524",
+        "Close's API asks to slow down.",
+        "Wait a minute and run the command again: it goes on where it stopped.";
+    SubscriptionKeyUnknown = "LO525",
+        "Close does not show a subscription's signature key again, and the pipeline does not have it.",
+        "Put the key in by hand if you kept it; otherwise delete the subscription in Close and run `leadops subscribe` again.";
+    SubscriptionMissing = "LO526",
+        "Close has no webhook subscription for new leads at this address.",
+        "Make it with `leadops subscribe`.";
+    SubscriptionUnwell = "LO527",
+        "Close has paused the webhook subscription, or fails to deliver to it.",
+        "Mend what the error says, then set it active again with `leadops subscribe`.";
 
     Usage = "LO901",
         "The command line is not understood.",
         "See `leadops --help` or `leadops COMMAND --help`.";
     SignatureKeyBad = "LO902",
         "A signature key is not 64 hex digits.",
-        "Copy signature_key from Close's answer to POST /api/v1/webhook/ as it is.";
+        "Copy signature_key from Close's answer to POST /api/v1/webhook/ as it is; `leadops subscribe` does that by itself.";
     SignatureKeyMissing = "LO903",
         "No signature key is configured, so no webhook could be trusted.",
-        "Set CLOSE_SIGNATURE_KEY; for a try-out on this machine alone, LEADOPS_ALLOW_UNSIGNED=true.";
+        "Subscribe Close with `leadops subscribe`, or set CLOSE_SIGNATURE_KEY; for a try-out on this machine alone, LEADOPS_ALLOW_UNSIGNED=true.";
     AddressUnusable = "LO904",
         "The address cannot be listened on.",
         "Choose another with --listen ADDR, or stop the program that uses it.";

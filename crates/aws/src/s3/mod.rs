@@ -26,6 +26,9 @@ pub use self::bucket::Bucket;
 use self::objects::S3Objects;
 use crate::{Clients, Counts};
 
+#[cfg(feature = "operator")]
+pub(crate) use history::PAGE;
+
 /// What the bucket is called, and where in it things are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Names {
