@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Channel, Code, Function,
+    Channel, Code, Fault, Function,
     ports::{Level, Queue},
 };
 
@@ -22,11 +22,23 @@ pub struct Cli {
 }
 
 /// Which pipeline, and how its answers are printed.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct PlaceArgs {
     /// The folder of an embedded pipeline [default: $LEADOPS_DATA, else the platform's data folder].
-    #[arg(long, global = true, value_name = "DIR", conflicts_with = "env")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// A pipeline on AWS, by the name of its CloudFormation stack.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub stack: Option<String>,
+    /// The AWS profile, for --stack or --env [default: $AWS_PROFILE, as in the AWS CLI].
+    #[arg(long, global = true, value_name = "P")]
+    pub profile: Option<String>,
+    /// The AWS region [default: $AWS_REGION, else the profile's].
+    #[arg(long, global = true, value_name = "R")]
+    pub region: Option<String>,
+    /// The address of another AWS, such as an emulator [default: $AWS_ENDPOINT_URL, else the profile's].
+    #[arg(long, global = true, value_name = "URL")]
+    pub endpoint_url: Option<String>,
     /// An environment of the config file, by name.
     #[arg(long, global = true, value_name = "NAME")]
     pub env: Option<String>,
@@ -36,6 +48,63 @@ pub struct PlaceArgs {
     /// Print JSON: one document, or one per line with --follow.
     #[arg(long, global = true)]
     pub json: bool,
+}
+
+impl PlaceArgs {
+    /// Whether these can be meant together. clap does not see contradictions between flags before and
+    /// behind a command.
+    ///
+    /// # Errors
+    /// [`Code::Usage`].
+    pub fn check(&self) -> Result<(), Fault> {
+        let usage = |what: String| Err(Fault::new(Code::Usage, what));
+        let named = [
+            ("--data", self.data.is_some()),
+            ("--stack", self.stack.is_some()),
+            ("--env", self.env.is_some()),
+        ];
+        let mut given = named.iter().filter(|(_, given)| *given);
+        if let (Some((one, _)), Some((other, _))) = (given.next(), given.next()) {
+            return usage(format!("{one} and {other} both say which pipeline is meant: give one of them"));
+        }
+        let texts = [("--stack", &self.stack), ("--profile", &self.profile), ("--region", &self.region)];
+        for (flag, text) in texts {
+            if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+                return usage(format!("{flag} is empty"));
+            }
+        }
+        if let Some(url) = &self.endpoint_url
+            && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        {
+            return usage(format!("--endpoint-url {:?} is no http(s) URL", lead::text::shorten(url, 80)));
+        }
+        match self.way() {
+            Some(flag) if self.stack.is_none() && self.env.is_none() => {
+                usage(format!("{flag} is for a pipeline on AWS: name it with --stack NAME or --env NAME"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The first flag that says how to reach AWS.
+    pub fn way(&self) -> Option<&'static str> {
+        let ways = [
+            ("--profile", &self.profile),
+            ("--region", &self.region),
+            ("--endpoint-url", &self.endpoint_url),
+        ];
+        ways.into_iter().find(|(_, value)| value.is_some()).map(|(flag, _)| flag)
+    }
+
+    /// The first flag that says which pipeline, or how to reach it.
+    pub fn any(&self) -> Option<&'static str> {
+        let named = [
+            ("--data", self.data.is_some()),
+            ("--stack", self.stack.is_some()),
+            ("--env", self.env.is_some()),
+        ];
+        named.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag).or_else(|| self.way())
+    }
 }
 
 /// A command.
@@ -81,6 +150,8 @@ pub enum Command {
     },
     /// Post files as signed Close webhooks.
     Send(SendArgs),
+    /// Subscribe Close to the webhook, and keep the key it signs with; safe to run again.
+    Subscribe(SubscribeArgs),
     /// Check everything that has to be right, one line each.
     Doctor,
     /// The console's keys.
@@ -237,7 +308,7 @@ pub struct SendArgs {
     /// The files: webhook bodies, sent byte for byte.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// The webhook [default: that of the running `leadops up`].
+    /// The webhook [default: that of the stack, or of the running `leadops up`].
     #[arg(long, value_name = "URL")]
     pub to: Option<String>,
     /// Say what it would post where, and stop.
@@ -246,6 +317,17 @@ pub struct SendArgs {
     /// Without asking; it never asks, as the files are named one by one.
     #[arg(long, short)]
     pub yes: bool,
+}
+
+/// `subscribe`.
+#[derive(Debug, Clone, Args)]
+pub struct SubscribeArgs {
+    /// The webhook, as Close reaches it [default: that of the stack].
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// How it is confirmed.
+    #[command(flatten)]
+    pub consent: Consent,
 }
 
 /// How an action is confirmed.

@@ -10,7 +10,10 @@ use std::{
 use pipeline::{Code, Fault};
 use serde::Serialize;
 
+mod place;
 mod up;
+
+pub use place::{Environment, Location, Place, StackPlace};
 pub use up::UpConfig;
 
 /// A setting, by the name of its environment variable. In the config file it has the same name in
@@ -67,6 +70,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("OVERDUE_SECONDS", Some("120"), "how long after its due time a lead without an end is overdue"),
     setting("KEEP_LOGS_DAYS", Some("14"), "how long log lines are kept"),
     setting("KEEP_JOURNAL_DAYS", Some("90"), "how long the journal and the receipts are kept"),
+    secret(
+        "CLOSE_API_KEY",
+        "API key of Close, for `subscribe` and for what `doctor` says of the subscription",
+    ),
+    setting("CLOSE_API_URL", Some(outbound::CloseApi::URL), "where Close's API is"),
 ];
 
 /// Where a value came from.
@@ -97,21 +105,12 @@ impl fmt::Display for Source {
 #[derive(Debug)]
 pub struct Config {
     values: BTreeMap<&'static str, (String, Source)>,
+    /// The files that secrets were read from.
+    secret_files: BTreeMap<&'static str, PathBuf>,
     /// The config file, whether or not it exists.
     pub file: Option<PathBuf>,
     /// Its environments.
     pub environments: BTreeMap<String, Environment>,
-}
-
-/// A pipeline by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Environment {
-    /// Its folder.
-    pub data: Option<PathBuf>,
-    /// Whether actions are refused.
-    pub read_only: bool,
-    /// The colour of its name in the console.
-    pub color: Option<String>,
 }
 
 /// A value as `leadops config` shows it.
@@ -137,7 +136,12 @@ impl Config {
         let named = environment("LEADOPS_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
         let must_exist = named.is_some();
         let file = named.or_else(|| Some(folders()?.config_dir().join("config.toml")));
-        let mut config = Self { values: BTreeMap::new(), file: file.clone(), environments: BTreeMap::new() };
+        let mut config = Self {
+            values: BTreeMap::new(),
+            secret_files: BTreeMap::new(),
+            file: file.clone(),
+            environments: BTreeMap::new(),
+        };
         if let Some(path) = file {
             match fs::read_to_string(&path) {
                 Ok(text) => config.read_file(&path, &text)?,
@@ -165,6 +169,16 @@ impl Config {
         self.values.get(name).map(|(value, _)| value.as_str())
     }
 
+    /// Where the value of a setting came from.
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        self.values.get(name).map(|(_, source)| source)
+    }
+
+    /// The file that the config file names for a secret.
+    pub fn secret_file(&self, name: &str) -> Option<&Path> {
+        self.secret_files.get(name).map(PathBuf::as_path)
+    }
+
     /// Every setting as it is.
     pub fn shown(&self) -> Vec<Shown> {
         SETTINGS
@@ -176,33 +190,6 @@ impl Config {
                 Shown { name: setting.name, value, source, about: setting.about }
             })
             .collect()
-    }
-
-    /// The folder of the pipeline that `data` or `environment` (both from flags) mean.
-    ///
-    /// # Errors
-    /// [`Code::NoSuchEnvironment`], or [`Code::FolderUnusable`] where the platform has no data folder.
-    pub fn place(&self, data: Option<&Path>, environment: Option<&str>) -> Result<Place, Fault> {
-        if let Some(name) = environment {
-            let found = self.environments.get(name).ok_or_else(|| {
-                let known = self.environments.keys().cloned().collect::<Vec<_>>().join(", ");
-                let known = if known.is_empty() { "none".to_owned() } else { known };
-                Fault::new(
-                    Code::NoSuchEnvironment,
-                    format!("no environment {name:?} in the config file (it has: {known})"),
-                )
-            })?;
-            let data = match &found.data {
-                Some(data) => data.clone(),
-                None => self.data()?,
-            };
-            return Ok(Place { name: name.to_owned(), data, read_only: found.read_only });
-        }
-        let data = match data {
-            Some(data) => data.to_owned(),
-            None => self.data()?,
-        };
-        Ok(Place { name: "embedded".to_owned(), data, read_only: false })
     }
 
     fn data(&self) -> Result<PathBuf, Fault> {
@@ -219,7 +206,7 @@ impl Config {
             text.parse().map_err(|e: toml::de::Error| bad_file(path, &one_line(text, &e)))?;
         for (key, value) in table {
             if key == "env" {
-                self.read_environments(path, value)?;
+                self.environments = place::read(path, value)?;
                 continue;
             }
             let find = |name: &str| SETTINGS.iter().find(|setting| setting.name.eq_ignore_ascii_case(name));
@@ -243,6 +230,7 @@ impl Config {
                 let secret = path.parent().unwrap_or(Path::new("")).join(named);
                 let value = fs::read_to_string(&secret)
                     .map_err(|e| bad_file(path, &format!("{key}: {}: {e}", secret.display())))?;
+                self.secret_files.insert(setting.name, secret);
                 (setting, value.trim().to_owned())
             } else {
                 return Err(bad_file(
@@ -254,44 +242,6 @@ impl Config {
         }
         Ok(())
     }
-
-    fn read_environments(&mut self, path: &Path, value: toml::Value) -> Result<(), Fault> {
-        let shape = || bad_file(path, "env must hold tables, such as [env.prod]");
-        let toml::Value::Table(environments) = value else { return Err(shape()) };
-        for (name, fields) in environments {
-            let toml::Value::Table(fields) = fields else { return Err(shape()) };
-            let mut environment = Environment { data: None, read_only: false, color: None };
-            for (key, value) in fields {
-                match (key.as_str(), value) {
-                    ("data", toml::Value::String(data)) => {
-                        environment.data = Some(path.parent().unwrap_or(Path::new("")).join(data))
-                    }
-                    ("read_only", toml::Value::Boolean(read_only)) => environment.read_only = read_only,
-                    ("color", toml::Value::String(color)) => environment.color = Some(color),
-                    (key, _) => {
-                        let key = lead::text::shorten(key, 60);
-                        return Err(bad_file(
-                            path,
-                            &format!("[env.{name}] has no {key:?}, or not with such a value"),
-                        ));
-                    }
-                }
-            }
-            self.environments.insert(name, environment);
-        }
-        Ok(())
-    }
-}
-
-/// Which pipeline is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Its name in the config file, or `embedded`.
-    pub name: String,
-    /// Its folder.
-    pub data: PathBuf,
-    /// Whether the environment refuses actions.
-    pub read_only: bool,
 }
 
 /// A value without what nobody may see.
@@ -335,7 +285,7 @@ fn bad_file(path: &Path, what: &str) -> Fault {
 mod tests {
     use super::*;
 
-    fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, Fault> {
+    pub(super) fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, Fault> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         fs::write(&path, file).unwrap();
@@ -389,23 +339,11 @@ mod tests {
             ("nonsense = 1", "nonsense"),
             ("slack_webhook_url = \"https://hooks.slack.com/services/x\"", "slack_webhook_url_file"),
             ("smtp_url_file = \"missing\"", "missing"),
-            ("[env.prod]\nread_onyl = true", "read_onyl"),
             ("delay_seconds = [1]", "delay_seconds"),
         ] {
             let fault = load(file, &[]).unwrap_err();
             assert_eq!(fault.code, Code::ConfigFileBad);
             assert!(fault.what.contains(part) && !fault.what.contains("services/x"), "{file}: {fault}");
         }
-    }
-
-    #[test]
-    fn environments_have_folders_and_may_be_read_only() {
-        let config =
-            load("[env.prod]\ndata = \"/srv/leadops\"\nread_only = true\ncolor = \"red\"", &[]).unwrap();
-        let place = config.place(None, Some("prod")).unwrap();
-        assert_eq!((place.data, place.read_only), (PathBuf::from("/srv/leadops"), true));
-        let fault = config.place(None, Some("test")).unwrap_err();
-        assert!(fault.what.contains("prod"), "{fault}");
-        assert_eq!(config.place(Some(Path::new("x")), None).unwrap().data, PathBuf::from("x"));
     }
 }

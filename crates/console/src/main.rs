@@ -9,9 +9,10 @@ use std::{
 use clap::Parser;
 use console::{
     cli::{Cli, Command, PlaceArgs, UpArgs},
-    commands::{act, dead, doctor, logs, see, send, setup},
+    commands::{act, dead, doctor, logs, see, send, setup, subscribe},
     config::{Config, Place, UpConfig},
-    demo, output, tui, up, usage, wiring,
+    demo, output, tui, up, usage,
+    wiring::{self, Opened},
 };
 use ops::Access;
 use pipeline::{Code, Fault};
@@ -47,7 +48,8 @@ fn main() -> ExitCode {
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("leadops: {}", line(&error));
-            ExitCode::FAILURE
+            let is_usage = error.downcast_ref::<Fault>().is_some_and(|fault| fault.code == Code::Usage);
+            if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -66,39 +68,41 @@ fn line(error: &anyhow::Error) -> String {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let PlaceArgs { data, env, read_only, json } = cli.place;
+    let PlaceArgs { read_only, json, .. } = cli.place;
     // These need no pipeline and no configuration.
     match &cli.command {
         Some(Command::Explain { code }) => return see::explain(*code, json),
         Some(Command::Keys) => return setup::keys(json),
         Some(Command::Completions { shell }) => return setup::completions(*shell),
         Some(Command::Man) => return setup::man(),
-        Some(Command::Demo(args)) => return demo::run(args, json).await,
+        Some(Command::Demo(args)) => {
+            if let Some(flag) = cli.place.any() {
+                let what = format!("the demo has a pipeline of its own, so {flag} means nothing to it");
+                return Err(Fault::new(Code::Usage, what).into());
+            }
+            return demo::run(args, json).await;
+        }
         _ => {}
     }
     let mut config = Config::load(|name| std::env::var(name).ok())?;
-    let place = config.place(data.as_deref(), env.as_deref())?;
+    let place = config.place(&cli.place)?;
     let access = Access::unless(read_only || place.read_only);
-    if matches!(cli.command, Some(Command::Up(_) | Command::Send(_))) {
+    if matches!(cli.command, Some(Command::Up(_) | Command::Send(_) | Command::Subscribe(_))) {
         access.to_act()?;
     }
     match &cli.command {
         Some(Command::Up(args)) => return run_up(&mut config, &place, args).await,
-        Some(Command::Config) => return setup::config(&config, &place, json),
+        Some(Command::Config) => return setup::config(&config, &place, json).await,
         Some(Command::Doctor) => return doctor::run(&config, &place, json).await,
         Some(Command::Send(args)) => return send::run(&config, &place, args, json).await,
+        Some(Command::Subscribe(args)) => return subscribe::run(&config, &place, args, json).await,
         _ => {}
     }
-    let (ops, _store) = wiring::ops(&place, access).await?;
+    let Opened { ops, facts } = wiring::open_place(&place, access).await?;
     match &cli.command {
         None if io::stdout().is_terminal() && !json && !is_dumb() => {
-            let read_only = access == Access::ReadOnly;
-            let banner = tui::Banner {
-                name: place.name,
-                place: place.data.display().to_string(),
-                read_only,
-                note: None,
-            };
+            let (place, read_only) = (facts.place(), facts.read_only);
+            let banner = tui::Banner { name: facts.name, place, read_only, note: None };
             tui::run(Arc::new(ops), banner).await
         }
         None | Some(Command::Status) => see::status(&ops, json).await,
@@ -106,7 +110,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Leads(args)) => see::leads(&ops, args, json).await,
         Some(Command::Lead { lead }) => see::lead(&ops, lead, json).await,
         Some(Command::Dead(command)) => dead::run(&ops, command, json).await,
-        Some(Command::Logs(args)) => logs::run(&ops, args, json).await,
+        Some(Command::Logs(args)) => logs::run(&ops, args, facts.site.look_every(), json).await,
         Some(Command::Resend(args)) => act::resend(&ops, args, json).await,
         Some(Command::Requeue { leads, consent }) => act::requeue(&ops, leads, *consent, json).await,
         Some(other) => Err(Fault::new(Code::Internal, format!("{other:?} is not handled")).into()),
@@ -120,11 +124,12 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
     if let Some(delay) = args.delay {
         config.set("DELAY_SECONDS", delay.as_secs().to_string(), "--delay");
     }
+    let folder = place.folder("leadops up")?;
     let config = UpConfig::read(config)?;
     for warning in up::warnings(&config) {
         eprintln!("leadops: warning: {}", warning.line());
     }
-    let store = wiring::create(&place.data, &config.settings).await?;
+    let store = wiring::create(folder, &config.settings).await?;
     let _lock = store.lock_for_up()?;
     console::logging::start(&store);
     // Listened for before the address is announced: whoever reads it may stop us at once.

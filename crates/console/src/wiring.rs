@@ -18,7 +18,11 @@ use pipeline::{
 use serde::{Deserialize, Serialize};
 use system::{SystemClock, SystemRandom};
 
-use crate::config::{Place, UpConfig};
+use crate::config::UpConfig;
+
+mod place;
+
+pub use place::{AwsSite, Facts, OnAws, Opened, Site, on_aws, open_place};
 
 /// Where a running pipeline says how it is set up, for commands that run beside it.
 const RUNNING: &str = "running.json";
@@ -80,16 +84,6 @@ pub async fn create(folder: &Path, settings: &Settings) -> Result<Store, Fault> 
     // Each look at an alert while Slack has asked to wait is a receive.
     options.notification.max_receives = 100_000;
     Store::open(folder, options)
-}
-
-/// The operator's view of the pipeline of a place.
-///
-/// # Errors
-/// As [`open`].
-pub async fn ops(place: &Place, access: Access) -> Result<(Ops, Store), Fault> {
-    let store = open(&place.data).await?;
-    let settings = Running::read(&store).await?.map(|running| running.settings).unwrap_or_default();
-    Ok((view(&store, Arc::new(settings), access), store))
 }
 
 /// The operator's view of an open store.

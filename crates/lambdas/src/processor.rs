@@ -62,8 +62,8 @@ impl Handler for Processor {
         } else {
             queues.clone()
         };
-        let owners =
-            HttpOwners::new(owners(variables)?).map_err(|what| Fault::new(Code::SettingBad, what))?;
+        let bad = |what: String| Fault::new(Code::SettingBad, what);
+        let owners = HttpOwners::new(OwnersBase::of_variables(variables).map_err(bad)?).map_err(bad)?;
         common.warm_up(queues.warm_up()).await;
         Ok(Self {
             bucket: common.bucket.clone(),
@@ -126,17 +126,6 @@ fn together(dispositions: Vec<Disposition>) -> Disposition {
         Disposition::Retry(_) => 2,
     };
     dispositions.into_iter().max_by_key(rank).unwrap_or(Disposition::Done)
-}
-
-fn owners(variables: &Variables<'_>) -> Result<OwnersBase, Fault> {
-    let bad = |name: &str, what: String| Fault::new(Code::SettingBad, format!("{name}: {what}"));
-    match variables.get("LOOKUP_BASE_URL") {
-        Some(url) => OwnersBase::parse(&url).map_err(|e| bad("LOOKUP_BASE_URL", e)),
-        None => {
-            let bucket = variables.get("LOOKUP_BUCKET").unwrap_or_else(|| OwnersBase::BUCKET.to_owned());
-            OwnersBase::of_bucket(&bucket).map_err(|e| bad("LOOKUP_BUCKET", e))
-        }
-    }
 }
 
 #[cfg(test)]

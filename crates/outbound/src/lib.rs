@@ -1,15 +1,17 @@
 //! The ports that reach other people's servers: owner directory, Slack, SMTP.
 //!
-//! Every call is bounded in time and in size, none is repeated here (when to try again is the
-//! stages' decision), and no error text holds a secret.
+//! Every call is bounded in time and in size, none of a port is repeated here (when to try again is the
+//! stages' decision), and no error text holds a secret. Beside the ports there is Close's own API.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod client;
+mod close;
 mod owners;
 mod slack;
 mod smtp;
 
+pub use close::{CloseApi, CloseSecret, Subscription};
 pub use owners::{HttpOwners, OwnersBase};
 pub use slack::{SecretUrl, SlackWebhook};
 pub use smtp::{SmtpMailer, SmtpSettings};

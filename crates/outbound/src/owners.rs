@@ -9,7 +9,10 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use lead::{LeadId, text};
-use pipeline::ports::{OwnerAnswer, OwnerDirectory, OwnerUnreachable};
+use pipeline::{
+    Variables,
+    ports::{OwnerAnswer, OwnerDirectory, OwnerUnreachable},
+};
 use reqwest::{Client, redirect};
 use url::Url;
 
@@ -73,6 +76,21 @@ impl OwnersBase {
         } else {
             format!("https://{bucket}.s3.us-east-1.amazonaws.com")
         })
+    }
+
+    /// The directory that `LOOKUP_BASE_URL` names, or the bucket `LOOKUP_BUCKET`, or [`Self::BUCKET`].
+    ///
+    /// # Errors
+    /// A line for the operator with the variable's name.
+    pub fn of_variables(variables: &Variables<'_>) -> Result<Self, String> {
+        match variables.get("LOOKUP_BASE_URL") {
+            Some(url) => Self::parse(&url).map_err(|error| format!("LOOKUP_BASE_URL: {error}")),
+            None => {
+                let bucket = variables.get("LOOKUP_BUCKET");
+                Self::of_bucket(bucket.as_deref().unwrap_or(Self::BUCKET))
+                    .map_err(|error| format!("LOOKUP_BUCKET: {error}"))
+            }
+        }
     }
 }
 

@@ -130,6 +130,9 @@ codes! {
     MailNotConfigured = "LO228",
         "An alert is due by e-mail, but no mail server is configured.",
         "Set SMTP_URL, EMAIL_FROM and EMAIL_TO and restart, then redrive; or switch the channel off with USE_EMAIL=false.";
+    MailUnconfirmed = "LO229",
+        "An e-mail address has not been confirmed to SNS, or none is subscribed.",
+        "Have the owner of the address confirm the mail that SNS has sent, within two days; subscribe one with `aws sns subscribe --protocol email`.";
 
     StorageFull = "LO401",
         "The disk or the database is full.",
@@ -173,7 +176,7 @@ codes! {
         "Name a profile with --profile or AWS_PROFILE; make one with `aws configure` or `aws configure sso`.";
     CredentialsExpired = "LO416",
         "The AWS credentials have expired or are not valid.",
-        "Sign in again, for example with `aws sso login --profile NAME`, then repeat the command.";
+        "Sign in again (`aws sso login` for single sign-on, new keys otherwise), then repeat the command.";
     StackMissing = "LO417",
         "There is no CloudFormation stack of this name in this account and region.",
         "Check --stack, --region and --profile; list what there is with `aws cloudformation list-stacks`.";
@@ -226,6 +229,27 @@ codes! {
     EditorFailed = "LO513",
         "The editor could not be started, or ended with an error.",
         "Set VISUAL or EDITOR to your editor; nothing was changed.";
+    CloseKeyMissing = "LO521",
+        "There is no API key for Close.",
+        "Make one in Close under Settings, Developer, API Keys; set it as CLOSE_API_KEY, or its file as close_api_key_file.";
+    CloseDenied = "LO522",
+        "Close refuses the API key, or does not let its user do this.",
+        "Check CLOSE_API_KEY; managing webhooks needs a user who may do so in Close.";
+    CloseFailed = "LO523",
+        "Close's API could not be reached, or refused the request.",
+        "Check this machine's network and CLOSE_API_URL, or see https://status.close.com; then run the command again: it is safe to.";
+    CloseThrottled = "LO524",
+        "Close's API asks to slow down.",
+        "Wait a minute and run the command again: it goes on where it stopped.";
+    SubscriptionKeyUnknown = "LO525",
+        "Close does not show a subscription's signature key again, and the pipeline does not have it.",
+        "Put the key in by hand if you kept it; otherwise delete the subscription in Close and run `leadops subscribe` again.";
+    SubscriptionMissing = "LO526",
+        "Close has no webhook subscription for new leads at this address.",
+        "Make it with `leadops subscribe`.";
+    SubscriptionUnwell = "LO527",
+        "Close has paused the webhook subscription, or fails to deliver to it.",
+        "Mend what the error says, then set it active again with `leadops subscribe`.";
 
     Usage = "LO901",
         "The command line is not understood.",

@@ -63,6 +63,15 @@ impl Verified {
     }
 }
 
+impl Key {
+    fn sign(&self, timestamp: &str, body: &[u8]) -> String {
+        let mut context = hmac::Context::with_key(&self.hmac);
+        context.update(timestamp.as_bytes());
+        context.update(body);
+        hex::encode(context.sign())
+    }
+}
+
 impl Keys {
     /// Reads keys separated by commas, each 64 hex digits, `subscription=` before those that are good
     /// for one subscription only. Two for one subscription serve its rotation.
@@ -92,6 +101,27 @@ impl Keys {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Whether this key is among them, as the subscription's own or as one that is good for any.
+    pub fn has(&self, subscription: &str, key: &str) -> bool {
+        let Ok(wanted) = Self::parse(key) else { return false };
+        let (timestamp, body) = ("0", b"");
+        let wanted = wanted.sign(timestamp, body);
+        self.0.iter().any(|key| {
+            let of = key.subscription.as_deref();
+            of.is_none_or(|of| of == subscription) && Some(key.sign(timestamp, body)) == wanted
+        })
+    }
+
+    /// Whether one of them is this subscription's own.
+    pub fn has_own(&self, subscription: &str) -> bool {
+        self.0.iter().any(|key| key.subscription.as_deref() == Some(subscription))
+    }
+
+    /// Whether one of them is good for any subscription.
+    pub fn has_general(&self) -> bool {
+        self.0.iter().any(|key| key.subscription.is_none())
     }
 
     /// Checks a signature over the raw bytes, in constant time, against every key.
@@ -134,11 +164,60 @@ impl Keys {
 
     /// Signs a body as Close does, with the first key: the hash for `close-sig-hash`.
     pub fn sign(&self, timestamp: &str, body: &[u8]) -> Option<String> {
-        let mut context = hmac::Context::with_key(&self.0.first()?.hmac);
-        context.update(timestamp.as_bytes());
-        context.update(body);
-        Some(hex::encode(context.sign()))
+        self.0.first().map(|key| key.sign(timestamp, body))
     }
+
+    /// The same with the first key that is good for a subscription; `None` where there is none.
+    pub fn sign_for(&self, subscription: Option<&str>, timestamp: &str, body: &[u8]) -> Option<String> {
+        let is_good = |key: &&Key| key.subscription.is_none() || key.subscription.as_deref() == subscription;
+        self.0.iter().find(is_good).map(|key| key.sign(timestamp, body))
+    }
+
+    /// Whether each key verifies what it signs itself.
+    pub fn prove_themselves(&self) -> bool {
+        let (timestamp, body) = ("1789398131", b"{}");
+        let now = lead::from_millis(1_789_398_131_000);
+        self.0.iter().all(|key| {
+            let hash = key.sign(timestamp, body);
+            let presented = Presented { hash: Some(&hash), timestamp: Some(timestamp) };
+            self.verify(presented, body, now, Duration::from_secs(1)).is_ok()
+        })
+    }
+}
+
+/// A list of keys with one more, that of a subscription, in front of the others; `None` where the list
+/// holds it already.
+///
+/// Of the subscription's earlier keys the latest stays, for the time of a rotation; keys of others and
+/// those that are good for any stay as they are.
+///
+/// # Errors
+/// [`BadKey`] where the list, or the list with the key, is not one that [`Keys::parse`] reads.
+pub fn with_key(list: &str, subscription: &str, key: &str) -> Result<Option<String>, BadKey> {
+    Keys::parse(list)?;
+    let parts = || list.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let scope = |part: &str| {
+        part.rsplit_once('=').map(|(scope, digits)| (scope.trim().to_owned(), digits.trim().to_owned()))
+    };
+    let is_it = |part: &str| match scope(part) {
+        Some((of, digits)) => of == subscription && digits.eq_ignore_ascii_case(key),
+        None => part.eq_ignore_ascii_case(key),
+    };
+    if parts().any(is_it) {
+        return Ok(None);
+    }
+    let mut merged = vec![format!("{subscription}={key}")];
+    let mut earlier = 0;
+    for part in parts() {
+        let own = scope(part).is_some_and(|(of, _)| of == subscription);
+        earlier += usize::from(own);
+        if !own || earlier == 1 {
+            merged.push(part.to_owned());
+        }
+    }
+    let merged = merged.join(",");
+    Keys::parse(&merged)?;
+    Ok(Some(merged))
 }
 
 #[cfg(test)]
@@ -247,6 +326,32 @@ mod tests {
             let refused = keys.verify(Presented { hash, timestamp }, b"{}", now(), YEAR);
             assert_eq!(refused, Err(Code::SignatureMissing), "{hash:?} {timestamp:?}");
         }
+    }
+
+    #[test]
+    fn a_key_is_added_once_and_takes_no_other_away() {
+        let [a, b, c, d] = ['a', 'b', 'c', 'd'].map(|digit| digit.to_string().repeat(64));
+        let list = format!("{a}, whsub_1={b}");
+        assert_eq!(with_key(&list, "whsub_2", &c).unwrap().unwrap(), format!("whsub_2={c},{a},whsub_1={b}"));
+        for (subscription, known) in [("whsub_1", &b), ("whsub_2", &a), ("whsub_1", &b.to_uppercase())] {
+            assert_eq!(with_key(&list, subscription, known).unwrap(), None, "{subscription}");
+        }
+        let rotated = with_key(&list, "whsub_1", &c).unwrap().unwrap();
+        assert_eq!(rotated, format!("whsub_1={c},{a},whsub_1={b}"));
+        let again = with_key(&rotated, "whsub_1", &d).unwrap().unwrap();
+        assert_eq!(again, format!("whsub_1={d},whsub_1={c},{a}"));
+        assert_eq!(with_key("", "whsub_1", &a).unwrap(), Some(format!("whsub_1={a}")));
+        assert!(with_key("junk", "whsub_1", &a).is_err() && with_key("", "whsub_1", "junk").is_err());
+    }
+
+    #[test]
+    fn a_key_is_found_for_its_subscription_and_proves_itself() {
+        let [a, b] = ['a', 'b'].map(|digit| digit.to_string().repeat(64));
+        let keys = Keys::parse(&format!("whsub_1={a},whsub_2={b}")).unwrap();
+        let signed = |subscription| keys.sign_for(subscription, "1", b"x");
+        assert_eq!(signed(Some("whsub_2")), Keys::parse(&b).unwrap().sign("1", b"x"));
+        assert_eq!((signed(Some("whsub_3")), signed(None)), (None, None));
+        assert!(keys.prove_themselves());
     }
 
     #[test]

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use aws_config::{AppName, ConfigLoader, Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, ProvideCredentials};
-use pipeline::{Code, Fault, ports::Clock};
+use pipeline::{
+    Code, Fault,
+    ports::{Clock, Random},
+};
 
-use super::Stack;
+use super::{S3History, Stack, View};
 use crate::{
-    Clients, CloudWatchLogs, Queues, Secrets,
+    Clients, CloudWatchLogs, Queues, S3Names, S3Store, Secrets, Uncounted,
     clients::{behavior, http_client, retries, timeouts},
     fault::{chain, credentials_fault, fault},
 };
@@ -134,6 +137,21 @@ impl Session {
     /// [`Code::StackMissing`], [`Code::StackUnusable`], or the fault of AWS.
     pub async fn stack(&self, name: &str) -> Result<Stack, Fault> {
         Stack::describe(&self.cloudformation, name, &self.region).await
+    }
+
+    /// A stack's bucket and its journal, under an operator's eyes.
+    pub fn view(&self, stack: &Stack, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> View {
+        let names = S3Names {
+            bucket: stack.bucket.clone(),
+            source_prefix: stack.settings.source_prefix.clone(),
+            target_prefix: stack.settings.target_prefix.clone(),
+        };
+        let delay = stack.settings.delay;
+        let store =
+            S3Store::new(&self.clients, names, delay, Arc::clone(&clock), random, Arc::new(Uncounted));
+        let (metrics, project) = (self.cloudwatch.clone(), stack.project.clone());
+        let history = S3History::new(store.clone(), metrics, project, Arc::clone(&clock));
+        View::new(store, history, clock)
     }
 
     /// A stack's queues.

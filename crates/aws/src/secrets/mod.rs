@@ -1,5 +1,7 @@
 //! Secrets, read again when they rotate.
 
+#[cfg(feature = "operator")]
+mod keep;
 mod signature;
 mod text;
 

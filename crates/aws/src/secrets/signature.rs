@@ -33,7 +33,7 @@ fn parse(list: &str) -> Result<Keys, Fault> {
 }
 
 /// The keys as [`Keys::parse`] reads them.
-fn list(secret: &str) -> Result<String, Fault> {
+pub(super) fn list(secret: &str) -> Result<String, Fault> {
     let secret = secret.trim();
     if !secret.starts_with('{') {
         return Ok(secret.to_owned());

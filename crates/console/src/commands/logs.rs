@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use lead::Timestamp;
 use ops::Ops;
-use pipeline::ports::{LogLine, LogQuery};
+use pipeline::{
+    Code,
+    ports::{LogLine, LogQuery},
+};
 
 use crate::{cli::LogsArgs, output};
 
@@ -14,14 +17,11 @@ const LINES: usize = 1_000;
 const ALL: usize = 10_000_000;
 /// How many lines to begin a `--follow` with.
 const FIRST: usize = 20;
-/// How often to look for more.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// `leadops logs`.
+/// `leadops logs`, with `--follow` looking for more so often.
 ///
 /// # Errors
 /// The fault of the pipeline, or of stdout.
-pub async fn run(ops: &Ops, args: &LogsArgs, as_json: bool) -> anyhow::Result<()> {
+pub async fn run(ops: &Ops, args: &LogsArgs, look_every: Duration, as_json: bool) -> anyhow::Result<()> {
     let mut query = LogQuery {
         function: args.function.map(Into::into),
         lead: args.lead.clone(),
@@ -51,9 +51,21 @@ pub async fn run(ops: &Ops, args: &LogsArgs, as_json: bool) -> anyhow::Result<()
     // Behind the newest line there is; without any, behind the beginning.
     query.after = Some(lines.last().map_or_else(String::new, |line| line.cursor.clone()));
     query.limit = LINES;
+    let mut failing = false;
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let lines = ops.logs(&query).await?;
+        tokio::time::sleep(look_every).await;
+        let lines = match ops.logs(&query).await {
+            Ok(lines) => lines,
+            // Of the network, as a rule: the lines are there when it is back.
+            Err(fault) if matches!(fault.code, Code::AwsUnreachable | Code::AwsThrottled) => {
+                if !std::mem::replace(&mut failing, true) {
+                    eprintln!("leadops: {} Trying on.", fault.line());
+                }
+                continue;
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        failing = false;
         print(&lines, as_json)?;
         if let Some(last) = lines.last() {
             query.after = Some(last.cursor.clone());

@@ -8,3 +8,4 @@ pub mod logs;
 pub mod see;
 pub mod send;
 pub mod setup;
+pub mod subscribe;

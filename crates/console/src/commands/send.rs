@@ -1,16 +1,18 @@
 //! `send`: posts files as signed Close webhooks.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use lead::Timestamp;
 use pipeline::{Code, Fault, signature::Keys};
 use serde::Serialize;
 use serde_json::Value;
+use system::SystemClock;
+use url::Url;
 
 use super::act::{counted, listed};
 use crate::{
     cli::SendArgs,
-    config::{Config, Place},
+    config::{Config, Location, Place},
     output::{self, number, text, wide},
     wiring::{self, Running},
 };
@@ -34,22 +36,22 @@ struct Sent {
 /// # Errors
 /// [`Code::WebhookUnreachable`] or [`Code::WebhookRefused`] for the first file that was not taken.
 pub async fn run(config: &Config, place: &Place, args: &SendArgs, as_json: bool) -> anyhow::Result<()> {
-    let keys = Keys::parse(config.get("CLOSE_SIGNATURE_KEY").unwrap_or_default())
-        .map_err(|e| Fault::new(Code::SignatureKeyBad, format!("CLOSE_SIGNATURE_KEY: {e}")))?;
+    let Webhook { url, keys, of } = webhook(config, place, args.to.as_deref()).await?;
     if keys.is_empty() {
-        eprintln!("note: CLOSE_SIGNATURE_KEY is not set, so the events go unsigned");
+        eprintln!("note: {of} holds no key, so the events go unsigned");
     }
-    let webhook = match &args.to {
-        Some(url) => url.clone(),
-        None => running(place).await?,
-    };
+    let webhook = url;
     if args.dry_run {
         let what =
             format!("post {} to {webhook}: {}", counted(args.files.len(), "file"), listed(&names(args)));
         eprintln!("would {what}");
         return Ok(());
     }
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build()?;
+    let target: Url = webhook.parse().map_err(|error| {
+        let shown = lead::text::shorten(&webhook, 200);
+        Fault::new(Code::WebhookUnreachable, format!("{shown:?} is no URL: {error}"))
+    })?;
+    let client = outbound::client::builder(&target).timeout(Duration::from_secs(10)).build()?;
     let mut rows = Vec::new();
     for file in &args.files {
         rows.push(send(&client, &webhook, &keys, file).await?);
@@ -87,17 +89,56 @@ fn names(args: &SendArgs) -> Vec<String> {
     args.files.iter().map(|file| file.display().to_string()).collect()
 }
 
-async fn running(place: &Place) -> Result<String, Fault> {
-    let store = wiring::open(&place.data).await?;
+/// Where to post, and what to sign with.
+struct Webhook {
+    url: String,
+    keys: Arc<Keys>,
+    /// Where the keys are from.
+    of: String,
+}
+
+/// The webhook of a pipeline, or the one at `to` with that pipeline's keys.
+async fn webhook(config: &Config, place: &Place, to: Option<&str>) -> Result<Webhook, Fault> {
+    match &place.at {
+        Location::Folder(folder) => {
+            let keys = Keys::parse(config.get("CLOSE_SIGNATURE_KEY").unwrap_or_default())
+                .map_err(|e| Fault::new(Code::SignatureKeyBad, format!("CLOSE_SIGNATURE_KEY: {e}")))?;
+            let url = match to {
+                Some(url) => url.to_owned(),
+                None => running(folder).await?,
+            };
+            Ok(Webhook { url, keys: Arc::new(keys), of: "CLOSE_SIGNATURE_KEY".to_owned() })
+        }
+        Location::Stack(stack) => {
+            let aws = wiring::on_aws(stack).await?;
+            let secret = &aws.stack.signature_secret;
+            let keys = aws.session.secrets(Arc::new(SystemClock)).signature_keys(secret).await?;
+            let url = to.map_or_else(|| aws.stack.webhook_url.clone(), str::to_owned);
+            Ok(Webhook { url, keys, of: format!("the secret {secret}") })
+        }
+    }
+}
+
+async fn running(folder: &Path) -> Result<String, Fault> {
+    let store = wiring::open(folder).await?;
     let running = Running::read(&store).await?;
     running.map(|running| running.webhook).ok_or_else(|| {
-        Fault::new(
-            Code::WebhookUnreachable,
-            format!(
-                "no `leadops up` has run in {}, so the webhook's address is unknown",
-                place.data.display()
-            ),
-        )
+        let folder = folder.display();
+        let what = format!("no `leadops up` has run in {folder}, so the webhook's address is unknown");
+        Fault::new(Code::WebhookUnreachable, what)
+    })
+}
+
+/// The signature of a body, by the key of its subscription where there is one.
+fn sign(keys: &Keys, name: &str, timestamp: &str, body: &[u8]) -> Option<String> {
+    let event: Value = serde_json::from_slice(body).unwrap_or_default();
+    let subscription = event.get("subscription_id").and_then(Value::as_str);
+    keys.sign_for(subscription, timestamp, body).or_else(|| {
+        if !keys.is_empty() {
+            let of = subscription.map_or_else(|| "none".to_owned(), |of| lead::text::shorten(of, 60));
+            eprintln!("note: {name} is of the subscription {of}, which the keys are not good for: it will be refused");
+        }
+        keys.sign(timestamp, body)
     })
 }
 
@@ -106,7 +147,7 @@ async fn send(client: &reqwest::Client, webhook: &str, keys: &Keys, file: &Path)
     let body = fs::read(file).map_err(|e| Fault::new(Code::FileUnusable, format!("{name}: {e}")))?;
     let mut request = client.post(webhook).header("content-type", "application/json");
     let timestamp = Timestamp::now().as_second().to_string();
-    if let Some(hash) = keys.sign(&timestamp, &body) {
+    if let Some(hash) = sign(keys, &name, &timestamp, &body) {
         request = request.header("close-sig-hash", hash).header("close-sig-timestamp", timestamp);
     }
     let answer = match request.body(body).send().await {

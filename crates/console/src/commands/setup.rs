@@ -1,13 +1,14 @@
 //! `keys`, `config`, `completions`, `man`.
 
+use aws::operator::Stack;
 use clap::CommandFactory;
 use serde_json::json;
 
 use crate::{
     cli::Cli,
-    config::{Config, Place},
+    config::{Config, Location, Place, SETTINGS, Shown},
     output::{self, text, wide},
-    tui,
+    tui, wiring,
 };
 
 /// `leadops keys`.
@@ -24,17 +25,27 @@ pub fn keys(as_json: bool) -> anyhow::Result<()> {
     output::table(&[text("keys"), text("action"), wide("what it does")], &rows, "")
 }
 
-/// `leadops config`.
+/// `leadops config`. For a stack, what its parameters say goes before everything else: the functions know
+/// of nothing else.
 ///
 /// # Errors
-/// That of stdout.
-pub fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Result<()> {
-    let shown = config.shown();
+/// That of stdout, or why the stack cannot be found.
+pub async fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Result<()> {
+    let mut shown = config.shown();
+    let mut data = None;
+    match &place.at {
+        Location::Folder(folder) => data = Some(folder),
+        Location::Stack(stack) => {
+            let aws = wiring::on_aws(stack).await?;
+            shown = of_stack(shown, &aws.stack);
+        }
+    }
     let file = config.file.as_ref().map(|file| file.display().to_string());
     if as_json {
         return output::json(&json!({
             "config_file": file,
-            "data": place.data,
+            "data": data,
+            "place": place.at.to_string(),
             "settings": shown,
             "environments": config.environments,
         }));
@@ -45,14 +56,16 @@ pub fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Result<(
         file.unwrap_or_else(|| "none".to_owned()),
         if exists { "" } else { " (absent)" }
     ))?;
-    output::line(&format!("data folder  {}", place.data.display()))?;
+    let kind = if data.is_some() { "data folder" } else { "on AWS" };
+    output::line(&format!("{kind:<11}  {}", place.at))?;
     for (name, environment) in &config.environments {
-        let folder = environment
-            .data
-            .as_ref()
-            .map_or_else(|| "the default folder".to_owned(), |data| data.display().to_string());
+        let place = match (&environment.stack, &environment.data) {
+            (Some(stack), _) => stack.to_string(),
+            (None, Some(data)) => data.display().to_string(),
+            (None, None) => "the default folder".to_owned(),
+        };
         let note = if environment.read_only { ", read-only" } else { "" };
-        output::line(&format!("--env {name}  {folder}{note}"))?;
+        output::line(&format!("--env {name}  {place}{note}"))?;
     }
     output::line("")?;
     let rows: Vec<Vec<String>> = shown
@@ -62,6 +75,45 @@ pub fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Result<(
         })
         .collect();
     output::table(&[text("setting"), wide("value"), wide("from"), wide("what it is")], &rows, "")
+}
+
+/// The settings that a stack's functions and this command go by.
+fn of_stack(shown: Vec<Shown>, stack: &Stack) -> Vec<Shown> {
+    /// What only an embedded pipeline has.
+    const EMBEDDED: [&str; 9] = [
+        "LEADOPS_DATA",
+        "LEADOPS_LISTEN",
+        "LEADOPS_ALLOW_UNSIGNED",
+        "SLACK_BURST",
+        "SMTP_URL",
+        "EMAIL_FROM",
+        "EMAIL_TO",
+        "KEEP_LOGS_DAYS",
+        "KEEP_JOURNAL_DAYS",
+    ];
+    /// What this command itself goes by.
+    const OWN: [&str; 2] = ["CLOSE_API_KEY", "CLOSE_API_URL"];
+    let variables = stack.variables();
+    let wanted = shown.into_iter().filter(|shown| !EMBEDDED.contains(&shown.name));
+    wanted
+        .map(|shown| {
+            let (value, source) = match shown.name {
+                own if OWN.contains(&own) => return shown,
+                "CLOSE_SIGNATURE_KEY" => (None, format!("secret {}", stack.signature_secret)),
+                "SLACK_WEBHOOK_URL" => (None, format!("secret {}", stack.slack_secret)),
+                name => match variables.get(name) {
+                    Some(value) => (Some(value), format!("stack {}", stack.name)),
+                    None => (default_of(name), "default".to_owned()),
+                },
+            };
+            Shown { value, source, ..shown }
+        })
+        .collect()
+}
+
+fn default_of(name: &str) -> Option<String> {
+    let setting = SETTINGS.iter().find(|setting| setting.name == name);
+    setting.and_then(|setting| setting.default).map(str::to_owned)
 }
 
 /// `leadops completions SHELL`.

@@ -51,7 +51,7 @@ impl UpConfig {
         Ok(Self {
             listen,
             trust: trust(config, &variables, listen)?,
-            owners: owners(config)?,
+            owners: OwnersBase::of_variables(&variables).map_err(bad)?,
             slack: match config.get("SLACK_WEBHOOK_URL") {
                 Some(url) => Some(SecretUrl::parse(url).map_err(|e| bad(format!("SLACK_WEBHOOK_URL: {e}")))?),
                 None => None,
@@ -77,16 +77,6 @@ fn trust(config: &Config, variables: &Variables<'_>, listen: SocketAddr) -> Resu
             format!("LEADOPS_ALLOW_UNSIGNED is set, but {listen} is not loopback"),
         )),
         (true, false) => Err(Fault::new(Code::SignatureKeyMissing, "CLOSE_SIGNATURE_KEY is not set")),
-    }
-}
-
-fn owners(config: &Config) -> Result<OwnersBase, Fault> {
-    match config.get("LOOKUP_BASE_URL") {
-        Some(url) => OwnersBase::parse(url).map_err(|e| bad(format!("LOOKUP_BASE_URL: {e}"))),
-        None => {
-            let bucket = config.get("LOOKUP_BUCKET").unwrap_or_default();
-            OwnersBase::of_bucket(bucket).map_err(|e| bad(format!("LOOKUP_BUCKET: {e}")))
-        }
     }
 }
 

@@ -70,11 +70,11 @@ pub(super) async fn topic(session: &Session, stack: &Stack) -> Finding {
     match (used, confirmed, pending) {
         (true, 0, _) => {
             let what = format!("{detail}: alerts by e-mail reach nobody; confirm the mail that SNS has sent");
-            Finding::bad(name, Fault::new(Code::MailNotConfigured, what))
+            Finding::bad(name, Fault::new(Code::MailUnconfirmed, what))
         }
         (_, _, 1..) => {
             let what = format!("{detail}: confirm the mail that SNS has sent, within two days");
-            Finding::doubtful(name, Fault::new(Code::MailNotConfigured, what))
+            Finding::doubtful(name, Fault::new(Code::MailUnconfirmed, what))
         }
         (false, 0, _) => Finding::good(name, "switched off, and alarms reach nobody by e-mail"),
         _ => Finding::good(name, detail),

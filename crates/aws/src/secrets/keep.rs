@@ -1,0 +1,45 @@
+//! Keeping a key that Close has made.
+
+use pipeline::{
+    Code, Fault,
+    signature::{Keys, with_key},
+};
+
+use super::{Secrets, signature::list};
+use crate::fault::fault;
+
+impl Secrets {
+    /// The signature keys in the present value of a secret, asked for anew. None where it has no value yet
+    /// or one that holds no key, as before the first subscription.
+    ///
+    /// # Errors
+    /// [`Code::ResourceMissing`] where there is no such secret, or the fault of AWS.
+    pub async fn present_keys(&self, name: &str) -> Result<Keys, Fault> {
+        let list = self.present_list(name).await?;
+        Keys::parse(&list).map_err(|error| Fault::new(Code::SignatureKeyBad, error.to_string()))
+    }
+
+    /// Adds a subscription's key to those in a secret, see [`with_key`]. Whether it was not there yet. A
+    /// value that holds no key gives way, and stays as the secret's previous version.
+    ///
+    /// # Errors
+    /// [`Code::SignatureKeyBad`] for a key that is none, [`Code::ResourceMissing`] where there is no such
+    /// secret, or the fault of AWS.
+    pub async fn keep_key(&self, name: &str, subscription: &str, key: &str) -> Result<bool, Fault> {
+        let list = self.present_list(name).await?;
+        let merged = with_key(&list, subscription, key)
+            .map_err(|error| Fault::new(Code::SignatureKeyBad, error.to_string()))?;
+        let Some(merged) = merged else { return Ok(false) };
+        let put = self.client.put_secret_value().secret_id(name).secret_string(merged).send().await;
+        put.map_err(|error| fault(&format!("putting a key into the secret {name}"), &error))?;
+        self.known.lock().await.remove(name);
+        Ok(true)
+    }
+
+    /// The present keys as a list, empty where there is none.
+    async fn present_list(&self, name: &str) -> Result<String, Fault> {
+        let text = self.version(name, "AWSCURRENT").await?;
+        let keys = text.and_then(|text| list(text.expose()).ok());
+        Ok(keys.filter(|list| Keys::parse(list).is_ok()).unwrap_or_default())
+    }
+}

@@ -1,0 +1,141 @@
+//! What has to be right about an embedded pipeline.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use embedded::Store;
+use ops::{Access, Ops};
+use pipeline::{Code, Fault, Settings, ingest::Trust};
+
+use super::{Check, close, owners};
+use crate::{
+    config::{Config, UpConfig},
+    wiring,
+};
+
+/// All checks.
+pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
+    let mut checks = vec![data_folder(folder).await];
+    checks.extend(listener(folder).await);
+    match UpConfig::read(config) {
+        Err(fault) => checks.push(Check::bad("settings", "failed", &fault)),
+        Ok(up) => {
+            checks.push(Check::ok("settings", "all values are valid"));
+            checks.push(signature(&up.trust));
+            checks.push(owners(&up.owners).await);
+            checks.push(slack(&up));
+            checks.extend(mail(&up).await);
+        }
+    }
+    checks.extend(close::check(config, None).await);
+    checks
+}
+
+async fn data_folder(folder: &Path) -> Check {
+    let name = "data folder";
+    let status = async {
+        let store = wiring::open(folder).await?;
+        status_line(&wiring::view(&store, settings(&store).await?, Access::ReadOnly)).await
+    };
+    match status.await {
+        Ok(status) => Check::ok(name, format!("{}: {status}", folder.display())),
+        // Before the first `leadops up` there is nothing to be wrong.
+        Err(fault) if fault.code == Code::NoPipeline => Check::bad(name, "warning", &fault),
+        Err(fault) => Check::bad(name, "failed", &fault),
+    }
+}
+
+async fn settings(store: &Store) -> Result<Arc<Settings>, Fault> {
+    let running = wiring::Running::read(store).await?;
+    Ok(Arc::new(running.map(|running| running.settings).unwrap_or_default()))
+}
+
+async fn status_line(ops: &Ops) -> Result<String, Fault> {
+    let status = ops.status().await?;
+    let dead = status.queues.delay.dead + status.queues.notification.dead;
+    Ok(format!("{} pending, {} overdue, {dead} dead", status.pending, status.overdue))
+}
+
+/// Whether the pipeline's webhook answers, where one has been started.
+async fn listener(folder: &Path) -> Option<Check> {
+    let name = "webhook";
+    let store = wiring::open(folder).await.ok()?;
+    let running = wiring::Running::read(&store).await.ok()??;
+    let health = running.webhook.replace("/crm/webhook", "/healthz");
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(3)).no_proxy().build().ok()?;
+    Some(match client.get(health).send().await {
+        Ok(answer) if answer.status().is_success() => Check::ok(name, format!("{} answers", running.webhook)),
+        Ok(answer) => {
+            let what = format!("{} answers {}", running.webhook, answer.status());
+            Check::bad(name, "failed", &Fault::new(Code::WebhookUnreachable, what))
+        }
+        Err(_) => {
+            let what = format!("{} does not answer: `leadops up` is not running", running.webhook);
+            Check::bad(name, "warning", &Fault::new(Code::WebhookUnreachable, what))
+        }
+    })
+}
+
+/// Signs a text and checks it, so that a key that is taken as text instead of hex would show.
+fn signature(trust: &Trust) -> Check {
+    let name = "signature";
+    match trust {
+        Trust::Anyone => {
+            let fault = Fault::new(
+                Code::SignatureKeyMissing,
+                "unsigned webhooks are taken from everybody on this machine",
+            );
+            Check::bad(name, "warning", &fault)
+        }
+        Trust::Signed(keys) if keys.prove_themselves() => {
+            Check::ok(name, format!("{keys:?}, the self-test holds"))
+        }
+        Trust::Signed(_) => Check::bad(
+            name,
+            "failed",
+            &Fault::new(Code::SignatureWrong, "the self-test of the signature fails"),
+        ),
+    }
+}
+
+/// A webhook can only be tried by posting, so this looks at the configuration alone.
+fn slack(up: &UpConfig) -> Check {
+    let name = "slack";
+    let wanted = up.settings.channels.contains(&pipeline::Channel::Slack);
+    match (&up.slack, wanted) {
+        (Some(url), true) => {
+            Check::ok(name, format!("{url} is configured; a webhook can only be tried by posting"))
+        }
+        (_, false) => Check::ok(name, "switched off"),
+        (None, true) => {
+            Check::bad(name, "failed", &Fault::new(Code::SlackNotConfigured, "SLACK_WEBHOOK_URL is not set"))
+        }
+    }
+}
+
+async fn mail(up: &UpConfig) -> Option<Check> {
+    let name = "e-mail";
+    if !up.settings.channels.contains(&pipeline::Channel::Email) {
+        return Some(Check::ok(name, "switched off"));
+    }
+    let Some(mail) = &up.mail else {
+        return Some(Check::bad(name, "failed", &Fault::new(Code::MailNotConfigured, "SMTP_URL is not set")));
+    };
+    let server = mail.server();
+    let connected =
+        tokio::time::timeout(Duration::from_secs(5), tokio::net::TcpStream::connect(&server)).await;
+    Some(match connected {
+        Ok(Ok(stream)) => {
+            let peer =
+                stream.peer_addr().ok().map_or_else(String::new, |peer: SocketAddr| format!(" ({peer})"));
+            Check::ok(name, format!("{server}{peer} can be reached"))
+        }
+        Ok(Err(error)) => {
+            Check::bad(name, "failed", &Fault::new(Code::MailUnavailable, format!("{server}: {error}")))
+        }
+        Err(_) => Check::bad(
+            name,
+            "failed",
+            &Fault::new(Code::MailUnavailable, format!("{server} does not answer")),
+        ),
+    })
+}

@@ -1,0 +1,90 @@
+//! What has to be right about a pipeline on AWS.
+
+use std::{sync::Arc, time::Duration};
+
+use aws::operator::checks::{self, Finding, Grade};
+use futures_util::future::join4;
+use outbound::{OwnersBase, SecretUrl};
+use pipeline::{Code, Fault};
+use system::SystemClock;
+use url::Url;
+
+use super::{Check, close, owners};
+use crate::{
+    config::{Config, StackPlace},
+    wiring,
+};
+
+/// All checks; where the stack cannot be found, that alone.
+pub(super) async fn checks(config: &Config, place: &StackPlace) -> Vec<Check> {
+    let aws = match wiring::on_aws(place).await {
+        Ok(aws) => aws,
+        Err(fault) => return vec![Check::bad("stack", "failed", &fault)],
+    };
+    let (session, stack) = (&aws.session, &aws.stack);
+    let slack = |secret: &str| {
+        SecretUrl::parse(secret)
+            .map(|url| format!("{url} is configured; a webhook can only be tried by posting"))
+    };
+    let directory = async {
+        match OwnersBase::of_variables(&stack.variables()) {
+            Ok(base) => owners(&base).await,
+            Err(what) => Check::bad("owner directory", "failed", &Fault::new(Code::StackUnusable, what)),
+        }
+    };
+    let url = Url::parse(&stack.webhook_url).ok();
+    let (found, webhook, directory, close) = join4(
+        checks::all(session, stack, Arc::new(SystemClock), slack),
+        webhook(&stack.webhook_url),
+        directory,
+        close::check(config, url.as_ref()),
+    )
+    .await;
+    let mut checks: Vec<Check> = found.into_iter().map(Check::from).collect();
+    checks.extend([webhook, directory]);
+    checks.extend(close);
+    checks
+}
+
+impl From<Finding> for Check {
+    fn from(finding: Finding) -> Self {
+        let fault = finding.code.map(|code| Fault::new(code, finding.detail.clone()));
+        match (finding.grade, fault) {
+            (Grade::Doubtful, Some(fault)) => Self::bad(finding.check, "warning", &fault),
+            (Grade::Bad, Some(fault)) => Self::bad(finding.check, "failed", &fault),
+            _ => Self::ok(finding.check, finding.detail),
+        }
+    }
+}
+
+/// Posts what nobody has signed: a healthy webhook refuses it, through API Gateway and its function.
+async fn webhook(url: &str) -> Check {
+    let name = "webhook";
+    let failed = |code, what: String| Check::bad(name, "failed", &Fault::new(code, what));
+    let Ok(parsed) = Url::parse(url) else {
+        return failed(Code::StackUnusable, format!("the output WebhookUrl is no URL: {url}"));
+    };
+    let client = outbound::client::builder(&parsed).timeout(Duration::from_secs(15)).build();
+    let client = match client {
+        Ok(client) => client,
+        Err(error) => return failed(Code::WebhookUnreachable, outbound::client::error_text(error)),
+    };
+    match client.post(parsed).header("content-type", "application/json").body("{}").send().await {
+        Ok(answer) if answer.status() == reqwest::StatusCode::UNAUTHORIZED => {
+            Check::ok(name, format!("{url} answers, and refuses what is not signed"))
+        }
+        Ok(answer) if answer.status().is_success() => {
+            failed(Code::SignatureKeyMissing, format!("{url} takes what nobody has signed"))
+        }
+        Ok(answer) => {
+            let status = answer.status().as_u16();
+            failed(
+                Code::WebhookRefused,
+                format!("{url} answers {status} instead of 401 to an unsigned event"),
+            )
+        }
+        Err(error) => {
+            failed(Code::WebhookUnreachable, format!("{url}: {}", outbound::client::error_text(error)))
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Opening the pipeline of a place, in a folder or on AWS.
+
+use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+
+use aws::operator::{Identity, Session, Stack};
+use futures_util::future::join;
+use lead::text;
+use ops::{Access, Ops};
+use pipeline::{Fault, Recorder, alerting::Alerting, ports::Clock, receipt::Receipts};
+use ratatui::style::Color;
+use system::{SystemClock, SystemRandom};
+
+use super::{Running, open, view, who};
+use crate::config::{Location, Place, StackPlace};
+
+/// An open pipeline.
+pub struct Opened {
+    /// What can be seen and done.
+    pub ops: Ops,
+    /// What it is.
+    pub facts: Facts,
+}
+
+/// What a pipeline is, for a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Its name: the environment's, the stack's, or `embedded`.
+    pub name: String,
+    /// Where it is.
+    pub site: Site,
+    /// Whether actions are refused.
+    pub read_only: bool,
+    /// The colour of its name, if it has one.
+    pub color: Option<Color>,
+}
+
+/// Where a pipeline is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Site {
+    /// In this folder.
+    Folder(PathBuf),
+    /// On AWS.
+    Aws(AwsSite),
+}
+
+/// Where on AWS a pipeline is, and who looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsSite {
+    /// The account's number.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// The stack's name.
+    pub stack: String,
+    /// The ARN of the user or the assumed role; `None` where STS could not be asked.
+    pub identity: Option<String>,
+}
+
+impl Site {
+    /// How often to look for new log lines: CloudWatch takes seconds to have them, and counts requests.
+    pub fn look_every(&self) -> Duration {
+        match self {
+            Self::Folder(_) => Duration::from_millis(500),
+            Self::Aws(_) => Duration::from_secs(3),
+        }
+    }
+}
+
+impl Facts {
+    fn of(place: &Place, access: Access, site: Site) -> Self {
+        let color = place.color.as_deref().and_then(|color| Color::from_str(color).ok());
+        Self { name: place.name.clone(), site, read_only: access == Access::ReadOnly, color }
+    }
+
+    /// Where it is, on one line: the folder, or `123456789012 eu-central-1 stack leads as role/ops/ada`.
+    pub fn place(&self) -> String {
+        match &self.site {
+            Site::Folder(folder) => folder.display().to_string(),
+            Site::Aws(AwsSite { account, region, stack, identity }) => {
+                // The name is in front of it as a rule.
+                let stack = if *stack == self.name { String::new() } else { format!(" stack {stack}") };
+                let who = identity.as_deref().map_or_else(String::new, |arn| format!(" as {}", person(arn)));
+                format!("{account} {region}{stack}{who}")
+            }
+        }
+    }
+}
+
+/// Opens the pipeline of a place; `access` is narrowed to looking where the place is read-only.
+///
+/// On AWS this asks CloudFormation and STS at once, each bounded by the timeouts of `aws`.
+///
+/// # Errors
+/// [`Code::NoPipeline`](pipeline::Code::NoPipeline) or why the folder cannot be opened; or as [`on_aws`].
+pub async fn open_place(place: &Place, access: Access) -> Result<Opened, Fault> {
+    let access = if place.read_only { Access::ReadOnly } else { access };
+    match &place.at {
+        Location::Folder(folder) => {
+            let store = open(folder).await?;
+            let settings = Running::read(&store).await?.map(|running| running.settings).unwrap_or_default();
+            let facts = Facts::of(place, access, Site::Folder(folder.clone()));
+            Ok(Opened { ops: view(&store, Arc::new(settings), access), facts })
+        }
+        Location::Stack(stack) => {
+            let aws = on_aws(stack).await?;
+            let facts = Facts::of(place, access, Site::Aws(aws.site()));
+            Ok(Opened { ops: aws.ops(access), facts })
+        }
+    }
+}
+
+/// A stack, and the session it was found with.
+pub struct OnAws {
+    /// The session.
+    pub session: Session,
+    /// The stack.
+    pub stack: Stack,
+    /// Who looks at it, where STS could be asked.
+    pub identity: Option<Identity>,
+}
+
+/// Finds a stack.
+///
+/// # Errors
+/// What is wrong with the credentials, the region, the way to AWS or the stack, with its own
+/// [`Code`](pipeline::Code) each.
+pub async fn on_aws(place: &StackPlace) -> Result<OnAws, Fault> {
+    let StackPlace { profile, region, endpoint_url, .. } = place;
+    let session = Session::load(profile.as_deref(), region.as_deref(), endpoint_url.as_deref()).await?;
+    let (stack, identity) = join(session.stack(&place.stack), session.identity()).await;
+    Ok(OnAws { stack: stack?, identity: identity.ok(), session })
+}
+
+impl OnAws {
+    fn site(&self) -> AwsSite {
+        // `arn:aws:cloudformation:eu-central-1:123456789012:stack/leads/…`
+        let of_stack = || self.stack.id.split(':').nth(4).unwrap_or("unknown account").to_owned();
+        AwsSite {
+            account: self.identity.as_ref().map_or_else(of_stack, |identity| identity.account.clone()),
+            region: self.session.region().to_owned(),
+            stack: self.stack.name.clone(),
+            identity: self.identity.as_ref().map(|identity| identity.arn.clone()),
+        }
+    }
+
+    fn ops(&self, access: Access) -> Ops {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let random = Arc::new(SystemRandom);
+        let (session, stack) = (&self.session, &self.stack);
+        let view = Arc::new(session.view(stack, Arc::clone(&clock), random.clone()));
+        let queues = Arc::new(session.queues(stack, Arc::clone(&clock)));
+        let who = self.identity.as_ref().map_or_else(who, |identity| person(&identity.arn));
+        Ops {
+            settings: Arc::new(stack.settings.clone()),
+            objects: view.clone(),
+            history: view.clone(),
+            inbox: queues.clone(),
+            dead_letters: queues.clone(),
+            logs: Arc::new(session.logs(stack, Arc::clone(&clock))),
+            outbox: queues.clone(),
+            alerting: Alerting {
+                receipts: Receipts { objects: view.clone(), clock: Arc::clone(&clock) },
+                outbox: queues,
+            },
+            recorder: Recorder { clock, random, journal: view },
+            who,
+            access,
+        }
+    }
+}
+
+/// The end of an ARN that says who it is: `assumed-role/Ops/ada`, `user/ada`, `root`.
+fn person(arn: &str) -> String {
+    text::shorten(arn.splitn(6, ':').nth(5).unwrap_or(arn), 80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_on_one_line() {
+        let arn = "arn:aws:sts::123456789012:assumed-role/Ops/ada";
+        let site = AwsSite {
+            account: "123456789012".to_owned(),
+            region: "eu-central-1".to_owned(),
+            stack: "leads".to_owned(),
+            identity: Some(arn.to_owned()),
+        };
+        let mut facts =
+            Facts { name: "prod".to_owned(), site: Site::Aws(site), read_only: false, color: None };
+        assert_eq!(facts.place(), "123456789012 eu-central-1 stack leads as assumed-role/Ops/ada");
+        facts.name = "leads".to_owned();
+        assert_eq!(facts.place(), "123456789012 eu-central-1 as assumed-role/Ops/ada");
+    }
+}
