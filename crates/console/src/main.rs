@@ -72,7 +72,6 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     // These need no pipeline and no configuration.
     match &cli.command {
         Some(Command::Explain { code }) => return see::explain(*code, json),
-        Some(Command::Keys) => return setup::keys(json),
         Some(Command::Completions { shell }) => return setup::completions(*shell),
         Some(Command::Man) => return setup::man(),
         Some(Command::Demo(args)) => {
@@ -85,6 +84,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         _ => {}
     }
     let mut config = Config::load(|name| std::env::var(name).ok())?;
+    if matches!(cli.command, Some(Command::Keys)) {
+        return setup::keys(&config, json);
+    }
     let place = config.place(&cli.place)?;
     let access = Access::unless(read_only || place.read_only);
     if matches!(cli.command, Some(Command::Up(_) | Command::Send(_) | Command::Subscribe(_))) {
@@ -98,21 +100,26 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Subscribe(args)) => return subscribe::run(&config, &place, args, json).await,
         _ => {}
     }
-    let Opened { ops, facts } = wiring::open_place(&place, access).await?;
+    let opened = wiring::open_place(&place, access).await?;
+    let Opened { ops, facts, .. } = &opened;
     match &cli.command {
         None if io::stdout().is_terminal() && !json && !is_dumb() => {
-            let (place, read_only) = (facts.place(), facts.read_only);
-            let banner = tui::Banner { name: facts.name, place, read_only, note: None };
-            tui::run(Arc::new(ops), banner).await
+            let manners = tui::Manners {
+                keymap: config.keymap()?,
+                mouse: config.get("LEADOPS_MOUSE") == Some("true"),
+                ..tui::Manners::default()
+            };
+            let places = wiring::Configured { config, access: Access::unless(read_only), start: place };
+            tui::run(opened.into(), Arc::new(places), manners).await
         }
-        None | Some(Command::Status) => see::status(&ops, json).await,
-        Some(Command::Pending) => see::pending(&ops, json).await,
-        Some(Command::Leads(args)) => see::leads(&ops, args, json).await,
-        Some(Command::Lead { lead }) => see::lead(&ops, lead, json).await,
-        Some(Command::Dead(command)) => dead::run(&ops, command, json).await,
-        Some(Command::Logs(args)) => logs::run(&ops, args, facts.site.look_every(), json).await,
-        Some(Command::Resend(args)) => act::resend(&ops, args, json).await,
-        Some(Command::Requeue { leads, consent }) => act::requeue(&ops, leads, *consent, json).await,
+        None | Some(Command::Status) => see::status(ops, json).await,
+        Some(Command::Pending) => see::pending(ops, json).await,
+        Some(Command::Leads(args)) => see::leads(ops, args, json).await,
+        Some(Command::Lead { lead }) => see::lead(ops, lead, json).await,
+        Some(Command::Dead(command)) => dead::run(ops, command, json).await,
+        Some(Command::Logs(args)) => logs::run(ops, args, facts.site.look_every(), json).await,
+        Some(Command::Resend(args)) => act::resend(ops, args, json).await,
+        Some(Command::Requeue { leads, consent }) => act::requeue(ops, leads, *consent, json).await,
         Some(other) => Err(Fault::new(Code::Internal, format!("{other:?} is not handled")).into()),
     }
 }

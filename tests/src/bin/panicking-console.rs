@@ -40,6 +40,8 @@ async fn main() -> anyhow::Result<()> {
     let store = Store::open(Path::new(&folder), Options { create: true, ..Options::default() })?;
     let mut ops = wiring::view(&store, Arc::new(Settings::default()), ops::Access::Full);
     ops.recorder.clock = Arc::new(BreakingClock(AtomicUsize::new(0)));
-    let banner = tui::Banner { name: "breaking".to_owned(), place: folder, read_only: false, note: None };
-    tui::run(Arc::new(ops), banner).await
+    let banner = tui::Banner { name: "breaking".to_owned(), place: folder, ..tui::Banner::default() };
+    let watch = Arc::new(store.clone());
+    let source = tui::Source { ops: Arc::new(ops), banner, watch, every: Duration::ZERO };
+    tui::run(source, Arc::new(tui::Nowhere), tui::Manners::default()).await
 }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use ops::{DeadRow, Health, LeadRow, PendingRow, Status};
 use pipeline::{
-    Channel, Code, Fault, Settings, State,
+    Channel, Code, Fault, State,
     ports::{LogLine, Minute},
 };
 
@@ -22,7 +22,7 @@ use super::{
     tail::Tail,
     text::Glyphs,
     theme::Role,
-    window::{Input, Job, Open, Window},
+    window::{Input, Job, Letter, Open, Window},
 };
 
 /// How many of its own events the console keeps.
@@ -128,6 +128,8 @@ pub struct App {
     pub channels: Vec<Channel>,
     /// How long after its due time a lead counts as overdue.
     pub overdue_after: SignedDuration,
+    /// The shortest time between two questions of a kind.
+    pub every: SignedDuration,
     /// The glyphs that the terminal can show.
     pub glyphs: &'static Glyphs,
     /// The keys.
@@ -173,6 +175,8 @@ pub struct App {
     /// The question that has to be answered before another can be put: which letters a selection
     /// means, and what for.
     pub selecting: Option<(u64, super::update::Purpose)>,
+    /// The dead letter under the cursor, where there is room for all of it beside the list.
+    pub peek: Option<Box<Letter>>,
     /// The dead letter that is being fetched for the editor.
     pub editing: Option<u64>,
     /// The actions, the latest last.
@@ -197,6 +201,7 @@ impl App {
             refusal: None,
             channels: Vec::new(),
             overdue_after: SignedDuration::ZERO,
+            every: SignedDuration::ZERO,
             glyphs,
             keymap: Arc::default(),
             now: Timestamp::UNIX_EPOCH,
@@ -219,6 +224,7 @@ impl App {
             typing: None,
             windows: Vec::new(),
             selecting: None,
+            peek: None,
             editing: None,
             jobs: Vec::new(),
             quitting: false,
@@ -232,8 +238,9 @@ impl App {
 
     /// Forgets everything about a pipeline, and is about another one.
     pub fn moved_to(&mut self, facts: Facts) {
-        let Facts { banner, refusal, settings } = facts;
+        let Facts { banner, refusal, settings, every } = facts;
         self.forget();
+        self.every = SignedDuration::try_from(every).unwrap_or_default();
         (self.banner, self.refusal, self.door) = (banner, refusal, Door::Open);
         self.channels =
             if settings.channels.is_empty() { vec![Channel::Slack] } else { settings.channels.clone() };
@@ -249,10 +256,10 @@ impl App {
         self.pending = Table::default();
         self.dead = Table::default();
         self.leads = Table::default();
-        self.logs = Tail { wrap: self.logs.wrap, keep: self.logs.keep, ..Tail::default() };
+        self.logs = self.logs.emptied();
         self.kinds.clear();
         self.kinds_list = List::default();
-        (self.typing, self.selecting, self.editing) = (None, None, None);
+        (self.typing, self.selecting, self.editing, self.peek) = (None, None, None, None);
         self.windows.clear();
     }
 
@@ -374,9 +381,12 @@ impl App {
     /// The leads that an action is about: the marked ones, else the one at hand.
     pub fn leads_at_hand(&self) -> Vec<(LeadId, String)> {
         let marked: Vec<(LeadId, String)> = match (self.window(), self.focus) {
-            (None, Panel::Pending) if !self.pending.marks.is_empty() => {
-                self.pending.at_hand().iter().map(|row| (row.lead_id.clone(), row.display_name.clone())).collect()
-            }
+            (None, Panel::Pending) if !self.pending.marks.is_empty() => self
+                .pending
+                .at_hand()
+                .iter()
+                .map(|row| (row.lead_id.clone(), row.display_name.clone()))
+                .collect(),
             (None, Panel::Leads) if !self.leads.marks.is_empty() => {
                 let named = |row: &&LeadRow| (row.lead.lead_id.clone(), row.lead.display_name.clone());
                 self.leads.at_hand().iter().map(named).collect()

@@ -64,7 +64,7 @@ pub fn of(app: &App, open: &Open, columns: usize) -> Doc {
         }
         Window::Letter(opened) => {
             match open.page {
-                0 => letter(opened, app, &mut pen),
+                0 => letter_story(opened, app, &mut pen),
                 _ => letter_raw(opened, app, &mut pen),
             }
             format!("Dead letter {} {}", app.glyphs.dot, name_of(&opened.row))
@@ -76,6 +76,13 @@ pub fn of(app: &App, open: &Open, columns: usize) -> Doc {
         Window::Confirm(_) | Window::Palette { .. } | Window::File { .. } => String::new(),
     };
     Doc { title, lines: pen.lines }
+}
+
+/// What there is to say of a dead letter, beside the list of them.
+pub fn letter(app: &App, letter: &Letter, columns: usize) -> Vec<Line> {
+    let mut pen = Pen { glyphs: app.glyphs, columns, lines: Vec::new() };
+    letter_story(letter, app, &mut pen);
+    pen.lines
 }
 
 /// Writes lines.
@@ -149,7 +156,11 @@ fn help(app: &App, pen: &mut Pen) {
     for group in keymap::Group::ALL {
         pen.heading(group.title());
         for row in table.iter().filter(|row| row.group == group) {
-            let keys = if row.keys.is_empty() { format!("{}{}", app.keymap.key(keymap::Action::Palette), row.action) } else { row.keys.clone() };
+            let keys = if row.keys.is_empty() {
+                format!("{}{}", app.keymap.key(keymap::Action::Palette), row.action)
+            } else {
+                row.keys.clone()
+            };
             let keys = pen.glyphs.fit(&keys, 16);
             pen.hang(vec![(Role::Strong, keys)], 17, Role::Base, row.about);
         }
@@ -200,7 +211,7 @@ fn job_story(job: &Job, app: &App, pen: &mut Pen) {
             format!("{} {}, {} failed{left}", job.done, verb.done(), job.failed)
         }
     };
-    pen.heading(&format!("{} {} of {count}", clock(job.started_at), verb.doing()));
+    pen.heading(&format!("{} {} {count}", clock(job.started_at), verb.doing()));
     pen.line(vec![(Role::Base, state)]);
     let named = || job.act.targets.iter().zip(&job.outcomes);
     // What needs a person comes first.
@@ -407,7 +418,7 @@ pub fn body(body: &str) -> Vec<String> {
     laid_out.lines().map(str::to_owned).collect()
 }
 
-fn letter(opened: &Letter, app: &App, pen: &mut Pen) {
+fn letter_story(opened: &Letter, app: &App, pen: &mut Pen) {
     let row = &opened.row.letter;
     pen.field("reason", Role::Strong, &row.reason);
     pen.field("code", Role::Alarm, &format!("{} {} {}", pen.glyphs.bad, row.code, row.code.cause()));

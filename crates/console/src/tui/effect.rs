@@ -156,7 +156,7 @@ impl Source {
     /// What is known of it from the start.
     pub fn facts(&self) -> Facts {
         let (banner, refusal) = (self.banner.clone(), self.ops.actions().err());
-        Facts { banner, refusal, settings: self.ops.settings.clone() }
+        Facts { banner, refusal, settings: self.ops.settings.clone(), every: self.every }
     }
 }
 
@@ -228,7 +228,8 @@ async fn perform(
 
 /// Acts on one target.
 async fn one(actions: Actions<'_>, verb: &Verb, target: &Target) -> Result<Option<String>, Fault> {
-    let missing = || Fault::new(Code::Internal, format!("{} is nothing that can be {}", target.name, verb.done()));
+    let missing =
+        || Fault::new(Code::Internal, format!("{} is nothing that can be {}", target.name, verb.done()));
     match verb {
         Verb::Redrive => actions.redrive(target.letter.as_ref().ok_or_else(missing)?, Body::AsIs).await?,
         Verb::RedriveEdited(body) => {

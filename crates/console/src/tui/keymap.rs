@@ -210,9 +210,8 @@ impl Keymap {
             let binding = BINDINGS.iter().find(|binding| binding.name == name).ok_or_else(|| {
                 bad(format!("[keys] there is no action {shown:?}; `leadops keys` lists them"))
             })?;
-            let parse = |key: &String| {
-                key.parse::<Press>().map_err(|what| bad(format!("[keys] {shown}: {what}")))
-            };
+            let parse =
+                |key: &String| key.parse::<Press>().map_err(|what| bad(format!("[keys] {shown}: {what}")));
             let keys: Vec<Press> = keys.iter().map(parse).collect::<Result<_, _>>()?;
             for entry in &mut keymap.keys {
                 if entry.0 == binding.action {
@@ -267,7 +266,10 @@ impl Keymap {
     pub fn markdown(&self) -> String {
         let mut text = String::new();
         for group in Group::ALL {
-            text += &format!("\n### {}\n\n| keys | action | what it does |\n| --- | --- | --- |\n", group.title());
+            text += &format!(
+                "\n### {}\n\n| keys | action | what it does |\n| --- | --- | --- |\n",
+                group.title()
+            );
             for row in self.table().into_iter().filter(|row| row.group == group) {
                 let keys: Vec<String> = row.keys.split(", ").map(|key| format!("`{key}`")).collect();
                 let keys = if row.keys.is_empty() { "palette".to_owned() } else { keys.join(" ") };

@@ -41,13 +41,8 @@ impl<K: Clone + PartialEq> List<K> {
     }
 
     /// Moves the cursor to a row. The first one lets go of it: the newest is shown from then on.
-    pub fn go<'a>(
-        &mut self,
-        index: usize,
-        rows: usize,
-        key: impl Fn(usize) -> Option<&'a K>,
-        visible: usize,
-    ) where
+    pub fn go<'a>(&mut self, index: usize, rows: usize, key: impl Fn(usize) -> Option<&'a K>, visible: usize)
+    where
         K: 'a,
     {
         self.index = index.min(rows.saturating_sub(1));

@@ -72,6 +72,8 @@ pub struct Facts {
     pub refusal: Option<Fault>,
     /// The figures that it works by.
     pub settings: Arc<Settings>,
+    /// The shortest time between two questions of a kind.
+    pub every: Duration,
 }
 
 /// A question to the pipeline.

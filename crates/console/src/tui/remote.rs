@@ -93,7 +93,15 @@ pub struct Remote<T> {
 
 impl<T> Default for Remote<T> {
     fn default() -> Self {
-        Self { value: None, in_flight: None, error: None, version: None, asked_at: None, next_at: None, patience: STALE_AFTER }
+        Self {
+            value: None,
+            in_flight: None,
+            error: None,
+            version: None,
+            asked_at: None,
+            next_at: None,
+            patience: STALE_AFTER,
+        }
     }
 }
 
@@ -148,6 +156,11 @@ impl<T> Remote<T> {
         self.asked_at = Some(now);
     }
 
+    /// Whether it was asked less than `every` ago.
+    pub fn is_too_soon(&self, now: Timestamp, every: SignedDuration) -> bool {
+        self.asked_at.is_some_and(|at| (SignedDuration::ZERO..every).contains(&now.duration_since(at)))
+    }
+
     /// Whether nothing has changed since it was last asked for, and that is less than `longest` ago.
     pub fn holds(&self, version: Option<u64>, now: Timestamp, longest: SignedDuration) -> bool {
         let asked = self.asked_at.map(|at| now.duration_since(at));
@@ -160,8 +173,7 @@ impl<T> Remote<T> {
 
     /// Makes it due at once, whether or not anything has changed.
     pub fn hurry(&mut self) {
-        self.next_at = None;
-        self.version = None;
+        (self.next_at, self.asked_at, self.version) = (None, None, None);
     }
 
     /// Notes that the value still holds, as nothing has changed since it was asked for.

@@ -1,12 +1,11 @@
 //! Where the console's pipelines come from: what wiring gives it for each place.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use ops::Ops;
 use pipeline::Fault;
-
-use super::theme::Tint;
+use ratatui::style::Color;
 
 /// Which pipeline it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub struct Banner {
     /// A word on it, such as that it is a demonstration.
     pub note: Option<String>,
     /// The colour of its name.
-    pub tint: Option<Tint>,
+    pub colour: Option<Color>,
 }
 
 /// A pipeline, opened for the console.
@@ -31,6 +30,8 @@ pub struct Source {
     pub banner: Banner,
     /// Whether anything has changed.
     pub watch: Arc<dyn Watch>,
+    /// The shortest time between two questions of a kind: where questions cost money, seconds.
+    pub every: Duration,
 }
 
 /// What a cheap look shows.

@@ -309,7 +309,9 @@ impl<T: Row> Table<T> {
     pub fn next_match(&self, forward: bool) -> Option<usize> {
         let rows = self.shown.len();
         (1..=rows)
-            .map(|step| if forward { (self.list.index + step) % rows } else { (self.list.index + rows - step) % rows })
+            .map(|step| {
+                if forward { (self.list.index + step) % rows } else { (self.list.index + rows - step) % rows }
+            })
             .find(|at| self.shown.row(*at).is_some_and(|row| self.wanted.filter.matches(row)))
     }
 

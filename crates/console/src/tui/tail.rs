@@ -85,6 +85,11 @@ impl Default for Tail {
 }
 
 impl Tail {
+    /// Without its lines. How somebody likes to look at them stays.
+    pub fn emptied(&self) -> Self {
+        Self { wrap: self.wrap, keep: self.keep, ..Self::default() }
+    }
+
     /// The number behind the last line.
     pub fn end(&self) -> u64 {
         self.first + self.lines.len() as u64
@@ -236,6 +241,8 @@ impl Tail {
         let (from, count) = (self.cursor()?, self.len());
         (1..=count)
             .map(|step| if forward { (from + step) % count } else { (from + count - step) % count })
-            .find(|place| self.number(*place).and_then(|number| self.line(number)).is_some_and(|line| wanted(line)))
+            .find(|place| {
+                self.number(*place).and_then(|number| self.line(number)).is_some_and(|line| wanted(line))
+            })
     }
 }

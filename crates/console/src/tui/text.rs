@@ -142,7 +142,8 @@ impl Glyphs {
     /// The same for a text that is being written, whose spaces at the ends stay.
     pub fn safe_as_is(&self, text: &str) -> String {
         let inner = self.safe(text);
-        let (before, after) = (text.len() - text.trim_start_matches(' ').len(), text.len() - text.trim_end_matches(' ').len());
+        let (before, after) =
+            (text.len() - text.trim_start_matches(' ').len(), text.len() - text.trim_end_matches(' ').len());
         if inner.is_empty() {
             return " ".repeat(before);
         }

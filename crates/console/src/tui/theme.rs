@@ -3,8 +3,6 @@
 //! Sixteen colours and modifiers only, and never a background: so the terminal's own light or dark
 //! theme stays readable. Nothing is said by colour alone.
 
-use std::str::FromStr;
-
 use ratatui::style::{Color, Modifier, Style};
 
 /// What a piece of text is, from which its style follows.
@@ -43,34 +41,6 @@ impl Role {
         Self::Found,
         Self::Name,
     ];
-}
-
-/// The colour of an environment's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as the terminal's colours")]
-pub enum Tint {
-    Red,
-    Green,
-    Yellow,
-    Blue,
-    Magenta,
-    Cyan,
-}
-
-impl FromStr for Tint {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Ok(match text.to_lowercase().as_str() {
-            "red" => Self::Red,
-            "green" => Self::Green,
-            "yellow" | "orange" => Self::Yellow,
-            "blue" => Self::Blue,
-            "magenta" | "purple" | "pink" => Self::Magenta,
-            "cyan" => Self::Cyan,
-            _ => return Err(()),
-        })
-    }
 }
 
 /// What the terminal is like.
@@ -157,22 +127,11 @@ impl Theme {
         self.style(Role::Warn).add_modifier(Modifier::REVERSED | Modifier::BOLD)
     }
 
-    /// The name of the environment.
-    pub fn name(&self, tint: Option<Tint>) -> Style {
+    /// The name of the environment, in its own colour.
+    pub fn name(&self, colour: Option<Color>) -> Style {
         let style = Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD);
-        if self.ground == Ground::Mono {
-            return style;
-        }
-        match tint {
-            None if self.ground == Ground::Light => style.fg(Color::Blue),
-            None => style.fg(Color::Cyan),
-            Some(Tint::Red) => style.fg(Color::Red),
-            Some(Tint::Green) => style.fg(Color::Green),
-            Some(Tint::Yellow) => style.fg(Color::Yellow),
-            Some(Tint::Blue) => style.fg(Color::Blue),
-            Some(Tint::Magenta) => style.fg(Color::Magenta),
-            Some(Tint::Cyan) => style.fg(Color::Cyan),
-        }
+        let usual = if self.ground == Ground::Light { Color::Blue } else { Color::Cyan };
+        if self.ground == Ground::Mono { style } else { style.fg(colour.unwrap_or(usual)) }
     }
 }
 
@@ -192,7 +151,7 @@ mod tests {
         for role in Role::ALL {
             assert_eq!((mono.style(role).fg, mono.style(role).bg), (None, None));
         }
-        assert_eq!((mono.selected().fg, mono.badge().fg, mono.name(Some(Tint::Red)).fg), (None, None, None));
+        assert_eq!((mono.selected().fg, mono.badge().fg, mono.name(Some(Color::Red)).fg), (None, None, None));
         assert!(mono.style(Role::Alarm).add_modifier.contains(Modifier::BOLD));
         assert!(mono.selected().add_modifier.contains(Modifier::REVERSED));
     }

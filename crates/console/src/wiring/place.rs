@@ -11,7 +11,10 @@ use ratatui::style::Color;
 use system::{SystemClock, SystemRandom};
 
 use super::{Running, open, view, who};
-use crate::config::{Location, Place, StackPlace};
+use crate::{
+    config::{Location, Place, StackPlace},
+    tui::{Unwatched, Watch},
+};
 
 /// An open pipeline.
 pub struct Opened {
@@ -19,6 +22,8 @@ pub struct Opened {
     pub ops: Ops,
     /// What it is.
     pub facts: Facts,
+    /// Whether anything in it changes.
+    pub watch: Arc<dyn Watch>,
 }
 
 /// What a pipeline is, for a header.
@@ -99,12 +104,12 @@ pub async fn open_place(place: &Place, access: Access) -> Result<Opened, Fault> 
             let store = open(folder).await?;
             let settings = Running::read(&store).await?.map(|running| running.settings).unwrap_or_default();
             let facts = Facts::of(place, access, Site::Folder(folder.clone()));
-            Ok(Opened { ops: view(&store, Arc::new(settings), access), facts })
+            Ok(Opened { ops: view(&store, Arc::new(settings), access), facts, watch: Arc::new(store) })
         }
         Location::Stack(stack) => {
             let aws = on_aws(stack).await?;
             let facts = Facts::of(place, access, Site::Aws(aws.site()));
-            Ok(Opened { ops: aws.ops(access), facts })
+            Ok(Opened { ops: aws.ops(access), facts, watch: Arc::new(Unwatched) })
         }
     }
 }

@@ -54,7 +54,8 @@ impl Glances {
         let folder = self.file.path().parent();
         let worked = folder.is_some_and(|folder| {
             // Held exclusively by whoever works. Taken for an instant only; `up` tries more than once.
-            File::open(folder.join(up_lock::NAME)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+            File::open(folder.join(up_lock::NAME))
+                .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
         });
         Ok(Glance { version: version.unsigned_abs(), worked })
     }

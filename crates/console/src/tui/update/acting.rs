@@ -75,7 +75,8 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         },
         Action::RedriveShown => {
             let filter = &app.dead.wanted.filter;
-            let letters: Vec<DeadLetter> = app.dead.shown.iter().filter(|row| filter.matches(*row)).map(letter).collect();
+            let letters: Vec<DeadLetter> =
+                app.dead.shown.iter().filter(|row| filter.matches(*row)).map(letter).collect();
             ask(app, Purpose::Redrive, letters);
         }
         Action::RedriveAll => select(app, Selection::All, Purpose::Redrive, cmds),
@@ -207,8 +208,7 @@ fn ask(app: &mut App, purpose: Purpose, letters: Vec<DeadLetter>) {
 fn targets(app: &App, letters: Vec<DeadLetter>) -> Vec<Target> {
     let page = app.dead.remote.get();
     let rows = page.into_iter().flat_map(|page| page.rows.iter());
-    let names: HashMap<&str, String> =
-        rows.map(|row| (row.letter.id.as_str(), doc::name_of(row))).collect();
+    let names: HashMap<&str, String> = rows.map(|row| (row.letter.id.as_str(), doc::name_of(row))).collect();
     letters
         .into_iter()
         .map(|letter| Target {
@@ -389,10 +389,13 @@ fn resend(app: &mut App) {
     }
     lines.push((Role::Base, String::new()));
     let place = place(app);
-    lines.push((Role::Base, match number {
-        1 => format!("One new alert goes out from {place}."),
-        _ => format!("{number} new alerts go out from {place}, one for each lead."),
-    }));
+    lines.push((
+        Role::Base,
+        match number {
+            1 => format!("One new alert goes out from {place}."),
+            _ => format!("{number} new alerts go out from {place}, one for each lead."),
+        },
+    ));
     let several = app.channels.len() > 1;
     let targets = std::sync::Arc::new(lead_targets(leads));
     let choices = app
@@ -480,7 +483,8 @@ pub(super) fn typed(app: &mut App, press: Press) {
             let what = format::count(letters.len(), "dead letter", "dead letters");
             let mut lines = about(app, &letters);
             lines.push((Role::Base, String::new()));
-            lines.push((Role::Base, format!("They are read from {} and written, one a line, to", place(app))));
+            lines
+                .push((Role::Base, format!("They are read from {} and written, one a line, to", place(app))));
             lines.push((Role::Strong, path.clone()));
             lines.push((Role::Dim, "A file that is there already is left alone.".to_owned()));
             let act = Act::new(Verb::Export(path.into()), targets(app, letters));
@@ -489,4 +493,3 @@ pub(super) fn typed(app: &mut App, press: Press) {
         press => finding::edit(input, press),
     }
 }
-

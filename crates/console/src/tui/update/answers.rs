@@ -12,13 +12,13 @@ use pipeline::{
 
 use super::{
     super::{
-        app::{App, Door, Kind},
+        app::{App, Door, Kind, Panel},
         doc, format,
         msg::{Answer, Cmd, Query, Reply, page},
         remote::{Remote, Trouble},
         table::{MOST_ROWS, Row, Table},
         theme::Role,
-        window::{Opened, Window},
+        window::{Letter, Opened, Window},
     },
     LOG_PAGE, PATIENCE, acting,
 };
@@ -68,13 +68,14 @@ struct Asking<'a> {
     counter: &'a mut u64,
     now: Timestamp,
     version: Option<u64>,
+    every: SignedDuration,
     cmds: &'a mut Vec<Cmd>,
 }
 
 impl Asking<'_> {
     /// Asks where it is time to and something may have changed.
     fn due<T>(&mut self, remote: &mut Remote<T>, longest: SignedDuration, query: impl FnOnce() -> Query) {
-        if !remote.is_due(self.now) {
+        if !remote.is_due(self.now) || remote.is_too_soon(self.now, self.every) {
             return;
         }
         if remote.holds(self.version, self.now, longest) {
@@ -87,19 +88,38 @@ impl Asking<'_> {
     }
 }
 
+/// Has the dead letter under the cursor fetched, where all of it is shown beside the list.
+fn peek(app: &mut App, cmds: &mut Vec<Cmd>) {
+    let layout = app.layout();
+    let parts = layout.parts(Panel::Dead);
+    let beside = layout.is_full() && parts.about.height > 0 && parts.about.y <= parts.rows.y;
+    let row = match beside && app.focus == Panel::Dead && !app.grouped() {
+        true => app.dead.row().cloned(),
+        false => None,
+    };
+    let known = app.peek.as_ref().map(|letter| &letter.row.letter.id);
+    if known == row.as_ref().map(|row| &row.letter.id) {
+        return;
+    }
+    let flight = app.peek.as_ref().and_then(|letter| letter.detail.in_flight);
+    cmds.extend(flight.map(|flight| Cmd::Forget(flight.generation)));
+    app.peek = row.map(|row| Box::new(Letter { row, detail: Remote::default() }));
+}
+
 /// Asks for everything that is due.
 pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
     if app.door != Door::Open || app.paused {
         return;
     }
     let now = app.now;
+    peek(app, cmds);
     search_on(&mut app.pending);
     search_on(&mut app.dead);
     search_on(&mut app.leads);
     let seen = app.watch.get().filter(|_| app.watch.error.is_none());
     let fresh = app.watch.age(now).is_some_and(|age| age <= LOOKED);
     let version = seen.and_then(|seen| seen.version).filter(|_| fresh);
-    let mut asking = Asking { counter: &mut app.counter, now, version, cmds };
+    let mut asking = Asking { counter: &mut app.counter, now, version, every: app.every, cmds };
     asking.due(&mut app.watch, SignedDuration::ZERO, || Query::Watch);
     if is_gone(&app.watch) {
         return;
@@ -114,6 +134,12 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
     asking.due(&mut app.logs.source, RESTING, || Query::Logs(logs));
     asking.due(&mut app.minutes, MINUTELY, || Query::Minutes(MINUTES));
     asking.due(&mut app.health, MINUTELY, || Query::Health);
+    if let Some(letter) = &mut app.peek
+        && letter.detail.get().is_none()
+    {
+        let id = letter.row.letter.id.clone();
+        asking.due(&mut letter.detail, RESTING, || Query::Letter(id));
+    }
     for open in &mut app.windows {
         match &mut open.window {
             Window::Story(story) => {
@@ -170,6 +196,9 @@ pub(super) fn overdue(app: &mut App, cmds: &mut Vec<Cmd>) {
     check(&mut app.dead.remote, now, cmds);
     check(&mut app.leads.remote, now, cmds);
     check(&mut app.logs.source, now, cmds);
+    if let Some(letter) = &mut app.peek {
+        check(&mut letter.detail, now, cmds);
+    }
     for open in &mut app.windows {
         match &mut open.window {
             Window::Story(story) => {
@@ -266,6 +295,9 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
         Query::Letter(_) => {
             let answer = only!(Answer::Letter(detail) => *detail)
                 .map(|detail| Opened { body: doc::body(&detail.body), detail });
+            if let Some(letter) = &mut app.peek {
+                let _ = letter.detail.answered(generation, answer.clone(), took, now);
+            }
             for open in &mut app.windows {
                 if let Window::Letter(letter) = &mut open.window {
                     let _ = letter.detail.answered(generation, answer.clone(), took, now);
@@ -273,7 +305,9 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
             }
         }
         Query::Select(_) => {
-            let Some((_, purpose)) = app.selecting.take_if(|(wanted, _)| *wanted == generation) else { return };
+            let Some((_, purpose)) = app.selecting.take_if(|(wanted, _)| *wanted == generation) else {
+                return;
+            };
             match only!(Answer::Select(letters) => letters) {
                 Ok(letters) => acting::selected(app, purpose, letters),
                 Err(trouble) => app.say(Role::Alarm, trouble.to_string()),
@@ -326,8 +360,7 @@ pub fn kinds(rows: &Arc<Vec<DeadRow>>) -> Vec<Kind> {
 }
 
 /// `12 of 340`, `12 of 3,200+`.
-pub fn found(app: &App, panel: super::super::app::Panel) -> String {
-    use super::super::app::Panel;
+pub fn found(app: &App, panel: Panel) -> String {
     let (matched, of) = app.matched(panel);
     let more = match panel {
         Panel::Pending => app.pending.remote.get().is_some() && !app.pending.is_complete(),
@@ -335,5 +368,10 @@ pub fn found(app: &App, panel: super::super::app::Panel) -> String {
         Panel::Leads => app.leads.remote.get().is_some() && !app.leads.is_complete(),
         Panel::Logs => app.logs.first > 0,
     };
-    format!("{} of {}{}", format::number(matched as u64), format::number(of as u64), if more { "+" } else { "" })
+    format!(
+        "{} of {}{}",
+        format::number(matched as u64),
+        format::number(of as u64),
+        if more { "+" } else { "" }
+    )
 }

@@ -37,10 +37,10 @@ fn id(app: &App) -> Option<(&'static str, String)> {
 fn everything(app: &App) -> Option<(&'static str, String)> {
     let json = |value: serde_json::Result<Value>| Some(format!("{:#}", value.ok()?));
     match (app.window(), app.focus) {
-        (Some(Window::Letter(letter)), _) => {
-            Some(("the message", letter.detail.get()?.detail.body.clone()))
+        (Some(Window::Letter(letter)), _) => Some(("the message", letter.detail.get()?.detail.body.clone())),
+        (Some(Window::Story(story)), _) => {
+            Some(("the lead", json(serde_json::to_value(story.story.get()?))?))
         }
-        (Some(Window::Story(story)), _) => Some(("the lead", json(serde_json::to_value(story.story.get()?))?)),
         (Some(Window::Line(line)), _) => Some(("the line", json(serde_json::to_value(&**line))?)),
         (Some(_), _) => None,
         (None, Panel::Pending) => Some(("the row", json(serde_json::to_value(app.pending.row()?))?)),

@@ -194,7 +194,8 @@ fn summary(job: &Job, stopped: bool) -> Option<(Role, String)> {
 /// What became of several items afterwards.
 fn followed(job: &Job) -> Option<(Role, String)> {
     let became = || job.outcomes.iter().flatten().filter_map(|outcome| outcome.became.as_ref());
-    let (well, ill) = (became().filter(|became| became.is_ok()).count(), became().filter(|became| became.is_err()).count());
+    let (well, ill) =
+        (became().filter(|became| became.is_ok()).count(), became().filter(|became| became.is_err()).count());
     if well + ill == 0 || job.outcomes.len() == 1 {
         return None;
     }
@@ -220,7 +221,8 @@ pub fn line(job: &Job, app: &App) -> String {
         return text + ", stopping";
     }
     if let Some((rate, left)) = job.pace(app.now) {
-        text += &format!("  {rate:.0}/s, {} left", format::countdown(left));
+        let rate = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
+        text += &format!(", {rate}/s, {} left", format::countdown(left));
     }
-    format!("{text}  {} stops it", app.keymap.key(Action::Stop))
+    format!("{text}; {} stops it", app.keymap.key(Action::Stop))
 }

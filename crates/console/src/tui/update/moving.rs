@@ -83,7 +83,10 @@ pub(super) fn moved(app: &mut App, action: Action) {
             table.sift();
         }),
         Action::Mark | Action::Range | Action::MarkAll if app.focus == Panel::Dead && app.grouped() => {
-            app.say(Role::Dim, format!("{} shows them one by one, to be marked", app.keymap.key(Action::ByKind)));
+            app.say(
+                Role::Dim,
+                format!("{} shows them one by one, to be marked", app.keymap.key(Action::ByKind)),
+            );
         }
         Action::Mark => with_table!(app, table => {
             table.toggle_mark();

@@ -29,7 +29,9 @@ pub(super) fn typed(app: &mut App, press: Press, cmds: &mut Vec<Cmd>) {
             app.windows.pop();
         }
         Press::Up | Press::BackTab | Press::Ctrl('p') => *index = index.saturating_sub(1),
-        Press::Down | Press::Tab | Press::Ctrl('n') => *index = (*index + 1).min(found.len().saturating_sub(1)),
+        Press::Down | Press::Tab | Press::Ctrl('n') => {
+            *index = (*index + 1).min(found.len().saturating_sub(1))
+        }
         Press::Enter => {
             let chosen = found.get(*index).cloned();
             app.windows.pop();

@@ -19,7 +19,13 @@ pub(super) struct Column {
 }
 
 /// A column of text.
-pub(super) const fn text(title: &'static str, least: usize, most: usize, share: usize, from: usize) -> Column {
+pub(super) const fn text(
+    title: &'static str,
+    least: usize,
+    most: usize,
+    share: usize,
+    from: usize,
+) -> Column {
     Column { title, width: (least, most), share, from, right: false }
 }
 
@@ -90,8 +96,7 @@ mod tests {
 
     #[test]
     fn columns_share_what_is_left_and_go_where_there_is_no_room() {
-        let columns =
-            [text("name", 6, 20, 2, 0), text("reason", 6, 90, 1, 30), number("age", 4, 0)];
+        let columns = [text("name", 6, 20, 2, 0), text("reason", 6, 90, 1, 30), number("age", 4, 0)];
         assert_eq!(widths(&columns, 20), [15, 0, 4]);
         assert_eq!(widths(&columns, 40), [20, 14, 4]);
         assert_eq!(widths(&columns, 0), [6, 0, 4]);

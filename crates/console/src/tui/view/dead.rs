@@ -4,17 +4,18 @@ use ops::DeadRow;
 
 use super::{
     columns::{self, Column, number, text},
-    widgets::{Pen, condition_of, finding, rows, separated},
+    widgets::{Pen, condition_of, finding, rows, states},
 };
 use crate::tui::{
     app::{App, Panel},
-    doc::{Line, name_of},
+    doc::{self, Line, name_of},
     format::{self, age, count, since},
     keymap::Action,
     layout::{Area, Layout},
     table::Row as _,
     text::width,
     theme::Role,
+    window::Letter,
 };
 
 const LETTERS: [Column; 6] = [
@@ -25,28 +26,24 @@ const LETTERS: [Column; 6] = [
     number("tries", 5, 34),
     number("age", 6, 0),
 ];
-const KINDS: [Column; 4] = [
-    text("code", 5, 5, 0, 0),
-    text("reason", 8, 110, 1, 0),
-    number("letters", 7, 0),
-    number("age", 6, 0),
-];
+const KINDS: [Column; 4] =
+    [text("code", 5, 5, 0, 0), text("reason", 8, 110, 1, 0), number("", 5, 0), number("age", 6, 0)];
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
     let (table, parts) = (&app.dead, layout.parts(Panel::Dead));
     let (known, total) = (table.shown.rows.len() as u64, table.total().unwrap_or(0));
-    let mut state = finding(app, Panel::Dead);
+    let mut counted = Line::new();
     if total > 0 {
-        let total = format::number(total);
-        state.extend(separated(vec![(Role::Alarm, format!("{} {total}", pen.glyphs.bad))]));
+        counted.push((Role::Alarm, format!("{} {}", pen.glyphs.bad, format::number(total))));
         if !table.is_complete() {
-            state.push((Role::Dim, format!("  latest {}", format::number(known))));
+            counted.push((Role::Dim, format!("  latest {}", format::number(known))));
+        }
+        if app.grouped() && app.kinds.len() > 1 {
+            counted.push((Role::Dim, format!("  {}", count(app.kinds.len(), "kind", "kinds"))));
         }
     }
-    if app.grouped() && app.kinds.len() > 1 {
-        state.push((Role::Dim, format!("  {}", count(app.kinds.len(), "kind", "kinds"))));
-    }
-    state.extend(separated(condition_of(&table.remote, app.now, pen.glyphs)));
+    let condition = condition_of(&table.remote, app.now, pen.glyphs);
+    let state = states([finding(app, Panel::Dead), counted, condition]);
     pen.heading(app, Panel::Dead, layout, state);
     let none = match table.wanted.filter.is_empty() {
         true => format!("{} No dead letters.", pen.glyphs.good),
@@ -54,7 +51,11 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
     };
     let empty = app.rows(Panel::Dead) == 0;
     let area = pen.condition(&table.remote, parts.rows, app.now, empty.then_some(&none));
-    if app.grouped() { kinds(pen, app, layout, area) } else { letters(pen, app, layout, area) }
+    if app.grouped() {
+        kinds(pen, app, layout, area)
+    } else {
+        letters(pen, app, layout, area)
+    }
 
     if parts.about.height > 0 && app.dead_row().is_some() {
         let beside = parts.about.y == parts.rows.y || parts.about.y == parts.columns.y;
@@ -67,7 +68,11 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
             area = area.right_of(1);
         }
         let (x, width) = (area.x + 1, area.width.saturating_sub(2));
-        about_selected(pen, app, Area { x, width, ..area });
+        let area = Area { x, width, ..area };
+        match app.peek.as_deref().filter(|_| beside && layout.is_full() && !app.grouped()) {
+            Some(letter) => beside_it(pen, app, letter, area),
+            None => about_selected(pen, app, area),
+        }
     }
 }
 
@@ -135,6 +140,25 @@ fn kinds(pen: &mut Pen<'_>, app: &App, layout: &Layout, area: Area) {
     }
 }
 
+/// All of the letter under the cursor: why it died, what to do, its message, the log of its last attempt.
+fn beside_it(pen: &mut Pen<'_>, app: &App, letter: &Letter, area: Area) {
+    let lines = doc::letter(app, letter, usize::from(area.width));
+    let more = lines.len() > usize::from(area.height);
+    for (line, y) in lines.iter().zip(area.y..area.y + area.height) {
+        pen.line(Area { y, height: 1, ..area }, line);
+    }
+    if more {
+        let y = area.y + area.height.saturating_sub(1);
+        let key = app.keymap.key(Action::Open);
+        let text =
+            pen.glyphs.fit(&format!("{} {key} shows all of it", pen.glyphs.down), usize::from(area.width));
+        pen.line(
+            Area { y, height: 1, ..area },
+            &[(Role::Dim, format!("{text}{}", " ".repeat(usize::from(area.width))))],
+        );
+    }
+}
+
 /// Code, cause, reason and remedy of the letter under the cursor.
 fn about_selected(pen: &mut Pen<'_>, app: &App, area: Area) {
     let Some(row) = app.dead_row() else { return };
@@ -143,8 +167,8 @@ fn about_selected(pen: &mut Pen<'_>, app: &App, area: Area) {
     let kind = app.kind_row().filter(|_| app.grouped());
     let heading = match kind {
         Some(kind) if kind.count > 1 => {
-            let what = count(kind.count, "letter", "letters");
-            format!("{} {} {what}, the first {} ago", letter.code, pen.glyphs.dot, age(since(app.now, kind.oldest)))
+            let (times, ago) = (pen.glyphs.times, age(since(app.now, kind.oldest)));
+            format!("{} {times}{}, the first {ago} ago", letter.code, kind.count)
         }
         _ => format!("{} {} {}", letter.code, pen.glyphs.dot, name_of(row)),
     };
@@ -153,7 +177,11 @@ fn about_selected(pen: &mut Pen<'_>, app: &App, area: Area) {
     let mut lines: Vec<Line> = vec![vec![(Role::Strong, format!("{heading} ")), (Role::Dim, rule)]];
     // The remedy is the point; then what exactly, then why, then the rest.
     let mut room = usize::from(area.height).saturating_sub(1);
-    let remedy = pen.glyphs.wrap_at_most(letter.code.remedy(), columns.saturating_sub(2), room.saturating_sub(1).max(1));
+    let remedy = pen.glyphs.wrap_at_most(
+        letter.code.remedy(),
+        columns.saturating_sub(2),
+        room.saturating_sub(1).max(1),
+    );
     room = room.saturating_sub(remedy.len());
     let pieces = [
         (Role::Base, letter.reason.clone(), 2),
@@ -171,7 +199,8 @@ fn about_selected(pen: &mut Pen<'_>, app: &App, area: Area) {
         lines.push(vec![(Role::Accent, lead_in), (Role::Strong, line)]);
     }
     if room >= 2 && !app.read_only() {
-        let keys = [(Action::Open, "message and log"), (Action::Redrive, "redrive"), (Action::Edit, "edit first")];
+        let keys =
+            [(Action::Open, "message and log"), (Action::Redrive, "redrive"), (Action::Edit, "edit first")];
         let mut line = Line::new();
         for (action, what) in keys {
             line.push((Role::Strong, app.keymap.key(action)));

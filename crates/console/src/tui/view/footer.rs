@@ -37,7 +37,13 @@ fn writing(pen: &mut Pen<'_>, app: &App, area: Area) -> bool {
         let fields = fields(app.focus).join(": ");
         after.push((Role::Dim, format!("   {fields}:")));
     }
-    input(pen, Area { x: area.x + 1, width: area.width.saturating_sub(1), ..area }, "/", &typing.input, after);
+    input(
+        pen,
+        Area { x: area.x + 1, width: area.width.saturating_sub(1), ..area },
+        "/",
+        &typing.input,
+        after,
+    );
     true
 }
 
@@ -64,7 +70,8 @@ pub(super) fn input(pen: &mut Pen<'_>, area: Area, prompt: &str, input: &Input, 
     }
     let rest = pen.glyphs.safe_as_is(&rest);
     let at = prompt_width + width(&before);
-    let mut line: Line = vec![(Role::Accent, prompt.to_owned()), (Role::Strong, before), (Role::Strong, rest.clone())];
+    let mut line: Line =
+        vec![(Role::Accent, prompt.to_owned()), (Role::Strong, before), (Role::Strong, rest.clone())];
     line.push((Role::Base, " ".repeat(3)));
     let used: usize = line.iter().map(|(_, text)| width(text)).sum();
     let mut left = total.saturating_sub(used);
@@ -119,7 +126,11 @@ fn said(pen: &mut Pen<'_>, app: &App, area: Area, only_alarms: bool) -> bool {
         _ => (pen.glyphs.dot, Role::Base),
     };
     let columns = usize::from(area.width).saturating_sub(2);
-    let more = if unread && !fresh { format!("  ({}: read)", app.keymap.key(Action::Events)) } else { String::new() };
+    let more = if unread && !fresh {
+        format!("  ({}: read)", app.keymap.key(Action::Events))
+    } else {
+        String::new()
+    };
     let mut line = pen.row(area.width).gap(1);
     let mut left = columns.saturating_sub(2);
     if area.width >= 60 {
@@ -159,7 +170,11 @@ fn useful(app: &App) -> Vec<(Action, &'static str)> {
             useful.push((Action::Back, "back"));
             useful.extend(act(Action::Redrive, "redrive"));
             useful.extend(act(Action::Edit, "edit, redrive"));
-            useful.extend([(Action::Open, "its lead"), (Action::NextPanel, "page"), (Action::CopyAll, "copy")]);
+            useful.extend([
+                (Action::Open, "its lead"),
+                (Action::NextPanel, "page"),
+                (Action::CopyAll, "copy"),
+            ]);
         }
         Some(Window::Line(line)) => {
             useful.push((Action::Back, "back"));
@@ -215,7 +230,11 @@ fn hints(pen: &mut Pen<'_>, app: &App, area: Area) {
     };
     let hints: Vec<(String, &str)> = match app.window() {
         _ if app.typing.is_some() => {
-            vec![(pen.glyphs.enter.to_owned(), "keep"), ("Esc".to_owned(), "as before"), ("Ctrl-u".to_owned(), "clear")]
+            vec![
+                (pen.glyphs.enter.to_owned(), "keep"),
+                ("Esc".to_owned(), "as before"),
+                ("Ctrl-u".to_owned(), "clear"),
+            ]
         }
         Some(Window::Palette { .. }) => vec![
             (pen.glyphs.enter.to_owned(), "do it"),
@@ -223,7 +242,11 @@ fn hints(pen: &mut Pen<'_>, app: &App, area: Area) {
             ("Esc".to_owned(), "close"),
         ],
         Some(Window::File { .. }) => {
-            vec![(pen.glyphs.enter.to_owned(), "go on"), ("Esc".to_owned(), "cancel"), ("Ctrl-u".to_owned(), "clear")]
+            vec![
+                (pen.glyphs.enter.to_owned(), "go on"),
+                ("Esc".to_owned(), "cancel"),
+                ("Ctrl-u".to_owned(), "clear"),
+            ]
         }
         _ => useful(app).into_iter().filter_map(|(action, what)| Some((keyed(action)?, what))).collect(),
     };

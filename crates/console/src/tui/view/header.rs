@@ -17,6 +17,8 @@ use crate::tui::{
 
 /// Up to this width words are short.
 const NARROW: u16 = 60;
+/// What stands beside the sparklines: `in  1,234/min   told  1,234/min   `.
+const RATES: usize = 34;
 /// How many minutes the sparklines show at most.
 const MINUTES: usize = 60;
 
@@ -69,7 +71,7 @@ fn title(pen: &mut Pen<'_>, app: &App, area: Area) {
     }
     pen.line(area, &left.line);
     let columns = u16::try_from(width(&block)).unwrap_or(0).min(area.width);
-    pen.style(Area { width: columns, ..area }, pen.theme.name(app.banner.tint));
+    pen.style(Area { width: columns, ..area }, pen.theme.name(app.banner.colour));
     if !badge.is_empty() && badge_at + badge.len() <= room {
         let x = area.x + u16::try_from(badge_at).unwrap_or(0);
         pen.style(Area { x, width: 11, ..area }, pen.theme.badge());
@@ -147,7 +149,6 @@ fn groups(pen: &mut Pen<'_>, area: Area, groups: Vec<Line>) {
     for group in groups {
         let needed: usize = group.iter().map(|(_, text)| width(text)).sum();
         if used + needed > usize::from(area.width) {
-            line.push((Role::Dim, pen.glyphs.ellipsis.to_owned()));
             break;
         }
         used += needed + gap;
@@ -177,16 +178,14 @@ fn vitals(pen: &mut Pen<'_>, app: &App, area: Area) {
         number(Role::Strong, "", status.processing, about, working),
     ];
     let day = &status.last_24h;
-    let mut numbers = vec![(Role::Dim, "24 h ".to_owned())];
-    for (role, count, what) in [
-        (Role::Base, day.accepted, "in"),
-        (Role::Base, day.notified, "told"),
-        (Role::Alarm, day.failed, "dead"),
-    ] {
-        numbers.push((Role::Base, " ".to_owned()));
-        numbers.extend(number(role, "", count, "", what));
-    }
-    shown.push(numbers);
+    let mut accepted = vec![(Role::Dim, "24 h  ".to_owned())];
+    accepted.extend(number(Role::Base, "", day.accepted, "", "in"));
+    // A narrow screen keeps what is now, and lets go of what was.
+    shown.extend([
+        accepted,
+        number(Role::Base, "", day.notified, "", "told"),
+        number(Role::Base, "", day.failed, "", "died"),
+    ]);
     groups(pen, area, shown);
 }
 
@@ -195,7 +194,8 @@ fn rates(pen: &mut Pen<'_>, app: &App, area: Area) {
     let mut shown: Vec<Line> = Vec::new();
     let speed = app.status.get().map(|status| status.speed).unwrap_or_default();
     let figures = [("p50", speed.p50_ms), ("p95", speed.p95_ms), ("p99", speed.p99_ms)];
-    let mut took: Line = vec![(Role::Dim, format!("due{}alert", pen.glyphs.arrow))];
+    let due = if area.width < 100 { String::new() } else { format!("due{}", pen.glyphs.arrow) };
+    let mut took: Line = vec![(Role::Dim, format!("{due}alert"))];
     for (name, figure) in figures {
         let figure = figure.map_or_else(|| pen.glyphs.dot.to_owned(), millis);
         took.push((Role::Dim, format!(" {name} ")));
@@ -203,7 +203,7 @@ fn rates(pen: &mut Pen<'_>, app: &App, area: Area) {
     }
     if let Some(minutes) = app.minutes.get() {
         let wide: usize = took.iter().map(|(_, text)| width(text)).sum();
-        let room = usize::from(area.width).saturating_sub(wide + 2 * (16 + 3) + 2);
+        let room = usize::from(area.width).saturating_sub(wide + RATES);
         let columns = (room / 2).clamp(4, MINUTES);
         let accepted: Vec<u64> = minutes.iter().map(|minute| minute.accepted).collect();
         let notified: Vec<u64> = minutes.iter().map(|minute| minute.notified).collect();
@@ -225,7 +225,8 @@ fn rates(pen: &mut Pen<'_>, app: &App, area: Area) {
 
 fn tabs(pen: &mut Pen<'_>, app: &App, area: Area) {
     let dead = app.dead.total();
-    let known = |count: Option<u64>| count.map_or_else(String::new, |count| format!(" {}", format::number(count)));
+    let known =
+        |count: Option<u64>| count.map_or_else(String::new, |count| format!(" {}", format::number(count)));
     let counts = [
         known(app.pending.remote.get().map(|page| page.rows.len() as u64)),
         known(dead),

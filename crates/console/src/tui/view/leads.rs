@@ -5,11 +5,11 @@ use pipeline::Channel;
 
 use super::{
     columns::{self, Column, number, text},
-    widgets::{Pen, condition_of, finding, rows, separated},
+    widgets::{Pen, condition_of, finding, rows, states},
 };
 use crate::tui::{
     app::{App, Panel},
-    doc::delivery_mark,
+    doc::{Line, delivery_mark},
     format::{self, age, since},
     layout::Layout,
     table::Row as _,
@@ -23,7 +23,7 @@ const WIDE: usize = 60;
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
     let (table, parts) = (&app.leads, layout.parts(Panel::Leads));
     let shown = &table.shown;
-    let mut state = finding(app, Panel::Leads);
+    let mut counted = Line::new();
     if !shown.rows.is_empty() {
         let more = if table.is_complete() { "" } else { "+" };
         let order = match (table.wanted.sort.column, table.wanted.sort.reverse) {
@@ -31,9 +31,10 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
             (column, _) => format!("by {}", LeadRow::SORTS[column]),
         };
         let known = format::number(shown.rows.len() as u64);
-        state.extend(separated(vec![(Role::Base, format!("{known}{more}")), (Role::Dim, format!("  {order}"))]));
+        counted.extend([(Role::Base, format!("{known}{more}")), (Role::Dim, format!("  {order}"))]);
     }
-    state.extend(separated(condition_of(&table.remote, app.now, pen.glyphs)));
+    let condition = condition_of(&table.remote, app.now, pen.glyphs);
+    let state = states([finding(app, Panel::Leads), counted, condition]);
     pen.heading(app, Panel::Leads, layout, state);
     let empty =
         if table.wanted.filter.is_empty() { "No lead has been enriched yet." } else { "No lead matches." };
@@ -92,7 +93,11 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
             let (mark, glyph) = delivered(row, *channel, pen.glyphs);
             line = line.glyphs(mark, glyph).gap(1);
             if !label.is_empty() {
-                line = line.text(role(if mark == Role::Good { Role::Dim } else { mark }), label, label.len() + 1);
+                line = line.text(
+                    role(if mark == Role::Good { Role::Dim } else { mark }),
+                    label,
+                    label.len() + 1,
+                );
             }
         }
         let line = line.line;

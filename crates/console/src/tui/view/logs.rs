@@ -4,7 +4,7 @@ use pipeline::ports::LogLine;
 
 use super::{
     columns::{self, Column, text},
-    widgets::{Pen, condition_of, finding, separated},
+    widgets::{Pen, condition_of, finding, states},
 };
 use crate::tui::{
     app::{App, Panel},
@@ -25,7 +25,6 @@ const COLUMNS: [Column; 5] = [
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
     let (logs, parts) = (&app.logs, layout.parts(Panel::Logs));
-    let mut state = finding(app, Panel::Logs);
     let mut sieve: Line = Vec::new();
     if let Some(level) = logs.sieve.level {
         sieve.push((Role::Accent, format!("from {} on", level.as_str())));
@@ -34,7 +33,6 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
         let gap = if sieve.is_empty() { "" } else { "  " };
         sieve.push((Role::Accent, format!("{gap}{}", short(function.as_str()))));
     }
-    state.extend(separated(sieve));
     let following = match logs.held {
         None => vec![(Role::Dim, format!("following {}", pen.glyphs.live))],
         Some(_) => {
@@ -47,15 +45,19 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
         }
     };
     let held = following.first().cloned();
-    state.extend(separated(following));
-    state.extend(separated(condition_of(&logs.source, app.now, pen.glyphs)));
+    let condition = condition_of(&logs.source, app.now, pen.glyphs);
+    let state = states([finding(app, Panel::Logs), sieve, following, condition]);
     pen.heading(app, Panel::Logs, layout, state);
     let empty = if logs.sieve.is_open() { "No log lines yet." } else { "No log line matches." };
     let area = pen.condition(&logs.source, parts.rows, app.now, logs.is_empty().then_some(empty));
 
     let widths = columns::widths(&COLUMNS, usize::from(area.width).saturating_sub(2));
     columns::titles(pen, parts.columns, 1, &COLUMNS, &widths, None);
-    if logs.wrap { wrapped(pen, app, area, &widths) } else { cut(pen, app, area, &widths) }
+    if logs.wrap {
+        wrapped(pen, app, area, &widths)
+    } else {
+        cut(pen, app, area, &widths)
+    }
     // Without a heading there is no other place to say it in.
     if layout.is_full()
         && logs.held.is_some()

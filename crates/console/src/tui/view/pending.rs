@@ -5,7 +5,7 @@ use pipeline::State;
 
 use super::{
     columns::{self, Column, number, text},
-    widgets::{Pen, bar, condition_of, finding, rows, separated},
+    widgets::{Pen, bar, condition_of, finding, rows, states},
 };
 use crate::tui::{
     app::{App, Panel},
@@ -19,17 +19,16 @@ use crate::tui::{
 /// What is due soonest comes first, so overdue is on top. The bar goes where there is no room for it.
 const COLUMNS: [Column; 6] = [
     text("", 1, 1, 0, 0),
-    text("name", 8, 48, 5, 0),
+    text("name", 14, 48, 4, 0),
     text("lead", 14, 36, 2, 96),
     text("received", 8, 8, 0, 84),
-    text("", 6, 44, 3, 34),
-    number("due", 10, 0),
+    text("", 7, 44, 2, 32),
+    number("due", 9, 0),
 ];
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
     let (table, parts) = (&app.pending, layout.parts(Panel::Pending));
     let shown = &table.shown;
-    let mut state = finding(app, Panel::Pending);
     let status = app.status.get();
     let total = status.map(|status| status.pending + status.processing + status.overdue);
     let about = if status.is_some_and(|status| status.approximate) { "~" } else { "" };
@@ -41,8 +40,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
         _ if !shown.rows.is_empty() => Some((Role::Base, format::number(shown.rows.len() as u64))),
         _ => None,
     };
-    state.extend(separated(counted.into_iter().collect()));
-    state.extend(separated(condition_of(&table.remote, app.now, pen.glyphs)));
+    let condition = condition_of(&table.remote, app.now, pen.glyphs);
+    let state = states([finding(app, Panel::Pending), counted.into_iter().collect(), condition]);
     pen.heading(app, Panel::Pending, layout, state);
     let empty = if table.wanted.filter.is_empty() { "No lead is waiting." } else { "No lead matches." };
     let area = pen.condition(&table.remote, parts.rows, app.now, shown.is_empty().then_some(empty));

@@ -132,6 +132,9 @@ pub(super) fn file(pen: &mut Pen<'_>, input: &Input, letters: usize, layout: &La
     let columns = usize::from(layout.body.width).saturating_sub(4).clamp(1, WIDEST);
     let title = format!("Export {}", format::count(letters, "dead letter", "dead letters"));
     let inner = front(pen, layout, &title, columns, 2);
-    pen.line(Area { height: 1, ..inner }, &[(Role::Dim, "With their messages, one JSON object a line, into".to_owned())]);
+    pen.line(
+        Area { height: 1, ..inner },
+        &[(Role::Dim, "With their messages, one JSON object a line, into".to_owned())],
+    );
     footer::input(pen, Area { height: 1, ..inner.below(2) }, "", input, Vec::new());
 }

@@ -129,6 +129,10 @@ impl Pen<'_> {
         while needed + used + 1 > usize::from(room.width) {
             let Some((_, text)) = state.pop() else { break };
             needed -= width(&text);
+            // Nor what stood between it and the rest.
+            while let Some((_, text)) = state.pop_if(|(_, text)| text.trim().is_empty()) {
+                needed -= width(&text);
+            }
         }
         if !state.is_empty() {
             state.insert(0, (Role::Base, " ".to_owned()));
@@ -300,10 +304,14 @@ pub(super) fn spark(glyphs: &Glyphs, values: &[u64], columns: usize) -> Line {
     line
 }
 
-/// A state behind another.
-pub(super) fn separated(mut line: Line) -> Line {
-    if !line.is_empty() {
-        line.insert(0, (Role::Base, "  ".to_owned()));
+/// States behind each other, as far as there are any.
+pub(super) fn states(parts: impl IntoIterator<Item = Line>) -> Line {
+    let mut line = Line::new();
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        if !line.is_empty() {
+            line.push((Role::Base, "  ".to_owned()));
+        }
+        line.extend(part);
     }
     line
 }

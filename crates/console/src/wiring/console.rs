@@ -1,0 +1,52 @@
+//! What the console is given: an open pipeline, and the way to the others of the config file.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ops::Access;
+use pipeline::Fault;
+
+use super::{Facts, Opened, open_place};
+use crate::{
+    config::{Config, Place},
+    tui::{Banner, Places, Source},
+};
+
+impl From<Opened> for Source {
+    fn from(opened: Opened) -> Self {
+        let Opened { ops, facts, watch } = opened;
+        let (place, every) = (facts.place(), facts.site.look_every());
+        let Facts { name, read_only, color: colour, .. } = facts;
+        let banner = Banner { name, place, read_only, note: None, colour };
+        Self { ops: Arc::new(ops), banner, watch, every }
+    }
+}
+
+/// The environments of the config file, and the place that the console was started on.
+pub struct Configured {
+    /// The configuration.
+    pub config: Config,
+    /// What the flags allow: no environment allows more.
+    pub access: Access,
+    /// Where the console was started.
+    pub start: Place,
+}
+
+#[async_trait]
+impl Places for Configured {
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.config.environments().map(str::to_owned).collect();
+        if !names.contains(&self.start.name) {
+            names.push(self.start.name.clone());
+        }
+        names
+    }
+
+    async fn open(&self, name: &str) -> Result<Source, Fault> {
+        let place = match name == self.start.name {
+            true => self.start.clone(),
+            false => self.config.environment(name)?,
+        };
+        Ok(open_place(&place, self.access).await?.into())
+    }
+}
