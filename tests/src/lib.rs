@@ -9,5 +9,6 @@ pub mod conformance;
 pub mod doubles;
 pub mod faulty;
 pub mod memory;
+pub mod pictures;
 pub mod process;
 pub mod world;

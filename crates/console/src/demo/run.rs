@@ -64,6 +64,9 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
             "the demo opens the console, and stdout is no terminal; use `leadops demo --headless --for 60`";
         return Err(Fault::new(Code::TerminalMissing, what).into());
     }
+    if args.still {
+        return super::still::open().await;
+    }
     // Somebody who watches wants to see leads wait; somebody who does not wants to see them told.
     let delay = args.delay.unwrap_or(Duration::from_secs(if args.headless { 2 } else { 20 }));
     let folder = tempfile::Builder::new().prefix("leadops-demo-").tempdir()?;
@@ -111,7 +114,7 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
 }
 
 /// The console's view of the demo.
-fn watched(ops: Arc<ops::Ops>, store: &Store) -> tui::Source {
+pub(super) fn watched(ops: Arc<ops::Ops>, store: &Store) -> tui::Source {
     let banner = tui::Banner {
         name: "demo".to_owned(),
         place: "a throw-away folder".to_owned(),
@@ -122,7 +125,7 @@ fn watched(ops: Arc<ops::Ops>, store: &Store) -> tui::Source {
 }
 
 /// The keys and the mouse as somebody is used to them.
-fn manners() -> Result<tui::Manners, Fault> {
+pub(super) fn manners() -> Result<tui::Manners, Fault> {
     let config = Config::load(|name| std::env::var(name).ok())?;
     let (keymap, mouse) = (config.keymap()?, config.get("LEADOPS_MOUSE") == Some("true"));
     Ok(tui::Manners { keymap, mouse, ..tui::Manners::default() })

@@ -33,6 +33,8 @@ const LOOKED: u64 = 3;
 /// How long an answer holds while nothing changes: some of them depend on the time of day as well.
 const COUNTING: SignedDuration = SignedDuration::from_secs(5);
 const MINUTELY: SignedDuration = SignedDuration::from_secs(20);
+/// How often what changes slowly is asked for at most.
+const SELDOM: SignedDuration = SignedDuration::from_secs(4);
 const RESTING: SignedDuration = SignedDuration::from_secs(300);
 
 /// Has everything asked for again, whether or not it has changed.
@@ -75,7 +77,8 @@ struct Asking<'a> {
 impl Asking<'_> {
     /// Asks where it is time to and something may have changed.
     fn due<T>(&mut self, remote: &mut Remote<T>, longest: SignedDuration, query: impl FnOnce() -> Query) {
-        if !remote.is_due(self.now) || remote.is_too_soon(self.now, self.every) {
+        let too_soon = remote.is_too_soon(self.now, self.every);
+        if too_soon || !remote.is_due(self.now) {
             return;
         }
         if remote.holds(self.version, self.now, longest) {
@@ -132,8 +135,13 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
     let after = app.logs.lines.back().map(|line| line.cursor.clone());
     let logs = LogQuery { after, limit: LOG_PAGE, ..LogQuery::default() };
     asking.due(&mut app.logs.source, RESTING, || Query::Logs(logs));
-    asking.due(&mut app.minutes, MINUTELY, || Query::Minutes(MINUTES));
-    asking.due(&mut app.health, MINUTELY, || Query::Health);
+    // Nobody looks at these by the second.
+    if !app.minutes.is_too_soon(now, SELDOM) {
+        asking.due(&mut app.minutes, MINUTELY, || Query::Minutes(MINUTES));
+    }
+    if !app.health.is_too_soon(now, SELDOM) {
+        asking.due(&mut app.health, MINUTELY, || Query::Health);
+    }
     if let Some(letter) = &mut app.peek
         && letter.detail.get().is_none()
     {

@@ -87,9 +87,12 @@ pub(super) fn stop_and_quit(app: &mut App, cmds: &mut Vec<Cmd>) {
 /// An action has come a step further.
 pub(super) fn progressed(app: &mut App, Progress { job: id, step }: Progress, cmds: &mut Vec<Cmd>) {
     let now = app.now;
-    let Some(at) = app.jobs.iter().position(|known| known.id == id) else { return };
+    let known = app.jobs.iter().position(|known| known.id == id && known.stage != Stage::Over);
+    let Some(at) = known else { return };
     let job = &mut app.jobs[at];
     let mut said: Option<(Role, String)> = None;
+    // In the middle of many items the next second is soon enough.
+    let hurried = !matches!(step, Step::Done(..)) || job.outcomes.len() == 1;
     match step {
         Step::Done(index, result) => {
             let name = job.act.targets.get(index).map_or("", |target| &target.name).to_owned();
@@ -152,7 +155,9 @@ pub(super) fn progressed(app: &mut App, Progress { job: id, step }: Progress, cm
     if app.quitting && !app.jobs.iter().any(Job::is_running) {
         cmds.push(Cmd::Quit);
     }
-    answers::hurry_tables(app);
+    if hurried {
+        answers::hurry_tables(app);
+    }
 }
 
 /// What one item came to.

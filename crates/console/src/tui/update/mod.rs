@@ -95,6 +95,10 @@ fn typed(app: &mut App, press: Press, cmds: &mut Vec<Cmd>) {
     }
 }
 
+fn is_too_small(app: &App) -> bool {
+    app.layout().shape == Shape::TooSmall
+}
+
 /// Does what a key, the palette or the mouse asks for.
 fn perform(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
     match action {
@@ -102,8 +106,10 @@ fn perform(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         Action::Refresh if matches!(app.door, Door::Closed(_)) => return switching::again(app, cmds),
         Action::Refresh => return answers::hurry(app),
         // Nothing may be done unseen.
-        Action::Quit | Action::Interrupt if app.windows.is_empty() => return jobs::quit(app, cmds),
-        _ if app.layout().shape == Shape::TooSmall => return,
+        Action::Quit | Action::Interrupt if app.windows.is_empty() || is_too_small(app) => {
+            return jobs::quit(app, cmds);
+        }
+        _ if is_too_small(app) => return,
         Action::Quit | Action::Interrupt | Action::Back if !app.windows.is_empty() => {
             return opening::close(app, cmds);
         }

@@ -8,7 +8,7 @@ use super::super::{
     msg::{Cmd, Facts},
     source::Banner,
     theme::Role,
-    window::Job,
+    window::{Job, Stage},
 };
 
 /// Leaves this pipeline for another one. Nothing of the old one is shown from this moment on.
@@ -16,6 +16,11 @@ pub(super) fn switch(app: &mut App, name: String, cmds: &mut Vec<Cmd>) {
     if app.jobs.iter().any(Job::is_running) {
         let key = app.keymap.key(Action::Stop);
         return app.say(Role::Warn, format!("an action is still running here: {key} stops it"));
+    }
+    // What becomes of leads over there is for whoever goes back.
+    for job in app.jobs.iter_mut().filter(|job| job.stage == Stage::Following) {
+        job.stage = Stage::Over;
+        cmds.push(Cmd::Stop(job.id));
     }
     app.forget();
     app.refusal = None;
