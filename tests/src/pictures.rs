@@ -63,7 +63,7 @@ pub const SCENES: &[Scene] = &[
         name: "confirm",
         size: (120, 36),
         keys: &[Text("A"), Press(Key::Tab)],
-        ready: "Redrive 5 dead letters?",
+        ready: "Redrive 9 dead letters?",
         light: false,
     },
     Scene { name: "light", size: (120, 36), keys: &[Text("2")], ready: "LO204", light: true },
@@ -224,6 +224,13 @@ fn write_run(svg: &mut String, row: u16, run: &[(u16, &Cell)], palette: &Palette
             continue;
         }
         let x = MARGIN + f64::from(*column) * CELL.0;
+        if let Some(curve) = corner(letters, x, y) {
+            let _ = writeln!(
+                svg,
+                "<path d=\"{curve}\" fill=\"none\" stroke=\"{ink}\" stroke-width=\"1.2\"{faint}/>"
+            );
+            continue;
+        }
         if let Some(shape) = drawn(letters, x, y) {
             let _ = writeln!(svg, "<path d=\"{shape}\" fill=\"{ink}\"{faint}/>");
             continue;
@@ -235,6 +242,22 @@ fn write_run(svg: &mut String, row: u16, run: &[(u16, &Cell)], palette: &Palette
             "<text x=\"{x:.2}\" y=\"{base:.2}\" fill=\"{ink}\"{weight}{faint}{line}>{text}</text>"
         );
     }
+}
+
+/// A rounded corner, as a line.
+fn corner(letters: &str, x: f64, y: f64) -> Option<String> {
+    let (middle, centre) = (y + CELL.1 / 2.0, x + CELL.0 / 2.0);
+    let (right, below) = match letters {
+        "╭" => (true, true),
+        "╮" => (false, true),
+        "╰" => (true, false),
+        "╯" => (false, false),
+        _ => return None,
+    };
+    let side = if right { x + CELL.0 } else { x };
+    let end = if below { y + CELL.1 } else { y };
+    let turn = if below { middle + 4.0 } else { middle - 4.0 };
+    Some(format!("M{centre:.2} {end:.2}L{centre:.2} {turn:.2}Q{centre:.2} {middle:.2} {side:.2} {middle:.2}"))
 }
 
 /// Lines and blocks have to meet those of the next cell, which no font does at every size.

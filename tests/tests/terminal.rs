@@ -257,18 +257,28 @@ fn another_environment_is_a_palette_away() {
 fn a_dead_letter_is_redriven_with_the_keys_alone_and_followed_until_it_is_told() {
     let mut console = demo((120, 36));
     // Slack knows the webhook again, and takes alerts.
-    console.wait_until(|screen| screen.contains("LO204") && screen.contains("✓ Slack")).unwrap();
+    console.wait_until(|screen| screen.contains("LO204")).unwrap();
     console.send_str("2R").unwrap();
     console.wait_until(|screen| screen.contains("Redrive 1 dead letter?")).unwrap();
     // Cancel has the focus: Enter alone does nothing.
     console.send(Key::Enter).unwrap();
     console.wait_until(|screen| !screen.contains("Redrive 1 dead letter?")).unwrap();
     assert!(!console.screen().contains("back in its queue"));
-    console.send_str("R").unwrap();
-    console.wait_until(|screen| screen.contains("Redrive 1 dead letter?")).unwrap();
-    console.send(Key::Tab).unwrap();
-    console.send(Key::Enter).unwrap();
-    console.wait_until(|screen| screen.contains("told: Slack") && screen.contains("✗ 0 dead")).unwrap();
+    // For some seconds Slack does not know the webhook: then it is dead again, and that is said.
+    for round in 0.. {
+        assert!(round < 30, "{:?}", console.screen());
+        console.send_str("R").unwrap();
+        console.wait_until(|screen| screen.contains("Redrive 1 dead letter?")).unwrap();
+        console.send(Key::Tab).unwrap();
+        console.send(Key::Enter).unwrap();
+        console.wait_until(|screen| !screen.contains("dead again")).unwrap();
+        console.wait_until(|screen| screen.contains("told: Slack") || screen.contains("dead again")).unwrap();
+        if console.screen().contains("told: Slack") {
+            break;
+        }
+        console.wait_until(|screen| screen.contains("✗ 1 dead")).unwrap();
+    }
+    console.wait_until(|screen| screen.contains("✗ 0 dead")).unwrap();
     console.send_str("e").unwrap();
     console.send(Key::Tab).unwrap();
     console.wait_until(|screen| screen.contains("1 redriven, 0 failed")).unwrap();
@@ -299,7 +309,7 @@ fn a_message_is_edited_in_the_editor_shown_by_its_changes_and_redriven() {
     console.send_str("2E").unwrap();
     console.wait_until(|screen| screen.contains("Redrive the edited message?")).unwrap();
     let screen = console.screen();
-    assert!(screen.contains("+   \"due_at\": null,") && screen.contains("-   \"due_at\": \""), "{screen:?}");
+    assert!(screen.contains("+ \"due_at\": null,") && screen.contains("- \"due_at\": \""), "{screen:?}");
     console.send(Key::Tab).unwrap();
     console.send(Key::Tab).unwrap();
     console.send(Key::Enter).unwrap();
@@ -319,12 +329,12 @@ fn dead_letters_are_exported_and_deleted_with_a_copy_kept() {
     console.send_str("\u{15}").unwrap();
     console.send_str(file.to_str().unwrap()).unwrap();
     console.send(Key::Enter).unwrap();
-    console.wait_until(|screen| screen.contains("Export 5 dead letters?")).unwrap();
+    console.wait_until(|screen| screen.contains("Export 9 dead letters?")).unwrap();
     console.send(Key::Tab).unwrap();
     console.send(Key::Enter).unwrap();
-    console.wait_until(|screen| screen.contains("5 dead letters exported")).unwrap();
+    console.wait_until(|screen| screen.contains("9 dead letters exported")).unwrap();
     let exported = fs::read_to_string(&file).unwrap();
-    assert_eq!(exported.lines().count(), 5);
+    assert_eq!(exported.lines().count(), 9);
     assert!(exported.lines().all(|line| line.contains("\"body\"")), "{exported}");
     console.send_str("D").unwrap();
     console.wait_until(|screen| screen.contains("Delete 1 dead letter?")).unwrap();

@@ -17,7 +17,7 @@ use pipeline::{Settings, ports::Clock};
 use system::SystemClock;
 
 /// How often the time can be asked for before it breaks: some seconds of the console's life.
-const READINGS: usize = 200;
+const READINGS: usize = 40;
 
 struct BreakingClock(AtomicUsize);
 

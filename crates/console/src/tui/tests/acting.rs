@@ -227,7 +227,7 @@ fn an_edited_message_is_shown_by_its_changes_before_it_is_redriven() {
     edit(&mut app, &detail, text.replace("\"new\"", "\"again\""));
     let asked = question(&app);
     assert!(
-        asked.contains("-   \"alert\": \"new\",") && asked.contains("+   \"alert\": \"again\","),
+        asked.contains("  - \"alert\": \"new\",") && asked.contains("  + \"alert\": \"again\","),
         "{asked}"
     );
     let cmds = press(&mut app, &[Press::Tab, Press::Tab, ENTER]);

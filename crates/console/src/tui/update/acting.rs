@@ -348,7 +348,10 @@ fn difference(before: &str, after: &str) -> Vec<(Role, String)> {
                 ChangeTag::Insert => (Role::Good, '+'),
                 ChangeTag::Equal => (Role::Dim, ' '),
             };
-            lines.push((role, format!("{sign} {}", change.value().trim_end())));
+            // The sign behind the indentation, which is all that a question keeps of spaces.
+            let text = change.value().trim_end();
+            let inner = text.trim_start();
+            lines.push((role, format!("{}{sign} {inner}", " ".repeat(text.len() - inner.len()))));
         }
     }
     lines

@@ -1,8 +1,8 @@
 //! Which pipeline it is, whether what is shown is live, and the vital signs.
 
 use super::{
-    health,
-    widgets::{Pen, spark},
+    health, logs,
+    widgets::{Pen, finding, spark, states},
 };
 use crate::tui::{
     app::{App, Door, Panel},
@@ -16,7 +16,7 @@ use crate::tui::{
 };
 
 /// Up to this width words are short.
-const NARROW: u16 = 60;
+pub(super) const NARROW: u16 = 60;
 /// What stands beside the sparklines: `in  1,234/min   told  1,234/min   `.
 const RATES: usize = 34;
 /// How many minutes the sparklines show at most.
@@ -260,7 +260,8 @@ fn tabs(pen: &mut Pen<'_>, app: &App, area: Area) {
         x += columns + u16::from(!narrow);
     }
     // What else the heading of a panel would say.
-    let mut line = super::widgets::finding(app, app.focus);
+    let following = if app.focus == Panel::Logs { logs::following(app) } else { Line::new() };
+    let mut line = states([finding(app, app.focus), following]);
     if !line.is_empty() {
         line.insert(0, (Role::Base, " ".to_owned()));
         line.push((Role::Base, " ".to_owned()));

@@ -4,6 +4,7 @@ use pipeline::ports::LogLine;
 
 use super::{
     columns::{self, Column, text},
+    header::NARROW,
     widgets::{Pen, condition_of, finding, states},
 };
 use crate::tui::{
@@ -33,17 +34,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
         let gap = if sieve.is_empty() { "" } else { "  " };
         sieve.push((Role::Accent, format!("{gap}{}", short(function.as_str()))));
     }
-    let following = match logs.held {
-        None => vec![(Role::Dim, format!("following {}", pen.glyphs.live))],
-        Some(_) => {
-            let new = match logs.unseen() {
-                0 => String::new(),
-                new => format!(", {new} new {}", pen.glyphs.down),
-            };
-            let key = app.keymap.key(crate::tui::keymap::Action::Bottom);
-            vec![(Role::Warn, format!("held{new}")), (Role::Dim, format!("  {key} follows"))]
-        }
-    };
+    let following = following(app);
     let held = following.first().cloned();
     let condition = condition_of(&logs.source, app.now, pen.glyphs);
     let state = states([finding(app, Panel::Logs), sieve, following, condition]);
@@ -58,8 +49,9 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
     } else {
         cut(pen, app, area, &widths)
     }
-    // Without a heading there is no other place to say it in.
+    // Without a heading, and no room among the tabs, there is no other place to say it in.
     if layout.is_full()
+        && area.width < NARROW
         && logs.held.is_some()
         && let Some((role, text)) = held
     {
@@ -68,6 +60,19 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
         let place = Area { x: area.x + area.width - columns, y, width: columns, height: 1 };
         pen.line(place, &[(role, format!(" {text} "))]);
     }
+}
+
+/// Whether the newest lines are followed: `following`, or `held, 37 new`.
+pub(super) fn following(app: &App) -> Line {
+    if app.logs.held.is_none() {
+        return vec![(Role::Dim, format!("following {}", app.glyphs.live))];
+    }
+    let new = match app.logs.unseen() {
+        0 => String::new(),
+        new => format!(", {new} new {}", app.glyphs.down),
+    };
+    let key = app.keymap.key(crate::tui::keymap::Action::Bottom);
+    vec![(Role::Warn, format!("held{new}")), (Role::Dim, format!("  {key} follows"))]
 }
 
 /// Each line in one row.
