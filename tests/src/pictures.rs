@@ -62,7 +62,7 @@ pub const SCENES: &[Scene] = &[
     Scene {
         name: "confirm",
         size: (120, 36),
-        keys: &[Text("A"), Press(Key::Tab)],
+        keys: &[Text("A")],
         ready: "Redrive 9 dead letters?",
         light: false,
     },

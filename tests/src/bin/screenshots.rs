@@ -1,5 +1,7 @@
 //! Draws the pictures of the console into `screenshots/`, as SVG and as PNG. A name draws that one alone.
 
+#![allow(clippy::unwrap_used, reason = "a tool that cannot go on says so by panicking")]
+
 use tests::pictures::{SCENES, folder, png};
 
 fn main() {

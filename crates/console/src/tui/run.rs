@@ -40,6 +40,7 @@ use super::{
 const BATCH: usize = 256;
 
 /// How somebody likes the console.
+#[derive(Default)]
 pub struct Manners {
     /// The keys.
     pub keymap: Keymap,
@@ -47,12 +48,6 @@ pub struct Manners {
     pub mouse: bool,
     /// The time; `None` for that of the pipeline.
     pub clock: Option<Arc<dyn Clock>>,
-}
-
-impl Default for Manners {
-    fn default() -> Self {
-        Self { keymap: Keymap::default(), mouse: false, clock: None }
-    }
 }
 
 /// Shows a pipeline until the user quits, or the process is asked to end.

@@ -119,20 +119,20 @@ fn perform(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         return acting::answer(app, action, cmds);
     }
     match action {
-        Action::Help => return opening::toggle(app, Window::Help),
+        Action::Help => opening::toggle(app, Window::Help),
         Action::Events => {
             app.read = true;
-            return opening::toggle(app, Window::Events);
+            opening::toggle(app, Window::Events);
         }
-        Action::Palette => return palette::open(app),
+        Action::Palette => palette::open(app),
         Action::Mouse => {
             app.mouse = !app.mouse;
             let now = if app.mouse { "the console's" } else { "the terminal's" };
             app.say(Role::Dim, format!("the mouse is {now} now"));
-            return cmds.push(Cmd::Mouse(app.mouse));
+            cmds.push(Cmd::Mouse(app.mouse));
         }
         // There is nothing to look at or to act on.
-        _ if app.door != Door::Open => return,
+        _ if app.door != Door::Open => {}
         Action::Open => opening::open(app),
         Action::Story => opening::story_at_hand(app),
         Action::ItsLetters | Action::ItsLog => opening::about_its_lead(app, action, cmds),

@@ -26,6 +26,9 @@ const COLUMNS: [Column; 6] = [
     number("due", 9, 0),
 ];
 
+/// From this width on there is room for words in the place of the bar.
+const WORDY: usize = 15;
+
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
     let (table, parts) = (&app.pending, layout.parts(Panel::Pending));
     let shown = &table.shown;
@@ -61,12 +64,15 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
             _ => (Role::Base, (Role::Dim, " "), Role::Base),
         };
         let role = if table.wanted.dimmed && !table.wanted.filter.matches(row) { Role::Dim } else { role };
+        // A bar that has nothing to say leaves its room to the name.
+        let bar = if state == State::Pending || widths[4] >= WORDY { widths[4] } else { 0 };
+        let name = widths[1] + if bar < widths[4] { widths[4] + 1 } else { 0 };
         let marked = range.contains(&index) || table.marks.contains(&row.lead_id);
         let mut line = pen
             .gutter(pen.row(area.width), marked, selected && !focused && layout.is_full())
             .glyphs(glyph.0, glyph.1)
             .gap(1)
-            .text(role, &row.display_name, widths[1])
+            .text(role, &row.display_name, name)
             .gap(1);
         if widths[2] > 0 {
             line = line.id(Role::Dim, row.lead_id.as_str(), widths[2]).gap(1);
@@ -74,8 +80,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
         if widths[3] > 0 {
             line = line.text(Role::Dim, &clock(row.received_at), widths[3]).gap(1);
         }
-        if widths[4] > 0 {
-            for (role, text) in middle(pen, app, row, state, widths[4]) {
+        if bar > 0 {
+            for (role, text) in middle(pen, app, row, state, bar) {
                 line = line.glyphs(role, &text);
             }
             line = line.gap(1);
@@ -96,9 +102,8 @@ fn middle(pen: &Pen<'_>, app: &App, row: &PendingRow, state: State, columns: usi
         vec![(role, text), (Role::Base, " ".repeat(gap))]
     };
     match state {
-        State::Overdue if columns >= 12 => fill(Role::Alarm, &format!("due {}", clock(row.due_at))),
-        State::Processing if columns >= 12 => fill(Role::Dim, "being worked on"),
-        State::Overdue | State::Processing => fill(Role::Dim, ""),
+        State::Overdue => fill(Role::Alarm, &format!("due {}", clock(row.due_at))),
+        State::Processing => fill(Role::Dim, "being worked on"),
         _ => {
             let (waited, wait) = (since(app.now, row.received_at), since(row.due_at, row.received_at));
             let (filled, left) = bar(pen.glyphs, columns, waited, wait);

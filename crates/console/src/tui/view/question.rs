@@ -19,7 +19,9 @@ const WIDEST: usize = 72;
 
 /// Makes room for a question, and what lies behind step back; its inside.
 fn front(pen: &mut Pen<'_>, layout: &Layout, title: &str, columns: usize, lines: usize) -> Area {
-    let screen = Area { y: 0, height: layout.hints.y, ..layout.hints };
+    // Not the header: which pipeline it is matters most now.
+    let top = layout.header.y + layout.header.height;
+    let screen = Area { y: top, height: layout.hints.y.saturating_sub(top), ..layout.hints };
     pen.style(screen, pen.theme.behind());
     let area = layout.question(columns, lines);
     pen.clear(area);
