@@ -3,7 +3,7 @@
 https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
 """
 
-from datetime import datetime, timezone
+from datetime import timezone
 
 import cbor2
 
@@ -18,13 +18,13 @@ def answer(account: str, region: str, operation: str, body: bytes) -> bytes:
     return cbor2.dumps(OPERATIONS[operation](backend, cbor2.loads(body)))
 
 
+def _naive(at):
+    """A time as moto has them: in UTC, without saying so."""
+    return at.astimezone(timezone.utc).replace(tzinfo=None)
+
+
 def put_metric_data(backend, request: dict) -> dict:
-    data = []
-    for datum in request["MetricData"]:
-        datum = dict(datum)
-        if isinstance(datum.get("Timestamp"), datetime):
-            datum["Timestamp"] = datum["Timestamp"].isoformat()
-        data.append(datum)
+    data = [{**datum, "Timestamp": _naive(datum["Timestamp"])} for datum in request["MetricData"]]
     backend.put_metric_data(request["Namespace"], data)
     return {}
 
@@ -35,7 +35,7 @@ def get_metric_data(backend, request: dict) -> dict:
         stat = dict(query["MetricStat"])
         stat["Metric"] = {"Dimensions": [], **stat["Metric"]}
         queries.append({"ReturnData": "true", **query, "MetricStat": stat})
-    start, end = (request[name].replace(tzinfo=timezone.utc) for name in ("StartTime", "EndTime"))
+    start, end = (_naive(request[name]) for name in ("StartTime", "EndTime"))
     results = backend.get_metric_data(queries=queries, start_time=start, end_time=end, scan_by="TimestampAscending")
     return {
         "MetricDataResults": [
@@ -43,12 +43,30 @@ def get_metric_data(backend, request: dict) -> dict:
                 "Id": result["id"],
                 "Label": result["label"],
                 "StatusCode": "Complete",
-                "Timestamps": [cbor2.CBORTag(1, at.timestamp()) for at in result["timestamps"]],
-                "Values": [float(value) for value in result["vals"]],
+                "Timestamps": [cbor2.CBORTag(1, at.replace(tzinfo=timezone.utc).timestamp()) for at in result["timestamps"]],
+                "Values": [float(value) for value in result["values"]],
             }
             for result in results
         ]
     }
 
 
-OPERATIONS = {"PutMetricData": put_metric_data, "GetMetricData": get_metric_data}
+def list_metrics(backend, request: dict) -> dict:
+    found = {
+        (datum.name, tuple((d.name, d.value) for d in datum.dimensions))
+        for datum in backend.metric_data
+        if datum.namespace == request.get("Namespace", datum.namespace)
+    }
+    return {
+        "Metrics": [
+            {
+                "Namespace": request.get("Namespace", ""),
+                "MetricName": name,
+                "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions],
+            }
+            for name, dimensions in sorted(found)
+        ]
+    }
+
+
+OPERATIONS = {"ListMetrics": list_metrics, "PutMetricData": put_metric_data, "GetMetricData": get_metric_data}

@@ -26,7 +26,7 @@ def answer(account: str, body: bytes) -> dict:
 
 def install() -> None:
     """Mends moto's events."""
-    from moto.s3 import notifications
+    from moto.s3 import notifications, responses
 
     event_of, send = notifications._get_s3_event, notifications._send_sqs_message
 
@@ -55,5 +55,15 @@ def install() -> None:
         for _ in range(_copies.get(account_id, 1)):
             send(account_id, event_body, queue_name, region_name)
 
+    def _configuration(self):
+        """The root element has another name on AWS than moto makes of the operation's."""
+        status, headers, body = configuration(self)
+        name = "NotificationConfiguration"
+        for wrong in ("GetBucketNotificationConfigurationResponse", "GetBucketNotificationResponse"):
+            body = body.replace(f"<{wrong}", f"<{name}").replace(f"</{wrong}", f"</{name}")
+        return status, headers, body
+
+    configuration = responses.S3Response.get_bucket_notification
+    responses.S3Response.get_bucket_notification = _configuration
     notifications._get_s3_event = _event
     notifications._send_sqs_message = _send

@@ -5,7 +5,10 @@ input is closed, so that it never outlives the test that started it.
 
 Its own routes, beside moto's:
 * `GET /_tests/mails/{account}`: what was published to the account's topics, the oldest first.
+* `GET /_tests/permissions/{account}`: what the account's roles may do, and whether they have.
+* `PUT /_tests/queues/{account}` with `{"seconds": n}`: so much time passes for the messages of its queues.
 * `PUT /_tests/events/{account}` with `{"copies": n}`: how often each event of S3 is delivered from now on.
+* `PUT /_tests/objects/{account}` with `{"bucket": name, "objects": {key: text}}`: puts them all at once.
 """
 
 import json
@@ -26,13 +29,21 @@ import accounts  # noqa: E402
 import cloudwatch  # noqa: E402
 import filters  # noqa: E402
 import mails  # noqa: E402
-import moves  # noqa: E402
 import notifications  # noqa: E402
+import objects  # noqa: E402
 import permissions  # noqa: E402
 import queues  # noqa: E402
+import stacks  # noqa: E402
+import versions  # noqa: E402
 
-MENDED = [accounts, permissions, queues, moves, notifications, filters]
-OWN = {"mails": mails.answer, "events": notifications.answer}
+MENDED = [accounts, permissions, objects, queues, notifications, filters, stacks, versions]
+OWN = {
+    "mails": mails.answer,
+    "events": notifications.answer,
+    "permissions": permissions.answer,
+    "queues": queues.answer,
+    "objects": objects.answer,
+}
 
 
 class Server:

@@ -10,6 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use aws::Bucket;
 use bytes::Bytes;
 use lead::{LeadId, Timestamp};
 use pipeline::{
@@ -22,7 +23,7 @@ use pipeline::{
 
 /// A call of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "each is a method of a port")]
+#[allow(missing_docs, reason = "each is a method of a port, or a request that one is made of")]
 pub enum Call {
     Get,
     Put,
@@ -37,6 +38,11 @@ pub enum Call {
     Delete,
     Accept,
     Append,
+    Remove,
+    Hide,
+    Post,
+    Mail,
+    Fetch,
 }
 
 /// A moment of a call.
@@ -156,6 +162,27 @@ impl<T: Objects> Objects for Faulty<T> {
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault> {
         self.through(Call::ListKeys, prefix, self.inner.list(prefix, after, limit)).await
+    }
+}
+
+#[async_trait]
+impl<T: Bucket> Bucket for Faulty<T> {
+    async fn put_as_of(
+        &self,
+        key: &str,
+        body: Bytes,
+        when: When,
+        stored_at: Timestamp,
+    ) -> Result<Version, PutError> {
+        self.through(Call::Put, key, self.inner.put_as_of(key, body, when, stored_at)).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Fault> {
+        self.through(Call::Remove, key, self.inner.delete(key)).await
+    }
+
+    fn place(&self, key: &str) -> String {
+        self.inner.place(key)
     }
 }
 

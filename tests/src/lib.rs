@@ -5,10 +5,16 @@
 
 pub mod aws;
 pub mod clock;
+pub mod close;
 pub mod conformance;
+pub mod desk;
 pub mod doubles;
 pub mod faulty;
+pub mod http;
+pub mod lambda;
 pub mod memory;
+pub mod neighbours;
 pub mod pictures;
 pub mod process;
+pub mod sim;
 pub mod world;

@@ -1,13 +1,13 @@
-//! The real `leadops` binary as a process of its own, and the neighbours it talks to over HTTP.
+//! The real `leadops` binary as a process of its own.
 
 use std::{
+    ops::{Deref, DerefMut},
     path::PathBuf,
     process::{ExitStatus, Output, Stdio},
     time::Duration,
 };
 
-use console::demo::{OwnerStandIn, Sample, Says, Scenario, Sender, SlackStandIn};
-use lead::{LeadId, Timestamp};
+use console::demo::Sender;
 use pipeline::signature::Keys;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -18,28 +18,48 @@ use tokio::{
 };
 use url::Url;
 
+use crate::neighbours::Neighbours;
+
 /// The key that the tests sign with, the one of `samples/signatures.json`.
 pub const KEY: &str = "3818dc66e3351965af2f488bb224b4f95a6c3d3200263a84c219818c21d82a18";
 
 /// How long anything may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The `leadops` that was built beside this program, which is a test or a binary of this package.
+/// The `leadops` that was built beside this program.
 pub fn binary() -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    let beside = this.ancestors().skip(1).take(2).map(|folder| folder.join("leadops"));
-    beside.into_iter().find(|binary| binary.exists()).expect("leadops is built: run `cargo test --workspace`")
+    built("leadops")
 }
 
-/// A folder for a pipeline, with an owner directory and a Slack beside it.
+/// A binary of the workspace that was built beside this program, which is a test or a binary of this
+/// package.
+pub fn built(name: &str) -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let beside = this.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+    let built = beside.into_iter().find(|binary| binary.exists());
+    built.unwrap_or_else(|| panic!("{name} is not built: run `cargo test --workspace`"))
+}
+
+/// A folder for a pipeline, with its neighbours.
 pub struct World {
-    /// The owner directory.
-    pub owners: OwnerStandIn,
-    /// Slack.
-    pub slack: SlackStandIn,
+    /// An owner directory and a Slack.
+    pub neighbours: Neighbours,
     /// Holds the pipeline's folder.
     pub folder: TempDir,
-    scenario: Scenario,
+}
+
+impl Deref for World {
+    type Target = Neighbours;
+
+    fn deref(&self) -> &Neighbours {
+        &self.neighbours
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Neighbours {
+        &mut self.neighbours
+    }
 }
 
 /// A running `leadops up`.
@@ -54,12 +74,7 @@ impl World {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.toml"), "").unwrap();
-        Self {
-            owners: OwnerStandIn::start().await.unwrap(),
-            slack: SlackStandIn::start().await.unwrap(),
-            scenario: Scenario::new(7),
-            folder,
-        }
+        Self { neighbours: Neighbours::start().await, folder }
     }
 
     /// The pipeline's folder.
@@ -122,34 +137,6 @@ impl World {
         assert_eq!(stderr.lines().count(), 1, "{args:?} says more than one line: {stderr}");
         (output.status.code(), stderr)
     }
-
-    /// A lead whose owner the directory knows.
-    pub fn sample(&mut self) -> Sample {
-        let mut sample = self.scenario.next(Timestamp::now());
-        sample.misfortune = None;
-        sample.set_stage(&self.owners, &self.slack, Duration::ZERO);
-        sample
-    }
-
-    /// A lead that nobody owns.
-    pub fn ownerless(&mut self) -> Sample {
-        let sample = self.sample();
-        self.owners.say(sample.lead_id.clone(), Says::Nothing);
-        sample
-    }
-
-    /// How often Slack took an alert about a lead, and how many of those were unlabelled first alerts.
-    pub fn told(&self, lead: &LeadId) -> (usize, usize) {
-        let told = self.slack.told();
-        let about: Vec<_> =
-            told.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == *lead).collect();
-        (about.len(), about.iter().filter(|told| told.is_first()).count())
-    }
-
-    /// Waits until Slack has been told of these leads.
-    pub async fn until_told(&self, leads: &[LeadId]) {
-        until("every lead is told", || async { leads.iter().all(|lead| self.told(lead).0 > 0) }).await;
-    }
 }
 
 impl Up {
@@ -191,7 +178,7 @@ pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() ->
     let give_up = Instant::now() + PATIENCE;
     while !condition().await {
         assert!(Instant::now() < give_up, "not within {PATIENCE:?}: {what}");
-        sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(50)).await;
     }
 }
 

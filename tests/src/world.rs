@@ -96,7 +96,7 @@ impl World {
             objects: store.clone(),
             receipts,
             recorder: recorder.clone(),
-            slack: Some((slack.clone(), Pace::new(store.clone(), clock.clone(), BURST))),
+            slack: Some((slack.clone(), Pace::of_slack(store.clone(), clock.clone(), BURST))),
             mailer: Some(mailer.clone()),
         };
         let ops = Ops {
@@ -118,7 +118,7 @@ impl World {
     /// Replaces the notifying worker by one that remembers nothing.
     pub fn restart_notify(&mut self) {
         let (clock, slack) = (self.clock.clone(), self.slack.clone());
-        let pace = Pace::new(self.notify.objects.clone(), clock, BURST);
+        let pace = Pace::of_slack(self.notify.objects.clone(), clock, BURST);
         self.notify.slack = Some((slack, pace));
     }
 

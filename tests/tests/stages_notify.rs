@@ -180,6 +180,20 @@ async fn a_store_that_fails_once_anywhere_doubles_nothing_unlabelled() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_away_for_hours_uses_up_no_alert() {
+    let (world, lead) = with_alert().await;
+    let receives = world.memory.rules(Queue::Notification).max_receives;
+    for nth in 1..receives {
+        world.weather.at(nth, Call::Get, Moment::Before, storage_failed());
+    }
+    world.work_for(HOUR * 12).await;
+    assert_eq!((world.shown(&lead), world.dead_codes().await), (0, vec![]), "the store is still away");
+    world.weather.clear();
+    world.work_for(MINUTE * 2).await;
+    assert_eq!((world.shown(&lead), world.dead_codes().await), (1, vec![]));
+}
+
+#[tokio::test]
 async fn a_store_that_fails_while_the_receipt_is_completed_gets_several_chances() {
     let (world, lead) = with_alert().await;
     // The first writes are the pace and the claim.
@@ -238,6 +252,33 @@ async fn workers_that_race_for_one_alert_send_it_once() {
         let Disposition::Retry(wait) = disposition else { panic!("{disposition:?}") };
         assert!(*wait <= CLAIM, "the others look again when the claim is over");
     }
+}
+
+#[tokio::test]
+async fn a_worker_that_stood_still_until_its_claim_ran_out_sends_nothing() {
+    let (world, lead) = with_alert().await;
+    let deliveries = world.take_alerts().await;
+    // The lead is read once more after the claim: the fifth object that is read.
+    world.weather.at(5, Call::Get, Moment::Before, Strike::Slow(MINUTE * 2));
+    let other = async {
+        world.clock.sleep(MINUTE).await;
+        world.notify.handle(&deliveries).await
+    };
+    let (slow, quick) = world.clock.run(join(world.notify.handle(&deliveries), other)).await;
+    assert_eq!((quick, slow), (vec![Disposition::Done], vec![Disposition::Retry(Duration::ZERO)]));
+    assert_eq!((world.shown(&lead), world.slack.posted().len()), (1, 1));
+    assert_eq!(world.receipt(&lead).await.unwrap().state, ReceiptState::Sent);
+}
+
+#[tokio::test]
+async fn a_claim_that_all_but_ran_out_is_given_back_and_the_alert_is_no_repeat() {
+    let (world, lead) = with_alert().await;
+    world.weather.at(5, Call::Get, Moment::Before, Strike::Slow(SECOND * 40));
+    world.notify_ready().await;
+    assert_eq!(world.slack.posted(), []);
+    world.work_for(MINUTE * 3).await;
+    assert_eq!(world.shown(&lead), 1);
+    assert!(!world.slack.posted()[0].mentions(REPEAT), "nothing was sent before");
 }
 
 #[tokio::test]

@@ -71,6 +71,9 @@ impl Clients {
             None,
             "Lambda",
         );
+        if let Some(file) = variable("SSL_CERT_FILE").filter(|file| !file.is_empty()) {
+            check_certificates(&file)?;
+        }
         let endpoint = |service: &str| {
             variable(&format!("AWS_ENDPOINT_URL_{service}"))
                 .or_else(|| variable("AWS_ENDPOINT_URL"))
@@ -115,4 +118,15 @@ impl Clients {
             secrets: aws_sdk_secretsmanager::Client::new(config),
         }
     }
+}
+
+/// A file without certificates would make the SDK panic over its first client.
+fn check_certificates(file: &str) -> Result<(), Fault> {
+    let bad = |what: String| Fault::new(Code::SettingBad, format!("SSL_CERT_FILE is {file}: {what}"));
+    let bundle = std::fs::read(file).map_err(|error| bad(error.to_string()))?;
+    let begin = b"-----BEGIN CERTIFICATE-----";
+    if bundle.windows(begin.len()).any(|part| part == begin) {
+        return Ok(());
+    }
+    Err(bad("there is no certificate in it".to_owned()))
 }

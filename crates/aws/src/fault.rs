@@ -7,7 +7,7 @@ use lead::text;
 use pipeline::{Code, Fault};
 
 /// How much of an error is told.
-const LIMIT: usize = 400;
+pub(crate) const LIMIT: usize = 400;
 
 /// The fault for an error of the SDK. `doing` says what was tried, with the name of the thing:
 /// `reading s3://bucket/key`.
@@ -47,13 +47,6 @@ where
         };
     }
     chain(error)
-}
-
-/// The fault for credentials that could not be had; `told` is what the SDK says of it.
-#[cfg(feature = "operator")]
-pub(crate) fn credentials_fault(doing: &str, told: &str) -> Fault {
-    let code = of_credentials(told).unwrap_or(Code::CredentialsMissing);
-    Fault::new(code, text::shorten(&format!("{doing}: {told}"), LIMIT))
 }
 
 /// The kind of failure behind an error code of a service.

@@ -6,7 +6,10 @@ use aws_sdk_sns::{
     error::{ProvideErrorMetadata, SdkError},
 };
 use lead::{email::Mail, text};
-use pipeline::ports::{MailError, Mailer};
+use pipeline::{
+    notify::Pace,
+    ports::{MailError, Mailer},
+};
 
 use crate::{
     Clients,
@@ -22,16 +25,32 @@ const LONGEST_ERROR: usize = 300;
 ///
 /// Published once a call: the SDK would try again after a time-out too, when the mail may be on its way.
 /// When to try again is the stage's decision.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SnsMailer {
     sns: aws_sdk_sns::Client,
     topic: String,
+    pace: Option<Pace>,
 }
 
 impl SnsMailer {
     /// The topic with this ARN.
     pub fn new(clients: &Clients, topic: impl Into<String>) -> Self {
-        Self { sns: clients.sns.clone(), topic: topic.into() }
+        Self { sns: clients.sns.clone(), topic: topic.into(), pace: None }
+    }
+
+    /// The same at a pace, for topics that many messages go to.
+    pub fn at_pace(self, pace: Pace) -> Self {
+        Self { pace: Some(pace), ..self }
+    }
+
+    /// Waits for its turn.
+    async fn turn(&self) -> Result<(), MailError> {
+        let Some(pace) = &self.pace else { return Ok(()) };
+        match pace.turn().await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(closed)) => Err(MailError::Unavailable(format!("closed for {} s", closed.as_secs()))),
+            Err(fault) => Err(MailError::Unavailable(fault.to_string())),
+        }
     }
 }
 
@@ -39,6 +58,7 @@ impl SnsMailer {
 impl Mailer for SnsMailer {
     /// The subject is taken as it is: [`Mail`] promises what SNS demands of it.
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+        self.turn().await?;
         let publish = self
             .sns
             .publish()

@@ -101,17 +101,24 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         _ => {}
     }
     let opened = wiring::open_place(&place, access).await?;
-    let Opened { ops, facts, .. } = &opened;
-    match &cli.command {
-        None if io::stdout().is_terminal() && !json && !is_dumb() => {
-            let manners = tui::Manners {
-                keymap: config.keymap()?,
-                mouse: config.get("LEADOPS_MOUSE") == Some("true"),
-                ..tui::Manners::default()
-            };
-            let places = wiring::Configured { config, access: Access::unless(read_only), start: place };
-            tui::run(opened.into(), Arc::new(places), manners).await
-        }
+    if cli.command.is_none() && io::stdout().is_terminal() && !json && !is_dumb() {
+        let manners = tui::Manners {
+            keymap: config.keymap()?,
+            mouse: config.get("LEADOPS_MOUSE") == Some("true"),
+            ..tui::Manners::default()
+        };
+        let places = wiring::Configured { config, access: Access::unless(read_only), start: place };
+        return tui::run(opened.into(), Arc::new(places), manners).await;
+    }
+    let result = operate(&cli.command, &opened, json).await;
+    opened.close().await;
+    result
+}
+
+/// What works on an open pipeline.
+async fn operate(command: &Option<Command>, opened: &Opened, json: bool) -> anyhow::Result<()> {
+    let Opened { ops, facts, .. } = opened;
+    match command {
         None | Some(Command::Status) => see::status(ops, json).await,
         Some(Command::Pending) => see::pending(ops, json).await,
         Some(Command::Leads(args)) => see::leads(ops, args, json).await,

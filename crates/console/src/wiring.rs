@@ -128,7 +128,7 @@ pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
     let slack = match config.slack {
         Some(url) => {
             let slack: Arc<dyn Slack> = Arc::new(SlackWebhook::new(url).map_err(bad)?);
-            Some((slack, Pace::new(ports.clone(), Arc::new(SystemClock), config.slack_burst)))
+            Some((slack, Pace::of_slack(ports.clone(), Arc::new(SystemClock), config.slack_burst)))
         }
         None => None,
     };

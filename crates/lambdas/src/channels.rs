@@ -33,12 +33,16 @@ impl Channels {
             None if uses(Channel::Slack) => variables.needed("SLACK_SECRET_NAME").map(|_| None)?,
             secret => secret.map(|secret| Arc::new(RotatingSlack::new(secret, Arc::clone(&common.secrets)))),
         };
+        let (store, clock) = (common.store.clone(), common.recorder.clock.clone());
         let mailer = match variables.get("SNS_TOPIC_ARN") {
             None if uses(Channel::Email) => variables.needed("SNS_TOPIC_ARN").map(|_| None)?,
-            topic => topic.map(|topic| Arc::new(SnsMailer::new(&common.clients, topic)) as Arc<dyn Mailer>),
+            topic => topic.map(|topic| {
+                let pace = Pace::of_topic(store.clone(), clock.clone());
+                Arc::new(SnsMailer::new(&common.clients, topic).at_pace(pace)) as Arc<dyn Mailer>
+            }),
         };
         let burst = variables.number("SLACK_BURST", (1, 30), Pace::BURST)?;
-        let pace = Pace::new(common.store.clone(), common.recorder.clock.clone(), burst);
+        let pace = Pace::of_slack(store, clock, burst);
         Ok(Self { slack, pace, mailer })
     }
 

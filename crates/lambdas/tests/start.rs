@@ -50,6 +50,8 @@ fn a_missing_or_malformed_variable_stops_the_start_and_is_named() {
         (NOTIFICATION, wrong("USE_EMAIL", "true"), "SNS_TOPIC_ARN"),
         (NOTIFICATION, wrong("SLACK_BURST", "0"), "SLACK_BURST"),
         (NOTIFICATION, wrong("TARGET_PREFIX", "../x"), "TARGET_PREFIX"),
+        (NOTIFICATION, wrong("SSL_CERT_FILE", "/nowhere.pem"), "SSL_CERT_FILE"),
+        (NOTIFICATION, wrong("SSL_CERT_FILE", "/dev/null"), "SSL_CERT_FILE"),
     ] {
         let Output { status, stdout, stderr } = start(binary, without, with);
         let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());

@@ -15,7 +15,7 @@ use crate::Ops;
 /// How many of the latest alerts the speed is measured on.
 ///
 /// On AWS each of them is a request, once.
-const SPEED_SAMPLE: usize = 200;
+const SPEED_SAMPLE: usize = 100;
 
 /// `leadops status`.
 #[derive(Debug, Clone, PartialEq, Serialize)]

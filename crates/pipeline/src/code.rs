@@ -189,6 +189,9 @@ codes! {
     SecretUnusable = "LO420",
         "A secret is empty or not of the form it should have.",
         "Put it in again: infrastructure/README.md says how for each; the functions read it by themselves.";
+    RegionMissing = "LO421",
+        "No AWS region is known.",
+        "Name one with --region or AWS_REGION, or give the profile one with `aws configure set region REGION`.";
 
     ReadOnly = "LO501",
         "This environment is read-only.",
@@ -216,7 +219,7 @@ codes! {
         "See its code in the answer with `leadops explain CODE`.";
     WebhookUnreachable = "LO509",
         "The webhook could not be reached.",
-        "Check that `leadops up` is listening there; name another address with --to URL.";
+        "Check the address, and that something listens there: `leadops up`, or the stack's API.";
     DeliveryFailed = "LO510",
         "The alert was tried and failed.",
         "See the code beside this line, and `leadops dead list`.";
@@ -256,10 +259,10 @@ codes! {
         "See `leadops --help` or `leadops COMMAND --help`.";
     SignatureKeyBad = "LO902",
         "A signature key is not 64 hex digits.",
-        "Copy signature_key from Close's answer to POST /api/v1/webhook/ as it is.";
+        "Copy signature_key from Close's answer to POST /api/v1/webhook/ as it is; `leadops subscribe` does that by itself.";
     SignatureKeyMissing = "LO903",
         "No signature key is configured, so no webhook could be trusted.",
-        "Set CLOSE_SIGNATURE_KEY; for a try-out on this machine alone, LEADOPS_ALLOW_UNSIGNED=true.";
+        "Subscribe Close with `leadops subscribe`, or set CLOSE_SIGNATURE_KEY; for a try-out on this machine alone, LEADOPS_ALLOW_UNSIGNED=true.";
     AddressUnusable = "LO904",
         "The address cannot be listened on.",
         "Choose another with --listen ADDR, or stop the program that uses it.";

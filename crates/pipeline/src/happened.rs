@@ -100,6 +100,9 @@ pub enum Happened {
         queue: Queue,
         /// On which channel.
         channel: Option<Channel>,
+        /// Which alert, where it was one.
+        #[serde(default)]
+        alert: Option<AlertKind>,
         /// The kind of failure.
         code: Code,
         /// What happened.
@@ -345,6 +348,7 @@ mod tests {
             happened: Happened::Dead {
                 queue: Queue::Notification,
                 channel: Some(Channel::Slack),
+                alert: Some(AlertKind::New),
                 code: Code::SlackWebhookGone,
                 reason: "404 no_service".to_owned(),
                 attempts: 1,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use lead::Timestamp;
+use lead::{AlertKind, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Happened};
+use crate::{Entry, Happened, ports::Queue};
 
 /// What the journal says of one lead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,10 +128,20 @@ impl Progress {
             Happened::Dead { .. } if progress.told => {
                 progress.ended = progress.ended.or(Some((Ended::Notified, entry.at)));
             }
+            // One that an operator asked for, or a follow-up, leaves the first alert to its own fate.
+            Happened::Dead { alert: Some(AlertKind::Resend | AlertKind::FollowUp), .. }
+                if !progress.failed => {}
             Happened::Dead { .. } => {
                 counted = (!progress.failed).then_some(Counted::Failed);
                 progress.failed = true;
                 progress.ended = Some((Ended::Dead, entry.at));
+            }
+            // Nothing that is tried again is dead: its worker stopped before the dead letter was made, or the
+            // other channel's alert died.
+            Happened::Retrying { queue: Queue::Notification, .. } => {
+                if let Some((Ended::Dead, _)) = progress.ended {
+                    progress.ended = None;
+                }
             }
             // A quick worker's end can be written before the operator's entry, whose time is that of
             // the decision: then the lead has ended since.
@@ -166,10 +176,10 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use lead::{AlertKind, OwnerStatus};
+    use lead::OwnerStatus;
 
     use super::*;
-    use crate::{Channel, Code, ports::Queue};
+    use crate::{Channel, Code};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -204,7 +214,7 @@ mod tests {
 
     fn dead() -> Happened {
         let (queue, code) = (Queue::Notification, Code::SlackWebhookGone);
-        Happened::Dead { queue, channel: None, code, reason: String::new(), attempts: 1 }
+        Happened::Dead { queue, channel: None, alert: None, code, reason: String::new(), attempts: 1 }
     }
 
     #[test]
@@ -227,6 +237,43 @@ mod tests {
         assert!(matches!(progress.ended, Some((Ended::Notified, _))));
         let (progress, _) = fold(vec![received(), dead(), notified()]);
         assert!(matches!(progress.ended, Some((Ended::Notified, _))));
+    }
+
+    #[test]
+    fn a_failed_resend_ends_no_lead_whose_first_alert_still_waits() {
+        let failed = |kind| match dead() {
+            Happened::Dead { queue, code, reason, attempts, .. } => {
+                let channel = Some(Channel::Slack);
+                Happened::Dead { queue, channel, alert: Some(kind), code, reason, attempts }
+            }
+            other => other,
+        };
+        let (progress, counted) = fold(vec![received(), enriched(), failed(AlertKind::Resend)]);
+        assert_eq!((progress.ended, counted.len()), (None, 2));
+        let (progress, _) = fold(vec![received(), failed(AlertKind::New), failed(AlertKind::Resend)]);
+        assert!(matches!(progress.ended, Some((Ended::Dead, _))));
+    }
+
+    #[test]
+    fn what_is_tried_again_is_not_dead() {
+        let retrying = |queue| Happened::Retrying {
+            queue,
+            channel: None,
+            code: Code::SlackUnavailable,
+            reason: String::new(),
+            attempt: 1,
+            again_at: at(9),
+        };
+        let (progress, counted) = fold(vec![received(), dead(), retrying(Queue::Notification), dead()]);
+        assert!(matches!(progress.ended, Some((Ended::Dead, _))));
+        assert_eq!(counted, [Counted::Accepted, Counted::Failed]);
+        let (progress, _) = fold(vec![received(), dead(), retrying(Queue::Notification)]);
+        assert_eq!(progress.ended, None);
+        let (progress, _) = fold(vec![received(), notified(), retrying(Queue::Notification)]);
+        assert!(matches!(progress.ended, Some((Ended::Notified, _))));
+        // A look-up for the owner of a lead whose alert is dead brings no alert back.
+        let (progress, _) = fold(vec![received(), dead(), retrying(Queue::Delay)]);
+        assert!(matches!(progress.ended, Some((Ended::Dead, _))));
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::{
 
 /// How long a claim lasts: longer than a channel is ever waited for.
 pub const CLAIM: Duration = Duration::from_secs(45);
+/// How much of a claim has to be left when sending begins: as long as a channel is waited for.
+const SENDING: Duration = Duration::from_secs(30);
 
 /// The state of one alert on one channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,6 +189,25 @@ impl Receipts {
                 Err(PutError::Precondition) => {}
                 Err(PutError::Fault(fault)) => return Err(fault),
             }
+        }
+    }
+
+    /// Whether a claim lasts long enough still to send under it. A worker that stood still for a while, or
+    /// whose clock was set, finds that others may have claimed the alert since.
+    pub fn stands(&self, claim: &Claim) -> bool {
+        let ReceiptState::Claimed { until } = claim.receipt.state else { return false };
+        let left = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
+        (SENDING..=CLAIM).contains(&left)
+    }
+
+    /// Gives back a claim under which nothing was sent. Somebody else may have the alert by now.
+    pub async fn give_back(&self, claim: Claim) -> Result<(), Fault> {
+        let mut receipt = claim.receipt;
+        receipt.at = self.clock.now();
+        receipt.state = ReceiptState::Queued;
+        match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Unchanged(claim.version)).await {
+            Ok(_) | Err(PutError::Precondition) => Ok(()),
+            Err(PutError::Fault(fault)) => Err(fault),
         }
     }
 

@@ -6,8 +6,9 @@
 //! the shipped one:
 //!
 //! * `no warm-up`: the same binaries with `LEADOPS_WARM_UP=false`.
-//! * `entropy`: binaries in the folder that `LEADOPS_BENCH_ENTROPY` names, built with
-//!   `AWS_LC_SYS_NO_JITTER_ENTROPY=0`.
+//! * `entropy`: the binaries in the folder that `LEADOPS_BENCH_ENTROPY` names, with aws-lc's jitter entropy:
+//!   `AWS_LC_SYS_NO_JITTER_ENTROPY=0 cargo build --locked --profile lambda -p lambdas --bins --target-dir
+//!   target/entropy` makes `target/entropy/lambda`.
 
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark may panic")]
 
@@ -65,7 +66,7 @@ async fn run() -> bool {
     }
     for (variant, folder, warm_up) in variants {
         for function in FUNCTIONS {
-            let figures = measure(&folder.join(function), function, &stub, &certificate, warm_up).await;
+            let figures = measure(&binary(&folder, function), function, &stub, &certificate, warm_up).await;
             let zip =
                 std::fs::metadata(folder.join(format!("{function}.zip"))).map(|file| file.len() as f64 / 1e6);
             figures.print(&format!("{function}{variant}"), zip.as_ref().ok());
@@ -81,7 +82,13 @@ async fn run() -> bool {
 fn default_folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
-    target.join("lambda")
+    target.join("package")
+}
+
+/// A function's binary in a folder of packages, or of Cargo's.
+fn binary(folder: &Path, function: &str) -> PathBuf {
+    let packaged = folder.join(function).join("bootstrap");
+    if packaged.exists() { packaged } else { folder.join(function) }
 }
 
 struct Figures {
@@ -119,7 +126,7 @@ impl Figures {
 }
 
 async fn measure(binary: &Path, function: &str, stub: &Stub, certificate: &Path, warm_up: bool) -> Figures {
-    assert!(binary.exists(), "{} is missing: run infrastructure/package first", binary.display());
+    assert!(binary.is_file(), "{} is missing: run infrastructure/package first", binary.display());
     let environment = environment(&stub.url, certificate, warm_up);
     let (mut inits, mut firsts, mut boths) = (Vec::new(), Vec::new(), Vec::new());
     let (mut warm, mut memory, mut own) = (Vec::new(), 0.0_f64, Duration::ZERO);

@@ -1,8 +1,13 @@
 //! AWS for tests: moto as its services, and what runs on it.
 
 mod moto;
+mod proxy;
 mod python;
 mod server;
+mod stack;
 mod subject;
 
-pub use moto::{Mail, Moto, QueueRules, REGION};
+pub(crate) use moto::RoleKeys;
+pub use moto::{Mail, Moto, Permission, QueueRules, REGION};
+pub use proxy::{Call, Mishap, Proxy};
+pub use stack::Stack;

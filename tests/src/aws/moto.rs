@@ -4,26 +4,33 @@ use std::{
     collections::BTreeMap,
     fs::File,
     os::unix::fs::FileExt,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use aws::Clients;
+use aws::{
+    Clients,
+    operator::{Keys, Session},
+};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::{
-    config::{Credentials, SharedCredentialsProvider},
+    config::{Credentials, SharedCredentialsProvider, SharedHttpClient},
     types::{
         Event, FilterRule, FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter,
         QueueConfiguration, S3KeyFilter,
     },
 };
 use aws_sdk_sqs::types::QueueAttributeName;
+use aws_smithy_http_client::Builder as HttpClientBuilder;
 use lead::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::server::Server;
-use crate::clock::VirtualClock;
+use crate::{clock::VirtualClock, http};
 
 /// The region that everything is in.
 pub const REGION: &str = "us-east-1";
@@ -38,6 +45,30 @@ pub const REGION: &str = "us-east-1";
 pub struct Moto {
     server: &'static Server,
     account: String,
+    /// One for all clients. It knows no TLS, for which each would read all certificates of the machine.
+    http: SharedHttpClient,
+    clients: Arc<OnceLock<Clients>>,
+}
+
+/// The temporary keys of a role.
+#[derive(Debug, Clone)]
+pub(crate) struct RoleKeys {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) token: String,
+}
+
+/// What a role may do: one action on one resource, as its policies have them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Permission {
+    /// The role's name.
+    pub role: String,
+    /// The action.
+    pub action: String,
+    /// The resource.
+    pub resource: String,
+    /// Whether anything was ever allowed by it.
+    pub used: bool,
 }
 
 /// How a queue behaves.
@@ -67,7 +98,12 @@ impl Moto {
     pub async fn start() -> Self {
         static ACCOUNTS: AtomicU64 = AtomicU64::new(100_000_000_001);
         let server = tokio::task::spawn_blocking(Server::shared).await.unwrap();
-        Self { server, account: ACCOUNTS.fetch_add(1, Ordering::Relaxed).to_string() }
+        Self {
+            server,
+            account: ACCOUNTS.fetch_add(1, Ordering::Relaxed).to_string(),
+            http: HttpClientBuilder::new().build_http(),
+            clients: Arc::default(),
+        }
     }
 
     /// An account whose time is a virtual clock's, now and after each of its steps. Long polls of its
@@ -102,7 +138,7 @@ impl Moto {
         [
             ("AWS_ENDPOINT_URL", self.endpoint()),
             ("AWS_REGION", REGION),
-            ("AWS_ACCESS_KEY_ID", &format!("ROOTKEY0{}", self.account)),
+            ("AWS_ACCESS_KEY_ID", &self.root_key()),
             ("AWS_SECRET_ACCESS_KEY", "unused"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -112,19 +148,56 @@ impl Moto {
     /// The services that functions use, with the root user's key.
     pub fn clients(&self) -> Clients {
         let variables = self.variables();
-        Clients::of_function(|name| variables.get(name).cloned()).unwrap()
+        let make = || Clients::of_function(|name| variables.get(name).cloned()).unwrap();
+        self.clients.get_or_init(make).clone()
+    }
+
+    /// A session of the root user, who operates.
+    pub async fn session(&self) -> Session {
+        let keys = Keys::new(&self.root_key(), "unused", None);
+        Session::with_keys(keys, REGION, Some(self.endpoint())).await.unwrap()
     }
 
     /// The configuration of any other client, with the root user's key.
     pub fn config(&self) -> SdkConfig {
-        let credentials =
-            Credentials::new(format!("ROOTKEY0{}", self.account), "unused", None, None, "tests");
+        self.config_with(Credentials::new(self.root_key(), "unused", None, None, "tests"))
+    }
+
+    /// The configuration of a client that works in a role.
+    pub(crate) fn config_as(&self, keys: &RoleKeys) -> SdkConfig {
+        self.config_with(Credentials::new(&keys.id, &keys.secret, Some(keys.token.clone()), None, "tests"))
+    }
+
+    fn config_with(&self, credentials: Credentials) -> SdkConfig {
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))
             .endpoint_url(self.endpoint())
+            .http_client(self.http.clone())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build()
+    }
+
+    fn root_key(&self) -> String {
+        format!("ROOTKEY0{}", self.account)
+    }
+
+    /// What a service says that has no client here. Moto does not look at signatures.
+    pub(crate) async fn rest(&self, service: &str, path: &str) -> Value {
+        let key = self.root_key();
+        let signed = format!(
+            "AWS4-HMAC-SHA256 Credential={key}/20260101/{REGION}/{service}/aws4_request, Signature=none"
+        );
+        let get = http::client().get(format!("{}{path}", self.endpoint())).header("authorization", signed);
+        get.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// Keys of a role, as Lambda gets them for a function.
+    pub(crate) async fn assume(&self, role: &str, session: &str) -> RoleKeys {
+        let sts = aws_sdk_sts::Client::new(&self.config());
+        let assumed = sts.assume_role().role_arn(role).role_session_name(session).send().await.unwrap();
+        let keys = assumed.credentials.unwrap();
+        RoleKeys { id: keys.access_key_id, secret: keys.secret_access_key, token: keys.session_token }
     }
 
     /// Makes a bucket.
@@ -192,14 +265,52 @@ impl Moto {
 
     /// Everything that was published to the account's topics, the oldest first.
     pub async fn mails(&self) -> Vec<Mail> {
-        let answer = reqwest::get(self.own_route("mails")).await.unwrap();
+        let answer = http::client().get(self.own_route("mails")).send().await.unwrap();
         answer.error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// What the account's roles may do.
+    pub async fn permissions(&self) -> Vec<Permission> {
+        let answer = http::client().get(self.own_route("permissions")).send().await.unwrap();
+        answer.error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// Lets time pass for the messages of the account's queues, and for nothing else: delays and visibility
+    /// timeouts end earlier by so much.
+    pub async fn pass_in_queues(&self, time: Duration) {
+        self.put("queues", &json!({ "seconds": time.as_secs_f64() })).await;
     }
 
     /// How often each event of S3 is delivered from now on: once, unless told.
     pub async fn deliver_events(&self, copies: usize) {
-        let put = reqwest::Client::new().put(self.own_route("events")).json(&json!({ "copies": copies }));
-        let _: Value = put.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
+        self.put("events", &json!({ "copies": copies })).await;
+    }
+
+    /// Puts many objects into a bucket at once, which tells no queue of them.
+    pub async fn put_objects(&self, bucket: &str, objects: impl Iterator<Item = (String, String)>) {
+        let objects: BTreeMap<String, String> = objects.collect();
+        self.put("objects", &json!({ "bucket": bucket, "objects": objects })).await;
+    }
+
+    /// The environment variables of a program that works with the keys of one of the account's roles.
+    pub async fn variables_as(&self, role: &str) -> BTreeMap<String, String> {
+        let arn = format!("arn:aws:iam::{}:role/{role}", self.account);
+        let keys = self.assume(&arn, "desk").await;
+        let mut variables = self.variables();
+        variables.extend(
+            [
+                ("AWS_ACCESS_KEY_ID", keys.id),
+                ("AWS_SECRET_ACCESS_KEY", keys.secret),
+                ("AWS_SESSION_TOKEN", keys.token),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        variables
+    }
+
+    async fn put(&self, route: &str, wish: &Value) {
+        let put = http::client().put(self.own_route(route)).json(wish);
+        put.send().await.unwrap().error_for_status().unwrap();
     }
 
     fn own_route(&self, name: &str) -> String {

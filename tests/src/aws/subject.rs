@@ -2,27 +2,31 @@
 
 use std::sync::Arc;
 
-use aws::{Counts, Measured, QueueUrls, Queues, S3Names, S3Store, operator::S3History};
+use aws::{CloudWatchLogs, Counts, Measured, QueueUrls, Queues, S3Names, S3Store, operator::S3History};
 use aws_sdk_cloudwatch::{
     primitives::DateTime,
     types::{Dimension, MetricDatum},
 };
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use lead::Timestamp;
+use pipeline::{Function, ports::LogLine};
+use serde_json::{Value, json};
 use tokio::{runtime::Handle, task::block_in_place};
 
 use super::{Moto, QueueRules};
 use crate::{
     clock::{SeededRandom, VirtualClock},
     conformance::{INTAKE_DELAY, RULES, Subject},
-    memory::Memory,
 };
 
 /// The stack that the counts belong to.
 const PROJECT: &str = "conformance";
+/// The one log stream of each function.
+const STREAM: &str = "instance";
 
 impl Subject {
-    /// A bucket that tells a delay queue, and both queues, in an account of their own under a virtual
-    /// clock. The log is in memory.
+    /// A bucket that tells a delay queue, both queues and the functions' log groups, in an account of their
+    /// own under a virtual clock.
     pub async fn aws() -> Self {
         let clock = VirtualClock::start();
         let moto = Moto::frozen(&clock).await;
@@ -50,8 +54,7 @@ impl Subject {
         let store = S3Store::new(&clients, names, INTAKE_DELAY, clock.clone(), SeededRandom::new(1), counts);
         let history = S3History::new(store.clone(), cloudwatch, PROJECT.to_owned(), clock.clone());
         let store = Arc::new(store);
-        let log = Memory::with_rules(clock.clone(), RULES, RULES);
-        let logs = Arc::new(log.clone());
+        let (logs, log) = log_groups(&moto, &clock).await;
         Self {
             clock,
             rules: RULES,
@@ -62,11 +65,47 @@ impl Subject {
             intake: store.clone(),
             journal: store,
             history: Arc::new(history),
-            logs,
-            log: Box::new(move |line| log.log(line)),
+            logs: Arc::new(logs),
+            log,
             keep: Box::new(moto),
         }
     }
+}
+
+/// A log group for each function, and what writes to them.
+async fn log_groups(
+    moto: &Moto,
+    clock: &Arc<VirtualClock>,
+) -> (CloudWatchLogs, Box<dyn Fn(LogLine) + Send + Sync>) {
+    let functions = [Function::WebhookIngestion, Function::LeadProcessor, Function::Notification];
+    let groups = functions.map(|function| (function, format!("/aws/lambda/{}", function.as_str()))).to_vec();
+    let client = aws_sdk_cloudwatchlogs::Client::new(&moto.config());
+    for (_, group) in &groups {
+        moto.log_group(group).await;
+        client.create_log_stream().log_group_name(group).log_stream_name(STREAM).send().await.unwrap();
+    }
+    // The clock stands still: whoever had to wait for the next request would wait for ever.
+    let logs = moto.session().await.log_groups(groups, clock.clone()).with_requests_a_second(u32::MAX);
+    let write = move |line: LogLine| {
+        let event = InputLogEvent::builder().timestamp(line.at.as_millisecond()).message(written(&line));
+        let put = client
+            .put_log_events()
+            .log_group_name(format!("/aws/lambda/{}", line.function))
+            .log_stream_name(STREAM)
+            .log_events(event.build().unwrap());
+        block_in_place(|| {
+            Handle::current().block_on(put.send()).unwrap();
+        });
+    };
+    (logs, Box::new(write))
+}
+
+/// A line as the functions write it, with `timestamp` for the time.
+fn written(line: &LogLine) -> String {
+    let mut fields = serde_json::to_value(line).unwrap();
+    let at = fields.as_object_mut().unwrap().remove("at");
+    fields["timestamp"] = json!(at.as_ref().and_then(Value::as_str));
+    fields.to_string()
 }
 
 /// Counts that go to CloudWatch at once, as it makes them of a function's log lines.

@@ -8,7 +8,7 @@ use pipeline::{
     ports::{Body, Depth, Disposition, NewMessage, Queue, Why},
 };
 
-use super::{SECOND, Subject, lead, why};
+use super::{SECOND, Subject, TICK, lead, why};
 
 const QUEUE: Queue = Queue::Notification;
 
@@ -189,6 +189,7 @@ pub async fn a_racing_redrive_and_delete_do_not_both_succeed(subject: Subject) {
 /// That one alone, and not into the queue.
 pub async fn delete_takes_the_dead_letter_away(subject: Subject) {
     let kept = subject.kill(QUEUE, "kept", why("kept")).await;
+    subject.pass(TICK);
     let id = subject.kill(QUEUE, "x", why("x")).await;
     assert!(subject.dead_letters.delete(&id).await.unwrap());
     assert_eq!(subject.inbox.depth(QUEUE).await.unwrap(), Depth { dead: 1, ..Depth::default() });

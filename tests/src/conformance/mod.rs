@@ -142,7 +142,7 @@ fn received(name: &str, due_at: Timestamp) -> Happened {
 
 fn dead(queue: Queue) -> Happened {
     let (code, reason) = (Code::SlackWebhookGone, "404 no_service".to_owned());
-    Happened::Dead { queue, channel: Some(Channel::Slack), code, reason, attempts: 1 }
+    Happened::Dead { queue, channel: Some(Channel::Slack), alert: None, code, reason, attempts: 1 }
 }
 
 /// Puts an adapter to every suite: `conformance!(name, make)`, `make` being an expression that gives a

@@ -38,6 +38,13 @@ impl State {
     }
 }
 
+impl Memory {
+    /// Every dead letter with its body.
+    pub fn for_each_dead(&self, each: &mut dyn FnMut(&DeadLetter, &str)) {
+        self.state().dead.values().for_each(|(letter, body)| each(letter, body));
+    }
+}
+
 #[async_trait]
 impl DeadLetters for Memory {
     async fn list(&self, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), Fault> {

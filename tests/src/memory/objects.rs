@@ -4,6 +4,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use aws::Bucket;
 use bytes::Bytes;
 use lead::Timestamp;
 use pipeline::{
@@ -39,6 +40,21 @@ impl State {
     }
 }
 
+impl Memory {
+    /// The content of an object.
+    pub fn stored(&self, key: &str) -> Option<Bytes> {
+        self.state().objects.get(key).map(|object| object.body.clone())
+    }
+
+    /// Every object whose key starts with `prefix`.
+    pub fn for_each_object(&self, prefix: &str, each: &mut dyn FnMut(&str, &Bytes)) {
+        let state = self.state();
+        let objects = state.objects.range::<str, _>((Included(prefix), Unbounded));
+        let objects = objects.take_while(|(key, _)| key.starts_with(prefix));
+        objects.for_each(|(key, object)| each(key, &object.body));
+    }
+}
+
 #[async_trait]
 impl Objects for Memory {
     async fn get(&self, key: &str) -> Result<Option<Object>, Fault> {
@@ -58,5 +74,27 @@ impl Objects for Memory {
         let state = self.state();
         let keys = state.objects.range::<str, _>((from, Unbounded)).map(|(key, _)| key);
         Ok(keys.take_while(|key| key.starts_with(prefix)).take(limit).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl Bucket for Memory {
+    async fn put_as_of(
+        &self,
+        key: &str,
+        body: Bytes,
+        when: When,
+        stored_at: Timestamp,
+    ) -> Result<Version, PutError> {
+        self.state().put(key, body, &when, stored_at)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Fault> {
+        self.state().objects.remove(key);
+        Ok(())
+    }
+
+    fn place(&self, key: &str) -> String {
+        format!("memory://{key}")
     }
 }

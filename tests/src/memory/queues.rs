@@ -58,8 +58,9 @@ impl State {
             let (code, attempts) = (Code::Abandoned, message.receives);
             let reason = format!("received {attempts} times without an outcome");
             let lead = message.lead.or_else(|| job::lead_in(&message.body));
-            let channel = AlertJob::parse(&message.body).ok().map(|job| job.channel);
-            let happened = Happened::Dead { queue, channel, code, reason: reason.clone(), attempts };
+            let alert = AlertJob::parse(&message.body).ok().map(|job| (job.channel, job.kind));
+            let (channel, alert) = alert.unzip();
+            let happened = Happened::Dead { queue, channel, alert, code, reason: reason.clone(), attempts };
             let nonce = u32::try_from(self.count() & u64::from(u32::MAX)).unwrap();
             self.append(Entry { at: now, lead_id: lead.clone(), nonce, happened });
             let why = Why { code, reason, attempts, lead };
@@ -161,5 +162,33 @@ impl Memory {
         let state = self.state();
         let soonest = state.queues.range((queue, 0)..=(queue, u64::MAX)).map(|(_, m)| m.ready_at).min()?;
         Some(Duration::try_from(soonest.duration_since(now)).unwrap_or_default())
+    }
+
+    /// Keeps deliveries that are still being worked on out of sight for another visibility timeout.
+    pub fn keep_hidden(&self, queue: Queue, deliveries: &[Delivery]) {
+        let until = self.now() + self.rules(queue).visibility;
+        let mut state = self.state();
+        for delivery in deliveries {
+            let Ok(number) = delivery.id.parse() else { continue };
+            let message = state.queues.get_mut(&(queue, number));
+            if let Some(message) = message.filter(|m| m.in_flight && m.receives == delivery.receives) {
+                message.ready_at = until;
+            }
+        }
+    }
+
+    /// Makes every message that is in flight ready at once: whoever had them is gone.
+    pub fn release_in_flight(&self) {
+        let now = self.now();
+        for message in self.state().queues.values_mut().filter(|message| message.in_flight) {
+            message.first_failed_at.get_or_insert(now);
+            message.in_flight = false;
+            message.ready_at = message.ready_at.min(now);
+        }
+    }
+
+    /// The body of every message in the queues.
+    pub fn for_each_message(&self, each: &mut dyn FnMut(&str)) {
+        self.state().queues.values().for_each(|message| each(&message.body));
     }
 }

@@ -7,7 +7,7 @@ use lead::{LeadId, Timestamp, keys::JournalKey};
 
 /// How much later than its own time an entry can turn up in a listing, and how much later than an entry
 /// what belongs to it can be written.
-const LATE: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const LATE: SignedDuration = SignedDuration::from_secs(60);
 /// How old a listing may be that is still relied on.
 const OLD: SignedDuration = SignedDuration::from_secs(15);
 

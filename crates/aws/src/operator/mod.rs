@@ -3,6 +3,7 @@
 pub mod checks;
 mod feed;
 mod history;
+mod index;
 mod session;
 mod stack;
 mod view;

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use aws_config::{AppName, ConfigLoader, Region, SdkConfig};
-use aws_sdk_sts::config::{Credentials, ProvideCredentials};
+use aws_config::{
+    AppName, ConfigLoader, Region, SdkConfig, profile::ProfileFileCredentialsProvider,
+    provider_config::ProviderConfig,
+};
+use aws_sdk_sts::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
+use lead::text;
 use pipeline::{
     Code, Fault,
     ports::{Clock, Random},
@@ -13,7 +17,7 @@ use super::{S3History, Stack, View};
 use crate::{
     Clients, CloudWatchLogs, Queues, S3Names, S3Store, Secrets, Uncounted,
     clients::{behavior, http_client, retries, timeouts},
-    fault::{chain, credentials_fault, fault},
+    fault::{LIMIT, chain, fault, of_credentials},
 };
 
 /// Clients with an operator's credentials, found as the AWS CLI finds them: variables, profiles with their
@@ -56,7 +60,7 @@ impl Session {
     /// `region`, or the profile's. `endpoint_url` is another AWS, such as an emulator.
     ///
     /// # Errors
-    /// [`Code::SettingBad`] where no region is known; [`Code::CredentialsMissing`] and
+    /// [`Code::RegionMissing`] where no region is known; [`Code::CredentialsMissing`] and
     /// [`Code::CredentialsExpired`], also where somebody has to sign in first.
     pub async fn load(
         profile: Option<&str>,
@@ -67,7 +71,14 @@ impl Session {
         if let Some(profile) = profile {
             loader = loader.profile_name(profile);
         }
-        Self::of_loader(loader, profile, region, endpoint_url).await
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        // Of two that are named, the AWS CLI takes the keys in the environment rather than the profile that
+        // is named there, and rather the profile that is named by a flag. The SDK's chain takes the keys in
+        // both cases, and goes on to the machine's own role where a profile does not exist.
+        let keys_at_hand = variable("AWS_ACCESS_KEY_ID").is_some();
+        let in_environment = variable("AWS_PROFILE").filter(|_| !keys_at_hand);
+        let named = profile.map(str::to_owned).or(in_environment);
+        Self::of_loader(loader, named.as_deref(), region, endpoint_url).await
     }
 
     /// A session with keys that are at hand.
@@ -97,11 +108,20 @@ impl Session {
         if let Some(url) = endpoint_url {
             loader = loader.endpoint_url(url);
         }
-        let config = loader.load().await;
+        let mut config = loader.load().await;
         let region = match config.region() {
             Some(region) => region.to_string(),
             None => return Err(no_region(profile)),
         };
+        if let Some(profile) = profile {
+            let own = ProviderConfig::default()
+                .with_http_client(http_client())
+                .with_region(config.region().cloned());
+            let of_profile =
+                ProfileFileCredentialsProvider::builder().configure(&own).profile_name(profile).build();
+            let shared = SharedCredentialsProvider::new(of_profile);
+            config = config.into_builder().credentials_provider(shared).build();
+        }
         signed_in(&config, profile).await?;
         Ok(Self {
             clients: Clients::of_session(&config),
@@ -189,56 +209,73 @@ async fn signed_in(config: &SdkConfig, profile: Option<&str>) -> Result<(), Faul
     let Some(provider) = config.credentials_provider() else {
         return Err(Fault::new(Code::CredentialsMissing, format!("no credentials{of}")));
     };
-    provider
-        .provide_credentials()
-        .await
-        .map(|_| ())
-        .map_err(|error| credentials_fault(&format!("looking for the credentials{of}"), &chain(&error)))
+    let found = provider.provide_credentials().await;
+    found.map(drop).map_err(|error| not_signed_in(profile, &chain(&error)))
+}
+
+/// The fault for credentials that could not be had; `told` is what the SDK says of it.
+fn not_signed_in(profile: Option<&str>, told: &str) -> Fault {
+    let of = profile.map_or_else(String::new, |profile| format!(" of the profile {profile}"));
+    let lower = told.to_lowercase();
+    let code = of_credentials(told).unwrap_or(Code::CredentialsMissing);
+    let what = if code == Code::CredentialsExpired && lower.contains("sso") {
+        let profile = profile.map_or_else(String::new, |profile| format!(" --profile {profile}"));
+        format!("the sign-in{of} is over, or never was: run `aws sso login{profile}`")
+    } else if lower.contains("imds") || lower.contains("no credentials found in chain") {
+        "no AWS credentials: none in the environment, in a default profile, or of this machine".to_owned()
+    } else if let (Some(profile), true) = (profile, told.contains("from the root profile")) {
+        format!("there is no profile {profile} in ~/.aws/config or ~/.aws/credentials")
+    } else {
+        // The part that names the profile and what is wrong with it, where there is one.
+        let cause = told.rfind(": profile `").and_then(|at| told.get(at + 2..)).unwrap_or(told);
+        format!("looking for the credentials{of}: {cause}")
+    };
+    Fault::new(code, text::shorten(&what, LIMIT))
 }
 
 fn no_region(profile: Option<&str>) -> Fault {
-    let of = profile.map_or_else(String::new, |profile| format!(" and the profile {profile} has none"));
-    Fault::new(Code::SettingBad, format!("no AWS region is set{of}: name one with --region or AWS_REGION"))
+    let of = profile.map_or_else(String::new, |profile| format!(", and the profile {profile} names none"));
+    Fault::new(Code::RegionMissing, format!("no AWS region is set{of}"))
 }
 
 #[cfg(test)]
-#[allow(deprecated, reason = "what takes their place is in a crate that nothing else here needs")]
 mod tests {
-    use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
-
     use super::*;
 
-    /// What a session of `profile` comes to with this config file alone.
-    async fn load(config: &str, profile: &str, region: Option<&str>) -> Result<Session, Fault> {
-        let files = ProfileFiles::builder().with_contents(ProfileFileKind::Config, config).build();
-        let loader = aws_config::defaults(behavior()).profile_files(files).profile_name(profile);
-        Session::of_loader(loader, Some(profile), region, None).await
-    }
-
-    #[tokio::test]
-    async fn a_profile_gives_region_and_credentials() {
-        let config = "[profile a]\nregion = eu-central-1\naws_access_key_id = AKIAEXAMPLE\n\
-                      aws_secret_access_key = geheim\n";
-        let session = load(config, "a", None).await.unwrap();
-        assert_eq!(session.region(), "eu-central-1");
-        assert_eq!(load(config, "a", Some("us-east-1")).await.unwrap().region(), "us-east-1");
-        assert!(!format!("{session:?}").contains("geheim"));
-    }
-
-    #[tokio::test]
-    async fn what_is_missing_is_said_in_one_line() {
-        let unsigned = "[profile a]\nregion = eu-central-1\nsso_session = s\nsso_account_id = 123456789012\n\
-                        sso_role_name = r\n[sso-session s]\nsso_region = eu-central-1\n\
-                        sso_start_url = https://nowhere.invalid/start\n";
-        for (config, profile, code, part) in [
-            (unsigned, "a", Code::CredentialsExpired, "profile a"),
-            (unsigned, "absent", Code::CredentialsMissing, "absent"),
+    #[test]
+    fn what_is_wrong_with_credentials_is_said_in_one_line() {
+        for (profile, told, code, parts) in [
+            (
+                Some("a"),
+                "failed to load the cached SSO token",
+                Code::CredentialsExpired,
+                ["profile a", "aws sso login --profile a"],
+            ),
+            (None, "the SSO token has expired", Code::CredentialsExpired, ["sign-in", "`aws sso login`"]),
+            (
+                None,
+                "no credentials found in chain. Attempted: …",
+                Code::CredentialsMissing,
+                ["no AWS credentials", "this machine"],
+            ),
+            (
+                None,
+                "failed to load IMDS session token",
+                Code::CredentialsMissing,
+                ["no AWS credentials", "this machine"],
+            ),
+            (
+                Some("a"),
+                "could not load: profile `b` was not defined: referenced by a",
+                Code::CredentialsMissing,
+                ["of the profile a", "profile `b` was not defined"],
+            ),
         ] {
-            let fault = load(config, profile, Some("eu-central-1")).await.unwrap_err();
+            let fault = not_signed_in(profile, told);
             assert_eq!(fault.code, code, "{fault}");
-            assert!(fault.what.contains(part), "{fault}");
+            assert!(parts.iter().all(|part| fault.what.contains(part)), "{fault}");
         }
-        assert!(no_region(Some("a")).what.contains("--region"));
+        assert!(no_region(Some("a")).what.contains("profile a"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Entry, Fault, Progress, Stage,
@@ -19,9 +20,13 @@ use pipeline::{
 use super::{
     S3History,
     feed::{AsOf, Feed},
+    index::{Index, Wanted},
 };
 use crate::S3Store;
 
+/// How long the counts per minute are good for: CloudWatch has them some seconds late, and asks money for
+/// each question.
+const MINUTES_FRESH: SignedDuration = SignedDuration::from_secs(20);
 /// How much is remembered, in objects and listings.
 const REMEMBERED: usize = 20_000;
 
@@ -34,6 +39,17 @@ struct Inner {
     history: S3History,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// Held while the journal is listed, so that two who ask at once share a listing.
+    index: tokio::sync::Mutex<Index>,
+    /// As above, for the counts per minute.
+    minutes: tokio::sync::Mutex<Option<Minutes>>,
+}
+
+/// The counts per minute, as they were asked for last.
+struct Minutes {
+    asked_at: Timestamp,
+    since: Timestamp,
+    found: Vec<Minute>,
 }
 
 #[derive(Default)]
@@ -58,7 +74,8 @@ enum What {
 impl View {
     /// A view of a bucket and its journal.
     pub fn new(store: S3Store, history: S3History, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Inner { store, history, clock, state: Mutex::default() }))
+        let (index, minutes) = (Default::default(), Default::default());
+        Self(Arc::new(Inner { store, history, clock, state: Mutex::default(), index, minutes }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -141,6 +158,7 @@ impl Journal for View {
     async fn append(&self, entry: Entry) -> Result<(), Fault> {
         let (lead, key) = (entry.lead_id.clone(), entry.key());
         self.0.store.append(entry).await?;
+        self.0.index.lock().await.head_has_changed();
         if let Some((lead, feed)) = lead.zip(self.state().feed.as_mut()) {
             feed.add(&lead, key);
         }
@@ -157,8 +175,11 @@ impl History for View {
         before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Entry>, Fault> {
+        let now = self.0.clock.now();
+        let wanted = Wanted { now, stages, since, before, limit };
         let observe = |keys: &[String], more: bool| self.observe(keys, more);
-        self.0.store.recent_observed(stages, since, before, limit, &observe).await
+        let keys = self.0.index.lock().await.newest(&self.0.store, wanted, observe).await?;
+        self.0.store.entries(keys).await
     }
 
     async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Entry>, Fault> {
@@ -185,6 +206,20 @@ impl History for View {
     }
 
     async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault> {
-        self.0.history.minutes(since).await
+        let mut known = self.0.minutes.lock().await;
+        let now = self.0.clock.now();
+        let good = |known: &Minutes| {
+            let age = now.duration_since(known.asked_at);
+            !age.is_negative() && age < MINUTES_FRESH && known.since <= since
+        };
+        if !known.as_ref().is_some_and(good) {
+            // A day at once serves all who ask.
+            let since = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(since).min(since);
+            let found = self.0.history.minutes(since).await?;
+            *known = Some(Minutes { asked_at: now, since, found });
+        }
+        let found = known.as_ref().map(|known| known.found.as_slice()).unwrap_or_default();
+        let first = since.as_second().div_euclid(60) * 60;
+        Ok(found.iter().filter(|minute| minute.at.as_second() >= first).copied().collect())
     }
 }

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// How many keys are listed at a time, the most that S3 gives.
-const PAGE: usize = 1_000;
+pub(crate) const PAGE: usize = 1_000;
 /// How many entries are read at once.
 const AT_ONCE: usize = 32;
 /// How many entries are remembered. An entry never changes.
@@ -54,26 +54,11 @@ impl S3Store {
         before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Entry>, Fault> {
-        self.recent_observed(stages, since, before, limit, &|_, _| {}).await
-    }
-
-    /// The same, telling `observe` the keys at the head of the journal, and whether there are more.
-    pub(crate) async fn recent_observed(
-        &self,
-        stages: &[Stage],
-        since: Option<Timestamp>,
-        before: Option<&str>,
-        limit: usize,
-        observe: &(dyn Fn(&[String], bool) + Sync),
-    ) -> Result<Vec<Entry>, Fault> {
         let mut after = before.map(str::to_owned);
         let mut wanted: Vec<String> = Vec::new();
         while wanted.len() < limit {
             let page = self.list(keys::JOURNAL, after.as_deref(), PAGE).await?;
             let whole = page.len() == PAGE;
-            if after.is_none() {
-                observe(&page, whole);
-            }
             after = page.last().cloned();
             let mut ended = false;
             for key in page {
@@ -91,7 +76,12 @@ impl S3Store {
             }
         }
         wanted.truncate(limit);
-        let entries = stream::iter(wanted).map(|key| async move { self.entry(&key).await });
+        self.entries(wanted).await
+    }
+
+    /// The entries behind these keys, in their order. One request for each that has not been read before.
+    pub(crate) async fn entries(&self, keys: Vec<String>) -> Result<Vec<Entry>, Fault> {
+        let entries = stream::iter(keys).map(|key| async move { self.entry(&key).await });
         entries.buffered(AT_ONCE).try_filter_map(|entry| async move { Ok(entry) }).try_collect().await
     }
 

@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::try_join;
+use lead::LeadId;
 use pipeline::{
     Fault, Progress,
     ports::{Accepted, Intake, NewEvent, Objects, PutError, When},
 };
 
-use super::{S3Store, marker, record::Record, record_key};
+use super::{S3Store, record::Record, record_key};
 use crate::counts::Measured;
 
 #[async_trait]
@@ -18,22 +19,20 @@ impl Intake for S3Store {
     /// the processor.
     async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault> {
         let NewEvent { lead, key, body, entry, .. } = event;
-        match self.put(&key, body, When::Absent).await {
+        // Of the entry's time, so that whoever makes up for the entry makes the same one.
+        match self.0.bucket.put_as_of(&key, body, When::Absent, entry.at).await {
             Ok(_) => {}
             Err(PutError::Fault(fault)) => return Err(fault),
             Err(PutError::Precondition) => {
-                if self.record(&lead).await?.is_none()
-                    && let Some(received) = self.received(&lead).await?
-                {
-                    try_join!(self.write_entry(&received), self.enter(&lead, &received))?;
-                }
+                self.make_visible(&lead).await?;
                 return Ok(Accepted::Duplicate);
             }
         }
         let (progress, counted) = Progress::after(None, &entry);
-        let mut record = Record { progress, entries: Vec::new() };
+        let mut record = Record { progress, ..Record::default() };
         record.add(entry.clone());
-        let marker = record.progress.as_ref().map(|progress| marker::key(&lead, progress));
+        record.note_marker(&lead);
+        let marker = record.marker(&lead);
         let marked = async {
             match marker {
                 Some(marker) => self.write(&marker, Bytes::new()).await,
@@ -56,5 +55,24 @@ impl Intake for S3Store {
             self.enter(&lead, &entry).await?;
         }
         Ok(Accepted::New)
+    }
+}
+
+impl S3Store {
+    /// Makes up for what the first delivery did not get to, before the event counts as accepted.
+    async fn make_visible(&self, lead: &LeadId) -> Result<(), Fault> {
+        let Some((record, _)) = self.record(lead).await? else {
+            let Some(received) = self.received(lead).await? else { return Ok(()) };
+            return try_join!(self.write_entry(&received), self.enter(lead, &received)).map(drop);
+        };
+        // The record can be there without the entry and the marker, which are written beside it.
+        let Some(marker) = record.marker(lead) else { return Ok(()) };
+        let entered = async {
+            match record.entries.first() {
+                Some(received) => self.write_entry(received).await,
+                None => Ok(()),
+            }
+        };
+        try_join!(entered, self.put_marker(lead, &marker)).map(drop)
     }
 }

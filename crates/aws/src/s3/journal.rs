@@ -1,17 +1,20 @@
 //! Writing the journal: the entry, the lead's record, its marker, the counts.
 //!
 //! A function can stop between any two of these writes. Then its message is delivered again, and what it
-//! does once more brings record and marker into agreement: a lead that has ended loses its marker at each
-//! entry, and one that is received or opened again gets it before the entry counts as written. Entries are
-//! written beside the record, not before it: one that is in the journal alone is told twice at worst, each
-//! time with its own moment.
+//! does once more brings record and markers into agreement. The record keeps in mind which markers there may
+//! be: each entry about an open lead takes the former ones away and puts the present one, and the end takes all
+//! of them away before it is written down, and once more after. Entries are written beside the record, not
+//! before it: one that is in the journal alone is told twice at worst, each time with its own moment.
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{future::try_join, try_join};
+use futures_util::{
+    future::{try_join, try_join_all},
+    try_join,
+};
 use lead::LeadId;
 use pipeline::{
-    Code, Entry, Fault, Progress,
+    Code, Counted, Entry, Fault, Progress,
     ports::{Journal, Objects, PutError, When},
 };
 
@@ -41,11 +44,20 @@ impl S3Store {
                 Some((record, version)) => (record, When::Unchanged(version)),
                 None => (self.healed(lead, entry).await?, When::Absent),
             };
-            let before = record.progress.clone();
+            // One from before markers were kept in mind has the one of its state.
+            record.note_marker(lead);
+            let (before, had) = (record.progress.clone(), record.markers.clone());
             let mut counted = None;
             if !record.has(entry) {
                 (record.progress, counted) = Progress::after(before.clone(), entry);
                 record.add(entry.clone());
+                record.note_marker(lead);
+                let ends = before.as_ref().is_some_and(|before| before.ended.is_none());
+                if ends && record.marker(lead).is_none() {
+                    // Before the end counts: an end is tried again, or there is a dead letter, until this
+                    // is done.
+                    self.delete_all(&record.markers).await?;
+                }
                 match self.put(&record_key(lead), record.to_bytes()?, when).await {
                     Ok(_) => {}
                     // Somebody else has entered something: look again.
@@ -57,7 +69,10 @@ impl S3Store {
             if !measured.is_nothing() {
                 self.0.counts.count(entry.at, &measured);
             }
-            return self.mark(lead, before.as_ref(), record.progress.as_ref()).await;
+            // It is there since the lead was received. In all else that happens to an open lead, somebody
+            // may have opened it again and stopped before the marker was put.
+            let there = counted == Some(Counted::Enriched) && record.markers == had;
+            return self.mark(lead, &record, there).await;
         }
     }
 
@@ -76,37 +91,37 @@ impl S3Store {
             self.0.counts.count(received.at, &Measured::of(&received, counted));
             record.progress = progress;
             record.add(received);
+            record.note_marker(lead);
         }
         Ok(record)
     }
 
-    /// Brings the lead's marker into agreement with its record.
-    async fn mark(
-        &self,
-        lead: &LeadId,
-        before: Option<&Progress>,
-        after: Option<&Progress>,
-    ) -> Result<(), Fault> {
-        let Some(after) = after else { return Ok(()) };
-        let (open, key) = (after.ended.is_none(), marker::key(lead, after));
-        let old = before.map(|before| (before.ended.is_none(), marker::key(lead, before)));
-        let moved = old.as_ref().filter(|(_, old)| *old != key).map(|(_, old)| old.clone());
+    /// Brings the lead's markers into agreement with its record. The present one needs not be put where it is
+    /// `there`.
+    async fn mark(&self, lead: &LeadId, record: &Record, there: bool) -> Result<(), Fault> {
+        let present = record.marker(lead);
         let put = async {
-            if open && old != Some((true, key.clone())) {
-                return self.write(&key, Bytes::new()).await;
-            }
-            Ok(())
-        };
-        let delete = async {
-            if !open {
-                self.delete(&key).await?;
-            }
-            match moved {
-                Some(old) => self.delete(&old).await,
-                None => Ok(()),
+            match &present {
+                Some(key) if !there => self.put_marker(lead, key).await,
+                _ => Ok(()),
             }
         };
-        try_join!(put, delete).map(drop)
+        let former: Vec<_> = record.markers.iter().filter(|key| Some(*key) != present.as_ref()).collect();
+        try_join!(put, self.delete_all(former)).map(drop)
+    }
+
+    async fn delete_all(&self, keys: impl IntoIterator<Item = &String>) -> Result<(), Fault> {
+        try_join_all(keys.into_iter().map(|key| self.delete(key))).await.map(drop)
+    }
+
+    /// Puts a lead's marker; not for good where the lead has ended meanwhile, whose marker was taken away
+    /// before it was put.
+    pub(super) async fn put_marker(&self, lead: &LeadId, key: &str) -> Result<(), Fault> {
+        self.write(key, Bytes::new()).await?;
+        match self.record(lead).await? {
+            Some((now, _)) if now.marker(lead).as_deref() == Some(key) => Ok(()),
+            _ => self.delete(key).await,
+        }
     }
 
     /// Writes an object, whatever is there.

@@ -4,6 +4,7 @@
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>). Whatever takes several
 //! writes is done in an order in which a repetition, after a crash in between, completes it.
 
+mod bucket;
 mod history;
 mod intake;
 mod journal;
@@ -13,10 +14,20 @@ mod record;
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use lead::LeadId;
-use pipeline::ports::{Clock, Random};
+use pipeline::{
+    Fault,
+    ports::{Clock, Object, Objects, PutError, Random, Version, When},
+};
 
+pub use self::bucket::Bucket;
+use self::objects::S3Objects;
 use crate::{Clients, Counts};
+
+#[cfg(feature = "operator")]
+pub(crate) use history::PAGE;
 
 /// What the bucket is called, and where in it things are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +45,9 @@ pub struct S3Names {
 pub struct S3Store(Arc<Inner>);
 
 struct Inner {
-    s3: aws_sdk_s3::Client,
-    names: S3Names,
+    bucket: Arc<dyn Bucket>,
+    source_prefix: String,
     delay: Duration,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
     counts: Arc<dyn Counts>,
     entries: history::Entries,
 }
@@ -53,20 +62,45 @@ impl S3Store {
         random: Arc<dyn Random>,
         counts: Arc<dyn Counts>,
     ) -> Self {
-        Self(Arc::new(Inner {
-            s3: clients.s3.clone(),
-            names,
-            delay,
-            clock,
-            random,
-            counts,
-            entries: history::Entries::default(),
-        }))
+        let S3Names { bucket, source_prefix, .. } = names;
+        let objects = S3Objects::new(clients.s3.clone(), bucket, clock, random);
+        Self::over(Arc::new(objects), source_prefix, delay, counts)
+    }
+
+    /// The same rules over another bucket.
+    pub fn over(
+        bucket: Arc<dyn Bucket>,
+        source_prefix: String,
+        delay: Duration,
+        counts: Arc<dyn Counts>,
+    ) -> Self {
+        let entries = history::Entries::default();
+        Self(Arc::new(Inner { bucket, source_prefix, delay, counts, entries }))
     }
 
     /// Where a key is, for messages.
     fn at(&self, key: &str) -> String {
-        format!("s3://{}/{key}", self.0.names.bucket)
+        self.0.bucket.place(key)
+    }
+
+    /// Deletes an object. One that does not exist is deleted already.
+    async fn delete(&self, key: &str) -> Result<(), Fault> {
+        self.0.bucket.delete(key).await
+    }
+}
+
+#[async_trait]
+impl Objects for S3Store {
+    async fn get(&self, key: &str) -> Result<Option<Object>, Fault> {
+        self.0.bucket.get(key).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
+        self.0.bucket.put(key, body, when).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault> {
+        self.0.bucket.list(prefix, after, limit).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Objects, with conditional writes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_s3::{
@@ -13,10 +13,10 @@ use bytes::Bytes;
 use lead::Timestamp;
 use pipeline::{
     Code, Fault,
-    ports::{Object, Objects, PutError, Version, When},
+    ports::{Clock, Object, Objects, PutError, Random, Version, When},
 };
 
-use super::S3Store;
+use super::Bucket;
 use crate::{
     fault::{chain, fault},
     s3event::decoded,
@@ -31,16 +31,24 @@ const WRITE: &str = "write";
 /// How often a write is tried that met another one on its way (409).
 const CONFLICTS: u32 = 8;
 
+/// A bucket of S3's.
+pub(super) struct S3Objects {
+    s3: aws_sdk_s3::Client,
+    bucket: String,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
 #[async_trait]
-impl Objects for S3Store {
+impl Objects for S3Objects {
     /// Objects that others wrote have S3's time, in whole seconds.
     async fn get(&self, key: &str) -> Result<Option<Object>, Fault> {
         // There is no object without a name.
         if key.is_empty() {
             return Ok(None);
         }
-        let doing = || format!("reading {}", self.at(key));
-        let got = match self.0.s3.get_object().bucket(&self.0.names.bucket).key(key).send().await {
+        let doing = || format!("reading {}", self.place(key));
+        let got = match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(got) => got,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
             Err(error) => return Err(fault(&doing(), &error)),
@@ -57,27 +65,7 @@ impl Objects for S3Store {
     }
 
     async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
-        let write = format!("{:016x}", self.0.random.bits());
-        let mut conflicts = 0;
-        loop {
-            let error = match self.put_once(key, &body, &when, &write).await {
-                Ok(version) => return Ok(version),
-                Err(error) => error,
-            };
-            match status(&error) {
-                // The condition does not hold; or it held before, for a first try of ours whose answer was lost.
-                Some(412) => return self.written_by(key, &write).await?.ok_or(PutError::Precondition),
-                // What was to be replaced is gone.
-                Some(404) if error.code() == Some("NoSuchKey") => return Err(PutError::Precondition),
-                // Another write is under way, and may or may not come to anything.
-                Some(409) if conflicts < CONFLICTS => {
-                    conflicts += 1;
-                    let pause = Duration::from_millis(20 << conflicts.min(5));
-                    self.0.clock.sleep(pause.mul_f64(0.5 + self.0.random.fraction())).await;
-                }
-                _ => return Err(fault(&format!("writing {}", self.at(key)), &error).into()),
-            }
-        }
+        self.put_as_of(key, body, when, self.clock.now()).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault> {
@@ -86,10 +74,9 @@ impl Objects for S3Store {
             let page = (limit - keys.len()).min(PAGE);
             let after = keys.last().map(String::as_str).or(after).map(str::to_owned);
             let listed = self
-                .0
                 .s3
                 .list_objects_v2()
-                .bucket(&self.0.names.bucket)
+                .bucket(&self.bucket)
                 .prefix(prefix)
                 .set_start_after(after.filter(|after| !after.is_empty()))
                 .max_keys(i32::try_from(page).unwrap_or(i32::MAX))
@@ -97,7 +84,7 @@ impl Objects for S3Store {
                 .encoding_type(EncodingType::Url)
                 .send()
                 .await
-                .map_err(|error| fault(&format!("listing {}", self.at(prefix)), &error))?;
+                .map_err(|error| fault(&format!("listing {}", self.place(prefix)), &error))?;
             let found = listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
             keys.extend(found.filter_map(|key| decoded(&key)));
             if listed.is_truncated != Some(true) {
@@ -108,19 +95,29 @@ impl Objects for S3Store {
     }
 }
 
-impl S3Store {
+impl S3Objects {
+    pub(super) fn new(
+        s3: aws_sdk_s3::Client,
+        bucket: String,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self { s3, bucket, clock, random }
+    }
+
     async fn put_once(
         &self,
         key: &str,
         body: &Bytes,
         when: &When,
         write: &str,
+        stored_at: Timestamp,
     ) -> Result<Version, SdkError<PutObjectError>> {
-        let put = self.0.s3.put_object().bucket(&self.0.names.bucket).key(key);
+        let put = self.s3.put_object().bucket(&self.bucket).key(key);
         let put = put
             .body(ByteStream::from(body.clone()))
             .content_type("application/json")
-            .metadata(STORED_AT, self.0.clock.now().to_string())
+            .metadata(STORED_AT, stored_at.to_string())
             .metadata(WRITE, write);
         let put = match when {
             When::Always => put,
@@ -136,24 +133,60 @@ impl S3Store {
 
     /// The present version, if it is of this write.
     async fn written_by(&self, key: &str, write: &str) -> Result<Option<Version>, Fault> {
-        let found = match self.0.s3.head_object().bucket(&self.0.names.bucket).key(key).send().await {
+        let found = match self.s3.head_object().bucket(&self.bucket).key(key).send().await {
             Ok(found) => found,
             // Without a body an error has no code: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>.
             Err(error) if status(&error) == Some(404) => return Ok(None),
-            Err(error) => return Err(fault(&format!("looking at {}", self.at(key)), &error)),
+            Err(error) => return Err(fault(&format!("looking at {}", self.place(key)), &error)),
         };
         let by = found.metadata.as_ref().and_then(|metadata| metadata.get(WRITE));
         let ours = by.is_some_and(|by| by == write);
         Ok(ours.then(|| version(found.e_tag.as_deref(), Some(write))))
     }
+}
 
-    /// Deletes an object. One that does not exist is deleted already.
-    pub(super) async fn delete(&self, key: &str) -> Result<(), Fault> {
-        let delete = self.0.s3.delete_object().bucket(&self.0.names.bucket).key(key);
+#[async_trait]
+impl Bucket for S3Objects {
+    async fn put_as_of(
+        &self,
+        key: &str,
+        body: Bytes,
+        when: When,
+        stored_at: Timestamp,
+    ) -> Result<Version, PutError> {
+        let write = format!("{:016x}", self.random.bits());
+        let mut conflicts = 0;
+        loop {
+            let error = match self.put_once(key, &body, &when, &write, stored_at).await {
+                Ok(version) => return Ok(version),
+                Err(error) => error,
+            };
+            match status(&error) {
+                // The condition does not hold; or it held before, for a first try of ours whose answer was lost.
+                Some(412) => return self.written_by(key, &write).await?.ok_or(PutError::Precondition),
+                // What was to be replaced is gone.
+                Some(404) if error.code() == Some("NoSuchKey") => return Err(PutError::Precondition),
+                // Another write is under way, and may or may not come to anything.
+                Some(409) if conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    let pause = Duration::from_millis(20 << conflicts.min(5));
+                    self.clock.sleep(pause.mul_f64(0.5 + self.random.fraction())).await;
+                }
+                _ => return Err(fault(&format!("writing {}", self.place(key)), &error).into()),
+            }
+        }
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Fault> {
+        let delete = self.s3.delete_object().bucket(&self.bucket).key(key);
         match delete.send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(fault(&format!("deleting {}", self.at(key)), &error)),
+            Err(error) => Err(fault(&format!("deleting {}", self.place(key)), &error)),
         }
+    }
+
+    fn place(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
     }
 }
 

@@ -8,11 +8,13 @@ use pipeline::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{S3Store, record_key};
+use super::{S3Store, marker, record_key};
 
 /// The most entries that a record keeps: the first, which says that the lead was received, and the latest.
 /// The journal itself keeps all.
 const MOST_ENTRIES: usize = 200;
+/// The most former markers that are kept in mind: each is from another time that an operator opened the lead.
+const MOST_MARKERS: usize = 8;
 
 /// What is known of a lead.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +23,10 @@ pub(super) struct Record {
     pub(super) progress: Option<Progress>,
     /// What happened to it, in the order in which it was written.
     pub(super) entries: Vec<Entry>,
+    /// The keys of the markers that it may have: the present one, and former ones whose deletion nobody
+    /// can be sure of.
+    #[serde(default)]
+    pub(super) markers: Vec<String>,
 }
 
 impl Record {
@@ -29,6 +35,21 @@ impl Record {
         self.entries.push(entry);
         if self.entries.len() > MOST_ENTRIES {
             self.entries.remove(1);
+        }
+    }
+
+    /// The key of the marker that it has to have; none where the lead has ended.
+    pub(super) fn marker(&self, lead: &LeadId) -> Option<String> {
+        let open = self.progress.as_ref().filter(|progress| progress.ended.is_none())?;
+        Some(marker::key(lead, open))
+    }
+
+    /// Writes down that the marker it has to have now may be there.
+    pub(super) fn note_marker(&mut self, lead: &LeadId) {
+        let Some(key) = self.marker(lead).filter(|key| !self.markers.contains(key)) else { return };
+        self.markers.push(key);
+        if self.markers.len() > MOST_MARKERS {
+            self.markers.remove(0);
         }
     }
 
@@ -58,7 +79,7 @@ impl S3Store {
     /// For leads whose first record was never written: the function stopped between keeping the event and
     /// journaling it, or somebody put the event there by hand.
     pub(super) async fn received(&self, lead: &LeadId) -> Result<Option<Entry>, Fault> {
-        let key = keys::raw(&self.0.names.source_prefix, lead);
+        let key = keys::raw(&self.0.source_prefix, lead);
         let Some(raw) = self.get(&key).await? else { return Ok(None) };
         // What cannot be read is for the processor to say.
         let Ok(lead::Incoming::Created(created)) = lead::Incoming::parse(&raw.body) else { return Ok(None) };

@@ -105,6 +105,21 @@ impl DeadLetters for Queues {
     }
 }
 
+impl Queues {
+    /// Lets go at once what is in hand of the dead letters, for a process that is about to end: nobody else
+    /// would see them for half a minute.
+    pub async fn let_go(&self) {
+        for queue in Queue::ALL {
+            let handles = self.0.hands(queue).let_go(Timestamp::MAX);
+            if let (Some(handles), Some(url)) =
+                (handles.filter(|handles| !handles.is_empty()), self.0.dead_url(queue))
+            {
+                self.0.release(url, handles).await;
+            }
+        }
+    }
+}
+
 /// Runs to its end what must not stop in the middle because nobody waits for it any more.
 async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Fault>> + Send + 'static,

@@ -10,7 +10,6 @@ mod hands;
 mod in_function;
 mod inbox;
 mod message;
-mod moves;
 mod outbox;
 #[cfg(feature = "operator")]
 mod rules;
@@ -27,7 +26,6 @@ use crate::Clients;
 use hands::Hands;
 
 pub use in_function::Settled;
-pub use moves::{Move, MoveState};
 #[cfg(feature = "operator")]
 pub(crate) use rules::Rules;
 

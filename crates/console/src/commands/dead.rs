@@ -1,6 +1,16 @@
 //! `dead list`, `show`, `redrive`, `export`, `delete`.
 
-use std::{collections::BTreeMap, fs, io::Write, ops::ControlFlow, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    ops::ControlFlow,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use anyhow::Context;
 use lead::Timestamp;
@@ -10,6 +20,7 @@ use pipeline::{
     ports::{Body, DeadLetter},
 };
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     act::{Outcome, counted, listed, report},
@@ -130,6 +141,7 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
     let letters = ops.select(&selection).await?;
     let edited = if args.edit { Some(edit(ops, &letters).await?) } else { None };
     if letters.is_empty() {
+        eprintln!("no dead letter is meant by that");
         return report(&[], as_json);
     }
     let pace = args.rate.map_or_else(String::new, |rate| format!(", at most {rate} a second"));
@@ -143,7 +155,8 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
             letters.iter().map(|letter| about(letter, Outcome::done("would redrive"))).collect();
         return report(&outcomes, as_json);
     }
-    let mut outcomes = Vec::new();
+    let stop = stop_on_interrupt()?;
+    let (mut outcomes, all) = (Vec::new(), letters.len());
     if let (Some(body), [letter]) = (edited, letters.as_slice()) {
         let outcome = match actions.redrive(letter, Body::Edited(body)).await {
             Ok(()) => Outcome::done("redriven"),
@@ -157,11 +170,30 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
                 Err(fault) => Outcome::failed(fault),
             };
             outcomes.push(about(&redriven.letter, outcome));
-            ControlFlow::Continue(())
+            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         actions.redrive_all(letters, args.rate, report).await;
     }
+    let left = all - outcomes.len();
+    if left > 0 {
+        eprintln!("stopped: {} left as they are; the same command goes on", counted(left, "dead letter"));
+    }
     report(&outcomes, as_json)
+}
+
+/// Becomes true at the first ctrl-c, so that what is in hand is finished and told; a second one ends the
+/// process, as without this.
+fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (seen, mut interrupt) = (Arc::clone(&stop), signal(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        interrupt.recv().await;
+        seen.store(true, Ordering::Relaxed);
+        eprintln!("stopping after this one; once more to end at once");
+        interrupt.recv().await;
+        std::process::exit(130);
+    });
+    Ok(stop)
 }
 
 /// `2 × LO204, 1 × LO113`.

@@ -55,6 +55,7 @@ pub async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Resul
     if as_json {
         output::json(&checks)?;
     } else {
+        let width = checks.iter().map(|check| check.check.len()).max().unwrap_or_default();
         for check in &checks {
             let mark = match check.result {
                 "ok" => "✓",
@@ -64,7 +65,7 @@ pub async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Resul
             let code = check.code.map_or_else(String::new, |code| format!("{code} "));
             let remedy = check.remedy.map_or_else(String::new, |remedy| format!(". {remedy}"));
             let detail = check.detail.trim_end_matches('.');
-            output::line(&format!("{mark} {:<17} {code}{detail}{remedy}", check.check))?;
+            output::line(&format!("{mark} {:<width$}  {code}{detail}{remedy}", check.check))?;
         }
     }
     let failed: Vec<&str> =

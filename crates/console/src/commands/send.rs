@@ -92,7 +92,7 @@ fn names(args: &SendArgs) -> Vec<String> {
 /// Where to post, and what to sign with.
 struct Webhook {
     url: String,
-    keys: Arc<Keys>,
+    keys: Keys,
     /// Where the keys are from.
     of: String,
 }
@@ -107,12 +107,12 @@ async fn webhook(config: &Config, place: &Place, to: Option<&str>) -> Result<Web
                 Some(url) => url.to_owned(),
                 None => running(folder).await?,
             };
-            Ok(Webhook { url, keys: Arc::new(keys), of: "CLOSE_SIGNATURE_KEY".to_owned() })
+            Ok(Webhook { url, keys, of: "CLOSE_SIGNATURE_KEY".to_owned() })
         }
         Location::Stack(stack) => {
             let aws = wiring::on_aws(stack).await?;
             let secret = &aws.stack.signature_secret;
-            let keys = aws.session.secrets(Arc::new(SystemClock)).signature_keys(secret).await?;
+            let keys = aws.session.secrets(Arc::new(SystemClock)).present_keys(secret).await?;
             let url = to.map_or_else(|| aws.stack.webhook_url.clone(), str::to_owned);
             Ok(Webhook { url, keys, of: format!("the secret {secret}") })
         }

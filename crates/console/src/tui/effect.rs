@@ -32,6 +32,8 @@ use super::{
 
 /// How long a resent alert's receipt is waited for.
 const RECEIPT: Duration = Duration::from_secs(60);
+/// How long quitting may take.
+const FAREWELL: Duration = Duration::from_secs(3);
 /// How long another pipeline may take to open.
 const OPENING: Duration = Duration::from_secs(30);
 /// How long, and of how many leads at most, it is looked at what became of them.
@@ -147,8 +149,16 @@ impl Effects {
     /// Works on an opened pipeline from now on.
     pub fn adopt(&mut self, source: Source) -> Facts {
         let facts = source.facts();
-        (self.ops, self.watch) = (source.ops, source.watch);
+        let left = std::mem::replace(&mut self.watch, source.watch);
+        self.ops = source.ops;
+        tokio::spawn(async move { left.let_go().await });
         facts
+    }
+
+    /// Gives back what was taken for a look, before the process ends.
+    pub async fn close(self) {
+        // Whoever quits does not wait long: what is not given back comes back by itself.
+        let _ = timeout(FAREWELL, self.watch.let_go()).await;
     }
 }
 

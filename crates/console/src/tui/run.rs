@@ -73,6 +73,7 @@ pub async fn run(source: Source, places: Arc<dyn Places>, manners: Manners) -> a
     let mut console = Console { app, effects, theme, now: move || clock.now(), dirty: true };
     let result = console.drive(&mut screen, reports, signals).await;
     drop(screen);
+    console.effects.close().await;
     Ok(result?)
 }
 

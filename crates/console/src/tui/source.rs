@@ -51,6 +51,9 @@ pub trait Watch: Send + Sync {
     /// # Errors
     /// Where the pipeline itself is gone.
     async fn look(&self) -> Result<Seen, Fault>;
+
+    /// The console ends, or looks at another pipeline: gives back what was taken for a look.
+    async fn let_go(&self) {}
 }
 
 /// For places that cannot tell.

@@ -3,22 +3,42 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws::Queues;
 use ops::Access;
 use pipeline::Fault;
 
 use super::{Facts, Opened, open_place};
 use crate::{
     config::{Config, Place},
-    tui::{Banner, Places, Source},
+    tui::{Banner, Places, Seen, Source, Unwatched, Watch},
 };
 
 impl From<Opened> for Source {
     fn from(opened: Opened) -> Self {
-        let Opened { ops, facts, watch } = opened;
+        let Opened { ops, facts, store, queues } = opened;
+        let watch: Arc<dyn Watch> = match (store, queues) {
+            (Some(store), _) => Arc::new(store),
+            (None, Some(queues)) => Arc::new(Unseen(queues)),
+            (None, None) => Arc::new(Unwatched),
+        };
         let (place, every) = (facts.place(), facts.site.look_every());
         let Facts { name, read_only, color: colour, .. } = facts;
         let banner = Banner { name, place, read_only, note: None, colour };
         Self { ops: Arc::new(ops), banner, watch, every }
+    }
+}
+
+/// A pipeline on AWS: a change cannot be seen without asking for everything.
+struct Unseen(Queues);
+
+#[async_trait]
+impl Watch for Unseen {
+    async fn look(&self) -> Result<Seen, Fault> {
+        Ok(Seen::default())
+    }
+
+    async fn let_go(&self) {
+        self.0.let_go().await;
     }
 }
 

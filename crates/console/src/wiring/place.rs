@@ -2,19 +2,20 @@
 
 use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
-use aws::operator::{Identity, Session, Stack};
+use aws::{
+    Queues,
+    operator::{Identity, Session, Stack},
+};
+use embedded::Store;
 use futures_util::future::join;
 use lead::text;
 use ops::{Access, Ops};
-use pipeline::{Fault, Recorder, alerting::Alerting, ports::Clock, receipt::Receipts};
+use pipeline::{Code, Fault, Recorder, alerting::Alerting, ports::Clock, receipt::Receipts};
 use ratatui::style::Color;
 use system::{SystemClock, SystemRandom};
 
 use super::{Running, open, view, who};
-use crate::{
-    config::{Location, Place, StackPlace},
-    tui::{Unwatched, Watch},
-};
+use crate::config::{Location, Place, StackPlace};
 
 /// An open pipeline.
 pub struct Opened {
@@ -22,8 +23,20 @@ pub struct Opened {
     pub ops: Ops,
     /// What it is.
     pub facts: Facts,
-    /// Whether anything in it changes.
-    pub watch: Arc<dyn Watch>,
+    /// The store of one in a folder.
+    pub store: Option<Store>,
+    /// The queues of one on AWS.
+    pub(super) queues: Option<Queues>,
+}
+
+impl Opened {
+    /// Gives back what was taken for a look, before the process ends: on AWS, dead letters that are out of
+    /// others' sight for a moment.
+    pub async fn close(self) {
+        if let Some(queues) = self.queues {
+            queues.let_go().await;
+        }
+    }
 }
 
 /// What a pipeline is, for a header.
@@ -62,6 +75,14 @@ pub struct AwsSite {
 }
 
 impl Site {
+    /// How often to ask the same again at most, where each question costs money.
+    pub fn refresh_every(&self) -> Duration {
+        match self {
+            Self::Folder(_) => Duration::ZERO,
+            Self::Aws(_) => Duration::from_secs(5),
+        }
+    }
+
     /// How often to look for new log lines: CloudWatch takes seconds to have them, and counts requests.
     pub fn look_every(&self) -> Duration {
         match self {
@@ -96,7 +117,7 @@ impl Facts {
 /// On AWS this asks CloudFormation and STS at once, each bounded by the timeouts of `aws`.
 ///
 /// # Errors
-/// [`Code::NoPipeline`](pipeline::Code::NoPipeline) or why the folder cannot be opened; or as [`on_aws`].
+/// [`Code::NoPipeline`] or why the folder cannot be opened; or as [`on_aws`].
 pub async fn open_place(place: &Place, access: Access) -> Result<Opened, Fault> {
     let access = if place.read_only { Access::ReadOnly } else { access };
     match &place.at {
@@ -104,12 +125,18 @@ pub async fn open_place(place: &Place, access: Access) -> Result<Opened, Fault> 
             let store = open(folder).await?;
             let settings = Running::read(&store).await?.map(|running| running.settings).unwrap_or_default();
             let facts = Facts::of(place, access, Site::Folder(folder.clone()));
-            Ok(Opened { ops: view(&store, Arc::new(settings), access), facts, watch: Arc::new(store) })
+            Ok(Opened {
+                ops: view(&store, Arc::new(settings), access),
+                facts,
+                store: Some(store),
+                queues: None,
+            })
         }
         Location::Stack(stack) => {
             let aws = on_aws(stack).await?;
             let facts = Facts::of(place, access, Site::Aws(aws.site()));
-            Ok(Opened { ops: aws.ops(access), facts, watch: Arc::new(Unwatched) })
+            let queues = aws.session.queues(&aws.stack, Arc::new(SystemClock));
+            Ok(Opened { ops: aws.ops_on(&queues, access), facts, store: None, queues: Some(queues) })
         }
     }
 }
@@ -128,12 +155,20 @@ pub struct OnAws {
 ///
 /// # Errors
 /// What is wrong with the credentials, the region, the way to AWS or the stack, with its own
-/// [`Code`](pipeline::Code) each.
+/// [`Code`] each.
 pub async fn on_aws(place: &StackPlace) -> Result<OnAws, Fault> {
     let StackPlace { profile, region, endpoint_url, .. } = place;
     let session = Session::load(profile.as_deref(), region.as_deref(), endpoint_url.as_deref()).await?;
     let (stack, identity) = join(session.stack(&place.stack), session.identity()).await;
-    Ok(OnAws { stack: stack?, identity: identity.ok(), session })
+    match (stack, identity) {
+        (Ok(stack), identity) => Ok(OnAws { stack, identity: identity.ok(), session }),
+        // STS needs no permission, so what it says of credentials is so.
+        (Err(_), Err(fault)) if fault.code == Code::CredentialsExpired => Err(fault),
+        (Err(fault), _) => Err(match (fault.code, endpoint_url) {
+            (Code::AwsUnreachable, Some(url)) => Fault::new(fault.code, format!("{url}: {}", fault.what)),
+            _ => fault,
+        }),
+    }
 }
 
 impl OnAws {
@@ -148,12 +183,17 @@ impl OnAws {
         }
     }
 
-    fn ops(&self, access: Access) -> Ops {
+    /// The operator's view of the stack.
+    pub fn ops(&self, access: Access) -> Ops {
+        self.ops_on(&self.session.queues(&self.stack, Arc::new(SystemClock)), access)
+    }
+
+    fn ops_on(&self, queues: &Queues, access: Access) -> Ops {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random = Arc::new(SystemRandom);
         let (session, stack) = (&self.session, &self.stack);
         let view = Arc::new(session.view(stack, Arc::clone(&clock), random.clone()));
-        let queues = Arc::new(session.queues(stack, Arc::clone(&clock)));
+        let queues = Arc::new(queues.clone());
         let who = self.identity.as_ref().map_or_else(who, |identity| person(&identity.arn));
         Ops {
             settings: Arc::new(stack.settings.clone()),

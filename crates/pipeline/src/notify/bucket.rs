@@ -10,7 +10,7 @@ use super::pace::Turn;
 /// Clocks of several machines differ by less than this; a longer way back is a clock that was set.
 const SKEW: f64 = 5.0;
 
-/// The right to send messages: one more each second, at most `burst`.
+/// The right to send messages: more of it as time passes, at most `burst` at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Bucket {
     /// Messages that may be sent at once.
@@ -26,25 +26,26 @@ impl Bucket {
         Self { tokens: burst.into(), burst: burst.into(), closed: None }
     }
 
-    /// The bucket at `now`, after having been so at `then`.
-    pub(super) fn at(mut self, then: Timestamp, now: Timestamp) -> Self {
+    /// The bucket at `now`, after having been so at `then`, with `rate` more messages each second.
+    pub(super) fn at(mut self, then: Timestamp, now: Timestamp, rate: u32) -> Self {
         let passed = now.duration_since(then);
         if passed.as_secs_f64() < -SKEW {
             // The clock has stepped back: what was to come stays as far away as it was.
             self.closed = self.closed.map(|until| until + passed);
         }
-        self.tokens = (self.tokens + passed.as_secs_f64().max(0.0)).min(self.burst);
+        self.tokens = (self.tokens + passed.as_secs_f64().max(0.0) * f64::from(rate)).min(self.burst);
         self
     }
 
-    /// Takes the right to send one message.
-    pub(super) fn take(&mut self, now: Timestamp) -> Turn {
+    /// Takes the right to send one message; without one, says when to ask again.
+    pub(super) fn take(&mut self, now: Timestamp, rate: u32) -> Turn {
         let closed = self.closed.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
         if let Some(left) = closed.filter(|left| !left.is_zero()) {
             return Turn::Closed(left);
         }
         if self.tokens < 1.0 {
-            return Turn::Wait(Duration::from_secs_f64(1.0 - self.tokens).max(Duration::from_millis(1)));
+            let wait = Duration::from_secs_f64((1.0 - self.tokens) / f64::from(rate));
+            return Turn::Wait(wait.max(Duration::from_millis(1)));
         }
         self.tokens -= 1.0;
         // At most `burst`, which came from a u32.
@@ -81,9 +82,9 @@ mod tests {
         times
             .iter()
             .map(|now| {
-                *bucket = bucket.clone().at(at(before), at(*now));
+                *bucket = bucket.clone().at(at(before), at(*now), 1);
                 before = *now;
-                bucket.take(at(*now))
+                bucket.take(at(*now), 1)
             })
             .collect()
     }
@@ -97,12 +98,20 @@ mod tests {
     }
 
     #[test]
+    fn a_higher_rate_waits_less() {
+        let mut bucket = Bucket::full(1);
+        assert_eq!(bucket.take(at(0), 4), Turn::Yours { more: 0 });
+        assert_eq!(bucket.take(at(0), 4), Turn::Wait(Duration::from_millis(250)));
+        assert_eq!(bucket.at(at(0), at(250), 4).take(at(250), 4), Turn::Yours { more: 0 });
+    }
+
+    #[test]
     fn a_wait_is_kept_in_full_and_the_longest_holds() {
         let mut bucket = Bucket::full(3);
         bucket.close(at(0), Duration::from_secs(30));
         bucket.close(at(0), Duration::from_secs(10));
-        assert_eq!(bucket.take(at(29_999)), Turn::Closed(Duration::from_millis(1)));
-        assert_eq!(bucket.take(at(30_000)), Turn::Yours { more: 0 });
+        assert_eq!(bucket.take(at(29_999), 1), Turn::Closed(Duration::from_millis(1)));
+        assert_eq!(bucket.take(at(30_000), 1), Turn::Yours { more: 0 });
     }
 
     #[test]
@@ -110,16 +119,16 @@ mod tests {
         let mut bucket = Bucket::full(1);
         bucket.close(at(0), Duration::from_secs(30));
         let hour = -3_600_000;
-        let mut bucket = bucket.at(at(0), at(hour));
-        assert_eq!(bucket.take(at(hour)), Turn::Closed(Duration::from_secs(30)));
-        assert_eq!(bucket.take(at(hour + 30_000)), Turn::Yours { more: 0 });
+        let mut bucket = bucket.at(at(0), at(hour), 1);
+        assert_eq!(bucket.take(at(hour), 1), Turn::Closed(Duration::from_secs(30)));
+        assert_eq!(bucket.take(at(hour + 30_000), 1), Turn::Yours { more: 0 });
     }
 
     #[test]
     fn clocks_that_differ_a_little_shorten_no_wait() {
         let mut bucket = Bucket::full(1);
         bucket.close(at(0), Duration::from_secs(30));
-        let mut bucket = bucket.at(at(0), at(-2_000));
-        assert_eq!(bucket.take(at(-2_000)), Turn::Closed(Duration::from_secs(32)));
+        let mut bucket = bucket.at(at(0), at(-2_000), 1);
+        assert_eq!(bucket.take(at(-2_000), 1), Turn::Closed(Duration::from_secs(32)));
     }
 }

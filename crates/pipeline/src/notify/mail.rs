@@ -12,7 +12,7 @@ use crate::{
     ports::{Disposition, MailError},
 };
 
-/// How many mails are under way at once: well below the ten a second that SNS allows a subscription.
+/// How many mails are under way at once. A mailer with a pace keeps it by itself.
 const AT_ONCE: usize = 4;
 
 impl Notify {

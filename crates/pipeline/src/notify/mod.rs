@@ -29,6 +29,8 @@ pub use pace::Pace;
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// How long sending an alert and writing that down can take: two posts that Slack lets time out.
 const LONGEST_SEND: SignedDuration = SignedDuration::from_secs(25);
+/// From how many receives on a message is let rest.
+const OFTEN: u32 = 100;
 /// How long after a failure of the storage an alert is looked at again.
 const STORAGE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -120,7 +122,11 @@ impl Notify {
         outcomes.extend(slack);
         outcomes.extend(mail);
         outcomes.sort_by_key(|(index, _)| *index);
-        outcomes.into_iter().map(|(_, disposition)| disposition).collect()
+        let outcomes = outcomes.into_iter().map(|(_, disposition)| disposition);
+        outcomes
+            .zip(deliveries)
+            .map(|(disposition, delivery)| rested(disposition, delivery.receives))
+            .collect()
     }
 
     /// Whether sending might not be over at the deadline.
@@ -172,6 +178,15 @@ impl Notify {
         }
     }
 
+    /// Leaves an alert to others, whose claim has all but run out while this worker stood still.
+    async fn too_slow(&self, ours: Ours) -> Disposition {
+        let lead = ours.ready.job.lead_id;
+        match self.receipts.give_back(ours.claim).await {
+            Ok(()) => Disposition::Retry(Duration::ZERO),
+            Err(fault) => storage_failed(&lead, &fault),
+        }
+    }
+
     async fn read_lead(&self, lead: &LeadId) -> Result<EnrichedLead, Fault> {
         let key = keys::enriched(&self.settings.target_prefix, lead);
         let object = self.objects.get(&key).await?;
@@ -192,7 +207,8 @@ impl Notify {
                 Ok(Claimed::Ours(claim)) => {
                     let index = ready.index;
                     match self.read_again(Ours { ready, claim }).await {
-                        Ok(one) => ours.push(one),
+                        Ok(one) if self.receipts.stands(&one.claim) => ours.push(one),
+                        Ok(one) => outcomes.push((index, self.too_slow(one).await)),
                         Err(disposition) => outcomes.push((index, disposition)),
                     }
                     continue;
@@ -246,7 +262,7 @@ impl Notify {
             return storage_failed(&job.lead_id, &fault);
         }
         if attempt == Attempt::Failed(fault.code) {
-            return self.dead(Some(job.lead_id), Some(job.channel), fault, attempts).await;
+            return self.dead(Some(job.lead_id), Some((job.channel, job.kind)), fault, attempts).await;
         }
         let pause = pause.min(MAX_DELAY);
         let again_at = self.recorder.clock.now() + SignedDuration::try_from(pause).unwrap_or_default();
@@ -305,7 +321,9 @@ impl Notify {
             Err(fault) => Err(fault),
         };
         match given_up {
-            Ok(receipt) => self.dead(Some(job.lead_id), Some(job.channel), fault, receipt.attempts).await,
+            Ok(receipt) => {
+                self.dead(Some(job.lead_id), Some((job.channel, job.kind)), fault, receipt.attempts).await
+            }
             Err(fault) => storage_failed(&job.lead_id, &fault),
         }
     }
@@ -321,13 +339,13 @@ impl Notify {
     async fn dead(
         &self,
         lead: Option<LeadId>,
-        channel: Option<Channel>,
+        alert: Option<(Channel, AlertKind)>,
         fault: Fault,
         attempts: u32,
     ) -> Disposition {
         let (code, reason) = (fault.code, text::shorten(&fault.what, 300));
-        let happened =
-            Happened::Dead { queue: Queue::Notification, channel, code, reason: reason.clone(), attempts };
+        let (queue, (channel, alert)) = (Queue::Notification, alert.unzip());
+        let happened = Happened::Dead { queue, channel, alert, code, reason: reason.clone(), attempts };
         if let Err(fault) = self.recorder.record(lead.clone(), happened).await {
             recorder::fault(Function::Notification, Level::Error, "", lead.as_ref(), &fault);
         }
@@ -338,6 +356,18 @@ impl Notify {
     fn backoff(&self, attempts: u32) -> Duration {
         let base = Duration::from_secs(1 << attempts.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
         base.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
+    }
+}
+
+/// Lets a message that has been received very often come back more slowly. SQS makes a dead letter of one
+/// that was received a thousand times, whatever the reason; this way that takes half a day.
+fn rested(disposition: Disposition, receives: u32) -> Disposition {
+    match disposition {
+        Disposition::Retry(wait) if receives > OFTEN => {
+            let rest = Duration::from_secs(u64::from(receives / 10)).min(LONGEST_PAUSE);
+            Disposition::Retry(wait.max(rest))
+        }
+        other => other,
     }
 }
 

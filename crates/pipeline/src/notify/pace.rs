@@ -1,4 +1,4 @@
-//! The pace of one Slack webhook.
+//! The pace of a channel.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,15 +11,15 @@ use crate::{
     ports::{Clock, Objects, PutError, When},
 };
 
-/// One message a second with short bursts, and silence for as long as Slack asks for it.
+/// So many messages a second with short bursts, and silence for as long as the channel asks for it.
 ///
-/// Kept in an object, so that it holds for all workers on all machines and outlives them:
-/// <https://docs.slack.dev/apis/web-api/rate-limits> counts by channel, and a webhook that keeps
-/// exceeding the limit can be switched off for good.
+/// Kept in an object, so that it holds for all workers on all machines and outlives them.
 #[derive(Clone)]
 pub struct Pace {
     objects: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
+    key: String,
+    rate: u32,
     burst: u32,
 }
 
@@ -33,7 +33,7 @@ pub(super) enum Turn {
     },
     /// None may be sent before this time is over; ask again then.
     Wait(Duration),
-    /// Slack has asked for silence, for so long still.
+    /// The channel has asked for silence, for so long still.
     Closed(Duration),
 }
 
@@ -49,16 +49,30 @@ impl Pace {
     /// How many messages may go at once after a silence, unless told otherwise.
     pub const BURST: u32 = 5;
 
-    /// A pace of one message a second, and up to `burst` at once after a silence.
-    pub fn new(objects: Arc<dyn Objects>, clock: Arc<dyn Clock>, burst: u32) -> Self {
-        Self { objects, clock, burst: burst.max(1) }
+    /// The pace of a Slack webhook: one message a second, and up to `burst` at once after a silence.
+    ///
+    /// <https://docs.slack.dev/apis/web-api/rate-limits> counts by channel, and a webhook that keeps
+    /// exceeding the limit can be switched off for good.
+    pub fn of_slack(objects: Arc<dyn Objects>, clock: Arc<dyn Clock>, burst: u32) -> Self {
+        Self { objects, clock, key: keys::pace("slack"), rate: 1, burst: burst.max(1) }
+    }
+
+    /// The pace of an SNS topic's mail: four messages a second, and up to four at once after a silence.
+    ///
+    /// SNS takes ten a second for each address, and switches a subscription off that gets more:
+    /// <https://docs.aws.amazon.com/general/latest/gr/sns.html>. Alarms go to the same topic.
+    pub fn of_topic(objects: Arc<dyn Objects>, clock: Arc<dyn Clock>) -> Self {
+        Self { objects, clock, key: keys::pace("email"), rate: 4, burst: 4 }
     }
 
     /// Waits for the right to send one message, and says how many more might go at once. The time for
-    /// which Slack has asked for silence is not waited out, but returned.
-    pub(super) async fn turn(&self) -> Result<Result<usize, Duration>, Fault> {
+    /// which the channel has asked for silence is not waited out, but returned.
+    ///
+    /// # Errors
+    /// The fault of the objects.
+    pub async fn turn(&self) -> Result<Result<usize, Duration>, Fault> {
         loop {
-            match self.change(Bucket::take).await? {
+            match self.change(|bucket, now| bucket.take(now, self.rate)).await? {
                 Turn::Yours { more } => return Ok(Ok(more)),
                 Turn::Closed(left) => return Ok(Err(left)),
                 Turn::Wait(wait) => self.clock.sleep(wait).await,
@@ -77,23 +91,25 @@ impl Pace {
     }
 
     async fn change<T>(&self, act: impl Fn(&mut Bucket, Timestamp) -> T) -> Result<T, Fault> {
-        let key = keys::pace("slack");
+        let key = &self.key;
         loop {
             let now = self.clock.now();
-            let (mut bucket, when) = match self.objects.get(&key).await? {
+            let (mut bucket, when) = match self.objects.get(key).await? {
                 None => (Bucket::full(self.burst), When::Absent),
                 Some(object) => {
                     // One that cannot be read is as good as none: the pace starts afresh.
                     let kept = serde_json::from_slice::<Kept>(&object.body).ok();
-                    let bucket =
-                        kept.map_or_else(|| Bucket::full(self.burst), |kept| kept.bucket.at(kept.at, now));
+                    let bucket = kept.map_or_else(
+                        || Bucket::full(self.burst),
+                        |kept| kept.bucket.at(kept.at, now, self.rate),
+                    );
                     (bucket, When::Unchanged(object.version))
                 }
             };
             let result = act(&mut bucket, now);
             let body = serde_json::to_vec(&Kept { bucket, at: now })
                 .map_err(|e| Fault::new(Code::Internal, format!("{key} cannot be written: {e}")))?;
-            match self.objects.put(&key, body.into(), when).await {
+            match self.objects.put(key, body.into(), when).await {
                 Ok(_) => return Ok(result),
                 // Another worker was quicker: look again.
                 Err(PutError::Precondition) => {}

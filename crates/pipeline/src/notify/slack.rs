@@ -100,6 +100,9 @@ impl Notify {
                 Ok(Err(closed)) => return Verdict::Wait(closed),
                 Err(fault) => return again(fault.code, fault.what, None),
             }
+            if !ours.iter().all(|ours| self.receipts.stands(&ours.claim)) {
+                return again(Code::SlackPayloadRefused, "the claim ran out meanwhile".to_owned(), None);
+            }
             let second = classify(slack.post(&plain_message(&alerts)).await);
             if !matches!(second, Verdict::Refused { payload: true, .. }) {
                 return second;

@@ -258,7 +258,10 @@ impl Process {
             }
             None => {
                 let why = Why { code, reason: reason.clone(), attempts: attempt, lead: lead.clone() };
-                (Happened::Dead { queue, channel, code, reason, attempts: attempt }, Disposition::Dead(why))
+                (
+                    Happened::Dead { queue, channel, alert: None, code, reason, attempts: attempt },
+                    Disposition::Dead(why),
+                )
             }
         };
         // Where the journal fails as well, the log still says so, and the message speaks for itself.

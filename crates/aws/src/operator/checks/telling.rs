@@ -7,14 +7,23 @@ use crate::{Secrets, fault::fault, secrets};
 
 /// Whether the secret holds Close's keys.
 pub(super) async fn signature(secrets: &Secrets, stack: &Stack) -> Finding {
+    let secret = &stack.signature_secret;
     let read = async {
-        let text = secrets.text(&stack.signature_secret).await?;
-        let keys = secrets::keys_in(text.expose()).map_err(|fault| {
-            Fault::new(fault.code, format!("the secret {}: {}", stack.signature_secret, fault.what))
-        })?;
-        Ok(format!("{} holds {keys:?}", stack.signature_secret))
+        let text = secrets.text(secret).await?;
+        let keys = secrets::keys_in(text.expose())
+            .map_err(|fault| Fault::new(fault.code, format!("the secret {secret}: {}", fault.what)))?;
+        if !keys.prove_themselves() {
+            let what = format!("a key in {secret} does not verify what it signs");
+            return Err(Fault::new(Code::SignatureWrong, what));
+        }
+        Ok(format!("{secret} holds {keys:?}, the self-test holds"))
     };
-    Finding::of("signature", read.await)
+    // As before the first subscription.
+    let result = read.await.map_err(|fault| match fault.code {
+        Code::SecretUnusable => Fault::new(Code::SignatureKeyMissing, fault.what),
+        _ => fault,
+    });
+    Finding::of("signature", result)
 }
 
 /// Whether the secret holds a webhook's URL, as `parse` reads it.

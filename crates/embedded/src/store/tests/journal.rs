@@ -28,7 +28,7 @@ fn exported() -> Happened {
 
 fn dead() -> Happened {
     let (queue, code) = (Queue::Delay, Code::JobUnreadable);
-    Happened::Dead { queue, channel: None, code, reason: "x".to_owned(), attempts: 1 }
+    Happened::Dead { queue, channel: None, alert: None, code, reason: "x".to_owned(), attempts: 1 }
 }
 
 #[tokio::test]

@@ -1,0 +1,30 @@
+//! What the rules about leads need of a bucket.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lead::Timestamp;
+use pipeline::{
+    Fault,
+    ports::{Objects, PutError, Version, When},
+};
+
+/// A bucket: objects that can be deleted, too, and that can say another time of writing than the clock does.
+///
+/// [`super::S3Store`] says what is written when, whatever the bucket is: S3's own, or a simulated one.
+#[async_trait]
+pub trait Bucket: Objects {
+    /// [`Objects::put`], saying that the object was written at `stored_at`.
+    async fn put_as_of(
+        &self,
+        key: &str,
+        body: Bytes,
+        when: When,
+        stored_at: Timestamp,
+    ) -> Result<Version, PutError>;
+
+    /// Deletes an object. One that does not exist is deleted already.
+    async fn delete(&self, key: &str) -> Result<(), Fault>;
+
+    /// Where a key is, for messages: `s3://bucket/key`.
+    fn place(&self, key: &str) -> String;
+}

@@ -1,0 +1,116 @@
+//! The environments of one function.
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use aws_config::SdkConfig;
+use bytes::Bytes;
+use tokio::process::Command;
+
+use super::{Configuration, Failure, environment::Environment, host::Troubles, logs::Stream};
+use crate::aws::{Moto, RoleKeys};
+
+/// As many environments as there are invocations at a time; those that are free are used again.
+pub(super) struct Pool {
+    pub(super) configuration: Configuration,
+    moto: Moto,
+    /// Where the function finds AWS.
+    endpoint: String,
+    keys: RoleKeys,
+    troubles: Troubles,
+    free: Mutex<Vec<Environment>>,
+    /// The ids of processes that have an event.
+    at_work: Mutex<Vec<u32>>,
+    numbers: AtomicU64,
+}
+
+impl Pool {
+    pub(super) async fn new(
+        moto: &Moto,
+        configuration: Configuration,
+        endpoint: String,
+        troubles: Troubles,
+    ) -> Self {
+        let keys = moto.assume(&configuration.role, &configuration.name).await;
+        Self {
+            configuration,
+            moto: moto.clone(),
+            endpoint,
+            keys,
+            troubles,
+            free: Mutex::default(),
+            at_work: Mutex::default(),
+            numbers: AtomicU64::new(1),
+        }
+    }
+
+    /// The configuration of clients that Lambda itself uses in the function's name.
+    pub(super) fn config(&self) -> SdkConfig {
+        self.moto.config_as(&self.keys)
+    }
+
+    /// The answer to an event.
+    pub(super) async fn invoke(&self, event: Bytes) -> Result<Bytes, Failure> {
+        let result = self.invoke_environment(event).await;
+        if let Err(failure) = &result {
+            self.troubles.failed(self.configuration.function, failure.clone());
+        }
+        result
+    }
+
+    async fn invoke_environment(&self, event: Bytes) -> Result<Bytes, Failure> {
+        let free = lock(&self.free).pop();
+        let environment = match free {
+            Some(environment) => environment,
+            None => self.start().await?,
+        };
+        let id = format!("00000000-0000-4000-8000-{:012}", self.number());
+        let process = environment.process();
+        lock(&self.at_work).extend(process);
+        let (environment, result) = environment.invoke(&id, event).await;
+        lock(&self.at_work).retain(|id| Some(*id) != process);
+        lock(&self.free).extend(environment);
+        result
+    }
+
+    /// Whether none of its processes has an event.
+    pub(super) fn is_idle(&self) -> bool {
+        lock(&self.at_work).is_empty()
+    }
+
+    /// `kill -9` to every process that is at work.
+    pub(super) async fn kill(&self) {
+        let at_work = lock(&self.at_work).clone();
+        for process in at_work {
+            Command::new("kill").args(["-9", &process.to_string()]).status().await.unwrap();
+        }
+    }
+
+    async fn start(&self) -> Result<Environment, Failure> {
+        let config = self.config();
+        let id = format!("{:032x}", self.number());
+        let stream = Stream::create(
+            aws_sdk_cloudwatchlogs::Client::new(&config),
+            aws_sdk_cloudwatch::Client::new(&self.moto.config()),
+            &self.configuration.name,
+            &id,
+            self.troubles.clone(),
+        );
+        Environment::start(&self.configuration, &self.keys, &self.endpoint, stream.await).await
+    }
+
+    /// Ends the environments that are free, as Lambda does when it likes to.
+    pub(super) fn recycle(&self) {
+        lock(&self.free).clear();
+    }
+
+    fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

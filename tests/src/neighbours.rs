@@ -1,0 +1,56 @@
+//! The neighbours of a real pipeline, spoken to over HTTP.
+
+use std::time::Duration;
+
+use console::demo::{OwnerStandIn, Sample, Says, Scenario, SlackStandIn};
+use lead::{LeadId, Timestamp};
+
+use crate::process::until;
+
+/// An owner directory and a Slack, and leads for them.
+pub struct Neighbours {
+    /// The owner directory.
+    pub owners: OwnerStandIn,
+    /// Slack.
+    pub slack: SlackStandIn,
+    scenario: Scenario,
+}
+
+impl Neighbours {
+    /// Starts them.
+    pub async fn start() -> Self {
+        Self {
+            owners: OwnerStandIn::start().await.unwrap(),
+            slack: SlackStandIn::start().await.unwrap(),
+            scenario: Scenario::new(7),
+        }
+    }
+
+    /// A lead whose owner the directory knows.
+    pub fn sample(&mut self) -> Sample {
+        let mut sample = self.scenario.next(Timestamp::now());
+        sample.misfortune = None;
+        sample.set_stage(&self.owners, &self.slack, Duration::ZERO);
+        sample
+    }
+
+    /// A lead that nobody owns.
+    pub fn ownerless(&mut self) -> Sample {
+        let sample = self.sample();
+        self.owners.say(sample.lead_id.clone(), Says::Nothing);
+        sample
+    }
+
+    /// How often Slack took an alert about a lead, and how many of those were unlabelled first alerts.
+    pub fn told(&self, lead: &LeadId) -> (usize, usize) {
+        let told = self.slack.told();
+        let about: Vec<_> =
+            told.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == *lead).collect();
+        (about.len(), about.iter().filter(|told| told.is_first()).count())
+    }
+
+    /// Waits until Slack has been told of these leads.
+    pub async fn until_told(&self, leads: &[LeadId]) {
+        until("every lead is told", || async { leads.iter().all(|lead| self.told(lead).0 > 0) }).await;
+    }
+}

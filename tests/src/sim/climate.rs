@@ -1,0 +1,90 @@
+//! How rough a run is: which faults there are in it, and how often.
+//!
+//! Each seed has some kinds of faults and not others. A run with everything at once hardly gets anywhere, and
+//! what is only broken where one kind of fault meets much ordinary work stays hidden in it.
+
+use std::time::Duration;
+
+use super::{Wiring, dice::Dice};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The rates of faults, each a share of the occasions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Climate {
+    /// A call of a port is the last that its process does: before it has happened, or after.
+    pub crash: f64,
+    /// A call fails, and nothing has happened.
+    pub fail: f64,
+    /// A call fails, and it has happened all the same.
+    pub lose_answer: f64,
+    /// A call takes seconds.
+    pub slow: f64,
+    /// A process stands still for minutes and goes on as if nothing had been.
+    pub freeze: f64,
+    /// A queue delivers a message to two receivers, or once more after it was deleted.
+    pub duplicate_message: f64,
+    /// S3 tells of an object twice.
+    pub duplicate_event: f64,
+    /// S3 tells of an object only after minutes.
+    pub late_event: f64,
+    /// AWS asks to slow down, or S3 answers a conditional write with 409.
+    pub throttle: f64,
+    /// A lead's owner document is late, missing, broken or about another lead.
+    pub odd_owner: f64,
+    /// The owner directory is down for so much of the time.
+    pub directory_down: f64,
+    /// Slack is in some trouble for so much of the time.
+    pub slack_trouble: f64,
+    /// The mail server is, for so many of the mails.
+    pub mail_trouble: f64,
+    /// The answer to a webhook does not reach Close.
+    pub lose_webhook_answer: f64,
+    /// Close delivers once more what was accepted.
+    pub duplicate_webhook: f64,
+    /// The wall clock is set, in so many of the minutes.
+    pub clock_step: f64,
+    /// An operator does something, in so many of the minutes.
+    pub operator: f64,
+    /// How many leads there are.
+    pub leads: u64,
+    /// Whether they come all at once.
+    pub burst: bool,
+    /// How long all this lasts.
+    pub storm: Duration,
+}
+
+impl Climate {
+    /// The climate of a run.
+    pub fn of(dice: &Dice, wiring: Wiring) -> Self {
+        // Half of the kinds of faults are absent from a run.
+        let rate = |most: f64| {
+            let present = dice.chance(0.5);
+            let share = [0.1, 0.4, 1.0][usize::try_from(dice.below(3)).unwrap()];
+            if present { most * share } else { 0.0 }
+        };
+        let aws = wiring == Wiring::Aws;
+        Self {
+            crash: rate(0.02),
+            fail: rate(0.05),
+            lose_answer: rate(0.04),
+            slow: rate(0.03),
+            freeze: rate(0.006),
+            duplicate_message: rate(if aws { 0.15 } else { 0.0 }),
+            duplicate_event: rate(if aws { 0.4 } else { 0.0 }),
+            late_event: rate(if aws { 0.3 } else { 0.0 }),
+            throttle: rate(if aws { 0.05 } else { 0.0 }),
+            odd_owner: rate(0.9),
+            directory_down: rate(0.5),
+            slack_trouble: rate(0.6),
+            mail_trouble: rate(0.3),
+            lose_webhook_answer: rate(0.3),
+            duplicate_webhook: rate(0.5),
+            clock_step: rate(0.1),
+            operator: rate(0.4),
+            leads: 2 + dice.below(9),
+            burst: dice.chance(0.4),
+            storm: dice.between(MINUTE * 15, MINUTE * 90),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a run needs of a wiring.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+use lead::LeadId;
+use ops::Ops;
+use pipeline::{Progress, ports::DeadLetter};
+use tokio::sync::oneshot;
+
+use super::{close::Request, process::ProcessWeather};
+
+/// A pipeline, put together one way.
+pub trait Deployment {
+    /// Starts whatever work there is to start now.
+    fn pump(&mut self);
+
+    /// How long it is until there may be more.
+    fn next_change(&self) -> Option<Duration>;
+
+    /// Where Close knocks.
+    fn door(&self) -> Arc<dyn Door>;
+
+    /// The operator's end, as the process behind `weather` has it.
+    fn ops(&self, weather: &Arc<ProcessWeather>) -> Ops;
+
+    /// Puts a message into the delay queue by hand.
+    fn put_by_hand(&self, body: &str);
+
+    /// The storm is over: whatever is down comes up again.
+    fn calm_down(&mut self);
+
+    /// Every message there is, and where.
+    fn bodies(&self, each: &mut dyn FnMut(Place, &str));
+
+    /// The leads that an operator sees waiting, being worked on or overdue.
+    fn waiting_room(&self) -> BTreeSet<LeadId>;
+
+    /// How far a lead is, as an operator sees it.
+    fn progress(&self, lead: &LeadId) -> Option<Progress>;
+
+    /// The dead letters.
+    fn dead_letters(&self) -> Vec<DeadLetter>;
+
+    /// Whether anything in the store or the queues mentions this text.
+    fn mentions(&self, text: &str) -> bool;
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In a queue, or on its way to one.
+    Queue,
+    /// Among the dead letters.
+    Dead,
+    /// A copy of one that was deleted.
+    Kept,
+}
+
+/// The webhook's address.
+pub trait Door: Send + Sync {
+    /// Hands a request in. The answer's status; none where there is no answer.
+    fn knock(&self, request: Request) -> oneshot::Receiver<u16>;
+}
+
+/// What a call of a port that nothing can strike gives.
+pub fn at_once<T>(call: impl Future<Output = T>) -> T {
+    call.now_or_never().expect("no call of a port waits for anything but the weather")
+}
+
+/// The body in a copy of a deleted dead letter.
+pub fn kept_body(copy: &[u8]) -> Option<String> {
+    let copy: serde_json::Value = serde_json::from_slice(copy).ok()?;
+    Some(copy.get("body")?.as_str()?.to_owned())
+}

@@ -1,0 +1,399 @@
+//! The wiring of AWS: functions that Lambda starts for webhooks and for batches of messages, on a bucket and
+//! queues.
+//!
+//! What is written when is the real code of `crates/aws` ([`S3Store`] over the simulated bucket, and its
+//! reading of S3's events); what Lambda and SQS do around it is modelled here, as `crates/lambdas` meets it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use aws::{
+    Counts, Measured, S3Store,
+    s3event::{self, Body},
+};
+use futures_util::future::join_all;
+use lead::{LeadId, Timestamp};
+use ops::{Access, Ops};
+use pipeline::{
+    Counted, Entry, Fault, Progress, Recorder, Stage,
+    alerting::Alerting,
+    ports::{Clock, DeadLetter, Delivery, Disposition, History, Minute, OpenCounts, OpenLead, Queue},
+    receipt::Receipts,
+};
+use tokio::sync::oneshot;
+
+use super::{
+    Model,
+    bucket::SimBucket,
+    close::{self, Request},
+    deployment::{Deployment, Door, Place, at_once, kept_body},
+    messages::{BUCKET, s3_event, s3_test_event},
+    process::{Process, ProcessWeather},
+    scheduler::{Deadline, Spawner},
+    sqs::{Rules, SimSqs, SqsOf},
+    stages::{Neighbours, Ports, Stages},
+};
+use crate::{faulty::Faulty, memory::Memory};
+
+/// The functions' timeouts; the queues hide a message for six times as long.
+const INGESTION_TIMEOUT: Duration = Duration::from_secs(15);
+const PROCESSOR_TIMEOUT: Duration = Duration::from_secs(60);
+const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(60);
+/// What is left of an invocation's time for settling and answering.
+const RESERVE: Duration = Duration::from_secs(2);
+/// How many messages Lambda hands to a function at once, and how many invocations it has at a time.
+const BATCH: usize = 10;
+const PROCESSORS: usize = 5;
+const NOTIFIERS: usize = 2;
+
+/// The wiring.
+pub struct Functions {
+    model: Arc<Model>,
+    spawner: Spawner,
+    neighbours: Neighbours,
+    bucket: SimBucket,
+    sqs: SimSqs,
+    counts: Arc<Minutes>,
+    /// The rules about leads over the bucket itself, where no weather is.
+    calm: S3Store,
+    processors: Arc<AtomicUsize>,
+    notifiers: Arc<AtomicUsize>,
+}
+
+impl Functions {
+    /// A stack that was deployed just now: S3 has sent its test.
+    pub fn new(model: Arc<Model>, spawner: Spawner, neighbours: Neighbours) -> Self {
+        let bucket = SimBucket::new(model.clone());
+        let delay = Rules { visibility: PROCESSOR_TIMEOUT * 6, max_receives: 6 };
+        let notification = Rules { visibility: NOTIFICATION_TIMEOUT * 6, max_receives: 1_000 };
+        let sqs = SimSqs::new(model.clone(), delay, notification);
+        sqs.add(Queue::Delay, s3_test_event(), model.settings.delay);
+        let counts: Arc<Minutes> = Arc::default();
+        let calm = store(&model, Arc::new(bucket.clone()), &counts);
+        let stored = bucket.clone();
+        model.keeps(move |key| stored.stored(key));
+        let (processors, notifiers) = (Arc::default(), Arc::default());
+        Self { model, spawner, neighbours, bucket, sqs, counts, calm, processors, notifiers }
+    }
+
+    fn invocation(&self, kind: &str) -> Invocation {
+        let model = &self.model;
+        let process = Process::new(model.name(kind));
+        let weather = Arc::new(ProcessWeather { model: model.clone(), process: process.clone() });
+        let bucket = Faulty::new(self.bucket.clone(), weather.clone(), model.clock.clone());
+        let store = Arc::new(store(model, Arc::new(bucket), &self.counts));
+        let queues = Arc::new(SqsOf { sqs: self.sqs.clone(), weather: weather.clone() });
+        let ports =
+            Ports { objects: store.clone(), intake: store.clone(), journal: store, outbox: queues.clone() };
+        let stages = Stages::new(&weather, &self.neighbours, ports);
+        Invocation { model: model.clone(), process, stages, queues }
+    }
+
+    fn invoke(&self, queue: Queue) {
+        let (running, most, timeout, kind) = match queue {
+            Queue::Delay => (&self.processors, PROCESSORS, PROCESSOR_TIMEOUT, "lead-processor"),
+            Queue::Notification => (&self.notifiers, NOTIFIERS, NOTIFICATION_TIMEOUT, "notification"),
+        };
+        while running.load(Ordering::SeqCst) < most {
+            let deliveries = self.sqs.take(queue, BATCH);
+            if deliveries.is_empty() {
+                return;
+            }
+            let invocation = self.invocation(kind);
+            let process = invocation.process.clone();
+            let slot = Slot::take(running);
+            let deadline = Deadline { at: self.model.clock.elapsed() + timeout, kind: "function timed out" };
+            let (sqs, mutation) = (self.sqs.clone(), self.model.mutation);
+            self.model.note(|| {
+                let ids: Vec<&str> = deliveries.iter().map(|delivery| delivery.id.as_str()).collect();
+                format!("lambda starts {} with {} {ids:?}", process.name, queue.as_str())
+            });
+            self.spawner.spawn(&process, Some(deadline), async move {
+                let _slot = slot;
+                if let Some(mutation) = mutation {
+                    mutation.before_work(invocation.queues.as_ref(), queue, &deliveries).await;
+                }
+                let failed = invocation.handle(queue, &deliveries, timeout).await;
+                // Lambda itself deletes what was not reported.
+                for delivery in deliveries.iter().filter(|delivery| !failed.contains(&delivery.id)) {
+                    sqs.remove(queue, delivery);
+                }
+            });
+        }
+    }
+}
+
+fn store(model: &Arc<Model>, bucket: Arc<dyn aws::Bucket>, counts: &Arc<Minutes>) -> S3Store {
+    let settings = &model.settings;
+    S3Store::over(bucket, settings.source_prefix.clone(), settings.delay, counts.clone())
+}
+
+impl Deployment for Functions {
+    fn pump(&mut self) {
+        for event in self.bucket.arriving() {
+            self.sqs.add(Queue::Delay, s3_event(&event.key, event.at), self.model.settings.delay);
+        }
+        Queue::ALL.into_iter().for_each(|queue| self.invoke(queue));
+    }
+
+    fn next_change(&self) -> Option<Duration> {
+        // What is visible and not taken waits for a free slot.
+        let visible = Queue::ALL.into_iter().filter_map(|queue| self.sqs.next_visible(queue));
+        visible.filter(|left| !left.is_zero()).chain(self.bucket.next_event()).min()
+    }
+
+    fn door(&self) -> Arc<dyn Door> {
+        Arc::new(Gateway {
+            model: self.model.clone(),
+            spawner: self.spawner.clone(),
+            neighbours: self.neighbours.clone(),
+            bucket: self.bucket.clone(),
+            sqs: self.sqs.clone(),
+            counts: self.counts.clone(),
+        })
+    }
+
+    fn ops(&self, weather: &Arc<ProcessWeather>) -> Ops {
+        let model = &self.model;
+        let bucket = Faulty::new(self.bucket.clone(), weather.clone(), model.clock.clone());
+        let store = store(model, Arc::new(bucket), &self.counts);
+        let history = Arc::new(BucketHistory { store: store.clone(), counts: self.counts.clone() });
+        let (store, queues) =
+            (Arc::new(store), Arc::new(SqsOf { sqs: self.sqs.clone(), weather: weather.clone() }));
+        let dead_letters = match model.mutation {
+            Some(mutation) => mutation.of_dead_letters(queues.clone(), queues.clone()),
+            None => queues.clone(),
+        };
+        let receipts = Receipts { objects: store.clone(), clock: model.clock.clone() };
+        Ops {
+            settings: model.settings.clone(),
+            objects: store.clone(),
+            history,
+            inbox: queues.clone(),
+            dead_letters,
+            logs: Arc::new(Memory::new(model.clock.clone())),
+            outbox: queues.clone(),
+            alerting: Alerting { receipts, outbox: queues },
+            recorder: Recorder { clock: model.clock.clone(), random: model.dice.random(), journal: store },
+            who: weather.process.name.clone(),
+            access: Access::Full,
+        }
+    }
+
+    fn put_by_hand(&self, body: &str) {
+        self.sqs.add(Queue::Delay, body.to_owned(), Duration::ZERO);
+    }
+
+    fn calm_down(&mut self) {}
+
+    fn bodies(&self, each: &mut dyn FnMut(Place, &str)) {
+        self.bucket.for_each_event(&mut |event| each(Place::Queue, &s3_event(&event.key, event.at)));
+        self.sqs.for_each_message(&mut |body| each(Place::Queue, body));
+        self.sqs.for_each_dead(&mut |_, body| each(Place::Dead, body));
+        self.bucket.for_each_object("deleted/", &mut |_, copy| {
+            if let Some(body) = kept_body(copy) {
+                each(Place::Kept, &body);
+            }
+        });
+    }
+
+    fn waiting_room(&self) -> BTreeSet<LeadId> {
+        at_once(self.calm.open_leads(usize::MAX)).unwrap().into_iter().map(|open| open.lead).collect()
+    }
+
+    fn progress(&self, lead: &LeadId) -> Option<Progress> {
+        at_once(self.calm.progress(lead)).unwrap()
+    }
+
+    fn dead_letters(&self) -> Vec<DeadLetter> {
+        let mut letters = Vec::new();
+        self.sqs.for_each_dead(&mut |letter, _| letters.push(letter.clone()));
+        letters
+    }
+
+    fn mentions(&self, text: &str) -> bool {
+        let mut found = false;
+        self.bodies(&mut |_, body| found |= body.contains(text));
+        self.bucket.for_each_object("", &mut |key, body| {
+            found |= key.contains(text) || body.windows(text.len()).any(|part| part == text.as_bytes());
+        });
+        found
+    }
+}
+
+/// One of the invocations that a function may have at a time.
+struct Slot(Arc<AtomicUsize>);
+
+impl Slot {
+    fn take(running: &Arc<AtomicUsize>) -> Self {
+        running.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(running))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// One invocation of a function.
+struct Invocation {
+    model: Arc<Model>,
+    process: Arc<Process>,
+    stages: Stages,
+    queues: Arc<SqsOf>,
+}
+
+impl Invocation {
+    /// Handles a batch; the ids of the messages that are reported as failed.
+    async fn handle(&self, queue: Queue, deliveries: &[Delivery], timeout: Duration) -> BTreeSet<String> {
+        let dispositions = match queue {
+            Queue::Delay => join_all(deliveries.iter().map(|delivery| self.process(delivery))).await,
+            Queue::Notification => {
+                let deadline = self.model.clock.now() + timeout - RESERVE;
+                self.stages.notify.handle_until(deliveries, Some(deadline)).await
+            }
+        };
+        let settled = deliveries.iter().zip(dispositions).map(|(delivery, disposition)| async move {
+            let failed = match disposition {
+                Disposition::Done => false,
+                Disposition::Dead(why) => self.queues.bury(queue, delivery, why).await.is_err(),
+                Disposition::Retry(wait) => {
+                    // Where this fails the message comes back later than wanted.
+                    let _ = self.queues.hide(queue, delivery, wait).await;
+                    true
+                }
+            };
+            failed.then(|| delivery.id.clone())
+        });
+        join_all(settled).await.into_iter().flatten().collect()
+    }
+
+    async fn process(&self, delivery: &Delivery) -> Disposition {
+        let stage = &self.stages.process;
+        let (settings, now) = (&stage.settings, self.model.clock.now());
+        match s3event::read(&delivery.body, BUCKET, &settings.source_prefix, Some(settings.delay), now) {
+            Body::Test => Disposition::Done,
+            Body::NotS3 => stage.handle(delivery).await,
+            Body::Jobs(jobs) => {
+                // S3 puts one record into each message.
+                let mut disposition = Disposition::Done;
+                for job in jobs {
+                    disposition = match job {
+                        Ok(job) => stage.handle_job(&job, delivery).await,
+                        Err(reason) => stage.unreadable(delivery, &reason).await,
+                    };
+                }
+                disposition
+            }
+        }
+    }
+}
+
+/// API Gateway: each request starts a function.
+struct Gateway {
+    model: Arc<Model>,
+    spawner: Spawner,
+    neighbours: Neighbours,
+    bucket: SimBucket,
+    sqs: SimSqs,
+    counts: Arc<Minutes>,
+}
+
+impl Door for Gateway {
+    fn knock(&self, request: Request) -> oneshot::Receiver<u16> {
+        let (answer, answered) = oneshot::channel();
+        let model = self.model.clone();
+        let process = Process::new(model.name("webhook-ingestion"));
+        let weather = Arc::new(ProcessWeather { model: model.clone(), process: process.clone() });
+        let bucket = Faulty::new(self.bucket.clone(), weather.clone(), model.clock.clone());
+        let store = Arc::new(store(&model, Arc::new(bucket), &self.counts));
+        let outbox = Arc::new(SqsOf { sqs: self.sqs.clone(), weather: weather.clone() });
+        let ports = Ports { objects: store.clone(), intake: store.clone(), journal: store, outbox };
+        let stages = Stages::new(&weather, &self.neighbours, ports);
+        let deadline = Deadline { at: model.clock.elapsed() + INGESTION_TIMEOUT, kind: "function timed out" };
+        self.spawner.spawn(&process, Some(deadline), async move {
+            close::answer(&model, &stages.ingest, request, answer).await;
+        });
+        answered
+    }
+}
+
+/// The counts per minute, which CloudWatch keeps.
+#[derive(Default)]
+struct Minutes(Mutex<Vec<(Timestamp, Counted)>>);
+
+impl Counts for Minutes {
+    fn count(&self, at: Timestamp, measured: &Measured) {
+        if let Some(counted) = measured.counted {
+            self.0.lock().unwrap().push((at, counted));
+        }
+    }
+}
+
+/// The journal in the bucket, with those counts.
+struct BucketHistory {
+    store: S3Store,
+    counts: Arc<Minutes>,
+}
+
+#[async_trait]
+impl History for BucketHistory {
+    async fn recent(
+        &self,
+        stages: &[Stage],
+        since: Option<Timestamp>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Fault> {
+        self.store.recent(stages, since, before, limit).await
+    }
+
+    async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Entry>, Fault> {
+        self.store.of_lead(lead).await
+    }
+
+    async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault> {
+        self.store.progress(lead).await
+    }
+
+    async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault> {
+        self.store.open_leads(limit).await
+    }
+
+    async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault> {
+        self.store.count_open(now, overdue_before).await
+    }
+
+    async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault> {
+        let counts = self.counts.0.lock().unwrap();
+        let counted = counts.iter().filter(|(at, _)| *at >= since);
+        let mut minutes: Vec<Minute> = Vec::new();
+        for (at, counted) in counted {
+            let at = Timestamp::from_second(at.as_second().div_euclid(60) * 60).unwrap();
+            let index = match minutes.binary_search_by_key(&at, |minute| minute.at) {
+                Ok(index) => index,
+                Err(index) => {
+                    minutes.insert(index, Minute { at, ..Minute::default() });
+                    index
+                }
+            };
+            let minute = &mut minutes[index];
+            *match counted {
+                Counted::Accepted => &mut minute.accepted,
+                Counted::Enriched => &mut minute.enriched,
+                Counted::Notified => &mut minute.notified,
+                Counted::Failed => &mut minute.failed,
+            } += 1;
+        }
+        Ok(minutes)
+    }
+}

@@ -1,0 +1,208 @@
+//! Mistakes that are planted on purpose, to see whether the oracle notices.
+//!
+//! Each is a wrapper around a port, in this crate, which nothing shipped depends on: the product's code knows
+//! nothing of them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lead::Timestamp;
+use pipeline::{
+    Fault,
+    job::ProcessJob,
+    ports::{
+        Accepted, Body, DeadLetter, DeadLetters, Delivery, Disposition, Inbox, Intake, NewEvent, NewMessage,
+        Object, Objects, Outbox, PutError, Queue, Slack, SlackAnswer, SlackError, Version, When,
+    },
+};
+use serde_json::Value;
+
+use super::{
+    messages::{Meaning, Meanings},
+    said,
+    stages::Ports,
+};
+
+/// A mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutation {
+    /// A message is acknowledged before its work is done.
+    EarlyAcknowledge,
+    /// A receipt is written whatever has become of it since it was read.
+    MissedClaim,
+    /// A redrive deletes the dead letter before the message is sent.
+    DeleteBeforeSend,
+    /// A lead without an owner is not looked at again.
+    LostRecheck,
+    /// A digest is posted twice.
+    DoubleDigest,
+    /// A webhook is answered before its event is stored.
+    EarlyAnswer,
+    /// Nobody remembers that an alert may have arrived.
+    ForgottenLabel,
+    /// A lead does not wait for its owner as long as it should.
+    ShortDelay,
+}
+
+impl Mutation {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::EarlyAcknowledge,
+        Self::MissedClaim,
+        Self::DeleteBeforeSend,
+        Self::LostRecheck,
+        Self::DoubleDigest,
+        Self::EarlyAnswer,
+        Self::ForgottenLabel,
+        Self::ShortDelay,
+    ];
+
+    /// Done with messages that were received just now.
+    pub async fn before_work(self, inbox: &dyn Inbox, queue: Queue, deliveries: &[Delivery]) {
+        if self == Self::EarlyAcknowledge {
+            for delivery in deliveries {
+                let _ = inbox.settle(queue, delivery, Disposition::Done).await;
+            }
+        }
+    }
+
+    /// The ports of a process, with the mistake in them.
+    pub fn of_ports(self, ports: Ports) -> Ports {
+        Ports {
+            objects: Arc::new(BadObjects(self, ports.objects)),
+            intake: Arc::new(BadIntake(self, ports.intake)),
+            outbox: Arc::new(BadOutbox(self, ports.outbox)),
+            journal: ports.journal,
+        }
+    }
+
+    /// The dead letters, with the mistake in them.
+    pub fn of_dead_letters(
+        self,
+        dead: Arc<dyn DeadLetters>,
+        outbox: Arc<dyn Outbox>,
+    ) -> Arc<dyn DeadLetters> {
+        if self == Self::DeleteBeforeSend { Arc::new(BadDeadLetters { dead, outbox }) } else { dead }
+    }
+
+    /// Slack, with the mistake in it.
+    pub fn of_slack(self, slack: Arc<dyn Slack>) -> Arc<dyn Slack> {
+        if self == Self::DoubleDigest { Arc::new(BadSlack(slack)) } else { slack }
+    }
+}
+
+struct BadObjects(Mutation, Arc<dyn Objects>);
+
+#[async_trait]
+impl Objects for BadObjects {
+    async fn get(&self, key: &str) -> Result<Option<Object>, Fault> {
+        self.1.get(key).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
+        let receipt = key.starts_with("receipts/");
+        match self.0 {
+            Mutation::MissedClaim if receipt && matches!(when, When::Unchanged(_)) => {
+                self.1.put(key, body, When::Always).await
+            }
+            Mutation::ForgottenLabel if receipt => {
+                let body = String::from_utf8_lossy(&body).replace("\"unsure\":true", "\"unsure\":false");
+                self.1.put(key, body.into(), when).await
+            }
+            _ => self.1.put(key, body, when).await,
+        }
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault> {
+        self.1.list(prefix, after, limit).await
+    }
+}
+
+struct BadIntake(Mutation, Arc<dyn Intake>);
+
+#[async_trait]
+impl Intake for BadIntake {
+    async fn accept(&self, mut event: NewEvent) -> Result<Accepted, Fault> {
+        match self.0 {
+            // Whether the store fails nobody waits to see.
+            Mutation::EarlyAnswer => Ok(self.1.accept(event).await.unwrap_or(Accepted::New)),
+            // In the message and in the job: either alone would be made up for by the other.
+            Mutation::ShortDelay => {
+                event.delay /= 2;
+                let mut job = ProcessJob::parse(&event.job).unwrap();
+                job.not_before = event.entry.at + event.delay;
+                event.job = job.message(event.entry.at).body;
+                self.1.accept(event).await
+            }
+            _ => self.1.accept(event).await,
+        }
+    }
+}
+
+struct BadOutbox(Mutation, Arc<dyn Outbox>);
+
+#[async_trait]
+impl Outbox for BadOutbox {
+    async fn send(&self, queue: Queue, message: NewMessage) -> Result<(), Fault> {
+        let recheck = matches!(Meanings::default().of(&message.body), Meaning::Recheck(_));
+        if self.0 == Mutation::LostRecheck && recheck {
+            return Ok(());
+        }
+        self.1.send(queue, message).await
+    }
+}
+
+struct BadSlack(Arc<dyn Slack>);
+
+#[async_trait]
+impl Slack for BadSlack {
+    async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
+        if said::on_slack(message).len() > 1 {
+            self.0.post(message).await?;
+        }
+        self.0.post(message).await
+    }
+}
+
+struct BadDeadLetters {
+    dead: Arc<dyn DeadLetters>,
+    outbox: Arc<dyn Outbox>,
+}
+
+#[async_trait]
+impl DeadLetters for BadDeadLetters {
+    async fn list(&self, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), Fault> {
+        self.dead.list(queue, limit).await
+    }
+
+    async fn oldest(&self) -> Result<Option<Timestamp>, Fault> {
+        self.dead.oldest().await
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {
+        self.dead.get(id).await
+    }
+
+    async fn redrive(&self, id: &str, body: Body) -> Result<bool, Fault> {
+        let Some((letter, own)) = self.dead.get(id).await? else { return Ok(false) };
+        if !self.dead.delete(id).await? {
+            return Ok(false);
+        }
+        let body = match body {
+            Body::AsIs => own,
+            Body::Edited(body) => body,
+        };
+        let message = NewMessage { body, lead: letter.lead_id, delay: std::time::Duration::ZERO };
+        self.outbox.send(letter.queue, message).await?;
+        Ok(true)
+    }
+
+    async fn delete(&self, id: &str) -> Result<bool, Fault> {
+        self.dead.delete(id).await
+    }
+
+    fn lead_in(&self, queue: Queue, body: &str) -> Result<lead::LeadId, String> {
+        self.dead.lead_in(queue, body)
+    }
+}

@@ -1,0 +1,185 @@
+//! An operator who does anything at any time, and whose command can be stopped or killed in the middle.
+
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
+
+use lead::LeadId;
+use ops::{LeadQuery, Ops};
+use pipeline::{
+    Code, Fault,
+    ports::{Body, DeadLetter},
+};
+
+use super::{
+    Model,
+    truth::{LeadTruth, Promise},
+};
+
+/// What an operator may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Puts one dead letter back.
+    Redrive,
+    /// Puts all of them back, at some rate, and stops in the middle or not.
+    RedriveAll,
+    /// Edits one and puts it back.
+    Edit,
+    /// Deletes one.
+    Delete,
+    /// Asks for a new alert.
+    Resend,
+    /// Has a lead processed again.
+    Requeue,
+    /// Exports the dead letters.
+    Export,
+    /// Looks at everything.
+    Look,
+}
+
+const ACTS: [Act; 12] = [
+    Act::Redrive,
+    Act::Redrive,
+    Act::RedriveAll,
+    Act::RedriveAll,
+    Act::Edit,
+    Act::Edit,
+    Act::Delete,
+    Act::Resend,
+    Act::Resend,
+    Act::Requeue,
+    Act::Export,
+    Act::Look,
+];
+
+/// Something that an operator does.
+pub async fn act(model: Arc<Model>, ops: Ops) {
+    let act = *model.dice.pick(&ACTS);
+    let who = ops.who.clone();
+    model.note(|| format!("{who} {act:?}"));
+    let result = perform(&model, &ops, act).await;
+    model.note(|| format!("{who} {act:?} → {result:?}"));
+    if let Err(fault) = result
+        && model.is_calm()
+        && !matches!(fault.code, Code::NoSuchDeadLetter | Code::NoSuchLead | Code::NotEnriched)
+    {
+        let at = model.clock.elapsed();
+        model.truth().broken(Promise::Operator, None, at, format!("{act:?} in the calm: {fault}"));
+    }
+}
+
+/// Puts all dead letters back, as an operator does when all is well again.
+pub async fn redrive_all(model: Arc<Model>, ops: Ops) {
+    let Ok((letters, _)) = ops.dead_letters.list(None, usize::MAX).await else { return };
+    // What is no job of anybody's would only die again.
+    let letters = letters.into_iter().filter(|letter| letter.code != Code::JobUnreadable).collect();
+    model.truth().acted("redrive all");
+    let Ok(actions) = ops.actions() else { return };
+    actions.redrive_all(letters, None, |_| ControlFlow::Continue(())).await;
+}
+
+async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
+    let actions = ops.actions()?;
+    let dice = &model.dice;
+    match act {
+        Act::Redrive => {
+            let Some(letter) = some_letter(model, ops).await? else { return Ok(()) };
+            model.truth().acted("redrive");
+            actions.redrive(&letter, Body::AsIs).await
+        }
+        Act::RedriveAll => {
+            let (letters, _) = ops.dead_letters.list(None, usize::MAX).await?;
+            let (rate, mut patience) = (*dice.pick(&[None, Some(1.0), Some(20.0)]), dice.below(20));
+            model.truth().acted("redrive all");
+            actions
+                .redrive_all(letters, rate, |_| {
+                    patience = patience.saturating_sub(1);
+                    if patience == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                })
+                .await;
+            Ok(())
+        }
+        Act::Edit => {
+            let Some(letter) = some_letter(model, ops).await? else { return Ok(()) };
+            let Some((_, body)) = ops.dead_letters.get(&letter.id).await? else { return Ok(()) };
+            model.truth().acted("edit");
+            edit(model, ops, &letter, body).await
+        }
+        Act::Delete => {
+            let Some(letter) = some_letter(model, ops).await? else { return Ok(()) };
+            begins(model, "delete", letter.lead_id.as_ref(), |known| known.deleted = true);
+            actions.delete(&letter.id).await.map(drop)
+        }
+        Act::Resend => {
+            let Some(lead) = some_lead(model) else { return Ok(()) };
+            let channel = *dice.pick(&model.settings.channels);
+            begins(model, "resend", Some(&lead), |known| *known.resends.entry(channel).or_default() += 1);
+            let waiting = actions.resend(&lead, channel).await?;
+            let receipt = ops.receipt(&waiting, Duration::from_secs(5)).await;
+            receipt.map(drop).or_else(|fault| {
+                if matches!(fault.code, Code::NoReceipt | Code::DeliveryFailed) { Ok(()) } else { Err(fault) }
+            })
+        }
+        Act::Requeue => {
+            let Some(lead) = some_lead(model) else { return Ok(()) };
+            begins(model, "requeue", Some(&lead), |known| known.requeued = true);
+            actions.requeue(&lead).await
+        }
+        Act::Export => {
+            model.truth().acted("export");
+            actions.export().await.map(drop)
+        }
+        Act::Look => {
+            model.truth().acted("look");
+            ops.status().await?;
+            ops.pending(100).await?;
+            for row in ops.dead(None, 100).await?.0 {
+                ops.dead_letter(&row.letter.id).await?;
+            }
+            ops.leads(&LeadQuery::default()).await?;
+            if let Some(lead) = some_lead(model) {
+                ops.lead(&lead).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Notes what begins, whether or not anything comes of it.
+fn begins(model: &Model, kind: &'static str, lead: Option<&LeadId>, note: impl FnOnce(&mut LeadTruth)) {
+    let mut truth = model.truth();
+    truth.acted(kind);
+    if let Some(known) = lead.and_then(|lead| truth.leads.get_mut(lead)) {
+        note(known);
+    }
+}
+
+async fn edit(model: &Arc<Model>, ops: &Ops, letter: &DeadLetter, body: String) -> Result<(), Fault> {
+    let actions = ops.actions()?;
+    if model.dice.chance(0.5) {
+        // The same message, written a little differently.
+        return actions.redrive(letter, Body::Edited(format!(" {body}\n"))).await;
+    }
+    let junk = *model.dice.pick(&["", "{}", "not json", r#"{"lead_id":"lead_x"}"#]);
+    match actions.redrive(letter, Body::Edited(junk.to_owned())).await {
+        Err(fault) if fault.code == Code::EditRefused => Ok(()),
+        Err(fault) => Err(fault),
+        Ok(()) => {
+            let (at, what) = (model.clock.elapsed(), format!("junk was redriven: {junk:?}"));
+            model.truth().broken(Promise::Operator, letter.lead_id.as_ref(), at, what);
+            Ok(())
+        }
+    }
+}
+
+async fn some_letter(model: &Arc<Model>, ops: &Ops) -> Result<Option<DeadLetter>, Fault> {
+    let (letters, _) = ops.dead_letters.list(None, 100).await?;
+    if letters.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(model.dice.pick(&letters).clone()))
+}
+
+fn some_lead(model: &Model) -> Option<LeadId> {
+    let truth = model.truth();
+    let leads: Vec<&LeadId> = truth.leads.keys().collect();
+    (!leads.is_empty()).then(|| (*model.dice.pick(&leads)).clone())
+}

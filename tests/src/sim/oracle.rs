@@ -1,0 +1,413 @@
+//! The oracle: it sees what truly happens and says which promise is broken.
+//!
+//! Some promises are checked where they could be broken, the moment a channel takes an alert or the owner
+//! directory is asked. That nothing is lost is checked after each step: every accepted lead that a channel
+//! has not been told of must still be carried by something, a queued message, a dead letter, a copy of a
+//! deleted one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use lead::{AlertKind, LeadId, OwnerStatus, UNASSIGNED, keys};
+use pipeline::{
+    Channel, Ended, State,
+    job::AlertId,
+    receipt::{Receipt, ReceiptState},
+};
+
+use super::{
+    Model,
+    deployment::{Deployment, Place},
+    messages::{Meaning, Meanings},
+    process::ProcessWeather,
+    said::Said,
+    truth::{Answer, LeadTruth, Promise, Told},
+};
+
+/// How long a lead that was opened again may not be in the waiting room.
+const UNSEEN: Duration = Duration::from_secs(15 * 60);
+
+/// A channel is about to be handed these alerts: which of them do their receipts say were sent?
+pub fn sent_before(weather: &ProcessWeather, channel: Channel, said: &[Said]) -> Vec<bool> {
+    said.iter()
+        .map(|said| {
+            let alert = match said.kind {
+                AlertKind::New => AlertId::new_lead(),
+                AlertKind::FollowUp => AlertId::follow_up(&said.owner),
+                // Each is an alert of its own, and the message does not say which.
+                AlertKind::Resend => return false,
+            };
+            let key = keys::receipt(&said.lead, channel.as_str(), alert.as_str());
+            is_sent(&weather.model, &key)
+        })
+        .collect()
+}
+
+/// Whether a receipt says that its alert was sent.
+fn is_sent(model: &Model, key: &str) -> bool {
+    let receipt = model.stored(key).and_then(|body| serde_json::from_slice::<Receipt>(&body).ok());
+    receipt.is_some_and(|receipt| receipt.state == ReceiptState::Sent)
+}
+
+/// A channel has taken these alerts.
+pub fn taken(model: &Model, channel: Channel, alerts: Vec<Said>, sent_before: &[bool]) {
+    let at = model.clock.elapsed();
+    let mut truth = model.truth();
+    for (said, sent_before) in alerts.into_iter().zip(sent_before) {
+        model.trace.line(at, || format!("{} has taken {said:?}", channel.label()));
+        let lead = said.lead.clone();
+        let Some(known) = truth.leads.get_mut(&lead) else {
+            let what = "an alert about a lead that nobody sent".to_owned();
+            truth.broken(Promise::NobodyIn, Some(&lead), at, what);
+            continue;
+        };
+        let same = |told: &&Told| {
+            told.channel == channel
+                && told.said.kind == said.kind
+                && (said.kind != AlertKind::FollowUp || told.said.owner == said.owner)
+        };
+        let before = known.told.iter().filter(same).count() as u64;
+        let unlabelled = known.told.iter().filter(same).filter(|told| !told.said.repeat).count() as u64;
+        let allowed = match said.kind {
+            AlertKind::Resend => known.resends.get(&channel).copied().unwrap_or(0),
+            AlertKind::New | AlertKind::FollowUp => 1,
+        };
+        let doubled = !said.repeat && unlabelled >= allowed;
+        let wrong_owner = wrong_owner(known, &said);
+        let (repeat, kind) = (said.repeat, said.kind);
+        known.told.push(Told { at, channel, said });
+        if repeat {
+            truth.labelled.0 += 1;
+            truth.labelled.1 += u64::from(before >= allowed);
+        }
+        if doubled {
+            let what = format!("{} was told twice, {kind:?}, without a label", channel.label());
+            truth.broken(Promise::Once, Some(&lead), at, what);
+        }
+        if *sent_before {
+            let what = format!("{} was told again, {kind:?}, though its receipt says sent", channel.label());
+            truth.broken(Promise::Once, Some(&lead), at, what);
+        }
+        if let Some(what) = wrong_owner {
+            truth.broken(Promise::Owner, Some(&lead), at, what);
+        }
+    }
+}
+
+/// What is wrong with what an alert says of the owner.
+fn wrong_owner(lead: &LeadTruth, said: &Said) -> Option<String> {
+    let knows = |answer: &Answer| lead.answers.contains(answer);
+    let named = said.owner != UNASSIGNED;
+    let right = match said.status {
+        Some(OwnerStatus::Assigned) => named && knows(&Answer::Owner(said.owner.clone())),
+        Some(status) => !named && knows(&Answer::None(status)),
+        None => !named || knows(&Answer::Owner(said.owner.clone())),
+    };
+    (!right).then(|| {
+        format!("the alert says {:?} ({:?}), the directory {:?}", said.owner, said.status, lead.answers)
+    })
+}
+
+/// A worker asks for a lead's owner: it processes the lead.
+pub fn looked_up(model: &Model, lead: &LeadId) {
+    let at = model.clock.elapsed();
+    let mut truth = model.truth();
+    let forward = truth.forward;
+    let Some(known) = truth.leads.get(lead) else {
+        truth.broken(Promise::NobodyIn, Some(lead), at, "a forged lead is processed".to_owned());
+        return;
+    };
+    let Some((offered, forward_then)) = known.offered else { return };
+    // A clock that was set forward has skipped some of the time.
+    let waited = (at - offered) + (forward - forward_then);
+    if waited < model.settings.delay && !known.requeued {
+        let what = format!("processed {} ms after its webhook", waited.as_millis());
+        truth.broken(Promise::NotEarly, Some(lead), at, what);
+    }
+}
+
+/// The directory's answer has reached the worker.
+pub fn answered(model: &Model, lead: &LeadId, answer: Answer) {
+    if let Some(known) = model.truth().leads.get_mut(lead)
+        && !known.answers.contains(&answer)
+    {
+        known.answers.push(answer);
+    }
+}
+
+/// A genuine webhook about a lead was answered 2xx.
+pub fn accepted(model: &Model, lead: &LeadId) {
+    let at = model.clock.elapsed();
+    let stored = model.stored(&keys::raw(&model.settings.source_prefix, lead));
+    let mut truth = model.truth();
+    let forward = truth.forward;
+    let Some(known) = truth.leads.get_mut(lead) else { return };
+    let kept = stored.is_some_and(|stored| stored == known.body);
+    known.accepted.get_or_insert((at, forward));
+    if !kept {
+        truth.broken(Promise::Kept, Some(lead), at, "answered 2xx without the exact bytes stored".to_owned());
+    }
+}
+
+/// What the oracle remembers from step to step.
+pub struct Oracle {
+    model: Arc<Model>,
+    meanings: Meanings,
+    /// The leads that had not ended when the storm did, and how long after it each has.
+    pub recovering: BTreeSet<LeadId>,
+    /// How long after the storm leads ended.
+    pub recovered: Vec<Duration>,
+    /// Since when leads have not been where an operator sees them.
+    unseen: BTreeMap<LeadId, Duration>,
+}
+
+/// What carries leads on.
+#[derive(Default)]
+struct Carried {
+    /// Leads that will be processed.
+    process: BTreeSet<LeadId>,
+    /// First alerts that will be told.
+    tell: BTreeSet<(LeadId, Channel)>,
+    /// Leads with a dead letter.
+    dead: BTreeSet<LeadId>,
+    /// Leads with a copy of a deleted dead letter.
+    kept: BTreeSet<LeadId>,
+}
+
+impl Oracle {
+    /// An oracle for a run.
+    pub fn new(model: Arc<Model>) -> Self {
+        Self {
+            model,
+            meanings: Meanings::default(),
+            recovering: BTreeSet::new(),
+            recovered: Vec::new(),
+            unseen: BTreeMap::new(),
+        }
+    }
+
+    fn carried(&mut self, deployment: &dyn Deployment) -> Carried {
+        let mut carried = Carried::default();
+        let meanings = &mut self.meanings;
+        deployment.bodies(&mut |place, body| {
+            let lead = match meanings.of(body) {
+                Meaning::Process(lead) => {
+                    carried.process.insert(lead.clone());
+                    lead
+                }
+                Meaning::Tell(lead, channel) => {
+                    carried.tell.insert((lead.clone(), *channel));
+                    lead
+                }
+                Meaning::Recheck(lead) | Meaning::Further(lead) => lead,
+                Meaning::None => return,
+            };
+            match place {
+                Place::Queue => {}
+                Place::Dead => drop(carried.dead.insert(lead.clone())),
+                Place::Kept => drop(carried.kept.insert(lead.clone())),
+            }
+        });
+        carried
+    }
+
+    /// Checks what must hold at any time.
+    pub fn look(&mut self, deployment: &dyn Deployment, storm_ended: Option<Duration>) {
+        let carried = self.carried(deployment);
+        let at = self.model.clock.elapsed();
+        let model = Arc::clone(&self.model);
+        let mut truth = model.truth();
+        let mut broken = None;
+        for (lead, known) in &truth.leads {
+            let told = model.settings.channels.iter().any(|channel| known.is_told(*channel));
+            if (told || carried.dead.contains(lead)) && self.recovering.remove(lead) {
+                self.recovered.push(at - storm_ended.unwrap_or(at));
+            }
+            if known.accepted.is_none() || carried.process.contains(lead) {
+                continue;
+            }
+            for channel in &model.settings.channels {
+                let carries = carried.tell.contains(&(lead.clone(), *channel));
+                if !carries && !known.is_told(*channel) {
+                    let promise = if truth.acts.is_empty() { Promise::Kept } else { Promise::Operator };
+                    let what = format!("lost: nothing will ever tell it on {}", channel.label());
+                    broken.get_or_insert((promise, lead.clone(), what));
+                }
+            }
+        }
+        let room = deployment.waiting_room();
+        for (lead, known) in &truth.leads {
+            let told = model.settings.channels.iter().any(|channel| known.is_told(*channel));
+            let elsewhere = told || carried.dead.contains(lead) || carried.kept.contains(lead);
+            // A worker that died between saying so and making the dead letter: it is tried again.
+            let dying = || deployment.progress(lead).is_some_and(|progress| progress.ended.is_some());
+            if known.accepted.is_none() || elsewhere || room.contains(lead) || dying() {
+                self.unseen.remove(lead);
+                continue;
+            }
+            // What an operator's command that was killed left unsaid the next entry makes up for. What
+            // Close was told is accepted has to be seen at once.
+            let since = *self.unseen.entry(lead.clone()).or_insert(at);
+            let new = known.accepted.is_some_and(|(accepted, _)| accepted == at);
+            if new || at - since > UNSEEN {
+                let what = format!("accepted, and not in the waiting room for {} s", (at - since).as_secs());
+                broken.get_or_insert((Promise::Ends, lead.clone(), what));
+            }
+        }
+        if let Some((promise, lead, what)) = broken {
+            truth.broken(promise, Some(&lead), at, what);
+        }
+    }
+
+    /// The storm is over: whoever is due now has to end soon.
+    pub fn storm_ended(&mut self, deployment: &dyn Deployment) {
+        let carried = self.carried(deployment);
+        let truth = self.model.truth();
+        let now = self.model.clock.elapsed();
+        for (lead, known) in &truth.leads {
+            let told = self.model.settings.channels.iter().any(|channel| known.is_told(*channel));
+            let due = known.accepted.is_some_and(|(at, _)| at + self.model.settings.delay <= now);
+            if due && !told && !carried.dead.contains(lead) && !carried.kept.contains(lead) {
+                self.recovering.insert(lead.clone());
+            }
+        }
+    }
+
+    /// Some time after the storm every accepted lead has ended, and the journal says how.
+    pub fn check_ends(&mut self, deployment: &dyn Deployment) {
+        let carried = self.carried(deployment);
+        let model = Arc::clone(&self.model);
+        let (at, now) = (model.clock.elapsed(), pipeline::ports::Clock::now(model.clock.as_ref()));
+        let room = deployment.waiting_room();
+        let mut truth = model.truth();
+        let mut broken = Vec::new();
+        for (lead, known) in &truth.leads {
+            let ill = |promise, what: String| (promise, lead.clone(), what);
+            if known.accepted.is_none() {
+                broken.push(ill(Promise::Kept, "Close could not deliver it in the calm".to_owned()));
+                continue;
+            }
+            // A new alert that an operator asked for tells the team of it, too.
+            let told = !known.told.is_empty();
+            let dead = carried.dead.contains(lead) || carried.kept.contains(lead);
+            let progress = deployment.progress(lead);
+            let state = progress.as_ref().map(|p| p.state(now, model.settings.overdue_after));
+            // What the channel took and never said so nobody could know.
+            let known_told = model.settings.channels.iter().any(|channel| {
+                let key = keys::receipt(lead, channel.as_str(), AlertId::new_lead().as_str());
+                is_sent(&model, &key)
+            });
+            let right = match state {
+                Some(State::Notified) => told,
+                Some(State::Dead) => dead && !known_told,
+                // The store failed while it died, or SQS itself put it among the dead letters.
+                // An operator opens a lead again whether or not it was told.
+                Some(State::Overdue) => dead && (!known_told || known.requeued),
+                Some(State::Pending | State::Processing) | None => false,
+            };
+            if !right {
+                let what = format!("in the calm it is {state:?}, told: {told}, dead letter: {dead}");
+                broken.push(ill(Promise::Ends, what));
+            }
+            let (ended, seen) =
+                (progress.is_some_and(|progress| progress.ended.is_some()), room.contains(lead));
+            if (ended && seen) || !(ended || seen || dead) {
+                let what = format!("ended: {ended}, in the waiting room: {seen}, dead letter: {dead}");
+                broken.push(ill(Promise::Ends, what));
+            }
+        }
+        for letter in deployment.dead_letters() {
+            if letter.reason.is_empty() || letter.attempts == 0 {
+                let what = format!("the dead letter {} says not why it died", letter.id);
+                broken.push((Promise::Ends, letter.lead_id.clone().unwrap_or_else(unknown), what));
+            }
+        }
+        for (promise, lead, what) in broken {
+            truth.broken(promise, Some(&lead), at, what);
+        }
+    }
+
+    /// All that died has been redriven: every lead whose dead letters nobody deleted has been told.
+    pub fn check_redriven(&mut self, deployment: &dyn Deployment) {
+        let model = Arc::clone(&self.model);
+        let at = model.clock.elapsed();
+        let mut truth = model.truth();
+        let mut broken = Vec::new();
+        for (lead, known) in truth.leads.iter().filter(|(_, known)| !known.deleted) {
+            let untold = model.settings.channels.iter().find(|channel| !known.is_told(**channel));
+            let ended = deployment.progress(lead).and_then(|progress| progress.ended);
+            let right = untold.is_none() && matches!(ended, Some((Ended::Notified, _)));
+            if !right {
+                let what = format!("after all was redriven it has ended {ended:?}, untold on {untold:?}");
+                broken.push((Promise::Operator, lead.clone(), what));
+            }
+        }
+        for (promise, lead, what) in broken {
+            truth.broken(promise, Some(&lead), at, what);
+        }
+    }
+
+    /// Days later: late owners have been found and told, nobody got in, nothing is left.
+    pub fn check_last(
+        &mut self,
+        deployment: &dyn Deployment,
+        owner_from: impl Fn(&LeadId) -> Option<Duration>,
+    ) {
+        let model = Arc::clone(&self.model);
+        let at = model.clock.elapsed();
+        let mut truth = model.truth();
+        let mut broken = Vec::new();
+        for (lead, known) in &truth.leads {
+            let stored = model.stored(&keys::raw(&model.settings.source_prefix, lead));
+            if stored.as_ref() != Some(&known.body) {
+                broken.push((Promise::Kept, lead.clone(), "the raw event is not the bytes sent".to_owned()));
+            }
+            if known.deleted {
+                continue;
+            }
+            let named = |told: &&Told| told.said.owner != UNASSIGNED;
+            let found = owner_from(lead).is_some();
+            for channel in &model.settings.channels {
+                let on_channel = known.told.iter().filter(|told| told.channel == *channel);
+                if found && !on_channel.clone().any(|told| named(&told)) {
+                    let what = format!("its owner turned up, and {} was not told", channel.label());
+                    broken.push((Promise::Owner, lead.clone(), what));
+                }
+            }
+            let key = keys::enriched(&model.settings.target_prefix, lead);
+            let enriched = model.stored(&key);
+            let enriched = enriched.and_then(|body| serde_json::from_slice::<lead::EnrichedLead>(&body).ok());
+            let status = enriched.as_ref().map(|lead| lead.owner_status);
+            let right = match status {
+                Some(OwnerStatus::Assigned) => found,
+                Some(status) => !found && known.answers.contains(&Answer::None(status)),
+                None => false,
+            };
+            if !right {
+                let what = format!("enriched as {status:?}, the directory said {:?}", known.answers);
+                broken.push((Promise::Owner, lead.clone(), what));
+            }
+        }
+        for lead in &truth.forged {
+            if deployment.mentions(lead.as_str()) {
+                broken.push((Promise::NobodyIn, lead.clone(), "a forged webhook left something".to_owned()));
+            }
+        }
+        let mut left = 0;
+        deployment.bodies(&mut |place, _| left += u32::from(matches!(place, Place::Queue)));
+        if left > 0 {
+            broken.push((Promise::Ends, unknown(), format!("{left} messages are left in the queues")));
+        }
+        for (promise, lead, what) in broken {
+            truth.broken(promise, Some(&lead), at, what);
+        }
+    }
+}
+
+/// Stands for the lead where there is none.
+fn unknown() -> LeadId {
+    "lead_unknown".parse().unwrap()
+}

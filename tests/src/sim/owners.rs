@@ -1,0 +1,169 @@
+//! The owner bucket: public, read without credentials, and not ours.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use lead::{LeadId, OwnerStatus};
+use pipeline::ports::{Clock, OwnerAnswer, OwnerDirectory, OwnerUnreachable};
+use serde_json::json;
+
+use super::{Model, oracle, process::ProcessWeather, truth::Answer};
+use crate::faulty::{Call, Moment};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What the bucket holds for a lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// A good one, from this time on.
+    From(Duration),
+    /// None, ever.
+    Never,
+    /// No JSON, until this time; a good one then.
+    Broken(Duration),
+    /// Another lead's, until this time; a good one then.
+    OfAnother(Duration),
+    /// One without an owner.
+    Unowned,
+}
+
+/// The bucket.
+pub struct SimOwners {
+    model: Arc<Model>,
+    documents: Mutex<BTreeMap<LeadId, Document>>,
+    /// Whether it is down, and until when that holds.
+    down: Mutex<(bool, Duration)>,
+}
+
+impl SimOwners {
+    /// An empty one.
+    pub fn new(model: Arc<Model>) -> Arc<Self> {
+        Arc::new(Self { model, documents: Mutex::default(), down: Mutex::default() })
+    }
+
+    /// Decides what there will be for a new lead.
+    pub fn expect(&self, lead: &LeadId) {
+        let (dice, now) = (&self.model.dice, self.model.clock.elapsed());
+        let document = if dice.chance(self.model.climate.odd_owner) {
+            // Up to a day late: the last look-up comes after some 33 hours.
+            let soon = now + dice.between(MINUTE * 5, MINUTE * 90);
+            let late = now + dice.between(MINUTE * 90, MINUTE * 60 * 20);
+            match dice.below(6) {
+                0 => Document::Never,
+                1 => Document::Broken(soon),
+                2 => Document::OfAnother(soon),
+                3 => Document::Unowned,
+                4 => Document::From(late),
+                _ => Document::From(soon),
+            }
+        } else {
+            Document::From(now)
+        };
+        if document != Document::From(now) {
+            self.model.struck("odd owner document");
+        }
+        self.model.note(|| format!("owner document of {lead}: {document:?}"));
+        self.documents.lock().unwrap().insert(lead.clone(), document);
+    }
+
+    /// From when on the bucket has a good document; `None` where it never does.
+    pub fn good_from(&self, lead: &LeadId) -> Option<Duration> {
+        match self.documents.lock().unwrap().get(lead)? {
+            Document::From(at) | Document::Broken(at) | Document::OfAnother(at) => Some(*at),
+            Document::Never | Document::Unowned => None,
+        }
+    }
+
+    /// The name of a lead's owner.
+    pub fn owner(lead: &LeadId) -> String {
+        format!("Owner of {lead}")
+    }
+
+    fn is_down(&self) -> bool {
+        let (model, now) = (&self.model, self.model.clock.elapsed());
+        if model.is_calm() {
+            return false;
+        }
+        let mut down = self.down.lock().unwrap();
+        if down.1 <= now {
+            let dice = &model.dice;
+            *down = (dice.chance(model.climate.directory_down), now + dice.between(MINUTE, MINUTE * 20));
+        }
+        down.0
+    }
+
+    fn document(&self, lead: &LeadId) -> (OwnerAnswer, Answer) {
+        let now = self.model.clock.elapsed();
+        let document = self.documents.lock().unwrap().get(lead).cloned().unwrap_or(Document::Never);
+        let answer = |status, body: String| OwnerAnswer { status, body: body.into() };
+        let none = |status| Answer::None(status);
+        match document {
+            Document::From(at) | Document::Broken(at) | Document::OfAnother(at) if at <= now => {
+                let owner = Self::owner(lead);
+                let body = json!({"lead_id": lead, "lead_owner": owner, "lead_email": "a@example.org"});
+                (answer(200, body.to_string()), Answer::Owner(owner))
+            }
+            Document::Broken(_) => (answer(200, "{\"lead_ow".to_owned()), none(OwnerStatus::LookupFailed)),
+            Document::OfAnother(_) => {
+                let body = json!({"lead_id": "lead_somebodyelse", "lead_owner": "Somebody else"});
+                (answer(200, body.to_string()), none(OwnerStatus::Mismatch))
+            }
+            Document::Unowned => {
+                let body = json!({"lead_id": lead, "lead_owner": null});
+                (answer(200, body.to_string()), none(OwnerStatus::Missing))
+            }
+            Document::From(_) | Document::Never => {
+                let body = "<Error><Code>AccessDenied</Code></Error>".to_owned();
+                (answer(403, body), none(OwnerStatus::Missing))
+            }
+        }
+    }
+}
+
+/// The bucket as one process reaches it.
+pub struct OwnersOf {
+    /// The bucket.
+    pub owners: Arc<SimOwners>,
+    /// What strikes the process.
+    pub weather: Arc<ProcessWeather>,
+}
+
+#[async_trait]
+impl OwnerDirectory for OwnersOf {
+    async fn fetch(&self, lead: &LeadId) -> Result<OwnerAnswer, OwnerUnreachable> {
+        let model = &self.owners.model;
+        oracle::looked_up(model, lead);
+        let unreachable = |what: &str| {
+            oracle::answered(model, lead, Answer::None(OwnerStatus::LookupFailed));
+            Err(OwnerUnreachable(what.to_owned()))
+        };
+        if self.weather.pass(Call::Fetch, Moment::Before, lead.as_str()).await {
+            return unreachable("connection refused");
+        }
+        if self.owners.is_down() {
+            model.struck("owner directory down");
+            return match model.dice.below(3) {
+                0 => {
+                    model.clock.sleep(SECOND * 5).await;
+                    unreachable("timed out")
+                }
+                1 => unreachable("connection refused"),
+                _ => {
+                    oracle::answered(model, lead, Answer::None(OwnerStatus::LookupFailed));
+                    Ok(OwnerAnswer { status: 503, body: "slow down".into() })
+                }
+            };
+        }
+        let (answer, meaning) = self.owners.document(lead);
+        if self.weather.pass(Call::Fetch, Moment::After, lead.as_str()).await {
+            return unreachable("the connection broke");
+        }
+        oracle::answered(model, lead, meaning);
+        Ok(answer)
+    }
+}

@@ -1,0 +1,301 @@
+//! One run.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use lead::{LeadId, Timestamp};
+
+use super::{
+    Model, Mutation, Seed, Violation, Wiring,
+    bucket::true_time,
+    campaign::Figures,
+    close::Close,
+    deployment::Deployment,
+    embedded::Embedded,
+    functions::Functions,
+    operator,
+    oracle::Oracle,
+    owners::SimOwners,
+    process::{Process, ProcessWeather},
+    scheduler::{Deadline, Scheduler, Spawner, Step},
+    slack::SimSlack,
+    stages::Neighbours,
+    truth::Promise,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+/// By when after the storm every lead has ended: Close comes back after 20 minutes, a lead waits for ten,
+/// and an alert that has failed often is tried again after twelve. The wall clock may be set as far again.
+const BOUND: Duration = Duration::from_secs(80 * 60);
+/// How far the wall clock is set at most.
+const CLOCK_STEP: Duration = Duration::from_secs(15 * 60);
+/// By when all that was redriven has been told.
+const REDRIVEN: Duration = Duration::from_secs(20 * 60);
+/// By when the last look-up for an owner has been made: it comes some 33 hours after the alert.
+const LAST: Duration = Duration::from_secs(40 * 60 * 60);
+/// After so many steps without any time passing something goes round in circles.
+const CIRCLES: u32 = 100_000;
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The run.
+    pub seed: Seed,
+    /// The first promise that was broken.
+    pub violation: Option<Violation>,
+    /// What happened, where it was traced.
+    pub trace: String,
+    /// The figures.
+    pub figures: Figures,
+}
+
+/// What happens to a pipeline from outside.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Lead,
+    Forgery,
+    Mention,
+    Junk,
+    Operator,
+    ClockStep,
+}
+
+/// Runs a seed, with a mistake planted or not.
+pub fn run(seed: Seed, mutation: Option<Mutation>, traced: bool) -> Outcome {
+    let model = Model::new(seed, mutation, traced);
+    let mut world = World::new(&model);
+    world.live();
+    let World { oracle, .. } = world;
+    let truth = model.truth();
+    let mut figures = Figures::of(&truth, oracle.recovered, model.clock.elapsed());
+    figures.judge(truth.violation.as_ref());
+    Outcome { seed, violation: truth.violation.clone(), trace: model.trace.text(), figures }
+}
+
+struct World {
+    model: Arc<Model>,
+    spawner: Spawner,
+    scheduler: Scheduler,
+    deployment: Box<dyn Deployment>,
+    owners: Arc<SimOwners>,
+    close: Close,
+    oracle: Oracle,
+    events: VecDeque<(Duration, Event)>,
+    storm_ended: Option<Duration>,
+    leads: u64,
+}
+
+impl World {
+    fn new(model: &Arc<Model>) -> Self {
+        let spawner = Spawner::default();
+        let owners = SimOwners::new(model.clone());
+        let neighbours = Neighbours { slack: SimSlack::new(model.clone()), owners: owners.clone() };
+        let deployment: Box<dyn Deployment> = match model.wiring {
+            Wiring::Embedded => Box::new(Embedded::new(model.clone(), spawner.clone(), neighbours)),
+            Wiring::Aws => Box::new(Functions::new(model.clone(), spawner.clone(), neighbours)),
+        };
+        let close = Close {
+            model: model.clone(),
+            door: deployment.door(),
+            spawner: spawner.clone(),
+            process: Process::new("close".to_owned()),
+        };
+        model.note(|| format!("{:?}", model.climate));
+        Self {
+            model: model.clone(),
+            scheduler: Scheduler::new(model.clone(), spawner.clone()),
+            spawner,
+            deployment,
+            owners,
+            close,
+            oracle: Oracle::new(model.clone()),
+            events: schedule(model),
+            storm_ended: None,
+            leads: 0,
+        }
+    }
+
+    /// The three parts of a run, or as much of them as goes well.
+    fn live(&mut self) {
+        let storm = self.model.climate.storm;
+        if !self.go_on(storm) {
+            return;
+        }
+        self.calm_down();
+        if !self.go_on(storm + BOUND) {
+            return;
+        }
+        self.oracle.check_ends(self.deployment.as_ref());
+        if !self.redrive() || !self.go_on(storm + LAST) {
+            return;
+        }
+        let owners = self.owners.clone();
+        self.oracle.check_last(self.deployment.as_ref(), |lead| owners.good_from(lead));
+    }
+
+    fn calm_down(&mut self) {
+        let model = &self.model;
+        model.note(|| "the storm is over".to_owned());
+        model.calm_down();
+        self.scheduler.thaw();
+        set_clock(model, true_time(&model.clock));
+        self.deployment.calm_down();
+        self.storm_ended = Some(model.clock.elapsed());
+        self.oracle.storm_ended(self.deployment.as_ref());
+    }
+
+    /// An operator puts back what died, until nothing dies any more. Whether all promises hold.
+    fn redrive(&mut self) -> bool {
+        for _ in 0..3 {
+            let (process, weather) = self.operator();
+            let ops = self.deployment.ops(&weather);
+            let work = operator::redrive_all(self.model.clone(), ops);
+            self.spawner.spawn(&process, None, work);
+            if !self.go_on(self.model.clock.elapsed() + REDRIVEN) {
+                return false;
+            }
+        }
+        self.oracle.check_redriven(self.deployment.as_ref());
+        self.holds()
+    }
+
+    fn holds(&self) -> bool {
+        self.model.truth().violation.is_none()
+    }
+
+    fn operator(&self) -> (Arc<Process>, Arc<ProcessWeather>) {
+        let process = Process::new(self.model.name("operator"));
+        let weather = ProcessWeather { model: self.model.clone(), process: process.clone() };
+        (process, Arc::new(weather))
+    }
+
+    /// Lets everything go on until then, or until a promise is broken. Whether all hold.
+    fn go_on(&mut self, until: Duration) -> bool {
+        let mut circles = 0;
+        loop {
+            self.happen();
+            self.deployment.pump();
+            let step = self.scheduler.step();
+            if step == Step::Ended {
+                self.oracle.look(self.deployment.as_ref(), self.storm_ended);
+            }
+            if !self.holds() {
+                return false;
+            }
+            circles += 1;
+            if circles > CIRCLES {
+                let what = "it goes round in circles, and no time passes".to_owned();
+                self.model.truth().broken(Promise::Ends, None, self.model.clock.elapsed(), what);
+                return false;
+            }
+            if step != Step::Idle {
+                continue;
+            }
+            let now = self.model.clock.elapsed();
+            if now >= until {
+                return true;
+            }
+            circles = 0;
+            let event = self.events.front().map(|(at, _)| at.saturating_sub(now));
+            let changes = [
+                event,
+                self.model.clock.next_wake(),
+                self.scheduler.next_change(),
+                self.deployment.next_change(),
+                Some(until - now),
+            ];
+            let next = changes.into_iter().flatten().min().unwrap_or_default();
+            // Times are in milliseconds; a wait of less is none.
+            self.model.clock.advance(next.max(Duration::from_micros(1)));
+            if self.scheduler.expire() {
+                self.oracle.look(self.deployment.as_ref(), self.storm_ended);
+            }
+        }
+    }
+
+    /// Has happen what is to happen by now.
+    fn happen(&mut self) {
+        let now = self.model.clock.elapsed();
+        while let Some((_, event)) = self.events.pop_front_if(|(at, _)| *at <= now) {
+            let model = self.model.clone();
+            match event {
+                Event::Lead => {
+                    let lead = self.new_lead("lead_s");
+                    self.owners.expect(&lead);
+                    self.close.create(&lead);
+                }
+                Event::Forgery => {
+                    let lead = self.new_lead("lead_forged");
+                    self.close.forge(&lead);
+                }
+                Event::Mention => {
+                    let lead = self.new_lead("lead_other");
+                    self.close.mention(&lead);
+                }
+                Event::Junk => {
+                    model.struck("junk in the delay queue");
+                    self.deployment.put_by_hand("this is no job");
+                }
+                Event::Operator => {
+                    let (process, weather) = self.operator();
+                    let ops = self.deployment.ops(&weather);
+                    let patience = model.dice.between(SECOND / 5, MINUTE * 2);
+                    let deadline = Deadline { at: now + patience, kind: "operator stopped" };
+                    self.spawner.spawn(&process, Some(deadline), operator::act(model, ops));
+                }
+                Event::ClockStep => step_clock(&model),
+            }
+        }
+    }
+
+    fn new_lead(&mut self, name: &str) -> LeadId {
+        self.leads += 1;
+        format!("{name}{:03}", self.leads).parse().unwrap()
+    }
+}
+
+/// Sets the wall clock: far on a machine of one's own, by a few seconds in AWS.
+fn step_clock(model: &Model) {
+    let most = if model.wiring == Wiring::Aws { SECOND * 3 } else { CLOCK_STEP };
+    let (by, forth) = (model.dice.between(Duration::ZERO, most), model.dice.chance(0.5));
+    let now = pipeline::ports::Clock::now(model.clock.as_ref());
+    // Never further from the true time than the most, or a lead would be due in days.
+    let truth = true_time(&model.clock);
+    let to = if forth { (now + by).min(truth + most) } else { (now - by).max(truth - most) };
+    model.struck(if to > now { "clock set forward" } else { "clock set back" });
+    set_clock(model, to);
+}
+
+fn set_clock(model: &Model, to: Timestamp) {
+    let now = pipeline::ports::Clock::now(model.clock.as_ref());
+    model.truth().forward += Duration::try_from(to.duration_since(now)).unwrap_or_default();
+    model.note(|| format!("the wall clock is set from {now} to {to}"));
+    model.clock.set(to);
+}
+
+/// What happens when.
+fn schedule(model: &Model) -> VecDeque<(Duration, Event)> {
+    let (dice, climate) = (&model.dice, &model.climate);
+    let mut events = Vec::new();
+    let burst = dice.between(Duration::ZERO, climate.storm / 2);
+    for _ in 0..climate.leads {
+        let at = if climate.burst { burst } else { dice.between(Duration::ZERO, climate.storm) };
+        events.push((at, Event::Lead));
+    }
+    for event in [Event::Forgery, Event::Forgery, Event::Mention] {
+        events.push((dice.between(Duration::ZERO, climate.storm), event));
+    }
+    if dice.chance(0.1) {
+        events.push((dice.between(Duration::ZERO, climate.storm), Event::Junk));
+    }
+    let minutes = u32::try_from(climate.storm.as_secs() / 60).unwrap_or(u32::MAX);
+    for minute in 0..minutes {
+        for (rate, event) in [(climate.operator, Event::Operator), (climate.clock_step, Event::ClockStep)] {
+            if dice.chance(rate) {
+                events.push((MINUTE * minute + dice.between(Duration::ZERO, MINUTE), event));
+            }
+        }
+    }
+    events.sort_by_key(|(at, _)| *at);
+    events.into()
+}

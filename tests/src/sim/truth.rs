@@ -1,0 +1,127 @@
+//! What truly happened, as nobody in the pipeline can know it, and what of it breaks a promise.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use bytes::Bytes;
+use lead::{LeadId, OwnerStatus};
+use pipeline::Channel;
+
+use super::said::Said;
+
+/// The promises, in the order of the documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Promise {
+    /// Accepted is kept.
+    Kept,
+    /// Nothing early.
+    NotEarly,
+    /// Every lead ends.
+    Ends,
+    /// One alert.
+    Once,
+    /// An alert even without an owner.
+    Owner,
+    /// Operators lose nothing.
+    Operator,
+    /// Nobody in.
+    NobodyIn,
+}
+
+/// A broken promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub promise: Promise,
+    /// Whose.
+    pub lead: Option<LeadId>,
+    /// When, since the run's start.
+    pub at: Duration,
+    /// How.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lead = super::process::about(self.lead.as_ref());
+        write!(f, "{:?} is broken for {lead} after {} s: {}", self.promise, self.at.as_secs(), self.what)
+    }
+}
+
+/// What truly happened.
+#[derive(Debug, Default)]
+pub struct Truth {
+    /// The leads of genuine webhooks.
+    pub leads: BTreeMap<LeadId, LeadTruth>,
+    /// The leads of forged ones.
+    pub forged: Vec<LeadId>,
+    /// The faults that struck, by kind.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// The first promise that was broken.
+    pub violation: Option<Violation>,
+    /// By how much the wall clock was set forward, in all.
+    pub forward: Duration,
+    /// What operators did, by kind.
+    pub acts: BTreeMap<&'static str, u64>,
+    /// Alerts that were taken and are labelled as possible repeats: all, and those that were repeats.
+    pub labelled: (u64, u64),
+}
+
+/// What truly happened to one lead.
+#[derive(Debug, Default)]
+pub struct LeadTruth {
+    /// The bytes that Close sends.
+    pub body: Bytes,
+    /// When it was answered 2xx first, and how far the wall clock had been set forward by then.
+    pub accepted: Option<(Duration, Duration)>,
+    /// When its raw event was first handed to the pipeline: nothing is due before that and the delay.
+    pub offered: Option<(Duration, Duration)>,
+    /// What the directory said of its owner, in the order of the questions.
+    pub answers: Vec<Answer>,
+    /// The alerts that channels have taken.
+    pub told: Vec<Told>,
+    /// How often an operator asked for a new alert on a channel.
+    pub resends: BTreeMap<Channel, u64>,
+    /// Whether an operator had it processed again.
+    pub requeued: bool,
+    /// Whether an operator deleted a dead letter of it.
+    pub deleted: bool,
+}
+
+/// What the directory said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// This one.
+    Owner(String),
+    /// None, and why.
+    None(OwnerStatus),
+}
+
+/// An alert that a channel has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// When.
+    pub at: Duration,
+    /// Where.
+    pub channel: Channel,
+    /// What it says.
+    pub said: Said,
+}
+
+impl Truth {
+    /// Notes a broken promise. The first one counts: what follows may follow from it.
+    pub fn broken(&mut self, promise: Promise, lead: Option<&LeadId>, at: Duration, what: String) {
+        self.violation.get_or_insert(Violation { promise, lead: lead.cloned(), at, what });
+    }
+
+    /// Counts what an operator did.
+    pub fn acted(&mut self, kind: &'static str) {
+        *self.acts.entry(kind).or_default() += 1;
+    }
+}
+
+impl LeadTruth {
+    /// Whether people on this channel have seen its first alert.
+    pub fn is_told(&self, channel: Channel) -> bool {
+        self.told.iter().any(|told| told.channel == channel && told.said.kind == lead::AlertKind::New)
+    }
+}

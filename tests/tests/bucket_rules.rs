@@ -1,0 +1,170 @@
+//! What stands in a bucket about a lead after a function or a command was stopped between two writes: an
+//! operator sees every accepted lead that has not ended, and none that has.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{sync::Arc, time::Duration};
+
+use aws::{S3Store, Uncounted};
+use bytes::Bytes;
+use futures_util::future::join;
+use lead::{AlertKind, CreatedLead, LeadId, Timestamp, keys};
+use pipeline::{
+    Channel, Code, Entry, Fault, Happened,
+    ports::{Accepted, Clock, Intake, Journal, NewEvent, Objects, Queue},
+};
+use tests::{
+    clock::VirtualClock,
+    faulty::{Call, Faulty, Moment, Plan, Strike},
+    memory::Memory,
+    world::World,
+};
+
+const DELAY: Duration = Duration::from_secs(600);
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Bucket {
+    clock: Arc<VirtualClock>,
+    weather: Arc<Plan>,
+    memory: Memory,
+    store: S3Store,
+    lead: LeadId,
+}
+
+impl Bucket {
+    fn new() -> Self {
+        let clock = VirtualClock::start();
+        let (weather, memory) = (Plan::fair(), Memory::new(clock.clone()));
+        let faulty = Faulty::new(memory.clone(), weather.clone(), clock.clone());
+        let store = S3Store::over(Arc::new(faulty), "source/".to_owned(), DELAY, Arc::new(Uncounted));
+        Self { clock, weather, memory, store, lead: "lead_a".parse().unwrap() }
+    }
+
+    fn event(&self) -> NewEvent {
+        let body = Bytes::from(World::event(&self.lead));
+        let Ok(lead::Incoming::Created(created)) = lead::Incoming::parse(&body) else { panic!() };
+        let created: CreatedLead = *created;
+        let now = self.clock.now();
+        NewEvent {
+            lead: self.lead.clone(),
+            key: keys::raw("source/", &self.lead),
+            body,
+            delay: DELAY,
+            job: String::new(),
+            entry: Entry::received(&created, now, now + DELAY, 0),
+        }
+    }
+
+    async fn deliver(&self) -> Result<Accepted, Fault> {
+        self.clock.run(self.store.accept(self.event())).await
+    }
+
+    fn entry(&self, happened: Happened) -> Entry {
+        let nonce = u32::try_from(self.clock.elapsed().as_micros()).unwrap();
+        Entry { at: self.clock.now(), lead_id: Some(self.lead.clone()), nonce, happened }
+    }
+
+    async fn append(&self, happened: Happened) -> Result<(), Fault> {
+        self.clock.advance(SECOND);
+        self.clock.run(self.store.append(self.entry(happened))).await
+    }
+
+    /// The due times that the waiting room shows of the lead.
+    async fn waiting(&self) -> Vec<Timestamp> {
+        self.store.open_leads(10).await.unwrap().into_iter().map(|open| open.due_at).collect()
+    }
+
+    async fn journal(&self) -> usize {
+        Objects::list(&self.memory, keys::JOURNAL, None, 100).await.unwrap().len()
+    }
+}
+
+fn failed() -> Strike {
+    Strike::Fail(Fault::new(Code::AwsThrottled, "SlowDown"))
+}
+
+fn notified() -> Happened {
+    let (channel, kind) = (Channel::Slack, AlertKind::New);
+    Happened::Notified { channel, kind, after_ms: None, together: 1, repeat: false, attempts: 1 }
+}
+
+fn requeued() -> Happened {
+    Happened::Requeued { by: "tester".to_owned() }
+}
+
+fn dead() -> Happened {
+    let (queue, code) = (Queue::Delay, Code::RawEventGone);
+    Happened::Dead { queue, channel: None, alert: None, code, reason: "gone".to_owned(), attempts: 1 }
+}
+
+#[tokio::test]
+async fn a_second_delivery_makes_up_for_whatever_the_first_did_not_get_to() {
+    // The raw event, the entry, the marker, the record.
+    for nth in 1..=4 {
+        for (moment, strike) in
+            [(Moment::Before, failed()), (Moment::After, failed()), (Moment::Before, Strike::Hang)]
+        {
+            let bucket = Bucket::new();
+            bucket.weather.at(nth, Call::Put, moment, strike);
+            let event = bucket.event();
+            let first = bucket.clock.run_for(SECOND, bucket.store.accept(event.clone())).await;
+            assert!(!matches!(first, Some(Ok(_))), "{nth} {moment:?} {first:?}");
+            bucket.deliver().await.unwrap();
+            // Where the first did keep the event, the lead is due when it says.
+            let due_at = bucket.waiting().await;
+            assert_eq!(due_at.len(), 1, "{nth} {moment:?}");
+            assert_eq!(bucket.journal().await, 1, "{nth} {moment:?}");
+            bucket.append(notified()).await.unwrap();
+            assert_eq!(bucket.waiting().await, [], "{nth} {moment:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lead_that_was_opened_again_leaves_no_marker_behind_wherever_that_is_stopped() {
+    for (nth, call) in [(1, Call::Put), (2, Call::Put), (3, Call::Put), (1, Call::Remove), (2, Call::Remove)]
+    {
+        for moment in [Moment::Before, Moment::After] {
+            let bucket = Bucket::new();
+            bucket.deliver().await.unwrap();
+            bucket.append(dead()).await.unwrap();
+            assert_eq!(bucket.waiting().await, []);
+            bucket.clock.advance(SECOND);
+            bucket.weather.at(nth, call, moment, Strike::Hang);
+            let entry = bucket.entry(requeued());
+            bucket.clock.run_for(SECOND, bucket.store.append(entry)).await;
+            bucket.weather.clear();
+            bucket.append(notified()).await.unwrap();
+            assert_eq!(bucket.waiting().await, [], "{call:?} {nth} {moment:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_marker_that_is_put_after_the_lead_has_ended_does_not_stay() {
+    let bucket = Bucket::new();
+    bucket.deliver().await.unwrap();
+    bucket.append(dead()).await.unwrap();
+    bucket.clock.advance(SECOND);
+    // The journal's object, the record, the marker.
+    bucket.weather.at(3, Call::Put, Moment::Before, Strike::Slow(SECOND * 10));
+    let quick = async {
+        bucket.clock.sleep(SECOND * 2).await;
+        bucket.store.append(bucket.entry(notified())).await
+    };
+    let slow = bucket.store.append(bucket.entry(requeued()));
+    let (slow, quick) = bucket.clock.run(join(slow, quick)).await;
+    assert_eq!((slow, quick), (Ok(()), Ok(())));
+    assert_eq!(bucket.waiting().await, []);
+}
+
+#[tokio::test]
+async fn an_end_that_could_not_take_the_marker_away_is_no_end() {
+    let bucket = Bucket::new();
+    bucket.deliver().await.unwrap();
+    bucket.weather.at(1, Call::Remove, Moment::Before, failed());
+    assert!(bucket.append(notified()).await.is_err(), "so that it is tried again");
+    assert_eq!(bucket.store.progress(&bucket.lead).await.unwrap().unwrap().ended, None);
+    bucket.append(Happened::AlreadyNotified { channel: Channel::Slack }).await.unwrap();
+    assert_eq!(bucket.waiting().await, []);
+}

@@ -1,0 +1,75 @@
+//! What S3 and SQS hand to the processor: tests, encoded keys, several records, anything.
+
+use std::collections::BTreeSet;
+
+use pipeline::{Code, Function, ports::Queue};
+use serde_json::{Value, json};
+use tests::{lambda::Scene, process::KEY};
+
+use crate::samples;
+
+fn record(bucket: &str, key: &str) -> Value {
+    json!({
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
+        "eventTime": "2026-01-01T00:00:00.000Z", "eventName": "ObjectCreated:Put",
+        "s3": {"s3SchemaVersion": "1.0", "bucket": {"name": bucket}, "object": {"key": key, "sequencer": "0A"}},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_any_kind_come_to_an_end_each_for_itself() {
+    let scene = Scene::with(&[("Rechecks", "0"), ("SourcePrefix", "in=1/a_b/")]).await;
+    let bucket = &scene.stack.outputs.bucket;
+    let mut leads = BTreeSet::new();
+    for lead in ["lead_a", "lead_b", "lead_c"] {
+        assert_eq!(scene.post(&samples::changed(lead, |_| ()), KEY).await.0, 200);
+        leads.insert(samples::id(lead));
+    }
+    // Word of the same objects once more: by a test of S3's, encoded, two in one message.
+    let encoded = "in%3D1/a_b/crm_event_lead_a.json";
+    for body in [
+        String::from_utf8(samples::bytes("s3_test_event")).unwrap(),
+        json!({"Records": [record(bucket, encoded)]}).to_string(),
+        json!({"Records": [
+            record(bucket, "in=1/a_b/crm_event_lead_b.json"), record(bucket, "in=1/a_b/crm_event_lead_c.json"),
+        ]})
+        .to_string(),
+        json!({"Records": []}).to_string(),
+        json!({"Records": [record(bucket, "in=1/a_b/red+flower%2B.json")]}).to_string(),
+        json!({"Records": [record("somebody-elses", "in=1/a_b/crm_event_lead_a.json")]}).to_string(),
+        json!({"Records": [{"eventVersion": "9.0"}]}).to_string(),
+        "[1, 2]".to_owned(),
+        "\u{feff}株".to_owned(),
+    ] {
+        scene.put_message(Queue::Delay, &body).await;
+    }
+    let dead = scene.until_dead(Queue::Delay, 6).await;
+    let codes: BTreeSet<Code> = dead.iter().map(|letter| letter.code).collect();
+    assert_eq!(codes, BTreeSet::from([Code::JobUnreadable]), "{dead:#?}");
+    assert!(dead.iter().any(|letter| letter.reason.contains("red flower+")), "{dead:#?}");
+    scene.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;
+    scene.until_idle().await;
+    assert_eq!(scene.not_told_once(&leads), []);
+    assert_eq!(scene.depth(Queue::Delay).await.dead, 6);
+}
+
+/// The batch of the samples, with receipt handles that SQS has never given: what is told to Lambda is
+/// exact all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mixed_batch_is_answered_with_exactly_what_is_to_come_again() {
+    let scene = Scene::with(&[("Rechecks", "0")]).await;
+    let (batch, bucket) = (samples::bytes("sqs_lambda_batch_mixed"), &scene.stack.outputs.bucket);
+    let batch = String::from_utf8(batch).unwrap().replace("example-crm-leads", bucket);
+    let batch: Value = serde_json::from_str(&batch).unwrap();
+    let answer = scene.host.invoke(Function::LeadProcessor, &batch).await.unwrap();
+    // None of the leads is in the bucket, so each of them is a dead letter: nothing is to come again.
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    let count = batch["Records"].as_array().unwrap().len() as u64 - 1;
+    let dead = scene.until_dead(Queue::Delay, count).await;
+    let codes: BTreeSet<Code> = dead.iter().map(|letter| letter.code).collect();
+    assert_eq!(codes, BTreeSet::from([Code::JobUnreadable, Code::RawEventGone]), "{dead:#?}");
+
+    let nameless = json!({"Records": [{"body": "x"}]});
+    let failure = scene.host.invoke(Function::LeadProcessor, &nameless).await.unwrap_err();
+    assert!(format!("{failure:?}").contains("messageId"), "{failure:?}");
+}

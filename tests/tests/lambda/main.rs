@@ -1,0 +1,13 @@
+//! The real functions on a small Lambda, with moto as AWS: samples in, alerts out, whatever goes wrong.
+
+#![allow(clippy::unwrap_used)]
+
+mod alerts;
+mod defects;
+mod events;
+mod faults;
+mod operator;
+mod permissions;
+mod runtime;
+mod samples;
+mod secrets;

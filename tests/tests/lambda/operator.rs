@@ -1,0 +1,94 @@
+//! What an operator does on a stack, with the real `leadops --stack`.
+
+use std::collections::BTreeSet;
+
+use console::demo::{Answer, Mood, Says};
+use lead::LeadId;
+use pipeline::ports::Queue;
+use serde_json::{Value, json};
+use tests::{
+    lambda::Scene,
+    process::{PATIENCE, until},
+};
+
+/// What a command on the stack prints.
+async fn json_of(scene: &Scene, args: &[&str]) -> Value {
+    scene.desk().json(&[args, &["--stack", &scene.stack.name]].concat()).await
+}
+
+/// Runs a command on the stack that must succeed.
+async fn done(scene: &Scene, args: &[&str]) {
+    scene.desk().print(&[args, &["--stack", &scene.stack.name]].concat()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_listed_shown_and_redriven_and_leads_told_again() {
+    let mut scene = Scene::new().await;
+    scene.slack.feel(Mood::Gone, PATIENCE);
+    let mut leads = BTreeSet::new();
+    for _ in 0..3 {
+        leads.insert(scene.accept().await);
+    }
+    scene.until_dead(Queue::Notification, 3).await;
+    scene.until_idle().await;
+    let dead = json_of(&scene, &["dead", "list"]).await;
+    let dead = dead.as_array().unwrap();
+    assert_eq!(dead.len(), 3, "{dead:?}");
+    let about: BTreeSet<LeadId> =
+        dead.iter().map(|row| row["lead_id"].as_str().unwrap().parse().unwrap()).collect();
+    assert_eq!(about, leads);
+    assert!(dead.iter().all(|row| row["code"] == "LO204" && row["queue"] == "notification"), "{dead:?}");
+    let shown = json_of(&scene, &["dead", "show", dead[0]["id"].as_str().unwrap()]).await;
+    assert!(shown.to_string().contains("LO204"), "{shown}");
+    // What SQS counts takes no notice of having been looked at.
+    assert_eq!(scene.depth(Queue::Notification).await.dead, 3);
+
+    scene.slack.feel(Mood::Good, PATIENCE);
+    done(&scene, &["dead", "redrive", "--all", "--yes"]).await;
+    scene.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;
+    scene.until_idle().await;
+    assert_eq!(scene.not_told_once(&leads), []);
+    assert_eq!(json_of(&scene, &["dead", "list"]).await, json!([]));
+
+    let lead = leads.first().unwrap().clone();
+    done(&scene, &["resend", lead.as_str(), "--yes"]).await;
+    assert_eq!(scene.told(&lead), (2, 1));
+    let rows = json_of(&scene, &["leads", "--limit", "10"]).await;
+    assert_eq!(rows.as_array().unwrap().len(), 3, "{rows}");
+    let status = json_of(&scene, &["status"]).await;
+    assert_eq!(
+        (&status["last_24h"]["accepted"], &status["queues"]["notification"]["dead"]),
+        (&3.into(), &0.into())
+    );
+    let story = json_of(&scene, &["lead", lead.as_str()]).await;
+    let stages: Vec<&str> =
+        story["timeline"].as_array().unwrap().iter().map(|step| step["stage"].as_str().unwrap()).collect();
+    assert_eq!(stages, ["received", "enriched", "dead", "redriven", "notified", "resent", "notified"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_requeued_lead_gets_the_owner_that_was_put_right_since() {
+    let mut scene = Scene::with(&[("Rechecks", "0")]).await;
+    let sample = scene.ownerless();
+    assert_eq!(scene.deliver(&sample).await, Answer::Accepted);
+    scene.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    scene.until_idle().await;
+    let document = json!({"lead_id": sample.lead_id, "lead_owner": "Sales North"});
+    scene.owners.say(sample.lead_id.clone(), Says::Document(document.to_string()));
+    done(&scene, &["requeue", sample.lead_id.as_str(), "--yes"]).await;
+    until("the follow-up has come", || async { scene.told(&sample.lead_id) == (2, 1) }).await;
+    let lead = json_of(&scene, &["lead", sample.lead_id.as_str()]).await;
+    assert_eq!(lead["owner_status"], "assigned", "{lead}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_are_read_from_cloudwatch() {
+    let mut scene = Scene::new().await;
+    let lead = scene.accept().await;
+    scene.until_told(std::slice::from_ref(&lead)).await;
+    scene.until_idle().await;
+    let lines = json_of(&scene, &["logs", "--lead", lead.as_str()]).await;
+    let lines = lines.as_array().unwrap();
+    let functions: Vec<&str> = lines.iter().map(|line| line["function"].as_str().unwrap()).collect();
+    assert_eq!(functions, ["webhook-ingestion", "lead-processor", "notification"], "{lines:?}");
+}

@@ -1,0 +1,100 @@
+//! Each function may do what it needs, and nothing else.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use console::demo::{Answer, Mood, Says};
+use lead::LeadId;
+use pipeline::{Code, Function, Stage, ports::Queue};
+use tests::{
+    aws::{Mishap, Permission},
+    lambda::Scene,
+    process::{PATIENCE, until},
+};
+
+/// Everything that the functions ever do: whatever a role may do is used, and whatever is used is allowed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
+    let mut scene = Scene::with(&[("UseEmail", "true"), ("Rechecks", "1")]).await;
+    let mut leads = BTreeSet::new();
+    // The record of a lead that is told before it is written down: what ingestion finds then it mends.
+    let late = scene.sample();
+    scene.to_aws.next(1, Mishap::Hangs, |call| call.writes("leads/"));
+    // Looked for again: a message to the delay queue.
+    let ownerless = scene.ownerless();
+    // Tried again: a message's visibility.
+    let slow = scene.sample();
+    scene.owners.say(slow.lead_id.clone(), Says::SlowDown);
+    for sample in [&late, &ownerless, &slow] {
+        assert_eq!(scene.deliver(sample).await, Answer::Accepted);
+        leads.insert(sample.lead_id.clone());
+    }
+    // Put there by hand: the processor makes up its record.
+    let by_hand = scene.sample();
+    scene.write(&raw(&by_hand.lead_id), &String::from_utf8_lossy(&by_hand.event)).await;
+    leads.insert(by_hand.lead_id);
+    scene.until_in_time("all are told", || async { leads.iter().all(|lead| scene.told(lead).0 > 0) }).await;
+    // A record that is lost is made up, too: by ingestion when Close comes again, and by the notification.
+    scene.delete(&record(&late.lead_id)).await;
+    assert_eq!(scene.deliver(&late).await, Answer::Duplicate);
+    let busy = scene.sample();
+    let wait = Duration::from_secs(2);
+    scene.slack.feel_at(busy.lead_id.clone(), Mood::Busy { retry_after: wait }, wait);
+    assert_eq!(scene.deliver(&busy).await, Answer::Accepted);
+    until("Slack has asked to wait", || async {
+        let story = scene.ops.history.of_lead(&busy.lead_id).await.unwrap();
+        story.iter().any(|entry| entry.happened.stage() == Stage::Retrying)
+    })
+    .await;
+    scene.delete(&record(&busy.lead_id)).await;
+    scene.until_told(std::slice::from_ref(&busy.lead_id)).await;
+    // Dead letters of both queues.
+    scene.slack.feel(Mood::Gone, PATIENCE);
+    let dead = scene.accept().await;
+    scene.until_dead(Queue::Notification, 1).await;
+    scene.write(&raw(&dead), "not what it was").await;
+    scene.until_dead(Queue::Delay, 1).await;
+
+    let denied = Code::AwsDenied.as_str();
+    let lines = scene.log_lines().await;
+    let refused: Vec<&String> = lines.iter().filter(|line| line.contains(denied)).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    let functions = [Function::WebhookIngestion, Function::LeadProcessor, Function::Notification];
+    let roles = functions.map(|function| scene.host.configuration(function).role_name().to_owned());
+    let all = scene.stack.moto.permissions().await;
+    let of_functions = all.iter().filter(|permission| roles.contains(&permission.role));
+    let unused: Vec<_> = of_functions.clone().filter(|permission| !permission.used).collect();
+    assert!(of_functions.count() > 40, "{all:#?}");
+    assert!(unused.is_empty(), "nobody needs these: {unused:#?}");
+}
+
+/// What the test above stands on: nobody may do what no statement of their role says.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_statement_says_is_refused() {
+    let scene = Scene::new().await;
+    let (bucket, queues) = (&scene.stack.outputs.bucket, &scene.stack.outputs.queues);
+    let config = scene.host.config(Function::Notification);
+    let s3 = aws_sdk_s3::Client::from_conf(
+        aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build(),
+    );
+    let sqs = aws_sdk_sqs::Client::new(&config);
+    for (key, may) in [("pace/slack.json", true), ("source/crm_event_lead_a.json", false), ("x", false)] {
+        let put = s3.put_object().bucket(bucket).key(key).send().await;
+        assert_eq!(put.is_ok(), may, "{key}: {put:?}");
+    }
+    let (delay, dead) = (queues.delay.as_ref().unwrap(), queues.notification_dead.as_ref().unwrap());
+    for (queue, may) in [(dead, true), (delay, false)] {
+        let sent = sqs.send_message().queue_url(queue).message_body("x").send().await;
+        assert_eq!(sent.is_ok(), may, "{queue}: {sent:?}");
+    }
+    let all = scene.stack.moto.permissions().await;
+    let unused = |permission: &&Permission| permission.action == "sns:Publish" && !permission.used;
+    assert_eq!(all.iter().filter(unused).count(), 1, "{all:#?}");
+}
+
+fn raw(lead: &LeadId) -> String {
+    format!("source/crm_event_{lead}.json")
+}
+
+fn record(lead: &LeadId) -> String {
+    format!("leads/{lead}.json")
+}

@@ -1,0 +1,86 @@
+//! Secrets: rotated while everything runs, and in no line of any log.
+
+use std::collections::BTreeSet;
+
+use console::demo::{Mood, SlackStandIn};
+use pipeline::ports::Queue;
+use tests::{
+    lambda::Scene,
+    process::{KEY, PATIENCE, until},
+};
+
+use crate::samples;
+
+const NEW_KEY: &str = "5f0c2a7be1d94c3388aa0b1d2c3e4f5061728394a5b6c7d8e9fa0b1c2d3e4f50";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_signature_key_is_good_at_once_and_the_old_one_still() {
+    let scene = Scene::with(&[("Rechecks", "0")]).await;
+    assert_eq!(scene.post(&samples::changed("lead_a", |_| ()), KEY).await.0, 200);
+    assert_eq!(scene.post(&samples::changed("lead_b", |_| ()), NEW_KEY).await.0, 401);
+    scene.stack.put_secret(&scene.stack.outputs.signature_secret, NEW_KEY).await;
+    // A refusal has the secret read again, but not more often than every ten seconds.
+    until("the new key is good", || async {
+        scene.post(&samples::changed("lead_b", |_| ()), NEW_KEY).await.0 == 200
+    })
+    .await;
+    assert_eq!(scene.post(&samples::changed("lead_c", |_| ()), KEY).await.0, 200);
+    let leads = ["lead_a", "lead_b", "lead_c"].map(samples::id);
+    scene.until_told(&leads).await;
+    scene.until_idle().await;
+    assert_eq!(scene.not_told_once(&BTreeSet::from(leads)), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_slack_webhook_is_used_as_soon_as_the_old_one_is_refused() {
+    let mut scene = Scene::new().await;
+    let first = scene.accept().await;
+    scene.until_told(std::slice::from_ref(&first)).await;
+    let new = SlackStandIn::start().await.unwrap();
+    // Secrets are read again for somebody who was refused, once they are ten seconds old.
+    until("the secret is old enough", || async {
+        let read = first_read(&scene).await;
+        lead::Timestamp::now().as_second() - read > 11
+    })
+    .await;
+    let secret = serde_json::json!({ "webhook_url": new.url() }).to_string();
+    scene.stack.put_secret(&scene.stack.outputs.slack_secret, &secret).await;
+    scene.slack.feel(Mood::Gone, PATIENCE);
+    let second = scene.accept().await;
+    until("the new channel is told", || async { !new.told().is_empty() }).await;
+    assert_eq!(new.told()[0].leads[0].lead_id, second);
+    assert_eq!((scene.told(&second).0, scene.depth(Queue::Notification).await.dead), (0, 0));
+}
+
+/// When the notification function read its secret, at the latest: when it told of the first lead.
+async fn first_read(scene: &Scene) -> i64 {
+    scene.slack.told()[0].at.as_second()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_any_line() {
+    let mut scene = Scene::new().await;
+    let (told, gone) = (scene.accept().await, scene.sample());
+    scene.until_told(std::slice::from_ref(&told)).await;
+    // Failures say much: those of Slack, of signatures, of AWS.
+    scene.slack.feel(Mood::Gone, PATIENCE);
+    scene.deliver(&gone).await;
+    scene.until_dead(Queue::Notification, 1).await;
+    scene.post(&samples::changed("lead_b", |_| ()), NEW_KEY).await;
+    scene.put_message(Queue::Delay, "garbage").await;
+    scene.until_dead(Queue::Delay, 1).await;
+    scene.stack.put_secret(&scene.stack.outputs.slack_secret, "no URL, but hunter2").await;
+    scene.stack.put_secret(&scene.stack.outputs.signature_secret, "no key, but hunter2").await;
+    scene.host.recycle();
+    scene.post(&samples::changed("lead_c", |_| ()), KEY).await;
+    scene.put_message(Queue::Notification, "garbage").await;
+    scene.until_dead(Queue::Notification, 2).await;
+    let lines = scene.log_lines().await;
+    assert!(lines.len() > 10, "{lines:#?}");
+    let path = scene.slack.url().rsplit('/').next().unwrap().to_owned();
+    for line in &lines {
+        for secret in [KEY, NEW_KEY, "hunter2", path.as_str(), "/services/"] {
+            assert!(!line.contains(secret), "{secret} is in: {line}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Every command on a stack whose functions run: the same documents as of an embedded pipeline.
+
+use std::{collections::BTreeSet, path::Path};
+
+use console::demo::{Answer, Mood};
+use serde_json::{Value, json};
+use tests::{
+    desk::Desk,
+    lambda::Scene,
+    process::{KEY, PATIENCE, World, text, until},
+};
+
+/// The names of a document's fields, at every depth, as paths; of rows those of the first.
+fn shape(value: &Value) -> BTreeSet<String> {
+    fn walk(value: &Value, path: &str, into: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    let path = format!("{path}.{name}");
+                    into.insert(path.clone());
+                    walk(field, &path, into);
+                }
+            }
+            Value::Array(rows) => {
+                if let Some(first) = rows.first() {
+                    walk(first, &format!("{path}[]"), into);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut paths = BTreeSet::new();
+    walk(value, "", &mut paths);
+    paths
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_tell_of_a_stack_what_they_tell_of_a_folder() {
+    let mut scene = Scene::new().await;
+    let variables = scene.stack.moto.variables();
+    let desk = Desk::new(variables).with(&[("LEADOPS_ALLOW_UNSIGNED", "true")]);
+    desk.write(
+        "config.toml",
+        &format!("[env.prod]\nstack = {:?}\nregion = \"us-east-1\"\ncolor = \"red\"\n", scene.stack.name),
+    );
+    let mut embedded = World::new().await;
+    let up = embedded.up(&["--delay", "0"]).await;
+    let on = ["--env", "prod"];
+    let with = |args: &[&'static str]| [args, &on].concat();
+
+    // Posted by the command itself, signed with the key in the stack's secret.
+    let webhook = scene.host.gateway.webhook.to_string();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/lead_created_01_oauth_app.json");
+    let file = file.display().to_string();
+    let sent = desk.json(&["send", &file, "--to", &webhook, "--env", "prod"]).await;
+    assert_eq!((&sent[0]["http"], &sent[0]["status"]), (&json!(200), &json!("accepted")));
+    let sample: lead::LeadId = sent[0]["lead_id"].as_str().unwrap().parse().unwrap();
+    let dry = desk.run(&["send", &file, "--dry-run", "--stack", &scene.stack.name]).await;
+    assert!(text(&dry.stderr).contains(&scene.stack.outputs.webhook_url));
+
+    let told = scene.accept().await;
+    scene.until_told(&[sample.clone(), told.clone()]).await;
+    // One that Slack does not take, and dies.
+    scene.slack.feel(Mood::Gone, PATIENCE * 10);
+    let dead = scene.accept().await;
+    until("the lead is dead", || async {
+        !desk.json(&with(&["dead", "list"])).await.as_array().unwrap().is_empty()
+    })
+    .await;
+
+    let status = desk.json(&with(&["status"])).await;
+    assert_eq!(status["queues"]["notification"]["dead"], 1, "{status}");
+    let list = desk.json(&with(&["dead", "list"])).await;
+    assert_eq!((&list[0]["code"], &list[0]["lead_id"]), (&json!("LO204"), &json!(dead.as_str())));
+    let id = list[0]["id"].as_str().unwrap().to_owned();
+    let shown = desk.json(&["dead", "show", &id, "--env", "prod"]).await;
+    assert!(shown["body"].as_str().unwrap().contains(dead.as_str()), "{shown}");
+    let exported = desk.print(&with(&["dead", "export"])).await;
+    assert_eq!(exported.lines().count(), 1);
+    let dry = desk.json(&with(&["dead", "redrive", "--all", "--dry-run"])).await;
+    assert_eq!(dry[0]["result"], "would redrive");
+
+    // Mended, and put back.
+    scene.slack.feel(Mood::Good, PATIENCE);
+    let redriven = desk.json(&with(&["dead", "redrive", "--all", "--yes"])).await;
+    assert_eq!(redriven[0]["result"], "redriven", "{redriven}");
+    scene.until_told(std::slice::from_ref(&dead)).await;
+    let resent = desk.json(&["resend", told.as_str(), "--yes", "--env", "prod"]).await;
+    assert_eq!((&resent[0]["result"], &resent[0]["channel"]), (&json!("sent"), &json!("slack")));
+    let requeued = desk.json(&["requeue", told.as_str(), "--yes", "--env", "prod"]).await;
+    assert_eq!(requeued[0]["result"], "requeued");
+
+    let story = desk.json(&["lead", dead.as_str(), "--env", "prod"]).await;
+    let stages: Vec<&str> =
+        story["timeline"].as_array().unwrap().iter().map(|step| step["stage"].as_str().unwrap()).collect();
+    for stage in ["received", "enriched", "dead", "redriven", "notified"] {
+        assert!(stages.contains(&stage), "{stages:?}");
+    }
+    until("the log has the lead", || async {
+        let lines = desk.json(&["logs", "--lead", dead.as_str(), "--env", "prod"]).await;
+        !lines.as_array().unwrap().is_empty()
+    })
+    .await;
+    let config = desk.json(&with(&["config"])).await;
+    let delay = config["settings"].as_array().unwrap().iter().find(|row| row["name"] == "DELAY_SECONDS");
+    assert_eq!(delay.unwrap()["source"], "stack leads");
+
+    // The same documents as of a folder.
+    let lead = embedded.sample();
+    assert_eq!(up.sender().send(&lead).await.pop(), Some(Answer::Accepted));
+    embedded.until_told(std::slice::from_ref(&lead.lead_id)).await;
+    for args in [&["status"][..], &["leads", "--limit", "1"], &["pending"], &["logs", "--level", "info"]] {
+        let there = desk.json(&[args, &on].concat()).await;
+        let here = embedded.json(args).await;
+        let there = shape(&there);
+        if args[0] != "logs" {
+            assert_eq!(there, shape(&here), "{args:?}");
+        }
+        assert!(!there.iter().any(|path| path.contains("secret")), "{there:?}");
+    }
+
+    // All that was printed, without any secret in it.
+    let doctor = desk.run(&with(&["doctor"])).await;
+    let said = text(&doctor.stdout);
+    for part in ["✓ identity", "✓ stack", "✓ bucket notification", "✓ signature", "✓ slack", "✓ log groups"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    for all in [&with(&["config"])[..], &with(&["doctor"]), &with(&["logs"]), &with(&["status"])] {
+        let output = desk.run(all).await;
+        let printed = text(&output.stdout) + &text(&output.stderr);
+        let slack = scene.slack.url();
+        let secret_path = slack.rsplit('/').next().unwrap();
+        assert!(!printed.contains(KEY) && !printed.contains(secret_path), "{all:?}: {printed}");
+    }
+    up.kill().await;
+}

@@ -1,0 +1,154 @@
+//! The functions and their variables.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::read::{Template, entries, function, text};
+
+const ALL: [&str; 3] = ["WebhookIngestionFunction", "LeadProcessorFunction", "NotificationFunction"];
+/// What the stages can be told, of which each function checks all.
+const SETTINGS: &str = include_str!("../../../crates/pipeline/src/settings/variables.rs");
+/// What all functions read, and what each reads besides.
+const COMMON: &str = include_str!("../../../crates/lambdas/src/common.rs");
+const INGESTION: &[&str] = &[include_str!("../../../crates/lambdas/src/ingestion.rs")];
+const PROCESSOR: &[&str] = &[
+    include_str!("../../../crates/lambdas/src/processor.rs"),
+    include_str!("../../../crates/outbound/src/owners.rs"),
+];
+const NOTIFICATION: &[&str] = &[
+    include_str!("../../../crates/lambdas/src/notification.rs"),
+    include_str!("../../../crates/lambdas/src/channels.rs"),
+];
+/// Left at its default: for measurements only.
+const LEFT: [&str; 1] = ["LEADOPS_WARM_UP"];
+/// Read by the TLS library.
+const OF_LIBRARIES: [&str; 1] = ["SSL_CERT_FILE"];
+
+/// The names of variables in a source: its texts in capitals, but the shortest, outside of its tests.
+fn variables_in(source: &str) -> BTreeSet<&str> {
+    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let texts = code.flat_map(|line| line.split('"').skip(1).step_by(2));
+    let is_name = |text: &&str| {
+        (text.contains('_') || text.len() >= 8)
+            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
+    texts.filter(is_name).collect()
+}
+
+/// `DELAY_SECONDS` is `DelaySeconds`.
+fn parameter_of(variable: &str) -> String {
+    let words = variable.split('_').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_owned() + &rest.to_ascii_lowercase()
+    });
+    words.collect()
+}
+
+fn variables_of<'a>(template: &'a Template, function: &str) -> BTreeSet<&'a str> {
+    entries(&template.properties(function)["Environment"]["Variables"]).into_keys().collect()
+}
+
+#[test]
+fn every_variable_that_a_function_reads_is_set() {
+    let template = Template::read();
+    for (function, own) in ALL.into_iter().zip([INGESTION, PROCESSOR, NOTIFICATION]) {
+        let set = variables_of(&template, function);
+        let read = own.iter().flat_map(|source| variables_in(source)).chain(variables_in(COMMON));
+        let mut count = 0;
+        for name in read.filter(|name| !LEFT.contains(name)) {
+            assert!(set.contains(name), "{function} reads {name}, which is not set");
+            count += 1;
+        }
+        assert!(count >= 3, "{function} names its variables in another way");
+    }
+    let all: BTreeSet<_> = ALL.iter().flat_map(|function| variables_of(&template, function)).collect();
+    let settings = variables_in(SETTINGS);
+    assert!(settings.len() >= 9, "{settings:?}");
+    for name in settings {
+        assert!(all.contains(name), "nobody can set {name}");
+    }
+}
+
+#[test]
+fn every_variable_that_is_set_is_read() {
+    let template = Template::read();
+    for (function, own) in ALL.into_iter().zip([INGESTION, PROCESSOR, NOTIFICATION]) {
+        let mut read: BTreeSet<_> = own.iter().flat_map(|source| variables_in(source)).collect();
+        read.extend(variables_in(COMMON));
+        read.extend(variables_in(SETTINGS));
+        read.extend(OF_LIBRARIES);
+        for name in variables_of(&template, function) {
+            assert!(read.contains(name), "{function} does not read {name}");
+        }
+    }
+}
+
+/// `leadops --stack` finds the figures of a stack by this rule.
+#[test]
+fn a_parameter_is_called_as_its_variable() {
+    let template = Template::read();
+    let parameters = template.0["Parameters"].as_object().unwrap();
+    let mut count = 0;
+    for id in ALL {
+        for (name, value) in entries(&template.properties(id)["Environment"]["Variables"]) {
+            let value = match function(value) {
+                Some(("Fn::If", branches)) => &branches[1],
+                _ => value,
+            };
+            let Some(parameter) = value["Ref"].as_str().filter(|name| parameters.contains_key(*name)) else {
+                continue;
+            };
+            assert_eq!(parameter, parameter_of(name), "{id}: {name}");
+            count += 1;
+        }
+    }
+    assert!(count >= 20, "{count}");
+}
+
+#[test]
+fn defaults_are_those_of_the_code() {
+    let template = Template::read();
+    let of_template = pipeline::Variables::new(|name| {
+        let default = &template.0["Parameters"][parameter_of(name)]["Default"];
+        default.as_str().map(str::to_owned).or_else(|| Some(default.as_u64()?.to_string()))
+    });
+    assert_eq!(pipeline::Settings::read(&of_template).unwrap(), pipeline::Settings::default());
+    let burst = of_template.number("SLACK_BURST", (1, 30), 0).unwrap();
+    assert_eq!(burst, pipeline::notify::Pace::BURST);
+    let bucket = format!("BUCKET: &str = \"{}\"", of_template.get("LOOKUP_BUCKET").unwrap());
+    assert!(PROCESSOR[1].contains(&bucket), "{bucket}");
+}
+
+#[test]
+fn functions_run_on_amazon_linux_2023_of_either_architecture_with_a_role_of_their_own() {
+    let template = Template::read();
+    let functions = template.of_type("AWS::Lambda::Function");
+    assert_eq!(functions.keys().copied().collect::<BTreeSet<_>>(), BTreeSet::from(ALL));
+    let mut roles = BTreeSet::new();
+    for (id, function) in functions {
+        let properties = &function["Properties"];
+        assert_eq!(
+            (&properties["Runtime"], &properties["Handler"]),
+            (&json!("provided.al2023"), &json!("bootstrap"))
+        );
+        assert_eq!(properties["Architectures"], json!([{"Ref": "Architecture"}]), "{id}");
+        assert!(properties["MemorySize"]["Ref"].is_string(), "{id}");
+        assert_eq!(properties["Code"]["S3Bucket"], json!({"Ref": "CodeBucket"}), "{id}");
+        roles.insert(text(&properties["Role"]["Fn::GetAtt"][0]));
+    }
+    assert_eq!(roles.len(), 3, "each has a role of its own");
+    assert_eq!(template.parameter("Architecture")["AllowedValues"], json!(["x86_64", "arm64"]));
+    assert_eq!(template.parameter("CodeBucket")["Default"], Value::Null);
+}
+
+#[test]
+fn the_webhook_is_answered_before_api_gateway_gives_up_and_an_alert_can_be_sent() {
+    let template = Template::read();
+    let timeout =
+        |id: &str, given: &[(&str, &str)]| template.number(&template.properties(id)["Timeout"], given);
+    assert!(timeout("WebhookIngestionFunction", &[]) < 29);
+    // Sending takes 25 s at most, and answering Lambda 2.
+    assert!(timeout("NotificationFunction", &[("NotificationVisibilitySeconds", "210")]) > 27);
+}

@@ -1,0 +1,14 @@
+//! `infrastructure/cloudformation.yaml`, and what of it neither cfn-lint nor an emulator proves.
+//!
+//! What the roles allow is tried out where the functions run with them (`--test lambda`); here it is looked
+//! through for what is too wide.
+
+#![allow(clippy::unwrap_used)]
+
+mod alarms;
+mod api;
+mod functions;
+mod keeping;
+mod permissions;
+mod queues;
+mod read;
