@@ -10,7 +10,7 @@ use super::{
 };
 
 /// How many rows are asked for at first.
-pub const FIRST_ROWS: usize = 200;
+pub const FIRST_ROWS: usize = 100;
 /// How many a table may grow to.
 pub const MOST_ROWS: usize = 100_000;
 /// Up to so many rows are sifted at once; more of them beside the keys.

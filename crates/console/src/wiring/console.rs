@@ -1,17 +1,20 @@
 //! What the console is given: an open pipeline, and the way to the others of the config file.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws::Queues;
 use ops::Access;
 use pipeline::Fault;
 
-use super::{Facts, Opened, open_place};
+use super::{Facts, Opened, Site, open_place};
 use crate::{
     config::{Config, Place},
     tui::{Banner, Places, Seen, Source, Unwatched, Watch},
 };
+
+/// How often the console asks AWS, which counts requests; the README says what that costs.
+const ON_AWS: Duration = Duration::from_secs(5);
 
 impl From<Opened> for Source {
     fn from(opened: Opened) -> Self {
@@ -21,7 +24,11 @@ impl From<Opened> for Source {
             (None, Some(queues)) => Arc::new(Unseen(queues)),
             (None, None) => Arc::new(Unwatched),
         };
-        let (place, every) = (facts.place(), facts.site.look_every());
+        let place = facts.place();
+        let every = match facts.site {
+            Site::Folder(_) => Duration::ZERO,
+            Site::Aws(_) => ON_AWS,
+        };
         let Facts { name, read_only, color: colour, .. } = facts;
         let banner = Banner { name, place, read_only, note: None, colour };
         Self { ops: Arc::new(ops), banner, watch, every }

@@ -121,7 +121,7 @@ fn a_place_that_costs_money_is_asked_less_often() {
 fn rows_come_as_far_as_somebody_goes() {
     let mut app = fresh(SMALL);
     let many = |answer| match answer {
-        Answer::Leads(_) => Answer::Leads(leads(200)),
+        Answer::Leads(_) => Answer::Leads(leads(100)),
         other => other,
     };
     next_second(&mut app, many);
@@ -129,7 +129,7 @@ fn rows_come_as_far_as_somebody_goes() {
     press(&mut app, &[Press::Char('3'), Press::Char('G')]);
     next_second(&mut app, many);
     tell(&mut app, NOW + 4, Event::Tick);
-    assert!(on_its_way(&app).iter().any(|(_, query)| *query == Query::Leads(800)), "{:?}", on_its_way(&app));
+    assert!(on_its_way(&app).iter().any(|(_, query)| *query == Query::Leads(400)), "{:?}", on_its_way(&app));
 }
 
 #[test]

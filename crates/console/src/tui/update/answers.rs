@@ -136,10 +136,11 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
     let logs = LogQuery { after, limit: LOG_PAGE, ..LogQuery::default() };
     asking.due(&mut app.logs.source, RESTING, || Query::Logs(logs));
     // Nobody looks at these by the second.
-    if !app.minutes.is_too_soon(now, SELDOM) {
+    let seldom = SELDOM.max(app.every * 4);
+    if !app.minutes.is_too_soon(now, seldom) {
         asking.due(&mut app.minutes, MINUTELY, || Query::Minutes(MINUTES));
     }
-    if !app.health.is_too_soon(now, SELDOM) {
+    if !app.health.is_too_soon(now, seldom) {
         asking.due(&mut app.health, MINUTELY, || Query::Health);
     }
     if let Some(letter) = &mut app.peek
