@@ -190,7 +190,7 @@ impl World {
                 objects: ports.clone(),
                 receipts,
                 recorder: recorder.clone(),
-                slack: Some((neighbours.clone(), Pace::new(ports, clock.clone(), 5))),
+                slack: Some((neighbours.clone(), Pace::of_slack(ports, clock.clone(), 5))),
                 mailer: None,
             },
             store: store.clone(),
