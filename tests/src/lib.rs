@@ -16,6 +16,7 @@ pub mod http;
 pub mod lambda;
 pub mod memory;
 pub mod neighbours;
+pub mod pictures;
 pub mod process;
 pub mod sim;
 pub mod world;

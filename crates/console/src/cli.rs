@@ -179,6 +179,9 @@ pub struct DemoArgs {
     /// How long to run, in seconds.
     #[arg(long = "for", id = "for_", value_name = "S", value_parser = span, requires = "headless")]
     pub run_for: Option<Duration>,
+    /// The console on the same moment each time, for pictures.
+    #[arg(long, hide = true, conflicts_with = "headless")]
+    pub still: bool,
 }
 
 /// `up`.

@@ -10,6 +10,7 @@ use std::{
 use pipeline::{Code, Fault};
 use serde::Serialize;
 
+mod keys;
 mod place;
 mod up;
 
@@ -70,6 +71,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("OVERDUE_SECONDS", Some("120"), "how long after its due time a lead without an end is overdue"),
     setting("KEEP_LOGS_DAYS", Some("14"), "how long log lines are kept"),
     setting("KEEP_JOURNAL_DAYS", Some("90"), "how long the journal and the receipts are kept"),
+    setting("LEADOPS_MOUSE", Some("false"), "the console takes the mouse, to scroll and to click"),
     secret(
         "CLOSE_API_KEY",
         "API key of Close, for `subscribe` and for what `doctor` says of the subscription",
@@ -110,6 +112,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Its environments.
     pub environments: BTreeMap<String, Environment>,
+    /// The console's keys, as far as they are changed.
+    keys: keys::KeyChanges,
 }
 
 impl fmt::Debug for Config {
@@ -146,12 +150,16 @@ impl Config {
             secret_files: BTreeMap::new(),
             file: file.clone(),
             environments: BTreeMap::new(),
+            keys: keys::KeyChanges::default(),
         };
         if let Some(path) = file {
             match fs::read_to_string(&path) {
                 Ok(text) => config.read_file(&path, &text)?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {}
                 Err(error) => return Err(bad_file(&path, &error.to_string())),
+            }
+            if let Some(keys) = keys::KeyChanges::beside(&path)? {
+                config.keys = keys;
             }
         }
         for setting in SETTINGS {
@@ -212,6 +220,10 @@ impl Config {
         for (key, value) in table {
             if key == "env" {
                 self.environments = place::read(path, value)?;
+                continue;
+            }
+            if key == "keys" {
+                self.keys = keys::KeyChanges::read(path, value)?;
                 continue;
             }
             let find = |name: &str| SETTINGS.iter().find(|setting| setting.name.eq_ignore_ascii_case(name));

@@ -13,3 +13,8 @@ pub fn start(store: &Store) {
     let _ =
         tracing_subscriber::registry().with(store.log_layer()).with(stderr.with_filter(filter)).try_init();
 }
+
+/// Starts logging into the store alone.
+pub fn start_quietly(store: &Store) {
+    let _ = tracing_subscriber::registry().with(store.log_layer()).try_init();
+}

@@ -72,7 +72,6 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     // These need no pipeline and no configuration.
     match &cli.command {
         Some(Command::Explain { code }) => return see::explain(*code, json),
-        Some(Command::Keys) => return setup::keys(json),
         Some(Command::Completions { shell }) => return setup::completions(*shell),
         Some(Command::Man) => return setup::man(),
         Some(Command::Demo(args)) => {
@@ -85,6 +84,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         _ => {}
     }
     let mut config = Config::load(|name| std::env::var(name).ok())?;
+    if matches!(cli.command, Some(Command::Keys)) {
+        return setup::keys(&config, json);
+    }
     let place = config.place(&cli.place)?;
     let access = Access::unless(read_only || place.read_only);
     if matches!(cli.command, Some(Command::Up(_) | Command::Send(_) | Command::Subscribe(_))) {
@@ -99,6 +101,15 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         _ => {}
     }
     let opened = wiring::open_place(&place, access).await?;
+    if cli.command.is_none() && io::stdout().is_terminal() && !json && !is_dumb() {
+        let manners = tui::Manners {
+            keymap: config.keymap()?,
+            mouse: config.get("LEADOPS_MOUSE") == Some("true"),
+            ..tui::Manners::default()
+        };
+        let places = wiring::Configured { config, access: Access::unless(read_only), start: place };
+        return tui::run(opened.into(), Arc::new(places), manners).await;
+    }
     let result = operate(&cli.command, &opened, json).await;
     opened.close().await;
     result
@@ -108,11 +119,6 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 async fn operate(command: &Option<Command>, opened: &Opened, json: bool) -> anyhow::Result<()> {
     let Opened { ops, facts, .. } = opened;
     match command {
-        None if io::stdout().is_terminal() && !json && !is_dumb() => {
-            let (name, place) = (facts.name.clone(), facts.place());
-            let banner = tui::Banner { name, place, read_only: facts.read_only, note: None };
-            tui::run(Arc::new(ops.clone()), banner).await
-        }
         None | Some(Command::Status) => see::status(ops, json).await,
         Some(Command::Pending) => see::pending(ops, json).await,
         Some(Command::Leads(args)) => see::leads(ops, args, json).await,

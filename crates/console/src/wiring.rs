@@ -20,8 +20,10 @@ use system::{SystemClock, SystemRandom};
 
 use crate::config::UpConfig;
 
+mod console;
 mod place;
 
+pub use console::Configured;
 pub use place::{AwsSite, Facts, OnAws, Opened, Site, on_aws, open_place};
 
 /// Where a running pipeline says how it is set up, for commands that run beside it.

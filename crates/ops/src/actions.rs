@@ -63,7 +63,7 @@ impl<'a> Actions<'a> {
         let edited = match &body {
             Body::AsIs => false,
             Body::Edited(body) => {
-                self.check(letter, body)?;
+                self.check_edit(letter, body)?;
                 true
             }
         };
@@ -79,7 +79,10 @@ impl<'a> Actions<'a> {
     }
 
     /// Whether the letter's stage could read the body, and would find the same lead in it.
-    fn check(&self, letter: &DeadLetter, body: &str) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    /// [`Code::EditRefused`] with what is wrong with it.
+    pub fn check_edit(&self, letter: &DeadLetter, body: &str) -> Result<(), Fault> {
         let refused = |what: String| Fault::new(Code::EditRefused, what);
         let read = self.0.dead_letters.lead_in(letter.queue, body);
         let lead = read.map_err(|error| refused(format!("the edited message is not readable: {error}")))?;
@@ -128,15 +131,22 @@ impl<'a> Actions<'a> {
     /// # Errors
     /// The fault of a port.
     pub async fn export(&self) -> Result<Vec<(DeadLetter, String)>, Fault> {
-        let ops = self.0;
-        let (letters, _) = ops.dead_letters.list(None, usize::MAX).await?;
+        let (letters, _) = self.0.dead_letters.list(None, usize::MAX).await?;
         let mut exported = Vec::new();
         for letter in letters {
-            exported.extend(ops.dead_letters.get(&letter.id).await?);
+            exported.extend(self.0.dead_letters.get(&letter.id).await?);
         }
-        let (by, count) = (ops.who.clone(), exported.len());
-        ops.recorder.record(None, Happened::Exported { by, count }).await?;
+        self.exported(exported.len()).await?;
         Ok(exported)
+    }
+
+    /// Writes down that so many dead letters have been exported.
+    ///
+    /// # Errors
+    /// The fault of the journal.
+    pub async fn exported(&self, count: usize) -> Result<(), Fault> {
+        let by = self.0.who.clone();
+        self.0.recorder.record(None, Happened::Exported { by, count }).await
     }
 
     /// Has a lead processed again from its raw event, now.

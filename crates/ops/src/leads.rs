@@ -146,6 +146,29 @@ impl Ops {
         })
     }
 
+    /// A lead's raw event as it came; `None` where there is none.
+    ///
+    /// # Errors
+    /// The fault of the store.
+    pub async fn raw(&self, lead: &LeadId) -> Result<Option<String>, Fault> {
+        let object = self.objects.get(&keys::raw(&self.settings.source_prefix, lead)).await?;
+        Ok(object.map(|object| String::from_utf8_lossy(&object.body).into_owned()))
+    }
+
+    /// What became of a lead since an operator last redrove or requeued it; `None` while that is open,
+    /// or where nobody did.
+    ///
+    /// # Errors
+    /// The fault of the journal.
+    pub async fn became(&self, lead: &LeadId) -> Result<Option<Step>, Fault> {
+        let entries = self.history.of_lead(lead).await?;
+        let acted = |entry: &Entry| matches!(entry.happened.stage(), Stage::Redriven | Stage::Requeued);
+        let Some(from) = entries.iter().rposition(acted) else { return Ok(None) };
+        let ends = [Stage::Notified, Stage::AlreadyNotified, Stage::Dead];
+        let end = entries.iter().skip(from).find(|entry| ends.contains(&entry.happened.stage()));
+        Ok(end.map(Step::of))
+    }
+
     /// The enriched lead with its alerts; `None` where it is not enriched.
     async fn row(&self, lead: &LeadId) -> Result<Option<LeadRow>, Fault> {
         let Some(enriched) = self.enriched(lead).await? else { return Ok(None) };

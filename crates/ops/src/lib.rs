@@ -7,6 +7,7 @@
 
 mod actions;
 mod dead;
+mod health;
 mod leads;
 mod pending;
 mod resend;
@@ -22,6 +23,7 @@ use pipeline::{
 
 pub use actions::{Actions, Redriven};
 pub use dead::{DeadDetail, DeadRow, Selection};
+pub use health::{ChannelHealth, Health};
 pub use leads::{LeadQuery, LeadRow, LeadStory, Notification, Step};
 pub use pending::PendingRow;
 pub use resend::{Resent, Waiting};

@@ -17,7 +17,7 @@ use pipeline::{Settings, ports::Clock};
 use system::SystemClock;
 
 /// How often the time can be asked for before it breaks: some seconds of the console's life.
-const READINGS: usize = 200;
+const READINGS: usize = 40;
 
 struct BreakingClock(AtomicUsize);
 
@@ -40,6 +40,8 @@ async fn main() -> anyhow::Result<()> {
     let store = Store::open(Path::new(&folder), Options { create: true, ..Options::default() })?;
     let mut ops = wiring::view(&store, Arc::new(Settings::default()), ops::Access::Full);
     ops.recorder.clock = Arc::new(BreakingClock(AtomicUsize::new(0)));
-    let banner = tui::Banner { name: "breaking".to_owned(), place: folder, read_only: false, note: None };
-    tui::run(Arc::new(ops), banner).await
+    let banner = tui::Banner { name: "breaking".to_owned(), place: folder, ..tui::Banner::default() };
+    let watch = Arc::new(store.clone());
+    let source = tui::Source { ops: Arc::new(ops), banner, watch, every: Duration::ZERO };
+    tui::run(source, Arc::new(tui::Nowhere), tui::Manners::default()).await
 }

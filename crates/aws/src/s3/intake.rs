@@ -1,9 +1,10 @@
 //! Accepting events.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::try_join;
-use jiff::SignedDuration;
 use lead::LeadId;
 use pipeline::{
     Fault, Progress,
@@ -13,9 +14,9 @@ use pipeline::{
 use super::{S3Store, record::Record, record_key};
 use crate::counts::Measured;
 
-/// How long the writes of an acceptance take at the most, and then some: longer than the retries of one
-/// operation. Before its due time nobody works on a lead, so writes that end so long before it meet nobody.
-const LATE: SignedDuration = SignedDuration::from_secs(30);
+/// How long the writes of an acceptance take at the most, and then some: API Gateway waits no longer. Before
+/// its due time nobody works on a lead, so where leads wait longer than that the writes meet nobody.
+const LATE: Duration = Duration::from_secs(30);
 
 #[async_trait]
 impl Intake for S3Store {
@@ -38,7 +39,6 @@ impl Intake for S3Store {
         record.add(entry.clone());
         record.note_marker(&lead);
         let marker = record.marker(&lead);
-        let due_at = record.progress.as_ref().map(|progress| progress.due_at);
         let marked = async {
             match marker {
                 Some(marker) => self.write(&marker, Bytes::new()).await,
@@ -58,7 +58,7 @@ impl Intake for S3Store {
         }
         // A quick processor has made the record already, or ended the lead, and may have taken the marker
         // away before it was put, or before it was put again because the first answer was lost.
-        if !first || due_at.is_some_and(|due_at| self.0.clock.now() + LATE >= due_at) {
+        if !first || self.0.delay <= LATE {
             self.enter(&lead, &entry).await?;
         }
         Ok(Accepted::New)

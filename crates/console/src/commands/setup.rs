@@ -8,15 +8,15 @@ use crate::{
     cli::Cli,
     config::{Config, Location, Place, SETTINGS, Shown},
     output::{self, text, wide},
-    tui, wiring,
+    wiring,
 };
 
 /// `leadops keys`.
 ///
 /// # Errors
-/// That of stdout.
-pub fn keys(as_json: bool) -> anyhow::Result<()> {
-    let table = tui::keymap::table();
+/// A key file that is wrong, or that of stdout.
+pub fn keys(config: &Config, as_json: bool) -> anyhow::Result<()> {
+    let table = config.keymap()?.table();
     if as_json {
         return output::json(&table);
     }

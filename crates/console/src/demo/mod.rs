@@ -9,6 +9,7 @@ mod run;
 mod scenario;
 mod sender;
 mod slack_stand_in;
+mod still;
 
 pub use owner_directory::{OwnerStandIn, Says};
 pub use run::run;

@@ -21,7 +21,13 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{OwnerStandIn, Scenario, Sender, SlackStandIn};
-use crate::{cli::DemoArgs, config::UpConfig, logging, output, tui, up::Up, wiring};
+use crate::{
+    cli::DemoArgs,
+    config::{Config, UpConfig},
+    logging, output, tui,
+    up::Up,
+    wiring,
+};
 
 /// A new lead comes so often.
 const PACE: Duration = Duration::from_millis(1_500);
@@ -58,6 +64,9 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
             "the demo opens the console, and stdout is no terminal; use `leadops demo --headless --for 60`";
         return Err(Fault::new(Code::TerminalMissing, what).into());
     }
+    if args.still {
+        return super::still::open().await;
+    }
     // Somebody who watches wants to see leads wait; somebody who does not wants to see them told.
     let delay = args.delay.unwrap_or(Duration::from_secs(if args.headless { 2 } else { 20 }));
     let folder = tempfile::Builder::new().prefix("leadops-demo-").tempdir()?;
@@ -89,16 +98,7 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
                 tokio::time::sleep(length).await;
                 Ok(())
             }
-            _ => {
-                let note = Some("sample leads, local Slack and owner directory".to_owned());
-                let banner = tui::Banner {
-                    name: "demo".to_owned(),
-                    place: "a throw-away folder".to_owned(),
-                    read_only: false,
-                    note,
-                };
-                tui::run(ops.clone(), banner).await
-            }
+            _ => tui::run(watched(ops.clone(), &store), Arc::new(tui::Nowhere), manners()?).await,
         };
         closed.cancel();
         shown
@@ -111,6 +111,24 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
     stop.cancel();
     pipeline.await??;
     result
+}
+
+/// The console's view of the demo.
+pub(super) fn watched(ops: Arc<ops::Ops>, store: &Store) -> tui::Source {
+    let banner = tui::Banner {
+        name: "demo".to_owned(),
+        place: "a throw-away folder".to_owned(),
+        note: Some("sample leads, local Slack and owner directory".to_owned()),
+        ..tui::Banner::default()
+    };
+    tui::Source { ops, banner, watch: Arc::new(store.clone()), every: Duration::ZERO }
+}
+
+/// The keys and the mouse as somebody is used to them.
+pub(super) fn manners() -> Result<tui::Manners, Fault> {
+    let config = Config::load(|name| std::env::var(name).ok())?;
+    let (keymap, mouse) = (config.keymap()?, config.get("LEADOPS_MOUSE") == Some("true"));
+    Ok(tui::Manners { keymap, mouse, ..tui::Manners::default() })
 }
 
 async fn balance(store: &Store, sender: &Sender, slack: &SlackStandIn) -> anyhow::Result<()> {

@@ -78,6 +78,11 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// The owner document that it has, or would have.
+    pub(super) fn owner(&self) -> &str {
+        &self.owner
+    }
+
     /// Tells the stand-ins what to do when it comes by. To be called before it is sent.
     ///
     /// `delay` is the pipeline's: an owner who is late appears between the first look-up, one delay

@@ -1,40 +1,34 @@
 //! What the console knows: plain data, as it came. How it looks is decided when it is drawn.
 
-use std::collections::{HashMap, VecDeque};
+use std::{collections::VecDeque, sync::Arc};
 
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
-use ops::{DeadDetail, DeadRow, LeadRow, LeadStory, PendingRow, Status};
+use ops::{DeadRow, Health, LeadRow, PendingRow, Status};
 use pipeline::{
-    Channel, Fault, Settings, State,
+    Channel, Code, Fault, State,
     ports::{LogLine, Minute},
 };
 
 use super::{
+    find::Filter,
+    keymap::Keymap,
     layout::{self, Layout},
-    msg::Act,
+    list::List,
+    msg::Facts,
     remote::Remote,
+    source::{Banner, Seen},
+    table::Table,
+    tail::Tail,
     text::Glyphs,
     theme::Role,
+    window::{Input, Job, Letter, Open, Window},
 };
 
-/// How many log lines are kept.
-pub const LOG_LINES: usize = 5_000;
 /// How many of its own events the console keeps.
 const EVENTS: usize = 500;
-
-/// Which pipeline it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Banner {
-    /// Its name.
-    pub name: String,
-    /// Where it is.
-    pub place: String,
-    /// Whether actions are refused.
-    pub read_only: bool,
-    /// A word on it, such as that it is a demonstration.
-    pub note: Option<String>,
-}
+/// How many actions are kept after they are over.
+pub const JOBS: usize = 20;
 
 /// A panel of the overview.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,222 +65,32 @@ impl Panel {
     }
 }
 
-/// A cursor in a list whose rows come and go. It follows the row, not the place.
+/// Dead letters of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct List<K> {
-    /// The row under the cursor; `None` until somebody moves: then the first row, whichever that is.
-    pub selected: Option<K>,
-    /// Where that is.
-    pub index: usize,
-    /// The first row in sight.
-    pub top: usize,
+pub struct Kind {
+    /// Their code.
+    pub code: Code,
+    /// How many.
+    pub count: usize,
+    /// The reason of the latest, and whether it is that of all.
+    pub reason: String,
+    /// Whether all of them give the same reason.
+    pub same_reason: bool,
+    /// When the latest died.
+    pub latest: Timestamp,
+    /// When the first died.
+    pub oldest: Timestamp,
 }
 
-impl<K> Default for List<K> {
-    fn default() -> Self {
-        Self { selected: None, index: 0, top: 0 }
-    }
-}
-
-impl<K: Clone + PartialEq> List<K> {
-    /// Finds the row again among the present ones, or the one that took its place; `visible` rows are
-    /// in sight. The row stays at its height on the screen as far as possible.
-    pub fn settle<'a>(&mut self, mut keys: impl ExactSizeIterator<Item = &'a K> + Clone, visible: usize)
-    where
-        K: 'a,
-    {
-        let (before, rows) = (self.index, keys.len());
-        self.index = match &self.selected {
-            None => 0,
-            Some(selected) => keys
-                .clone()
-                .position(|key| key == selected)
-                .unwrap_or_else(|| before.min(rows.saturating_sub(1))),
-        };
-        if self.selected.is_some() {
-            self.selected = keys.nth(self.index).cloned();
-        }
-        self.top = (self.top + self.index).saturating_sub(before);
-        self.show(rows, visible);
-    }
-
-    /// Moves the cursor to a row. The first one lets go of it: the newest is shown from then on.
-    pub fn go<'a>(&mut self, index: usize, mut keys: impl ExactSizeIterator<Item = &'a K>, visible: usize)
-    where
-        K: 'a,
-    {
-        let rows = keys.len();
-        self.index = index.min(rows.saturating_sub(1));
-        self.selected = if index == 0 { None } else { keys.nth(self.index).cloned() };
-        self.show(rows, visible);
-    }
-
-    fn show(&mut self, rows: usize, visible: usize) {
-        let visible = visible.max(1);
-        self.top = self.top.clamp((self.index + 1).saturating_sub(visible), self.index);
-        self.top = self.top.min(rows.saturating_sub(visible));
-    }
-}
-
-/// The tail of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tail {
-    /// The lines, the oldest first.
-    pub lines: VecDeque<LogLine>,
-    /// The number of the first of them, counted from the first that ever came.
-    pub first: u64,
-    /// How asking for more goes.
-    pub source: Remote<()>,
-    /// The line under the cursor, by its number; `None` follows the newest.
-    pub held: Option<u64>,
-    /// The first line in sight, by its number.
-    pub top: u64,
-    /// How many lines there were when following ended.
-    pub seen: u64,
-}
-
-impl Tail {
-    /// The number behind the last line.
-    pub fn end(&self) -> u64 {
-        self.first + self.lines.len() as u64
-    }
-
-    /// The line with this number.
-    pub fn line(&self, number: u64) -> Option<&LogLine> {
-        self.lines.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
-    }
-
-    /// The number of the line under the cursor.
-    pub fn cursor(&self) -> Option<u64> {
-        self.held.or_else(|| self.end().checked_sub(1)).filter(|_| !self.lines.is_empty())
-    }
-
-    /// Takes new lines, and lets the oldest go where there are too many.
-    pub fn append(&mut self, lines: Vec<LogLine>) {
-        self.lines.extend(lines);
-        while self.lines.len() > LOG_LINES {
-            self.lines.pop_front();
-            self.first += 1;
-        }
-    }
-
-    /// Keeps the cursor among the lines and in sight.
-    pub fn settle(&mut self, visible: usize) {
-        let visible = visible.max(1) as u64;
-        let last_top = self.end().saturating_sub(visible).max(self.first);
-        match self.held {
-            None => {
-                self.top = last_top;
-                self.seen = self.end();
-            }
-            Some(held) => {
-                let held = held.clamp(self.first, self.end().saturating_sub(1).max(self.first));
-                self.held = Some(held);
-                self.top =
-                    self.top.clamp((held + 1).saturating_sub(visible), held).clamp(self.first, last_top);
-            }
-        }
-    }
-
-    /// Moves the cursor by some lines; reaching the last one follows again.
-    pub fn go(&mut self, by: i64, visible: usize) {
-        let Some(cursor) = self.cursor() else { return };
-        let last = self.end() - 1;
-        let to = cursor.saturating_add_signed(by).clamp(self.first, last);
-        if self.held.is_none() {
-            self.seen = self.end();
-        }
-        self.held = (to < last).then_some(to);
-        self.settle(visible);
-    }
-
-    /// How many lines came since following ended.
-    pub fn unseen(&self) -> u64 {
-        self.end().saturating_sub(self.seen)
-    }
-}
-
-/// A dead letter, opened.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Letter {
-    /// Its row.
-    pub row: DeadRow,
-    /// Its body, laid out, and its last attempt's log lines.
-    pub detail: Remote<Opened>,
-}
-
-/// What is behind a dead letter's row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Opened {
-    /// All of it.
-    pub detail: DeadDetail,
-    /// Its body by lines, indented where it is JSON.
-    pub body: Vec<String>,
-}
-
-/// A question with its answers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Confirm {
-    /// What is asked.
-    pub title: String,
-    /// What it touches, how much and where.
-    pub lines: Vec<(Role, String)>,
-    /// The answers beside Cancel, and what they do.
-    pub choices: Vec<(String, Act)>,
-    /// Which answer has the focus; 0 is Cancel.
-    pub focus: usize,
-}
-
-/// What lies over the overview.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Window {
-    /// The keys.
-    Help,
-    /// What the console has done and reported.
-    Events,
-    /// One lead.
-    Story {
-        /// Its id.
-        lead: LeadId,
-        /// Its name, as far as known.
-        name: String,
-        /// Its story.
-        story: Box<Remote<LeadStory>>,
-    },
-    /// One dead letter.
-    Letter(Box<Letter>),
-    /// One log line.
-    Line(Box<LogLine>),
-    /// A question.
-    Confirm(Confirm),
-}
-
-/// A window and how far it is scrolled.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Open {
-    /// What it shows.
-    pub window: Window,
-    /// The first line in sight.
-    pub scroll: usize,
-}
-
-/// An action that is under way.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Job {
-    /// Its number.
-    pub id: u64,
-    /// What is done.
-    pub act: Act,
-    /// Of how many items, where that is known.
-    pub total: Option<usize>,
-    /// How many went well.
-    pub done: usize,
-    /// How many did not.
-    pub failed: usize,
-    /// The names of its items, by their ids.
-    pub names: HashMap<String, String>,
-    /// Whether it was asked to stop.
-    pub stopping: bool,
+/// Where the console's pipeline is on its way to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Door {
+    /// It is open.
+    Open,
+    /// Another one is being opened.
+    Opening(u64),
+    /// It could not be opened.
+    Closed(Fault),
 }
 
 /// Something that the console reports.
@@ -300,47 +104,85 @@ pub struct Said {
     pub text: String,
 }
 
+/// A filter that is being written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typing {
+    /// The line.
+    pub input: Input,
+    /// What it was before, for Esc.
+    pub before: String,
+}
+
 /// All of it.
 #[derive(Debug, Clone)]
 pub struct App {
     /// Which pipeline it is.
     pub banner: Banner,
+    /// Whether it is open.
+    pub door: Door,
+    /// The pipelines that can be switched to.
+    pub environments: Vec<String>,
     /// Why actions are refused, where they are.
     pub refusal: Option<Fault>,
     /// Where alerts can go.
     pub channels: Vec<Channel>,
     /// How long after its due time a lead counts as overdue.
     pub overdue_after: SignedDuration,
+    /// The shortest time between two questions of a kind.
+    pub every: SignedDuration,
     /// The glyphs that the terminal can show.
     pub glyphs: &'static Glyphs,
+    /// The keys.
+    pub keymap: Arc<Keymap>,
     /// The time of the last message.
     pub now: Timestamp,
     /// Columns and rows.
     pub size: (u16, u16),
     /// The panel that the keys go to.
     pub focus: Panel,
+    /// Whether it has all of the screen.
+    pub full: bool,
+    /// Whether nothing is asked.
+    pub paused: bool,
+    /// Whether the mouse is ours.
+    pub mouse: bool,
+    /// Whether anything has changed.
+    pub watch: Remote<Seen>,
     /// The vital signs.
     pub status: Remote<Status>,
+    /// The neighbours.
+    pub health: Remote<Health>,
     /// The last minutes.
     pub minutes: Remote<Vec<Minute>>,
     /// Leads that have not ended.
-    pub pending: Remote<Vec<PendingRow>>,
-    /// Dead letters, and how many there are in all.
-    pub dead: Remote<(Vec<DeadRow>, u64)>,
+    pub pending: Table<PendingRow>,
+    /// Dead letters.
+    pub dead: Table<DeadRow>,
     /// Enriched leads.
-    pub leads: Remote<Vec<LeadRow>>,
+    pub leads: Table<LeadRow>,
     /// The log.
     pub logs: Tail,
-    /// The cursor in Pending.
-    pub pending_list: List<LeadId>,
-    /// The cursor in Dead letters.
-    pub dead_list: List<String>,
-    /// The cursor in Leads.
-    pub leads_list: List<LeadId>,
+    /// The dead letters by kind.
+    pub kinds: Vec<Kind>,
+    /// The cursor in those.
+    pub kinds_list: List<Code>,
+    /// Whether they are shown by kind, in the overview and on all of the screen.
+    pub by_kind: [bool; 2],
+    /// The filter that is being written.
+    pub typing: Option<Typing>,
     /// The windows that are open, the topmost last.
     pub windows: Vec<Open>,
-    /// The actions under way.
+    /// The question that has to be answered before another can be put: which letters a selection
+    /// means, and what for.
+    pub selecting: Option<(u64, super::update::Purpose)>,
+    /// The dead letter under the cursor, where there is room for all of it beside the list.
+    pub peek: Option<Box<Letter>>,
+    /// The dead letter that is being fetched for the editor.
+    pub editing: Option<u64>,
+    /// The actions, the latest last.
     pub jobs: Vec<Job>,
+    /// Whether the console ends once nothing runs any more.
+    pub quitting: bool,
     /// What was reported, the newest last.
     pub said: VecDeque<Said>,
     /// Whether the last report has been looked at.
@@ -351,33 +193,74 @@ pub struct App {
 
 impl App {
     /// A console that knows nothing yet.
-    pub fn new(banner: Banner, refusal: Option<Fault>, settings: &Settings, glyphs: &'static Glyphs) -> Self {
-        let channels =
-            if settings.channels.is_empty() { vec![Channel::Slack] } else { settings.channels.clone() };
-        Self {
-            banner,
-            refusal,
-            channels,
-            overdue_after: SignedDuration::try_from(settings.overdue_after).unwrap_or_default(),
+    pub fn new(facts: Facts, glyphs: &'static Glyphs) -> Self {
+        let mut app = Self {
+            banner: Banner::default(),
+            door: Door::Open,
+            environments: Vec::new(),
+            refusal: None,
+            channels: Vec::new(),
+            overdue_after: SignedDuration::ZERO,
+            every: SignedDuration::ZERO,
             glyphs,
+            keymap: Arc::default(),
             now: Timestamp::UNIX_EPOCH,
             size: (0, 0),
             focus: Panel::Pending,
+            full: false,
+            paused: false,
+            mouse: false,
+            watch: Remote::default(),
             status: Remote::default(),
+            health: Remote::default(),
             minutes: Remote::default(),
-            pending: Remote::default(),
-            dead: Remote::default(),
-            leads: Remote::default(),
+            pending: Table::default(),
+            dead: Table::default(),
+            leads: Table::default(),
             logs: Tail::default(),
-            pending_list: List::default(),
-            dead_list: List::default(),
-            leads_list: List::default(),
+            kinds: Vec::new(),
+            kinds_list: List::default(),
+            by_kind: [true, false],
+            typing: None,
             windows: Vec::new(),
+            selecting: None,
+            peek: None,
+            editing: None,
             jobs: Vec::new(),
+            quitting: false,
             said: VecDeque::new(),
             read: true,
             counter: 0,
-        }
+        };
+        app.moved_to(facts);
+        app
+    }
+
+    /// Forgets everything about a pipeline, and is about another one.
+    pub fn moved_to(&mut self, facts: Facts) {
+        let Facts { banner, refusal, settings, every } = facts;
+        self.forget();
+        self.every = SignedDuration::try_from(every).unwrap_or_default();
+        (self.banner, self.refusal, self.door) = (banner, refusal, Door::Open);
+        self.channels =
+            if settings.channels.is_empty() { vec![Channel::Slack] } else { settings.channels.clone() };
+        self.overdue_after = SignedDuration::try_from(settings.overdue_after).unwrap_or_default();
+    }
+
+    /// Forgets everything that came from the pipeline. How somebody likes to look at it stays.
+    pub fn forget(&mut self) {
+        self.watch = Remote::default();
+        self.status = Remote::default();
+        self.health = Remote::default();
+        self.minutes = Remote::default();
+        self.pending = Table::default();
+        self.dead = Table::default();
+        self.leads = Table::default();
+        self.logs = self.logs.emptied();
+        self.kinds.clear();
+        self.kinds_list = List::default();
+        (self.typing, self.selecting, self.editing, self.peek) = (None, None, None, None);
+        self.windows.clear();
     }
 
     /// Whether actions are refused.
@@ -387,7 +270,7 @@ impl App {
 
     /// Where everything is on the screen.
     pub fn layout(&self) -> Layout {
-        layout::overview(self.size, self.focus)
+        layout::of(self.size, self.focus, self.full)
     }
 
     /// A number for a question or an action.
@@ -410,77 +293,146 @@ impl App {
         self.windows.last().map(|open| &open.window)
     }
 
-    /// The pending lead under the cursor.
-    pub fn pending_row(&self) -> Option<&PendingRow> {
-        self.pending.get()?.get(self.pending_list.index)
+    /// Whether the dead letters are shown by kind.
+    pub fn grouped(&self) -> bool {
+        self.by_kind[usize::from(self.layout().is_full())] && self.dead.wanted.filter.is_empty()
     }
 
-    /// The dead letter under the cursor.
+    /// The kind under the cursor.
+    pub fn kind_row(&self) -> Option<&Kind> {
+        self.kinds.get(self.kinds_list.index)
+    }
+
+    /// The dead letter that the panel tells about: the one under the cursor, or the latest of its kind.
     pub fn dead_row(&self) -> Option<&DeadRow> {
-        self.dead.get()?.0.get(self.dead_list.index)
-    }
-
-    /// The enriched lead under the cursor.
-    pub fn lead_row(&self) -> Option<&LeadRow> {
-        self.leads.get()?.get(self.leads_list.index)
+        if !self.grouped() {
+            return self.dead.row();
+        }
+        let code = self.kind_row()?.code;
+        self.dead.shown.iter().find(|row| row.letter.code == code)
     }
 
     /// The log line under the cursor.
     pub fn log_row(&self) -> Option<&LogLine> {
-        self.logs.line(self.logs.cursor()?)
+        self.logs.row().map(|line| &**line)
+    }
+
+    /// How many rows a panel's list has.
+    pub fn rows(&self, panel: Panel) -> usize {
+        match panel {
+            Panel::Pending => self.pending.shown.len(),
+            Panel::Dead if self.grouped() => self.kinds.len(),
+            Panel::Dead => self.dead.shown.len(),
+            Panel::Leads => self.leads.shown.len(),
+            Panel::Logs => self.logs.len(),
+        }
+    }
+
+    /// The filter of a panel.
+    pub fn filter(&self, panel: Panel) -> &Filter {
+        match panel {
+            Panel::Pending => &self.pending.wanted.filter,
+            Panel::Dead => &self.dead.wanted.filter,
+            Panel::Leads => &self.leads.wanted.filter,
+            Panel::Logs => &self.logs.sieve.filter,
+        }
+    }
+
+    /// How many rows of a panel match its filter, and of how many.
+    pub fn matched(&self, panel: Panel) -> (usize, usize) {
+        match panel {
+            Panel::Pending => (self.pending.shown.matched, self.pending.shown.rows.len()),
+            Panel::Dead => (self.dead.shown.matched, self.dead.shown.rows.len()),
+            Panel::Leads => (self.leads.shown.matched, self.leads.shown.rows.len()),
+            Panel::Logs => (self.logs.matched(), self.logs.lines.len()),
+        }
+    }
+
+    /// How many rows of a panel are marked.
+    pub fn marks(&self, panel: Panel) -> usize {
+        match panel {
+            Panel::Pending => self.pending.marks.len(),
+            Panel::Dead => self.dead.marks.len(),
+            Panel::Leads => self.leads.marks.len(),
+            Panel::Logs => 0,
+        }
     }
 
     /// The lead that the cursor, or the window on top, is about.
     pub fn lead_at_hand(&self) -> Option<(LeadId, String)> {
-        let of_letter = |row: &DeadRow| {
-            let id = row.letter.lead_id.clone()?;
-            let name = row.display_name.clone().unwrap_or_else(|| id.to_string());
-            Some((id, name))
-        };
-        let of_line = |line: &LogLine| {
-            let id: LeadId = line.lead_id.as_ref()?.parse().ok()?;
-            let name = self.name_of(&id);
-            Some((id, name))
-        };
         match self.window() {
-            Some(Window::Story { lead, name, .. }) => Some((lead.clone(), name.clone())),
+            Some(Window::Story(story)) => Some((story.lead.clone(), story.name.clone())),
             Some(Window::Letter(letter)) => of_letter(&letter.row),
-            Some(Window::Line(line)) => of_line(line),
+            Some(Window::Line(line)) => self.of_line(line),
             Some(_) => None,
             None => match self.focus {
                 Panel::Pending => {
-                    self.pending_row().map(|row| (row.lead_id.clone(), row.display_name.clone()))
+                    self.pending.row().map(|row| (row.lead_id.clone(), row.display_name.clone()))
                 }
                 Panel::Dead => self.dead_row().and_then(of_letter),
                 Panel::Leads => {
-                    self.lead_row().map(|row| (row.lead.lead_id.clone(), row.lead.display_name.clone()))
+                    self.leads.row().map(|row| (row.lead.lead_id.clone(), row.lead.display_name.clone()))
                 }
-                Panel::Logs => self.log_row().and_then(of_line),
+                Panel::Logs => self.log_row().and_then(|line| self.of_line(line)),
             },
         }
     }
 
-    /// The dead letters that the cursor, or the window on top, is about.
+    /// The leads that an action is about: the marked ones, else the one at hand.
+    pub fn leads_at_hand(&self) -> Vec<(LeadId, String)> {
+        let marked: Vec<(LeadId, String)> = match (self.window(), self.focus) {
+            (None, Panel::Pending) if !self.pending.marks.is_empty() => self
+                .pending
+                .at_hand()
+                .iter()
+                .map(|row| (row.lead_id.clone(), row.display_name.clone()))
+                .collect(),
+            (None, Panel::Leads) if !self.leads.marks.is_empty() => {
+                let named = |row: &&LeadRow| (row.lead.lead_id.clone(), row.lead.display_name.clone());
+                self.leads.at_hand().iter().map(named).collect()
+            }
+            (None, Panel::Dead) if !self.dead.marks.is_empty() => {
+                self.dead.at_hand().into_iter().filter_map(of_letter).collect()
+            }
+            _ => Vec::new(),
+        };
+        if marked.is_empty() { self.lead_at_hand().into_iter().collect() } else { marked }
+    }
+
+    /// The dead letters that an action is about: the marked ones, those of the kind, the one under the
+    /// cursor, or those of the lead at hand.
     pub fn letters_at_hand(&self) -> Vec<DeadRow> {
         match (self.window(), self.focus) {
             (Some(Window::Letter(letter)), _) => return vec![letter.row.clone()],
-            (None, Panel::Dead) => return self.dead_row().cloned().into_iter().collect(),
+            (None, Panel::Dead) if self.grouped() && self.dead.marks.is_empty() => {
+                let code = self.kind_row().map(|kind| kind.code);
+                return self.dead.shown.iter().filter(|row| Some(row.letter.code) == code).cloned().collect();
+            }
+            (None, Panel::Dead) => return self.dead.at_hand().into_iter().cloned().collect(),
             _ => {}
         }
         let Some((lead, _)) = self.lead_at_hand() else { return Vec::new() };
-        let (rows, _) = self.dead.get().map_or((&[][..], 0), |(rows, count)| (rows.as_slice(), *count));
-        rows.iter().filter(|row| row.letter.lead_id.as_ref() == Some(&lead)).cloned().collect()
+        let page = self.dead.remote.get();
+        let rows = page.into_iter().flat_map(|page| page.rows.iter());
+        rows.filter(|row| row.letter.lead_id.as_ref() == Some(&lead)).cloned().collect()
+    }
+
+    fn of_line(&self, line: &LogLine) -> Option<(LeadId, String)> {
+        let id: LeadId = line.lead_id.as_ref()?.parse().ok()?;
+        let name = self.name_of(&id);
+        Some((id, name))
     }
 
     /// A lead's name as far as some panel knows it, else its id.
-    fn name_of(&self, lead: &LeadId) -> String {
-        let pending = self.pending.get().into_iter().flatten();
-        let leads = self.leads.get().into_iter().flatten();
-        let mut names = pending
-            .filter(|row| row.lead_id == *lead)
-            .map(|row| &row.display_name)
-            .chain(leads.filter(|row| row.lead.lead_id == *lead).map(|row| &row.lead.display_name));
-        names.next().cloned().unwrap_or_else(|| lead.to_string())
+    pub fn name_of(&self, lead: &LeadId) -> String {
+        let pending = self.pending.shown.rows.iter().find(|row| row.lead_id == *lead);
+        let told = || self.leads.shown.rows.iter().find(|row| row.lead.lead_id == *lead);
+        let dead = || self.dead.shown.rows.iter().find(|row| row.letter.lead_id.as_ref() == Some(lead));
+        pending
+            .map(|row| row.display_name.clone())
+            .or_else(|| told().map(|row| row.lead.display_name.clone()))
+            .or_else(|| dead().and_then(|row| row.display_name.clone()))
+            .unwrap_or_else(|| lead.to_string())
     }
 
     /// Where a pending lead stands now, which may be later than when it was asked for.
@@ -493,4 +445,10 @@ impl App {
             _ => State::Processing,
         }
     }
+}
+
+fn of_letter(row: &DeadRow) -> Option<(LeadId, String)> {
+    let id = row.letter.lead_id.clone()?;
+    let name = row.display_name.clone().unwrap_or_else(|| id.to_string());
+    Some((id, name))
 }

@@ -8,16 +8,21 @@ use pipeline::{
 };
 
 use super::{
-    app::{App, Letter, Window},
+    app::App,
     format::{self, age, clock, countdown, moment, since, step},
     keymap,
     remote::Remote,
     text::{Glyphs, width},
     theme::Role,
+    update,
+    window::{self, Job, Letter, Open, Story, Window},
 };
 
 /// A line: pieces of safe text with their roles.
 pub type Line = Vec<(Role, String)>;
+
+/// How many outcomes of an action are listed.
+const OUTCOMES: usize = 500;
 
 /// A text with its heading.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,36 +33,56 @@ pub struct Doc {
     pub lines: Vec<Line>,
 }
 
-/// What a window says in so many columns. A question says its own.
-pub fn of(app: &App, window: &Window, columns: usize) -> Doc {
+/// The text of a line.
+pub fn plain(line: &Line) -> String {
+    line.iter().map(|(_, text)| text.as_str()).collect()
+}
+
+/// What a window says in so many columns. A question, the palette and a path say their own.
+pub fn of(app: &App, open: &Open, columns: usize) -> Doc {
     let mut pen = Pen { glyphs: app.glyphs, columns, lines: Vec::new() };
-    let title = match window {
+    let title = match &open.window {
         Window::Help => {
-            help(&mut pen);
+            help(app, &mut pen);
             "Keys".to_owned()
+        }
+        Window::Events if open.page == 1 => {
+            actions(app, &mut pen);
+            "Actions".to_owned()
         }
         Window::Events => {
             events(app, &mut pen);
             "Events".to_owned()
         }
-        Window::Story { name, story, .. } => {
-            about_remote(story, app.now, &mut pen);
-            if let Some(story) = story.get() {
-                tell(story, app, &mut pen);
+        Window::Story(story) => {
+            match open.page {
+                0 => told(story, app, &mut pen),
+                1 => enriched(story, app, &mut pen),
+                _ => raw(story, app, &mut pen),
             }
-            name.clone()
+            story.name.clone()
         }
         Window::Letter(opened) => {
-            letter(opened, app, &mut pen);
+            match open.page {
+                0 => letter_story(opened, app, &mut pen),
+                _ => letter_raw(opened, app, &mut pen),
+            }
             format!("Dead letter {} {}", app.glyphs.dot, name_of(&opened.row))
         }
         Window::Line(line) => {
-            log_line(line, &mut pen);
+            log_line(app, line, &mut pen);
             "Log line".to_owned()
         }
-        Window::Confirm(_) => String::new(),
+        Window::Confirm(_) | Window::Palette { .. } | Window::File { .. } => String::new(),
     };
     Doc { title, lines: pen.lines }
+}
+
+/// What there is to say of a dead letter, beside the list of them.
+pub fn letter(app: &App, letter: &Letter, columns: usize) -> Vec<Line> {
+    let mut pen = Pen { glyphs: app.glyphs, columns, lines: Vec::new() };
+    letter_story(letter, app, &mut pen);
+    pen.lines
 }
 
 /// Writes lines.
@@ -92,7 +117,7 @@ impl Pen {
 
     /// A paragraph behind a lead-in of `indent` columns, which stands on its first line only.
     fn hang(&mut self, first: Line, indent: usize, role: Role, text: &str) {
-        let indent = indent.min(self.columns / 2);
+        let indent = indent.min(self.columns * 3 / 4);
         let used: usize = first.iter().map(|(_, text)| width(text)).sum();
         let room = self.columns.saturating_sub(indent).max(1);
         for (index, piece) in self.glyphs.wrap(text, room).into_iter().enumerate() {
@@ -108,20 +133,35 @@ impl Pen {
         self.hang(vec![(Role::Dim, self.glyphs.fit(label, 11))], 12, role, text);
     }
 
-    /// A line of something laid out, whose indentation stays.
-    fn laid_out(&mut self, role: Role, text: &str) {
-        let indent = text.len() - text.trim_start_matches(' ').len();
-        let indent = indent.min(self.columns);
-        let rest = self.glyphs.fit(text, self.columns - indent);
-        self.lines.push(vec![(Role::Base, " ".repeat(indent)), (role, rest)]);
+    /// A line of a JSON text that is laid out: its indentation stays, names stand out, and what is too
+    /// long goes on in the next lines.
+    fn json(&mut self, text: &str) {
+        let indent = (text.len() - text.trim_start_matches(' ').len()).min(self.columns / 2);
+        let text = text.trim_start();
+        let name = text.strip_prefix('"').and_then(|rest| rest.split_once("\": "));
+        let (first, rest) = match name {
+            Some((name, value)) if !name.contains('"') => (format!("\"{}\":", self.glyphs.safe(name)), value),
+            _ => (String::new(), text),
+        };
+        let lead_in = indent + if first.is_empty() { 0 } else { width(&first) + 1 };
+        if lead_in + 8 > self.columns {
+            return self.hang(vec![(Role::Base, " ".repeat(indent))], indent, Role::Base, text);
+        }
+        self.hang(vec![(Role::Base, " ".repeat(indent)), (Role::Name, first)], lead_in, Role::Base, rest);
     }
 }
 
-fn help(pen: &mut Pen) {
+fn help(app: &App, pen: &mut Pen) {
+    let table = app.keymap.table();
     for group in keymap::Group::ALL {
         pen.heading(group.title());
-        for row in keymap::table().into_iter().filter(|row| row.group == group) {
-            let keys = pen.glyphs.fit(&row.keys, 16);
+        for row in table.iter().filter(|row| row.group == group) {
+            let keys = if row.keys.is_empty() {
+                format!("{}{}", app.keymap.key(keymap::Action::Palette), row.action)
+            } else {
+                row.keys.clone()
+            };
+            let keys = pen.glyphs.fit(&keys, 16);
             pen.hang(vec![(Role::Strong, keys)], 17, Role::Base, row.about);
         }
     }
@@ -134,6 +174,7 @@ fn help(pen: &mut Pen) {
         (Role::Base, glyphs.working, "due, and being worked on"),
         (Role::Dim, glyphs.queued, "an alert that is queued, or is tried again"),
         (Role::Good, glyphs.good, "told"),
+        (Role::Accent, glyphs.mark, "marked for the next action"),
     ];
     for (role, glyph, about) in marks {
         pen.hang(vec![(role, glyph.to_owned())], 17, Role::Base, about);
@@ -149,6 +190,56 @@ fn events(app: &App, pen: &mut Pen) {
     }
 }
 
+/// Each action and what its items came to, the latest action first.
+fn actions(app: &App, pen: &mut Pen) {
+    if app.jobs.is_empty() {
+        pen.line(vec![(Role::Dim, "Nothing has been done from here yet.".to_owned())]);
+    }
+    for job in app.jobs.iter().rev() {
+        job_story(job, app, pen);
+    }
+}
+
+fn job_story(job: &Job, app: &App, pen: &mut Pen) {
+    let (verb, count) = (&job.act.verb, job.outcomes.len());
+    let state = match job.stage {
+        window::Stage::Running | window::Stage::Stopping => update::job_line(job, app),
+        window::Stage::Following => format!("{} {}, looking at what becomes of it", job.done, verb.done()),
+        window::Stage::Over => {
+            let left = job.left();
+            let left = if left > 0 { format!(", {left} left as they were") } else { String::new() };
+            format!("{} {}, {} failed{left}", job.done, verb.done(), job.failed)
+        }
+    };
+    pen.heading(&format!("{} {} {count}", clock(job.started_at), verb.doing()));
+    pen.line(vec![(Role::Base, state)]);
+    let named = || job.act.targets.iter().zip(&job.outcomes);
+    // What needs a person comes first.
+    let failed = named().filter(|(_, outcome)| needs_somebody(outcome.as_ref()));
+    let rest = named().filter(|(_, outcome)| outcome.is_some() && !needs_somebody(outcome.as_ref()));
+    for (target, outcome) in failed.chain(rest).take(OUTCOMES) {
+        let Some(outcome) = outcome else { continue };
+        let (role, glyph, text) = match (&outcome.result, &outcome.became) {
+            (Err(what), _) => (Role::Alarm, pen.glyphs.bad, what.clone()),
+            (Ok(_), Some(Err(what))) => (Role::Alarm, pen.glyphs.bad, what.clone()),
+            (Ok(_), Some(Ok(what))) => (Role::Good, pen.glyphs.good, what.clone()),
+            (Ok(word), None) => {
+                (Role::Good, pen.glyphs.good, word.clone().unwrap_or_else(|| verb.done().to_owned()))
+            }
+        };
+        let first = vec![(role, format!("{glyph} ")), (Role::Strong, pen.glyphs.fit(&target.name, 26))];
+        pen.hang(first, 30, Role::Base, &text);
+    }
+    let more = named().filter(|(_, outcome)| outcome.is_some()).count().saturating_sub(OUTCOMES);
+    if more > 0 {
+        pen.line(vec![(Role::Dim, format!("and {more} more"))]);
+    }
+}
+
+fn needs_somebody(outcome: Option<&window::Outcome>) -> bool {
+    outcome.is_some_and(|outcome| outcome.result.is_err() || matches!(outcome.became, Some(Err(_))))
+}
+
 /// A line on how asking goes, where it does not go well.
 fn about_remote<T>(remote: &Remote<T>, now: Timestamp, pen: &mut Pen) {
     if let Some(failure) = &remote.error {
@@ -156,6 +247,42 @@ fn about_remote<T>(remote: &Remote<T>, now: Timestamp, pen: &mut Pen) {
         pen.hang(vec![(Role::Alarm, pen.glyphs.bad.to_owned())], 2, Role::Alarm, &line);
     } else if remote.get().is_none() {
         pen.line(vec![(Role::Dim, format!("asking{}", pen.glyphs.ellipsis))]);
+    }
+}
+
+fn told(story: &Story, app: &App, pen: &mut Pen) {
+    about_remote(&story.story, app.now, pen);
+    if let Some(story) = story.story.get() {
+        tell(story, app, pen);
+    }
+}
+
+/// The enriched lead as it is kept.
+fn enriched(story: &Story, app: &App, pen: &mut Pen) {
+    about_remote(&story.story, app.now, pen);
+    let Some(story) = story.story.get() else { return };
+    pen.field("kept under", Role::Dim, &story.target_key);
+    pen.blank();
+    match &story.lead {
+        Some(lead) => {
+            let text = serde_json::to_string_pretty(lead).unwrap_or_default();
+            text.lines().for_each(|line| pen.json(line));
+        }
+        None => pen.line(vec![(Role::Dim, "The lead has not been enriched yet.".to_owned())]),
+    }
+}
+
+/// The webhook's body, laid out.
+fn raw(story: &Story, app: &App, pen: &mut Pen) {
+    about_remote(&story.raw, app.now, pen);
+    if let Some(story) = story.story.get() {
+        pen.field("kept under", Role::Dim, &story.raw_key);
+        pen.blank();
+    }
+    match story.raw.get() {
+        Some(Some(lines)) => lines.iter().for_each(|line| pen.json(line)),
+        Some(None) => pen.line(vec![(Role::Alarm, "There is no raw event under this key.".to_owned())]),
+        None => {}
     }
 }
 
@@ -291,11 +418,11 @@ pub fn body(body: &str) -> Vec<String> {
     laid_out.lines().map(str::to_owned).collect()
 }
 
-fn letter(opened: &Letter, app: &App, pen: &mut Pen) {
+fn letter_story(opened: &Letter, app: &App, pen: &mut Pen) {
     let row = &opened.row.letter;
-    pen.field("code", Role::Alarm, &format!("{} {} {}", pen.glyphs.bad, row.code, row.code.cause()));
     pen.field("reason", Role::Strong, &row.reason);
-    pen.field("remedy", Role::Base, &format!("{} {}", pen.glyphs.arrow, row.code.remedy()));
+    pen.field("code", Role::Alarm, &format!("{} {} {}", pen.glyphs.bad, row.code, row.code.cause()));
+    pen.field("remedy", Role::Accent, &format!("{} {}", pen.glyphs.arrow, row.code.remedy()));
     let tries = format::count(row.attempts as usize, "attempt", "attempts");
     let died = format!(
         "{} ago, {tries} since {}; {} queue",
@@ -305,14 +432,15 @@ fn letter(opened: &Letter, app: &App, pen: &mut Pen) {
     );
     pen.field("died", Role::Base, &died);
     if let Some(lead) = &row.lead_id {
-        pen.field("lead", Role::Base, &format!("{lead}   ({} opens its story)", pen.glyphs.enter));
+        let key = app.keymap.key(keymap::Action::Open);
+        pen.field("lead", Role::Base, &format!("{lead}   ({key} opens its story)"));
     }
     pen.field("id", Role::Base, &row.id);
     pen.heading("Message");
     about_remote(&opened.detail, app.now, pen);
     let Some(found) = opened.detail.get() else { return };
     for line in &found.body {
-        pen.laid_out(Role::Base, line);
+        pen.json(line);
     }
     pen.heading("Log of its last attempt");
     if found.detail.logs.is_empty() {
@@ -325,14 +453,26 @@ fn letter(opened: &Letter, app: &App, pen: &mut Pen) {
     }
 }
 
-fn log_line(line: &LogLine, pen: &mut Pen) {
+/// The message exactly as it lies in the queue, and everything that is known about its death.
+fn letter_raw(opened: &Letter, app: &App, pen: &mut Pen) {
+    about_remote(&opened.detail, app.now, pen);
+    let Some(found) = opened.detail.get() else { return };
+    pen.heading("Body, as it is");
+    pen.hang(Line::new(), 0, Role::Base, &found.detail.body);
+    pen.heading("Dead letter");
+    let row = serde_json::to_string_pretty(&found.detail.row).unwrap_or_default();
+    row.lines().for_each(|line| pen.json(line));
+}
+
+fn log_line(app: &App, line: &LogLine, pen: &mut Pen) {
     let (role, glyph) = level_mark(line.level, pen.glyphs);
     pen.field("at", Role::Base, &format!("{} UTC", moment(line.at)));
     pen.field("function", Role::Base, &line.function);
     pen.field("level", role, format!("{glyph} {}", line.level.as_str()).trim());
     pen.field("message", Role::Strong, &line.message);
     if let Some(lead) = &line.lead_id {
-        pen.field("lead", Role::Base, &format!("{lead}   ({} opens its story)", pen.glyphs.enter));
+        let key = app.keymap.key(keymap::Action::Open);
+        pen.field("lead", Role::Base, &format!("{lead}   ({key} opens its story)"));
     }
     if let Some(code) = &line.code {
         pen.field("code", Role::Warn, code);

@@ -5,7 +5,9 @@
 
 use std::{
     collections::HashMap,
-    ops::ControlFlow,
+    fs::OpenOptions,
+    io::Write,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,25 +15,50 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ops::{LeadQuery, Ops, Selection};
-use pipeline::{Fault, ports::LogQuery};
+use futures_util::{StreamExt, stream};
+use ops::{Actions, LeadQuery, Ops};
+use pipeline::{
+    Channel, Code, Fault, Stage,
+    ports::{Body, DeadLetter},
+};
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
 use super::{
-    msg::{Act, Answer, Event, Progress, Query, Reply, Step},
+    msg::{Act, Answer, Event, Facts, Progress, Query, Reply, Sift, Step, Target, Verb},
     remote::Trouble,
-    update::{LOG_PAGE, PATIENCE},
+    source::{Places, Source, Watch},
+    update::PATIENCE,
 };
 
-/// How many rows a panel asks for.
-const ROWS: usize = 200;
 /// How long a resent alert's receipt is waited for.
 const RECEIPT: Duration = Duration::from_secs(60);
+/// How long quitting may take.
+const FAREWELL: Duration = Duration::from_secs(3);
+/// How long another pipeline may take to open.
+const OPENING: Duration = Duration::from_secs(30);
+/// How long, and of how many leads at most, it is looked at what became of them.
+const FOLLOWING: Duration = Duration::from_secs(90);
+const FOLLOWED: usize = 200;
+/// How often, at first and at last.
+const LOOK_FIRST: Duration = Duration::from_millis(300);
+const LOOK_LAST: Duration = Duration::from_secs(5);
+/// How many alerts' receipts are waited for at once.
+const AT_ONCE: usize = 16;
+
+/// What effects report.
+pub enum Report {
+    /// Something for [`super::update`].
+    Event(Event),
+    /// Another pipeline is open, or is not. First for [`Effects::adopt`].
+    Opened(u64, Box<Result<Source, Fault>>),
+}
 
 /// Carries out what [`super::update`] asks for.
 pub struct Effects {
     ops: Arc<Ops>,
-    events: mpsc::UnboundedSender<Event>,
+    watch: Arc<dyn Watch>,
+    places: Arc<dyn Places>,
+    reports: mpsc::UnboundedSender<Report>,
     asking: HashMap<u64, AbortHandle>,
     acting: HashMap<u64, Arc<AtomicBool>>,
 }
@@ -41,24 +68,28 @@ impl Effects {
     ///
     /// The channel needs no bound: there is one question at a time for each panel, and an action
     /// reports each of its items once.
-    pub fn new(ops: Arc<Ops>) -> (Self, mpsc::UnboundedReceiver<Event>) {
-        let (events, reports) = mpsc::unbounded_channel();
-        (Self { ops, events, asking: HashMap::new(), acting: HashMap::new() }, reports)
+    pub fn new(
+        ops: Arc<Ops>,
+        watch: Arc<dyn Watch>,
+        places: Arc<dyn Places>,
+    ) -> (Self, mpsc::UnboundedReceiver<Report>) {
+        let (reports, listener) = mpsc::unbounded_channel();
+        (Self { ops, watch, places, reports, asking: HashMap::new(), acting: HashMap::new() }, listener)
     }
 
     /// Asks.
     pub fn ask(&mut self, generation: u64, query: Query) {
         self.asking.retain(|_, task| !task.is_finished());
-        let (ops, events) = (self.ops.clone(), self.events.clone());
+        let (ops, watch, reports) = (self.ops.clone(), self.watch.clone(), self.reports.clone());
         let task = tokio::spawn(async move {
             let began = Instant::now();
-            let answer = match timeout(PATIENCE, answer(&ops, &query)).await {
+            let answer = match timeout(PATIENCE, answer(&ops, &*watch, &query)).await {
                 Ok(answer) => answer.map_err(Trouble::from),
                 Err(_) => Err(Trouble::NoAnswer(PATIENCE)),
             };
             let reply = Reply { generation, query, took: began.elapsed(), answer };
             // Nobody listens any more once the console is closed.
-            let _ = events.send(Event::Reply(Box::new(reply)));
+            let _ = reports.send(Report::Event(Event::Reply(Box::new(reply))));
         });
         self.asking.insert(generation, task.abort_handle());
     }
@@ -70,15 +101,23 @@ impl Effects {
         }
     }
 
+    /// Sifts rows on a thread of its own.
+    pub fn sift(&self, generation: u64, sift: Sift) {
+        let reports = self.reports.clone();
+        tokio::task::spawn_blocking(move || {
+            let _ = reports.send(Report::Event(Event::Sifted(generation, sift.run())));
+        });
+    }
+
     /// Acts.
     pub fn act(&mut self, job: u64, act: Act) {
-        let (ops, events, stop) = (self.ops.clone(), self.events.clone(), Arc::new(AtomicBool::new(false)));
+        let (ops, reports, stop) = (self.ops.clone(), self.reports.clone(), Arc::new(AtomicBool::new(false)));
         self.acting.insert(job, stop.clone());
         tokio::spawn(async move {
             let report = |step| {
-                let _ = events.send(Event::Progress(Progress { job, step }));
+                let _ = reports.send(Report::Event(Event::Progress(Progress { job, step })));
             };
-            if let Err(fault) = perform(&ops, act, &stop, report).await {
+            if let Err(fault) = perform(&ops, act, &stop, &report).await {
                 report(Step::Refused(fault));
             }
             report(Step::Over);
@@ -90,6 +129,44 @@ impl Effects {
         if let Some(stop) = self.acting.remove(&job) {
             stop.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Opens another pipeline. Whatever was asked of this one is of no interest any more.
+    pub fn switch(&mut self, generation: u64, name: String) {
+        for (_, task) in self.asking.drain() {
+            task.abort();
+        }
+        let (places, reports) = (self.places.clone(), self.reports.clone());
+        tokio::spawn(async move {
+            let opened = timeout(OPENING, places.open(&name)).await.unwrap_or_else(|_| {
+                let what = format!("{name} did not open in {} s", OPENING.as_secs());
+                Err(Fault::new(Code::AwsUnreachable, lead::text::shorten(&what, 200)))
+            });
+            let _ = reports.send(Report::Opened(generation, Box::new(opened)));
+        });
+    }
+
+    /// Works on an opened pipeline from now on.
+    pub fn adopt(&mut self, source: Source) -> Facts {
+        let facts = source.facts();
+        let left = std::mem::replace(&mut self.watch, source.watch);
+        self.ops = source.ops;
+        tokio::spawn(async move { left.let_go().await });
+        facts
+    }
+
+    /// Gives back what was taken for a look, before the process ends.
+    pub async fn close(self) {
+        // Whoever quits does not wait long: what is not given back comes back by itself.
+        let _ = timeout(FAREWELL, self.watch.let_go()).await;
+    }
+}
+
+impl Source {
+    /// What is known of it from the start.
+    pub fn facts(&self) -> Facts {
+        let (banner, refusal) = (self.banner.clone(), self.ops.actions().err());
+        Facts { banner, refusal, settings: self.ops.settings.clone(), every: self.every }
     }
 }
 
@@ -105,44 +182,183 @@ impl Drop for Effects {
     }
 }
 
-async fn answer(ops: &Ops, query: &Query) -> Result<Answer, Fault> {
+async fn answer(ops: &Ops, watch: &dyn Watch, query: &Query) -> Result<Answer, Fault> {
     Ok(match query {
+        Query::Watch => Answer::Watch(watch.look().await?),
         Query::Status => Answer::Status(ops.status().await?),
+        Query::Health => Answer::Health(ops.health().await?),
         Query::Minutes(count) => Answer::Minutes(ops.minutes(*count).await?),
-        Query::Pending => Answer::Pending(ops.pending(ROWS).await?),
-        Query::Dead => {
-            let (rows, count) = ops.dead(None, ROWS).await?;
+        Query::Pending(limit) => Answer::Pending(ops.pending(*limit).await?),
+        Query::Dead(limit) => {
+            let (rows, count) = ops.dead(None, *limit).await?;
             Answer::Dead(rows, count)
         }
-        Query::Leads => {
-            Answer::Leads(ops.leads(&LeadQuery { limit: ROWS / 2, ..LeadQuery::default() }).await?)
+        Query::Leads(limit) => {
+            Answer::Leads(ops.leads(&LeadQuery { limit: *limit, ..LeadQuery::default() }).await?)
         }
-        Query::Logs(after) => {
-            let query = LogQuery { after: after.clone(), limit: LOG_PAGE, ..LogQuery::default() };
-            Answer::Logs(ops.logs(&query).await?)
-        }
+        Query::Logs(query) => Answer::Logs(ops.logs(query).await?),
         Query::Story(lead) => Answer::Story(Box::new(ops.lead(lead).await?)),
+        Query::Raw(lead) => Answer::Raw(ops.raw(lead).await?),
         Query::Letter(id) => Answer::Letter(Box::new(ops.dead_letter(id).await?)),
+        Query::Select(selection) => Answer::Select(ops.select(selection).await?),
     })
 }
 
-async fn perform(ops: &Ops, act: Act, stop: &AtomicBool, report: impl Fn(Step)) -> Result<(), Fault> {
+async fn perform(
+    ops: &Ops,
+    act: Act,
+    stop: &AtomicBool,
+    report: &(impl Fn(Step) + Sync),
+) -> Result<(), Fault> {
     let actions = ops.actions()?;
-    let letters = match act {
-        Act::Redrive(rows) => rows.into_iter().map(|row| row.letter).collect(),
-        Act::RedriveAll => ops.select(&Selection::All).await?,
-        Act::Resend { lead, channel, .. } => {
-            let waiting = actions.resend(&lead, channel).await?;
-            report(Step::Queued);
-            report(Step::Receipt(ops.receipt(&waiting, RECEIPT).await));
-            return Ok(());
+    let Act { verb, targets } = act;
+    let stopped = || stop.load(Ordering::Relaxed);
+    match verb {
+        Verb::Export(path) => return export(ops, actions, &path, &targets, &stopped, report).await,
+        Verb::Resend(channel) => return resend(ops, actions, channel, &targets, &stopped, report).await,
+        _ => {}
+    }
+    let mut acted = Vec::new();
+    for (index, target) in targets.iter().enumerate() {
+        if stopped() {
+            break;
         }
-    };
-    report(Step::Counted(letters.len()));
-    let go_on = |redriven: ops::Redriven| {
-        report(Step::Redriven(redriven.letter, redriven.result));
-        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    actions.redrive_all(letters, None, go_on).await;
+        let result = one(actions, &verb, target).await;
+        if result.is_ok() && matches!(verb, Verb::Redrive | Verb::RedriveEdited(_) | Verb::Requeue) {
+            acted.push(index);
+        }
+        report(Step::Done(index, result));
+    }
+    if !acted.is_empty() {
+        report(Step::Following);
+        follow(ops, &targets, acted, &stopped, report).await;
+    }
     Ok(())
+}
+
+/// Acts on one target.
+async fn one(actions: Actions<'_>, verb: &Verb, target: &Target) -> Result<Option<String>, Fault> {
+    let missing =
+        || Fault::new(Code::Internal, format!("{} is nothing that can be {}", target.name, verb.done()));
+    match verb {
+        Verb::Redrive => actions.redrive(target.letter.as_ref().ok_or_else(missing)?, Body::AsIs).await?,
+        Verb::RedriveEdited(body) => {
+            let letter = target.letter.as_ref().ok_or_else(missing)?;
+            actions.redrive(letter, Body::Edited(body.clone())).await?;
+        }
+        Verb::Delete => {
+            let kept = actions.delete(&target.letter.as_ref().ok_or_else(missing)?.id).await?;
+            return Ok(Some(format!("a copy is in {kept}")));
+        }
+        Verb::Requeue => actions.requeue(target.lead.as_ref().ok_or_else(missing)?).await?,
+        Verb::Resend(_) | Verb::Export(_) => return Err(missing()),
+    }
+    Ok(None)
+}
+
+/// Looks at what becomes of leads that were redriven or requeued, until all have ended again.
+async fn follow(
+    ops: &Ops,
+    targets: &[Target],
+    acted: Vec<usize>,
+    stopped: &impl Fn() -> bool,
+    report: &impl Fn(Step),
+) {
+    let mut open: Vec<usize> =
+        acted.into_iter().filter(|index| targets[*index].lead.is_some()).take(FOLLOWED).collect();
+    let (began, mut pause) = (Instant::now(), LOOK_FIRST);
+    while !open.is_empty() && began.elapsed() < FOLLOWING && !stopped() {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LOOK_LAST);
+        let mut still = Vec::new();
+        for index in open {
+            let Some(lead) = &targets[index].lead else { continue };
+            match ops.became(lead).await {
+                Ok(Some(step)) if step.stage == Stage::Dead => {
+                    report(Step::Became(index, Err(format!("dead again: {}", step.detail))));
+                }
+                Ok(Some(step)) => report(Step::Became(index, Ok(format!("told: {}", step.detail)))),
+                // A failing source is shown by the panels; here it only means to look once more.
+                Ok(None) | Err(_) => still.push(index),
+            }
+        }
+        open = still;
+    }
+}
+
+/// Queues new alerts one by one, then waits for their receipts.
+async fn resend(
+    ops: &Ops,
+    actions: Actions<'_>,
+    channel: Channel,
+    targets: &[Target],
+    stopped: &impl Fn() -> bool,
+    report: &impl Fn(Step),
+) -> Result<(), Fault> {
+    let mut waiting = Vec::new();
+    for (index, target) in targets.iter().enumerate() {
+        if stopped() {
+            break;
+        }
+        let Some(lead) = &target.lead else { continue };
+        match actions.resend(lead, channel).await {
+            Ok(queued) => waiting.push((index, queued)),
+            Err(fault) => report(Step::Done(index, Err(fault))),
+        }
+    }
+    let mut receipts = stream::iter(waiting)
+        .map(|(index, queued)| async move { (index, ops.receipt(&queued, RECEIPT).await) })
+        .buffer_unordered(AT_ONCE);
+    while let Some((index, receipt)) = receipts.next().await {
+        let result = receipt.map(|resent| {
+            let (label, at) = (channel.label(), super::format::clock(resent.notification.at));
+            let tries = resent.notification.attempts as usize;
+            let tries = super::format::count(tries, "attempt", "attempts");
+            Some(format!("{label} took the alert at {at}, {tries}"))
+        });
+        report(Step::Done(index, result));
+    }
+    Ok(())
+}
+
+/// Writes dead letters with their bodies into a new file, one a line.
+async fn export(
+    ops: &Ops,
+    actions: Actions<'_>,
+    path: &Path,
+    targets: &[Target],
+    stopped: &impl Fn() -> bool,
+    report: &impl Fn(Step),
+) -> Result<(), Fault> {
+    let unusable =
+        |error: std::io::Error| Fault::new(Code::FileUnusable, format!("{}: {error}", path.display()));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(unusable)?;
+    let mut written = 0;
+    for (index, target) in targets.iter().enumerate() {
+        if stopped() {
+            break;
+        }
+        let Some(letter) = &target.letter else { continue };
+        let result = async {
+            let (letter, body) = ops
+                .dead_letters
+                .get(&letter.id)
+                .await?
+                .ok_or_else(|| Fault::new(Code::NoSuchDeadLetter, "it is gone"))?;
+            file.write_all(row(&letter, &body)?.as_bytes()).map_err(unusable)
+        };
+        let result = result.await;
+        written += usize::from(result.is_ok());
+        report(Step::Done(index, result.map(|()| None)));
+    }
+    file.sync_all().map_err(unusable)?;
+    actions.exported(written).await
+}
+
+/// As `leadops dead export` writes it.
+fn row(letter: &DeadLetter, body: &str) -> Result<String, Fault> {
+    let mut row =
+        serde_json::to_value(letter).map_err(|error| Fault::new(Code::Internal, error.to_string()))?;
+    row["body"] = body.into();
+    Ok(format!("{row}\n"))
 }

@@ -1,11 +1,12 @@
 //! A console with deterministic data, for tests.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, Timestamp, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL};
 use ops::{
-    DeadDetail, DeadRow, Last24h, LeadRow, LeadStory, Notification, PendingRow, Queues, Speed, Status, Step,
+    ChannelHealth, DeadDetail, DeadRow, Health, Last24h, LeadRow, LeadStory, Notification, PendingRow,
+    Queues, Selection, Speed, Status, Step,
 };
 use pipeline::{
     Channel, Code, Fault, Settings, Stage, State,
@@ -13,10 +14,11 @@ use pipeline::{
 };
 
 use super::{
-    app::{App, Banner},
+    app::App,
     keymap::Press,
-    msg::{Answer, Cmd, Event, Msg, Query, Reply},
+    msg::{Answer, Cmd, Event, Facts, Msg, Query, Reply},
     remote::Trouble,
+    source::{Banner, Seen},
     text,
     update::update,
 };
@@ -54,12 +56,16 @@ fn company(number: usize) -> String {
 }
 
 pub(super) fn banner() -> Banner {
-    Banner { name: "prod".to_owned(), place: "/srv/leadops".to_owned(), read_only: false, note: None }
+    Banner { name: "prod".to_owned(), place: "/srv/leadops".to_owned(), ..Banner::default() }
+}
+
+pub(super) fn facts() -> Facts {
+    Facts { banner: banner(), refusal: None, settings: Arc::new(Settings::default()), every: Duration::ZERO }
 }
 
 /// A console of a size that has asked its first questions and knows nothing yet.
 pub(super) fn loading(size: (u16, u16)) -> App {
-    let mut app = App::new(banner(), None, &Settings::default(), &text::UTF8);
+    let mut app = App::new(facts(), &text::UTF8);
     tell(&mut app, NOW, Event::Resize(size.0, size.1));
     app
 }
@@ -79,9 +85,10 @@ pub(super) fn empty(size: (u16, u16)) -> App {
         Ok(match query {
             Query::Status => Answer::Status(status(0, 0, 0, 0)),
             Query::Minutes(_) => Answer::Minutes(vec![]),
-            Query::Pending => Answer::Pending(vec![]),
-            Query::Dead => Answer::Dead(vec![], 0),
-            Query::Leads => Answer::Leads(vec![]),
+            Query::Health => Answer::Health(Health::default()),
+            Query::Pending(_) => Answer::Pending(vec![]),
+            Query::Dead(_) => Answer::Dead(vec![], 0),
+            Query::Leads(_) => Answer::Leads(vec![]),
             Query::Logs(_) => Answer::Logs(vec![]),
             other => data(other)?,
         })
@@ -117,41 +124,77 @@ pub(super) fn answer_all(app: &mut App, second: i64, answer: impl Fn(&Query) -> 
 
 /// The questions on their way.
 pub(super) fn on_its_way(app: &App) -> Vec<(u64, Query)> {
-    use super::app::Window;
-    let last = app.logs.lines.back().map(|line| line.cursor.clone());
+    use super::window::Window;
+    let logs = pipeline::ports::LogQuery {
+        after: app.logs.lines.back().map(|line| line.cursor.clone()),
+        ..pipeline::ports::LogQuery::default()
+    };
     let mut flights = vec![
+        (app.watch.in_flight, Query::Watch),
         (app.status.in_flight, Query::Status),
-        (app.pending.in_flight, Query::Pending),
-        (app.dead.in_flight, Query::Dead),
-        (app.leads.in_flight, Query::Leads),
-        (app.logs.source.in_flight, Query::Logs(last)),
+        (app.health.in_flight, Query::Health),
+        (app.pending.remote.in_flight, Query::Pending(app.pending.limit)),
+        (app.dead.remote.in_flight, Query::Dead(app.dead.limit)),
+        (app.leads.remote.in_flight, Query::Leads(app.leads.limit)),
+        (app.logs.source.in_flight, Query::Logs(logs)),
         (app.minutes.in_flight, Query::Minutes(120)),
     ];
     for open in &app.windows {
         match &open.window {
-            Window::Story { lead, story, .. } => flights.push((story.in_flight, Query::Story(lead.clone()))),
+            Window::Story(story) => {
+                flights.push((story.story.in_flight, Query::Story(story.lead.clone())));
+                flights.push((story.raw.in_flight, Query::Raw(story.lead.clone())));
+            }
             Window::Letter(letter) => {
                 flights.push((letter.detail.in_flight, Query::Letter(letter.row.letter.id.clone())));
             }
             _ => {}
         }
     }
-    flights.into_iter().filter_map(|(flight, query)| Some((flight?.generation, query))).collect()
+    if let Some(letter) = &app.peek {
+        flights.push((letter.detail.in_flight, Query::Letter(letter.row.letter.id.clone())));
+    }
+    let mut asked: Vec<(u64, Query)> =
+        flights.into_iter().filter_map(|(flight, query)| Some((flight?.generation, query))).collect();
+    if let Some((generation, _)) = app.selecting {
+        asked.push((generation, Query::Select(Selection::All)));
+    }
+    asked
 }
 
 /// A rich answer to any question.
 pub(super) fn data(query: &Query) -> Result<Answer, Trouble> {
     Ok(match query {
+        Query::Watch => Answer::Watch(Seen { version: None, worked: Some(true) }),
+        Query::Health => Answer::Health(health()),
+        Query::Raw(_) => Answer::Raw(Some(RAW.to_owned())),
+        Query::Select(_) => Answer::Select(dead().into_iter().map(|row| row.letter).collect()),
         Query::Status => Answer::Status(status(14, 2, 1, 3)),
         Query::Minutes(count) => Answer::Minutes(minutes(i64::from(*count))),
-        Query::Pending => Answer::Pending(pending(17)),
-        Query::Dead => Answer::Dead(dead(), 3),
-        Query::Leads => Answer::Leads(leads(30)),
-        Query::Logs(None) => Answer::Logs(logs(0, 40)),
-        Query::Logs(Some(_)) => Answer::Logs(vec![]),
+        Query::Pending(_) => Answer::Pending(pending(17)),
+        Query::Dead(_) => Answer::Dead(dead(), 3),
+        Query::Leads(_) => Answer::Leads(leads(30)),
+        Query::Logs(query) if query.after.is_none() => Answer::Logs(logs(0, 40)),
+        Query::Logs(_) => Answer::Logs(vec![]),
         Query::Story(lead) => Answer::Story(Box::new(story(lead.clone()))),
         Query::Letter(id) => Answer::Letter(Box::new(letter(id))),
     })
+}
+
+/// A webhook's body.
+const RAW: &str = r#"{"subscription_id":"whsub_1","event":{"id":"ev_1","object_type":"lead","action":"created","data":{"display_name":"Brightwater Schools Trust","name":"Brightwater"}}}"#;
+
+fn health() -> Health {
+    Health {
+        channels: vec![ChannelHealth {
+            channel: Channel::Slack,
+            at: at(NOW - 540),
+            code: Some(Code::SlackWebhookGone),
+        }],
+        webhook_at: Some(at(NOW - 4)),
+        lookup_at: Some(at(NOW - 12)),
+        lookup_code: None,
+    }
 }
 
 fn status(pending: u64, processing: u64, overdue: u64, dead: u64) -> Status {

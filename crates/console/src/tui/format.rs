@@ -56,9 +56,22 @@ pub fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// A number with its thousands apart: `12,345`.
+pub fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut apart = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            apart.push(',');
+        }
+        apart.push(digit);
+    }
+    apart
+}
+
 /// `1 lead`, `2 leads`.
 pub fn count(number: usize, one: &str, many: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+    if number == 1 { format!("1 {one}") } else { format!("{} {many}", self::number(number as u64)) }
 }
 
 #[cfg(test)]
@@ -72,6 +85,7 @@ mod tests {
             ["now", "59 s", "1 min", "59 min", "2 h", "2 d"]
         );
         assert_eq!([0, 41, 724, 6_000, 200_000].map(countdown), ["0:00", "0:41", "12:04", "1 h 40", "2 d"]);
+        assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([7, 1_240, 61_000].map(millis), ["7 ms", "1.2 s", "1 min"]);
         let at = Timestamp::from_second;
         assert_eq!(step(at(0).unwrap(), at(598).unwrap()), "+9:58");

@@ -1,21 +1,24 @@
 //! Where everything is: pure arithmetic on the terminal's size, for those who draw and for those who
-//! move a cursor by pages.
+//! move a cursor by pages or with the mouse.
 //!
 //! ```text
-//! wide and high enough          higher than wide     small
+//! wide and high enough          higher than wide     small, or one panel on all of the screen
 //! ┌ header ──────────────────┐  ┌ header ────────┐   ┌ header ──────┐
 //! │ Pending     │ Dead       │  │ Pending        │   │ 1 2 3 4      │
 //! │─────────────│  letters   │  │ Dead letters   │   │ the panel in │
 //! │ Leads       │            │  │ Leads          │   │ focus        │
 //! │──────────────────────────│  │ Log            │   │              │
-//! │ Log                      │  └ event, keys ───┘   └ keys ────────┘
+//! │ Log                      │  └ event, keys ───┘   └ event, keys ─┘
 //! └ event, keys ─────────────┘
 //! ```
+//! Panels have a heading and no frame: the rules between them are enough, and rows are dear.
 
 use super::app::Panel;
 
 /// The smallest terminal that anything is drawn in.
 pub const SMALLEST: (u16, u16) = (30, 6);
+/// From this width on a dead letter is told about beside the list, not below it.
+const BESIDE: u16 = 100;
 
 /// A rectangle of cells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,6 +28,25 @@ pub struct Area {
     pub y: u16,
     pub width: u16,
     pub height: u16,
+}
+
+impl Area {
+    /// Whether a cell is in it.
+    pub fn contains(self, x: u16, y: u16) -> bool {
+        (self.x..self.x + self.width).contains(&x) && (self.y..self.y + self.height).contains(&y)
+    }
+
+    /// Without its first rows.
+    pub fn below(self, rows: u16) -> Self {
+        let rows = rows.min(self.height);
+        Self { y: self.y + rows, height: self.height - rows, ..self }
+    }
+
+    /// Without its first columns.
+    pub fn right_of(self, columns: u16) -> Self {
+        let columns = columns.min(self.width);
+        Self { x: self.x + columns, width: self.width - columns, ..self }
+    }
 }
 
 /// How the panels are arranged.
@@ -59,11 +81,14 @@ pub struct Layout {
     pub hints: Area,
 }
 
-/// The overview.
-pub fn overview(size: (u16, u16), focus: Panel) -> Layout {
+/// The screen with a panel in focus, on all of it or not.
+pub fn of(size: (u16, u16), focus: Panel, full: bool) -> Layout {
     let (width, height) = size;
     let mut layout = Layout {
-        shape: shape(size),
+        shape: match shape(size) {
+            Shape::Grid | Shape::Stack if full => Shape::Single,
+            shape => shape,
+        },
         header: Area::default(),
         tabs: Area::default(),
         panels: [Area::default(); 4],
@@ -74,13 +99,14 @@ pub fn overview(size: (u16, u16), focus: Panel) -> Layout {
     if layout.shape == Shape::TooSmall {
         return layout;
     }
-    let header = match layout.shape {
-        Shape::Grid if height >= 22 => 3,
-        Shape::Grid | Shape::Stack => 2,
-        _ if height >= 9 => 2,
-        _ => 1,
+    let header = match (layout.shape, height) {
+        (Shape::Single, ..9) => 1,
+        (Shape::Single, ..16) => 2,
+        (Shape::Single, _) => 3,
+        (_, ..22) => 3,
+        _ => 4,
     };
-    let event = u16::from(height >= 14);
+    let event = u16::from(height >= 12);
     let tabs = u16::from(layout.shape == Shape::Single);
     let below = event + 1;
     let row = |y, height| Area { x: 0, y, width, height };
@@ -134,42 +160,73 @@ fn shares(height: u16, focus: Panel) -> [u16; 4] {
     shares
 }
 
-/// The inside of a panel: without its frame, or in the single shape without its heading.
-pub fn inside(shape: Shape, area: Area) -> Area {
-    match shape {
-        Shape::Single | Shape::TooSmall => area,
-        _ => Area {
-            x: area.x + 1,
-            y: area.y + 1,
-            width: area.width.saturating_sub(2),
-            height: area.height.saturating_sub(2),
-        },
+/// The inside of a window: without its frame.
+pub fn inside(area: Area) -> Area {
+    Area {
+        x: area.x + 1,
+        y: area.y + 1,
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(2),
     }
 }
 
-/// How the inside of Dead letters is shared: rows of the list, and of what the selected one needs.
-pub fn dead_rows(inside: u16) -> (u16, u16) {
-    let about = match inside {
-        0..6 => 0,
-        6..16 => inside * 3 / 5,
-        _ => (inside * 2 / 5).clamp(9, 12),
-    };
-    (inside - about, about)
+/// The parts of a panel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Its heading; empty where tabs stand for it.
+    pub heading: Area,
+    /// The names of the columns; empty where there is no room for them.
+    pub columns: Area,
+    /// The rows.
+    pub rows: Area,
+    /// What the row under the cursor needs; dead letters only.
+    pub about: Area,
 }
 
 impl Layout {
+    /// Whether one panel has all of the screen.
+    pub fn is_full(&self) -> bool {
+        self.shape == Shape::Single
+    }
+
+    /// The parts of a panel.
+    pub fn parts(&self, panel: Panel) -> Parts {
+        let area = self.panels[panel.index()];
+        let mut parts = Parts::default();
+        let mut rest = area;
+        if !self.is_full() {
+            parts.heading = Area { height: area.height.min(1), ..area };
+            rest = rest.below(1);
+            if self.shape == Shape::Grid && panel == Panel::Dead {
+                // The rule between the two halves.
+                rest = rest.right_of(1);
+            }
+        }
+        if panel == Panel::Dead {
+            (rest, parts.about) = about(rest, self.is_full());
+        }
+        if self.is_full() && rest.height >= 8 {
+            parts.columns = Area { height: 1, ..rest };
+            rest = rest.below(1);
+        }
+        parts.rows = rest;
+        parts
+    }
+
     /// How many rows of a panel's list are in sight.
     pub fn visible(&self, panel: Panel) -> usize {
-        let height = inside(self.shape, self.panels[panel.index()]).height;
-        usize::from(match panel {
-            Panel::Dead => dead_rows(height).0,
-            _ => height,
-        })
+        usize::from(self.parts(panel).rows.height)
     }
 
     /// Where a window with a text is: all over the panels, so that nothing of them distracts.
     pub fn window(&self) -> Area {
-        self.body
+        match self.shape {
+            // Where there is little room, it may have the tabs as well.
+            Shape::Single => {
+                Area { y: self.tabs.y, height: self.body.height + self.tabs.height, ..self.body }
+            }
+            _ => self.body,
+        }
     }
 
     /// Where a question with so many lines is: in the middle, no larger than it must be.
@@ -188,6 +245,21 @@ impl Layout {
     }
 }
 
+/// How Dead letters are shared: the list, and what the letter under the cursor needs.
+fn about(area: Area, full: bool) -> (Area, Area) {
+    if full && area.width >= BESIDE && area.height >= 8 {
+        let list = area.width * 11 / 20;
+        return (Area { width: list, ..area }, area.right_of(list));
+    }
+    let height = match area.height {
+        0..7 => 0,
+        7..16 => area.height * 3 / 5,
+        _ => (area.height / 2).clamp(9, 16),
+    };
+    let list = area.height - height;
+    (Area { height: list, ..area }, area.below(list))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -196,8 +268,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_overlaps_and_nothing_lies_outside(width in 0u16..400, height in 0u16..200, focus in 0usize..4) {
-            let layout = overview((width, height), Panel::ALL[focus]);
+        fn nothing_overlaps_and_nothing_lies_outside(
+            width in 0u16..400, height in 0u16..200, focus in 0usize..4, full in any::<bool>(),
+        ) {
+            let focus = Panel::ALL[focus];
+            let layout = of((width, height), focus, full);
             let parts = [layout.header, layout.tabs, layout.event, layout.hints].into_iter().chain(layout.panels);
             let mut covered = vec![false; usize::from(width) * usize::from(height)];
             for part in parts {
@@ -211,7 +286,16 @@ mod tests {
             }
             if layout.shape != Shape::TooSmall {
                 prop_assert!(covered.into_iter().all(|cell| cell));
-                prop_assert!(layout.visible(Panel::ALL[focus]) > 0);
+                prop_assert!(layout.visible(focus) > 0);
+                for panel in Panel::ALL {
+                    let area = layout.panels[panel.index()];
+                    let parts = layout.parts(panel);
+                    for part in [parts.heading, parts.columns, parts.rows, parts.about] {
+                        prop_assert!(part.height == 0 || (part.x >= area.x && part.y >= area.y));
+                        prop_assert!(part.height == 0 || part.x + part.width <= area.x + area.width);
+                        prop_assert!(part.height == 0 || part.y + part.height <= area.y + area.height);
+                    }
+                }
                 let (window, question) = (layout.window(), layout.question(60, 8));
                 for over in [window, question] {
                     prop_assert!(over.x + over.width <= width && over.y + over.height < height);

@@ -11,14 +11,20 @@
 pub mod app;
 pub mod doc;
 pub mod effect;
+pub mod find;
 #[cfg(test)]
 mod fixture;
 pub mod format;
 pub mod keymap;
 pub mod layout;
+pub mod list;
 pub mod msg;
 pub mod remote;
+mod rows;
 mod run;
+pub mod source;
+pub mod table;
+pub mod tail;
 mod term;
 #[cfg(test)]
 mod tests;
@@ -26,6 +32,7 @@ pub mod text;
 pub mod theme;
 pub mod update;
 pub mod view;
+pub mod window;
 
-pub use app::Banner;
-pub use run::run;
+pub use run::{Manners, run};
+pub use source::{Banner, Nowhere, Places, Seen, Source, Unwatched, Watch};

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use jiff::SignedDuration;
 use lead::Timestamp;
-use pipeline::Fault;
+use pipeline::{Code, Fault};
 
 use super::format::{countdown, since};
 
@@ -27,6 +27,14 @@ pub enum Trouble {
     Fault(Fault),
     /// It has said nothing for so long.
     NoAnswer(Duration),
+}
+
+impl Trouble {
+    /// Whether asking again changes nothing until a person has done something.
+    pub fn is_refusal(&self) -> bool {
+        let refusals = [Code::AwsDenied, Code::CredentialsExpired, Code::CredentialsMissing];
+        matches!(self, Self::Fault(fault) if refusals.contains(&fault.code))
+    }
 }
 
 impl From<Fault> for Trouble {
@@ -76,13 +84,24 @@ pub struct Remote<T> {
     pub in_flight: Option<Flight>,
     /// The failure since the last value.
     pub error: Option<Failure>,
+    /// What [`super::source::Watch`] saw before the last question.
+    pub version: Option<u64>,
+    asked_at: Option<Timestamp>,
     next_at: Option<Timestamp>,
     patience: u64,
 }
 
 impl<T> Default for Remote<T> {
     fn default() -> Self {
-        Self { value: None, in_flight: None, error: None, next_at: None, patience: STALE_AFTER }
+        Self {
+            value: None,
+            in_flight: None,
+            error: None,
+            version: None,
+            asked_at: None,
+            next_at: None,
+            patience: STALE_AFTER,
+        }
     }
 }
 
@@ -97,6 +116,8 @@ pub enum Freshness {
     Stale(u64),
     /// The source fails; what is there, if anything, is this many seconds old.
     Failed(Option<u64>),
+    /// The credentials do not allow it, or are no longer good; what is there is this many seconds old.
+    NotPermitted(Option<u64>),
 }
 
 impl<T> Remote<T> {
@@ -113,6 +134,7 @@ impl<T> Remote<T> {
     /// How far it can be believed.
     pub fn freshness(&self, now: Timestamp) -> Freshness {
         match (self.age(now), &self.error) {
+            (age, Some(failure)) if failure.trouble.is_refusal() => Freshness::NotPermitted(age),
             (age, Some(_)) => Freshness::Failed(age),
             (None, None) => Freshness::Loading,
             (Some(age), None) if age > self.patience => Freshness::Stale(age),
@@ -131,11 +153,35 @@ impl<T> Remote<T> {
     /// Notes that it was asked.
     pub fn asked(&mut self, generation: u64, now: Timestamp) {
         self.in_flight = Some(Flight { generation, asked_at: now });
+        self.asked_at = Some(now);
     }
 
-    /// Makes it due at once.
+    /// Whether it was asked less than `every` ago.
+    pub fn is_too_soon(&self, now: Timestamp, every: SignedDuration) -> bool {
+        self.asked_at.is_some_and(|at| (SignedDuration::ZERO..every).contains(&now.duration_since(at)))
+    }
+
+    /// Whether nothing has changed since it was last asked for, and that is less than `longest` ago.
+    pub fn holds(&self, version: Option<u64>, now: Timestamp, longest: SignedDuration) -> bool {
+        let asked = self.asked_at.map(|at| now.duration_since(at));
+        self.value.is_some()
+            && self.error.is_none()
+            && version.is_some()
+            && self.version == version
+            && asked.is_some_and(|ago| !ago.is_negative() && ago < longest)
+    }
+
+    /// Makes it due at once, whether or not anything has changed.
     pub fn hurry(&mut self) {
-        self.next_at = None;
+        (self.next_at, self.asked_at, self.version) = (None, None, None);
+    }
+
+    /// Notes that the value still holds, as nothing has changed since it was asked for.
+    pub fn confirmed(&mut self, now: Timestamp) {
+        if let Some((_, at)) = &mut self.value {
+            *at = now;
+        }
+        self.next_at = Some(now + EVERY);
     }
 
     /// Takes an answer, and hands it back where it is one to a question of long ago.
@@ -187,8 +233,6 @@ impl Failure {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::Code;
-
     use super::*;
 
     fn at(second: i64) -> Timestamp {

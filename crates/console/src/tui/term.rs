@@ -15,6 +15,7 @@ use std::{
     },
 };
 
+use base64::Engine;
 use crossterm::{
     cursor, event, execute,
     terminal::{self, BeginSynchronizedUpdate, EndSynchronizedUpdate},
@@ -72,6 +73,32 @@ impl Screen {
         self.resume()
     }
 
+    /// Gives the terminal to another program, an editor for instance, and takes it again once that is
+    /// over.
+    pub(super) fn lend<T>(&mut self, work: impl FnOnce() -> T) -> io::Result<T> {
+        leave();
+        let result = work();
+        self.resume()?;
+        Ok(result)
+    }
+
+    /// Hands a text to the terminal's clipboard (OSC 52). That works through ssh and tmux as well, and
+    /// where the terminal does not do it, nothing happens.
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+        let backend = self.terminal.backend_mut();
+        write!(backend, "\x1b]52;c;{encoded}\x07")?;
+        backend.flush()
+    }
+
+    /// Takes the mouse, or leaves it to the terminal.
+    pub(super) fn mouse(&mut self, ours: bool) -> io::Result<()> {
+        match ours {
+            true => execute!(self.terminal.backend_mut(), event::EnableMouseCapture),
+            false => execute!(self.terminal.backend_mut(), event::DisableMouseCapture),
+        }
+    }
+
     /// Takes the terminal again after something else had it.
     pub(super) fn resume(&mut self) -> io::Result<()> {
         // A shell has put its own modes back: what we remember of them is stale.
@@ -108,6 +135,7 @@ fn leave() {
     let _ = execute!(
         stdout,
         EndSynchronizedUpdate,
+        event::DisableMouseCapture,
         event::DisableBracketedPaste,
         terminal::LeaveAlternateScreen,
         cursor::Show

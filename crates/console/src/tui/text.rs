@@ -27,6 +27,12 @@ pub struct Glyphs {
     pub live: &'static str,
     pub stale: &'static str,
     pub marker: &'static str,
+    pub mark: &'static str,
+    pub paused: &'static str,
+    pub vertical: &'static str,
+    pub cross: &'static str,
+    pub heavy: &'static str,
+    pub block: &'static str,
     pub dot: &'static str,
     pub rule: &'static str,
     pub bar: &'static str,
@@ -54,6 +60,12 @@ pub static UTF8: Glyphs = Glyphs {
     live: "●",
     stale: "◐",
     marker: "▌",
+    mark: "◆",
+    paused: "‖",
+    vertical: "│",
+    cross: "┬",
+    heavy: "━",
+    block: "█",
     dot: "·",
     rule: "─",
     bar: "━",
@@ -81,6 +93,12 @@ pub static ASCII: Glyphs = Glyphs {
     live: "*",
     stale: "?",
     marker: ">",
+    mark: "*",
+    paused: "=",
+    vertical: "|",
+    cross: "+",
+    heavy: "=",
+    block: "_",
     dot: "-",
     rule: "-",
     bar: "=",
@@ -119,6 +137,17 @@ impl Glyphs {
         }
         // What was taken away may have stood at an end, and what it left may begin a new cluster.
         lead::text::clean(&safe)
+    }
+
+    /// The same for a text that is being written, whose spaces at the ends stay.
+    pub fn safe_as_is(&self, text: &str) -> String {
+        let inner = self.safe(text);
+        let (before, after) =
+            (text.len() - text.trim_start_matches(' ').len(), text.len() - text.trim_end_matches(' ').len());
+        if inner.is_empty() {
+            return " ".repeat(before);
+        }
+        format!("{}{inner}{}", " ".repeat(before), " ".repeat(after))
     }
 
     /// `text` made safe and of at most `columns`, with an ellipsis where it was cut.

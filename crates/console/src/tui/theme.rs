@@ -10,7 +10,7 @@ use ratatui::style::{Color, Modifier, Style};
 pub enum Role {
     /// The calm rest.
     Base,
-    /// Less important: labels, frames, what is zero.
+    /// Less important: labels, rules, what is zero.
     Dim,
     /// More important: names, keys.
     Strong,
@@ -22,53 +22,116 @@ pub enum Role {
     Warn,
     /// A person is needed.
     Alarm,
+    /// What the search found.
+    Found,
+    /// A name in a JSON text.
+    Name,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Base,
+        Self::Dim,
+        Self::Strong,
+        Self::Accent,
+        Self::Good,
+        Self::Warn,
+        Self::Alarm,
+        Self::Found,
+        Self::Name,
+    ];
+}
+
+/// What the terminal is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// Light on dark.
+    Dark,
+    /// Dark on light: yellow and bright colours cannot be read there.
+    Light,
+    /// Without colours: bold, dim and reversed only.
+    Mono,
 }
 
 /// Roles to styles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
-    /// Without colours, nothing but bold, dim and reversed is used.
-    pub colours: bool,
+    /// What they stand on.
+    pub ground: Ground,
 }
 
 impl Theme {
-    /// What the environment asks for: `NO_COLOR` (<https://no-color.org>) and dumb terminals get none.
+    /// What the environment asks for: `NO_COLOR` (<https://no-color.org>) and dumb terminals get no
+    /// colours; else `LEADOPS_THEME` (`dark`, `light`, `mono`), else what `COLORFGBG` says of the ground.
     pub fn of_environment(var: impl Fn(&str) -> Option<String>) -> Self {
         let unwanted = var("NO_COLOR").is_some_and(|value| !value.is_empty());
         let unable = var("TERM").is_some_and(|term| term == "dumb");
-        Self { colours: !unwanted && !unable }
+        if unwanted || unable {
+            return Self { ground: Ground::Mono };
+        }
+        let ground = match var("LEADOPS_THEME").unwrap_or_default().to_lowercase().as_str() {
+            "light" => Ground::Light,
+            "mono" => Ground::Mono,
+            "dark" => Ground::Dark,
+            _ => {
+                let ground = var("COLORFGBG").unwrap_or_default();
+                // The last part is the background: 7 and 15 are the whites.
+                match ground.rsplit(';').next() {
+                    Some("7" | "15") => Ground::Light,
+                    _ => Ground::Dark,
+                }
+            }
+        };
+        Self { ground }
     }
 
     /// The style of a role.
     pub fn style(&self, role: Role) -> Style {
+        let plain = Style::new();
+        let bold = plain.add_modifier(Modifier::BOLD);
+        let light = self.ground == Ground::Light;
         let style = match role {
-            Role::Base => Style::new(),
-            Role::Dim => Style::new().add_modifier(Modifier::DIM),
-            Role::Strong => Style::new().add_modifier(Modifier::BOLD),
-            Role::Accent => Style::new().fg(Color::Cyan).add_modifier(Modifier::BOLD),
-            Role::Good => Style::new().fg(Color::Green),
-            Role::Warn => Style::new().fg(Color::Yellow),
-            Role::Alarm => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
+            Role::Base => plain,
+            Role::Dim if light => plain.fg(Color::DarkGray),
+            Role::Dim => plain.add_modifier(Modifier::DIM),
+            Role::Strong => bold,
+            Role::Accent if light => bold.fg(Color::Blue),
+            Role::Accent => bold.fg(Color::Cyan),
+            Role::Good => plain.fg(Color::Green),
+            Role::Warn if light => bold.fg(Color::Magenta),
+            Role::Warn => plain.fg(Color::Yellow),
+            Role::Alarm => bold.fg(Color::Red),
+            Role::Found => bold.add_modifier(Modifier::UNDERLINED),
+            Role::Name if light => plain.fg(Color::Blue),
+            Role::Name => plain.fg(Color::Cyan),
         };
-        if self.colours { style } else { Style { fg: None, ..style } }
+        if self.ground == Ground::Mono { Style { fg: None, ..style } } else { style }
     }
 
     /// Laid over the row under the cursor, whose own colours would make a patchwork of it.
     pub fn selected(&self) -> Style {
         let style = Style::new().add_modifier(Modifier::REVERSED).remove_modifier(Modifier::DIM);
-        if self.colours { style.fg(Color::Reset) } else { style }
+        if self.ground == Ground::Mono { style } else { style.fg(Color::Reset) }
     }
 
     /// Laid over what a question stands before.
     pub fn behind(&self) -> Style {
         let style =
             Style::new().add_modifier(Modifier::DIM).remove_modifier(Modifier::BOLD | Modifier::REVERSED);
-        if self.colours { style.fg(Color::Reset) } else { style }
+        if self.ground == Ground::Mono { style } else { style.fg(Color::Reset) }
     }
 
     /// Badges: the one thing that is never to be overlooked.
     pub fn badge(&self) -> Style {
         self.style(Role::Warn).add_modifier(Modifier::REVERSED | Modifier::BOLD)
+    }
+
+    /// The name of the environment, in its own colour.
+    pub fn name(&self, colour: Option<Color>) -> Style {
+        let style = Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD);
+        let usual = if self.ground == Ground::Light { Color::Blue } else { Color::Cyan };
+        if self.ground == Ground::Mono { style } else { style.fg(colour.unwrap_or(usual)) }
     }
 }
 
@@ -76,16 +139,46 @@ impl Theme {
 mod tests {
     use super::*;
 
+    fn of(variables: &[(&str, &str)]) -> Theme {
+        Theme::of_environment(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
     #[test]
     fn no_color_leaves_no_colour_and_keeps_bold_and_reversed() {
-        let mono = Theme::of_environment(|name| (name == "NO_COLOR").then(|| "1".to_owned()));
-        for role in [Role::Base, Role::Dim, Role::Strong, Role::Accent, Role::Good, Role::Warn, Role::Alarm] {
+        let mono = of(&[("NO_COLOR", "1"), ("LEADOPS_THEME", "light")]);
+        for role in Role::ALL {
             assert_eq!((mono.style(role).fg, mono.style(role).bg), (None, None));
         }
-        assert_eq!((mono.selected().fg, mono.badge().fg), (None, None));
+        assert_eq!((mono.selected().fg, mono.badge().fg, mono.name(Some(Color::Red)).fg), (None, None, None));
         assert!(mono.style(Role::Alarm).add_modifier.contains(Modifier::BOLD));
         assert!(mono.selected().add_modifier.contains(Modifier::REVERSED));
-        assert!(Theme::of_environment(|_| None).colours);
-        assert!(Theme::of_environment(|name| (name == "NO_COLOR").then(String::new)).colours);
+    }
+
+    #[test]
+    fn the_ground_is_taken_from_the_environment() {
+        for (variables, ground) in [
+            (&[][..], Ground::Dark),
+            (&[("NO_COLOR", "")], Ground::Dark),
+            (&[("TERM", "dumb")], Ground::Mono),
+            (&[("LEADOPS_THEME", "light")], Ground::Light),
+            (&[("COLORFGBG", "0;15")], Ground::Light),
+            (&[("COLORFGBG", "15;0")], Ground::Dark),
+            (&[("COLORFGBG", "0;15"), ("LEADOPS_THEME", "dark")], Ground::Dark),
+        ] {
+            assert_eq!(of(variables).ground, ground, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn a_light_ground_gets_no_yellow_and_nothing_has_a_background() {
+        for ground in [Ground::Dark, Ground::Light, Ground::Mono] {
+            for role in Role::ALL {
+                let style = Theme { ground }.style(role);
+                assert_eq!(style.bg, None);
+                assert!(ground != Ground::Light || style.fg != Some(Color::Yellow), "{role:?}");
+            }
+        }
     }
 }

@@ -26,7 +26,7 @@ pub struct Opened {
     /// The store of one in a folder.
     pub store: Option<Store>,
     /// The queues of one on AWS.
-    queues: Option<Queues>,
+    pub(super) queues: Option<Queues>,
 }
 
 impl Opened {

@@ -11,6 +11,7 @@
 mod checkpointer;
 mod dead_letters;
 mod file;
+mod glance;
 mod history;
 mod intake;
 mod journal;
@@ -53,6 +54,7 @@ use self::{
     writer::{Tx, Writer},
 };
 pub use self::{
+    glance::Glance,
     log_layer::LogLayer,
     retention::{Pruned, Retention},
     up_lock::UpLock,
@@ -108,6 +110,7 @@ struct Inner {
     // The writer goes last, so that its connection, which can, tidies the write-ahead log up.
     watcher: OnceLock<Watcher>,
     readers: Arc<Readers>,
+    glances: Arc<glance::Glances>,
     writer: Writer,
 }
 
@@ -135,9 +138,10 @@ impl Store {
         let clock = Arc::clone(&options.clock);
         let (writer, logs) = Writer::start(Arc::clone(&file), writing, clock, Arc::clone(&wakes))?;
         let readers = Readers::new(Arc::clone(&file));
+        let glances = glance::Glances::new(Arc::clone(&file));
         let folder = dir.to_owned();
         let watcher = OnceLock::new();
-        Ok(Self(Arc::new(Inner { file, folder, options, wakes, logs, watcher, readers, writer })))
+        Ok(Self(Arc::new(Inner { file, folder, options, wakes, logs, watcher, readers, glances, writer })))
     }
 
     /// The folder it is in.
@@ -156,6 +160,17 @@ impl Store {
     /// [`Code::AlreadyRunning`] while another one has it.
     pub fn lock_for_up(&self) -> Result<UpLock, Fault> {
         UpLock::take(self.folder())
+    }
+
+    /// Looks whether anything has changed, whether anybody works, and whether the file is still there.
+    /// So cheap that it can be done every second.
+    ///
+    /// # Errors
+    /// [`Code::NoPipeline`] once the file has been taken away under us, or the storage codes.
+    pub async fn glance(&self) -> Result<Glance, Fault> {
+        let glances = Arc::clone(&self.0.glances);
+        let looked = tokio::task::spawn_blocking(move || glances.look()).await;
+        looked.unwrap_or_else(|e| Err(Fault::new(Code::Internal, format!("a glance stopped: {e}"))))
     }
 
     /// A layer for `tracing-subscriber` that keeps log lines in this store: all events with our field

@@ -4,85 +4,116 @@ use ops::LeadRow;
 use pipeline::Channel;
 
 use super::{
-    pending::separated,
-    widgets::{Pen, condition_of, rows},
+    columns::{self, Column, number, text},
+    widgets::{Pen, condition_of, finding, rows, states},
 };
 use crate::tui::{
     app::{App, Panel},
     doc::{Line, delivery_mark},
-    format::{age, since},
-    layout::Area,
+    format::{self, age, since},
+    layout::Layout,
+    table::Row as _,
     text::Glyphs,
     theme::Role,
 };
 
-/// From this width on channels stand with their names and the funnel is shown.
+/// From this width on channels stand with their names.
 const WIDE: usize = 60;
 
-pub(super) fn draw(pen: &mut Pen<'_>, app: &App, area: Area) {
-    let leads = app.leads.get().map_or(&[][..], Vec::as_slice);
-    let mut state: Line = Vec::new();
-    if !leads.is_empty() {
-        state.push((Role::Dim, "newest first".to_owned()));
+pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
+    let (table, parts) = (&app.leads, layout.parts(Panel::Leads));
+    let shown = &table.shown;
+    let mut counted = Line::new();
+    if !shown.rows.is_empty() {
+        let more = if table.is_complete() { "" } else { "+" };
+        let order = match (table.wanted.sort.column, table.wanted.sort.reverse) {
+            (0, false) => "newest first".to_owned(),
+            (column, _) => format!("by {}", LeadRow::SORTS[column]),
+        };
+        let known = format::number(shown.rows.len() as u64);
+        counted.extend([(Role::Base, format!("{known}{more}")), (Role::Dim, format!("  {order}"))]);
     }
-    state.extend(separated(condition_of(&app.leads, app.now, pen.glyphs)));
-    let inside = pen.panel(app, Panel::Leads, area, state);
-    let empty = leads.is_empty().then_some("No lead has been enriched yet.");
-    let inside = pen.condition(&app.leads, inside, app.now, empty);
+    let condition = condition_of(&table.remote, app.now, pen.glyphs);
+    let state = states([finding(app, Panel::Leads), counted, condition]);
+    pen.heading(app, Panel::Leads, layout, state);
+    let empty =
+        if table.wanted.filter.is_empty() { "No lead has been enriched yet." } else { "No lead matches." };
+    let area = pen.condition(&table.remote, parts.rows, app.now, shown.is_empty().then_some(empty));
 
-    let columns = usize::from(inside.width);
+    let total = usize::from(area.width).saturating_sub(2);
     let channels = channels(app);
-    let labels: Vec<&str> = channels.iter().map(|channel| label(*channel, columns, channels.len())).collect();
+    let labels: Vec<&str> = channels.iter().map(|channel| label(*channel, total, channels.len())).collect();
     let told: usize = labels.iter().map(|label| if label.is_empty() { 2 } else { 3 + label.len() }).sum();
-    let time = 6;
-    let rest = columns.saturating_sub(time + 1 + told);
-    let (name, owner, funnel) = match columns {
-        WIDE.. => (rest * 4 / 10, rest * 3 / 10, rest - rest * 4 / 10 - rest * 3 / 10),
-        _ => (rest * 11 / 20, rest - rest * 11 / 20, 0),
-    };
+    let columns: [Column; 7] = [
+        number("age", 6, 0),
+        text("name", 8, 48, 5, 0),
+        text("owner", 8, 40, 4, 0),
+        text("status", 8, 24, 2, 96),
+        text("funnel", 8, 24, 2, 60),
+        text("lead", 14, 36, 2, 120),
+        text("told", told.max(4), told.max(4), 0, 0),
+    ];
+    let widths = columns::widths(&columns, total);
+    let sorted = Some((LeadRow::SORTS[table.wanted.sort.column], table.wanted.sort));
+    columns::titles(pen, parts.columns, 1, &columns, &widths, sorted);
     let focused = app.focus == Panel::Leads && app.windows.is_empty();
-    for (index, area) in rows(app.leads_list.top, leads.len(), inside) {
-        let row = &leads[index];
+    let range = table.range();
+    for (index, area) in rows(table.list.top, shown.len(), area) {
+        let Some(row) = shown.row(index) else { continue };
         let lead = &row.lead;
+        let selected = index == table.list.index;
+        let dim = table.wanted.dimmed && !table.wanted.filter.matches(row);
+        let role = |role| if dim { Role::Dim } else { role };
+        let marked = range.contains(&index) || table.marks.contains(&lead.lead_id);
         let mut line = pen
-            .row(area.width)
-            .right(Role::Dim, &age(since(app.now, lead.enriched_at)), time)
+            .gutter(pen.row(area.width), marked, selected && !focused && layout.is_full())
+            .right(Role::Dim, &age(since(app.now, lead.enriched_at)), widths[0])
             .gap(1)
-            .text(Role::Base, &lead.display_name, name.saturating_sub(1))
+            .text(role(Role::Base), &lead.display_name, widths[1])
             .gap(1);
         line = if lead.has_owner() {
-            line.text(Role::Base, &lead.lead_owner, owner.saturating_sub(1))
+            line.text(role(Role::Base), &lead.lead_owner, widths[2])
         } else {
-            line.glyphs(Role::Warn, pen.glyphs.warning).gap(1).text(
-                Role::Warn,
+            line.glyphs(role(Role::Warn), pen.glyphs.warning).gap(1).text(
+                role(Role::Warn),
                 &lead.lead_owner,
-                owner.saturating_sub(3),
+                widths[2].saturating_sub(2),
             )
         };
         line = line.gap(1);
-        if funnel > 0 {
-            line = line.text(Role::Dim, &lead.funnel, funnel.saturating_sub(1)).gap(1);
+        for (width, text) in [(widths[3], &lead.status_label), (widths[4], &lead.funnel)] {
+            if width > 0 {
+                line = line.text(Role::Dim, text, width).gap(1);
+            }
+        }
+        if widths[5] > 0 {
+            line = line.id(Role::Dim, lead.lead_id.as_str(), widths[5]).gap(1);
         }
         for (channel, label) in channels.iter().zip(&labels) {
-            let (role, glyph) = delivered(row, *channel, pen.glyphs);
-            line = line.glyphs(role, glyph).gap(1);
+            let (mark, glyph) = delivered(row, *channel, pen.glyphs);
+            line = line.glyphs(mark, glyph).gap(1);
             if !label.is_empty() {
-                line = line.text(role, label, label.len() + 1);
+                line = line.text(
+                    role(if mark == Role::Good { Role::Dim } else { mark }),
+                    label,
+                    label.len() + 1,
+                );
             }
         }
         let line = line.line;
         pen.line(area, &line);
-        if index == app.leads_list.index {
+        if selected {
             pen.cursor(area, focused);
         }
     }
 }
 
-/// The channels in use: those that are set up, and those that some alert has gone to.
+/// The channels in use: those that are set up, and those that some alert in sight has gone to.
 fn channels(app: &App) -> Vec<Channel> {
     let mut channels = app.channels.clone();
-    let notifications = app.leads.get().into_iter().flatten().flat_map(|row| &row.notifications);
-    channels.extend(notifications.map(|notification| notification.channel));
+    let table = &app.leads;
+    let in_sight = (table.list.top..table.list.top + 200).filter_map(|at| table.shown.row(at));
+    channels.extend(in_sight.flat_map(|row| row.notifications.iter().map(|alert| alert.channel)));
     channels.sort_unstable();
     channels.dedup();
     channels

@@ -2,20 +2,23 @@
 //! picture. Only rows in sight are built, so that a frame costs the same at ten rows and at ten
 //! thousand.
 
+mod columns;
 mod dead;
 mod footer;
 mod header;
+mod health;
 mod leads;
 mod logs;
 mod pending;
+mod question;
 mod widgets;
 mod window;
 
 use ratatui::{Frame, buffer::Buffer, layout::Rect};
 
 use super::{
-    app::{App, Panel},
-    layout::{Area, Shape},
+    app::{App, Door, Panel},
+    layout::{Area, Layout, Shape},
     theme::{Role, Theme},
 };
 use widgets::Pen;
@@ -33,17 +36,21 @@ pub fn paint(buffer: &mut Buffer, app: &App, theme: &Theme) {
         return too_small(&mut pen, app);
     }
     header::draw(&mut pen, app, &layout);
-    for panel in Panel::ALL {
-        let area = layout.panels[panel.index()];
-        if area.height == 0 {
-            continue;
+    match &app.door {
+        Door::Open => {
+            for panel in Panel::ALL {
+                if layout.panels[panel.index()].height == 0 {
+                    continue;
+                }
+                match panel {
+                    Panel::Pending => pending::draw(&mut pen, app, &layout),
+                    Panel::Dead => dead::draw(&mut pen, app, &layout),
+                    Panel::Leads => leads::draw(&mut pen, app, &layout),
+                    Panel::Logs => logs::draw(&mut pen, app, &layout),
+                }
+            }
         }
-        match panel {
-            Panel::Pending => pending::draw(&mut pen, app, area),
-            Panel::Dead => dead::draw(&mut pen, app, area),
-            Panel::Leads => leads::draw(&mut pen, app, area),
-            Panel::Logs => logs::draw(&mut pen, app, area),
-        }
+        door => closed(&mut pen, app, door, &layout),
     }
     footer::draw(&mut pen, app, &layout);
     if let Some(open) = app.windows.last() {
@@ -51,14 +58,47 @@ pub fn paint(buffer: &mut Buffer, app: &App, theme: &Theme) {
     }
 }
 
+/// In the place of a pipeline that is not open.
+fn closed(pen: &mut Pen<'_>, app: &App, door: &Door, layout: &Layout) {
+    let area = layout.body;
+    let columns = usize::from(area.width).saturating_sub(8).clamp(1, 72);
+    let mut lines = Vec::new();
+    match door {
+        Door::Closed(fault) => {
+            let name = pen.glyphs.safe(&app.banner.name);
+            lines.push((Role::Alarm, format!("{} {name} could not be opened", pen.glyphs.bad)));
+            lines.push((Role::Base, String::new()));
+            for text in pen.glyphs.wrap(&fault.to_string(), columns) {
+                lines.push((Role::Base, text));
+            }
+            for text in pen.glyphs.wrap(fault.code.remedy(), columns) {
+                lines.push((Role::Strong, text));
+            }
+            lines.push((Role::Base, String::new()));
+            let (again, other) = (
+                app.keymap.key(super::keymap::Action::Refresh),
+                app.keymap.key(super::keymap::Action::Palette),
+            );
+            lines.push((Role::Dim, format!("{again} tries again, {other} goes elsewhere")));
+        }
+        _ => lines.push((Role::Dim, format!("opening {}{}", app.banner.name, pen.glyphs.ellipsis))),
+    }
+    let top = area.y + area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(0)) / 3;
+    for (line, y) in lines.into_iter().zip(top..area.y + area.height) {
+        let text = pen.glyphs.fit(&line.1, usize::from(area.width).saturating_sub(4));
+        let row = Area { x: area.x + 4, y, width: area.width.saturating_sub(4), height: 1 };
+        pen.line(row, &[(line.0, text)]);
+    }
+}
+
 fn too_small(pen: &mut Pen<'_>, app: &App) {
     let (width, height) = app.size;
-    let (wanted, tall) = crate::tui::layout::SMALLEST;
+    let (wanted, tall) = super::layout::SMALLEST;
     let lines = [format!("too small: {width} by {height}"), format!("needs {wanted} by {tall}")];
     let top = height.saturating_sub(2) / 2;
     for (line, y) in lines.into_iter().zip(top..height) {
         let text = pen.glyphs.fit(&line, usize::from(width));
-        let columns = u16::try_from(crate::tui::text::width(&text)).unwrap_or(width);
+        let columns = u16::try_from(super::text::width(&text)).unwrap_or(width);
         let x = width.saturating_sub(columns) / 2;
         pen.line(Area { x, y, width: columns, height: 1 }, &[(Role::Strong, text)]);
     }

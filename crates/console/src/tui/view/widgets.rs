@@ -13,10 +13,11 @@ use crate::tui::{
     app::{App, Panel},
     doc::Line,
     format::age,
-    layout::{Area, Shape, inside},
+    layout::{Area, Layout, Shape},
     remote::{Freshness, Remote},
     text::{Glyphs, width},
     theme::{Role, Theme},
+    update::found,
 };
 
 /// After how many seconds without an answer it is said that one is awaited.
@@ -91,18 +92,35 @@ impl Pen<'_> {
         Row { glyphs: self.glyphs, left: usize::from(columns), line: Line::new() }
     }
 
-    /// Draws a panel's frame and heading; the inside. `state` stands on the right, as far as there is
-    /// room beside the heading.
-    pub(super) fn panel(&mut self, app: &App, panel: Panel, area: Area, state: Line) -> Area {
-        let shape = app.layout().shape;
-        let focused = app.focus == panel && app.windows.is_empty();
-        if shape == Shape::Single {
-            return area;
+    /// Draws a panel's heading, a rule with its name; `state` stands on the right, as far as there is
+    /// room beside the name.
+    pub(super) fn heading(&mut self, app: &App, panel: Panel, layout: &Layout, state: Line) {
+        let area = layout.parts(panel).heading;
+        if area.height == 0 {
+            return;
         }
-        self.frame(area, if focused { Role::Accent } else { Role::Dim });
+        let focused = app.focus == panel && app.windows.is_empty();
+        let (rule, rule_role) = match focused {
+            true => (self.glyphs.heavy, Role::Accent),
+            false => (self.glyphs.rule, Role::Dim),
+        };
+        self.line(area, &[(rule_role, rule.repeat(usize::from(area.width)))]);
+        if layout.shape == Shape::Grid && panel == Panel::Dead {
+            // The rule between the two halves hangs from it.
+            let panel = layout.panels[Panel::Dead.index()];
+            for y in panel.y + 1..panel.y + panel.height {
+                let cell = Area { y, width: 1, height: 1, ..panel };
+                self.line(cell, &[(Role::Dim, self.glyphs.vertical.to_owned())]);
+            }
+            if !focused {
+                self.line(Area { width: 1, ..area }, &[(Role::Dim, self.glyphs.cross.to_owned())]);
+            }
+        }
         let heading = if focused { Role::Accent } else { Role::Strong };
-        let title =
-            vec![(Role::Dim, format!(" {} ", panel.index() + 1)), (heading, format!("{} ", panel.title()))];
+        let title = vec![
+            (if focused { Role::Accent } else { Role::Dim }, format!(" {} ", panel.index() + 1)),
+            (heading, format!("{} ", panel.title())),
+        ];
         let used: usize = title.iter().map(|(_, text)| width(text)).sum();
         let room = Area { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
         self.line(room, &title);
@@ -111,6 +129,10 @@ impl Pen<'_> {
         while needed + used + 1 > usize::from(room.width) {
             let Some((_, text)) = state.pop() else { break };
             needed -= width(&text);
+            // Nor what stood between it and the rest.
+            while let Some((_, text)) = state.pop_if(|(_, text)| text.trim().is_empty()) {
+                needed -= width(&text);
+            }
         }
         if !state.is_empty() {
             state.insert(0, (Role::Base, " ".to_owned()));
@@ -118,7 +140,6 @@ impl Pen<'_> {
             let needed = u16::try_from(needed).unwrap_or(room.width);
             self.line(Area { x: room.x + room.width - needed, width: needed, ..room }, &state);
         }
-        inside(shape, area)
     }
 
     /// What a panel says where it has no rows, and the line on a failing source above the rows. The
@@ -159,6 +180,15 @@ impl Pen<'_> {
         rest
     }
 
+    /// The first column of a row: whether it is marked, or where the cursor of a panel without focus is.
+    pub(super) fn gutter(&self, row: Row, marked: bool, selected: bool) -> Row {
+        match (marked, selected) {
+            (true, _) => row.glyphs(Role::Accent, self.glyphs.mark),
+            (false, true) => row.glyphs(Role::Dim, self.glyphs.marker),
+            (false, false) => row.gap(1),
+        }
+    }
+
     /// Marks the row under the cursor.
     pub(super) fn cursor(&mut self, area: Area, focused: bool) {
         if focused {
@@ -173,6 +203,10 @@ pub(super) fn condition_of<T>(remote: &Remote<T>, now: Timestamp, glyphs: &Glyph
     match remote.freshness(now) {
         Freshness::Failed(Some(old)) => vec![(Role::Alarm, format!("{} {} old", glyphs.stale, age(old)))],
         Freshness::Failed(None) => vec![(Role::Alarm, format!("{} unknown", glyphs.stale))],
+        Freshness::NotPermitted(Some(old)) => {
+            vec![(Role::Alarm, format!("{} not permitted, {} old", glyphs.stale, age(old)))]
+        }
+        Freshness::NotPermitted(None) => vec![(Role::Alarm, format!("{} not permitted", glyphs.stale))],
         Freshness::Stale(old) => vec![(Role::Warn, format!("{} {} old", glyphs.stale, age(old)))],
         Freshness::Loading | Freshness::Fresh => match asking {
             Some(seconds) if seconds > SLOW => vec![(Role::Dim, format!("asking {seconds} s"))],
@@ -253,14 +287,50 @@ pub(super) fn bar(glyphs: &Glyphs, columns: usize, part: u64, whole: u64) -> (St
     (filled, glyphs.bar_rest.repeat(rest))
 }
 
-/// A sparkline of the last values, as many as there are columns.
-pub(super) fn spark(glyphs: &Glyphs, values: &[u64], columns: usize) -> String {
+/// A sparkline of the last values, the newest on the right, as many as there are columns. Nothing is a
+/// dim ground line, so that the time it covers can be seen.
+pub(super) fn spark(glyphs: &Glyphs, values: &[u64], columns: usize) -> Line {
     let shown = &values[values.len().saturating_sub(columns)..];
     let most = shown.iter().copied().max().unwrap_or(0).max(1);
-    let level =
-        |value: u64| if value == 0 { 0 } else { usize::try_from((value * 8).div_ceil(most)).unwrap_or(8) };
-    let line: String = shown.iter().map(|value| glyphs.spark[level(*value).min(8)]).collect();
-    format!("{}{line}", " ".repeat(columns - shown.len()))
+    let mut line = vec![(Role::Dim, glyphs.spark[1].repeat(columns - shown.len()))];
+    for value in shown {
+        let level = usize::try_from((value * 7).div_ceil(most)).unwrap_or(7).min(7) + 1;
+        let role = if *value == 0 { Role::Dim } else { Role::Base };
+        match line.last_mut() {
+            Some((last, text)) if *last == role => text.push_str(glyphs.spark[level]),
+            _ => line.push((role, glyphs.spark[level].to_owned())),
+        }
+    }
+    line
+}
+
+/// States behind each other, as far as there are any.
+pub(super) fn states(parts: impl IntoIterator<Item = Line>) -> Line {
+    let mut line = Line::new();
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        if !line.is_empty() {
+            line.push((Role::Base, "  ".to_owned()));
+        }
+        line.extend(part);
+    }
+    line
+}
+
+/// What a heading says of a filter and of marks.
+pub(super) fn finding(app: &App, panel: Panel) -> Line {
+    let mut line = Line::new();
+    let filter = app.filter(panel);
+    if !filter.is_empty() {
+        let text = app.glyphs.fit(filter.text(), 24);
+        line.push((Role::Accent, format!("/{text} ")));
+        line.push((Role::Strong, found(app, panel)));
+    }
+    let marks = app.marks(panel);
+    if marks > 0 {
+        let gap = if line.is_empty() { "" } else { "  " };
+        line.push((Role::Accent, format!("{gap}{} {marks}", app.glyphs.mark)));
+    }
+    line
 }
 
 /// The rows in sight: their places in the list, and where each is drawn.
@@ -285,7 +355,8 @@ mod tests {
 
     #[test]
     fn sparklines_show_every_minute_with_something_in_it() {
-        assert_eq!(spark(&UTF8, &[0, 1, 800], 4), "  ▁█");
-        assert_eq!(spark(&UTF8, &[9, 0, 4], 2), " █");
+        let drawn = |values: &[u64], columns| crate::tui::doc::plain(&spark(&UTF8, values, columns));
+        assert_eq!(drawn(&[0, 1, 800], 4), "▁▁▂█");
+        assert_eq!(drawn(&[9, 0, 4], 2), "▁█");
     }
 }

@@ -1,40 +1,49 @@
-//! What lies over the overview.
+//! What lies over the panels.
 
-use super::widgets::Pen;
+use super::{question, widgets::Pen};
 use crate::tui::{
-    app::{App, Confirm, Open, Window},
-    doc,
-    doc::Line,
-    layout::{Area, Layout, Shape, inside},
+    app::App,
+    doc::{self, Line, plain},
+    find::Filter,
+    layout::{Area, Layout, inside},
     text::width,
     theme::Role,
+    window::{Open, Window},
 };
-
-/// The narrowest and the widest question, in columns of text.
-const NARROWEST: usize = 44;
-const WIDEST: usize = 64;
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, open: &Open, layout: &Layout) {
     match &open.window {
-        Window::Confirm(confirm) => question(pen, confirm, layout),
-        window => text(pen, app, window, open.scroll, layout),
+        Window::Confirm(confirm) => question::confirm(pen, confirm, open.scroll, layout),
+        Window::Palette { input, index } => question::palette(pen, app, input, *index, layout),
+        Window::File { input, letters } => question::file(pen, input, letters.len(), layout),
+        _ => text(pen, app, open, layout),
     }
 }
 
-fn text(pen: &mut Pen<'_>, app: &App, window: &Window, scroll: usize, layout: &Layout) {
+fn text(pen: &mut Pen<'_>, app: &App, open: &Open, layout: &Layout) {
     let area = layout.window();
     pen.clear(area);
     pen.frame(area, Role::Accent);
-    let inner = inside(Shape::Grid, area);
+    let inner = inside(area);
     let inner = Area { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    let text = doc::of(app, window, usize::from(inner.width));
+    let text = doc::of(app, open, usize::from(inner.width));
     let visible = usize::from(inner.height);
-    let top = scroll.min(text.lines.len().saturating_sub(visible));
+    let top = open.scroll.min(text.lines.len().saturating_sub(visible));
+    let filter = Filter::parse(&open.find, &[]);
     for (line, y) in text.lines.iter().skip(top).zip(inner.y..inner.y + inner.height) {
-        pen.line(Area { y, height: 1, ..inner }, line);
+        let row = Area { y, height: 1, ..inner };
+        pen.line(row, line);
+        if !filter.is_empty() && filter.matches_line(&plain(line)) {
+            pen.style(row, pen.theme.style(Role::Found));
+        }
     }
-    let title = pen.glyphs.fit(&text.title, usize::from(inner.width).saturating_sub(2));
-    pen.line(Area { height: 1, ..Area { y: area.y, ..inner } }, &[(Role::Accent, format!(" {title} "))]);
+    heading(pen, open, &text.title, Area { height: 1, y: area.y, ..inner });
+    let last = Area { y: area.y + area.height.saturating_sub(1), height: 1, ..inner };
+    if !filter.is_empty() {
+        let count = text.lines.iter().filter(|line| filter.matches_line(&plain(line))).count();
+        let found = format!(" /{} {count} of {} lines ", pen.glyphs.fit(&open.find, 24), text.lines.len());
+        pen.line(last, &[(Role::Accent, found)]);
+    }
     if text.lines.len() > visible {
         let (up, down) = (top > 0, top + visible < text.lines.len());
         let arrows = format!(
@@ -47,69 +56,34 @@ fn text(pen: &mut Pen<'_>, app: &App, window: &Window, scroll: usize, layout: &L
             text.lines.len()
         );
         let columns = u16::try_from(width(&arrows)).unwrap_or(0).min(inner.width);
-        let y = area.y + area.height - 1;
-        pen.line(
-            Area { x: inner.x + inner.width - columns, y, width: columns, height: 1 },
-            &[(Role::Dim, arrows)],
-        );
+        pen.line(Area { x: inner.x + inner.width - columns, width: columns, ..last }, &[(Role::Dim, arrows)]);
     }
 }
 
-fn question(pen: &mut Pen<'_>, confirm: &Confirm, layout: &Layout) {
-    let most = usize::from(layout.body.width).saturating_sub(4).max(1);
-    let wanted = confirm.lines.iter().map(|(_, text)| text).chain([&confirm.title]);
-    let wanted = wanted.map(|text| width(&pen.glyphs.safe(text)) + 4).max().unwrap_or(0);
-    let columns = wanted.clamp(NARROWEST, WIDEST).min(most);
-    let mut lines: Vec<Line> = Vec::new();
-    for (role, text) in &confirm.lines {
-        // Counted rows keep their columns.
-        let indent = text.len() - text.trim_start().len();
-        for (index, line) in pen.glyphs.wrap(text, columns.saturating_sub(indent)).into_iter().enumerate() {
-            let indent = if index == 0 { indent } else { indent.min(columns / 4) };
-            lines.push(vec![(*role, format!("{}{line}", " ".repeat(indent)))]);
-        }
+/// The name on the left, the pages on the right.
+fn heading(pen: &mut Pen<'_>, open: &Open, title: &str, area: Area) {
+    let pages = open.window.pages();
+    let mut right: Vec<Line> = Vec::new();
+    for (index, page) in pages.iter().enumerate() {
+        let role = if index == open.page { Role::Accent } else { Role::Dim };
+        right.push(vec![(role, format!(" {page} "))]);
     }
-    // What lies behind steps back.
-    pen.style(layout.body, pen.theme.behind());
-    let area = layout.question(columns, lines.len());
-    pen.clear(area);
-    pen.frame(area, Role::Accent);
-    let inner = inside(Shape::Grid, area);
-    let inner = Area { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    let title = pen.glyphs.fit(&confirm.title, usize::from(inner.width).saturating_sub(2));
-    pen.line(Area { y: area.y, height: 1, ..inner }, &[(Role::Accent, format!(" {title} "))]);
-    // The answers are never pushed out; what could be read elsewhere goes first.
-    let room = usize::from(inner.height).saturating_sub(1);
-    if lines.len() > room {
-        lines.retain(|line| line.iter().any(|(role, text)| *role != Role::Dim && !text.is_empty()));
+    let wide: usize = right.iter().flatten().map(|(_, text)| width(text)).sum();
+    let total = usize::from(area.width);
+    let room = if wide + 16 <= total { total - wide - 2 } else { total };
+    let title = pen.glyphs.fit(title, room.saturating_sub(2));
+    pen.line(area, &[(Role::Accent, format!(" {title} "))]);
+    if room == total {
+        return;
     }
-    if lines.len() > room {
-        lines.truncate(room);
-        if let Some(last) = lines.last_mut() {
-            *last = vec![(Role::Dim, pen.glyphs.ellipsis.to_owned())];
-        }
-    }
-    for (line, y) in lines.iter().zip(inner.y..) {
-        pen.line(Area { y, height: 1, ..inner }, line);
-    }
-    let y = inner.y + inner.height.saturating_sub(1);
-    let labels = std::iter::once("Cancel").chain(confirm.choices.iter().map(|(label, _)| label.as_str()));
-    let labels: Vec<String> = labels.map(|label| format!("  {}  ", pen.glyphs.safe(label))).collect();
-    let wanted: usize = labels.iter().map(|label| width(label) + 1).sum();
-    let start = usize::from(inner.width).saturating_sub(wanted) + 1;
-    let mut x = inner.x + u16::try_from(start).unwrap_or(0).min(inner.width);
-    if wanted > usize::from(inner.width) {
-        x = inner.x;
-    }
-    for (index, label) in labels.into_iter().enumerate() {
-        let columns =
-            u16::try_from(width(&label)).unwrap_or(0).min((inner.x + inner.width).saturating_sub(x));
-        let cell = Area { x, y, width: columns, height: 1 };
-        let focused = index == confirm.focus;
-        pen.line(cell, &[(if focused { Role::Strong } else { Role::Dim }, label)]);
-        if focused {
+    let mut x = area.x + u16::try_from(total - wide).unwrap_or(0);
+    for (index, page) in right.iter().enumerate() {
+        let columns = u16::try_from(page.iter().map(|(_, text)| width(text)).sum::<usize>()).unwrap_or(0);
+        let cell = Area { x, width: columns, ..area };
+        pen.line(cell, page);
+        if index == open.page {
             pen.style(cell, pen.theme.selected());
         }
-        x = (x + columns + 1).min(inner.x + inner.width);
+        x += columns;
     }
 }

@@ -1,0 +1,281 @@
+//! The demo at one moment: the same leads, the same troubles, the same time, whenever it is started. For
+//! pictures and for tests of the console.
+//!
+//! The real stages work on the real store; only their clock is set by hand, and Slack and the owner
+//! directory answer from here. Nothing moves once the console is open.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use embedded::{Options, Store};
+use jiff::SignedDuration;
+use lead::{LeadId, Timestamp};
+use pipeline::{
+    Channel, Code, Fault, Recorder, Settings,
+    alerting::Alerting,
+    ingest::{Ingest, Outcome, Refusals, Trust, Webhook},
+    notify::{Notify, Pace},
+    ports::{
+        Clock, Inbox, NewMessage, Outbox, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Queue, Random,
+        Slack, SlackAnswer, SlackError,
+    },
+    process::Process,
+    receipt::Receipts,
+    signature::Presented,
+};
+use serde_json::Value;
+
+use super::{Misfortune, Sample, Scenario, run};
+use crate::{logging, tui, wiring};
+
+/// The moment: 2026-03-02 12:04:31 UTC.
+const NOW: i64 = 1_772_453_071;
+/// When the first lead came, in seconds before it.
+const BEGAN: i64 = 75 * 60;
+/// When a message that nobody can read came.
+const BROKEN: i64 = 3 * 3_600;
+/// Between which times, in seconds before it, Slack did not know the webhook.
+const SLACK_GONE: std::ops::Range<i64> = 520..800;
+/// When it asked to wait.
+const SLACK_BUSY: std::ops::Range<i64> = 70..78;
+/// When leads were due that nobody gets done with, in seconds before it: one has hung, two have just
+/// been taken.
+const STUCK: [i64; 3] = [161, 4, 2];
+/// How many alerts are taken at once.
+const BATCH: usize = 10;
+
+/// A time that is set by hand; sleeping moves it on.
+struct StillClock(Mutex<Timestamp>);
+
+impl StillClock {
+    fn set(&self, at: Timestamp) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = at.max(*now);
+    }
+
+    fn ago(&self) -> i64 {
+        NOW - self.now().as_second()
+    }
+}
+
+#[async_trait]
+impl Clock for StillClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.set(self.now() + SignedDuration::try_from(duration).unwrap_or_default());
+    }
+}
+
+/// SplitMix64, the same on every machine.
+struct StillRandom(Mutex<u64>);
+
+impl Random for StillRandom {
+    fn bits(&self) -> u64 {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = *state;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+}
+
+/// The neighbours: what they answer depends on the time alone.
+struct Neighbours {
+    clock: Arc<StillClock>,
+    random: Arc<StillRandom>,
+    owners: Mutex<BTreeMap<LeadId, String>>,
+}
+
+#[async_trait]
+impl Slack for Neighbours {
+    async fn post(&self, _: &Value) -> Result<SlackAnswer, SlackError> {
+        let ago = self.clock.ago();
+        self.clock.sleep(Duration::from_millis(280 + self.random.bits() % 900)).await;
+        let (status, body, retry_after) = match ago {
+            ago if SLACK_GONE.contains(&ago) => (404, "no_service", None),
+            ago if SLACK_BUSY.contains(&ago) => (429, "rate_limited", Some(Duration::from_secs(9))),
+            _ => (200, "ok", None),
+        };
+        Ok(SlackAnswer { status, body: body.to_owned(), retry_after })
+    }
+}
+
+#[async_trait]
+impl OwnerDirectory for Neighbours {
+    async fn fetch(&self, lead: &LeadId) -> Result<OwnerAnswer, OwnerUnreachable> {
+        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(match owners.get(lead) {
+            Some(document) => OwnerAnswer { status: 200, body: document.clone().into() },
+            None => OwnerAnswer { status: 403, body: Bytes::new() },
+        })
+    }
+}
+
+/// Opens the console on it.
+///
+/// # Errors
+/// That of the store, or of the terminal.
+pub(super) async fn open() -> anyhow::Result<()> {
+    let folder = tempfile::Builder::new().prefix("leadops-demo-").tempdir()?;
+    let start = at(NOW - BROKEN);
+    let clock = Arc::new(StillClock(Mutex::new(start)));
+    let store =
+        Store::open(folder.path(), Options { create: true, clock: clock.clone(), ..Options::default() })?;
+    let _lock = store.lock_for_up()?;
+    logging::start_quietly(&store);
+    let world = World::new(&store, clock.clone());
+    world.play().await?;
+    store.flush().await?;
+    let mut ops = wiring::view(&store, world.settings.clone(), ops::Access::Full);
+    ops.recorder = world.recorder.clone();
+    ops.alerting.receipts.clock = clock.clone();
+    "ada@ops".clone_into(&mut ops.who);
+    let manners = tui::Manners { clock: Some(clock), ..run::manners()? };
+    tui::run(run::watched(Arc::new(ops), &store), Arc::new(tui::Nowhere), manners).await
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+struct World {
+    store: Store,
+    clock: Arc<StillClock>,
+    random: Arc<StillRandom>,
+    neighbours: Arc<Neighbours>,
+    settings: Arc<Settings>,
+    recorder: Recorder,
+    ingest: Ingest,
+    process: Process,
+    notify: Notify,
+}
+
+impl World {
+    fn new(store: &Store, clock: Arc<StillClock>) -> Self {
+        let settings = Arc::new(Settings { channels: vec![Channel::Slack], ..Settings::default() });
+        let random = Arc::new(StillRandom(Mutex::new(7)));
+        let ports = Arc::new(store.clone());
+        let recorder = Recorder { clock: clock.clone(), random: random.clone(), journal: ports.clone() };
+        let receipts = Receipts { objects: ports.clone(), clock: clock.clone() };
+        let alerting = Alerting { receipts: receipts.clone(), outbox: ports.clone() };
+        let neighbours =
+            Arc::new(Neighbours { clock: clock.clone(), random: random.clone(), owners: Mutex::default() });
+        Self {
+            ingest: Ingest {
+                settings: settings.clone(),
+                trust: Trust::Anyone,
+                intake: ports.clone(),
+                recorder: recorder.clone(),
+                refusals: Refusals::default(),
+            },
+            process: Process {
+                settings: settings.clone(),
+                objects: ports.clone(),
+                owners: neighbours.clone(),
+                outbox: ports.clone(),
+                alerting,
+                recorder: recorder.clone(),
+            },
+            notify: Notify {
+                settings: settings.clone(),
+                objects: ports.clone(),
+                receipts,
+                recorder: recorder.clone(),
+                slack: Some((neighbours.clone(), Pace::of_slack(ports, clock.clone(), 5))),
+                mailer: None,
+            },
+            store: store.clone(),
+            clock,
+            random,
+            neighbours,
+            settings,
+            recorder,
+        }
+    }
+
+    /// Everything that happened up to now.
+    async fn play(&self) -> Result<(), Fault> {
+        let broken = NewMessage { body: "{\"lead\": ".to_owned(), lead: None, delay: Duration::ZERO };
+        self.store.send(Queue::Delay, broken).await?;
+        self.work(&BTreeSet::new()).await?;
+        let mut scenario = Scenario::new(1);
+        let mut arrivals: BTreeMap<i64, Sample> = BTreeMap::new();
+        let mut second = NOW - BEGAN;
+        while second < NOW - 4 {
+            let mut sample = scenario.next(at(second));
+            let is_whole = sample.misfortune.take() != Some(Misfortune::MalformedBody);
+            // Every terminal's font has these letters.
+            if is_whole && sample.display_name.chars().all(|c| u32::from(c) < 0x250) {
+                arrivals.insert(second, sample);
+                second += i64::try_from(12 + self.random.bits() % 64).unwrap_or(60);
+            }
+        }
+        let delay = i64::try_from(self.settings.delay.as_secs()).unwrap_or(0);
+        let mut stuck = BTreeSet::new();
+        for due in STUCK {
+            let near = arrivals.range(..=NOW - delay - due).next_back().map(|(arrival, _)| *arrival);
+            if let Some(mut sample) = near.and_then(|arrival| arrivals.remove(&arrival)) {
+                sample.misfortune = None;
+                stuck.insert(sample.lead_id.clone());
+                arrivals.insert(NOW - delay - due, sample);
+            }
+        }
+        // Somebody works whenever a lead comes or is due, and soon after, for what is tried again.
+        let mut times: BTreeSet<i64> = BTreeSet::new();
+        for arrival in arrivals.keys() {
+            times.extend([0, delay, delay + 3, delay + 12].map(|later| arrival + later));
+        }
+        let mut number = 0;
+        for time in times.into_iter().filter(|time| *time <= NOW) {
+            self.clock.set(at(time));
+            if let Some(sample) = arrivals.get(&time) {
+                self.arrive(sample, number).await?;
+                number += 1;
+            }
+            self.work(&stuck).await?;
+        }
+        self.clock.set(at(NOW));
+        Ok(())
+    }
+
+    /// A webhook comes. Every fifth lead has no owner yet.
+    async fn arrive(&self, sample: &Sample, number: usize) -> Result<(), Fault> {
+        if number % 5 != 3 {
+            let mut owners = self.neighbours.owners.lock().unwrap_or_else(PoisonError::into_inner);
+            owners.insert(sample.lead_id.clone(), sample.owner().to_owned());
+        }
+        let webhook = Webhook { presented: Presented::default(), body: sample.event.clone().into() };
+        match self.ingest.handle(webhook).await {
+            Outcome::Accepted(_) => Ok(()),
+            other => Err(Fault::new(Code::Internal, format!("the sample was not accepted: {other:?}"))),
+        }
+    }
+
+    /// Takes everything that is ready to its stage.
+    async fn work(&self, stuck: &BTreeSet<LeadId>) -> Result<(), Fault> {
+        loop {
+            let deliveries = self.store.receive(Queue::Delay, 1).await?;
+            let Some(delivery) = deliveries.first() else { break };
+            // Whoever has these never gets done.
+            if stuck.iter().any(|lead| delivery.body.contains(lead.as_str())) {
+                continue;
+            }
+            let disposition = self.process.handle(delivery).await;
+            self.store.settle(Queue::Delay, delivery, disposition).await?;
+        }
+        let deliveries = self.store.receive(Queue::Notification, BATCH).await?;
+        for (delivery, disposition) in deliveries.iter().zip(self.notify.handle(&deliveries).await) {
+            self.store.settle(Queue::Notification, delivery, disposition).await?;
+        }
+        Ok(())
+    }
+}

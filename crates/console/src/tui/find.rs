@@ -1,0 +1,164 @@
+//! The language of `/`: words, `field:value`, `!not`, `"with spaces"`; all of them have to hold.
+
+/// Something with named texts.
+pub trait Texts {
+    /// The names of its fields.
+    const FIELDS: &'static [&'static str];
+
+    /// Shows each text with the name of its field until `see` says true; whether it did.
+    fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool;
+}
+
+/// What rows have to match.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    text: String,
+    terms: Vec<Term>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Term {
+    not: bool,
+    field: Option<String>,
+    needle: Needle,
+}
+
+/// A text to be found in any case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Needle {
+    folded: String,
+    ascii: bool,
+}
+
+impl Filter {
+    /// Reads one. What is no field's name is part of the text, so that nothing is an error.
+    pub fn parse(text: &str, fields: &[&str]) -> Self {
+        let terms = words(text).into_iter().filter_map(|word| Term::parse(&word, fields)).collect();
+        Self { text: text.to_owned(), terms }
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it lets everything through.
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// Whether a row matches.
+    pub fn matches<T: Texts + ?Sized>(&self, row: &T) -> bool {
+        self.terms.iter().all(|term| {
+            let found = row.texts(&mut |field, text| {
+                term.field.as_deref().is_none_or(|wanted| wanted == field) && term.needle.is_in(text)
+            });
+            found != term.not
+        })
+    }
+
+    /// Whether a line without fields matches.
+    pub fn matches_line(&self, line: &str) -> bool {
+        self.terms.iter().all(|term| term.needle.is_in(line) != term.not)
+    }
+}
+
+/// Splits at spaces outside of quotes.
+fn words(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if c.is_whitespace() && !quoted => words.push(std::mem::take(&mut word)),
+            c => word.push(c),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+impl Term {
+    fn parse(word: &str, fields: &[&str]) -> Option<Self> {
+        let (not, word) = match word.strip_prefix('!') {
+            Some(rest) => (true, rest),
+            None => (false, word),
+        };
+        let named = word.split_once(':').filter(|(field, _)| fields.contains(field));
+        let (field, value) = match named {
+            Some((field, value)) => (Some(field.to_owned()), value),
+            None => (None, word),
+        };
+        // Half-written terms change nothing yet.
+        (!value.is_empty()).then(|| {
+            let folded = value.to_lowercase();
+            Self { not, field, needle: Needle { ascii: folded.is_ascii(), folded } }
+        })
+    }
+}
+
+impl Needle {
+    fn is_in(&self, text: &str) -> bool {
+        if !self.ascii {
+            return text.to_lowercase().contains(&self.folded);
+        }
+        let needle = self.folded.as_bytes();
+        let Some((first, rest)) = needle.split_first() else { return true };
+        let text = text.as_bytes();
+        let Some(last) = text.len().checked_sub(needle.len()) else { return false };
+        (0..=last).any(|at| {
+            text[at].to_ascii_lowercase() == *first
+                && text[at + 1..at + needle.len()].eq_ignore_ascii_case(rest)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Pair(&'static str, &'static str);
+
+    impl Texts for Pair {
+        const FIELDS: &'static [&'static str] = &["name", "owner"];
+
+        fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
+            see("name", self.0) || see("owner", self.1)
+        }
+    }
+
+    #[test]
+    fn words_fields_negations_and_quotes() {
+        let row = Pair("Zoë & Söhne", "Sales North");
+        for (text, matches) in [
+            ("", true),
+            ("zoë north", true),
+            ("ZOË", true),
+            ("south", false),
+            ("owner:north", true),
+            ("name:north", false),
+            ("!owner:north", false),
+            ("!south !name:acme", true),
+            ("\"sales north\"", true),
+            ("\"north sales\"", false),
+            ("owner:\"sales n\"", true),
+            ("owner:", true),
+            ("!", true),
+            // No field's name: text.
+            ("colour:red", false),
+        ] {
+            assert_eq!(Filter::parse(text, Pair::FIELDS).matches(&row), matches, "{text}");
+        }
+        assert!(Filter::parse("12:04", Pair::FIELDS).matches_line("at 12:04:31"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_filter_and_a_row_contains_its_own_words(text in any::<String>(), line in "[a-zA-Z ]{0,20}") {
+            let _ = Filter::parse(&text, Pair::FIELDS).matches_line(&line);
+            prop_assert!(Filter::parse(&line.to_uppercase(), Pair::FIELDS).matches_line(&line));
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! A table of rows that are asked for again and again: what came, what of it is shown, in which order,
+//! and what is marked.
+
+use std::{cmp::Ordering, collections::HashSet, hash::Hash, sync::Arc};
+
+use super::{
+    find::{Filter, Texts},
+    list::List,
+    remote::Remote,
+};
+
+/// How many rows are asked for at first.
+pub const FIRST_ROWS: usize = 100;
+/// How many a table may grow to.
+pub const MOST_ROWS: usize = 100_000;
+/// Up to so many rows are sifted at once; more of them beside the keys.
+pub const AT_ONCE: usize = 2_000;
+/// So near to the end of the known rows more are asked for.
+const NEAR_THE_END: usize = 50;
+
+/// A row of a table.
+pub trait Row: Texts + Clone + Send + Sync + 'static {
+    /// What tells it from the others.
+    type Key: Clone + Eq + Hash + Send + Sync;
+
+    /// The columns that it can be sorted by; the first is the order that rows come in.
+    const SORTS: &'static [&'static str];
+
+    /// Its key.
+    fn key(&self) -> &Self::Key;
+
+    /// How it stands to another, by a column of [`Row::SORTS`].
+    fn compare(&self, other: &Self, column: usize) -> Ordering;
+}
+
+/// Rows, and how many there are in all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// As many as were asked for.
+    pub rows: Arc<Vec<T>>,
+    /// How many there are, known here or not.
+    pub total: u64,
+}
+
+/// By which column, and whether backwards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sort {
+    /// A place in [`Row::SORTS`].
+    pub column: usize,
+    /// Whether backwards.
+    pub reverse: bool,
+}
+
+/// What a table is sifted by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// What rows have to match.
+    pub filter: Filter,
+    /// Whether the others stay in sight, dimmed.
+    pub dimmed: bool,
+    /// In which order.
+    pub sort: Sort,
+}
+
+/// The rows that are shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown<T> {
+    /// All of them, as they came.
+    pub rows: Arc<Vec<T>>,
+    /// Which of them, in this order; `None` for all as they came.
+    pub order: Option<Arc<Vec<u32>>>,
+    /// How many match.
+    pub matched: usize,
+}
+
+impl<T> Default for Shown<T> {
+    fn default() -> Self {
+        Self { rows: Arc::default(), order: None, matched: 0 }
+    }
+}
+
+impl<T: Row> Shown<T> {
+    /// Sifts rows. May take its time.
+    pub fn sift(rows: Arc<Vec<T>>, wanted: &Wanted) -> Self {
+        let Wanted { filter, dimmed, sort } = wanted;
+        if filter.is_empty() && *sort == Sort::default() {
+            let matched = rows.len();
+            return Self { rows, order: None, matched };
+        }
+        let mut order: Vec<u32> = Vec::new();
+        let mut matched = 0;
+        for (index, row) in (0..).zip(rows.iter()) {
+            let matches = filter.matches(row);
+            matched += usize::from(matches);
+            if matches || *dimmed {
+                order.push(index);
+            }
+        }
+        let at = |index: u32| &rows[index as usize];
+        match sort {
+            Sort { column: 0, reverse: false } => {}
+            Sort { column: 0, reverse: true } => order.reverse(),
+            // Stable, so that equal rows stay as they came.
+            Sort { column, reverse: false } => order.sort_by(|a, b| at(*a).compare(at(*b), *column)),
+            Sort { column, reverse: true } => order.sort_by(|a, b| at(*b).compare(at(*a), *column)),
+        }
+        Self { rows, order: Some(Arc::new(order)), matched }
+    }
+
+    /// How many rows are shown.
+    pub fn len(&self) -> usize {
+        self.order.as_ref().map_or(self.rows.len(), |order| order.len())
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A row by its place.
+    pub fn row(&self, index: usize) -> Option<&T> {
+        match &self.order {
+            None => self.rows.get(index),
+            Some(order) => self.rows.get(*order.get(index)? as usize),
+        }
+    }
+
+    /// The rows in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        (0..self.len()).filter_map(|index| self.row(index))
+    }
+}
+
+/// The table.
+#[derive(Debug, Clone)]
+pub struct Table<T: Row> {
+    /// What came, and how asking goes.
+    pub remote: Remote<Page<T>>,
+    /// How many rows are asked for.
+    pub limit: usize,
+    /// Which rows are wanted, and in which order.
+    pub wanted: Wanted,
+    /// The rows that are shown; those of the question before, while new ones are being sifted.
+    pub shown: Shown<T>,
+    /// The sifting that is under way.
+    pub sifting: Option<u64>,
+    /// The cursor.
+    pub list: List<T::Key>,
+    /// The rows that are marked.
+    pub marks: HashSet<T::Key>,
+    /// Where a range of marks begins, while one is being drawn.
+    pub range: Option<T::Key>,
+    stale: bool,
+}
+
+impl<T: Row> Default for Table<T> {
+    fn default() -> Self {
+        Self {
+            remote: Remote::default(),
+            limit: FIRST_ROWS,
+            wanted: Wanted::default(),
+            shown: Shown::default(),
+            sifting: None,
+            list: List::default(),
+            marks: HashSet::new(),
+            range: None,
+            stale: false,
+        }
+    }
+}
+
+impl<T: Row> Table<T> {
+    /// The row under the cursor.
+    pub fn row(&self) -> Option<&T> {
+        self.shown.row(self.list.index)
+    }
+
+    /// How many rows there are in all, known here or not.
+    pub fn total(&self) -> Option<u64> {
+        self.remote.get().map(|page| page.total.max(page.rows.len() as u64))
+    }
+
+    /// Whether all that there are have come.
+    pub fn is_complete(&self) -> bool {
+        self.remote.get().is_some_and(|page| page.rows.len() as u64 >= page.total)
+    }
+
+    /// Has the rows sifted anew.
+    pub fn sift(&mut self) {
+        self.stale = true;
+    }
+
+    /// The sifting that is due: done at once where that takes no time, else handed out.
+    pub fn sift_due(&mut self, counter: &mut u64) -> Option<(u64, Arc<Vec<T>>, Wanted)> {
+        if !std::mem::take(&mut self.stale) {
+            return None;
+        }
+        let rows = self.remote.get().map(|page| Arc::clone(&page.rows)).unwrap_or_default();
+        if rows.len() <= AT_ONCE || (self.wanted.filter.is_empty() && self.wanted.sort == Sort::default()) {
+            self.sifting = None;
+            self.shown = Shown::sift(rows, &self.wanted);
+            return None;
+        }
+        *counter += 1;
+        self.sifting = Some(*counter);
+        Some((*counter, rows, self.wanted.clone()))
+    }
+
+    /// Takes sifted rows, unless others are wanted by now.
+    pub fn sifted(&mut self, generation: u64, shown: Shown<T>) {
+        if self.sifting == Some(generation) {
+            self.sifting = None;
+            self.shown = shown;
+        }
+    }
+
+    /// Puts the cursor back on its row.
+    pub fn settle(&mut self, visible: usize) {
+        let shown = &self.shown;
+        self.list.settle(shown.len(), |index| shown.row(index).map(Row::key), visible);
+    }
+
+    /// Moves the cursor.
+    pub fn go(&mut self, index: usize, visible: usize) {
+        let shown = &self.shown;
+        self.list.go(index, shown.len(), |index| shown.row(index).map(Row::key), visible);
+        self.grow();
+    }
+
+    /// Asks for more rows where the cursor comes near to the end of the known ones.
+    fn grow(&mut self) {
+        let known = self.remote.get().map_or(0, |page| page.rows.len());
+        let near = self.list.index + NEAR_THE_END >= self.shown.len();
+        if near && known >= self.limit && !self.is_complete() && self.limit < MOST_ROWS {
+            self.limit = (self.limit * 4).min(MOST_ROWS);
+            self.remote.hurry();
+        }
+    }
+
+    /// The places of the range that is being drawn.
+    fn range_places(&self) -> Option<std::ops::RangeInclusive<usize>> {
+        let from = self.range.as_ref()?;
+        let start = (0..self.shown.len()).find(|at| self.shown.row(*at).map(Row::key) == Some(from))?;
+        let end = self.list.index;
+        Some(start.min(end)..=start.max(end))
+    }
+
+    /// Whether a row is marked, or would be by the range that is being drawn.
+    pub fn is_marked(&self, index: usize) -> bool {
+        let by_range = self.range_places().is_some_and(|range| range.contains(&index));
+        by_range || self.shown.row(index).is_some_and(|row| self.marks.contains(row.key()))
+    }
+
+    /// The places of the range for those who ask about many rows.
+    pub fn range(&self) -> std::ops::RangeInclusive<usize> {
+        #[allow(clippy::reversed_empty_ranges, reason = "an empty one")]
+        self.range_places().unwrap_or(1..=0)
+    }
+
+    /// Begins a range, or marks the one that was begun.
+    pub fn range_or_mark(&mut self) {
+        match self.range_places() {
+            Some(places) => {
+                let keys: Vec<T::Key> =
+                    places.filter_map(|at| self.shown.row(at)).map(|row| row.key().clone()).collect();
+                self.marks.extend(keys);
+                self.range = None;
+            }
+            None => self.range = self.row().map(|row| row.key().clone()),
+        }
+    }
+
+    /// Marks the row under the cursor, or takes the mark away.
+    pub fn toggle_mark(&mut self) {
+        let Some(key) = self.row().map(|row| row.key().clone()) else { return };
+        if !self.marks.remove(&key) {
+            self.marks.insert(key);
+        }
+    }
+
+    /// Marks every row that matches, or takes those marks away where all of them have one.
+    pub fn mark_shown(&mut self) {
+        let filter = &self.wanted.filter;
+        let matching = self.shown.iter().filter(|row| filter.matches(*row));
+        let keys: Vec<T::Key> = matching.map(|row| row.key().clone()).collect();
+        if keys.iter().all(|key| self.marks.contains(key)) {
+            keys.iter().for_each(|key| {
+                self.marks.remove(key);
+            });
+        } else {
+            self.marks.extend(keys);
+        }
+    }
+
+    /// The marked rows that are known, in the order shown; else the one under the cursor.
+    pub fn at_hand(&self) -> Vec<&T> {
+        if self.marks.is_empty() {
+            return self.row().into_iter().collect();
+        }
+        self.remote
+            .get()
+            .into_iter()
+            .flat_map(|page| page.rows.iter())
+            .filter(|row| self.marks.contains(row.key()))
+            .collect()
+    }
+
+    /// The next row from the cursor, in a direction, that the filter matches; around the end.
+    pub fn next_match(&self, forward: bool) -> Option<usize> {
+        let rows = self.shown.len();
+        (1..=rows)
+            .map(|step| {
+                if forward { (self.list.index + step) % rows } else { (self.list.index + rows - step) % rows }
+            })
+            .find(|at| self.shown.row(*at).is_some_and(|row| self.wanted.filter.matches(row)))
+    }
+
+    /// Takes an answer, and forgets marks whose rows are gone.
+    pub fn came(&mut self) {
+        if self.is_complete() && !self.marks.is_empty() {
+            let rows = self.remote.get().map(|page| Arc::clone(&page.rows)).unwrap_or_default();
+            let present: HashSet<&T::Key> = rows.iter().map(Row::key).collect();
+            self.marks.retain(|key| present.contains(key));
+        }
+        self.sift();
+    }
+}

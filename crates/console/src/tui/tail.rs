@@ -1,0 +1,248 @@
+//! The tail of the log: followed, or held where somebody reads.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use pipeline::{
+    Function,
+    ports::{Level, LogLine},
+};
+
+use super::{find::Filter, remote::Remote};
+
+/// How many log lines are kept: some twenty megabytes at most.
+pub const LOG_LINES: usize = 20_000;
+
+/// Which lines are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sieve {
+    /// What they have to match.
+    pub filter: Filter,
+    /// Whether the others stay in sight, dimmed.
+    pub dimmed: bool,
+    /// At least as serious as this.
+    pub level: Option<Level>,
+    /// Of this function alone.
+    pub function: Option<Function>,
+}
+
+impl Sieve {
+    /// Whether a line is wanted.
+    pub fn matches(&self, line: &LogLine) -> bool {
+        self.level.is_none_or(|level| line.level >= level)
+            && self.function.is_none_or(|function| line.function == function.as_str())
+            && self.filter.matches(line)
+    }
+
+    /// Whether it lets everything through.
+    pub fn is_open(&self) -> bool {
+        self.level.is_none() && self.function.is_none() && self.filter.is_empty()
+    }
+}
+
+/// The log. Lines have numbers, counted from the first that ever came, and places among the ones shown.
+#[derive(Debug, Clone)]
+pub struct Tail {
+    /// The lines, the oldest first.
+    pub lines: VecDeque<Arc<LogLine>>,
+    /// The number of the first of them.
+    pub first: u64,
+    /// How many are kept.
+    pub keep: usize,
+    /// How asking for more goes.
+    pub source: Remote<()>,
+    /// Which lines are wanted.
+    pub sieve: Sieve,
+    /// The numbers of the lines that are shown; `None` for all.
+    shown: Option<VecDeque<u64>>,
+    /// How many lines match.
+    matched: usize,
+    /// The line under the cursor, by its number; `None` follows the newest.
+    pub held: Option<u64>,
+    /// The first place in sight.
+    pub top: usize,
+    /// Whether long lines go on in the next one.
+    pub wrap: bool,
+    /// The number behind the last line when following ended.
+    seen: u64,
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self {
+            lines: VecDeque::new(),
+            first: 0,
+            keep: LOG_LINES,
+            source: Remote::default(),
+            sieve: Sieve::default(),
+            shown: None,
+            matched: 0,
+            held: None,
+            top: 0,
+            wrap: false,
+            seen: 0,
+        }
+    }
+}
+
+impl Tail {
+    /// Without its lines. How somebody likes to look at them stays.
+    pub fn emptied(&self) -> Self {
+        Self { wrap: self.wrap, keep: self.keep, ..Self::default() }
+    }
+
+    /// The number behind the last line.
+    pub fn end(&self) -> u64 {
+        self.first + self.lines.len() as u64
+    }
+
+    /// How many lines are shown.
+    pub fn len(&self) -> usize {
+        self.shown.as_ref().map_or(self.lines.len(), VecDeque::len)
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many lines match.
+    pub fn matched(&self) -> usize {
+        self.matched
+    }
+
+    /// The number of the line at a place.
+    pub fn number(&self, place: usize) -> Option<u64> {
+        match &self.shown {
+            None => (place < self.lines.len()).then_some(self.first + place as u64),
+            Some(shown) => shown.get(place).copied(),
+        }
+    }
+
+    /// The place of a line, or of the first one behind it.
+    fn place(&self, number: u64) -> usize {
+        match &self.shown {
+            None => usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX),
+            Some(shown) => shown.partition_point(|known| *known < number),
+        }
+        .min(self.len().saturating_sub(1))
+    }
+
+    /// The line with this number.
+    pub fn line(&self, number: u64) -> Option<&Arc<LogLine>> {
+        self.lines.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    /// The place of the line under the cursor.
+    pub fn cursor(&self) -> Option<usize> {
+        if self.is_empty() {
+            return None;
+        }
+        Some(self.held.map_or(self.len() - 1, |held| self.place(held)))
+    }
+
+    /// The line under the cursor.
+    pub fn row(&self) -> Option<&Arc<LogLine>> {
+        self.line(self.number(self.cursor()?)?)
+    }
+
+    /// Takes new lines, and lets the oldest go where there are too many.
+    pub fn append(&mut self, lines: Vec<LogLine>) {
+        for line in lines {
+            let number = self.end();
+            if !self.sieve.is_open() {
+                let matches = self.sieve.matches(&line);
+                self.matched += usize::from(matches);
+                if let (true, Some(shown)) = (matches, &mut self.shown) {
+                    shown.push_back(number);
+                }
+            }
+            self.lines.push_back(Arc::new(line));
+        }
+        while self.lines.len() > self.keep {
+            let gone = self.lines.pop_front();
+            let held_place = self.shown.as_ref().map(|shown| shown.front() == Some(&self.first));
+            if held_place != Some(false) {
+                if let Some(shown) = &mut self.shown {
+                    shown.pop_front();
+                }
+                self.top = self.top.saturating_sub(1);
+            }
+            if !self.sieve.is_open() && gone.is_some_and(|line| self.sieve.matches(&line)) {
+                self.matched = self.matched.saturating_sub(1);
+            }
+            self.first += 1;
+        }
+        if self.sieve.is_open() {
+            self.matched = self.lines.len();
+        }
+    }
+
+    /// Sifts all lines. A few milliseconds at most, as [`LOG_LINES`] says how many there are.
+    pub fn sift(&mut self, visible: usize) {
+        if self.sieve.is_open() {
+            (self.shown, self.matched) = (None, self.lines.len());
+        } else {
+            let matching = (self.first..).zip(&self.lines).filter(|(_, line)| self.sieve.matches(line));
+            let numbers: VecDeque<u64> = matching.map(|(number, _)| number).collect();
+            self.matched = numbers.len();
+            self.shown = (!self.sieve.dimmed).then_some(numbers);
+        }
+        self.settle(visible);
+    }
+
+    /// Keeps the cursor among the lines and in sight.
+    pub fn settle(&mut self, visible: usize) {
+        let visible = visible.max(1);
+        let last_top = self.len().saturating_sub(visible);
+        match self.held {
+            None => {
+                self.top = last_top;
+                self.seen = self.end();
+            }
+            Some(held) => {
+                let place = self.place(held);
+                self.held = self.number(place);
+                self.top = self.top.clamp((place + 1).saturating_sub(visible), place).min(last_top);
+            }
+        }
+    }
+
+    /// Moves the cursor to a place; the last one follows again.
+    pub fn go(&mut self, place: usize, visible: usize) {
+        if self.is_empty() {
+            return;
+        }
+        if self.held.is_none() {
+            self.seen = self.end();
+        }
+        self.held = (place + 1 < self.len()).then(|| self.number(place)).flatten();
+        self.settle(visible);
+    }
+
+    /// Holds the view where it is.
+    pub fn hold(&mut self) {
+        if self.held.is_none() {
+            self.seen = self.end();
+            self.held = self.cursor().and_then(|place| self.number(place));
+        }
+    }
+
+    /// How many shown lines came since following ended.
+    pub fn unseen(&self) -> usize {
+        match (&self.shown, self.held) {
+            (_, None) => 0,
+            (None, _) => usize::try_from(self.end().saturating_sub(self.seen)).unwrap_or(0),
+            (Some(shown), _) => shown.len() - shown.partition_point(|number| *number < self.seen),
+        }
+    }
+
+    /// The next place from the cursor, in a direction, that a condition holds for; around the end.
+    pub fn next(&self, forward: bool, wanted: impl Fn(&LogLine) -> bool) -> Option<usize> {
+        let (from, count) = (self.cursor()?, self.len());
+        (1..=count)
+            .map(|step| if forward { (from + step) % count } else { (from + count - step) % count })
+            .find(|place| {
+                self.number(*place).and_then(|number| self.line(number)).is_some_and(|line| wanted(line))
+            })
+    }
+}

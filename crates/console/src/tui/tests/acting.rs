@@ -1,0 +1,268 @@
+//! Actions: confirmed, told item by item, stopped, followed.
+
+use ops::DeadDetail;
+use pipeline::{Channel, Code, Fault};
+
+use super::{
+    super::{
+        app::App,
+        fixture::{NOW, answer_all, data, fresh, leads, press, tell},
+        keymap::Press,
+        msg::{Answer, Cmd, Event, Progress, Query, Step, Verb},
+        window::{Stage, Window},
+    },
+    *,
+};
+
+fn ids(act: &Act) -> Vec<&str> {
+    act.targets.iter().filter_map(|target| target.letter.as_ref()).map(|letter| letter.id.as_str()).collect()
+}
+
+fn question(app: &App) -> String {
+    match app.window() {
+        Some(Window::Confirm(question)) => {
+            let lines: Vec<&str> = question.lines.iter().map(|(_, text)| text.as_str()).collect();
+            format!("{}\n{}", question.title, lines.join("\n"))
+        }
+        other => panic!("no question: {other:?}"),
+    }
+}
+
+fn report(app: &mut App, job: u64, step: Step) -> Vec<Cmd> {
+    tell(app, NOW + 2, Event::Progress(Progress { job, step }))
+}
+
+/// Shows the dead letters one by one.
+fn one_by_one(app: &mut App) {
+    press(app, &[Press::Char('2'), Press::Char('b')]);
+}
+
+#[test]
+fn nothing_is_done_that_was_not_confirmed() {
+    let mut app = fresh(SMALL);
+    one_by_one(&mut app);
+    let cmds = press(&mut app, &[Press::Char('R')]);
+    assert!(acts(&cmds).is_empty());
+    assert!(matches!(app.window(), Some(Window::Confirm(question)) if question.focus == 0));
+    assert!(acts(&press(&mut app, &[ENTER])).is_empty(), "Cancel has the focus");
+    assert!(app.windows.is_empty());
+    for away in [Press::Esc, Press::Ctrl('c'), Press::Char('q')] {
+        let cmds = press(&mut app, &[Press::Char('R'), Press::Tab, away]);
+        assert!(acts(&cmds).is_empty() && !cmds.contains(&Cmd::Quit) && app.windows.is_empty());
+    }
+    let cmds = press(&mut app, &[Press::Char('R'), Press::Tab, ENTER]);
+    assert_eq!((acts(&cmds).len(), ids(acts(&cmds)[0])), (1, vec!["dead-1"]));
+}
+
+#[test]
+fn the_row_that_was_asked_about_is_the_one_that_is_redriven() {
+    let mut app = fresh(SMALL);
+    one_by_one(&mut app);
+    press(&mut app, &[Press::Char('R'), Press::Tab]);
+    next_second(&mut app, |answer| match answer {
+        Answer::Dead(mut rows, count) => {
+            rows.rotate_left(1);
+            Answer::Dead(rows, count)
+        }
+        other => other,
+    });
+    assert_eq!(ids(acts(&press(&mut app, &[ENTER]))[0]), ["dead-1"]);
+}
+
+#[test]
+fn one_marked_a_kind_what_matches_and_all() {
+    for (keys, wanted) in [
+        // By kind: the code under the cursor.
+        (vec![Press::Char('2'), Press::Char('R')], vec!["dead-1", "dead-2"]),
+        (vec![Press::Char('2'), Press::Char('b'), DOWN, Press::Char('K')], vec!["dead-1", "dead-2"]),
+        (
+            vec![
+                Press::Char('2'),
+                Press::Char('b'),
+                Press::Char(' '),
+                DOWN,
+                Press::Char(' '),
+                Press::Char('R'),
+            ],
+            vec!["dead-1", "dead-3"],
+        ),
+        (vec![Press::Char('A')], vec!["dead-1", "dead-2", "dead-3"]),
+        (
+            [vec![Press::Char('2'), Press::Char('/')], typed("queue:delay"), vec![ENTER, Press::Char('F')]]
+                .concat(),
+            vec!["dead-3"],
+        ),
+    ] {
+        let mut app = fresh(SMALL);
+        press(&mut app, &keys);
+        let asked = question(&app);
+        assert!(asked.contains("prod (/srv/leadops), due at once"), "{asked}");
+        let cmds = press(&mut app, &[Press::Tab, ENTER]);
+        assert_eq!((acts(&cmds)[0].verb.clone(), ids(acts(&cmds)[0])), (Verb::Redrive, wanted), "{keys:?}");
+    }
+}
+
+#[test]
+fn what_is_not_known_here_is_counted_before_it_is_asked_about() {
+    let mut app = fresh(SMALL);
+    next_second(&mut app, |answer| match answer {
+        Answer::Dead(mut rows, _) => {
+            rows.truncate(1);
+            Answer::Dead(rows, 3)
+        }
+        other => other,
+    });
+    let cmds = press(&mut app, &[Press::Char('A')]);
+    assert!(cmds.iter().any(|cmd| matches!(cmd, Cmd::Ask { query: Query::Select(_), .. })));
+    assert!(app.windows.is_empty());
+    answer_all(&mut app, NOW + 2, data);
+    assert!(question(&app).starts_with("Redrive 3 dead letters?"));
+    assert_eq!(acts(&press(&mut app, &[Press::Tab, ENTER]))[0].targets.len(), 3);
+}
+
+#[test]
+fn each_item_is_told_and_many_do_not_drown_the_rest() {
+    let mut app = fresh(SMALL);
+    let cmds = press(&mut app, &[Press::Char('A'), Press::Tab, ENTER]);
+    let Some(Cmd::Act { job, .. }) = cmds.iter().find(|cmd| matches!(cmd, Cmd::Act { .. })) else {
+        panic!("{cmds:?}")
+    };
+    let job = *job;
+    let before = app.said.len();
+    report(&mut app, job, Step::Done(0, Ok(None)));
+    assert!(acts(&press(&mut app, &[Press::Char('A')])).is_empty());
+    assert_eq!(last_said(&app), "still redriving: X stops it");
+    assert!(press(&mut app, &[Press::Char('X')]).contains(&Cmd::Stop(job)));
+    let gone = Fault::new(Code::NoSuchDeadLetter, "there is no dead letter \"dead-2\"");
+    report(&mut app, job, Step::Done(1, Err(gone)));
+    report(&mut app, job, Step::Following);
+    assert_eq!(last_said(&app), "1 dead letter redriven, 1 failed, 1 left as they were (stopped)");
+    report(&mut app, job, Step::Became(0, Err("dead again: Slack says 404 no_service".to_owned())));
+    report(&mut app, job, Step::Over);
+    assert_eq!(last_said(&app), "of the 1 redriven: 0 told, 1 dead again");
+    assert_eq!(app.said.len(), before + 3, "one line for each thing to know");
+    assert!(app.jobs[0].stage == Stage::Over && !app.read);
+    press(&mut app, &[Press::Char('e'), Press::Tab]);
+    let text: Vec<String> = super::super::doc::of(&app, app.windows.last().unwrap(), 76)
+        .lines
+        .iter()
+        .map(super::super::doc::plain)
+        .collect();
+    let text = text.join("\n");
+    assert!(app.read && text.contains("LO502") && text.contains("dead again"), "{text}");
+}
+
+#[test]
+fn one_redriven_letter_is_followed_to_its_end() {
+    let mut app = fresh(SMALL);
+    one_by_one(&mut app);
+    press(&mut app, &[Press::Char('R'), Press::Tab, ENTER]);
+    let job = app.jobs[0].id;
+    report(&mut app, job, Step::Done(0, Ok(None)));
+    assert_eq!(last_said(&app), "Northwind GmbH is back in its queue");
+    report(&mut app, job, Step::Following);
+    report(&mut app, job, Step::Became(0, Ok("told: Slack took the alert".to_owned())));
+    assert_eq!(last_said(&app), "Northwind GmbH: told: Slack took the alert");
+    report(&mut app, job, Step::Over);
+    assert_eq!(last_said(&app), "Northwind GmbH: told: Slack took the alert");
+}
+
+#[test]
+fn quitting_while_something_runs_asks_and_then_waits_for_the_item_in_hand() {
+    let mut app = fresh(SMALL);
+    press(&mut app, &[Press::Char('A'), Press::Tab, ENTER]);
+    let job = app.jobs[0].id;
+    report(&mut app, job, Step::Done(0, Ok(None)));
+    assert!(!press(&mut app, &[Press::Char('q')]).contains(&Cmd::Quit));
+    assert!(question(&app).contains("1 done, 0 failed, 2 left"), "{}", question(&app));
+    assert!(!press(&mut app, &[ENTER]).contains(&Cmd::Quit), "Cancel has the focus");
+    let cmds = press(&mut app, &[Press::Char('q'), Press::Tab, ENTER]);
+    assert!(cmds.contains(&Cmd::Stop(job)) && !cmds.contains(&Cmd::Quit));
+    assert!(report(&mut app, job, Step::Following).contains(&Cmd::Quit));
+    // A signal does not ask.
+    let mut app = fresh(SMALL);
+    press(&mut app, &[Press::Char('A'), Press::Tab, ENTER]);
+    assert!(tell(&mut app, NOW + 2, Event::Terminate).contains(&Cmd::Quit));
+}
+
+#[test]
+fn a_resend_goes_to_the_chosen_channel_and_its_receipt_arrives() {
+    let mut app = fresh(SMALL);
+    app.channels = vec![Channel::Slack, Channel::Email];
+    let cmds = press(&mut app, &[Press::Char('3'), Press::Char('S'), Press::Tab, Press::Tab, ENTER]);
+    let act = acts(&cmds)[0];
+    assert_eq!(act.verb, Verb::Resend(Channel::Email));
+    assert_eq!(act.targets[0].lead, Some(leads(1)[0].lead.lead_id.clone()));
+    let job = app.jobs[0].id;
+    report(&mut app, job, Step::Done(0, Ok(Some("e-mail took the alert at 12:03:55, 1 attempt".to_owned()))));
+    assert_eq!(last_said(&app), "Nova Labs: e-mail took the alert at 12:03:55, 1 attempt");
+    report(&mut app, job, Step::Over);
+    assert_eq!(last_said(&app), "Nova Labs: e-mail took the alert at 12:03:55, 1 attempt");
+}
+
+#[test]
+fn an_edited_message_is_shown_by_its_changes_before_it_is_redriven() {
+    let mut app = fresh(SMALL);
+    one_by_one(&mut app);
+    press(&mut app, &[Press::Char('E')]);
+    let generation = app.editing.unwrap();
+    let query = Query::Letter("dead-1".to_owned());
+    let answer = data(&query);
+    let cmds = tell(&mut app, NOW + 2, super::super::fixture::reply(generation, query, answer));
+    let Some(Cmd::Edit(detail, text)) = cmds.into_iter().find(|cmd| matches!(cmd, Cmd::Edit(..))) else {
+        panic!("no editor")
+    };
+    let edit = |app: &mut App, detail: &DeadDetail, text: String| {
+        tell(app, NOW + 3, Event::Edited(Box::new(detail.clone()), Ok(text)));
+    };
+    edit(&mut app, &detail, text.clone());
+    assert_eq!(last_said(&app), "nothing was changed, so nothing was done");
+    edit(&mut app, &detail, "{".to_owned());
+    assert!(question(&app).contains("This is no JSON"));
+    let cmds = press(&mut app, &[Press::Tab, ENTER]);
+    assert!(
+        cmds.iter().any(|cmd| matches!(cmd, Cmd::Edit(_, text) if text == "{")),
+        "once more, as it was left"
+    );
+    edit(&mut app, &detail, text.replace("\"new\"", "\"again\""));
+    let asked = question(&app);
+    assert!(
+        asked.contains("  - \"alert\": \"new\",") && asked.contains("  + \"alert\": \"again\","),
+        "{asked}"
+    );
+    let cmds = press(&mut app, &[Press::Tab, Press::Tab, ENTER]);
+    assert!(matches!(&acts(&cmds)[0].verb, Verb::RedriveEdited(body) if body.contains("\"again\"")));
+}
+
+#[test]
+fn leads_are_requeued_letters_deleted_and_exported_after_a_question_each() {
+    let mut app = fresh(SMALL);
+    press(&mut app, &[Press::Char('Q')]);
+    assert!(question(&app).contains("not told a second time"));
+    assert_eq!(acts(&press(&mut app, &[Press::Tab, ENTER]))[0].verb, Verb::Requeue);
+    one_by_one(&mut app);
+    press(&mut app, &[Press::Char('D')]);
+    assert!(question(&app).contains("A copy of each is kept"));
+    assert_eq!(acts(&press(&mut app, &[Press::Tab, ENTER]))[0].verb, Verb::Delete);
+    let job = app.jobs[1].id;
+    report(&mut app, job, Step::Over);
+    press(&mut app, &[Press::Char('W'), Press::Ctrl('u')]);
+    press(&mut app, &typed("/tmp/dead.ndjson"));
+    press(&mut app, &[ENTER]);
+    assert!(question(&app).contains("/tmp/dead.ndjson"));
+    let cmds = press(&mut app, &[Press::Tab, ENTER]);
+    assert_eq!(acts(&cmds)[0].verb, Verb::Export("/tmp/dead.ndjson".into()));
+    assert_eq!(ids(acts(&cmds)[0]), ["dead-1", "dead-2", "dead-3"]);
+}
+
+#[test]
+fn a_read_only_environment_refuses_with_its_reason() {
+    let mut app = fresh(SMALL);
+    app.refusal = Some(Fault::new(Code::ReadOnly, "this environment is read-only, so nothing was done"));
+    press(&mut app, &[Press::Char('2')]);
+    for binding in super::super::keymap::BINDINGS.iter().filter(|binding| binding.action.acts()) {
+        app.said.clear();
+        assert!(acts(&press(&mut app, binding.keys)).is_empty());
+        assert!(app.windows.is_empty() && last_said(&app).starts_with("LO501"), "{}", binding.name);
+    }
+}

@@ -1,0 +1,498 @@
+//! Actions, up to their confirmation: what they would touch, how much and where.
+
+use std::collections::HashMap;
+
+use ops::{DeadDetail, DeadRow, Selection};
+use pipeline::{Code, Fault, ports::DeadLetter};
+use similar::{ChangeTag, TextDiff};
+
+use super::{
+    super::{
+        app::{App, Panel},
+        doc, format,
+        keymap::{Action, Press},
+        msg::{Act, Cmd, Query, Target, Verb},
+        theme::Role,
+        window::{Choice, Confirm, Input, Open, Window},
+    },
+    finding, jobs,
+};
+
+/// How many kinds of failure a question lists.
+const KINDS: usize = 5;
+/// How many of the items it names.
+const SAMPLES: usize = 3;
+
+/// What letters are wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named as done")]
+pub enum Purpose {
+    Redrive,
+    Delete,
+    Export,
+}
+
+impl Purpose {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Redrive => "redrive",
+            Self::Delete => "delete",
+            Self::Export => "export",
+        }
+    }
+}
+
+/// Begins an action: asks, or says why not.
+pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
+    if !allowed(app) {
+        return;
+    }
+    let takes_letters = !matches!(action, Action::Resend | Action::Requeue | Action::Export);
+    if takes_letters && is_busy(app) {
+        return;
+    }
+    match action {
+        Action::Redrive => match app.kind_row().filter(|_| by_kind(app)) {
+            Some(kind) => {
+                let code = kind.code;
+                of_code(app, code, Purpose::Redrive, cmds);
+            }
+            None => of_hand(app, Purpose::Redrive),
+        },
+        Action::Delete => match app.kind_row().filter(|_| by_kind(app)) {
+            Some(kind) => {
+                let code = kind.code;
+                of_code(app, code, Purpose::Delete, cmds);
+            }
+            None => of_hand(app, Purpose::Delete),
+        },
+        Action::RedriveKind => match app.letters_at_hand().first() {
+            Some(row) => {
+                let code = row.letter.code;
+                of_code(app, code, Purpose::Redrive, cmds);
+            }
+            None => nothing(app, Purpose::Redrive),
+        },
+        Action::RedriveShown => {
+            let filter = &app.dead.wanted.filter;
+            let letters: Vec<DeadLetter> =
+                app.dead.shown.iter().filter(|row| filter.matches(*row)).map(letter).collect();
+            ask(app, Purpose::Redrive, letters);
+        }
+        Action::RedriveAll => select(app, Selection::All, Purpose::Redrive, cmds),
+        Action::Export if app.window().is_none() && app.dead.marks.is_empty() && !by_kind(app) => {
+            if app.dead.wanted.filter.is_empty() {
+                select(app, Selection::All, Purpose::Export, cmds);
+            } else {
+                let filter = &app.dead.wanted.filter;
+                let letters: Vec<DeadLetter> =
+                    app.dead.shown.iter().filter(|row| filter.matches(*row)).map(letter).collect();
+                ask(app, Purpose::Export, letters);
+            }
+        }
+        Action::Export => of_hand(app, Purpose::Export),
+        Action::Edit => edit(app, cmds),
+        Action::Resend => resend(app),
+        Action::Requeue => requeue(app),
+        _ => {}
+    }
+}
+
+/// Whether the cursor is on a kind, and nothing else is meant.
+fn by_kind(app: &App) -> bool {
+    app.window().is_none() && app.focus == Panel::Dead && app.grouped() && app.dead.marks.is_empty()
+}
+
+fn letter(row: &DeadRow) -> DeadLetter {
+    row.letter.clone()
+}
+
+/// Whether actions are allowed; says why not.
+fn allowed(app: &mut App) -> bool {
+    let refusal = app.refusal.clone().or_else(|| {
+        app.banner
+            .read_only
+            .then(|| Fault::new(Code::ReadOnly, "this environment is read-only, so nothing was done"))
+    });
+    if let Some(fault) = &refusal {
+        app.say(Role::Warn, fault.line());
+    }
+    refusal.is_none()
+}
+
+/// One action on dead letters at a time: two would race for the same ones.
+fn is_busy(app: &mut App) -> bool {
+    let running = app.jobs.iter().find(|job| job.is_running() && job.act.verb.takes_letters());
+    if let Some(doing) = running.map(|job| job.act.verb.doing()) {
+        let key = app.keymap.key(Action::Stop);
+        app.say(Role::Warn, format!("still {doing}: {key} stops it"));
+        return true;
+    }
+    false
+}
+
+fn nothing(app: &mut App, purpose: Purpose) {
+    let key = app.keymap.key(Action::DeadLetters);
+    app.say(Role::Dim, format!("nothing to {} here: {key} goes to the dead letters", purpose.verb()));
+}
+
+// === Dead letters ===
+
+fn of_hand(app: &mut App, purpose: Purpose) {
+    let letters = app.letters_at_hand().iter().map(letter).collect();
+    ask(app, purpose, letters);
+}
+
+fn of_code(app: &mut App, code: Code, purpose: Purpose, cmds: &mut Vec<Cmd>) {
+    select(app, Selection::Code(code), purpose, cmds);
+}
+
+/// Asks about the letters of a selection. Where not all of them are known here, they are counted first,
+/// so that the question is about exactly what is then done.
+fn select(app: &mut App, selection: Selection, purpose: Purpose, cmds: &mut Vec<Cmd>) {
+    if !app.dead.is_complete() {
+        let generation = app.number();
+        app.selecting = Some((generation, purpose));
+        app.say(Role::Dim, "counting the dead letters");
+        return cmds.push(Cmd::Ask { generation, query: Query::Select(selection) });
+    }
+    let rows = app.dead.remote.get().into_iter().flat_map(|page| page.rows.iter());
+    let wanted = |row: &&DeadRow| match &selection {
+        Selection::All => true,
+        Selection::Code(code) => row.letter.code == *code,
+        Selection::Ids(ids) => ids.contains(&row.letter.id),
+    };
+    let letters = rows.filter(wanted).map(letter).collect();
+    ask(app, purpose, letters);
+}
+
+/// The letters of a selection have come.
+pub(super) fn selected(app: &mut App, purpose: Purpose, letters: Vec<DeadLetter>) {
+    // Another question has been opened meanwhile: this one is not forced upon it.
+    if !matches!(app.window(), Some(Window::Confirm(_) | Window::File { .. } | Window::Palette { .. })) {
+        ask(app, purpose, letters);
+    }
+}
+
+/// Puts the question.
+fn ask(app: &mut App, purpose: Purpose, letters: Vec<DeadLetter>) {
+    if letters.is_empty() {
+        return nothing(app, purpose);
+    }
+    if purpose == Purpose::Export {
+        let stamp = app.now.strftime("%Y%m%d-%H%M%S");
+        let input = Input::of(format!("leadops-dead-{stamp}.ndjson"));
+        return app.windows.push(Open::new(Window::File { input, letters }));
+    }
+    let number = letters.len();
+    let what = format::count(number, "dead letter", "dead letters");
+    let mut lines = about(app, &letters);
+    lines.push((Role::Base, String::new()));
+    let (title, label, verb) = match purpose {
+        Purpose::Redrive | Purpose::Export => {
+            where_to(app, &mut lines, &letters);
+            (format!("Redrive {what}?"), "Redrive", Verb::Redrive)
+        }
+        Purpose::Delete => {
+            let (them, place) = (if number == 1 { "It is" } else { "They are" }, place(app));
+            lines.push((Role::Warn, format!("{them} taken off {place} and not tried again.")));
+            lines.push((Role::Base, "A copy of each is kept under deleted/.".to_owned()));
+            (format!("Delete {what}?"), "Delete", Verb::Delete)
+        }
+    };
+    let label = if number == 1 { label.to_owned() } else { format!("{label} {number}") };
+    let targets = targets(app, letters);
+    confirm(app, title, lines, vec![(label, Choice::Act(Act::new(verb, targets)))]);
+}
+
+fn targets(app: &App, letters: Vec<DeadLetter>) -> Vec<Target> {
+    let page = app.dead.remote.get();
+    let rows = page.into_iter().flat_map(|page| page.rows.iter());
+    let names: HashMap<&str, String> = rows.map(|row| (row.letter.id.as_str(), doc::name_of(row))).collect();
+    letters
+        .into_iter()
+        .map(|letter| Target {
+            name: names
+                .get(letter.id.as_str())
+                .cloned()
+                .or_else(|| letter.lead_id.as_ref().map(ToString::to_string))
+                .unwrap_or_else(|| format!("message {}", letter.id)),
+            lead: letter.lead_id.clone(),
+            letter: Some(letter),
+        })
+        .collect()
+}
+
+/// What letters they are: one in full, several by kind with some of their names.
+fn about(app: &App, letters: &[DeadLetter]) -> Vec<(Role, String)> {
+    let dot = app.glyphs.dot;
+    if let [letter] = letters {
+        let name = targets(app, vec![letter.clone()]).remove(0).name;
+        return vec![
+            (Role::Strong, name),
+            (Role::Alarm, format!("{} {dot} {}", letter.code, letter.reason)),
+            (Role::Dim, letter.code.remedy().to_owned()),
+        ];
+    }
+    let mut counts: HashMap<Code, usize> = HashMap::new();
+    for letter in letters {
+        *counts.entry(letter.code).or_default() += 1;
+    }
+    let mut counts: Vec<(Code, usize)> = counts.into_iter().collect();
+    counts.sort_unstable_by_key(|(code, count)| (std::cmp::Reverse(*count), *code));
+    let more = counts.len().saturating_sub(KINDS);
+    let mut lines: Vec<(Role, String)> = counts
+        .iter()
+        .take(KINDS)
+        .map(|(code, count)| (Role::Base, format!("{count:>5}  {code}  {}", code.cause())))
+        .collect();
+    if more > 0 {
+        lines.push((Role::Dim, format!("and {} more", format::count(more, "kind", "kinds"))));
+    }
+    let samples: Vec<String> = targets(app, letters.iter().take(SAMPLES).cloned().collect())
+        .into_iter()
+        .map(|target| target.name)
+        .collect();
+    let rest = letters.len().saturating_sub(samples.len());
+    let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    lines.push((Role::Dim, format!("{}{rest}", samples.join(", "))));
+    lines
+}
+
+fn place(app: &App) -> String {
+    format!("{} ({})", app.banner.name, app.banner.place)
+}
+
+fn where_to(app: &App, lines: &mut Vec<(Role, String)>, letters: &[DeadLetter]) {
+    let mut queues: Vec<_> = letters.iter().map(|letter| letter.queue).collect();
+    queues.sort_unstable();
+    queues.dedup();
+    let queues: Vec<&str> = queues.iter().map(|queue| queue.as_str()).collect();
+    let them = if letters.len() == 1 { "It goes" } else { "They go" };
+    let s = if queues.len() == 1 { "" } else { "s" };
+    let (queue, place) = (queues.join(" and "), place(app));
+    lines.push((Role::Base, format!("{them} back to the {queue} queue{s} of {place}, due at once.")));
+    if app.watch.get().is_some_and(|seen| seen.worked == Some(false)) {
+        lines.push((Role::Warn, "Nobody works the queues now: start `leadops up` as well.".to_owned()));
+    }
+    if letters.iter().any(|letter| matches!(letter.code, Code::SlackUnknown | Code::MailUnknown)) {
+        lines.push((
+            Role::Warn,
+            "An alert that may have arrived is sent again, labelled as a possible repeat.".to_owned(),
+        ));
+    }
+}
+
+// === Editing ===
+
+/// Fetches the one letter at hand for the editor.
+fn edit(app: &mut App, cmds: &mut Vec<Cmd>) {
+    let letters = app.letters_at_hand();
+    match letters.as_slice() {
+        [row] => {
+            let generation = app.number();
+            app.editing = Some(generation);
+            cmds.push(Cmd::Ask { generation, query: Query::Letter(row.letter.id.clone()) });
+        }
+        [] => {
+            let key = app.keymap.key(Action::DeadLetters);
+            app.say(Role::Dim, format!("no dead letter here: {key} goes to them"));
+        }
+        _ => app.say(Role::Dim, "one dead letter at a time can be edited"),
+    }
+}
+
+/// An editor has ended: what it left is checked by the pipeline's own rule when it is redriven.
+pub(super) fn edited(app: &mut App, detail: Box<DeadDetail>, edited: Result<String, Fault>) {
+    let text = match edited {
+        Ok(text) => text,
+        Err(fault) => return app.say(Role::Alarm, fault.line()),
+    };
+    let before = doc::body(&detail.body).join("\n");
+    if text.trim_end() == before.trim_end() {
+        return app.say(Role::Dim, "nothing was changed, so nothing was done");
+    }
+    let again = ("Edit again".to_owned(), Choice::EditAgain(detail.clone(), text.clone()));
+    let name = doc::name_of(&detail.row);
+    let body = match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(value) => value.to_string(),
+        Err(error) => {
+            let lines = vec![
+                (Role::Strong, name),
+                (Role::Alarm, format!("This is no JSON: {error}.")),
+                (Role::Base, "Nothing has been changed.".to_owned()),
+            ];
+            return confirm(app, "Edit once more?".to_owned(), lines, vec![again]);
+        }
+    };
+    let mut lines = vec![(Role::Strong, name), (Role::Base, String::new())];
+    lines.extend(difference(&before, text.trim_end()));
+    lines.push((Role::Base, String::new()));
+    where_to(app, &mut lines, std::slice::from_ref(&detail.row.letter));
+    let targets = targets(app, vec![detail.row.letter.clone()]);
+    let redrive = ("Redrive edited".to_owned(), Choice::Act(Act::new(Verb::RedriveEdited(body), targets)));
+    confirm(app, "Redrive the edited message?".to_owned(), lines, vec![again, redrive]);
+}
+
+/// The changed lines of a text, with a line around each.
+fn difference(before: &str, after: &str) -> Vec<(Role, String)> {
+    let diff = TextDiff::from_lines(before, after);
+    let mut lines = Vec::new();
+    for (index, group) in diff.grouped_ops(1).iter().enumerate() {
+        if index > 0 {
+            lines.push((Role::Dim, "  …".to_owned()));
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let (role, sign) = match change.tag() {
+                ChangeTag::Delete => (Role::Alarm, '-'),
+                ChangeTag::Insert => (Role::Good, '+'),
+                ChangeTag::Equal => (Role::Dim, ' '),
+            };
+            // The sign behind the indentation, which is all that a question keeps of spaces.
+            let text = change.value().trim_end();
+            let inner = text.trim_start();
+            lines.push((role, format!("{}{sign} {inner}", " ".repeat(text.len() - inner.len()))));
+        }
+    }
+    lines
+}
+
+// === Leads ===
+
+fn lead_targets(leads: Vec<(lead::LeadId, String)>) -> Vec<Target> {
+    leads.into_iter().map(|(lead, name)| Target { name, lead: Some(lead), letter: None }).collect()
+}
+
+fn no_lead(app: &mut App) {
+    let key = app.keymap.key(Action::Leads);
+    app.say(Role::Dim, format!("no lead under the cursor: {key} goes to the leads"));
+}
+
+fn names(leads: &[(lead::LeadId, String)]) -> String {
+    let some: Vec<&str> = leads.iter().take(SAMPLES).map(|(_, name)| name.as_str()).collect();
+    let rest = leads.len().saturating_sub(some.len());
+    if rest > 0 { format!("{} and {rest} more", some.join(", ")) } else { some.join(", ") }
+}
+
+fn resend(app: &mut App) {
+    let leads = app.leads_at_hand();
+    let number = leads.len();
+    let mut lines = match leads.as_slice() {
+        [] => return no_lead(app),
+        [(lead, name)] => vec![(Role::Strong, name.clone()), (Role::Dim, lead.to_string())],
+        several => vec![(Role::Strong, names(several))],
+    };
+    if let [(lead, _)] = leads.as_slice()
+        && let Some(row) = app.leads.shown.rows.iter().find(|row| row.lead.lead_id == *lead)
+    {
+        lines.push((Role::Base, format!("owner {}", row.lead.lead_owner)));
+        for notification in &row.notifications {
+            lines.push((Role::Base, doc::delivery(notification, app.now)));
+        }
+    }
+    lines.push((Role::Base, String::new()));
+    let place = place(app);
+    lines.push((
+        Role::Base,
+        match number {
+            1 => format!("One new alert goes out from {place}."),
+            _ => format!("{number} new alerts go out from {place}, one for each lead."),
+        },
+    ));
+    let several = app.channels.len() > 1;
+    let targets = std::sync::Arc::new(lead_targets(leads));
+    let choices = app
+        .channels
+        .iter()
+        .map(|channel| {
+            let label = if several { format!("Send to {}", channel.label()) } else { "Send".to_owned() };
+            (label, Choice::Act(Act { verb: Verb::Resend(*channel), targets: targets.clone() }))
+        })
+        .collect();
+    let alerts = if number == 1 { "the alert".to_owned() } else { format!("{number} alerts") };
+    let title = match app.channels.as_slice() {
+        [only] => format!("Send {alerts} to {} again?", only.label()),
+        _ => format!("Send {alerts} again?"),
+    };
+    confirm(app, title, lines, choices);
+}
+
+fn requeue(app: &mut App) {
+    let leads = app.leads_at_hand();
+    let number = leads.len();
+    let mut lines = match leads.as_slice() {
+        [] => return no_lead(app),
+        [(lead, name)] => vec![(Role::Strong, name.clone()), (Role::Dim, lead.to_string())],
+        several => vec![(Role::Strong, names(several))],
+    };
+    lines.push((Role::Base, String::new()));
+    let place = place(app);
+    let them = if number == 1 { "Its owner is" } else { "Their owners are" };
+    lines.push((Role::Base, format!("{them} looked up again from the raw event on {place}, now.")));
+    lines.push((Role::Base, "Who has been told is not told a second time.".to_owned()));
+    let what = format::count(number, "lead", "leads");
+    let label = if number == 1 { "Process".to_owned() } else { format!("Process {number}") };
+    let act = Act::new(Verb::Requeue, lead_targets(leads));
+    confirm(app, format!("Process {what} again?"), lines, vec![(label, Choice::Act(act))]);
+}
+
+// === Questions ===
+
+fn confirm(app: &mut App, title: String, lines: Vec<(Role, String)>, choices: Vec<(String, Choice)>) {
+    app.windows.push(Open::new(Window::Confirm(Confirm { title, lines, choices, focus: 0 })));
+}
+
+/// Asks before something runs on without anybody looking.
+pub(super) fn confirm_quit(app: &mut App, lines: Vec<(Role, String)>) {
+    let choices = vec![("Stop and quit".to_owned(), Choice::Quit)];
+    confirm(app, "Quit while something runs?".to_owned(), lines, choices);
+}
+
+/// A key with a question on top.
+pub(super) fn answer(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
+    let Some(Open { window: Window::Confirm(question), scroll, .. }) = app.windows.last_mut() else { return };
+    let answers = question.choices.len() + 1;
+    match action {
+        Action::Left | Action::PreviousPanel => question.focus = (question.focus + answers - 1) % answers,
+        Action::Right | Action::NextPanel => question.focus = (question.focus + 1) % answers,
+        Action::Up => *scroll = scroll.saturating_sub(1),
+        Action::Down => *scroll = (*scroll + 1).min(question.lines.len()),
+        Action::PageUp => *scroll = scroll.saturating_sub(8),
+        Action::PageDown => *scroll = (*scroll + 8).min(question.lines.len()),
+        Action::Open => {
+            let chosen = question.focus.checked_sub(1).and_then(|at| question.choices.get(at)).cloned();
+            app.windows.pop();
+            match chosen {
+                None => {}
+                Some((_, Choice::Act(act))) => jobs::begin(app, act, cmds),
+                Some((_, Choice::EditAgain(detail, text))) => cmds.push(Cmd::Edit(detail, text)),
+                Some((_, Choice::Quit)) => jobs::stop_and_quit(app, cmds),
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A key while a file's path is written: Enter asks once more, with the whole of it in sight.
+pub(super) fn typed(app: &mut App, press: Press) {
+    let Some(Open { window: Window::File { input, letters }, .. }) = app.windows.last_mut() else { return };
+    match press {
+        Press::Esc | Press::Ctrl('c') => {
+            app.windows.pop();
+        }
+        Press::Enter if !input.text.trim().is_empty() => {
+            let (path, letters) = (input.text.trim().to_owned(), std::mem::take(letters));
+            app.windows.pop();
+            let what = format::count(letters.len(), "dead letter", "dead letters");
+            let mut lines = about(app, &letters);
+            lines.push((Role::Base, String::new()));
+            lines
+                .push((Role::Base, format!("They are read from {} and written, one a line, to", place(app))));
+            lines.push((Role::Strong, path.clone()));
+            lines.push((Role::Dim, "A file that is there already is left alone.".to_owned()));
+            let act = Act::new(Verb::Export(path.into()), targets(app, letters));
+            confirm(app, format!("Export {what}?"), lines, vec![("Write".to_owned(), Choice::Act(act))]);
+        }
+        press => finding::edit(input, press),
+    }
+}

@@ -1,0 +1,154 @@
+//! What the console does about what it is told. Pure: the same messages make the same console.
+
+mod acting;
+mod answers;
+mod copying;
+mod finding;
+mod jobs;
+mod moving;
+mod opening;
+mod palette;
+mod pointer;
+mod switching;
+
+use std::time::Duration;
+
+pub use acting::Purpose;
+pub use answers::{found, is_gone, kinds};
+pub use jobs::line as job_line;
+pub use palette::entries;
+
+use super::{
+    app::{App, Door},
+    keymap::{Action, Press},
+    layout::Shape,
+    msg::{Cmd, Event, Msg, Sift, Sifted},
+    theme::Role,
+    window::Window,
+};
+
+/// How long an answer is waited for. [`super::effect`] gives up after it; a source that holds its whole
+/// thread cannot even do that, so that it is checked here as well.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How many log lines are asked for at once.
+pub const LOG_PAGE: usize = 500;
+
+/// Takes a message; what is to be done outside because of it.
+pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
+    app.now = msg.at;
+    let mut cmds = Vec::new();
+    match msg.event {
+        Event::Press(press) => pressed(app, press, &mut cmds),
+        Event::Paste(text) => text.chars().for_each(|c| typed(app, Press::Char(c), &mut cmds)),
+        Event::Mouse(pointer, x, y) => pointer::pointed(app, pointer, x, y, &mut cmds),
+        Event::Resize(columns, rows) => app.size = (columns, rows),
+        Event::Tick => answers::overdue(app, &mut cmds),
+        Event::Reply(reply) => answers::replied(app, *reply, &mut cmds),
+        Event::Sifted(generation, sifted) => match sifted {
+            Sifted::Pending(shown) => app.pending.sifted(generation, shown),
+            Sifted::Dead(shown) => app.dead.sifted(generation, shown),
+            Sifted::Leads(shown) => app.leads.sifted(generation, shown),
+        },
+        Event::Progress(progress) => jobs::progressed(app, progress, &mut cmds),
+        Event::Edited(detail, edited) => acting::edited(app, detail, edited),
+        Event::Switched(generation, facts) => switching::switched(app, generation, *facts),
+        Event::Terminate => cmds.push(Cmd::Quit),
+        Event::Notice(text) => app.say(Role::Alarm, text),
+    }
+    sift(app, &mut cmds);
+    moving::settle(app);
+    answers::ask(app, &mut cmds);
+    cmds
+}
+
+/// Has rows sifted where something about them has changed.
+fn sift(app: &mut App, cmds: &mut Vec<Cmd>) {
+    if let Some((generation, rows, wanted)) = app.pending.sift_due(&mut app.counter) {
+        cmds.push(Cmd::Sift(generation, Sift::Pending(rows, wanted)));
+    }
+    if let Some((generation, rows, wanted)) = app.dead.sift_due(&mut app.counter) {
+        cmds.push(Cmd::Sift(generation, Sift::Dead(rows, wanted)));
+    }
+    if let Some((generation, rows, wanted)) = app.leads.sift_due(&mut app.counter) {
+        cmds.push(Cmd::Sift(generation, Sift::Leads(rows, wanted)));
+    }
+}
+
+/// A key. While something is being written, letters are letters.
+fn pressed(app: &mut App, press: Press, cmds: &mut Vec<Cmd>) {
+    if app.typing.is_some() || matches!(app.window(), Some(Window::Palette { .. } | Window::File { .. })) {
+        return typed(app, press, cmds);
+    }
+    if let Some(action) = app.keymap.action(press) {
+        perform(app, action, cmds);
+    }
+}
+
+/// A key while something is being written; nothing else takes pasted text.
+fn typed(app: &mut App, press: Press, cmds: &mut Vec<Cmd>) {
+    if app.typing.is_some() {
+        finding::typed(app, press);
+    } else if matches!(app.window(), Some(Window::Palette { .. })) {
+        palette::typed(app, press, cmds);
+    } else if matches!(app.window(), Some(Window::File { .. })) {
+        acting::typed(app, press);
+    }
+}
+
+fn is_too_small(app: &App) -> bool {
+    app.layout().shape == Shape::TooSmall
+}
+
+/// Does what a key, the palette or the mouse asks for.
+fn perform(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
+    match action {
+        Action::Suspend => return cmds.push(Cmd::Suspend),
+        Action::Refresh if matches!(app.door, Door::Closed(_)) => return switching::again(app, cmds),
+        Action::Refresh => return answers::hurry(app),
+        // Nothing may be done unseen.
+        Action::Quit | Action::Interrupt if app.windows.is_empty() || is_too_small(app) => {
+            return jobs::quit(app, cmds);
+        }
+        _ if is_too_small(app) => return,
+        Action::Quit | Action::Interrupt | Action::Back if !app.windows.is_empty() => {
+            return opening::close(app, cmds);
+        }
+        _ => {}
+    }
+    if matches!(app.window(), Some(Window::Confirm(_))) {
+        return acting::answer(app, action, cmds);
+    }
+    match action {
+        Action::Help => opening::toggle(app, Window::Help),
+        Action::Events => {
+            app.read = true;
+            opening::toggle(app, Window::Events);
+        }
+        Action::Palette => palette::open(app),
+        Action::Mouse => {
+            app.mouse = !app.mouse;
+            let now = if app.mouse { "the console's" } else { "the terminal's" };
+            app.say(Role::Dim, format!("the mouse is {now} now"));
+            cmds.push(Cmd::Mouse(app.mouse));
+        }
+        // There is nothing to look at or to act on.
+        _ if app.door != Door::Open => {}
+        Action::Open => opening::open(app),
+        Action::Story => opening::story_at_hand(app),
+        Action::ItsLetters | Action::ItsLog => opening::about_its_lead(app, action, cmds),
+        Action::Filter => finding::begin(app),
+        Action::NextMatch => finding::next(app, true),
+        Action::PreviousMatch => finding::next(app, false),
+        Action::Copy | Action::CopyAll => copying::copy(app, action == Action::CopyAll, cmds),
+        Action::Pause => {
+            app.paused = !app.paused;
+            if !app.paused {
+                answers::hurry(app);
+            }
+        }
+        Action::Stop => jobs::stop(app, cmds),
+        action if action.acts() => acting::act(app, action, cmds),
+        _ if app.windows.is_empty() => moving::moved(app, action),
+        _ => opening::scroll(app, action),
+    }
+}

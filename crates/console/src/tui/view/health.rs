@@ -1,0 +1,115 @@
+//! How the neighbours of the pipeline fare: Slack, e-mail, Close, the owner directory, the credentials,
+//! and whether anybody works the queues.
+
+use jiff::SignedDuration;
+use pipeline::{Channel, Code, ports::Level};
+
+use crate::tui::{
+    app::App,
+    doc::Line,
+    format::{age, since},
+    remote::{Remote, Trouble},
+    theme::Role,
+};
+
+/// How long a refused webhook is worth a warning.
+const REFUSED_FOR: SignedDuration = SignedDuration::from_mins(10);
+/// How many of the latest log lines are looked through for one.
+const LOOKED_THROUGH: usize = 500;
+
+/// One sign for each neighbour, those that need a person first.
+pub(super) fn signs(app: &App) -> Vec<Line> {
+    let mut signs: Vec<(Role, Line)> = Vec::new();
+    let glyphs = app.glyphs;
+    let mut sign = |role: Role, name: &str, detail: String| {
+        let glyph = match role {
+            Role::Alarm => glyphs.bad,
+            Role::Warn => glyphs.warning,
+            Role::Good => glyphs.good,
+            _ => glyphs.dot,
+        };
+        let text = if matches!(role, Role::Alarm | Role::Warn) { role } else { Role::Dim };
+        let name = format!("{name} ");
+        signs.push((role, vec![(role, format!("{glyph} ")), (Role::Base, name), (text, detail)]));
+    };
+    match app.watch.get().and_then(|seen| seen.worked) {
+        Some(false) => sign(Role::Alarm, "worker", "none: start leadops up".to_owned()),
+        Some(true) => sign(Role::Good, "worker", "up".to_owned()),
+        None => {}
+    }
+    if let Some(code) = refused_credentials(app) {
+        sign(Role::Alarm, "credentials", code.as_str().to_owned());
+    }
+    if let Some(health) = app.health.get() {
+        let ago = |at| age(since(app.now, at));
+        for channel in &app.channels {
+            let known = health.channels.iter().find(|known| known.channel == *channel);
+            let name = match channel {
+                Channel::Slack => "Slack",
+                Channel::Email => "e-mail",
+            };
+            match known.map(|known| (known.code, known.at)) {
+                None => sign(Role::Dim, name, "unused".to_owned()),
+                Some((None, at)) => sign(Role::Good, name, ago(at)),
+                Some((Some(code), at)) => sign(worry(code), name, format!("{code} {}", ago(at))),
+            }
+        }
+        match (refused_webhook(app), health.webhook_at) {
+            (Some(code), _) => sign(Role::Alarm, "Close", format!("refused {code}")),
+            (None, Some(at)) => sign(Role::Good, "Close", ago(at)),
+            (None, None) => sign(Role::Dim, "Close", "silent for 24 h".to_owned()),
+        }
+        match (health.lookup_code, health.lookup_at) {
+            (Some(code), _) => sign(worry(code), "owners", code.as_str().to_owned()),
+            (None, Some(at)) => sign(Role::Good, "owners", ago(at)),
+            (None, None) => {}
+        }
+    }
+    let urgency = |role: &Role| match role {
+        Role::Alarm => 0,
+        Role::Warn => 1,
+        _ => 2,
+    };
+    signs.sort_by_key(|(role, _)| urgency(role));
+    signs.into_iter().map(|(_, line)| line).collect()
+}
+
+/// Whether a failure mends itself or needs a person.
+fn worry(code: Code) -> Role {
+    match code {
+        Code::SlackWebhookGone
+        | Code::SlackForbidden
+        | Code::SlackChannelClosed
+        | Code::SlackNotConfigured
+        | Code::MailRefused
+        | Code::MailNotConfigured
+        | Code::OwnerDirectoryGone => Role::Alarm,
+        _ => Role::Warn,
+    }
+}
+
+/// Why the credentials are refused, if some question says so.
+fn refused_credentials(app: &App) -> Option<Code> {
+    fn of<T>(remote: &Remote<T>) -> Option<Code> {
+        match &remote.error.as_ref()?.trouble {
+            trouble @ Trouble::Fault(fault) if trouble.is_refusal() => Some(fault.code),
+            _ => None,
+        }
+    }
+    of(&app.status)
+        .or_else(|| of(&app.pending.remote))
+        .or_else(|| of(&app.dead.remote))
+        .or_else(|| of(&app.leads.remote))
+        .or_else(|| of(&app.logs.source))
+}
+
+/// The code of the last refused webhook, if none was accepted after it and it is not long ago.
+fn refused_webhook(app: &App) -> Option<Code> {
+    let line = app.logs.lines.iter().rev().take(LOOKED_THROUGH).find(|line| {
+        let codes = [Code::SignatureMissing, Code::SignatureWrong, Code::SignatureStale];
+        line.level >= Level::Warn && codes.iter().any(|code| line.code.as_deref() == Some(code.as_str()))
+    })?;
+    let accepted = app.health.get().and_then(|health| health.webhook_at);
+    let recent = app.now.duration_since(line.at) < REFUSED_FOR;
+    (recent && accepted.is_none_or(|at| at < line.at)).then(|| line.code.as_deref()?.parse().ok())?
+}

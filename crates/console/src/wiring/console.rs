@@ -1,0 +1,79 @@
+//! What the console is given: an open pipeline, and the way to the others of the config file.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use aws::Queues;
+use ops::Access;
+use pipeline::Fault;
+
+use super::{Facts, Opened, Site, open_place};
+use crate::{
+    config::{Config, Place},
+    tui::{Banner, Places, Seen, Source, Unwatched, Watch},
+};
+
+/// How often the console asks AWS, which counts requests; the README says what that costs.
+const ON_AWS: Duration = Duration::from_secs(5);
+
+impl From<Opened> for Source {
+    fn from(opened: Opened) -> Self {
+        let Opened { ops, facts, store, queues } = opened;
+        let watch: Arc<dyn Watch> = match (store, queues) {
+            (Some(store), _) => Arc::new(store),
+            (None, Some(queues)) => Arc::new(Unseen(queues)),
+            (None, None) => Arc::new(Unwatched),
+        };
+        let place = facts.place();
+        let every = match facts.site {
+            Site::Folder(_) => Duration::ZERO,
+            Site::Aws(_) => ON_AWS,
+        };
+        let Facts { name, read_only, color: colour, .. } = facts;
+        let banner = Banner { name, place, read_only, note: None, colour };
+        Self { ops: Arc::new(ops), banner, watch, every }
+    }
+}
+
+/// A pipeline on AWS: a change cannot be seen without asking for everything.
+struct Unseen(Queues);
+
+#[async_trait]
+impl Watch for Unseen {
+    async fn look(&self) -> Result<Seen, Fault> {
+        Ok(Seen::default())
+    }
+
+    async fn let_go(&self) {
+        self.0.let_go().await;
+    }
+}
+
+/// The environments of the config file, and the place that the console was started on.
+pub struct Configured {
+    /// The configuration.
+    pub config: Config,
+    /// What the flags allow: no environment allows more.
+    pub access: Access,
+    /// Where the console was started.
+    pub start: Place,
+}
+
+#[async_trait]
+impl Places for Configured {
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.config.environments().map(str::to_owned).collect();
+        if !names.contains(&self.start.name) {
+            names.push(self.start.name.clone());
+        }
+        names
+    }
+
+    async fn open(&self, name: &str) -> Result<Source, Fault> {
+        let place = match name == self.start.name {
+            true => self.start.clone(),
+            false => self.config.environment(name)?,
+        };
+        Ok(open_place(&place, self.access).await?.into())
+    }
+}

@@ -1,0 +1,75 @@
+//! How the neighbours of the pipeline fare, as far as the journal tells.
+
+use jiff::SignedDuration;
+use lead::Timestamp;
+use pipeline::{Channel, Code, Fault, Happened, Stage};
+use serde::Serialize;
+
+use crate::Ops;
+
+/// How many of the latest entries are looked at.
+const SAMPLE: usize = 60;
+
+/// How the neighbours fare. What has not been heard of in 24 hours is unknown, not well.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// The channels that were used, by their last alert.
+    pub channels: Vec<ChannelHealth>,
+    /// When Close last delivered a webhook that was accepted or known.
+    pub webhook_at: Option<Timestamp>,
+    /// When a lead was last looked up in the owner directory.
+    pub lookup_at: Option<Timestamp>,
+    /// What was wrong with the directory then; an owner that is only missing is nothing wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookup_code: Option<Code>,
+}
+
+/// How a channel fares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelHealth {
+    /// Which.
+    pub channel: Channel,
+    /// When something was last sent to it, or tried.
+    pub at: Timestamp,
+    /// Why that failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+}
+
+impl Ops {
+    /// How the neighbours fare.
+    ///
+    /// # Errors
+    /// The fault of the journal.
+    pub async fn health(&self) -> Result<Health, Fault> {
+        let day_ago = self.recorder.clock.now() - SignedDuration::from_hours(24);
+        let sending = [Stage::Notified, Stage::Retrying, Stage::Dead];
+        let (sent, received, enriched) = futures_util::try_join!(
+            self.history.recent(&sending, Some(day_ago), None, SAMPLE),
+            self.history.recent(&[Stage::Received, Stage::Duplicate], Some(day_ago), None, 1),
+            self.history.recent(&[Stage::Enriched], Some(day_ago), None, 1),
+        )?;
+        let mut health = Health { webhook_at: received.first().map(|entry| entry.at), ..Health::default() };
+        for entry in &sent {
+            let (channel, code) = match &entry.happened {
+                Happened::Notified { channel, .. } => (*channel, None),
+                Happened::Retrying { channel: Some(channel), code, .. }
+                | Happened::Dead { channel: Some(channel), code, .. } => (*channel, Some(*code)),
+                _ => continue,
+            };
+            // The newest comes first, and it decides.
+            if health.channels.iter().all(|known| known.channel != channel) {
+                health.channels.push(ChannelHealth { channel, at: entry.at, code });
+            }
+        }
+        health.channels.sort_by_key(|health| health.channel);
+        if let Some(entry) = enriched.first() {
+            health.lookup_at = Some(entry.at);
+            if let Happened::Enriched { code, .. } = &entry.happened {
+                health.lookup_code =
+                    code.filter(|code| matches!(code, Code::OwnerLookupFailed | Code::OwnerDirectoryGone));
+            }
+        }
+        Ok(health)
+    }
+}
