@@ -7,6 +7,7 @@ use aws_sdk_cloudwatch::{
     primitives::DateTime,
     types::{Dimension, Metric, MetricDataQuery, MetricStat},
 };
+use futures_util::try_join;
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Counted, Entry, Fault, Progress, Stage,
@@ -30,6 +31,8 @@ pub struct S3History {
 
 const COUNTED: [Counted; 4] = [Counted::Accepted, Counted::Enriched, Counted::Notified, Counted::Failed];
 const MINUTE: i64 = 60;
+/// How long a span is whose counts are asked for together, in seconds.
+pub(super) const SPAN: i64 = 15 * MINUTE;
 
 impl S3History {
     /// The journal in `store`, of the stack whose parameter `ProjectName` is `project`.
@@ -42,11 +45,59 @@ impl S3History {
         Self { store, cloudwatch, project, clock }
     }
 
-    fn query(&self, index: usize, counted: Counted) -> MetricDataQuery {
+    /// What was counted from one second of 1970 on until another, the oldest first: by the minute up to the next
+    /// full span, then by the span, each at its start. A day is some hundred figures instead of 1,440.
+    pub(super) async fn spans(&self, from: i64, until: i64) -> Result<Vec<Minute>, Fault> {
+        let edge = (from.div_euclid(SPAN) + i64::from(from.rem_euclid(SPAN) > 0)) * SPAN;
+        let edge = edge.min(until);
+        let (mut found, spans) =
+            try_join!(self.counted(from, edge, MINUTE), self.counted(edge, until, SPAN))?;
+        found.extend(spans);
+        Ok(found)
+    }
+
+    /// What was counted in each `period`, all in seconds; those without anything are left out.
+    async fn counted(&self, from: i64, until: i64, period: i64) -> Result<Vec<Minute>, Fault> {
+        if from >= until {
+            return Ok(Vec::new());
+        }
+        let mut minutes: BTreeMap<i64, Minute> = BTreeMap::new();
+        let mut token = None;
+        loop {
+            let queries =
+                COUNTED.iter().enumerate().map(|(index, counted)| self.query(index, *counted, period));
+            let request = self
+                .cloudwatch
+                .get_metric_data()
+                .set_metric_data_queries(Some(queries.collect()))
+                .start_time(DateTime::from_secs(from))
+                .end_time(DateTime::from_secs(until))
+                .set_next_token(token);
+            let answer =
+                request.send().await.map_err(|error| fault("reading the counts per minute", &error))?;
+            for result in answer.metric_data_results() {
+                let counted = COUNTED
+                    .iter()
+                    .enumerate()
+                    .find(|(index, _)| result.id() == Some(format!("m{index}").as_str()));
+                let Some((_, counted)) = counted else { continue };
+                for (at, sum) in result.timestamps().iter().zip(result.values()) {
+                    add(&mut minutes, at.secs(), *counted, *sum);
+                }
+            }
+            token = answer.next_token;
+            if token.is_none() {
+                return Ok(minutes.into_values().collect());
+            }
+        }
+    }
+
+    fn query(&self, index: usize, counted: Counted, period: i64) -> MetricDataQuery {
         let dimension = Dimension::builder().name(DIMENSION).value(&self.project).build();
         let metric =
             Metric::builder().namespace(NAMESPACE).metric_name(metric(counted)).dimensions(dimension).build();
-        let sum = MetricStat::builder().metric(metric).period(60).stat("Sum").build();
+        let period = i32::try_from(period).unwrap_or(i32::MAX);
+        let sum = MetricStat::builder().metric(metric).period(period).stat("Sum").build();
         MetricDataQuery::builder().id(format!("m{index}")).metric_stat(sum).return_data(true).build()
     }
 }
@@ -84,37 +135,7 @@ impl History for S3History {
     async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault> {
         let first = since.as_second().div_euclid(MINUTE) * MINUTE;
         let end = (self.clock.now().as_second().div_euclid(MINUTE) + 1) * MINUTE;
-        if first >= end {
-            return Ok(Vec::new());
-        }
-        let mut minutes: BTreeMap<i64, Minute> = BTreeMap::new();
-        let mut token = None;
-        loop {
-            let queries = COUNTED.iter().enumerate().map(|(index, counted)| self.query(index, *counted));
-            let request = self
-                .cloudwatch
-                .get_metric_data()
-                .set_metric_data_queries(Some(queries.collect()))
-                .start_time(DateTime::from_secs(first))
-                .end_time(DateTime::from_secs(end))
-                .set_next_token(token);
-            let answer =
-                request.send().await.map_err(|error| fault("reading the counts per minute", &error))?;
-            for result in answer.metric_data_results() {
-                let counted = COUNTED
-                    .iter()
-                    .enumerate()
-                    .find(|(index, _)| result.id() == Some(format!("m{index}").as_str()));
-                let Some((_, counted)) = counted else { continue };
-                for (at, sum) in result.timestamps().iter().zip(result.values()) {
-                    add(&mut minutes, at.secs(), *counted, *sum);
-                }
-            }
-            token = answer.next_token;
-            if token.is_none() {
-                return Ok(minutes.into_values().collect());
-            }
-        }
+        self.counted(first, end, MINUTE).await
     }
 }
 

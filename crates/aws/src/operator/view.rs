@@ -20,6 +20,7 @@ use pipeline::{
 use super::{
     S3History,
     feed::{AsOf, Feed},
+    history::SPAN,
     index::{Index, Wanted},
 };
 use crate::S3Store;
@@ -27,6 +28,8 @@ use crate::S3Store;
 /// How long the counts per minute are good for: CloudWatch has them some seconds late, and asks money for
 /// each question.
 const MINUTES_FRESH: SignedDuration = SignedDuration::from_secs(20);
+/// How far back counts are asked for by the minute, in seconds.
+const BY_THE_MINUTE: i64 = 2 * 60 * 60 + 60;
 /// How much is remembered, in objects and listings.
 const REMEMBERED: usize = 20_000;
 
@@ -49,6 +52,10 @@ struct Inner {
 struct Minutes {
     asked_at: Timestamp,
     since: Timestamp,
+    /// From when on they are by the minute.
+    recent: i64,
+    /// Those before that.
+    older: Vec<Minute>,
     found: Vec<Minute>,
 }
 
@@ -215,8 +222,18 @@ impl History for View {
         if !known.as_ref().is_some_and(good) {
             // A day at once serves all who ask.
             let since = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(since).min(since);
-            let found = self.0.history.minutes(since).await?;
-            *known = Some(Minutes { asked_at: now, since, found });
+            let first = since.as_second().div_euclid(60) * 60;
+            // What is older changes no more, and nobody asks for its minutes.
+            let recent = ((now.as_second() - BY_THE_MINUTE).div_euclid(SPAN) * SPAN).max(first);
+            let older = known.take().filter(|known| known.recent == recent && known.since <= since);
+            let older = match older {
+                Some(known) => known.older,
+                None => self.0.history.spans(first, recent).await?,
+            };
+            let mut found = older.clone();
+            let recent_from = Timestamp::from_second(recent).unwrap_or(since);
+            found.extend(self.0.history.minutes(recent_from).await?);
+            *known = Some(Minutes { asked_at: now, since, recent, older, found });
         }
         let found = known.as_ref().map(|known| known.found.as_slice()).unwrap_or_default();
         let first = since.as_second().div_euclid(60) * 60;

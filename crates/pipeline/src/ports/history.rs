@@ -32,7 +32,8 @@ pub trait History: Send + Sync {
     /// `overdue_before`.
     async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault>;
 
-    /// What was counted in each minute since `since`, the oldest first, minutes without anything left out.
+    /// What was counted in each minute since `since`, the oldest first, minutes without anything left out. What
+    /// is older than two hours may be put together, a quarter of an hour at its first minute.
     async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault>;
 }
 
