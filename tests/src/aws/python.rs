@@ -43,11 +43,12 @@ pub(crate) fn interpreter() -> PathBuf {
     interpreter
 }
 
-/// Cargo's target folder: the one that this program was built in.
+/// Cargo's target folder: this program is in the folder of its profile there, or in `deps` below that.
 fn target() -> PathBuf {
     let this = std::env::current_exe().unwrap();
-    let tagged = this.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
-    tagged.expect("tests run where Cargo built them").to_owned()
+    let profile = this.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
+    let target = profile.and_then(Path::parent);
+    target.expect("tests run where Cargo built them").to_owned()
 }
 
 fn run(command: &mut Command) {
