@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{process::Command, time::timeout};
 
-use crate::process::{PATIENCE, binary, text};
+use crate::process::{PATIENCE, binary, refusal, text};
 
 /// A home folder and the environment variables that a person has set, and nothing else of the machine's.
 pub struct Desk {
@@ -86,10 +86,6 @@ impl Desk {
 
     /// Runs a command that must fail, and returns its status and its one line.
     pub async fn refused(&self, args: &[&str]) -> (Option<i32>, String) {
-        let output = self.run(args).await;
-        let stderr = text(&output.stderr).trim_end().to_owned();
-        assert!(!output.status.success(), "{args:?} succeeded: {}", text(&output.stdout));
-        assert_eq!(stderr.lines().count(), 1, "{args:?} says more than one line: {stderr}");
-        (output.status.code(), stderr)
+        refusal(&self.run(args).await, args)
     }
 }

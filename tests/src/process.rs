@@ -131,12 +131,16 @@ impl World {
 
     /// Runs a command that must fail, and returns its status and its one line.
     pub async fn refused(&self, args: &[&str]) -> (Option<i32>, String) {
-        let output = self.run(args).await;
-        let stderr = text(&output.stderr).trim_end().to_owned();
-        assert!(!output.status.success(), "{args:?} succeeded: {}", text(&output.stdout));
-        assert_eq!(stderr.lines().count(), 1, "{args:?} says more than one line: {stderr}");
-        (output.status.code(), stderr)
+        refusal(&self.run(args).await, args)
     }
+}
+
+/// The status and the one line of a command that must have failed.
+pub(crate) fn refusal(output: &Output, args: &[&str]) -> (Option<i32>, String) {
+    let stderr = text(&output.stderr).trim_end().to_owned();
+    assert!(!output.status.success(), "{args:?} succeeded: {}", text(&output.stdout));
+    assert_eq!(stderr.lines().count(), 1, "{args:?} says more than one line: {stderr}");
+    (output.status.code(), stderr)
 }
 
 impl Up {

@@ -374,14 +374,21 @@ fn names(leads: &[(lead::LeadId, String)]) -> String {
     if rest > 0 { format!("{} and {rest} more", some.join(", ")) } else { some.join(", ") }
 }
 
+/// Which leads an action is about.
+fn which(leads: &[(lead::LeadId, String)]) -> Vec<(Role, String)> {
+    match leads {
+        [(lead, name)] => vec![(Role::Strong, name.clone()), (Role::Dim, lead.to_string())],
+        several => vec![(Role::Strong, names(several))],
+    }
+}
+
 fn resend(app: &mut App) {
     let leads = app.leads_at_hand();
     let number = leads.len();
-    let mut lines = match leads.as_slice() {
-        [] => return no_lead(app),
-        [(lead, name)] => vec![(Role::Strong, name.clone()), (Role::Dim, lead.to_string())],
-        several => vec![(Role::Strong, names(several))],
-    };
+    if leads.is_empty() {
+        return no_lead(app);
+    }
+    let mut lines = which(&leads);
     if let [(lead, _)] = leads.as_slice()
         && let Some(row) = app.leads.shown.rows.iter().find(|row| row.lead.lead_id == *lead)
     {
@@ -420,11 +427,10 @@ fn resend(app: &mut App) {
 fn requeue(app: &mut App) {
     let leads = app.leads_at_hand();
     let number = leads.len();
-    let mut lines = match leads.as_slice() {
-        [] => return no_lead(app),
-        [(lead, name)] => vec![(Role::Strong, name.clone()), (Role::Dim, lead.to_string())],
-        several => vec![(Role::Strong, names(several))],
-    };
+    if leads.is_empty() {
+        return no_lead(app);
+    }
+    let mut lines = which(&leads);
     lines.push((Role::Base, String::new()));
     let place = place(app);
     let them = if number == 1 { "Its owner is" } else { "Their owners are" };
