@@ -46,6 +46,18 @@ fn an_untouched_cursor_shows_the_first_row_whichever_it_is() {
 }
 
 #[test]
+fn esc_with_a_letter_close_behind_is_esc_and_the_letter() {
+    let mut app = fresh(SMALL);
+    press(&mut app, &[ENTER]);
+    assert!(app.window().is_some());
+    press(&mut app, &[Press::Alt(':')]);
+    assert!(matches!(app.windows.as_slice(), [open] if matches!(open.window, Window::Palette { .. })));
+    press(&mut app, &[Press::Alt('2')]);
+    assert!(app.window().is_none());
+    assert_eq!(app.focus, Panel::Dead);
+}
+
+#[test]
 fn pages_ends_and_panels() {
     let mut app = fresh(SMALL);
     let page = app.layout().visible(Panel::Pending) - 1;

@@ -16,7 +16,9 @@ const LONGEST: usize = 74_994;
 pub(super) fn copy(app: &mut App, all: bool, cmds: &mut Vec<Cmd>) {
     let found = if all { everything(app) } else { id(app) };
     let Some((what, text)) = found.filter(|(_, text)| !text.is_empty()) else {
-        return app.say(Role::Dim, "nothing here to copy");
+        let nothing =
+            if is_asked(app) { "nothing to copy yet: still asking" } else { "nothing here to copy" };
+        return app.say(Role::Dim, nothing);
     };
     if text.len() > LONGEST {
         let size = text.len() / 1_000;
@@ -24,6 +26,19 @@ pub(super) fn copy(app: &mut App, all: bool, cmds: &mut Vec<Cmd>) {
     }
     app.say(Role::Good, format!("{what} handed to the terminal's clipboard (OSC 52)"));
     cmds.push(Cmd::Copy(text));
+}
+
+/// Whether what is at hand has been asked for and has not come yet.
+fn is_asked(app: &App) -> bool {
+    match (app.window(), app.focus) {
+        (Some(Window::Letter(letter)), _) => letter.detail.get().is_none(),
+        (Some(Window::Story(story)), _) => story.story.get().is_none(),
+        (Some(_), _) => false,
+        (None, Panel::Pending) => app.pending.remote.get().is_none(),
+        (None, Panel::Dead) => app.dead.remote.get().is_none(),
+        (None, Panel::Leads) => app.leads.remote.get().is_none(),
+        (None, Panel::Logs) => app.logs.source.get().is_none(),
+    }
 }
 
 fn id(app: &App) -> Option<(&'static str, String)> {

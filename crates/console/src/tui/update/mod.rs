@@ -38,6 +38,11 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
     app.now = msg.at;
     let mut cmds = Vec::new();
     match msg.event {
+        Event::Press(Press::Alt(c)) if app.keymap.action(Press::Alt(c)).is_none() => {
+            // Terminals send Alt as Esc before the letter: this was Esc, and a letter that came close behind.
+            pressed(app, Press::Esc, &mut cmds);
+            pressed(app, Press::Char(c), &mut cmds);
+        }
         Event::Press(press) => pressed(app, press, &mut cmds),
         Event::Paste(text) => text.chars().for_each(|c| typed(app, Press::Char(c), &mut cmds)),
         Event::Mouse(pointer, x, y) => pointer::pointed(app, pointer, x, y, &mut cmds),
