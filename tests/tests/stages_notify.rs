@@ -183,7 +183,8 @@ async fn a_store_that_fails_once_anywhere_doubles_nothing_unlabelled() {
 async fn a_store_that_is_away_for_hours_uses_up_no_alert() {
     let (world, lead) = with_alert().await;
     let receives = world.memory.rules(Queue::Notification).max_receives;
-    for nth in 1..receives {
+    // Each time the receipt and the lead are read.
+    for nth in 1..receives * 2 {
         world.weather.at(nth, Call::Get, Moment::Before, storage_failed());
     }
     world.work_for(HOUR * 12).await;
@@ -258,8 +259,8 @@ async fn workers_that_race_for_one_alert_send_it_once() {
 async fn a_worker_that_stood_still_until_its_claim_ran_out_sends_nothing() {
     let (world, lead) = with_alert().await;
     let deliveries = world.take_alerts().await;
-    // The lead is read once more after the claim: the fifth object that is read.
-    world.weather.at(5, Call::Get, Moment::Before, Strike::Slow(MINUTE * 2));
+    // The lead is read once more after the claim: the fourth object that is read.
+    world.weather.at(4, Call::Get, Moment::Before, Strike::Slow(MINUTE * 2));
     let other = async {
         world.clock.sleep(MINUTE).await;
         world.notify.handle(&deliveries).await
@@ -273,7 +274,7 @@ async fn a_worker_that_stood_still_until_its_claim_ran_out_sends_nothing() {
 #[tokio::test]
 async fn a_claim_that_all_but_ran_out_is_given_back_and_the_alert_is_no_repeat() {
     let (world, lead) = with_alert().await;
-    world.weather.at(5, Call::Get, Moment::Before, Strike::Slow(SECOND * 40));
+    world.weather.at(4, Call::Get, Moment::Before, Strike::Slow(SECOND * 40));
     world.notify_ready().await;
     assert_eq!(world.slack.posted(), []);
     world.work_for(MINUTE * 3).await;

@@ -6,7 +6,7 @@ use crate::{
     Fault,
     job::AlertJob,
     ports::{Outbox, Queue},
-    receipt::Receipts,
+    receipt::{Receipt, Receipts},
 };
 
 /// Where alerts are queued.
@@ -20,9 +20,10 @@ pub struct Alerting {
 
 impl Alerting {
     /// Makes the alert's receipt, then its message. Interrupted in between and done again, it is still
-    /// one alert: the receipt decides.
-    pub async fn queue(&self, job: &AlertJob) -> Result<(), Fault> {
-        self.receipts.expect(job).await?;
-        self.outbox.send(Queue::Notification, job.message()).await
+    /// one alert: the receipt decides. Gives the receipt of before, where it had been queued already.
+    pub async fn queue(&self, job: &AlertJob) -> Result<Option<Receipt>, Fault> {
+        let before = self.receipts.expect(job).await?;
+        self.outbox.send(Queue::Notification, job.message()).await?;
+        Ok(before)
     }
 }

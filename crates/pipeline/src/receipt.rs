@@ -76,6 +76,17 @@ pub struct Claim {
     version: Version,
 }
 
+/// The receipt of an alert as it was found, for a claim on it.
+#[derive(Debug, Clone)]
+pub struct Found(Option<(Receipt, Version)>);
+
+impl Found {
+    /// The receipt, where there is one.
+    pub fn receipt(&self) -> Option<&Receipt> {
+        self.0.as_ref().map(|(receipt, _)| receipt)
+    }
+}
+
 /// What came of asking for a claim.
 #[derive(Debug, Clone)]
 pub enum Claimed {
@@ -115,11 +126,12 @@ pub struct Receipts {
 }
 
 impl Receipts {
-    /// Makes the receipt of an alert that is about to be queued, unless there is one.
-    pub async fn expect(&self, job: &AlertJob) -> Result<(), Fault> {
+    /// Makes the receipt of an alert that is about to be queued, or gives the one that there is.
+    pub async fn expect(&self, job: &AlertJob) -> Result<Option<Receipt>, Fault> {
         let receipt = self.fresh(job);
         match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Absent).await {
-            Ok(_) | Err(PutError::Precondition) => Ok(()),
+            Ok(_) => Ok(None),
+            Err(PutError::Precondition) => self.get(&job.lead_id, job.channel, &job.alert).await,
             Err(PutError::Fault(fault)) => Err(fault),
         }
     }
@@ -154,13 +166,24 @@ impl Receipts {
         }
     }
 
+    /// The receipt of an alert, to be claimed later.
+    pub async fn find(&self, job: &AlertJob) -> Result<Found, Fault> {
+        let key = keys::receipt(&job.lead_id, job.channel.as_str(), job.alert.as_str());
+        self.read(&key).await.map(Found)
+    }
+
     /// Claims an alert for sending, recording the owner that will be told; or, without one, for giving
-    /// it up.
-    pub async fn claim(&self, job: &AlertJob, owner: Option<&str>) -> Result<Claimed, Fault> {
+    /// it up. `found` may have changed since: then it is looked at again.
+    pub async fn claim(
+        &self,
+        job: &AlertJob,
+        owner: Option<&str>,
+        mut found: Found,
+    ) -> Result<Claimed, Fault> {
         let key = keys::receipt(&job.lead_id, job.channel.as_str(), job.alert.as_str());
         loop {
             let now = self.clock.now();
-            let (mut receipt, when) = match self.read(&key).await? {
+            let (mut receipt, when) = match found.0 {
                 None => (self.fresh(job), When::Absent),
                 Some((receipt, version)) => (receipt, When::Unchanged(version)),
             };
@@ -186,7 +209,7 @@ impl Receipts {
             match self.objects.put(&key, receipt.to_bytes(), when).await {
                 Ok(version) => return Ok(Claimed::Ours(Claim { receipt, version })),
                 // Somebody was quicker: look again.
-                Err(PutError::Precondition) => {}
+                Err(PutError::Precondition) => found = self.find(job).await?,
                 Err(PutError::Fault(fault)) => return Err(fault),
             }
         }

@@ -8,8 +8,10 @@
 mod cells;
 mod envelopes;
 mod gateway;
+mod keys;
 mod messages;
 mod owner;
+mod queries;
 mod secrets;
 mod settings;
 #[cfg(test)]
@@ -19,8 +21,10 @@ mod webhook;
 pub use cells::cells;
 pub use envelopes::envelopes;
 pub use gateway::gateway;
+pub use keys::keys;
 pub use messages::messages;
 pub use owner::owner;
+pub use queries::queries;
 pub use secrets::secrets;
 pub use settings::settings;
 pub use webhook::webhook;
@@ -33,8 +37,10 @@ pub const TARGETS: &[Target] = &[
     ("cells", cells),
     ("envelopes", envelopes),
     ("gateway", gateway),
+    ("keys", keys),
     ("messages", messages),
     ("owner", owner),
+    ("queries", queries),
     ("secrets", secrets),
     ("settings", settings),
     ("webhook", webhook),

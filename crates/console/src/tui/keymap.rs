@@ -343,6 +343,7 @@ impl FromStr for Press {
         let mut chars = text.chars();
         if let (Some(c), None) = (chars.next(), chars.next())
             && !c.is_control()
+            && !lead::text::is_formatting(c)
         {
             return Ok(Self::Char(c));
         }

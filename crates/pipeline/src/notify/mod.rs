@@ -20,7 +20,7 @@ use crate::{
     Channel, Code, Fault, Function, Happened, Recorder, Settings,
     job::{AlertJob, lead_in},
     ports::{Delivery, Disposition, Level, MAX_DELAY, Mailer, Objects, Queue, Slack, Why},
-    receipt::{Attempt, CLAIM, Claim, Claimed, ReceiptState, Receipts},
+    receipt::{Attempt, CLAIM, Claim, Claimed, Found, ReceiptState, Receipts},
     recorder,
 };
 pub use pace::Pace;
@@ -55,8 +55,15 @@ struct Ready {
     index: usize,
     job: AlertJob,
     lead: EnrichedLead,
-    /// Not to be folded into a digest.
-    alone: bool,
+    /// Its receipt.
+    found: Found,
+}
+
+impl Ready {
+    /// Whether it is not to be folded into a digest.
+    fn is_alone(&self) -> bool {
+        self.found.receipt().is_some_and(|receipt| receipt.alone)
+    }
 }
 
 /// An alert that is ours to send.
@@ -137,23 +144,13 @@ impl Notify {
 
     /// Reads the lead, and leaves out what has been sent or is being sent.
     async fn prepare(&self, index: usize, job: AlertJob) -> Result<Ready, Disposition> {
-        let channel = job.channel;
-        let found = async {
-            let receipt = self.receipts.get(&job.lead_id, channel, &job.alert).await?;
-            let lead = self.read_lead(&job.lead_id).await?;
-            Ok::<_, Fault>((receipt, lead))
-        };
-        let (receipt, lead) = match found.await {
-            Ok(found) => found,
-            Err(fault) if fault.code == Code::EnrichedLeadGone => {
-                return Err(self.give_up(job, fault).await);
-            }
-            Err(fault) => return Err(storage_failed(&job.lead_id, &fault)),
-        };
-        let alone = receipt.as_ref().is_some_and(|receipt| receipt.alone);
-        match receipt.map(|receipt| receipt.state) {
-            Some(ReceiptState::Sent) => Err(self.sent_before(&job).await),
-            _ => Ok(Ready { index, job, lead, alone }),
+        let (found, lead) = join(self.receipts.find(&job), self.read_lead(&job.lead_id)).await;
+        let found = found.map_err(|fault| storage_failed(&job.lead_id, &fault))?;
+        match (found.receipt().map(|receipt| receipt.state), lead) {
+            (_, Err(fault)) if fault.code == Code::EnrichedLeadGone => Err(self.give_up(job, fault).await),
+            (_, Err(fault)) => Err(storage_failed(&job.lead_id, &fault)),
+            (Some(ReceiptState::Sent), Ok(_)) => Err(self.sent_before(&job).await),
+            (_, Ok(lead)) => Ok(Ready { index, job, lead, found }),
         }
     }
 
@@ -202,8 +199,10 @@ impl Notify {
     /// Claims alerts. What is not ours to send gets its disposition.
     async fn claim(&self, ready: Vec<Ready>, outcomes: &mut Outcomes) -> Vec<Ours> {
         let claims =
-            join_all(ready.iter().map(|ready| self.receipts.claim(&ready.job, Some(&ready.lead.lead_owner))))
-                .await;
+            join_all(ready.iter().map(|ready| {
+                self.receipts.claim(&ready.job, Some(&ready.lead.lead_owner), ready.found.clone())
+            }))
+            .await;
         let mut ours = Vec::new();
         for (ready, claimed) in ready.into_iter().zip(claims) {
             let disposition = match claimed {
@@ -317,7 +316,11 @@ impl Notify {
 
     /// Makes a dead letter of an alert that cannot even be tried.
     async fn give_up(&self, job: AlertJob, fault: Fault) -> Disposition {
-        let given_up = match self.receipts.claim(&job, None).await {
+        let claimed = match self.receipts.find(&job).await {
+            Ok(found) => self.receipts.claim(&job, None, found).await,
+            Err(fault) => Err(fault),
+        };
+        let given_up = match claimed {
             Ok(Claimed::Ours(claim)) => self.receipts.conclude(claim, Attempt::Failed(fault.code)).await,
             Ok(Claimed::Sent) => return self.sent_before(&job).await,
             Ok(Claimed::Busy(left)) => return Disposition::Retry(left),

@@ -48,7 +48,7 @@ impl Notify {
             }
         }
         // Taken from the end: the ones that must go alone first, then the others in their order.
-        waiting.sort_by_key(|ready| !ready.alone);
+        waiting.sort_by_key(|ready| !ready.is_alone());
         waiting.reverse();
         while !waiting.is_empty() {
             if self.is_too_late(deadline) {
@@ -114,8 +114,8 @@ impl Notify {
 
 /// The next alerts to send together: one, unless more wait than may be sent now.
 fn next_group(waiting: &mut Vec<Ready>, available: usize) -> Vec<Ready> {
-    let foldable = waiting.iter().filter(|ready| !ready.alone).count();
-    let alone = waiting.last().is_some_and(|ready| ready.alone);
+    let foldable = waiting.iter().filter(|ready| !ready.is_alone()).count();
+    let alone = waiting.last().is_some_and(|ready| ready.is_alone());
     let fold = !alone && foldable >= DIGEST_FROM && foldable > available;
     let size = if fold { DIGEST_LEADS } else { 1 };
     let mut group = waiting.split_off(waiting.len().saturating_sub(size));

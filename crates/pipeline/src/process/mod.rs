@@ -148,15 +148,19 @@ impl Process {
             _ => None,
         });
         let recheck = matches!(job.cause, Cause::Recheck { .. });
+        let mut before = match job.cause {
+            // The first time, most likely. The put says where it is not.
+            Cause::Arrival => None,
+            Cause::Requeue | Cause::Recheck { .. } => self.objects.get(&key).await?,
+        };
         let (lead, code) = loop {
-            let before = self.objects.get(&key).await?;
             let when = match &before {
                 Some(object) => When::Unchanged(object.version.clone()),
                 None => When::Absent,
             };
-            let before = before.and_then(|object| serde_json::from_slice::<EnrichedLead>(&object.body).ok());
-            let (lead, code) = match before {
-                Some(before) if recheck && !found.has_owner() => {
+            let known = before.and_then(|object| serde_json::from_slice::<EnrichedLead>(&object.body).ok());
+            let (lead, code) = match known {
+                Some(known) if recheck && !found.has_owner() => {
                     let message =
                         format!("still without an owner: {}", found.owner_status.as_str().replace('_', " "));
                     recorder::line(
@@ -166,9 +170,9 @@ impl Process {
                         Some(job.lead_id.as_str()),
                         code.map(Code::as_str),
                     );
-                    return Ok(before);
+                    return Ok(known);
                 }
-                Some(before) if before.has_owner() && !found.has_owner() => (before, None),
+                Some(known) if known.has_owner() && !found.has_owner() => (known, None),
                 _ => (found.clone(), code),
             };
             let body = serde_json::to_vec_pretty(&lead).map_err(|e| {
@@ -176,8 +180,8 @@ impl Process {
             })?;
             match self.objects.put(&key, body.into(), when).await {
                 Ok(_) => break (lead, code),
-                // Another worker has written it since, and may have found an owner: look again.
-                Err(PutError::Precondition) => {}
+                // Another worker has written it, and may have found an owner: look again.
+                Err(PutError::Precondition) => before = self.objects.get(&key).await?,
                 Err(PutError::Fault(fault)) => return Err(fault.into()),
             }
         };
@@ -200,10 +204,10 @@ impl Process {
             kind: lead::AlertKind::New,
             due_at: (job.cause == Cause::Arrival).then_some(job.not_before),
         };
-        let told = self.alerting.receipts.get(&lead.lead_id, channel, &first.alert).await?;
-        if !matches!(job.cause, Cause::Recheck { .. }) {
-            self.alerting.queue(&first).await?;
-        }
+        let told = match job.cause {
+            Cause::Arrival | Cause::Requeue => self.alerting.queue(&first).await?,
+            Cause::Recheck { .. } => self.alerting.receipts.get(&lead.lead_id, channel, &first.alert).await?,
+        };
         let named = told.filter(Receipt::may_have_been_read).and_then(|receipt| receipt.owner);
         if lead.has_owner() && named.is_some_and(|owner| owner != lead.lead_owner) {
             let follow_up = AlertJob {
