@@ -5,7 +5,7 @@
 * each event has a sequencer, and says who caused it;
 * a queue takes them only if its policy lets S3 send, for this bucket and this account.
 
-And what AWS does at times, on demand: events more than once.
+And what AWS does at times, on demand: events more than once, and in another order.
 """
 
 import itertools
@@ -16,11 +16,14 @@ import permissions
 
 _sequence = itertools.count(1)
 _copies: dict[str, int] = {}
+_together: dict[str, int] = {}
+_held: dict[str, list] = {}
 
 
 def answer(account: str, body: bytes) -> dict:
-    """Sets how often each event of an account is delivered."""
-    _copies[account] = json.loads(body)["copies"]
+    """Sets how often each event of an account is delivered, and how many at a time, the newest first."""
+    rule = json.loads(body)
+    _copies[account], _together[account] = rule["copies"], rule["together"]
     return {}
 
 
@@ -52,8 +55,13 @@ def install() -> None:
             queue.policy, "s3.amazonaws.com", "sqs:SendMessage", queue.queue_arn, context
         ):
             return
-        for _ in range(_copies.get(account_id, 1)):
-            send(account_id, event_body, queue_name, region_name)
+        held = _held.setdefault(account_id, [])
+        held.append((event_body, queue_name, region_name))
+        if len(held) < _together.get(account_id, 1):
+            return
+        for event in [held.pop() for _ in range(len(held))]:
+            for _ in range(_copies.get(account_id, 1)):
+                send(account_id, *event)
 
     def _configuration(self):
         """The root element has another name on AWS than moto makes of the operation's."""

@@ -7,7 +7,8 @@ Its own routes, beside moto's:
 * `GET /_tests/mails/{account}`: what was published to the account's topics, the oldest first.
 * `GET /_tests/permissions/{account}`: what the account's roles may do, and whether they have.
 * `PUT /_tests/queues/{account}` with `{"seconds": n}`: so much time passes for the messages of its queues.
-* `PUT /_tests/events/{account}` with `{"copies": n}`: how often each event of S3 is delivered from now on.
+* `PUT /_tests/events/{account}` with `{"copies": n, "together": m}`: from now on each event of S3 is delivered
+  n times, and m events at a time, the newest first.
 * `PUT /_tests/objects/{account}` with `{"bucket": name, "objects": {key: text}}`: puts them all at once.
 """
 

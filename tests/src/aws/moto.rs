@@ -281,9 +281,10 @@ impl Moto {
         self.put("queues", &json!({ "seconds": time.as_secs_f64() })).await;
     }
 
-    /// How often each event of S3 is delivered from now on: once, unless told.
-    pub async fn deliver_events(&self, copies: usize) {
-        self.put("events", &json!({ "copies": copies })).await;
+    /// How S3's events are delivered from now on, which come once and at once unless told: each so often, and
+    /// so many of them together, the newest first.
+    pub async fn deliver_events(&self, copies: usize, together: usize) {
+        self.put("events", &json!({ "copies": copies, "together": together })).await;
     }
 
     /// Puts many objects into a bucket at once, which tells no queue of them.

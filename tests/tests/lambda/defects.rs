@@ -62,7 +62,7 @@ fn hex(bytes: [u8; 32]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lead_that_comes_many_times_is_kept_as_it_came_first_and_told_once() {
     let mut scene = Scene::new().await;
-    scene.stack.moto.deliver_events(3).await;
+    scene.stack.moto.deliver_events(3, 1).await;
     let samples: Vec<_> = (0..4).map(|_| scene.sample()).collect();
     let url = &scene.host.gateway.webhook;
     let answers = samples.iter().flat_map(|sample| (0..3).map(move |_| post(url, &sample.event, KEY)));

@@ -98,7 +98,7 @@ async fn services_that_throttle_break_or_hang_delay_and_lose_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_come_twice_and_in_any_order_are_told_once() {
     let mut scene = Scene::with(PATIENT).await;
-    scene.stack.moto.deliver_events(4).await;
+    scene.stack.moto.deliver_events(4, 3).await;
     scene.to_aws.next(3, Mishap::AnswerLost, |call| call.operation == "SendMessage");
     let leads = accept(&mut scene, 6).await;
     all_end(&scene, &leads).await;

@@ -7,6 +7,7 @@ use lead::LeadId;
 use pipeline::ports::Queue;
 use serde_json::{Value, json};
 use tests::{
+    aws::Mishap,
     lambda::Scene,
     process::{PATIENCE, until},
 };
@@ -91,4 +92,18 @@ async fn logs_are_read_from_cloudwatch() {
     let lines = lines.as_array().unwrap();
     let functions: Vec<&str> = lines.iter().map(|line| line["function"].as_str().unwrap()).collect();
     assert_eq!(functions, ["webhook-ingestion", "lead-processor", "notification"], "{lines:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_that_cloudwatch_throttles_are_read_all_the_same() {
+    let mut scene = Scene::new().await;
+    let lead = scene.accept().await;
+    scene.until_told(std::slice::from_ref(&lead)).await;
+    scene.until_idle().await;
+    // More than the groups that are asked.
+    scene.to_aws.next(5, Mishap::Throttled, |call| call.operation == "FilterLogEvents");
+    let proxy = scene.to_aws.endpoint.clone();
+    let lines = json_of(&scene, &["logs", "--lead", lead.as_str(), "--endpoint-url", &proxy]).await;
+    assert!(scene.to_aws.is_done(), "{:?}", scene.to_aws.account());
+    assert_eq!(lines.as_array().unwrap().len(), 3, "{lines}");
 }
