@@ -1,4 +1,6 @@
 //! The console of the real binary in a real pseudo-terminal.
+//!
+//! A picture arrives in pieces: what a test wants to see at once, it names in one wait.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +13,7 @@ use std::{
 };
 
 use embedded::{Options, Store};
-use termlens::{Key, Signal, Terminal, TerminalBuilder};
+use termlens::{Color, Key, Screen, Signal, Terminal, TerminalBuilder};
 use tests::process::binary;
 
 fn builder(size: (u16, u16)) -> TerminalBuilder {
@@ -53,15 +55,19 @@ fn still(size: (u16, u16), variables: &[(&str, &str)]) -> Terminal {
     console
 }
 
-fn is_restored(console: &Terminal) {
-    let screen = console.screen();
-    assert!(!screen.alternate_screen() && screen.cursor_visible() && !screen.bracketed_paste(), "{screen:?}");
+fn is_restored(screen: &Screen) -> bool {
+    !screen.alternate_screen() && screen.cursor_visible() && !screen.bracketed_paste()
 }
 
 fn quits(mut console: Terminal) {
     console.send_str("q").unwrap();
-    assert!(console.wait_exit().unwrap().success());
-    is_restored(&console);
+    ends_restored(&mut console, true);
+}
+
+fn ends_restored(console: &mut Terminal, well: bool) {
+    assert_eq!(console.wait_exit().unwrap().success(), well);
+    let screen = console.screen();
+    assert!(is_restored(&screen), "{screen:?}");
 }
 
 fn send(console: &Terminal, signal: &str) {
@@ -83,8 +89,7 @@ fn a_signal_gives_the_terminal_back() {
     for signal in [Signal::Term, Signal::Hup, Signal::Int] {
         let mut console = demo((100, 30));
         console.signal(signal).unwrap();
-        assert!(console.wait_exit().unwrap().success(), "{signal:?}");
-        is_restored(&console);
+        ends_restored(&mut console, true);
     }
 }
 
@@ -94,9 +99,7 @@ fn a_panic_gives_the_terminal_back_and_says_what_happened() {
     let program = Path::new(env!("CARGO_BIN_EXE_panicking-console"));
     let mut console = builder((100, 30)).args([folder.path()]).spawn(program).unwrap();
     console.wait_until(|screen| screen.alternate_screen() && screen.contains("breaking")).unwrap();
-    let status = console.wait_exit().unwrap();
-    assert!(!status.success());
-    is_restored(&console);
+    ends_restored(&mut console, false);
     assert!(console.screen().contains("broke on purpose"), "{:?}", console.screen());
 }
 
@@ -104,8 +107,7 @@ fn a_panic_gives_the_terminal_back_and_says_what_happened() {
 fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again() {
     let mut console = demo((100, 30));
     console.send_str("\u{1a}").unwrap();
-    console.wait_until(|screen| !screen.alternate_screen()).unwrap();
-    is_restored(&console);
+    console.wait_until(is_restored).unwrap();
     send(&console, "-CONT");
     console.wait_until(|screen| screen.alternate_screen() && screen.contains("live")).unwrap();
     quits(console);
@@ -157,28 +159,25 @@ fn an_id_goes_to_the_clipboard_of_the_terminal() {
     let mut console = still((100, 30), &[]);
     console.wait_until(|screen| screen.contains("Saltmarsh Brewery")).unwrap();
     console.send_str("3y").unwrap();
-    console.wait_until(|screen| screen.contains("OSC 52")).unwrap();
-    let screen = console.screen();
-    let copied = format!("{:?}", screen.clipboard().unwrap());
+    console.wait_until(|screen| screen.contains("OSC 52") && screen.clipboard().is_some()).unwrap();
+    let copied = format!("{:?}", console.screen().clipboard().unwrap());
     assert!(copied.contains("lead_"), "{copied}");
     quits(console);
 }
 
 #[test]
 fn no_color_means_none_and_keeps_bold_and_reversed() {
-    let console = still((100, 30), &[("NO_COLOR", "1")]);
-    let screen = console.screen();
-    let (mut bold, mut reversed) = (false, false);
-    for row in 0..screen.rows() {
-        for column in 0..screen.cols() {
-            let Some(cell) = screen.cell(row, column) else { continue };
-            let style = cell.style();
-            assert_eq!((style.fg, style.bg), (termlens::Color::Default, termlens::Color::Default));
-            bold |= style.bold;
-            reversed |= style.reverse;
-        }
-    }
-    assert!(bold && reversed);
+    let mut console = still((100, 30), &[("NO_COLOR", "1")]);
+    console
+        .wait_until(|screen| {
+            let cells = |row| (0..screen.cols()).filter_map(move |column| screen.cell(row, column));
+            let styles: Vec<_> = (0..screen.rows()).flat_map(cells).map(|cell| cell.style()).collect();
+            for style in &styles {
+                assert_eq!((style.fg, style.bg), (Color::Default, Color::Default));
+            }
+            styles.iter().any(|style| style.bold) && styles.iter().any(|style| style.reverse)
+        })
+        .unwrap();
     quits(console);
 }
 
@@ -312,9 +311,8 @@ fn a_message_is_edited_in_the_editor_shown_by_its_changes_and_redriven() {
     let mut console = demo_with((120, 36), &[("EDITOR", editor.to_str().unwrap())]);
     console.wait_until(|screen| screen.contains("LO204")).unwrap();
     console.send_str("2E").unwrap();
-    console.wait_until(|screen| screen.contains("Redrive the edited message?")).unwrap();
-    let screen = console.screen();
-    assert!(screen.contains("+ \"due_at\": null,") && screen.contains("- \"due_at\": \""), "{screen:?}");
+    let seen = ["Redrive the edited message?", "+ \"due_at\": null,", "- \"due_at\": \""];
+    console.wait_until(|screen| seen.iter().all(|text| screen.contains(text))).unwrap();
     console.send(Key::Tab).unwrap();
     console.send(Key::Tab).unwrap();
     console.send(Key::Enter).unwrap();

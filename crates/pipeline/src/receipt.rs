@@ -143,10 +143,7 @@ impl Receipts {
         channel: Channel,
         alert: &AlertId,
     ) -> Result<Option<Receipt>, Fault> {
-        Ok(self
-            .read(&keys::receipt(lead, channel.as_str(), alert.as_str()))
-            .await?
-            .map(|(receipt, _)| receipt))
+        Ok(self.look(lead, channel, alert).await?.map(|(receipt, _)| receipt))
     }
 
     /// All receipts of a lead, in no particular order.
@@ -168,8 +165,7 @@ impl Receipts {
 
     /// The receipt of an alert, to be claimed later.
     pub async fn find(&self, job: &AlertJob) -> Result<Found, Fault> {
-        let key = keys::receipt(&job.lead_id, job.channel.as_str(), job.alert.as_str());
-        self.read(&key).await.map(Found)
+        self.look(&job.lead_id, job.channel, &job.alert).await.map(Found)
     }
 
     /// Claims an alert for sending, recording the owner that will be told; or, without one, for giving
@@ -180,7 +176,6 @@ impl Receipts {
         owner: Option<&str>,
         mut found: Found,
     ) -> Result<Claimed, Fault> {
-        let key = keys::receipt(&job.lead_id, job.channel.as_str(), job.alert.as_str());
         loop {
             let now = self.clock.now();
             let (mut receipt, when) = match found.0 {
@@ -206,7 +201,7 @@ impl Receipts {
             receipt.state = ReceiptState::Claimed { until };
             receipt.at = now;
             receipt.owner = owner.map(str::to_owned).or(receipt.owner);
-            match self.objects.put(&key, receipt.to_bytes(), when).await {
+            match self.objects.put(&receipt.key(), receipt.to_bytes(), when).await {
                 Ok(version) => return Ok(Claimed::Ours(Claim { receipt, version })),
                 // Somebody was quicker: look again.
                 Err(PutError::Precondition) => found = self.find(job).await?,
@@ -273,22 +268,33 @@ impl Receipts {
     ///
     /// Only for who knows that nobody else sends alerts.
     pub async fn end_claim(&self, job: &AlertJob) -> Result<(), Fault> {
-        let key = keys::receipt(&job.lead_id, job.channel.as_str(), job.alert.as_str());
-        let Some((mut receipt, version)) = self.read(&key).await? else { return Ok(()) };
+        let Some((mut receipt, version)) = self.find(job).await?.0 else { return Ok(()) };
         let ReceiptState::Claimed { until } = &mut receipt.state else { return Ok(()) };
         // Over, whatever the clock does.
         *until = Timestamp::UNIX_EPOCH;
-        match self.objects.put(&key, receipt.to_bytes(), When::Unchanged(version)).await {
+        match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Unchanged(version)).await {
             Ok(_) | Err(PutError::Precondition) => Ok(()),
             Err(PutError::Fault(fault)) => Err(fault),
         }
     }
 
+    async fn look(
+        &self,
+        lead: &LeadId,
+        channel: Channel,
+        alert: &AlertId,
+    ) -> Result<Option<(Receipt, Version)>, Fault> {
+        self.read(&keys::receipt(lead, channel.as_str(), alert.as_str())).await
+    }
+
     async fn read(&self, key: &str) -> Result<Option<(Receipt, Version)>, Fault> {
         let Some(object) = self.objects.get(key).await? else { return Ok(None) };
-        let receipt = serde_json::from_slice(&object.body).map_err(|e| {
-            Fault::new(Code::StorageDamaged, format!("the receipt {key} cannot be read: {e}"))
-        })?;
+        let damaged = |why| Fault::new(Code::StorageDamaged, format!("the receipt {key} {why}"));
+        let receipt: Receipt =
+            serde_json::from_slice(&object.body).map_err(|e| damaged(format!("cannot be read: {e}")))?;
+        if receipt.key() != key {
+            return Err(damaged(format!("is that of {}", receipt.key())));
+        }
         Ok(Some((receipt, object.version)))
     }
 

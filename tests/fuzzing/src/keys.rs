@@ -1,17 +1,14 @@
 //! The file that changes the console's keys.
 
-use std::{fs, sync::LazyLock};
+use std::fs;
 
 use console::{
     config::Config,
     tui::keymap::{Action, BINDINGS, Keymap, Press},
 };
 use pipeline::{Code, Fault};
-use tempfile::TempDir;
 
-use super::harmless;
-
-static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+use super::{folder, harmless};
 
 /// Any key file is refused with one harmless line that names it, or gives keys of which
 ///
@@ -41,8 +38,7 @@ pub fn keys(data: &[u8]) {
 }
 
 fn load(data: &[u8]) -> Result<Keymap, Fault> {
-    let folder = FOLDER.path().join(format!("{:?}", std::thread::current().id()));
-    fs::create_dir_all(&folder).unwrap();
+    let folder = folder("keys");
     let config = folder.join("config.toml");
     fs::write(&config, "").unwrap();
     fs::write(folder.join("keys.toml"), data).unwrap();

@@ -5,6 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is a finding")]
 
+use std::{fs, path::PathBuf, sync::LazyLock, thread};
+
+use tempfile::TempDir;
+
 mod cells;
 mod envelopes;
 mod gateway;
@@ -45,6 +49,14 @@ pub const TARGETS: &[Target] = &[
     ("settings", settings),
     ("webhook", webhook),
 ];
+
+/// This thread's folder for a target, the same each time.
+fn folder(target: &str) -> PathBuf {
+    static ALL: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+    let folder = ALL.path().join(target).join(format!("{:?}", thread::current().id()));
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
 
 /// One line that can steer no terminal.
 #[track_caller]

@@ -1,6 +1,6 @@
 //! The config file and the command line.
 
-use std::{fs, sync::LazyLock};
+use std::fs;
 
 use clap::Parser;
 use console::{
@@ -9,11 +9,8 @@ use console::{
     usage,
 };
 use pipeline::Code;
-use tempfile::TempDir;
 
-use super::{harmless, texts};
-
-static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+use super::{folder, harmless, texts};
 
 /// * Any config file is read or refused with one harmless line that names it.
 /// * Any command line is read or refused with one harmless line.
@@ -37,7 +34,7 @@ fn file(text: &str) {
     if text.contains("_file") || text.contains("\\u") || text.contains("\\U") {
         return;
     }
-    let path = FOLDER.path().join(format!("{:?}.toml", std::thread::current().id()));
+    let path = folder("settings").join("config.toml");
     fs::write(&path, text).unwrap();
     let load = |key: Option<&'static str>| {
         Config::load(move |name| match name {

@@ -115,6 +115,14 @@ impl Scene {
         sample.lead_id
     }
 
+    /// Has Close deliver a lead, and waits until it is told and nothing is left to do. Its id.
+    pub async fn tell(&mut self) -> LeadId {
+        let lead = self.accept().await;
+        self.until_told(std::slice::from_ref(&lead)).await;
+        self.until_idle().await;
+        lead
+    }
+
     /// Posts a body to the webhook, signed with a key. The status and what is answered.
     pub async fn post(&self, body: &[u8], key: &str) -> (u16, Value) {
         post(&self.host.gateway.webhook, body, key).await

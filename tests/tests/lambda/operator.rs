@@ -85,9 +85,7 @@ async fn a_requeued_lead_gets_the_owner_that_was_put_right_since() {
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_are_read_from_cloudwatch() {
     let mut scene = Scene::new().await;
-    let lead = scene.accept().await;
-    scene.until_told(std::slice::from_ref(&lead)).await;
-    scene.until_idle().await;
+    let lead = scene.tell().await;
     let lines = json_of(&scene, &["logs", "--lead", lead.as_str()]).await;
     let lines = lines.as_array().unwrap();
     let functions: Vec<&str> = lines.iter().map(|line| line["function"].as_str().unwrap()).collect();
@@ -97,9 +95,7 @@ async fn logs_are_read_from_cloudwatch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_that_cloudwatch_throttles_are_read_all_the_same() {
     let mut scene = Scene::new().await;
-    let lead = scene.accept().await;
-    scene.until_told(std::slice::from_ref(&lead)).await;
-    scene.until_idle().await;
+    let lead = scene.tell().await;
     // More than the groups that are asked.
     scene.to_aws.next(5, Mishap::Throttled, |call| call.operation == "FilterLogEvents");
     let proxy = scene.to_aws.endpoint.clone();

@@ -116,9 +116,7 @@ async fn a_notification_that_dies_before_it_knows_is_followed_by_one_that_says_s
 #[tokio::test(flavor = "multi_thread")]
 async fn every_line_is_json_and_says_which_lead_and_which_request() {
     let mut scene = Scene::new().await;
-    let lead = scene.accept().await;
-    scene.until_told(std::slice::from_ref(&lead)).await;
-    scene.until_idle().await;
+    let lead = scene.tell().await;
     scene.put_message(Queue::Delay, "garbage").await;
     scene.until_dead(Queue::Delay, 1).await;
     scene.until_idle().await;

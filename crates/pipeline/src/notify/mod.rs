@@ -12,7 +12,10 @@ mod slack;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::{join, join_all};
+use futures_util::{
+    TryFutureExt,
+    future::{join, join_all},
+};
 use jiff::SignedDuration;
 use lead::{Alert, AlertKind, EnrichedLead, LeadId, Timestamp, keys, text};
 
@@ -316,11 +319,8 @@ impl Notify {
 
     /// Makes a dead letter of an alert that cannot even be tried.
     async fn give_up(&self, job: AlertJob, fault: Fault) -> Disposition {
-        let claimed = match self.receipts.find(&job).await {
-            Ok(found) => self.receipts.claim(&job, None, found).await,
-            Err(fault) => Err(fault),
-        };
-        let given_up = match claimed {
+        let claim = |found| self.receipts.claim(&job, None, found);
+        let given_up = match self.receipts.find(&job).and_then(claim).await {
             Ok(Claimed::Ours(claim)) => self.receipts.conclude(claim, Attempt::Failed(fault.code)).await,
             Ok(Claimed::Sent) => return self.sent_before(&job).await,
             Ok(Claimed::Busy(left)) => return Disposition::Retry(left),

@@ -1,0 +1,136 @@
+//! What is asked for: resends, follow-ups, messages that are no alerts, hostile text.
+
+use std::time::Duration;
+
+use lead::{AlertKind, LeadId, keys};
+use pipeline::{
+    Channel, Code, Ended, Settings,
+    job::{AlertId, AlertJob},
+    ports::{Objects, Queue, When},
+};
+use serde_json::Value;
+use tests::world::World;
+
+use super::{HOUR, MINUTE, REPEAT, SECOND, ended, notified, plain, with_alert};
+
+#[tokio::test]
+async fn a_resend_is_a_new_alert_that_says_so() {
+    let (world, lead) = with_alert().await;
+    world.work_for(MINUTE).await;
+    let actions = world.ops.actions().unwrap();
+    let waiting = actions.resend(&lead, Channel::Slack).await.unwrap();
+    world.work_for(MINUTE).await;
+    world.ops.receipt(&waiting, Duration::ZERO).await.unwrap();
+    let shown = world.slack.shown();
+    assert_eq!(shown.len(), 2);
+    assert!(shown[1].mentions("Sent again on request.") && !shown[1].mentions(REPEAT));
+    assert_eq!(notified(&world, &lead).await[1], (AlertKind::Resend, 1, false, 1));
+    actions.resend(&lead, Channel::Slack).await.unwrap();
+    world.work_for(MINUTE).await;
+    assert_eq!(world.shown(&lead), 3);
+}
+
+#[tokio::test]
+async fn follow_ups_about_one_owner_are_one() {
+    let (world, lead) = with_alert().await;
+    let follow_up = |owner: &str| AlertJob {
+        lead_id: lead.clone(),
+        channel: Channel::Slack,
+        alert: AlertId::follow_up(owner),
+        kind: AlertKind::FollowUp,
+        due_at: None,
+    };
+    for owner in ["Sales North", "Sales North", "Sales South", "Sales North"] {
+        world.queue_alert(&follow_up(owner)).await;
+        world.work_for(SECOND * 10).await;
+    }
+    let kinds: Vec<AlertKind> = notified(&world, &lead).await.iter().map(|n| n.0).collect();
+    assert_eq!(kinds, [AlertKind::New, AlertKind::FollowUp, AlertKind::FollowUp]);
+}
+
+#[tokio::test]
+async fn a_message_that_is_no_alert_makes_a_dead_letter() {
+    let (world, _) = with_alert().await;
+    for body in ["", "junk", "{}", "{\"lead_id\":\"lead_a\",\"channel\":\"pager\"}"] {
+        world.send(Queue::Notification, body).await;
+    }
+    world.work_for(MINUTE).await;
+    assert_eq!(world.dead_codes().await, [Code::AlertUnreadable; 4]);
+    assert_eq!(world.slack.posted().len(), 1, "the good one in the same batch is told");
+}
+
+#[tokio::test]
+async fn an_alert_whose_lead_is_gone_makes_a_dead_letter_and_requeueing_helps() {
+    for content in [None, Some("junk")] {
+        let world = World::with(plain());
+        let lead = world.accept("a").await;
+        let job = AlertJob {
+            lead_id: lead.clone(),
+            channel: Channel::Slack,
+            alert: AlertId::new_lead(),
+            kind: AlertKind::New,
+            due_at: None,
+        };
+        if let Some(content) = content {
+            let key = keys::enriched("target/", &lead);
+            world.memory.put(&key, content.into(), When::Always).await.unwrap();
+        }
+        world.queue_alert(&job).await;
+        world.work_for(SECOND).await;
+        assert_eq!(world.dead_codes().await, [Code::EnrichedLeadGone]);
+        world.ops.actions().unwrap().requeue(&lead).await.unwrap();
+        world.work_for(MINUTE).await;
+        assert_eq!(world.shown(&lead), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_alert_whose_receipt_is_damaged_is_kept_and_told_when_that_is_mended() {
+    let (world, lead) = with_alert().await;
+    let key = keys::receipt(&lead, "slack", AlertId::new_lead().as_str());
+    let good = world.memory.get(&key).await.unwrap().unwrap().body;
+    let of_another = String::from_utf8(good.to_vec()).unwrap().replace("lead_a", "lead_b");
+    for content in ["junk".into(), of_another.into()] {
+        world.memory.put(&key, content, When::Always).await.unwrap();
+        world.work_for(HOUR).await;
+        assert_eq!((world.slack.posted().len(), world.dead().await.len()), (0, 0));
+    }
+    world.memory.put(&key, good, When::Always).await.unwrap();
+    world.work_for(HOUR).await;
+    assert_eq!(world.shown(&lead), 1);
+}
+
+#[tokio::test]
+async fn an_alert_for_a_channel_that_is_not_configured_makes_a_dead_letter() {
+    let settings = Settings { channels: vec![Channel::Slack, Channel::Email], ..plain() };
+    let mut world = World::with(settings);
+    (world.notify.slack, world.notify.mailer) = (None, None);
+    let lead = world.enrich("a").await;
+    world.work_for(MINUTE).await;
+    let mut codes = world.dead_codes().await;
+    codes.sort_unstable();
+    assert_eq!(codes, [Code::SlackNotConfigured, Code::MailNotConfigured]);
+    assert_eq!(ended(&world, &lead).await, Some(Ended::Dead));
+}
+
+#[tokio::test]
+async fn hostile_text_stays_text() {
+    let world = World::with(plain());
+    let lead: LeadId = "lead_a".parse().unwrap();
+    let hostile =
+        "<!channel> *bold* <https://evil.example|Open in Close> \u{1b}[31m\u{202e}\r\nBcc: x@evil.example";
+    let mut event: Value = serde_json::from_slice(&World::event(&lead)).unwrap();
+    for field in ["display_name", "status_label", "date_created"] {
+        event["event"]["data"][field] = hostile.into();
+    }
+    world.deliver(event.to_string()).await;
+    world.owners.assign(&lead, hostile);
+    world.work_for(HOUR).await;
+    let posted = world.slack.posted();
+    let message = posted[0].message.to_string();
+    assert!(!message.contains("<!channel>") && !message.contains("<https://evil"), "{message}");
+    assert!(!message.contains('\u{202e}') && !message.contains("\\u001b"), "{message}");
+    for entry in world.story(&lead).await {
+        assert!(!entry.happened.detail().chars().any(|c| c.is_control() || c == '\u{202e}'));
+    }
+}

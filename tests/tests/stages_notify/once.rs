@@ -1,0 +1,244 @@
+//! An alert is told once, whatever crashes, races or fails.
+
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use lead::AlertKind;
+use pipeline::{
+    Channel, Ended, Happened,
+    job::{AlertId, AlertJob},
+    ports::{Clock, Disposition, Queue},
+    receipt::{CLAIM, ReceiptState},
+};
+use tests::{
+    doubles::Reply,
+    faulty::{Call, Moment, Strike},
+    world::World,
+};
+
+use super::{HOUR, MINUTE, REPEAT, SECOND, ended, notified, plain, storage_failed, with_alert};
+
+#[tokio::test]
+async fn an_alert_is_claimed_before_it_is_sent_and_its_receipt_completed_after() {
+    let (world, lead) = with_alert().await;
+    assert_eq!(world.receipt(&lead).await.unwrap().state, ReceiptState::Queued);
+    world.slack.takes(SECOND * 2);
+    let deliveries = world.take_alerts().await;
+    let look = async {
+        world.clock.sleep(SECOND).await;
+        (world.slack.posted().len(), world.receipt(&lead).await.unwrap().state)
+    };
+    let (dispositions, (posted, state)) = world.clock.run(join(world.notify.handle(&deliveries), look)).await;
+    assert!(posted == 1 && matches!(state, ReceiptState::Claimed { .. }), "{state:?}");
+    assert_eq!(dispositions, [Disposition::Done]);
+    let receipt = world.receipt(&lead).await.unwrap();
+    assert_eq!((receipt.state, receipt.attempts, receipt.code), (ReceiptState::Sent, 1, None));
+    assert_eq!(notified(&world, &lead).await, [(AlertKind::New, 1, false, 1)]);
+    assert_eq!(ended(&world, &lead).await, Some(Ended::Notified));
+}
+
+#[tokio::test]
+async fn the_alert_says_the_seven_facts_and_how_long_it_took() {
+    let world = World::with(plain());
+    let lead = world.accept("a").await;
+    world.owners.assign(&lead, "Sales North");
+    world.work_for(HOUR).await;
+    let message = world.slack.posted()[0].message.to_string();
+    for fact in [
+        "Name of lead_a",
+        "lead_a",
+        "2026-09-14T15:02:11.642000",
+        "Potential",
+        "lead@example.org",
+        "Sales North",
+        "Trade fair",
+    ] {
+        assert!(message.contains(fact), "{fact}: {message}");
+    }
+    let story = world.story(&lead).await;
+    let Happened::Notified { after_ms, .. } = story.last().unwrap().happened else { panic!("{story:?}") };
+    assert_eq!(after_ms, Some(0));
+}
+
+#[tokio::test]
+async fn a_crash_between_slacks_acceptance_and_our_record_is_repeated_with_a_label() {
+    let (world, lead) = with_alert().await;
+    world.slack.answer([Reply::Hang]);
+    world.notify_and_crash().await;
+    assert_eq!(world.shown(&lead), 1);
+    world.work_for(HOUR).await;
+    let shown = world.slack.shown();
+    assert_eq!(shown.len(), 2);
+    assert!(!shown[0].mentions(REPEAT) && shown[1].mentions(REPEAT));
+    assert!(shown[1].at >= shown[0].at + CLAIM, "the claim of the dead worker is waited for");
+    assert_eq!(notified(&world, &lead).await, [(AlertKind::New, 1, true, 2)]);
+    assert_eq!(world.dead().await, []);
+}
+
+#[tokio::test]
+async fn a_crash_before_slack_is_asked_or_after_all_is_recorded_repeats_nothing() {
+    // Before: the pace, the claim. After: the receipt, the journal.
+    for (nth, call, moment, most) in [
+        (1, Call::Get, Moment::Before, 1),
+        (1, Call::Put, Moment::Before, 1),
+        (2, Call::Put, Moment::Before, 1),
+        (3, Call::Put, Moment::After, 1),
+        (1, Call::Append, Moment::Before, 1),
+        (1, Call::Append, Moment::After, 1),
+    ] {
+        let (world, lead) = with_alert().await;
+        world.weather.at(nth, call, moment, Strike::Hang);
+        world.notify_and_crash().await;
+        world.weather.clear();
+        world.work_for(HOUR).await;
+        assert_eq!(world.shown(&lead), most, "{call:?} {nth} {moment:?}");
+        assert!(!world.slack.shown()[0].mentions(REPEAT));
+        assert_eq!(ended(&world, &lead).await, Some(Ended::Notified));
+    }
+}
+
+#[tokio::test]
+async fn a_crash_anywhere_is_told_once_or_labelled() {
+    for call in [Call::Get, Call::Put, Call::Append] {
+        for nth in 1..=6 {
+            for moment in [Moment::Before, Moment::After] {
+                let (world, lead) = with_alert().await;
+                world.weather.at(nth, call, moment, Strike::Hang);
+                let deliveries = world.take_alerts().await;
+                if world.clock.run_for(Duration::ZERO, world.notify.handle(&deliveries)).await.is_some() {
+                    continue;
+                }
+                world.weather.clear();
+                world.work_for(HOUR).await;
+                let shown = world.slack.shown();
+                assert!((1..=2).contains(&shown.len()), "{call:?} {nth} {moment:?}");
+                if let Some(second) = shown.get(1) {
+                    assert!(second.mentions(REPEAT), "{call:?} {nth} {moment:?}");
+                }
+                assert_eq!(ended(&world, &lead).await, Some(Ended::Notified), "{call:?} {nth} {moment:?}");
+                assert_eq!(world.dead().await, [], "{call:?} {nth} {moment:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_once_anywhere_doubles_nothing_unlabelled() {
+    for call in [Call::Get, Call::Put, Call::Append] {
+        for nth in 1..=6 {
+            for moment in [Moment::Before, Moment::After] {
+                let (world, lead) = with_alert().await;
+                world.weather.at(nth, call, moment, storage_failed());
+                world.work_for(HOUR).await;
+                let shown = world.slack.shown();
+                let labelled = shown.get(1).is_none_or(|second| second.mentions(REPEAT));
+                assert!(!shown.is_empty() && labelled, "{call:?} {nth} {moment:?}: {}", shown.len());
+                assert_eq!(ended(&world, &lead).await, Some(Ended::Notified), "{call:?} {nth} {moment:?}");
+                assert_eq!(world.dead().await, [], "{call:?} {nth} {moment:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_for_hours_uses_up_no_alert() {
+    let (world, lead) = with_alert().await;
+    let receives = world.memory.rules(Queue::Notification).max_receives;
+    // Each time the receipt and the lead are read.
+    for nth in 1..receives * 2 {
+        world.weather.at(nth, Call::Get, Moment::Before, storage_failed());
+    }
+    world.work_for(HOUR * 12).await;
+    assert_eq!((world.shown(&lead), world.dead_codes().await), (0, vec![]), "the store is still away");
+    world.weather.clear();
+    world.work_for(MINUTE * 2).await;
+    assert_eq!((world.shown(&lead), world.dead_codes().await), (1, vec![]));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_while_the_receipt_is_completed_gets_several_chances() {
+    let (world, lead) = with_alert().await;
+    // The first writes are the pace and the claim.
+    for nth in 3..=5 {
+        world.weather.at(nth, Call::Put, Moment::Before, storage_failed());
+    }
+    world.work_for(HOUR).await;
+    assert_eq!(world.slack.posted().len(), 1);
+    assert_eq!(notified(&world, &lead).await, [(AlertKind::New, 1, false, 1)]);
+}
+
+#[tokio::test]
+async fn a_store_that_keeps_failing_while_the_receipt_is_completed_makes_a_labelled_repeat() {
+    let (world, lead) = with_alert().await;
+    for nth in 3..=6 {
+        world.weather.at(nth, Call::Put, Moment::Before, storage_failed());
+    }
+    world.work_for(HOUR).await;
+    let shown = world.slack.shown();
+    assert_eq!(shown.len(), 2);
+    assert!(shown[1].mentions(REPEAT) && shown[1].at >= shown[0].at + CLAIM);
+    assert_eq!(ended(&world, &lead).await, Some(Ended::Notified));
+}
+
+#[tokio::test]
+async fn however_often_the_message_comes_it_is_one_alert() {
+    let (world, lead) = with_alert().await;
+    let job = AlertJob {
+        lead_id: lead.clone(),
+        channel: Channel::Slack,
+        alert: AlertId::new_lead(),
+        kind: AlertKind::New,
+        due_at: None,
+    };
+    for _ in 0..4 {
+        world.queue_alert(&job).await;
+    }
+    world.work_for(HOUR).await;
+    world.queue_alert(&job).await;
+    world.work_for(HOUR).await;
+    assert_eq!(world.slack.posted().len(), 1);
+    assert_eq!(ended(&world, &lead).await, Some(Ended::Notified));
+}
+
+#[tokio::test]
+async fn workers_that_race_for_one_alert_send_it_once() {
+    let (world, _) = with_alert().await;
+    world.slack.takes(SECOND);
+    let deliveries = world.take_alerts().await;
+    let workers = join_all((0..4).map(|_| world.notify.handle(&deliveries)));
+    let dispositions = world.clock.run(workers).await.concat();
+    assert_eq!(world.slack.posted().len(), 1);
+    let done = dispositions.iter().filter(|disposition| **disposition == Disposition::Done).count();
+    assert!(done >= 1, "{dispositions:?}");
+    for disposition in dispositions.iter().filter(|disposition| **disposition != Disposition::Done) {
+        let Disposition::Retry(wait) = disposition else { panic!("{disposition:?}") };
+        assert!(*wait <= CLAIM, "the others look again when the claim is over");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_stood_still_until_its_claim_ran_out_sends_nothing() {
+    let (world, lead) = with_alert().await;
+    let deliveries = world.take_alerts().await;
+    // The lead is read once more after the claim: the fourth object that is read.
+    world.weather.at(4, Call::Get, Moment::Before, Strike::Slow(MINUTE * 2));
+    let other = async {
+        world.clock.sleep(MINUTE).await;
+        world.notify.handle(&deliveries).await
+    };
+    let (slow, quick) = world.clock.run(join(world.notify.handle(&deliveries), other)).await;
+    assert_eq!((quick, slow), (vec![Disposition::Done], vec![Disposition::Retry(Duration::ZERO)]));
+    assert_eq!((world.shown(&lead), world.slack.posted().len()), (1, 1));
+    assert_eq!(world.receipt(&lead).await.unwrap().state, ReceiptState::Sent);
+}
+
+#[tokio::test]
+async fn a_claim_that_all_but_ran_out_is_given_back_and_the_alert_is_no_repeat() {
+    let (world, lead) = with_alert().await;
+    world.weather.at(4, Call::Get, Moment::Before, Strike::Slow(SECOND * 40));
+    world.notify_ready().await;
+    assert_eq!(world.slack.posted(), []);
+    world.work_for(MINUTE * 3).await;
+    assert_eq!(world.shown(&lead), 1);
+    assert!(!world.slack.posted()[0].mentions(REPEAT), "nothing was sent before");
+}
