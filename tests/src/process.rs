@@ -195,7 +195,7 @@ impl Shim {
         shim
     }
 
-    /// What happens from now on: `slow MILLISECONDS`, `fail`, `step SECONDS`, or nothing.
+    /// What happens from now on: `slow MILLISECONDS`, `fail`, `read-only`, `step SECONDS`, or nothing.
     pub fn say(&self, what: &str) {
         // In one move: it is read at any time.
         let (new, told) = (self.folder.path().join("new"), self.folder.path().join("told"));

@@ -3,15 +3,19 @@
  *
  *   slow MILLISECONDS   each sync takes so much longer
  *   fail                each sync fails, as on a disk that is dying
+ *   read-only           nothing can be made, opened for writing, written, cut or removed, as on a disk that
+ *                       was mounted read-only, or that became so under a running process
  *   step SECONDS        the wall clock is so much ahead
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +43,51 @@ static int synced(const char *name, int file) {
 
 int fsync(int file) { return synced("fsync", file); }
 int fdatasync(int file) { return synced("fdatasync", file); }
+
+static int refused(void) {
+    if (!told("read-only")) return 0;
+    errno = EROFS;
+    return 1;
+}
+
+static int opened(const char *name, const char *path, int flags, mode_t mode) {
+    int (*real)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, name);
+    int writes = (flags & O_ACCMODE) != O_RDONLY && strncmp(path, "/dev/", 5) != 0;
+    return writes && refused() ? -1 : real(path, flags, mode);
+}
+
+/* The mode is there where something may be made, and not looked at elsewhere. */
+#define OPEN(NAME)                                \
+    int NAME(const char *path, int flags, ...) {  \
+        va_list rest;                             \
+        va_start(rest, flags);                    \
+        mode_t mode = va_arg(rest, mode_t);       \
+        va_end(rest);                             \
+        return opened(#NAME, path, flags, mode);  \
+    }
+OPEN(open)
+OPEN(open64)
+
+int mkdir(const char *path, mode_t mode) {
+    int (*real)(const char *, mode_t) = (int (*)(const char *, mode_t))dlsym(RTLD_NEXT, "mkdir");
+    return refused() ? -1 : real(path, mode);
+}
+
+int unlink(const char *path) {
+    int (*real)(const char *) = (int (*)(const char *))dlsym(RTLD_NEXT, "unlink");
+    return refused() ? -1 : real(path);
+}
+
+int ftruncate64(int file, off64_t length) {
+    int (*real)(int, off64_t) = (int (*)(int, off64_t))dlsym(RTLD_NEXT, "ftruncate64");
+    return refused() ? -1 : real(file, length);
+}
+
+ssize_t pwrite64(int file, const void *bytes, size_t length, off64_t at) {
+    ssize_t (*real)(int, const void *, size_t, off64_t) =
+        (ssize_t (*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
+    return refused() ? -1 : real(file, bytes, length, at);
+}
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
     static int (*real)(clockid_t, struct timespec *);

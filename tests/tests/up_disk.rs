@@ -7,7 +7,7 @@ use std::{fs, os::unix::fs::FileExt, path::Path, time::Duration};
 use console::demo::Answer;
 use lead::LeadId;
 use serde_json::json;
-use tests::process::{Shim, Up, World, until};
+use tests::process::{Shim, Up, World, text, until};
 
 const UP: [&str; 3] = ["up", "--listen", "127.0.0.1:0"];
 
@@ -37,34 +37,74 @@ async fn a_slow_disk_makes_webhooks_slow_and_loses_none_of_them() {
     assert!(up.terminate().await.success());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_cannot_sync_is_503_and_nothing_is_told_of_what_was_not_kept() {
+/// What the webhook answers to one delivery, without another attempt.
+async fn post(up: &Up, event: &[u8]) -> u16 {
+    let timestamp = jiff::Timestamp::now().as_second().to_string();
+    let keys = pipeline::signature::Keys::parse(tests::process::KEY).unwrap();
+    let request = tests::http::client()
+        .post(up.webhook.clone())
+        .header("close-sig-hash", keys.sign(&timestamp, event).unwrap())
+        .header("close-sig-timestamp", timestamp);
+    request.body(event.to_vec()).send().await.unwrap().status().as_u16()
+}
+
+/// The disk goes bad under a running pipeline: 503, and it goes on by itself.
+async fn heals_after(trouble: &str) {
     let (shim, mut world) = (Shim::new().await, World::new().await);
     let up = up_on(&shim, &world, "0").await;
     let before = world.sample();
     assert_eq!(up.sender().send(&before).await, [Answer::Accepted]);
     world.until_told(std::slice::from_ref(&before.lead_id)).await;
-    shim.say("fail");
-    let client = reqwest::Client::new();
+    shim.say(trouble);
     let refused = world.sample();
-    let post = async || {
-        let timestamp = jiff::Timestamp::now().as_second().to_string();
-        let keys = pipeline::signature::Keys::parse(tests::process::KEY).unwrap();
-        let request = client
-            .post(up.webhook.clone())
-            .header("close-sig-hash", keys.sign(&timestamp, &refused.event).unwrap())
-            .header("close-sig-timestamp", timestamp);
-        request.body(refused.event.clone()).send().await.unwrap().status().as_u16()
-    };
     for _ in 0..3 {
-        assert_eq!(post().await, 503);
+        assert_eq!(post(&up, &refused.event).await, 503);
     }
     shim.say("");
-    until("it takes webhooks again", || async { post().await == 200 }).await;
+    until("it takes webhooks again", || async { post(&up, &refused.event).await == 200 }).await;
     world.until_told(std::slice::from_ref(&refused.lead_id)).await;
     assert_eq!(world.told(&refused.lead_id), (1, 1));
     assert_eq!(world.told(&before.lead_id), (1, 1));
     assert!(up.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_cannot_sync_is_503_and_nothing_is_told_of_what_was_not_kept() {
+    heals_after("fail").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_becomes_read_only_is_503_and_it_goes_on_when_that_is_mended() {
+    heals_after("read-only").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_read_only_disk_nothing_starts_and_everything_can_be_looked_at() {
+    let (shim, mut world) = (Shim::new().await, World::new().await);
+    shim.say("read-only");
+    let run = async |world: &World, args: &[&str]| {
+        let output = shim.on(world.command(args)).output().await.unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    // There is no folder yet, and none can be made.
+    let (status, _, line) = run(&world, &UP).await;
+    assert!(status == Some(1) && line.contains("LO905") && line.lines().count() == 1, "{line}");
+    assert!(!world.data().exists());
+
+    let up = world.up(&["--delay", "900"]).await;
+    let sample = world.sample();
+    assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
+    up.kill().await;
+    let before = contents(&world.data());
+    let (status, _, line) = run(&world, &UP).await;
+    assert!(status == Some(1) && line.contains("LO905") && line.lines().count() == 1, "{line}");
+    let (status, pending, line) = run(&world, &["pending"]).await;
+    assert!(status == Some(0) && pending.contains(sample.lead_id.as_str()), "{pending}{line}");
+    let (status, _, line) = run(&world, &["requeue", sample.lead_id.as_str(), "--yes"]).await;
+    assert!(status == Some(1) && line.contains("LO402"), "{line}");
+    let (_, checks, _) = run(&world, &["doctor"]).await;
+    assert!(checks.lines().any(|line| line.contains("data folder") && line.contains("LO402")), "{checks}");
+    assert!(contents(&world.data()) == before, "a file was changed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -154,6 +154,14 @@ impl Store {
         self.0.file.path()
     }
 
+    /// Whether anything could be written now.
+    ///
+    /// # Errors
+    /// [`Code::StorageReadOnly`] where the file can only be read, or the other storage codes.
+    pub async fn can_write(&self) -> Result<(), Fault> {
+        self.0.writer.write(|_| Ok(())).await
+    }
+
     /// Becomes the one `leadops up` on this folder, until the answer is dropped or the process ends.
     ///
     /// # Errors

@@ -34,10 +34,14 @@ async fn data_folder(folder: &Path) -> Check {
     let name = "data folder";
     let status = async {
         let store = wiring::open(folder).await?;
-        status_line(&wiring::view(&store, settings(&store).await?, Access::ReadOnly)).await
+        let line = status_line(&wiring::view(&store, settings(&store).await?, Access::ReadOnly)).await?;
+        Ok::<_, Fault>((line, store.can_write().await))
     };
     match status.await {
-        Ok(status) => Check::ok(name, format!("{}: {status}", folder.display())),
+        Ok((status, Ok(()))) => Check::ok(name, format!("{}: {status}", folder.display())),
+        // Whoever only looks needs no more.
+        Ok((_, Err(fault))) if fault.code == Code::StorageReadOnly => Check::bad(name, "warning", &fault),
+        Ok((_, Err(fault))) => Check::bad(name, "failed", &fault),
         // Before the first `leadops up` there is nothing to be wrong.
         Err(fault) if fault.code == Code::NoPipeline => Check::bad(name, "warning", &fault),
         Err(fault) => Check::bad(name, "failed", &fault),
