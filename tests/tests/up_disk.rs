@@ -81,8 +81,8 @@ async fn a_disk_that_becomes_read_only_is_503_and_it_goes_on_when_that_is_mended
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_read_only_disk_nothing_starts_and_everything_can_be_looked_at() {
     let (shim, mut world) = (Shim::new().await, World::new().await);
-    shim.say("read-only");
     let run = async |world: &World, args: &[&str]| {
+        shim.say("read-only");
         let output = shim.on(world.command(args)).output().await.unwrap();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     };
@@ -95,16 +95,27 @@ async fn on_a_read_only_disk_nothing_starts_and_everything_can_be_looked_at() {
     let sample = world.sample();
     assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
     up.kill().await;
-    let before = contents(&world.data());
-    let (status, _, line) = run(&world, &UP).await;
-    assert!(status == Some(1) && line.contains("LO905") && line.lines().count() == 1, "{line}");
-    let (status, pending, line) = run(&world, &["pending"]).await;
-    assert!(status == Some(0) && pending.contains(sample.lead_id.as_str()), "{pending}{line}");
-    let (status, _, line) = run(&world, &["requeue", sample.lead_id.as_str(), "--yes"]).await;
-    assert!(status == Some(1) && line.contains("LO402"), "{line}");
-    let (_, checks, _) = run(&world, &["doctor"]).await;
-    assert!(checks.lines().any(|line| line.contains("data folder") && line.contains("LO402")), "{checks}");
-    assert!(contents(&world.data()) == before, "a file was changed");
+    let log = world.data().join("leadops.db-wal");
+    for logged in [true, false] {
+        if !logged {
+            // Who closes it last puts the log into the file.
+            assert_eq!(world.json(&["pending"]).await.as_array().unwrap().len(), 1);
+        }
+        assert_eq!(log.exists(), logged);
+        let before = contents(&world.data());
+        let (status, _, line) = run(&world, &UP).await;
+        assert!(status == Some(1) && line.contains("LO905") && line.lines().count() == 1, "{line}");
+        let (status, pending, line) = run(&world, &["pending"]).await;
+        assert!(status == Some(0) && pending.contains(sample.lead_id.as_str()), "{pending}{line}");
+        let (status, _, line) = run(&world, &["requeue", sample.lead_id.as_str(), "--yes"]).await;
+        assert!(status == Some(1) && line.contains("LO402"), "{line}");
+        let (_, checks, _) = run(&world, &["doctor"]).await;
+        assert!(
+            checks.lines().any(|line| line.contains("data folder") && line.contains("LO402")),
+            "{checks}"
+        );
+        assert!(contents(&world.data()) == before, "a file was changed");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

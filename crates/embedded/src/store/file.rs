@@ -26,6 +26,8 @@ pub(super) struct DbFile {
     path: PathBuf,
     /// Set once SQLite has met damage: from then on nothing is written.
     damaged: OnceLock<Fault>,
+    /// Whether it lies on a disk that cannot be written, and nothing is in a log beside it.
+    frozen: bool,
 }
 
 /// Why a statement did not do its work.
@@ -73,9 +75,10 @@ impl DbFile {
     /// it opens for writing.
     pub(super) fn prepare(dir: &Path, create: bool) -> Result<Self, Fault> {
         let path = dir.join(NAME);
-        let file = Self { path, damaged: OnceLock::new() };
+        let mut file = Self { path, damaged: OnceLock::new(), frozen: false };
         match file.look()? {
             Found::Ours => {
+                file.frozen = file.is_frozen();
                 if create && file.size() <= CHECKED_SIZE {
                     file.check()?;
                 }
@@ -144,7 +147,13 @@ impl DbFile {
     }
 
     fn open(&self, access: OpenFlags) -> Result<Connection, Trouble> {
-        let conn = Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let access = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = if self.frozen {
+            let access = access | OpenFlags::SQLITE_OPEN_URI;
+            Connection::open_with_flags(immutable(&self.path), access)?
+        } else {
+            Connection::open_with_flags(&self.path, access)?
+        };
         let busy = BUSY.as_millis().to_string();
         self.set(&conn, "busy_timeout", &busy, &busy)?;
         Ok(conn)
@@ -221,6 +230,16 @@ impl DbFile {
         Ok(Found::Ours)
     }
 
+    /// Whether SQLite reads the file only when told that nobody writes it: after it was closed in good order it
+    /// has no log and no index of one, and here none can be made. <https://www.sqlite.org/wal.html#readonly>
+    fn is_frozen(&self) -> bool {
+        let refused = matches!(
+            self.version(),
+            Err(Trouble::Sqlite(rusqlite::Error::SqliteFailure(error, _))) if error.code == ErrorCode::CannotOpen
+        );
+        refused && self.log_size() == 0
+    }
+
     fn size(&self) -> u64 {
         fs::metadata(&self.path).map_or(0, |meta| meta.len())
     }
@@ -280,12 +299,7 @@ impl DbFile {
 
     /// Brings an older file up to the current version.
     fn update(&self) -> Result<(), Fault> {
-        let version = || -> Result<u32, Trouble> {
-            let conn = self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-            Ok(schema::version(&conn)?)
-        };
-        let version = version().map_err(|trouble| self.fault(trouble))?;
+        let version = self.version().map_err(|trouble| self.fault(trouble))?;
         if version > schema::VERSION {
             return Err(self.newer(version));
         }
@@ -294,6 +308,13 @@ impl DbFile {
         }
         let mut conn = self.connect(Purpose::Write)?;
         schema::migrate(&mut conn, schema::STEPS).map_err(|error| self.fault(error))
+    }
+
+    /// Asks SQLite for the version, without changing the file.
+    fn version(&self) -> Result<u32, Trouble> {
+        let conn = self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        Ok(schema::version(&conn)?)
     }
 
     fn newer(&self, version: u32) -> Fault {
@@ -332,6 +353,21 @@ impl DbFile {
         }
         fault
     }
+}
+
+/// The name under which SQLite takes a file for one that nobody writes. <https://www.sqlite.org/uri.html>
+fn immutable(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut uri = "file://".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                uri.push(char::from(*byte))
+            }
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri + "?immutable=1"
 }
 
 fn make_folder(dir: &Path) -> Result<(), Fault> {
