@@ -71,7 +71,13 @@ impl Bucket {
 
     /// The due times that the waiting room shows of the lead.
     async fn waiting(&self) -> Vec<Timestamp> {
-        self.store.open_leads(10).await.unwrap().into_iter().map(|open| open.due_at).collect()
+        self.store
+            .open_leads(self.clock.now(), 10)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|open| open.due_at)
+            .collect()
     }
 
     async fn journal(&self) -> usize {
@@ -156,6 +162,30 @@ async fn a_marker_that_is_put_after_the_lead_has_ended_does_not_stay() {
     let (slow, quick) = bucket.clock.run(join(slow, quick)).await;
     assert_eq!((slow, quick), (Ok(()), Ok(())));
     assert_eq!(bucket.waiting().await, []);
+}
+
+#[tokio::test]
+async fn one_that_stays_because_its_command_was_stopped_is_not_taken_for_a_late_lead() {
+    let bucket = Bucket::new();
+    bucket.deliver().await.unwrap();
+    bucket.append(dead()).await.unwrap();
+    bucket.clock.advance(SECOND);
+    bucket.weather.at(3, Call::Put, Moment::Before, Strike::Slow(SECOND * 10));
+    // The first look at the record, that of the quick one, and the second look.
+    bucket.weather.at(3, Call::Get, Moment::Before, failed());
+    let quick = async {
+        bucket.clock.sleep(SECOND * 2).await;
+        bucket.store.append(bucket.entry(notified())).await
+    };
+    let slow = bucket.store.append(bucket.entry(requeued()));
+    let (slow, quick) = bucket.clock.run(join(slow, quick)).await;
+    assert!(slow.is_err() && quick.is_ok(), "{slow:?} {quick:?}");
+    assert_eq!(bucket.waiting().await.len(), 1, "it is there");
+    bucket.clock.advance(SECOND * 120);
+    assert_eq!(bucket.waiting().await, []);
+    let now = bucket.clock.now();
+    let counts = bucket.store.count_open(now, now).await.unwrap();
+    assert_eq!((counts.waiting, counts.due, counts.overdue), (0, 0, 0));
 }
 
 #[tokio::test]

@@ -12,8 +12,9 @@ use super::{close::Request, process::ProcessWeather};
 
 /// A pipeline, put together one way.
 pub trait Deployment {
-    /// Starts whatever work there is to start now.
-    fn pump(&mut self);
+    /// Starts whatever work there is to start now. Whether a queue gave a message up meanwhile, for which nobody
+    /// has to be at work.
+    fn pump(&mut self) -> bool;
 
     /// How long it is until there may be more.
     fn next_change(&self) -> Option<Duration>;

@@ -116,14 +116,14 @@ impl Up {
 }
 
 impl Deployment for Embedded {
-    fn pump(&mut self) {
+    fn pump(&mut self) -> bool {
         let now = self.model.clock.elapsed();
         let mut up = self.up.lock().unwrap();
         if up.process.is_dead() {
             let model = &self.model;
             let back_at = *up.back_at.get_or_insert_with(|| now + model.dice.between(SECOND, SECOND * 90));
             if back_at > now {
-                return;
+                return false;
             }
             *up = Up::start(model, &self.neighbours, &self.memory);
             model.note(|| format!("{} is up", up.process.name));
@@ -150,6 +150,7 @@ impl Deployment for Embedded {
             };
             self.spawner.spawn(&up.process, None, shift.work());
         }
+        false
     }
 
     fn next_change(&self) -> Option<Duration> {

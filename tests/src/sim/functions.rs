@@ -136,11 +136,13 @@ fn store(model: &Arc<Model>, bucket: Arc<dyn aws::Bucket>, counts: &Arc<Minutes>
 }
 
 impl Deployment for Functions {
-    fn pump(&mut self) {
+    fn pump(&mut self) -> bool {
+        let before = self.sqs.given_up();
         for event in self.bucket.arriving() {
             self.sqs.add(Queue::Delay, s3_event(&event.key, event.at), self.model.settings.delay);
         }
         Queue::ALL.into_iter().for_each(|queue| self.invoke(queue));
+        self.sqs.given_up() > before
     }
 
     fn next_change(&self) -> Option<Duration> {
@@ -164,7 +166,11 @@ impl Deployment for Functions {
         let model = &self.model;
         let bucket = Faulty::new(self.bucket.clone(), weather.clone(), model.clock.clone());
         let store = store(model, Arc::new(bucket), &self.counts);
-        let history = Arc::new(BucketHistory { store: store.clone(), counts: self.counts.clone() });
+        let history = Arc::new(BucketHistory {
+            store: store.clone(),
+            counts: self.counts.clone(),
+            clock: model.clock.clone(),
+        });
         let (store, queues) =
             (Arc::new(store), Arc::new(SqsOf { sqs: self.sqs.clone(), weather: weather.clone() }));
         let dead_letters = match model.mutation {
@@ -205,7 +211,8 @@ impl Deployment for Functions {
     }
 
     fn waiting_room(&self) -> BTreeSet<LeadId> {
-        at_once(self.calm.open_leads(usize::MAX)).unwrap().into_iter().map(|open| open.lead).collect()
+        let now = self.model.clock.now();
+        at_once(self.calm.open_leads(now, usize::MAX)).unwrap().into_iter().map(|open| open.lead).collect()
     }
 
     fn progress(&self, lead: &LeadId) -> Option<Progress> {
@@ -343,6 +350,7 @@ impl Counts for Minutes {
 struct BucketHistory {
     store: S3Store,
     counts: Arc<Minutes>,
+    clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
@@ -366,7 +374,7 @@ impl History for BucketHistory {
     }
 
     async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault> {
-        self.store.open_leads(limit).await
+        self.store.open_leads(self.clock.now(), limit).await
     }
 
     async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault> {

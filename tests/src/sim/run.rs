@@ -174,9 +174,9 @@ impl World {
         let mut circles = 0;
         loop {
             self.happen();
-            self.deployment.pump();
+            let given_up = self.deployment.pump();
             let step = self.scheduler.step();
-            if step == Step::Ended {
+            if step == Step::Ended || given_up {
                 self.oracle.look(self.deployment.as_ref(), self.storm_ended);
             }
             if !self.holds() {

@@ -53,6 +53,7 @@ pub struct SimSqs {
 struct State {
     messages: BTreeMap<(Queue, u64), Message>,
     dead: BTreeMap<u64, Dead>,
+    given_up: u64,
     counted: u64,
     meanings: Meanings,
 }
@@ -121,6 +122,7 @@ impl SimSqs {
             let Some(message) = state.messages.get_mut(&(queue, number)) else { continue };
             if message.receives >= rules.max_receives {
                 state.abandon(queue, number, rules, now);
+                state.given_up += 1;
                 self.model.struck("dead-lettered by SQS");
                 self.model.note(|| format!("sqs puts message {number} among the dead letters"));
                 continue;
@@ -198,6 +200,11 @@ impl SimSqs {
         let state = self.state();
         let messages = state.messages.range((queue, 0)..=(queue, u64::MAX));
         messages.map(|(_, message)| message.visible_at.saturating_sub(now)).min()
+    }
+
+    /// How many messages were put among the dead letters because they had been received too often.
+    pub fn given_up(&self) -> u64 {
+        self.state().given_up
     }
 
     /// The body of every message in the queues.

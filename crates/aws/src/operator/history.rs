@@ -123,7 +123,7 @@ impl History for S3History {
     }
 
     async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault> {
-        self.store.open_leads(limit).await
+        self.store.open_leads(self.clock.now(), limit).await
     }
 
     async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault> {

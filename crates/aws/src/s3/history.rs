@@ -6,7 +6,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future::join_all, stream};
+use jiff::SignedDuration;
 use lead::{LeadId, Timestamp, keys, keys::JournalKey};
 use pipeline::{
     Code, Entry, Fault, Function, Progress, Stage,
@@ -23,6 +24,10 @@ use super::{
 pub(crate) const PAGE: usize = 1_000;
 /// How many entries are read at once.
 const AT_ONCE: usize = 32;
+/// How long a lead may be due before its marker is doubted.
+const LATE: SignedDuration = SignedDuration::from_mins(1);
+/// How many markers are doubted at a time. Those that were left behind are the oldest.
+const DOUBTED: usize = 16;
 /// How many entries are remembered. An entry never changes.
 const REMEMBERED: usize = 8_192;
 
@@ -118,18 +123,41 @@ impl S3Store {
         Ok(self.record(lead).await?.and_then(|(record, _)| record.progress))
     }
 
-    /// See [`pipeline::ports::History::open_leads`]. One request for every thousand.
-    pub async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault> {
+    /// See [`pipeline::ports::History::open_leads`]. One request for every thousand, and one for each of the
+    /// first that are late.
+    pub async fn open_leads(&self, now: Timestamp, limit: usize) -> Result<Vec<OpenLead>, Fault> {
         let keys = self.list(MARKERS, None, limit).await?;
-        Ok(keys.iter().filter_map(|key| marker::read(key)).collect())
+        Ok(self.waiting(&keys, now).await)
     }
 
-    /// See [`pipeline::ports::History::count_open`]. One request, and so exact up to a thousand.
+    /// See [`pipeline::ports::History::count_open`]. One request, and so exact up to a thousand, and one for
+    /// each of the first that are late.
     pub async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault> {
         let keys = self.list(MARKERS, None, PAGE).await?;
         let exact = keys.len() < PAGE;
-        let due = keys.iter().filter_map(|key| marker::read(key)).map(|open| open.due_at);
+        let due = self.waiting(&keys, now).await.into_iter().map(|open| open.due_at);
         Ok(OpenCounts::of(due, now, overdue_before, exact))
+    }
+
+    /// The leads of these markers, the soonest due first. Before a lead is called late, its record is asked: a
+    /// command that stood still before it put its marker, and was stopped before it looked again, has left one
+    /// of a lead that had ended meanwhile.
+    async fn waiting(&self, keys: &[String], now: Timestamp) -> Vec<OpenLead> {
+        let mut waiting: Vec<_> =
+            keys.iter().filter_map(|key| marker::read(key).map(|open| (key, open))).collect();
+        let late = waiting.iter().take(DOUBTED).take_while(|(_, open)| open.due_at + LATE < now);
+        let asked = join_all(late.map(|(key, open)| self.is_waiting(key, &open.lead))).await;
+        let mut asked = asked.into_iter();
+        waiting.retain(|_| asked.next().unwrap_or(true));
+        waiting.into_iter().map(|(_, open)| open).collect()
+    }
+
+    /// Whether a lead has this marker by right, as far as its record can be read.
+    async fn is_waiting(&self, marker: &str, lead: &LeadId) -> bool {
+        match self.record(lead).await {
+            Ok(Some((record, _))) => record.marker(lead).as_deref() == Some(marker),
+            Ok(None) | Err(_) => true,
+        }
     }
 }
 
