@@ -64,6 +64,30 @@ pub struct Confirm {
     pub choices: Vec<(String, Choice)>,
     /// Which answer has the focus; 0 is Cancel.
     pub focus: usize,
+    /// Where it touches everything there is: how much that is, to be typed before it is done.
+    pub count: Option<Count>,
+}
+
+/// A number that has to be typed, so that nobody does to all what was meant for one. Digits, because letters
+/// are keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// The number.
+    pub wanted: String,
+    /// What has been typed.
+    pub typed: Input,
+}
+
+impl Count {
+    /// One to be typed.
+    pub fn of(number: usize) -> Self {
+        Self { wanted: number.to_string(), typed: Input::default() }
+    }
+
+    /// Whether it has been typed.
+    pub fn is_right(&self) -> bool {
+        self.typed.text == self.wanted
+    }
 }
 
 /// A line that is being written.

@@ -97,7 +97,9 @@ fn one_marked_a_kind_what_matches_and_all() {
         press(&mut app, &keys);
         let asked = question(&app);
         assert!(asked.contains("prod (/srv/leadops), due at once"), "{asked}");
-        let cmds = press(&mut app, &[Press::Tab, ENTER]);
+        let everything = wanted.len() == 3;
+        let sure = if everything { Press::Char('3') } else { Press::Tab };
+        let cmds = press(&mut app, &[sure, ENTER]);
         assert_eq!((acts(&cmds)[0].verb.clone(), ids(acts(&cmds)[0])), (Verb::Redrive, wanted), "{keys:?}");
     }
 }
@@ -117,13 +119,36 @@ fn what_is_not_known_here_is_counted_before_it_is_asked_about() {
     assert!(app.windows.is_empty());
     answer_all(&mut app, NOW + 2, data);
     assert!(question(&app).starts_with("Redrive 3 dead letters?"));
-    assert_eq!(acts(&press(&mut app, &[Press::Tab, ENTER]))[0].targets.len(), 3);
+    assert_eq!(acts(&press(&mut app, &[Press::Char('3'), ENTER]))[0].targets.len(), 3);
+}
+
+#[test]
+fn all_of_them_are_only_redriven_by_who_says_how_many_they_are() {
+    let mut app = fresh(SMALL);
+    let focus = |app: &App| match app.window() {
+        Some(Window::Confirm(question)) => question.focus,
+        other => panic!("no question: {other:?}"),
+    };
+    press(&mut app, &[Press::Char('A')]);
+    // Neither the answer alone nor another number.
+    assert!(acts(&press(&mut app, &[Press::Tab, ENTER])).is_empty());
+    assert_eq!(last_said(&app), "type how many they are: that is everything there is");
+    press(&mut app, &[Press::Char('2'), Press::Char('3')]);
+    assert_eq!(focus(&app), 0, "a wrong number puts Cancel into focus again");
+    press(&mut app, &[Press::Backspace, Press::Char('3'), Press::Char('3')]);
+    assert_eq!(focus(&app), 1, "no more is typed than fits");
+    press(&mut app, &[Press::Backspace]);
+    assert_eq!(focus(&app), 0);
+    // Letters stay keys.
+    assert!(acts(&press(&mut app, &[Press::Char('3'), Press::Char('q')])).is_empty());
+    assert!(app.windows.is_empty());
+    assert_eq!(acts(&press(&mut app, &[Press::Char('A'), Press::Char('3'), ENTER]))[0].targets.len(), 3);
 }
 
 #[test]
 fn each_item_is_told_and_many_do_not_drown_the_rest() {
     let mut app = fresh(SMALL);
-    let cmds = press(&mut app, &[Press::Char('A'), Press::Tab, ENTER]);
+    let cmds = press(&mut app, &[Press::Char('A'), Press::Char('3'), ENTER]);
     let Some(Cmd::Act { job, .. }) = cmds.iter().find(|cmd| matches!(cmd, Cmd::Act { .. })) else {
         panic!("{cmds:?}")
     };
@@ -170,7 +195,7 @@ fn one_redriven_letter_is_followed_to_its_end() {
 #[test]
 fn quitting_while_something_runs_asks_and_then_waits_for_the_item_in_hand() {
     let mut app = fresh(SMALL);
-    press(&mut app, &[Press::Char('A'), Press::Tab, ENTER]);
+    press(&mut app, &[Press::Char('A'), Press::Char('3'), ENTER]);
     let job = app.jobs[0].id;
     report(&mut app, job, Step::Done(0, Ok(None)));
     assert!(!press(&mut app, &[Press::Char('q')]).contains(&Cmd::Quit));
@@ -181,7 +206,7 @@ fn quitting_while_something_runs_asks_and_then_waits_for_the_item_in_hand() {
     assert!(report(&mut app, job, Step::Following).contains(&Cmd::Quit));
     // A signal does not ask.
     let mut app = fresh(SMALL);
-    press(&mut app, &[Press::Char('A'), Press::Tab, ENTER]);
+    press(&mut app, &[Press::Char('A'), Press::Char('3'), ENTER]);
     assert!(tell(&mut app, NOW + 2, Event::Terminate).contains(&Cmd::Quit));
 }
 

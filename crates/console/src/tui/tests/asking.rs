@@ -165,7 +165,7 @@ fn another_pipeline_clears_at_once_and_late_answers_of_the_old_one_are_dropped()
     assert!(app.leads.shown.is_empty() && app.logs.lines.is_empty());
     assert!(tell(&mut app, NOW + 3, Event::Tick).is_empty(), "the old one is not asked any more");
     // Nothing can be done to a pipeline that is not there.
-    assert!(press(&mut app, &[Press::Char('2'), Press::Char('A'), Press::Tab, ENTER]).is_empty());
+    assert!(press(&mut app, &[Press::Char('2'), Press::Char('A'), Press::Char('3'), ENTER]).is_empty());
     let generation = *generation;
     let failed = Fault::new(Code::StackMissing, "there is no stack staging");
     tell(&mut app, NOW + 4, Event::Switched(generation, Box::new(Err(failed.clone()))));

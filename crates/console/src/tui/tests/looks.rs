@@ -114,7 +114,7 @@ fn nothing_but_ascii_and_no_colours_where_the_terminal_has_none() {
         ("overview", &[][..]),
         ("dead", &[Press::Char('2'), Press::Char('2')]),
         ("story", &[Press::Char('3'), ENTER]),
-        ("confirm", &[Press::Char('A'), Press::Tab]),
+        ("confirm", &[Press::Char('A'), Press::Char('3')]),
         ("palette", &[Press::Char(':')]),
     ] {
         let mut app = fresh(SMALL);
@@ -243,7 +243,8 @@ fn every_window() {
     shots("letter", |size| opened(size, &[Press::Char('2'), DOWN, ENTER]));
     shots("story", |size| opened(size, &[Press::Char('3'), ENTER]));
     shots("confirm_redrive", |size| opened(size, &[Press::Char('2'), DOWN, Press::Char('R')]));
-    shots("confirm_all", |size| opened(size, &[Press::Char('A'), Press::Tab]));
+    shots("confirm_all", |size| opened(size, &[Press::Char('A')]));
+    shot("confirm_all_counted_80x24", &opened(SMALL, &[Press::Char('A'), Press::Char('3')]));
     shots("palette", |size| opened(size, &[Press::Char(':')]));
     shot("help_80x24", &opened(SMALL, &[Press::Char('?')]));
     shot("help_40x10", &opened(TINY, &[Press::Char('?')]));
@@ -278,7 +279,7 @@ fn every_window() {
 fn an_action_under_way_and_afterwards() {
     for (label, size) in [("80x24", SMALL), ("40x10", TINY)] {
         let mut app = fresh(size);
-        press(&mut app, &[Press::Char('A'), Press::Tab, ENTER]);
+        press(&mut app, &[Press::Char('A'), Press::Char('3'), ENTER]);
         let job = app.jobs[0].id;
         tell(&mut app, NOW + 4, Event::Progress(Progress { job, step: Step::Done(0, Ok(None)) }));
         shot(&format!("running_{label}"), &app);

@@ -13,7 +13,7 @@ use super::{
         keymap::{Action, Press},
         msg::{Act, Cmd, Query, Target, Verb},
         theme::Role,
-        window::{Choice, Confirm, Input, Open, Window},
+        window::{Choice, Confirm, Count, Input, Open, Window},
     },
     finding, jobs,
 };
@@ -28,6 +28,7 @@ const SAMPLES: usize = 3;
 #[allow(missing_docs, reason = "named as done")]
 pub enum Purpose {
     Redrive,
+    RedriveAll,
     Delete,
     Export,
 }
@@ -35,7 +36,7 @@ pub enum Purpose {
 impl Purpose {
     fn verb(self) -> &'static str {
         match self {
-            Self::Redrive => "redrive",
+            Self::Redrive | Self::RedriveAll => "redrive",
             Self::Delete => "delete",
             Self::Export => "export",
         }
@@ -79,7 +80,7 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
                 app.dead.shown.iter().filter(|row| filter.matches(*row)).map(letter).collect();
             ask(app, Purpose::Redrive, letters);
         }
-        Action::RedriveAll => select(app, Selection::All, Purpose::Redrive, cmds),
+        Action::RedriveAll => select(app, Selection::All, Purpose::RedriveAll, cmds),
         Action::Export if app.window().is_none() && app.dead.marks.is_empty() && !by_kind(app) => {
             if app.dead.wanted.filter.is_empty() {
                 select(app, Selection::All, Purpose::Export, cmds);
@@ -189,7 +190,7 @@ fn ask(app: &mut App, purpose: Purpose, letters: Vec<DeadLetter>) {
     let mut lines = about(app, &letters);
     lines.push((Role::Base, String::new()));
     let (title, label, verb) = match purpose {
-        Purpose::Redrive | Purpose::Export => {
+        Purpose::Redrive | Purpose::RedriveAll | Purpose::Export => {
             where_to(app, &mut lines, &letters);
             (format!("Redrive {what}?"), "Redrive", Verb::Redrive)
         }
@@ -202,7 +203,9 @@ fn ask(app: &mut App, purpose: Purpose, letters: Vec<DeadLetter>) {
     };
     let label = if number == 1 { label.to_owned() } else { format!("{label} {number}") };
     let targets = targets(app, letters);
-    confirm(app, title, lines, vec![(label, Choice::Act(Act::new(verb, targets)))]);
+    let count = (purpose == Purpose::RedriveAll && number > 1).then(|| Count::of(number));
+    let choices = vec![(label, Choice::Act(Act::new(verb, targets)))];
+    put(app, Confirm { title, lines, choices, focus: 0, count });
 }
 
 fn targets(app: &App, letters: Vec<DeadLetter>) -> Vec<Target> {
@@ -445,7 +448,26 @@ fn requeue(app: &mut App) {
 // === Questions ===
 
 fn confirm(app: &mut App, title: String, lines: Vec<(Role, String)>, choices: Vec<(String, Choice)>) {
-    app.windows.push(Open::new(Window::Confirm(Confirm { title, lines, choices, focus: 0 })));
+    put(app, Confirm { title, lines, choices, focus: 0, count: None });
+}
+
+fn put(app: &mut App, question: Confirm) {
+    app.windows.push(Open::new(Window::Confirm(question)));
+}
+
+/// A key that types at the number that a question wants: it then has its answer in focus. Whether it was one.
+pub(super) fn counted(app: &mut App, press: Press) -> bool {
+    let Some(Open { window: Window::Confirm(question), .. }) = app.windows.last_mut() else { return false };
+    let Some(count) = &mut question.count else { return false };
+    match press {
+        Press::Char('0'..='9') if count.typed.text.len() < count.wanted.len() => {}
+        Press::Char('0'..='9') => return true,
+        Press::Backspace | Press::Ctrl('u') => {}
+        _ => return false,
+    }
+    finding::edit(&mut count.typed, press);
+    question.focus = usize::from(count.is_right());
+    true
 }
 
 /// Asks before something runs on without anybody looking.
@@ -465,6 +487,11 @@ pub(super) fn answer(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         Action::Down => *scroll = (*scroll + 1).min(question.lines.len()),
         Action::PageUp => *scroll = scroll.saturating_sub(8),
         Action::PageDown => *scroll = (*scroll + 8).min(question.lines.len()),
+        Action::Open
+            if question.focus > 0 && question.count.as_ref().is_some_and(|count| !count.is_right()) =>
+        {
+            app.say(Role::Warn, "type how many they are: that is everything there is");
+        }
         Action::Open => {
             let chosen = question.focus.checked_sub(1).and_then(|at| question.choices.get(at)).cloned();
             app.windows.pop();

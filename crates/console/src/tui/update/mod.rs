@@ -84,6 +84,9 @@ fn pressed(app: &mut App, press: Press, cmds: &mut Vec<Cmd>) {
     if app.typing.is_some() || matches!(app.window(), Some(Window::Palette { .. } | Window::File { .. })) {
         return typed(app, press, cmds);
     }
+    if !is_too_small(app) && acting::counted(app, press) {
+        return;
+    }
     if let Some(action) = app.keymap.action(press) {
         perform(app, action, cmds);
     }

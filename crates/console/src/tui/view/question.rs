@@ -48,9 +48,10 @@ pub(super) fn confirm(pen: &mut Pen<'_>, confirm: &Confirm, scroll: usize, layou
             lines.push(vec![(*role, format!("{}{line}", " ".repeat(indent)))]);
         }
     }
-    let inner = front(pen, layout, &confirm.title, columns, lines.len());
+    let below = if confirm.count.is_some() { 2 } else { 0 };
+    let inner = front(pen, layout, &confirm.title, columns, lines.len() + below);
     // The answers are never pushed out; what could be read elsewhere goes first.
-    let room = usize::from(inner.height).saturating_sub(2).max(1);
+    let room = usize::from(inner.height).saturating_sub(2 + below).max(1);
     if lines.len() > room {
         lines.retain(|line| line.iter().any(|(role, text)| *role != Role::Dim && !text.is_empty()));
     }
@@ -65,6 +66,11 @@ pub(super) fn confirm(pen: &mut Pen<'_>, confirm: &Confirm, scroll: usize, layou
         pen.line(Area { y, height: 1, ..inner }, &[(Role::Warn, text)]);
     }
     answers(pen, confirm, Area { y, height: 1, ..inner });
+    if let Some(count) = &confirm.count {
+        let area = Area { y: y.saturating_sub(2).max(inner.y), height: 1, ..inner };
+        let prompt = format!("These are all. Type {} to go on: ", count.wanted);
+        footer::input(pen, area, &prompt, &count.typed, Vec::new());
+    }
 }
 
 fn answers(pen: &mut Pen<'_>, confirm: &Confirm, area: Area) {
