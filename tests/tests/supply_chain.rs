@@ -92,6 +92,25 @@ fn licences_sources_and_forbidden_crates() {
     }
 }
 
+#[test]
+fn no_crate_is_there_twice_without_a_reason() {
+    let deny = read("deny.toml");
+    let skipped: BTreeSet<&str> =
+        deny["bans"]["skip"].as_array().unwrap().iter().map(|skip| skip["crate"].as_str().unwrap()).collect();
+    // `base64@0.23` stands for all of 0.23.
+    let is_skipped = |package: &Package| {
+        let Package { name, version, .. } = package;
+        skipped.iter().any(|skip| format!("{name}@{version}.").starts_with(&format!("{skip}.")))
+    };
+    let packages = packages();
+    let kept: Vec<&Package> = packages.iter().filter(|package| !is_skipped(package)).collect();
+    for pair in kept.windows(2) {
+        let [one, other] = pair else { continue };
+        let twice = one.name == other.name && one.version != other.version;
+        assert!(!twice, "{} {} and {}: see deny.toml", one.name, one.version, other.version);
+    }
+}
+
 fn numbers(version: &str) -> Vec<u32> {
     version.split('.').map_while(|part| part.parse().ok()).collect()
 }

@@ -284,12 +284,13 @@ fn is_emoji_glue(c: char) -> bool {
     matches!(c, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{20e3}' | '\u{1f3fb}'..='\u{1f3ff}')
 }
 
+/// The letters of a flag, or of half of one, whatever hangs on it.
 fn flag(cluster: &str) -> Option<String> {
     let letter = |c: char| {
         let index = u32::from(c).checked_sub(0x1f1e6).filter(|index| *index < 26)?;
         char::from_u32(u32::from('A') + index)
     };
-    cluster.chars().map(letter).collect()
+    cluster.chars().filter(|c| c.width().unwrap_or(0) > 0).map(letter).collect()
 }
 
 #[cfg(test)]
@@ -303,6 +304,7 @@ mod tests {
         assert_eq!(UTF8.safe("👩\u{200d}🚀 crew"), "👩 crew");
         assert_eq!(UTF8.safe("❤\u{fe0f} 👍🏽 1\u{fe0f}\u{20e3}"), "❤ 👍 1");
         assert_eq!(UTF8.safe("🇩🇪 GmbH"), "DE GmbH");
+        assert_eq!(UTF8.safe("🇩\u{fe0f} GmbH 🇩\u{301}"), "D GmbH D");
         assert_eq!(UTF8.safe("e\u{301}\u{302}\u{303}\u{304}!"), "e\u{301}\u{302}!");
         assert_eq!(UTF8.safe("\u{1b}[2J\u{202e}x\u{200d}\u{200d}"), "[2Jx");
         assert_eq!(ASCII.safe("Zoë & Söhne"), "Zoe & Sohne");
