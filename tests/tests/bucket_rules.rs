@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use aws::{S3Store, Uncounted};
 use bytes::Bytes;
 use futures_util::future::join;
-use lead::{AlertKind, CreatedLead, LeadId, Timestamp, keys};
+use lead::{AlertKind, CreatedLead, LeadId, OwnerStatus, Timestamp, keys};
 use pipeline::{
     Channel, Code, Entry, Fault, Happened,
     ports::{Accepted, Clock, Intake, Journal, NewEvent, Objects, Queue},
@@ -189,12 +189,58 @@ async fn one_that_stays_because_its_command_was_stopped_is_not_taken_for_a_late_
 }
 
 #[tokio::test]
-async fn an_end_that_could_not_take_the_marker_away_is_no_end() {
+async fn a_marker_that_could_not_be_taken_away_is_taken_by_the_next_entry_or_not_believed() {
+    for again in [true, false] {
+        let bucket = Bucket::new();
+        bucket.deliver().await.unwrap();
+        bucket.weather.at(1, Call::Remove, Moment::Before, failed());
+        assert!(bucket.append(dead()).await.is_err(), "so that it is tried again");
+        assert_eq!(bucket.waiting().await.len(), 1);
+        if again {
+            bucket.append(Happened::AlreadyNotified { channel: Channel::Slack }).await.unwrap();
+        } else {
+            bucket.clock.advance(DELAY + SECOND * 61);
+        }
+        assert_eq!(bucket.waiting().await, [], "tried again: {again}");
+    }
+}
+
+/// What an end, or an end that was cut short, has taken away, the first enrichment after it puts again.
+#[tokio::test]
+async fn a_lead_that_died_before_its_first_enrichment_is_waiting_or_has_ended() {
+    let enriched = || Happened::Enriched {
+        name: String::new(),
+        owner: "Sales North".to_owned(),
+        owner_status: OwnerStatus::Assigned,
+        code: None,
+    };
+    for (call, nth) in [(Call::Put, 2), (Call::Remove, 1)] {
+        for moment in [Moment::Before, Moment::After] {
+            let bucket = Bucket::new();
+            bucket.deliver().await.unwrap();
+            bucket.weather.at(nth, call, moment, failed());
+            assert!(bucket.append(dead()).await.is_err());
+            bucket.weather.clear();
+            bucket.append(enriched()).await.unwrap();
+            let ended = bucket.store.progress(&bucket.lead).await.unwrap().unwrap().ended.is_some();
+            assert_eq!(bucket.waiting().await.len(), usize::from(!ended), "{call:?} {nth} {moment:?}");
+        }
+    }
+    // Opened again, and stopped before its marker was put.
     let bucket = Bucket::new();
     bucket.deliver().await.unwrap();
-    bucket.weather.at(1, Call::Remove, Moment::Before, failed());
-    assert!(bucket.append(notified()).await.is_err(), "so that it is tried again");
-    assert_eq!(bucket.store.progress(&bucket.lead).await.unwrap().unwrap().ended, None);
-    bucket.append(Happened::AlreadyNotified { channel: Channel::Slack }).await.unwrap();
-    assert_eq!(bucket.waiting().await, []);
+    bucket.append(dead()).await.unwrap();
+    bucket.weather.at(3, Call::Put, Moment::Before, failed());
+    let retrying = Happened::Retrying {
+        queue: Queue::Notification,
+        channel: Some(Channel::Slack),
+        code: Code::SlackUnavailable,
+        reason: String::new(),
+        attempt: 1,
+        again_at: bucket.clock.now(),
+    };
+    assert!(bucket.append(retrying).await.is_err());
+    bucket.weather.clear();
+    bucket.append(enriched()).await.unwrap();
+    assert_eq!(bucket.waiting().await.len(), 1);
 }

@@ -119,6 +119,11 @@ impl Keys {
         self.0.iter().any(|key| key.subscription.as_deref() == Some(subscription))
     }
 
+    /// The subscriptions for which one of them is good alone.
+    pub fn subscriptions(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|key| key.subscription.as_deref())
+    }
+
     /// Whether one of them is good for any subscription.
     pub fn has_general(&self) -> bool {
         self.0.iter().any(|key| key.subscription.is_none())

@@ -53,12 +53,12 @@ const ACTS: [Act; 12] = [
 /// Something that an operator does.
 pub async fn act(model: Arc<Model>, ops: Ops) {
     let act = *model.dice.pick(&ACTS);
-    let who = ops.who.clone();
+    let (who, calm) = (ops.who.clone(), model.is_calm());
     model.note(|| format!("{who} {act:?}"));
     let result = perform(&model, &ops, act).await;
     model.note(|| format!("{who} {act:?} → {result:?}"));
     if let Err(fault) = result
-        && model.is_calm()
+        && calm
         && !matches!(fault.code, Code::NoSuchDeadLetter | Code::NoSuchLead | Code::NotEnriched)
     {
         let at = model.clock.elapsed();

@@ -1,10 +1,17 @@
 //! The pace, and the digests that keep it.
 
+use std::time::Duration;
+
+use futures_util::future::join;
 use lead::{AlertKind, LeadId};
-use pipeline::{Channel, Code, Ended};
+use pipeline::{
+    Channel, Code, Ended,
+    ports::{Clock, Disposition},
+};
 use serde_json::Value;
 use tests::{
     doubles::Reply,
+    faulty::{Call, Moment, Strike},
     world::{BURST, World},
 };
 
@@ -121,6 +128,23 @@ async fn a_digest_that_crashed_is_repeated_with_a_label_on_each_lead() {
     let digests = world.slack.shown().split_off(1);
     let labels: usize = digests.iter().map(|p| p.message["blocks"].to_string().matches(REPEAT).count()).sum();
     assert_eq!(labels, leads.len());
+}
+
+#[tokio::test]
+async fn a_digest_whose_slowest_lead_used_up_the_claims_of_the_others_is_not_sent() {
+    let world = World::with(plain());
+    let leads = world.enrich_many(10).await;
+    let deliveries = world.take_alerts().await;
+    // Receipts and leads, the pace, and one of the leads once more after they are claimed.
+    world.weather.at(27, Call::Get, Moment::Before, Strike::Slow(MINUTE * 2));
+    let other = async {
+        world.clock.sleep(MINUTE).await;
+        world.notify.handle(&deliveries).await
+    };
+    let (slow, quick) = world.clock.run(join(world.notify.handle(&deliveries), other)).await;
+    assert_eq!(quick, vec![Disposition::Done; 10]);
+    assert_eq!(slow, vec![Disposition::Retry(Duration::ZERO); 10]);
+    assert_eq!(leads.iter().map(|lead| world.shown(lead)).sum::<usize>(), 10);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! A function can stop between any two of these writes. Then its message is delivered again, and what it
 //! does once more brings record and markers into agreement. The record keeps in mind which markers there may
 //! be: each entry about an open lead takes the former ones away and puts the present one, and the end takes all
-//! of them away before it is written down, and once more after. Entries are written beside the record, not
+//! of them away once it is written down: whoever puts one looks afterwards whether the lead has ended. Entries are written beside the record, not
 //! before it: one that is in the journal alone is told twice at worst, each time with its own moment.
 
 use async_trait::async_trait;
@@ -46,18 +46,12 @@ impl S3Store {
             };
             // One from before markers were kept in mind has the one of its state.
             record.note_marker(lead);
-            let (before, had) = (record.progress.clone(), record.markers.clone());
+            let (had, waited) = (record.markers.clone(), record.has_only_waited());
             let mut counted = None;
             if !record.has(entry) {
-                (record.progress, counted) = Progress::after(before.clone(), entry);
+                (record.progress, counted) = Progress::after(record.progress, entry);
                 record.add(entry.clone());
                 record.note_marker(lead);
-                let ends = before.as_ref().is_some_and(|before| before.ended.is_none());
-                if ends && record.marker(lead).is_none() {
-                    // Before the end counts: an end is tried again, or there is a dead letter, until this
-                    // is done.
-                    self.delete_all(&record.markers).await?;
-                }
                 match self.put(&record_key(lead), record.to_bytes()?, when).await {
                     Ok(_) => {}
                     // Somebody else has entered something: look again.
@@ -71,7 +65,7 @@ impl S3Store {
             }
             // It is there since the lead was received. In all else that happens to an open lead, somebody
             // may have opened it again and stopped before the marker was put.
-            let there = counted == Some(Counted::Enriched) && record.markers == had;
+            let there = waited && counted == Some(Counted::Enriched) && record.markers == had;
             return self.mark(lead, &record, there).await;
         }
     }

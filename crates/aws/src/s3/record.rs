@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use lead::{LeadId, keys};
 use pipeline::{
-    Code, Entry, Fault, Progress,
+    Code, Entry, Fault, Progress, Stage,
     ports::{Objects, Version},
 };
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,14 @@ impl Record {
         if self.markers.len() > MOST_MARKERS {
             self.markers.remove(0);
         }
+    }
+
+    /// Whether nothing has happened to it that takes its first marker away.
+    pub(super) fn has_only_waited(&self) -> bool {
+        self.entries.iter().all(|entry| {
+            let stage = entry.happened.stage();
+            matches!(stage, Stage::Received | Stage::Duplicate | Stage::Retrying | Stage::Enriched)
+        })
     }
 
     pub(super) fn has(&self, entry: &Entry) -> bool {

@@ -136,7 +136,8 @@ fn sign(keys: &Keys, name: &str, timestamp: &str, body: &[u8]) -> Option<String>
     keys.sign_for(subscription, timestamp, body).or_else(|| {
         if !keys.is_empty() {
             let of = subscription.map_or_else(|| "none".to_owned(), |of| lead::text::shorten(of, 60));
-            eprintln!("note: {name} is of the subscription {of}, which the keys are not good for: it will be refused");
+            let theirs = keys.subscriptions().collect::<Vec<_>>().join(", ");
+            eprintln!("note: {name} is of the subscription {of}, and the keys are those of {theirs}: it will be refused");
         }
         keys.sign(timestamp, body)
     })

@@ -125,7 +125,7 @@ async fn target(config: &Config, place: &Place, args: &SubscribeArgs) -> Result<
     match &place.at {
         Location::Stack(stack) => {
             let aws = wiring::on_aws(stack).await?;
-            let url = given.map_or_else(|| read(&aws.stack.webhook_url), Ok)?;
+            let url = given.map_or_else(|| aws.webhook(), Ok)?;
             Ok((url, KeyPlace::of_stack(&aws)))
         }
         Location::Folder(folder) => {

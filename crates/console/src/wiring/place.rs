@@ -13,6 +13,7 @@ use ops::{Access, Ops};
 use pipeline::{Code, Fault, Recorder, alerting::Alerting, ports::Clock, receipt::Receipts};
 use ratatui::style::Color;
 use system::{SystemClock, SystemRandom};
+use url::Url;
 
 use super::{Running, open, view, who};
 use crate::config::{Location, Place, StackPlace};
@@ -181,6 +182,17 @@ impl OnAws {
             stack: self.stack.name.clone(),
             identity: self.identity.as_ref().map(|identity| identity.arn.clone()),
         }
+    }
+
+    /// Where Close posts.
+    ///
+    /// # Errors
+    /// [`Code::StackUnusable`] where the stack's output is no address.
+    pub fn webhook(&self) -> Result<Url, Fault> {
+        let url = &self.stack.webhook_url;
+        url.parse().map_err(|error| {
+            Fault::new(Code::StackUnusable, format!("the output WebhookUrl is no URL: {url} ({error})"))
+        })
     }
 
     /// The operator's view of the stack.

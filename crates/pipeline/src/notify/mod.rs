@@ -199,32 +199,40 @@ impl Notify {
         Ok(lead)
     }
 
-    /// Claims alerts. What is not ours to send gets its disposition.
+    /// Claims alerts to be sent together. What is not ours to send gets its disposition.
     async fn claim(&self, ready: Vec<Ready>, outcomes: &mut Outcomes) -> Vec<Ours> {
-        let claims =
-            join_all(ready.iter().map(|ready| {
-                self.receipts.claim(&ready.job, Some(&ready.lead.lead_owner), ready.found.clone())
-            }))
-            .await;
+        let claims = join_all(ready.into_iter().map(|ready| async move {
+            let index = ready.index;
+            self.claim_one(ready).await.map_err(|disposition| (index, disposition))
+        }));
         let mut ours = Vec::new();
-        for (ready, claimed) in ready.into_iter().zip(claims) {
-            let disposition = match claimed {
-                Ok(Claimed::Ours(claim)) => {
-                    let index = ready.index;
-                    match self.read_again(Ours { ready, claim }).await {
-                        Ok(one) if self.receipts.stands(&one.claim) => ours.push(one),
-                        Ok(one) => outcomes.push((index, self.too_slow(one).await)),
-                        Err(disposition) => outcomes.push((index, disposition)),
-                    }
-                    continue;
-                }
-                Ok(Claimed::Sent) => self.sent_before(&ready.job).await,
-                Ok(Claimed::Busy(left)) => Disposition::Retry(left),
-                Err(fault) => storage_failed(&ready.job.lead_id, &fault),
-            };
-            outcomes.push((ready.index, disposition));
+        for claimed in claims.await {
+            match claimed {
+                Ok(one) => ours.push(one),
+                Err(outcome) => outcomes.push(outcome),
+            }
         }
-        ours
+        loop {
+            // Once all are there, and last: the slowest may have used up the claims of the others.
+            let (standing, late): (Vec<_>, Vec<_>) =
+                ours.into_iter().partition(|one| self.receipts.stands(&one.claim));
+            if late.is_empty() {
+                return standing;
+            }
+            let given_back =
+                late.into_iter().map(|one| async { (one.ready.index, self.too_slow(one).await) });
+            outcomes.extend(join_all(given_back).await);
+            ours = standing;
+        }
+    }
+
+    async fn claim_one(&self, ready: Ready) -> Result<Ours, Disposition> {
+        match self.receipts.claim(&ready.job, Some(&ready.lead.lead_owner), ready.found.clone()).await {
+            Ok(Claimed::Ours(claim)) => self.read_again(Ours { ready, claim }).await,
+            Ok(Claimed::Sent) => Err(self.sent_before(&ready.job).await),
+            Ok(Claimed::Busy(left)) => Err(Disposition::Retry(left)),
+            Err(fault) => Err(storage_failed(&ready.job.lead_id, &fault)),
+        }
     }
 
     /// Writes down what came of alerts that were sent together, and says what becomes of each message.

@@ -32,12 +32,12 @@ pub(super) async fn checks(config: &Config, place: &StackPlace) -> Vec<Check> {
             Err(what) => Check::bad("owner directory", "failed", &Fault::new(Code::StackUnusable, what)),
         }
     };
-    let url = Url::parse(&stack.webhook_url).ok();
+    let url = aws.webhook();
     let (found, webhook, directory, close) = join4(
         checks::all(session, stack, Arc::new(SystemClock), slack),
-        webhook(&stack.webhook_url),
+        webhook(&url),
         directory,
-        close::check(config, url.as_ref()),
+        close::check(config, url.as_ref().ok()),
     )
     .await;
     let mut checks: Vec<Check> = found.into_iter().map(Check::from).collect();
@@ -58,18 +58,19 @@ impl From<Finding> for Check {
 }
 
 /// Posts what nobody has signed: a healthy webhook refuses it, through API Gateway and its function.
-async fn webhook(url: &str) -> Check {
+async fn webhook(url: &Result<Url, Fault>) -> Check {
     let name = "webhook";
     let failed = |code, what: String| Check::bad(name, "failed", &Fault::new(code, what));
-    let Ok(parsed) = Url::parse(url) else {
-        return failed(Code::StackUnusable, format!("the output WebhookUrl is no URL: {url}"));
+    let url = match url {
+        Ok(url) => url,
+        Err(fault) => return Check::bad(name, "failed", fault),
     };
-    let client = outbound::client::builder(&parsed).timeout(Duration::from_secs(15)).build();
+    let client = outbound::client::builder(url).timeout(Duration::from_secs(15)).build();
     let client = match client {
         Ok(client) => client,
         Err(error) => return failed(Code::WebhookUnreachable, outbound::client::error_text(error)),
     };
-    match client.post(parsed).header("content-type", "application/json").body("{}").send().await {
+    match client.post(url.clone()).header("content-type", "application/json").body("{}").send().await {
         Ok(answer) if answer.status() == reqwest::StatusCode::UNAUTHORIZED => {
             Check::ok(name, format!("{url} answers, and refuses what is not signed"))
         }
