@@ -3,8 +3,9 @@
 //! A function can stop between any two of these writes. Then its message is delivered again, and what it
 //! does once more brings record and markers into agreement. The record keeps in mind which markers there may
 //! be: each entry about an open lead takes the former ones away and puts the present one, and the end takes all
-//! of them away once it is written down: whoever puts one looks afterwards whether the lead has ended. Entries are written beside the record, not
-//! before it: one that is in the journal alone is told twice at worst, each time with its own moment.
+//! of them away once it is written down; whoever puts one looks afterwards whether the lead has ended. Entries
+//! are written beside the record, not before it: one that is in the journal alone is told twice at worst, each
+//! time with its own moment.
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -232,12 +232,18 @@ impl DbFile {
 
     /// Whether SQLite reads the file only when told that nobody writes it: after it was closed in good order it
     /// has no log and no index of one, and here none can be made. <https://www.sqlite.org/wal.html#readonly>
+    ///
+    /// Not where this user alone may not write: others can.
     fn is_frozen(&self) -> bool {
         let refused = matches!(
             self.version(),
             Err(Trouble::Sqlite(rusqlite::Error::SqliteFailure(error, _))) if error.code == ErrorCode::CannotOpen
         );
-        refused && self.log_size() == 0
+        let by_disk = || {
+            let opened = fs::OpenOptions::new().write(true).open(&self.path);
+            opened.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
+        };
+        refused && self.log_size() == 0 && by_disk()
     }
 
     fn size(&self) -> u64 {
