@@ -205,6 +205,17 @@ async fn a_marker_that_could_not_be_taken_away_is_taken_by_the_next_entry_or_not
     }
 }
 
+#[tokio::test]
+async fn a_former_marker_that_stays_keeps_the_present_one_from_nothing() {
+    let bucket = Bucket::new();
+    bucket.deliver().await.unwrap();
+    bucket.weather.at(1, Call::Remove, Moment::Before, failed());
+    bucket.weather.at(3, Call::Put, Moment::Before, Strike::Slow(SECOND));
+    assert!(bucket.append(requeued()).await.is_err());
+    let due = bucket.store.progress(&bucket.lead).await.unwrap().unwrap().due_at;
+    assert!(bucket.waiting().await.contains(&due));
+}
+
 /// What an end, or an end that was cut short, has taken away, the first enrichment after it puts again.
 #[tokio::test]
 async fn a_lead_that_died_before_its_first_enrichment_is_waiting_or_has_ended() {

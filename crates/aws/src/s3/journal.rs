@@ -9,10 +9,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{
-    future::{try_join, try_join_all},
-    try_join,
-};
+use futures_util::future::{join, join_all};
 use lead::LeadId;
 use pipeline::{
     Code, Counted, Entry, Fault, Progress,
@@ -26,7 +23,10 @@ use crate::counts::Measured;
 impl Journal for S3Store {
     async fn append(&self, entry: Entry) -> Result<(), Fault> {
         let Some(lead) = entry.lead_id.clone() else { return self.write_entry(&entry).await };
-        try_join(self.write_entry(&entry), self.enter(&lead, &entry)).await.map(drop)
+        // Where one fails the other still comes to its end, here and below: a write that is let go half way is
+        // one more that nobody can be sure of.
+        let (written, entered) = join(self.write_entry(&entry), self.enter(&lead, &entry)).await;
+        written.and(entered)
     }
 }
 
@@ -102,11 +102,12 @@ impl S3Store {
             }
         };
         let former: Vec<_> = record.markers.iter().filter(|key| Some(*key) != present.as_ref()).collect();
-        try_join!(put, self.delete_all(former)).map(drop)
+        let (put, deleted) = join(put, self.delete_all(former)).await;
+        put.and(deleted)
     }
 
     async fn delete_all(&self, keys: impl IntoIterator<Item = &String>) -> Result<(), Fault> {
-        try_join_all(keys.into_iter().map(|key| self.delete(key))).await.map(drop)
+        join_all(keys.into_iter().map(|key| self.delete(key))).await.into_iter().collect()
     }
 
     /// Puts a lead's marker; not for good where the lead has ended meanwhile, whose marker was taken away
