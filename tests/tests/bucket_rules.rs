@@ -69,6 +69,16 @@ impl Bucket {
         self.clock.run(self.store.append(self.entry(happened))).await
     }
 
+    /// A requeue is entered, and two seconds after its beginning an end: how either went.
+    async fn overtaken(&self) -> (Result<(), Fault>, Result<(), Fault>) {
+        let quick = async {
+            self.clock.sleep(SECOND * 2).await;
+            self.store.append(self.entry(notified())).await
+        };
+        let slow = self.store.append(self.entry(requeued()));
+        self.clock.run(join(slow, quick)).await
+    }
+
     /// The due times that the waiting room shows of the lead.
     async fn waiting(&self) -> Vec<Timestamp> {
         self.store
@@ -154,12 +164,7 @@ async fn a_marker_that_is_put_after_the_lead_has_ended_does_not_stay() {
     bucket.clock.advance(SECOND);
     // The journal's object, the record, the marker.
     bucket.weather.at(3, Call::Put, Moment::Before, Strike::Slow(SECOND * 10));
-    let quick = async {
-        bucket.clock.sleep(SECOND * 2).await;
-        bucket.store.append(bucket.entry(notified())).await
-    };
-    let slow = bucket.store.append(bucket.entry(requeued()));
-    let (slow, quick) = bucket.clock.run(join(slow, quick)).await;
+    let (slow, quick) = bucket.overtaken().await;
     assert_eq!((slow, quick), (Ok(()), Ok(())));
     assert_eq!(bucket.waiting().await, []);
 }
@@ -173,12 +178,7 @@ async fn one_that_stays_because_its_command_was_stopped_is_not_taken_for_a_late_
     bucket.weather.at(3, Call::Put, Moment::Before, Strike::Slow(SECOND * 10));
     // The first look at the record, that of the quick one, and the second look.
     bucket.weather.at(3, Call::Get, Moment::Before, failed());
-    let quick = async {
-        bucket.clock.sleep(SECOND * 2).await;
-        bucket.store.append(bucket.entry(notified())).await
-    };
-    let slow = bucket.store.append(bucket.entry(requeued()));
-    let (slow, quick) = bucket.clock.run(join(slow, quick)).await;
+    let (slow, quick) = bucket.overtaken().await;
     assert!(slow.is_err() && quick.is_ok(), "{slow:?} {quick:?}");
     assert_eq!(bucket.waiting().await.len(), 1, "it is there");
     bucket.clock.advance(SECOND * 120);

@@ -7,7 +7,10 @@ use std::{fs, os::unix::fs::FileExt, path::Path, time::Duration};
 use console::demo::Answer;
 use lead::LeadId;
 use serde_json::json;
-use tests::process::{Shim, Up, World, text, until};
+use tests::{
+    http::post,
+    process::{KEY, Shim, Up, World, text, until},
+};
 
 const UP: [&str; 3] = ["up", "--listen", "127.0.0.1:0"];
 
@@ -37,17 +40,6 @@ async fn a_slow_disk_makes_webhooks_slow_and_loses_none_of_them() {
     assert!(up.terminate().await.success());
 }
 
-/// What the webhook answers to one delivery, without another attempt.
-async fn post(up: &Up, event: &[u8]) -> u16 {
-    let timestamp = jiff::Timestamp::now().as_second().to_string();
-    let keys = pipeline::signature::Keys::parse(tests::process::KEY).unwrap();
-    let request = tests::http::client()
-        .post(up.webhook.clone())
-        .header("close-sig-hash", keys.sign(&timestamp, event).unwrap())
-        .header("close-sig-timestamp", timestamp);
-    request.body(event.to_vec()).send().await.unwrap().status().as_u16()
-}
-
 /// The disk goes bad under a running pipeline: 503, and it goes on by itself.
 async fn heals_after(trouble: &str) {
     let (shim, mut world) = (Shim::new().await, World::new().await);
@@ -58,10 +50,11 @@ async fn heals_after(trouble: &str) {
     shim.say(trouble);
     let refused = world.sample();
     for _ in 0..3 {
-        assert_eq!(post(&up, &refused.event).await, 503);
+        assert_eq!(post(&up.webhook, &refused.event, KEY).await.0, 503);
     }
     shim.say("");
-    until("it takes webhooks again", || async { post(&up, &refused.event).await == 200 }).await;
+    until("it takes webhooks again", || async { post(&up.webhook, &refused.event, KEY).await.0 == 200 })
+        .await;
     world.until_told(std::slice::from_ref(&refused.lead_id)).await;
     assert_eq!(world.told(&refused.lead_id), (1, 1));
     assert_eq!(world.told(&before.lead_id), (1, 1));

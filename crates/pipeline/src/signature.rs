@@ -116,7 +116,7 @@ impl Keys {
 
     /// Whether one of them is this subscription's own.
     pub fn has_own(&self, subscription: &str) -> bool {
-        self.0.iter().any(|key| key.subscription.as_deref() == Some(subscription))
+        self.subscriptions().any(|of| of == subscription)
     }
 
     /// The subscriptions for which one of them is good alone.

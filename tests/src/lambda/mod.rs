@@ -19,4 +19,4 @@ pub use configuration::{Configuration, Mapping};
 pub use environment::Failure;
 pub use gateway::{Gateway, Shape};
 pub use host::Host;
-pub use scene::{Scene, post};
+pub use scene::Scene;

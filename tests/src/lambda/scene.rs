@@ -10,12 +10,9 @@ use console::{
     demo::{Answer, Sample, Sender},
     wiring::OnAws,
 };
-use lead::{LeadId, Timestamp};
+use lead::LeadId;
 use ops::{Access, Ops};
-use pipeline::{
-    ports::{DeadLetter, Depth, Queue},
-    signature::Keys,
-};
+use pipeline::ports::{DeadLetter, Depth, Queue};
 use serde_json::Value;
 use tempfile::TempDir;
 use url::Url;
@@ -125,7 +122,7 @@ impl Scene {
 
     /// Posts a body to the webhook, signed with a key. The status and what is answered.
     pub async fn post(&self, body: &[u8], key: &str) -> (u16, Value) {
-        post(&self.host.gateway.webhook, body, key).await
+        http::post(&self.host.gateway.webhook, body, key).await
     }
 
     /// Waits until both queues are empty and nothing is in hand of anybody, while time passes in them.
@@ -234,14 +231,4 @@ impl Scene {
         let counted = leads.iter().map(|lead| (lead.clone(), self.told(lead).0));
         counted.filter(|(_, told)| *told != 1).collect()
     }
-}
-
-/// Posts a body to a webhook, signed with a key.
-pub async fn post(webhook: &Url, body: &[u8], key: &str) -> (u16, Value) {
-    let timestamp = Timestamp::now().as_second().to_string();
-    let hash = Keys::parse(key).unwrap().sign(&timestamp, body).unwrap();
-    let post = http::client().post(webhook.clone()).body(body.to_vec());
-    let post = post.header("close-sig-hash", hash).header("close-sig-timestamp", timestamp);
-    let answer = post.send().await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap())
 }

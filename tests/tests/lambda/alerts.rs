@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 use pipeline::{Ended, Happened, Stage};
 use serde_json::Value;
 use tests::{
-    lambda::{Scene, Shape, post},
+    http::post,
+    lambda::{Scene, Shape},
     process::{KEY, until},
 };
 

@@ -10,7 +10,8 @@ use pipeline::{
 };
 use serde_json::{Value, json};
 use tests::{
-    lambda::{Scene, post},
+    http::post,
+    lambda::Scene,
     process::{KEY, until},
 };
 

@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::future::join;
 use lead::{AlertKind, LeadId};
-use pipeline::{
-    Channel, Code, Ended,
-    ports::{Clock, Disposition},
-};
+use pipeline::{Channel, Code, Ended, ports::Disposition};
 use serde_json::Value;
 use tests::{
     doubles::Reply,
@@ -15,7 +11,7 @@ use tests::{
     world::{BURST, World},
 };
 
-use super::{HOUR, MINUTE, REPEAT, SECOND, ended, notified, plain};
+use super::{HOUR, MINUTE, REPEAT, SECOND, ended, notified, overtaken, plain};
 
 /// Ids that a message names in its links, once each.
 fn leads_in(message: &Value) -> Vec<String> {
@@ -137,11 +133,7 @@ async fn a_digest_whose_slowest_lead_used_up_the_claims_of_the_others_is_not_sen
     let deliveries = world.take_alerts().await;
     // Receipts and leads, the pace, and one of the leads once more after they are claimed.
     world.weather.at(27, Call::Get, Moment::Before, Strike::Slow(MINUTE * 2));
-    let other = async {
-        world.clock.sleep(MINUTE).await;
-        world.notify.handle(&deliveries).await
-    };
-    let (slow, quick) = world.clock.run(join(world.notify.handle(&deliveries), other)).await;
+    let (slow, quick) = overtaken(&world, &deliveries).await;
     assert_eq!(quick, vec![Disposition::Done; 10]);
     assert_eq!(slow, vec![Disposition::Retry(Duration::ZERO); 10]);
     assert_eq!(leads.iter().map(|lead| world.shown(lead)).sum::<usize>(), 10);

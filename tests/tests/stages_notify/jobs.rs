@@ -11,7 +11,7 @@ use pipeline::{
 use serde_json::Value;
 use tests::world::World;
 
-use super::{HOUR, MINUTE, REPEAT, SECOND, ended, notified, plain, with_alert};
+use super::{HOUR, MINUTE, REPEAT, SECOND, ended, first_alert, notified, plain, with_alert};
 
 #[tokio::test]
 async fn a_resend_is_a_new_alert_that_says_so() {
@@ -64,13 +64,7 @@ async fn an_alert_whose_lead_is_gone_makes_a_dead_letter_and_requeueing_helps() 
     for content in [None, Some("junk")] {
         let world = World::with(plain());
         let lead = world.accept("a").await;
-        let job = AlertJob {
-            lead_id: lead.clone(),
-            channel: Channel::Slack,
-            alert: AlertId::new_lead(),
-            kind: AlertKind::New,
-            due_at: None,
-        };
+        let job = first_alert(&lead);
         if let Some(content) = content {
             let key = keys::enriched("target/", &lead);
             world.memory.put(&key, content.into(), When::Always).await.unwrap();

@@ -10,8 +10,13 @@ mod slack;
 
 use std::time::Duration;
 
+use futures_util::future::join;
 use lead::{AlertKind, LeadId};
-use pipeline::{Code, Ended, Fault, Happened, Settings};
+use pipeline::{
+    Channel, Code, Ended, Fault, Happened, Settings,
+    job::{AlertId, AlertJob},
+    ports::{Clock, Delivery, Disposition},
+};
 use tests::{faulty::Strike, world::World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,4 +55,25 @@ async fn notified(world: &World, lead: &LeadId) -> Vec<(AlertKind, usize, bool, 
 
 async fn ended(world: &World, lead: &LeadId) -> Option<Ended> {
     Some(world.progress(lead).await.unwrap().ended?.0)
+}
+
+/// A lead's first alert on Slack.
+fn first_alert(lead: &LeadId) -> AlertJob {
+    AlertJob {
+        lead_id: lead.clone(),
+        channel: Channel::Slack,
+        alert: AlertId::new_lead(),
+        kind: AlertKind::New,
+        due_at: None,
+    }
+}
+
+/// Two workers handle the same messages, the second a minute after the first: what the first and the second make
+/// of them.
+async fn overtaken(world: &World, deliveries: &[Delivery]) -> (Vec<Disposition>, Vec<Disposition>) {
+    let second = async {
+        world.clock.sleep(MINUTE).await;
+        world.notify.handle(deliveries).await
+    };
+    world.clock.run(join(world.notify.handle(deliveries), second)).await
 }

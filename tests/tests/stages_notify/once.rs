@@ -5,8 +5,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use lead::AlertKind;
 use pipeline::{
-    Channel, Ended, Happened,
-    job::{AlertId, AlertJob},
+    Ended, Happened,
     ports::{Clock, Disposition, Queue},
     receipt::{CLAIM, ReceiptState},
 };
@@ -16,7 +15,9 @@ use tests::{
     world::World,
 };
 
-use super::{HOUR, MINUTE, REPEAT, SECOND, ended, notified, plain, storage_failed, with_alert};
+use super::{
+    HOUR, MINUTE, REPEAT, SECOND, ended, first_alert, notified, overtaken, plain, storage_failed, with_alert,
+};
 
 #[tokio::test]
 async fn an_alert_is_claimed_before_it_is_sent_and_its_receipt_completed_after() {
@@ -183,13 +184,7 @@ async fn a_store_that_keeps_failing_while_the_receipt_is_completed_makes_a_label
 #[tokio::test]
 async fn however_often_the_message_comes_it_is_one_alert() {
     let (world, lead) = with_alert().await;
-    let job = AlertJob {
-        lead_id: lead.clone(),
-        channel: Channel::Slack,
-        alert: AlertId::new_lead(),
-        kind: AlertKind::New,
-        due_at: None,
-    };
+    let job = first_alert(&lead);
     for _ in 0..4 {
         world.queue_alert(&job).await;
     }
@@ -222,11 +217,7 @@ async fn a_worker_that_stood_still_until_its_claim_ran_out_sends_nothing() {
     let deliveries = world.take_alerts().await;
     // The lead is read once more after the claim: the fourth object that is read.
     world.weather.at(4, Call::Get, Moment::Before, Strike::Slow(MINUTE * 2));
-    let other = async {
-        world.clock.sleep(MINUTE).await;
-        world.notify.handle(&deliveries).await
-    };
-    let (slow, quick) = world.clock.run(join(world.notify.handle(&deliveries), other)).await;
+    let (slow, quick) = overtaken(&world, &deliveries).await;
     assert_eq!((quick, slow), (vec![Disposition::Done], vec![Disposition::Retry(Duration::ZERO)]));
     assert_eq!((world.shown(&lead), world.slack.posted().len()), (1, 1));
     assert_eq!(world.receipt(&lead).await.unwrap().state, ReceiptState::Sent);

@@ -34,6 +34,14 @@ async fn a_wait_that_slack_asks_for_is_kept_in_full_and_counts_for_nothing() {
     }
 }
 
+/// That after a wait which was asked for at this time both leads are told, and nobody posts meanwhile.
+async fn waits_a_minute(world: &World, asked_at: Duration) {
+    world.work_for(HOUR).await;
+    let posted = world.slack.posted();
+    assert_eq!(posted.len(), 3);
+    assert!(posted[1..].iter().all(|posted| posted.at >= asked_at + MINUTE));
+}
+
 /// Or a second instance, or the same after a restart: none of them has heard Slack ask.
 #[tokio::test]
 async fn the_wait_holds_for_a_worker_that_has_not_heard_of_it() {
@@ -43,10 +51,7 @@ async fn the_wait_holds_for_a_worker_that_has_not_heard_of_it() {
     let asked_at = world.clock.elapsed();
     world.restart_notify();
     world.enrich_many(1).await;
-    world.work_for(HOUR).await;
-    let posted = world.slack.posted();
-    assert_eq!(posted.len(), 3);
-    assert!(posted[1..].iter().all(|posted| posted.at >= asked_at + MINUTE));
+    waits_a_minute(&world, asked_at).await;
 }
 
 /// What cannot be over in time is left for the next time, and not even begun.
@@ -71,10 +76,7 @@ async fn the_wait_holds_for_all_alerts() {
     let asked_at = world.clock.elapsed();
     // Meanwhile another lead is due, and has never been tried.
     world.enrich_many(1).await;
-    world.work_for(HOUR).await;
-    let posted = world.slack.posted();
-    assert_eq!(posted.len(), 3);
-    assert!(posted[1..].iter().all(|posted| posted.at >= asked_at + MINUTE));
+    waits_a_minute(&world, asked_at).await;
 }
 
 #[tokio::test]

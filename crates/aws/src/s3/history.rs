@@ -155,7 +155,7 @@ impl S3Store {
     /// Whether a lead has this marker by right, as far as its record can be read.
     async fn is_waiting(&self, marker: &str, lead: &LeadId) -> bool {
         match self.record(lead).await {
-            Ok(Some((record, _))) => record.marker(lead).as_deref() == Some(marker),
+            Ok(Some((record, _))) => record.has_marker(lead, marker),
             Ok(None) | Err(_) => true,
         }
     }

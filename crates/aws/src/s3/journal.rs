@@ -115,7 +115,7 @@ impl S3Store {
     pub(super) async fn put_marker(&self, lead: &LeadId, key: &str) -> Result<(), Fault> {
         self.write(key, Bytes::new()).await?;
         match self.record(lead).await? {
-            Some((now, _)) if now.marker(lead).as_deref() == Some(key) => Ok(()),
+            Some((now, _)) if now.has_marker(lead, key) => Ok(()),
             _ => self.delete(key).await,
         }
     }

@@ -44,6 +44,11 @@ impl Record {
         Some(marker::key(lead, open))
     }
 
+    /// Whether it has this marker by right.
+    pub(super) fn has_marker(&self, lead: &LeadId, key: &str) -> bool {
+        self.marker(lead).as_deref() == Some(key)
+    }
+
     /// Writes down that the marker it has to have now may be there.
     pub(super) fn note_marker(&mut self, lead: &LeadId) {
         let Some(key) = self.marker(lead).filter(|key| !self.markers.contains(key)) else { return };

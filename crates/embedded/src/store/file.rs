@@ -78,11 +78,15 @@ impl DbFile {
         let mut file = Self { path, damaged: OnceLock::new(), frozen: false };
         match file.look()? {
             Found::Ours => {
-                file.frozen = file.is_frozen();
+                let mut version = file.version();
+                file.frozen = version.as_ref().is_err_and(|trouble| file.is_frozen(trouble));
+                if file.frozen {
+                    version = file.version();
+                }
                 if create && file.size() <= CHECKED_SIZE {
                     file.check()?;
                 }
-                file.update()?;
+                file.update(version.map_err(|trouble| file.fault(trouble))?)?;
             }
             Found::Nothing if create => {
                 make_folder(dir)?;
@@ -230,14 +234,14 @@ impl DbFile {
         Ok(Found::Ours)
     }
 
-    /// Whether SQLite reads the file only when told that nobody writes it: after it was closed in good order it
+    /// Whether this is why SQLite reads the file only when told that nobody writes it: after it was closed in good order it
     /// has no log and no index of one, and here none can be made. <https://www.sqlite.org/wal.html#readonly>
     ///
     /// Not where this user alone may not write: others can.
-    fn is_frozen(&self) -> bool {
+    fn is_frozen(&self, trouble: &Trouble) -> bool {
         let refused = matches!(
-            self.version(),
-            Err(Trouble::Sqlite(rusqlite::Error::SqliteFailure(error, _))) if error.code == ErrorCode::CannotOpen
+            trouble,
+            Trouble::Sqlite(rusqlite::Error::SqliteFailure(error, _)) if error.code == ErrorCode::CannotOpen
         );
         let by_disk = || {
             let opened = fs::OpenOptions::new().write(true).open(&self.path);
@@ -303,9 +307,8 @@ impl DbFile {
         self.set(&conn, "journal_mode", "wal", "wal")
     }
 
-    /// Brings an older file up to the current version.
-    fn update(&self) -> Result<(), Fault> {
-        let version = self.version().map_err(|trouble| self.fault(trouble))?;
+    /// Brings a file of this version up to the current one.
+    fn update(&self, version: u32) -> Result<(), Fault> {
         if version > schema::VERSION {
             return Err(self.newer(version));
         }
