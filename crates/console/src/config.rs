@@ -79,6 +79,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("CLOSE_API_URL", Some(outbound::CloseApi::URL), "where Close's API is"),
 ];
 
+/// What a setting is where nobody says anything.
+pub fn default_of(name: &str) -> Option<String> {
+    let setting = SETTINGS.iter().find(|setting| setting.name == name);
+    setting.and_then(|setting| setting.default).map(str::to_owned)
+}
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

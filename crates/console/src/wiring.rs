@@ -21,10 +21,13 @@ use system::{SystemClock, SystemRandom};
 use crate::config::UpConfig;
 
 mod console;
+#[cfg_attr(not(feature = "aws"), path = "wiring/without_aws.rs")]
+mod on_aws;
 mod place;
 
 pub use console::Configured;
-pub use place::{AwsSite, Facts, OnAws, Opened, Site, on_aws, open_place};
+pub use on_aws::{OnAws, SignatureSecret, on_aws};
+pub use place::{AwsSite, Facts, Opened, Site, open_place};
 
 /// Where a running pipeline says how it is set up, for commands that run beside it.
 const RUNNING: &str = "running.json";

@@ -290,6 +290,9 @@ codes! {
     TerminalMissing = "LO910",
         "This needs a terminal.",
         "Run it in one, or use --json, --yes or --headless.";
+    BuiltWithoutAws = "LO911",
+        "This leadops was built for one machine, without AWS.",
+        "Use one that was built with its default features, such as by `cargo install --path crates/console`.";
     Internal = "LO999",
         "A bug in leadops.",
         "Please report it with the message; nothing that was accepted is lost.";

@@ -2,6 +2,7 @@
 
 mod close;
 mod embedded;
+#[cfg_attr(not(feature = "aws"), path = "doctor/without_aws.rs")]
 mod on_aws;
 
 use lead::LeadId;
@@ -11,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     config::{Config, Location, Place},
-    output,
+    output, wiring,
 };
 
 /// The outcome of one check.
@@ -50,7 +51,10 @@ impl Check {
 pub async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Result<()> {
     let checks = match &place.at {
         Location::Folder(folder) => embedded::checks(config, folder).await,
-        Location::Stack(stack) => on_aws::checks(config, stack).await,
+        Location::Stack(stack) => match wiring::on_aws(stack).await {
+            Ok(aws) => on_aws::checks(config, &aws).await,
+            Err(fault) => vec![Check::bad("stack", "failed", &fault)],
+        },
     };
     if as_json {
         output::json(&checks)?;

@@ -1,12 +1,11 @@
 //! `send`: posts files as signed Close webhooks.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use lead::Timestamp;
 use pipeline::{Code, Fault, signature::Keys};
 use serde::Serialize;
 use serde_json::Value;
-use system::SystemClock;
 use url::Url;
 
 use super::act::{counted, listed};
@@ -111,10 +110,9 @@ async fn webhook(config: &Config, place: &Place, to: Option<&str>) -> Result<Web
         }
         Location::Stack(stack) => {
             let aws = wiring::on_aws(stack).await?;
-            let secret = &aws.stack.signature_secret;
-            let keys = aws.session.secrets(Arc::new(SystemClock)).present_keys(secret).await?;
-            let url = to.map_or_else(|| aws.stack.webhook_url.clone(), str::to_owned);
-            Ok(Webhook { url, keys, of: format!("the secret {secret}") })
+            let secret = aws.signature_secret();
+            let url = to.unwrap_or_else(|| aws.webhook_url()).to_owned();
+            Ok(Webhook { url, keys: secret.present().await?, of: secret.to_string() })
         }
     }
 }

@@ -1,14 +1,13 @@
 //! `keys`, `config`, `completions`, `man`.
 
-use aws::operator::Stack;
 use clap::CommandFactory;
 use serde_json::json;
 
 use crate::{
     cli::Cli,
-    config::{Config, Location, Place, SETTINGS, Shown},
+    config::{Config, Location, Place, Shown},
     output::{self, text, wide},
-    wiring,
+    wiring::{self, OnAws},
 };
 
 /// `leadops keys`.
@@ -37,7 +36,7 @@ pub async fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Re
         Location::Folder(folder) => data = Some(folder),
         Location::Stack(stack) => {
             let aws = wiring::on_aws(stack).await?;
-            shown = of_stack(shown, &aws.stack);
+            shown = of_stack(shown, &aws);
         }
     }
     let file = config.file.as_ref().map(|file| file.display().to_string());
@@ -78,7 +77,7 @@ pub async fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Re
 }
 
 /// The settings that a stack's functions and this command go by.
-fn of_stack(shown: Vec<Shown>, stack: &Stack) -> Vec<Shown> {
+fn of_stack(shown: Vec<Shown>, aws: &OnAws) -> Vec<Shown> {
     /// What only an embedded pipeline has.
     const EMBEDDED: [&str; 9] = [
         "LEADOPS_DATA",
@@ -93,27 +92,8 @@ fn of_stack(shown: Vec<Shown>, stack: &Stack) -> Vec<Shown> {
     ];
     /// What this command itself goes by.
     const OWN: [&str; 2] = ["CLOSE_API_KEY", "CLOSE_API_URL"];
-    let variables = stack.variables();
     let wanted = shown.into_iter().filter(|shown| !EMBEDDED.contains(&shown.name));
-    wanted
-        .map(|shown| {
-            let (value, source) = match shown.name {
-                own if OWN.contains(&own) => return shown,
-                "CLOSE_SIGNATURE_KEY" => (None, format!("secret {}", stack.signature_secret)),
-                "SLACK_WEBHOOK_URL" => (None, format!("secret {}", stack.slack_secret)),
-                name => match variables.get(name) {
-                    Some(value) => (Some(value), format!("stack {}", stack.name)),
-                    None => (default_of(name), "default".to_owned()),
-                },
-            };
-            Shown { value, source, ..shown }
-        })
-        .collect()
-}
-
-fn default_of(name: &str) -> Option<String> {
-    let setting = SETTINGS.iter().find(|setting| setting.name == name);
-    setting.and_then(|setting| setting.default).map(str::to_owned)
+    wanted.map(|shown| if OWN.contains(&shown.name) { shown } else { aws.shown(shown) }).collect()
 }
 
 /// `leadops completions SHELL`.

@@ -126,7 +126,7 @@ async fn target(config: &Config, place: &Place, args: &SubscribeArgs) -> Result<
         Location::Stack(stack) => {
             let aws = wiring::on_aws(stack).await?;
             let url = given.map_or_else(|| aws.webhook(), Ok)?;
-            Ok((url, KeyPlace::of_stack(&aws)))
+            Ok((url, KeyPlace::Secret(aws.signature_secret())))
         }
         Location::Folder(folder) => {
             let url = given.ok_or_else(|| {

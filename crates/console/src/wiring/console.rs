@@ -3,11 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use aws::Queues;
 use ops::Access;
 use pipeline::Fault;
 
-use super::{Facts, Opened, Site, open_place};
+use super::{Facts, Opened, Site, on_aws::Queues, open_place};
 use crate::{
     config::{Config, Place},
     tui::{Banner, Places, Seen, Source, Unwatched, Watch},

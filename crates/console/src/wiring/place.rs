@@ -2,21 +2,18 @@
 
 use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
-use aws::{
-    Queues,
-    operator::{Identity, Session, Stack},
-};
 use embedded::Store;
-use futures_util::future::join;
 use lead::text;
 use ops::{Access, Ops};
-use pipeline::{Code, Fault, Recorder, alerting::Alerting, ports::Clock, receipt::Receipts};
+use pipeline::Fault;
 use ratatui::style::Color;
-use system::{SystemClock, SystemRandom};
-use url::Url;
 
-use super::{Running, open, view, who};
-use crate::config::{Location, Place, StackPlace};
+use super::{
+    Running,
+    on_aws::{Queues, on_aws},
+    open, view,
+};
+use crate::config::{Location, Place};
 
 /// An open pipeline.
 pub struct Opened {
@@ -118,7 +115,7 @@ impl Facts {
 /// On AWS this asks CloudFormation and STS at once, each bounded by the timeouts of `aws`.
 ///
 /// # Errors
-/// [`Code::NoPipeline`] or why the folder cannot be opened; or as [`on_aws`].
+/// [`pipeline::Code::NoPipeline`] or why the folder cannot be opened; or as [`on_aws`].
 pub async fn open_place(place: &Place, access: Access) -> Result<Opened, Fault> {
     let access = if place.read_only { Access::ReadOnly } else { access };
     match &place.at {
@@ -136,98 +133,14 @@ pub async fn open_place(place: &Place, access: Access) -> Result<Opened, Fault> 
         Location::Stack(stack) => {
             let aws = on_aws(stack).await?;
             let facts = Facts::of(place, access, Site::Aws(aws.site()));
-            let queues = aws.session.queues(&aws.stack, Arc::new(SystemClock));
+            let queues = aws.queues();
             Ok(Opened { ops: aws.ops_on(&queues, access), facts, store: None, queues: Some(queues) })
         }
     }
 }
 
-/// A stack, and the session it was found with.
-pub struct OnAws {
-    /// The session.
-    pub session: Session,
-    /// The stack.
-    pub stack: Stack,
-    /// Who looks at it, where STS could be asked.
-    pub identity: Option<Identity>,
-}
-
-/// Finds a stack.
-///
-/// # Errors
-/// What is wrong with the credentials, the region, the way to AWS or the stack, with its own
-/// [`Code`] each.
-pub async fn on_aws(place: &StackPlace) -> Result<OnAws, Fault> {
-    let StackPlace { profile, region, endpoint_url, .. } = place;
-    let session = Session::load(profile.as_deref(), region.as_deref(), endpoint_url.as_deref()).await?;
-    let (stack, identity) = join(session.stack(&place.stack), session.identity()).await;
-    match (stack, identity) {
-        (Ok(stack), identity) => Ok(OnAws { stack, identity: identity.ok(), session }),
-        // STS needs no permission, so what it says of credentials is so.
-        (Err(_), Err(fault)) if fault.code == Code::CredentialsExpired => Err(fault),
-        (Err(fault), _) => Err(match (fault.code, endpoint_url) {
-            (Code::AwsUnreachable, Some(url)) => Fault::new(fault.code, format!("{url}: {}", fault.what)),
-            _ => fault,
-        }),
-    }
-}
-
-impl OnAws {
-    fn site(&self) -> AwsSite {
-        // `arn:aws:cloudformation:eu-central-1:123456789012:stack/leads/…`
-        let of_stack = || self.stack.id.split(':').nth(4).unwrap_or("unknown account").to_owned();
-        AwsSite {
-            account: self.identity.as_ref().map_or_else(of_stack, |identity| identity.account.clone()),
-            region: self.session.region().to_owned(),
-            stack: self.stack.name.clone(),
-            identity: self.identity.as_ref().map(|identity| identity.arn.clone()),
-        }
-    }
-
-    /// Where Close posts.
-    ///
-    /// # Errors
-    /// [`Code::StackUnusable`] where the stack's output is no address.
-    pub fn webhook(&self) -> Result<Url, Fault> {
-        let url = &self.stack.webhook_url;
-        url.parse().map_err(|error| {
-            Fault::new(Code::StackUnusable, format!("the output WebhookUrl is no URL: {url} ({error})"))
-        })
-    }
-
-    /// The operator's view of the stack.
-    pub fn ops(&self, access: Access) -> Ops {
-        self.ops_on(&self.session.queues(&self.stack, Arc::new(SystemClock)), access)
-    }
-
-    fn ops_on(&self, queues: &Queues, access: Access) -> Ops {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let random = Arc::new(SystemRandom);
-        let (session, stack) = (&self.session, &self.stack);
-        let view = Arc::new(session.view(stack, Arc::clone(&clock), random.clone()));
-        let queues = Arc::new(queues.clone());
-        let who = self.identity.as_ref().map_or_else(who, |identity| person(&identity.arn));
-        Ops {
-            settings: Arc::new(stack.settings.clone()),
-            objects: view.clone(),
-            history: view.clone(),
-            inbox: queues.clone(),
-            dead_letters: queues.clone(),
-            logs: Arc::new(session.logs(stack, Arc::clone(&clock))),
-            outbox: queues.clone(),
-            alerting: Alerting {
-                receipts: Receipts { objects: view.clone(), clock: Arc::clone(&clock) },
-                outbox: queues,
-            },
-            recorder: Recorder { clock, random, journal: view },
-            who,
-            access,
-        }
-    }
-}
-
 /// The end of an ARN that says who it is: `assumed-role/Ops/ada`, `user/ada`, `root`.
-fn person(arn: &str) -> String {
+pub(super) fn person(arn: &str) -> String {
     text::shorten(arn.splitn(6, ':').nth(5).unwrap_or(arn), 80)
 }
 

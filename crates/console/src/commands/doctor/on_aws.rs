@@ -10,17 +10,10 @@ use system::SystemClock;
 use url::Url;
 
 use super::{Check, close, owners};
-use crate::{
-    config::{Config, StackPlace},
-    wiring,
-};
+use crate::{config::Config, wiring::OnAws};
 
-/// All checks; where the stack cannot be found, that alone.
-pub(super) async fn checks(config: &Config, place: &StackPlace) -> Vec<Check> {
-    let aws = match wiring::on_aws(place).await {
-        Ok(aws) => aws,
-        Err(fault) => return vec![Check::bad("stack", "failed", &fault)],
-    };
+/// All checks.
+pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
     let (session, stack) = (&aws.session, &aws.stack);
     let slack = |secret: &str| {
         SecretUrl::parse(secret)

@@ -4,19 +4,16 @@ use std::{
     fmt, fs,
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use aws::Secrets;
 use pipeline::{
     Code, Fault,
     signature::{Keys, with_key},
 };
-use system::SystemClock;
 
 use crate::{
     config::{Config, Source},
-    wiring::OnAws,
+    wiring::SignatureSecret,
 };
 
 /// The setting that holds them for an embedded pipeline.
@@ -27,12 +24,7 @@ const FILE: &str = "close.key";
 /// A place for keys.
 pub(super) enum KeyPlace {
     /// A secret of a stack.
-    Secret {
-        /// The account's secrets.
-        secrets: Box<Secrets>,
-        /// Its name.
-        name: String,
-    },
+    Secret(SignatureSecret),
     /// A file that its owner alone can read.
     File {
         /// Its path.
@@ -45,18 +37,13 @@ pub(super) enum KeyPlace {
 impl fmt::Display for KeyPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Secret { name, .. } => write!(f, "the secret {name}"),
+            Self::Secret(secret) => write!(f, "{secret}"),
             Self::File { path, .. } => write!(f, "{}", path.display()),
         }
     }
 }
 
 impl KeyPlace {
-    pub(super) fn of_stack(aws: &OnAws) -> Self {
-        let secrets = Box::new(aws.session.secrets(Arc::new(SystemClock)));
-        Self::Secret { secrets, name: aws.stack.signature_secret.clone() }
-    }
-
     /// The file that the config file names, else one in the pipeline's folder.
     pub(super) fn of_folder(config: &Config, folder: &Path) -> Result<Self, Fault> {
         let path = config.secret_file(SETTING).map_or_else(|| folder.join(FILE), Path::to_owned);
@@ -79,7 +66,7 @@ impl KeyPlace {
     /// The keys that are there.
     pub(super) async fn present(&self) -> Result<Keys, Fault> {
         match self {
-            Self::Secret { secrets, name } => secrets.present_keys(name).await,
+            Self::Secret(secret) => secret.present().await,
             Self::File { list, .. } => Keys::parse(list).map_err(|error| bad(self, &error.to_string())),
         }
     }
@@ -87,7 +74,7 @@ impl KeyPlace {
     /// Adds a subscription's key. Whether it was not there yet.
     pub(super) async fn keep(&self, subscription: &str, key: &str) -> Result<bool, Fault> {
         match self {
-            Self::Secret { secrets, name } => secrets.keep_key(name, subscription, key).await,
+            Self::Secret(secret) => secret.keep(subscription, key).await,
             Self::File { path, list } => {
                 let merged = with_key(list, subscription, key);
                 let Some(merged) = merged.map_err(|error| bad(self, &error.to_string()))? else {

@@ -1,0 +1,162 @@
+//! A pipeline on AWS.
+
+use std::{fmt, sync::Arc};
+
+pub(super) use aws::Queues;
+use aws::{
+    Secrets,
+    operator::{Identity, Session, Stack},
+};
+use futures_util::future::join;
+use ops::{Access, Ops};
+use pipeline::{Code, Fault, Recorder, alerting::Alerting, ports::Clock, receipt::Receipts, signature::Keys};
+use system::{SystemClock, SystemRandom};
+use url::Url;
+
+use super::{
+    place::{AwsSite, person},
+    who,
+};
+use crate::config::{Shown, StackPlace, default_of};
+
+/// A stack, and the session it was found with.
+pub struct OnAws {
+    /// The session.
+    pub session: Session,
+    /// The stack.
+    pub stack: Stack,
+    /// Who looks at it, where STS could be asked.
+    pub identity: Option<Identity>,
+}
+
+/// Finds a stack.
+///
+/// # Errors
+/// What is wrong with the credentials, the region, the way to AWS or the stack, with its own
+/// [`Code`] each.
+pub async fn on_aws(place: &StackPlace) -> Result<OnAws, Fault> {
+    let StackPlace { profile, region, endpoint_url, .. } = place;
+    let session = Session::load(profile.as_deref(), region.as_deref(), endpoint_url.as_deref()).await?;
+    let (stack, identity) = join(session.stack(&place.stack), session.identity()).await;
+    match (stack, identity) {
+        (Ok(stack), identity) => Ok(OnAws { stack, identity: identity.ok(), session }),
+        // STS needs no permission, so what it says of credentials is so.
+        (Err(_), Err(fault)) if fault.code == Code::CredentialsExpired => Err(fault),
+        (Err(fault), _) => Err(match (fault.code, endpoint_url) {
+            (Code::AwsUnreachable, Some(url)) => Fault::new(fault.code, format!("{url}: {}", fault.what)),
+            _ => fault,
+        }),
+    }
+}
+
+impl OnAws {
+    pub(super) fn site(&self) -> AwsSite {
+        // `arn:aws:cloudformation:eu-central-1:123456789012:stack/leads/…`
+        let of_stack = || self.stack.id.split(':').nth(4).unwrap_or("unknown account").to_owned();
+        AwsSite {
+            account: self.identity.as_ref().map_or_else(of_stack, |identity| identity.account.clone()),
+            region: self.session.region().to_owned(),
+            stack: self.stack.name.clone(),
+            identity: self.identity.as_ref().map(|identity| identity.arn.clone()),
+        }
+    }
+
+    /// Where Close posts.
+    ///
+    /// # Errors
+    /// [`Code::StackUnusable`] where the stack's output is no address.
+    pub fn webhook(&self) -> Result<Url, Fault> {
+        let url = self.webhook_url();
+        url.parse().map_err(|error| {
+            Fault::new(Code::StackUnusable, format!("the output WebhookUrl is no URL: {url} ({error})"))
+        })
+    }
+
+    /// Where Close posts, as the stack says it.
+    pub fn webhook_url(&self) -> &str {
+        &self.stack.webhook_url
+    }
+
+    /// The secret with the keys that Close signs with.
+    pub fn signature_secret(&self) -> SignatureSecret {
+        let secrets = Box::new(self.session.secrets(Arc::new(SystemClock)));
+        SignatureSecret { secrets, name: self.stack.signature_secret.clone() }
+    }
+
+    /// A setting as the stack's functions have it.
+    pub fn shown(&self, setting: Shown) -> Shown {
+        let (value, source) = match setting.name {
+            "CLOSE_SIGNATURE_KEY" => (None, format!("secret {}", self.stack.signature_secret)),
+            "SLACK_WEBHOOK_URL" => (None, format!("secret {}", self.stack.slack_secret)),
+            name => match self.stack.variables().get(name) {
+                Some(value) => (Some(value), format!("stack {}", self.stack.name)),
+                None => (default_of(name), "default".to_owned()),
+            },
+        };
+        Shown { value, source, ..setting }
+    }
+
+    /// The operator's view of the stack.
+    pub fn ops(&self, access: Access) -> Ops {
+        self.ops_on(&self.queues(), access)
+    }
+
+    pub(super) fn queues(&self) -> Queues {
+        self.session.queues(&self.stack, Arc::new(SystemClock))
+    }
+
+    pub(super) fn ops_on(&self, queues: &Queues, access: Access) -> Ops {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let random = Arc::new(SystemRandom);
+        let (session, stack) = (&self.session, &self.stack);
+        let view = Arc::new(session.view(stack, Arc::clone(&clock), random.clone()));
+        let queues = Arc::new(queues.clone());
+        let who = self.identity.as_ref().map_or_else(who, |identity| person(&identity.arn));
+        Ops {
+            settings: Arc::new(stack.settings.clone()),
+            objects: view.clone(),
+            history: view.clone(),
+            inbox: queues.clone(),
+            dead_letters: queues.clone(),
+            logs: Arc::new(session.logs(stack, Arc::clone(&clock))),
+            outbox: queues.clone(),
+            alerting: Alerting {
+                receipts: Receipts { objects: view.clone(), clock: Arc::clone(&clock) },
+                outbox: queues,
+            },
+            recorder: Recorder { clock, random, journal: view },
+            who,
+            access,
+        }
+    }
+}
+
+/// A secret with the keys that Close signs with.
+pub struct SignatureSecret {
+    secrets: Box<Secrets>,
+    name: String,
+}
+
+impl SignatureSecret {
+    /// The keys that are there.
+    ///
+    /// # Errors
+    /// Why the secret cannot be read, or holds no keys.
+    pub async fn present(&self) -> Result<Keys, Fault> {
+        self.secrets.present_keys(&self.name).await
+    }
+
+    /// Adds a subscription's key. Whether it was not there yet.
+    ///
+    /// # Errors
+    /// Why the secret cannot be read or written.
+    pub async fn keep(&self, subscription: &str, key: &str) -> Result<bool, Fault> {
+        self.secrets.keep_key(&self.name, subscription, key).await
+    }
+}
+
+impl fmt::Display for SignatureSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the secret {}", self.name)
+    }
+}

@@ -1,0 +1,99 @@
+//! What stands for a pipeline on AWS in a build without the feature `aws`: there is none, and nothing here has a value.
+
+use std::{convert::Infallible, fmt};
+
+use ops::{Access, Ops};
+use pipeline::{Code, Fault, signature::Keys};
+use url::Url;
+
+use super::place::AwsSite;
+use crate::config::{Shown, StackPlace};
+
+/// No stack.
+pub struct OnAws(Infallible);
+
+/// No queues.
+pub(super) struct Queues(Infallible);
+
+/// No secret.
+pub struct SignatureSecret(Infallible);
+
+/// Says that this build cannot look for a stack.
+///
+/// # Errors
+/// [`Code::BuiltWithoutAws`].
+pub async fn on_aws(place: &StackPlace) -> Result<OnAws, Fault> {
+    Err(Fault::new(Code::BuiltWithoutAws, format!("{place} cannot be opened")))
+}
+
+impl OnAws {
+    /// Nothing.
+    pub(crate) fn none<T>(&self) -> T {
+        match self.0 {}
+    }
+
+    pub(super) fn site(&self) -> AwsSite {
+        match self.0 {}
+    }
+
+    /// Where Close posts.
+    ///
+    /// # Errors
+    /// None.
+    pub fn webhook(&self) -> Result<Url, Fault> {
+        match self.0 {}
+    }
+
+    /// Where Close posts, as the stack says it.
+    pub fn webhook_url(&self) -> &str {
+        match self.0 {}
+    }
+
+    /// The secret with the keys that Close signs with.
+    pub fn signature_secret(&self) -> SignatureSecret {
+        match self.0 {}
+    }
+
+    /// A setting as the stack's functions have it.
+    pub fn shown(&self, _: Shown) -> Shown {
+        match self.0 {}
+    }
+
+    pub(super) fn queues(&self) -> Queues {
+        match self.0 {}
+    }
+
+    pub(super) fn ops_on(&self, _: &Queues, _: Access) -> Ops {
+        match self.0 {}
+    }
+}
+
+impl Queues {
+    pub(super) async fn let_go(&self) {
+        match self.0 {}
+    }
+}
+
+impl SignatureSecret {
+    /// The keys that are there.
+    ///
+    /// # Errors
+    /// None.
+    pub async fn present(&self) -> Result<Keys, Fault> {
+        match self.0 {}
+    }
+
+    /// Adds a subscription's key. Whether it was not there yet.
+    ///
+    /// # Errors
+    /// None.
+    pub async fn keep(&self, _: &str, _: &str) -> Result<bool, Fault> {
+        match self.0 {}
+    }
+}
+
+impl fmt::Display for SignatureSecret {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {}
+    }
+}
