@@ -1,6 +1,6 @@
 //! The command line: one tree, from which help, completions and the man page come.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lead::{LeadId, Timestamp};
@@ -117,7 +117,7 @@ pub enum Command {
     /// The vital signs.
     Status,
     /// Leads that have not ended, soonest due first.
-    Pending,
+    Pending(PendingArgs),
     /// Enriched leads, newest first.
     Leads(LeadsArgs),
     /// The story of one lead.
@@ -193,6 +193,14 @@ pub struct UpArgs {
     /// How long leads wait, in seconds, 0 to 900 [default: 600].
     #[arg(long, value_name = "S", value_parser = delay, allow_negative_numbers = true)]
     pub delay: Option<Duration>,
+}
+
+/// `pending`.
+#[derive(Debug, Clone, Args)]
+pub struct PendingArgs {
+    /// At most so many [default: 200; with --json all].
+    #[arg(long, value_name = "N")]
+    pub limit: Option<NonZeroUsize>,
 }
 
 /// `leads`.

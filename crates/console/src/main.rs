@@ -120,7 +120,7 @@ async fn operate(command: &Option<Command>, opened: &Opened, json: bool) -> anyh
     let Opened { ops, facts, .. } = opened;
     match command {
         None | Some(Command::Status) => see::status(ops, json).await,
-        Some(Command::Pending) => see::pending(ops, json).await,
+        Some(Command::Pending(args)) => see::pending(ops, args, json).await,
         Some(Command::Leads(args)) => see::leads(ops, args, json).await,
         Some(Command::Lead { lead }) => see::lead(ops, lead, json).await,
         Some(Command::Dead(command)) => dead::run(ops, command, json).await,

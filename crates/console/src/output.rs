@@ -28,14 +28,22 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> anyhow::Result<()> {
 /// no value.
 fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c.is_control() || lead::text::is_formatting(c) {
-            let mut units = [0; 2];
-            escaped.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
-        } else {
-            escaped.push(c);
+    let mut rest = json;
+    while let Some(at) = rest.bytes().position(|byte| !(b' '..0x7f).contains(&byte)) {
+        let (plain, other) = rest.split_at(at);
+        escaped.push_str(plain);
+        let mut chars = other.chars();
+        if let Some(c) = chars.next() {
+            if c.is_control() || lead::text::is_formatting(c) {
+                let mut units = [0; 2];
+                escaped.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+            } else {
+                escaped.push(c);
+            }
         }
+        rest = chars.as_str();
     }
+    escaped.push_str(rest);
     escaped
 }
 

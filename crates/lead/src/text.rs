@@ -16,15 +16,20 @@ pub const ELLIPSIS: char = '…';
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut space = false;
-    for c in text.chars() {
-        if c.is_whitespace() || c.is_control() {
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        // Most texts are plain: their words are copied whole.
+        let plain = rest.bytes().take_while(u8::is_ascii_graphic).count();
+        let (part, after) = rest.split_at(plain.max(first.len_utf8()));
+        rest = after;
+        if plain == 0 && (first.is_whitespace() || first.is_control()) {
             space = true;
-        } else if !is_formatting(c) {
+        } else if plain > 0 || !is_formatting(first) {
             if space && !cleaned.is_empty() {
                 cleaned.push(' ');
             }
             space = false;
-            cleaned.push(c);
+            cleaned.push_str(part);
         }
     }
     cleaned
@@ -167,7 +172,20 @@ mod tests {
         assert!(ascii("株式会社 🚀").is_ascii());
     }
 
+    /// What [`clean`] does, character by character.
+    fn cleaned_slowly(text: &str) -> String {
+        let shown = text.chars().filter(|c| !is_formatting(*c) || c.is_whitespace());
+        let spaced: String =
+            shown.map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c }).collect();
+        spaced.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+
     proptest! {
+        #[test]
+        fn clean_is_the_same_in_runs(text in "([ -~]|\\PC|\\p{C}|\u{85}|\u{ad}|\u{2028}|\t){0,40}") {
+            prop_assert_eq!(clean(&text), cleaned_slowly(&text));
+        }
+
         #[test]
         fn no_text_breaks_out(text in any::<String>(), longest in 0usize..200) {
             let escaped = slack(&text, longest);

@@ -1,7 +1,8 @@
 //! Leads that have not ended.
 
+use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
-use pipeline::{Fault, State};
+use pipeline::{Fault, State, ports::OpenCounts};
 use serde::Serialize;
 
 use crate::Ops;
@@ -42,5 +43,15 @@ impl Ops {
                 due_at: open.due_at,
             })
             .collect())
+    }
+
+    /// How many leads have not ended.
+    ///
+    /// # Errors
+    /// The fault of the journal.
+    pub async fn count_open(&self) -> Result<OpenCounts, Fault> {
+        let now = self.recorder.clock.now();
+        let overdue_after = SignedDuration::try_from(self.settings.overdue_after).unwrap_or_default();
+        self.history.count_open(now, now - overdue_after).await
     }
 }

@@ -80,10 +80,9 @@ impl Ops {
     /// The fault of the first port that failed.
     pub async fn status(&self) -> Result<Status, Fault> {
         let now = self.recorder.clock.now();
-        let overdue_after = SignedDuration::try_from(self.settings.overdue_after).unwrap_or_default();
         let day_ago = now - SignedDuration::from_hours(24);
         let (open, delay, notification, minutes, told, dead) = futures_util::try_join!(
-            self.history.count_open(now, now - overdue_after),
+            self.count_open(),
             self.inbox.depth(Queue::Delay),
             self.inbox.depth(Queue::Notification),
             self.history.minutes(day_ago),

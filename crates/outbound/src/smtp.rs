@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use lead::{email::Mail, text};
@@ -11,13 +11,16 @@ use lettre::{
     transport::smtp::{
         Error,
         authentication::{Credentials, DEFAULT_MECHANISMS},
-        client::{AsyncSmtpConnection, Tls, TlsParameters},
+        client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters},
         commands,
         extension::ClientId,
     },
 };
 use pipeline::ports::{MailError, Mailer};
+use tokio_rustls::rustls::ClientConfig;
 use url::Url;
+
+mod connect;
 
 /// How long the server may take.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +34,17 @@ struct Patience {
 const PATIENCE: Patience = Patience { ready: Duration::from_secs(15), confirm: Duration::from_secs(15) };
 /// How long the server may take over a goodbye, on which nothing depends.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How the connection is encrypted.
+#[derive(Clone)]
+enum Tls {
+    FromTheStart(Arc<ClientConfig>),
+    /// By STARTTLS, or nothing is sent.
+    Required(TlsParameters),
+    /// By STARTTLS where the server offers it.
+    Opportunistic(TlsParameters),
+    None,
+}
 
 /// Where mail goes out, who it is from and who it is for. Printed without the password.
 #[derive(Clone)]
@@ -84,12 +98,10 @@ impl SmtpSettings {
         let url = Url::parse(url).map_err(|error| format!("it is no URL: {error}"))?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("it names no host")?.to_owned();
         let mode = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, mode)| mode.into_owned());
-        let parameters = || {
-            TlsParameters::new(host.clone())
-                .map_err(|error| format!("no TLS: {}", text::shorten(&error.to_string(), 200)))
-        };
+        let no_tls = |error: &dyn fmt::Display| format!("no TLS: {}", text::shorten(&error.to_string(), 200));
+        let parameters = || TlsParameters::new(host.clone()).map_err(|error| no_tls(&error));
         let (tls, port) = match (url.scheme(), mode.as_deref()) {
-            ("smtps", _) => (Tls::Wrapper(parameters()?), 465),
+            ("smtps", _) => (Tls::FromTheStart(connect::trust().map_err(|error| no_tls(&error))?), 465),
             ("smtp", Some("required")) => (Tls::Required(parameters()?), 587),
             ("smtp", Some("opportunistic")) => (Tls::Opportunistic(parameters()?), 587),
             ("smtp", None) => (Tls::None, 25),
@@ -128,7 +140,7 @@ fn about_address(name: &str, address: &str, error: &dyn fmt::Display) -> String 
 impl fmt::Display for SmtpSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, query) = match self.tls {
-            Tls::Wrapper(_) => ("smtps", ""),
+            Tls::FromTheStart(_) => ("smtps", ""),
             Tls::Required(_) => ("smtp", "?tls=required"),
             Tls::Opportunistic(_) => ("smtp", "?tls=opportunistic"),
             Tls::None => ("smtp", ""),
@@ -146,7 +158,7 @@ impl fmt::Debug for SmtpSettings {
 /// Mail through an SMTP server, one connection a mail.
 ///
 /// Speaks lettre's connection rather than its transport: the transport bounds the connecting alone,
-/// and does not tell whether a silence came before the mail was handed over or after.
+/// and does not say whether a silence came before the mail was handed over or after.
 #[derive(Debug, Clone)]
 pub struct SmtpMailer {
     settings: SmtpSettings,
@@ -186,17 +198,35 @@ impl SmtpMailer {
 
     /// Everything up to the server's word that it is ready for the mail's content. Nothing is sent
     /// unless the content follows.
-    async fn prepare(&self) -> Result<AsyncSmtpConnection, Error> {
+    async fn prepare(&self) -> Result<AsyncSmtpConnection, MailError> {
         let settings = &self.settings;
-        let (wrapper, start_tls) = match &settings.tls {
-            Tls::Wrapper(parameters) => (Some(parameters.clone()), None),
+        let (encrypted, start_tls) = match &settings.tls {
+            Tls::FromTheStart(config) => (Some(config), None),
             Tls::Required(parameters) | Tls::Opportunistic(parameters) => (None, Some(parameters.clone())),
             Tls::None => (None, None),
         };
         let host = settings.host.trim_matches(['[', ']']);
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1((host, settings.port), None, &settings.hello, wrapper, None)
-                .await?;
+        let stream = connect::connect(host, settings.port, encrypted).await.map_err(|error| {
+            MailError::Unavailable(text::shorten(&format!("Connection error: {error}"), 300))
+        })?;
+        self.greet(stream, start_tls).await.map_err(|error| {
+            // A STARTTLS or a way to log in that the server does not have is not about to come.
+            if error.is_permanent() || error.is_client() {
+                MailError::Refused(told(&error))
+            } else {
+                MailError::Unavailable(told(&error))
+            }
+        })
+    }
+
+    /// The dialogue up to the mail's content.
+    async fn greet(
+        &self,
+        stream: Box<dyn AsyncTokioStream>,
+        start_tls: Option<TlsParameters>,
+    ) -> Result<AsyncSmtpConnection, Error> {
+        let settings = &self.settings;
+        let mut connection = AsyncSmtpConnection::connect_with_transport(stream, &settings.hello).await?;
         if let Some(parameters) = start_tls
             && (matches!(settings.tls, Tls::Required(_)) || connection.can_starttls())
         {
@@ -221,17 +251,10 @@ impl Mailer for SmtpMailer {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let message = self.message(mail)?.formatted();
         // A connection that is dropped before the content went out has sent nothing.
-        let mut connection = tokio::time::timeout(self.patience.ready, self.prepare())
-            .await
-            .map_err(|_| MailError::Unavailable("the server did not get ready in time".to_owned()))?
-            .map_err(|error| {
-                // A STARTTLS or a way to log in that the server does not have is not about to come.
-                if error.is_permanent() || error.is_client() {
-                    MailError::Refused(told(&error))
-                } else {
-                    MailError::Unavailable(told(&error))
-                }
-            })?;
+        let ready = tokio::time::timeout(self.patience.ready, self.prepare()).await;
+        let mut connection = ready.unwrap_or_else(|_| {
+            Err(MailError::Unavailable("the server did not get ready in time".to_owned()))
+        })?;
         let confirmed = tokio::time::timeout(self.patience.confirm, connection.message(&message)).await;
         let outcome = match confirmed {
             Ok(Ok(_)) => Ok(()),
@@ -263,9 +286,14 @@ fn message_id(domain: &str) -> String {
 #[cfg(test)]
 mod tests {
     use tokio::{
-        io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+        io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
         net::TcpListener,
         task::JoinHandle,
+    };
+
+    use tokio_rustls::{
+        TlsAcceptor,
+        rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
     };
 
     use super::*;
@@ -301,48 +329,50 @@ mod tests {
     async fn server(at: At, does: Does) -> (SmtpMailer, JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let dialogue = tokio::spawn(async move {
-            let (stream, _) = listener.accept().await.unwrap();
-            let (reader, mut writer) = stream.into_split();
-            let mut lines = BufReader::new(reader).lines();
-            let mut heard = Vec::new();
-            let mut in_content = false;
-            let mut now = (At::Greeting, "220 mail.example.com ready");
-            loop {
-                let reply = match does {
-                    Does::Says(reply) if now.0 == at => reply,
-                    Does::HangsUp if now.0 == at => return heard,
-                    Does::Silence if now.0 == at => {
-                        while let Ok(Some(line)) = lines.next_line().await {
-                            heard.push(line);
-                        }
-                        return heard;
+        let heard = tokio::spawn(async move { dialogue(listener.accept().await.unwrap().0, at, does).await });
+        let settings = SmtpSettings::parse(&format!("smtp://{address}/crm.example.com"), FROM, TO).unwrap();
+        (SmtpMailer::new(settings), heard)
+    }
+
+    /// The server's part; gives back the lines that it received.
+    async fn dialogue(stream: impl AsyncRead + AsyncWrite, at: At, does: Does) -> Vec<String> {
+        let (reader, mut writer) = tokio::io::split(stream);
+        let mut lines = BufReader::new(reader).lines();
+        let mut heard = Vec::new();
+        let mut in_content = false;
+        let mut now = (At::Greeting, "220 mail.example.com ready");
+        loop {
+            let reply = match does {
+                Does::Says(reply) if now.0 == at => reply,
+                Does::HangsUp if now.0 == at => return heard,
+                Does::Silence if now.0 == at => {
+                    while let Ok(Some(line)) = lines.next_line().await {
+                        heard.push(line);
                     }
-                    _ => now.1,
-                };
-                if !reply.is_empty() && writer.write_all(format!("{reply}\r\n").as_bytes()).await.is_err() {
                     return heard;
                 }
-                let Ok(Some(line)) = lines.next_line().await else { return heard };
-                now = match line.as_str() {
-                    "." if in_content => {
-                        in_content = false;
-                        (At::Content, "250 queued")
-                    }
-                    _ if in_content => (At::Elsewhere, ""),
-                    "DATA" => {
-                        in_content = true;
-                        (At::Elsewhere, "354 go ahead")
-                    }
-                    "QUIT" => (At::Elsewhere, "221 bye"),
-                    line if line.starts_with("RCPT") => (At::Recipient, "250 ok"),
-                    _ => (At::Elsewhere, "250 ok"),
-                };
-                heard.push(line);
+                _ => now.1,
+            };
+            if !reply.is_empty() && writer.write_all(format!("{reply}\r\n").as_bytes()).await.is_err() {
+                return heard;
             }
-        });
-        let settings = SmtpSettings::parse(&format!("smtp://{address}/crm.example.com"), FROM, TO).unwrap();
-        (SmtpMailer::new(settings), dialogue)
+            let Ok(Some(line)) = lines.next_line().await else { return heard };
+            now = match line.as_str() {
+                "." if in_content => {
+                    in_content = false;
+                    (At::Content, "250 queued")
+                }
+                _ if in_content => (At::Elsewhere, ""),
+                "DATA" => {
+                    in_content = true;
+                    (At::Elsewhere, "354 go ahead")
+                }
+                "QUIT" => (At::Elsewhere, "221 bye"),
+                line if line.starts_with("RCPT") => (At::Recipient, "250 ok"),
+                _ => (At::Elsewhere, "250 ok"),
+            };
+            heard.push(line);
+        }
     }
 
     fn position(lines: &[String], start: &str) -> usize {
@@ -454,6 +484,41 @@ mod tests {
         let error = SmtpMailer { settings, ..mailer }.send(&mail()).await.unwrap_err();
         assert!(matches!(&error, MailError::Refused(why) if why.contains("STARTTLS")), "{error}");
         assert_eq!(dialogue.await.unwrap().len(), 1);
+    }
+
+    /// A server that speaks TLS from the start, and a mailer that trusts it where `trusted`.
+    async fn tls_server(trusted: bool) -> (SmtpMailer, JoinHandle<Option<Vec<String>>>) {
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(signed.signing_key.serialize_der().into());
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = config.with_single_cert(vec![signed.cert.der().clone()], key).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.ok()?;
+            Some(dialogue(stream, At::Never, Does::Silence).await)
+        });
+        let mut roots = RootCertStore::empty();
+        if trusted {
+            roots.add(signed.cert.der().clone()).unwrap();
+        }
+        let mut settings = SmtpSettings::parse(&format!("smtp://localhost:{port}"), FROM, TO).unwrap();
+        settings.tls = Tls::FromTheStart(connect::config(roots).unwrap());
+        (SmtpMailer::new(settings), heard)
+    }
+
+    #[tokio::test]
+    async fn tls_from_the_start_carries_the_mail_to_whom_it_trusts_and_nothing_to_others() {
+        let (mailer, heard) = tls_server(true).await;
+        mailer.send(&mail()).await.unwrap();
+        let heard = heard.await.unwrap().unwrap();
+        assert!(position(&heard, "DATA") < position(&heard, "Subject: New Lead Alert"));
+        let (mailer, heard) = tls_server(false).await;
+        let error = mailer.send(&mail()).await.unwrap_err();
+        assert!(matches!(&error, MailError::Unavailable(why) if why.contains("certificate")), "{error}");
+        assert_eq!(heard.await.unwrap(), None);
     }
 
     #[test]

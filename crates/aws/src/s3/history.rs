@@ -126,8 +126,17 @@ impl S3Store {
     /// See [`pipeline::ports::History::open_leads`]. One request for every thousand, and one for each of the
     /// first that are late.
     pub async fn open_leads(&self, now: Timestamp, limit: usize) -> Result<Vec<OpenLead>, Fault> {
-        let keys = self.list(MARKERS, None, limit).await?;
-        Ok(self.waiting(&keys, now).await)
+        let (mut open, mut after): (Vec<OpenLead>, Option<String>) = (Vec::new(), None);
+        loop {
+            let wanted = limit - open.len();
+            let keys = self.list(MARKERS, after.as_deref(), wanted).await?;
+            open.extend(self.waiting(&keys, now).await);
+            match keys.last() {
+                // Some markers were not to be believed, and there may be further ones.
+                Some(last) if keys.len() == wanted && open.len() < limit => after = Some(last.clone()),
+                _ => return Ok(open),
+            }
+        }
     }
 
     /// See [`pipeline::ports::History::count_open`]. One request, and so exact up to a thousand, and one for

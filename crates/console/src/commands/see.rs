@@ -1,18 +1,23 @@
 //! `status`, `pending`, `leads`, `lead`, `explain`.
 
+use std::num::NonZeroUsize;
+
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use ops::{LeadQuery, LeadStory, Notification, Ops, Status};
-use pipeline::{Code, State, ports::Depth};
+use pipeline::{
+    Code, State,
+    ports::{Depth, OpenCounts},
+};
 use serde_json::json;
 
 use crate::{
-    cli::LeadsArgs,
+    cli::{LeadsArgs, PendingArgs},
     output::{self, age, number, text, wide},
 };
 
-/// How many open leads `pending` lists, a bound on its memory.
-const PENDING: usize = 100_000;
+/// How many open leads `pending` shows as a table, unless asked for more.
+const PENDING: usize = 200;
 
 /// `leadops status`.
 ///
@@ -59,15 +64,16 @@ fn status_lines(status: &Status) -> Vec<String> {
 ///
 /// # Errors
 /// The fault of the pipeline, or of stdout.
-pub async fn pending(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
-    let mut rows = ops.pending(PENDING + 1).await?;
-    if rows.len() > PENDING {
-        rows.truncate(PENDING);
-        eprintln!("only the {PENDING} that are due first are listed; `leadops status` counts all");
-    }
+pub async fn pending(ops: &Ops, args: &PendingArgs, as_json: bool) -> anyhow::Result<()> {
+    let limit = args.limit.map(NonZeroUsize::get);
     if as_json {
-        return output::json(&rows);
+        return output::json(&ops.pending(limit.unwrap_or(usize::MAX)).await?);
     }
+    let limit = limit.unwrap_or(PENDING);
+    let rows = ops.pending(limit).await?;
+    let shown = rows.len();
+    // Only then can there be more.
+    let open = if shown < limit { None } else { Some(ops.count_open().await?) };
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|row| {
@@ -83,7 +89,18 @@ pub async fn pending(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
         &[number("due"), text("state"), wide("name"), text("lead"), text("received utc")],
         &rows,
         "No lead is waiting.",
-    )
+    )?;
+    match open.and_then(|open| more(&open, shown)) {
+        Some(more) => output::line(&more),
+        None => Ok(()),
+    }
+}
+
+/// How many leads are open beside those that are shown.
+fn more(open: &OpenCounts, shown: usize) -> Option<String> {
+    let left = open.total().saturating_sub(shown as u64);
+    let at_least = if open.exact { "" } else { "at least " };
+    (left > 0).then(|| format!("and {at_least}{left} more"))
 }
 
 /// `leadops leads`.
@@ -195,4 +212,19 @@ fn stamp(at: Timestamp) -> String {
 fn short(span: SignedDuration) -> String {
     let ms = u64::try_from(span.as_millis()).unwrap_or_default();
     if ms < 10_000 { format!("{}.{:01} s", ms / 1_000, ms % 1_000 / 100) } else { age(ms / 1_000) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_shown_is_counted() {
+        let open = OpenCounts { waiting: 990, due: 9, overdue: 1, exact: true };
+        assert_eq!(more(&open, 200).as_deref(), Some("and 800 more"));
+        assert_eq!(more(&OpenCounts { exact: false, ..open }, 200).as_deref(), Some("and at least 800 more"));
+        assert_eq!(more(&open, 1_000), None);
+        // Some have ended between the listing and the count.
+        assert_eq!(more(&open, 1_001), None);
+    }
 }

@@ -18,8 +18,10 @@ use rusqlite::Connection;
 
 use super::file::{DbFile, Purpose};
 
-/// After how many operations the log is worth moving: some thousand pages of 4 KiB.
-const EVERY: usize = 500;
+/// After how many operations the log is moved: seldom enough to spare pages that are written again, and often
+/// enough that the writer's sync never stands behind a thousand pages in the disk's queue, as each operation
+/// changes some at random places.
+const EVERY: usize = 100;
 
 /// The thread's handle. It ends when this is dropped.
 pub(super) struct Checkpointer {

@@ -26,8 +26,10 @@ impl Bucket {
         Self { tokens: burst.into(), burst: burst.into(), closed: None }
     }
 
-    /// The bucket at `now`, after having been so at `then`, with `rate` more messages each second.
-    pub(super) fn at(mut self, then: Timestamp, now: Timestamp, rate: u32) -> Self {
+    /// The bucket at `now`, after having been so at `then`, with `rate` more messages each second and at most
+    /// `burst` at once, whatever it was made with.
+    pub(super) fn at(mut self, then: Timestamp, now: Timestamp, rate: u32, burst: u32) -> Self {
+        self.burst = burst.into();
         let passed = now.duration_since(then);
         if passed.as_secs_f64() < -SKEW {
             // The clock has stepped back: what was to come stays as far away as it was.
@@ -77,12 +79,12 @@ mod tests {
     }
 
     /// What asking at these times, in milliseconds, gives.
-    fn ask(bucket: &mut Bucket, times: &[i64]) -> Vec<Turn> {
+    fn ask(bucket: &mut Bucket, burst: u32, times: &[i64]) -> Vec<Turn> {
         let mut before = times[0];
         times
             .iter()
             .map(|now| {
-                *bucket = bucket.clone().at(at(before), at(*now), 1);
+                *bucket = bucket.clone().at(at(before), at(*now), 1, burst);
                 before = *now;
                 bucket.take(at(*now), 1)
             })
@@ -91,10 +93,21 @@ mod tests {
 
     #[test]
     fn a_burst_then_one_a_second() {
-        let turns = ask(&mut Bucket::full(3), &[0, 0, 0, 0, 500, 1_000, 1_001, 2_000, 2_250]);
+        let turns = ask(&mut Bucket::full(3), 3, &[0, 0, 0, 0, 500, 1_000, 1_001, 2_000, 2_250]);
         let (yours, wait) = (|more| Turn::Yours { more }, |ms| Turn::Wait(Duration::from_millis(ms)));
         assert_eq!(turns[..6], [yours(2), yours(1), yours(0), wait(1_000), wait(500), yours(0)]);
         assert_eq!(turns[7..], [yours(0), wait(750)]);
+    }
+
+    #[test]
+    fn a_burst_that_was_set_anew_holds_for_a_bucket_that_was_made_before() {
+        let yours = |more| Turn::Yours { more };
+        // Raised: it fills up to the new one as time passes, and no sooner.
+        let mut bucket = Bucket::full(1);
+        assert_eq!(ask(&mut bucket, 3, &[0, 1_000]), [yours(0), yours(0)]);
+        assert_eq!(bucket.clone().at(at(0), at(60_000), 1, 3).take(at(60_000), 1), yours(2));
+        // Lowered: at once.
+        assert_eq!(ask(&mut Bucket::full(5), 2, &[0, 0]), [yours(1), yours(0)]);
     }
 
     #[test]
@@ -102,7 +115,7 @@ mod tests {
         let mut bucket = Bucket::full(1);
         assert_eq!(bucket.take(at(0), 4), Turn::Yours { more: 0 });
         assert_eq!(bucket.take(at(0), 4), Turn::Wait(Duration::from_millis(250)));
-        assert_eq!(bucket.at(at(0), at(250), 4).take(at(250), 4), Turn::Yours { more: 0 });
+        assert_eq!(bucket.at(at(0), at(250), 4, 1).take(at(250), 4), Turn::Yours { more: 0 });
     }
 
     #[test]
@@ -119,7 +132,7 @@ mod tests {
         let mut bucket = Bucket::full(1);
         bucket.close(at(0), Duration::from_secs(30));
         let hour = -3_600_000;
-        let mut bucket = bucket.at(at(0), at(hour), 1);
+        let mut bucket = bucket.at(at(0), at(hour), 1, 1);
         assert_eq!(bucket.take(at(hour), 1), Turn::Closed(Duration::from_secs(30)));
         assert_eq!(bucket.take(at(hour + 30_000), 1), Turn::Yours { more: 0 });
     }
@@ -128,7 +141,7 @@ mod tests {
     fn clocks_that_differ_a_little_shorten_no_wait() {
         let mut bucket = Bucket::full(1);
         bucket.close(at(0), Duration::from_secs(30));
-        let mut bucket = bucket.at(at(0), at(-2_000), 1);
+        let mut bucket = bucket.at(at(0), at(-2_000), 1, 1);
         assert_eq!(bucket.take(at(-2_000), 1), Turn::Closed(Duration::from_secs(32)));
     }
 }

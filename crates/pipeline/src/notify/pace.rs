@@ -101,7 +101,7 @@ impl Pace {
                     let kept = serde_json::from_slice::<Kept>(&object.body).ok();
                     let bucket = kept.map_or_else(
                         || Bucket::full(self.burst),
-                        |kept| kept.bucket.at(kept.at, now, self.rate),
+                        |kept| kept.bucket.at(kept.at, now, self.rate, self.burst),
                     );
                     (bucket, When::Unchanged(object.version))
                 }

@@ -25,7 +25,7 @@ pub trait History: Send + Sync {
     /// How far one lead is.
     async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault>;
 
-    /// Up to `limit` leads that have not ended, the soonest due first.
+    /// The `limit` leads that have not ended and are due soonest, in that order; fewer where there are no more.
     async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault>;
 
     /// How many leads have not ended, by how far their due time is from `now`; overdue are those due before
@@ -72,6 +72,11 @@ pub struct OpenCounts {
 }
 
 impl OpenCounts {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.waiting + self.due + self.overdue
+    }
+
     /// The counts of leads with these due times, and whether those are all.
     pub fn of(
         due: impl IntoIterator<Item = Timestamp>,
