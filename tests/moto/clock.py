@@ -1,10 +1,12 @@
 """Whose time it is: each account of the server has a clock of its own.
 
-A clock is a file with the account's name that holds microseconds since 1970; an account without one
-goes by the machine's. A request has the time at which it came in, from its first line to its last.
+A clock that stands still is a file with the account's name that holds microseconds since 1970: a request has the
+time at which it came in, from its first line to its last. An account without one goes by the machine's, ahead of
+it or behind it by what it was told: also in the middle of a request, as in a long poll.
 """
 
 import datetime
+import json
 import os
 import threading
 import time
@@ -15,10 +17,19 @@ _EPOCH = _MachineDatetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
 _this_request = threading.local()
+# By how many microseconds an account is ahead of the machine.
+_ahead = {}
+
+
+def answer(account: str, body: bytes) -> dict:
+    """Sets by how many seconds an account is ahead."""
+    _ahead[account] = json.loads(body)["ahead"] * 1_000_000
+    return {}
 
 
 def enter(folder: str, account: str) -> None:
     """Sets the time of this thread to that of an account."""
+    _this_request.account = account
     try:
         with open(os.path.join(folder, account), encoding="ascii") as file:
             _this_request.frozen = int(file.read())
@@ -38,7 +49,9 @@ def milliseconds() -> float:
 
 def _microseconds() -> int:
     now = getattr(_this_request, "frozen", None)
-    return int(_machine_time() * 1_000_000) if now is None else now
+    if now is not None:
+        return now
+    return int(_machine_time() * 1_000_000) + _ahead.get(getattr(_this_request, "account", None), 0)
 
 
 class _AnyDatetime(type(_MachineDatetime)):

@@ -11,6 +11,7 @@
 A long poll answers at once while the account's time stands still.
 """
 
+import collections
 import json
 import threading
 import time
@@ -23,11 +24,21 @@ LOCK = threading.RLock()
 _LOOK = 0.05
 
 
+# How often an account's long polls were ended.
+_ended = collections.Counter()
+
+
 def answer(account: str, body: bytes) -> dict:
-    """Lets time pass for the messages of an account's queues: delays and visibility timeouts end earlier."""
+    """Lets time pass for the messages of an account's queues: delays and visibility timeouts end earlier. Or ends its
+    long polls, whose callers may be gone: AWS notices that."""
     from moto.sqs.models import sqs_backends
 
-    passed = json.loads(body)["seconds"] * 1000
+    wish = json.loads(body)
+    if "seconds" not in wish:
+        with LOCK:
+            _ended[account] += 1
+        return {}
+    passed = wish["seconds"] * 1000
     with LOCK:
         for backend in list(sqs_backends[account].values()):
             for message in [m for queue in backend.queues.values() for m in queue._messages]:
@@ -54,8 +65,11 @@ def install() -> None:
 
     def _receive(self, queue_name, count, wait_seconds_timeout, visibility_timeout, message_attribute_names=None):
         until = time.monotonic() + (0 if clock.frozen() else wait_seconds_timeout)
+        ended = _ended[self.account_id]
         while True:
             with LOCK:
+                if _ended[self.account_id] != ended:
+                    return []
                 received = receive(self, queue_name, count, 0, visibility_timeout, message_attribute_names)
             left = until - time.monotonic()
             if received or left <= 0:

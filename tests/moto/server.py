@@ -6,9 +6,13 @@ input is closed, so that it never outlives the test that started it.
 Its own routes, beside moto's:
 * `GET /_tests/mails/{account}`: what was published to the account's topics, the oldest first.
 * `GET /_tests/permissions/{account}`: what the account's roles may do, and whether they have.
-* `PUT /_tests/queues/{account}` with `{"seconds": n}`: so much time passes for the messages of its queues.
+* `PUT /_tests/queues/{account}` with `{"seconds": n}`: so much time passes for the messages of its queues; with
+  `{}`: its long polls end.
 * `PUT /_tests/events/{account}` with `{"copies": n, "together": m}`: from now on each event of S3 is delivered
   n times, and m events at a time, the newest first.
+* `PUT /_tests/clock/{account}` with `{"ahead": n}`: it is so many seconds ahead of the machine from now on.
+* `PUT /_tests/stored/{account}` with `{"bucket": name, "queues": [name, …]}`: the objects and messages that are
+  in them, as `stored.py` has them; with `{…, "stored": that}` it puts them there.
 * `PUT /_tests/objects/{account}` with `{"bucket": name, "objects": {key: text}}`: puts them all at once.
 """
 
@@ -35,15 +39,18 @@ import objects  # noqa: E402
 import permissions  # noqa: E402
 import queues  # noqa: E402
 import stacks  # noqa: E402
+import stored  # noqa: E402
 import versions  # noqa: E402
 
 MENDED = [accounts, permissions, objects, queues, notifications, filters, stacks, versions]
 OWN = {
+    "clock": clock.answer,
     "mails": mails.answer,
     "events": notifications.answer,
     "permissions": permissions.answer,
     "queues": queues.answer,
     "objects": objects.answer,
+    "stored": stored.answer,
 }
 
 

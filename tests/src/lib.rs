@@ -19,4 +19,5 @@ pub mod neighbours;
 pub mod pictures;
 pub mod process;
 pub mod sim;
+pub mod upgrade;
 pub mod world;

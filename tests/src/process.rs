@@ -32,8 +32,11 @@ pub fn binary() -> PathBuf {
 }
 
 /// A binary of the workspace that was built beside this program, which is a test or a binary of this
-/// package.
+/// package; or one of the folder `LEADOPS_BINARIES`, such as an earlier version's.
 pub fn built(name: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os("LEADOPS_BINARIES") {
+        return PathBuf::from(folder).join(name);
+    }
     let this = std::env::current_exe().unwrap();
     let beside = this.ancestors().skip(1).take(2).map(|folder| folder.join(name));
     let built = beside.into_iter().find(|binary| binary.exists());
@@ -205,10 +208,14 @@ impl Shim {
 
     /// Has a command run with it.
     pub fn on(&self, mut command: Command) -> Command {
+        command.envs(self.variables());
         command
-            .env("LD_PRELOAD", self.folder.path().join("shim.so"))
-            .env("LEADOPS_TEST_SHIM", self.folder.path().join("told"));
-        command
+    }
+
+    /// The environment variables of a program that runs with it.
+    pub fn variables(&self) -> [(&'static str, String); 2] {
+        let path = |name: &str| self.folder.path().join(name).into_os_string().into_string().unwrap();
+        [("LD_PRELOAD", path("shim.so")), ("LEADOPS_TEST_SHIM", path("told"))]
     }
 }
 

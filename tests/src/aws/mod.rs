@@ -8,6 +8,6 @@ mod stack;
 mod subject;
 
 pub(crate) use moto::RoleKeys;
-pub use moto::{Mail, Moto, Permission, QueueRules, REGION};
+pub use moto::{Mail, Moto, Permission, QueueRules, REGION, Stored};
 pub use proxy::{Call, Mishap, Proxy};
 pub use stack::Stack;

@@ -26,7 +26,7 @@ use aws_sdk_s3::{
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use lead::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::server::Server;
@@ -93,6 +93,15 @@ pub struct Mail {
     pub message: String,
 }
 
+/// What is in a bucket and in queues, as moto has it: `tests/moto/stored.py`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub struct Stored {
+    /// The objects, by their keys.
+    pub objects: BTreeMap<String, Value>,
+    /// The messages, by the names of their queues.
+    pub queues: BTreeMap<String, Vec<Value>>,
+}
+
 impl Moto {
     /// An account that goes by the machine's time.
     pub async fn start() -> Self {
@@ -116,6 +125,11 @@ impl Moto {
             file.write_all_at(format!("{:020}", now.as_microsecond()).as_bytes(), 0).unwrap();
         });
         moto
+    }
+
+    /// Has the account's time be so many seconds ahead of the machine's, or behind it.
+    pub async fn set_ahead(&self, seconds: i64) {
+        self.put("clock", &json!({ "ahead": seconds })).await;
     }
 
     /// The address of all services.
@@ -281,6 +295,11 @@ impl Moto {
         self.put("queues", &json!({ "seconds": time.as_secs_f64() })).await;
     }
 
+    /// Ends the long polls of the account's queues: those of a caller that is gone would take messages still.
+    pub(crate) async fn end_polls(&self) {
+        self.put("queues", &json!({})).await;
+    }
+
     /// How S3's events are delivered from now on, which come once and at once unless told: each so often, and
     /// so many of them together, the newest first.
     pub async fn deliver_events(&self, copies: usize, together: usize) {
@@ -291,6 +310,17 @@ impl Moto {
     pub async fn put_objects(&self, bucket: &str, objects: impl Iterator<Item = (String, String)>) {
         let objects: BTreeMap<String, String> = objects.collect();
         self.put("objects", &json!({ "bucket": bucket, "objects": objects })).await;
+    }
+
+    /// Everything that is in a bucket and in queues, by the names of those.
+    pub async fn take_stored(&self, bucket: &str, queues: &[&str]) -> Stored {
+        let answer = self.put("stored", &json!({ "bucket": bucket, "queues": queues })).await;
+        serde_json::from_value(answer).unwrap()
+    }
+
+    /// Puts what was in another account's bucket and queues into these. Nobody is told of it.
+    pub async fn put_stored(&self, bucket: &str, queues: &[&str], stored: &Stored) {
+        self.put("stored", &json!({ "bucket": bucket, "queues": queues, "stored": stored })).await;
     }
 
     /// The environment variables of a program that works with the keys of one of the account's roles.
@@ -309,9 +339,9 @@ impl Moto {
         variables
     }
 
-    async fn put(&self, route: &str, wish: &Value) {
+    async fn put(&self, route: &str, wish: &Value) -> Value {
         let put = http::client().put(self.own_route(route)).json(wish);
-        put.send().await.unwrap().error_for_status().unwrap();
+        put.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
     }
 
     fn own_route(&self, name: &str) -> String {

@@ -3,7 +3,9 @@
 mod mail;
 mod owners;
 mod slack;
+mod smtp;
 
 pub use mail::ScriptedMailer;
 pub use owners::ScriptedOwners;
 pub use slack::{Posted, Reply, ScriptedSlack};
+pub use smtp::{SmtpStandIn, leads_of_mail};

@@ -1,7 +1,16 @@
 //! What Lambda knows of a stack's functions.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
+use jiff::SignedDuration;
+use lead::Timestamp;
 use pipeline::Function;
 use serde::Deserialize;
 
@@ -27,6 +36,29 @@ pub struct Configuration {
     pub variables: BTreeMap<String, String>,
     /// Where its events come from.
     pub mappings: Vec<Mapping>,
+    /// The time that Lambda and the function go by.
+    pub clock: Ahead,
+}
+
+/// A clock that is so many seconds ahead of this machine's, or behind it, as whoever shares it has set.
+#[derive(Debug, Clone, Default)]
+pub struct Ahead(Arc<AtomicI64>);
+
+impl Ahead {
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(self.seconds())
+    }
+
+    /// By how much it is ahead.
+    pub fn seconds(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Sets it.
+    pub fn set(&self, seconds: i64) {
+        self.0.store(seconds, Ordering::Relaxed);
+    }
 }
 
 /// A queue whose messages a function is invoked with.
@@ -124,6 +156,7 @@ impl Configuration {
             memory: configuration.memory_size,
             variables: configuration.environment.variables,
             mappings: mappings.map(Mapping::of).collect(),
+            clock: Ahead::default(),
         }
     }
 

@@ -8,7 +8,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use lead::Timestamp;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::{
@@ -118,7 +117,8 @@ impl Environment {
     pub(super) async fn invoke(mut self, id: &str, event: Bytes) -> (Option<Self>, Result<Bytes, Failure>) {
         let began = Instant::now();
         let limit = self.configuration.timeout;
-        let deadline = Timestamp::now().as_millisecond() + i64::try_from(limit.as_millis()).unwrap();
+        let deadline =
+            self.configuration.clock.now().as_millisecond() + i64::try_from(limit.as_millis()).unwrap();
         self.stream.line(&format!("START RequestId: {id} Version: $LATEST"));
         let arn = self.configuration.arn.clone();
         let sent = self.api.invocations.send(Invocation { id: id.to_owned(), deadline, arn, event });
@@ -178,7 +178,7 @@ impl Environment {
             Ok(_) | Err(Failure::Error(_) | Failure::NotStarted(_)) => "",
             Err(Failure::TimedOut) => {
                 let seconds = self.configuration.timeout.as_secs_f64();
-                let at = Timestamp::now();
+                let at = self.configuration.clock.now();
                 self.stream.line(&format!("{at:.3} {id} Task timed out after {seconds:.2} seconds"));
                 "\tStatus: timeout"
             }

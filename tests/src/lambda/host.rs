@@ -116,6 +116,15 @@ impl Host {
         of(&self.pools, function).config()
     }
 
+    /// Takes no further messages from the queues. What functions have in hand goes on.
+    pub async fn stop_polling(&mut self) {
+        for poller in self.pollers.drain(..) {
+            poller.abort();
+            let _ = poller.await;
+        }
+        self.pools[0].end_polls().await;
+    }
+
     /// Ends the processes of a function that are at work in the middle of it.
     pub async fn kill(&self, function: Function) {
         of(&self.pools, function).kill().await;

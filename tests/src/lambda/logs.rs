@@ -5,10 +5,9 @@ use aws_sdk_cloudwatch::{
     types::{Dimension, MetricDatum},
 };
 use aws_sdk_cloudwatchlogs::{error::DisplayErrorContext, types::InputLogEvent};
-use lead::Timestamp;
 use serde_json::Value;
 
-use super::host::Troubles;
+use super::{Ahead, host::Troubles};
 
 /// The log stream of one environment, written with the role of its function as on AWS: a role that may not
 /// write logs is trouble.
@@ -17,6 +16,7 @@ pub(super) struct Stream {
     metrics: aws_sdk_cloudwatch::Client,
     group: String,
     name: String,
+    clock: Ahead,
     troubles: Troubles,
     waiting: Vec<InputLogEvent>,
     data: Vec<(String, MetricDatum)>,
@@ -29,16 +29,17 @@ impl Stream {
         metrics: aws_sdk_cloudwatch::Client,
         function: &str,
         id: &str,
+        clock: Ahead,
         troubles: Troubles,
     ) -> Self {
         let group = format!("/aws/lambda/{function}");
-        let name = format!("{}/[$LATEST]{id}", Timestamp::now().strftime("%Y/%m/%d"));
+        let name = format!("{}/[$LATEST]{id}", clock.now().strftime("%Y/%m/%d"));
         if let Err(error) =
             logs.create_log_stream().log_group_name(&group).log_stream_name(&name).send().await
         {
             troubles.add(format!("no log stream in {group}: {}", DisplayErrorContext(&error)));
         }
-        Self { logs, metrics, group, name, troubles, waiting: Vec::new(), data: Vec::new() }
+        Self { logs, metrics, group, name, clock, troubles, waiting: Vec::new(), data: Vec::new() }
     }
 
     pub(super) fn group(&self) -> &str {
@@ -54,7 +55,7 @@ impl Stream {
         if line.is_empty() {
             return;
         }
-        let now = Timestamp::now().as_millisecond();
+        let now = self.clock.now().as_millisecond();
         self.waiting.push(InputLogEvent::builder().timestamp(now).message(line).build().unwrap());
         let document = serde_json::from_str::<Value>(line).unwrap_or_default();
         self.data.extend(figures(&document));

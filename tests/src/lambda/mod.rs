@@ -15,7 +15,7 @@ mod mapping;
 mod pool;
 mod scene;
 
-pub use configuration::{Configuration, Mapping};
+pub use configuration::{Ahead, Configuration, Mapping};
 pub use environment::Failure;
 pub use gateway::{Gateway, Shape};
 pub use host::Host;

@@ -51,6 +51,11 @@ impl Pool {
         self.moto.config_as(&self.keys)
     }
 
+    /// Ends the long polls of its account.
+    pub(super) async fn end_polls(&self) {
+        self.moto.end_polls().await;
+    }
+
     /// The answer to an event.
     pub(super) async fn invoke(&self, event: Bytes) -> Result<Bytes, Failure> {
         let result = self.invoke_environment(event).await;
@@ -90,12 +95,15 @@ impl Pool {
 
     async fn start(&self) -> Result<Environment, Failure> {
         let config = self.config();
-        let id = format!("{:032x}", self.number());
+        // Unlike those of an earlier host of the same stack.
+        static STREAMS: AtomicU64 = AtomicU64::new(1);
+        let id = format!("{:032x}", STREAMS.fetch_add(1, Ordering::Relaxed));
         let stream = Stream::create(
             aws_sdk_cloudwatchlogs::Client::new(&config),
             aws_sdk_cloudwatch::Client::new(&self.moto.config()),
             &self.configuration.name,
             &id,
+            self.configuration.clock.clone(),
             self.troubles.clone(),
         );
         Environment::start(&self.configuration, &self.keys, &self.endpoint, stream.await).await

@@ -75,6 +75,15 @@ impl Scene {
 
     /// A stack whose functions are changed before they start.
     pub async fn changed(parameters: &[(&str, &str)], change: impl Fn(&mut Configuration)) -> Self {
+        Self::prepared(parameters, async |_| (), change).await
+    }
+
+    /// A stack that is prepared before its functions, changed, start.
+    pub async fn prepared(
+        parameters: &[(&str, &str)],
+        prepare: impl AsyncFnOnce(&Stack),
+        change: impl Fn(&mut Configuration),
+    ) -> Self {
         let (moto, neighbours) = (Moto::start().await, Neighbours::start().await);
         let slack: Url = neighbours.slack.url().parse().unwrap();
         let to_slack = Proxy::start(slack.origin().ascii_serialization().as_str()).await;
@@ -94,6 +103,7 @@ impl Scene {
         all.retain(|(name, _)| parameters.iter().all(|(given, _)| given != name));
         all.extend(parameters);
         let stack = Stack::deploy(&moto, &all).await;
+        prepare(&stack).await;
         let host = Host::start(&stack, &to_aws.endpoint, change).await;
         let on_aws = OnAws { session: moto.session().await, stack: stack.outputs.clone(), identity: None };
         let (ops, close) = (on_aws.ops(Access::Full), host.close());

@@ -1,0 +1,147 @@
+//! One process on one file.
+
+use std::{fs, path::Path, time::Duration};
+
+use async_trait::async_trait;
+use embedded::{Options, Store};
+use lead::{LeadId, Timestamp, keys};
+use pipeline::ports::{Objects, When};
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::{
+    leads,
+    site::{Site, Work},
+    time::Time,
+};
+use crate::{
+    doubles::{SmtpStandIn, leads_of_mail},
+    held::Held,
+    neighbours::Neighbours,
+    process::{Up, World, until},
+};
+
+/// The file that holds everything, once the last command has closed it in good order.
+const FILE: &str = "leadops.db";
+
+/// `leadops up` and a data folder.
+pub struct Embedded {
+    world: World,
+    mail: SmtpStandIn,
+    time: Time,
+    up: Option<Up>,
+    held: Option<Held>,
+}
+
+impl Embedded {
+    /// With the data folder that a fixture holds, or none.
+    pub async fn new(fixture: Option<&Path>) -> Self {
+        let world = World::new().await;
+        if let Some(fixture) = fixture {
+            fs::create_dir(world.data()).unwrap();
+            fs::copy(fixture.join(FILE), world.data().join(FILE)).unwrap();
+        }
+        Self { world, mail: SmtpStandIn::start().await, time: Time::new(None).await, up: None, held: None }
+    }
+
+    fn store(&self) -> Store {
+        Store::open(&self.world.data(), Options { create: false, ..Options::default() }).unwrap()
+    }
+}
+
+#[async_trait]
+impl Site for Embedded {
+    fn name(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn neighbours(&self) -> &Neighbours {
+        &self.world
+    }
+
+    async fn mails(&self) -> Vec<LeadId> {
+        self.mail.mails().iter().flat_map(|mail| leads_of_mail(mail)).collect()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.time.now()
+    }
+
+    async fn set_time(&self, now: Timestamp) {
+        self.time.set(now).await;
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.time.advance(by).await;
+    }
+
+    async fn start(&mut self, work: Work) {
+        self.kill().await;
+        let mut command = self.command(&["up", "--listen", "127.0.0.1:0"]);
+        command.env("RECHECKS", work.rechecks.to_string());
+        if work.held {
+            let held = Held::start().await;
+            command.env("SLACK_WEBHOOK_URL", held.url() + "/services/T/B/x");
+            // Nobody listens there.
+            command.env("SMTP_URL", "smtp://127.0.0.1:9");
+            self.held = Some(held);
+        }
+        self.up = Some(Up::start(command).await);
+    }
+
+    async fn until_held(&self) {
+        self.held.as_ref().unwrap().is_asked().await;
+        let (store, key) = (self.store(), keys::receipt(&leads::id(leads::HALF_SENT), "email", "new"));
+        until("a mail has failed", || async {
+            let receipt = store.get(&key).await.unwrap();
+            receipt.is_some_and(|receipt| String::from_utf8_lossy(&receipt.body).contains("\"code\":\"LO"))
+        })
+        .await;
+    }
+
+    async fn kill(&mut self) {
+        if let Some(up) = self.up.take() {
+            up.kill().await;
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        true
+    }
+
+    fn webhook(&self) -> url::Url {
+        self.up.as_ref().unwrap().webhook.clone()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.world.command(args);
+        command.env("USE_EMAIL", "true").env("SMTP_URL", self.mail.url());
+        command.env("EMAIL_FROM", "leadops@example.com").env("EMAIL_TO", "sales@example.com");
+        self.time.on(command)
+    }
+
+    fn left_in_hand(&self) -> u64 {
+        // Whoever starts takes it back.
+        0
+    }
+
+    fn anywhere(&self, said: Value) -> Value {
+        said
+    }
+
+    async fn spoil_raw(&self, lead: &LeadId) {
+        self.write_raw(lead, b"{").await;
+    }
+
+    async fn write_raw(&self, lead: &LeadId, body: &[u8]) {
+        let key = keys::raw("source/", lead);
+        self.store().put(&key, body.to_vec().into(), When::Always).await.unwrap();
+    }
+
+    async fn save(&self, folder: &Path) {
+        fs::create_dir_all(folder).unwrap();
+        let log = self.world.data().join("leadops.db-wal");
+        assert!(!log.exists(), "{} holds a part of it", log.display());
+        fs::copy(self.world.data().join(FILE), folder.join(FILE)).unwrap();
+    }
+}

@@ -1,0 +1,51 @@
+//! Whoever runs an earlier version comes through unharmed: what each left behind (`tests/upgrade`) is opened by the
+//! present binaries, said as it was said before, and every lead comes to its right end, once.
+
+#![allow(clippy::unwrap_used)]
+
+mod ends;
+mod forms;
+
+use tests::upgrade::{Embedded, Fixture, OnAws, Site, Work, lacks};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_folder_of_each_earlier_version_comes_to_its_right_end() {
+    for version in Fixture::versions() {
+        let fixture = Fixture::of(&version, "embedded");
+        let mut site = Embedded::new(Some(&fixture.folder)).await;
+        comes_through(&mut site, &version, &fixture).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_and_its_queues_of_each_earlier_version_come_to_their_right_end() {
+    for version in Fixture::versions() {
+        let fixture = Fixture::of(&version, "aws");
+        let mut site = OnAws::new(Some(&fixture.folder)).await;
+        comes_through(&mut site, &version, &fixture).await;
+        forms::can_be_read_by_that_version(&site, &fixture).await;
+    }
+}
+
+async fn comes_through(site: &mut dyn Site, version: &str, fixture: &Fixture) {
+    let place = site.name();
+    println!("{version}, {place}");
+    site.set_time(fixture.at).await;
+    is_said_as_before(site, fixture).await;
+    site.start(Work::USUAL).await;
+    ends::each_is_right(site, fixture).await;
+    site.kill().await;
+}
+
+/// Everything that the earlier version's commands said of it is said still.
+async fn is_said_as_before(site: &dyn Site, fixture: &Fixture) {
+    let now = site.said().await;
+    let mut lost = Vec::new();
+    for (question, before) in &fixture.said {
+        match now.get(question) {
+            Some(now) => lacks(question, before, now, &mut lost),
+            None => lost.push(format!("{question} is not answered")),
+        }
+    }
+    assert!(lost.is_empty(), "{} does not say what was said before:\n{}", site.name(), lost.join("\n"));
+}
