@@ -1,0 +1,30 @@
+//! How much is measured.
+
+/// The extent of a run.
+pub(crate) struct Plan {
+    /// How many leads the file holds before the intake is measured.
+    pub(crate) held: usize,
+    /// How often leadops and the null server are measured in turn.
+    pub(crate) rounds: usize,
+    /// Webhooks in a round at full load.
+    pub(crate) at_full_load: usize,
+    /// The fixed rates, in webhooks per second.
+    pub(crate) rates: &'static [usize],
+    /// Length of a round at a fixed rate, in seconds.
+    pub(crate) seconds: usize,
+    /// How many alerts are timed.
+    pub(crate) alerts: usize,
+    /// Leads per second for them. Slack's pace allows 30 alerts at once, and one a second from then on.
+    pub(crate) alert_rate: f64,
+}
+
+/// The figures that are published.
+pub(crate) const FULL: Plan = Plan {
+    held: 100_000,
+    rounds: 5,
+    at_full_load: 12_000,
+    rates: &[1_000, 5_000],
+    seconds: 3,
+    alerts: 100,
+    alert_rate: 1.35,
+};

@@ -1,0 +1,153 @@
+//! The table of figures and promises.
+
+use std::process::ExitCode;
+
+use crate::spread::Spread;
+
+/// A promise about a figure.
+#[derive(Clone, Copy)]
+pub(crate) enum Limit {
+    /// It is not less.
+    AtLeast(f64),
+    /// It is not more.
+    AtMost(f64),
+}
+
+impl Limit {
+    /// The factor by which a figure misses it; 1 and less is within the limit.
+    fn missed_by(self, figure: f64) -> f64 {
+        match self {
+            Self::AtLeast(least) => least / figure,
+            Self::AtMost(most) => figure / most,
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::AtLeast(least) => format!("at least {}", thousands(least as u64)),
+            Self::AtMost(most) => format!("at most {}", thousands(most as u64)),
+        }
+    }
+}
+
+/// A line of the table.
+pub(crate) struct Row {
+    what: String,
+    leadops: Spread,
+    null_server: Option<Spread>,
+    limit: Option<Limit>,
+}
+
+impl Row {
+    /// A figure of leadops, with its unit in its name.
+    pub(crate) fn new(what: impl Into<String>, leadops: Spread) -> Self {
+        Self { what: what.into(), leadops, null_server: None, limit: None }
+    }
+
+    /// Beside the same figure of the null server.
+    pub(crate) fn beside(self, null_server: Spread) -> Self {
+        Self { null_server: Some(null_server), ..self }
+    }
+
+    /// With a promise.
+    pub(crate) fn promised(self, limit: Limit) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// The promise, and the factor by which it is missed, where it is missed.
+    fn missed(&self) -> Option<(Limit, f64)> {
+        let limit = self.limit?;
+        let factor = limit.missed_by(self.leadops.median);
+        (factor > 1.0).then_some((limit, factor))
+    }
+
+    /// Which promise is missed, and by how much.
+    fn violation(&self) -> Option<String> {
+        let (limit, factor) = self.missed()?;
+        let Self { what, leadops, .. } = self;
+        Some(format!(
+            "{what}: {}, promised {}, missed by a factor of {factor:.2}",
+            number(leadops.median),
+            limit.words()
+        ))
+    }
+}
+
+/// Prints the table line by line, and collects the promises that are broken.
+pub(crate) struct Report {
+    broken: Vec<String>,
+}
+
+impl Report {
+    /// Begins the table with its heading.
+    pub(crate) fn new() -> Self {
+        println!(
+            "{:<40}{:>9}  {:<16}{:>12}  {:<16}{:>6}  promise",
+            "", "leadops", "(min to max)", "null server", "(min to max)", "ratio"
+        );
+        Self { broken: Vec::new() }
+    }
+
+    /// Measures and prints the result.
+    pub(crate) fn measure(&mut self, measure: impl FnOnce() -> Vec<Row>) {
+        for row in measure() {
+            self.broken.extend(row.violation());
+            print(&row);
+        }
+    }
+
+    /// Prints which promises were broken. The exit status of the benchmark.
+    pub(crate) fn end(self) -> ExitCode {
+        if self.broken.is_empty() {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("{} of the promises missed:", self.broken.len());
+        self.broken.iter().for_each(|violation| eprintln!("  {violation}"));
+        ExitCode::FAILURE
+    }
+}
+
+fn print(row: &Row) {
+    let null_server = row.null_server.map_or_else(
+        || format!("{:>12}  {:<16}{:>6}", "", "", ""),
+        |null| {
+            let ratio = row.leadops.median / null.median;
+            format!("{:>12}  {:<16}{ratio:>6.2}", number(null.median), range(null))
+        },
+    );
+    let limit = row.limit.map_or_else(String::new, Limit::words);
+    let missed =
+        row.missed().map_or_else(String::new, |(_, factor)| format!("  MISSED by a factor of {factor:.2}"));
+    let line = format!(
+        "{:<40}{:>9}  {:<16}{null_server}  {limit}{missed}",
+        row.what,
+        number(row.leadops.median),
+        range(row.leadops)
+    );
+    println!("{}", line.trim_end());
+}
+
+/// The range, where there was more than one figure.
+fn range(spread: Spread) -> String {
+    if spread.min == spread.max {
+        return String::new();
+    }
+    format!("({} to {})", number(spread.min), number(spread.max))
+}
+
+/// A figure with three significant digits, or all of those before the point.
+pub(crate) fn number(figure: f64) -> String {
+    match figure {
+        1_000.0.. => thousands(figure.round() as u64),
+        100.0.. => format!("{figure:.0}"),
+        10.0.. => format!("{figure:.1}"),
+        _ => format!("{figure:.2}"),
+    }
+}
+
+fn thousands(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        _ => format!("{},{:03}", thousands(number / 1_000), number % 1_000),
+    }
+}
