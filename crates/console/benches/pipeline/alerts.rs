@@ -28,6 +28,8 @@ const DELAY: u32 = 1;
 const QUIET: Duration = Duration::from_secs(DELAY as u64 + 1);
 /// How long an alert may still be missing after that.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it takes until Slack's pace allows 30 alerts at once again.
+const RECOVERY: Duration = Duration::from_secs(30);
 
 /// Starts a `leadops up` that sends alerts soon, to a Slack that takes them at once.
 pub(crate) fn up(folder: &Path) -> Up {
@@ -35,11 +37,16 @@ pub(crate) fn up(folder: &Path) -> Up {
 }
 
 /// Measures such an `up` on its folder.
-pub(crate) fn measure(plan: &Plan, up: &Up, folder: &Path, webhooks: &mut Webhooks, report: &mut Report) {
+pub(crate) fn measure(plan: &Plan, up: &Up, folder: &Path, webhooks: &mut Webhooks, report: &mut Report<'_>) {
+    let mut last = None::<Instant>;
     report.measure(|| {
+        if let Some(last) = last {
+            thread::sleep(RECOVERY.saturating_sub(last.elapsed()));
+        }
         let batch = webhooks.batch(plan.alerts);
         let requests: Vec<&[u8]> = batch.iter().map(|webhook| webhook.request.as_slice()).collect();
         load(up.address, &requests, Pace::PerSecond(plan.alert_rate));
+        last = Some(Instant::now());
         thread::sleep(QUIET);
         let taken: Vec<f64> = batch.iter().map(|webhook| due_to_notified(folder, &webhook.lead)).collect();
         let one = |percent| Spread::of(&[percentile(&taken, percent)]);

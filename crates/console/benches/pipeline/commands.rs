@@ -13,7 +13,7 @@ const COMMANDS: [&str; 3] = ["status", "pending", "leads"];
 const RUNS: usize = 20;
 
 /// Measures each of them on the pipeline in a folder.
-pub(crate) fn measure(folder: &Path, report: &mut Report) {
+pub(crate) fn measure(folder: &Path, report: &mut Report<'_>) {
     for command in COMMANDS {
         report.measure(|| {
             let times: Vec<f64> = (0..RUNS).map(|_| milliseconds(folder, command)).collect();

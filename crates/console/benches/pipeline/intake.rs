@@ -44,7 +44,7 @@ impl<'a> Intake<'a> {
     }
 
     /// Fills the file, then measures.
-    pub(crate) fn measure(mut self, report: &mut Report) {
+    pub(crate) fn measure(mut self, report: &mut Report<'_>) {
         let filling = self.fill();
         report.measure(|| {
             let memory = Spread::of(&[self.up.memory()]);
