@@ -52,13 +52,13 @@ pub async fn make(site: &mut dyn Site, folder: &Path) {
 
     site.assign(HALF_SENT);
     site.accept(&[HALF_SENT]).await;
-    site.pass(DELAY / 2).await;
+    site.pass(SECOND * 450).await;
     site.accept(&[DUE]).await;
-    site.pass(DELAY / 3).await;
+    site.pass(SECOND * 140).await;
     site.accept(&[WAITING]).await;
     site.kill().await;
     site.start(Work { held: true, ..Work::USUAL }).await;
-    site.advance(DELAY / 6 + SECOND).await;
+    site.advance(SECOND * 11).await;
     site.until_held().await;
     site.kill().await;
 
@@ -75,11 +75,11 @@ pub async fn make(site: &mut dyn Site, folder: &Path) {
     let resend = ["resend", &id(RESENDING).to_string(), "--channel", "slack", "--wait", "1", "--yes"];
     assert!(!site.command(&resend).output().await.unwrap().status.success(), "nobody sends it");
 
-    // Nothing becomes ready in the seconds in which its commands are asked.
-    site.advance(SECOND * 60).await;
+    // Nothing becomes ready or overdue in the seconds in which its commands are asked.
+    site.advance(SECOND * 125).await;
     let at = site.now();
     site.save(folder).await;
-    Fixture::write(folder, at, site.said().await);
+    Fixture::write(folder, at, site.said(at).await);
 }
 
 /// Runs a command that must succeed.

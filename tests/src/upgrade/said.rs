@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lead::Timestamp;
 use serde_json::Value;
 
 use super::{Site, leads};
@@ -13,8 +14,9 @@ pub type Said = BTreeMap<String, Value>;
 const ASIDE: [&str; 5] = ["as_of", "due_in_seconds", "oldest_dead_seconds", "detail", "last_24h"];
 
 impl dyn Site + '_ {
-    /// What the commands that only look say now.
-    pub async fn said(&self) -> Said {
+    /// What the commands that only look say from a moment on, while nobody is at work.
+    pub async fn said(&self, at: Timestamp) -> Said {
+        self.set_time(at).await;
         let mut questions: Vec<Vec<String>> =
             ["status", "pending", "leads --limit 100", "dead list", "logs --since 30d"]
                 .map(|line| line.split(' ').map(str::to_owned).collect())

@@ -26,7 +26,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// As long as nothing is said: two further look-ups, and everybody answers.
+    /// As often as by default, and everybody answers.
     pub const USUAL: Self = Self { rechecks: 12, held: false };
 }
 

@@ -18,6 +18,8 @@ use tests::{
 use tokio::time::{Instant, sleep};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// How long before its due time a lead is looked at.
+const BEFORE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the team saw of a lead on Slack since the upgrade, alert by alert, and how many mails it got.
 type Seen = (Vec<&'static str>, usize);
@@ -44,10 +46,10 @@ pub(crate) async fn each_is_right(site: &mut dyn Site, fixture: &Fixture) {
     pass_until_due(site, fixture, DUE).await;
     let mut seen = at_once;
     seen.insert(DUE, (vec!["first"], 1));
-    until_seen(site, &seen).await;
     // On AWS what the worker had in hand that is gone has come back meanwhile.
-    pass_until_due(site, fixture, WAITING).await;
     seen.insert(HALF_SENT, (vec!["possible repeat"], 1));
+    until_seen(site, &seen).await;
+    pass_until_due(site, fixture, WAITING).await;
     seen.insert(WAITING, (vec!["first"], 1));
     until_seen(site, &seen).await;
 
@@ -120,8 +122,10 @@ async fn pass_until_due(site: &dyn Site, fixture: &Fixture, name: &str) {
     let row = rows.iter().find(|row| row["lead_id"] == id(name).as_str()).unwrap();
     let due: lead::Timestamp = row["due_at"].as_str().unwrap().parse().unwrap();
     let left = due.duration_since(site.now());
-    assert!(left > SignedDuration::from_secs(30), "{name} is due in {left}");
-    site.pass(Duration::from_secs(left.as_secs().unsigned_abs()) - SECOND * 20).await;
-    assert_eq!(seen(site).await.get(&id(name)), None, "{name} waits");
-    site.pass(SECOND * 22).await;
+    assert!(left > BEFORE + BEFORE / 2, "{name} is due in {left}");
+    site.pass((left - BEFORE).unsigned_abs()).await;
+    let seen = seen(site).await;
+    // On a machine that is very busy the time may have come meanwhile.
+    assert!(!seen.contains_key(&id(name)) || site.now() >= due, "{name} is early: {seen:?}");
+    site.pass((BEFORE + BEFORE / 20).unsigned_abs()).await;
 }

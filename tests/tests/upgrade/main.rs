@@ -30,8 +30,8 @@ async fn a_bucket_and_its_queues_of_each_earlier_version_come_to_their_right_end
 async fn comes_through(site: &mut dyn Site, version: &str, fixture: &Fixture) {
     let place = site.name();
     println!("{version}, {place}");
-    site.set_time(fixture.at).await;
     is_said_as_before(site, fixture).await;
+    site.set_time(fixture.at).await;
     site.start(Work::USUAL).await;
     ends::each_is_right(site, fixture).await;
     site.kill().await;
@@ -39,7 +39,7 @@ async fn comes_through(site: &mut dyn Site, version: &str, fixture: &Fixture) {
 
 /// Everything that the earlier version's commands said of it is said still.
 async fn is_said_as_before(site: &dyn Site, fixture: &Fixture) {
-    let now = site.said().await;
+    let now = site.said(fixture.at).await;
     let mut lost = Vec::new();
     for (question, before) in &fixture.said {
         match now.get(question) {
