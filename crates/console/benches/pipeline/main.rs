@@ -1,4 +1,5 @@
-//! What the embedded pipeline can do on this machine: `cargo bench --workspace --bench pipeline`.
+//! What the embedded pipeline can do on this machine:
+//! `cargo bench --package leadops --no-default-features --bench pipeline`.
 //!
 //! Starts the real `leadops up` on a file that already holds many leads and talks to it over HTTP, client
 //! and server on the same cores. Ids are random and bodies vary, as Close's do. The same client sends the
