@@ -184,13 +184,13 @@ async fn one_that_stays_because_its_command_was_stopped_is_not_taken_for_a_late_
     bucket.clock.advance(SECOND * 120);
     assert_eq!(bucket.waiting().await, []);
     let now = bucket.clock.now();
+    let counts = bucket.store.count_open(now, now).await.unwrap();
+    assert_eq!((counts.waiting, counts.due, counts.overdue), (0, 0, 0));
     // Nor does it stand in the place of one that waits, where not all are asked for.
     let (due, received) = ((now + DELAY).as_microsecond(), now.as_microsecond());
     let behind = format!("open/{due:016}/lead_b/{received:016}-");
     bucket.memory.put(&behind, Bytes::new(), When::Absent).await.unwrap();
     assert_eq!(bucket.store.open_leads(now, 1).await.unwrap()[0].lead.as_str(), "lead_b");
-    let counts = bucket.store.count_open(now, now).await.unwrap();
-    assert_eq!((counts.waiting, counts.due, counts.overdue), (0, 0, 0));
 }
 
 #[tokio::test]
