@@ -2,7 +2,7 @@
 
 A clock that stands still is a file with the account's name that holds microseconds since 1970: a request has the
 time at which it came in, from its first line to its last. An account without one goes by the machine's, ahead of
-it or behind it by what it was told: also in the middle of a request, as in a long poll.
+it or behind it by as much as was set: also in the middle of a request, as in a long poll.
 """
 
 import datetime

@@ -28,7 +28,7 @@ _MESSAGE = {
 
 
 def answer(account: str, body: bytes) -> dict:
-    """Takes, or puts. Nobody is told of objects that are put."""
+    """Takes, or puts. Objects that are put make no events."""
     from moto.s3.models import FakeKey, s3_backends
     from moto.sqs.models import sqs_backends
 

@@ -318,7 +318,7 @@ impl Moto {
         serde_json::from_value(answer).unwrap()
     }
 
-    /// Puts what was in another account's bucket and queues into these. Nobody is told of it.
+    /// Puts what was in another account's bucket and queues into these, which makes no events.
     pub async fn put_stored(&self, bucket: &str, queues: &[&str], stored: &Stored) {
         self.put("stored", &json!({ "bucket": bucket, "queues": queues, "stored": stored })).await;
     }

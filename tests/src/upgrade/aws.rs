@@ -1,9 +1,9 @@
 //! Three functions on a bucket and two queues.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use async_trait::async_trait;
-use lead::{LeadId, Timestamp, keys};
+use lead::{LeadId, keys};
 use pipeline::Function;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -113,16 +113,8 @@ impl Site for OnAws {
         mails.iter().flat_map(|mail| leads_of_mail(&mail.message)).collect()
     }
 
-    fn now(&self) -> Timestamp {
-        self.time.now()
-    }
-
-    async fn set_time(&self, now: Timestamp) {
-        self.time.set(now).await;
-    }
-
-    async fn advance(&self, by: Duration) {
-        self.time.advance(by).await;
+    fn time(&self) -> &Time {
+        &self.time
     }
 
     async fn start(&mut self, work: Work) {
@@ -172,7 +164,7 @@ impl Site for OnAws {
     }
 
     fn left_in_hand(&self) -> u64 {
-        let now = self.now().as_duration().as_millis_f64();
+        let now = self.time.now().as_duration().as_millis_f64();
         self.come_back.iter().filter(|at| **at > now).count() as u64
     }
 

@@ -1,10 +1,10 @@
 //! One process on one file.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use async_trait::async_trait;
 use embedded::{Options, Store};
-use lead::{LeadId, Timestamp, keys};
+use lead::{LeadId, keys};
 use pipeline::ports::{Objects, When};
 use serde_json::Value;
 use tokio::process::Command;
@@ -63,16 +63,8 @@ impl Site for Embedded {
         self.mail.mails().iter().flat_map(|mail| leads_of_mail(mail)).collect()
     }
 
-    fn now(&self) -> Timestamp {
-        self.time.now()
-    }
-
-    async fn set_time(&self, now: Timestamp) {
-        self.time.set(now).await;
-    }
-
-    async fn advance(&self, by: Duration) {
-        self.time.advance(by).await;
+    fn time(&self) -> &Time {
+        &self.time
     }
 
     async fn start(&mut self, work: Work) {

@@ -58,7 +58,7 @@ pub async fn make(site: &mut dyn Site, folder: &Path) {
     site.accept(&[WAITING]).await;
     site.kill().await;
     site.start(Work { held: true, ..Work::USUAL }).await;
-    site.advance(SECOND * 11).await;
+    site.time().advance(SECOND * 11).await;
     site.until_held().await;
     site.kill().await;
 
@@ -76,8 +76,8 @@ pub async fn make(site: &mut dyn Site, folder: &Path) {
     assert!(!site.command(&resend).output().await.unwrap().status.success(), "nobody sends it");
 
     // Nothing becomes ready or overdue in the seconds in which its commands are asked.
-    site.advance(SECOND * 125).await;
-    let at = site.now();
+    site.time().advance(SECOND * 125).await;
+    let at = site.time().now();
     site.save(folder).await;
     Fixture::write(folder, at, site.said(at).await);
 }

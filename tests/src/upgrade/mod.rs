@@ -22,3 +22,4 @@ pub use fixture::Fixture;
 pub use make::make;
 pub use said::{Said, lacks};
 pub use site::{Site, Work};
+pub use time::Time;

@@ -16,7 +16,7 @@ const ASIDE: [&str; 5] = ["as_of", "due_in_seconds", "oldest_dead_seconds", "det
 impl dyn Site + '_ {
     /// What the commands that only look say from a moment on, while nobody is at work.
     pub async fn said(&self, at: Timestamp) -> Said {
-        self.set_time(at).await;
+        self.time().set(at).await;
         let mut questions: Vec<Vec<String>> =
             ["status", "pending", "leads --limit 100", "dead list", "logs --since 30d"]
                 .map(|line| line.split(' ').map(str::to_owned).collect())

@@ -4,12 +4,12 @@ use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use console::demo::Says;
-use lead::{LeadId, Timestamp};
+use lead::LeadId;
 use pipeline::signature::Keys;
 use serde_json::Value;
 use tokio::{process::Command, time::timeout};
 
-use super::leads;
+use super::{leads, time::Time};
 use crate::{
     http,
     neighbours::Neighbours,
@@ -42,14 +42,8 @@ pub trait Site: Send + Sync {
     /// The leads of each mail that was taken.
     async fn mails(&self) -> Vec<LeadId>;
 
-    /// The time.
-    fn now(&self) -> Timestamp;
-
-    /// Sets the time.
-    async fn set_time(&self, now: Timestamp);
-
-    /// Lets time pass at once, whole seconds. Nothing should be in hand.
-    async fn advance(&self, by: Duration);
+    /// The clock of its processes and its account.
+    fn time(&self) -> &Time;
 
     /// Starts the workers and the webhook.
     async fn start(&mut self, work: Work);
@@ -97,7 +91,7 @@ impl dyn Site + '_ {
     /// Has Close deliver a lead. The answer's status and its word.
     pub async fn deliver(&self, name: &str) -> (u16, String) {
         let body = leads::event(name);
-        let timestamp = self.now().as_second().to_string();
+        let timestamp = self.time().now().as_second().to_string();
         let hash = Keys::parse(KEY).unwrap().sign(&timestamp, &body).unwrap();
         let post = http::client().post(self.webhook()).body(body);
         let post = post.header("close-sig-hash", hash).header("close-sig-timestamp", timestamp);
@@ -132,9 +126,9 @@ impl dyn Site + '_ {
         .await;
     }
 
-    /// Lets time pass, and waits until all that is due by then is done.
+    /// Lets time pass at once, whole seconds, and waits until all that is due by then is done.
     pub async fn pass(&self, by: Duration) {
-        self.advance(by).await;
+        self.time().advance(by).await;
         self.until_idle().await;
     }
 }

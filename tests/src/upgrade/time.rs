@@ -9,7 +9,7 @@ use crate::{aws::Moto, lambda::Ahead, process::Shim};
 
 /// A clock for processes, and for an account of moto's where they work with one. It goes as the machine's does,
 /// ahead of it or behind it.
-pub(super) struct Time {
+pub struct Time {
     shim: Shim,
     moto: Option<Moto>,
     ahead: Ahead,
@@ -22,17 +22,17 @@ impl Time {
     }
 
     /// The time.
-    pub(super) fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.ahead.now()
     }
 
     /// Sets it, to the second.
-    pub(super) async fn set(&self, now: Timestamp) {
+    pub async fn set(&self, now: Timestamp) {
         self.put(now.duration_since(Timestamp::now()).as_secs()).await;
     }
 
     /// Lets whole seconds pass at once.
-    pub(super) async fn advance(&self, by: Duration) {
+    pub async fn advance(&self, by: Duration) {
         self.put(self.ahead.seconds() + i64::try_from(by.as_secs()).unwrap()).await;
     }
 

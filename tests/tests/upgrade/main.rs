@@ -31,7 +31,7 @@ async fn comes_through(site: &mut dyn Site, version: &str, fixture: &Fixture) {
     let place = site.name();
     println!("{version}, {place}");
     is_said_as_before(site, fixture).await;
-    site.set_time(fixture.at).await;
+    site.time().set(fixture.at).await;
     site.start(Work::USUAL).await;
     ends::each_is_right(site, fixture).await;
     site.kill().await;
