@@ -23,7 +23,10 @@ pub struct SignatureSecret(Infallible);
 /// # Errors
 /// [`Code::BuiltWithoutAws`].
 pub async fn on_aws(place: &StackPlace) -> Result<OnAws, Fault> {
-    Err(Fault::new(Code::BuiltWithoutAws, format!("{place} cannot be opened")))
+    Err(Fault::new(
+        Code::BuiltWithoutAws,
+        format!("{place} is on AWS, and this leadops was built without it"),
+    ))
 }
 
 impl OnAws {
