@@ -1,4 +1,4 @@
-//! Time and chance that a test decides on.
+//! Time that a test decides on.
 
 use std::{
     collections::BTreeMap,
@@ -6,7 +6,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
     time::Duration,
@@ -14,7 +14,7 @@ use std::{
 
 use async_trait::async_trait;
 use lead::Timestamp;
-use pipeline::ports::{Clock, Random};
+use pipeline::ports::Clock;
 use tokio::sync::oneshot;
 
 /// A clock that stands still until it is told to move.
@@ -198,27 +198,6 @@ impl Wake for Woken {
     }
 }
 
-/// Numbers that look random and are the same for the same seed: splitmix64,
-/// <https://prng.di.unimi.it/splitmix64.c>.
-pub struct SeededRandom(AtomicU64);
-
-impl SeededRandom {
-    /// Numbers for a seed.
-    pub fn new(seed: u64) -> Arc<Self> {
-        Arc::new(Self(AtomicU64::new(seed)))
-    }
-}
-
-impl Random for SeededRandom {
-    fn bits(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut z = self.0.fetch_add(STEP, Ordering::SeqCst).wrapping_add(STEP);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::future::join;
@@ -257,14 +236,5 @@ mod tests {
         assert_eq!(clock.run_for(SECOND, async { 1 }).await, Some(1));
         assert_eq!(clock.run_for(SECOND, std::future::pending::<()>()).await, None);
         assert_eq!(clock.elapsed(), SECOND * 11);
-    }
-
-    #[test]
-    fn splitmix64_gives_its_published_numbers() {
-        let random = SeededRandom::new(1_234_567);
-        assert_eq!(
-            [random.bits(), random.bits(), random.bits()],
-            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
-        );
     }
 }

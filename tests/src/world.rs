@@ -17,9 +17,10 @@ use pipeline::{
     signature::Presented,
 };
 use serde_json::json;
+use system::SeededRandom;
 
 use crate::{
-    clock::{SeededRandom, VirtualClock},
+    clock::VirtualClock,
     doubles::{ScriptedMailer, ScriptedOwners, ScriptedSlack},
     faulty::{Faulty, Plan},
     memory::Memory,

@@ -11,11 +11,12 @@ use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use lead::Timestamp;
 use pipeline::{Function, ports::LogLine};
 use serde_json::{Value, json};
+use system::SeededRandom;
 use tokio::{runtime::Handle, task::block_in_place};
 
 use super::{Moto, QueueRules};
 use crate::{
-    clock::{SeededRandom, VirtualClock},
+    clock::VirtualClock,
     conformance::{INTAKE_DELAY, RULES, Subject},
 };
 

@@ -3,8 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use pipeline::ports::Random;
-
-use crate::clock::SeededRandom;
+use system::SeededRandom;
 
 /// Dice. Clones throw from the same cup, so what one throws changes what the next one gets.
 #[derive(Clone)]

@@ -10,8 +10,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::{
-    leads,
-    site::{Site, Work},
+    site::{Site, Work, a_mail_has_failed},
     time::Time,
 };
 use crate::{
@@ -135,10 +134,7 @@ impl Site for OnAws {
 
     async fn until_held(&self) {
         until("Slack has a message, and a mail has failed", || async {
-            let key = keys::receipt(&leads::id(leads::HALF_SENT), "email", "new");
-            let object = self.scene.ops.objects.get(&key).await.unwrap();
-            let failed = object.is_some_and(|object| String::from_utf8_lossy(&object.body).contains("\"LO"));
-            failed && !self.scene.to_slack.calls().is_empty()
+            a_mail_has_failed(&*self.scene.ops.objects).await && !self.scene.to_slack.calls().is_empty()
         })
         .await;
     }

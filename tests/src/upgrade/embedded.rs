@@ -10,8 +10,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::{
-    leads,
-    site::{Site, Work},
+    site::{Site, Work, a_mail_has_failed},
     time::Time,
 };
 use crate::{
@@ -83,12 +82,8 @@ impl Site for Embedded {
 
     async fn until_held(&self) {
         self.held.as_ref().unwrap().is_asked().await;
-        let (store, key) = (self.store(), keys::receipt(&leads::id(leads::HALF_SENT), "email", "new"));
-        until("a mail has failed", || async {
-            let receipt = store.get(&key).await.unwrap();
-            receipt.is_some_and(|receipt| String::from_utf8_lossy(&receipt.body).contains("\"code\":\"LO"))
-        })
-        .await;
+        let store = self.store();
+        until("a mail has failed", || a_mail_has_failed(&store)).await;
     }
 
     async fn kill(&mut self) {

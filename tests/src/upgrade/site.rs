@@ -4,8 +4,8 @@ use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use console::demo::Says;
-use lead::LeadId;
-use pipeline::signature::Keys;
+use lead::{LeadId, keys};
+use pipeline::{ports::Objects, signature::Keys};
 use serde_json::Value;
 use tokio::{process::Command, time::timeout};
 
@@ -77,6 +77,12 @@ pub trait Site: Send + Sync {
 
     /// Writes what is stored into a folder. Nobody is at work.
     async fn save(&self, folder: &Path);
+}
+
+/// Whether a mail about the lead with a half-sent receipt has failed.
+pub(super) async fn a_mail_has_failed(objects: &dyn Objects) -> bool {
+    let receipt = objects.get(&keys::receipt(&leads::id(leads::HALF_SENT), "email", "new")).await.unwrap();
+    receipt.is_some_and(|receipt| String::from_utf8_lossy(&receipt.body).contains("\"code\":\"LO"))
 }
 
 impl dyn Site + '_ {

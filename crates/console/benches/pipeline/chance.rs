@@ -1,31 +1,28 @@
 //! Chance from a seed, so that a run can be repeated.
 
+use std::sync::Arc;
+
+use pipeline::ports::Random;
+use system::SeededRandom;
+
 const LETTERS_AND_DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const CONSONANTS: [&str; 20] =
     ["b", "c", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z", "ch", "st", "th"];
 /// Some as Close escapes them in JSON.
 const VOWELS: [&str; 12] = ["a", "a", "e", "e", "e", "i", "i", "o", "o", "u", "\\u00e9", "\\u00f6"];
 
-/// SplitMix64.
-pub(crate) struct Chance(u64);
+/// What a run is made of.
+pub(crate) struct Chance(Arc<SeededRandom>);
 
 impl Chance {
     /// Chance from a seed.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Self(SeededRandom::new(seed))
     }
 
     /// A number from `least` to `most`, both included.
     pub(crate) fn between(&mut self, least: usize, most: usize) -> usize {
-        least + (self.bits() % (most - least + 1) as u64) as usize
+        least + (self.0.bits() % (most - least + 1) as u64) as usize
     }
 
     /// One of these.

@@ -1,13 +1,18 @@
 //! The sample leads, and what goes wrong with the first of them.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use lead::{LeadId, Timestamp, text};
+use pipeline::ports::Random;
 use serde::Serialize;
 use serde_json::{
     json,
     ser::{CharEscape, Formatter},
 };
+use system::SeededRandom;
 
 use super::{Mood, OwnerStandIn, Says, SlackStandIn};
 
@@ -120,7 +125,7 @@ fn half(text: &str) -> &str {
 /// An endless stream of leads: the same for the same seed and the same times.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    random: u64,
+    random: Arc<SeededRandom>,
     count: usize,
     subscription: String,
     organization: String,
@@ -129,8 +134,12 @@ pub struct Scenario {
 impl Scenario {
     /// The stream of this seed.
     pub fn new(seed: u64) -> Self {
-        let mut new =
-            Self { random: seed, count: 0, subscription: String::new(), organization: String::new() };
+        let mut new = Self {
+            random: SeededRandom::new(seed),
+            count: 0,
+            subscription: String::new(),
+            organization: String::new(),
+        };
         new.subscription = new.id("whsub_", 22);
         new.organization = new.id("orga_", 43);
         new
@@ -226,17 +235,8 @@ impl Scenario {
     }
 
     fn one_of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        let index = usize::try_from(self.random() >> 33).unwrap_or_default() % list.len();
+        let index = usize::try_from(self.random.bits() >> 33).unwrap_or_default() % list.len();
         &list[index]
-    }
-
-    /// SplitMix64: a few lines, and the same on every machine.
-    fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.random;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
     }
 }
 

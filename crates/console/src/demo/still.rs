@@ -29,6 +29,7 @@ use pipeline::{
     signature::Presented,
 };
 use serde_json::Value;
+use system::SeededRandom;
 
 use super::{Misfortune, Sample, Scenario, run};
 use crate::{logging, tui, wiring};
@@ -74,24 +75,10 @@ impl Clock for StillClock {
     }
 }
 
-/// SplitMix64, the same on every machine.
-struct StillRandom(Mutex<u64>);
-
-impl Random for StillRandom {
-    fn bits(&self) -> u64 {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = *state;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
-    }
-}
-
 /// The neighbours: what they answer depends on the time alone.
 struct Neighbours {
     clock: Arc<StillClock>,
-    random: Arc<StillRandom>,
+    random: Arc<SeededRandom>,
     owners: Mutex<BTreeMap<LeadId, String>>,
 }
 
@@ -150,7 +137,7 @@ fn at(second: i64) -> Timestamp {
 struct World {
     store: Store,
     clock: Arc<StillClock>,
-    random: Arc<StillRandom>,
+    random: Arc<SeededRandom>,
     neighbours: Arc<Neighbours>,
     settings: Arc<Settings>,
     recorder: Recorder,
@@ -162,7 +149,7 @@ struct World {
 impl World {
     fn new(store: &Store, clock: Arc<StillClock>) -> Self {
         let settings = Arc::new(Settings { channels: vec![Channel::Slack], ..Settings::default() });
-        let random = Arc::new(StillRandom(Mutex::new(7)));
+        let random = SeededRandom::new(7);
         let ports = Arc::new(store.clone());
         let recorder = Recorder { clock: clock.clone(), random: random.clone(), journal: ports.clone() };
         let receipts = Receipts { objects: ports.clone(), clock: clock.clone() };
