@@ -1,6 +1,6 @@
 //! What stands for a pipeline on AWS in a build without the feature `aws`: there is none, and nothing here has a value.
 
-use std::fmt;
+use std::{convert::Infallible, fmt};
 
 use ops::{Access, Ops};
 use pipeline::{Code, Fault, signature::Keys};
@@ -10,13 +10,13 @@ use super::place::AwsSite;
 use crate::config::{Shown, StackPlace};
 
 /// No stack.
-pub enum OnAws {}
+pub struct OnAws(Infallible);
 
 /// No queues.
-pub(super) enum Queues {}
+pub(super) struct Queues(Infallible);
 
 /// No secret.
-pub enum SignatureSecret {}
+pub struct SignatureSecret(Infallible);
 
 /// Says that this build cannot look for a stack.
 ///
@@ -30,8 +30,13 @@ pub async fn on_aws(place: &StackPlace) -> Result<OnAws, Fault> {
 }
 
 impl OnAws {
+    /// Nothing.
+    pub(crate) fn none<T>(&self) -> T {
+        match self.0 {}
+    }
+
     pub(super) fn site(&self) -> AwsSite {
-        match *self {}
+        match self.0 {}
     }
 
     /// Where Close posts.
@@ -39,36 +44,36 @@ impl OnAws {
     /// # Errors
     /// None.
     pub fn webhook(&self) -> Result<Url, Fault> {
-        match *self {}
+        match self.0 {}
     }
 
     /// Where Close posts, as the stack says it.
     pub fn webhook_url(&self) -> &str {
-        match *self {}
+        match self.0 {}
     }
 
     /// The secret with the keys that Close signs with.
     pub fn signature_secret(&self) -> SignatureSecret {
-        match *self {}
+        match self.0 {}
     }
 
     /// A setting as the stack's functions have it.
     pub fn shown(&self, _: Shown) -> Shown {
-        match *self {}
+        match self.0 {}
     }
 
     pub(super) fn queues(&self) -> Queues {
-        match *self {}
+        match self.0 {}
     }
 
     pub(super) fn ops_on(&self, _: &Queues, _: Access) -> Ops {
-        match *self {}
+        match self.0 {}
     }
 }
 
 impl Queues {
     pub(super) async fn let_go(&self) {
-        match *self {}
+        match self.0 {}
     }
 }
 
@@ -78,7 +83,7 @@ impl SignatureSecret {
     /// # Errors
     /// None.
     pub async fn present(&self) -> Result<Keys, Fault> {
-        match *self {}
+        match self.0 {}
     }
 
     /// Adds a subscription's key. Whether it was not there yet.
@@ -86,12 +91,12 @@ impl SignatureSecret {
     /// # Errors
     /// None.
     pub async fn keep(&self, _: &str, _: &str) -> Result<bool, Fault> {
-        match *self {}
+        match self.0 {}
     }
 }
 
 impl fmt::Display for SignatureSecret {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
+        match self.0 {}
     }
 }
