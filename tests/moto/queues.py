@@ -30,7 +30,7 @@ _ended = collections.Counter()
 
 def answer(account: str, body: bytes) -> dict:
     """Lets time pass for the messages of an account's queues: delays and visibility timeouts end earlier. Or ends its
-    long polls, whose callers may be gone: AWS notices that."""
+    long polls, whose callers want nothing more."""
     from moto.sqs.models import sqs_backends
 
     wish = json.loads(body)

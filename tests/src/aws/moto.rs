@@ -295,7 +295,7 @@ impl Moto {
         self.put("queues", &json!({ "seconds": time.as_secs_f64() })).await;
     }
 
-    /// Ends the long polls of the account's queues: those of a caller that is gone would take messages still.
+    /// Ends the long polls of the account's queues that have reached it.
     pub(crate) async fn end_polls(&self) {
         self.put("queues", &json!({})).await;
     }

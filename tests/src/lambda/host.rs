@@ -9,7 +9,11 @@ use aws_config::SdkConfig;
 use console::demo::Sender;
 use pipeline::{Function, signature::Keys};
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use tokio::{
+    task::JoinHandle,
+    time::{Duration, timeout},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{Configuration, Failure, Gateway, Shape, configuration::way_in, mapping::Poller, pool::Pool};
 use crate::{aws::Stack, process::KEY};
@@ -28,6 +32,8 @@ struct Found {
     lines: VecDeque<String>,
 }
 
+/// How often polls are ended until there are none.
+const AGAIN: Duration = Duration::from_millis(20);
 /// How many lines are kept for a test that fails.
 const LINES: usize = 40;
 
@@ -63,13 +69,14 @@ pub struct Host {
     pub gateway: Gateway,
     pools: Vec<Arc<Pool>>,
     pollers: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
     troubles: Troubles,
 }
 
 impl Host {
     /// Starts the functions of a stack. They find AWS at `endpoint`, and are changed by `change` first.
     pub async fn start(stack: &Stack, endpoint: &str, change: impl Fn(&mut Configuration)) -> Self {
-        let troubles = Troubles::default();
+        let (troubles, stop) = (Troubles::default(), CancellationToken::new());
         let (mut pools, mut pollers) = (Vec::new(), Vec::new());
         for mut configuration in Configuration::of(stack).await {
             change(&mut configuration);
@@ -77,14 +84,14 @@ impl Host {
             let pool = Pool::new(&stack.moto, configuration, endpoint.to_owned(), troubles.clone()).await;
             let pool = Arc::new(pool);
             for mapping in mappings {
-                let poller = Poller::new(mapping, Arc::clone(&pool), troubles.clone());
+                let poller = Poller::new(mapping, Arc::clone(&pool), troubles.clone(), stop.clone());
                 pollers.push(tokio::spawn(poller.run()));
             }
             pools.push(pool);
         }
         let gateway =
             Gateway::start(Arc::clone(of(&pools, Function::WebhookIngestion)), way_in(stack).await).await;
-        Self { gateway, pools, pollers, troubles }
+        Self { gateway, pools, pollers, stop, troubles }
     }
 
     /// Another way to the webhook.
@@ -118,11 +125,13 @@ impl Host {
 
     /// Takes no further messages from the queues. What functions have in hand goes on.
     pub async fn stop_polling(&mut self) {
-        for poller in self.pollers.drain(..) {
-            poller.abort();
-            let _ = poller.await;
+        self.stop.cancel();
+        for mut poller in self.pollers.drain(..) {
+            // Its last poll may be on its way still, and would wait, and take messages, after all others were ended.
+            while timeout(AGAIN, &mut poller).await.is_err() {
+                self.pools[0].end_polls().await;
+            }
         }
-        self.pools[0].end_polls().await;
     }
 
     /// Ends the processes of a function that are at work in the middle of it.

@@ -10,6 +10,7 @@ use tokio::{
     sync::Semaphore,
     time::{Duration, Instant},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{Mapping, events, host::Troubles, pool::Pool};
 
@@ -25,16 +26,23 @@ pub(super) struct Poller {
     mapping: Mapping,
     pool: Arc<Pool>,
     troubles: Troubles,
+    stop: CancellationToken,
 }
 
 impl Poller {
-    pub(super) fn new(mapping: Mapping, pool: Arc<Pool>, troubles: Troubles) -> Self {
+    /// A poller that takes nothing more once `stop` is cancelled.
+    pub(super) fn new(
+        mapping: Mapping,
+        pool: Arc<Pool>,
+        troubles: Troubles,
+        stop: CancellationToken,
+    ) -> Self {
         let sqs = aws_sdk_sqs::Client::new(&pool.config());
         let url = queue_url(&mapping.queue);
-        Self { sqs, url, mapping, pool, troubles }
+        Self { sqs, url, mapping, pool, troubles, stop }
     }
 
-    /// Polls until the task is ended. What keeps it from that is trouble.
+    /// Polls until it is stopped, and until then's poll has come to its end. What keeps it from that is trouble.
     pub(super) async fn run(self) {
         let this = Arc::new(self);
         if let Err(error) = this.run_until_error().await {
@@ -55,8 +63,14 @@ impl Poller {
         let places = Arc::new(Semaphore::new(self.mapping.concurrency));
         loop {
             // With all places taken nothing is received, so that no message is out of sight for nothing.
-            let place = Arc::clone(&places).acquire_owned().await.map_err(|error| error.to_string())?;
+            let place = tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                place = Arc::clone(&places).acquire_owned() => place.map_err(|error| error.to_string())?,
+            };
             let batch = self.batch().await?;
+            if batch.is_empty() {
+                return Ok(());
+            }
             let this = Arc::clone(self);
             tokio::spawn(async move {
                 this.handle(batch).await;
@@ -65,14 +79,14 @@ impl Poller {
         }
     }
 
-    /// The next messages: once the first is there, as many as come within the window.
+    /// The next messages: once the first is there, as many as come within the window. None once it is stopped.
     async fn batch(&self) -> Result<Vec<Message>, String> {
         let mut batch = Vec::new();
-        while batch.is_empty() {
+        while batch.is_empty() && !self.stop.is_cancelled() {
             batch = self.receive(self.mapping.batch, WAIT).await?;
         }
         let end = Instant::now() + self.mapping.window;
-        while batch.len() < self.mapping.batch && Instant::now() < end {
+        while batch.len() < self.mapping.batch && Instant::now() < end && !self.stop.is_cancelled() {
             let left = (end - Instant::now()).min(WAIT);
             batch.extend(self.receive(self.mapping.batch - batch.len(), left).await?);
         }
