@@ -123,7 +123,7 @@ fn half(text: &str) -> &str {
 }
 
 /// An endless stream of leads: the same for the same seed and the same times.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Scenario {
     random: Arc<SeededRandom>,
     count: usize,
