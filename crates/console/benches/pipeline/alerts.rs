@@ -37,9 +37,9 @@ pub(crate) fn up(folder: &Path) -> Up {
 }
 
 /// Measures such an `up` on its folder.
-pub(crate) fn measure(plan: &Plan, up: &Up, folder: &Path, webhooks: &mut Webhooks, report: &mut Report<'_>) {
+pub(crate) fn measure(plan: &Plan, up: &Up, folder: &Path, webhooks: &Webhooks, report: &mut Report<'_>) {
     let mut last = None::<Instant>;
-    report.measure(|| {
+    report.measure(|report| {
         if let Some(last) = last {
             thread::sleep(RECOVERY.saturating_sub(last.elapsed()));
         }
@@ -53,7 +53,7 @@ pub(crate) fn measure(plan: &Plan, up: &Up, folder: &Path, webhooks: &mut Webhoo
         vec![
             Row::new(format!("due to notified, p50 of {}, ms", taken.len()), one(50.0)),
             Row::new(format!("due to notified, p99 of {}, ms", taken.len()), one(99.0))
-                .promised(Limit::AtMost(100.0)),
+                .promised(Limit::AtMost(report.milliseconds(100.0))),
         ]
     });
 }

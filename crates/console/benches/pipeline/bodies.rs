@@ -21,7 +21,7 @@ impl Body {
 }
 
 /// All of them.
-pub(crate) fn bodies(chance: &mut Chance) -> Vec<Body> {
+pub(crate) fn bodies(chance: &Chance) -> Vec<Body> {
     let organisation = Organisation::new(chance);
     (0..BODIES).map(|_| organisation.body(chance)).collect()
 }
@@ -38,7 +38,7 @@ struct Organisation {
 }
 
 impl Organisation {
-    fn new(chance: &mut Chance) -> Self {
+    fn new(chance: &Chance) -> Self {
         Self {
             id: chance.id("orga_", 43),
             subscription: chance.id("whsub_", 22),
@@ -50,7 +50,7 @@ impl Organisation {
         }
     }
 
-    fn body(&self, chance: &mut Chance) -> Body {
+    fn body(&self, chance: &Chance) -> Body {
         let (user, user_name) = chance.pick(&self.users);
         let created = time(chance);
         let event = [
@@ -76,7 +76,7 @@ impl Organisation {
     }
 
     /// The lead itself.
-    fn data(&self, chance: &mut Chance, created: &str, user: &str, user_name: &str) -> String {
+    fn data(&self, chance: &Chance, created: &str, user: &str, user_name: &str) -> String {
         let with_zone = text(&format!("{created}+00:00"));
         let company = format!("{} {}", chance.name(), chance.name());
         let (status, status_id) = chance.pick(&self.statuses);
@@ -112,7 +112,7 @@ impl Organisation {
         object(&fields)
     }
 
-    fn custom_value(&self, chance: &mut Chance) -> String {
+    fn custom_value(&self, chance: &Chance) -> String {
         let words = chance.between(1, 6);
         match chance.between(0, 9) {
             0 => chance.between(0, 10_000_000).to_string(),
@@ -124,7 +124,7 @@ impl Organisation {
     }
 }
 
-fn address(chance: &mut Chance) -> String {
+fn address(chance: &Chance) -> String {
     object(&[
         ("label", text("business")),
         ("address_1", text(&format!("{} {} {}", chance.between(1, 999), chance.name(), chance.name()))),
@@ -137,7 +137,7 @@ fn address(chance: &mut Chance) -> String {
 }
 
 /// A time as Close writes it, without its zone.
-fn time(chance: &mut Chance) -> String {
+fn time(chance: &Chance) -> String {
     format!(
         "2026-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}000",
         chance.between(1, 12),

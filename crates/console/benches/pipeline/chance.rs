@@ -21,33 +21,33 @@ impl Chance {
     }
 
     /// A number from `least` to `most`, both included.
-    pub(crate) fn between(&mut self, least: usize, most: usize) -> usize {
+    pub(crate) fn between(&self, least: usize, most: usize) -> usize {
         least + (self.0.bits() % (most - least + 1) as u64) as usize
     }
 
     /// One of these.
-    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&self, from: &'a [T]) -> &'a T {
         &from[self.between(0, from.len() - 1)]
     }
 
     /// An id as Close makes them: a prefix, then random letters and digits.
-    pub(crate) fn id(&mut self, prefix: &str, length: usize) -> String {
+    pub(crate) fn id(&self, prefix: &str, length: usize) -> String {
         let random = (0..length).map(|_| char::from(*self.pick(LETTERS_AND_DIGITS)));
         prefix.chars().chain(random).collect()
     }
 
     /// A capitalised word of one to four syllables, for the inside of a JSON string.
-    pub(crate) fn name(&mut self) -> String {
+    pub(crate) fn name(&self) -> String {
         let initial = char::from(b'A' + self.between(0, 25) as u8);
         format!("{initial}{}", self.word())
     }
 
     /// Words for the inside of a JSON string.
-    pub(crate) fn words(&mut self, count: usize) -> String {
+    pub(crate) fn words(&self, count: usize) -> String {
         (0..count).map(|_| self.word()).collect::<Vec<_>>().join(" ")
     }
 
-    fn word(&mut self) -> String {
+    fn word(&self) -> String {
         let syllables = self.between(1, 4);
         (0..syllables).map(|_| format!("{}{}", self.pick(&CONSONANTS), self.pick(&VOWELS))).collect()
     }

@@ -8,8 +8,9 @@
 //! times, as disks are shared and noisy; a promise is judged by the median.
 //!
 //! Prints each figure beside what is promised, and exits with status 1 where a promise is missed. The ratio
-//! is leadops' figure divided by the null server's. `-- --smoke` does the same in half a minute and fails
-//! only where a promise is missed by more than a factor of three.
+//! is leadops' figure divided by the null server's. `-- --smoke` does the same in a minute and fails only
+//! where a promise is missed by more than a factor of three. It is for any machine and any build, also that of
+//! the tests (`--profile dev`): where the null server is slower, as much less is expected.
 
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a benchmark may panic")]
 
@@ -63,14 +64,14 @@ fn main() -> ExitCode {
 }
 
 fn run(plan: &Plan, seed: u64) -> ExitCode {
-    let mut webhooks = Webhooks::new(seed);
+    let webhooks = Webhooks::new(seed);
     println!("{}; to repeat this run: --seed {seed}", webhooks.describe());
     // On the disk that holds the build: the system's folder for temporary files may be in memory.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut report = Report::new(plan);
-    Intake::new(plan, folder.path(), &mut webhooks).measure(&mut report);
+    Intake::new(plan, folder.path(), &webhooks).measure(&mut report);
     let up = alerts::up(folder.path());
-    alerts::measure(plan, &up, folder.path(), &mut webhooks, &mut report);
+    alerts::measure(plan, &up, folder.path(), &webhooks, &mut report);
     commands::measure(folder.path(), &mut report);
     report.end()
 }

@@ -83,6 +83,8 @@ impl Row {
 /// Prints the table line by line, and collects the promises that are broken.
 pub(crate) struct Report<'a> {
     plan: &'a Plan,
+    /// How much slower this machine and this build are than those that the promises are made for.
+    slowness: f64,
     broken: Vec<String>,
     /// What the machine was too slow for.
     unknown: Vec<String>,
@@ -95,20 +97,40 @@ impl<'a> Report<'a> {
             "{:<40}{:>9}  {:<16}{:>12}  {:<16}{:>6}  promise",
             "", "leadops", "(min to max)", "null server", "(min to max)", "ratio"
         );
-        Self { plan, broken: Vec::new(), unknown: Vec::new() }
+        Self { plan, slowness: 1.0, broken: Vec::new(), unknown: Vec::new() }
+    }
+
+    /// Goes by what the null server reaches here at full load, where the plan allows for slow machines and builds.
+    pub(crate) fn calibrate(&mut self, null_server: f64) {
+        let Some(reference) = self.plan.reference else { return };
+        self.slowness = (reference / null_server).max(1.0);
+        println!(
+            "expected of a machine and a build on which the null server is {:.2} times as slow:",
+            self.slowness
+        );
+    }
+
+    /// So many a second where the promises are to hold, and here in proportion.
+    pub(crate) fn a_second(&self, rate: f64) -> f64 {
+        rate / self.slowness
+    }
+
+    /// So many milliseconds of work where the promises are to hold, and here in proportion.
+    pub(crate) fn milliseconds(&self, time: f64) -> f64 {
+        time * self.slowness
     }
 
     /// Measures and prints the result. What breaks a promise is measured again as often as the plan allows;
     /// the last result counts.
-    pub(crate) fn measure(&mut self, mut measure: impl FnMut() -> Vec<Row>) {
-        let mut rows = measure();
+    pub(crate) fn measure(&mut self, mut measure: impl FnMut(&mut Self) -> Vec<Row>) {
+        let mut rows = measure(self);
         for _ in 0..self.plan.retries {
             let missed = self.violations(&rows, |_| true);
             if missed.is_empty() {
                 break;
             }
             println!("measured again: {}", missed.join("; "));
-            rows = measure();
+            rows = measure(self);
         }
         // What is published is judged on any machine.
         let excused = |row: &Row| self.plan.retries > 0 && row.says_nothing(self.plan.tolerance);

@@ -29,13 +29,13 @@ pub(crate) struct Webhooks {
 impl Webhooks {
     /// A maker that goes by a seed.
     pub(crate) fn new(seed: u64) -> Self {
-        let mut chance = Chance::new(seed);
-        Self { keys: Keys::parse(KEY).unwrap(), bodies: bodies(&mut chance), chance }
+        let chance = Chance::new(seed);
+        Self { keys: Keys::parse(KEY).unwrap(), bodies: bodies(&chance), chance }
     }
 
     /// How many bodies there are, and their sizes in bytes.
     pub(crate) fn describe(&self) -> String {
-        let (lead, event) = ids(&mut Chance::new(0));
+        let (lead, event) = ids(&Chance::new(0));
         let sizes: Vec<usize> = self.bodies.iter().map(|body| body.with_ids(&lead, &event).len()).collect();
         format!(
             "{} bodies of {} to {} bytes, {} on average",
@@ -47,13 +47,13 @@ impl Webhooks {
     }
 
     /// The next `count`, signed now.
-    pub(crate) fn batch(&mut self, count: usize) -> Vec<Webhook> {
+    pub(crate) fn batch(&self, count: usize) -> Vec<Webhook> {
         let timestamp = Timestamp::now().as_second().to_string();
         (0..count).map(|_| self.webhook(&timestamp)).collect()
     }
 
-    fn webhook(&mut self, timestamp: &str) -> Webhook {
-        let (lead, event) = ids(&mut self.chance);
+    fn webhook(&self, timestamp: &str) -> Webhook {
+        let (lead, event) = ids(&self.chance);
         let body = self.chance.pick(&self.bodies).with_ids(&lead, &event);
         let hash = self.keys.sign(timestamp, body.as_bytes()).unwrap();
         let request = format!(
@@ -67,6 +67,6 @@ impl Webhooks {
 }
 
 /// Ids of a lead and of its event.
-fn ids(chance: &mut Chance) -> (String, String) {
+fn ids(chance: &Chance) -> (String, String) {
     (chance.id("lead_", 43), chance.id("ev_", 22))
 }
