@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws::{
-    S3Names, S3Store, Uncounted,
+    Clients, S3Names, S3Store, Uncounted,
     operator::{Keys, S3History, Session, View},
 };
 use console::wiring::OnAws;
@@ -151,6 +151,32 @@ async fn a_refresh_makes_as_many_requests_with_20_000_leads_as_with_100() {
     assert!(each <= 24, "{:?}", few[1]);
 }
 
+fn store(clients: &Clients, bucket: String) -> S3Store {
+    let (source_prefix, target_prefix) = ("source/".to_owned(), "target/".to_owned());
+    let names = S3Names { bucket, source_prefix, target_prefix };
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    S3Store::new(clients, names, Duration::ZERO, clock, random, Arc::new(Uncounted))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_two_ask_for_at_once_is_read_once() {
+    let moto = Moto::start().await;
+    let bucket = moto.named("journal");
+    moto.bucket(&bucket).await;
+    let now = Timestamp::now();
+    moto.put_objects(&bucket, (0..40).flat_map(|number| objects(number, now))).await;
+    let proxy = Proxy::start(moto.endpoint()).await;
+    let mut variables = moto.variables();
+    variables.insert("AWS_ENDPOINT_URL".to_owned(), proxy.endpoint.clone());
+    let store = store(&Clients::of_function(|name| variables.get(name).cloned()).unwrap(), bucket);
+    let ask = || store.recent(&[Stage::Notified], None, None, 100);
+    // As the overview's figures and its leads do.
+    let (one, other) = tokio::join!(ask(), ask());
+    assert_eq!(one.as_ref().unwrap().len(), 40);
+    assert_eq!(one.unwrap(), other.unwrap());
+    assert_eq!(proxy.calls().iter().filter(|call| call.reads(keys::JOURNAL)).count(), 40);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_remembered_of_the_journal_is_what_is_there() {
     let moto = Moto::start().await;
@@ -159,14 +185,8 @@ async fn what_is_remembered_of_the_journal_is_what_is_there() {
     let now = Timestamp::now();
     // Three entries of each: the listing has several pages.
     moto.put_objects(&bucket, (0..400).flat_map(|number| objects(number, now))).await;
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let names = S3Names {
-        bucket: bucket.clone(),
-        source_prefix: "source/".to_owned(),
-        target_prefix: "target/".to_owned(),
-    };
-    let store =
-        S3Store::new(&moto.clients(), names, Duration::ZERO, clock.clone(), random, Arc::new(Uncounted));
+    let clock = Arc::new(SystemClock);
+    let store = store(&moto.clients(), bucket);
     let cloudwatch = aws_sdk_cloudwatch::Client::new(&moto.config());
     let history = S3History::new(store.clone(), cloudwatch, "p".to_owned(), clock.clone());
     let view = View::new(store.clone(), history, clock.clone());

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures_util::{StreamExt, TryStreamExt, future::join_all, stream};
@@ -14,6 +14,7 @@ use pipeline::{
     ports::{Level, Objects, OpenCounts, OpenLead},
     recorder,
 };
+use tokio::sync::OnceCell;
 
 use super::{
     S3Store,
@@ -31,22 +32,26 @@ const DOUBTED: usize = 16;
 /// How many entries are remembered. An entry never changes.
 const REMEMBERED: usize = 8_192;
 
-/// Entries that have been read, by their keys.
+/// Entries that have been read or are being read, by their keys.
 #[derive(Default)]
-pub(super) struct Entries(Mutex<HashMap<String, Entry>>);
+pub(super) struct Entries(Mutex<HashMap<String, Arc<OnceCell<Entry>>>>);
 
 impl Entries {
-    fn get(&self, key: &str) -> Option<Entry> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-    }
-
-    fn remember(&self, key: &str, entry: &Entry) {
+    /// Where an entry is once somebody has read it. Those who ask at once share a cell, and so one reading.
+    fn cell(&self, key: &str) -> Arc<OnceCell<Entry>> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= REMEMBERED {
+        if entries.len() >= REMEMBERED && !entries.contains_key(key) {
             entries.clear();
         }
-        entries.insert(key.to_owned(), entry.clone());
+        Arc::clone(entries.entry(key.to_owned()).or_default())
     }
+}
+
+/// Why there is no entry.
+enum NoEntry {
+    /// It has gone since it was listed, or cannot be read.
+    LeftOut,
+    Fault(Fault),
 }
 
 impl S3Store {
@@ -92,23 +97,22 @@ impl S3Store {
 
     /// An entry; `None` where it has gone since it was listed, or cannot be read.
     async fn entry(&self, key: &str) -> Result<Option<Entry>, Fault> {
-        if let Some(entry) = self.0.entries.get(key) {
-            return Ok(Some(entry));
+        match self.0.entries.cell(key).get_or_try_init(|| self.read_entry(key)).await {
+            Ok(entry) => Ok(Some(entry.clone())),
+            Err(NoEntry::LeftOut) => Ok(None),
+            Err(NoEntry::Fault(fault)) => Err(fault),
         }
-        let Some(object) = self.get(key).await? else { return Ok(None) };
-        match serde_json::from_slice::<Entry>(&object.body) {
-            Ok(entry) => {
-                self.0.entries.remember(key, &entry);
-                Ok(Some(entry))
-            }
-            Err(error) => {
-                // Of a later version, or written by hand. The others are worth showing.
-                let what = format!("{} cannot be read: {error}", self.at(key));
-                let fault = Fault::new(Code::StorageDamaged, what);
-                recorder::fault(Function::Operator, Level::Warn, "left out", None, &fault);
-                Ok(None)
-            }
-        }
+    }
+
+    async fn read_entry(&self, key: &str) -> Result<Entry, NoEntry> {
+        let object = self.get(key).await.map_err(NoEntry::Fault)?.ok_or(NoEntry::LeftOut)?;
+        serde_json::from_slice(&object.body).map_err(|error| {
+            // Of a later version, or written by hand. The others are worth showing.
+            let what = format!("{} cannot be read: {error}", self.at(key));
+            let fault = Fault::new(Code::StorageDamaged, what);
+            recorder::fault(Function::Operator, Level::Warn, "left out", None, &fault);
+            NoEntry::LeftOut
+        })
     }
 
     /// See [`pipeline::ports::History::of_lead`]. One request.

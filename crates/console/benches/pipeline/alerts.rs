@@ -53,7 +53,7 @@ pub(crate) fn measure(plan: &Plan, up: &Up, folder: &Path, webhooks: &Webhooks, 
         vec![
             Row::new(format!("due to notified, p50 of {}, ms", taken.len()), one(50.0)),
             Row::new(format!("due to notified, p99 of {}, ms", taken.len()), one(99.0))
-                .promised(Limit::AtMost(report.milliseconds(100.0))),
+                .promised(Limit::AtMost(report.a_time_of(100.0))),
         ]
     });
 }

@@ -17,7 +17,7 @@ pub(crate) fn measure(folder: &Path, report: &mut Report<'_>) {
     for command in COMMANDS {
         report.measure(|report| {
             let times: Vec<f64> = (0..RUNS).map(|_| milliseconds(folder, command)).collect();
-            let promise = Limit::AtMost(report.milliseconds(50.0));
+            let promise = Limit::AtMost(report.a_time_of(50.0));
             vec![Row::new(format!("leadops {command}, ms"), Spread::of(&times)).promised(promise)]
         });
     }

@@ -100,14 +100,17 @@ impl<'a> Report<'a> {
         Self { plan, slowness: 1.0, broken: Vec::new(), unknown: Vec::new() }
     }
 
-    /// Goes by what the null server reaches here at full load, where the plan allows for slow machines and builds.
-    pub(crate) fn calibrate(&mut self, null_server: f64) {
-        let Some(reference) = self.plan.reference else { return };
-        self.slowness = (reference / null_server).max(1.0);
-        println!(
-            "expected of a machine and a build on which the null server is {:.2} times as slow:",
-            self.slowness
-        );
+    /// Goes by what the null server reaches here at full load, in the row of that rate, where the plan allows for slow
+    /// machines and builds.
+    pub(crate) fn calibrate(&mut self, rate: &Row) {
+        let Some((reference, null_server)) = self.plan.reference.zip(rate.null_server) else { return };
+        self.slowness = (reference / null_server.median).max(1.0);
+        if self.slowness > 1.0 {
+            println!(
+                "expected of a machine and a build on which the null server is {:.2} times as slow:",
+                self.slowness
+            );
+        }
     }
 
     /// So many a second where the promises are to hold, and here in proportion.
@@ -116,7 +119,7 @@ impl<'a> Report<'a> {
     }
 
     /// So many milliseconds of work where the promises are to hold, and here in proportion.
-    pub(crate) fn milliseconds(&self, time: f64) -> f64 {
+    pub(crate) fn a_time_of(&self, time: f64) -> f64 {
         time * self.slowness
     }
 
