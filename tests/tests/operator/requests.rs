@@ -151,6 +151,14 @@ async fn a_refresh_makes_as_many_requests_with_20_000_leads_as_with_100() {
     assert!(each <= 24, "{:?}", few[1]);
 }
 
+/// A bucket that holds all objects of so many leads.
+async fn bucket(moto: &Moto, leads: usize, now: Timestamp) -> String {
+    let bucket = moto.named("journal");
+    moto.bucket(&bucket).await;
+    moto.put_objects(&bucket, (0..leads).flat_map(|number| objects(number, now))).await;
+    bucket
+}
+
 fn store(clients: &Clients, bucket: String) -> S3Store {
     let (source_prefix, target_prefix) = ("source/".to_owned(), "target/".to_owned());
     let names = S3Names { bucket, source_prefix, target_prefix };
@@ -161,10 +169,7 @@ fn store(clients: &Clients, bucket: String) -> S3Store {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_that_two_ask_for_at_once_is_read_once() {
     let moto = Moto::start().await;
-    let bucket = moto.named("journal");
-    moto.bucket(&bucket).await;
-    let now = Timestamp::now();
-    moto.put_objects(&bucket, (0..40).flat_map(|number| objects(number, now))).await;
+    let bucket = bucket(&moto, 40, Timestamp::now()).await;
     let proxy = Proxy::start(moto.endpoint()).await;
     let mut variables = moto.variables();
     variables.insert("AWS_ENDPOINT_URL".to_owned(), proxy.endpoint.clone());
@@ -180,13 +185,10 @@ async fn an_entry_that_two_ask_for_at_once_is_read_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_remembered_of_the_journal_is_what_is_there() {
     let moto = Moto::start().await;
-    let bucket = moto.named("journal");
-    moto.bucket(&bucket).await;
     let now = Timestamp::now();
     // Three entries of each: the listing has several pages.
-    moto.put_objects(&bucket, (0..400).flat_map(|number| objects(number, now))).await;
+    let store = store(&moto.clients(), bucket(&moto, 400, now).await);
     let clock = Arc::new(SystemClock);
-    let store = store(&moto.clients(), bucket);
     let cloudwatch = aws_sdk_cloudwatch::Client::new(&moto.config());
     let history = S3History::new(store.clone(), cloudwatch, "p".to_owned(), clock.clone());
     let view = View::new(store.clone(), history, clock.clone());

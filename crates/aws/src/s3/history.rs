@@ -32,7 +32,7 @@ const DOUBTED: usize = 16;
 /// How many entries are remembered. An entry never changes.
 const REMEMBERED: usize = 8_192;
 
-/// Entries that have been read or are being read, by their keys.
+/// Entries by their keys. A cell is empty while its entry is being read, and where it could not be.
 #[derive(Default)]
 pub(super) struct Entries(Mutex<HashMap<String, Arc<OnceCell<Entry>>>>);
 
