@@ -38,11 +38,12 @@ import notifications  # noqa: E402
 import objects  # noqa: E402
 import permissions  # noqa: E402
 import queues  # noqa: E402
+import recursion  # noqa: E402
 import stacks  # noqa: E402
 import stored  # noqa: E402
 import versions  # noqa: E402
 
-MENDED = [accounts, permissions, objects, queues, notifications, filters, stacks, versions]
+MENDED = [accounts, permissions, objects, queues, notifications, filters, stacks, recursion, versions]
 OWN = {
     "clock": clock.answer,
     "mails": mails.answer,
@@ -70,6 +71,11 @@ class Server:
             return [answer]
         key = accounts.key_of(environ)
         clock.enter(self.clocks, accounts.account_of(key))
+        if recursion.is_asked(environ["PATH_INFO"]):
+            asked = accounts.account_of(key), accounts.region_of(environ), environ["PATH_INFO"]
+            status, answer = recursion.answer(*asked)
+            start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
+            return [answer]
         if environ["PATH_INFO"].startswith(cloudwatch.PREFIX):
             operation = environ["PATH_INFO"].removeprefix(cloudwatch.PREFIX)
             body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

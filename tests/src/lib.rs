@@ -19,5 +19,6 @@ pub mod neighbours;
 pub mod pictures;
 pub mod process;
 pub mod sim;
+pub mod time;
 pub mod upgrade;
 pub mod world;

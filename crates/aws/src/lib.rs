@@ -19,7 +19,7 @@ pub use clients::Clients;
 pub use counts::{Counts, Measured, Uncounted};
 #[cfg(feature = "operator")]
 pub use logs::CloudWatchLogs;
-pub use s3::{Bucket, S3Names, S3Store};
+pub use s3::{Bucket, Released, S3Names, S3Store, Schedule};
 pub use secrets::{SecretText, Secrets};
 pub use sns::SnsMailer;
 pub use sqs::{QueueUrls, Queues, Settled};

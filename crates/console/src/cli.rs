@@ -393,6 +393,7 @@ pub enum FunctionArg {
     WebhookIngestion,
     LeadProcessor,
     Notification,
+    Housekeeping,
     Operator,
 }
 
@@ -402,6 +403,7 @@ impl From<FunctionArg> for Function {
             FunctionArg::WebhookIngestion => Self::WebhookIngestion,
             FunctionArg::LeadProcessor => Self::LeadProcessor,
             FunctionArg::Notification => Self::Notification,
+            FunctionArg::Housekeeping => Self::Housekeeping,
             FunctionArg::Operator => Self::Operator,
         }
     }

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use aws::Queues;
 use pipeline::{
     Code, Fault,
     ports::{Delivery, Disposition, NewMessage, Outbox, Queue},
@@ -16,13 +15,13 @@ use crate::{channels::Channels, common::Common};
 pub struct Direct {
     common: Common,
     channels: Channels,
-    queues: Arc<Queues>,
+    delay: Arc<dyn Outbox>,
 }
 
 impl Direct {
-    /// Alerts go to `channels`, everything else to `queues`.
-    pub fn new(common: Common, channels: Channels, queues: Arc<Queues>) -> Self {
-        Self { common, channels, queues }
+    /// Alerts go to `channels`, everything else to `delay`.
+    pub fn new(common: Common, channels: Channels, delay: Arc<dyn Outbox>) -> Self {
+        Self { common, channels, delay }
     }
 }
 
@@ -30,7 +29,7 @@ impl Direct {
 impl Outbox for Direct {
     async fn send(&self, queue: Queue, message: NewMessage) -> Result<(), Fault> {
         if queue == Queue::Delay {
-            return self.queues.send(queue, message).await;
+            return self.delay.send(queue, message).await;
         }
         let stage = self.channels.stage(&self.common).await?;
         let delivery = Delivery {

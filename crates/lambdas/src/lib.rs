@@ -1,4 +1,4 @@
-//! The three Lambda functions, as a library that their thin binaries start.
+//! The four Lambda functions, as a library that their thin binaries start.
 //!
 //! A function is the wiring of a stage: it reads its environment, connects while Lambda starts it, turns
 //! Lambda's events into the ports' messages, and tells Lambda exactly what failed.
@@ -9,6 +9,7 @@ pub mod batch;
 pub mod channels;
 pub mod common;
 pub mod direct;
+pub mod housekeeping;
 pub mod http;
 pub mod ingestion;
 pub mod logging;

@@ -55,13 +55,15 @@ impl Handler for Processor {
         }
         let tells_itself = urls.notification.is_none();
         let queues = Arc::new(Queues::new(&common.clients, urls, common.recorder.clock.clone()));
-        let outbox: Arc<dyn Outbox> = if tells_itself {
+        let mut outbox: Arc<dyn Outbox> = queues.clone();
+        if variables.truth("SCHEDULE", false)? {
+            outbox = Arc::new(common.store.schedule(outbox, common.recorder.clock.clone()));
+        }
+        if tells_itself {
             let channels = Channels::read(variables, &common)?;
             common.warm_up(channels.warm_up()).await;
-            Arc::new(Direct::new(common.clone(), channels, Arc::clone(&queues)))
-        } else {
-            queues.clone()
-        };
+            outbox = Arc::new(Direct::new(common.clone(), channels, outbox));
+        }
         let bad = |what: String| Fault::new(Code::SettingBad, what);
         let owners = HttpOwners::new(OwnersBase::of_variables(variables).map_err(bad)?).map_err(bad)?;
         common.warm_up(queues.warm_up()).await;

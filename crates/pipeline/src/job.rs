@@ -5,10 +5,7 @@ use std::time::Duration;
 use lead::{AlertKind, LeadId, Timestamp, text};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{
-    Channel,
-    ports::{MAX_DELAY, NewMessage},
-};
+use crate::{Channel, ports::NewMessage};
 
 /// A message of the delay queue: process this lead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,10 +104,9 @@ impl ProcessJob {
         parse(body)
     }
 
-    /// The message, out of sight until the job may be done or as long as a queue allows.
+    /// The message, out of sight until the job may be done.
     pub fn message(&self, now: Timestamp) -> NewMessage {
-        let wait = self.wait(now).min(MAX_DELAY);
-        NewMessage { body: write(self), lead: Some(self.lead_id.clone()), delay: wait }
+        NewMessage { body: write(self), lead: Some(self.lead_id.clone()), delay: self.wait(now) }
     }
 
     /// How long the job must wait still.
@@ -164,7 +160,7 @@ mod tests {
             };
             let message = job.message(Timestamp::UNIX_EPOCH);
             assert_eq!(ProcessJob::parse(&message.body), Ok(job));
-            assert_eq!(message.delay, MAX_DELAY);
+            assert_eq!(message.delay, Duration::from_secs(1_000));
             assert_eq!(lead_in(&message.body), message.lead);
         }
     }

@@ -20,14 +20,16 @@ pub enum Function {
     LeadProcessor,
     /// Sends alerts.
     Notification,
+    /// Sends what waits for longer than a queue can, on AWS.
+    Housekeeping,
     /// A person.
     Operator,
 }
 
 impl Function {
     /// All of them, in the order of a lead's path.
-    pub const ALL: [Self; 4] =
-        [Self::WebhookIngestion, Self::LeadProcessor, Self::Notification, Self::Operator];
+    pub const ALL: [Self; 5] =
+        [Self::WebhookIngestion, Self::LeadProcessor, Self::Notification, Self::Housekeeping, Self::Operator];
 
     /// The name on the wire, also the Lambda function's.
     pub fn as_str(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Function {
             Self::WebhookIngestion => "webhook-ingestion",
             Self::LeadProcessor => "lead-processor",
             Self::Notification => "notification",
+            Self::Housekeeping => "housekeeping",
             Self::Operator => "operator",
         }
     }

@@ -36,7 +36,7 @@ const OWNER: &str = include_str!("../../samples/owner_lookup_01_complete.json");
 const STARTS: usize = 15;
 const INVOCATIONS: usize = 300;
 
-const FUNCTIONS: [&str; 3] = ["webhook-ingestion", "lead-processor", "notification"];
+const FUNCTIONS: [&str; 4] = ["webhook-ingestion", "lead-processor", "notification", "housekeeping"];
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -235,6 +235,7 @@ fn event(function: &str, number: usize) -> Bytes {
             }]})
             .to_string(),
         ),
+        "housekeeping" => json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}),
         _ => record(
             json!({"lead_id": LEAD, "channel": "email", "alert": "new", "kind": "new", "due_at": null}).to_string(),
         ),
@@ -246,6 +247,7 @@ fn check(function: &str, answer: &Bytes) {
     let answer = String::from_utf8_lossy(answer);
     let good = match function {
         "webhook-ingestion" => answer.contains("\"statusCode\":200"),
+        "housekeeping" => answer == "null",
         _ => answer.contains("\"batchItemFailures\":[]"),
     };
     assert!(good, "{function} answered {answer}");

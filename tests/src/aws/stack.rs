@@ -72,7 +72,8 @@ async fn upload(moto: &Moto) -> Vec<(&'static str, String)> {
     let bucket = moto.named("code");
     moto.bucket(&bucket).await;
     moto.clients().s3.put_object().bucket(&bucket).key("bootstrap.zip").send().await.unwrap();
-    let keys = ["WebhookIngestionCodeKey", "LeadProcessorCodeKey", "NotificationCodeKey"];
+    let keys =
+        ["WebhookIngestionCodeKey", "LeadProcessorCodeKey", "NotificationCodeKey", "HousekeepingCodeKey"];
     let keys = keys.map(|name| (name, "bootstrap.zip".to_owned()));
     keys.into_iter().chain([("CodeBucket", bucket)]).collect()
 }

@@ -25,6 +25,8 @@ pub(super) struct Invocation {
     pub(super) deadline: i64,
     /// The ARN that was invoked.
     pub(super) arn: String,
+    /// The header that its calls hand on.
+    pub(super) trace: String,
     /// The event.
     pub(super) event: Bytes,
 }
@@ -94,7 +96,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, Bytes) {
         ("lambda-runtime-aws-request-id", &invocation.id),
         ("lambda-runtime-deadline-ms", &invocation.deadline.to_string()),
         ("lambda-runtime-invoked-function-arn", &invocation.arn),
-        ("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000;Sampled=0"),
+        ("lambda-runtime-trace-id", &invocation.trace),
     ] {
         headers.insert(name, value.parse().unwrap());
     }

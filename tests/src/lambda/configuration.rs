@@ -20,7 +20,7 @@ use crate::aws::{Moto, Stack};
 /// A function as its stack made it.
 #[derive(Debug, Clone)]
 pub struct Configuration {
-    /// Which of the three it is.
+    /// Which of them it is.
     pub function: Function,
     /// Its name.
     pub name: String,
@@ -36,6 +36,8 @@ pub struct Configuration {
     pub variables: BTreeMap<String, String>,
     /// Where its events come from.
     pub mappings: Vec<Mapping>,
+    /// Whether it may be part of a loop. Otherwise Lambda stops it after so many turns.
+    pub may_loop: bool,
     /// The time that Lambda and the function go by.
     pub clock: Ahead,
 }
@@ -130,7 +132,7 @@ struct ScalingConfig {
 const CONCURRENCY: usize = 5;
 
 impl Configuration {
-    /// The three functions of a stack.
+    /// The functions of a stack.
     pub async fn of(stack: &Stack) -> Vec<Self> {
         let mut all = Vec::new();
         for (function, name) in &stack.outputs.functions {
@@ -142,6 +144,7 @@ impl Configuration {
     async fn read(moto: &Moto, function: Function, name: &str) -> Self {
         let answer = moto.rest("lambda", &format!("/2015-03-31/functions/{name}")).await;
         let FunctionAnswer { configuration } = serde_json::from_value(answer).unwrap();
+        let recursion = moto.rest("lambda", &format!("/2024-08-31/functions/{name}/recursion-config")).await;
         let answer =
             moto.rest("lambda", &format!("/2015-03-31/event-source-mappings/?FunctionName={name}")).await;
         let mappings: Mappings = serde_json::from_value(answer).unwrap();
@@ -156,6 +159,7 @@ impl Configuration {
             memory: configuration.memory_size,
             variables: configuration.environment.variables,
             mappings: mappings.map(Mapping::of).collect(),
+            may_loop: recursion["RecursiveLoop"] == "Allow",
             clock: Ahead::default(),
         }
     }

@@ -18,6 +18,7 @@ use tokio::{
 use super::{
     Configuration,
     api::{Api, Invocation, Said},
+    lineage::Lineage,
     logs::Stream,
 };
 use crate::{
@@ -114,14 +115,25 @@ impl Environment {
     }
 
     /// Hands an event out. Where the process cannot go on, it is gone with the failure.
-    pub(super) async fn invoke(mut self, id: &str, event: Bytes) -> (Option<Self>, Result<Bytes, Failure>) {
+    pub(super) async fn invoke(
+        mut self,
+        id: &str,
+        lineage: &Lineage,
+        event: Bytes,
+    ) -> (Option<Self>, Result<Bytes, Failure>) {
         let began = Instant::now();
         let limit = self.configuration.timeout;
         let deadline =
             self.configuration.clock.now().as_millisecond() + i64::try_from(limit.as_millis()).unwrap();
         self.stream.line(&format!("START RequestId: {id} Version: $LATEST"));
         let arn = self.configuration.arn.clone();
-        let sent = self.api.invocations.send(Invocation { id: id.to_owned(), deadline, arn, event });
+        let sent = self.api.invocations.send(Invocation {
+            id: id.to_owned(),
+            deadline,
+            arn,
+            trace: lineage.to_string(),
+            event,
+        });
         sent.expect("the Runtime API lives as long as its process");
         let result = self.answer(id, began + limit).await;
         let (took, used) = (began.elapsed(), self.most_memory());

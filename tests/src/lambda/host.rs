@@ -113,6 +113,21 @@ impl Host {
         Ok(serde_json::from_slice(&answer).unwrap())
     }
 
+    /// Has the scheduler look, as its rule does each minute.
+    pub async fn tick(&self) {
+        if let Some(housekeeping) =
+            self.pools.iter().find(|pool| pool.configuration.function == Function::Housekeeping)
+        {
+            // What it fails over is in the list of failures.
+            let _ = housekeeping.invoke("{\"detail-type\": \"Scheduled Event\"}".into()).await;
+        }
+    }
+
+    /// The most invocations of a function in one chain, each of which caused the next.
+    pub fn longest_chain(&self, function: Function) -> u32 {
+        of(&self.pools, function).longest_chain()
+    }
+
     /// How a function is configured.
     pub fn configuration(&self, function: Function) -> &Configuration {
         &of(&self.pools, function).configuration
@@ -157,7 +172,7 @@ impl Host {
 
 fn of(pools: &[Arc<Pool>], function: Function) -> &Arc<Pool> {
     let mut pools = pools.iter();
-    pools.find(|pool| pool.configuration.function == function).expect("a stack has all three functions")
+    pools.find(|pool| pool.configuration.function == function).expect("a stack has all functions")
 }
 
 impl Drop for Host {

@@ -12,7 +12,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Mapping, events, host::Troubles, pool::Pool};
+use serde_json::Value;
+
+use super::{
+    Mapping, events,
+    host::Troubles,
+    lineage::{Lineage, MOST as MOST_INVOCATIONS},
+    pool::Pool,
+};
 
 /// The most messages of one request to SQS.
 const MOST: usize = 10;
@@ -108,9 +115,35 @@ impl Poller {
 
     /// Invokes the function and deletes what it is done with. The rest comes back by itself.
     async fn handle(&self, batch: Vec<Message>) {
+        let arn = &self.pool.configuration.arn;
+        let lineage = batch.iter().map(lineage).max_by_key(|lineage| lineage.count(arn)).unwrap_or_default();
+        if lineage.count(arn) >= MOST_INVOCATIONS && !self.pool.configuration.may_loop {
+            return self.drop_loop(batch).await;
+        }
         let event = events::of_messages(&batch, &self.mapping.queue).to_string();
-        let Ok(answer) = self.pool.invoke(event.into()).await else { return };
+        let Ok(answer) = self.pool.invoke_in(lineage, event.into()).await else { return };
         let done = events::done(&answer, &batch, self.mapping.reports_failures).unwrap_or_default();
+        self.delete(&done).await;
+    }
+
+    /// Has messages that would have gone round once too often end among the dead letters.
+    async fn drop_loop(&self, batch: Vec<Message>) {
+        let sqs = self.pool.sqs();
+        let policy = sqs
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(QueueAttributeName::RedrivePolicy);
+        let policy = policy.send().await.unwrap().attributes.unwrap_or_default();
+        let policy: Value = serde_json::from_str(&policy[&QueueAttributeName::RedrivePolicy]).unwrap();
+        let dead = queue_url(policy["deadLetterTargetArn"].as_str().unwrap());
+        for message in &batch {
+            let send = sqs.send_message().queue_url(&dead).message_body(message.body.clone().unwrap());
+            send.set_message_attributes(message.message_attributes.clone()).send().await.unwrap();
+        }
+        self.delete(&batch.iter().collect::<Vec<_>>()).await;
+    }
+
+    async fn delete(&self, done: &[&Message]) {
         for some in done.chunks(MOST) {
             let entries = some.iter().enumerate().map(|(number, message)| {
                 DeleteMessageBatchRequestEntry::builder()
@@ -129,6 +162,13 @@ impl Poller {
 
 fn told(error: impl std::error::Error) -> String {
     DisplayErrorContext(error).to_string()
+}
+
+/// The chain of invocations that a message comes from.
+fn lineage(message: &Message) -> Lineage {
+    let attributes = message.attributes.as_ref();
+    let header = attributes.and_then(|it| it.get(&MessageSystemAttributeName::AwsTraceHeader));
+    header.map(|header| Lineage::read(header)).unwrap_or_default()
 }
 
 /// The URL of a queue, as far as moto looks at it: the account and the name.

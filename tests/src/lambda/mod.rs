@@ -10,6 +10,7 @@ mod environment;
 mod events;
 mod gateway;
 mod host;
+mod lineage;
 mod logs;
 mod mapping;
 mod pool;

@@ -2,14 +2,16 @@
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use aws_config::SdkConfig;
 use bytes::Bytes;
 use tokio::process::Command;
 
-use super::{Configuration, Failure, environment::Environment, host::Troubles, logs::Stream};
+use super::{
+    Configuration, Failure, environment::Environment, host::Troubles, lineage::Lineage, logs::Stream,
+};
 use crate::aws::{Moto, RoleKeys};
 
 /// As many environments as there are invocations at a time; those that are free are used again.
@@ -24,6 +26,8 @@ pub(super) struct Pool {
     /// The ids of processes that have an event.
     at_work: Mutex<Vec<u32>>,
     numbers: AtomicU64,
+    /// The most invocations of the function in one chain.
+    longest_chain: AtomicU32,
 }
 
 impl Pool {
@@ -43,6 +47,7 @@ impl Pool {
             free: Mutex::default(),
             at_work: Mutex::default(),
             numbers: AtomicU64::new(1),
+            longest_chain: AtomicU32::default(),
         }
     }
 
@@ -56,16 +61,23 @@ impl Pool {
         self.moto.end_polls().await;
     }
 
-    /// The answer to an event.
+    /// The answer to an event that nobody's invocation has caused.
     pub(super) async fn invoke(&self, event: Bytes) -> Result<Bytes, Failure> {
-        let result = self.invoke_environment(event).await;
+        self.invoke_in(Lineage::default(), event).await
+    }
+
+    /// The answer to an event that is caused by this chain of invocations.
+    pub(super) async fn invoke_in(&self, lineage: Lineage, event: Bytes) -> Result<Bytes, Failure> {
+        let (lineage, count) = lineage.and(&self.configuration.arn);
+        self.longest_chain.fetch_max(count, Ordering::Relaxed);
+        let result = self.invoke_environment(&lineage, event).await;
         if let Err(failure) = &result {
             self.troubles.failed(self.configuration.function, failure.clone());
         }
         result
     }
 
-    async fn invoke_environment(&self, event: Bytes) -> Result<Bytes, Failure> {
+    async fn invoke_environment(&self, lineage: &Lineage, event: Bytes) -> Result<Bytes, Failure> {
         let free = lock(&self.free).pop();
         let environment = match free {
             Some(environment) => environment,
@@ -74,7 +86,7 @@ impl Pool {
         let id = format!("00000000-0000-4000-8000-{:012}", self.number());
         let process = environment.process();
         lock(&self.at_work).extend(process);
-        let (environment, result) = environment.invoke(&id, event).await;
+        let (environment, result) = environment.invoke(&id, lineage, event).await;
         lock(&self.at_work).retain(|id| Some(*id) != process);
         lock(&self.free).extend(environment);
         result
@@ -112,6 +124,16 @@ impl Pool {
     /// Ends the environments that are free, as Lambda does when it likes to.
     pub(super) fn recycle(&self) {
         lock(&self.free).clear();
+    }
+
+    /// The most invocations of the function in one chain, each caused by the one before.
+    pub(super) fn longest_chain(&self) -> u32 {
+        self.longest_chain.load(Ordering::Relaxed)
+    }
+
+    /// A client of SQS's that may do everything, as Lambda itself.
+    pub(super) fn sqs(&self) -> aws_sdk_sqs::Client {
+        self.moto.clients().sqs.clone()
     }
 
     fn number(&self) -> u64 {

@@ -4,15 +4,11 @@ use std::{fs, path::Path};
 
 use async_trait::async_trait;
 use lead::{LeadId, keys};
-use pipeline::Function;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::{
-    site::{Site, Work, a_mail_has_failed},
-    time::Time,
-};
+use super::site::{Site, Work, a_mail_has_failed};
 use crate::{
     aws::{Mishap, Stack, Stored},
     desk::Desk,
@@ -20,6 +16,7 @@ use crate::{
     lambda::{Configuration, Host, Scene},
     neighbours::Neighbours,
     process::until,
+    time::Time,
 };
 
 /// The file that holds the bucket and the queues.
@@ -141,14 +138,18 @@ impl Site for OnAws {
 
     async fn kill(&mut self) {
         self.scene.host.stop_polling().await;
-        for function in [Function::WebhookIngestion, Function::LeadProcessor, Function::Notification] {
-            self.scene.host.kill(function).await;
+        for (function, _) in &self.scene.stack.outputs.functions {
+            self.scene.host.kill(*function).await;
         }
         self.scene.host.recycle();
     }
 
     fn is_at_rest(&self) -> bool {
         self.scene.host.is_idle()
+    }
+
+    async fn tick(&self) {
+        self.scene.host.tick().await;
     }
 
     fn webhook(&self) -> url::Url {

@@ -9,15 +9,13 @@ use pipeline::ports::{Objects, When};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::{
-    site::{Site, Work, a_mail_has_failed},
-    time::Time,
-};
+use super::site::{Site, Work, a_mail_has_failed};
 use crate::{
     doubles::{SmtpStandIn, leads_of_mail},
     held::Held,
     neighbours::Neighbours,
     process::{Up, World, until},
+    time::Time,
 };
 
 /// The file that holds everything, once the last command has closed it in good order.
@@ -95,6 +93,9 @@ impl Site for Embedded {
     fn is_at_rest(&self) -> bool {
         true
     }
+
+    /// Nobody is.
+    async fn tick(&self) {}
 
     fn webhook(&self) -> url::Url {
         self.up.as_ref().unwrap().webhook.clone()

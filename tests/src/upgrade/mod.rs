@@ -14,7 +14,6 @@ pub mod leads;
 mod make;
 mod said;
 mod site;
-mod time;
 
 pub use aws::OnAws;
 pub use embedded::Embedded;
@@ -22,4 +21,3 @@ pub use fixture::Fixture;
 pub use make::make;
 pub use said::{Said, lacks};
 pub use site::{Site, Work};
-pub use time::Time;

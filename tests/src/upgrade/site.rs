@@ -9,11 +9,12 @@ use pipeline::{ports::Objects, signature::Keys};
 use serde_json::Value;
 use tokio::{process::Command, time::timeout};
 
-use super::{leads, time::Time};
+use super::leads;
 use crate::{
     http,
     neighbours::Neighbours,
     process::{KEY, PATIENCE, text, until},
+    time::Time,
 };
 
 /// How a pipeline works.
@@ -56,6 +57,9 @@ pub trait Site: Send + Sync {
 
     /// Whether no process has anything in hand that the queues do not show.
     fn is_at_rest(&self) -> bool;
+
+    /// Has whoever is called each minute look.
+    async fn tick(&self);
 
     /// The webhook.
     fn webhook(&self) -> url::Url;
@@ -135,6 +139,7 @@ impl dyn Site + '_ {
     /// Lets time pass at once, whole seconds, and waits until all that is due by then is done.
     pub async fn pass(&self, by: Duration) {
         self.time().advance(by).await;
+        self.tick().await;
         self.until_idle().await;
     }
 }

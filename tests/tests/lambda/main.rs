@@ -6,6 +6,7 @@ mod alerts;
 mod defects;
 mod events;
 mod faults;
+mod loops;
 mod operator;
 mod permissions;
 mod runtime;

@@ -3,8 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use console::demo::{Answer, Mood, Says};
-use lead::LeadId;
+use jiff::SignedDuration;
+use lead::{LeadId, Timestamp};
 use pipeline::{Code, Function, Stage, ports::Queue};
+use serde_json::json;
 use tests::{
     aws::{Mishap, Permission},
     lambda::Scene,
@@ -47,6 +49,15 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     .await;
     scene.delete(&record(&busy.lead_id)).await;
     scene.until_told(std::slice::from_ref(&busy.lead_id)).await;
+    // Looked for again in an hour: an object until then, which the scheduler finds when its time has come.
+    let later = |at: Timestamp| json!({"lead_id": busy.lead_id, "key": raw(&busy.lead_id), "not_before": at, "cause": "recheck", "number": 1});
+    let hour = SignedDuration::from_hours(1);
+    scene.put_message(Queue::Delay, &later(Timestamp::now() + hour).to_string()).await;
+    until("it waits", || async { scene.keys("scheduled/").await.len() == 1 }).await;
+    let key = format!("scheduled/00000000060/{}/0000000000000000.json", busy.lead_id);
+    scene.write(&key, &later(Timestamp::UNIX_EPOCH).to_string()).await;
+    scene.host.tick().await;
+    until("it was sent", || async { !scene.keys("scheduled/").await.contains(&key) }).await;
     // Dead letters of both queues.
     scene.slack.feel(Mood::Gone, PATIENCE);
     let dead = scene.accept().await;
@@ -58,8 +69,9 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     let lines = scene.log_lines().await;
     let refused: Vec<&String> = lines.iter().filter(|line| line.contains(denied)).collect();
     assert!(refused.is_empty(), "{refused:#?}");
-    let functions = [Function::WebhookIngestion, Function::LeadProcessor, Function::Notification];
-    let roles = functions.map(|function| scene.host.configuration(function).role_name().to_owned());
+    let functions = scene.stack.outputs.functions.iter();
+    let roles: Vec<String> =
+        functions.map(|(function, _)| scene.host.configuration(*function).role_name().to_owned()).collect();
     let all = scene.stack.moto.permissions().await;
     let of_functions = all.iter().filter(|permission| roles.contains(&permission.role));
     let unused: Vec<_> = of_functions.clone().filter(|permission| !permission.used).collect();

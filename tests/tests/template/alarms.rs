@@ -56,6 +56,14 @@ fn each_function_that_fails_or_is_not_run_is_told() {
 }
 
 #[test]
+fn a_loop_that_lambda_stops_is_told() {
+    let template = Template::read();
+    let found = alarms(&template, "RecursiveInvocationsDropped", &json!({"Ref": "LeadProcessorFunction"}));
+    let [alarm] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((&alarm["Statistic"], &alarm["Threshold"]), (&json!("Sum"), &json!(1)));
+}
+
+#[test]
 fn webhooks_that_are_not_taken_are_told() {
     let template = Template::read();
     let (name, stage) = (&template.properties("Api")["Name"], &template.properties("Stage")["StageName"]);

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::read::{Template, entries, function, text};
 
-const ALL: [&str; 3] = ["WebhookIngestionFunction", "LeadProcessorFunction", "NotificationFunction"];
+const ALL: [&str; 4] =
+    ["WebhookIngestionFunction", "LeadProcessorFunction", "NotificationFunction", "HousekeepingFunction"];
 /// What the stages can be told, of which each function checks all.
 const SETTINGS: &str = include_str!("../../../crates/pipeline/src/settings/variables.rs");
 /// What all functions read, and what each reads besides.
@@ -20,6 +21,9 @@ const NOTIFICATION: &[&str] = &[
     include_str!("../../../crates/lambdas/src/notification.rs"),
     include_str!("../../../crates/lambdas/src/channels.rs"),
 ];
+const HOUSEKEEPING: &[&str] = &[include_str!("../../../crates/lambdas/src/housekeeping.rs")];
+/// What each reads, in the same order.
+const READ: [&[&str]; 4] = [INGESTION, PROCESSOR, NOTIFICATION, HOUSEKEEPING];
 /// Left at its default: for measurements only.
 const LEFT: [&str; 1] = ["LEADOPS_WARM_UP"];
 /// Read by the TLS library.
@@ -53,7 +57,7 @@ fn variables_of<'a>(template: &'a Template, function: &str) -> BTreeSet<&'a str>
 #[test]
 fn every_variable_that_a_function_reads_is_set() {
     let template = Template::read();
-    for (function, own) in ALL.into_iter().zip([INGESTION, PROCESSOR, NOTIFICATION]) {
+    for (function, own) in ALL.into_iter().zip(READ) {
         let set = variables_of(&template, function);
         let read = own.iter().flat_map(|source| variables_in(source)).chain(variables_in(COMMON));
         let mut count = 0;
@@ -74,7 +78,7 @@ fn every_variable_that_a_function_reads_is_set() {
 #[test]
 fn every_variable_that_is_set_is_read() {
     let template = Template::read();
-    for (function, own) in ALL.into_iter().zip([INGESTION, PROCESSOR, NOTIFICATION]) {
+    for (function, own) in ALL.into_iter().zip(READ) {
         let mut read: BTreeSet<_> = own.iter().flat_map(|source| variables_in(source)).collect();
         read.extend(variables_in(COMMON));
         read.extend(variables_in(SETTINGS));
@@ -138,9 +142,31 @@ fn functions_run_on_amazon_linux_2023_of_either_architecture_with_a_role_of_thei
         assert_eq!(properties["Code"]["S3Bucket"], json!({"Ref": "CodeBucket"}), "{id}");
         roles.insert(text(&properties["Role"]["Fn::GetAtt"][0]));
     }
-    assert_eq!(roles.len(), 3, "each has a role of its own");
+    assert_eq!(roles.len(), ALL.len(), "each has a role of its own");
     assert_eq!(template.parameter("Architecture")["AllowedValues"], json!(["x86_64", "arm64"]));
     assert_eq!(template.parameter("CodeBucket")["Default"], Value::Null);
+}
+
+/// Lambda stops a function that calls itself too often, and a scheduler that is called again before it is
+/// done would send everything twice.
+#[test]
+fn owners_are_looked_for_again_without_a_loop_that_lambda_stops() {
+    let template = Template::read();
+    let processor = template.properties("LeadProcessorFunction");
+    assert_eq!(processor["RecursiveLoop"], "Allow");
+    assert_eq!(processor["Environment"]["Variables"]["SCHEDULE"], "true");
+    let rules = template.of_type("AWS::Events::Rule");
+    let [(rule, properties)] = rules.iter().collect::<Vec<_>>()[..] else { panic!("{rules:?}") };
+    let properties = &properties["Properties"];
+    assert_eq!(
+        (&properties["ScheduleExpression"], &properties["State"]),
+        (&json!("rate(1 minute)"), &json!("ENABLED"))
+    );
+    assert_eq!(properties["Targets"][0]["Arn"], json!({"Fn::GetAtt": ["HousekeepingFunction", "Arn"]}));
+    let permission = template.properties("HousekeepingPermission");
+    assert_eq!(permission["SourceArn"], json!({"Fn::GetAtt": [rule, "Arn"]}));
+    assert_eq!(permission["FunctionName"], json!({"Ref": "HousekeepingFunction"}));
+    assert!(template.number(&template.properties("HousekeepingFunction")["Timeout"], &[]) < 60);
 }
 
 #[test]

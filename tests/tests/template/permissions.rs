@@ -92,7 +92,7 @@ fn each_role_has_what_its_function_does_and_no_more() {
     let mut processor = vec![
         ("s3:ListBucket", &["Bucket"][..]),
         ("s3:GetObject", &[SOURCE, TARGET, "receipts/*", "leads/*"]),
-        ("s3:PutObject", &[TARGET, "receipts/*", "leads/*", "journal/*", "open/*"]),
+        ("s3:PutObject", &[TARGET, "receipts/*", "leads/*", "journal/*", "open/*", "scheduled/*"]),
         ("s3:DeleteObject", &["open/*"]),
         ("sqs:SendMessage", &["DelayQueue", "DelayDeadLetterQueue", "NotificationQueue"]),
     ];
@@ -111,6 +111,14 @@ fn each_role_has_what_its_function_does_and_no_more() {
     notification.extend(take(&["NotificationQueue"][..]));
     notification.extend(log(&["NotificationLogGroup"][..]));
     assert_eq!(allowed("NotificationRole"), expected(&notification));
+    let mut housekeeping = vec![
+        ("s3:ListBucket", &["Bucket"][..]),
+        ("s3:GetObject", &["scheduled/*"]),
+        ("s3:DeleteObject", &["scheduled/*"]),
+        ("sqs:SendMessage", &["DelayQueue"]),
+    ];
+    housekeeping.extend(log(&["HousekeepingLogGroup"][..]));
+    assert_eq!(allowed("HousekeepingRole"), expected(&housekeeping));
 }
 
 #[test]

@@ -27,8 +27,8 @@ pub struct Stack {
     pub bucket: String,
     /// The queues.
     pub queues: QueueUrls,
-    /// The names of the functions.
-    pub functions: [(Function, String); 3],
+    /// The names of the functions. A stack of an earlier version has no housekeeping.
+    pub functions: Vec<(Function, String)>,
     /// The SNS topic's ARN.
     pub topic: String,
     /// The secret with Close's signature keys.
@@ -76,6 +76,7 @@ impl Stack {
         if status == "DELETE_COMPLETE" {
             return Err(Fault::new(Code::StackMissing, format!("the stack {name} has been deleted")));
         }
+        let optional = outputs.remove("HousekeepingFunctionName").filter(|value| !value.is_empty());
         let mut missing = Vec::new();
         let mut output = |name: &'static str| {
             let value = outputs.remove(name).filter(|value| !value.is_empty());
@@ -84,6 +85,7 @@ impl Stack {
                 String::new()
             })
         };
+        let housekeeping = optional.map(|name| (Function::Housekeeping, name));
         let stack = Self {
             webhook_url: output("WebhookUrl"),
             bucket: output("BucketName"),
@@ -97,7 +99,10 @@ impl Stack {
                 (Function::WebhookIngestion, output("WebhookIngestionFunctionName")),
                 (Function::LeadProcessor, output("LeadProcessorFunctionName")),
                 (Function::Notification, output("NotificationFunctionName")),
-            ],
+            ]
+            .into_iter()
+            .chain(housekeeping)
+            .collect(),
             topic: output("TopicArn"),
             signature_secret: output("CloseSignatureSecretName"),
             slack_secret: output("SlackSecretName"),
@@ -125,6 +130,12 @@ impl Stack {
     /// The parameters by the names of the functions' variables: `LookupBaseUrl` as `LOOKUP_BASE_URL`.
     pub fn variables(&self) -> Variables<'_> {
         variables(&self.parameters)
+    }
+
+    /// The name of a function, where the stack has it.
+    pub fn function(&self, function: Function) -> Option<&str> {
+        let mut functions = self.functions.iter();
+        functions.find(|(known, _)| *known == function).map(|(_, name)| name.as_str())
     }
 
     /// The log groups of the functions.
@@ -217,6 +228,11 @@ mod tests {
         assert_eq!(stack.queues.delay_dead.as_deref(), Some("the DelayDeadLetterQueueUrl"));
         assert_eq!(stack.log_groups()[1].1, "/aws/lambda/the LeadProcessorFunctionName");
         assert_eq!(Stack::read(described(&OUTPUTS, &[])).unwrap().settings, Settings::default());
+        // Of an earlier version.
+        assert_eq!((stack.log_groups().len(), stack.function(Function::Housekeeping)), (3, None));
+        let stack =
+            Stack::read(described(&[&OUTPUTS[..], &["HousekeepingFunctionName"]].concat(), &[])).unwrap();
+        assert_eq!(stack.function(Function::Housekeeping), Some("the HousekeepingFunctionName"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod journal;
 mod marker;
 mod objects;
 mod record;
+mod schedule;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,11 +20,14 @@ use bytes::Bytes;
 use lead::LeadId;
 use pipeline::{
     Fault,
-    ports::{Clock, Object, Objects, PutError, Random, Version, When},
+    ports::{Clock, Object, Objects, Outbox, PutError, Random, Version, When},
 };
 
-pub use self::bucket::Bucket;
 use self::objects::S3Objects;
+pub use self::{
+    bucket::Bucket,
+    schedule::{Released, Schedule},
+};
 use crate::{Clients, Counts};
 
 #[cfg(feature = "operator")]
@@ -76,6 +80,11 @@ impl S3Store {
     ) -> Self {
         let entries = history::Entries::default();
         Self(Arc::new(Inner { bucket, source_prefix, delay, counts, entries }))
+    }
+
+    /// The messages that wait in this bucket for longer than a queue can, to be sent through `outbox`.
+    pub fn schedule(&self, outbox: Arc<dyn Outbox>, clock: Arc<dyn Clock>) -> Schedule {
+        Schedule::new(Arc::clone(&self.0.bucket), outbox, clock)
     }
 
     /// Where a key is, for messages.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Code, Fault};
 
-/// The longest delay of one message, SQS's own limit. Longer waits are made of several.
+/// The longest delay of one message in a queue, SQS's own limit. Where nothing else makes a message wait longer,
+/// it comes early, and goes back with the rest of its time.
 pub const MAX_DELAY: Duration = Duration::from_secs(900);
 
 /// The two queues.
@@ -35,7 +36,8 @@ impl Queue {
 /// The sending end of a queue.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Makes the message durable; it can be received after `delay`, at most [`MAX_DELAY`].
+    /// Makes the message durable; it can be received after `delay`, or after [`MAX_DELAY`] where that is less
+    /// and nothing makes it wait longer.
     ///
     /// Delivery is at least once and in no particular order.
     async fn send(&self, queue: Queue, message: NewMessage) -> Result<(), Fault>;

@@ -62,7 +62,8 @@ pub(super) fn moved(app: &mut App, action: Action) {
                 None => Some(Function::WebhookIngestion),
                 Some(Function::WebhookIngestion) => Some(Function::LeadProcessor),
                 Some(Function::LeadProcessor) => Some(Function::Notification),
-                Some(_) => None,
+                Some(Function::Notification) => Some(Function::Housekeeping),
+                Some(Function::Housekeeping | Function::Operator) => None,
             };
             app.logs.sift(visible);
         }

@@ -150,6 +150,7 @@ fn short(function: &str) -> &str {
         "webhook-ingestion" => "ingest",
         "lead-processor" => "process",
         "notification" => "notify",
+        "housekeeping" => "house",
         other => other,
     }
 }

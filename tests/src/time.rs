@@ -17,7 +17,7 @@ pub struct Time {
 
 impl Time {
     /// A clock that shows the machine's time.
-    pub(super) async fn new(moto: Option<Moto>) -> Self {
+    pub async fn new(moto: Option<Moto>) -> Self {
         Self { shim: Shim::new().await, moto, ahead: Ahead::default() }
     }
 
@@ -46,17 +46,17 @@ impl Time {
     }
 
     /// Has a program go by it.
-    pub(super) fn on(&self, command: Command) -> Command {
+    pub fn on(&self, command: Command) -> Command {
         self.shim.on(command)
     }
 
     /// The clock, to share.
-    pub(super) fn clock(&self) -> Ahead {
+    pub fn clock(&self) -> Ahead {
         self.ahead.clone()
     }
 
     /// The variables that have a program go by it.
-    pub(super) fn variables(&self) -> [(&'static str, String); 2] {
+    pub fn variables(&self) -> [(&'static str, String); 2] {
         self.shim.variables()
     }
 }
