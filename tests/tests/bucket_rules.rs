@@ -36,7 +36,13 @@ impl Bucket {
         let clock = VirtualClock::start();
         let (weather, memory) = (Plan::fair(), Memory::new(clock.clone()));
         let faulty = Faulty::new(memory.clone(), weather.clone(), clock.clone());
-        let store = S3Store::over(Arc::new(faulty), "source/".to_owned(), DELAY, Arc::new(Uncounted));
+        let store = S3Store::over(
+            Arc::new(faulty),
+            "source/".to_owned(),
+            "target/".to_owned(),
+            DELAY,
+            Arc::new(Uncounted),
+        );
         Self { clock, weather, memory, store, lead: "lead_a".parse().unwrap() }
     }
 

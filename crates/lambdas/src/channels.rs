@@ -15,8 +15,13 @@ use serde_json::Value;
 
 use crate::common::Common;
 
+/// Slack and the pace of its webhook, where it is configured.
+type SlackNow = Option<(Arc<dyn Slack>, Pace)>;
+
 /// How alerts leave a function.
 pub struct Channels {
+    /// Whether new leads go to Slack. Others may all the same, such as what an operator sends again.
+    uses_slack: bool,
     slack: Option<Arc<RotatingSlack>>,
     pace: Pace,
     mailer: Option<Arc<dyn Mailer>>,
@@ -43,43 +48,44 @@ impl Channels {
         };
         let burst = variables.number("SLACK_BURST", (1, 30), Pace::BURST)?;
         let pace = Pace::of_slack(store, clock, burst);
-        Ok(Self { slack, pace, mailer })
+        Ok(Self { uses_slack: uses(Channel::Slack), slack, pace, mailer })
     }
 
-    /// Loads the Slack webhook's URL, so that the first alert need not wait for it.
+    /// Loads the Slack webhook's URL, where Slack is in use, so that the first alert need not wait for it.
     pub async fn warm_up(&self) {
-        if let Some(slack) = &self.slack
+        if let Some(slack) = self.slack.as_ref().filter(|_| self.uses_slack)
             && let Err(fault) = slack.webhook().await
         {
             recorder::fault(Function::Notification, Level::Warn, "", None, &fault);
         }
     }
 
-    /// The stage with the channels as they are now configured.
+    /// Slack as its secret has it now. Asked for where there is an alert for it, so that others need no secret.
     ///
     /// # Errors
-    /// The Slack secret cannot be read just now. A secret without a URL is no error: Slack is then not
-    /// configured.
-    pub async fn stage(&self, common: &Common) -> Result<Notify, Fault> {
-        let slack = match &self.slack {
-            None => None,
-            Some(slack) => match slack.webhook().await {
-                Ok(_) => Some((Arc::clone(slack) as Arc<dyn Slack>, self.pace.clone())),
-                Err(fault) if fault.code == Code::SecretUnusable => {
-                    recorder::fault(Function::Notification, Level::Error, "", None, &fault);
-                    None
-                }
-                Err(fault) => return Err(fault),
-            },
-        };
-        Ok(Notify {
+    /// The secret cannot be read just now. One without a URL is no error: Slack is then not configured.
+    pub async fn slack(&self) -> Result<SlackNow, Fault> {
+        let Some(slack) = &self.slack else { return Ok(None) };
+        match slack.webhook().await {
+            Ok(_) => Ok(Some((Arc::clone(slack) as Arc<dyn Slack>, self.pace.clone()))),
+            Err(fault) if fault.code == Code::SecretUnusable => {
+                recorder::fault(Function::Notification, Level::Error, "", None, &fault);
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The stage with Slack as it is now.
+    pub fn stage(&self, common: &Common, slack: SlackNow) -> Notify {
+        Notify {
             settings: Arc::clone(&common.settings),
             objects: common.store.clone(),
             receipts: common.receipts(),
             recorder: common.recorder.clone(),
             slack,
             mailer: self.mailer.clone(),
-        })
+        }
     }
 }
 

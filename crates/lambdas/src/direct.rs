@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use pipeline::{
-    Code, Fault,
+    Channel, Code, Fault,
+    job::AlertJob,
     ports::{Delivery, Disposition, NewMessage, Outbox, Queue},
 };
 
@@ -31,7 +32,12 @@ impl Outbox for Direct {
         if queue == Queue::Delay {
             return self.delay.send(queue, message).await;
         }
-        let stage = self.channels.stage(&self.common).await?;
+        let job = AlertJob::parse(&message.body).map_err(|error| Fault::new(Code::AlertUnreadable, error))?;
+        let slack = match job.channel {
+            Channel::Slack => self.channels.slack().await?,
+            Channel::Email => None,
+        };
+        let stage = self.channels.stage(&self.common, slack);
         let delivery = Delivery {
             id: "direct".to_owned(),
             handle: String::new(),

@@ -1,15 +1,17 @@
 //! `notification`: tells the team.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aws::{QueueUrls, Queues};
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::Error;
 use lead::Timestamp;
 use pipeline::{
-    Fault, Function, Variables,
+    Channel, Fault, Function, Variables,
+    job::{AlertJob, lead_in},
     notify::Notify,
-    ports::{Delivery, Disposition, Queue},
+    ports::{Delivery, Disposition, Level, Queue},
+    recorder,
 };
 
 use crate::{
@@ -19,6 +21,9 @@ use crate::{
     settle,
     start::Handler,
 };
+
+/// How long alerts for Slack wait where its secret could not be read.
+const SECRET_PAUSE: Duration = Duration::from_secs(60);
 
 /// The function.
 pub struct Notification {
@@ -47,11 +52,39 @@ impl Handler for Notification {
 
     async fn handle(&self, event: SqsEvent, deadline: Timestamp) -> Result<Report, Error> {
         let deliveries = batch::deliveries(event)?;
-        let stage = self.channels.stage(&self.common).await?;
         let deadline = settle::reserve(deadline);
-        let dispositions = self.tell(&stage, &deliveries, deadline).await;
-        Ok(settle::all(&self.queues, Queue::Notification, deliveries, dispositions).await)
+        let (on_slack, mut others): (Vec<_>, Vec<_>) = deliveries.into_iter().partition(is_on_slack);
+        let slack = match on_slack.is_empty() {
+            true => Ok(None),
+            false => self.channels.slack().await,
+        };
+        let mut waiting = Vec::new();
+        let slack = match slack {
+            Ok(slack) => {
+                others.extend(on_slack);
+                slack
+            }
+            // Those for others do not wait for it.
+            Err(fault) => {
+                waiting = on_slack;
+                for delivery in &waiting {
+                    let (lead, context) = (lead_in(&delivery.body), "its alert on Slack waits");
+                    recorder::fault(Self::FUNCTION, Level::Error, context, lead.as_ref(), &fault);
+                }
+                None
+            }
+        };
+        let stage = self.channels.stage(&self.common, slack);
+        let mut dispositions = self.tell(&stage, &others, deadline).await;
+        dispositions.extend(waiting.iter().map(|_| Some(Disposition::Retry(SECRET_PAUSE))));
+        others.extend(waiting);
+        Ok(settle::all(&self.queues, Queue::Notification, others, dispositions).await)
     }
+}
+
+/// Whether a message is an alert for Slack.
+fn is_on_slack(delivery: &Delivery) -> bool {
+    AlertJob::parse(&delivery.body).is_ok_and(|job| job.channel == Channel::Slack)
 }
 
 impl Notification {

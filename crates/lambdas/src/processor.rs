@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aws::{
-    QueueUrls, Queues,
+    QueueUrls, Queues, S3Store,
     s3event::{self, Body},
 };
 use aws_lambda_events::sqs::SqsEvent;
@@ -14,8 +14,10 @@ use outbound::{HttpOwners, OwnersBase};
 use pipeline::{
     Code, Fault, Function, Settings, Variables,
     alerting::Alerting,
-    ports::{Delivery, Disposition, Outbox, Queue},
+    job::ProcessJob,
+    ports::{Delivery, Disposition, Level, Outbox, Queue},
     process::Process,
+    recorder,
 };
 
 use crate::{
@@ -34,6 +36,7 @@ pub struct Processor {
     /// How long after its arrival a lead may be processed, where the function has been told.
     delay: Option<Duration>,
     queues: Arc<Queues>,
+    store: Arc<S3Store>,
 }
 
 impl Handler for Processor {
@@ -71,6 +74,7 @@ impl Handler for Processor {
             bucket: common.bucket.clone(),
             delay: variables.get("DELAY_SECONDS").map(|_| common.settings.delay),
             queues,
+            store: Arc::clone(&common.store),
             stage: Process {
                 settings: Arc::clone(&common.settings),
                 objects: common.store.clone(),
@@ -109,12 +113,29 @@ impl Processor {
             Body::Jobs(jobs) => {
                 let handled = jobs.iter().map(|job| async move {
                     match job {
-                        Ok(job) => self.stage.handle_job(job, delivery).await,
+                        Ok(job) => self.handle_arrival(job, delivery).await,
                         Err(reason) => self.stage.unreadable(delivery, reason).await,
                     }
                 });
                 together(join_all(handled).await)
             }
+        }
+    }
+}
+
+impl Processor {
+    /// Handles the job of a raw event that was written, unless that was a copy of what had ended long ago.
+    async fn handle_arrival(&self, job: &ProcessJob, delivery: &Delivery) -> Disposition {
+        let now = self.stage.recorder.clock.now();
+        match self.store.ended_long_ago(&job.lead_id, now).await {
+            Ok(false) => self.stage.handle_job(job, delivery).await,
+            Ok(true) => {
+                let message = "its raw event was written again and nothing is done: the lead ended long ago; `leadops \
+                               requeue` processes it again";
+                recorder::line(Self::FUNCTION, Level::Info, message, Some(job.lead_id.as_str()), None);
+                Disposition::Done
+            }
+            Err(fault) => self.stage.failed(fault, &job.lead_id, delivery).await,
         }
     }
 }

@@ -26,6 +26,9 @@ pub enum OwnerStatus {
     LookupFailed,
     /// The directory's document is about another lead.
     Mismatch,
+    /// As only a later version knows it: who has gone back to this one must not lose the lead.
+    #[serde(other)]
+    OfLaterVersion,
 }
 
 impl OwnerStatus {
@@ -36,6 +39,7 @@ impl OwnerStatus {
             Self::Missing => "missing",
             Self::LookupFailed => "lookup_failed",
             Self::Mismatch => "mismatch",
+            Self::OfLaterVersion => "of_later_version",
         }
     }
 }

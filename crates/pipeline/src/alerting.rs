@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Fault,
+    Code, Fault,
     job::AlertJob,
     ports::{Outbox, Queue},
     receipt::{Receipt, Receipts},
@@ -22,7 +22,11 @@ impl Alerting {
     /// Makes the alert's receipt, then its message. Interrupted in between and done again, it is still
     /// one alert: the receipt decides. Gives the receipt of before, where it had been queued already.
     pub async fn queue(&self, job: &AlertJob) -> Result<Option<Receipt>, Fault> {
-        let before = self.receipts.expect(job).await?;
+        let before = match self.receipts.expect(job).await {
+            // One for the notification to say so, and no reason for the lead to wait.
+            Err(fault) if fault.code == Code::ReceiptUnreadable => None,
+            before => before?,
+        };
         self.outbox.send(Queue::Notification, job.message()).await?;
         Ok(before)
     }

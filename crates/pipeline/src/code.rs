@@ -9,7 +9,7 @@ macro_rules! codes {
         /// A kind of failure. Dead letters, logs, the journal, the console and `leadops explain`
         /// show the same code, cause and remedy.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(into = "&'static str", try_from = "std::borrow::Cow<'_, str>")]
+        #[serde(into = "&'static str", from = "std::borrow::Cow<'_, str>")]
         pub enum Code {
             $(#[doc = $cause] $name,)*
         }
@@ -121,6 +121,9 @@ codes! {
     EnrichedLeadGone = "LO212",
         "The enriched lead that the alert is about does not exist or cannot be read.",
         "Process the lead again with `leadops requeue LEAD_ID`.";
+    ReceiptUnreadable = "LO213",
+        "The receipt of the alert cannot be read, so that nobody knows whether the alert was sent: it is damaged, or of a later version of leadops.",
+        "Look into the channel. If the alert is not there, send it with `leadops resend LEAD_ID`, which makes a receipt of its own; then delete the dead letter (a copy is kept).";
     MailRefused = "LO221",
         "The mail server refuses the message for good.",
         "Check EMAIL_FROM, EMAIL_TO and the credentials in SMTP_URL, then redrive.";
@@ -293,6 +296,9 @@ codes! {
     BuiltWithoutAws = "LO911",
         "This leadops was built for one machine, without AWS.",
         "Use one that was built with its default features, such as by `cargo install --path crates/console`.";
+    OfLaterVersion = "LO912",
+        "What is stored has a code that this version of leadops does not know: a later one has written it.",
+        "Nothing to do; the later version explains it with `leadops explain CODE`.";
     Internal = "LO999",
         "A bug in leadops.",
         "Please report it with the message; nothing that was accepted is lost.";
@@ -325,11 +331,11 @@ impl From<Code> for &'static str {
     }
 }
 
-impl TryFrom<std::borrow::Cow<'_, str>> for Code {
-    type Error = UnknownCode;
-
-    fn try_from(text: std::borrow::Cow<'_, str>) -> Result<Self, UnknownCode> {
-        text.parse()
+/// As read from what is stored, where a code that is not known is one of a later version's: who has gone back to
+/// this one must not lose what it stands in.
+impl From<std::borrow::Cow<'_, str>> for Code {
+    fn from(text: std::borrow::Cow<'_, str>) -> Self {
+        text.parse().unwrap_or(Self::OfLaterVersion)
     }
 }
 
@@ -348,5 +354,7 @@ mod tests {
             }
         }
         assert!("LO000".parse::<Code>().is_err());
+        assert_eq!(serde_json::from_str::<Code>("\"LO000\"").unwrap(), Code::OfLaterVersion);
+        assert!(serde_json::from_str::<Code>("7").is_err());
     }
 }

@@ -12,9 +12,10 @@ use lead::{AlertKind, LeadId, Timestamp, keys};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Channel, Code, Fault,
+    Channel, Code, Fault, Function,
     job::{AlertId, AlertJob},
-    ports::{Clock, Objects, PutError, Version, When},
+    ports::{Clock, Level, Objects, PutError, Version, When},
+    recorder,
 };
 
 /// How long a claim lasts: longer than a channel is ever waited for.
@@ -127,6 +128,9 @@ pub struct Receipts {
 
 impl Receipts {
     /// Makes the receipt of an alert that is about to be queued, or gives the one that there is.
+    ///
+    /// # Errors
+    /// [`Code::ReceiptUnreadable`] where there is one that cannot be read.
     pub async fn expect(&self, job: &AlertJob) -> Result<Option<Receipt>, Fault> {
         let receipt = self.fresh(job);
         match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Absent).await {
@@ -146,7 +150,7 @@ impl Receipts {
         Ok(self.look(lead, channel, alert).await?.map(|(receipt, _)| receipt))
     }
 
-    /// All receipts of a lead, in no particular order.
+    /// All receipts of a lead that can be read, in no particular order. The log says which cannot.
     pub async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Receipt>, Fault> {
         let mut receipts = Vec::new();
         let prefix = keys::receipts_of(lead);
@@ -154,7 +158,13 @@ impl Receipts {
         loop {
             let found = self.objects.list(&prefix, after.as_deref(), 100).await?;
             for key in &found {
-                receipts.extend(self.read(key).await?.map(|(receipt, _)| receipt));
+                match self.read(key).await {
+                    Ok(receipt) => receipts.extend(receipt.map(|(receipt, _)| receipt)),
+                    Err(fault) if fault.code == Code::ReceiptUnreadable => {
+                        recorder::fault(Function::Operator, Level::Warn, "left out", Some(lead), &fault);
+                    }
+                    Err(fault) => return Err(fault),
+                }
             }
             match found.last() {
                 Some(last) if found.len() == 100 => after = Some(last.clone()),
@@ -289,7 +299,7 @@ impl Receipts {
 
     async fn read(&self, key: &str) -> Result<Option<(Receipt, Version)>, Fault> {
         let Some(object) = self.objects.get(key).await? else { return Ok(None) };
-        let damaged = |why| Fault::new(Code::StorageDamaged, format!("the receipt {key} {why}"));
+        let damaged = |why| Fault::new(Code::ReceiptUnreadable, format!("the receipt {key} {why}"));
         let receipt: Receipt =
             serde_json::from_slice(&object.body).map_err(|e| damaged(format!("cannot be read: {e}")))?;
         if receipt.key() != key {

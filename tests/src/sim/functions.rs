@@ -90,10 +90,10 @@ impl Functions {
         let bucket = Faulty::new(self.bucket.clone(), weather.clone(), model.clock.clone());
         let store = Arc::new(store(model, Arc::new(bucket), &self.counts));
         let queues = Arc::new(SqsOf { sqs: self.sqs.clone(), weather: weather.clone() });
-        let ports =
-            Ports { objects: store.clone(), intake: store.clone(), journal: store, outbox: queues.clone() };
+        let outbox = Arc::new(store.schedule(queues.clone(), model.clock.clone()));
+        let ports = Ports { objects: store.clone(), intake: store.clone(), journal: store.clone(), outbox };
         let stages = Stages::new(&weather, &self.neighbours, ports);
-        Invocation { model: model.clone(), process, stages, queues }
+        Invocation { model: model.clone(), process, stages, queues, store }
     }
 
     fn invoke(&self, queue: Queue) {
@@ -132,7 +132,13 @@ impl Functions {
 
 fn store(model: &Arc<Model>, bucket: Arc<dyn aws::Bucket>, counts: &Arc<Minutes>) -> S3Store {
     let settings = &model.settings;
-    S3Store::over(bucket, settings.source_prefix.clone(), settings.delay, counts.clone())
+    S3Store::over(
+        bucket,
+        settings.source_prefix.clone(),
+        settings.target_prefix.clone(),
+        settings.delay,
+        counts.clone(),
+    )
 }
 
 impl Deployment for Functions {
@@ -257,6 +263,7 @@ struct Invocation {
     process: Arc<Process>,
     stages: Stages,
     queues: Arc<SqsOf>,
+    store: Arc<S3Store>,
 }
 
 impl Invocation {
@@ -295,6 +302,9 @@ impl Invocation {
                 let mut disposition = Disposition::Done;
                 for job in jobs {
                     disposition = match job {
+                        Ok(job) if self.store.ended_long_ago(&job.lead_id, now).await == Ok(true) => {
+                            Disposition::Done
+                        }
                         Ok(job) => stage.handle_job(&job, delivery).await,
                         Err(reason) => stage.unreadable(delivery, &reason).await,
                     };

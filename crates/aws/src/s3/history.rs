@@ -27,6 +27,9 @@ pub(crate) const PAGE: usize = 1_000;
 const AT_ONCE: usize = 32;
 /// How long a lead may be due before its marker is doubted.
 const LATE: SignedDuration = SignedDuration::from_mins(1);
+/// How long after its webhook the proof that a lead was announced may be gone: longer than any message of it can
+/// live, ten days in a queue and fourteen among the dead letters, and not as long as receipts are kept (`HistoryDays`).
+const LONG_AGO: SignedDuration = SignedDuration::from_hours(25 * 24);
 /// How many markers are doubted at a time. Those that were left behind are the oldest.
 const DOUBTED: usize = 16;
 /// How many entries are remembered. An entry never changes.
@@ -117,14 +120,26 @@ impl S3Store {
 
     /// See [`pipeline::ports::History::of_lead`]. One request.
     pub async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Entry>, Fault> {
-        let mut entries = self.record(lead).await?.map(|(record, _)| record.entries).unwrap_or_default();
+        let record = self.record(lead).await?.map(|(record, _)| record);
+        let mut entries: Vec<Entry> = record.iter().flat_map(|record| record.entries().cloned()).collect();
         entries.sort_by_key(|entry| entry.at);
         Ok(entries)
     }
 
     /// See [`pipeline::ports::History::progress`]. One request.
     pub async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault> {
-        Ok(self.record(lead).await?.and_then(|(record, _)| record.progress))
+        Ok(self.record(lead).await?.and_then(|(record, _)| record.progress().cloned()))
+    }
+
+    /// Whether a lead ended so long ago that nothing but its record may be left to say so. One request.
+    ///
+    /// Its receipts are gone by then: who processes it as if it had just arrived announces it again. S3 tells of a
+    /// raw event each time that it is written, also where somebody copies it onto itself, to encrypt it anew, or
+    /// restores it.
+    pub async fn ended_long_ago(&self, lead: &LeadId, now: Timestamp) -> Result<bool, Fault> {
+        let progress = self.progress(lead).await?;
+        Ok(progress
+            .is_some_and(|lead| lead.ended.is_some() && now.duration_since(lead.received_at) > LONG_AGO))
     }
 
     /// See [`pipeline::ports::History::open_leads`]. One request for every thousand, and one for each of the

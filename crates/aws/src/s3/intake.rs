@@ -7,11 +7,16 @@ use bytes::Bytes;
 use futures_util::try_join;
 use lead::LeadId;
 use pipeline::{
-    Fault, Progress,
-    ports::{Accepted, Intake, NewEvent, Objects, PutError, When},
+    Fault, Function, Progress,
+    ports::{Accepted, Intake, Level, NewEvent, Objects, PutError, When},
+    recorder,
 };
 
-use super::{S3Store, record::Record, record_key};
+use super::{
+    S3Store,
+    record::{Look, Record},
+    record_key,
+};
 use crate::counts::Measured;
 
 /// How long the writes of an acceptance take at the most, and then some: API Gateway waits no longer. Before
@@ -35,7 +40,7 @@ impl Intake for S3Store {
             }
         }
         let (progress, counted) = Progress::after(None, &entry);
-        let mut record = Record { progress, ..Record::default() };
+        let mut record = Record::of(progress);
         record.add(entry.clone());
         record.note_marker(&lead);
         let marker = record.marker(&lead);
@@ -68,14 +73,22 @@ impl Intake for S3Store {
 impl S3Store {
     /// Makes up for what the first delivery did not get to, before the event counts as accepted.
     async fn make_visible(&self, lead: &LeadId) -> Result<(), Fault> {
-        let Some((record, _)) = self.record(lead).await? else {
-            let Some(received) = self.received(lead).await? else { return Ok(()) };
-            return try_join!(self.write_entry(&received), self.enter(lead, &received)).map(drop);
+        let record = match self.look(lead).await? {
+            Some(Look::Record(record, _)) => record,
+            // The next stage makes it anew; this one may not see of what.
+            Some(Look::Damaged(_, _, fault)) => {
+                recorder::fault(Function::WebhookIngestion, Level::Warn, "passed over", Some(lead), &fault);
+                return Ok(());
+            }
+            None => {
+                let Some(received) = self.received(lead).await? else { return Ok(()) };
+                return try_join!(self.write_entry(&received), self.enter(lead, &received)).map(drop);
+            }
         };
         // The record can be there without the entry and the marker, which are written beside it.
         let Some(marker) = record.marker(lead) else { return Ok(()) };
         let entered = async {
-            match record.entries.first() {
+            match record.entries().next() {
                 Some(received) => self.write_entry(received).await,
                 None => Ok(()),
             }

@@ -50,7 +50,10 @@ impl S3Store {
             let (had, waited) = (record.markers.clone(), record.has_only_waited());
             let mut counted = None;
             if !record.has(entry) {
-                (record.progress, counted) = Progress::after(record.progress, entry);
+                if let Some(damaged) = record.damaged.take() {
+                    self.set_aside(lead, damaged).await?;
+                }
+                counted = record.advance(entry);
                 record.add(entry.clone());
                 record.note_marker(lead);
                 match self.put(&record_key(lead), record.to_bytes()?, when).await {
@@ -84,7 +87,7 @@ impl S3Store {
                 self.write(&marker::key(lead, progress), Bytes::new()).await?;
             }
             self.0.counts.count(received.at, &Measured::of(&received, counted));
-            record.progress = progress;
+            record = Record::of(progress);
             record.add(received);
             record.note_marker(lead);
         }

@@ -4,10 +4,12 @@
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>). Whatever takes several
 //! writes is done in an order in which a repetition, after a crash in between, completes it.
 
+mod anew;
 mod bucket;
 mod history;
 mod intake;
 mod journal;
+mod kept;
 mod marker;
 mod objects;
 mod record;
@@ -51,6 +53,7 @@ pub struct S3Store(Arc<Inner>);
 struct Inner {
     bucket: Arc<dyn Bucket>,
     source_prefix: String,
+    target_prefix: String,
     delay: Duration,
     counts: Arc<dyn Counts>,
     entries: history::Entries,
@@ -66,20 +69,20 @@ impl S3Store {
         random: Arc<dyn Random>,
         counts: Arc<dyn Counts>,
     ) -> Self {
-        let S3Names { bucket, source_prefix, .. } = names;
-        let objects = S3Objects::new(clients.s3.clone(), bucket, clock, random);
-        Self::over(Arc::new(objects), source_prefix, delay, counts)
+        let objects = S3Objects::new(clients.s3.clone(), names.bucket, clock, random);
+        Self::over(Arc::new(objects), names.source_prefix, names.target_prefix, delay, counts)
     }
 
     /// The same rules over another bucket.
     pub fn over(
         bucket: Arc<dyn Bucket>,
         source_prefix: String,
+        target_prefix: String,
         delay: Duration,
         counts: Arc<dyn Counts>,
     ) -> Self {
         let entries = history::Entries::default();
-        Self(Arc::new(Inner { bucket, source_prefix, delay, counts, entries }))
+        Self(Arc::new(Inner { bucket, source_prefix, target_prefix, delay, counts, entries }))
     }
 
     /// The messages that wait in this bucket for longer than a queue can, to be sent through `outbox`.

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use lead::{LeadId, keys};
 use pipeline::{
-    Code, Entry, Fault, Progress, Stage,
+    Code, Counted, Entry, Fault, Progress, Stage,
     ports::{Objects, Version},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{S3Store, marker, record_key};
+use super::{S3Store, kept::Kept, marker, record_key};
 
 /// The most entries that a record keeps: the first, which says that the lead was received, and the latest.
 /// The journal itself keeps all.
@@ -16,31 +16,70 @@ const MOST_ENTRIES: usize = 200;
 /// The most former markers that are kept in mind: each is from another time that an operator opened the lead.
 const MOST_MARKERS: usize = 8;
 
-/// What is known of a lead.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// What is known of a lead. Whatever a later version has written into it stays as it is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Record {
     /// How far it is; `None` where nobody has received it.
-    pub(super) progress: Option<Progress>,
+    pub(super) progress: Option<Kept<Progress>>,
     /// What happened to it, in the order in which it was written.
-    pub(super) entries: Vec<Entry>,
+    entries: Vec<Kept<Entry>>,
     /// The keys of the markers that it may have: the present one, and former ones whose deletion nobody
     /// can be sure of.
     #[serde(default)]
     pub(super) markers: Vec<String>,
+    /// What was found in its place and could not be read, to be set aside before this is written.
+    #[serde(skip)]
+    pub(super) damaged: Option<Bytes>,
+}
+
+/// What lies in the place of a record.
+pub(super) enum Look {
+    Record(Record, Version),
+    /// Something that is none, and why.
+    Damaged(Bytes, Version, Fault),
 }
 
 impl Record {
+    /// That of a lead that is so far, without entries.
+    pub(super) fn of(progress: Option<Progress>) -> Self {
+        Self { progress: progress.map(Kept::Ours), ..Self::default() }
+    }
+
     /// Adds an entry.
     pub(super) fn add(&mut self, entry: Entry) {
-        self.entries.push(entry);
+        self.entries.push(Kept::Ours(entry));
         if self.entries.len() > MOST_ENTRIES {
             self.entries.remove(1);
         }
     }
 
+    /// How far the lead is. `None` where nobody has received it, and where a later version has written it in a way
+    /// that this one does not understand.
+    pub(super) fn progress(&self) -> Option<&Progress> {
+        self.progress.as_ref()?.known()
+    }
+
+    /// What happened to the lead, as far as this version knows it.
+    pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries.iter().filter_map(Kept::known)
+    }
+
+    /// Takes into account what happened, and says what is to be counted.
+    pub(super) fn advance(&mut self, entry: &Entry) -> Option<Counted> {
+        let before = self.progress();
+        if self.progress.is_some() && before.is_none() {
+            return None;
+        }
+        let (after, counted) = Progress::after(before.cloned(), entry);
+        if after.as_ref() != before {
+            self.progress = after.map(Kept::Ours);
+        }
+        counted
+    }
+
     /// The key of the marker that it has to have; none where the lead has ended.
     pub(super) fn marker(&self, lead: &LeadId) -> Option<String> {
-        let open = self.progress.as_ref().filter(|progress| progress.ended.is_none())?;
+        let open = self.progress().filter(|progress| progress.ended.is_none())?;
         Some(marker::key(lead, open))
     }
 
@@ -61,13 +100,13 @@ impl Record {
     /// Whether nothing has happened to it that takes its first marker away.
     pub(super) fn has_only_waited(&self) -> bool {
         self.entries.iter().all(|entry| {
-            let stage = entry.happened.stage();
-            matches!(stage, Stage::Received | Stage::Duplicate | Stage::Retrying | Stage::Enriched)
+            let stage = entry.known().map(|entry| entry.happened.stage());
+            matches!(stage, Some(Stage::Received | Stage::Duplicate | Stage::Retrying | Stage::Enriched))
         })
     }
 
     pub(super) fn has(&self, entry: &Entry) -> bool {
-        self.entries.iter().any(|known| known.key() == entry.key())
+        self.entries().any(|known| known.key() == entry.key())
     }
 
     pub(super) fn to_bytes(&self) -> Result<Bytes, Fault> {
@@ -77,14 +116,27 @@ impl Record {
 }
 
 impl S3Store {
-    /// The record of a lead, and its version for writing it.
+    /// The record of a lead, and its version for writing it. One that cannot be read is made anew: it is a view of
+    /// what there is besides, and no reason for a lead to wait.
     pub(super) async fn record(&self, lead: &LeadId) -> Result<Option<(Record, Version)>, Fault> {
+        match self.look(lead).await? {
+            None => Ok(None),
+            Some(Look::Record(record, version)) => Ok(Some((record, version))),
+            Some(Look::Damaged(body, version, _)) => Ok(Some((self.made_anew(lead, body).await?, version))),
+        }
+    }
+
+    /// What lies in the place of a lead's record.
+    pub(super) async fn look(&self, lead: &LeadId) -> Result<Option<Look>, Fault> {
         let key = record_key(lead);
         let Some(object) = self.get(&key).await? else { return Ok(None) };
-        let record = serde_json::from_slice(&object.body).map_err(|e| {
-            Fault::new(Code::StorageDamaged, format!("the record {} cannot be read: {e}", self.at(&key)))
-        })?;
-        Ok(Some((record, object.version)))
+        Ok(Some(match serde_json::from_slice(&object.body) {
+            Ok(record) => Look::Record(record, object.version),
+            Err(error) => {
+                let what = format!("the record {} cannot be read: {error}", self.at(&key));
+                Look::Damaged(object.body, object.version, Fault::new(Code::StorageDamaged, what))
+            }
+        }))
     }
 
     /// That a lead was received, read from its raw event; `None` where there is none.

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::{
     Store,
     file::Trouble,
-    journal::{self, from_json, key_time},
+    journal::{self, key_time, understood},
     units,
 };
 
@@ -46,14 +46,18 @@ impl History for Store {
                 "SELECT body FROM journal WHERE lead = (SELECT row FROM lead WHERE id = ?) ORDER BY at, row",
             )?;
             let rows = select.query_map([lead.as_str()], |row| row.get::<_, String>(0))?;
-            rows.map(|body| Ok(from_json(&body?)?)).collect()
+            let mut entries = Vec::new();
+            for body in rows {
+                entries.extend(understood(&body?));
+            }
+            Ok(entries)
         })
         .await
     }
 
     async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault> {
         let lead = lead.clone();
-        self.read(move |conn| Ok(journal::find(conn, &lead)?.and_then(|(_, progress)| progress))).await
+        self.read(move |conn| journal::progress(conn, &lead)).await
     }
 
     async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault> {
@@ -107,7 +111,7 @@ fn recent(
                 break;
             }
             last = Some(at);
-            let entry: Entry = from_json(&row.get::<_, String>(1)?)?;
+            let Some(entry) = understood::<Entry>(&row.get::<_, String>(1)?) else { continue };
             let key = entry.key();
             if key > before {
                 taken += 1;
@@ -128,7 +132,8 @@ fn open_leads(conn: &Connection, limit: usize) -> Result<Vec<OpenLead>, Trouble>
     while let Some(row) = rows.next()? {
         // Only a valid id was ever written.
         if let Ok(lead) = row.get::<_, String>(0)?.parse::<LeadId>() {
-            leads.extend(OpenLead::of(&lead, &from_json(&row.get::<_, String>(1)?)?));
+            let progress: Option<Progress> = understood(&row.get::<_, String>(1)?);
+            leads.extend(progress.and_then(|progress| OpenLead::of(&lead, &progress)));
         }
     }
     Ok(leads)

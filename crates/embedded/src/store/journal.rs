@@ -2,7 +2,11 @@
 
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
-use pipeline::{Code, Counted, Entry, Fault, Progress, ports::Journal};
+use pipeline::{
+    Code, Counted, Entry, Fault, Function, Progress,
+    ports::{Journal, Level},
+    recorder,
+};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{Store, file::Trouble, units, writer::Tx};
@@ -42,7 +46,13 @@ pub(super) fn append_prepared(tx: &Tx<'_>, Prepared { entry, json }: &Prepared) 
         insert(tx, NO_LEAD, entry, json)?;
         return Ok(());
     };
-    let counted = match find(tx.conn, lead)? {
+    let counted = match state(tx.conn, lead)? {
+        // A later version has written how far the lead is, in a way that this one does not understand: it stays.
+        Some((row, Err(_))) => {
+            insert(tx, row, entry, json)?;
+            return Ok(());
+        }
+
         None => {
             let (progress, counted) = Progress::after(None, entry);
             let mut add = tx
@@ -53,7 +63,7 @@ pub(super) fn append_prepared(tx: &Tx<'_>, Prepared { entry, json }: &Prepared) 
             insert(tx, tx.conn.last_insert_rowid(), entry, json)?;
             counted
         }
-        Some((row, before)) => {
+        Some((row, Ok(before))) => {
             if !insert(tx, row, entry, json)? {
                 return Ok(());
             }
@@ -129,13 +139,27 @@ fn count(tx: &Tx<'_>, entry: &Entry, counted: Counted) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// A lead's number, and how far it is.
-pub(super) fn find(conn: &Connection, lead: &LeadId) -> Result<Option<(i64, Option<Progress>)>, Trouble> {
+/// How far a lead is. `None` for one that is not known, and for what only a later version understands.
+pub(super) fn progress(conn: &Connection, lead: &LeadId) -> Result<Option<Progress>, Trouble> {
+    Ok(match state(conn, lead)? {
+        Some((_, Ok(progress))) => progress,
+        Some((_, Err(fault))) => {
+            recorder::fault(Function::Operator, Level::Warn, "left out", Some(lead), &fault);
+            None
+        }
+        None => None,
+    })
+}
+
+/// A lead's number, and how far it is, or why that cannot be read.
+type State = (i64, Result<Option<Progress>, Fault>);
+
+fn state(conn: &Connection, lead: &LeadId) -> rusqlite::Result<Option<State>> {
     let mut select = conn.prepare_cached("SELECT row, progress FROM lead WHERE id = ?")?;
     let found = select
         .query_row([lead.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?)));
     let Some((row, progress)) = found.optional()? else { return Ok(None) };
-    Ok(Some((row, progress.map(|progress| from_json(&progress)).transpose()?)))
+    Ok(Some((row, progress.map(|progress| from_json(&progress)).transpose())))
 }
 
 /// The time in an entry's key, in microseconds since 1970, before which no key goes.
@@ -147,7 +171,15 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String, Fault> {
     serde_json::to_string(value).map_err(|e| Fault::new(Code::Internal, format!("no JSON form: {e}")))
 }
 
-pub(super) fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, Fault> {
+/// What a row says, where this version understands it. What a later one has written is left out, and the log says
+/// so: the others are worth showing.
+pub(super) fn understood<T: serde::de::DeserializeOwned>(json: &str) -> Option<T> {
+    from_json(json)
+        .inspect_err(|fault| recorder::fault(Function::Operator, Level::Warn, "left out", None, fault))
+        .ok()
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, Fault> {
     serde_json::from_str(json).map_err(|e| {
         let what = lead::text::shorten(&format!("a row of the journal cannot be read: {e}"), 300);
         Fault::new(Code::StorageDamaged, what)

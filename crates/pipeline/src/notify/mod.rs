@@ -148,7 +148,10 @@ impl Notify {
     /// Reads the lead, and leaves out what has been sent or is being sent.
     async fn prepare(&self, index: usize, job: AlertJob) -> Result<Ready, Disposition> {
         let (found, lead) = join(self.receipts.find(&job), self.read_lead(&job.lead_id)).await;
-        let found = found.map_err(|fault| storage_failed(&job.lead_id, &fault))?;
+        let found = match found {
+            Ok(found) => found,
+            Err(fault) => return Err(self.no_receipt(job, fault).await),
+        };
         match (found.receipt().map(|receipt| receipt.state), lead) {
             (_, Err(fault)) if fault.code == Code::EnrichedLeadGone => Err(self.give_up(job, fault).await),
             (_, Err(fault)) => Err(storage_failed(&job.lead_id, &fault)),
@@ -231,7 +234,18 @@ impl Notify {
             Ok(Claimed::Ours(claim)) => self.read_again(Ours { ready, claim }).await,
             Ok(Claimed::Sent) => Err(self.sent_before(&ready.job).await),
             Ok(Claimed::Busy(left)) => Err(Disposition::Retry(left)),
-            Err(fault) => Err(storage_failed(&ready.job.lead_id, &fault)),
+            Err(fault) => Err(self.no_receipt(ready.job, fault).await),
+        }
+    }
+
+    /// What becomes of an alert whose receipt could not be read or written. Where the storage failed it may go well
+    /// later; a receipt that cannot be understood stays so, and an alert that may have been sent is not sent again.
+    async fn no_receipt(&self, job: AlertJob, fault: Fault) -> Disposition {
+        match fault.code {
+            Code::ReceiptUnreadable => {
+                self.dead(Some(job.lead_id), Some((job.channel, job.kind)), fault, 1).await
+            }
+            _ => storage_failed(&job.lead_id, &fault),
         }
     }
 
@@ -332,6 +346,9 @@ impl Notify {
             Ok(Claimed::Ours(claim)) => self.receipts.conclude(claim, Attempt::Failed(fault.code)).await,
             Ok(Claimed::Sent) => return self.sent_before(&job).await,
             Ok(Claimed::Busy(left)) => return Disposition::Retry(left),
+            Err(unreadable) if unreadable.code == Code::ReceiptUnreadable => {
+                return self.no_receipt(job, unreadable).await;
+            }
             Err(fault) => Err(fault),
         };
         match given_up {

@@ -8,7 +8,7 @@ mod lookup;
 
 use std::{sync::Arc, time::Duration};
 
-use lead::{CreatedLead, EnrichedLead, Incoming, OwnerDocument, Timestamp, keys, text};
+use lead::{CreatedLead, EnrichedLead, Incoming, LeadId, OwnerDocument, Timestamp, keys, text};
 
 use crate::{
     Code, Fault, Function, Happened, Recorder, Settings,
@@ -78,6 +78,11 @@ impl Process {
     pub async fn unreadable(&self, delivery: &Delivery, reason: &str) -> Disposition {
         let stop = Stop::Dead(Code::JobUnreadable, reason.to_owned());
         self.stopped(stop, lead_in(&delivery.body), delivery).await
+    }
+
+    /// Leaves a job for later because the storage failed.
+    pub async fn failed(&self, fault: Fault, lead: &LeadId, delivery: &Delivery) -> Disposition {
+        self.stopped(Stop::Fault(fault), Some(lead.clone()), delivery).await
     }
 
     async fn process(&self, job: &ProcessJob, delivery: &Delivery) -> Result<(), Stop> {
@@ -206,7 +211,12 @@ impl Process {
         };
         let told = match job.cause {
             Cause::Arrival | Cause::Requeue => self.alerting.queue(&first).await?,
-            Cause::Recheck { .. } => self.alerting.receipts.get(&lead.lead_id, channel, &first.alert).await?,
+            Cause::Recheck { .. } => {
+                match self.alerting.receipts.get(&lead.lead_id, channel, &first.alert).await {
+                    Err(fault) if fault.code == Code::ReceiptUnreadable => None,
+                    found => found?,
+                }
+            }
         };
         let named = told.filter(Receipt::may_have_been_read).and_then(|receipt| receipt.owner);
         if lead.has_owner() && named.is_some_and(|owner| owner != lead.lead_owner) {

@@ -1,0 +1,86 @@
+//! Making a lead's record anew, where it is damaged: of what else there is of the lead.
+
+use bytes::Bytes;
+use lead::{EnrichedLead, LeadId, keys};
+use pipeline::{
+    Channel, Code, Entry, Fault, Happened, Progress,
+    ports::{Object, Objects as _},
+    receipt::{Receipt, ReceiptState},
+};
+
+use super::{RECORDS, S3Store, record::Record};
+
+/// Receipts and enriched leads are asked for so many at a time.
+const PAGE: usize = 1_000;
+
+impl S3Store {
+    /// The record that a lead would have, from its raw event, the enriched lead and its receipts: received,
+    /// enriched, notified or given up. What happened besides is in the journal alone. `damaged` is what was found
+    /// instead, to be set aside.
+    pub(super) async fn made_anew(&self, lead: &LeadId, damaged: Bytes) -> Result<Record, Fault> {
+        let mut entries: Vec<Entry> = self.received(lead).await?.into_iter().collect();
+        let key = keys::enriched(&self.0.target_prefix, lead);
+        if let Some(object) = self.get(&key).await? {
+            entries.extend(enriched(lead, &object));
+        }
+        for key in self.list(&keys::receipts_of(lead), None, PAGE).await? {
+            let Some(object) = self.get(&key).await? else { continue };
+            // What a receipt is that cannot be read, the notification says.
+            let receipt = serde_json::from_slice::<Receipt>(&object.body).ok();
+            entries.extend(receipt.as_ref().and_then(ended));
+        }
+        entries.sort_by_key(|entry| entry.at);
+        let progress =
+            entries.iter().fold(None, |progress: Option<Progress>, entry| Progress::after(progress, entry).0);
+        let mut record = Record::of(progress);
+        record.damaged = Some(damaged);
+        entries.into_iter().for_each(|entry| record.add(entry));
+        Ok(record)
+    }
+
+    /// Stores what a record was before it is written anew, beside it.
+    pub(super) async fn set_aside(&self, lead: &LeadId, damaged: Bytes) -> Result<(), Fault> {
+        self.write(&format!("{RECORDS}{lead}.damaged.json"), damaged).await
+    }
+}
+
+/// That a lead was enriched.
+fn enriched(lead: &LeadId, object: &Object) -> Option<Entry> {
+    let enriched: EnrichedLead = serde_json::from_slice(&object.body).ok()?;
+    let happened = Happened::Enriched {
+        name: enriched.display_name,
+        owner: enriched.lead_owner,
+        owner_status: enriched.owner_status,
+        code: None,
+    };
+    Some(Entry { at: enriched.enriched_at, lead_id: Some(lead.clone()), nonce: 0, happened })
+}
+
+/// How an alert ended; `None` where it has not.
+fn ended(receipt: &Receipt) -> Option<Entry> {
+    let happened = match receipt.state {
+        ReceiptState::Sent => Happened::Notified {
+            channel: receipt.channel,
+            kind: receipt.kind,
+            after_ms: None,
+            together: 1,
+            repeat: receipt.unsure,
+            attempts: receipt.attempts,
+        },
+        ReceiptState::Failed => Happened::Dead {
+            queue: pipeline::ports::Queue::Notification,
+            channel: Some(receipt.channel),
+            alert: Some(receipt.kind),
+            code: receipt.code.unwrap_or(Code::DeliveryFailed),
+            reason: "as its receipt says".to_owned(),
+            attempts: receipt.attempts,
+        },
+        ReceiptState::Queued | ReceiptState::Claimed { .. } => return None,
+    };
+    // Without a nonce, so that the same is the same; channels that ended at the same moment are told apart.
+    let nonce = match receipt.channel {
+        Channel::Slack => 0,
+        Channel::Email => 1,
+    };
+    Some(Entry { at: receipt.at, lead_id: Some(receipt.lead_id.clone()), nonce, happened })
+}
