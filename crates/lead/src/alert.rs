@@ -53,13 +53,13 @@ impl Alert<'_> {
 
     /// What the reader has to know besides the facts.
     pub fn notes(&self) -> Vec<&'static str> {
-        use crate::OwnerStatus::{Assigned, LookupFailed, Mismatch, Missing};
+        use crate::OwnerStatus::{Assigned, LookupFailed, Mismatch, Missing, OfLaterVersion};
         let mut notes = Vec::new();
         match (self.lead.owner_status, self.kind) {
             (Assigned, AlertKind::FollowUp) => {
                 notes.push("An owner has been assigned since the first alert.")
             }
-            (Assigned, _) => {}
+            (Assigned | OfLaterVersion, _) => {}
             (Missing, _) => notes.push("No owner is assigned yet; a follow-up comes when one is."),
             (LookupFailed, _) => {
                 notes.push("The owner could not be looked up; a follow-up comes when that succeeds.")

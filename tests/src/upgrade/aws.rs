@@ -38,14 +38,19 @@ pub struct OnAws {
 impl OnAws {
     /// With the bucket and the queues that a fixture holds, or empty ones, and the present template.
     pub async fn new(fixture: Option<&Path>) -> Self {
+        Self::holding(fixture.map(Self::left)).await
+    }
+
+    /// With this in the bucket and the queues, or nothing.
+    pub async fn holding(stored: Option<Stored>) -> Self {
         let parameters =
             [("DelaySeconds", "600"), ("UseEmail", "true"), ("NotificationEmail", "sales@example.com")];
         let mut scene = Scene::with(&parameters).await;
         // They start again when they are to, at the right time.
         scene.host.stop_polling().await;
         let mut come_back = Vec::new();
-        if let Some(fixture) = fixture {
-            let (names, mut stored) = (names(&scene.stack), Self::left(fixture));
+        if let Some(mut stored) = stored {
+            let names = names(&scene.stack);
             let bodies = serde_json::to_string(&stored).unwrap().replace(BUCKET, &scene.stack.outputs.bucket);
             stored = serde_json::from_str(&bodies).unwrap();
             let by_name = |(role, messages): (String, _)| (named(&names, &role).to_owned(), messages);

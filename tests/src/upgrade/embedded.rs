@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use embedded::{Options, Store};
 use lead::{LeadId, keys};
 use pipeline::ports::{Objects, When};
+use rusqlite::Connection;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -39,6 +40,14 @@ impl Embedded {
             fs::copy(fixture.join(FILE), world.data().join(FILE)).unwrap();
         }
         Self { world, mail: SmtpStandIn::start().await, time: Time::new(None).await, up: None, held: None }
+    }
+
+    /// Changes the file as no version before this one could. Nobody is at work.
+    ///
+    /// # Panics
+    /// Where it cannot be opened.
+    pub fn change(&self, change: impl FnOnce(&Connection)) {
+        change(&Connection::open(self.world.data().join(FILE)).unwrap());
     }
 
     fn store(&self) -> Store {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod back;
 mod ends;
 mod forms;
 
