@@ -129,7 +129,7 @@ pub enum Command {
     /// Messages that could not be handled.
     #[command(subcommand)]
     Dead(DeadCommand),
-    /// Log lines of the three functions.
+    /// Log lines of the functions.
     Logs(LogsArgs),
     /// What a code means and what to do about it.
     Explain {

@@ -46,6 +46,9 @@ use crate::{faulty::Faulty, memory::Memory};
 const INGESTION_TIMEOUT: Duration = Duration::from_secs(15);
 const PROCESSOR_TIMEOUT: Duration = Duration::from_secs(60);
 const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(60);
+const HOUSEKEEPING_TIMEOUT: Duration = Duration::from_secs(50);
+/// How often the scheduler is called. Where nothing is due it is left out, as it would do nothing.
+const LOOK: Duration = Duration::from_secs(60);
 /// What is left of an invocation's time for settling and answering.
 const RESERVE: Duration = Duration::from_secs(2);
 /// How many messages Lambda hands to a function at once, and how many invocations it has at a time.
@@ -65,6 +68,8 @@ pub struct Functions {
     calm: S3Store,
     processors: Arc<AtomicUsize>,
     notifiers: Arc<AtomicUsize>,
+    /// When the scheduler may be called next.
+    next_look: Duration,
 }
 
 impl Functions {
@@ -80,7 +85,41 @@ impl Functions {
         let stored = bucket.clone();
         model.keeps(move |key| stored.stored(key));
         let (processors, notifiers) = (Arc::default(), Arc::default());
-        Self { model, spawner, neighbours, bucket, sqs, counts, calm, processors, notifiers }
+        let next_look = Duration::ZERO;
+        Self { model, spawner, neighbours, bucket, sqs, counts, calm, processors, notifiers, next_look }
+    }
+
+    /// How long it is until the scheduler finds something; none where nothing waits for it.
+    fn until_look(&self) -> Option<Duration> {
+        let now = self.model.clock.now();
+        let mut soonest: Option<Timestamp> = None;
+        self.bucket.for_each_object("scheduled/", &mut |key, _| {
+            let due = key.split('/').nth(1).and_then(|due| Timestamp::from_second(due.parse().ok()?).ok());
+            soonest = soonest.into_iter().chain(due).min();
+        });
+        let due = Duration::try_from(soonest?.duration_since(now)).unwrap_or_default();
+        Some(due.max(self.next_look.saturating_sub(self.model.clock.elapsed())))
+    }
+
+    /// Calls the scheduler where it would find something.
+    fn look(&mut self) {
+        if self.until_look() != Some(Duration::ZERO) {
+            return;
+        }
+        let (model, now) = (self.model.clone(), self.model.clock.elapsed());
+        self.next_look = now + LOOK;
+        let process = Process::new(model.name("housekeeping"));
+        let weather = Arc::new(ProcessWeather { model: model.clone(), process: process.clone() });
+        let bucket = Faulty::new(self.bucket.clone(), weather.clone(), model.clock.clone());
+        let queues = Arc::new(SqsOf { sqs: self.sqs.clone(), weather });
+        let schedule = store(&model, Arc::new(bucket), &self.counts).schedule(queues, model.clock.clone());
+        let deadline = Deadline { at: now + HOUSEKEEPING_TIMEOUT, kind: "function timed out" };
+        self.spawner.spawn(&process, Some(deadline), async move {
+            let until = model.clock.now() + HOUSEKEEPING_TIMEOUT - RESERVE;
+            // What fails is found again in a minute.
+            let released = schedule.release(Some(until)).await;
+            model.note(|| format!("the schedule is looked at: {released:?}"));
+        });
     }
 
     fn invocation(&self, kind: &str) -> Invocation {
@@ -147,6 +186,7 @@ impl Deployment for Functions {
         for event in self.bucket.arriving() {
             self.sqs.add(Queue::Delay, s3_event(&event.key, event.at), self.model.settings.delay);
         }
+        self.look();
         Queue::ALL.into_iter().for_each(|queue| self.invoke(queue));
         self.sqs.given_up() > before
     }
@@ -154,7 +194,8 @@ impl Deployment for Functions {
     fn next_change(&self) -> Option<Duration> {
         // What is visible and not taken waits for a free slot.
         let visible = Queue::ALL.into_iter().filter_map(|queue| self.sqs.next_visible(queue));
-        visible.filter(|left| !left.is_zero()).chain(self.bucket.next_event()).min()
+        let visible = visible.filter(|left| !left.is_zero());
+        visible.chain(self.bucket.next_event()).chain(self.until_look()).min()
     }
 
     fn door(&self) -> Arc<dyn Door> {
@@ -208,6 +249,8 @@ impl Deployment for Functions {
     fn bodies(&self, each: &mut dyn FnMut(Place, &str)) {
         self.bucket.for_each_event(&mut |event| each(Place::Queue, &s3_event(&event.key, event.at)));
         self.sqs.for_each_message(&mut |body| each(Place::Queue, body));
+        self.bucket
+            .for_each_object("scheduled/", &mut |_, body| each(Place::Queue, &String::from_utf8_lossy(body)));
         self.sqs.for_each_dead(&mut |_, body| each(Place::Dead, body));
         self.bucket.for_each_object("deleted/", &mut |_, copy| {
             if let Some(body) = kept_body(copy) {

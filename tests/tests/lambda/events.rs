@@ -1,12 +1,14 @@
 //! What S3 and SQS hand to the processor: tests, encoded keys, several records, anything.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
+use console::demo::Answer;
+use lead::keys;
 use pipeline::{Code, Function, ports::Queue};
 use serde_json::{Value, json};
 use tests::{lambda::Scene, process::KEY};
 
-use crate::samples;
+use crate::{clocked::Clocked, samples};
 
 fn record(bucket: &str, key: &str) -> Value {
     json!({
@@ -72,4 +74,35 @@ async fn a_mixed_batch_is_answered_with_exactly_what_is_to_come_again() {
     let nameless = json!({"Records": [{"body": "x"}]});
     let failure = scene.host.invoke(Function::LeadProcessor, &nameless).await.unwrap_err();
     assert!(format!("{failure:?}").contains("messageId"), "{failure:?}");
+}
+
+/// Re-encrypted, restored, moved: S3 tells of an object that is written again as of any other, and by then the
+/// receipts of the lead are gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_raw_event_of_a_lead_that_ended_long_ago_may_be_written_again() {
+    let mut clocked = Clocked::new(&[("Rechecks", "0")], |_| ()).await;
+    let old = clocked.ownerless().await.lead_id;
+    clocked.pass(Duration::from_secs(100 * 86_400)).await;
+    let scene = &mut clocked.scene;
+    for key in [scene.keys("receipts/").await, scene.keys("journal/").await].concat() {
+        scene.delete(&key).await;
+    }
+    let (bucket, key) = (scene.stack.outputs.bucket.clone(), keys::raw("source/", &old));
+    let copy = scene.stack.moto.clients().s3.copy_object().bucket(&bucket).key(&key);
+    let copy = copy.copy_source(format!("{bucket}/{key}")).metadata_directive("REPLACE".into());
+    copy.server_side_encryption("AES256".into()).send().await.unwrap();
+    // By a tool that puts what it had fetched, so that even the time of the first writing is lost.
+    let raw = scene.ops.objects.get(&key).await.unwrap().unwrap();
+    scene.write(&key, &String::from_utf8_lossy(&raw.body)).await;
+    // A new one comes through meanwhile.
+    let sample = scene.ownerless();
+    let answers = scene.host.close().send(&sample).await;
+    assert_eq!(answers, [Answer::Accepted]);
+    scene.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    clocked.pass(Duration::from_secs(60)).await;
+    assert_eq!(clocked.scene.told(&old).0, 1);
+    let lines = clocked.scene.log_lines().await;
+    let said = lines.iter().filter(|line| line.contains("the lead ended long ago"));
+    assert_eq!(said.count(), 2, "{lines:#?}");
+    assert_eq!(clocked.scene.keys("receipts/").await.len(), 1);
 }

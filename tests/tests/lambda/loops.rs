@@ -3,63 +3,19 @@
 
 use std::time::Duration;
 
-use console::demo::{Answer, Sample, Says};
+use console::demo::Says;
 use pipeline::{Function, ports::Queue};
 use serde_json::json;
-use tests::{
-    lambda::{Configuration, Host, Scene},
-    process::until,
-    time::Time,
-};
+use tests::process::until;
+
+use crate::clocked::Clocked;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A stack whose functions go by a clock that the test sets.
-struct Clocked {
-    scene: Scene,
-    time: Time,
-}
-
-impl Clocked {
-    async fn new(parameters: &[(&str, &str)], change: fn(&mut Configuration)) -> Self {
-        let mut scene = Scene::with(parameters).await;
-        scene.host.stop_polling().await;
-        let time = Time::new(Some(scene.stack.moto.clone())).await;
-        let clocked = |configuration: &mut Configuration| {
-            configuration.clock = time.clock();
-            let variables = time.variables().into_iter();
-            configuration.variables.extend(variables.map(|(name, value)| (name.to_owned(), value)));
-            change(configuration);
-        };
-        scene.host = Host::start(&scene.stack, &scene.to_aws.endpoint, clocked).await;
-        Self { scene, time }
-    }
-
-    /// Has Close deliver a lead that nobody owns, and lets its delay pass.
-    async fn ownerless(&mut self) -> Sample {
-        let sample = self.scene.ownerless();
-        assert_eq!(self.scene.host.close().send(&sample).await, [Answer::Accepted]);
-        self.pass(self.scene.stack.outputs.settings.delay).await;
-        self.scene.until_told(std::slice::from_ref(&sample.lead_id)).await;
-        sample
-    }
-
-    /// Lets time pass at once, and waits until all that is due by then is done.
-    async fn pass(&self, by: Duration) {
-        self.time.advance(by).await;
-        self.scene.host.tick().await;
-        until("nothing is ready or in hand", || async {
-            let depths = [self.scene.depth(Queue::Delay).await, self.scene.depth(Queue::Notification).await];
-            depths.iter().all(|depth| depth.ready + depth.in_flight == 0) && self.scene.host.is_idle()
-        })
-        .await;
-    }
-
-    /// How often an owner was looked for again and not found.
-    async fn looked(&self) -> usize {
-        let lines = self.scene.log_lines().await;
-        lines.iter().filter(|line| line.contains("still without an owner")).count()
-    }
+/// How often an owner was looked for again and not found.
+async fn looked(clocked: &Clocked) -> usize {
+    let lines = clocked.scene.log_lines().await;
+    lines.iter().filter(|line| line.contains("still without an owner")).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +32,7 @@ async fn an_owner_is_looked_for_to_the_last_without_a_chain_that_lambda_would_st
         for number in 1..settings.rechecks {
             clocked.pass(settings.recheck_wait(number) + MINUTE).await;
         }
-        assert_eq!(clocked.looked().await, settings.rechecks as usize - 1, "{delay}");
+        assert_eq!(looked(&clocked).await, settings.rechecks as usize - 1, "{delay}");
         assert_eq!(clocked.scene.told(&sample.lead_id), (1, 1), "{delay}");
         // On the last day.
         let document = json!({"lead_id": sample.lead_id, "lead_owner": "Sales North"});
@@ -106,5 +62,5 @@ async fn a_function_that_sends_to_itself_is_stopped_after_sixteen_turns() {
     let dead = clocked.scene.until_dead(Queue::Delay, 1).await;
     assert_eq!(dead[0].lead_id.as_ref(), Some(&sample.lead_id), "{dead:#?}");
     assert_eq!(clocked.scene.host.longest_chain(Function::LeadProcessor), 16);
-    assert!(clocked.looked().await < 6);
+    assert!(looked(&clocked).await < 6);
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod alerts;
+mod clocked;
 mod defects;
 mod events;
 mod faults;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use console::demo::{Mood, SlackStandIn};
 use pipeline::ports::Queue;
 use tests::{
+    aws::Stack,
     lambda::Scene,
     process::{KEY, PATIENCE, until},
 };
@@ -83,4 +84,46 @@ async fn no_secret_is_in_any_line() {
             assert!(!line.contains(secret), "{secret} is in: {line}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_alerts_by_mail_alone_needs_no_secret_of_slack() {
+    let parameters =
+        [("UseSlack", "false"), ("UseEmail", "true"), ("NotificationEmail", "sales@example.com")];
+    let mut scene = Scene::prepared(&parameters, delete_slack_secret, |_| ()).await;
+    let lead = scene.accept().await;
+    until("the mail is sent", || async { !scene.stack.moto.mails().await.is_empty() }).await;
+    scene.until_idle().await;
+    assert_eq!((scene.told(&lead).0, scene.host.failures()), (0, vec![]));
+    let lines = scene.log_lines().await;
+    assert!(!lines.iter().any(|line| line.contains("\"ERROR\"") || line.contains("\"WARN\"")), "{lines:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_of_slack_that_cannot_be_read_holds_up_alerts_on_slack_alone() {
+    let parameters = [("UseEmail", "true"), ("NotificationEmail", "sales@example.com")];
+    let mut scene = Scene::prepared(&parameters, delete_slack_secret, |_| ()).await;
+    let lead = scene.accept().await;
+    until("the mail is sent", || async { !scene.stack.moto.mails().await.is_empty() }).await;
+    until("the alert on Slack waits", || async { scene.depth(Queue::Notification).await.in_flight == 1 })
+        .await;
+    assert_eq!((scene.told(&lead).0, scene.host.failures()), (0, vec![]));
+    let lines = scene.log_lines().await;
+    assert!(
+        lines.iter().any(|line| line.contains("its alert on Slack waits") && line.contains(lead.as_str()))
+    );
+
+    let secrets = &scene.stack.moto.clients().secrets;
+    secrets.restore_secret().secret_id(&scene.stack.outputs.slack_secret).send().await.unwrap();
+    let told = || async { scene.told(&lead).0 == 1 };
+    scene.until_in_time("it is sent when the secret is back", told).await;
+    scene.until_idle().await;
+    assert_eq!((scene.told(&lead), scene.depth(Queue::Notification).await.dead), ((1, 1), 0));
+    assert_eq!(scene.stack.moto.mails().await.len(), 1);
+}
+
+/// Deletes the secret, as far as it can be brought back.
+async fn delete_slack_secret(stack: &Stack) {
+    let delete = stack.moto.clients().secrets.delete_secret().secret_id(&stack.outputs.slack_secret);
+    delete.send().await.unwrap();
 }

@@ -122,10 +122,23 @@ async fn the_commands_tell_of_a_stack_what_they_tell_of_a_folder() {
     // All that was printed, without any secret in it.
     let doctor = desk.run(&with(&["doctor"])).await;
     let said = text(&doctor.stdout);
-    for part in ["✓ identity", "✓ stack", "✓ bucket notification", "✓ signature", "✓ slack", "✓ log groups"]
-    {
+    for part in [
+        "✓ identity",
+        "✓ stack",
+        "✓ bucket notification",
+        "✓ schedule",
+        "✓ loop detection",
+        "✓ signature",
+        "✓ slack",
+        "✓ log groups",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    // A scheduler that does not do what is due.
+    let lead = embedded.sample().lead_id;
+    scene.write(&format!("scheduled/00000000060/{lead}/0000000000000000.json"), "{}").await;
+    let said = text(&desk.run(&with(&["doctor"])).await.stdout);
+    assert!(said.contains("✗ schedule") && said.contains("1970-01-01T00:01:00Z"), "{said}");
     for all in [&with(&["config"])[..], &with(&["doctor"]), &with(&["logs"]), &with(&["status"])] {
         let output = desk.run(all).await;
         let printed = text(&output.stdout) + &text(&output.stderr);

@@ -5,10 +5,12 @@ mod feed;
 mod history;
 mod index;
 mod session;
+mod signed;
 mod stack;
 mod view;
 
 pub use history::S3History;
 pub use session::{Identity, Keys, Session};
+pub use signed::Signed;
 pub use stack::Stack;
 pub use view::View;

@@ -31,6 +31,7 @@ pub struct Session {
     logs: aws_sdk_cloudwatchlogs::Client,
     sts: aws_sdk_sts::Client,
     region: String,
+    pub(super) config: SdkConfig,
 }
 
 /// Who somebody is to AWS.
@@ -130,6 +131,7 @@ impl Session {
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
             region,
+            config,
         })
     }
 
@@ -161,17 +163,21 @@ impl Session {
 
     /// A stack's bucket and its journal, under an operator's eyes.
     pub fn view(&self, stack: &Stack, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> View {
+        let store = self.store(stack, Arc::clone(&clock), random);
+        let (metrics, project) = (self.cloudwatch.clone(), stack.project.clone());
+        let history = S3History::new(store.clone(), metrics, project, Arc::clone(&clock));
+        View::new(store, history, clock)
+    }
+
+    /// A stack's bucket.
+    pub(super) fn store(&self, stack: &Stack, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> S3Store {
         let names = S3Names {
             bucket: stack.bucket.clone(),
             source_prefix: stack.settings.source_prefix.clone(),
             target_prefix: stack.settings.target_prefix.clone(),
         };
         let delay = stack.settings.delay;
-        let store =
-            S3Store::new(&self.clients, names, delay, Arc::clone(&clock), random, Arc::new(Uncounted));
-        let (metrics, project) = (self.cloudwatch.clone(), stack.project.clone());
-        let history = S3History::new(store.clone(), metrics, project, Arc::clone(&clock));
-        View::new(store, history, clock)
+        S3Store::new(&self.clients, names, delay, clock, random, Arc::new(Uncounted))
     }
 
     /// A stack's queues.

@@ -18,6 +18,8 @@ use pipeline::{
 };
 
 use super::Bucket;
+#[cfg(feature = "operator")]
+use super::S3Store;
 
 /// Where the messages are.
 const SCHEDULED: &str = "scheduled/";
@@ -92,16 +94,6 @@ impl Schedule {
         }
     }
 
-    /// Since when the message has been due that is due the longest; `None` where nothing is.
-    ///
-    /// # Errors
-    /// The schedule could not be listed.
-    pub async fn due_since(&self) -> Result<Option<Timestamp>, Fault> {
-        let keys = self.bucket.list(SCHEDULED, None, PAGE).await?;
-        let now = self.clock.now();
-        Ok(keys.iter().filter_map(|key| read(key)).map(|(due, _)| due).find(|due| *due <= now))
-    }
-
     /// Whether there was something to send: another scheduler may have been quicker.
     async fn send_one(&self, key: &str, lead: &LeadId) -> Result<bool, Fault> {
         let Some(object) = self.bucket.get(key).await? else { return Ok(false) };
@@ -122,6 +114,18 @@ impl Schedule {
                 Err(Fault::new(Code::AwsFailed, what))
             }
         }
+    }
+}
+
+impl S3Store {
+    /// Since when the message of the schedule has been due that is due the longest; `None` where nothing is.
+    ///
+    /// # Errors
+    /// The schedule could not be listed.
+    #[cfg(feature = "operator")]
+    pub(crate) async fn scheduled_since(&self, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+        let keys = self.0.bucket.list(SCHEDULED, None, PAGE).await?;
+        Ok(keys.iter().filter_map(|key| read(key)).map(|(due, _)| due).find(|due| *due <= now))
     }
 }
 

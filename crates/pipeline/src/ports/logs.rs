@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Fault, Function};
 
-/// The log lines of the three functions.
+/// The log lines of the functions.
 #[async_trait]
 pub trait Logs: Send + Sync {
     /// The lines that match, the oldest first: the newest `limit` of them without `after`, the first

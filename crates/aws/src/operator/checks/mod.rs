@@ -3,6 +3,7 @@
 //! Each check says what it found and changes nothing, but that the dead letters it looks at are out of
 //! others' sight for a moment.
 
+mod again;
 mod objects;
 mod queues;
 mod telling;
@@ -13,10 +14,10 @@ use std::sync::Arc;
 use futures_util::join;
 use pipeline::{
     Code, Fault,
-    ports::{Clock, Queue},
+    ports::{Clock, Queue, Random},
 };
 
-use super::{Session, Stack};
+use super::{Session, Signed, Stack};
 
 /// The outcome of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,22 +66,29 @@ impl Finding {
 }
 
 /// All checks of a stack. `slack` reads the text of Slack's secret and says what it found, or what is wrong,
-/// showing nothing of it.
+/// showing nothing of it; `fetch` sends a request and gives the answer's status and body.
 pub async fn all(
     session: &Session,
     stack: &Stack,
     clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
     slack: impl Fn(&str) -> Result<String, String>,
+    fetch: impl AsyncFn(Signed) -> Result<(u16, String), String>,
 ) -> Vec<Finding> {
     let letters = session.queues(stack, Arc::clone(&clock));
-    let secrets = session.secrets(clock);
-    let (identity, bucket, notification, access, delay, alerts, keys, slack, topic, logs, metrics) = join!(
+    let secrets = session.secrets(Arc::clone(&clock));
+    let store = session.store(stack, Arc::clone(&clock), random);
+    let (identity, bucket, notification, access, delay, alerts, schedule, recursion) = join!(
         identity(session),
         objects::bucket(session, stack),
         objects::notification(session, stack),
         objects::public_access(session, stack),
         queues::queue(&letters, stack, Queue::Delay),
         queues::queue(&letters, stack, Queue::Notification),
+        again::schedule(stack, &store, clock.now()),
+        again::recursion(session, stack, fetch),
+    );
+    let (keys, slack, topic, logs, metrics) = join!(
         telling::signature(&secrets, stack),
         telling::slack(&secrets, stack, slack),
         telling::topic(session, stack),
@@ -90,7 +98,7 @@ pub async fn all(
     let mut found = vec![identity, deployed(stack), bucket, notification, access];
     found.extend(delay);
     found.extend(alerts);
-    found.extend([keys, slack, topic, logs, metrics]);
+    found.extend([schedule, recursion, keys, slack, topic, logs, metrics]);
     found
 }
 

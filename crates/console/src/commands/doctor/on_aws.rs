@@ -2,11 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws::operator::checks::{self, Finding, Grade};
+use aws::operator::{
+    Signed,
+    checks::{self, Finding, Grade},
+};
 use futures_util::future::join4;
 use outbound::{OwnersBase, SecretUrl};
 use pipeline::{Code, Fault};
-use system::SystemClock;
+use system::{SystemClock, SystemRandom};
 use url::Url;
 
 use super::{Check, close, owners};
@@ -27,7 +30,7 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
     };
     let url = aws.webhook();
     let (found, webhook, directory, close) = join4(
-        checks::all(session, stack, Arc::new(SystemClock), slack),
+        checks::all(session, stack, Arc::new(SystemClock), Arc::new(SystemRandom), slack, fetch),
         webhook(&url),
         directory,
         close::check(config, url.as_ref().ok()),
@@ -48,6 +51,19 @@ impl From<Finding> for Check {
             _ => Self::ok(finding.check, finding.detail),
         }
     }
+}
+
+/// Sends a signed request: the answer's status and body.
+async fn fetch(signed: Signed) -> Result<(u16, String), String> {
+    let url: Url = signed.url.parse().map_err(|error| format!("{}: {error}", signed.url))?;
+    let client = outbound::client::builder(&url).timeout(Duration::from_secs(15)).build();
+    let mut request = client.map_err(outbound::client::error_text)?.get(url);
+    for (name, value) in signed.headers {
+        request = request.header(name, value);
+    }
+    let answer = request.send().await.map_err(outbound::client::error_text)?;
+    let status = answer.status().as_u16();
+    answer.text().await.map(|body| (status, body)).map_err(outbound::client::error_text)
 }
 
 /// Posts what nobody has signed: a healthy webhook refuses it, through API Gateway and its function.
