@@ -80,7 +80,7 @@ fn what_is_posted_to_the_url_of_the_outputs_invokes_the_function_which_lets_it()
         url,
         format!("https://${{Api}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/${{{stage_id}}}{path}")
     );
-    let (_, permission) = only(&template, "AWS::Lambda::Permission");
+    let permission = template.properties("WebhookPermission");
     let expected = json!({
         "Action": "lambda:InvokeFunction",
         "FunctionName": {"Ref": "WebhookIngestionFunction"},
@@ -90,7 +90,7 @@ fn what_is_posted_to_the_url_of_the_outputs_invokes_the_function_which_lets_it()
             "arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{Api}}/{stage}/POST{path}"
         )},
     });
-    assert_eq!(permission["Properties"], expected);
+    assert_eq!(*permission, expected);
 }
 
 #[test]
