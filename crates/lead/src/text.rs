@@ -5,14 +5,16 @@
 //! terminals take such text through.
 
 use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthChar;
 
 /// The mark that stands where text was cut.
 pub const ELLIPSIS: char = '…';
 
 /// One line without control, bidirectional or invisible formatting characters.
 ///
-/// White space of any kind, line breaks included, becomes one space; the ends are trimmed. The joiner
-/// U+200D stays, because emoji are made with it.
+/// White space of any kind, line breaks and blank letters included, becomes one space; the ends are
+/// trimmed. The line begins with the first character that shows, so that one in which nothing does is empty.
+/// The joiner U+200D stays behind others, because emoji are made with it, and so do combining marks.
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut space = false;
@@ -22,9 +24,9 @@ pub fn clean(text: &str) -> String {
         let plain = rest.bytes().take_while(u8::is_ascii_graphic).count();
         let (part, after) = rest.split_at(plain.max(first.len_utf8()));
         rest = after;
-        if plain == 0 && (first.is_whitespace() || first.is_control()) {
+        if plain == 0 && (first.is_whitespace() || first.is_control() || is_blank(first)) {
             space = true;
-        } else if plain > 0 || !is_formatting(first) {
+        } else if plain > 0 || !(is_formatting(first) || cleaned.is_empty() && is_invisible(first)) {
             if space && !cleaned.is_empty() {
                 cleaned.push(' ');
             }
@@ -49,6 +51,20 @@ pub fn is_formatting(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Letters and signs that are white space by their looks alone.
+///
+/// The braille pattern without dots, the Hangul fillers that stand by themselves, the note without a head
+/// and the blanks of Egyptian quadrats. None of them has the property White_Space.
+fn is_blank(c: char) -> bool {
+    matches!(c, '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{13441}' | '\u{13442}' | '\u{1d159}')
+}
+
+/// Characters that show nothing without another before them: joiners, combining marks, variation
+/// selectors, whatever else Unicode calls default ignorable, and the fillers for parts of Hangul syllables.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{115f}' | '\u{1160}') || c.width() == Some(0)
 }
 
 /// `text` cleaned, or `instead` where nothing is left of it.
@@ -149,6 +165,72 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_left_of_a_line_in_which_nothing_shows() {
+        let alone = [
+            "\u{3164}",
+            "\u{2800}",
+            "\u{115f}",
+            "\u{1160}",
+            "\u{ffa0}",
+            "\u{200c}",
+            "\u{200d}",
+            "\u{301}",
+            "\u{20dd}",
+            "\u{fe0f}",
+            "\u{fe00}",
+            "\u{e0041}",
+            "\u{e0100}",
+            "\u{ad}",
+            "\u{34f}",
+            "\u{17b4}",
+            "\u{17b5}",
+            "\u{180b}",
+            "\u{180e}",
+            "\u{180f}",
+            "\u{2060}",
+            "\u{2064}",
+            "\u{2065}",
+            "\u{206f}",
+            "\u{feff}",
+            "\u{fff0}",
+            "\u{1bca0}",
+            "\u{1d159}",
+            "\u{1d173}",
+            "\u{13441}",
+            "\u{3000}",
+            "\u{a0}",
+            "\u{2003}",
+            "\u{85}",
+            "\u{0}",
+            "\u{7f}",
+            "\n",
+            "\u{16fe4}",
+            "\u{e01ef}",
+        ];
+        for text in alone {
+            assert_eq!(clean(text), "", "{text:?}");
+            assert_eq!(clean_or(&text.repeat(5), "lead_a"), "lead_a", "{text:?}");
+            assert_eq!((shorten(text, 9), slack(text, 9), ascii(text)), Default::default(), "{text:?}");
+            assert_eq!(clean(&format!("{text}Dana")), "Dana", "{text:?}");
+        }
+        assert_eq!(clean(&alone.concat()), "");
+        assert_eq!(clean("Dana\u{3164}\u{2800}Field\u{ffa0}"), "Dana Field");
+        for text in [
+            "e\u{301}",
+            "❤\u{fe0f}",
+            "👩\u{200d}🚀",
+            "\u{1112}\u{1161}\u{11ab}",
+            "की",
+            "\u{fffd}",
+            "ㅎ",
+            "⠁",
+            "\u{e000}",
+        ] {
+            assert_eq!(clean(text), text);
+        }
+    }
+
+    #[test]
     fn shorten_cuts_between_clusters_and_marks_the_cut() {
         assert_eq!(shorten("Harbour", 7), "Harbour");
         assert_eq!(shorten("Harbour", 6), "Harbo…");
@@ -175,14 +257,15 @@ mod tests {
     /// What [`clean`] does, character by character.
     fn cleaned_slowly(text: &str) -> String {
         let shown = text.chars().filter(|c| !is_formatting(*c) || c.is_whitespace());
-        let spaced: String =
-            shown.map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c }).collect();
+        let blank = |c: char| c.is_whitespace() || c.is_control() || is_blank(c);
+        let spaced: String = shown.map(|c| if blank(c) { ' ' } else { c }).collect();
+        let spaced = spaced.trim_start_matches(|c| c == ' ' || is_invisible(c));
         spaced.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
     proptest! {
         #[test]
-        fn clean_is_the_same_in_runs(text in "([ -~]|\\PC|\\p{C}|\u{85}|\u{ad}|\u{2028}|\t){0,40}") {
+        fn clean_is_the_same_in_runs(text in "([ -~]|\\PC|\\p{C}|\\p{M}|\u{85}|\u{ad}|\u{200d}|\u{2028}|\u{3164}|\t){0,40}") {
             prop_assert_eq!(clean(&text), cleaned_slowly(&text));
         }
 

@@ -8,7 +8,7 @@ use pipeline::{
 };
 use serde::Serialize;
 
-use crate::Ops;
+use crate::{Ops, leads::name_of};
 
 /// How long before its death the log lines of a message's last attempt are looked for.
 const LAST_ATTEMPT: SignedDuration = SignedDuration::from_secs(60);
@@ -99,7 +99,7 @@ impl Ops {
 
     async fn with_name(&self, letter: DeadLetter) -> Result<DeadRow, Fault> {
         let display_name = match &letter.lead_id {
-            Some(lead) => self.history.progress(lead).await?.map(|progress| progress.name),
+            Some(lead) => self.history.progress(lead).await?.map(|progress| name_of(&progress.name, lead)),
             None => None,
         };
         Ok(DeadRow { letter, display_name })

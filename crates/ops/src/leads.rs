@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use lead::{EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
+use lead::{EnrichedLead, LeadId, OwnerStatus, Timestamp, keys, text};
 use pipeline::{
     Channel, Code, Entry, Fault, Happened, Stage, State,
     receipt::{Receipt, ReceiptState},
@@ -134,7 +134,7 @@ impl Ops {
         };
         Ok(LeadStory {
             lead_id: lead.clone(),
-            display_name: progress.name.clone(),
+            display_name: name_of(&progress.name, lead),
             state: progress.state(now, self.settings.overdue_after),
             due_at: progress.due_at,
             owner_status: lead_row.as_ref().map(|lead| lead.owner_status),
@@ -220,6 +220,11 @@ impl Ops {
         }
         Ok(wanted)
     }
+}
+
+/// A name for people to read, the lead's id where nothing of it shows: earlier versions journaled such names.
+pub(crate) fn name_of(name: &str, lead: &LeadId) -> String {
+    text::clean_or(name, lead.as_str())
 }
 
 fn name_and_owner(happened: &Happened) -> Option<(&str, &str)> {

@@ -5,7 +5,7 @@ use lead::{LeadId, Timestamp};
 use pipeline::{Fault, State, ports::OpenCounts};
 use serde::Serialize;
 
-use crate::Ops;
+use crate::{Ops, leads::name_of};
 
 /// A row of `leadops pending`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,8 +37,8 @@ impl Ops {
             .map(|open| PendingRow {
                 due_in_seconds: open.due_at.duration_since(now).as_secs(),
                 state: State::of_open(open.due_at, now, self.settings.overdue_after),
+                display_name: name_of(&open.name, &open.lead),
                 lead_id: open.lead,
-                display_name: open.name,
                 received_at: open.received_at,
                 due_at: open.due_at,
             })
