@@ -112,6 +112,29 @@ async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_came_with_line_breaks_is_printed_as_one_line_of_json() {
+    let world = World::new().await;
+    let up = world.up(&["--delay", "0"]).await;
+    let event = r#"{"event": {"object_type": "lead", "action": "created", "lead_id": "lead_a", "data": {
+        "custom.list": [
+            1.50,
+            {"b": "x  y",\t"a": [ ]}
+        ]}}}"#;
+    let file = world.data().with_file_name("event.json");
+    std::fs::write(&file, event.replace("\\t", "\t")).unwrap();
+    world.json(&["send", &file.display().to_string()]).await;
+    world.until_told(&["lead_a".parse().unwrap()]).await;
+    for args in [&["leads", "--json"][..], &["lead", "lead_a", "--json"]] {
+        let output = world.run(args).await;
+        let printed = text(&output.stdout);
+        assert!(printed.contains(r#""list":[1.50,{"b":"x  y","a":[]}]"#), "{printed}");
+        assert!(serde_json::from_str::<Value>(&printed).is_ok(), "{printed}");
+        assert_eq!(printed.lines().count(), 1, "{printed}");
+    }
+    assert!(up.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_webhook_refuses_what_it_must_and_says_why() {
     let world = World::new().await;
     let up = world.up(&["--delay", "1"]).await;
