@@ -203,6 +203,21 @@ async fn junk_is_refused_with_400_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_broken_field_of_an_event_loses_no_lead() {
+    let world = World::new();
+    let lead: LeadId = "lead_a".parse().unwrap();
+    let event = String::from_utf8(World::event(&lead)).unwrap();
+    let event = event.replacen('{', "{\"meta\":NaN,\"note\":\"a\nb\",", 1);
+    assert!(serde_json::from_str::<Value>(&event).is_err());
+    assert_eq!(world.deliver(event.clone()).await, Outcome::Accepted(lead.clone()));
+    let kept = world.memory.get(&keys::raw("source/", &lead)).await.unwrap().unwrap();
+    assert_eq!(kept.body, event.as_bytes(), "the bytes are kept as they came");
+    world.work_for(world.settings.delay).await;
+    assert_eq!(world.shown(&lead), 1);
+    assert_eq!(world.dead().await, []);
+}
+
+#[tokio::test]
 async fn no_lead_id_leaves_its_folder() {
     let world = World::new();
     let long = format!("lead_{}", "a".repeat(65));

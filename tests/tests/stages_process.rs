@@ -10,7 +10,7 @@ use pipeline::{
     Channel, Code, Ended, Fault, Happened, Settings, Stage,
     ports::{Body, Clock, Disposition, Inbox, MAX_DELAY, Objects, Queue, When},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{
     doubles::ScriptedOwners,
     faulty::{Call, Moment, Strike},
@@ -186,6 +186,65 @@ async fn a_document_without_an_owner_is_used_for_what_it_has() {
         ("x@example.org", UNASSIGNED, UNKNOWN)
     );
     assert_eq!(world.shown(&lead), 1);
+}
+
+#[tokio::test]
+async fn a_broken_field_of_the_document_takes_no_other_with_it() {
+    for field in
+        [r#""score":NaN"#, r#""name":"Ada \ud83d""#, r#""limit":1e999"#, "\"note\":\"a\nb\"", r#""x":[1,2,]"#]
+    {
+        let world = World::new();
+        let lead = world.accept("a").await;
+        let document = format!(r#"{{{field},"lead_id":"{lead}","lead_owner":"Dana Field",}}"#);
+        world.owners.script(&lead, [ScriptedOwners::answer(200, document)]);
+        world.work_for(world.settings.delay).await;
+        assert_eq!(world.owners.asked(&lead), 1, "{field}");
+        assert_eq!(world.enriched(&lead).await.unwrap().lead_owner, "Dana Field", "{field}");
+    }
+}
+
+#[tokio::test]
+async fn what_came_instead_of_an_owner_document_is_said() {
+    for (body, expected) in [
+        ("<!doctype html><title>Sign in</title>", "it begins with `<!doctype html><title>Sign in</title>`"),
+        ("", "it is empty"),
+        ("[1]", "it is JSON, but no object (a list)"),
+        ("{\0\"\0", "it is UTF-16, not UTF-8"),
+        ("{\"lead_owner\":\"Da", "it is a JSON object that breaks off after 17 bytes"),
+    ] {
+        let world = World::new();
+        let lead = world.accept("a").await;
+        world.owners.script(&lead, [ScriptedOwners::answer(200, body)]);
+        world.work_for(world.settings.delay + MINUTE).await;
+        let reasons: Vec<String> = world
+            .story(&lead)
+            .await
+            .into_iter()
+            .filter_map(|entry| match entry.happened {
+                Happened::Retrying { reason, .. } => Some(reason),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reasons.len(), 2);
+        for reason in reasons {
+            assert_eq!(reason, format!("the owner document is broken: {expected}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lead_whose_name_does_not_show_is_announced_by_its_id() {
+    for name in ["\u{3164}", "\u{2800}\u{2800}", "\u{200d}", "\u{301}", "\u{115f}\u{1160}"] {
+        let world = World::new();
+        let lead: LeadId = "lead_a".parse().unwrap();
+        let mut event: Value = serde_json::from_slice(&World::event(&lead)).unwrap();
+        event["event"]["data"]["display_name"] = json!(name);
+        world.deliver(event.to_string()).await;
+        assert_eq!(world.progress(&lead).await.unwrap().name, lead.as_str());
+        world.work_for(world.settings.delay).await;
+        assert_eq!(world.enriched(&lead).await.unwrap().display_name, lead.as_str(), "{name:?}");
+        assert!(world.slack.posted()[0].mentions("Name\\nlead_a"), "{name:?}");
+    }
 }
 
 #[tokio::test]

@@ -4,13 +4,11 @@
 //! out; only what leadops needs is read, and only the lead's id is demanded. A field of an unexpected
 //! type is a field that is not there, never a reason to lose the lead.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, de};
-use serde_json::value::RawValue;
 
-use crate::{InvalidLeadId, Json, LeadId, parse_time, text};
+use crate::{Document, Fields, InvalidLeadId, Json, LeadId, Unreadable, document::Value, parse_time, text};
 
 /// What a well-signed webhook body turned out to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,12 +46,18 @@ pub struct CreatedLead {
 /// A body that is no event of Close's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// Not JSON, or not an object with an `event` object.
+    /// Not an object with an `event` object, and what it is instead.
     #[error("the body is not a Close event: {0}")]
     NotAnEvent(String),
     /// A `lead.created` event without a usable lead id.
     #[error("the event's lead id is unusable: {0}")]
     LeadId(#[from] InvalidLeadId),
+}
+
+impl From<Unreadable> for Malformed {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::NotAnEvent(unreadable.to_string())
+    }
 }
 
 impl Incoming {
@@ -63,37 +67,38 @@ impl Incoming {
     /// [`Malformed`] where the bytes are no JSON object with an `event` object, or where a
     /// `lead.created` event has no valid lead id.
     pub fn parse(body: &[u8]) -> Result<Self, Malformed> {
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let body: Body<'_> = object(body)?;
-        let event: Event<'_> = object(body.event.get().as_bytes())?;
-        let object_type = event.object_type.text().unwrap_or_default();
-        let action = event.action.text().unwrap_or_default();
-        let subscription_id = body.subscription_id.text();
-        if (object_type.as_str(), action.as_str()) != ("lead", "created") {
+        let document = Document::read(body)?;
+        let body = document.fields()?;
+        let event = body.get("event").and_then(Value::fields);
+        let event = event.ok_or_else(|| Malformed::NotAnEvent("it has no event object".to_owned()))?;
+        let of = |fields: &Fields<'_>, name: &str| fields.text(name).map(Cow::into_owned);
+        let subscription_id = of(&body, "subscription_id");
+        let object_type = event.text("object_type").unwrap_or_default();
+        let action = event.text("action").unwrap_or_default();
+        if (object_type.as_ref(), action.as_ref()) != ("lead", "created") {
             let kind = text::shorten(&format!("{object_type}.{action}"), 60);
             return Ok(Self::Other { subscription_id, kind });
         }
-        let data = event.data.object();
-        let field = |name: &str| data.get(name).and_then(|raw| Loose(Some(raw)).text());
+        let data = event.get("data").and_then(Value::fields).unwrap_or_default();
+        let field = |name: &str| of(&data, name);
         let id = event
-            .lead_id
-            .text()
-            .or_else(|| event.object_id.text())
-            .or_else(|| field("id"))
+            .text("lead_id")
+            .or_else(|| event.text("object_id"))
+            .or_else(|| data.text("id"))
             .unwrap_or_default();
         Ok(Self::Created(Box::new(CreatedLead {
             lead_id: id.parse()?,
             subscription_id,
-            event_id: event.id.text(),
+            event_id: of(&event, "id"),
             display_name: field("display_name")
                 .filter(|n| !text::clean(n).is_empty())
                 .or_else(|| field("name"))
                 .unwrap_or_default(),
             status_label: field("status_label"),
-            date_created: field("date_created").or_else(|| event.date_created.text()),
+            date_created: field("date_created").or_else(|| of(&event, "date_created")),
             custom: data
                 .iter()
-                .filter_map(|(key, raw)| Some((key.strip_prefix("custom.")?.to_owned(), value_of(raw))))
+                .filter_map(|(key, value)| Some((key.strip_prefix("custom.")?.to_owned(), value.to_json())))
                 .collect(),
         })))
     }
@@ -109,113 +114,6 @@ impl CreatedLead {
     /// When the lead was created, where Close sent a readable time.
     pub fn created_at(&self) -> Option<Timestamp> {
         parse_time(self.date_created.as_deref()?)
-    }
-}
-
-/// Reads a JSON object. (serde would take an array for a struct as well.)
-fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Malformed> {
-    if !json.trim_ascii_start().starts_with(b"{") {
-        return Err(Malformed::NotAnEvent("it is no JSON object with an event object".to_owned()));
-    }
-    serde_json::from_slice(json).map_err(|e| Malformed::NotAnEvent(text::shorten(&e.to_string(), 200)))
-}
-
-#[derive(Deserialize)]
-struct Body<'a> {
-    #[serde(borrow, default)]
-    subscription_id: Loose<'a>,
-    #[serde(borrow)]
-    event: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(borrow, default)]
-    id: Loose<'a>,
-    #[serde(borrow, default)]
-    date_created: Loose<'a>,
-    #[serde(borrow, default)]
-    object_type: Loose<'a>,
-    #[serde(borrow, default)]
-    object_id: Loose<'a>,
-    #[serde(borrow, default)]
-    lead_id: Loose<'a>,
-    #[serde(borrow, default)]
-    action: Loose<'a>,
-    #[serde(borrow, default)]
-    data: Loose<'a>,
-}
-
-/// A value of any type, read later and leniently.
-#[derive(Default, Deserialize)]
-#[serde(transparent)]
-struct Loose<'a>(#[serde(borrow)] Option<&'a RawValue>);
-
-impl<'a> Loose<'a> {
-    /// The value as text, where it is a JSON string.
-    fn text(&self) -> Option<String> {
-        serde_json::from_str::<LossyText>(self.0?.get()).ok().map(|text| text.0)
-    }
-
-    /// The value's fields, where it is a JSON object.
-    fn object(&self) -> BTreeMap<String, &'a RawValue> {
-        let Some(raw) = self.0 else { return BTreeMap::new() };
-        serde_json::from_str::<BTreeMap<LossyText, &'a RawValue>>(raw.get())
-            .map(|fields| fields.into_iter().map(|(key, value)| (key.0, value)).collect())
-            .unwrap_or_default()
-    }
-}
-
-/// How deep a value may be nested. The enriched lead that it becomes part of must be readable again, and
-/// serde_json reads 127 levels.
-const DEEPEST: usize = 100;
-
-/// A JSON value as sent; where a reader might not get through it (a number out of every range, half a
-/// surrogate pair, nested beyond reading), its JSON text as a string, so that nothing is lost.
-fn value_of(raw: &RawValue) -> Json {
-    // An upper bound: brackets in strings count as well.
-    let mut depth = 0usize;
-    let too_deep = raw.get().bytes().any(|byte| {
-        match byte {
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth > DEEPEST
-    });
-    if too_deep {
-        return Json::string(raw.get());
-    }
-    Json::as_sent(raw).unwrap_or_else(|| match serde_json::from_str::<LossyText>(raw.get()) {
-        Ok(text) => Json::string(&text.0),
-        Err(_) => Json::string(raw.get()),
-    })
-}
-
-/// A JSON string in which half a surrogate pair (`"\ud800"`, which Python's encoder can write) is
-/// replaced instead of refused.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct LossyText(String);
-
-impl<'de> Deserialize<'de> for LossyText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = LossyText;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<LossyText, E> {
-                Ok(LossyText(text.to_owned()))
-            }
-
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<LossyText, E> {
-                Ok(LossyText(String::from_utf8_lossy(bytes).into_owned()))
-            }
-        }
-        deserializer.deserialize_bytes(Visitor)
     }
 }
 
@@ -295,6 +193,33 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_field_loses_neither_the_lead_nor_another_field() {
+        let body = b"\xef\xbb\xbf{\"subscription_id\":\"whsub_0\",\"subscription_id\":\"whsub_1\",\"meta\":NaN,\"event\":{\"object_type\":\"lead\",
+            \"action\":\"created\",\"lead_id\":\"lead_a\",\"note\":\"a \"b\" \x01 \xff\",\"data\":{\"display_name\":\"Zo\xeb \\x & \ncrew\",\"status_label\":Infinity,
+            \"custom.n\":NaN,\"custom.l\":[1, -Infinity],\"custom.s\":\"a\tb\",\"custom.ok\":[1, 2],},}}";
+        let Ok(Incoming::Created(lead)) = Incoming::parse(body) else { panic!("not created") };
+        assert_eq!(lead.name(), "Zo\u{fffd} x & crew");
+        assert_eq!((lead.subscription_id.as_deref(), lead.status_label.as_deref()), (Some("whsub_1"), None));
+        assert_eq!(custom(&lead, "n"), Some(json!("NaN")));
+        assert_eq!(custom(&lead, "l"), Some(json!("[1, -Infinity]")));
+        assert_eq!(custom(&lead, "s"), Some(json!("a\tb")));
+        assert_eq!(lead.custom["ok"].as_str(), "[1,2]");
+    }
+
+    #[test]
+    fn what_came_instead_of_an_event_is_named() {
+        for (body, expected) in [
+            (&b"{}"[..], "it has no event object"),
+            (b"{\"event\":[1]}", "it has no event object"),
+            (b"<html>", "it begins with `<html>`"),
+            (b"", "it is empty"),
+        ] {
+            let malformed = Incoming::parse(body).unwrap_err();
+            assert_eq!(malformed.to_string(), format!("the body is not a Close event: {expected}"));
+        }
+    }
+
+    #[test]
     fn a_value_nested_beyond_reading_is_kept_as_text() {
         for depth in [100, 101, 126, 127, 128, 5_000] {
             let nested = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
@@ -304,7 +229,7 @@ mod tests {
             let Ok(Incoming::Created(lead)) = Incoming::parse(body.as_bytes()) else { panic!("not created") };
             let stored = serde_json::to_string(&lead.custom).unwrap();
             assert!(serde_json::from_str::<BTreeMap<String, Value>>(&stored).is_ok(), "{depth}");
-            assert_eq!(lead.custom["x"].as_str().starts_with('"'), depth > DEEPEST);
+            assert_eq!(lead.custom["x"].as_str().starts_with('"'), depth > 100);
         }
     }
 
@@ -342,7 +267,7 @@ mod tests {
             if !text::clean(&name).is_empty() {
                 prop_assert_eq!(&lead.display_name, &name);
             }
-            prop_assert!(!lead.name().is_empty());
+            prop_assert!(!text::clean(&lead.name()).is_empty());
         }
     }
 }

@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod document;
 pub mod email;
 mod enriched;
 mod event;
@@ -17,6 +18,7 @@ pub mod slack;
 pub mod text;
 mod time;
 
+pub use document::{Document, Fields, Unreadable};
 pub use enriched::{EnrichedLead, OwnerStatus, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL};
 pub use event::{CreatedLead, Incoming, Malformed};
 pub use id::{InvalidLeadId, LeadId};

@@ -1,8 +1,6 @@
 //! The owner document, `{lookup base}/{lead_id}.json`.
 
-use serde_json::Value;
-
-use crate::{LeadId, text};
+use crate::{Document, LeadId, Unreadable, text};
 
 /// What the owner directory says of a lead. Every field may be missing; text that is empty once
 /// cleaned, and any value that is no text, is missing too.
@@ -21,23 +19,19 @@ pub struct OwnerDocument {
 /// Bytes that are no owner document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the owner document is broken: {0}")]
-pub struct BrokenOwner(String);
+pub struct BrokenOwner(#[from] Unreadable);
 
 impl OwnerDocument {
     /// Reads a document.
     ///
     /// # Errors
-    /// [`BrokenOwner`] where the bytes are no JSON object.
+    /// [`BrokenOwner`] where the bytes are no JSON object, with what they are instead.
     pub fn parse(body: &[u8]) -> Result<Self, BrokenOwner> {
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let value: Value =
-            serde_json::from_slice(body).map_err(|e| BrokenOwner(text::shorten(&e.to_string(), 200)))?;
-        let Value::Object(fields) = value else {
-            return Err(BrokenOwner("it is JSON, but no object".to_owned()));
-        };
+        let document = Document::read(body)?;
+        let fields = document.fields()?;
         let field = |name: &str| {
-            let value = fields.get(name).and_then(Value::as_str)?;
-            Some(text::shorten(value, text::VALUE_LIMIT)).filter(|text| !text.is_empty())
+            let value = text::shorten(&fields.text(name)?, text::VALUE_LIMIT);
+            (!value.is_empty()).then_some(value)
         };
         Ok(Self {
             lead_id: field("lead_id"),
@@ -71,6 +65,86 @@ mod tests {
         let partial =
             OwnerDocument::parse("\u{feff}{\"lead_owner\": \" \\n\", \"funnel\": 5}".as_bytes()).unwrap();
         assert_eq!(partial, OwnerDocument::default());
+    }
+
+    #[test]
+    fn a_broken_field_takes_no_other_with_it() {
+        let owner = |field: &str| {
+            for document in [
+                format!(r#"{{"lead_id":"lead_a",{field},"lead_owner":"Dana Field"}}"#),
+                format!(r#"{{"lead_owner":"Dana Field","x":{{{field}}},"lead_id":"lead_a"}}"#),
+                format!(
+                    "{{\n  \"lead_owner\": \"Dana Field\",\n  \"lead_id\": \"lead_a\",\n  {field},\n}}\n"
+                ),
+            ] {
+                let read =
+                    OwnerDocument::parse(document.as_bytes()).unwrap_or_else(|e| panic!("{document}: {e}"));
+                assert_eq!(read.lead_owner.as_deref(), Some("Dana Field"), "{document}");
+                assert_eq!(read.lead_id.as_deref(), Some("lead_a"), "{document}");
+            }
+        };
+        for value in [
+            "NaN",
+            "-Infinity",
+            "1e999",
+            "[[NaN]]",
+            "{\"a\":NaN}",
+            "007",
+            "+1",
+            ".5",
+            "0x1F",
+            "1.",
+            "None",
+            "True",
+            "undefined",
+            "",
+            r#""\ud800""#,
+            r#""Ada \ud83d""#,
+            r#""\x41""#,
+            r#""\'""#,
+            r#""\u12""#,
+            "\"a\u{1}b\"",
+            "\"a\nb\"",
+            "\"a\tb\"",
+            "[1,2,]",
+            "{\"a\":1,}",
+            "\"5\" disk\"",
+            "'x'",
+            "[1 2]",
+            "new Date(0)",
+            "1 /* one */",
+        ] {
+            owner(&format!("\"score\":{value}"));
+        }
+        owner("score:1");
+        owner("\"\\ud800\":1");
+        owner("\"score\"");
+        owner(&format!("\"x\":{}1{}", "[".repeat(5_000), "]".repeat(5_000)));
+        let latin = b"{\"city\":\"Z\xfcrich\",\"lead_owner\":\"Zo\xeb Field\"}";
+        assert_eq!(OwnerDocument::parse(latin).unwrap().lead_owner.as_deref(), Some("Zo\u{fffd} Field"));
+    }
+
+    #[test]
+    fn a_field_of_another_type_is_missing_and_the_last_of_several_counts() {
+        for value in [
+            "NaN",
+            "7",
+            "[\"Dana Field\"]",
+            "{\"name\":\"Dana Field\"}",
+            "true",
+            "null",
+            "\"a \"b\" c\"",
+            "Dana Field",
+        ] {
+            let document = format!(r#"{{"lead_owner":{value},"funnel":"Trade fair"}}"#);
+            let read = OwnerDocument::parse(document.as_bytes()).unwrap();
+            assert_eq!((read.lead_owner, read.funnel.as_deref()), (None, Some("Trade fair")), "{document}");
+        }
+        for more in ["", ",\"x\":NaN"] {
+            let document = format!(r#"{{"lead_owner":"Ada","lead_owner":"Dana Field"{more}}}"#);
+            let read = OwnerDocument::parse(document.as_bytes()).unwrap();
+            assert_eq!(read.lead_owner.as_deref(), Some("Dana Field"));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use lead::{EnrichedLead, LeadId, OwnerStatus, Timestamp, keys, text};
+use lead::{Document, EnrichedLead, LeadId, OwnerStatus, Timestamp, keys, text};
 use pipeline::{
     Channel, Code, Entry, Fault, Happened, Stage, State,
     receipt::{Receipt, ReceiptState},
@@ -146,13 +146,16 @@ impl Ops {
         })
     }
 
-    /// A lead's raw event as it came; `None` where there is none.
+    /// A lead's raw event as it came, decompressed where it came in gzip; `None` where there is none.
     ///
     /// # Errors
     /// The fault of the store.
     pub async fn raw(&self, lead: &LeadId) -> Result<Option<String>, Fault> {
         let object = self.objects.get(&keys::raw(&self.settings.source_prefix, lead)).await?;
-        Ok(object.map(|object| String::from_utf8_lossy(&object.body).into_owned()))
+        Ok(object.map(|object| match Document::read(&object.body) {
+            Ok(document) => document.as_str().to_owned(),
+            Err(_) => String::from_utf8_lossy(&object.body).into_owned(),
+        }))
     }
 
     /// What became of a lead since an operator last redrove or requeued it; `None` while that is open,

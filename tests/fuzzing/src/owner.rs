@@ -1,6 +1,9 @@
 //! Owner documents.
 
-use lead::{EnrichedLead, Incoming, LeadId, OwnerDocument, OwnerStatus, Timestamp, UNASSIGNED, text};
+use lead::{
+    Document, EnrichedLead, Incoming, LeadId, OwnerDocument, OwnerStatus, Timestamp, UNASSIGNED,
+    text,
+};
 
 use super::readable;
 
@@ -9,13 +12,23 @@ const EVENT: &[u8] = br#"{"event":{"object_type":"lead","action":"created","lead
 /// * Whatever a document says, the lead is enriched: with values that are harmless, short and never
 ///   empty, and a status that says which case it was.
 /// * A document about another lead gives nothing away.
+/// * What cannot be read is named in one line. What can takes no more memory than its bytes, or than the
+///   limit where they are compressed, thrice.
+/// * A broken field more changes nothing of what the others say.
 pub fn owner(data: &[u8]) {
     let Ok(Incoming::Created(created)) = Incoming::parse(EVENT) else { panic!("a good event") };
     let about: LeadId = created.lead_id.clone();
+    if let Ok(document) = Document::read(data) {
+        assert!(document.as_str().len() <= 3 * data.len().max(Document::LIMIT));
+    }
     let document = match OwnerDocument::parse(data) {
         Ok(document) => document,
-        Err(broken) => return readable(&broken.to_string(), 300),
+        Err(broken) => return readable(&broken.to_string(), 200),
     };
+    if let Some(rest) = data.strip_prefix(b"{") {
+        let broken = [&b"{\"broken\":NaN,"[..], rest].concat();
+        assert_eq!(OwnerDocument::parse(&broken), Ok(document.clone()));
+    }
     let fields = [&document.lead_id, &document.lead_email, &document.lead_owner, &document.funnel];
     for field in fields.into_iter().flatten() {
         readable(field, text::VALUE_LIMIT);
@@ -30,6 +43,8 @@ pub fn owner(data: &[u8]) {
         (false, false) => OwnerStatus::Missing,
     };
     assert_eq!(lead.owner_status, expected);
+    let stored = serde_json::to_string(&lead).unwrap();
+    assert_eq!(serde_json::from_str::<EnrichedLead>(&stored).unwrap(), lead);
     if expected != OwnerStatus::Assigned {
         assert_eq!(lead.lead_owner, UNASSIGNED);
     }

@@ -17,6 +17,8 @@ use pipeline::{
     signature::{Keys, Presented},
 };
 
+use serde_json::Value;
+
 use super::readable;
 
 /// Neighbours of the stage that answer at once.
@@ -82,7 +84,8 @@ fn answer(ingest: &Ingest, webhook: Webhook<'_>) -> Outcome {
 /// * Without a signature of ours nothing is accepted, whatever the headers and the body say.
 /// * Signed, the bytes are kept as they came, under a key that cannot leave its folder, with a job and a
 ///   journal entry that can be read again; or refused as malformed, with nothing kept.
-/// * An accepted event can be enriched, and what is kept of it reads back the same.
+/// * An accepted event can be enriched, into texts that show something and JSON on one line, and what is
+///   kept of it reads back the same.
 pub fn webhook(data: &[u8]) {
     let (ingest, still) = stage();
 
@@ -136,7 +139,11 @@ fn enriched(data: &[u8]) {
     let lead = EnrichedLead::new(&created, Err(OwnerStatus::Missing), now, now);
     for value in [&lead.display_name, &lead.status_label, &lead.date_created] {
         readable(value, text::VALUE_LIMIT);
-        assert!(!value.is_empty());
+        assert!(!text::clean(value).is_empty());
+    }
+    for value in lead.custom.values() {
+        assert!(!value.as_str().contains(['\n', '\r', '\t']), "{value:?}");
+        serde_json::from_str::<Value>(value.as_str()).unwrap();
     }
     let json = serde_json::to_string(&lead).unwrap();
     let read: EnrichedLead = serde_json::from_str(&json).unwrap();

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use lead::Timestamp;
+use lead::{Document, Timestamp};
 use pipeline::{Code, Fault, signature::Keys};
 use serde::Serialize;
 use serde_json::Value;
@@ -129,8 +129,10 @@ async fn running(folder: &Path) -> Result<String, Fault> {
 
 /// The signature of a body, by the key of its subscription where there is one.
 fn sign(keys: &Keys, name: &str, timestamp: &str, body: &[u8]) -> Option<String> {
-    let event: Value = serde_json::from_slice(body).unwrap_or_default();
-    let subscription = event.get("subscription_id").and_then(Value::as_str);
+    let document = Document::read(body).ok();
+    let fields = document.as_ref().and_then(|document| document.fields().ok());
+    let subscription = fields.and_then(|fields| fields.text("subscription_id"));
+    let subscription = subscription.as_deref();
     keys.sign_for(subscription, timestamp, body).or_else(|| {
         if !keys.is_empty() {
             let of = subscription.map_or_else(|| "none".to_owned(), |of| lead::text::shorten(of, 60));
