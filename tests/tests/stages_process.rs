@@ -189,6 +189,46 @@ async fn a_document_without_an_owner_is_used_for_what_it_has() {
 }
 
 #[tokio::test]
+async fn a_word_for_nobody_is_no_owner_and_the_real_one_is_announced() {
+    for word in ["None", "n/a", "-", "(none)", "Unassigned"] {
+        let world = World::new();
+        let lead = world.accept("a").await;
+        let document = json!({"lead_id": lead, "lead_owner": word, "lead_email": word, "funnel": word});
+        world.owners.script(&lead, [ScriptedOwners::answer(200, document.to_string())]);
+        world.work_for(world.settings.delay).await;
+        check_defaults(&world, &lead, OwnerStatus::Missing, Code::OwnerMissing).await;
+        world.owners.assign(&lead, "Sales North");
+        world.work_for(world.settings.recheck_wait(1) + MINUTE).await;
+        let shown = world.slack.shown();
+        assert_eq!(shown.len(), 2, "{word}");
+        assert!(shown[1].mentions("Lead Owner Found") && shown[1].mentions("Sales North"), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn a_word_for_nobody_that_an_earlier_version_took_for_an_owner_is_looked_for_again() {
+    let world = World::new();
+    let lead = world.accept("a").await;
+    world.owners.assign(&lead, "Sales North");
+    world.work_for(world.settings.delay).await;
+    let key = keys::enriched("target/", &lead);
+    let stored = world.memory.get(&key).await.unwrap().unwrap();
+    let earlier = String::from_utf8(stored.body.to_vec()).unwrap().replace("Sales North", "None");
+    world.memory.put(&key, earlier.into(), When::Always).await.unwrap();
+    assert!(!world.enriched(&lead).await.unwrap().has_owner());
+
+    world.owners.script(&lead, [ScriptedOwners::missing()]);
+    world.ops.actions().unwrap().requeue(&lead).await.unwrap();
+    world.work_for(SECOND).await;
+    assert_eq!(world.enriched(&lead).await.unwrap().owner_status, OwnerStatus::Missing);
+    world.owners.assign(&lead, "Sales South");
+    world.work_for(world.settings.recheck_wait(1) + MINUTE).await;
+    let shown = world.slack.shown();
+    assert_eq!(shown.len(), 2);
+    assert!(shown[1].mentions("Lead Owner Found") && shown[1].mentions("Sales South"));
+}
+
+#[tokio::test]
 async fn a_broken_field_of_the_document_takes_no_other_with_it() {
     for field in
         [r#""score":NaN"#, r#""name":"Ada \ud83d""#, r#""limit":1e999"#, "\"note\":\"a\nb\"", r#""x":[1,2,]"#]

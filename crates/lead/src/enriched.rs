@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{CreatedLead, Json, LeadId, OwnerDocument, text};
+use crate::{CreatedLead, Json, LeadId, OwnerDocument, means_nobody, text};
 
 /// Stands for a lead's e-mail address that nobody knows.
 pub const UNKNOWN_EMAIL: &str = "unknown@example.com";
@@ -45,7 +45,11 @@ impl OwnerStatus {
 }
 
 /// A lead with its owner: the content of `{TARGET_PREFIX}enriched_{lead_id}.json`.
+///
+/// One that an earlier version stored is read by the present rules: an owner by the name of `None` is none,
+/// and a name in which nothing shows is the lead's id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct EnrichedLead {
     /// The lead.
     pub lead_id: LeadId,
@@ -110,6 +114,44 @@ impl EnrichedLead {
     /// Whether the directory named an owner.
     pub fn has_owner(&self) -> bool {
         self.owner_status == OwnerStatus::Assigned
+    }
+
+    /// Has the defaults stand wherever a value is a word for nobody, or shows nothing.
+    fn with_defaults(mut self) -> Self {
+        if self.has_owner() && means_nobody(&self.lead_owner) {
+            self.owner_status = OwnerStatus::Missing;
+        }
+        for (value, default) in [
+            (&mut self.lead_owner, UNASSIGNED),
+            (&mut self.lead_email, UNKNOWN_EMAIL),
+            (&mut self.funnel, UNKNOWN),
+        ] {
+            if means_nobody(value) {
+                *value = default.to_owned();
+            }
+        }
+        for (value, default) in [
+            (&mut self.display_name, self.lead_id.as_str()),
+            (&mut self.status_label, UNKNOWN),
+            (&mut self.date_created, UNKNOWN),
+        ] {
+            if text::clean(value).is_empty() {
+                *value = default.to_owned();
+            }
+        }
+        self
+    }
+}
+
+impl Serialize for EnrichedLead {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for EnrichedLead {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer).map(Self::with_defaults)
     }
 }
 
@@ -177,6 +219,59 @@ mod tests {
         let document = OwnerDocument::parse(document.as_bytes()).unwrap();
         let lead = EnrichedLead::new(&created, Ok(document), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
         assert!(serde_json::to_string(&lead).unwrap().len() < 4_000);
+    }
+
+    #[test]
+    fn a_word_for_nobody_is_a_missing_owner_email_and_funnel() {
+        for word in ["None", "N/A", "-", "Unassigned", "unknown", "<null>", "unknown@example.com"] {
+            let document = format!(
+                r#"{{"lead_id":"{word}","lead_owner":"{word}","lead_email":"{word}","funnel":"{word}"}}"#
+            );
+            let document = OwnerDocument::parse(document.as_bytes()).unwrap();
+            assert_eq!(document, OwnerDocument::default(), "{word}");
+            let lead =
+                EnrichedLead::new(&created(), Ok(document), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+            assert_eq!(
+                (lead.owner_status, lead.lead_owner.as_str(), lead.lead_email.as_str(), lead.funnel.as_str()),
+                (OwnerStatus::Missing, UNASSIGNED, UNKNOWN_EMAIL, UNKNOWN)
+            );
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_version_stored_is_read_by_the_present_rules() {
+        let stored = r#"{"lead_id": "lead_a", "display_name": "ㅤ", "status_label": "⠀", "date_created": "",
+            "lead_email": "n/a", "lead_owner": "None", "funnel": "-", "enriched_at": "2026-09-14T15:12:11Z",
+            "received_at": "2026-09-14T15:02:11Z", "owner_status": "assigned", "custom": {"list": [1,
+            {"a": 2.50}]}}"#;
+        let lead: EnrichedLead = serde_json::from_str(stored).unwrap();
+        assert!(!lead.has_owner());
+        assert_eq!((lead.owner_status, lead.lead_owner.as_str()), (OwnerStatus::Missing, UNASSIGNED));
+        assert_eq!((lead.lead_email.as_str(), lead.funnel.as_str()), (UNKNOWN_EMAIL, UNKNOWN));
+        assert_eq!((lead.display_name.as_str(), lead.status_label.as_str()), ("lead_a", UNKNOWN));
+        assert_eq!(lead.custom["list"].as_str(), r#"[1,{"a":2.50}]"#);
+        let owned = stored.replace("None", "Nil Armstrong");
+        assert!(serde_json::from_str::<EnrichedLead>(&owned).unwrap().has_owner());
+        let failed = stored.replace("assigned", "lookup_failed");
+        assert_eq!(
+            serde_json::from_str::<EnrichedLead>(&failed).unwrap().owner_status,
+            OwnerStatus::LookupFailed
+        );
+    }
+
+    #[test]
+    fn a_name_in_which_nothing_shows_is_the_id() {
+        for name in ["\u{3164}", "\u{2800}\u{2800}", "\u{200d}", "\u{301}", ""] {
+            let created = CreatedLead { display_name: name.to_owned(), ..created() };
+            assert_eq!(created.name(), "lead_a", "{name:?}");
+            let lead = EnrichedLead::new(
+                &created,
+                Err(OwnerStatus::Missing),
+                Timestamp::UNIX_EPOCH,
+                Timestamp::UNIX_EPOCH,
+            );
+            assert_eq!(lead.display_name, "lead_a", "{name:?}");
+        }
     }
 
     #[test]

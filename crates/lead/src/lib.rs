@@ -13,6 +13,7 @@ mod event;
 mod id;
 mod json;
 pub mod keys;
+mod nobody;
 mod owner;
 pub mod slack;
 pub mod text;
@@ -24,6 +25,7 @@ pub use event::{CreatedLead, Incoming, Malformed};
 pub use id::{InvalidLeadId, LeadId};
 pub use jiff::Timestamp;
 pub use json::Json;
+pub use nobody::means_nobody;
 pub use owner::{BrokenOwner, OwnerDocument};
 pub use time::{from_millis, parse_time};
 

@@ -1,9 +1,9 @@
 //! The owner document, `{lookup base}/{lead_id}.json`.
 
-use crate::{Document, LeadId, Unreadable, text};
+use crate::{Document, LeadId, Unreadable, means_nobody, text};
 
 /// What the owner directory says of a lead. Every field may be missing; text that is empty once
-/// cleaned, and any value that is no text, is missing too.
+/// cleaned, a word for nobody ([`means_nobody`]) and any value that is no text are missing too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnerDocument {
     /// The lead that the document says it is about.
@@ -31,7 +31,7 @@ impl OwnerDocument {
         let fields = document.fields()?;
         let field = |name: &str| {
             let value = text::shorten(&fields.text(name)?, text::VALUE_LIMIT);
-            (!value.is_empty()).then_some(value)
+            (!means_nobody(&value)).then_some(value)
         };
         Ok(Self {
             lead_id: field("lead_id"),

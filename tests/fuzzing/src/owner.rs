@@ -2,7 +2,7 @@
 
 use lead::{
     Document, EnrichedLead, Incoming, LeadId, OwnerDocument, OwnerStatus, Timestamp, UNASSIGNED,
-    text,
+    means_nobody, text,
 };
 
 use super::readable;
@@ -32,7 +32,7 @@ pub fn owner(data: &[u8]) {
     let fields = [&document.lead_id, &document.lead_email, &document.lead_owner, &document.funnel];
     for field in fields.into_iter().flatten() {
         readable(field, text::VALUE_LIMIT);
-        assert!(!field.is_empty());
+        assert!(!means_nobody(field), "{field:?}");
     }
     let (other, has_owner) = (document.is_about_another(&about), document.lead_owner.is_some());
     let now = Timestamp::UNIX_EPOCH;
