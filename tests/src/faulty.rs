@@ -71,12 +71,18 @@ pub trait Weather: Send + Sync {
     fn strike(&self, call: Call, moment: Moment, about: &str) -> Option<Strike>;
 }
 
-/// Single strikes, each at the nth call of its kind from now on. Fair weather otherwise.
+/// Single strikes, each at the nth call of its kind from now on, and a rule. Fair weather otherwise.
 #[derive(Default)]
-pub struct Plan(Mutex<BTreeMap<(Call, Moment), Planned>>);
+pub struct Plan {
+    single: Mutex<BTreeMap<(Call, Moment), Planned>>,
+    rule: Mutex<Option<Rule>>,
+}
 
 /// Strikes, and how many moments it is to each.
 type Planned = Vec<(u32, Strike)>;
+
+/// What strikes the start of a call, about this key, queue or dead letter.
+type Rule = Box<dyn Fn(Call, &str) -> Option<Strike> + Send>;
 
 impl Plan {
     /// Fair weather.
@@ -86,19 +92,23 @@ impl Plan {
 
     /// Plans a strike at the `nth` such moment from now, 1 being the next.
     pub fn at(&self, nth: u32, call: Call, moment: Moment, strike: Strike) {
-        self.0.lock().unwrap().entry((call, moment)).or_default().push((nth, strike));
+        self.single.lock().unwrap().entry((call, moment)).or_default().push((nth, strike));
     }
 
-    /// Forgets whatever has not struck yet.
+    /// Strikes the start of each call by this rule from now on, where there is no single strike.
+    pub fn rule(&self, rule: impl Fn(Call, &str) -> Option<Strike> + Send + 'static) {
+        *self.rule.lock().unwrap() = Some(Box::new(rule));
+    }
+
+    /// Forgets the rule, and whatever has not struck yet.
     pub fn clear(&self) {
-        self.0.lock().unwrap().clear();
+        self.single.lock().unwrap().clear();
+        *self.rule.lock().unwrap() = None;
     }
-}
 
-impl Weather for Plan {
-    fn strike(&self, call: Call, moment: Moment, _about: &str) -> Option<Strike> {
-        let mut plan = self.0.lock().unwrap();
-        let planned = plan.get_mut(&(call, moment))?;
+    fn single(&self, call: Call, moment: Moment) -> Option<Strike> {
+        let mut single = self.single.lock().unwrap();
+        let planned = single.get_mut(&(call, moment))?;
         let mut struck = None;
         planned.retain_mut(|(left, strike)| {
             *left -= 1;
@@ -108,6 +118,13 @@ impl Weather for Plan {
             *left > 0
         });
         struck
+    }
+}
+
+impl Weather for Plan {
+    fn strike(&self, call: Call, moment: Moment, about: &str) -> Option<Strike> {
+        let by_rule = || self.rule.lock().unwrap().as_ref().and_then(|rule| rule(call, about));
+        self.single(call, moment).or_else(|| by_rule().filter(|_| moment == Moment::Before))
     }
 }
 

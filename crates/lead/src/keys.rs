@@ -23,7 +23,12 @@ pub fn enriched(prefix: &str, lead: &LeadId) -> String {
 ///
 /// `channel` and `alert` are names of ours, without a slash.
 pub fn receipt(lead: &LeadId, channel: &str, alert: &str) -> String {
-    format!("{}{channel}/{alert}.json", receipts_of(lead))
+    format!("{}{alert}.json", receipts_on(lead, channel))
+}
+
+/// Where a lead's receipts on one channel are.
+pub fn receipts_on(lead: &LeadId, channel: &str) -> String {
+    format!("{}{channel}/", receipts_of(lead))
 }
 
 /// Where all receipts of a lead are.

@@ -62,10 +62,12 @@ impl AlertId {
         Self("new".to_owned())
     }
 
-    /// The follow-up that names this owner: the same owner gives the same id.
-    pub fn follow_up(owner: &str) -> Self {
+    /// A follow-up about this owner, `number` counting from 1 how often the lead has come to them. The same
+    /// owner and number give the same id; the first is what the only one was before they had numbers.
+    pub fn follow_up(owner: &str, number: u32) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, owner.as_bytes());
-        Self(format!("owner-{}", hex::encode(digest.as_ref().get(..8).unwrap_or_default())))
+        let owner = hex::encode(digest.as_ref().get(..8).unwrap_or_default());
+        Self(if number <= 1 { format!("owner-{owner}") } else { format!("owner-{owner}-{number}") })
     }
 
     /// A further alert that an operator asked for.
@@ -166,13 +168,18 @@ mod tests {
     }
 
     #[test]
+    fn follow_ups_about_one_owner_are_numbered_and_the_first_is_what_it_always_was() {
+        let ids = [1, 2, 10].map(|number| String::from(AlertId::follow_up("Sales North", number)));
+        assert_eq!(ids, ["owner-0e6c24266e346d80", "owner-0e6c24266e346d80-2", "owner-0e6c24266e346d80-10"]);
+    }
+
+    #[test]
     fn an_alert_id_cannot_leave_its_folder() {
         for id in ["", "../x", "a/b", "a b", "é", &"a".repeat(65)] {
             assert!(AlertId::try_from(id.to_owned()).is_err(), "{id:?}");
         }
-        assert_eq!(AlertId::follow_up("Sales North"), AlertId::follow_up("Sales North"));
-        assert_ne!(AlertId::follow_up("Sales North"), AlertId::follow_up("Sales South"));
-        for id in [AlertId::new_lead(), AlertId::follow_up("株"), AlertId::resend(u64::MAX)] {
+        assert_ne!(AlertId::follow_up("Sales North", 1), AlertId::follow_up("Sales South", 1));
+        for id in [AlertId::new_lead(), AlertId::follow_up("株", u32::MAX), AlertId::resend(u64::MAX)] {
             assert_eq!(AlertId::try_from(String::from(id.clone())), Ok(id));
         }
     }

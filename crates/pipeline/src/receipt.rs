@@ -37,7 +37,8 @@ pub struct Receipt {
     /// Where it stands.
     #[serde(flatten)]
     pub state: ReceiptState,
-    /// When that last changed.
+    /// When that last changed. Never earlier than what it was before, should the clock have stepped back: of
+    /// a lead's receipts on a channel the latest has the last word.
     pub at: Timestamp,
     /// How many attempts have come to an outcome or were given up.
     pub attempts: u32,
@@ -127,12 +128,14 @@ pub struct Receipts {
 }
 
 impl Receipts {
-    /// Makes the receipt of an alert that is about to be queued, or gives the one that there is.
+    /// Makes the receipt of an alert that is about to be queued, or gives the one that there is. A new one
+    /// is of no earlier time than `not_before`.
     ///
     /// # Errors
     /// [`Code::ReceiptUnreadable`] where there is one that cannot be read.
-    pub async fn expect(&self, job: &AlertJob) -> Result<Option<Receipt>, Fault> {
-        let receipt = self.fresh(job);
+    pub async fn expect(&self, job: &AlertJob, not_before: Timestamp) -> Result<Option<Receipt>, Fault> {
+        let mut receipt = self.fresh(job);
+        receipt.at = receipt.at.max(not_before);
         match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Absent).await {
             Ok(_) => Ok(None),
             Err(PutError::Precondition) => self.get(&job.lead_id, job.channel, &job.alert).await,
@@ -152,25 +155,37 @@ impl Receipts {
 
     /// All receipts of a lead that can be read, in no particular order. The log says which cannot.
     pub async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Receipt>, Fault> {
+        let keys = self.keys(&keys::receipts_of(lead)).await?;
+        self.readable(lead, keys, Function::Operator).await
+    }
+
+    /// The other receipts of this one's lead on its channel that can be read, in no particular order. One that
+    /// cannot says nothing of what was sent.
+    pub async fn beside(&self, receipt: &Receipt) -> Result<Vec<Receipt>, Fault> {
+        let (lead, own) = (&receipt.lead_id, receipt.key());
+        let mut keys = self.keys(&keys::receipts_on(lead, receipt.channel.as_str())).await?;
+        keys.retain(|key| *key != own);
+        self.readable(lead, keys, Function::LeadProcessor).await
+    }
+
+    /// The receipts under these keys. The log of a function says which of them cannot be read.
+    async fn readable(
+        &self,
+        lead: &LeadId,
+        keys: Vec<String>,
+        function: Function,
+    ) -> Result<Vec<Receipt>, Fault> {
         let mut receipts = Vec::new();
-        let prefix = keys::receipts_of(lead);
-        let mut after: Option<String> = None;
-        loop {
-            let found = self.objects.list(&prefix, after.as_deref(), 100).await?;
-            for key in &found {
-                match self.read(key).await {
-                    Ok(receipt) => receipts.extend(receipt.map(|(receipt, _)| receipt)),
-                    Err(fault) if fault.code == Code::ReceiptUnreadable => {
-                        recorder::fault(Function::Operator, Level::Warn, "left out", Some(lead), &fault);
-                    }
-                    Err(fault) => return Err(fault),
+        for key in keys {
+            match self.read(&key).await {
+                Ok(receipt) => receipts.extend(receipt.map(|(receipt, _)| receipt)),
+                Err(fault) if fault.code == Code::ReceiptUnreadable => {
+                    recorder::fault(function, Level::Warn, "left out", Some(lead), &fault);
                 }
-            }
-            match found.last() {
-                Some(last) if found.len() == 100 => after = Some(last.clone()),
-                _ => return Ok(receipts),
+                Err(fault) => return Err(fault),
             }
         }
+        Ok(receipts)
     }
 
     /// The receipt of an alert, to be claimed later.
@@ -209,7 +224,7 @@ impl Receipts {
             }
             let until = now + jiff::SignedDuration::try_from(CLAIM).unwrap_or_default();
             receipt.state = ReceiptState::Claimed { until };
-            receipt.at = now;
+            receipt.at = now.max(receipt.at);
             receipt.owner = owner.map(str::to_owned).or(receipt.owner);
             match self.objects.put(&receipt.key(), receipt.to_bytes(), when).await {
                 Ok(version) => return Ok(Claimed::Ours(Claim { receipt, version })),
@@ -231,7 +246,7 @@ impl Receipts {
     /// Gives back a claim under which nothing was sent. Somebody else may have the alert by now.
     pub async fn give_back(&self, claim: Claim) -> Result<(), Fault> {
         let mut receipt = claim.receipt;
-        receipt.at = self.clock.now();
+        receipt.at = self.clock.now().max(receipt.at);
         receipt.state = ReceiptState::Queued;
         match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Unchanged(claim.version)).await {
             Ok(_) | Err(PutError::Precondition) => Ok(()),
@@ -243,7 +258,7 @@ impl Receipts {
     /// claimed it since.
     pub async fn conclude(&self, claim: Claim, attempt: Attempt) -> Result<Receipt, Fault> {
         let mut receipt = claim.receipt;
-        receipt.at = self.clock.now();
+        receipt.at = self.clock.now().max(receipt.at);
         match attempt {
             Attempt::Sent => {
                 receipt.state = ReceiptState::Sent;
@@ -285,6 +300,18 @@ impl Receipts {
         match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Unchanged(version)).await {
             Ok(_) | Err(PutError::Precondition) => Ok(()),
             Err(PutError::Fault(fault)) => Err(fault),
+        }
+    }
+
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>, Fault> {
+        let mut keys: Vec<String> = Vec::new();
+        loop {
+            let found = self.objects.list(prefix, keys.last().map(String::as_str), 100).await?;
+            let last = found.len() < 100;
+            keys.extend(found);
+            if last {
+                return Ok(keys);
+            }
         }
     }
 

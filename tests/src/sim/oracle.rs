@@ -36,7 +36,7 @@ pub fn sent_before(weather: &ProcessWeather, channel: Channel, said: &[Said]) ->
         .map(|said| {
             let alert = match said.kind {
                 AlertKind::New => AlertId::new_lead(),
-                AlertKind::FollowUp => AlertId::follow_up(&said.owner),
+                AlertKind::FollowUp => AlertId::follow_up(&said.owner, 1),
                 // Each is an alert of its own, and the message does not say which.
                 AlertKind::Resend => return false,
             };

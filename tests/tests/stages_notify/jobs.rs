@@ -36,7 +36,7 @@ async fn follow_ups_about_one_owner_are_one() {
     let follow_up = |owner: &str| AlertJob {
         lead_id: lead.clone(),
         channel: Channel::Slack,
-        alert: AlertId::follow_up(owner),
+        alert: AlertId::follow_up(owner, 1),
         kind: AlertKind::FollowUp,
         due_at: None,
     };

@@ -4,6 +4,7 @@
 //! the defaults and says which case it was, and the owner is looked for again, a bounded number of
 //! times.
 
+mod follow_up;
 mod lookup;
 
 use std::{sync::Arc, time::Duration};
@@ -11,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use lead::{CreatedLead, EnrichedLead, Incoming, LeadId, OwnerDocument, Timestamp, keys, text};
 
 use crate::{
-    Code, Fault, Function, Happened, Recorder, Settings,
+    Channel, Code, Fault, Function, Happened, Recorder, Settings,
     alerting::Alerting,
     job::{AlertId, AlertJob, Cause, ProcessJob, lead_in},
     ports::{Delivery, Disposition, Level, Objects, Outbox, OwnerDirectory, PutError, Queue, When, Why},
@@ -104,7 +105,7 @@ impl Process {
         }
         let lead = self.enrich(job, &created, received_at, found).await?;
         for channel in &self.settings.channels {
-            self.tell(job, &lead, *channel).await?;
+            self.notify(job, &lead, *channel).await?;
         }
         if !lead.has_owner() {
             self.look_again(job).await?;
@@ -200,8 +201,8 @@ impl Process {
         Ok(lead)
     }
 
-    /// Queues the alert, and a follow-up where the alert that went out named another owner.
-    async fn tell(&self, job: &ProcessJob, lead: &EnrichedLead, channel: crate::Channel) -> Result<(), Stop> {
+    /// Queues the first alert, and a follow-up where that went out and the last alert named another owner.
+    async fn notify(&self, job: &ProcessJob, lead: &EnrichedLead, channel: Channel) -> Result<(), Fault> {
         let first = AlertJob {
             lead_id: lead.lead_id.clone(),
             channel,
@@ -209,7 +210,7 @@ impl Process {
             kind: lead::AlertKind::New,
             due_at: (job.cause == Cause::Arrival).then_some(job.not_before),
         };
-        let told = match job.cause {
+        let before = match job.cause {
             Cause::Arrival | Cause::Requeue => self.alerting.queue(&first).await?,
             Cause::Recheck { .. } => {
                 match self.alerting.receipts.get(&lead.lead_id, channel, &first.alert).await {
@@ -218,17 +219,10 @@ impl Process {
                 }
             }
         };
-        let named = told.filter(Receipt::may_have_been_read).and_then(|receipt| receipt.owner);
-        if lead.has_owner() && named.is_some_and(|owner| owner != lead.lead_owner) {
-            let follow_up = AlertJob {
-                alert: AlertId::follow_up(&lead.lead_owner),
-                kind: lead::AlertKind::FollowUp,
-                due_at: None,
-                ..first
-            };
-            self.alerting.queue(&follow_up).await?;
+        match before.filter(Receipt::may_have_been_read) {
+            Some(first) if lead.has_owner() => self.follow_up(lead, first).await,
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     async fn look_again(&self, job: &ProcessJob) -> Result<(), Fault> {

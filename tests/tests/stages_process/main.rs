@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod follow_ups;
+
 use std::time::Duration;
 
 use futures_util::future::join;

@@ -1,0 +1,186 @@
+//! The follow-up: what a channel was last notified of is compared with the lead as it is now.
+//!
+//! A follow-up is due where the last alert on a channel named another owner than the lead has. Whoever
+//! sends an alert claims its receipt first and reads the lead after that; here the lead is written first and
+//! the receipts are read after that. So an alert that is claimed later than the receipts are read names the
+//! lead's present owner by itself, and every other shows in its receipt.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use lead::{AlertKind, EnrichedLead, Timestamp};
+
+use super::Process;
+use crate::{
+    Fault,
+    job::{AlertId, AlertJob},
+    receipt::{CLAIM, Receipt, ReceiptState},
+};
+
+/// How much later than the alert that it corrects a follow-up is at the least.
+const NEXT: SignedDuration = SignedDuration::from_millis(1);
+
+/// A follow-up that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Due {
+    /// Its identity: of one that waits for its turn already, or a new one.
+    alert: AlertId,
+    /// Its receipt is of no earlier time, even where the clock has stepped back since the alert that it
+    /// corrects: the later receipt has the last word.
+    not_before: Timestamp,
+    /// How long an alert that names another owner may still be on its way to the channel.
+    wait: Duration,
+}
+
+impl Process {
+    /// Queues a follow-up on the channel of a lead's first alert, of which this is the receipt, where the
+    /// channel was last notified of another owner.
+    pub(super) async fn follow_up(&self, lead: &EnrichedLead, first: Receipt) -> Result<(), Fault> {
+        let channel = first.channel;
+        let others = self.alerting.receipts.beside(&first).await?;
+        let receipts: Vec<Receipt> = std::iter::once(first).chain(others).collect();
+        let Some(due) = due(&receipts, &lead.lead_owner, self.recorder.clock.now()) else { return Ok(()) };
+        let job = AlertJob {
+            lead_id: lead.lead_id.clone(),
+            channel,
+            alert: due.alert,
+            kind: AlertKind::FollowUp,
+            due_at: None,
+        };
+        self.alerting.queue_after(&job, due.not_before, due.wait).await?;
+        Ok(())
+    }
+}
+
+/// The follow-up that is due on a channel with these receipts, the first alert's first, where the lead has
+/// this owner.
+fn due(receipts: &[Receipt], owner: &str, now: Timestamp) -> Option<Due> {
+    let announced = || receipts.iter().filter(|receipt| receipt.may_have_been_read());
+    let last = announced().filter(|receipt| receipt.owner.is_some()).max_by_key(|receipt| receipt.at)?;
+    let is_other = |receipt: &&Receipt| receipt.owner.as_deref().is_some_and(|named| named != owner);
+    let wait = announced().filter(is_other).filter_map(|receipt| left_of_claim(receipt, now)).max();
+    if !is_other(&last) && wait.is_none() {
+        return None;
+    }
+    // It names whoever owns the lead when its turn comes. Its message may have been lost in a crash.
+    let waiting = |receipt: &&Receipt| {
+        receipt.kind == AlertKind::FollowUp
+            && receipt.state == ReceiptState::Queued
+            && !receipt.may_have_been_read()
+    };
+    let alert = match receipts.iter().find(waiting) {
+        Some(receipt) => receipt.alert.clone(),
+        None => unread(receipts, owner),
+    };
+    let not_before = announced().map(|receipt| receipt.at).max()?.checked_add(NEXT).ok()?;
+    Some(Due { alert, not_before, wait: wait.unwrap_or_default() })
+}
+
+/// The first follow-up that names this owner and that nobody can have read: one that was given up, or a
+/// new one. Who decides twice on the same receipts comes to the same.
+fn unread(receipts: &[Receipt], owner: &str) -> AlertId {
+    let is_read =
+        |alert: &AlertId| receipts.iter().any(|one| one.alert == *alert && one.may_have_been_read());
+    let mut number = 1;
+    loop {
+        let alert = AlertId::follow_up(owner, number);
+        if !is_read(&alert) {
+            return alert;
+        }
+        number += 1;
+    }
+}
+
+/// How long an alert may still be under way to its channel, if it is.
+fn left_of_claim(receipt: &Receipt, now: Timestamp) -> Option<Duration> {
+    let ReceiptState::Claimed { until } = receipt.state else { return None };
+    let left = Duration::try_from(until.duration_since(now)).ok()?;
+    // Longer than a claim can last means that the clock has stepped back.
+    (!left.is_zero()).then_some(left.min(CLAIM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Channel;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn receipt(alert: AlertId, state: ReceiptState, owner: Option<&str>, second: i64) -> Receipt {
+        let kind = if alert == AlertId::new_lead() { AlertKind::New } else { AlertKind::FollowUp };
+        Receipt {
+            lead_id: "lead_a".parse().unwrap(),
+            channel: Channel::Slack,
+            alert,
+            kind,
+            state,
+            at: at(second),
+            attempts: 1,
+            code: None,
+            owner: owner.map(str::to_owned),
+            unsure: false,
+            alone: false,
+        }
+    }
+
+    fn sent(alert: AlertId, owner: &str, second: i64) -> Receipt {
+        receipt(alert, ReceiptState::Sent, Some(owner), second)
+    }
+
+    fn alert(receipts: &[Receipt], owner: &str) -> Option<AlertId> {
+        due(receipts, owner, at(1_000)).map(|due| due.alert)
+    }
+
+    #[test]
+    fn the_last_owner_that_was_named_is_compared_and_each_return_has_a_number() {
+        let mut receipts = vec![sent(AlertId::new_lead(), "Anna", 1)];
+        assert_eq!(alert(&receipts, "Anna"), None);
+        for (second, owner, number) in
+            [(2, "Bert", 1), (3, "Anna", 1), (4, "Bert", 2), (5, "Anna", 2), (6, "Carl", 1)]
+        {
+            let expected = AlertId::follow_up(owner, number);
+            assert_eq!(alert(&receipts, owner), Some(expected.clone()), "{second}");
+            receipts.push(sent(expected, owner, second));
+            assert_eq!(alert(&receipts, owner), None, "{second}");
+        }
+    }
+
+    #[test]
+    fn a_follow_up_that_waits_is_the_one() {
+        let mut receipts = vec![
+            sent(AlertId::new_lead(), "Anna", 1),
+            receipt(AlertId::follow_up("Bert", 1), ReceiptState::Queued, None, 2),
+        ];
+        for owner in ["Bert", "Carl"] {
+            assert_eq!(alert(&receipts, owner), Some(AlertId::follow_up("Bert", 1)), "it names {owner}");
+        }
+        assert_eq!(alert(&receipts, "Anna"), None);
+        receipts[1].state = ReceiptState::Failed;
+        assert_eq!(alert(&receipts, "Bert"), Some(AlertId::follow_up("Bert", 1)), "nobody has read it");
+        receipts[1].unsure = true;
+        receipts[1].owner = Some("Bert".to_owned());
+        assert_eq!(alert(&receipts, "Bert"), None);
+        assert_eq!(alert(&receipts, "Anna"), Some(AlertId::follow_up("Anna", 1)));
+    }
+
+    #[test]
+    fn an_alert_that_is_on_its_way_with_another_owner_is_waited_for() {
+        let claimed = |until| ReceiptState::Claimed { until };
+        let mut receipts = vec![
+            receipt(AlertId::new_lead(), claimed(at(1_030)), Some("Anna"), 985),
+            sent(AlertId::follow_up("Bert", 1), "Bert", 990),
+        ];
+        let found = due(&receipts, "Bert", at(1_000)).unwrap();
+        let expected = (
+            AlertId::follow_up("Bert", 2),
+            Duration::from_secs(30),
+            at(990) + SignedDuration::from_millis(1),
+        );
+        assert_eq!((found.alert, found.wait, found.not_before), expected);
+        assert_eq!(due(&receipts, "Bert", at(1_031)), None, "whoever had it is gone");
+        receipts[0].state = claimed(at(9_000));
+        assert_eq!(due(&receipts, "Bert", at(1_000)).unwrap().wait, CLAIM, "the clock has stepped back");
+    }
+}
