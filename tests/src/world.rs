@@ -11,8 +11,9 @@ use pipeline::{
     ingest::{Ingest, Outcome, Refusals, Trust, Webhook},
     job::{AlertId, AlertJob},
     notify::{Notify, Pace},
+    patience::RECEIVES,
     ports::{Clock, DeadLetter, DeadLetters, Delivery, Disposition, History, Inbox, Objects, Outbox, Queue},
-    process::Process,
+    process::{Counted, Process},
     receipt::{Receipt, Receipts},
     signature::Presented,
 };
@@ -23,7 +24,7 @@ use crate::{
     clock::VirtualClock,
     doubles::{ScriptedMailer, ScriptedOwners, ScriptedSlack},
     faulty::{Faulty, Plan},
-    memory::Memory,
+    memory::{Memory, Rules},
 };
 
 /// How many alerts a worker takes at once, as a Lambda function's batch.
@@ -66,7 +67,8 @@ impl World {
     /// With these settings.
     pub fn with(settings: Settings) -> Self {
         let clock = VirtualClock::start();
-        let memory = Memory::new(Arc::clone(&clock) as _);
+        let delay = Rules { max_receives: RECEIVES, ..Rules::DELAY };
+        let memory = Memory::with_rules(Arc::clone(&clock) as _, delay, Rules::NOTIFICATION);
         let weather = Plan::fair();
         let store = Arc::new(Faulty::new(memory.clone(), Arc::clone(&weather) as _, Arc::clone(&clock) as _));
         let (slack, owners, mailer) =
@@ -91,6 +93,7 @@ impl World {
             outbox: store.clone(),
             alerting: alerting.clone(),
             recorder: recorder.clone(),
+            counted: Counted::InTheJob,
         };
         let notify = Notify {
             settings: settings.clone(),

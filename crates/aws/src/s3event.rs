@@ -110,7 +110,7 @@ fn job(
     let due = written
         .zip(delay)
         .and_then(|(written, delay)| written.checked_add(SignedDuration::try_from(delay).ok()?).ok());
-    Ok(ProcessJob { lead_id, key, not_before: due.unwrap_or(received), cause: Cause::Arrival })
+    Ok(ProcessJob::new(lead_id, key, due.unwrap_or(received), Cause::Arrival))
 }
 
 /// A key as it is, out of the form encoding in which S3 tells it: `+` is a space, `%XX` a byte.

@@ -143,7 +143,7 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
     for warning in up::warnings(&config) {
         eprintln!("leadops: warning: {}", warning.line());
     }
-    let store = wiring::create(folder, &config.settings).await?;
+    let store = wiring::create(folder).await?;
     let _lock = store.lock_for_up()?;
     console::logging::start(&store);
     // Listened for before the address is announced: whoever reads it may stop us at once.

@@ -11,8 +11,9 @@ use pipeline::{
     alerting::Alerting,
     ingest::{Ingest, Refusals},
     notify::{Notify, Pace},
+    patience::RECEIVES,
     ports::{Mailer, Objects, PutError, Slack, When},
-    process::Process,
+    process::{Counted, Process},
     receipt::Receipts,
 };
 use serde::{Deserialize, Serialize};
@@ -81,11 +82,11 @@ pub async fn open(folder: &Path) -> Result<Store, Fault> {
 ///
 /// # Errors
 /// Why it cannot be opened or made.
-pub async fn create(folder: &Path, settings: &Settings) -> Result<Store, Fault> {
+pub async fn create(folder: &Path) -> Result<Store, Fault> {
     let mut options = Options { create: true, ..Options::default() };
     // The stage gives up by itself, with a reason. The queue's own limit is for messages whose worker
-    // died each time, and leaves room for a restart or two in between.
-    options.delay.max_receives = settings.process_attempts + 2;
+    // died each time.
+    options.delay.max_receives = RECEIVES;
     // Each look at an alert while Slack has asked to wait is a receive.
     options.notification.max_receives = 100_000;
     Store::open(folder, options)
@@ -151,6 +152,7 @@ pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
             outbox: ports.clone(),
             alerting: alerting(store),
             recorder: recorder.clone(),
+            counted: Counted::InTheJob,
         }),
         notify: Arc::new(Notify {
             settings,

@@ -16,7 +16,7 @@ use pipeline::{
     alerting::Alerting,
     job::ProcessJob,
     ports::{Delivery, Disposition, Level, Outbox, Queue},
-    process::Process,
+    process::{Counted, Process},
     recorder,
 };
 
@@ -52,10 +52,13 @@ impl Handler for Processor {
             notification: variables.get("NOTIFICATION_QUEUE_URL"),
             ..QueueUrls::default()
         };
-        if urls.delay.is_none() {
+        let counted = if urls.delay.is_some() {
+            Counted::InTheJob
+        } else {
             // There is no way to come back to a lead later.
             common.settings = Arc::new(Settings { rechecks: 0, ..Settings::clone(&common.settings) });
-        }
+            Counted::ByTheQueue
+        };
         let tells_itself = urls.notification.is_none();
         let queues = Arc::new(Queues::new(&common.clients, urls, common.recorder.clock.clone()));
         let mut outbox: Arc<dyn Outbox> = queues.clone();
@@ -82,16 +85,18 @@ impl Handler for Processor {
                 outbox: outbox.clone(),
                 alerting: Alerting { receipts: common.receipts(), outbox },
                 recorder: common.recorder,
+                counted,
             },
         })
     }
 
     async fn handle(&self, event: SqsEvent, deadline: Timestamp) -> Result<Report, Error> {
         let deliveries = batch::deliveries(event)?;
-        let left = settle::reserve(deadline).duration_since(self.stage.recorder.clock.now());
+        let deadline = settle::reserve(deadline);
+        let left = deadline.duration_since(self.stage.recorder.clock.now());
         let left = Duration::try_from(left).unwrap_or_default();
         let handled = deliveries.iter().map(|delivery| async move {
-            let work = self.handle_one(delivery);
+            let work = self.handle_one(delivery, deadline);
             let caught = batch::caught(Self::FUNCTION, std::slice::from_ref(delivery), work);
             tokio::time::timeout(left, caught).await.unwrap_or_else(|_| {
                 batch::out_of_time(Self::FUNCTION, delivery);
@@ -104,16 +109,16 @@ impl Handler for Processor {
 }
 
 impl Processor {
-    async fn handle_one(&self, delivery: &Delivery) -> Disposition {
+    async fn handle_one(&self, delivery: &Delivery, deadline: Timestamp) -> Disposition {
         let (prefix, now) = (&self.stage.settings.source_prefix, self.stage.recorder.clock.now());
         match s3event::read(&delivery.body, &self.bucket, prefix, self.delay, now) {
             Body::Test => Disposition::Done,
             // A job of our own, or nobody's.
-            Body::NotS3 => self.stage.handle(delivery).await,
+            Body::NotS3 => self.stage.handle_until(delivery, Some(deadline)).await,
             Body::Jobs(jobs) => {
                 let handled = jobs.iter().map(|job| async move {
                     match job {
-                        Ok(job) => self.handle_arrival(job, delivery).await,
+                        Ok(job) => self.handle_arrival(job, delivery, deadline).await,
                         Err(reason) => self.stage.unreadable(delivery, reason).await,
                     }
                 });
@@ -125,10 +130,15 @@ impl Processor {
 
 impl Processor {
     /// Handles the job of a raw event that was written, unless that was a copy of what had ended long ago.
-    async fn handle_arrival(&self, job: &ProcessJob, delivery: &Delivery) -> Disposition {
+    async fn handle_arrival(
+        &self,
+        job: &ProcessJob,
+        delivery: &Delivery,
+        deadline: Timestamp,
+    ) -> Disposition {
         let now = self.stage.recorder.clock.now();
         match self.store.ended_long_ago(&job.lead_id, now).await {
-            Ok(false) => self.stage.handle_job(job, delivery).await,
+            Ok(false) => self.stage.handle_job_until(job, delivery, Some(deadline)).await,
             Ok(true) => {
                 let message = "its raw event was written again and nothing is done: the lead ended long ago; `leadops \
                                requeue` processes it again";

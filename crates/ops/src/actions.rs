@@ -160,7 +160,7 @@ impl<'a> Actions<'a> {
             return Err(Fault::new(Code::NoSuchLead, format!("{lead} has no raw event ({key})")));
         }
         let now = ops.recorder.clock.now();
-        let job = ProcessJob { lead_id: lead.clone(), key, not_before: now, cause: Cause::Requeue };
+        let job = ProcessJob::new(lead.clone(), key, now, Cause::Requeue);
         let entry = ops.recorder.entry(Some(lead.clone()), Happened::Requeued { by: ops.who.clone() });
         ops.outbox.send(Queue::Delay, job.message(now)).await?;
         self.note(entry).await;

@@ -304,6 +304,13 @@ codes! {
         "Please report it with the message; nothing that was accepted is lost.";
 }
 
+impl Code {
+    /// Whether it is a channel's answer to an alert, or the want of one, and no store's or queue's trouble.
+    pub fn is_of_a_channel(self) -> bool {
+        self.as_str().starts_with("LO2")
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

@@ -188,8 +188,7 @@ impl Ingest {
         let lead = created.lead_id.clone();
         let key = keys::raw(&self.settings.source_prefix, &lead);
         let due_at = now + jiff::SignedDuration::try_from(self.settings.delay).unwrap_or_default();
-        let job =
-            ProcessJob { lead_id: lead.clone(), key: key.clone(), not_before: due_at, cause: Cause::Arrival };
+        let job = ProcessJob::new(lead.clone(), key.clone(), due_at, Cause::Arrival);
         // The due time and the entry are of one moment. A lead is received once, so nothing needs to be told
         // apart, and whoever has to write the entry once more writes the same one.
         let entry = Entry::received(&created, now, due_at, 0);

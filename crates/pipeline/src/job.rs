@@ -16,9 +16,19 @@ pub struct ProcessJob {
     pub key: String,
     /// Not to be processed before.
     pub not_before: Timestamp,
+    /// How often the owner was looked up in vain already, for this cause. Whatever else brings a message
+    /// back does not count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
     /// Why it is processed.
     #[serde(flatten)]
     pub cause: Cause,
+}
+
+// As serde wants it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Why a lead is processed.
@@ -98,6 +108,11 @@ impl From<AlertId> for String {
 }
 
 impl ProcessJob {
+    /// A job of which nothing has been done yet.
+    pub fn new(lead_id: LeadId, key: String, not_before: Timestamp, cause: Cause) -> Self {
+        Self { lead_id, key, not_before, attempts: 0, cause }
+    }
+
     /// Reads a message's body.
     ///
     /// # Errors
@@ -154,14 +169,14 @@ mod tests {
     #[test]
     fn jobs_survive_a_round_trip() {
         for cause in [Cause::Arrival, Cause::Requeue, Cause::Recheck { number: 3 }] {
-            let job = ProcessJob {
-                lead_id: "lead_a".parse().unwrap(),
-                key: "source/crm_event_lead_a.json".to_owned(),
-                not_before: Timestamp::from_second(1_000).unwrap(),
-                cause,
-            };
+            let due_at = Timestamp::from_second(1_000).unwrap();
+            let key = "source/crm_event_lead_a.json".to_owned();
+            let mut job = ProcessJob::new("lead_a".parse().unwrap(), key, due_at, cause);
             let message = job.message(Timestamp::UNIX_EPOCH);
-            assert_eq!(ProcessJob::parse(&message.body), Ok(job));
+            assert_eq!(ProcessJob::parse(&message.body), Ok(job.clone()));
+            assert!(!message.body.contains("attempts"), "as it was before they were counted here");
+            job.attempts = 2;
+            assert_eq!(ProcessJob::parse(&job.message(due_at).body), Ok(job));
             assert_eq!(message.delay, Duration::from_secs(1_000));
             assert_eq!(lead_in(&message.body), message.lead);
         }

@@ -16,8 +16,7 @@ use super::{INTAKE_DELAY as DELAY, SECOND, Subject, TICK, lead, received};
 fn event(subject: &Subject, lead_id: &LeadId, body: &'static [u8]) -> NewEvent {
     let due_at = subject.now() + DELAY;
     let (happened, key) = (received("A", due_at), format!("source/crm_event_{lead_id}.json"));
-    let job =
-        ProcessJob { lead_id: lead_id.clone(), key: key.clone(), not_before: due_at, cause: Cause::Arrival };
+    let job = ProcessJob::new(lead_id.clone(), key.clone(), due_at, Cause::Arrival);
     NewEvent {
         lead: lead_id.clone(),
         key,

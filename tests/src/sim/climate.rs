@@ -32,6 +32,8 @@ pub struct Climate {
     pub throttle: f64,
     /// A lead's owner document is late, missing, broken or about another lead.
     pub odd_owner: f64,
+    /// A lead's owner changes, and changes back.
+    pub changing_owner: f64,
     /// The owner directory is down for so much of the time.
     pub directory_down: f64,
     /// Slack is in some trouble for so much of the time.
@@ -46,6 +48,8 @@ pub struct Climate {
     pub clock_step: f64,
     /// An operator does something, in so many of the minutes.
     pub operator: f64,
+    /// From when on the store is away for an hour.
+    pub away_from: Option<Duration>,
     /// How many leads there are.
     pub leads: u64,
     /// Whether they come all at once.
@@ -54,7 +58,15 @@ pub struct Climate {
     pub storm: Duration,
 }
 
+/// How long a store is away.
+const AWAY: Duration = Duration::from_secs(60 * 60);
+
 impl Climate {
+    /// Whether the store is away at a time since the start.
+    pub fn is_away(&self, now: Duration) -> bool {
+        self.away_from.is_some_and(|from| (from..from + AWAY).contains(&now))
+    }
+
     /// The climate of a run.
     pub fn of(dice: &Dice, wiring: Wiring) -> Self {
         // Half of the kinds of faults are absent from a run.
@@ -64,6 +76,8 @@ impl Climate {
             if present { most * share } else { 0.0 }
         };
         let aws = wiring == Wiring::Aws;
+        let away_from = dice.chance(0.15).then(|| dice.between(MINUTE * 5, MINUTE * 20));
+        let shortest = if away_from.is_some() { MINUTE * 85 } else { MINUTE * 15 };
         Self {
             crash: rate(0.02),
             fail: rate(0.05),
@@ -75,6 +89,7 @@ impl Climate {
             late_event: rate(if aws { 0.3 } else { 0.0 }),
             throttle: rate(if aws { 0.05 } else { 0.0 }),
             odd_owner: rate(0.9),
+            changing_owner: rate(0.6),
             directory_down: rate(0.5),
             slack_trouble: rate(0.6),
             mail_trouble: rate(0.3),
@@ -82,9 +97,10 @@ impl Climate {
             duplicate_webhook: rate(0.5),
             clock_step: rate(0.1),
             operator: rate(0.4),
+            away_from,
             leads: 2 + dice.below(9),
             burst: dice.chance(0.4),
-            storm: dice.between(MINUTE * 15, MINUTE * 90),
+            storm: dice.between(shortest, MINUTE * 90),
         }
     }
 }

@@ -23,6 +23,7 @@ use ops::{Access, Ops};
 use pipeline::{
     Progress, Recorder,
     alerting::Alerting,
+    patience::RECEIVES,
     ports::{Clock, DeadLetter, Delivery, Disposition, History, Inbox, NewMessage, Outbox, Queue},
     receipt::Receipts,
 };
@@ -80,7 +81,7 @@ struct Worker {
 impl Embedded {
     /// A pipeline that is up.
     pub fn new(model: Arc<Model>, spawner: Spawner, neighbours: Neighbours) -> Self {
-        let delay = Rules { max_receives: model.settings.process_attempts + 2, ..Rules::DELAY };
+        let delay = Rules { max_receives: RECEIVES, ..Rules::DELAY };
         let notification = Rules { max_receives: 100_000, ..Rules::NOTIFICATION };
         let memory = Memory::with_rules(model.clock.clone(), delay, notification);
         let up = Arc::new(Mutex::new(Up::start(&model, &neighbours, &memory)));
@@ -277,8 +278,13 @@ impl Shift {
                 Either::Right(((), _)) => vec![Disposition::Retry(SECOND * 5); deliveries.len()],
             }
         };
-        let settled =
-            deliveries.iter().zip(outcomes).map(|(delivery, outcome)| self.settle(delivery, outcome));
+        let settled = deliveries.iter().zip(outcomes).map(|(delivery, outcome)| {
+            let outcome = match self.model.mutation {
+                Some(mutation) => mutation.after_work(self.queue, delivery, outcome),
+                None => outcome,
+            };
+            self.settle(delivery, outcome)
+        });
         join_all(settled).await;
         self.worker.busy.fetch_sub(1, Ordering::SeqCst);
     }

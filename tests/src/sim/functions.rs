@@ -24,6 +24,7 @@ use ops::{Access, Ops};
 use pipeline::{
     Counted, Entry, Fault, Progress, Recorder, Stage,
     alerting::Alerting,
+    patience::RECEIVES,
     ports::{Clock, DeadLetter, Delivery, Disposition, History, Minute, OpenCounts, OpenLead, Queue},
     receipt::Receipts,
 };
@@ -76,7 +77,9 @@ impl Functions {
     /// A stack that was deployed just now: S3 has sent its test.
     pub fn new(model: Arc<Model>, spawner: Spawner, neighbours: Neighbours) -> Self {
         let bucket = SimBucket::new(model.clone());
-        let delay = Rules { visibility: PROCESSOR_TIMEOUT * 6, max_receives: 6 };
+        // Some stacks have the few receives that were the default once.
+        let max_receives = if model.dice.chance(0.25) { 10 } else { RECEIVES };
+        let delay = Rules { visibility: PROCESSOR_TIMEOUT * 6, max_receives };
         let notification = Rules { visibility: NOTIFICATION_TIMEOUT * 6, max_receives: 1_000 };
         let sqs = SimSqs::new(model.clone(), delay, notification);
         sqs.add(Queue::Delay, s3_test_event(), model.settings.delay);
@@ -312,14 +315,19 @@ struct Invocation {
 impl Invocation {
     /// Handles a batch; the ids of the messages that are reported as failed.
     async fn handle(&self, queue: Queue, deliveries: &[Delivery], timeout: Duration) -> BTreeSet<String> {
+        let deadline = self.model.clock.now() + timeout - RESERVE;
         let dispositions = match queue {
-            Queue::Delay => join_all(deliveries.iter().map(|delivery| self.process(delivery))).await,
-            Queue::Notification => {
-                let deadline = self.model.clock.now() + timeout - RESERVE;
-                self.stages.notify.handle_until(deliveries, Some(deadline)).await
+            Queue::Delay => {
+                join_all(deliveries.iter().map(|delivery| self.process(delivery, deadline))).await
             }
+            Queue::Notification => self.stages.notify.handle_until(deliveries, Some(deadline)).await,
         };
+        let mutation = self.model.mutation;
         let settled = deliveries.iter().zip(dispositions).map(|(delivery, disposition)| async move {
+            let disposition = match mutation {
+                Some(mutation) => mutation.after_work(queue, delivery, disposition),
+                None => disposition,
+            };
             let failed = match disposition {
                 Disposition::Done => false,
                 Disposition::Dead(why) => self.queues.bury(queue, delivery, why).await.is_err(),
@@ -334,12 +342,12 @@ impl Invocation {
         join_all(settled).await.into_iter().flatten().collect()
     }
 
-    async fn process(&self, delivery: &Delivery) -> Disposition {
+    async fn process(&self, delivery: &Delivery, deadline: Timestamp) -> Disposition {
         let stage = &self.stages.process;
         let (settings, now) = (&stage.settings, self.model.clock.now());
         match s3event::read(&delivery.body, BUCKET, &settings.source_prefix, Some(settings.delay), now) {
             Body::Test => Disposition::Done,
-            Body::NotS3 => stage.handle(delivery).await,
+            Body::NotS3 => stage.handle_until(delivery, Some(deadline)).await,
             Body::Jobs(jobs) => {
                 // S3 puts one record into each message.
                 let mut disposition = Disposition::Done;
@@ -348,7 +356,7 @@ impl Invocation {
                         Ok(job) if self.store.ended_long_ago(&job.lead_id, now).await == Ok(true) => {
                             Disposition::Done
                         }
-                        Ok(job) => stage.handle_job(&job, delivery).await,
+                        Ok(job) => stage.handle_job_until(&job, delivery, Some(deadline)).await,
                         Err(reason) => stage.unreadable(delivery, &reason).await,
                     };
                 }

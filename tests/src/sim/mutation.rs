@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lead::Timestamp;
 use pipeline::{
-    Fault,
+    Code, Fault,
     job::ProcessJob,
     ports::{
         Accepted, Body, DeadLetter, DeadLetters, Delivery, Disposition, Inbox, Intake, NewEvent, NewMessage,
-        Object, Objects, Outbox, PutError, Queue, Slack, SlackAnswer, SlackError, Version, When,
+        Object, Objects, Outbox, PutError, Queue, Slack, SlackAnswer, SlackError, Version, When, Why,
     },
 };
 use serde_json::Value;
@@ -43,11 +43,15 @@ pub enum Mutation {
     ForgottenLabel,
     /// A lead does not wait for its owner as long as it should.
     ShortDelay,
+    /// A new owner is compared with the one of the first alert, whatever was announced since.
+    ComparedWithFirst,
+    /// A store's fault counts as an attempt of the lead.
+    CountedFault,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::EarlyAcknowledge,
         Self::MissedClaim,
         Self::DeleteBeforeSend,
@@ -56,6 +60,8 @@ impl Mutation {
         Self::EarlyAnswer,
         Self::ForgottenLabel,
         Self::ShortDelay,
+        Self::ComparedWithFirst,
+        Self::CountedFault,
     ];
 
     /// Done with messages that were received just now.
@@ -64,6 +70,19 @@ impl Mutation {
             for delivery in deliveries {
                 let _ = inbox.settle(queue, delivery, Disposition::Done).await;
             }
+        }
+    }
+
+    /// What becomes of a message after its work.
+    pub fn after_work(self, queue: Queue, delivery: &Delivery, disposition: Disposition) -> Disposition {
+        match disposition {
+            Disposition::Retry(_)
+                if self == Self::CountedFault && queue == Queue::Delay && delivery.receives >= 3 =>
+            {
+                let (code, reason) = (Code::StorageFailed, "planted".to_owned());
+                Disposition::Dead(Why { code, reason, attempts: delivery.receives, lead: None })
+            }
+            other => other,
         }
     }
 
@@ -115,6 +134,9 @@ impl Objects for BadObjects {
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault> {
+        if self.0 == Mutation::ComparedWithFirst && prefix.starts_with("receipts/") {
+            return Ok(Vec::new());
+        }
         self.1.list(prefix, after, limit).await
     }
 }

@@ -76,6 +76,14 @@ pub async fn redrive_all(model: Arc<Model>, ops: Ops) {
     actions.redrive_all(letters, None, |_| ControlFlow::Continue(())).await;
 }
 
+/// Has a lead processed again.
+pub async fn requeue(model: Arc<Model>, ops: Ops, lead: LeadId) {
+    begins(&model, "requeue", Some(&lead), |known| known.requeued = true);
+    let Ok(actions) = ops.actions() else { return };
+    let result = actions.requeue(&lead).await;
+    model.note(|| format!("{} requeues {lead} → {result:?}", ops.who));
+}
+
 async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
     let actions = ops.actions()?;
     let dice = &model.dice;

@@ -11,10 +11,11 @@ use std::{
     time::Duration,
 };
 
-use lead::{AlertKind, LeadId, OwnerStatus, UNASSIGNED, keys};
+use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, UNASSIGNED, keys};
 use pipeline::{
-    Channel, Ended, State,
+    Channel, Code, Ended, State,
     job::AlertId,
+    ports::Queue,
     receipt::{Receipt, ReceiptState},
 };
 
@@ -34,16 +35,50 @@ const UNSEEN: Duration = Duration::from_secs(15 * 60);
 pub fn sent_before(weather: &ProcessWeather, channel: Channel, said: &[Said]) -> Vec<bool> {
     said.iter()
         .map(|said| {
-            let alert = match said.kind {
-                AlertKind::New => AlertId::new_lead(),
-                AlertKind::FollowUp => AlertId::follow_up(&said.owner, 1),
-                // Each is an alert of its own, and the message does not say which.
-                AlertKind::Resend => return false,
-            };
-            let key = keys::receipt(&said.lead, channel.as_str(), alert.as_str());
-            is_sent(&weather.model, &key)
+            // It is one of these, and the message does not say which.
+            let receipts = receipts(&weather.model, channel, said);
+            !receipts.is_empty() && receipts.iter().all(|receipt| receipt.state == ReceiptState::Sent)
         })
         .collect()
+}
+
+/// The receipts that can be that of an alert: none for a resend, each of which has an id of its own.
+fn receipts(model: &Model, channel: Channel, said: &Said) -> Vec<Receipt> {
+    let stored = |alert: &AlertId| {
+        let key = keys::receipt(&said.lead, channel.as_str(), alert.as_str());
+        serde_json::from_slice::<Receipt>(&model.stored(&key)?).ok()
+    };
+    match said.kind {
+        AlertKind::New => stored(&AlertId::new_lead()).into_iter().collect(),
+        AlertKind::FollowUp => {
+            let owners = model.truth().leads.get(&said.lead).map(|known| known.owners.clone());
+            let owners: BTreeSet<String> = owners.unwrap_or_default().into_iter().collect();
+            let numbered = |owner: &String| {
+                (1..).map_while(|number| stored(&AlertId::follow_up(owner, number))).collect()
+            };
+            owners.iter().flat_map::<Vec<Receipt>, _>(numbered).collect()
+        }
+        AlertKind::Resend => Vec::new(),
+    }
+}
+
+/// Whether somebody may be sending an alert now.
+fn is_claimed(model: &Model, channel: Channel, said: &Said) -> bool {
+    let now = pipeline::ports::Clock::now(model.clock.as_ref());
+    let receipts = receipts(model, channel, said);
+    let claimed = |receipt: &Receipt| matches!(receipt.state, ReceiptState::Claimed { until } if until > now);
+    said.kind == AlertKind::Resend || receipts.iter().any(claimed)
+}
+
+/// An enriched lead was written.
+pub fn enriched(model: &Model, key: &str) {
+    let Some(body) = model.stored(key) else { return };
+    let Ok(enriched) = serde_json::from_slice::<EnrichedLead>(&body) else { return };
+    let mut truth = model.truth();
+    let Some(known) = truth.leads.get_mut(&enriched.lead_id) else { return };
+    if known.owners.last() != Some(&enriched.lead_owner) {
+        known.owners.push(enriched.lead_owner);
+    }
 }
 
 /// Whether a receipt says that its alert was sent.
@@ -55,8 +90,9 @@ fn is_sent(model: &Model, key: &str) -> bool {
 /// A channel has taken these alerts.
 pub fn taken(model: &Model, channel: Channel, alerts: Vec<Said>, sent_before: &[bool]) {
     let at = model.clock.elapsed();
+    let claimed: Vec<bool> = alerts.iter().map(|said| is_claimed(model, channel, said)).collect();
     let mut truth = model.truth();
-    for (said, sent_before) in alerts.into_iter().zip(sent_before) {
+    for ((said, sent_before), claimed) in alerts.into_iter().zip(sent_before).zip(claimed) {
         model.trace.line(at, || format!("{} has taken {said:?}", channel.label()));
         let lead = said.lead.clone();
         let Some(known) = truth.leads.get_mut(&lead) else {
@@ -64,27 +100,25 @@ pub fn taken(model: &Model, channel: Channel, alerts: Vec<Said>, sent_before: &[
             truth.broken(Promise::NobodyIn, Some(&lead), at, what);
             continue;
         };
-        let same = |told: &&Told| {
-            told.channel == channel
-                && told.said.kind == said.kind
-                && (said.kind != AlertKind::FollowUp || told.said.owner == said.owner)
-        };
+        let same = |told: &&Told| told.channel == channel && told.said.kind == said.kind;
         let before = known.told.iter().filter(same).count() as u64;
         let unlabelled = known.told.iter().filter(same).filter(|told| !told.said.repeat).count() as u64;
         let allowed = match said.kind {
             AlertKind::Resend => known.resends.get(&channel).copied().unwrap_or(0),
-            AlertKind::New | AlertKind::FollowUp => 1,
+            AlertKind::New => 1,
+            // One for each change of the owner.
+            AlertKind::FollowUp => known.owners.len().saturating_sub(1) as u64,
         };
         let doubled = !said.repeat && unlabelled >= allowed;
         let wrong_owner = wrong_owner(known, &said);
         let (repeat, kind) = (said.repeat, said.kind);
-        known.told.push(Told { at, channel, said });
+        known.told.push(Told { at, channel, said, claimed });
         if repeat {
             truth.labelled.0 += 1;
             truth.labelled.1 += u64::from(before >= allowed);
         }
         if doubled {
-            let what = format!("{} was told twice, {kind:?}, without a label", channel.label());
+            let what = format!("{} was told too often, {kind:?}, without a label", channel.label());
             truth.broken(Promise::Once, Some(&lead), at, what);
         }
         if *sent_before {
@@ -320,6 +354,11 @@ impl Oracle {
             }
         }
         for letter in deployment.dead_letters() {
+            let of_a_store = [Code::StorageFailed, Code::AwsFailed, Code::AwsThrottled];
+            if letter.queue == Queue::Delay && of_a_store.contains(&letter.code) {
+                let what = format!("it died of a store that was away: {}", letter.reason);
+                broken.push((Promise::Ends, letter.lead_id.clone().unwrap_or_else(unknown), what));
+            }
             if letter.reason.is_empty() || letter.attempts == 0 {
                 let what = format!("the dead letter {} says not why it died", letter.id);
                 broken.push((Promise::Ends, letter.lead_id.clone().unwrap_or_else(unknown), what));
@@ -347,6 +386,40 @@ impl Oracle {
         }
         for (promise, lead, what) in broken {
             truth.broken(promise, Some(&lead), at, what);
+        }
+    }
+
+    /// All whose owners have changed were processed again: the last word on each channel is the owner that
+    /// the lead has now.
+    pub fn check_last_words(&mut self, leads: &[LeadId]) {
+        let model = Arc::clone(&self.model);
+        let at = model.clock.elapsed();
+        let mut truth = model.truth();
+        let mut broken = Vec::new();
+        for lead in leads {
+            let key = keys::enriched(&model.settings.target_prefix, lead);
+            let enriched = model.stored(&key);
+            let enriched = enriched.and_then(|body| serde_json::from_slice::<EnrichedLead>(&body).ok());
+            let Some((known, enriched)) = truth.leads.get(lead).zip(enriched) else { continue };
+            for channel in &model.settings.channels {
+                let last = known.told.iter().rfind(|told| told.channel == *channel);
+                // What somebody posted who had stood still for long nobody could know of.
+                let Some(last) = last.filter(|last| last.claimed && known.is_told(*channel)) else {
+                    continue;
+                };
+                if last.said.owner != enriched.lead_owner {
+                    let what = format!(
+                        "{} was notified of {:?} last, and the lead has {:?}",
+                        channel.label(),
+                        last.said.owner,
+                        enriched.lead_owner
+                    );
+                    broken.push((lead.clone(), what));
+                }
+            }
+        }
+        for (lead, what) in broken {
+            truth.broken(Promise::Owner, Some(&lead), at, what);
         }
     }
 
@@ -379,7 +452,7 @@ impl Oracle {
             }
             let key = keys::enriched(&model.settings.target_prefix, lead);
             let enriched = model.stored(&key);
-            let enriched = enriched.and_then(|body| serde_json::from_slice::<lead::EnrichedLead>(&body).ok());
+            let enriched = enriched.and_then(|body| serde_json::from_slice::<EnrichedLead>(&body).ok());
             let status = enriched.as_ref().map(|lead| lead.owner_status);
             let right = match status {
                 Some(OwnerStatus::Assigned) => found,

@@ -30,6 +30,8 @@ pub enum Document {
     OfAnother(Duration),
     /// One without an owner.
     Unowned,
+    /// A good one from the first time on, whose owner is by turns one of two from each of the others on.
+    Changing(Duration, Vec<Duration>),
 }
 
 /// The bucket.
@@ -46,10 +48,16 @@ impl SimOwners {
         Arc::new(Self { model, documents: Mutex::default(), down: Mutex::default() })
     }
 
-    /// Decides what there will be for a new lead.
-    pub fn expect(&self, lead: &LeadId) {
+    /// Decides what there will be for a new lead. When its owner changes.
+    pub fn expect(&self, lead: &LeadId) -> Vec<Duration> {
         let (dice, now) = (&self.model.dice, self.model.clock.elapsed());
-        let document = if dice.chance(self.model.climate.odd_owner) {
+        let document = if dice.chance(self.model.climate.changing_owner) {
+            let mut changes = vec![now + dice.between(MINUTE * 8, MINUTE * 30)];
+            for _ in 0..dice.below(3) {
+                changes.extend(changes.last().map(|last| *last + dice.between(SECOND * 10, MINUTE * 20)));
+            }
+            Document::Changing(now, changes)
+        } else if dice.chance(self.model.climate.odd_owner) {
             // Up to a day late: the last look-up comes after some 33 hours.
             let soon = now + dice.between(MINUTE * 5, MINUTE * 90);
             let late = now + dice.between(MINUTE * 90, MINUTE * 60 * 20);
@@ -64,24 +72,33 @@ impl SimOwners {
         } else {
             Document::From(now)
         };
-        if document != Document::From(now) {
-            self.model.struck("odd owner document");
+        match document {
+            Document::From(from) if from == now => {}
+            Document::Changing(..) => self.model.struck("owner who changes"),
+            _ => self.model.struck("odd owner document"),
         }
         self.model.note(|| format!("owner document of {lead}: {document:?}"));
+        let changes = if let Document::Changing(_, changes) = &document { changes.clone() } else { vec![] };
         self.documents.lock().unwrap().insert(lead.clone(), document);
+        changes
+    }
+
+    /// The leads whose owners change.
+    pub fn changing(&self) -> Vec<LeadId> {
+        let documents = self.documents.lock().unwrap();
+        let changing = documents.iter().filter(|(_, document)| matches!(document, Document::Changing(..)));
+        changing.map(|(lead, _)| lead.clone()).collect()
     }
 
     /// From when on the bucket has a good document; `None` where it never does.
     pub fn good_from(&self, lead: &LeadId) -> Option<Duration> {
         match self.documents.lock().unwrap().get(lead)? {
-            Document::From(at) | Document::Broken(at) | Document::OfAnother(at) => Some(*at),
+            Document::From(at)
+            | Document::Broken(at)
+            | Document::OfAnother(at)
+            | Document::Changing(at, _) => Some(*at),
             Document::Never | Document::Unowned => None,
         }
-    }
-
-    /// The name of a lead's owner.
-    pub fn owner(lead: &LeadId) -> String {
-        format!("Owner of {lead}")
     }
 
     fn is_down(&self) -> bool {
@@ -102,11 +119,17 @@ impl SimOwners {
         let document = self.documents.lock().unwrap().get(lead).cloned().unwrap_or(Document::Never);
         let answer = |status, body: String| OwnerAnswer { status, body: body.into() };
         let none = |status| Answer::None(status);
+        let owned = |owner: String| {
+            let body = json!({"lead_id": lead, "lead_owner": owner, "lead_email": "a@example.org"});
+            (answer(200, body.to_string()), Answer::Owner(owner))
+        };
         match document {
             Document::From(at) | Document::Broken(at) | Document::OfAnother(at) if at <= now => {
-                let owner = Self::owner(lead);
-                let body = json!({"lead_id": lead, "lead_owner": owner, "lead_email": "a@example.org"});
-                (answer(200, body.to_string()), Answer::Owner(owner))
+                owned(format!("Owner of {lead}"))
+            }
+            Document::Changing(_, changes) => {
+                let changed = changes.iter().filter(|at| **at <= now).count();
+                owned(format!("{} owner of {lead}", ["First", "Second"][changed % 2]))
             }
             Document::Broken(_) => (answer(200, "{\"lead_ow".to_owned()), none(OwnerStatus::LookupFailed)),
             Document::OfAnother(_) => {

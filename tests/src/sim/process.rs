@@ -11,7 +11,7 @@ use std::{
 use lead::LeadId;
 use pipeline::{Code, Fault};
 
-use super::{Model, Wiring};
+use super::{Model, Wiring, oracle};
 use crate::faulty::{Call, Moment, Strike, Weather};
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -75,7 +75,7 @@ impl ProcessWeather {
     }
 
     /// What happens to a call, if anything out of the ordinary.
-    fn fault(&self, call: Call, moment: Moment) -> Option<Strike> {
+    fn fault(&self, call: Call, moment: Moment, about: &str) -> Option<Strike> {
         let (dice, climate) = (&self.model.dice, &self.model.climate);
         let failed = |kind: &'static str, code, what: &str| {
             self.model.struck(kind);
@@ -90,6 +90,12 @@ impl ProcessWeather {
             });
             self.process.kill();
             return Some(Strike::Hang);
+        }
+        if moment == Moment::Before
+            && climate.is_away(self.model.clock.elapsed())
+            && self.is_of_the_store(call, about)
+        {
+            return failed("store away", code, "simulated absence");
         }
         if dice.chance(climate.freeze) {
             self.model.struck("freeze");
@@ -114,13 +120,27 @@ impl ProcessWeather {
     }
 }
 
+impl ProcessWeather {
+    /// Whether a call does not get through while the store is away: on AWS all of the bucket, on a machine of
+    /// one's own what is written of enriched leads. The queues are there.
+    fn is_of_the_store(&self, call: Call, about: &str) -> bool {
+        match self.model.wiring {
+            Wiring::Aws => matches!(call, Call::Get | Call::Put | Call::ListKeys | Call::Remove),
+            Wiring::Embedded => call == Call::Put && about.starts_with(&self.model.settings.target_prefix),
+        }
+    }
+}
+
 impl Weather for ProcessWeather {
     fn strike(&self, call: Call, moment: Moment, about: &str) -> Option<Strike> {
         let model = &self.model;
+        if (call, moment) == (Call::Put, Moment::After) && about.starts_with(&model.settings.target_prefix) {
+            oracle::enriched(model, about);
+        }
         if self.process.is_dead() {
             return Some(Strike::Hang);
         }
-        let strike = if model.is_calm() { None } else { self.fault(call, moment) };
+        let strike = if model.is_calm() { None } else { self.fault(call, moment, about) };
         if strike.is_some() || moment == Moment::Before {
             model.trace.line(model.clock.elapsed(), || {
                 let outcome = match &strike {

@@ -50,9 +50,11 @@ pub struct Outcome {
 }
 
 /// What happens to a pipeline from outside.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Event {
     Lead,
+    /// The owner of this lead has changed, and an operator says so.
+    Changed(LeadId),
     Forgery,
     Mention,
     Junk,
@@ -126,7 +128,7 @@ impl World {
             return;
         }
         self.oracle.check_ends(self.deployment.as_ref());
-        if !self.redrive() || !self.go_on(storm + LAST) {
+        if !self.redrive() || !self.last_words() || !self.go_on(storm + LAST) {
             return;
         }
         let owners = self.owners.clone();
@@ -156,6 +158,20 @@ impl World {
             }
         }
         self.oracle.check_redriven(self.deployment.as_ref());
+        self.holds()
+    }
+
+    /// An operator has all leads whose owners change processed again. Whether all promises hold.
+    fn last_words(&mut self) -> bool {
+        let changing = self.owners.changing();
+        if changing.is_empty() {
+            return true;
+        }
+        changing.iter().for_each(|lead| self.requeue(lead.clone()));
+        if !self.go_on(self.model.clock.elapsed() + REDRIVEN) {
+            return false;
+        }
+        self.oracle.check_last_words(&changing);
         self.holds()
     }
 
@@ -221,9 +237,15 @@ impl World {
             match event {
                 Event::Lead => {
                     let lead = self.new_lead("lead_s");
-                    self.owners.expect(&lead);
+                    for change in self.owners.expect(&lead) {
+                        self.plan(
+                            change + model.dice.between(SECOND, MINUTE * 4),
+                            Event::Changed(lead.clone()),
+                        );
+                    }
                     self.close.create(&lead);
                 }
+                Event::Changed(lead) => self.requeue(lead),
                 Event::Forgery => {
                     let lead = self.new_lead("lead_forged");
                     self.close.forge(&lead);
@@ -246,6 +268,19 @@ impl World {
                 Event::ClockStep => step_clock(&model),
             }
         }
+    }
+
+    /// Has something more happen.
+    fn plan(&mut self, at: Duration, event: Event) {
+        let place = self.events.partition_point(|(other, _)| *other <= at);
+        self.events.insert(place, (at, event));
+    }
+
+    /// An operator has a lead processed again.
+    fn requeue(&self, lead: LeadId) {
+        let (process, weather) = self.operator();
+        let ops = self.deployment.ops(&weather);
+        self.spawner.spawn(&process, None, operator::requeue(self.model.clone(), ops, lead));
     }
 
     fn new_lead(&mut self, name: &str) -> LeadId {

@@ -8,7 +8,7 @@ use pipeline::{
     ingest::{Ingest, Refusals, Trust},
     notify::{Notify, Pace},
     ports::{Intake, Journal, Mailer, Objects, Outbox, OwnerDirectory, Slack},
-    process::Process,
+    process::{Counted, Process},
     receipt::Receipts,
     signature::Keys,
 };
@@ -103,6 +103,7 @@ impl Stages {
                 outbox: outbox.clone(),
                 alerting: Alerting { receipts: receipts.clone(), outbox },
                 recorder: recorder.clone(),
+                counted: Counted::InTheJob,
             },
             notify: Notify {
                 settings: settings.clone(),

@@ -77,6 +77,8 @@ pub struct LeadTruth {
     pub offered: Option<(Duration, Duration)>,
     /// What the directory said of its owner, in the order of the questions.
     pub answers: Vec<Answer>,
+    /// The owners that its enriched lead has named, one after the other.
+    pub owners: Vec<String>,
     /// The alerts that channels have taken.
     pub told: Vec<Told>,
     /// How often an operator asked for a new alert on a channel.
@@ -105,6 +107,8 @@ pub struct Told {
     pub channel: Channel,
     /// What it says.
     pub said: Said,
+    /// Whether its worker had claimed it, and not stood still until others could.
+    pub claimed: bool,
 }
 
 impl Truth {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod faults;
 mod follow_ups;
 
 use std::time::Duration;
@@ -534,22 +535,6 @@ async fn a_store_that_fails_once_anywhere_is_gone_around() {
             );
         }
     }
-}
-
-#[tokio::test]
-async fn a_store_that_keeps_failing_makes_a_dead_letter_that_can_be_redriven() {
-    let world = World::new();
-    let lead = world.accept("a").await;
-    for nth in 1..=3 {
-        world.weather.at(nth, Call::Put, Moment::Before, storage_failed());
-    }
-    world.work_for(world.settings.delay + Duration::from_secs(300)).await;
-    let dead = world.dead().await;
-    assert_eq!((dead[0].code, dead[0].attempts, dead.len()), (Code::StorageFailed, 3, 1));
-    assert!(matches!(world.progress(&lead).await.unwrap().ended, Some((Ended::Dead, _))));
-    world.redrive_all().await;
-    world.work_for(SECOND).await;
-    assert_eq!((world.shown(&lead), world.dead().await.len()), (1, 0));
 }
 
 /// Puts `body` where a lead's raw event was, and works until the lead is due.

@@ -71,7 +71,7 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
     let delay = args.delay.unwrap_or(Duration::from_secs(if args.headless { 2 } else { 20 }));
     let folder = tempfile::Builder::new().prefix("leadops-demo-").tempdir()?;
     let (owners, slack) = (OwnerStandIn::start().await?, SlackStandIn::start().await?);
-    let store = wiring::create(folder.path(), &Settings::default()).await?;
+    let store = wiring::create(folder.path()).await?;
     let _lock = store.lock_for_up()?;
     logging::start(&store);
     let keys = random_keys()?;

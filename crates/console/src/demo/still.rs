@@ -24,7 +24,7 @@ use pipeline::{
         Clock, Inbox, NewMessage, Outbox, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Queue, Random,
         Slack, SlackAnswer, SlackError,
     },
-    process::Process,
+    process::{Counted, Process},
     receipt::Receipts,
     signature::Presented,
 };
@@ -171,6 +171,7 @@ impl World {
                 outbox: ports.clone(),
                 alerting,
                 recorder: recorder.clone(),
+                counted: Counted::InTheJob,
             },
             notify: Notify {
                 settings: settings.clone(),

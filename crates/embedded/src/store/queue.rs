@@ -15,6 +15,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::units::random_id;
 use super::{QueueOptions, Store, dead_letters, file::Trouble, journal, units, writer::Tx};
 
+/// How often a lead is taken up at once after its worker has stopped.
+const OFTEN: u32 = 5;
 /// How long a waiting worker trusts the clock not to have been set.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
@@ -82,7 +84,9 @@ impl Store {
         .await
     }
 
-    /// Makes every message that is in flight visible at once, and says how many there were.
+    /// Makes every message that is in flight visible at once, and says how many there were. A lead that was
+    /// in hand often before rests for a while, longer each time: should it be what kills its worker, others
+    /// are worked on in between.
     ///
     /// Only for the holder of [`Store::lock_for_up`], before its workers start: whoever had them is
     /// gone.
@@ -287,10 +291,12 @@ fn give_back(tx: &Tx<'_>, queue: Queue, at: Place) -> rusqlite::Result<()> {
 
 fn release_in_flight(tx: &Tx<'_>) -> rusqlite::Result<u64> {
     let now = units::millis(tx.now);
+    // 20 s, 40 s and so on, up to a quarter of an hour.
     let released = tx.conn.execute(
-        "UPDATE message SET visible_at = min(visible_at, ?1), handle = NULL, \
-         first_failed_at = coalesce(first_failed_at, ?2) WHERE handle IS NOT NULL",
-        (now, units::micros(tx.now)),
+        "UPDATE message SET visible_at = CASE WHEN queue = ?3 AND receives > ?4 \
+             THEN ?1 + min(20000 << min(receives - ?4 - 1, 6), 900000) ELSE min(visible_at, ?1) END, \
+         handle = NULL, first_failed_at = coalesce(first_failed_at, ?2) WHERE handle IS NOT NULL",
+        (now, units::micros(tx.now), Queue::Delay.as_str(), OFTEN),
     )?;
     Queue::ALL.into_iter().for_each(|queue| tx.announce(queue, now));
     Ok(released as u64)

@@ -22,13 +22,15 @@ use lead::{Alert, AlertKind, EnrichedLead, LeadId, Timestamp, keys, text};
 use crate::{
     Channel, Code, Fault, Function, Happened, Recorder, Settings,
     job::{AlertJob, lead_in},
+    patience::doubled,
     ports::{Delivery, Disposition, Level, MAX_DELAY, Mailer, Objects, Queue, Slack, Why},
     receipt::{Attempt, CLAIM, Claim, Claimed, Found, ReceiptState, Receipts},
     recorder,
 };
 pub use pace::Pace;
 
-/// The longest pause between two attempts.
+/// The first and the longest pause between two attempts.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// How long sending an alert and writing that down can take: two posts that Slack lets time out.
 const LONGEST_SEND: SignedDuration = SignedDuration::from_secs(25);
@@ -385,7 +387,7 @@ impl Notify {
 
     /// 1 s, 2 s, 4 s and so on, up to ten minutes.
     fn backoff(&self, attempts: u32) -> Duration {
-        let base = Duration::from_secs(1 << attempts.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
+        let base = doubled(FIRST_PAUSE, attempts, LONGEST_PAUSE);
         base.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
     }
 }

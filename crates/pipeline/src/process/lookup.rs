@@ -1,8 +1,14 @@
 //! What the owner directory's answers mean.
 
+use std::{pin::pin, time::Duration};
+
+use futures_util::future::{Either, select};
 use lead::{LeadId, OwnerDocument, OwnerStatus, text};
 
-use crate::{Code, ports::OwnerDirectory};
+use crate::{
+    Code,
+    ports::{Clock, OwnerAnswer, OwnerDirectory, OwnerUnreachable},
+};
 
 /// Why there is no document.
 pub(super) struct NoOwner {
@@ -13,20 +19,25 @@ pub(super) struct NoOwner {
     pub(super) worth_another_try: bool,
 }
 
-/// Asks for a lead's owner.
+/// Asks for a lead's owner, for no longer than `limit`.
 ///
 /// The directory is a public bucket. Without the right to list it, a key that does not exist answers
 /// 403, not 404, so both mean that nobody is assigned yet:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>. A bucket that does not exist
 /// is a mistake in the configuration.
-pub(super) async fn look_up(owners: &dyn OwnerDirectory, lead: &LeadId) -> Result<OwnerDocument, NoOwner> {
+pub(super) async fn look_up(
+    owners: &dyn OwnerDirectory,
+    clock: &dyn Clock,
+    lead: &LeadId,
+    limit: Option<Duration>,
+) -> Result<OwnerDocument, NoOwner> {
     let failed = |code, reason: String, worth_another_try| NoOwner {
         status: OwnerStatus::LookupFailed,
         code,
         reason,
         worth_another_try,
     };
-    let answer = match owners.fetch(lead).await {
+    let answer = match fetch(owners, clock, lead, limit).await {
         Ok(answer) => answer,
         Err(error) => {
             let reason =
@@ -50,6 +61,24 @@ pub(super) async fn look_up(owners: &dyn OwnerDirectory, lead: &LeadId) -> Resul
         }),
         status => {
             Err(failed(Code::OwnerLookupFailed, format!("the owner directory answered {status}"), true))
+        }
+    }
+}
+
+async fn fetch(
+    owners: &dyn OwnerDirectory,
+    clock: &dyn Clock,
+    lead: &LeadId,
+    limit: Option<Duration>,
+) -> Result<OwnerAnswer, OwnerUnreachable> {
+    let answer = owners.fetch(lead);
+    let Some(limit) = limit else { return answer.await };
+    match select(answer, pin!(clock.sleep(limit))).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => {
+            let what =
+                format!("none within {:.1} s, which is what its worker could wait", limit.as_secs_f64());
+            Err(OwnerUnreachable(what))
         }
     }
 }

@@ -15,15 +15,21 @@ use crate::{
     Channel, Code, Fault, Function, Happened, Recorder, Settings,
     alerting::Alerting,
     job::{AlertId, AlertJob, Cause, ProcessJob, lead_in},
-    ports::{Delivery, Disposition, Level, Objects, Outbox, OwnerDirectory, PutError, Queue, When, Why},
+    patience::{PATIENCE, Patience, doubled},
+    ports::{
+        Delivery, Disposition, Level, NewMessage, Objects, Outbox, OwnerDirectory, PutError, Queue, When, Why,
+    },
     receipt::Receipt,
     recorder,
 };
 pub use lookup::is_no_directory;
 use lookup::{NoOwner, look_up};
 
-/// How long after a failure of the storage a lead is processed again.
-const STORAGE_PAUSE: Duration = Duration::from_secs(20);
+/// How long after a failed look-up the next one is made; each further pause is twice as long.
+const LOOKUP_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_LOOKUP_PAUSE: Duration = Duration::from_secs(64);
+/// How long after a channel refused an alert that is sent without a queue the lead is processed again.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(20);
 
 /// The stage.
 pub struct Process {
@@ -39,15 +45,27 @@ pub struct Process {
     pub alerting: Alerting,
     /// Journal and log.
     pub recorder: Recorder,
+    /// Where failed look-ups are counted.
+    pub counted: Counted,
+}
+
+/// Where failed look-ups are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// In the job, which is sent again: what else brings its message back, a store's fault or a worker that
+    /// died, does not count.
+    InTheJob,
+    /// By the queue, which counts everything: for a stage that cannot send to it.
+    ByTheQueue,
 }
 
 /// Why processing stopped before its end.
 enum Stop {
     /// No retry can help.
     Dead(Code, String),
-    /// It may go well later.
+    /// The look-up failed, and its next attempt follows after this pause.
     Again(Fault, Duration),
-    /// The storage failed.
+    /// A store or a queue failed.
     Fault(Fault),
 }
 
@@ -60,16 +78,27 @@ impl From<Fault> for Stop {
 impl Process {
     /// Handles one message of the delay queue.
     pub async fn handle(&self, delivery: &Delivery) -> Disposition {
+        self.handle_until(delivery, None).await
+    }
+
+    /// Handles one message of the delay queue, for a worker that is stopped at `deadline`: the look-up ends
+    /// early enough for what has to be written after it.
+    pub async fn handle_until(&self, delivery: &Delivery, deadline: Option<Timestamp>) -> Disposition {
         let job = match ProcessJob::parse(&delivery.body) {
             Ok(job) => job,
             Err(error) => return self.unreadable(delivery, &format!("the message is no job: {error}")).await,
         };
-        self.handle_job(&job, delivery).await
+        self.handle_job_until(&job, delivery, deadline).await
     }
 
     /// Handles a job that came in a message of another form, such as an event of S3.
-    pub async fn handle_job(&self, job: &ProcessJob, delivery: &Delivery) -> Disposition {
-        match self.process(job, delivery).await {
+    pub async fn handle_job_until(
+        &self,
+        job: &ProcessJob,
+        delivery: &Delivery,
+        deadline: Option<Timestamp>,
+    ) -> Disposition {
+        match self.process(job, delivery, deadline).await {
             Ok(()) => Disposition::Done,
             Err(stop) => self.stopped(stop, Some(job.lead_id.clone()), delivery).await,
         }
@@ -86,22 +115,32 @@ impl Process {
         self.stopped(Stop::Fault(fault), Some(lead.clone()), delivery).await
     }
 
-    async fn process(&self, job: &ProcessJob, delivery: &Delivery) -> Result<(), Stop> {
+    async fn process(
+        &self,
+        job: &ProcessJob,
+        delivery: &Delivery,
+        deadline: Option<Timestamp>,
+    ) -> Result<(), Stop> {
         let now = self.recorder.clock.now();
         if !job.wait(now).is_zero() {
             // Waits longer than a queue's longest delay come in several parts, and a clock may have
-            // stepped back. A fresh message keeps the count of receives for real failures.
+            // stepped back. A fresh message begins its count of receives anew.
             return Ok(self.outbox.send(Queue::Delay, job.message(now)).await?);
         }
         let (created, received_at) = self.read_event(job).await?;
-        let found = look_up(self.owners.as_ref(), &job.lead_id).await;
+        let limit = deadline.map(|deadline| self.time_to_look_up(deadline));
+        let clock = self.recorder.clock.as_ref();
+        let found = look_up(self.owners.as_ref(), clock, &job.lead_id, limit).await;
+        let attempt = match self.counted {
+            Counted::InTheJob => job.attempts.saturating_add(1),
+            Counted::ByTheQueue => delivery.receives,
+        };
         if let Err(no_owner) = &found
             && no_owner.worth_another_try
             && !matches!(job.cause, Cause::Recheck { .. })
-            && delivery.receives < self.settings.process_attempts
+            && attempt < self.settings.process_attempts
         {
-            let pause = self.backoff(delivery.receives);
-            return Err(Stop::Again(Fault::new(no_owner.code, no_owner.reason.clone()), pause));
+            return self.look_up_later(job, attempt, no_owner).await;
         }
         let lead = self.enrich(job, &created, received_at, found).await?;
         for channel in &self.settings.channels {
@@ -235,47 +274,91 @@ impl Process {
         }
         let now = self.recorder.clock.now();
         let wait = jiff::SignedDuration::try_from(self.settings.recheck_wait(number)).unwrap_or_default();
-        let again = ProcessJob { not_before: now + wait, cause: Cause::Recheck { number }, ..job.clone() };
+        let again =
+            ProcessJob::new(job.lead_id.clone(), job.key.clone(), now + wait, Cause::Recheck { number });
         self.outbox.send(Queue::Delay, again.message(now)).await
     }
 
-    /// About 2 s, then 4 s, then 8 s.
-    fn backoff(&self, receives: u32) -> Duration {
-        let base = Duration::from_secs(1 << receives.clamp(1, 6));
-        base.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
+    /// How long a look-up may take of the time that is left: half of it. The other half is for what is
+    /// written afterwards, and a lead whose owner was not asked for in time goes on without.
+    fn time_to_look_up(&self, deadline: Timestamp) -> Duration {
+        let left = deadline.duration_since(self.recorder.clock.now());
+        Duration::try_from(left).unwrap_or_default() / 2
     }
 
-    async fn stopped(&self, stop: Stop, lead: Option<lead::LeadId>, delivery: &Delivery) -> Disposition {
+    /// Has the owner looked up once more, after a failed attempt of this number.
+    async fn look_up_later(&self, job: &ProcessJob, attempt: u32, no_owner: &NoOwner) -> Result<(), Stop> {
+        let base = doubled(LOOKUP_PAUSE, attempt, LONGEST_LOOKUP_PAUSE);
+        let pause = base.mul_f64(0.75 + 0.5 * self.recorder.random.fraction());
+        let fault = Fault::new(no_owner.code, no_owner.reason.clone());
+        if self.counted == Counted::ByTheQueue {
+            return Err(Stop::Again(fault, pause));
+        }
+        let next = ProcessJob { attempts: attempt, ..job.clone() };
+        // The time at which the lead was due stays what it was.
+        let message = NewMessage { delay: pause, ..next.message(self.recorder.clock.now()) };
+        self.outbox.send(Queue::Delay, message).await?;
+        self.tried_again(Some(job.lead_id.clone()), fault, attempt, pause).await;
+        Ok(())
+    }
+
+    async fn stopped(&self, stop: Stop, lead: Option<LeadId>, delivery: &Delivery) -> Disposition {
         let attempt = delivery.receives;
         let (fault, pause) = match stop {
             Stop::Again(fault, pause) => (fault, Some(pause)),
-            Stop::Fault(fault) if attempt < self.settings.process_attempts => (fault, Some(STORAGE_PAUSE)),
-            Stop::Fault(fault) => (fault, None),
+            Stop::Fault(fault) if fault.code.is_of_a_channel() => {
+                let again = attempt < self.settings.process_attempts;
+                (fault, again.then_some(REFUSAL_PAUSE))
+            }
+            Stop::Fault(fault) => match Patience::with(delivery, self.recorder.clock.now()) {
+                Patience::Again(pause, until) => {
+                    let until = until.strftime("%Y-%m-%d %H:%M UTC");
+                    let what = format!("{}; tried again until {until}", text::shorten(&fault.what, 250));
+                    (Fault::new(fault.code, what), Some(pause))
+                }
+                Patience::Over => {
+                    let hours = PATIENCE.as_secs() / 3_600;
+                    let what = format!("{}; tried for {hours} hours", text::shorten(&fault.what, 250));
+                    (Fault::new(fault.code, what), None)
+                }
+            },
             Stop::Dead(code, reason) => (Fault::new(code, reason), None),
         };
-        let (queue, channel, code) = (Queue::Delay, None, fault.code);
-        let reason = lead::text::shorten(&fault.what, 300);
-        let (happened, disposition) = match pause {
+        match pause {
             Some(pause) => {
-                let wait = jiff::SignedDuration::try_from(pause).unwrap_or_default();
-                let again_at = self.recorder.clock.now() + wait;
-                (
-                    Happened::Retrying { queue, channel, code, reason, attempt, again_at },
-                    Disposition::Retry(pause),
-                )
+                self.tried_again(lead, fault, attempt, pause).await;
+                Disposition::Retry(pause)
             }
-            None => {
-                let why = Why { code, reason: reason.clone(), attempts: attempt, lead: lead.clone() };
-                (
-                    Happened::Dead { queue, channel, alert: None, code, reason, attempts: attempt },
-                    Disposition::Dead(why),
-                )
-            }
+            None => self.dead(lead, fault, attempt).await,
+        }
+    }
+
+    async fn tried_again(&self, lead: Option<LeadId>, fault: Fault, attempt: u32, pause: Duration) {
+        let wait = jiff::SignedDuration::try_from(pause).unwrap_or_default();
+        let happened = Happened::Retrying {
+            queue: Queue::Delay,
+            channel: None,
+            code: fault.code,
+            reason: text::shorten(&fault.what, 300),
+            attempt,
+            again_at: self.recorder.clock.now() + wait,
         };
-        // Where the journal fails as well, the log still says so, and the message speaks for itself.
+        self.record(lead, happened).await;
+    }
+
+    async fn dead(&self, lead: Option<LeadId>, fault: Fault, attempts: u32) -> Disposition {
+        let (code, reason) = (fault.code, text::shorten(&fault.what, 300));
+        let (queue, for_journal) = (Queue::Delay, reason.clone());
+        let happened =
+            Happened::Dead { queue, channel: None, alert: None, code, reason: for_journal, attempts };
+        self.record(lead.clone(), happened).await;
+        Disposition::Dead(Why { code, reason, attempts, lead })
+    }
+
+    /// Where the journal fails as well, the log still says so, and the message speaks for itself.
+    async fn record(&self, lead: Option<LeadId>, happened: Happened) {
         if let Err(fault) = self.recorder.record(lead.clone(), happened).await {
             recorder::fault(Function::LeadProcessor, Level::Error, "", lead.as_ref(), &fault);
         }
-        disposition
     }
 }

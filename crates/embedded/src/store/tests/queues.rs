@@ -166,6 +166,29 @@ async fn what_a_killed_process_had_in_hand_is_ready_at_once() {
 }
 
 #[tokio::test]
+async fn a_lead_that_was_in_hand_at_many_deaths_rests_and_an_alert_does_not() {
+    let bench = Bench::new();
+    let mut options = bench.options();
+    options.delay.max_receives = 100;
+    let store = Store::open(bench.dir.path(), options).unwrap();
+    for queue in Queue::ALL {
+        store.send(queue, message("a", Duration::ZERO)).await.unwrap();
+    }
+    let mut waits = Vec::new();
+    for _ in 0..14 {
+        assert_eq!(bodies(&store, Queue::Notification).await, ["a"], "at once");
+        let mut waited = 0;
+        while bodies(&store, Queue::Delay).await.is_empty() {
+            bench.clock.advance(Duration::from_secs(10));
+            waited += 10;
+        }
+        waits.push(waited);
+        assert_eq!(store.release_in_flight().await, Ok(2));
+    }
+    assert_eq!(waits, [0, 0, 0, 0, 0, 0, 20, 40, 80, 160, 320, 640, 900, 900]);
+}
+
+#[tokio::test]
 async fn what_is_given_back_has_lost_no_attempt() {
     let bench = Bench::new();
     let store = bench.store();

@@ -1,0 +1,90 @@
+//! How long a stage waits before it tries again, and when it stops.
+//!
+//! A store that fails is no failure of the lead whose work it stops: it uses up none of the lead's attempts.
+//! It is waited out with pauses that grow, for a day.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use lead::Timestamp;
+
+use crate::ports::{Delivery, MAX_DELAY};
+
+/// How long a message is tried again whose work a store's fault stops, from when it was sent. It is longer
+/// than a night, so that whoever comes in the morning finds alerts that wait and not dead letters.
+pub const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often a queue has to let a message be received, for a stage to be as patient as that: with pauses of
+/// [`FIRST_PAUSE`] that double up to [`MAX_DELAY`] 101 times, and some more for workers that died.
+pub const RECEIVES: u32 = 120;
+
+/// The first pause after a store's fault.
+const FIRST_PAUSE: Duration = Duration::from_secs(20);
+
+/// What follows a store's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// The message is looked at again after this pause, and so on until then.
+    Again(Duration, Timestamp),
+    /// It has been tried again for long enough.
+    Over,
+}
+
+impl Patience {
+    /// What follows a store's fault over this delivery.
+    pub(crate) fn with(delivery: &Delivery, now: Timestamp) -> Self {
+        let until = SignedDuration::try_from(PATIENCE).ok();
+        match until.and_then(|patience| delivery.sent_at.checked_add(patience).ok()) {
+            Some(until) if now < until => {
+                Self::Again(doubled(FIRST_PAUSE, delivery.receives, MAX_DELAY), until)
+            }
+            _ => Self::Over,
+        }
+    }
+}
+
+/// The pause after so many tries: `first`, doubled with each further one, at most `longest`.
+pub(crate) fn doubled(first: Duration, tries: u32, longest: Duration) -> Duration {
+    first.saturating_mul(1 << tries.saturating_sub(1).min(20)).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn delivery(receives: u32) -> Delivery {
+        Delivery {
+            id: String::new(),
+            handle: String::new(),
+            body: String::new(),
+            receives,
+            sent_at: Timestamp::UNIX_EPOCH,
+            first_received_at: None,
+            attributes: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn pauses_grow_and_end_after_a_day_before_the_queue_gives_the_message_up() {
+        let (mut now, mut receives, mut pauses) = (Timestamp::UNIX_EPOCH, 1, Vec::new());
+        while let Patience::Again(pause, until) = Patience::with(&delivery(receives), now) {
+            assert_eq!(until, Timestamp::from_second(24 * 60 * 60).unwrap());
+            now += pause;
+            receives += 1;
+            pauses.push(pause.as_secs());
+        }
+        assert_eq!(pauses[..8], [20, 40, 80, 160, 320, 640, 900, 900]);
+        assert!((86_400..86_400 + 900).contains(&now.as_second()));
+        assert!((RECEIVES - 30..RECEIVES - 10).contains(&receives), "{receives}");
+    }
+
+    #[test]
+    fn a_pause_never_overflows() {
+        for tries in [0, 1, 33, u32::MAX] {
+            assert!(doubled(Duration::from_secs(20), tries, MAX_DELAY) <= MAX_DELAY);
+        }
+        assert_eq!(doubled(Duration::MAX, 5, MAX_DELAY), MAX_DELAY);
+    }
+}

@@ -1,0 +1,181 @@
+//! What is no failure of the lead: a store that is away, and a worker that has little time.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use lead::{LeadId, OwnerStatus};
+use pipeline::{
+    Code, Ended, Happened, Settings, Stage,
+    patience::PATIENCE,
+    ports::{Clock, Inbox, MAX_DELAY, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Queue},
+};
+use tests::{clock::VirtualClock, doubles::ScriptedOwners, faulty::Call, world::World};
+
+use super::{MINUTE, SECOND, storage_failed};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Refuses whatever is written of enriched leads from now on.
+fn refuse_enriched_leads(world: &World) {
+    world.weather.rule(|call, key| (call == Call::Put && key.starts_with("target/")).then(storage_failed));
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_writes_for_an_hour_uses_up_no_attempt_of_a_lead() {
+    let world = World::new();
+    let lead = world.accept("a").await;
+    world.owners.assign(&lead, "Sales North");
+    refuse_enriched_leads(&world);
+    world.work_for(world.settings.delay + HOUR).await;
+    assert_eq!((world.shown(&lead), world.dead().await), (0, vec![]));
+    let waits: Vec<u64> = world.retries(&lead).await.iter().map(|(_, _, wait)| wait.as_secs()).collect();
+    assert_eq!(waits, [20, 40, 80, 160, 320, 640, 900, 900, 900]);
+    let reasons = retrying(&world, &lead).await;
+    let until = "tried again until 2026-09-15 15:03 UTC";
+    assert!(reasons.iter().all(|reason| reason.contains(until)), "{reasons:?}");
+
+    world.weather.clear();
+    world.work_for(MAX_DELAY).await;
+    assert_eq!((world.shown(&lead), world.dead().await), (1, vec![]));
+    assert!(world.slack.posted()[0].mentions("Sales North"));
+}
+
+/// The reasons of the attempts that were made again.
+async fn retrying(world: &World, lead: &LeadId) -> Vec<String> {
+    let story = world.story(lead).await.into_iter();
+    let reasons = story.filter_map(|entry| match entry.happened {
+        Happened::Retrying { reason, .. } => Some(reason),
+        _ => None,
+    });
+    reasons.collect()
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_longer_than_a_day_makes_a_dead_letter_that_can_be_redriven() {
+    let world = World::new();
+    let lead = world.accept("a").await;
+    world.owners.assign(&lead, "Sales North");
+    refuse_enriched_leads(&world);
+    world.work_for(PATIENCE).await;
+    assert_eq!(world.dead().await, []);
+    world.work_for(MAX_DELAY).await;
+    let dead = world.dead().await;
+    assert_eq!((dead.len(), dead[0].code), (1, Code::StorageFailed));
+    assert!(dead[0].reason.contains("tried for 24 hours"), "{}", dead[0].reason);
+    assert!(matches!(world.progress(&lead).await.unwrap().ended, Some((Ended::Dead, _))));
+
+    // Put back while the store is still away, it has a day again.
+    world.redrive_all().await;
+    world.work_for(HOUR * 20).await;
+    assert_eq!(world.dead().await, []);
+    world.weather.clear();
+    world.work_for(MAX_DELAY).await;
+    assert_eq!((world.shown(&lead), world.dead().await.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn what_a_store_did_leaves_the_look_ups_their_attempts_and_the_other_way_round() {
+    let world = World::new();
+    let lead = world.accept("a").await;
+    world.owners.script(&lead, [ScriptedOwners::unreachable()]);
+    // The raw event cannot be read for a while; then the directory is away as well.
+    world.weather.rule(|call, key| (call == Call::Get && key.starts_with("source/")).then(storage_failed));
+    world.work_for(world.settings.delay + MINUTE * 5).await;
+    assert_eq!(world.owners.asked(&lead), 0);
+    refuse_enriched_leads(&world);
+    world.work_for(HOUR).await;
+    assert!(world.owners.asked(&lead) >= 3, "each further try ends at what cannot be written");
+    world.weather.clear();
+    world.work_for(MAX_DELAY).await;
+    let codes: Vec<(Code, u32)> = world
+        .retries(&lead)
+        .await
+        .iter()
+        .filter(|(code, ..)| *code == Code::OwnerLookupFailed)
+        .map(|(code, attempt, _)| (*code, *attempt))
+        .collect();
+    assert_eq!(codes, [(Code::OwnerLookupFailed, 1), (Code::OwnerLookupFailed, 2)]);
+    assert_eq!(world.enriched(&lead).await.unwrap().owner_status, OwnerStatus::LookupFailed);
+    assert_eq!((world.shown(&lead), world.dead().await), (1, vec![]));
+}
+
+#[tokio::test]
+async fn an_owner_who_is_found_at_a_later_attempt_leaves_the_lead_due_when_it_was() {
+    let world = World::new();
+    let lead = world.accept("a").await;
+    let document = ScriptedOwners::document(&lead, "Sales North");
+    world.owners.script(&lead, [ScriptedOwners::unreachable(), document]);
+    world.work_for(world.settings.delay + MINUTE).await;
+    let told = world.story(&lead).await.into_iter().find_map(|entry| match entry.happened {
+        Happened::Notified { after_ms, .. } => after_ms,
+        _ => None,
+    });
+    assert!((1_000..3_000).contains(&told.unwrap()), "the pause is part of it: {told:?}");
+}
+
+/// A directory that takes its time.
+struct SlowOwners {
+    clock: Arc<VirtualClock>,
+    takes: Duration,
+    owners: Arc<ScriptedOwners>,
+}
+
+#[async_trait]
+impl OwnerDirectory for SlowOwners {
+    async fn fetch(&self, lead: &LeadId) -> Result<OwnerAnswer, OwnerUnreachable> {
+        self.clock.sleep(self.takes).await;
+        self.owners.fetch(lead).await
+    }
+}
+
+/// Works on a lead whose owner is known, as a function that is stopped after so long would, whose directory
+/// takes `takes` for each answer and whose store `store` for each call.
+async fn with_little_time(time: Duration, takes: Duration, store: Duration) -> (World, LeadId) {
+    let mut world = World::with(Settings { rechecks: 0, ..Settings::default() });
+    let lead = world.accept("a").await;
+    world.owners.assign(&lead, "Sales North");
+    let (clock, owners) = (world.clock.clone(), world.owners.clone());
+    world.process.owners = Arc::new(SlowOwners { clock, takes, owners });
+    if !store.is_zero() {
+        world.weather.rule(move |_, _| Some(tests::faulty::Strike::Slow(store)));
+    }
+    world.clock.advance(world.settings.delay);
+    for _ in 0..20 {
+        let jobs = world.memory.receive(Queue::Delay, 1).await.unwrap();
+        for job in &jobs {
+            let deadline = world.now() + time;
+            let work = world.process.handle_until(job, Some(deadline));
+            let outcome = world.clock.run_for(time, work).await;
+            let outcome = outcome.expect("the stage is done in time");
+            world.memory.settle(Queue::Delay, job, outcome).await.unwrap();
+        }
+        world.clock.advance(SECOND * 10);
+    }
+    world.weather.clear();
+    world.work_for(MINUTE).await;
+    (world, lead)
+}
+
+#[tokio::test]
+async fn a_directory_that_is_slower_than_its_worker_can_wait_is_an_attempt_with_a_reason() {
+    let (world, lead) = with_little_time(SECOND * 3, SECOND * 32 / 10, Duration::ZERO).await;
+    assert_eq!((world.shown(&lead), world.dead().await), (1, vec![]));
+    assert_eq!(world.enriched(&lead).await.unwrap().owner_status, OwnerStatus::LookupFailed);
+    let reasons = retrying(&world, &lead).await;
+    assert_eq!(reasons.len(), 2, "and the third goes on without an owner: {reasons:?}");
+    assert!(reasons.iter().all(|reason| reason.contains("none within 1.5 s")), "{reasons:?}");
+}
+
+#[tokio::test]
+async fn a_slow_directory_is_waited_for_where_there_is_time() {
+    let (world, lead) = with_little_time(SECOND * 13, SECOND * 32 / 10, SECOND * 8 / 10).await;
+    assert_eq!(world.enriched(&lead).await.unwrap().lead_owner, "Sales North");
+    let stages = world.stages(&lead).await;
+    assert_eq!(stages, [Stage::Received, Stage::Enriched, Stage::Notified]);
+}
+
+#[tokio::test]
+async fn no_time_at_all_is_an_attempt_too() {
+    let (world, lead) = with_little_time(Duration::ZERO, SECOND, Duration::ZERO).await;
+    assert_eq!((world.shown(&lead), world.dead().await), (1, vec![]));
+}
