@@ -4,6 +4,8 @@
 
 use std::process::{Command, Output};
 
+use pipeline::Standing;
+
 fn leadops(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_leadops")).args(args).env("LEADOPS_CONFIG", "").output().unwrap()
 }
@@ -18,7 +20,10 @@ fn stdout(args: &[&str]) -> String {
 fn every_code_is_explained() {
     for code in pipeline::Code::ALL {
         let text = stdout(&["explain", code.as_str()]);
-        assert!(text.contains(code.cause()) && text.contains(code.remedy()));
+        assert!(text.contains(code.cause()));
+        for standing in [Standing::Reported, Standing::TriedAgain, Standing::Dead] {
+            assert!(text.contains(code.remedy(standing)), "{code}: {standing:?}");
+        }
         let json: serde_json::Value =
             serde_json::from_str(&stdout(&["explain", code.as_str(), "--json"])).unwrap();
         assert_eq!(json["code"], code.as_str());

@@ -4,8 +4,31 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+/// How it stands with the work over which something went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Whoever asked for it has been answered with the failure.
+    Reported,
+    /// It is tried again by itself.
+    TriedAgain,
+    /// It is a dead letter: nothing more happens by itself.
+    Dead,
+}
+
+/// The first of several literals.
+macro_rules! first {
+    ($first:literal $(, $more:literal)*) => {
+        $first
+    };
+}
+
+/// Each code's name, text, cause and remedy; and, where they are not the same, what to do while it is tried
+/// `again`, and when it is `dead`.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $cause:literal, $remedy:literal;)*) => {
+    ($(
+        $(#[$doc:meta])* $name:ident = $text:literal, $cause:literal, $remedy:literal
+        $(, again $again:literal)? $(, dead $dead:literal)?;
+    )*) => {
         /// A kind of failure. Dead letters, logs, the journal, the console and `leadops explain`
         /// show the same code, cause and remedy.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,8 +52,12 @@ macro_rules! codes {
             }
 
             /// What to do about it.
-            pub fn remedy(self) -> &'static str {
-                match self { $(Code::$name => $remedy,)* }
+            pub fn remedy(self, standing: Standing) -> &'static str {
+                match standing {
+                    Standing::Reported => match self { $(Code::$name => $remedy,)* },
+                    Standing::TriedAgain => match self { $(Code::$name => first!($($again,)? $remedy),)* },
+                    Standing::Dead => match self { $(Code::$name => first!($($dead,)? $remedy),)* },
+                }
             }
         }
     };
@@ -80,10 +107,12 @@ codes! {
         "Nothing to do: the alert goes out without an owner and a follow-up comes when one is assigned.";
     OwnerLookupFailed = "LO122",
         "The owner directory could not be asked.",
-        "Nothing is lost: the alert goes out without an owner. Check LOOKUP_BASE_URL and the directory's health.";
+        "Nothing is lost: the alert goes out without an owner. Check LOOKUP_BASE_URL and the directory's health.",
+        again "Nothing to do: the owner is looked up again by itself, and after the last attempt the alert goes out without one. If it stays, check LOOKUP_BASE_URL and the directory's health.";
     OwnerBroken = "LO123",
         "The owner document is not a JSON object.",
-        "Mend the document; the lead is looked up again by itself, or at once with `leadops requeue LEAD_ID`.";
+        "Mend the document; the lead is looked up again by itself, or at once with `leadops requeue LEAD_ID`.",
+        again "Mend the document; the owner is looked up again by itself.";
     OwnerMismatch = "LO124",
         "The owner document is about another lead.",
         "Mend the document; the lead is looked up again by itself, or at once with `leadops requeue LEAD_ID`.";
@@ -96,16 +125,21 @@ codes! {
         "Nothing to do: the wait is kept in full and the alert goes out afterwards.";
     SlackUnavailable = "LO202",
         "Slack could not be reached or answered with a server error.",
-        "Check https://slack-status.com and this machine's network; then redrive.";
+        "Check https://slack-status.com and this machine's network.",
+        again "It is tried again by itself, with growing pauses. If it stays, check https://slack-status.com and this machine's network.",
+        dead "Check https://slack-status.com and this machine's network; then redrive.";
     SlackUnknown = "LO203",
         "Slack did not answer in time: the alert may have been posted.",
-        "Look into the channel; redriving sends it again, labelled as a possible repeat.";
+        "Look into the channel.",
+        again "It is sent again by itself, labelled as a possible repeat.",
+        dead "Look into the channel; redriving sends it again, labelled as a possible repeat.";
     SlackWebhookGone = "LO204",
         "Slack says that the incoming webhook no longer exists.",
         "Make a new incoming webhook, put its URL into SLACK_WEBHOOK_URL (or its secret), then redrive.";
     SlackPayloadRefused = "LO205",
         "Slack refuses the message itself.",
-        "Look at the alert with `leadops dead show ID`; correct the lead or report it as a bug, then redrive.";
+        "Look at the alert with `leadops dead show ID`; correct the lead or report it as a bug, then redrive.",
+        again "Nothing to do: the leads of its message are sent again one by one.";
     SlackForbidden = "LO206",
         "Slack forbids posting with this webhook.",
         "Ask a Slack administrator to allow the app or to renew the webhook, then redrive.";
@@ -129,10 +163,14 @@ codes! {
         "Check EMAIL_FROM, EMAIL_TO and the credentials in SMTP_URL, then redrive.";
     MailUnavailable = "LO222",
         "The mail server could not be reached or asks to try later.",
-        "Check the server that SMTP_URL names, then redrive.";
+        "Check the server that SMTP_URL names.",
+        again "It is tried again by itself, with growing pauses. If it stays, check the server that SMTP_URL names.",
+        dead "Check the server that SMTP_URL names, then redrive.";
     MailUnknown = "LO223",
         "The mail server did not confirm in time: the mail may have been sent.",
-        "Look into the mailbox; redriving sends it again, labelled as a possible repeat.";
+        "Look into the mailbox.",
+        again "It is sent again by itself, labelled as a possible repeat.",
+        dead "Look into the mailbox; redriving sends it again, labelled as a possible repeat.";
     MailNotConfigured = "LO228",
         "An alert is due by e-mail, but no mail server is configured.",
         "Set SMTP_URL, EMAIL_FROM and EMAIL_TO and restart, then redrive; or switch the channel off with USE_EMAIL=false.";
@@ -142,22 +180,31 @@ codes! {
 
     StorageFull = "LO401",
         "The disk or the database is full.",
-        "Make room; the pipeline goes on by itself, without a restart.";
+        "Make room; the pipeline goes on by itself, without a restart.",
+        again "Make room; it is tried again by itself, without a restart.",
+        dead "Make room, then redrive.";
     StorageReadOnly = "LO402",
         "The data folder or its file cannot be written.",
-        "Make it writable for this user; the pipeline goes on by itself.";
+        "Make it writable for this user; the pipeline goes on by itself.",
+        again "Make it writable for this user; it is tried again by itself.",
+        dead "Make it writable for this user, then redrive.";
     StorageFailed = "LO403",
         "The storage failed.",
-        "Check the disk and the system log; the pipeline tries again by itself.";
+        "Check the disk and the system log.",
+        again "Check the disk and the system log; it is tried again by itself, for a day.",
+        dead "Check the disk and the system log, then redrive.";
     StorageNewer = "LO404",
         "The file was made by a newer version of leadops.",
         "Use that version, or another folder with --data.";
     StorageDamaged = "LO405",
         "The file is damaged or is no leadops database; nothing in it was changed.",
-        "Keep it, restore a backup beside it, and start with --data on the restored folder.";
+        "Keep it, restore a backup beside it, and start with --data on the restored folder.",
+        again "Restore or remove the object that the message names; it is tried again by itself.",
+        dead "Restore or remove the object that the message names, then redrive.";
     Abandoned = "LO406",
         "The message was taken as often as allowed without an outcome: its worker stopped or hung each time.",
-        "Look at the log lines of that time with `leadops logs --lead LEAD_ID`, then redrive.";
+        "Look at the log lines of that time with `leadops logs --lead LEAD_ID`, then redrive.",
+        again "Its queue delivers it again. If it stays, look at the log lines of that time with `leadops logs --lead LEAD_ID`.";
     AlreadyRunning = "LO407",
         "Another `leadops up` already works on this folder.",
         "Stop it, or give this one a folder of its own with --data.";
@@ -167,16 +214,24 @@ codes! {
 
     AwsUnreachable = "LO411",
         "AWS could not be reached.",
-        "Check this machine's network and proxy, the region, and --endpoint-url if you use it; then try again.";
+        "Check this machine's network and proxy, the region, and --endpoint-url if you use it; then try again.",
+        again "It is tried again by itself. If it stays, check the network, the proxy and the region.",
+        dead "Check the network, the proxy and the region, then redrive.";
     AwsDenied = "LO412",
         "AWS denies it: the credentials are genuine and lack a permission.",
-        "Give the role or user the permission that the message names, or use another --profile.";
+        "Give the role or user the permission that the message names, or use another --profile.",
+        again "Give the role the permission that the message names; it is tried again by itself.",
+        dead "Give the role the permission that the message names, then redrive.";
     AwsThrottled = "LO413",
         "AWS asks to slow down.",
-        "Nothing is lost: it is tried again by itself; if it stays, raise the account's quota.";
+        "Try again in a moment; if it stays, raise the account's quota.",
+        again "Nothing is lost: it is tried again by itself; if it stays, raise the account's quota.",
+        dead "Redrive it, slowly; if it stays, raise the account's quota.";
     AwsFailed = "LO414",
         "An AWS service failed or refused the request.",
-        "Nothing is lost: it is tried again by itself. If it stays, see https://health.aws.amazon.com and the message.";
+        "Try again; if it stays, see https://health.aws.amazon.com and the message.",
+        again "Nothing is lost: it is tried again by itself. If it stays, see https://health.aws.amazon.com and the message.",
+        dead "See https://health.aws.amazon.com and the message, then redrive.";
     CredentialsMissing = "LO415",
         "There are no AWS credentials.",
         "Name a profile with --profile or AWS_PROFILE; make one with `aws configure` or `aws configure sso`.";
@@ -191,10 +246,14 @@ codes! {
         "Check the name, and deploy it with infrastructure/deploy if it is the right one.";
     ResourceMissing = "LO419",
         "A bucket, queue, secret, topic or log group of the stack does not exist.",
-        "Deploy the stack again with infrastructure/deploy; it makes what is missing.";
+        "Deploy the stack again with infrastructure/deploy; it makes what is missing.",
+        again "Deploy the stack again with infrastructure/deploy; it makes what is missing, and this is tried again by itself.",
+        dead "Deploy the stack again with infrastructure/deploy, which makes what is missing; then redrive.";
     SecretUnusable = "LO420",
         "A secret is empty or not of the form it should have.",
-        "Put it in again: infrastructure/README.md says how for each; the functions read it by themselves.";
+        "Put it in again: infrastructure/README.md says how for each; the functions read it by themselves.",
+        again "Put it in again: infrastructure/README.md says how for each; this is tried again by itself.",
+        dead "Put it in again: infrastructure/README.md says how for each; then redrive.";
     RegionMissing = "LO421",
         "No AWS region is known.",
         "Name one with --region or AWS_REGION, or give the profile one with `aws configure set region REGION`.";
@@ -228,7 +287,9 @@ codes! {
         "Check the address, and that something listens there: `leadops up`, or the stack's API.";
     DeliveryFailed = "LO510",
         "The alert was tried and failed.",
-        "See the code beside this line, and `leadops dead list`.";
+        "See the code beside this line, and `leadops dead list`.",
+        again "It is tried again by itself; see the code in the line before this one.",
+        dead "See its code in the log, then redrive.";
     ChecksFailed = "LO511",
         "Something that has to be right is not.",
         "Mend what the lines above say, then run `leadops doctor` again.";
@@ -280,7 +341,9 @@ codes! {
         "Choose another with --data DIR, or make it writable for this user.";
     SettingBad = "LO906",
         "A setting has a value that it cannot have.",
-        "Correct it; `leadops config` shows every setting and where its value came from.";
+        "Correct it; `leadops config` shows every setting and where its value came from.",
+        again "Correct it; this is tried again by itself.",
+        dead "Correct it, then redrive.";
     ConfigFileBad = "LO907",
         "The config file cannot be read.",
         "Correct the line that the message names.";
@@ -301,7 +364,8 @@ codes! {
         "Nothing to do; the later version explains it with `leadops explain CODE`.";
     Internal = "LO999",
         "A bug in leadops.",
-        "Please report it with the message; nothing that was accepted is lost.";
+        "Please report it with the message; nothing that was accepted is lost.",
+        dead "Please report it with the message, and redrive once it is mended; nothing that was accepted is lost.";
 }
 
 impl Code {
@@ -356,12 +420,43 @@ mod tests {
         assert!(texts.is_sorted_by(|a, b| a < b), "{texts:?}");
         for code in Code::ALL {
             assert_eq!(code.as_str().to_lowercase().parse(), Ok(*code));
-            for line in [code.cause(), code.remedy()] {
+            let remedies =
+                [Standing::Reported, Standing::TriedAgain, Standing::Dead].map(|it| code.remedy(it));
+            for line in [code.cause()].into_iter().chain(remedies) {
                 assert!(line.ends_with('.') && !line.contains('\n'), "{code}: {line}");
             }
         }
         assert!("LO000".parse::<Code>().is_err());
         assert_eq!(serde_json::from_str::<Code>("\"LO000\"").unwrap(), Code::OfLaterVersion);
         assert!(serde_json::from_str::<Code>("7").is_err());
+    }
+
+    /// What a stage says of work that it tries again, or that died. No dead letter has one of the others.
+    fn is_of_a_stage(code: Code) -> bool {
+        let text = code.as_str();
+        let asked = [Code::OwnerMissing, Code::OwnerMismatch, Code::OwnerBroken, Code::OwnerLookupFailed];
+        let elsewhere = [Code::StorageNewer, Code::CredentialsMissing, Code::CredentialsExpired];
+        (["LO11", "LO12", "LO2", "LO40", "LO41"].iter().any(|group| text.starts_with(group))
+            || [Code::SecretUnusable, Code::DeliveryFailed, Code::SettingBad, Code::Internal].contains(&code))
+            && !asked.contains(&code)
+            && !elsewhere.contains(&code)
+    }
+
+    #[test]
+    fn what_a_dead_letter_says_promises_nothing_and_what_is_tried_again_asks_for_no_redrive() {
+        for code in Code::ALL.iter().copied().filter(|code| is_of_a_stage(*code)) {
+            let dead = code.remedy(Standing::Dead);
+            for promise in ["by itself", "by themselves", "tries again", "goes on", "goes out afterwards"] {
+                let never_dead = code == Code::SlackRateLimited;
+                assert!(never_dead || !dead.contains(promise), "{code}: {dead}");
+            }
+        }
+        for code in Code::ALL {
+            let (again, dead) = (code.remedy(Standing::TriedAgain), code.remedy(Standing::Dead));
+            if again.contains("again by itself") {
+                assert!(again != dead || !is_of_a_stage(*code), "{code}: {again}");
+                assert!(!again.contains("redriv"), "{code}: {again}");
+            }
+        }
     }
 }

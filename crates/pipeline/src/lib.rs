@@ -27,7 +27,7 @@ pub mod recorder;
 mod settings;
 pub mod signature;
 
-pub use code::Code;
+pub use code::{Code, Standing};
 pub use fault::Fault;
 pub use happened::{Entry, Happened, Stage};
 pub use progress::{Counted, Ended, Progress, State};

@@ -7,7 +7,7 @@ mod on_aws;
 
 use lead::LeadId;
 use outbound::{HttpOwners, OwnersBase};
-use pipeline::{Code, Fault, ports::OwnerDirectory, process};
+use pipeline::{Code, Fault, Standing, ports::OwnerDirectory, process};
 use serde::Serialize;
 
 use crate::{
@@ -39,7 +39,7 @@ impl Check {
             result,
             detail: fault.what.clone(),
             code: Some(fault.code),
-            remedy: Some(fault.code.remedy()),
+            remedy: Some(fault.code.remedy(Standing::Reported)),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! `status`, `pending`, `leads`, `lead`, `explain`.
 
-use std::num::NonZeroUsize;
+use std::{fmt::Write as _, num::NonZeroUsize};
 
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use ops::{LeadQuery, LeadStory, Notification, Ops, Status};
 use pipeline::{
-    Code, State,
+    Code, Standing, State,
     ports::{Depth, OpenCounts},
 };
 use serde_json::json;
@@ -188,10 +188,21 @@ fn story_lines(story: &LeadStory) -> Vec<String> {
 /// # Errors
 /// That of stdout.
 pub fn explain(code: Code, as_json: bool) -> anyhow::Result<()> {
+    let [remedy, again, dead] =
+        [Standing::Reported, Standing::TriedAgain, Standing::Dead].map(|standing| code.remedy(standing));
     if as_json {
-        return output::json(&json!({"code": code, "cause": code.cause(), "remedy": code.remedy()}));
+        return output::json(&json!({
+            "code": code, "cause": code.cause(), "remedy": remedy,
+            "remedy_while_tried_again": again, "remedy_when_dead": dead,
+        }));
     }
-    output::line(&format!("{code}\n{}\n{}", code.cause(), code.remedy()))
+    let mut text = format!("{code}\n{}\n{remedy}", code.cause());
+    for (when, other) in [("while it is tried again", again), ("as a dead letter", dead)] {
+        if other != remedy {
+            let _ = write!(text, "\n{when}: {other}");
+        }
+    }
+    output::line(&text)
 }
 
 /// One alert in a cell: a mark and the channel.

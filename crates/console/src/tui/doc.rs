@@ -3,7 +3,7 @@
 use lead::Timestamp;
 use ops::{DeadRow, LeadStory, Notification};
 use pipeline::{
-    Stage, State,
+    Stage, Standing, State,
     ports::{Level, LogLine},
 };
 
@@ -352,7 +352,10 @@ fn tell(story: &LeadStory, app: &App, pen: &mut Pen) {
             let text = delivery(notification, app.now);
             pen.hang(vec![(role, glyph.to_owned())], 2, Role::Base, &text);
             if let Some(code) = notification.code.filter(|_| notification.state != "sent") {
-                pen.hang(Line::new(), 4, Role::Dim, &format!("{} {}", code.cause(), code.remedy()));
+                let standing =
+                    if notification.state == "failed" { Standing::Dead } else { Standing::TriedAgain };
+                let text = format!("{} {}", code.cause(), code.remedy(standing));
+                pen.hang(Line::new(), 4, Role::Dim, &text);
             }
         }
     }
@@ -422,7 +425,7 @@ fn letter_story(opened: &Letter, app: &App, pen: &mut Pen) {
     let row = &opened.row.letter;
     pen.field("reason", Role::Strong, &row.reason);
     pen.field("code", Role::Alarm, &format!("{} {} {}", pen.glyphs.bad, row.code, row.code.cause()));
-    pen.field("remedy", Role::Accent, &format!("{} {}", pen.glyphs.arrow, row.code.remedy()));
+    pen.field("remedy", Role::Accent, &format!("{} {}", pen.glyphs.arrow, row.code.remedy(Standing::Dead)));
     let tries = format::count(row.attempts as usize, "attempt", "attempts");
     let died = format!(
         "{} ago, {tries} since {}; {} queue",
@@ -478,12 +481,23 @@ fn log_line(app: &App, line: &LogLine, pen: &mut Pen) {
         pen.field("code", Role::Warn, code);
         if let Ok(code) = code.parse::<pipeline::Code>() {
             pen.field("cause", Role::Base, code.cause());
-            pen.field("remedy", Role::Base, code.remedy());
+            pen.field("remedy", Role::Base, code.remedy(standing(line)));
         }
     }
     for (name, value) in &line.fields {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         pen.field(name, Role::Base, &text);
+    }
+}
+
+/// How it stands with the work that a line of the log is about: an entry of the journal begins with its kind.
+fn standing(line: &LogLine) -> Standing {
+    let is =
+        |stage: Stage| line.message.strip_prefix(stage.as_str()).is_some_and(|rest| rest.starts_with(':'));
+    match line {
+        _ if is(Stage::Dead) => Standing::Dead,
+        _ if is(Stage::Retrying) => Standing::TriedAgain,
+        _ => Standing::Reported,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ops::{DeadDetail, DeadRow, Selection};
-use pipeline::{Code, Fault, ports::DeadLetter};
+use pipeline::{Code, Fault, Standing, ports::DeadLetter};
 use similar::{ChangeTag, TextDiff};
 
 use super::{
@@ -234,7 +234,7 @@ fn about(app: &App, letters: &[DeadLetter]) -> Vec<(Role, String)> {
         return vec![
             (Role::Strong, name),
             (Role::Alarm, format!("{} {dot} {}", letter.code, letter.reason)),
-            (Role::Dim, letter.code.remedy().to_owned()),
+            (Role::Dim, letter.code.remedy(Standing::Dead).to_owned()),
         ];
     }
     let mut counts: HashMap<Code, usize> = HashMap::new();

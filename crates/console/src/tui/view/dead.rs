@@ -1,6 +1,7 @@
 //! Dead letters: which, why, and what to do about the one under the cursor.
 
 use ops::DeadRow;
+use pipeline::Standing;
 
 use super::{
     columns::{self, Column, number, text},
@@ -178,7 +179,7 @@ fn about_selected(pen: &mut Pen<'_>, app: &App, area: Area) {
     // The remedy is the point; then what exactly, then why, then the rest.
     let mut room = usize::from(area.height).saturating_sub(1);
     let remedy = pen.glyphs.wrap_at_most(
-        letter.code.remedy(),
+        letter.code.remedy(Standing::Dead),
         columns.saturating_sub(2),
         room.saturating_sub(1).max(1),
     );

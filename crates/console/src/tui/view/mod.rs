@@ -14,6 +14,7 @@ mod question;
 mod widgets;
 mod window;
 
+use pipeline::Standing;
 use ratatui::{Frame, buffer::Buffer, layout::Rect};
 
 use super::{
@@ -71,7 +72,7 @@ fn closed(pen: &mut Pen<'_>, app: &App, door: &Door, layout: &Layout) {
             for text in pen.glyphs.wrap(&fault.to_string(), columns) {
                 lines.push((Role::Base, text));
             }
-            for text in pen.glyphs.wrap(fault.code.remedy(), columns) {
+            for text in pen.glyphs.wrap(fault.code.remedy(Standing::Reported), columns) {
                 lines.push((Role::Strong, text));
             }
             lines.push((Role::Base, String::new()));
