@@ -4,6 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -47,6 +48,8 @@ pub enum Mishap {
     DoneAndHangs,
     /// The request is carried out, and answered as if two had written at once.
     DoneAndConflict,
+    /// The request is carried out as it should, this time later.
+    Slow(Duration),
 }
 
 /// An AWS with mishaps, over HTTP. It ends when it is dropped.
@@ -155,6 +158,10 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         Some(Mishap::DoneAndConflict) => {
             shared.forward(parts, body).await?;
             Ok(s3_error(StatusCode::CONFLICT, "ConditionalRequestConflict"))
+        }
+        Some(Mishap::Slow(wait)) => {
+            tokio::time::sleep(wait).await;
+            shared.forward(parts, body).await
         }
         None => shared.forward(parts, body).await,
     }

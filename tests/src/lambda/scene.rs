@@ -41,6 +41,8 @@ pub struct Scene {
     pub to_aws: Proxy,
     /// What lies between the functions and Slack.
     pub to_slack: Proxy,
+    /// What lies between the functions and the owner directory.
+    pub to_owners: Proxy,
     /// What an operator sees and does.
     pub ops: Ops,
     close: Sender,
@@ -87,13 +89,16 @@ impl Scene {
         let (moto, neighbours) = (Moto::start().await, Neighbours::start().await);
         let slack: Url = neighbours.slack.url().parse().unwrap();
         let to_slack = Proxy::start(slack.origin().ascii_serialization().as_str()).await;
+        let owners: Url = neighbours.owners.base().parse().unwrap();
+        let to_owners = Proxy::start(owners.origin().ascii_serialization().as_str()).await;
         let to_aws = Proxy::start(moto.endpoint()).await;
         let folder = tempfile::tempdir().unwrap();
         let certificates = folder.path().join("certificates.pem");
         // What Lambda has is not on this machine; and nothing here is spoken to over TLS.
         let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         std::fs::write(&certificates, signed.cert.pem()).unwrap();
-        let (slack, owners) = (format!("{}{}", to_slack.endpoint, slack.path()), neighbours.owners.base());
+        let slack = format!("{}{}", to_slack.endpoint, slack.path());
+        let owners = format!("{}{}", to_owners.endpoint, owners.path());
         let mut all = vec![
             ("SlackWebhookUrl", slack.as_str()),
             ("LookupBaseUrl", owners.as_str()),
@@ -107,7 +112,7 @@ impl Scene {
         let host = Host::start(&stack, &to_aws.endpoint, change).await;
         let on_aws = OnAws { session: moto.session().await, stack: stack.outputs.clone(), identity: None };
         let (ops, close) = (on_aws.ops(Access::Full), host.close());
-        Self { neighbours, stack, host, to_aws, to_slack, ops, close, _folder: folder }
+        Self { neighbours, stack, host, to_aws, to_slack, to_owners, ops, close, _folder: folder }
     }
 
     /// Has Close deliver a lead. How that was answered.

@@ -66,6 +66,16 @@ async fn s3_that_asks_to_slow_down_or_races_loses_nothing() {
     each_is_told_once(&scene, &leads).await;
 }
 
+/// Longer than the lead has attempts: they are not used up.
+#[tokio::test(flavor = "multi_thread")]
+async fn s3_that_refuses_enriched_leads_for_long_delays_the_alert_and_makes_no_dead_letter() {
+    let mut scene = Scene::new().await;
+    scene.to_aws.next(24, Mishap::SlowDown, |call| call.writes("target/"));
+    let leads = accept(&mut scene, 1).await;
+    all_end(&scene, &leads).await;
+    each_is_told_once(&scene, &leads).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn writes_that_were_carried_out_and_not_answered_are_found_done() {
     let mut scene = Scene::with(PATIENT).await;

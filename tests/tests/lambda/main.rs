@@ -13,3 +13,4 @@ mod permissions;
 mod runtime;
 mod samples;
 mod secrets;
+mod slow;

@@ -8,7 +8,7 @@ use lead::{LeadId, Timestamp};
 use pipeline::{Code, Function, Stage, ports::Queue};
 use serde_json::json;
 use tests::{
-    aws::{Mishap, Permission},
+    aws::{Call, Mishap, Permission},
     lambda::Scene,
     process::{PATIENCE, until},
 };
@@ -23,9 +23,13 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     scene.to_aws.next(1, Mishap::Hangs, |call| call.writes("leads/"));
     // Looked for again: a message to the delay queue.
     let ownerless = scene.ownerless();
-    // Tried again: a message's visibility.
+    // Looked up again: another message to it.
     let slow = scene.sample();
     scene.owners.say(slow.lead_id.clone(), Says::SlowDown);
+    // Tried again: a message's visibility.
+    let lead = late.lead_id.clone();
+    let enriched = move |call: &Call| call.writes("target/") && call.about.contains(lead.as_str());
+    scene.to_aws.next(6, Mishap::SlowDown, enriched);
     for sample in [&late, &ownerless, &slow] {
         assert_eq!(scene.deliver(sample).await, Answer::Accepted);
         leads.insert(sample.lead_id.clone());

@@ -2,6 +2,7 @@
 
 use pipeline::{
     Code, Fault,
+    patience::RECEIVES,
     ports::{DeadLetters, Queue},
 };
 
@@ -57,5 +58,13 @@ fn wrong(rules: &Rules, dead: Option<&Rules>, stack: &Stack, queue: Queue) -> Op
         return Some("its redrive policy does not name its dead-letter queue".to_owned());
     }
     // AWS advises five with Lambda: throttled deliveries count too.
-    (rules.max_receives < 5).then(|| "it gives a message fewer than 5 receives".to_owned())
+    if rules.max_receives < 5 {
+        return Some("it gives a message fewer than 5 receives".to_owned());
+    }
+    (queue == Queue::Delay && rules.max_receives < RECEIVES).then(|| {
+        format!(
+            "a lead that S3 or SQS cannot serve is a dead letter before the day is over for which it would be \
+             tried again: deploy with DelayMaxReceives={RECEIVES}"
+        )
+    })
 }

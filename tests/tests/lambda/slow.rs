@@ -1,0 +1,66 @@
+//! Everything takes its time: with no figure that the template allows is a lead left without its alert.
+
+use std::time::Duration;
+
+use pipeline::{Code, Function, Happened, ports::Queue};
+use tests::{aws::Mishap, lambda::Scene};
+
+/// The shortest visibility timeout, and with it the shortest timeout of the function.
+const SHORTEST: &[(&str, &str)] = &[("DelayVisibilitySeconds", "30"), ("Rechecks", "0")];
+/// How long the owner directory takes for an answer.
+const SLOW_DIRECTORY: Duration = Duration::from_millis(3_200);
+/// How long S3 and SQS take for a request.
+const SLOW_AWS: Duration = Duration::from_millis(800);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_takes_seconds_is_waited_for_with_the_shortest_time_that_can_be_chosen() {
+    let mut scene = Scene::with(SHORTEST).await;
+    scene.to_owners.next(1, Mishap::Slow(SLOW_DIRECTORY), |_| true);
+    let lead = scene.tell().await;
+    let enriched = scene.object(&format!("target/enriched_{lead}.json")).await;
+    assert_eq!(enriched["owner_status"], "assigned", "{enriched}");
+    assert_eq!((scene.told(&lead), scene.depth(Queue::Delay).await.dead), ((1, 1), 0));
+}
+
+/// A stack whose template is that of before, with functions of today.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_stopped_before_the_directory_answers_counts_attempts_and_notifies() {
+    let mut scene = Scene::changed(SHORTEST, |function| {
+        if function.function == Function::LeadProcessor {
+            function.timeout = Duration::from_secs(5);
+        }
+    })
+    .await;
+    scene.to_owners.next(usize::MAX, Mishap::Slow(SLOW_DIRECTORY), |_| true);
+    let lead = scene.accept().await;
+    scene.until_in_time("the team is notified", || async { scene.told(&lead).0 > 0 }).await;
+    scene.until_idle().await;
+    let enriched = scene.object(&format!("target/enriched_{lead}.json")).await;
+    assert_eq!(enriched["owner_status"], "lookup_failed", "{enriched}");
+    assert_eq!((scene.told(&lead), scene.depth(Queue::Delay).await.dead), ((1, 1), 0));
+    let story = scene.ops.history.of_lead(&lead).await.unwrap();
+    let attempts: Vec<(Code, u32)> = story
+        .iter()
+        .filter_map(|entry| match &entry.happened {
+            Happened::Retrying { code, attempt, reason, .. } => {
+                assert!(reason.contains("none within"), "{reason}");
+                Some((*code, *attempt))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(attempts, [(Code::OwnerLookupFailed, 1), (Code::OwnerLookupFailed, 2)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_s3_and_a_slow_sqs_delay_an_alert_and_stop_none() {
+    let mut scene = Scene::with(SHORTEST).await;
+    scene
+        .to_aws
+        .next(usize::MAX, Mishap::Slow(SLOW_AWS), |call| call.service == "s3" || call.service == "sqs");
+    scene.to_owners.next(1, Mishap::Slow(SLOW_DIRECTORY), |_| true);
+    let lead = scene.tell().await;
+    let enriched = scene.object(&format!("target/enriched_{lead}.json")).await;
+    assert_eq!(enriched["owner_status"], "assigned", "{enriched}");
+    assert_eq!((scene.told(&lead), scene.depth(Queue::Delay).await.dead), ((1, 1), 0));
+}
