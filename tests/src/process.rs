@@ -119,6 +119,13 @@ impl World {
         Up::start(self.command(&args)).await
     }
 
+    /// `leadops` with these arguments, run by this line of `sh`, in which `"$0" "$@"` stands for it.
+    pub fn command_in_shell(&self, line: &str, args: &[&str]) -> Command {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(line).arg(binary());
+        self.command_of(&mut shell, args)
+    }
+
     /// Runs a command to its end.
     pub async fn run(&self, args: &[&str]) -> Output {
         timeout(PATIENCE, self.command(args).output()).await.expect("the command ends").unwrap()
@@ -173,9 +180,19 @@ impl Up {
     }
 
     /// SIGTERM, and its end.
-    pub async fn terminate(mut self) -> ExitStatus {
+    pub async fn terminate(self) -> ExitStatus {
+        self.signal("-TERM").await;
+        self.end().await
+    }
+
+    /// Sends it a signal, such as `-HUP`.
+    pub async fn signal(&self, signal: &str) {
         let id = self.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+    }
+
+    /// Its end, of which it was told.
+    pub async fn end(mut self) -> ExitStatus {
         timeout(PATIENCE, self.child.wait()).await.expect("it ends when told to").unwrap()
     }
 }

@@ -57,7 +57,12 @@ impl Up {
         Ok(Self {
             webhook,
             settings,
-            listener: tokio::spawn(embedded::listener::serve(listener, stages.ingest, stop.clone())),
+            listener: tokio::spawn(embedded::listener::serve(
+                listener,
+                stages.ingest,
+                store.clone(),
+                stop.clone(),
+            )),
             workers: tokio::spawn(embedded::workers::run(
                 store.clone(),
                 stages.process,

@@ -33,6 +33,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::store::Store;
 use visitors::{Doing, Visit, Visitors, Watched};
 
 /// Where webhooks are posted to.
@@ -70,11 +71,13 @@ const LEAVING: Duration = Duration::from_millis(50);
 pub async fn serve(
     listener: TcpListener,
     ingest: Arc<Ingest>,
+    store: Store,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let places = files::connections();
     let seats = Arc::new(Semaphore::new(places as usize + LEAVING_AT_ONCE));
-    let server = Arc::new(Server { ingest, visitors: Arc::new(Visitors::new(places as usize, BODIES)) });
+    let server =
+        Arc::new(Server { ingest, store, visitors: Arc::new(Visitors::new(places as usize, BODIES)) });
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = server.accept(&listener, &seats, &shutdown) => {}
@@ -91,6 +94,8 @@ type Answer = Response<Full<Bytes>>;
 
 struct Server {
     ingest: Arc<Ingest>,
+    /// Says whether it could take webhooks.
+    store: Store,
     visitors: Arc<Visitors>,
 }
 
@@ -187,7 +192,7 @@ impl Server {
                     Err(_) => self.refused(&Fault::new(Code::Internal, "the webhook stage panicked"), 500),
                 }
             }
-            ("/healthz", &Method::GET | &Method::HEAD) => respond(200, &json!({"status": "ok"})),
+            ("/healthz", &Method::GET | &Method::HEAD) => self.health(),
             (PATH, _) => not_allowed("POST"),
             ("/healthz", _) => not_allowed("GET, HEAD"),
             _ => respond(
@@ -198,6 +203,17 @@ impl Server {
         visit.let_go();
         visit.is(Doing::Waiting);
         answer
+    }
+
+    /// Whether a webhook would be accepted, for whoever supervises us.
+    fn health(&self) -> Answer {
+        match self.store.standing() {
+            Ok(()) => respond(200, &json!({"status": "ok"})),
+            // Where the files are is nobody's business here.
+            Err(fault) => {
+                respond(503, &json!({"status": "failed", "code": fault.code, "error": fault.code.cause()}))
+            }
+        }
     }
 
     async fn webhook(&self, request: Request<Incoming>, visit: &Visit) -> Answer {

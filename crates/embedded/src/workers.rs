@@ -251,7 +251,9 @@ impl Worker {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=SETTLE_ATTEMPTS {
             let Err(fault) = self.store.settle(self.queue, delivery, outcome.clone()).await else { return };
-            failed(Function::of_queue(self.queue), "writing down what became of a message", &fault);
+            let (doing, lead) =
+                ("writing down what became of a message", pipeline::job::lead_in(&delivery.body));
+            recorder::fault(Function::of_queue(self.queue), Level::Error, doing, lead.as_ref(), &fault);
             if attempt < SETTLE_ATTEMPTS && self.unless_shut_down(tokio::time::sleep(pause)).await.is_none() {
                 return;
             }
@@ -260,7 +262,11 @@ impl Worker {
     }
 }
 
+/// Writes to the log what failed. That the files are gone, the store has said itself.
 fn failed(function: Function, doing: &str, fault: &Fault) {
+    if fault.code == Code::StorageGone {
+        return;
+    }
     let what = format!("{doing} failed: {}", fault.what);
     recorder::line(function, Level::Error, &what, None, Some(fault.code.as_str()));
 }

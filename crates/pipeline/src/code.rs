@@ -212,6 +212,10 @@ codes! {
         "There is no pipeline in this folder.",
         "Start one with `leadops up`, or name its folder with --data or LEADOPS_DATA.";
 
+    StorageGone = "LO409",
+        "The database, its log (-wal) or its index (-shm) was deleted, moved or replaced while `leadops up` had it open.",
+        "Put the very same files back and it goes on by itself. Otherwise restart `leadops up`; where the database is gone, put a backup in its place first, without the old -wal and -shm. What was refused meanwhile, Close sends again for three days.";
+
     AwsUnreachable = "LO411",
         "AWS could not be reached.",
         "Check this machine's network and proxy, the region, and --endpoint-url if you use it; then try again.",

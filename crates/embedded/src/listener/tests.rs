@@ -39,7 +39,7 @@ async fn serving() -> Served {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let served = tokio::spawn(serve(listener, Arc::new(ingest), stop.clone()));
+    let served = tokio::spawn(serve(listener, Arc::new(ingest), store.clone(), stop.clone()));
     Served { _dir: dir, store, address, stop, served }
 }
 

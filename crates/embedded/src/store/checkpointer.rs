@@ -65,4 +65,7 @@ fn run(file: &DbFile, nudges: &mpsc::Receiver<()>) {
             conn = None;
         }
     }
+    if let Some(conn) = conn {
+        file.close(conn);
+    }
 }

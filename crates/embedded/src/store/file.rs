@@ -4,14 +4,20 @@ use std::{
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use pipeline::{Code, Fault};
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig, ffi, types::Value};
 
-use super::schema;
+use super::{
+    identity::{self, FileIds, Identity},
+    schema, up_lock,
+};
 
 /// The file's name in its folder.
 const NAME: &str = "leadops.db";
@@ -28,6 +34,10 @@ pub(super) struct DbFile {
     damaged: OnceLock<Fault>,
     /// Whether it lies on a disk that cannot be written, and nothing is in a log beside it.
     frozen: bool,
+    /// Which files are open.
+    identity: Identity,
+    /// Whether this process is the `leadops up` of the folder.
+    is_up: AtomicBool,
 }
 
 /// Why a statement did not do its work.
@@ -75,8 +85,19 @@ impl DbFile {
     /// it opens for writing.
     pub(super) fn prepare(dir: &Path, create: bool) -> Result<Self, Fault> {
         let path = dir.join(NAME);
-        let mut file = Self { path, damaged: OnceLock::new(), frozen: false };
-        match file.look()? {
+        let mut file = Self {
+            path,
+            damaged: OnceLock::new(),
+            frozen: false,
+            identity: Identity::default(),
+            is_up: AtomicBool::new(false),
+        };
+        file.is_shared(dir, create)?;
+        let found = file.look()?;
+        if matches!(found, Found::Nothing | Found::Empty) {
+            file.is_missed(dir, create)?;
+        }
+        match found {
             Found::Ours => {
                 let mut version = file.version();
                 file.frozen = version.as_ref().is_err_and(|trouble| file.is_frozen(trouble));
@@ -97,7 +118,38 @@ impl DbFile {
                 return Err(Fault::new(Code::NoPipeline, format!("{} does not exist", file.path.display())));
             }
         }
+        file.identity
+            .note(&file.path)
+            .map_err(|error| Fault::new(Code::FolderUnusable, file.says(&error.to_string())))?;
         Ok(file)
+    }
+
+    /// Whether the files here are those of the `leadops up` of the folder, if there is one. Its log beside
+    /// another database, or its database beside another log, must not even be looked into.
+    fn is_shared(&self, dir: &Path, create: bool) -> Result<(), Fault> {
+        up_lock::agrees(dir, identity::present(&self.path).ok()).map_err(|fault| match create {
+            true => Fault { code: Code::AlreadyRunning, ..fault },
+            false => fault,
+        })
+    }
+
+    /// Whether there is no file where one must be: somebody works on it, or its log is there.
+    fn is_missed(&self, dir: &Path, create: bool) -> Result<(), Fault> {
+        // Between the looks, the first `leadops up` of a folder may have made it.
+        if up_lock::is_held(dir) && !matches!(self.look()?, Found::Ours) {
+            let (code, what) = match create {
+                true => (Code::AlreadyRunning, "it is gone, and another `leadops up` has it open still"),
+                false => (Code::StorageGone, "it was deleted or moved while `leadops up` has it open"),
+            };
+            return Err(Fault::new(code, self.says(what)));
+        }
+        // SQLite would take it for the log of a new file.
+        if self.log_size() > 0 && !self.path.exists() {
+            let what = "it is gone, but its write-ahead log is here, with what was accepted last; \
+                        put the file back beside it, or move the log away as well";
+            return Err(Fault::new(Code::StorageGone, self.says(what)));
+        }
+        Ok(())
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -109,9 +161,62 @@ impl DbFile {
         self.damaged.get()
     }
 
-    /// A configured connection.
+    /// Compares the names with what is open.
+    ///
+    /// # Errors
+    /// [`Code::StorageGone`] where what is written now would not be found.
+    pub(super) fn check_names(&self) -> Result<(), Fault> {
+        self.identity.check()
+    }
+
+    /// Whether the files of this store are still to be found, as of the last check.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// From now on this process is the `leadops up` of the folder.
+    pub(super) fn is_worked_by_us(&self) {
+        self.is_up.store(true, Ordering::SeqCst);
+    }
+
+    /// All three files, where they are known.
+    pub(super) fn ids(&self) -> Option<FileIds> {
+        self.identity.ids()
+    }
+
+    /// Whether the `leadops up` of the folder, if another process is one, works on the same files.
+    ///
+    /// # Errors
+    /// [`Code::StorageGone`].
+    pub(super) fn agrees_with_up(&self) -> Result<(), Fault> {
+        if self.is_up.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        match (self.path.parent(), self.ids()) {
+            (Some(folder), Some(ids)) => up_lock::agrees(folder, Some(ids)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A configured connection. Only to the files that are open already: others under their names are
+    /// somebody else's.
     pub(super) fn connect(&self, purpose: Purpose) -> Result<Connection, Fault> {
-        self.try_connect(purpose).map_err(|error| self.fault(error))
+        self.check_names()?;
+        let conn = self.try_connect(purpose).map_err(|error| self.fault(error))?;
+        if purpose == Purpose::Write {
+            self.identity
+                .note_beside()
+                .map_err(|error| Fault::new(Code::StorageFailed, self.says(&format!("its log: {error}"))))?;
+        }
+        Ok(conn)
+    }
+
+    /// Closes a connection that can write. Where the names are no longer ours, without tidying up: SQLite
+    /// deletes the log by its name.
+    pub(super) fn close(&self, conn: Connection) {
+        if self.check_names().is_err() {
+            let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
     }
 
     fn try_connect(&self, purpose: Purpose) -> Result<Connection, Trouble> {

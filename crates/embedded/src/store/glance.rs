@@ -1,12 +1,8 @@
 //! Whether anything has changed, for those who look at the store again and again.
 
-use std::{
-    fs::{self, File, TryLockError},
-    os::unix::fs::MetadataExt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use pipeline::{Code, Fault};
+use pipeline::Fault;
 use rusqlite::Connection;
 
 use super::{
@@ -25,23 +21,18 @@ pub struct Glance {
 
 pub(super) struct Glances {
     file: Arc<DbFile>,
-    /// The file's inode: another file under the same name is not ours.
-    inode: Option<u64>,
     /// SQLite tells each connection of the commits of all others, so it has to be the same one.
     conn: Mutex<Option<Connection>>,
 }
 
 impl Glances {
     pub(super) fn new(file: Arc<DbFile>) -> Arc<Self> {
-        let inode = inode(&file);
-        Arc::new(Self { file, inode, conn: Mutex::default() })
+        Arc::new(Self { file, conn: Mutex::default() })
     }
 
     pub(super) fn look(&self) -> Result<Glance, Fault> {
-        if inode(&self.file) != self.inode {
-            let what = format!("{} has been deleted or replaced", self.file.path().display());
-            return Err(Fault::new(Code::NoPipeline, lead::text::shorten(&what, 500)));
-        }
+        self.file.check_names()?;
+        self.file.agrees_with_up()?;
         let mut kept = self.conn.lock().unwrap_or_else(PoisonError::into_inner);
         let conn = match kept.take() {
             Some(conn) => conn,
@@ -51,18 +42,9 @@ impl Glances {
             .pragma_query_value(None, "data_version", |row| row.get(0))
             .map_err(|error| self.file.fault(error))?;
         *kept = Some(conn);
-        let folder = self.file.path().parent();
-        let worked = folder.is_some_and(|folder| {
-            // Held exclusively by whoever works. Taken for an instant only; `up` tries more than once.
-            File::open(folder.join(up_lock::NAME))
-                .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
-        });
+        let worked = self.file.path().parent().is_some_and(up_lock::is_held);
         Ok(Glance { version: version.unsigned_abs(), worked })
     }
-}
-
-fn inode(file: &DbFile) -> Option<u64> {
-    fs::metadata(file.path()).ok().map(|metadata| metadata.ino())
 }
 
 #[cfg(test)]
@@ -88,6 +70,6 @@ mod tests {
         drop(lock);
         assert!(!store.glance().await.unwrap().worked);
         std::fs::rename(store.path(), folder.path().join("elsewhere")).unwrap();
-        assert_eq!(store.glance().await.unwrap_err().code, Code::NoPipeline);
+        assert_eq!(store.glance().await.unwrap_err().code, Code::StorageGone);
     }
 }

@@ -13,6 +13,7 @@ mod dead_letters;
 mod file;
 mod glance;
 mod history;
+mod identity;
 mod intake;
 mod journal;
 mod log_buffer;
@@ -121,6 +122,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Code::NoPipeline`] where there is none and `options` do not say to create it,
+    /// [`Code::StorageGone`] where there is none and somebody works on it, or its log is there,
     /// [`Code::FolderUnusable`] where it cannot be made or opened, [`Code::StorageNewer`] and
     /// [`Code::StorageDamaged`] for a file that is not ours to write, which is left as it is, and the
     /// other storage codes.
@@ -167,14 +169,30 @@ impl Store {
     /// # Errors
     /// [`Code::AlreadyRunning`] while another one has it.
     pub fn lock_for_up(&self) -> Result<UpLock, Fault> {
-        UpLock::take(self.folder())
+        let lock = UpLock::take(self.folder(), self.0.file.ids())?;
+        self.0.file.is_worked_by_us();
+        Ok(lock)
+    }
+
+    /// Whether what is written now is found by whoever opens the folder next, as of the last look: that of
+    /// the last commit, or of the watcher, which looks five times a second where anybody waits for messages.
+    ///
+    /// # Errors
+    /// [`Code::StorageGone`] where the file, its log or its index was deleted, moved or replaced, or where
+    /// the `leadops up` of the folder has other files open; [`Code::StorageDamaged`].
+    pub fn standing(&self) -> Result<(), Fault> {
+        let file = &self.0.file;
+        file.damage().map_or(Ok(()), |damage| Err(damage.clone()))?;
+        file.identity().standing()?;
+        file.agrees_with_up()
     }
 
     /// Looks whether anything has changed, whether anybody works, and whether the file is still there.
     /// So cheap that it can be done every second.
     ///
     /// # Errors
-    /// [`Code::NoPipeline`] once the file has been taken away under us, or the storage codes.
+    /// [`Code::StorageGone`] once the files have been taken away under us, or under the `leadops up` of the
+    /// folder, or the storage codes.
     pub async fn glance(&self) -> Result<Glance, Fault> {
         let glances = Arc::clone(&self.0.glances);
         let looked = tokio::task::spawn_blocking(move || glances.look()).await;
@@ -218,7 +236,7 @@ impl Store {
     /// Sees to it that waiters hear of other processes' commits.
     fn watch(&self) -> Result<(), Fault> {
         if self.0.watcher.get().is_none() {
-            let watcher = Watcher::start(&self.0.file, Arc::clone(&self.0.wakes))?;
+            let watcher = Watcher::start(&self.0.file, Arc::clone(&self.0.wakes), self.0.writer.messages())?;
             // Somebody else may have been quicker; ours ends at once then.
             let _ = self.0.watcher.set(watcher);
         }

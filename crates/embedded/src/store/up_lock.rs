@@ -1,16 +1,21 @@
-//! One `leadops up` a folder.
+//! One `leadops up` a folder, and which files it has open.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::Write,
     path::Path,
     thread,
     time::Duration,
 };
 
 use pipeline::{Code, Fault};
+use rustix::process::{Pid, test_kill_process};
+use serde::{Deserialize, Serialize};
+
+use super::identity::FileIds;
 
 /// The file that is locked.
-pub(super) const NAME: &str = "leadops.lock";
+const NAME: &str = "leadops.lock";
 /// How often it is tried, and how long after each: a console that looks whether anybody works holds it
 /// for an instant.
 const TRIES: u32 = 5;
@@ -18,10 +23,19 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The right to work on a folder. The operating system takes it back from a process that has died.
 #[derive(Debug)]
-pub struct UpLock(#[allow(dead_code, reason = "open is locked")] File);
+pub struct UpLock(File);
+
+/// What stands in the file, for those who work beside the holder: the files under these names may be
+/// others by now.
+#[derive(Debug, Serialize, Deserialize)]
+struct Holder {
+    pid: i32,
+    files: FileIds,
+}
 
 impl UpLock {
-    pub(super) fn take(folder: &Path) -> Result<Self, Fault> {
+    /// Takes the lock and writes down which files its holder has open, where they are known.
+    pub(super) fn take(folder: &Path, files: Option<FileIds>) -> Result<Self, Fault> {
         let path = folder.join(NAME);
         let fault = |code, what: &str| {
             Err(Fault::new(code, lead::text::shorten(&format!("{}: {what}", path.display()), 500)))
@@ -33,11 +47,58 @@ impl UpLock {
         };
         for _ in 0..TRIES {
             match file.try_lock() {
-                Ok(()) => return Ok(Self(file)),
+                Ok(()) => {
+                    let lock = Self(file);
+                    lock.write(files);
+                    return Ok(lock);
+                }
                 Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
                 Err(TryLockError::Error(error)) => return fault(Code::FolderUnusable, &error.to_string()),
             }
         }
         fault(Code::AlreadyRunning, "another process has locked it")
     }
+
+    /// On a full disk nothing is written, and those beside the holder compare nothing.
+    fn write(&self, files: Option<FileIds>) {
+        let holder = files.map(|files| Holder { pid: Pid::as_raw(Some(rustix::process::getpid())), files });
+        let text = holder.and_then(|holder| serde_json::to_vec(&holder).ok()).unwrap_or_default();
+        let _ = self.0.set_len(0).and_then(|()| (&self.0).write_all(&text));
+    }
+}
+
+impl Drop for UpLock {
+    fn drop(&mut self) {
+        let _ = self.0.set_len(0);
+    }
+}
+
+/// Whether a `leadops up` works on a folder.
+pub(super) fn is_held(folder: &Path) -> bool {
+    // Held exclusively by whoever works. Taken for an instant only; `up` tries more than once.
+    File::open(folder.join(NAME))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Whether the `leadops up` that works on a folder, if any, has these files open. None are never those.
+///
+/// # Errors
+/// [`Code::StorageGone`] where it has others: what is written into these, it does not see.
+pub(super) fn agrees(folder: &Path, files: Option<FileIds>) -> Result<(), Fault> {
+    let Ok(text) = fs::read(folder.join(NAME)) else { return Ok(()) };
+    let Ok(holder) = serde_json::from_slice::<Holder>(&text) else { return Ok(()) };
+    // One that was killed leaves its words behind.
+    let lives = || {
+        let pid = Pid::from_raw(holder.pid);
+        pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+    };
+    if Some(holder.files) == files || !lives() || !is_held(folder) {
+        return Ok(());
+    }
+    let what = format!(
+        "{}: `leadops up` (process {}) has other files open than those that are here under their names now",
+        folder.display(),
+        holder.pid
+    );
+    Err(Fault::new(Code::StorageGone, lead::text::shorten(&what, 500)))
 }

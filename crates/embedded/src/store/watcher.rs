@@ -1,4 +1,4 @@
-//! Hearing of other processes' commits.
+//! Hearing of other processes' commits, and of files that are taken away.
 
 use std::{
     sync::{
@@ -15,33 +15,44 @@ use rusqlite::Connection;
 use super::{
     file::{DbFile, Purpose},
     wake::Wakes,
+    writer::Message,
 };
 
 /// How often SQLite is asked. It has no way of telling by itself.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// A thread that asks whether anything was committed. Ends when this is dropped.
+/// A thread that asks whether anything was committed, and whether the files are still there. Ends when
+/// this is dropped.
 pub(super) struct Watcher {
     _alive: mpsc::Sender<()>,
 }
 
 impl Watcher {
-    pub(super) fn start(file: &Arc<DbFile>, wakes: Arc<Wakes>) -> Result<Self, Fault> {
+    pub(super) fn start(
+        file: &Arc<DbFile>,
+        wakes: Arc<Wakes>,
+        writer: mpsc::Sender<Message>,
+    ) -> Result<Self, Fault> {
         let (alive, ended) = mpsc::channel();
         let file = Arc::clone(file);
         let name = file.path().display().to_string();
         thread::Builder::new()
             .name("store-watcher".to_owned())
-            .spawn(move || watch(&file, &wakes, &ended))
+            .spawn(move || watch(&file, &wakes, &writer, &ended))
             .map_err(|e| Fault::new(Code::StorageFailed, format!("{name}: no thread to watch it: {e}")))?;
         Ok(Self { _alive: alive })
     }
 }
 
-fn watch(file: &DbFile, wakes: &Wakes, ended: &mpsc::Receiver<()>) {
+fn watch(file: &DbFile, wakes: &Wakes, writer: &mpsc::Sender<Message>, ended: &mpsc::Receiver<()>) {
     let mut conn: Option<Connection> = None;
     let mut seen = None;
     loop {
+        // Where nobody writes, nobody else would notice.
+        if file.check_names().is_err() && file.identity().can_be_rescued() {
+            // It may have stopped.
+            let _ = writer.send(Message::Look);
+        }
         if conn.is_none() {
             // Waiters look for themselves every few seconds, should this go on failing.
             conn = file.connect(Purpose::Watch).ok();

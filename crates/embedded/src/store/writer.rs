@@ -21,7 +21,7 @@ use pipeline::{
     Code, Fault,
     ports::{Clock, Queue},
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
@@ -43,6 +43,8 @@ pub(super) enum Message {
     Run(Box<dyn Operation>),
     /// There are log lines to write.
     Logs,
+    /// The files may be gone.
+    Look,
     /// Nothing follows.
     Stop,
 }
@@ -114,6 +116,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// Something to have the thread look at the files with.
+    pub(super) fn messages(&self) -> mpsc::Sender<Message> {
+        self.messages.clone()
+    }
+
     pub(super) fn start(
         file: Arc<DbFile>,
         conn: Option<Connection>,
@@ -193,13 +200,17 @@ impl Thread {
                 Ok(Message::Run(operation)) => batch.push(operation),
                 // Waits a little for company.
                 Ok(Message::Logs) => continue,
+                Ok(Message::Look) => {
+                    let _ = self.still_ours();
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => stop = true,
             }
             while batch.len() < BATCH && !stop {
                 match inbox.try_recv() {
                     Ok(Message::Run(operation)) => batch.push(operation),
-                    Ok(Message::Logs) => {}
+                    Ok(Message::Logs | Message::Look) => {}
                     Ok(Message::Stop) => stop = true,
                     Err(_) => break,
                 }
@@ -208,6 +219,29 @@ impl Thread {
         }
         while self.logs.is_waiting() {
             self.write(Vec::new());
+        }
+        let _ = self.still_ours();
+        if let Some(conn) = self.conn.take() {
+            self.file.close(conn);
+        }
+    }
+
+    /// Whether what is committed now would be found by the next start. Where it would not, and only the log
+    /// has lost its name, sees to it that what was committed before is.
+    fn still_ours(&self) -> Result<(), Fault> {
+        self.file.check_names().inspect_err(|_| self.rescue())
+    }
+
+    /// Brings everything into the database while the log can still be read, through the descriptors that
+    /// this connection has of it.
+    fn rescue(&self) {
+        let Some(conn) = self.conn.as_ref().filter(|_| self.file.identity().can_be_rescued()) else { return };
+        let moved = conn.query_row("PRAGMA wal_checkpoint(FULL)", (), |row| {
+            Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+        });
+        // Otherwise the watcher has it tried again.
+        if moved == Ok(true) {
+            self.file.identity().rescued();
         }
     }
 
@@ -257,6 +291,11 @@ impl Thread {
         if let Some(damage) = self.file.damage() {
             return Err(Undone::ByStorage(damage.clone()));
         }
+        // Those that work beside `up` look each time; it looks after each commit, and five times a second.
+        self.file.agrees_with_up().map_err(Undone::ByStorage)?;
+        if self.file.identity().is_lost() {
+            self.still_ours().map_err(Undone::ByStorage)?;
+        }
         if self.conn.is_none() {
             self.conn = Some(self.file.connect(Purpose::Write).map_err(Undone::ByStorage)?);
         }
@@ -274,10 +313,13 @@ impl Thread {
         } else {
             conn.prepare_cached("COMMIT").and_then(|mut commit| commit.execute(())).map_err(storage)
         };
-        let done = done.map(|_| ());
         // SQLite has rolled back already after some errors.
-        if done.is_err() && !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err() {
-            self.conn = None;
+        let stuck = done.is_err() && !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err();
+        // Nobody hears of a commit that no next start would find.
+        let done = done.and_then(|_| self.still_ours().map_err(Undone::ByStorage));
+        if stuck && let Some(conn) = self.conn.take() {
+            // The log stays as it is: the next connection has to find the same one.
+            let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
         if done.is_ok() {
             self.checkpointer.committed(operations.len());

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use embedded::Store;
 use ops::{Access, Ops};
 use pipeline::{Code, Fault, Settings, ingest::Trust};
+use serde::Deserialize;
 
 use super::{Check, close, owners};
 use crate::{
@@ -15,8 +16,9 @@ use crate::{
 /// All checks.
 pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     let mut checks = vec![data_folder(folder).await];
-    checks.extend(listener(folder).await);
-    match UpConfig::read(config) {
+    let up = UpConfig::read(config);
+    checks.extend(listener(folder, up.as_ref().ok().map(|up| up.listen)).await);
+    match up {
         Err(fault) => checks.push(Check::bad("settings", "failed", &fault)),
         Ok(up) => {
             checks.push(Check::ok("settings", "all values are valid"));
@@ -59,24 +61,46 @@ async fn status_line(ops: &Ops) -> Result<String, Fault> {
     Ok(format!("{} pending, {} overdue, {dead} dead", status.pending, status.overdue))
 }
 
-/// Whether the pipeline's webhook answers, where one has been started.
-async fn listener(folder: &Path) -> Option<Check> {
+/// Whether the pipeline's webhook answers, where one has been started, and is well.
+///
+/// Where the folder holds no pipeline, the one that listens at the configured address may have lost it.
+async fn listener(folder: &Path, configured: Option<SocketAddr>) -> Option<Check> {
     let name = "webhook";
-    let store = wiring::open(folder).await.ok()?;
-    let running = wiring::Running::read(&store).await.ok()??;
-    let health = running.webhook.replace("/crm/webhook", "/healthz");
+    let running = async {
+        let store = wiring::open(folder).await.ok()?;
+        wiring::Running::read(&store).await.ok()?
+    };
+    let running = running.await.map(|running| running.webhook);
+    let webhook = running.clone().or_else(|| Some(format!("http://{}/crm/webhook", configured?)))?;
+    let health = webhook.replace("/crm/webhook", "/healthz");
     let client = reqwest::Client::builder().timeout(Duration::from_secs(3)).no_proxy().build().ok()?;
-    Some(match client.get(health).send().await {
-        Ok(answer) if answer.status().is_success() => Check::ok(name, format!("{} answers", running.webhook)),
+    match client.get(health).send().await {
+        Ok(answer) if answer.status().is_success() => {
+            running.map(|_| Check::ok(name, format!("{webhook} answers")))
+        }
         Ok(answer) => {
-            let what = format!("{} answers {}", running.webhook, answer.status());
-            Check::bad(name, "failed", &Fault::new(Code::WebhookUnreachable, what))
+            let status = answer.status();
+            let said = match answer.json::<Unwell>().await {
+                Ok(unwell) => {
+                    Fault::new(unwell.code, format!("{webhook} answers {status}: {}", unwell.error))
+                }
+                Err(_) if running.is_none() => return None,
+                Err(_) => Fault::new(Code::WebhookUnreachable, format!("{webhook} answers {status}")),
+            };
+            Some(Check::bad(name, "failed", &said))
         }
         Err(_) => {
-            let what = format!("{} does not answer: `leadops up` is not running", running.webhook);
-            Check::bad(name, "warning", &Fault::new(Code::WebhookUnreachable, what))
+            let what = format!("{} does not answer: `leadops up` is not running", running?);
+            Some(Check::bad(name, "warning", &Fault::new(Code::WebhookUnreachable, what)))
         }
-    })
+    }
+}
+
+/// What a pipeline says of itself that could accept no webhook.
+#[derive(Debug, Deserialize)]
+struct Unwell {
+    code: Code,
+    error: String,
 }
 
 /// Signs a text and checks it, so that a key that is taken as text instead of hex would show.

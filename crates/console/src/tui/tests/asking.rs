@@ -188,13 +188,13 @@ fn a_pipeline_that_was_deleted_under_us_is_not_asked_and_not_called_live() {
     let mut app = fresh(SMALL);
     tell(&mut app, NOW + 2, Event::Tick);
     answer_all(&mut app, NOW + 2, |query| match query {
-        Query::Watch => Err(Fault::new(Code::NoPipeline, "/srv/leadops/leadops.db has been deleted").into()),
+        Query::Watch => Err(Fault::new(Code::StorageGone, "/srv/leadops/leadops.db has been deleted").into()),
         other => data(other),
     });
     for second in 3..30 {
         let cmds = tell(&mut app, NOW + second, Event::Tick);
         assert!(cmds.iter().all(|cmd| matches!(cmd, Cmd::Ask { query: Query::Watch, .. })), "{cmds:?}");
-        answer_all(&mut app, NOW + second, |_| Err(Fault::new(Code::NoPipeline, "gone").into()));
+        answer_all(&mut app, NOW + second, |_| Err(Fault::new(Code::StorageGone, "gone").into()));
     }
     assert!(matches!(app.status.freshness(app.now), Freshness::Stale(_)));
 }

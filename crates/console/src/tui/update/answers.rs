@@ -172,7 +172,7 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
 /// Whether the pipeline itself has gone from under us.
 pub fn is_gone(watch: &Remote<super::super::source::Seen>) -> bool {
     let trouble = watch.error.as_ref().map(|failure| &failure.trouble);
-    matches!(trouble, Some(Trouble::Fault(fault)) if fault.code == Code::NoPipeline)
+    matches!(trouble, Some(Trouble::Fault(fault)) if fault.code == Code::StorageGone)
 }
 
 /// Has a table look further for what its filter wants.

@@ -5,4 +5,5 @@ mod logging;
 mod opening;
 mod queues;
 mod retention;
+mod taken_away;
 mod writing;

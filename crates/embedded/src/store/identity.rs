@@ -1,0 +1,225 @@
+//! Whether the files that are open are still the ones under their names.
+//!
+//! SQLite writes through its descriptors, also into a file that was deleted, moved or replaced: what is
+//! committed then is where no next start will look. So the device and the inode of each name are compared
+//! with what was opened, by `stat` alone: closing any descriptor of a file ends all of SQLite's locks on it.
+//! <https://www.sqlite.org/howtocorrupt.html>
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use pipeline::{Code, Fault, Function, ports::Level, recorder};
+use serde::{Deserialize, Serialize};
+
+/// What SQLite calls the write-ahead log of a file, and the index of it.
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
+
+/// A file, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+/// The database, its log and the index of its log.
+pub(super) type FileIds = [FileId; 3];
+
+/// The files that a store has open, and whether they are still to be found.
+#[derive(Debug, Default)]
+pub(super) struct Identity {
+    database: OnceLock<Database>,
+    /// The log and its index. Where nothing can be written there are none to lose.
+    beside: OnceLock<[FileId; 2]>,
+    /// Whether [`State::fault`] is set, for those who ask often.
+    lost: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct Database {
+    /// Whatever directory the process is in later.
+    names: [PathBuf; 3],
+    id: FileId,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Why nothing that is written now would be found.
+    fault: Option<Fault>,
+    /// Whether the database is still ours and nobody can have written through another log.
+    can_be_rescued: bool,
+    /// Whether everything was brought into the database. The log is of no use any more then, and must not
+    /// be taken up again even where it comes back.
+    rescued: bool,
+}
+
+/// What has become of a name.
+enum Loss {
+    Missing,
+    Replaced { by_nothing: bool },
+    Emptied,
+    Hidden(io::Error),
+}
+
+impl Loss {
+    fn says(&self, name: &Path) -> String {
+        let name = name.display();
+        match self {
+            Self::Missing => format!("{name} was deleted or moved while it was open"),
+            Self::Replaced { .. } => format!("{name} is another file now than the one that is open"),
+            Self::Emptied => format!("{name} was emptied while it was open"),
+            Self::Hidden(error) => format!("{name} cannot be looked at any more: {error}"),
+        }
+    }
+}
+
+impl Identity {
+    /// Remembers the database under this name: before it is opened, so that what is opened is this file or
+    /// the next check fails.
+    pub(super) fn note(&self, path: &Path) -> io::Result<()> {
+        let id = FileId::at(path)?;
+        let _ = self.database.set(Database { names: names(path)?, id });
+        Ok(())
+    }
+
+    /// Remembers the log and its index, once a connection that writes has them open. They stay the same
+    /// for as long as it lives.
+    pub(super) fn note_beside(&self) -> io::Result<()> {
+        if let (Some(Database { names: [_, log, index], .. }), None) =
+            (self.database.get(), self.beside.get())
+        {
+            let _ = self.beside.set([FileId::at(log)?, FileId::at(index)?]);
+        }
+        Ok(())
+    }
+
+    /// All three, where they are known.
+    pub(super) fn ids(&self) -> Option<FileIds> {
+        let (database, [log, index]) = (self.database.get()?, *self.beside.get()?);
+        Some([database.id, log, index])
+    }
+
+    /// What the last check found.
+    pub(super) fn standing(&self) -> Result<(), Fault> {
+        match self.is_lost() {
+            true => self.state().fault.clone().map_or(Ok(()), Err),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the last check found something wrong.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
+    }
+
+    /// Whether everything could still be brought into the file that the next start opens.
+    pub(super) fn can_be_rescued(&self) -> bool {
+        let state = self.state();
+        state.can_be_rescued && !state.rescued
+    }
+
+    /// Everything was brought into the database, through the log that has lost its name.
+    pub(super) fn rescued(&self) {
+        let mut state = self.state();
+        state.rescued = true;
+        if let Some(fault) = &mut state.fault {
+            fault.what += "; all that was accepted is in the database; restart `leadops up`";
+            say(Level::Warn, fault);
+        }
+    }
+
+    /// Compares the names with what is open.
+    ///
+    /// Says it in the log when they have come to differ, and when the very same files are back.
+    ///
+    /// # Errors
+    /// [`Code::StorageGone`].
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        let Some(Database { names: [name, log, index], id }) = self.database.get() else { return Ok(()) };
+        let database = lost(name, *id, true);
+        let [beside, indexed] = match self.beside.get() {
+            Some([log_id, index_id]) => [lost(log, *log_id, false), lost(index, *index_id, false)],
+            None => [None, None],
+        };
+        let can_be_rescued = database.is_none()
+            && matches!(beside, None | Some(Loss::Missing | Loss::Replaced { by_nothing: true }))
+            && !matches!(indexed, Some(Loss::Hidden(_)));
+        let losses = [(database, name), (beside, log), (indexed, index)];
+        let loss = losses.into_iter().find_map(|(loss, name)| Some(loss?.says(name)));
+        if loss.is_none() && !self.is_lost() {
+            return Ok(());
+        }
+        let mut state = self.state();
+        match (loss, &state.fault) {
+            (None, Some(fault)) if !state.rescued => {
+                let what = format!("{} and its log are back: it goes on", name.display());
+                say(Level::Warn, &Fault::new(fault.code, lead::text::shorten(&what, 500)));
+                *state = State::default();
+            }
+            (Some(what), None) => {
+                let fault = Fault::new(Code::StorageGone, lead::text::shorten(&what, 500));
+                say(Level::Error, &fault);
+                *state = State { fault: Some(fault), can_be_rescued, rescued: false };
+            }
+            (Some(_), Some(_)) => state.can_be_rescued = can_be_rescued,
+            (None, _) => {}
+        }
+        self.lost.store(state.fault.is_some(), Ordering::SeqCst);
+        state.fault.clone().map_or(Ok(()), Err)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The files that are under these names now: the database's, and those beside it.
+pub(super) fn present(path: &Path) -> io::Result<FileIds> {
+    let [database, log, index] = names(path)?;
+    Ok([FileId::at(&database)?, FileId::at(&log)?, FileId::at(&index)?])
+}
+
+fn names(path: &Path) -> io::Result<[PathBuf; 3]> {
+    let name = std::path::absolute(path)?;
+    // SQLite follows a link, and has the log beside the file that it leads to.
+    let real = if name.is_symlink() { fs::canonicalize(&name)? } else { name.clone() };
+    let [log, index] = BESIDE.map(|end| {
+        let mut name = real.clone().into_os_string();
+        name.push(end);
+        PathBuf::from(name)
+    });
+    Ok([name, log, index])
+}
+
+impl FileId {
+    fn at(name: &Path) -> io::Result<Self> {
+        fs::metadata(name).map(|metadata| Self::of(&metadata))
+    }
+
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+/// What has become of a name under which a file was opened.
+fn lost(name: &Path, opened: FileId, is_database: bool) -> Option<Loss> {
+    match fs::metadata(name) {
+        Ok(found) if FileId::of(&found) != opened => Some(Loss::Replaced { by_nothing: found.len() == 0 }),
+        // A log may be empty, a database never is.
+        Ok(found) if is_database && found.len() == 0 => Some(Loss::Emptied),
+        Ok(_) => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Loss::Missing),
+        Err(error) => Some(Loss::Hidden(error)),
+    }
+}
+
+fn say(level: Level, fault: &Fault) {
+    recorder::fault(Function::Operator, level, "", None, fault);
+}
