@@ -86,7 +86,7 @@ fn q_gives_the_terminal_back() {
 
 #[test]
 fn a_signal_gives_the_terminal_back() {
-    for signal in [Signal::Term, Signal::Hup, Signal::Int] {
+    for signal in [Signal::Term, Signal::Hup, Signal::Int, Signal::Quit] {
         let mut console = demo((100, 30));
         console.signal(signal).unwrap();
         ends_restored(&mut console, true);

@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 mod editor;
+pub mod endings;
 pub mod logging;
 pub mod output;
 pub mod tui;

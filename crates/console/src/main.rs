@@ -11,43 +11,45 @@ use console::{
     cli::{Cli, Command, PlaceArgs, UpArgs},
     commands::{act, dead, doctor, logs, see, send, setup, subscribe},
     config::{Config, Place, UpConfig},
-    demo, output, tui, up, usage,
+    demo,
+    endings::Endings,
+    output, tui, up, usage,
     wiring::{self, Opened},
 };
 use ops::Access;
 use pipeline::{Code, Fault};
-use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
-            let _ = error.print();
-            return ExitCode::SUCCESS;
+            return ended(error.print().map_err(output::unwritten));
         }
         Err(error) => {
-            eprintln!("leadops: {}", usage::fault(&error).line());
+            output::aside(&format!("leadops: {}", usage::fault(&error).line()));
             return ExitCode::from(2);
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!(
-                "leadops: {}",
-                Fault::new(Code::Internal, format!("the runtime did not start: {error}")).line()
-            );
-            return ExitCode::FAILURE;
+            let what = format!("the runtime did not start: {error}");
+            return ended(Err(Fault::new(Code::Internal, what).into()));
         }
     };
     let result = runtime.block_on(run(cli));
     // A read of stdin that nobody will answer must not keep the process.
     runtime.shutdown_background();
+    ended(result)
+}
+
+/// How the process ends, with a line on stderr where it failed.
+fn ended(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("leadops: {}", line(&error));
+            output::aside(&format!("leadops: {}", line(&error)));
             let is_usage = error.downcast_ref::<Fault>().is_some_and(|fault| fault.code == Code::Usage);
             if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
@@ -57,6 +59,11 @@ fn main() -> ExitCode {
 /// Whether the terminal can show lines only.
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Says on stderr what will disappoint.
+fn warn(fault: &Fault) {
+    output::aside(&format!("leadops: warning: {}", fault.line()));
 }
 
 /// One line for a failure: with its code and remedy where it is a fault of ours.
@@ -141,22 +148,20 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
     let folder = place.folder("leadops up")?;
     let config = UpConfig::read(config)?;
     for warning in up::warnings(&config) {
-        eprintln!("leadops: warning: {}", warning.line());
+        warn(&warning);
     }
     let store = wiring::create(folder).await?;
     let _lock = store.lock_for_up()?;
     console::logging::start(&store);
     // Listened for before the address is announced: whoever reads it may stop us at once.
-    // A hang-up is left as it is: ignored under nohup.
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut endings = Endings::listen()?;
     let up = up::Up::start(config, &store).await?;
-    output::line(&format!("listening on {}", up.webhook))?;
-    let end = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    up.run_until(end).await?;
+    if let Err(error) = output::line(&format!("listening on {}", up.webhook)) {
+        // Whoever started it reads no more, or has no room: no reason to take no webhooks.
+        let why = error.downcast_ref::<Fault>().map_or_else(|| format!("{error:#}"), |f| f.what.clone());
+        let what = format!("{why}; listening on {} all the same", up.webhook);
+        warn(&Fault::new(Code::OutputUnwritable, what));
+    }
+    up.run_until(endings.come()).await?;
     Ok(())
 }

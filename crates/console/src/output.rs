@@ -2,17 +2,31 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use anyhow::Context;
+use pipeline::{Code, Fault};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 /// Writes a line to stdout.
 ///
 /// # Errors
-/// That of the stream; a closed pipe is one too, see [`is_closed_pipe`].
+/// [`Code::OutputUnwritable`]; where it is only a closed pipe, that of the stream, see [`is_closed_pipe`].
 pub fn line(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}").context("stdout")
+    writeln!(out, "{text}").map_err(unwritten)
+}
+
+/// What it means that stdout could not be written.
+pub fn unwritten(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => anyhow::Error::new(error).context("stdout"),
+        _ => Fault::new(Code::OutputUnwritable, format!("standard output: {error}")).into(),
+    }
+}
+
+/// Writes a line to stderr, for people. Where it cannot be written there is nobody to hear of that, and it
+/// is no reason to stop.
+pub fn aside(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Writes one JSON document on one line, harmless to a terminal: what could steer it is escaped.

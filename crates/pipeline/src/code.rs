@@ -303,6 +303,9 @@ codes! {
     EditorFailed = "LO513",
         "The editor could not be started, or ended with an error.",
         "Set VISUAL or EDITOR to your editor; nothing was changed.";
+    OutputUnwritable = "LO514",
+        "What the command prints could not be written.",
+        "Make room where its output goes, or send it elsewhere. Nothing that the command did is undone by this: look before you repeat an action.";
     Interrupted = "LO519",
         "The action was stopped before its end.",
         "Give the same command again: it goes on with what is left.";

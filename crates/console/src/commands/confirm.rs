@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use pipeline::{Code, Fault};
 
-use crate::cli::Consent;
+use crate::{cli::Consent, output};
 
 /// What to do after asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Answer {
 /// [`Code::NotConfirmed`] where nobody said yes.
 pub fn ask(consent: Consent, what: &str) -> Result<Answer, Fault> {
     if consent.dry_run {
-        eprintln!("would {what}");
+        output::aside(&format!("would {what}"));
         return Ok(Answer::DryRun);
     }
     if consent.yes {
@@ -31,7 +31,7 @@ pub fn ask(consent: Consent, what: &str) -> Result<Answer, Fault> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Err(not_confirmed());
     }
-    eprint!("This will {what}. Go on? [y/N] ");
+    let _ = write!(io::stderr(), "This will {what}. Go on? [y/N] ");
     let _ = io::stderr().flush();
     let mut answer = String::new();
     match io::stdin().lock().read_line(&mut answer) {

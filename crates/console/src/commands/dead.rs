@@ -18,7 +18,6 @@ use pipeline::{
     ports::{Body, DeadLetter},
 };
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     act::{Outcome, counted, failures, listed, report},
@@ -26,6 +25,7 @@ use super::{
 };
 use crate::{
     cli::{Consent, DeadCommand, QueueArg, RedriveArgs},
+    endings::Endings,
     output::{self, age, number, text, wide},
 };
 
@@ -139,7 +139,7 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
     let letters = ops.select(&selection).await?;
     let edited = if args.edit { Some(edit(ops, &letters).await?) } else { None };
     if letters.is_empty() {
-        eprintln!("no dead letter is meant by that");
+        output::aside("no dead letter is meant by that");
         return report(&[], as_json);
     }
     let pace = args.rate.map_or_else(String::new, |rate| format!(", at most {rate} a second"));
@@ -195,20 +195,19 @@ async fn redrive_all(
         }
         ControlFlow::Continue(())
     };
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut endings = Endings::listen()?;
     {
         let mut redrive = pin!(actions.redrive_all(letters, rate, tell));
         loop {
             tokio::select! {
                 () = &mut redrive => break,
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+                () = endings.come() => {}
             }
             // Somebody who cannot wait for the next one asks again.
             if stop.swap(true, Ordering::Relaxed) {
                 break;
             }
-            eprintln!("stopping after the next one");
+            output::aside("stopping after the next one");
         }
     }
     match unprinted {
@@ -270,7 +269,7 @@ async fn export(ops: &Ops, file: Option<&Path>) -> anyhow::Result<()> {
             let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
             fs::write(path, lines)
                 .map_err(|e| Fault::new(Code::FileUnusable, format!("{}: {e}", path.display())))?;
-            eprintln!("{} written to {}", counted(rows.len(), "dead letter"), path.display());
+            output::aside(&format!("{} written to {}", counted(rows.len(), "dead letter"), path.display()));
             Ok(())
         }
     }

@@ -36,7 +36,7 @@ pub async fn run(ops: &Ops, args: &LogsArgs, look_every: Duration, as_json: bool
     };
     let lines = ops.logs(&query).await?;
     if lines.len() == LINES && !args.follow && args.since.is_none() {
-        eprintln!("the newest {LINES} lines; for earlier ones use --since");
+        output::aside(&format!("the newest {LINES} lines; for earlier ones use --since"));
     }
     if as_json && !args.follow {
         return output::json(&lines);
@@ -59,7 +59,7 @@ pub async fn run(ops: &Ops, args: &LogsArgs, look_every: Duration, as_json: bool
             // Of the network, as a rule: the lines are there when it is back.
             Err(fault) if matches!(fault.code, Code::AwsUnreachable | Code::AwsThrottled) => {
                 if !std::mem::replace(&mut failing, true) {
-                    eprintln!("leadops: {} Trying on.", fault.line());
+                    output::aside(&format!("leadops: {} Trying on.", fault.line()));
                 }
                 continue;
             }

@@ -37,13 +37,13 @@ struct Sent {
 pub async fn run(config: &Config, place: &Place, args: &SendArgs, as_json: bool) -> anyhow::Result<()> {
     let Webhook { url, keys, of } = webhook(config, place, args.to.as_deref()).await?;
     if keys.is_empty() {
-        eprintln!("note: {of} holds no key, so the events go unsigned");
+        output::aside(&format!("note: {of} holds no key, so the events go unsigned"));
     }
     let webhook = url;
     if args.dry_run {
         let what =
             format!("post {} to {webhook}: {}", counted(args.files.len(), "file"), listed(&names(args)));
-        eprintln!("would {what}");
+        output::aside(&format!("would {what}"));
         return Ok(());
     }
     let target: Url = webhook.parse().map_err(|error| {
@@ -137,7 +137,7 @@ fn sign(keys: &Keys, name: &str, timestamp: &str, body: &[u8]) -> Option<String>
         if !keys.is_empty() {
             let of = subscription.map_or_else(|| "none".to_owned(), |of| lead::text::shorten(of, 60));
             let theirs = keys.subscriptions().collect::<Vec<_>>().join(", ");
-            eprintln!("note: {name} is of the subscription {of}, and the keys are those of {theirs}: it will be refused");
+            output::aside(&format!("note: {name} is of the subscription {of}, and the keys are those of {theirs}: it will be refused"));
         }
         keys.sign(timestamp, body)
     })

@@ -24,6 +24,7 @@ use super::{OwnerStandIn, Scenario, Sender, SlackStandIn};
 use crate::{
     cli::DemoArgs,
     config::{Config, UpConfig},
+    endings::Endings,
     logging, output, tui,
     up::Up,
     wiring,
@@ -67,6 +68,8 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
     if args.still {
         return super::still::open().await;
     }
+    // The console listens for them itself.
+    let mut endings = args.headless.then(Endings::listen).transpose()?;
     // Somebody who watches wants to see leads wait; somebody who does not wants to see them told.
     let delay = args.delay.unwrap_or(Duration::from_secs(if args.headless { 2 } else { 20 }));
     let folder = tempfile::Builder::new().prefix("leadops-demo-").tempdir()?;
@@ -93,9 +96,16 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
         let shown = match args.run_for {
             Some(length) if args.headless => {
                 if !as_json {
-                    eprintln!("running for {} s, leads wait {} s", length.as_secs(), delay.as_secs());
+                    output::aside(&format!(
+                        "running for {} s, leads wait {} s",
+                        length.as_secs(),
+                        delay.as_secs()
+                    ));
                 }
-                tokio::time::sleep(length).await;
+                tokio::select! {
+                    () = tokio::time::sleep(length) => {}
+                    () = ended(endings.as_mut()) => {}
+                }
                 Ok(())
             }
             _ => tui::run(watched(ops.clone(), &store), Arc::new(tui::Nowhere), manners()?).await,
@@ -111,6 +121,14 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
     stop.cancel();
     pipeline.await??;
     result
+}
+
+/// Returns when the demo is asked to end before its time.
+async fn ended(endings: Option<&mut Endings>) {
+    match endings {
+        Some(endings) => endings.come().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The console's view of the demo.

@@ -35,6 +35,7 @@ use super::{
     update::update,
     view,
 };
+use crate::endings::Endings;
 
 /// How many reports are taken in before the next frame.
 const BATCH: usize = 256;
@@ -85,15 +86,12 @@ enum Signal {
 }
 
 fn signals() -> io::Result<impl Stream<Item = Signal>> {
-    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    let (mut interrupt, mut quit) = (signal(SignalKind::interrupt())?, signal(SignalKind::quit())?);
+    let mut endings = Endings::listen()?;
     // SIGCONT has no name of its own in tokio.
     let mut continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
     Ok(futures_util::stream::poll_fn(move |context| {
-        for ending in [&mut terminate, &mut hang_up, &mut interrupt, &mut quit] {
-            if ending.poll_recv(context).is_ready() {
-                return Some(Signal::Terminate).into();
-            }
+        if endings.poll(context).is_ready() {
+            return Some(Signal::Terminate).into();
         }
         continued.poll_recv(context).map(|_| Some(Signal::Continued))
     }))

@@ -22,6 +22,8 @@ use crossterm::{
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
 
+use crate::output;
+
 static ENTERED: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
 /// The real stderr while it is silenced.
@@ -112,7 +114,7 @@ impl Drop for Screen {
     fn drop(&mut self) {
         leave();
         for message in take_panics() {
-            eprintln!("{message}");
+            output::aside(&message);
         }
     }
 }
