@@ -4,10 +4,7 @@ use std::{
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -16,7 +13,8 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig, ffi,
 
 use super::{
     identity::{self, FileIds, Identity},
-    schema, up_lock,
+    schema,
+    up_lock::{self, Held},
 };
 
 /// The file's name in its folder.
@@ -36,8 +34,8 @@ pub(super) struct DbFile {
     frozen: bool,
     /// Which files are open.
     identity: Identity,
-    /// Whether this process is the `leadops up` of the folder.
-    is_up: AtomicBool,
+    /// The lock of the folder, where this process is its `leadops up`.
+    lock: OnceLock<Arc<Held>>,
 }
 
 /// Why a statement did not do its work.
@@ -90,7 +88,7 @@ impl DbFile {
             damaged: OnceLock::new(),
             frozen: false,
             identity: Identity::default(),
-            is_up: AtomicBool::new(false),
+            lock: OnceLock::new(),
         };
         file.is_shared(dir, create)?;
         let found = file.look()?;
@@ -174,9 +172,18 @@ impl DbFile {
         &self.identity
     }
 
-    /// From now on this process is the `leadops up` of the folder.
-    pub(super) fn is_worked_by_us(&self) {
-        self.is_up.store(true, Ordering::SeqCst);
+    /// From now on this process is the `leadops up` of the folder, and holds its lock.
+    pub(super) fn is_worked_by_us(&self, lock: Arc<Held>) {
+        let _ = self.lock.set(lock);
+    }
+
+    /// Compares the names with what is open, that of the lock included.
+    pub(super) fn look_around(&self) {
+        if self.check_names().is_ok()
+            && let Some(Err(fault)) = self.lock.get().map(|lock| lock.check())
+        {
+            self.identity.give_up(fault);
+        }
     }
 
     /// All three files, where they are known.
@@ -189,7 +196,7 @@ impl DbFile {
     /// # Errors
     /// [`Code::StorageGone`].
     pub(super) fn agrees_with_up(&self) -> Result<(), Fault> {
-        if self.is_up.load(Ordering::SeqCst) {
+        if self.lock.get().is_some() {
             return Ok(());
         }
         match (self.path.parent(), self.ids()) {

@@ -55,9 +55,8 @@ struct State {
     fault: Option<Fault>,
     /// Whether the database is still ours and nobody can have written through another log.
     can_be_rescued: bool,
-    /// Whether everything was brought into the database. The log is of no use any more then, and must not
-    /// be taken up again even where it comes back.
-    rescued: bool,
+    /// Whether that lasts until the restart, whatever comes back: others may write by now.
+    for_good: bool,
 }
 
 /// What has become of a name.
@@ -122,16 +121,27 @@ impl Identity {
     /// Whether everything could still be brought into the file that the next start opens.
     pub(super) fn can_be_rescued(&self) -> bool {
         let state = self.state();
-        state.can_be_rescued && !state.rescued
+        state.can_be_rescued && !state.for_good
     }
 
-    /// Everything was brought into the database, through the log that has lost its name.
+    /// Everything was brought into the database, through the log that has lost its name. That log is of no use
+    /// any more, and must not be taken up again even where it comes back.
     pub(super) fn rescued(&self) {
         let mut state = self.state();
-        state.rescued = true;
+        state.for_good = true;
         if let Some(fault) = &mut state.fault {
             fault.what += "; all that was accepted is in the database; restart `leadops up`";
             say(Level::Warn, fault);
+        }
+    }
+
+    /// The folder is somebody else's by now.
+    pub(super) fn give_up(&self, fault: Fault) {
+        let mut state = self.state();
+        if !std::mem::replace(&mut state.for_good, true) {
+            say(Level::Error, &fault);
+            state.fault = Some(fault);
+            self.lost.store(true, Ordering::SeqCst);
         }
     }
 
@@ -140,7 +150,7 @@ impl Identity {
     /// Says it in the log when they have come to differ, and when the very same files are back.
     ///
     /// # Errors
-    /// [`Code::StorageGone`].
+    /// [`Code::StorageGone`], or what was given up for.
     pub(super) fn check(&self) -> Result<(), Fault> {
         let Some(Database { names: [name, log, index], id }) = self.database.get() else { return Ok(()) };
         let database = lost(name, *id, true);
@@ -158,7 +168,7 @@ impl Identity {
         }
         let mut state = self.state();
         match (loss, &state.fault) {
-            (None, Some(fault)) if !state.rescued => {
+            (None, Some(fault)) if !state.for_good => {
                 let what = format!("{} and its log are back: it goes on", name.display());
                 say(Level::Warn, &Fault::new(fault.code, lead::text::shorten(&what, 500)));
                 *state = State::default();
@@ -166,7 +176,7 @@ impl Identity {
             (Some(what), None) => {
                 let fault = Fault::new(Code::StorageGone, lead::text::shorten(&what, 500));
                 say(Level::Error, &fault);
-                *state = State { fault: Some(fault), can_be_rescued, rescued: false };
+                *state = State { fault: Some(fault), can_be_rescued, for_good: false };
             }
             (Some(_), Some(_)) => state.can_be_rescued = can_be_rescued,
             (None, _) => {}
@@ -199,11 +209,11 @@ fn names(path: &Path) -> io::Result<[PathBuf; 3]> {
 }
 
 impl FileId {
-    fn at(name: &Path) -> io::Result<Self> {
+    pub(super) fn at(name: &Path) -> io::Result<Self> {
         fs::metadata(name).map(|metadata| Self::of(&metadata))
     }
 
-    fn of(metadata: &fs::Metadata) -> Self {
+    pub(super) fn of(metadata: &fs::Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }

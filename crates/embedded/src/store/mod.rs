@@ -170,7 +170,7 @@ impl Store {
     /// [`Code::AlreadyRunning`] while another one has it.
     pub fn lock_for_up(&self) -> Result<UpLock, Fault> {
         let lock = UpLock::take(self.folder(), self.0.file.ids())?;
-        self.0.file.is_worked_by_us();
+        self.0.file.is_worked_by_us(lock.held());
         Ok(lock)
     }
 
@@ -179,7 +179,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Code::StorageGone`] where the file, its log or its index was deleted, moved or replaced, or where
-    /// the `leadops up` of the folder has other files open; [`Code::StorageDamaged`].
+    /// the `leadops up` of the folder has other files open; [`Code::AlreadyRunning`] where its lock was taken
+    /// away and another one works on the folder now; [`Code::StorageDamaged`].
     pub fn standing(&self) -> Result<(), Fault> {
         let file = &self.0.file;
         file.damage().map_or(Ok(()), |damage| Err(damage.clone()))?;

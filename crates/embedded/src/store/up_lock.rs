@@ -2,8 +2,9 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::Write,
-    path::Path,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -12,7 +13,7 @@ use pipeline::{Code, Fault};
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
-use super::identity::FileIds;
+use super::identity::{FileId, FileIds};
 
 /// The file that is locked.
 const NAME: &str = "leadops.lock";
@@ -23,7 +24,22 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The right to work on a folder. The operating system takes it back from a process that has died.
 #[derive(Debug)]
-pub struct UpLock(File);
+pub struct UpLock(Arc<Held>);
+
+/// A lock that is held, under a name that somebody may take away.
+#[derive(Debug)]
+pub(super) struct Held {
+    folder: PathBuf,
+    files: Option<FileIds>,
+    /// None once it was given back.
+    locked: Mutex<Option<Locked>>,
+}
+
+#[derive(Debug)]
+struct Locked {
+    file: File,
+    id: FileId,
+}
 
 /// What stands in the file, for those who work beside the holder: the files under these names may be
 /// others by now.
@@ -36,41 +52,78 @@ struct Holder {
 impl UpLock {
     /// Takes the lock and writes down which files its holder has open, where they are known.
     pub(super) fn take(folder: &Path, files: Option<FileIds>) -> Result<Self, Fault> {
-        let path = folder.join(NAME);
-        let fault = |code, what: &str| {
-            Err(Fault::new(code, lead::text::shorten(&format!("{}: {what}", path.display()), 500)))
-        };
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let file = match file {
-            Ok(file) => file,
-            Err(error) => return fault(Code::FolderUnusable, &error.to_string()),
-        };
-        for _ in 0..TRIES {
-            match file.try_lock() {
-                Ok(()) => {
-                    let lock = Self(file);
-                    lock.write(files);
-                    return Ok(lock);
-                }
-                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
-                Err(TryLockError::Error(error)) => return fault(Code::FolderUnusable, &error.to_string()),
-            }
-        }
-        fault(Code::AlreadyRunning, "another process has locked it")
+        let locked = Mutex::new(Some(Locked::new(folder, files)?));
+        Ok(Self(Arc::new(Held { folder: folder.to_owned(), files, locked })))
     }
 
-    /// On a full disk nothing is written, and those beside the holder compare nothing.
-    fn write(&self, files: Option<FileIds>) {
-        let holder = files.map(|files| Holder { pid: Pid::as_raw(Some(rustix::process::getpid())), files });
-        let text = holder.and_then(|holder| serde_json::to_vec(&holder).ok()).unwrap_or_default();
-        let _ = self.0.set_len(0).and_then(|()| (&self.0).write_all(&text));
+    pub(super) fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.0)
     }
 }
 
 impl Drop for UpLock {
     fn drop(&mut self) {
-        let _ = self.0.set_len(0);
+        if let Some(Locked { file, .. }) = self.0.locked().take() {
+            let _ = file.set_len(0);
+        }
     }
+}
+
+impl Held {
+    /// Locks the file again under its name, where that was deleted or replaced: a lock that nobody finds keeps
+    /// nobody out.
+    ///
+    /// # Errors
+    /// [`Code::AlreadyRunning`] where somebody else was quicker.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        let mut locked = self.locked();
+        let Some(Locked { id, .. }) = &*locked else { return Ok(()) };
+        if FileId::at(&self.folder.join(NAME)).is_ok_and(|found| found == *id) {
+            return Ok(());
+        }
+        match Locked::new(&self.folder, self.files) {
+            Ok(again) => *locked = Some(again),
+            Err(fault) if fault.code == Code::AlreadyRunning => return Err(fault),
+            // Tried again at the next look.
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Option<Locked>> {
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Locked {
+    fn new(folder: &Path, files: Option<FileIds>) -> Result<Self, Fault> {
+        let path = folder.join(NAME);
+        let fault = |code, what: &str| {
+            Fault::new(code, lead::text::shorten(&format!("{}: {what}", path.display()), 500))
+        };
+        let unusable = |error: io::Error| fault(Code::FolderUnusable, &error.to_string());
+        let open = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let file = open.map_err(unusable)?;
+        for _ in 0..TRIES {
+            match file.try_lock() {
+                Ok(()) => {
+                    let id = FileId::of(&file.metadata().map_err(unusable)?);
+                    write(&file, files);
+                    return Ok(Self { file, id });
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+                Err(TryLockError::Error(error)) => return Err(unusable(error)),
+            }
+        }
+        Err(fault(Code::AlreadyRunning, "another process has locked it"))
+    }
+}
+
+/// On a full disk nothing is written, and those beside the holder compare nothing.
+fn write(mut file: &File, files: Option<FileIds>) {
+    let holder = files.map(|files| Holder { pid: Pid::as_raw(Some(rustix::process::getpid())), files });
+    let text = holder.and_then(|holder| serde_json::to_vec(&holder).ok()).unwrap_or_default();
+    let _ = file.set_len(0).and_then(|()| file.write_all(&text));
 }
 
 /// Whether a `leadops up` works on a folder.

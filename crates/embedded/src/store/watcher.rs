@@ -49,7 +49,8 @@ fn watch(file: &DbFile, wakes: &Wakes, writer: &mpsc::Sender<Message>, ended: &m
     let mut seen = None;
     loop {
         // Where nobody writes, nobody else would notice.
-        if file.check_names().is_err() && file.identity().can_be_rescued() {
+        file.look_around();
+        if file.identity().can_be_rescued() {
             // It may have stopped.
             let _ = writer.send(Message::Look);
         }

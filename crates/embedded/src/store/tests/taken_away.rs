@@ -201,3 +201,51 @@ async fn a_log_without_its_database_is_not_taken_for_that_of_a_new_one() {
     }
     assert!(fs::read(bench.dir.path().join("leadops.db-wal")).unwrap() == log);
 }
+
+/// Has the watcher look.
+fn watched(store: &Store) -> tokio::task::JoinHandle<()> {
+    let store = store.clone();
+    tokio::spawn(async move {
+        let _ = store.wait_ready(Queue::Delay).await;
+    })
+}
+
+#[tokio::test]
+async fn a_lock_that_is_deleted_is_made_again_and_keeps_others_out() {
+    let bench = Bench::new();
+    let (store, other) = (bench.store(), bench.store());
+    let lock = store.lock_for_up().unwrap();
+    let name = bench.dir.path().join("leadops.lock");
+    fs::remove_file(&name).unwrap();
+    let waits = watched(&store);
+    let again = async {
+        while !other.glance().await.unwrap().worked {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), again).await.expect("it is made again");
+    assert_eq!(other.lock_for_up().err().unwrap().code, Code::AlreadyRunning);
+    accept(&bench, &store, 0..1).await;
+    waits.abort();
+    drop(lock);
+    other.lock_for_up().unwrap();
+}
+
+#[tokio::test]
+async fn of_two_that_have_a_lock_by_its_deletion_the_first_writes_no_more() {
+    let bench = Bench::new();
+    let (store, other) = (bench.store(), bench.store());
+    let _lock = store.lock_for_up().unwrap();
+    fs::remove_file(bench.dir.path().join("leadops.lock")).unwrap();
+    let _lock = other.lock_for_up().unwrap();
+    let waits = watched(&store);
+    let noticed = async {
+        while store.standing().is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), noticed).await.expect("it notices");
+    assert_eq!(store.can_write().await.unwrap_err().code, Code::AlreadyRunning);
+    other.can_write().await.unwrap();
+    waits.abort();
+}
