@@ -152,7 +152,7 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
     }
     let store = wiring::create(folder).await?;
     let _lock = store.lock_for_up()?;
-    console::logging::start(&store);
+    let _logging = console::logging::start(&store);
     // Listened for before the address is announced: whoever reads it may stop us at once.
     let mut endings = Endings::listen()?;
     let up = up::Up::start(config, &store).await?;

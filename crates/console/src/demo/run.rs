@@ -76,7 +76,7 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
     let (owners, slack) = (OwnerStandIn::start().await?, SlackStandIn::start().await?);
     let store = wiring::create(folder.path()).await?;
     let _lock = store.lock_for_up()?;
-    logging::start(&store);
+    let _logging = logging::start(&store);
     let keys = random_keys()?;
     let up = Up::start(config(delay, keys.clone(), &owners, &slack)?, &store).await?;
     let sender = Sender::new(Url::parse(&up.webhook)?, keys).map_err(|e| Fault::new(Code::Internal, e))?;
