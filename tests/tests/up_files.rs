@@ -157,9 +157,12 @@ async fn what_was_accepted_before_the_log_was_deleted_is_kept_though_no_webhook_
     assert!(up.terminate().await.success());
 }
 
+/// What is moved away, in this folder, and where to.
+type Names = fn(&Path) -> (PathBuf, PathBuf);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_put_back_heal_it_and_nothing_is_told_meanwhile() {
-    let away: [(&str, fn(&Path) -> (PathBuf, PathBuf)); 2] = [
+    let away: [(&str, Names); 2] = [
         ("the database", |data| (data.join("leadops.db"), data.join("elsewhere"))),
         ("the folder", |data| (data.to_owned(), data.with_extension("moved"))),
     ];

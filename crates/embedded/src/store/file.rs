@@ -172,6 +172,13 @@ impl DbFile {
         &self.identity
     }
 
+    /// Whether everything can and may be brought into the database: not beside a `leadops up`, which may have
+    /// begun a log of its own.
+    pub(super) fn can_be_rescued(&self) -> bool {
+        let alone = || !self.path.parent().is_some_and(up_lock::is_held);
+        self.identity.can_be_rescued() && (self.lock.get().is_some() || alone())
+    }
+
     /// From now on this process is the `leadops up` of the folder, and holds its lock.
     pub(super) fn is_worked_by_us(&self, lock: Arc<Held>) {
         let _ = self.lock.set(lock);
@@ -221,7 +228,7 @@ impl DbFile {
     /// Closes a connection that can write. Where the names are no longer ours, without tidying up: SQLite
     /// deletes the log by its name.
     pub(super) fn close(&self, conn: Connection) {
-        if self.check_names().is_err() {
+        if self.check_names().is_err() || self.agrees_with_up().is_err() {
             let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
     }
@@ -300,6 +307,10 @@ impl DbFile {
 
     /// What the file's first bytes say. <https://www.sqlite.org/fileformat2.html#the_database_header>
     fn look(&self) -> Result<Found, Fault> {
+        // It was looked at when it was opened first.
+        if identity::is_open_here(&self.path) && self.size() > 0 {
+            return Ok(Found::Ours);
+        }
         let damaged = |what: &str| Err(Fault::new(Code::StorageDamaged, self.says(what)));
         let mut header = [0; 100];
         let read = fs::File::open(&self.path).and_then(|file| {

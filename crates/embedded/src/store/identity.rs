@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 /// What SQLite calls the write-ahead log of a file, and the index of it.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
+/// The databases that this process has open, each as often as it has.
+static OPEN: Mutex<Vec<FileId>> = Mutex::new(Vec::new());
+
 /// A file, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FileId {
@@ -84,7 +87,9 @@ impl Identity {
     /// the next check fails.
     pub(super) fn note(&self, path: &Path) -> io::Result<()> {
         let id = FileId::at(path)?;
-        let _ = self.database.set(Database { names: names(path)?, id });
+        if self.database.set(Database { names: names(path)?, id }).is_ok() {
+            open().push(id);
+        }
         Ok(())
     }
 
@@ -152,24 +157,17 @@ impl Identity {
     /// # Errors
     /// [`Code::StorageGone`], or what was given up for.
     pub(super) fn check(&self) -> Result<(), Fault> {
-        let Some(Database { names: [name, log, index], id }) = self.database.get() else { return Ok(()) };
-        let database = lost(name, *id, true);
-        let [beside, indexed] = match self.beside.get() {
-            Some([log_id, index_id]) => [lost(log, *log_id, false), lost(index, *index_id, false)],
-            None => [None, None],
-        };
-        let can_be_rescued = database.is_none()
-            && matches!(beside, None | Some(Loss::Missing | Loss::Replaced { by_nothing: true }))
-            && !matches!(indexed, Some(Loss::Hidden(_)));
-        let losses = [(database, name), (beside, log), (indexed, index)];
-        let loss = losses.into_iter().find_map(|(loss, name)| Some(loss?.says(name)));
-        if loss.is_none() && !self.is_lost() {
+        let Some(database) = self.database.get() else { return Ok(()) };
+        if !self.is_lost() && self.loss(database).is_none() {
             return Ok(());
         }
         let mut state = self.state();
+        // Once more: what was seen before others had to be waited for may no longer be so.
+        let (loss, can_be_rescued) = self.loss(database).unzip();
+        let can_be_rescued = can_be_rescued.unwrap_or_default();
         match (loss, &state.fault) {
             (None, Some(fault)) if !state.for_good => {
-                let what = format!("{} and its log are back: it goes on", name.display());
+                let what = format!("{} and its log are back: it goes on", database.names[0].display());
                 say(Level::Warn, &Fault::new(fault.code, lead::text::shorten(&what, 500)));
                 *state = State::default();
             }
@@ -185,9 +183,44 @@ impl Identity {
         state.fault.clone().map_or(Ok(()), Err)
     }
 
+    /// What has become of the first name that is no longer ours, and whether everything could be brought into
+    /// the database all the same.
+    fn loss(&self, Database { names: [name, log, index], id }: &Database) -> Option<(String, bool)> {
+        let database = lost(name, *id, true);
+        let [beside, indexed] = match self.beside.get() {
+            Some([log_id, index_id]) => [lost(log, *log_id, false), lost(index, *index_id, false)],
+            None => [None, None],
+        };
+        let can_be_rescued = database.is_none()
+            && matches!(beside, None | Some(Loss::Missing | Loss::Replaced { by_nothing: true }))
+            && !matches!(indexed, Some(Loss::Hidden(_)));
+        let losses = [(database, name), (beside, log), (indexed, index)];
+        losses.into_iter().find_map(|(loss, name)| Some((loss?.says(name), can_be_rescued)))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Drop for Identity {
+    fn drop(&mut self) {
+        let Some(Database { id, .. }) = self.database.get() else { return };
+        let mut open = open();
+        if let Some(at) = open.iter().position(|open| open == id) {
+            open.swap_remove(at);
+        }
+    }
+}
+
+/// Whether this process has the database under this name open: then it must not be opened by anybody but
+/// SQLite, which would lose its locks when it is closed.
+pub(super) fn is_open_here(path: &Path) -> bool {
+    FileId::at(path).is_ok_and(|id| open().contains(&id))
+}
+
+fn open() -> MutexGuard<'static, Vec<FileId>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The files that are under these names now: the database's, and those beside it.

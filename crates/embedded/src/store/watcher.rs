@@ -50,7 +50,7 @@ fn watch(file: &DbFile, wakes: &Wakes, writer: &mpsc::Sender<Message>, ended: &m
     loop {
         // Where nobody writes, nobody else would notice.
         file.look_around();
-        if file.identity().can_be_rescued() {
+        if file.can_be_rescued() {
             // It may have stopped.
             let _ = writer.send(Message::Look);
         }

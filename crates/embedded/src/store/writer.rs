@@ -235,7 +235,7 @@ impl Thread {
     /// Brings everything into the database while the log can still be read, through the descriptors that
     /// this connection has of it.
     fn rescue(&self) {
-        let Some(conn) = self.conn.as_ref().filter(|_| self.file.identity().can_be_rescued()) else { return };
+        let Some(conn) = self.conn.as_ref().filter(|_| self.file.can_be_rescued()) else { return };
         let moved = conn.query_row("PRAGMA wal_checkpoint(FULL)", (), |row| {
             Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
         });

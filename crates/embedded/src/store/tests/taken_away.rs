@@ -249,3 +249,22 @@ async fn of_two_that_have_a_lock_by_its_deletion_the_first_writes_no_more() {
     other.can_write().await.unwrap();
     waits.abort();
 }
+
+/// The console opens a folder again that it has open, and lets go of it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_second_look_at_an_open_file_leaves_its_locks() {
+    use std::os::unix::fs::MetadataExt;
+    let bench = Bench::new();
+    let store = bench.store();
+    accept(&bench, &store, 0..1).await;
+    let file = format!(":{} ", fs::metadata(store.path()).unwrap().ino());
+    let locks = || {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().filter(|line| line.contains("POSIX") && line.contains(&file)).count()
+    };
+    let before = locks();
+    assert!(before > 0);
+    drop(bench.store());
+    assert_eq!(locks(), before);
+}
