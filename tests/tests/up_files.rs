@@ -112,7 +112,7 @@ async fn files_that_are_taken_away_are_503_and_said_everywhere_and_nothing_that_
             assert_eq!((status, answer["code"].as_str()), (503, Some("LO107")), "{what}: {answer}");
         }
         is_said(&up).await;
-        assert_eq!(lines(&log, "ERROR").len(), 1, "{what}: {}", fs::read_to_string(&log).unwrap());
+        until("the log says so", || async { !lines(&log, "ERROR").is_empty() }).await;
         let before = contents(&world.data());
         let doctor = world.run(&["doctor"]).await;
         let checks = text(&doctor.stdout);
@@ -126,6 +126,7 @@ async fn files_that_are_taken_away_are_503_and_said_everywhere_and_nothing_that_
         let (_, line) = world.refused(&UP).await;
         assert!(line.contains("LO40"), "{what}: {line}");
         assert!(contents(&world.data()) == before, "{what}: a file was changed by those beside it");
+        assert_eq!(lines(&log, "ERROR").len(), 1, "{what}: {}", fs::read_to_string(&log).unwrap());
         if rescued {
             // What it was told to be in the database is there, whatever happens to the process.
             up.kill().await;
