@@ -41,11 +41,23 @@ pub enum Attack {
     Unread,
     /// Whole requests with a wrong signature, as fast as they are answered.
     Unsigned,
+    /// A genuine webhook, seen before, once on each connection, which then says nothing more.
+    Replay,
+    /// The same as fast as it is answered.
+    Replays,
 }
+
+/// A sender that has its request ready as it connects, and one with 200 ms of way before it arrives.
+pub const NEAR: Duration = Duration::ZERO;
+/// See [`NEAR`].
+pub const FAR: Duration = Duration::from_millis(200);
+
+/// The lead whose webhook is repeated. It has to be accepted before.
+pub const SEEN: usize = 0;
 
 impl Attack {
     /// Each of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::None,
         Self::Idle,
         Self::Churn,
@@ -55,6 +67,8 @@ impl Attack {
         Self::StalledBody,
         Self::Unread,
         Self::Unsigned,
+        Self::Replay,
+        Self::Replays,
     ];
 
     /// In words.
@@ -69,6 +83,8 @@ impl Attack {
             Self::StalledBody => "stalled bodies of 1 MiB",
             Self::Unread => "pipelining, answers unread",
             Self::Unsigned => "unsigned flood",
+            Self::Replay => "a replay each, then silence",
+            Self::Replays => "flood of replays",
         }
     }
 
@@ -144,6 +160,21 @@ impl Attack {
                 stream.write_all("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100).as_bytes()).await?;
                 step();
             },
+            Self::Replay | Self::Replays => {
+                let request = request(&Keys::parse(KEY).unwrap(), SEEN, "keep-alive");
+                let mut answer = [0; 1_024];
+                loop {
+                    stream.write_all(request.as_bytes()).await?;
+                    if stream.read(&mut answer).await? == 0 {
+                        return Ok(());
+                    }
+                    step();
+                    if self == Self::Replay {
+                        _ = stream.read(&mut answer).await?;
+                        return Ok(());
+                    }
+                }
+            }
             Self::Unsigned => {
                 let body = "x".repeat(2_000);
                 let signature =
@@ -215,15 +246,20 @@ impl Noticed {
 }
 
 /// Sends genuine webhooks of new leads as Close does, each on a connection of its own, and again until it
-/// is accepted.
+/// is accepted. Between connecting and sending the time `away` passes, as from far away.
 ///
 /// # Panics
 /// Where one is not accepted within [`PATIENCE`].
-pub async fn send_genuine(up: &Up, leads: impl IntoIterator<Item = usize>, pause: Duration) -> Noticed {
+pub async fn send_genuine(
+    up: &Up,
+    leads: impl IntoIterator<Item = usize>,
+    pause: Duration,
+    away: Duration,
+) -> Noticed {
     let (address, keys, mut noticed) = (address(up), Keys::parse(KEY).unwrap(), Noticed::default());
     for lead in leads {
         let begun = Instant::now();
-        while !is_accepted(&address, &keys, lead).await {
+        while !is_accepted(&address, &keys, lead, away).await {
             noticed.failures += 1;
             assert!(begun.elapsed() < PATIENCE, "a genuine webhook was kept out for {PATIENCE:?}");
             sleep(Duration::from_millis(10)).await;
@@ -234,19 +270,25 @@ pub async fn send_genuine(up: &Up, leads: impl IntoIterator<Item = usize>, pause
     noticed
 }
 
-async fn is_accepted(address: &str, keys: &Keys, lead: usize) -> bool {
+/// The request of a genuine webhook.
+fn request(keys: &Keys, lead: usize, connection: &str) -> String {
     let event = format!(
         r#"{{"event":{{"object_type":"lead","action":"created","lead_id":"lead_{lead:08}","data":{{"display_name":"Lead {lead}"}}}}}}"#
     );
     let timestamp = Timestamp::now().as_second().to_string();
     let hash = keys.sign(&timestamp, event.as_bytes()).unwrap();
-    let request = format!(
-        "POST /crm/webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\nclose-sig-hash: {hash}\r\n\
+    format!(
+        "POST /crm/webhook HTTP/1.1\r\nhost: x\r\nconnection: {connection}\r\nclose-sig-hash: {hash}\r\n\
          close-sig-timestamp: {timestamp}\r\ncontent-length: {}\r\n\r\n{event}",
         event.len()
-    );
+    )
+}
+
+async fn is_accepted(address: &str, keys: &Keys, lead: usize, away: Duration) -> bool {
+    let request = request(keys, lead, "close");
     let answer = async {
         let mut stream = TcpStream::connect(address).await?;
+        sleep(away).await;
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;

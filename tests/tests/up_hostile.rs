@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use tests::{
-    hostile::{Attack, peak_memory, raise_file_limit, send_genuine},
+    hostile::{Attack, FAR, NEAR, SEEN, peak_memory, raise_file_limit, send_genuine},
     process::{Up, World, binary},
 };
 use tokio::process::Command;
@@ -21,11 +21,13 @@ async fn whatever_strangers_do_close_is_let_in() {
     raise_file_limit();
     let world = World::new().await;
     let up = quiet(&world, "exec").await;
-    let mut sent = 0;
-    for attack in Attack::ALL {
+    send_genuine(&up, [SEEN], Duration::ZERO, NEAR).await;
+    let mut sent = SEEN + 1;
+    let far = [Attack::Idle, Attack::Churn, Attack::Replay].map(|attack| (attack, FAR));
+    for (attack, away) in Attack::ALL.map(|attack| (attack, NEAR)).into_iter().chain(far) {
         let siege = attack.begin(&up, CONNECTIONS);
         siege.is_laid().await;
-        let noticed = send_genuine(&up, sent..sent + 5, Duration::from_millis(20)).await;
+        let noticed = send_genuine(&up, sent..sent + 5, Duration::from_millis(20), away).await;
         sent += 5;
         assert_eq!(noticed.delays.len(), 5, "{attack:?}");
         let memory = peak_memory(&up);
@@ -47,7 +49,7 @@ async fn where_the_system_allows_few_files_the_listener_still_lets_close_in_and_
     let up = quiet(&world, "ulimit -n 128; exec").await;
     let siege = Attack::Idle.begin(&up, 500);
     siege.is_laid().await;
-    let noticed = send_genuine(&up, 0..10, Duration::from_millis(20)).await;
+    let noticed = send_genuine(&up, 0..10, Duration::from_millis(20), NEAR).await;
     assert_eq!(noticed.delays.len(), 10);
     assert_eq!(world.json(&["status"]).await["pending"], 10);
     assert!(up.terminate().await.success());

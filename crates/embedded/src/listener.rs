@@ -1,8 +1,8 @@
 //! The webhook listener: HTTP/1.1 on a TCP socket.
 //!
 //! A stranger can keep nobody out and take little memory. Whoever connects gets in, at the expense of
-//! those who have been connected longest without a genuine webhook; bodies share one limit in size, at
-//! the expense of the largest; heads, bodies, unread answers and idle connections have a time limit.
+//! others ([`visitors`] says of whom); bodies share one limit in size, at the expense of the largest; heads,
+//! bodies, unread answers and idle connections have a time limit.
 
 mod files;
 mod visitors;
@@ -34,7 +34,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::store::Store;
-use visitors::{Doing, Visit, Visitors, Watched};
+use visitors::{Doing, Places, Visit, Visitors, Watched};
 
 /// Where webhooks are posted to.
 pub const PATH: &str = "/crm/webhook";
@@ -74,18 +74,27 @@ pub async fn serve(
     store: Store,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let places = files::connections();
-    let seats = Arc::new(Semaphore::new(places as usize + LEAVING_AT_ONCE));
-    let server =
-        Arc::new(Server { ingest, store, visitors: Arc::new(Visitors::new(places as usize, BODIES)) });
+    serve_in(files::places(), listener, ingest, store, shutdown).await
+}
+
+async fn serve_in(
+    places: Places,
+    listener: TcpListener,
+    ingest: Arc<Ingest>,
+    store: Store,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let everybody = places.all + LEAVING_AT_ONCE;
+    let seats = Arc::new(Semaphore::new(everybody));
+    let server = Arc::new(Server { ingest, store, visitors: Arc::new(Visitors::new(places, BODIES)) });
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = server.accept(&listener, &seats, &shutdown) => {}
         () = server.visitors.look_after_time() => {}
     }
     drop(listener);
-    let everybody = places + u32::try_from(LEAVING_AT_ONCE).unwrap_or_default();
     // Whoever is not done by then is cut off.
+    let everybody = u32::try_from(everybody).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(FAREWELL, seats.acquire_many(everybody)).await;
     Ok(())
 }
@@ -129,23 +138,20 @@ impl Server {
     /// Lets somebody in who has come. Where all places are taken, somebody else has to go.
     async fn enter(&self, seats: &Arc<Semaphore>) -> Option<(Visit, OwnedSemaphorePermit)> {
         let visit = self.visitors.enter();
-        if self.visitors.is_crowded() {
-            self.make_room();
-        }
+        self.log_room(visit.makes_room());
         loop {
             let seat = Arc::clone(seats).acquire_owned();
             match tokio::time::timeout(LEAVING, seat).await {
                 Ok(seat) => return Some((visit, seat.ok()?)),
                 // All are being served, or take their time to leave.
-                Err(_) => self.make_room(),
+                Err(_) => self.log_room(self.visitors.send_one_away()),
             }
         }
     }
 
-    fn make_room(&self) {
-        if self.visitors.send_one_away() {
-            let what =
-                "all places were taken: the connection without a genuine webhook for longest was closed";
+    fn log_room(&self, somebody_went: bool) {
+        if somebody_went {
+            let what = "all places were taken: a connection was closed to make room for a new one";
             self.ingest.log_refusal(Level::Warn, &Fault::new(Code::ListenerFull, what));
         }
     }
@@ -157,6 +163,21 @@ impl Server {
         _seat: OwnedSemaphorePermit,
         shutdown: CancellationToken,
     ) {
+        // Before its first byte it takes next to no memory.
+        let begins = async { matches!(stream.peek(&mut [0]).await, Ok(1..)) };
+        let begins = tokio::select! {
+            begins = begins => begins,
+            () = visit.sent_away() => false,
+            () = shutdown.cancelled() => false,
+        };
+        if begins {
+            self.log_room(visit.speaks());
+            Box::pin(self.requests(stream, visit, shutdown)).await;
+        }
+    }
+
+    /// Answers what comes over a connection.
+    async fn requests(self: Arc<Self>, stream: TcpStream, visit: Visit, shutdown: CancellationToken) {
         // An answer is one small packet. Where one of these fails, it is only later, or kept for longer.
         let _ = stream.set_nodelay(true);
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
@@ -233,7 +254,7 @@ impl Server {
                 let presented =
                     Presented { hash: text("close-sig-hash"), timestamp: text("close-sig-timestamp") };
                 let outcome = self.ingest.handle(Webhook { presented, body }).await;
-                if outcome.status() == 200 {
+                if matches!(outcome, Outcome::Accepted(_)) {
                     visit.is_proven();
                 }
                 respond(outcome.status(), &outcome.json())

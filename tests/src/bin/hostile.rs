@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use tests::{
-    hostile::{Attack, peak_memory, raise_file_limit, send_genuine},
+    hostile::{Attack, FAR, NEAR, SEEN, peak_memory, raise_file_limit, send_genuine},
     process::World,
 };
 
@@ -28,23 +28,26 @@ async fn main() {
         "{CONNECTIONS} connections, {WEBHOOKS} webhooks during each attack, delays in ms, memory in MiB"
     );
     println!(
-        "{:<28} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "{:<32} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
         "attack", "steps", "accepted", "retries", "median", "longest", "peak"
     );
-    let mut sent = 0;
     let mut up = world.up(&["--delay", "600"]).await;
+    send_genuine(&up, [SEEN], APART, NEAR).await;
+    let mut sent = SEEN + 1;
     let word = std::env::args().nth(1).unwrap_or_default();
-    for attack in Attack::ALL.into_iter().filter(|attack| attack.name().contains(&word)) {
+    let near = Attack::ALL.into_iter().map(|attack| (attack, NEAR, attack.name().to_owned()));
+    let far = [Attack::None, Attack::Idle, Attack::Churn, Attack::Replay, Attack::Replays];
+    let far = far.map(|attack| (attack, FAR, format!("{}, far", attack.name())));
+    for (attack, away, name) in near.chain(far).filter(|(_, _, name)| name.contains(&word)) {
         // A process for each, so that its peak is its own.
         assert!(up.terminate().await.success());
         up = world.up(&["--delay", "600"]).await;
         let siege = attack.begin(&up, CONNECTIONS);
         siege.is_laid().await;
-        let noticed = send_genuine(&up, sent..sent + WEBHOOKS, APART).await;
+        let noticed = send_genuine(&up, sent..sent + WEBHOOKS, APART, away).await;
         sent += WEBHOOKS;
         println!(
-            "{:<28} {:>9} {:>8} {:>8} {:>8.1} {:>8.1} {:>8}",
-            attack.name(),
+            "{name:<32} {:>9} {:>8} {:>8} {:>8.1} {:>8.1} {:>8}",
             siege.steps(),
             noticed.delays.len(),
             noticed.failures,

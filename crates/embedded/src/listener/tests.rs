@@ -25,6 +25,10 @@ struct Served {
 }
 
 async fn serving() -> Served {
+    serving_in(files::places()).await
+}
+
+async fn serving_in(places: Places) -> Served {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Options { create: true, ..Options::default() }).unwrap();
     let ports = Arc::new(store.clone());
@@ -39,7 +43,7 @@ async fn serving() -> Served {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let served = tokio::spawn(serve(listener, Arc::new(ingest), store.clone(), stop.clone()));
+    let served = tokio::spawn(serve_in(places, listener, Arc::new(ingest), store.clone(), stop.clone()));
     Served { _dir: dir, store, address, stop, served }
 }
 
@@ -179,4 +183,93 @@ async fn a_shutdown_finishes_what_has_begun_and_takes_nothing_new() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     served.served.await.unwrap().unwrap();
     assert!(TcpStream::connect(served.address).await.is_err());
+}
+
+/// A request that leaves the connection open.
+fn posted(event: &str) -> Vec<u8> {
+    let length = event.len();
+    format!("POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{event}").into_bytes()
+}
+
+fn event_of(lead: usize) -> String {
+    EVENT.replace("lead_a1", &format!("lead_{lead:06}"))
+}
+
+/// Posts, and waits for the answer's first line.
+async fn first_line(stream: &mut TcpStream, request: &[u8]) -> String {
+    stream.write_all(request).await.unwrap();
+    let mut answer = vec![0; 1_000];
+    let read = stream.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn however_many_are_proven_and_idle_each_newcomer_gets_in() {
+    let served = serving().await;
+    let places = files::places();
+    let mut proven = Vec::new();
+    for lead in 0..places.speaking {
+        let mut stream = served.connect().await;
+        assert_eq!(first_line(&mut stream, &posted(&event_of(lead))).await, "HTTP/1.1 200 OK");
+        proven.push(stream);
+    }
+    let mut newcomers = Vec::new();
+    for lead in 0..50 {
+        let mut stream = served.connect().await;
+        let request = posted(&event_of(places.speaking + lead));
+        assert_eq!(first_line(&mut stream, &request).await, "HTTP/1.1 200 OK");
+        newcomers.push(stream);
+    }
+    // Those that had been idle for longest made room, in order.
+    for (number, stream) in proven.iter_mut().enumerate() {
+        let gone = matches!(
+            tokio::time::timeout(
+                Duration::from_millis(if number < 50 { 5_000 } else { 0 }),
+                stream.read(&mut [0])
+            )
+            .await,
+            Ok(Ok(0) | Err(_))
+        );
+        assert_eq!(gone, number < 50, "{number}");
+    }
+    let accepted = places.speaking + 50;
+    assert_eq!(served.store.depth(Queue::Delay).await.unwrap().waiting, accepted as u64);
+}
+
+#[tokio::test]
+async fn whoever_repeats_a_webhook_stays_a_stranger() {
+    let served = serving().await;
+    let mut genuine = served.connect().await;
+    assert_eq!(first_line(&mut genuine, &posted(EVENT)).await, "HTTP/1.1 200 OK");
+    let mut repeating = Vec::new();
+    let other = r#"{"event":{"object_type":"lead","action":"updated","lead_id":"lead_a1","data":{}}}"#;
+    let request = [posted(EVENT), posted(other)];
+    // As many as there are places, and twice as many.
+    for number in 0..files::places().speaking * 2 {
+        let mut stream = served.connect().await;
+        assert_eq!(first_line(&mut stream, &request[number % 2]).await, "HTTP/1.1 200 OK");
+        repeating.push(stream);
+    }
+    let mut newcomer = served.connect().await;
+    assert_eq!(first_line(&mut newcomer, &posted(&event_of(1))).await, "HTTP/1.1 200 OK");
+    // The one that was accepted first has its place still.
+    assert_eq!(first_line(&mut genuine, &posted(&event_of(2))).await, "HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
+async fn whoever_connects_has_time_for_its_request_whatever_others_send() {
+    let places = Places { all: 64, speaking: 16 };
+    let served = serving_in(places).await;
+    let mut far = served.connect().await;
+    let mut others = Vec::new();
+    for _ in 0..places.speaking * 3 {
+        let mut stream = served.connect().await;
+        first_line(&mut stream, &posted(EVENT)).await;
+        others.push(stream);
+    }
+    for _ in places.speaking + 1..places.all {
+        others.push(served.connect().await);
+    }
+    assert_eq!(first_line(&mut far, &posted(&event_of(1))).await, "HTTP/1.1 200 OK");
 }

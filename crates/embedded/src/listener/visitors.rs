@@ -1,12 +1,17 @@
 //! Who is connected, and who has to go when somebody else needs the room.
 //!
 //! Behind a TLS proxy every peer has the same address, so what a stranger may take cannot be counted by
-//! address. It is made worthless instead: whoever comes always gets in, and room is made at the expense
-//! of who has been here longest without a genuine webhook, or who holds most.
+//! address. It is made worthless instead: whoever comes always gets in, and room is made at the expense of
+//! others: of strangers while they are more than half, of who has been idle for longest among those who have
+//! proven themselves, of who holds most. What proves is a new lead, which nobody can send twice.
+//!
+//! Somebody far away connects some time before its request arrives, and nothing tells it apart from strangers
+//! until then. So there are more places for connections that have sent nothing than for others, which cost
+//! little, and each lasts as long as it takes to open as many more.
 
 use std::{
     cmp::Reverse,
-    collections::HashMap,
+    collections::BTreeMap,
     io,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -26,6 +31,9 @@ use tokio_util::sync::CancellationToken;
 const IDLE: Duration = Duration::from_secs(75);
 /// How long a request's head may take from its first byte.
 const HEAD: Duration = Duration::from_secs(10);
+/// How long nobody goes for others' sake who has begun a request, its head or its body: what comes in one
+/// piece is here by then, and so are some more from far away.
+const BEGINNING: Duration = Duration::from_secs(1);
 /// How long an answer may wait for the other side to read what it has been sent.
 const UNREAD: Duration = Duration::from_secs(10);
 /// How often that is looked after.
@@ -34,7 +42,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What somebody is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doing {
-    /// Nothing: connected, or between two requests.
+    /// Nothing: connected, or between two requests. Idle.
     Waiting,
     /// Sending a request's head.
     Asking,
@@ -46,14 +54,23 @@ pub(super) enum Doing {
     Leaving,
 }
 
+/// How many may be connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Places {
+    /// In all.
+    pub(super) all: usize,
+    /// Of those, how many that have sent something. More only while their requests are under way.
+    pub(super) speaking: usize,
+}
+
 struct Visitor {
     doing: Doing,
     /// Since when.
     since: Instant,
-    /// Whether a genuine webhook has come this way.
+    /// Whether it has sent anything.
+    spoke: bool,
+    /// Whether a new lead has been accepted from it.
     proven: bool,
-    /// When the last one did, else the connection.
-    came: Instant,
     /// Since when an answer waits to be read.
     unread: Option<Instant>,
     /// What is kept of its body, in bytes.
@@ -63,8 +80,7 @@ struct Visitor {
 
 /// Everybody who is connected.
 pub(super) struct Visitors {
-    /// How many may be here, those who are leaving apart.
-    places: usize,
+    places: Places,
     /// How many bytes of bodies are held at most, all connections together.
     room: usize,
     present: Mutex<Present>,
@@ -72,33 +88,32 @@ pub(super) struct Visitors {
 
 #[derive(Default)]
 struct Present {
-    visitors: HashMap<u64, Visitor>,
+    /// By number, so in the order in which they came.
+    visitors: BTreeMap<u64, Visitor>,
     next: u64,
-    /// How many of them are leaving.
-    leaving: usize,
+    /// How many there are, those who are leaving apart.
+    here: usize,
+    /// How many of them have sent something.
+    speaking: usize,
+    /// How many of those are proven.
+    proven: usize,
     /// How many bytes of bodies are held.
     held: usize,
 }
 
 impl Visitors {
-    pub(super) fn new(places: usize, room: usize) -> Self {
+    pub(super) fn new(places: Places, room: usize) -> Self {
         Self { places, room, present: Mutex::default() }
-    }
-
-    /// Whether more are here than there are places for.
-    pub(super) fn is_crowded(&self) -> bool {
-        let present = self.lock();
-        present.visitors.len() - present.leaving > self.places
     }
 
     /// Somebody has connected.
     pub(super) fn enter(self: &Arc<Self>) -> Visit {
-        let (now, away) = (Instant::now(), CancellationToken::new());
+        let away = CancellationToken::new();
         let visitor = Visitor {
             doing: Doing::Waiting,
-            since: now,
+            since: Instant::now(),
+            spoke: false,
             proven: false,
-            came: now,
             unread: None,
             held: 0,
             away: away.clone(),
@@ -106,17 +121,15 @@ impl Visitors {
         let mut present = self.lock();
         let number = present.next;
         present.next += 1;
+        present.here += 1;
         present.visitors.insert(number, visitor);
         Visit { visitors: Arc::clone(self), number, away }
     }
 
-    /// Sends one away: of those without a genuine webhook, else of all, the one that has been here the
-    /// longest since. False where all are being served.
+    /// Sends one away, whom the rule of [`Present::victim`] finds. False where it finds nobody.
     pub(super) fn send_one_away(&self) -> bool {
         let mut present = self.lock();
-        let candidates = present.visitors.iter().filter(|(_, v)| v.can_go());
-        let longest = candidates.min_by_key(|(_, v)| (v.proven, v.came)).map(|(number, _)| *number);
-        longest.is_some_and(|number| present.send_away(number))
+        present.victim(false, None).is_some_and(|number| present.send_away(number))
     }
 
     /// Sends those away whose time is over, for ever.
@@ -143,6 +156,10 @@ impl Visitor {
         !matches!(self.doing, Doing::Served | Doing::Leaving)
     }
 
+    fn has_just_begun(&self, now: Instant) -> bool {
+        matches!(self.doing, Doing::Asking | Doing::Sending) && now - self.since < BEGINNING
+    }
+
     fn is_overdue(&self, now: Instant) -> bool {
         let over = match self.doing {
             Doing::Waiting => now - self.since > IDLE,
@@ -155,6 +172,46 @@ impl Visitor {
 }
 
 impl Present {
+    /// Who has to go so that `newcomer` has room, among all or among those who have `spoken` alone.
+    ///
+    /// Where more than half are strangers, the one that came first: so whoever comes has as long for its
+    /// request as there are places, and no number of strangers costs a proven connection its place. Else the
+    /// proven one that has been idle for longest.
+    ///
+    /// Nobody goes whose request is being served, and never the newcomer itself. Whoever has just begun a
+    /// request may finish it, at the expense of nobody: where there is no other, those who have spoken are
+    /// more than there are places for, until there is no place at all.
+    fn victim(&self, spoken: bool, newcomer: Option<u64>) -> Option<u64> {
+        let now = Instant::now();
+        self.one_of(spoken, newcomer, |v| !v.has_just_begun(now))
+            .or_else(|| if spoken { None } else { self.one_of(spoken, newcomer, |_| true) })
+    }
+
+    fn one_of(&self, spoken: bool, newcomer: Option<u64>, may: impl Fn(&Visitor) -> bool) -> Option<u64> {
+        let among = if spoken { self.speaking } else { self.here };
+        let can_go = || {
+            let others = self.visitors.iter().filter(|(number, v)| v.can_go() && Some(**number) != newcomer);
+            others.filter(|(_, v)| (v.spoke || !spoken) && may(v))
+        };
+        let stranger = || can_go().find(|(_, v)| !v.proven);
+        let proven = |idle: bool| {
+            let proven = can_go().filter(|(_, v)| v.proven && (v.doing == Doing::Waiting) == idle);
+            proven.min_by_key(|(_, v)| v.since)
+        };
+        let found = if 2 * (among - self.proven) > among {
+            stranger().or_else(|| proven(true))
+        } else {
+            proven(true).or_else(stranger)
+        };
+        // One whose request is still on its way last: it may be a genuine one.
+        found.or_else(|| proven(false)).map(|(number, _)| *number)
+    }
+
+    /// Sends somebody away for `newcomer`'s sake.
+    fn replace(&mut self, spoken: bool, newcomer: u64) -> bool {
+        self.victim(spoken, Some(newcomer)).is_some_and(|number| self.send_away(number))
+    }
+
     fn send_away(&mut self, number: u64) -> bool {
         let Some(visitor) = self.visitors.get_mut(&number) else { return false };
         if visitor.doing == Doing::Leaving {
@@ -162,9 +219,17 @@ impl Present {
         }
         visitor.doing = Doing::Leaving;
         visitor.away.cancel();
-        self.leaving += 1;
-        self.held -= std::mem::take(&mut visitor.held);
+        let (spoke, proven, held) = (visitor.spoke, visitor.proven, std::mem::take(&mut visitor.held));
+        self.is_gone(spoke, proven, held);
         true
+    }
+
+    /// Somebody is here no more.
+    fn is_gone(&mut self, spoke: bool, proven: bool, held: usize) {
+        self.here -= 1;
+        self.speaking -= usize::from(spoke);
+        self.proven -= usize::from(proven);
+        self.held -= held;
     }
 }
 
@@ -185,9 +250,32 @@ impl Visit {
         });
     }
 
-    /// Notes that a genuine webhook has come this way.
+    /// Makes room for it where more are here than there are places for. True where somebody else had to go.
+    pub(super) fn makes_room(&self) -> bool {
+        let mut present = self.visitors.lock();
+        present.here > self.visitors.places.all && present.replace(false, self.number)
+    }
+
+    /// Notes that it has begun to send, and makes room for it where more do than there are places for. True
+    /// where somebody else had to go.
+    pub(super) fn speaks(&self) -> bool {
+        let mut present = self.visitors.lock();
+        let Some(own) = present.visitors.get_mut(&self.number) else { return false };
+        if own.doing == Doing::Leaving || std::mem::replace(&mut own.spoke, true) {
+            return false;
+        }
+        present.speaking += 1;
+        present.speaking > self.visitors.places.speaking && present.replace(true, self.number)
+    }
+
+    /// Notes that a new lead has been accepted from it. Whatever else is answered with success proves
+    /// nothing: a webhook that was seen once can be sent by anybody any number of times.
     pub(super) fn is_proven(&self) {
-        self.change(|visitor| (visitor.proven, visitor.came) = (true, Instant::now()));
+        let mut present = self.visitors.lock();
+        let Some(own) = present.visitors.get_mut(&self.number) else { return };
+        if own.doing != Doing::Leaving && !std::mem::replace(&mut own.proven, true) {
+            present.proven += 1;
+        }
     }
 
     /// Returns when it has to go.
@@ -209,7 +297,7 @@ impl Visit {
         while present.held + more > self.visitors.room {
             let others =
                 present.visitors.iter().filter(|(n, v)| **n != self.number && v.doing == Doing::Sending);
-            let most = others.max_by_key(|(_, v)| (v.held, Reverse(v.came)));
+            let most = others.max_by_key(|(number, v)| (v.held, Reverse(**number)));
             match most.map(|(number, v)| (*number, v.held)) {
                 Some((number, held)) if held >= wanted && held > 0 => present.send_away(number),
                 _ => return false,
@@ -239,9 +327,10 @@ impl Visit {
 impl Drop for Visit {
     fn drop(&mut self) {
         let mut present = self.visitors.lock();
-        if let Some(own) = present.visitors.remove(&self.number) {
-            present.held -= own.held;
-            present.leaving -= usize::from(own.doing == Doing::Leaving);
+        if let Some(own) = present.visitors.remove(&self.number)
+            && own.doing != Doing::Leaving
+        {
+            present.is_gone(own.spoke, own.proven, own.held);
         }
     }
 }
@@ -315,8 +404,10 @@ impl AsyncWrite for Watched {
 mod tests {
     use super::*;
 
+    const FOUR: Places = Places { all: 4, speaking: 4 };
+
     fn three() -> (Arc<Visitors>, Visit, Visit, Visit) {
-        let visitors = Arc::new(Visitors::new(4, 100));
+        let visitors = Arc::new(Visitors::new(FOUR, 100));
         let (a, b, c) = (visitors.enter(), visitors.enter(), visitors.enter());
         for visit in [&a, &b, &c] {
             visit.is(Doing::Sending);
@@ -328,27 +419,109 @@ mod tests {
         visit.away.is_cancelled()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_longest_here_goes_first_and_the_proven_and_the_served_stay() {
-        let visitors = Arc::new(Visitors::new(4, 100));
+    /// Who of `all` goes, one after another, until nobody can.
+    fn who_goes(visitors: &Visitors, all: &[Visit]) -> Vec<usize> {
+        let mut went = Vec::new();
+        loop {
+            let before: Vec<bool> = all.iter().map(gone).collect();
+            if !visitors.send_one_away() {
+                return went;
+            }
+            went.push(all.iter().zip(before).position(|(visit, before)| gone(visit) && !before).unwrap());
+        }
+    }
+
+    /// So many who have spoken, a second apart.
+    async fn speaking(visitors: &Arc<Visitors>, number: usize) -> Vec<Visit> {
         let mut all = Vec::new();
-        for _ in 0..5 {
+        for _ in 0..number {
             all.push(visitors.enter());
+            all.last().unwrap().speaks();
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        assert!(visitors.is_crowded());
+        all
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn strangers_go_in_the_order_in_which_they_came_while_they_are_more_than_half() {
+        let visitors = Arc::new(Visitors::new(Places { all: 9, speaking: 9 }, 100));
+        let all = speaking(&visitors, 7).await;
         all[0].is_proven();
         all[1].is(Doing::Served);
-        let went: Vec<usize> = (0..4)
-            .map(|_| {
-                let before: Vec<bool> = all.iter().map(gone).collect();
-                assert!(visitors.send_one_away());
-                all.iter().zip(before).position(|(visit, before)| gone(visit) && !before).unwrap()
-            })
-            .collect();
-        assert_eq!(went, [2, 3, 4, 0]);
-        assert!(!visitors.is_crowded());
-        assert!(!visitors.send_one_away());
+        all[2].is_proven();
+        all[2].is(Doing::Sending);
+        tokio::time::advance(BEGINNING).await;
+        // Then the proven one that is idle, strangers, and last the proven one whose request is on its way.
+        assert_eq!(who_goes(&visitors, &all), [3, 4, 5, 0, 6, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_those_who_are_proven_the_longest_idle_goes() {
+        let visitors = Arc::new(Visitors::new(FOUR, 100));
+        let all = speaking(&visitors, 4).await;
+        for visit in &all {
+            visit.is_proven();
+        }
+        all[0].is(Doing::Asking);
+        all[1].is(Doing::Waiting);
+        all[3].is(Doing::Served);
+        assert_eq!(who_goes(&visitors, &all), [2, 1, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_has_begun_gives_way_to_none_that_begins_while_all_others_are_served() {
+        let visitors = Arc::new(Visitors::new(Places { all: 6, speaking: 4 }, 100));
+        let all = speaking(&visitors, 4).await;
+        all.iter().for_each(|visit| visit.is(Doing::Served));
+        let begun = [visitors.enter(), visitors.enter()];
+        for visit in &begun {
+            assert!(!visit.speaks());
+            visit.is(Doing::Asking);
+        }
+        // Where there is no place at all, there is no other way.
+        assert!(visitors.enter().makes_room() && gone(&begun[0]) && !gone(&begun[1]));
+        tokio::time::advance(BEGINNING).await;
+        assert!(visitors.enter().speaks() && gone(&begun[1]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newcomer_never_goes() {
+        let visitors = Arc::new(Visitors::new(FOUR, 100));
+        let all = speaking(&visitors, 4).await;
+        for visit in &all {
+            visit.is(Doing::Served);
+        }
+        let newcomer = visitors.enter();
+        assert!(!newcomer.makes_room() && !newcomer.speaks() && !gone(&newcomer));
+        all[2].is(Doing::Waiting);
+        let next = visitors.enter();
+        assert!(next.makes_room() && gone(&all[2]) && !gone(&next) && !gone(&newcomer));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_sent_nothing_takes_no_place_of_those_who_have() {
+        let visitors = Arc::new(Visitors::new(Places { all: 6, speaking: 2 }, 100));
+        let proven = speaking(&visitors, 2).await;
+        proven.iter().for_each(Visit::is_proven);
+        let silent: Vec<Visit> = (0..4).map(|_| visitors.enter()).collect();
+        assert!(silent.iter().all(|visit| !visit.makes_room()));
+        assert!(silent[3].speaks() && gone(&proven[0]));
+        assert!(silent[2].speaks() && !gone(&proven[1]) && gone(&silent[3]));
+        assert_eq!([&silent[0], &silent[1], &silent[2]].map(gone), [false; 3]);
+    }
+
+    #[test]
+    fn who_is_proven_is_counted_once() {
+        let visitors = Arc::new(Visitors::new(FOUR, 100));
+        let (a, b) = (visitors.enter(), visitors.enter());
+        for visit in [&a, &b, &a] {
+            visit.speaks();
+            visit.is_proven();
+        }
+        assert!(visitors.send_one_away());
+        drop((a, b));
+        let present = visitors.lock();
+        assert_eq!((present.here, present.speaking, present.proven), (0, 0, 0));
     }
 
     #[test]
@@ -367,12 +540,12 @@ mod tests {
         assert!(d.hold(50));
         drop((a, b, c, d));
         let present = visitors.lock();
-        assert_eq!((present.held, present.visitors.len(), present.leaving), (0, 0, 0));
+        assert_eq!((present.held, present.visitors.len(), present.here), (0, 0, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn everybodys_time_is_over_at_some_point() {
-        let visitors = Arc::new(Visitors::new(4, 100));
+        let visitors = Arc::new(Visitors::new(FOUR, 100));
         let (idle, asking, served, unread) =
             (visitors.enter(), visitors.enter(), visitors.enter(), visitors.enter());
         asking.is(Doing::Asking);
