@@ -35,7 +35,7 @@ pub struct Account {
     pub subscriptions: Vec<Value>,
     /// Whether a key is shown again after it was made.
     pub shows_keys: bool,
-    /// Refusals that come before the next answers: a status and the wait that is asked for.
+    /// Repeats that come before the next answers: a status and the wait that is asked for.
     pub refusals: VecDeque<(u16, &'static str)>,
     /// Every request: its method and path.
     pub requests: Vec<String>,

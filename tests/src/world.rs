@@ -8,7 +8,7 @@ use ops::{Access, Ops};
 use pipeline::{
     Channel, Code, Entry, Happened, Progress, Recorder, Settings, Stage,
     alerting::Alerting,
-    ingest::{Ingest, Outcome, Refusals, Trust, Webhook},
+    ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
     job::{AlertId, AlertJob},
     notify::{Notify, Pace},
     patience::RECEIVES,
@@ -84,7 +84,7 @@ impl World {
             trust: Trust::Anyone,
             intake: store.clone(),
             recorder: recorder.clone(),
-            refusals: Refusals::default(),
+            repeats: Repeats::default(),
         };
         let process = Process {
             settings: settings.clone(),

@@ -3,19 +3,23 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aws::{S3Store, Uncounted};
 use bytes::Bytes;
 use futures_util::future::join;
 use lead::{AlertKind, CreatedLead, LeadId, OwnerStatus, Timestamp, keys};
 use pipeline::{
-    Channel, Code, Entry, Fault, Happened,
+    Channel, Code, Entry, Fault, Happened, Recorder, Settings, Stage,
+    ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
     ports::{Accepted, Clock, Intake, Journal, NewEvent, Objects, Queue, When},
 };
 use tests::{
     clock::VirtualClock,
-    faulty::{Call, Faulty, Moment, Plan, Strike},
+    faulty::{Call, Faulty, Moment, Plan, Strike, Weather},
     memory::Memory,
     world::World,
 };
@@ -58,6 +62,7 @@ impl Bucket {
             delay: DELAY,
             job: String::new(),
             entry: Entry::received(&created, now, now + DELAY, 0),
+            repeated: false,
         }
     }
 
@@ -265,4 +270,121 @@ async fn a_lead_that_died_before_its_first_enrichment_is_waiting_or_has_ended() 
     bucket.weather.clear();
     bucket.append(enriched()).await.unwrap();
     assert_eq!(bucket.waiting().await.len(), 1);
+}
+
+/// Writes down what the bucket is asked, and lets a request fail.
+#[derive(Default)]
+struct Asked {
+    calls: Mutex<Vec<Call>>,
+    /// The request of those to come that fails.
+    fails: Mutex<Option<usize>>,
+}
+
+impl Asked {
+    fn take(&self) -> Vec<Call> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+}
+
+impl Weather for Asked {
+    fn strike(&self, call: Call, moment: Moment, _: &str) -> Option<Strike> {
+        if moment == Moment::After {
+            return None;
+        }
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(call);
+        let mut fails = self.fails.lock().unwrap();
+        (fails.is_some_and(|nth| nth == calls.len())).then(|| {
+            *fails = None;
+            failed()
+        })
+    }
+}
+
+/// Instances of the ingesting function on one bucket.
+struct Instances {
+    clock: Arc<VirtualClock>,
+    asked: Arc<Asked>,
+    memory: Memory,
+    store: Arc<S3Store>,
+}
+
+impl Instances {
+    fn new() -> Self {
+        let clock = VirtualClock::start();
+        let (asked, memory) = (Arc::<Asked>::default(), Memory::new(clock.clone()));
+        let faulty = Faulty::new(memory.clone(), asked.clone(), clock.clone());
+        let store = S3Store::over(Arc::new(faulty), "source/".to_owned(), DELAY, Arc::new(Uncounted));
+        Self { clock, asked, memory, store: Arc::new(store) }
+    }
+
+    fn one(&self) -> Ingest {
+        let random = system::SeededRandom::new(1);
+        Ingest {
+            settings: Arc::new(Settings::default()),
+            trust: Trust::Anyone,
+            intake: self.store.clone(),
+            recorder: Recorder { clock: self.clock.clone(), random, journal: self.store.clone() },
+            repeats: Repeats::default(),
+        }
+    }
+
+    /// Delivers the lead's webhook, and says what became of it and what the bucket was asked.
+    async fn deliver(&self, ingest: &Ingest, lead: &LeadId) -> (Outcome, Vec<Call>) {
+        self.asked.take();
+        let webhook = Webhook { presented: Default::default(), body: World::event(lead).into() };
+        let outcome = self.clock.run(ingest.handle(webhook)).await;
+        (outcome, self.asked.take())
+    }
+
+    async fn journal(&self) -> usize {
+        Objects::list(&self.memory, keys::JOURNAL, None, 100).await.unwrap().len()
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_repeated_costs_one_request_and_writes_nothing_but_once_a_minute() {
+    let (instances, lead) = (Instances::new(), "lead_a".parse().unwrap());
+    let ingest = instances.one();
+    instances.deliver(&ingest, &lead).await;
+    for minute in 1..=3 {
+        let (_, first) = instances.deliver(&ingest, &lead).await;
+        assert!(first.len() > 1, "{first:?}");
+        for _ in 0..50 {
+            let repeated = instances.deliver(&ingest, &lead).await;
+            assert_eq!(repeated, (Outcome::Duplicate(lead.clone()), vec![Call::Put]));
+        }
+        assert_eq!(instances.journal().await, 1 + minute);
+        instances.clock.advance(SECOND * 60);
+    }
+    // Another instance knows nothing of it.
+    assert!(instances.deliver(&instances.one(), &lead).await.1.len() > 1);
+    let story = instances.store.of_lead(&lead).await.unwrap();
+    let more: Vec<u64> = story
+        .iter()
+        .filter_map(|entry| match entry.happened {
+            Happened::Duplicate { more, .. } => Some(more),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((story.len(), more), (5, vec![0, 50, 50, 0]));
+}
+
+#[tokio::test]
+async fn the_first_repetition_makes_up_for_a_webhook_that_was_kept_and_not_journaled_though_that_fails_first()
+{
+    let (instances, lead) = (Instances::new(), "lead_a".parse().unwrap());
+    let (first, second) = (instances.one(), instances.one());
+    // The raw event is kept, and nothing that comes after it.
+    *instances.asked.fails.lock().unwrap() = Some(2);
+    assert_eq!(instances.deliver(&first, &lead).await.0.status(), 503);
+    *instances.asked.fails.lock().unwrap() = Some(2);
+    assert_eq!(instances.deliver(&second, &lead).await.0.status(), 503);
+    for _ in 0..3 {
+        assert_eq!(instances.deliver(&second, &lead).await.0, Outcome::Duplicate(lead.clone()));
+    }
+    let story = instances.store.of_lead(&lead).await.unwrap();
+    let stages: Vec<Stage> = story.iter().map(|entry| entry.happened.stage()).collect();
+    assert_eq!(stages, [Stage::Received, Stage::Duplicate]);
+    assert_eq!(instances.journal().await, 2);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lead::{LeadId, Timestamp, keys};
 use pipeline::{
-    Code, Fault, Settings, Stage,
+    Code, Fault, Happened, Settings, Stage,
     ingest::{BODY_LIMIT, Outcome, Trust, Webhook},
     ports::{Depth, Inbox, Objects, Queue},
     signature::{Keys, Presented},
@@ -168,6 +168,44 @@ async fn a_second_delivery_is_a_success_that_changes_nothing() {
     assert_eq!(Objects::get(&world.memory, &keys::raw("source/", &lead)).await.unwrap(), first);
     assert_eq!(world.memory.depth(Queue::Delay).await.unwrap().waiting, 1);
     assert_eq!(world.stages(&lead).await, [Stage::Received, Stage::Duplicate]);
+}
+
+/// How many more each entry says there were of a webhook that had come before.
+async fn repeated(world: &World, lead: &LeadId) -> Vec<u64> {
+    let entries = world.ops.history.of_lead(lead).await.unwrap();
+    let more = entries.into_iter().filter_map(|entry| match entry.happened {
+        Happened::Duplicate { more, .. } => Some(more),
+        _ => None,
+    });
+    more.collect()
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_repeated_is_written_down_once_a_minute_with_how_often() {
+    let world = World::new();
+    let (lead, other) = (world.accept("a").await, world.accept("b").await);
+    for minute in 0..3 {
+        for _ in 0..500 {
+            assert_eq!(world.deliver(World::event(&lead)).await, Outcome::Duplicate(lead.clone()));
+        }
+        world.deliver(World::event(&other)).await;
+        assert_eq!(repeated(&world, &lead).await.len(), minute + 1);
+        world.clock.advance(Duration::from_secs(60));
+    }
+    assert_eq!(repeated(&world, &lead).await, [0, 499, 499]);
+    assert_eq!(repeated(&world, &other).await, [0, 0, 0]);
+    // What is in no entry yet is written at an orderly stop, once.
+    for _ in 0..2 {
+        world.ingest.finish().await;
+        assert_eq!(repeated(&world, &lead).await, [0, 499, 499, 498]);
+    }
+    assert_eq!(repeated(&world, &other).await, [0, 0, 0]);
+    let last = world.ops.lead(&lead).await.unwrap();
+    let said = serde_json::to_string(&last.timeline).unwrap();
+    assert!(
+        said.contains("delivered again (ev_lead_a), as 499 times more since the last such entry"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ pub const SETTINGS: &[Setting] = &[
         "key of the webhook subscription, 64 hex digits; several, or subscription=key, by commas",
     ),
     setting("LEADOPS_ALLOW_UNSIGNED", Some("false"), "take unsigned webhooks, on a loopback address only"),
-    setting("SIGNATURE_MAX_AGE_SECONDS", Some("31536000"), "how old a signature may be"),
+    setting("SIGNATURE_MAX_AGE_SECONDS", Some("604800"), "how old a signature may be"),
     setting("DELAY_SECONDS", Some("600"), "how long a lead waits for its owner, 0 to 900"),
     setting("SOURCE_PREFIX", Some("source/"), "where raw events are kept"),
     setting("TARGET_PREFIX", Some("target/"), "where enriched leads are kept"),

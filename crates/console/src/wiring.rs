@@ -9,7 +9,7 @@ use outbound::{HttpOwners, SlackWebhook, SmtpMailer};
 use pipeline::{
     Code, Fault, Recorder, Settings,
     alerting::Alerting,
-    ingest::{Ingest, Refusals},
+    ingest::{Ingest, Repeats},
     notify::{Notify, Pace},
     patience::RECEIVES,
     ports::{Mailer, Objects, PutError, Slack, When},
@@ -143,7 +143,7 @@ pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
             trust: config.trust,
             intake: ports.clone(),
             recorder: recorder.clone(),
-            refusals: Refusals::default(),
+            repeats: Repeats::default(),
         }),
         process: Arc::new(Process {
             settings: settings.clone(),

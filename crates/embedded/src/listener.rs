@@ -86,7 +86,8 @@ async fn serve_in(
 ) -> io::Result<()> {
     let everybody = places.all + LEAVING_AT_ONCE;
     let seats = Arc::new(Semaphore::new(everybody));
-    let server = Arc::new(Server { ingest, store, visitors: Arc::new(Visitors::new(places, BODIES)) });
+    let visitors = Arc::new(Visitors::new(places, BODIES));
+    let server = Arc::new(Server { ingest: Arc::clone(&ingest), store, visitors });
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = server.accept(&listener, &seats, &shutdown) => {}
@@ -96,6 +97,7 @@ async fn serve_in(
     // Whoever is not done by then is cut off.
     let everybody = u32::try_from(everybody).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(FAREWELL, seats.acquire_many(everybody)).await;
+    ingest.finish().await;
     Ok(())
 }
 

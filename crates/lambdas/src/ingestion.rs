@@ -6,7 +6,7 @@ use lambda_runtime::Error;
 use lead::Timestamp;
 use pipeline::{
     Code, Fault, Function, Variables,
-    ingest::{Ingest, Outcome, Refusals, Trust, Webhook},
+    ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
     ports::Level,
     recorder,
     signature::{Keys, Presented},
@@ -25,6 +25,8 @@ pub struct Ingestion {
     secret: String,
     /// The stage with the keys as they were read last.
     stage: Mutex<Option<(Arc<Keys>, Arc<Ingest>)>>,
+    /// Of all stages, whatever their keys.
+    repeats: Repeats,
 }
 
 impl Handler for Ingestion {
@@ -34,7 +36,12 @@ impl Handler for Ingestion {
 
     async fn start(variables: &Variables<'_>) -> Result<Self, Fault> {
         let secret = variables.needed("CLOSE_SIGNATURE_SECRET_NAME")?;
-        let function = Self { common: Common::read(variables)?, secret, stage: Mutex::default() };
+        let function = Self {
+            common: Common::read(variables)?,
+            secret,
+            stage: Mutex::default(),
+            repeats: Repeats::default(),
+        };
         match function.common.warm_up(function.stage()).await {
             // Keys of the wrong form will not mend themselves while Close waits.
             Some(Err(fault)) if fault.code == Code::SignatureKeyBad => return Err(fault),
@@ -109,7 +116,7 @@ impl Ingestion {
             trust: Trust::Signed(Keys::clone(&keys)),
             intake: self.common.store.clone(),
             recorder: self.common.recorder.clone(),
-            refusals: Refusals::default(),
+            repeats: self.repeats.clone(),
         });
         *stage = Some((keys, Arc::clone(&made)));
         made

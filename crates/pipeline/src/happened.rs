@@ -37,9 +37,14 @@ pub enum Happened {
         due_at: Timestamp,
     },
     /// A webhook about a lead that is known already was answered with success and left alone.
+    ///
+    /// At most once a minute for a lead, by each process that takes webhooks in.
     Duplicate {
         /// Close's identity of the event.
         event_id: Option<String>,
+        /// How many more there were since the last such entry, and have none of their own.
+        #[serde(default)]
+        more: u64,
     },
     /// The enriched lead was written.
     Enriched {
@@ -250,10 +255,15 @@ impl Happened {
     pub fn detail(&self) -> String {
         match self {
             Self::Received { name, due_at, .. } => format!("{name}, due at {}", clock_time(*due_at)),
-            Self::Duplicate { event_id } => match event_id {
-                Some(id) => format!("delivered again ({}), left alone", text::shorten(id, 40)),
-                None => "delivered again, left alone".to_owned(),
-            },
+            Self::Duplicate { event_id, more } => {
+                let id = event_id.as_ref().map(|id| format!(" ({})", text::shorten(id, 40)));
+                let times = match more {
+                    0 => String::new(),
+                    1 => ", as once more since the last such entry".to_owned(),
+                    _ => format!(", as {more} times more since the last such entry"),
+                };
+                format!("delivered again{}{times}, left alone", id.unwrap_or_default())
+            }
             Self::Enriched { name, owner, owner_status, code } => match code {
                 None => format!("{name}, owner {owner}"),
                 Some(code) => format!("{name}, owner {} ({code})", owner_status.as_str().replace('_', " ")),

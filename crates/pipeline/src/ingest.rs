@@ -4,17 +4,15 @@
 //! Close repeats whatever is not answered 2xx for three days, so an event that is genuine but not ours
 //! to handle is answered with success, and only junk with 400.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use lead::{CreatedLead, Incoming, LeadId, Timestamp, keys, text};
 use serde_json::{Value, json};
 
 use crate::{
-    Code, Entry, Fault, Function, Happened, Recorder, Settings,
+    Code, Entry, Fault, Function, Happened, Recorder, Settings, Throttle,
     job::{Cause, ProcessJob},
     ports::{Accepted, Intake, Level, NewEvent},
     recorder,
@@ -43,27 +41,31 @@ pub struct Ingest {
     pub intake: Arc<dyn Intake>,
     /// Journal and log.
     pub recorder: Recorder,
-    /// Keeps strangers from filling the log.
-    pub refusals: Refusals,
+    /// Stops strangers from filling log and journal.
+    pub repeats: Repeats,
 }
 
-/// How often each kind of refusal has stood in the log in the present second: once is enough.
-#[derive(Debug, Default)]
-pub struct Refusals(Mutex<HashMap<Code, (i64, u64)>>);
+/// What strangers can have happen any number of times, and what is written down of it: a refusal once a second
+/// for each kind, a genuine event that comes again once a minute for each lead, one that is not ours once a
+/// minute for each kind. Clones share what they know.
+#[derive(Debug, Clone)]
+pub struct Repeats {
+    refused: Throttle<Code>,
+    duplicate: Throttle<LeadId>,
+    ignored: Throttle<String>,
+}
 
-impl Refusals {
-    /// Whether a refusal is to stand in the log, and how many before it did not.
-    fn note(&self, code: Code, now: Timestamp) -> Option<u64> {
-        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (second, untold) = kinds.entry(code).or_insert((i64::MIN, 0));
-        if *second == now.as_second() {
-            *untold += 1;
-            return None;
+impl Default for Repeats {
+    fn default() -> Self {
+        Self {
+            refused: Throttle::new(Duration::from_secs(1)),
+            duplicate: Throttle::new(MINUTE),
+            ignored: Throttle::new(MINUTE),
         }
-        *second = now.as_second();
-        Some(std::mem::take(untold))
     }
 }
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// A request to the webhook.
 #[derive(Debug, Clone)]
@@ -134,10 +136,8 @@ impl Ingest {
 
     /// Says in the log why somebody was refused, once a second for each kind.
     pub fn log_refusal(&self, level: Level, fault: &Fault) {
-        let Some(untold) = self.refusals.note(fault.code, self.recorder.clock.now()) else { return };
-        let more =
-            if untold > 0 { format!(" (and {untold} more since the last line)") } else { String::new() };
-        let message = format!("refused: {}{more}", fault.what);
+        let Some(unsaid) = self.repeats.refused.note(fault.code, self.recorder.clock.now()) else { return };
+        let message = format!("refused: {}{}", fault.what, more(unsaid));
         recorder::line(Function::WebhookIngestion, level, &message, None, Some(fault.code.as_str()));
     }
 
@@ -171,13 +171,10 @@ impl Ingest {
         }
         match incoming {
             Incoming::Other { kind, .. } => {
-                recorder::line(
-                    Function::WebhookIngestion,
-                    Level::Info,
-                    &format!("ignored: {kind}"),
-                    None,
-                    None,
-                );
+                if let Some(unsaid) = self.repeats.ignored.note(kind.clone(), now) {
+                    let message = format!("ignored: {kind}{}", more(unsaid));
+                    recorder::line(Function::WebhookIngestion, Level::Info, &message, None, None);
+                }
                 Ok(Outcome::Ignored { kind })
             }
             Incoming::Created(created) => self.keep(*created, webhook.body, now).await,
@@ -199,6 +196,7 @@ impl Ingest {
             delay: self.settings.delay,
             job: job.message(now).body,
             entry: entry.clone(),
+            repeated: self.repeats.duplicate.is_said(&lead, now),
         };
         match self.intake.accept(event).await {
             Ok(Accepted::New) => {
@@ -206,31 +204,39 @@ impl Ingest {
                 Ok(Outcome::Accepted(lead))
             }
             Ok(Accepted::Duplicate) => {
-                // The event is kept whether or not this can be written down, so the answer is success.
-                let event_id = created.event_id.map(|id| text::shorten(&id, 80));
-                let duplicate = Happened::Duplicate { event_id };
-                if let Err(fault) = self.recorder.record(Some(lead.clone()), duplicate).await {
-                    let context = "the duplicate is not in the journal";
-                    recorder::fault(Function::WebhookIngestion, Level::Warn, context, Some(&lead), &fault);
+                if let Some(more) = self.repeats.duplicate.note(lead.clone(), now) {
+                    let event_id = created.event_id.map(|id| text::shorten(&id, 80));
+                    self.record_duplicate(&lead, Happened::Duplicate { event_id, more }).await;
                 }
                 Ok(Outcome::Duplicate(lead))
             }
             Err(fault) => Err(Fault::new(Code::NotStored, format!("{lead} was not stored: {fault}"))),
         }
     }
+
+    async fn record_duplicate(&self, lead: &LeadId, duplicate: Happened) {
+        // The event is kept whether or not this can be written down, so the answer is success.
+        if let Err(fault) = self.recorder.record(Some(lead.clone()), duplicate).await {
+            let context = "the duplicate is not in the journal";
+            recorder::fault(Function::WebhookIngestion, Level::Warn, context, Some(lead), &fault);
+        }
+    }
+
+    /// Writes down what came again and is in no entry yet. For an orderly stop.
+    pub async fn finish(&self) {
+        let unsaid = self.repeats.duplicate.take_unsaid();
+        // One of them is the entry's own.
+        let entries = unsaid.iter().map(|(lead, unsaid)| {
+            self.record_duplicate(
+                lead,
+                Happened::Duplicate { event_id: None, more: unsaid.saturating_sub(1) },
+            )
+        });
+        join_all(entries).await;
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_line_a_second_for_each_kind_of_refusal() {
-        let refusals = Refusals::default();
-        let at = |millis| Timestamp::from_millisecond(millis).unwrap();
-        let told: Vec<_> =
-            [0, 1, 999, 1_000].map(|ms| refusals.note(Code::SignatureMissing, at(ms))).to_vec();
-        assert_eq!(told, [Some(0), None, None, Some(2)]);
-        assert_eq!(refusals.note(Code::SignatureWrong, at(1_000)), Some(0));
-    }
+/// How many more there were of what a line says.
+fn more(unsaid: u64) -> String {
+    if unsaid > 0 { format!(" (and {unsaid} more since the last line)") } else { String::new() }
 }

@@ -26,6 +26,7 @@ pub mod receipt;
 pub mod recorder;
 mod settings;
 pub mod signature;
+mod throttle;
 
 pub use code::{Code, Standing};
 pub use fault::Fault;
@@ -33,3 +34,4 @@ pub use happened::{Entry, Happened, Stage};
 pub use progress::{Counted, Ended, Progress, State};
 pub use recorder::{Function, Recorder};
 pub use settings::{Channel, Settings, Variables};
+pub use throttle::Throttle;

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use lead::{EnrichedLead, Incoming, OwnerStatus, Timestamp, keys, text};
 use pipeline::{
     Code, Entry, Fault, Recorder, Settings,
-    ingest::{BODY_LIMIT, Ingest, Outcome, Refusals, Trust, Webhook},
+    ingest::{BODY_LIMIT, Ingest, Outcome, Repeats, Trust, Webhook},
     job::{ProcessJob, lead_in},
     ports::{Accepted, Clock, Intake, Journal, NewEvent, Random},
     signature::{Keys, Presented},
@@ -67,7 +67,7 @@ fn stage() -> (Ingest, Arc<Still>) {
         trust: Trust::Signed(KEYS.clone()),
         intake: still.clone(),
         recorder,
-        refusals: Refusals::default(),
+        repeats: Repeats::default(),
     };
     (ingest, still)
 }

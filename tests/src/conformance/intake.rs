@@ -24,6 +24,7 @@ fn event(subject: &Subject, lead_id: &LeadId, body: &'static [u8]) -> NewEvent {
         delay: DELAY,
         job: job.message(subject.now()).body,
         entry: Entry { at: subject.now(), lead_id: Some(lead_id.clone()), nonce: 1, happened },
+        repeated: false,
     }
 }
 

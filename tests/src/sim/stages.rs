@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use pipeline::{
     Channel, Recorder, Settings,
     alerting::Alerting,
-    ingest::{Ingest, Refusals, Trust},
+    ingest::{Ingest, Repeats, Trust},
     notify::{Notify, Pace},
     ports::{Intake, Journal, Mailer, Objects, Outbox, OwnerDirectory, Slack},
     process::{Counted, Process},
@@ -94,7 +94,7 @@ impl Stages {
                 trust: Trust::Signed(Keys::parse(KEY).unwrap()),
                 intake,
                 recorder: recorder.clone(),
-                refusals: Refusals::default(),
+                repeats: Repeats::default(),
             },
             process: Process {
                 settings: settings.clone(),

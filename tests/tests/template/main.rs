@@ -7,6 +7,7 @@
 
 mod alarms;
 mod api;
+mod deploy;
 mod functions;
 mod keeping;
 mod permissions;

@@ -29,11 +29,13 @@ impl Intake for S3Store {
     /// lead visible, and is made up for where it does not happen, by the next delivery of the event or by
     /// the processor.
     async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault> {
-        let NewEvent { lead, key, body, entry, .. } = event;
+        let NewEvent { lead, key, body, entry, repeated, .. } = event;
         // Of the entry's time, so that whoever makes up for the entry makes the same one.
         match self.0.bucket.put_as_of(&key, body, When::Absent, entry.at).await {
             Ok(_) => {}
             Err(PutError::Fault(fault)) => return Err(fault),
+            // Whatever the first delivery did not get to has been made up for a moment ago.
+            Err(PutError::Precondition) if repeated => return Ok(Accepted::Duplicate),
             Err(PutError::Precondition) => {
                 self.make_visible(&lead).await?;
                 return Ok(Accepted::Duplicate);

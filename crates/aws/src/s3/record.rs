@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{S3Store, kept::Kept, marker, record_key};
 
 /// The most entries that a record keeps: the first, which says that the lead was received, and the latest.
-/// The journal itself keeps all.
+/// Of those that the webhook came again none takes another one's place. The journal itself keeps all.
 const MOST_ENTRIES: usize = 200;
 /// The most former markers that are kept in mind: each is from another time that an operator opened the lead.
 const MOST_MARKERS: usize = 8;
@@ -45,11 +45,15 @@ impl Record {
         Self { progress: progress.map(Kept::Ours), ..Self::default() }
     }
 
-    /// Adds an entry.
+    /// Adds an entry. Where there are too many, the oldest goes that says only that the webhook came again, as
+    /// anybody can send it who has seen it once; then the oldest but the first.
     pub(super) fn add(&mut self, entry: Entry) {
         self.entries.push(Kept::Ours(entry));
         if self.entries.len() > MOST_ENTRIES {
-            self.entries.remove(1);
+            let again = |entry: &Kept<Entry>| {
+                entry.known().is_some_and(|entry| entry.happened.stage() == Stage::Duplicate)
+            };
+            self.entries.remove(self.entries.iter().position(again).unwrap_or(1));
         }
     }
 
@@ -154,5 +158,55 @@ impl S3Store {
         let delay = jiff::SignedDuration::try_from(self.0.delay).unwrap_or_default();
         // Without a nonce, so that two who make it up write the same entry.
         Ok(Some(Entry::received(&created, raw.stored_at, raw.stored_at + delay, 0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lead::Timestamp;
+    use pipeline::{Channel, Happened};
+
+    use super::*;
+
+    fn entry(second: i64, happened: Happened) -> Entry {
+        Entry { at: Timestamp::from_second(second).unwrap(), lead_id: None, nonce: 0, happened }
+    }
+
+    fn again(second: i64) -> Entry {
+        entry(second, Happened::Duplicate { event_id: None, more: 7 })
+    }
+
+    fn other(second: i64) -> Entry {
+        entry(second, Happened::AlreadyNotified { channel: Channel::Slack })
+    }
+
+    fn times(record: &Record, stage: Stage) -> Vec<i64> {
+        let of_stage = record.entries.iter().filter(|entry| entry.happened.stage() == stage);
+        of_stage.map(|entry| entry.at.as_second()).collect()
+    }
+
+    #[test]
+    fn a_webhook_that_comes_again_and_again_displaces_nothing() {
+        let most = i64::try_from(MOST_ENTRIES).unwrap();
+        let mut record = Record::default();
+        for second in 0..20 {
+            record.add(other(second));
+        }
+        for second in 20..2 * most {
+            record.add(again(second));
+        }
+        let kept: Vec<i64> = (most + 20..2 * most).collect();
+        assert_eq!(times(&record, Stage::AlreadyNotified), (0..20).collect::<Vec<_>>());
+        assert_eq!(times(&record, Stage::Duplicate), kept);
+        // Whatever else happens has room, at the expense of the oldest of those.
+        for second in 0..most {
+            record.add(other(1_000 + second));
+        }
+        assert_eq!(times(&record, Stage::Duplicate), [] as [i64; 0]);
+        assert_eq!(record.entries.len(), MOST_ENTRIES);
+        // In a record that is full of others there is no place for one more.
+        record.add(again(5_000));
+        assert_eq!(times(&record, Stage::Duplicate), [] as [i64; 0]);
+        assert_eq!(record.entries.first().map(|entry| entry.at.as_second()), Some(0));
     }
 }

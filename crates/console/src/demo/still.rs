@@ -18,7 +18,7 @@ use lead::{LeadId, Timestamp};
 use pipeline::{
     Channel, Code, Fault, Recorder, Settings,
     alerting::Alerting,
-    ingest::{Ingest, Outcome, Refusals, Trust, Webhook},
+    ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
     notify::{Notify, Pace},
     ports::{
         Clock, Inbox, NewMessage, Outbox, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Queue, Random,
@@ -162,7 +162,7 @@ impl World {
                 trust: Trust::Anyone,
                 intake: ports.clone(),
                 recorder: recorder.clone(),
-                refusals: Refusals::default(),
+                repeats: Repeats::default(),
             },
             process: Process {
                 settings: settings.clone(),

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use pipeline::{
     Recorder, Settings,
-    ingest::{Refusals, Trust},
+    ingest::{Repeats, Trust},
     ports::{History, Inbox, Queue},
 };
 use tempfile::TempDir;
@@ -39,7 +39,7 @@ async fn serving_in(places: Places) -> Served {
         trust: Trust::Anyone,
         intake: ports,
         recorder,
-        refusals: Refusals::default(),
+        repeats: Repeats::default(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());

@@ -86,5 +86,6 @@ pub(crate) fn event(clock: &dyn Clock, number: usize) -> NewEvent {
         job: format!("{{\"lead_id\":\"{lead}\"}}"),
         entry: Entry { at, lead_id: Some(lead.clone()), nonce: 1, happened },
         lead,
+        repeated: false,
     }
 }

@@ -32,6 +32,9 @@ pub struct NewEvent {
     pub job: String,
     /// The journal entry of the acceptance.
     pub entry: Entry,
+    /// Whether this process has answered [`Accepted::Duplicate`] for this lead within the last minute, so that
+    /// nothing is left to be made up for: another duplicate need cost no more than finding that it is one.
+    pub repeated: bool,
 }
 
 /// What became of an event.

@@ -57,9 +57,9 @@ pub struct Settings {
     pub rechecks: u32,
     /// How old a signature may be.
     ///
-    /// Close does not say whether a retry, up to three days later, is signed afresh. The defence
-    /// against replays is the raw event itself, which makes every further delivery a duplicate; so the
-    /// window need only be no wider than the time raw events are kept.
+    /// Close does not say whether a retry, up to three days later, is signed afresh: the window is twice that
+    /// and a day. Within it, whoever has seen a webhook can repeat it. That makes no second lead, as the raw
+    /// event makes every further delivery a duplicate, but each delivery costs something.
     pub signature_max_age: Duration,
     /// How long after its due time a lead without an end counts as overdue.
     pub overdue_after: Duration,
@@ -75,7 +75,7 @@ impl Default for Settings {
             process_attempts: 3,
             notify_attempts: 12,
             rechecks: 12,
-            signature_max_age: Duration::from_secs(365 * 24 * 60 * 60),
+            signature_max_age: Duration::from_secs(7 * 24 * 60 * 60),
             overdue_after: Duration::from_secs(120),
         }
     }

@@ -1,0 +1,49 @@
+//! `infrastructure/deploy`, with an AWS CLI that answers what a test says.
+
+use std::{os::unix::fs::PermissionsExt as _, process::Command};
+
+/// What it prints, without changing anything, for a stack whose signatures are good for `age` seconds.
+fn dry_run(age: &str, parameters: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let answers = format!(
+        "#!/bin/sh\ncase \"$*\" in\n*get-caller-identity*) echo 123456789012 ;;\n*StackStatus*) echo \
+         UPDATE_COMPLETE ;;\n*SignatureMaxAgeSeconds*) echo {age} ;;\nesac\n"
+    );
+    let aws = folder.path().join("aws");
+    std::fs::write(&aws, answers).unwrap();
+    std::fs::set_permissions(&aws, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let keys = ["WebhookIngestionCodeKey=a", "LeadProcessorCodeKey=b", "NotificationCodeKey=c"];
+    let run = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../infrastructure/deploy"))
+        .args(["leads", "--dry-run", "CodeBucket=artefacts"])
+        .args(keys)
+        .args(parameters)
+        .env("PATH", path)
+        .env("AWS_REGION", "eu-central-1")
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{run:?}");
+    String::from_utf8(run.stdout).unwrap()
+}
+
+#[test]
+fn it_says_where_a_stack_keeps_a_wider_window_than_the_templates() {
+    let said = dry_run("31536000", &[]);
+    let note = said.lines().find(|line| line.starts_with("note:")).unwrap_or_else(|| panic!("{said}"));
+    for part in
+        ["SignatureMaxAgeSeconds stays 31536000 (365 days)", "SignatureMaxAgeSeconds=604800 changes it"]
+    {
+        assert!(note.contains(part), "{note}");
+    }
+    for (age, parameters) in [
+        ("604800", &[][..]),
+        ("3600", &[]),
+        // A template from before there was the parameter.
+        ("None", &[]),
+        ("", &[]),
+        ("31536000", &["SignatureMaxAgeSeconds=604800"]),
+    ] {
+        let said = dry_run(age, parameters);
+        assert!(!said.contains("note:"), "{age} {parameters:?}: {said}");
+    }
+}
