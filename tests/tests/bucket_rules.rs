@@ -314,7 +314,13 @@ impl Instances {
         let clock = VirtualClock::start();
         let (asked, memory) = (Arc::<Asked>::default(), Memory::new(clock.clone()));
         let faulty = Faulty::new(memory.clone(), asked.clone(), clock.clone());
-        let store = S3Store::over(Arc::new(faulty), "source/".to_owned(), DELAY, Arc::new(Uncounted));
+        let store = S3Store::over(
+            Arc::new(faulty),
+            "source/".to_owned(),
+            "target/".to_owned(),
+            DELAY,
+            Arc::new(Uncounted),
+        );
         Self { clock, asked, memory, store: Arc::new(store) }
     }
 

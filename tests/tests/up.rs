@@ -44,8 +44,9 @@ async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
     for lead in &leads {
         assert_eq!(world.told(lead), (1, 1), "{lead}");
     }
-    until("the last receipt is journalled", || async {
-        world.json(&["status"]).await["last_24h"]["notified"] == 4
+    until("the last alert is journalled and acknowledged", || async {
+        let status = world.json(&["status"]).await;
+        status["last_24h"]["notified"] == 4 && status["queues"]["notification"]["in_flight"] == 0
     })
     .await;
 
@@ -164,6 +165,11 @@ async fn the_webhook_refuses_what_it_must_and_says_why() {
     ] {
         let (found, answer) = post(body, signed).await;
         assert_eq!((found, answer["code"].as_str()), (status, Some(code)), "{answer}");
+        // The first one can be seen at once.
+        until("it is counted", || async {
+            world.json(&["status"]).await["refused"]["last_hour"].as_u64() > Some(0)
+        })
+        .await;
     }
     let (status, answer) = post(event("lead_a"), true).await;
     assert_eq!((status, answer), (200, json!({"status": "accepted", "lead_id": "lead_a"})));
@@ -174,6 +180,18 @@ async fn the_webhook_refuses_what_it_must_and_says_why() {
     assert_eq!(client.get(health).send().await.unwrap().status(), 200);
     assert_eq!(client.get(up.webhook.clone()).send().await.unwrap().status(), 405);
     assert_eq!(client.post(up.webhook.join("/elsewhere").unwrap()).send().await.unwrap().status(), 404);
+    // What was not written yet is at the end, and the next one goes on from there.
+    assert!(up.terminate().await.success());
+    let refused = json!({"last_hour": 6, "by_code": {"400": 2, "401": 1, "404": 1, "405": 1, "413": 1}});
+    assert_eq!(world.json(&["status"]).await["refused"], refused);
+    let up = world.up(&["--delay", "1"]).await;
+    assert_eq!(client.get(up.webhook.clone()).send().await.unwrap().status(), 405);
+    assert!(up.terminate().await.success());
+    let status = world.json(&["status"]).await;
+    assert_eq!(
+        (&status["refused"]["last_hour"], &status["refused"]["by_code"]["405"]),
+        (&7.into(), &2.into())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

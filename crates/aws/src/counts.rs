@@ -14,10 +14,20 @@ pub const DIMENSION: &str = "Project";
 /// How long an alert took from its due time, in milliseconds.
 pub const DUE_TO_NOTIFIED: &str = "DueToNotified";
 
+/// How many requests to the webhook the function refused.
+pub const REFUSED: &str = "Refused";
+/// The dimension of [`REFUSED`] beside the stack: the HTTP status of the answer.
+pub const STATUS: &str = "Status";
+/// The statuses with which the function refuses a request.
+pub const STATUSES: [u16; 5] = [400, 401, 405, 413, 503];
+
 /// Where counts go.
 pub trait Counts: Send + Sync {
     /// Something was counted at a time.
     fn count(&self, at: Timestamp, measured: &Measured);
+
+    /// A request to the webhook was refused with this HTTP status.
+    fn refused(&self, at: Timestamp, status: u16);
 }
 
 /// Counts that nobody keeps: an operator's.
@@ -25,6 +35,8 @@ pub struct Uncounted;
 
 impl Counts for Uncounted {
     fn count(&self, _: Timestamp, _: &Measured) {}
+
+    fn refused(&self, _: Timestamp, _: u16) {}
 }
 
 /// What an entry of the journal adds to the metrics.
@@ -61,12 +73,31 @@ impl Measured {
             metrics.push(json!({"Name": name, "Unit": unit}));
             values.insert(name.to_owned(), value.into());
         }
-        values.insert(DIMENSION.to_owned(), project.into());
-        let directive = json!({"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics});
-        let about = json!({"Timestamp": at.as_millisecond(), "CloudWatchMetrics": [directive]});
-        values.insert("_aws".to_owned(), about);
-        Value::Object(values).to_string()
+        line(at, values, &[(DIMENSION, project)], &metrics)
     }
+}
+
+/// The line in the embedded metric format for a request that the stack `project` has refused.
+pub fn refused_line(at: Timestamp, status: u16, project: &str) -> String {
+    let values = Map::from_iter([(REFUSED.to_owned(), 1.into())]);
+    let dimensions = [(DIMENSION, project), (STATUS, &status.to_string())];
+    line(at, values, &dimensions, &[json!({"Name": REFUSED, "Unit": "Count"})])
+}
+
+fn line(
+    at: Timestamp,
+    mut values: Map<String, Value>,
+    dimensions: &[(&str, &str)],
+    metrics: &[Value],
+) -> String {
+    let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
+    for (name, value) in dimensions {
+        values.insert((*name).to_owned(), (*value).into());
+    }
+    let directive = json!({"Namespace": NAMESPACE, "Dimensions": [names], "Metrics": metrics});
+    let about = json!({"Timestamp": at.as_millisecond(), "CloudWatchMetrics": [directive]});
+    values.insert("_aws".to_owned(), about);
+    Value::Object(values).to_string()
 }
 
 /// The name of a count's metric.
@@ -100,6 +131,24 @@ mod tests {
                 }],
             },
             "Project": "crm-lead-system", "Notified": 1, "DueToNotified": 850,
+        });
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), expected);
+        assert!(!line.contains('\n'));
+    }
+
+    #[test]
+    fn so_does_that_of_a_refusal_which_is_told_apart_by_its_status() {
+        let line = refused_line(lead::from_millis(1_789_398_131_642), 401, "crm-lead-system");
+        let expected = json!({
+            "_aws": {
+                "Timestamp": 1_789_398_131_642_i64,
+                "CloudWatchMetrics": [{
+                    "Namespace": "leadops",
+                    "Dimensions": [["Project", "Status"]],
+                    "Metrics": [{"Name": "Refused", "Unit": "Count"}],
+                }],
+            },
+            "Project": "crm-lead-system", "Status": "401", "Refused": 1,
         });
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), expected);
         assert!(!line.contains('\n'));

@@ -47,6 +47,7 @@ impl Up {
         };
         running.write(store).await?;
         let stages = wiring::stages(store, config)?;
+        let refusals = embedded::Refusals::of(store).await?;
         let stop = CancellationToken::new();
         let retention = embedded::Retention {
             logs: keep_logs,
@@ -61,6 +62,7 @@ impl Up {
                 listener,
                 stages.ingest,
                 store.clone(),
+                refusals,
                 stop.clone(),
             )),
             workers: tokio::spawn(embedded::workers::run(

@@ -18,4 +18,4 @@ pub mod listener;
 pub mod store;
 pub mod workers;
 
-pub use store::{Options, QueueOptions, Retention, Store};
+pub use store::{Options, QueueOptions, Refusals, Retention, Store};

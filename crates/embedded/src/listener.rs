@@ -33,7 +33,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::store::Store;
+use crate::store::{Refusals, Store};
 use visitors::{Doing, Places, Visit, Visitors, Watched};
 
 /// Where webhooks are posted to.
@@ -64,6 +64,9 @@ const LEAVING: Duration = Duration::from_millis(50);
 
 /// Answers webhooks until `shutdown`, then takes no more and finishes those that have begun.
 ///
+/// Requests that are refused are counted in `refusals`. What came again and is in no entry of the journal yet
+/// is written down at the end.
+///
 /// Raises the process's limit on open files where that is too low for the connections it allows.
 ///
 /// # Errors
@@ -72,9 +75,10 @@ pub async fn serve(
     listener: TcpListener,
     ingest: Arc<Ingest>,
     store: Store,
+    refusals: Refusals,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    serve_in(files::places(), listener, ingest, store, shutdown).await
+    serve_in(files::places(), listener, ingest, store, refusals, shutdown).await
 }
 
 async fn serve_in(
@@ -82,22 +86,25 @@ async fn serve_in(
     listener: TcpListener,
     ingest: Arc<Ingest>,
     store: Store,
+    refusals: Refusals,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let everybody = places.all + LEAVING_AT_ONCE;
     let seats = Arc::new(Semaphore::new(everybody));
     let visitors = Arc::new(Visitors::new(places, BODIES));
-    let server = Arc::new(Server { ingest: Arc::clone(&ingest), store, visitors });
+    let server = Arc::new(Server { ingest, store, refusals, visitors });
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = server.accept(&listener, &seats, &shutdown) => {}
         () = server.visitors.look_after_time() => {}
+        () = server.refusals.write_as_they_come() => {}
     }
     drop(listener);
     // Whoever is not done by then is cut off.
     let everybody = u32::try_from(everybody).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(FAREWELL, seats.acquire_many(everybody)).await;
-    ingest.finish().await;
+    server.refusals.write().await;
+    server.ingest.finish().await;
     Ok(())
 }
 
@@ -107,6 +114,7 @@ struct Server {
     ingest: Arc<Ingest>,
     /// Says whether it could take webhooks.
     store: Store,
+    refusals: Refusals,
     visitors: Arc<Visitors>,
 }
 
@@ -194,9 +202,13 @@ impl Server {
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(Watched::new(stream, Arc::clone(&visit))), service);
         let mut connection = std::pin::pin!(connection);
-        // What goes wrong on a connection is the other side's affair.
         tokio::select! {
-            _ = connection.as_mut() => {}
+            ended = connection.as_mut() => {
+                // What else goes wrong on a connection is the other side's affair.
+                if let Some(status) = ended.err().and_then(|error| answered_by_hyper(&error)) {
+                    self.refusals.count(status);
+                }
+            }
             () = visit.sent_away() => {}
             () = shutdown.cancelled() => {
                 connection.as_mut().graceful_shutdown();
@@ -225,6 +237,9 @@ impl Server {
         };
         visit.let_go();
         visit.is(Doing::Waiting);
+        if answer.status().is_client_error() || answer.status().is_server_error() {
+            self.refusals.count(answer.status().as_u16());
+        }
         answer
     }
 
@@ -322,6 +337,15 @@ async fn discard(mut body: Incoming) {
             Some(less) => left = less,
             None => return,
         }
+    }
+}
+
+/// The status with which hyper answers what is no request to it, or what is too long for one.
+fn answered_by_hyper(error: &hyper::Error) -> Option<u16> {
+    match () {
+        () if error.is_parse_too_large() => Some(431),
+        () if error.is_parse() => Some(400),
+        () => None,
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Common {
     pub settings: Arc<Settings>,
     /// Journal and log.
     pub recorder: Recorder,
+    /// Metrics.
+    pub counts: Arc<Emf>,
     /// `LEADOPS_WARM_UP`: whether to connect and to load secrets before the first event. For
     /// measurements; a function is never slower for it.
     warm_up: bool,
@@ -46,10 +48,12 @@ impl Common {
         };
         let counts = Arc::new(Emf::new(variables.get("PROJECT_NAME")));
         let store =
-            Arc::new(S3Store::new(&clients, names, settings.delay, clock.clone(), random.clone(), counts));
+            S3Store::new(&clients, names, settings.delay, clock.clone(), random.clone(), counts.clone());
+        let store = Arc::new(store);
         Ok(Self {
             secrets: Arc::new(Secrets::new(&clients, clock.clone())),
             clients,
+            counts,
             bucket,
             recorder: Recorder { clock, random, journal: store.clone() },
             store,

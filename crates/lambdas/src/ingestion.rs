@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws::Counts as _;
 use lambda_runtime::Error;
 use lead::Timestamp;
 use pipeline::{
@@ -52,18 +53,26 @@ impl Handler for Ingestion {
     }
 
     async fn handle(&self, request: Request, _: Timestamp) -> Result<Response, Error> {
-        if let Some(method) = request.method()
-            && method != "POST"
-        {
-            let error = "Close posts its webhooks here; nothing else is answered";
-            return Ok(Response::json(405, &json!({"status": "refused", "error": error})));
+        let answer = self.answer(&request).await;
+        if answer.status_code >= 400 {
+            self.common.counts.refused(self.common.recorder.clock.now(), answer.status_code);
         }
-        let outcome = self.take(&request).await.unwrap_or_else(Outcome::Refused);
-        Ok(Response::json(outcome.status(), &outcome.json()))
+        Ok(answer)
     }
 }
 
 impl Ingestion {
+    async fn answer(&self, request: &Request) -> Response {
+        if let Some(method) = request.method()
+            && method != "POST"
+        {
+            let error = "Close posts its webhooks here; nothing else is answered";
+            return Response::json(405, &json!({"status": "refused", "error": error}));
+        }
+        let outcome = self.take(request).await.unwrap_or_else(Outcome::Refused);
+        Response::json(outcome.status(), &outcome.json())
+    }
+
     async fn take(&self, request: &Request) -> Result<Outcome, Fault> {
         let body = request.body().map_err(|error| {
             Fault::new(Code::EventMalformed, format!("the body is said to be Base64 and is not: {error}"))

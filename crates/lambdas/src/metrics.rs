@@ -1,6 +1,6 @@
 //! Metrics of a function: lines that CloudWatch makes them of.
 
-use aws::{Counts, Measured};
+use aws::{Counts, Measured, counts::refused_line};
 use lead::Timestamp;
 
 use crate::logging;
@@ -20,5 +20,9 @@ impl Emf {
 impl Counts for Emf {
     fn count(&self, at: Timestamp, measured: &Measured) {
         logging::print(&measured.line(at, &self.project));
+    }
+
+    fn refused(&self, at: Timestamp, status: u16) {
+        logging::print(&refused_line(at, status, &self.project));
     }
 }

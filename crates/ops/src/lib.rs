@@ -27,7 +27,7 @@ pub use health::{ChannelHealth, Health};
 pub use leads::{LeadQuery, LeadRow, LeadStory, Notification, Step};
 pub use pending::PendingRow;
 pub use resend::{Resent, Waiting};
-pub use status::{Last24h, Queues, Speed, Status};
+pub use status::{Last24h, Queues, Refused, Speed, Status};
 
 /// Whether actions are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The vital signs.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::SignedDuration;
 use lead::Timestamp;
@@ -34,6 +34,8 @@ pub struct Status {
     pub oldest_dead_seconds: Option<u64>,
     /// What the last 24 hours brought.
     pub last_24h: Last24h,
+    /// What was refused in the last hour.
+    pub refused: Refused,
     /// From due to told, over the latest alerts of the last 24 hours.
     pub speed: Speed,
     /// When this was so.
@@ -62,6 +64,15 @@ pub struct Last24h {
     pub failed: u64,
 }
 
+/// Requests to the webhook, or to what stands in its place, that were refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// How many in the last hour, by the minute.
+    pub last_hour: u64,
+    /// The same by the HTTP status of the answer; [`OTHER`](pipeline::ports::OTHER) where it is not known.
+    pub by_code: BTreeMap<String, u64>,
+}
+
 /// How long alerts took, in milliseconds; null where none was sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Speed {
@@ -81,11 +92,12 @@ impl Ops {
     pub async fn status(&self) -> Result<Status, Fault> {
         let now = self.recorder.clock.now();
         let day_ago = now - SignedDuration::from_hours(24);
-        let (open, delay, notification, minutes, told, dead) = futures_util::try_join!(
+        let (open, delay, notification, minutes, by_code, told, dead) = futures_util::try_join!(
             self.count_open(),
             self.inbox.depth(Queue::Delay),
             self.inbox.depth(Queue::Notification),
             self.history.minutes(day_ago),
+            self.history.refused(now - SignedDuration::from_mins(59)),
             self.history.recent(&[Stage::Notified], Some(day_ago), None, SPEED_SAMPLE),
             self.dead_letters.oldest(),
         )?;
@@ -108,6 +120,7 @@ impl Ops {
             queues: Queues { delay, notification },
             oldest_dead_seconds: dead.map(|at| seconds(now.duration_since(at))),
             last_24h,
+            refused: Refused { last_hour: by_code.values().sum(), by_code },
             speed: Speed::of(taken.collect()),
             as_of: now,
         })

@@ -204,6 +204,8 @@ impl Ingest {
                 Ok(Outcome::Accepted(lead))
             }
             Ok(Accepted::Duplicate) => {
+                // By the time at which it is written, as the store may have taken its own.
+                let now = self.recorder.clock.now();
                 if let Some(more) = self.repeats.duplicate.note(lead.clone(), now) {
                     let event_id = created.event_id.map(|id| text::shorten(&id, 80));
                     self.record_duplicate(&lead, Happened::Duplicate { event_id, more }).await;

@@ -115,10 +115,23 @@ struct PutMetrics(aws_sdk_cloudwatch::Client);
 impl Counts for PutMetrics {
     fn count(&self, at: Timestamp, measured: &Measured) {
         let Some(counted) = measured.counted else { return };
-        let project = Dimension::builder().name(aws::counts::DIMENSION).value(PROJECT).build();
+        self.put(at, aws::counts::metric(counted), &[(aws::counts::DIMENSION, PROJECT)]);
+    }
+
+    fn refused(&self, at: Timestamp, status: u16) {
+        let status = status.to_string();
+        let dimensions = [(aws::counts::DIMENSION, PROJECT), (aws::counts::STATUS, &status)];
+        self.put(at, aws::counts::REFUSED, &dimensions);
+    }
+}
+
+impl PutMetrics {
+    fn put(&self, at: Timestamp, name: &str, dimensions: &[(&str, &str)]) {
+        let dimensions =
+            dimensions.iter().map(|(name, value)| Dimension::builder().name(*name).value(*value));
         let datum = MetricDatum::builder()
-            .metric_name(aws::counts::metric(counted))
-            .dimensions(project)
+            .metric_name(name)
+            .set_dimensions(Some(dimensions.map(|dimension| dimension.build()).collect()))
             .timestamp(DateTime::from_millis(at.as_millisecond()))
             .value(1.0)
             .build();

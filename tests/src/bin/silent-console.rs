@@ -1,6 +1,6 @@
 //! The console on a pipeline that never answers: for the test that keys are answered all the same.
 
-use std::{future::pending, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::pending, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use console::{tui, wiring};
@@ -45,6 +45,10 @@ impl History for Silent {
     }
 
     async fn minutes(&self, _: Timestamp) -> Result<Vec<Minute>, Fault> {
+        pending().await
+    }
+
+    async fn refused(&self, _: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
         pending().await
     }
 }

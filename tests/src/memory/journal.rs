@@ -102,4 +102,9 @@ impl History for Memory {
     async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault> {
         Ok(self.state().journal.minutes.range(minute_of(since)..).map(|(_, minute)| *minute).collect())
     }
+
+    async fn refused(&self, _: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
+        // What refuses has a memory of its own.
+        Ok(BTreeMap::new())
+    }
 }

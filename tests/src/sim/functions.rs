@@ -5,7 +5,7 @@
 //! reading of S3's events); what Lambda and SQS do around it is modelled here, as `crates/lambdas` meets it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -405,6 +405,8 @@ impl Counts for Minutes {
             self.0.lock().unwrap().push((at, counted));
         }
     }
+
+    fn refused(&self, _: Timestamp, _: u16) {}
 }
 
 /// The journal in the bucket, with those counts.
@@ -464,5 +466,10 @@ impl History for BucketHistory {
             } += 1;
         }
         Ok(minutes)
+    }
+
+    async fn refused(&self, _: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
+        // Nobody counts them in the simulator.
+        Ok(BTreeMap::new())
     }
 }

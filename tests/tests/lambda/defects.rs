@@ -53,6 +53,13 @@ async fn only_signed_events_of_new_leads_with_a_sound_id_get_in() {
     }
     assert_eq!(scene.keys("").await, Vec::<String>::new());
     assert!(scene.slack.told().is_empty());
+    // Each is counted by its status, and what was ignored is not.
+    let expected = json!({"last_hour": 11, "by_code": {"400": 9, "401": 2}});
+    until("all refusals are counted", || async {
+        let status = scene.desk().json(&["status", "--stack", &scene.stack.name]).await;
+        status["refused"] == expected
+    })
+    .await;
 }
 
 fn hex(bytes: [u8; 32]) -> String {

@@ -11,12 +11,12 @@ use futures_util::try_join;
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Counted, Entry, Fault, Progress, Stage,
-    ports::{Clock, History, Minute, OpenCounts, OpenLead},
+    ports::{Clock, History, Minute, OTHER, OpenCounts, OpenLead},
 };
 
 use crate::{
     S3Store,
-    counts::{DIMENSION, NAMESPACE, metric},
+    counts::{DIMENSION, NAMESPACE, REFUSED, STATUS, STATUSES, metric},
     fault::fault,
 };
 
@@ -26,6 +26,8 @@ pub struct S3History {
     store: S3Store,
     cloudwatch: aws_sdk_cloudwatch::Client,
     project: String,
+    /// The name of the API that the webhook is behind, where that is known.
+    api: Option<String>,
     clock: std::sync::Arc<dyn Clock>,
 }
 
@@ -42,7 +44,13 @@ impl S3History {
         project: String,
         clock: std::sync::Arc<dyn Clock>,
     ) -> Self {
-        Self { store, cloudwatch, project, clock }
+        Self { store, cloudwatch, project, api: None, clock }
+    }
+
+    /// With what the API of this name, in its stage `prod`, has answered by itself among what was refused.
+    #[must_use]
+    pub fn with_api(self, name: String) -> Self {
+        Self { api: Some(name), ..self }
     }
 
     /// What was counted from one second of 1970 on until another, the oldest first: by the minute up to the next
@@ -93,13 +101,73 @@ impl S3History {
     }
 
     fn query(&self, index: usize, counted: Counted, period: i64) -> MetricDataQuery {
-        let dimension = Dimension::builder().name(DIMENSION).value(&self.project).build();
-        let metric =
-            Metric::builder().namespace(NAMESPACE).metric_name(metric(counted)).dimensions(dimension).build();
-        let period = i32::try_from(period).unwrap_or(i32::MAX);
-        let sum = MetricStat::builder().metric(metric).period(period).stat("Sum").build();
-        MetricDataQuery::builder().id(format!("m{index}")).metric_stat(sum).return_data(true).build()
+        sum(&format!("m{index}"), NAMESPACE, metric(counted), &[(DIMENSION, &self.project)], period)
     }
+
+    /// How many requests were refused from one second of 1970 on until another, by status; what the API has
+    /// refused beyond those that the function did, under [`OTHER`].
+    async fn refused_between(&self, from: i64, until: i64) -> Result<BTreeMap<String, u64>, Fault> {
+        let mut queries = Vec::new();
+        for status in STATUSES {
+            let dimensions = [(DIMENSION, self.project.as_str()), (STATUS, &status.to_string())];
+            queries.push(sum(&format!("m{status}"), NAMESPACE, REFUSED, &dimensions, MINUTE));
+        }
+        if let Some(api) = &self.api {
+            for (id, name) in [("api4", "4XXError"), ("api5", "5XXError")] {
+                queries.push(sum(id, "AWS/ApiGateway", name, &[("ApiName", api), ("Stage", "prod")], MINUTE));
+            }
+        }
+        let (mut found, mut all): (BTreeMap<String, u64>, u64) = Default::default();
+        let mut token = None;
+        loop {
+            let request = self
+                .cloudwatch
+                .get_metric_data()
+                .set_metric_data_queries(Some(queries.clone()))
+                .start_time(DateTime::from_secs(from))
+                .end_time(DateTime::from_secs(until))
+                .set_next_token(token);
+            let answer =
+                request.send().await.map_err(|error| fault("reading the counts of refusals", &error))?;
+            for result in answer.metric_data_results() {
+                let count: u64 = result.values().iter().map(|sum| whole(*sum)).sum();
+                match result.id() {
+                    Some(id) if id.starts_with("api") => all += count,
+                    Some(id) if count > 0 => {
+                        *found.entry(id.trim_start_matches('m').to_owned()).or_default() += count;
+                    }
+                    _ => {}
+                }
+            }
+            token = answer.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        let other = all.saturating_sub(found.values().sum());
+        if other > 0 {
+            found.insert(OTHER.to_owned(), other);
+        }
+        Ok(found)
+    }
+}
+
+/// The sums of a metric for each `period`.
+fn sum(id: &str, namespace: &str, name: &str, dimensions: &[(&str, &str)], period: i64) -> MetricDataQuery {
+    let dimensions = dimensions.iter().map(|(name, value)| Dimension::builder().name(*name).value(*value));
+    let dimensions = dimensions.map(|dimension| dimension.build()).collect();
+    let metric =
+        Metric::builder().namespace(namespace).metric_name(name).set_dimensions(Some(dimensions)).build();
+    let period = i32::try_from(period).unwrap_or(i32::MAX);
+    let sum = MetricStat::builder().metric(metric).period(period).stat("Sum").build();
+    MetricDataQuery::builder().id(id).metric_stat(sum).return_data(true).build()
+}
+
+/// A sum of ones.
+fn whole(sum: f64) -> u64 {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let whole = sum.max(0.0).round() as u64;
+    whole
 }
 
 #[async_trait]
@@ -137,12 +205,16 @@ impl History for S3History {
         let end = (self.clock.now().as_second().div_euclid(MINUTE) + 1) * MINUTE;
         self.counted(first, end, MINUTE).await
     }
+
+    async fn refused(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
+        let first = since.as_second().div_euclid(MINUTE) * MINUTE;
+        let end = (self.clock.now().as_second().div_euclid(MINUTE) + 1) * MINUTE;
+        self.refused_between(first, end).await
+    }
 }
 
 fn add(minutes: &mut BTreeMap<i64, Minute>, second: i64, counted: Counted, sum: f64) {
-    // A sum of ones.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let sum = sum.max(0.0).round() as u64;
+    let sum = whole(sum);
     let at = second.div_euclid(MINUTE) * MINUTE;
     let Ok(start) = Timestamp::from_second(at) else { return };
     if sum == 0 {

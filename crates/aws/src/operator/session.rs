@@ -165,7 +165,9 @@ impl Session {
     pub fn view(&self, stack: &Stack, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> View {
         let store = self.store(stack, Arc::clone(&clock), random);
         let (metrics, project) = (self.cloudwatch.clone(), stack.project.clone());
-        let history = S3History::new(store.clone(), metrics, project, Arc::clone(&clock));
+        let history = S3History::new(store.clone(), metrics, project, Arc::clone(&clock))
+            // The template calls the API as the stack.
+            .with_api(stack.name.clone());
         View::new(store, history, clock)
     }
 

@@ -2,7 +2,7 @@
 //! again only when something has happened to its lead.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -28,6 +28,8 @@ use crate::S3Store;
 /// How long the counts per minute are good for: CloudWatch has them some seconds late, and asks money for
 /// each question.
 const MINUTES_FRESH: SignedDuration = SignedDuration::from_secs(20);
+/// How long the count of refusals is good for, which nobody asks for but of the last hour.
+const REFUSED_FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// How far back counts are asked for by the minute, in seconds.
 const BY_THE_MINUTE: i64 = 2 * 60 * 60 + 60;
 /// How much is remembered, in objects and listings.
@@ -46,6 +48,8 @@ struct Inner {
     index: tokio::sync::Mutex<Index>,
     /// As above, for the counts per minute.
     minutes: tokio::sync::Mutex<Option<Minutes>>,
+    /// As above, for what was refused: when it was asked for.
+    refused: tokio::sync::Mutex<Option<(Timestamp, BTreeMap<String, u64>)>>,
 }
 
 /// The counts per minute, as they were asked for last.
@@ -81,8 +85,8 @@ enum What {
 impl View {
     /// A view of a bucket and its journal.
     pub fn new(store: S3Store, history: S3History, clock: Arc<dyn Clock>) -> Self {
-        let (index, minutes) = (Default::default(), Default::default());
-        Self(Arc::new(Inner { store, history, clock, state: Mutex::default(), index, minutes }))
+        let (index, minutes, refused) = Default::default();
+        Self(Arc::new(Inner { store, history, clock, state: Mutex::default(), index, minutes, refused }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -238,5 +242,19 @@ impl History for View {
         let found = known.as_ref().map(|known| known.found.as_slice()).unwrap_or_default();
         let first = since.as_second().div_euclid(60) * 60;
         Ok(found.iter().filter(|minute| minute.at.as_second() >= first).copied().collect())
+    }
+
+    async fn refused(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
+        let mut known = self.0.refused.lock().await;
+        let now = self.0.clock.now();
+        if let Some((asked_at, found)) = known.as_ref() {
+            let age = now.duration_since(*asked_at);
+            if !age.is_negative() && age < REFUSED_FRESH {
+                return Ok(found.clone());
+            }
+        }
+        let found = self.0.history.refused(since).await?;
+        *known = Some((now, found.clone()));
+        Ok(found)
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, num::NonZeroUsize};
 
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
-use ops::{LeadQuery, LeadStory, Notification, Ops, Status};
+use ops::{LeadQuery, LeadStory, Notification, Ops, Refused, Status};
 use pipeline::{
     Code, Standing, State,
     ports::{Depth, OpenCounts},
@@ -38,7 +38,7 @@ fn status_lines(status: &Status) -> Vec<String> {
     let dead = status
         .oldest_dead_seconds
         .map_or_else(String::new, |seconds| format!(", the oldest dead letter {} old", age(seconds)));
-    vec![
+    let mut lines = vec![
         format!(
             "{:<13} {} pending, {} processing, {} overdue",
             "leads", status.pending, status.processing, status.overdue
@@ -57,7 +57,15 @@ fn status_lines(status: &Status) -> Vec<String> {
             milliseconds(status.speed.p99_ms)
         ),
         format!("{:<13} {}", "as of", status.as_of.strftime("%Y-%m-%d %H:%M:%S UTC")),
-    ]
+    ];
+    let Refused { last_hour, by_code } = &status.refused;
+    if *last_hour > 0 {
+        let by_code: Vec<String> =
+            by_code.iter().map(|(code, count)| format!("{count} with {code}")).collect();
+        let line = format!("{:<13} {last_hour} in the last hour: {}", "refused", by_code.join(", "));
+        lines.insert(lines.len() - 2, line);
+    }
+    lines
 }
 
 /// `leadops pending`.

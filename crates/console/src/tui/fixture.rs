@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, Timestamp, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL};
 use ops::{
     ChannelHealth, DeadDetail, DeadRow, Health, Last24h, LeadRow, LeadStory, Notification, PendingRow,
-    Queues, Selection, Speed, Status, Step,
+    Queues, Refused, Selection, Speed, Status, Step,
 };
 use pipeline::{
     Channel, Code, Fault, Settings, Stage, State,
@@ -214,6 +214,7 @@ fn status(pending: u64, processing: u64, overdue: u64, dead: u64) -> Status {
         } else {
             Last24h::default()
         },
+        refused: Refused::default(),
         speed: if some {
             Speed { p50_ms: Some(1_240), p95_ms: Some(2_900), p99_ms: Some(4_100) }
         } else {

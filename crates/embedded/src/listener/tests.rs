@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use pipeline::{
     Recorder, Settings,
     ingest::{Repeats, Trust},
-    ports::{History, Inbox, Queue},
+    ports::{Clock, History, Inbox, Queue},
 };
 use tempfile::TempDir;
 use tokio::{
@@ -41,9 +41,11 @@ async fn serving_in(places: Places) -> Served {
         recorder,
         repeats: Repeats::default(),
     };
+    let refusals = Refusals::of(&store).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let served = tokio::spawn(serve_in(places, listener, Arc::new(ingest), store.clone(), stop.clone()));
+    let served = serve_in(places, listener, Arc::new(ingest), store.clone(), refusals, stop.clone());
+    let served = tokio::spawn(served);
     Served { _dir: dir, store, address, stop, served }
 }
 
@@ -102,6 +104,37 @@ async fn everything_else_is_answered_in_json_as_well() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
         serde_json::from_str::<Value>(answer.rsplit("\r\n").next().unwrap()).unwrap();
     }
+}
+
+#[tokio::test]
+async fn whatever_is_refused_is_counted_by_its_status_and_nothing_else_is() {
+    let served = serving().await;
+    let long_head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(20_000));
+    let get =
+        |path: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").into_bytes();
+    for (request, status) in [
+        (post(PATH, EVENT.as_bytes()), "200"),
+        (post(PATH, EVENT.as_bytes()), "200"),
+        (get("/healthz"), "200"),
+        (post(PATH, b"junk"), "400"),
+        (post("/", b"{}"), "404"),
+        (get("/x"), "404"),
+        (get(PATH), "405"),
+        (post(PATH, &vec![b' '; BODY_LIMIT + 1]), "413"),
+        // These hyper answers by itself.
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET /healthz HTTP/1.1\r\n\r\n".to_vec(), "400"),
+        (b"\x16\x03\x01\x02\x00\x01\x00".to_vec(), "400"),
+        (long_head.into_bytes(), "431"),
+    ] {
+        let answer = served.ask(&request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
+    }
+    served.stop.cancel();
+    served.served.await.unwrap().unwrap();
+    let since = SystemClock.now() - jiff::SignedDuration::from_mins(59);
+    let refused = served.store.refused(since).await.unwrap();
+    let expected = [("400", 3), ("404", 2), ("405", 1), ("413", 1), ("431", 1)];
+    assert_eq!(refused, expected.map(|(status, count)| (status.to_owned(), count)).into());
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Reading the journal.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp, keys::JournalKey};
 use pipeline::{
@@ -85,6 +87,10 @@ impl History for Store {
     async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault> {
         let since = units::minute(since);
         self.read(move |conn| Ok(minutes(conn, since)?)).await
+    }
+
+    async fn refused(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
+        self.refused_since(since).await
     }
 }
 

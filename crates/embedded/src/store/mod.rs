@@ -22,6 +22,7 @@ mod logs;
 mod objects;
 mod queue;
 mod reader;
+mod refusals;
 mod retention;
 mod schema;
 #[cfg(test)]
@@ -57,6 +58,7 @@ use self::{
 pub use self::{
     glance::Glance,
     log_layer::LogLayer,
+    refusals::Refusals,
     retention::{Pruned, Retention},
     up_lock::UpLock,
 };

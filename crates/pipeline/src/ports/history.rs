@@ -1,8 +1,13 @@
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{Entry, Fault, Progress, Stage};
+
+/// Stands for the HTTP status of an answer that somebody else gave before the pipeline saw the request.
+pub const OTHER: &str = "other";
 
 /// The journal's reading end.
 ///
@@ -35,6 +40,10 @@ pub trait History: Send + Sync {
     /// What was counted in each minute since `since`, the oldest first, minutes without anything left out. What
     /// is older than two hours may be put together, a quarter of an hour at its first minute.
     async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault>;
+
+    /// How many requests were refused since the minute of `since`, by the HTTP status of the answer, those of
+    /// which it is not known under [`OTHER`]. None is left out for more than a minute or two.
+    async fn refused(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, Fault>;
 }
 
 /// A lead that has not ended: as much as a store can say of many at once.

@@ -16,7 +16,7 @@ mod slack;
 
 pub use clock::{Clock, Random};
 pub use dead_letters::{Body, DeadLetter, DeadLetters};
-pub use history::{History, Minute, OpenCounts, OpenLead};
+pub use history::{History, Minute, OTHER, OpenCounts, OpenLead};
 pub use intake::{Accepted, Intake, NewEvent};
 pub use journal::Journal;
 pub use logs::{Level, LogLine, LogQuery, Logs};

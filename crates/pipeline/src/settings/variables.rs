@@ -98,7 +98,7 @@ impl<'a> Variables<'a> {
 }
 
 /// Where the pipeline keeps what is not a lead's event or document.
-const OUR_PREFIXES: [&str; 6] = ["journal/", "receipts/", "deleted/", "leads/", "open/", "pace/"];
+const OUR_PREFIXES: [&str; 7] = ["journal/", "receipts/", "deleted/", "leads/", "open/", "pace/", "counts/"];
 
 impl Settings {
     /// Reads and checks the figures and names of the stages; what is not set is as in

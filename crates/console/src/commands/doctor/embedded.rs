@@ -7,7 +7,7 @@ use ops::{Access, Ops};
 use pipeline::{Code, Fault, Settings, ingest::Trust};
 use serde::Deserialize;
 
-use super::{Check, close, owners};
+use super::{Check, close, owners, refused};
 use crate::{
     config::{Config, UpConfig},
     wiring,
@@ -18,6 +18,10 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     let mut checks = vec![data_folder(folder).await];
     let up = UpConfig::read(config);
     checks.extend(listener(folder, up.as_ref().ok().map(|up| up.listen)).await);
+    if let Ok(store) = wiring::open(folder).await {
+        let settings = settings(&store).await.unwrap_or_default();
+        checks.extend(refused(&wiring::view(&store, settings, Access::ReadOnly)).await);
+    }
     match up {
         Err(fault) => checks.push(Check::bad("settings", "failed", &fault)),
         Ok(up) => {

@@ -7,12 +7,13 @@ use aws::operator::{
     checks::{self, Finding, Grade},
 };
 use futures_util::future::join4;
+use ops::Access;
 use outbound::{OwnersBase, SecretUrl};
 use pipeline::{Code, Fault};
 use system::{SystemClock, SystemRandom};
 use url::Url;
 
-use super::{Check, close, owners};
+use super::{Check, close, owners, refused};
 use crate::{config::Config, wiring::OnAws};
 
 /// All checks.
@@ -38,6 +39,7 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
     .await;
     let mut checks: Vec<Check> = found.into_iter().map(Check::from).collect();
     checks.extend([webhook, directory]);
+    checks.extend(refused(&aws.ops(Access::ReadOnly)).await);
     checks.extend(close);
     checks
 }

@@ -437,3 +437,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_refused_in_the_last_hour_is_said_where_there_was_any() {
+    let mut app = loading(LARGE);
+    answer_all(&mut app, NOW, |query| match data(query) {
+        Ok(Answer::Status(mut status)) => {
+            status.refused.last_hour = 12;
+            Ok(Answer::Status(status))
+        }
+        other => other,
+    });
+    let theme = Theme { ground: Ground::Dark };
+    assert!(print(&draw(&app, theme)).contains("refused 12 in 1 h"));
+    assert!(!print(&draw(&fresh(LARGE), theme)).contains("refused"));
+}

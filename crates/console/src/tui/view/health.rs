@@ -59,6 +59,11 @@ pub(super) fn signs(app: &App) -> Vec<Line> {
             (None, Some(at)) => sign(Role::Good, "Close", ago(at)),
             (None, None) => sign(Role::Dim, "Close", "silent for 24 h".to_owned()),
         }
+        // Strangers can make any number of them, so it is no alarm of its own.
+        match app.status.get().map(|status| status.refused.last_hour) {
+            None | Some(0) => {}
+            Some(refused) => sign(Role::Dim, "refused", format!("{refused} in 1 h")),
+        }
         match (health.lookup_code, health.lookup_at) {
             (Some(code), _) => sign(worry(code), "owners", code.as_str().to_owned()),
             (None, Some(at)) => sign(Role::Good, "owners", ago(at)),
