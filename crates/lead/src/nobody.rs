@@ -123,7 +123,7 @@ fn is_phrase(words: &str) -> bool {
     let (mut says_so, mut not, mut of_what) = (false, false, false);
     for word in words.split(' ') {
         let joined = |not: &&str| word.strip_prefix(*not).is_some_and(|rest| rest.len() > 2 && what(rest));
-        if NOTHING.contains(&word) || NOT.iter().any(|not| joined(&not)) {
+        if NOTHING.contains(&word) || NOT.iter().any(joined) {
             says_so = true;
         } else if NOT.contains(&word) {
             not = true;

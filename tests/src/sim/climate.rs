@@ -44,6 +44,8 @@ pub struct Climate {
     pub lose_webhook_answer: f64,
     /// Close delivers once more what was accepted.
     pub duplicate_webhook: f64,
+    /// Somebody who has seen a webhook repeats it again and again, for so many of the leads.
+    pub replays: f64,
     /// The wall clock is set, in so many of the minutes.
     pub clock_step: f64,
     /// An operator does something, in so many of the minutes.
@@ -95,6 +97,7 @@ impl Climate {
             mail_trouble: rate(0.3),
             lose_webhook_answer: rate(0.3),
             duplicate_webhook: rate(0.5),
+            replays: rate(0.5),
             clock_step: rate(0.1),
             operator: rate(0.4),
             away_from,

@@ -93,8 +93,30 @@ impl Close {
         let body = Bytes::from(event(lead, "lead", "created"));
         self.model.truth().leads.insert(lead.clone(), LeadTruth { body: body.clone(), ..Default::default() });
         let delivery = Delivery { model: self.model.clone(), door: self.door.clone() };
+        if self.model.dice.chance(self.model.climate.replays) {
+            self.replay(signed(&self.model, lead, body.clone(), KEY, true));
+        }
         let lead = lead.clone();
         self.spawner.spawn(&self.process, None, async move { delivery.run(lead, body).await });
+    }
+
+    /// Somebody has seen the webhook, and repeats it as it is: many times within some minutes.
+    fn replay(&self, request: Request) {
+        let (model, door) = (self.model.clone(), self.door.clone());
+        self.spawner.spawn(&self.process, None, async move {
+            let dice = &model.dice;
+            for _ in 0..dice.below(4) + 1 {
+                model.clock.sleep(dice.between(SECOND, MINUTE * 10)).await;
+                for _ in 0..dice.below(20) + 1 {
+                    if model.is_calm() {
+                        return;
+                    }
+                    model.struck("webhook replayed");
+                    answered(&model, &*door, request.clone()).await;
+                    model.clock.sleep(dice.between(Duration::ZERO, SECOND * 10)).await;
+                }
+            }
+        });
     }
 
     /// Something else than a new lead happens in Close: it is signed, and none of our business.

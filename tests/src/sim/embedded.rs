@@ -35,7 +35,7 @@ use super::{
     deployment::{Deployment, Door, Place, at_once, kept_body},
     process::{Process, ProcessWeather},
     scheduler::Spawner,
-    stages::{Neighbours, Ports, Stages},
+    stages::{Instance, Neighbours, Ports, Stages},
 };
 use crate::{
     faulty::Faulty,
@@ -102,7 +102,8 @@ impl Up {
             journal: store.clone(),
             outbox: store.clone(),
         };
-        let stages = Arc::new(Stages::new(&weather, neighbours, ports));
+        let instance = Instance::new(process.name.clone());
+        let stages = Arc::new(Stages::new(&weather, neighbours, ports, &instance));
         memory.release_in_flight();
         let (delay, notification) = (Arc::default(), Arc::default());
         Self { process, stages, store, delay, notification, back_at: None }

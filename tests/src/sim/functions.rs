@@ -39,7 +39,7 @@ use super::{
     process::{Process, ProcessWeather},
     scheduler::{Deadline, Spawner},
     sqs::{Rules, SimSqs, SqsOf},
-    stages::{Neighbours, Ports, Stages},
+    stages::{Instance, Neighbours, Ports, Stages},
 };
 use crate::{faulty::Faulty, memory::Memory};
 
@@ -134,7 +134,8 @@ impl Functions {
         let queues = Arc::new(SqsOf { sqs: self.sqs.clone(), weather: weather.clone() });
         let outbox = Arc::new(store.schedule(queues.clone(), model.clock.clone()));
         let ports = Ports { objects: store.clone(), intake: store.clone(), journal: store.clone(), outbox };
-        let stages = Stages::new(&weather, &self.neighbours, ports);
+        let instance = Instance::new(process.name.clone());
+        let stages = Stages::new(&weather, &self.neighbours, ports, &instance);
         Invocation { model: model.clone(), process, stages, queues, store }
     }
 
@@ -209,6 +210,7 @@ impl Deployment for Functions {
             bucket: self.bucket.clone(),
             sqs: self.sqs.clone(),
             counts: self.counts.clone(),
+            instances: Mutex::default(),
         })
     }
 
@@ -374,6 +376,24 @@ struct Gateway {
     bucket: SimBucket,
     sqs: SimSqs,
     counts: Arc<Minutes>,
+    /// The function's instances, each with its last invocation.
+    instances: Mutex<Vec<(Instance, Arc<Process>)>>,
+}
+
+impl Gateway {
+    /// The instance that an invocation lands on: one that is there, or a new one. Whatever remembered something
+    /// dies with its invocation.
+    fn instance(&self, invocation: &Arc<Process>) -> Instance {
+        let mut instances = self.instances.lock().unwrap();
+        instances.retain(|(_, last)| !last.is_dead());
+        let dice = &self.model.dice;
+        if instances.is_empty() || dice.chance(0.05) {
+            instances.push((Instance::new(invocation.name.clone()), invocation.clone()));
+        }
+        let chosen = usize::try_from(dice.below(instances.len() as u64)).unwrap();
+        instances[chosen].1 = invocation.clone();
+        instances[chosen].0.clone()
+    }
 }
 
 impl Door for Gateway {
@@ -386,7 +406,7 @@ impl Door for Gateway {
         let store = Arc::new(store(&model, Arc::new(bucket), &self.counts));
         let outbox = Arc::new(SqsOf { sqs: self.sqs.clone(), weather: weather.clone() });
         let ports = Ports { objects: store.clone(), intake: store.clone(), journal: store, outbox };
-        let stages = Stages::new(&weather, &self.neighbours, ports);
+        let stages = Stages::new(&weather, &self.neighbours, ports, &self.instance(&process));
         let deadline = Deadline { at: model.clock.elapsed() + INGESTION_TIMEOUT, kind: "function timed out" };
         self.spawner.spawn(&process, Some(deadline), async move {
             close::answer(&model, &stages.ingest, request, answer).await;

@@ -9,11 +9,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lead::Timestamp;
 use pipeline::{
-    Code, Fault,
+    Code, Fault, Happened,
     job::ProcessJob,
     ports::{
-        Accepted, Body, DeadLetter, DeadLetters, Delivery, Disposition, Inbox, Intake, NewEvent, NewMessage,
-        Object, Objects, Outbox, PutError, Queue, Slack, SlackAnswer, SlackError, Version, When, Why,
+        Accepted, Body, DeadLetter, DeadLetters, Delivery, Disposition, Inbox, Intake, Journal, NewEvent,
+        NewMessage, Object, Objects, Outbox, PutError, Queue, Slack, SlackAnswer, SlackError, Version, When,
+        Why,
     },
 };
 use serde_json::Value;
@@ -47,11 +48,13 @@ pub enum Mutation {
     ComparedWithFirst,
     /// A store's fault counts as an attempt of the lead.
     CountedFault,
+    /// Each repetition of a webhook is written down.
+    EachRepetition,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::EarlyAcknowledge,
         Self::MissedClaim,
         Self::DeleteBeforeSend,
@@ -62,6 +65,7 @@ impl Mutation {
         Self::ShortDelay,
         Self::ComparedWithFirst,
         Self::CountedFault,
+        Self::EachRepetition,
     ];
 
     /// Done with messages that were received just now.
@@ -90,7 +94,7 @@ impl Mutation {
     pub fn of_ports(self, ports: Ports) -> Ports {
         Ports {
             objects: Arc::new(BadObjects(self, ports.objects)),
-            intake: Arc::new(BadIntake(self, ports.intake)),
+            intake: Arc::new(BadIntake(self, ports.intake, ports.journal.clone())),
             outbox: Arc::new(BadOutbox(self, ports.outbox)),
             journal: ports.journal,
         }
@@ -141,7 +145,7 @@ impl Objects for BadObjects {
     }
 }
 
-struct BadIntake(Mutation, Arc<dyn Intake>);
+struct BadIntake(Mutation, Arc<dyn Intake>, Arc<dyn Journal>);
 
 #[async_trait]
 impl Intake for BadIntake {
@@ -156,6 +160,15 @@ impl Intake for BadIntake {
                 job.not_before = event.entry.at + event.delay;
                 event.job = job.message(event.entry.at).body;
                 self.1.accept(event).await
+            }
+            Mutation::EachRepetition => {
+                let mut entry = event.entry.clone();
+                let accepted = self.1.accept(event).await?;
+                if accepted == Accepted::Duplicate {
+                    entry.happened = Happened::Duplicate { event_id: None, more: 0 };
+                    self.2.append(entry).await?;
+                }
+                Ok(accepted)
             }
             _ => self.1.accept(event).await,
         }

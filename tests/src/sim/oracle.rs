@@ -13,7 +13,7 @@ use std::{
 
 use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, UNASSIGNED, keys};
 use pipeline::{
-    Channel, Code, Ended, State,
+    Channel, Code, Ended, Entry, Happened, State,
     job::AlertId,
     ports::Queue,
     receipt::{Receipt, ReceiptState},
@@ -27,6 +27,8 @@ use super::{
     said::Said,
     truth::{Answer, LeadTruth, Promise, Told},
 };
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// How long a lead that was opened again may not be in the waiting room.
 const UNSEEN: Duration = Duration::from_secs(15 * 60);
@@ -183,6 +185,22 @@ pub fn accepted(model: &Model, lead: &LeadId) {
     known.accepted.get_or_insert((at, forward));
     if !kept {
         truth.broken(Promise::Kept, Some(lead), at, "answered 2xx without the exact bytes stored".to_owned());
+    }
+}
+
+/// The process `name` writes this to the journal.
+pub fn journals(model: &Model, name: &str, entry: &Entry) {
+    let (Happened::Duplicate { .. }, Some(lead)) = (&entry.happened, &entry.lead_id) else { return };
+    let at = model.clock.elapsed();
+    let mut truth = model.truth();
+    let sets = truth.clock_sets;
+    let last = truth.repeated.insert((lead.clone(), name.to_owned()), (entry.at, sets));
+    // Across a clock that was set nobody can say how long ago it was.
+    if let Some((last, _)) = last.filter(|(_, then)| *then == sets)
+        && entry.at.duration_since(last).unsigned_abs() < MINUTE
+    {
+        let what = format!("{name} wrote twice within a minute that its webhook had come again");
+        truth.broken(Promise::Quiet, Some(lead), at, what);
     }
 }
 

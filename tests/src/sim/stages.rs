@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use pipeline::{
-    Channel, Recorder, Settings,
+    Channel, Entry, Fault, Recorder, Settings,
     alerting::Alerting,
     ingest::{Ingest, Repeats, Trust},
     notify::{Notify, Pace},
@@ -14,8 +15,10 @@ use pipeline::{
 };
 
 use super::{
+    Model,
     dice::Dice,
     mail::MailOf,
+    oracle,
     owners::{OwnersOf, SimOwners},
     process::ProcessWeather,
     slack::{SimSlack, SlackOf},
@@ -57,6 +60,38 @@ pub struct Ports {
     pub outbox: Arc<dyn Outbox>,
 }
 
+/// What handles one request after another and remembers something between them: a life of `up`, or an instance
+/// of a function.
+#[derive(Clone)]
+pub struct Instance {
+    /// Its name.
+    pub name: String,
+    /// What it remembers.
+    pub repeats: Repeats,
+}
+
+impl Instance {
+    /// One that has just been started.
+    pub fn new(name: String) -> Self {
+        Self { name, repeats: Repeats::default() }
+    }
+}
+
+/// A journal under the oracle's eyes.
+struct Witnessed {
+    model: Arc<Model>,
+    name: String,
+    journal: Arc<dyn Journal>,
+}
+
+#[async_trait]
+impl Journal for Witnessed {
+    async fn append(&self, entry: Entry) -> Result<(), Fault> {
+        oracle::journals(&self.model, &self.name, &entry);
+        self.journal.append(entry).await
+    }
+}
+
 /// The stages of a process.
 pub struct Stages {
     /// The first.
@@ -69,8 +104,15 @@ pub struct Stages {
 
 impl Stages {
     /// The stages of the process behind `weather`.
-    pub fn new(weather: &Arc<ProcessWeather>, neighbours: &Neighbours, ports: Ports) -> Self {
+    pub fn new(
+        weather: &Arc<ProcessWeather>,
+        neighbours: &Neighbours,
+        mut ports: Ports,
+        instance: &Instance,
+    ) -> Self {
         let model = &weather.model;
+        ports.journal =
+            Arc::new(Witnessed { model: model.clone(), name: instance.name.clone(), journal: ports.journal });
         let Ports { objects, intake, journal, outbox } = match model.mutation {
             Some(mutation) => mutation.of_ports(ports),
             None => ports,
@@ -94,7 +136,7 @@ impl Stages {
                 trust: Trust::Signed(Keys::parse(KEY).unwrap()),
                 intake,
                 recorder: recorder.clone(),
-                repeats: Repeats::default(),
+                repeats: instance.repeats.clone(),
             },
             process: Process {
                 settings: settings.clone(),

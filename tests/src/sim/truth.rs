@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use bytes::Bytes;
-use lead::{LeadId, OwnerStatus};
+use lead::{LeadId, OwnerStatus, Timestamp};
 use pipeline::Channel;
 
 use super::said::Said;
@@ -25,6 +25,8 @@ pub enum Promise {
     Operator,
     /// Nobody in.
     NobodyIn,
+    /// Whatever strangers repeat is written down once a minute.
+    Quiet,
 }
 
 /// A broken promise.
@@ -60,6 +62,11 @@ pub struct Truth {
     pub violation: Option<Violation>,
     /// By how much the wall clock was set forward, in all.
     pub forward: Duration,
+    /// How often the wall clock was set.
+    pub clock_sets: u64,
+    /// When each process wrote down last that a lead's webhook had come again, with how often the wall clock
+    /// had been set by then.
+    pub repeated: BTreeMap<(LeadId, String), (Timestamp, u64)>,
     /// What operators did, by kind.
     pub acts: BTreeMap<&'static str, u64>,
     /// Alerts that were taken and are labelled as possible repeats: all, and those that were repeats.

@@ -181,7 +181,7 @@ mod tests {
     }
 
     fn times(record: &Record, stage: Stage) -> Vec<i64> {
-        let of_stage = record.entries.iter().filter(|entry| entry.happened.stage() == stage);
+        let of_stage = record.entries().filter(|entry| entry.happened.stage() == stage);
         of_stage.map(|entry| entry.at.as_second()).collect()
     }
 
@@ -207,6 +207,6 @@ mod tests {
         // In a record that is full of others there is no place for one more.
         record.add(again(5_000));
         assert_eq!(times(&record, Stage::Duplicate), [] as [i64; 0]);
-        assert_eq!(record.entries.first().map(|entry| entry.at.as_second()), Some(0));
+        assert_eq!(record.entries().next().map(|entry| entry.at.as_second()), Some(0));
     }
 }

@@ -166,7 +166,7 @@ mod tests {
         ] {
             assert_eq!(why(&bytes), name);
         }
-        for bytes in [&broken[..], b"\x1f\x8b", &[GZIP, b"{}"].concat(), &[&compressed[..], b"{}"].concat()] {
+        for bytes in [broken, b"\x1f\x8b", &[GZIP, b"{}"].concat(), &[&compressed[..], b"{}"].concat()] {
             assert!(why(bytes).starts_with("it is gzip that cannot be decoded ("), "{bytes:?}");
         }
     }
