@@ -191,7 +191,7 @@ impl Up {
         assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
     }
 
-    /// Its end, of which it was told.
+    /// Its end, once it was asked to end.
     pub async fn end(mut self) -> ExitStatus {
         timeout(PATIENCE, self.child.wait()).await.expect("it ends when told to").unwrap()
     }

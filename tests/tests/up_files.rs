@@ -128,7 +128,7 @@ async fn files_that_are_taken_away_are_503_and_said_everywhere_and_nothing_that_
         assert!(contents(&world.data()) == before, "{what}: a file was changed by those beside it");
         assert_eq!(lines(&log, "ERROR").len(), 1, "{what}: {}", fs::read_to_string(&log).unwrap());
         if rescued {
-            // What it was told to be in the database is there, whatever happens to the process.
+            // It is in the database, whatever happens to the process.
             up.kill().await;
             let up = world.up(&["--delay", "900"]).await;
             let found = pending(&world).await;
@@ -162,7 +162,7 @@ async fn what_was_accepted_before_the_log_was_deleted_is_kept_though_no_webhook_
 type Names = fn(&Path) -> (PathBuf, PathBuf);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_that_are_put_back_heal_it_and_nothing_is_told_meanwhile() {
+async fn files_that_are_put_back_heal_it_and_nobody_is_alerted_meanwhile() {
     let away: [(&str, Names); 2] = [
         ("the database", |data| (data.join("leadops.db"), data.join("elsewhere"))),
         ("the folder", |data| (data.to_owned(), data.with_extension("moved"))),
