@@ -214,7 +214,8 @@ codes! {
 
     StorageGone = "LO409",
         "The database, its log (-wal) or its index (-shm) was deleted, moved or replaced while `leadops up` had it open.",
-        "Put the very same files back and it goes on by itself. Otherwise restart `leadops up`; where the database is gone, put a backup in its place first, without the old -wal and -shm. What was refused meanwhile, Close sends again for three days.";
+        "Put the very same files back and it goes on by itself. Otherwise restart `leadops up`; where the database is gone, put a backup in its place first, without the old -wal and -shm. What was refused meanwhile, Close sends again for three days.",
+        dead "Put the very same files back, or restart `leadops up` on the file that is there; then redrive. `leadops doctor` says what it has open.";
 
     AwsUnreachable = "LO411",
         "AWS could not be reached.",

@@ -98,7 +98,8 @@ impl<'a> Variables<'a> {
 }
 
 /// Where the pipeline keeps what is not a lead's event or document.
-const OUR_PREFIXES: [&str; 7] = ["journal/", "receipts/", "deleted/", "leads/", "open/", "pace/", "counts/"];
+const OUR_PREFIXES: [&str; 8] =
+    ["journal/", "receipts/", "deleted/", "leads/", "open/", "pace/", "counts/", "scheduled/"];
 
 impl Settings {
     /// Reads and checks the figures and names of the stages; what is not set is as in
