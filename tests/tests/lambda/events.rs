@@ -80,7 +80,8 @@ async fn a_mixed_batch_is_answered_with_exactly_what_is_to_come_again() {
 /// receipts of the lead are gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_raw_event_of_a_lead_that_ended_long_ago_may_be_written_again() {
-    let mut clocked = Clocked::new(&[("Rechecks", "0")], |_| ()).await;
+    let mut clocked =
+        Clocked::new(&[("Rechecks", "0"), ("SignatureMaxAgeSeconds", "31536000")], |_| ()).await;
     let old = clocked.ownerless().await.lead_id;
     clocked.pass(Duration::from_secs(100 * 86_400)).await;
     let scene = &mut clocked.scene;
