@@ -154,11 +154,14 @@ async fn what_cannot_be_printed_is_a_failure_with_its_reason_and_a_closed_pipe_i
     assert!(up.terminate().await.success());
 }
 
+/// Has no signal ignored, whatever the tests themselves were started by: `nohup`, or a shell in its background.
+const UNIGNORED: &str = "exec env --default-signal \"$0\" \"$@\"";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_signal_that_ends_a_process_ends_up_in_order() {
     for signal in ["-TERM", "-INT", "-HUP", "-QUIT"] {
         let mut world = World::new().await;
-        let up = world.up(&["--delay", "900"]).await;
+        let up = Up::start(world.command_in_shell(UNIGNORED, &[&UP[..], &["--delay", "900"]].concat())).await;
         let sample = world.sample();
         assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
         up.signal(signal).await;
@@ -185,7 +188,8 @@ async fn a_signal_that_it_was_started_to_ignore_stays_ignored_as_under_nohup() {
 async fn each_signal_ends_the_demo_without_its_console_with_its_account() {
     let world = World::new().await;
     for signal in ["-TERM", "-INT", "-HUP", "-QUIT"] {
-        let mut command = world.command(&["demo", "--headless", "--for", "3600", "--delay", "0"]);
+        let mut command =
+            world.command_in_shell(UNIGNORED, &["demo", "--headless", "--for", "3600", "--delay", "0"]);
         let mut demo = command.spawn().unwrap();
         let mut lines = BufReader::new(demo.stderr.take().unwrap()).lines();
         let line = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();

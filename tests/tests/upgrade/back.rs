@@ -65,7 +65,7 @@ async fn a_bucket_of_a_later_version_comes_to_its_right_end() {
     for (name, part) in [(WAITING, 2), (DUE, 3), (SEARCHED, usize::MAX)] {
         let object = stored.objects.get_mut(&record_of(name)).unwrap();
         let text = object["text"].as_str().unwrap();
-        object["text"] = text[..text.len() / part].to_owned().into();
+        object["text"] = text.chars().take(text.chars().count() / part).collect::<String>().into();
     }
     let mut site = OnAws::holding(Some(stored)).await;
     site.time().set(fixture.at).await;
