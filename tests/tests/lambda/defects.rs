@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_cloudwatch::{
+    primitives::DateTime,
+    types::{Dimension, MetricDatum},
+};
 use console::demo::{Answer, Mood, Says};
 use futures_util::future::join_all;
 use pipeline::{
@@ -54,10 +58,24 @@ async fn only_signed_events_of_new_leads_with_a_sound_id_get_in() {
     assert_eq!(scene.keys("").await, Vec::<String>::new());
     assert!(scene.slack.told().is_empty());
     // Each is counted by its status, and what was ignored is not.
-    let expected = json!({"last_hour": 11, "by_code": {"400": 9, "401": 2}});
+    until_counted(&scene, &json!({"last_hour": 11, "by_code": {"400": 9, "401": 2}})).await;
+    // API Gateway counts those as well, and three that it throttled and one whose function failed.
+    let api = aws_sdk_cloudwatch::Client::new(&scene.stack.moto.config());
+    for (metric, count) in [("4XXError", 14.0), ("5XXError", 1.0)] {
+        let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
+        let datum = MetricDatum::builder().metric_name(metric).value(count);
+        let datum =
+            datum.dimensions(dimension("ApiName", &scene.stack.name)).dimensions(dimension("Stage", "prod"));
+        let datum = datum.timestamp(DateTime::from_secs(lead::Timestamp::now().as_second())).build();
+        api.put_metric_data().namespace("AWS/ApiGateway").metric_data(datum).send().await.unwrap();
+    }
+    until_counted(&scene, &json!({"last_hour": 15, "by_code": {"400": 9, "401": 2, "other": 4}})).await;
+}
+
+async fn until_counted(scene: &Scene, refused: &Value) {
     until("all refusals are counted", || async {
         let status = scene.desk().json(&["status", "--stack", &scene.stack.name]).await;
-        status["refused"] == expected
+        status["refused"] == *refused
     })
     .await;
 }
