@@ -88,26 +88,32 @@ async fn a_log_that_cannot_be_written_stops_no_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_nobody_reads_stops_no_work() {
-    let mut world = World::new().await;
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    let stderr = writer.try_clone().unwrap();
-    // The pipe is full from now on.
-    let full = std::thread::spawn(move || writer.write_all(&vec![b'.'; 1 << 20]));
-    let mut command = world.command(&[&UP[..], &["--delay", "0"]].concat());
-    let mut up = command.env("LEADOPS_LOG", "trace").stderr(stderr).spawn().unwrap();
-    drop(command);
-    let webhook = webhook(&world).await;
-    let sample = world.sample();
-    for (body, status) in [(&b"junk"[..], 400), (&sample.event, 200)] {
-        let answer = timeout(PATIENCE, post(&webhook, body, KEY)).await.expect("it answers");
-        assert_eq!(answer.0, status);
+async fn a_full_pipe_that_nobody_reads_stops_no_work_and_no_end() {
+    for is_stdout in [false, true] {
+        let mut world = World::new().await;
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let stream = writer.try_clone().unwrap();
+        // The pipe is full from now on.
+        let full = std::thread::spawn(move || writer.write_all(&vec![b'.'; 1 << 20]));
+        let mut command = world.command(&[&UP[..], &["--delay", "0"]].concat());
+        command.env("LEADOPS_LOG", "trace");
+        let mut up = match is_stdout {
+            true => command.stdout(stream).stderr(Stdio::null()).spawn().unwrap(),
+            false => command.stderr(stream).spawn().unwrap(),
+        };
+        drop(command);
+        let webhook = webhook(&world).await;
+        let sample = world.sample();
+        for (body, status) in [(&b"junk"[..], 400), (&sample.event, 200)] {
+            let answer = timeout(PATIENCE, post(&webhook, body, KEY)).await.expect("it answers");
+            assert_eq!(answer.0, status);
+        }
+        world.until_told(std::slice::from_ref(&sample.lead_id)).await;
+        kill(&up, "-TERM").await;
+        assert!(timeout(PATIENCE, up.wait()).await.expect("it ends").unwrap().success());
+        drop(reader);
+        assert!(full.join().unwrap().is_err(), "it was read");
     }
-    world.until_told(std::slice::from_ref(&sample.lead_id)).await;
-    kill(&up, "-TERM").await;
-    assert!(timeout(PATIENCE, up.wait()).await.expect("it ends").unwrap().success());
-    drop(reader);
-    assert!(full.join().unwrap().is_err(), "it was read");
 }
 
 /// Runs a command to its end, its streams as they are: `Command::output` would catch them.

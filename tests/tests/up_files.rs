@@ -25,7 +25,7 @@ struct Loss {
     rescued: bool,
 }
 
-const LOSSES: [Loss; 9] = [
+const LOSSES: [Loss; 10] = [
     Loss { what: "all deleted", happens: |folder| remove(folder, &["", "-wal", "-shm"]), rescued: false },
     Loss {
         what: "log and index deleted",
@@ -38,6 +38,17 @@ const LOSSES: [Loss; 9] = [
     Loss {
         what: "database moved away",
         happens: |folder| fs::rename(folder.join("leadops.db"), folder.join("elsewhere")).unwrap(),
+        rescued: false,
+    },
+    // To make room on its disk, say. The next start has the log beside the file that the link leads to.
+    Loss {
+        what: "database moved away and linked to",
+        happens: |folder| {
+            let elsewhere = folder.join("elsewhere");
+            fs::create_dir(&elsewhere).unwrap();
+            fs::rename(file(folder, ""), elsewhere.join("leadops.db")).unwrap();
+            std::os::unix::fs::symlink(elsewhere.join("leadops.db"), file(folder, "")).unwrap();
+        },
         rescued: false,
     },
     Loss { what: "database replaced by its copy", happens: |folder| copied(folder, ""), rescued: true },

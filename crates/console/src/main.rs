@@ -138,6 +138,17 @@ async fn operate(command: &Option<Command>, opened: &Opened, json: bool) -> anyh
     }
 }
 
+/// Says where it listens, from a thread of its own: a pipe that is full and that nobody reads must not keep it from
+/// its work, nor from its end.
+fn announce(webhook: String) {
+    std::thread::spawn(move || {
+        let Err(error) = output::line(&format!("listening on {webhook}")) else { return };
+        // Whoever started it reads no more, or has no room: no reason to take no webhooks.
+        let why = error.downcast_ref::<Fault>().map_or_else(|| format!("{error:#}"), |f| f.what.clone());
+        warn(&Fault::new(Code::OutputUnwritable, format!("{why}; listening on {webhook} all the same")));
+    });
+}
+
 async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Result<()> {
     if let Some(listen) = &args.listen {
         config.set("LEADOPS_LISTEN", listen.clone(), "--listen");
@@ -156,12 +167,7 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
     // Listened for before the address is announced: whoever reads it may stop us at once.
     let mut endings = Endings::listen()?;
     let up = up::Up::start(config, &store).await?;
-    if let Err(error) = output::line(&format!("listening on {}", up.webhook)) {
-        // Whoever started it reads no more, or has no room: no reason to take no webhooks.
-        let why = error.downcast_ref::<Fault>().map_or_else(|| format!("{error:#}"), |f| f.what.clone());
-        let what = format!("{why}; listening on {} all the same", up.webhook);
-        warn(&Fault::new(Code::OutputUnwritable, what));
-    }
+    announce(up.webhook.clone());
     up.run_until(endings.come()).await?;
     Ok(())
 }

@@ -44,6 +44,33 @@ const ALONE: &[&str] = &[
     "não atribuído",
     "niet toegewezen",
     "onbekend",
+    "kein besitzer",
+    "keiner",
+    "niemand",
+    "sin propietario",
+    "ninguém",
+    "sem responsável",
+    "aucune",
+    "personne",
+    "geen",
+    "ej tilldelad",
+    "ikke tildelt",
+    "nie przypisano",
+    "нет",
+    "никто",
+    "не назначен",
+    "无",
+    "無",
+    "未分配",
+    "未指定",
+    "未設定",
+    "未定",
+    "なし",
+    "担当者なし",
+    "없음",
+    // Of spreadsheets, and of templates that nobody has filled in.
+    "ref",
+    "0",
 ];
 
 /// Words that say it by themselves, and with any of [`WHAT`] beside them.
@@ -107,6 +134,9 @@ pub fn means_nobody(value: &str) -> bool {
     if bare.is_empty() || bare.len() > 80 {
         return bare.is_empty();
     }
+    if is_template(&cleaned) {
+        return true;
+    }
     let words = words(bare);
     let ours = [UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL];
     match words.as_str() {
@@ -115,6 +145,15 @@ pub fn means_nobody(value: &str) -> bool {
         value if ours.iter().any(|default| self::words(default) == value) => true,
         phrase => is_phrase(phrase),
     }
+}
+
+/// Whether a value is the name of a field that somebody's template should have filled in: `{{owner}}`, `${owner}`,
+/// or what a spreadsheet writes in the place of one: `#VALUE!`, `#NAME?`.
+fn is_template(value: &str) -> bool {
+    let within = |open: &str, close: &str| {
+        value.starts_with(open) && value.ends_with(close) && value.len() > open.len()
+    };
+    within("{{", "}}") || within("${", "}") || within("#VALUE", "!") || within("#NAME", "?")
 }
 
 /// Whether every word has to do with nothing, and one of them says so.
@@ -138,8 +177,18 @@ fn is_phrase(words: &str) -> bool {
 
 /// The words of a value in lower case, one space between them.
 fn words(value: &str) -> String {
-    let lower = value.to_lowercase();
+    let lower: String = value.chars().map(half_width).collect::<String>().to_lowercase();
     lower.split(is_punctuation).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// A letter or digit as ASCII has it, where it is written in the width of an ideograph.
+fn half_width(c: char) -> char {
+    match c {
+        '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}' => {
+            char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c)
+        }
+        _ => c,
+    }
 }
 
 /// White space, brackets, quotation marks, dashes, dots and the like, of any script.
@@ -148,7 +197,7 @@ fn is_punctuation(c: char) -> bool {
         || c.is_ascii_punctuation()
         || matches!(c,
             '\u{a1}' | '\u{a7}' | '\u{ab}' | '\u{ac}' | '\u{af}' | '\u{b0}' | '\u{b4}' | '\u{b6}'..='\u{b8}' | '\u{bb}' | '\u{bf}'
-            | '\u{2010}'..='\u{205e}' | '\u{2205}' | '\u{2212}' | '\u{2500}'..='\u{257f}' | '\u{2e00}'..='\u{2e7f}'
+            | '\u{2010}'..='\u{205e}' | '\u{2205}' | '\u{2212}' | '\u{2215}' | '\u{2500}'..='\u{257f}' | '\u{2e00}'..='\u{2e7f}'
             | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{301f}' | '\u{30fb}' | '\u{fe10}'..='\u{fe1f}' | '\u{fe30}'..='\u{fe6f}'
             | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff40}' | '\u{ff5b}'..='\u{ff65}')
 }
@@ -254,6 +303,22 @@ mod tests {
             "Non\u{200b}e",
             "\u{3164}None",
             "「none」",
+            "Ｎｏｎｅ",
+            "Ｎ／Ａ",
+            "N∕A",
+            "{{owner}}",
+            "{{ lead_owner }}",
+            "${owner}",
+            "#REF!",
+            "#VALUE!",
+            "#NAME?",
+            "0",
+            "Niemand",
+            "Ninguém",
+            "не назначен",
+            "未分配",
+            "担当者なし",
+            "없음",
         ] {
             assert!(means_nobody(word), "{word:?}");
         }
@@ -298,6 +363,10 @@ mod tests {
             "Example Academy Direct VSL",
             "Name",
             "One",
+            "{Dana} Field",
+            "#1 Sales",
+            "李",
+            "007",
         ] {
             assert!(!means_nobody(name), "{name:?}");
         }

@@ -14,6 +14,8 @@ pub struct OwnerDocument {
     pub lead_owner: Option<String>,
     /// The marketing funnel.
     pub funnel: Option<String>,
+    /// Why the document may name an owner whom nobody can read: one clean line.
+    pub lost_owner: Option<String>,
 }
 
 /// Bytes that are no owner document.
@@ -38,6 +40,7 @@ impl OwnerDocument {
             lead_email: field("lead_email"),
             lead_owner: field("lead_owner"),
             funnel: field("funnel"),
+            lost_owner: fields.lost("lead_owner").map(|why| why.to_string()),
         })
     }
 
@@ -65,6 +68,37 @@ mod tests {
         let partial =
             OwnerDocument::parse("\u{feff}{\"lead_owner\": \" \\n\", \"funnel\": 5}".as_bytes()).unwrap();
         assert_eq!(partial, OwnerDocument::default());
+    }
+
+    #[test]
+    fn an_owner_that_cannot_be_read_is_no_missing_one() {
+        for document in [
+            r#"{"lead_id":"lead_a", /* theirs */ "lead_owner":"Dana Field"}"#,
+            "{\"lead_id\":\"lead_a\", // theirs\n\"lead_owner\":\"Dana Field\"}",
+            "{'lead_id':'lead_a','lead_owner':'Dana Field'}",
+            r#"{lead_id:"lead_a",lead_owner:"Dana Field"}"#,
+            r#"{"lead_id":"lead_a" "lead_owner":"Dana Field"}"#,
+            r#"{"lead_id":"lead_a","lead_owner":'Dana Field'}"#,
+            r#"{"lead_id":"lead_a","lead_owner":Dana Field}"#,
+            "{\"lead_id\":\"lead_a\",\"lead_owner\":\u{201c}Dana Field\u{201d}}",
+        ] {
+            let read = OwnerDocument::parse(document.as_bytes()).unwrap();
+            let why = read.lost_owner.unwrap_or_else(|| panic!("{document}"));
+            assert!(why.starts_with("it is not quite JSON ("), "{why}");
+            assert!(why.ends_with("no lead_owner can be read in it"), "{why}");
+            assert_eq!(read.lead_owner, None);
+        }
+        // These say that there is none.
+        for document in [
+            r#"{"lead_id":"lead_a"}"#,
+            r#"{"lead_owner":null,"score":NaN}"#,
+            r#"{"lead_owner":["Dana Field"],"score":NaN}"#,
+            r#"{"lead_owner":"","score":NaN}"#,
+            r#"{"lead_owner":NaN}"#,
+        ] {
+            let read = OwnerDocument::parse(document.as_bytes()).unwrap();
+            assert_eq!((read.lead_owner, read.lost_owner), (None, None), "{document}");
+        }
     }
 
     #[test]

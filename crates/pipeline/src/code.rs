@@ -110,7 +110,7 @@ codes! {
         "Nothing is lost: the alert goes out without an owner. Check LOOKUP_BASE_URL and the directory's health.",
         again "Nothing to do: the owner is looked up again by itself, and after the last attempt the alert goes out without one. If it stays, check LOOKUP_BASE_URL and the directory's health.";
     OwnerBroken = "LO123",
-        "The owner document is not a JSON object.",
+        "The owner document is not a JSON object, or not one in which the owner can be read.",
         "Mend the document; the lead is looked up again by itself, or at once with `leadops requeue LEAD_ID`.",
         again "Mend the document; the owner is looked up again by itself.";
     OwnerMismatch = "LO124",

@@ -27,12 +27,17 @@ pub fn owner(data: &[u8]) {
     };
     if let Some(rest) = data.strip_prefix(b"{") {
         let broken = [&b"{\"broken\":NaN,"[..], rest].concat();
-        assert_eq!(OwnerDocument::parse(&broken), Ok(document.clone()));
+        let known = |document: OwnerDocument| OwnerDocument { lost_owner: None, ..document };
+        assert_eq!(OwnerDocument::parse(&broken).map(known), Ok(known(document.clone())));
     }
     let fields = [&document.lead_id, &document.lead_email, &document.lead_owner, &document.funnel];
     for field in fields.into_iter().flatten() {
         readable(field, text::VALUE_LIMIT);
         assert!(!means_nobody(field), "{field:?}");
+    }
+    if let Some(why) = &document.lost_owner {
+        assert!(document.lead_owner.is_none(), "{why}");
+        readable(why, 300);
     }
     let (other, has_owner) = (document.is_about_another(&about), document.lead_owner.is_some());
     let now = Timestamp::UNIX_EPOCH;

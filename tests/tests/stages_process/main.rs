@@ -246,6 +246,26 @@ async fn a_broken_field_of_the_document_takes_no_other_with_it() {
     }
 }
 
+/// Not as if nobody were assigned yet: somebody has to put the document right.
+#[tokio::test]
+async fn an_owner_that_cannot_be_read_is_said_and_costs_neither_the_alert_nor_the_other_fields() {
+    let world = World::new();
+    let lead = world.accept("a").await;
+    let document = r#"{"funnel":"Trade fair",lead_owner:"Dana Field"}"#;
+    world.owners.script(&lead, [ScriptedOwners::answer(200, document)]);
+    world.work_for(world.settings.delay + MINUTE).await;
+    let enriched = world.enriched(&lead).await.unwrap();
+    assert_eq!((enriched.lead_owner.as_str(), enriched.funnel.as_str()), (UNASSIGNED, "Trade fair"));
+    let codes: Vec<_> = world.story(&lead).await.iter().filter_map(|entry| entry.happened.code()).collect();
+    assert_eq!((world.shown(&lead), codes), (1, vec![Code::OwnerBroken]));
+    world.owners.script(&lead, [ScriptedOwners::answer(200, r#"{"lead_owner":"Dana Field"}"#)]);
+    world.work_for(world.settings.recheck_wait(1)).await;
+    assert_eq!(
+        (world.shown(&lead), world.enriched(&lead).await.unwrap().lead_owner.as_str()),
+        (2, "Dana Field")
+    );
+}
+
 #[tokio::test]
 async fn what_came_instead_of_an_owner_document_is_said() {
     for (body, expected) in [

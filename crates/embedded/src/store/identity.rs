@@ -50,6 +50,9 @@ struct Database {
     /// Whatever directory the process is in later.
     names: [PathBuf; 3],
     id: FileId,
+    /// What the first name itself is, where it is a link: SQLite has the log beside the file that a link leads to, so
+    /// that a name which becomes a link, or another one, has another log.
+    entry: FileId,
 }
 
 #[derive(Debug, Default)]
@@ -86,8 +89,9 @@ impl Identity {
     /// Remembers the database under this name: before it is opened, so that what is opened is this file or
     /// the next check fails.
     pub(super) fn note(&self, path: &Path) -> io::Result<()> {
-        let id = FileId::at(path)?;
-        if self.database.set(Database { names: names(path)?, id }).is_ok() {
+        let (id, names) = (FileId::at(path)?, names(path)?);
+        let entry = FileId::of(&fs::symlink_metadata(&names[0])?);
+        if self.database.set(Database { names, id, entry }).is_ok() {
             open().push(id);
         }
         Ok(())
@@ -185,10 +189,14 @@ impl Identity {
 
     /// What has become of the first name that is no longer ours, and whether everything could be brought into
     /// the database all the same.
-    fn loss(&self, Database { names: [name, log, index], id }: &Database) -> Option<(String, bool)> {
-        let database = lost(name, *id, true);
+    fn loss(&self, Database { names: [name, log, index], id, entry }: &Database) -> Option<(String, bool)> {
+        let mut database = lost(fs::symlink_metadata(name), *entry, entry == id);
+        if database.is_none() && entry != id {
+            database = lost(fs::metadata(name), *id, true);
+        }
+        let lost = |name: &Path, opened| lost(fs::metadata(name), opened, false);
         let [beside, indexed] = match self.beside.get() {
-            Some([log_id, index_id]) => [lost(log, *log_id, false), lost(index, *index_id, false)],
+            Some([log_id, index_id]) => [lost(log, *log_id), lost(index, *index_id)],
             None => [None, None],
         };
         let can_be_rescued = database.is_none()
@@ -252,8 +260,8 @@ impl FileId {
 }
 
 /// What has become of a name under which a file was opened.
-fn lost(name: &Path, opened: FileId, is_database: bool) -> Option<Loss> {
-    match fs::metadata(name) {
+fn lost(found: io::Result<fs::Metadata>, opened: FileId, is_database: bool) -> Option<Loss> {
+    match found {
         Ok(found) if FileId::of(&found) != opened => Some(Loss::Replaced { by_nothing: found.len() == 0 }),
         // A log may be empty, a database never is.
         Ok(found) if is_database && found.len() == 0 => Some(Loss::Emptied),

@@ -13,7 +13,7 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
-use crate::{Json, text};
+use crate::{Json, means_nobody, text};
 
 /// A document's text.
 #[derive(Debug, Clone)]
@@ -55,21 +55,43 @@ impl<'a> Document<'a> {
 
 /// The fields of an object in the order in which they stand. Of several with one name the last counts.
 #[derive(Debug, Clone, Default)]
-pub struct Fields<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+pub struct Fields<'a> {
+    fields: Vec<(Cow<'a, str>, Value<'a>)>,
+    /// Why the object is no JSON, if it is none.
+    broken: Option<Unreadable>,
+}
 
 impl<'a> Fields<'a> {
     /// Those of a text that begins with `{`.
     fn of(object: &'a str) -> Result<Self, Unreadable> {
         // Most are sound. The others are gone through once more, with patience.
         match serde_json::from_str::<Sound<'a>>(object) {
-            Ok(Sound(fields)) => Ok(Self(fields)),
-            Err(_) => repair::fields(object).map(Self),
+            Ok(Sound(fields)) => Ok(Self { fields, broken: None }),
+            Err(error) => {
+                let broken =
+                    Unreadable(format!("it is not quite JSON ({})", text::shorten(&error.to_string(), 100)));
+                Ok(Self { fields: repair::fields(object)?, broken: Some(broken) })
+            }
         }
     }
 
     /// The value of a field.
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
-        self.0.iter().rev().find_map(|(key, value)| (key == name).then_some(*value))
+        self.fields.iter().rev().find_map(|(key, value)| (key == name).then_some(*value))
+    }
+
+    /// Why a field may be missing although it was meant to be there: the object is not quite JSON, and nothing that
+    /// can be read stands for the field in it. What programs write for nothing, such as `NaN`, can.
+    pub fn lost(&self, name: &str) -> Option<Unreadable> {
+        let broken = self.broken.as_ref()?;
+        let stands = |value: Value<'_>| match value.0 {
+            Raw::Sound(_) => true,
+            Raw::Broken(text) => value.text().is_some() || means_nobody(text),
+        };
+        match self.get(name) {
+            Some(value) if stands(value) => None,
+            _ => Some(Unreadable(format!("{broken}, and no {name} can be read in it"))),
+        }
     }
 
     /// The value of a field that is text.
@@ -79,7 +101,7 @@ impl<'a> Fields<'a> {
 
     /// All fields, also those that a later one of the same name replaces.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Value<'a>)> {
-        self.0.iter().map(|(key, value)| (key.as_ref(), *value))
+        self.fields.iter().map(|(key, value)| (key.as_ref(), *value))
     }
 }
 
@@ -247,7 +269,7 @@ mod tests {
                 // One broken field more changes none of the others.
                 let broken = json.replacen('{', "{\"broken\":NaN,", 1);
                 let document = Document::read(broken.as_bytes()).unwrap();
-                let all = read(&document.fields().unwrap().0);
+                let all = read(&document.fields().unwrap().fields);
                 prop_assert_eq!(read(&sound), &all[1..]);
             }
         }

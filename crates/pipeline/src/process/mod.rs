@@ -182,6 +182,7 @@ impl Process {
         found: Result<OwnerDocument, NoOwner>,
     ) -> Result<EnrichedLead, Stop> {
         let key = keys::enriched(&self.settings.target_prefix, &job.lead_id);
+        let lost_owner = found.as_ref().ok().and_then(|document| document.lost_owner.clone());
         let (owner, code) = match found {
             Ok(document) => (Ok(document), None),
             Err(no_owner) => (Err(no_owner.status), Some(no_owner.code)),
@@ -189,9 +190,15 @@ impl Process {
         let found = EnrichedLead::new(created, owner, received_at, self.recorder.clock.now());
         let code = code.or(match found.owner_status {
             lead::OwnerStatus::Mismatch => Some(Code::OwnerMismatch),
+            lead::OwnerStatus::Missing if lost_owner.is_some() => Some(Code::OwnerBroken),
             lead::OwnerStatus::Missing => Some(Code::OwnerMissing),
             _ => None,
         });
+        if let (Some(Code::OwnerBroken), Some(why)) = (code, lost_owner) {
+            let (lead, message) = (job.lead_id.as_str(), format!("the owner document: {why}"));
+            let code = Some(Code::OwnerBroken.as_str());
+            recorder::line(Function::LeadProcessor, Level::Warn, &message, Some(lead), code);
+        }
         let recheck = matches!(job.cause, Cause::Recheck { .. });
         let mut before = match job.cause {
             // The first time, most likely. The put says where it is not.
