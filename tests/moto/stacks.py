@@ -22,6 +22,7 @@ _PLAIN = {
     "AWS::ApiGateway::Account": (),
     "AWS::ApiGateway::Stage": (),
     "AWS::CloudWatch::Alarm": ("Arn",),
+    "AWS::Lambda::EventInvokeConfig": (),
 }
 
 

@@ -141,7 +141,7 @@ impl Processor {
             Ok(false) => self.stage.handle_job_until(job, delivery, Some(deadline)).await,
             Ok(true) => {
                 let message = "its raw event was written again and nothing is done: the lead ended long ago; `leadops \
-                               requeue` processes it again";
+                               requeue` processes it again, and announces it anew";
                 recorder::line(Self::FUNCTION, Level::Info, message, Some(job.lead_id.as_str()), None);
                 Disposition::Done
             }

@@ -15,6 +15,7 @@ mod status;
 
 use std::sync::Arc;
 
+use lead::LeadId;
 use pipeline::{
     Code, Fault, Recorder, Settings,
     alerting::Alerting,
@@ -93,6 +94,22 @@ impl Ops {
     pub fn actions(&self) -> Result<Actions<'_>, Fault> {
         self.access.to_act()?;
         Ok(Actions::granted(self))
+    }
+
+    /// Of these leads, those that were announced and have no receipt any more to say so: who has them processed again
+    /// has them announced anew.
+    ///
+    /// # Errors
+    /// The fault of a port.
+    pub async fn without_receipts(&self, leads: &[LeadId]) -> Result<Vec<LeadId>, Fault> {
+        let mut found = Vec::new();
+        for lead in leads {
+            let announced = self.history.progress(lead).await?.is_some_and(|progress| progress.told);
+            if announced && self.alerting.receipts.of_lead(lead).await?.is_empty() {
+                found.push(lead.clone());
+            }
+        }
+        Ok(found)
     }
 
     /// Log lines, the oldest first.

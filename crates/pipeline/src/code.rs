@@ -87,7 +87,7 @@ codes! {
         "Nothing is lost: Close sends it again for three days. Mend the storage (see the error beside this one).";
     ListenerFull = "LO108",
         "As many connections are open as the listener or the system allows.",
-        "Close is served all the same: whoever has been connected longest without a genuine webhook is cut off. Have the proxy in front limit how many connections each client may open.";
+        "Close is served all the same: room is made by those who have sent no new lead and came first, else by who is idle for longest. Have the proxy in front limit how many connections each client may open.";
 
     JobUnreadable = "LO111",
         "A message of the delay queue is no job.",
@@ -191,7 +191,7 @@ codes! {
     StorageFailed = "LO403",
         "The storage failed.",
         "Check the disk and the system log.",
-        again "Check the disk and the system log; it is tried again by itself, for a day.",
+        again "Check the disk and the system log; it is tried again by itself, for a day at least.",
         dead "Check the disk and the system log, then redrive.";
     StorageNewer = "LO404",
         "The file was made by a newer version of leadops.",
@@ -386,6 +386,17 @@ impl Code {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+impl Code {
+    /// The code of a dead letter as it is stored, and its reason. One that is not known is one of a later version's
+    /// ([`Code::OfLaterVersion`]); the reason then says which.
+    pub fn read(code: &str, reason: String) -> (Self, String) {
+        match code.parse() {
+            Ok(code) => (code, reason),
+            Err(_) => (Self::OfLaterVersion, lead::text::shorten(&format!("{code}: {reason}"), 1_000)),
+        }
     }
 }
 

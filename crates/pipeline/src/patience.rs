@@ -10,7 +10,7 @@ use lead::Timestamp;
 
 use crate::ports::{Delivery, MAX_DELAY};
 
-/// How long a message is tried again whose work a store's fault stops, from when it was sent. It is longer
+/// How long a message is tried again whose work a store's fault stops, from the first time on. It is longer
 /// than a night, so that whoever comes in the morning finds alerts that wait and not dead letters.
 pub const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -31,13 +31,14 @@ pub(crate) enum Patience {
 }
 
 impl Patience {
-    /// What follows a store's fault over this delivery.
+    /// What follows a store's fault over this delivery. How long it has been tried again follows from how often it
+    /// was received: a message that has waited for days, as nobody was at work, has not been tried.
     pub(crate) fn with(delivery: &Delivery, now: Timestamp) -> Self {
-        let until = SignedDuration::try_from(PATIENCE).ok();
-        match until.and_then(|patience| delivery.sent_at.checked_add(patience).ok()) {
-            Some(until) if now < until => {
-                Self::Again(doubled(FIRST_PAUSE, delivery.receives, MAX_DELAY), until)
-            }
+        let pause = |tries| doubled(FIRST_PAUSE, tries, MAX_DELAY);
+        let tried: Duration = (1..delivery.receives.min(RECEIVES)).map(pause).sum();
+        let left = SignedDuration::try_from(PATIENCE.saturating_sub(tried)).unwrap_or_default();
+        match now.checked_add(left) {
+            Ok(until) if !left.is_zero() => Self::Again(pause(delivery.receives), until),
             _ => Self::Over,
         }
     }
@@ -78,6 +79,13 @@ mod tests {
         assert_eq!(pauses[..8], [20, 40, 80, 160, 320, 640, 900, 900]);
         assert!((86_400..86_400 + 900).contains(&now.as_second()));
         assert!((RECEIVES - 30..RECEIVES - 10).contains(&receives), "{receives}");
+    }
+
+    #[test]
+    fn a_message_that_has_waited_for_days_has_its_patience_still() {
+        let now = Timestamp::from_second(10 * 86_400).unwrap();
+        let Patience::Again(pause, until) = Patience::with(&delivery(1), now) else { panic!("over at once") };
+        assert_eq!((pause.as_secs(), until.duration_since(now)), (20, SignedDuration::from_hours(24)));
     }
 
     #[test]

@@ -159,11 +159,16 @@ impl Receipts {
         self.readable(lead, keys, Function::Operator).await
     }
 
-    /// The other receipts of this one's lead on its channel that can be read, in no particular order. One that
-    /// cannot says nothing of what was sent.
-    pub async fn beside(&self, receipt: &Receipt) -> Result<Vec<Receipt>, Fault> {
-        let (lead, own) = (&receipt.lead_id, receipt.key());
-        let mut keys = self.keys(&keys::receipts_on(lead, receipt.channel.as_str())).await?;
+    /// The receipts of a lead on a channel, but for the one of this alert, that can be read, in no particular order.
+    /// One that cannot says nothing of what was sent.
+    pub async fn beside(
+        &self,
+        lead: &LeadId,
+        channel: Channel,
+        alert: &AlertId,
+    ) -> Result<Vec<Receipt>, Fault> {
+        let own = keys::receipt(lead, channel.as_str(), alert.as_str());
+        let mut keys = self.keys(&keys::receipts_on(lead, channel.as_str())).await?;
         keys.retain(|key| *key != own);
         self.readable(lead, keys, Function::LeadProcessor).await
     }

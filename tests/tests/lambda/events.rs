@@ -6,7 +6,10 @@ use console::demo::Answer;
 use lead::keys;
 use pipeline::{Code, Function, ports::Queue};
 use serde_json::{Value, json};
-use tests::{lambda::Scene, process::KEY};
+use tests::{
+    lambda::Scene,
+    process::{KEY, text},
+};
 
 use crate::{clocked::Clocked, samples};
 
@@ -95,6 +98,11 @@ async fn the_raw_event_of_a_lead_that_ended_long_ago_may_be_written_again() {
     // By a tool that puts what it had fetched, so that even the time of the first writing is lost.
     let raw = scene.ops.objects.get(&key).await.unwrap().unwrap();
     scene.write(&key, &String::from_utf8_lossy(&raw.body)).await;
+    // An operator who wants it is warned.
+    let requeue = ["requeue", old.as_str(), "--dry-run", "--stack", &scene.stack.name];
+    let said = scene.desk().run(&requeue).await;
+    let said = text(&said.stdout) + &text(&said.stderr);
+    assert!(said.contains("1 lead announced anew, as their receipts have expired"), "{said}");
     // A new one comes through meanwhile.
     let sample = scene.ownerless();
     let answers = scene.host.close().send(&sample).await;

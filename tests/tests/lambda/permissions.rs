@@ -27,10 +27,11 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     let slow = scene.sample();
     scene.owners.say(slow.lead_id.clone(), Says::SlowDown);
     // Tried again: a message's visibility.
-    let lead = late.lead_id.clone();
+    let refused = scene.sample();
+    let lead = refused.lead_id.clone();
     let enriched = move |call: &Call| call.writes("target/") && call.about.contains(lead.as_str());
     scene.to_aws.next(6, Mishap::SlowDown, enriched);
-    for sample in [&late, &ownerless, &slow] {
+    for sample in [&late, &ownerless, &slow, &refused] {
         assert_eq!(scene.deliver(sample).await, Answer::Accepted);
         leads.insert(sample.lead_id.clone());
     }

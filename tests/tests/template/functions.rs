@@ -167,6 +167,12 @@ fn owners_are_looked_for_again_without_a_loop_that_lambda_stops() {
     assert_eq!(permission["SourceArn"], json!({"Fn::GetAtt": [rule, "Arn"]}));
     assert_eq!(permission["FunctionName"], json!({"Ref": "HousekeepingFunction"}));
     assert!(template.number(&template.properties("HousekeepingFunction")["Timeout"], &[]) < 60);
+    // By itself Lambda would call it twice more for each time that it fails.
+    let calls = template.properties("HousekeepingCalls");
+    assert_eq!(
+        (&calls["FunctionName"], &calls["MaximumRetryAttempts"]),
+        (&json!({"Ref": "HousekeepingFunction"}), &json!(0))
+    );
 }
 
 #[test]

@@ -123,7 +123,15 @@ async fn a_data_folder_of_a_later_version_comes_to_its_right_end() {
             [format!("target/enriched_{}.json", id(ANNOUNCED))],
         );
         assert_eq!(changed.unwrap(), 1);
+        let changed = file.execute("UPDATE dead_letter SET code = ?", [CODE]);
+        assert!(changed.unwrap() > 0);
     });
+    let dead = (&site as &dyn Site).json(&["dead", "list"]).await;
+    let rows = dead.as_array().unwrap().iter();
+    assert!(
+        rows.clone().all(|row| row["code"] == "LO912" && row["reason"].as_str().unwrap().starts_with(CODE)),
+        "{dead}"
+    );
     site.time().set(fixture.at).await;
     site.start(Work::USUAL).await;
     ends::each_is_right(&mut site, &fixture).await;

@@ -12,12 +12,20 @@ use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use lead::LeadId;
 use pipeline::{
-    Code, Counted, Entry, Fault, Progress,
+    Code, Counted, Entry, Fault, Happened, Progress,
     ports::{Journal, Objects, PutError, When},
 };
 
-use super::{S3Store, marker, record::Record, record_key};
+use super::{
+    S3Store, marker,
+    record::{Look, Record},
+    record_key,
+};
 use crate::counts::Measured;
+
+fn is_of_a_webhook(entry: &Entry) -> bool {
+    matches!(entry.happened, Happened::Received { .. } | Happened::Duplicate { .. })
+}
 
 #[async_trait]
 impl Journal for S3Store {
@@ -41,8 +49,13 @@ impl S3Store {
     /// Enters what happened into the lead's record.
     pub(super) async fn enter(&self, lead: &LeadId, entry: &Entry) -> Result<(), Fault> {
         loop {
-            let (mut record, when) = match self.record(lead).await? {
-                Some((record, version)) => (record, When::Unchanged(version)),
+            let (mut record, when) = match self.look(lead).await? {
+                Some(Look::Record(record, version)) => (record, When::Unchanged(version)),
+                // Who writes down that a webhook came may not see of what it would be made anew. Others do it.
+                Some(Look::Damaged(..)) if is_of_a_webhook(entry) => return Ok(()),
+                Some(Look::Damaged(body, version, _)) => {
+                    (self.made_anew(lead, body).await?, When::Unchanged(version))
+                }
                 None => (self.healed(lead, entry).await?, When::Absent),
             };
             // One from before markers were kept in mind has the one of its state.
@@ -77,7 +90,7 @@ impl S3Store {
     /// The record of a lead that has none: with its reception, where its raw event is there.
     async fn healed(&self, lead: &LeadId, entry: &Entry) -> Result<Record, Fault> {
         let mut record = Record::default();
-        if matches!(entry.happened, pipeline::Happened::Received { .. }) {
+        if matches!(entry.happened, Happened::Received { .. }) {
             return Ok(record);
         }
         if let Some(received) = self.received(lead).await? {

@@ -16,7 +16,7 @@ const MOST_ENTRIES: usize = 200;
 /// The most former markers that are kept in mind: each is from another time that an operator opened the lead.
 const MOST_MARKERS: usize = 8;
 
-/// What is known of a lead. Whatever a later version has written into it stays as it is.
+/// What is known of a lead. An entry that a later version has written stays as it is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Record {
     /// How far it is; `None` where nobody has received it.

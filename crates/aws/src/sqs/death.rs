@@ -75,11 +75,7 @@ pub(super) fn letter(queue: Queue, message: &Message, max_receives: u32) -> Dead
         };
     };
     let reason = text::clean(message::text(message, REASON).unwrap_or_default());
-    let (code, reason) = match code.parse() {
-        Ok(code) => (code, reason),
-        // Of a later version, or of somebody else's making.
-        Err(error) => (Code::Internal, text::clean(&format!("{error}: {reason}"))),
-    };
+    let (code, reason) = Code::read(code, reason);
     let dead_at = time(DEAD_AT).unwrap_or(sent_at);
     DeadLetter {
         id,
@@ -153,7 +149,7 @@ mod tests {
     #[test]
     fn a_code_of_another_version_is_shown_as_it_is() {
         let letter = letter(Queue::Delay, &dead(&[(CODE, "LO777".to_owned())]), 5);
-        assert_eq!(letter.code, Code::Internal);
+        assert_eq!(letter.code, Code::OfLaterVersion);
         assert!(letter.reason.contains("LO777"));
     }
 }

@@ -147,7 +147,16 @@ pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Resu
 /// The first failure.
 pub async fn requeue(ops: &Ops, leads: &[LeadId], consent: Consent, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
-    let what = format!("process {} again, now: {}", counted(leads.len(), "lead"), listed(leads));
+    let mut what = format!("process {} again, now: {}", counted(leads.len(), "lead"), listed(leads));
+    let anew = ops.without_receipts(leads).await?;
+    if !anew.is_empty() {
+        // Nothing is left that would keep the alert from going out.
+        what += &format!(
+            "; {} announced anew, as their receipts have expired: {}",
+            counted(anew.len(), "lead"),
+            listed(&anew)
+        );
+    }
     let dry_run = ask(consent, &what)? == Answer::DryRun;
     let mut outcomes = Vec::new();
     for lead in leads {

@@ -109,13 +109,14 @@ const COLUMNS: &str = "id, queue, lead, code, reason, attempts, first_failed_at,
 
 fn letter(row: &Row<'_>) -> Result<DeadLetter, Trouble> {
     let id: i64 = row.get(0)?;
-    let code: String = row.get(3)?;
+    let (code, reason): (String, String) = (row.get(3)?, row.get(4)?);
+    let (code, reason) = Code::read(&code, reason);
     Ok(DeadLetter {
         id: id.to_string(),
         queue: queue_of(&row.get::<_, String>(1)?)?,
         lead_id: row.get::<_, Option<String>>(2)?.and_then(|lead| lead.parse().ok()),
-        code: code.parse().map_err(|_| unreadable(&format!("dead letter {id} has the code {code:?}")))?,
-        reason: row.get(4)?,
+        code,
+        reason,
         attempts: row.get(5)?,
         first_failed_at: units::from_micros(row.get(6)?),
         dead_at: units::from_micros(row.get(7)?),

@@ -12,7 +12,7 @@ use lead::{AlertKind, EnrichedLead, Timestamp};
 
 use super::Process;
 use crate::{
-    Fault,
+    Channel, Fault,
     job::{AlertId, AlertJob},
     receipt::{CLAIM, Receipt, ReceiptState},
 };
@@ -33,12 +33,16 @@ struct Due {
 }
 
 impl Process {
-    /// Queues a follow-up on the channel of a lead's first alert, of which this is the receipt, where the
-    /// channel was last notified of another owner.
-    pub(super) async fn follow_up(&self, lead: &EnrichedLead, first: Receipt) -> Result<(), Fault> {
-        let channel = first.channel;
-        let others = self.alerting.receipts.beside(&first).await?;
-        let receipts: Vec<Receipt> = std::iter::once(first).chain(others).collect();
+    /// Queues a follow-up on a channel where that was last notified of another owner. `first` is the receipt of the
+    /// lead's first alert there; none where it cannot be read.
+    pub(super) async fn follow_up(
+        &self,
+        lead: &EnrichedLead,
+        channel: Channel,
+        first: Option<Receipt>,
+    ) -> Result<(), Fault> {
+        let others = self.alerting.receipts.beside(&lead.lead_id, channel, &AlertId::new_lead()).await?;
+        let receipts: Vec<Receipt> = first.into_iter().chain(others).collect();
         let Some(due) = due(&receipts, &lead.lead_owner, self.recorder.clock.now()) else { return Ok(()) };
         let job = AlertJob {
             lead_id: lead.lead_id.clone(),
@@ -102,7 +106,6 @@ fn left_of_claim(receipt: &Receipt, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Channel;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

@@ -19,7 +19,6 @@ use crate::{
     ports::{
         Delivery, Disposition, Level, NewMessage, Objects, Outbox, OwnerDirectory, PutError, Queue, When, Why,
     },
-    receipt::Receipt,
     recorder,
 };
 pub use lookup::is_no_directory;
@@ -30,6 +29,9 @@ const LOOKUP_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_LOOKUP_PAUSE: Duration = Duration::from_secs(64);
 /// How long after a channel refused an alert that is sent without a queue the lead is processed again.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(20);
+
+/// How long after its time a job is done as if it were done in time.
+const SOON: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 
 /// The stage.
 pub struct Process {
@@ -265,10 +267,11 @@ impl Process {
                 }
             }
         };
-        match before.filter(Receipt::may_have_been_read) {
-            Some(first) if lead.has_owner() => self.follow_up(lead, first).await,
-            _ => Ok(()),
+        // Of a lead that has just arrived nobody has read anything, unless its job comes once more.
+        if lead.has_owner() && (before.is_some() || job.cause != Cause::Arrival) {
+            self.follow_up(lead, channel, before).await?;
         }
+        Ok(())
     }
 
     async fn look_again(&self, job: &ProcessJob) -> Result<(), Fault> {
@@ -281,8 +284,10 @@ impl Process {
         }
         let now = self.recorder.clock.now();
         let wait = jiff::SignedDuration::try_from(self.settings.recheck_wait(number)).unwrap_or_default();
-        let again =
-            ProcessJob::new(job.lead_id.clone(), job.key.clone(), now + wait, Cause::Recheck { number });
+        // Of a job that comes more than once within some minutes, all have the same next one.
+        let is_soon = (jiff::SignedDuration::ZERO..=SOON).contains(&now.duration_since(job.not_before));
+        let next = if is_soon { job.not_before } else { now } + wait;
+        let again = ProcessJob::new(job.lead_id.clone(), job.key.clone(), next, Cause::Recheck { number });
         self.outbox.send(Queue::Delay, again.message(now)).await
     }
 
