@@ -121,12 +121,12 @@ impl Schedule {
     }
 }
 
+#[cfg(feature = "operator")]
 impl S3Store {
     /// Since when the message of the schedule has been due that is due the longest; `None` where nothing is.
     ///
     /// # Errors
     /// The schedule could not be listed.
-    #[cfg(feature = "operator")]
     pub(crate) async fn scheduled_since(&self, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
         let keys = self.0.bucket.list(SCHEDULED, None, PAGE).await?;
         Ok(keys.iter().filter_map(|key| read(key)).map(|(due, _)| due).find(|due| *due <= now))
