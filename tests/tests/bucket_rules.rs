@@ -27,6 +27,12 @@ use tests::{
 const DELAY: Duration = Duration::from_secs(600);
 const SECOND: Duration = Duration::from_secs(1);
 
+/// A store in a bucket that fails as planned, with the template's prefixes.
+fn store(faulty: Faulty<Memory>) -> S3Store {
+    let (source, target) = ("source/".to_owned(), "target/".to_owned());
+    S3Store::over(Arc::new(faulty), source, target, DELAY, Arc::new(Uncounted))
+}
+
 struct Bucket {
     clock: Arc<VirtualClock>,
     weather: Arc<Plan>,
@@ -40,13 +46,7 @@ impl Bucket {
         let clock = VirtualClock::start();
         let (weather, memory) = (Plan::fair(), Memory::new(clock.clone()));
         let faulty = Faulty::new(memory.clone(), weather.clone(), clock.clone());
-        let store = S3Store::over(
-            Arc::new(faulty),
-            "source/".to_owned(),
-            "target/".to_owned(),
-            DELAY,
-            Arc::new(Uncounted),
-        );
+        let store = store(faulty);
         Self { clock, weather, memory, store, lead: "lead_a".parse().unwrap() }
     }
 
@@ -314,13 +314,7 @@ impl Instances {
         let clock = VirtualClock::start();
         let (asked, memory) = (Arc::<Asked>::default(), Memory::new(clock.clone()));
         let faulty = Faulty::new(memory.clone(), asked.clone(), clock.clone());
-        let store = S3Store::over(
-            Arc::new(faulty),
-            "source/".to_owned(),
-            "target/".to_owned(),
-            DELAY,
-            Arc::new(Uncounted),
-        );
+        let store = store(faulty);
         Self { clock, asked, memory, store: Arc::new(store) }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::{
     primitives::DateTime,
-    types::{Dimension, Metric, MetricDataQuery, MetricStat},
+    types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat},
 };
 use futures_util::try_join;
 use lead::{LeadId, Timestamp};
@@ -69,35 +69,53 @@ impl S3History {
         if from >= until {
             return Ok(Vec::new());
         }
+        let queries = COUNTED.iter().enumerate().map(|(index, counted)| self.query(index, *counted, period));
         let mut minutes: BTreeMap<i64, Minute> = BTreeMap::new();
-        let mut token = None;
+        for result in self.ask("reading the counts per minute", queries.collect(), from, until).await? {
+            let counted = COUNTED
+                .iter()
+                .enumerate()
+                .find(|(index, _)| result.id() == Some(format!("m{index}").as_str()));
+            let Some((_, counted)) = counted else { continue };
+            for (at, sum) in result.timestamps().iter().zip(result.values()) {
+                add(&mut minutes, at.secs(), *counted, *sum);
+            }
+        }
+        Ok(minutes.into_values().collect())
+    }
+
+    /// What CloudWatch answers to `queries` from one second of 1970 on until another, from all of its pages. A query
+    /// may have several results.
+    async fn ask(
+        &self,
+        doing: &str,
+        queries: Vec<MetricDataQuery>,
+        from: i64,
+        until: i64,
+    ) -> Result<Vec<MetricDataResult>, Fault> {
+        let (mut found, mut token) = (Vec::new(), None);
         loop {
-            let queries =
-                COUNTED.iter().enumerate().map(|(index, counted)| self.query(index, *counted, period));
             let request = self
                 .cloudwatch
                 .get_metric_data()
-                .set_metric_data_queries(Some(queries.collect()))
+                .set_metric_data_queries(Some(queries.clone()))
                 .start_time(DateTime::from_secs(from))
                 .end_time(DateTime::from_secs(until))
                 .set_next_token(token);
-            let answer =
-                request.send().await.map_err(|error| fault("reading the counts per minute", &error))?;
-            for result in answer.metric_data_results() {
-                let counted = COUNTED
-                    .iter()
-                    .enumerate()
-                    .find(|(index, _)| result.id() == Some(format!("m{index}").as_str()));
-                let Some((_, counted)) = counted else { continue };
-                for (at, sum) in result.timestamps().iter().zip(result.values()) {
-                    add(&mut minutes, at.secs(), *counted, *sum);
-                }
-            }
+            let answer = request.send().await.map_err(|error| fault(doing, &error))?;
+            found.extend(answer.metric_data_results.unwrap_or_default());
             token = answer.next_token;
             if token.is_none() {
-                return Ok(minutes.into_values().collect());
+                return Ok(found);
             }
         }
+    }
+
+    /// The whole minutes from `since` until now, as seconds of 1970.
+    fn whole_minutes(&self, since: Timestamp) -> (i64, i64) {
+        let first = since.as_second().div_euclid(MINUTE) * MINUTE;
+        let end = (self.clock.now().as_second().div_euclid(MINUTE) + 1) * MINUTE;
+        (first, end)
     }
 
     fn query(&self, index: usize, counted: Counted, period: i64) -> MetricDataQuery {
@@ -118,30 +136,14 @@ impl S3History {
             }
         }
         let (mut found, mut all): (BTreeMap<String, u64>, u64) = Default::default();
-        let mut token = None;
-        loop {
-            let request = self
-                .cloudwatch
-                .get_metric_data()
-                .set_metric_data_queries(Some(queries.clone()))
-                .start_time(DateTime::from_secs(from))
-                .end_time(DateTime::from_secs(until))
-                .set_next_token(token);
-            let answer =
-                request.send().await.map_err(|error| fault("reading the counts of refusals", &error))?;
-            for result in answer.metric_data_results() {
-                let count: u64 = result.values().iter().map(|sum| whole(*sum)).sum();
-                match result.id() {
-                    Some(id) if id.starts_with("api") => all += count,
-                    Some(id) if count > 0 => {
-                        *found.entry(id.trim_start_matches('m').to_owned()).or_default() += count;
-                    }
-                    _ => {}
+        for result in self.ask("reading the counts of refusals", queries, from, until).await? {
+            let count: u64 = result.values().iter().map(|sum| whole(*sum)).sum();
+            match result.id() {
+                Some(id) if id.starts_with("api") => all += count,
+                Some(id) if count > 0 => {
+                    *found.entry(id.trim_start_matches('m').to_owned()).or_default() += count;
                 }
-            }
-            token = answer.next_token;
-            if token.is_none() {
-                break;
+                _ => {}
             }
         }
         let other = all.saturating_sub(found.values().sum());
@@ -201,14 +203,12 @@ impl History for S3History {
     /// One request for up to two weeks, for which CloudWatch keeps single minutes:
     /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>.
     async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault> {
-        let first = since.as_second().div_euclid(MINUTE) * MINUTE;
-        let end = (self.clock.now().as_second().div_euclid(MINUTE) + 1) * MINUTE;
+        let (first, end) = self.whole_minutes(since);
         self.counted(first, end, MINUTE).await
     }
 
     async fn refused(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
-        let first = since.as_second().div_euclid(MINUTE) * MINUTE;
-        let end = (self.clock.now().as_second().div_euclid(MINUTE) + 1) * MINUTE;
+        let (first, end) = self.whole_minutes(since);
         self.refused_between(first, end).await
     }
 }

@@ -47,6 +47,7 @@ pub(super) async fn recursion(
         Err(fault) => return Finding::bad(check, fault),
     };
     let doubtful = |code, what: String| Finding::doubtful(check, Fault::new(code, what));
+    let doing = format!("asking for the recursion configuration of {name}");
     match asked {
         Ok((200, body)) if body.contains("\"Allow\"") => {
             Finding::good(check, format!("Lambda lets {name} send to itself"))
@@ -59,21 +60,13 @@ pub(super) async fn recursion(
             doubtful(Code::StackUnusable, what)
         }
         Ok((403, _)) => {
-            let what = format!(
-                "asking for the recursion configuration of {name}: lambda:GetFunctionRecursionConfig is denied"
-            );
+            let what = format!("{doing}: lambda:GetFunctionRecursionConfig is denied");
             doubtful(Code::AwsDenied, what)
         }
         Ok((404, _)) => {
             Finding::bad(check, Fault::new(Code::ResourceMissing, format!("there is no function {name}")))
         }
-        Ok((status, _)) => doubtful(
-            Code::AwsFailed,
-            format!("asking for the recursion configuration of {name}: Lambda answered {status}"),
-        ),
-        Err(what) => doubtful(
-            Code::AwsUnreachable,
-            format!("asking for the recursion configuration of {name}: {what}"),
-        ),
+        Ok((status, _)) => doubtful(Code::AwsFailed, format!("{doing}: Lambda answered {status}")),
+        Err(what) => doubtful(Code::AwsUnreachable, format!("{doing}: {what}")),
     }
 }
