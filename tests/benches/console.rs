@@ -258,6 +258,8 @@ fn leads() -> Vec<LeadRow> {
     (0..LEADS)
         .map(|number| LeadRow {
             lead: EnrichedLead {
+                lead_phone: None,
+                owners: Vec::new(),
                 lead_id: id(number),
                 display_name: name(number),
                 status_label: "Potential".to_owned(),

@@ -11,6 +11,7 @@ use pipeline::{
     ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
     job::{AlertId, AlertJob},
     notify::{Notify, Pace},
+    owners::Documents,
     patience::RECEIVES,
     ports::{Clock, DeadLetter, DeadLetters, Delivery, Disposition, History, Inbox, Objects, Outbox, Queue},
     process::{Counted, Process},
@@ -89,7 +90,7 @@ impl World {
         let process = Process {
             settings: settings.clone(),
             objects: store.clone(),
-            owners: owners.clone(),
+            owners: Arc::new(Documents { directory: owners.clone(), clock: Arc::clone(&clock) as _ }),
             outbox: store.clone(),
             alerting: alerting.clone(),
             recorder: recorder.clone(),

@@ -52,12 +52,19 @@ pub const SETTINGS: &[Setting] = &[
     setting("DELAY_SECONDS", Some("600"), "how long a lead waits for its owner, 0 to 900"),
     setting("SOURCE_PREFIX", Some("source/"), "where raw events are kept"),
     setting("TARGET_PREFIX", Some("target/"), "where enriched leads are kept"),
+    setting("OWNER_SOURCE", Some("bucket"), "where owners are: bucket, or close for a custom field of Close"),
     setting("LOOKUP_BUCKET", Some(outbound::OwnersBase::BUCKET), "public bucket with the owner documents"),
     setting(
         "LOOKUP_BASE_URL",
         None,
         "owner directory instead of the bucket: http(s)://… or file:///…, before /{lead_id}.json",
     ),
+    setting(
+        "CLOSE_OWNER_FIELD",
+        None,
+        "with OWNER_SOURCE=close, the custom field that names the owner: its id (cf_…) or its name",
+    ),
+    setting("CLOSE_FUNNEL_FIELD", None, "with OWNER_SOURCE=close, the custom field that names the funnel"),
     setting("PROCESS_ATTEMPTS", Some("3"), "look-ups before the alert goes out without an owner"),
     setting("RECHECKS", Some("12"), "later look-ups for a lead that was told without an owner"),
     setting("USE_SLACK", Some("true"), "tell new leads on Slack"),
@@ -74,9 +81,9 @@ pub const SETTINGS: &[Setting] = &[
     setting("LEADOPS_MOUSE", Some("false"), "the console takes the mouse, to scroll and to click"),
     secret(
         "CLOSE_API_KEY",
-        "API key of Close, for `subscribe` and for what `doctor` says of the subscription",
+        "API key of Close, for OWNER_SOURCE=close, `subscribe` and `doctor`; two by a comma while one is replaced",
     ),
-    setting("CLOSE_API_URL", Some(outbound::CloseApi::URL), "where Close's API is"),
+    setting("CLOSE_API_URL", Some(outbound::CloseBase::URL), "where Close's API is"),
 ];
 
 /// What a setting is where nobody says anything.

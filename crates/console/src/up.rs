@@ -4,6 +4,7 @@ use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use embedded::Store;
 use lead::Timestamp;
+use outbound::OwnerSource;
 use pipeline::{Channel, Code, Fault, Settings, job::AlertJob, ports::Queue};
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -47,6 +48,8 @@ impl Up {
         };
         running.write(store).await?;
         let stages = wiring::stages(store, config)?;
+        let owners = Arc::clone(&stages.process);
+        tokio::spawn(async move { owners.owners.warm_up().await });
         let refusals = embedded::Refusals::of(store).await?;
         let stop = CancellationToken::new();
         let retention = embedded::Retention {
@@ -144,6 +147,17 @@ pub fn warnings(config: &UpConfig) -> Vec<Fault> {
             Code::MailNotConfigured,
             "USE_EMAIL is true, but SMTP_URL is not set: alerts will be dead letters",
         ));
+    }
+    if let OwnerSource::Close(_, fields) = &config.owners {
+        if config.close_keys.is_none() {
+            let what =
+                "OWNER_SOURCE is close, but CLOSE_API_KEY is not set: alerts will go out without an owner";
+            warnings.push(Fault::new(Code::CloseKeyMissing, what));
+        }
+        if fields.owner.is_none() {
+            let what = "OWNER_SOURCE is close, but CLOSE_OWNER_FIELD is not set: alerts will go out without an owner";
+            warnings.push(Fault::new(Code::CloseFieldUnknown, what));
+        }
     }
     if matches!(config.trust, pipeline::ingest::Trust::Anyone) {
         warnings.push(Fault::new(

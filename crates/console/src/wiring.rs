@@ -1,11 +1,11 @@
 //! Putting the parts together: the one place where ports meet their adapters.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use embedded::{Options, Store};
 use lead::Timestamp;
 use ops::{Access, Ops};
-use outbound::{HttpOwners, SlackWebhook, SmtpMailer};
+use outbound::{HoldsKeys, NoKeys, SlackWebhook, SmtpMailer};
 use pipeline::{
     Code, Fault, Recorder, Settings,
     alerting::Alerting,
@@ -120,6 +120,10 @@ pub struct Stages {
     pub notify: Arc<Notify>,
 }
 
+/// How long a lead waits in place for a turn to ask its source of owners: as many are processed at once as the
+/// machine likes, and none of them costs anything while it waits.
+const OWNER_PATIENCE: Duration = Duration::from_secs(30);
+
 /// The stages on a store, as configured.
 ///
 /// # Errors
@@ -129,6 +133,11 @@ pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
     let settings = Arc::new(config.settings);
     let ports = Arc::new(store.clone());
     let recorder = recorder(store);
+    let keys: Arc<dyn HoldsKeys> = match config.close_keys {
+        Some(keys) => Arc::new(keys),
+        None => Arc::new(NoKeys),
+    };
+    let owners = config.owners.open(keys, ports.clone(), Arc::new(SystemClock), OWNER_PATIENCE)?;
     let slack = match config.slack {
         Some(url) => {
             let slack: Arc<dyn Slack> = Arc::new(SlackWebhook::new(url).map_err(bad)?);
@@ -148,7 +157,7 @@ pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
         process: Arc::new(Process {
             settings: settings.clone(),
             objects: ports.clone(),
-            owners: Arc::new(HttpOwners::new(config.owners).map_err(bad)?),
+            owners,
             outbox: ports.clone(),
             alerting: alerting(store),
             recorder: recorder.clone(),

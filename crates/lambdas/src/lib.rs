@@ -7,6 +7,7 @@
 
 pub mod batch;
 pub mod channels;
+mod close_keys;
 pub mod common;
 pub mod direct;
 pub mod housekeeping;

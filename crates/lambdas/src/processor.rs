@@ -10,9 +10,9 @@ use aws_lambda_events::sqs::SqsEvent;
 use futures_util::future::join_all;
 use lambda_runtime::Error;
 use lead::Timestamp;
-use outbound::{HttpOwners, OwnersBase};
+use outbound::OwnerSource;
 use pipeline::{
-    Code, Fault, Function, Settings, Variables,
+    Fault, Function, Settings, Variables,
     alerting::Alerting,
     job::ProcessJob,
     ports::{Delivery, Disposition, Level, Outbox, Queue},
@@ -23,11 +23,15 @@ use pipeline::{
 use crate::{
     batch::{self, Report},
     channels::Channels,
+    close_keys::SecretKeys,
     common::Common,
     direct::Direct,
     settle,
     start::Handler,
 };
+
+/// How long a lead waits in the function for a turn to ask its source of owners. Beyond that its message waits.
+const OWNER_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The function.
 pub struct Processor {
@@ -70,9 +74,13 @@ impl Handler for Processor {
             common.warm_up(channels.warm_up()).await;
             outbox = Arc::new(Direct::new(common.clone(), channels, outbox));
         }
-        let bad = |what: String| Fault::new(Code::SettingBad, what);
-        let owners = HttpOwners::new(OwnersBase::of_variables(variables).map_err(bad)?).map_err(bad)?;
-        common.warm_up(queues.warm_up()).await;
+        let owners = OwnerSource::of_variables(variables)?.open(
+            Arc::new(SecretKeys::read(variables, &common)),
+            common.store.clone(),
+            common.recorder.clock.clone(),
+            OWNER_PATIENCE,
+        )?;
+        common.warm_up(async { futures_util::join!(queues.warm_up(), owners.warm_up()) }).await;
         Ok(Self {
             bucket: common.bucket.clone(),
             delay: variables.get("DELAY_SECONDS").map(|_| common.settings.delay),
@@ -81,7 +89,7 @@ impl Handler for Processor {
             stage: Process {
                 settings: Arc::clone(&common.settings),
                 objects: common.store.clone(),
-                owners: Arc::new(owners),
+                owners,
                 outbox: outbox.clone(),
                 alerting: Alerting { receipts: common.receipts(), outbox },
                 recorder: common.recorder,
@@ -163,7 +171,7 @@ fn together(dispositions: Vec<Disposition>) -> Disposition {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::ports::Why;
+    use pipeline::{Code, ports::Why};
 
     use super::*;
 

@@ -1,5 +1,7 @@
 //! An alert about a lead, before it becomes a message of a channel.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::EnrichedLead;
@@ -10,7 +12,7 @@ use crate::EnrichedLead;
 pub enum AlertKind {
     /// The lead is new.
     New,
-    /// The lead was told without an owner, and now has one.
+    /// The lead was announced without an owner, and now has one.
     FollowUp,
     /// An operator asked for it again.
     Resend,
@@ -37,23 +39,25 @@ impl Alert<'_> {
         }
     }
 
-    /// The seven facts, labelled, in the order that the brief gives.
-    pub fn facts(&self) -> [(&'static str, &str); 7] {
+    /// The seven facts, labelled, in the order that the brief gives; then the phone number, where there is one.
+    pub fn facts(&self) -> Vec<(&'static str, Cow<'_, str>)> {
         let lead = self.lead;
-        [
-            ("Name", &lead.display_name),
-            ("Lead ID", lead.lead_id.as_str()),
-            ("Created Date", &lead.date_created),
-            ("Label", &lead.status_label),
-            ("Email", &lead.lead_email),
-            ("Lead Owner", &lead.lead_owner),
-            ("Funnel", &lead.funnel),
-        ]
+        let mut facts: Vec<(&'static str, Cow<'_, str>)> = vec![
+            ("Name", lead.display_name.as_str().into()),
+            ("Lead ID", lead.lead_id.as_str().into()),
+            ("Created Date", lead.date_created.as_str().into()),
+            ("Label", lead.status_label.as_str().into()),
+            ("Email", lead.lead_email.as_str().into()),
+            ("Lead Owner", lead.owner_label().into()),
+            ("Funnel", lead.funnel.as_str().into()),
+        ];
+        facts.extend(lead.lead_phone.as_deref().map(|phone| ("Phone", phone.into())));
+        facts
     }
 
     /// What the reader has to know besides the facts.
     pub fn notes(&self) -> Vec<&'static str> {
-        use crate::OwnerStatus::{Assigned, LookupFailed, Mismatch, Missing, OfLaterVersion};
+        use crate::OwnerStatus::{Assigned, Departed, LookupFailed, Mismatch, Missing, OfLaterVersion};
         let mut notes = Vec::new();
         match (self.lead.owner_status, self.kind) {
             (Assigned, AlertKind::FollowUp) => {
@@ -63,6 +67,9 @@ impl Alert<'_> {
             (Missing, _) => notes.push("No owner is assigned yet; a follow-up comes when one is."),
             (LookupFailed, _) => {
                 notes.push("The owner could not be looked up; a follow-up comes when that succeeds.")
+            }
+            (Departed, _) => {
+                notes.push("The owner has left the organisation; a follow-up comes when there is another.")
             }
             (Mismatch, _) => notes.push("The owner document is about another lead and was not used."),
         }

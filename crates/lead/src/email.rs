@@ -57,6 +57,8 @@ mod tests {
 
     fn mail_for(name: &str) -> Mail {
         let lead = EnrichedLead {
+            lead_phone: None,
+            owners: Vec::new(),
             lead_id: "lead_a".parse().unwrap(),
             display_name: name.to_owned(),
             status_label: "Potential".to_owned(),

@@ -1,11 +1,11 @@
 //! The enriched lead: what the sales team is told, and what `target/` keeps.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{CreatedLead, Json, LeadId, OwnerDocument, means_nobody, text};
+use crate::{CreatedLead, Json, LeadId, Owner, OwnerFacts, means_nobody, owner, text};
 
 /// Stands for a lead's e-mail address that nobody knows.
 pub const UNKNOWN_EMAIL: &str = "unknown@example.com";
@@ -18,14 +18,16 @@ pub const UNKNOWN: &str = "Unknown";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OwnerStatus {
-    /// The directory names an owner.
+    /// The source of owners names one who is still there.
     Assigned,
-    /// The directory has no document for the lead, or one without an owner.
+    /// It names none.
     Missing,
-    /// The directory could not be asked, or what it said could not be read.
+    /// It could not be asked, or what it said could not be read.
     LookupFailed,
-    /// The directory's document is about another lead.
+    /// Its document is about another lead.
     Mismatch,
+    /// All owners whom it names have left.
+    Departed,
     /// As only a later version knows it: who has gone back to this one must not lose the lead.
     #[serde(other)]
     OfLaterVersion,
@@ -39,6 +41,7 @@ impl OwnerStatus {
             Self::Missing => "missing",
             Self::LookupFailed => "lookup_failed",
             Self::Mismatch => "mismatch",
+            Self::Departed => "departed",
             Self::OfLaterVersion => "of_later_version",
         }
     }
@@ -61,8 +64,15 @@ pub struct EnrichedLead {
     pub date_created: String,
     /// Its e-mail address, or [`UNKNOWN_EMAIL`].
     pub lead_email: String,
-    /// Its owner's display name, or [`UNASSIGNED`].
+    /// Its phone number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead_phone: Option<String>,
+    /// Its owner's display name, or [`UNASSIGNED`]. Of several owners the first who is still there; one who has
+    /// left only where [`Self::owner_status`] says so.
     pub lead_owner: String,
+    /// All of its owners, where the source of owners knows more than a name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<Owner>,
     /// Its funnel, or [`UNKNOWN`].
     pub funnel: String,
     /// When it was enriched last.
@@ -80,40 +90,47 @@ pub struct EnrichedLead {
 }
 
 impl EnrichedLead {
-    /// Joins the event with what the owner directory said, `Err` being why it said nothing usable.
+    /// Joins the event with what the source of owners said.
     pub fn new(
         created: &CreatedLead,
-        owner: Result<OwnerDocument, OwnerStatus>,
+        facts: OwnerFacts,
         received_at: Timestamp,
         enriched_at: Timestamp,
     ) -> Self {
-        let (owner, status) = match owner {
-            Ok(document) if document.is_about_another(&created.lead_id) => {
-                (OwnerDocument::default(), OwnerStatus::Mismatch)
-            }
-            Ok(document) if document.lead_owner.is_some() => (document, OwnerStatus::Assigned),
-            Ok(document) => (document, OwnerStatus::Missing),
-            Err(status) => (OwnerDocument::default(), status),
-        };
         Self {
             lead_id: created.lead_id.clone(),
             display_name: created.name(),
-            status_label: known(created.status_label.as_deref()),
+            status_label: known(facts.status_label.as_deref().or(created.status_label.as_deref())),
             date_created: known(created.date_created.as_deref()),
-            lead_email: owner.lead_email.unwrap_or_else(|| UNKNOWN_EMAIL.to_owned()),
-            lead_owner: owner.lead_owner.unwrap_or_else(|| UNASSIGNED.to_owned()),
-            funnel: owner.funnel.unwrap_or_else(|| UNKNOWN.to_owned()),
+            lead_email: facts.lead_email.unwrap_or_else(|| UNKNOWN_EMAIL.to_owned()),
+            lead_phone: facts.lead_phone,
+            lead_owner: facts.lead_owner.unwrap_or_else(|| UNASSIGNED.to_owned()),
+            owners: facts.owners,
+            funnel: facts.funnel.unwrap_or_else(|| UNKNOWN.to_owned()),
             enriched_at,
             event_id: created.event_id.clone(),
             received_at,
-            owner_status: status,
+            owner_status: facts.status,
             custom: created.custom.clone(),
         }
     }
 
-    /// Whether the directory named an owner.
+    /// Whether it has an owner who is still there.
     pub fn has_owner(&self) -> bool {
         self.owner_status == OwnerStatus::Assigned
+    }
+
+    /// Its owners as people read them: all of them, and who has left.
+    pub fn owner_label(&self) -> String {
+        owner::label(&self.lead_owner, &self.owners)
+    }
+
+    /// What tells one answer to "who owns it?" from another: the owner, and whether they have left.
+    pub fn named_owner(&self) -> Cow<'_, str> {
+        match self.owner_status {
+            OwnerStatus::Departed => Cow::Owned(format!("{} (departed)", self.lead_owner)),
+            _ => Cow::Borrowed(&self.lead_owner),
+        }
     }
 
     /// Has the defaults stand wherever a value is a word for nobody, or shows nothing.
@@ -163,6 +180,7 @@ fn known(value: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::OwnerDocument;
 
     fn created() -> CreatedLead {
         CreatedLead {
@@ -173,14 +191,21 @@ mod tests {
             status_label: None,
             date_created: Some("2026-09-14T15:02:11".to_owned()),
             custom: BTreeMap::new(),
+            custom_by_name: BTreeMap::new(),
+            organization_id: None,
+            email: None,
         }
     }
 
     #[test]
     fn the_defaults_stand_in_and_the_status_says_why() {
         for status in [OwnerStatus::Missing, OwnerStatus::LookupFailed] {
-            let lead =
-                EnrichedLead::new(&created(), Err(status), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+            let lead = EnrichedLead::new(
+                &created(),
+                OwnerFacts::none(status),
+                Timestamp::UNIX_EPOCH,
+                Timestamp::UNIX_EPOCH,
+            );
             assert_eq!(
                 (lead.lead_owner.as_str(), lead.lead_email.as_str(), lead.funnel.as_str()),
                 (UNASSIGNED, UNKNOWN_EMAIL, UNKNOWN)
@@ -195,7 +220,12 @@ mod tests {
             br#"{"lead_id":"lead_b","lead_owner":"Sales North","lead_email":"b@example.com"}"#,
         )
         .unwrap();
-        let lead = EnrichedLead::new(&created(), Ok(document), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        let lead = EnrichedLead::new(
+            &created(),
+            document.facts(&created().lead_id),
+            Timestamp::UNIX_EPOCH,
+            Timestamp::UNIX_EPOCH,
+        );
         assert_eq!(
             (lead.owner_status, lead.lead_owner.as_str(), lead.lead_email.as_str()),
             (OwnerStatus::Mismatch, UNASSIGNED, UNKNOWN_EMAIL)
@@ -206,7 +236,12 @@ mod tests {
     fn a_null_owner_keeps_the_rest_of_the_document() {
         let document =
             OwnerDocument::parse(br#"{"lead_id":"lead_a","lead_owner":null,"funnel":"Trade fair"}"#).unwrap();
-        let lead = EnrichedLead::new(&created(), Ok(document), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        let lead = EnrichedLead::new(
+            &created(),
+            document.facts(&created().lead_id),
+            Timestamp::UNIX_EPOCH,
+            Timestamp::UNIX_EPOCH,
+        );
         assert_eq!((lead.owner_status, lead.funnel.as_str()), (OwnerStatus::Missing, "Trade fair"));
     }
 
@@ -217,7 +252,12 @@ mod tests {
             CreatedLead { display_name: long.clone(), status_label: Some(long.clone()), ..created() };
         let document = format!("{{\"lead_owner\":\"{long}\"}}");
         let document = OwnerDocument::parse(document.as_bytes()).unwrap();
-        let lead = EnrichedLead::new(&created, Ok(document), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        let lead = EnrichedLead::new(
+            &created,
+            document.facts(&created.lead_id),
+            Timestamp::UNIX_EPOCH,
+            Timestamp::UNIX_EPOCH,
+        );
         assert!(serde_json::to_string(&lead).unwrap().len() < 4_000);
     }
 
@@ -229,8 +269,12 @@ mod tests {
             );
             let document = OwnerDocument::parse(document.as_bytes()).unwrap();
             assert_eq!(document, OwnerDocument::default(), "{word}");
-            let lead =
-                EnrichedLead::new(&created(), Ok(document), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+            let lead = EnrichedLead::new(
+                &created(),
+                document.facts(&created().lead_id),
+                Timestamp::UNIX_EPOCH,
+                Timestamp::UNIX_EPOCH,
+            );
             assert_eq!(
                 (lead.owner_status, lead.lead_owner.as_str(), lead.lead_email.as_str(), lead.funnel.as_str()),
                 (OwnerStatus::Missing, UNASSIGNED, UNKNOWN_EMAIL, UNKNOWN)
@@ -266,7 +310,7 @@ mod tests {
             assert_eq!(created.name(), "lead_a", "{name:?}");
             let lead = EnrichedLead::new(
                 &created,
-                Err(OwnerStatus::Missing),
+                OwnerFacts::none(OwnerStatus::Missing),
                 Timestamp::UNIX_EPOCH,
                 Timestamp::UNIX_EPOCH,
             );
@@ -280,7 +324,7 @@ mod tests {
         let Ok(crate::Incoming::Created(created)) = crate::Incoming::parse(event) else { panic!() };
         let lead = EnrichedLead::new(
             &created,
-            Err(OwnerStatus::Missing),
+            OwnerFacts::none(OwnerStatus::Missing),
             Timestamp::UNIX_EPOCH,
             Timestamp::UNIX_EPOCH,
         );
@@ -293,7 +337,7 @@ mod tests {
     fn survives_a_round_trip() {
         let lead = EnrichedLead::new(
             &created(),
-            Err(OwnerStatus::Missing),
+            OwnerFacts::none(OwnerStatus::Missing),
             Timestamp::UNIX_EPOCH,
             Timestamp::UNIX_EPOCH,
         );

@@ -8,7 +8,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
 
-use crate::{Document, Fields, InvalidLeadId, Json, LeadId, Unreadable, document::Value, parse_time, text};
+use crate::{
+    Document, Fields, InvalidLeadId, Json, LeadId, Unreadable, close, document::Value, means_nobody,
+    parse_time, text,
+};
 
 /// What a well-signed webhook body turned out to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +44,12 @@ pub struct CreatedLead {
     pub date_created: Option<String>,
     /// The `custom.*` values, of any type, by their key without the prefix.
     pub custom: BTreeMap<String, Json>,
+    /// The values of a `custom` object, by field names, as Close sent them once.
+    pub custom_by_name: BTreeMap<String, Json>,
+    /// The organisation in Close that the lead belongs to (`orga_…`).
+    pub organization_id: Option<String>,
+    /// The lead's e-mail address, `data.primary_email`, where the event has one: one clean line.
+    pub email: Option<String>,
 }
 
 /// A body that is no event of Close's.
@@ -86,6 +95,9 @@ impl Incoming {
             .or_else(|| event.text("object_id"))
             .or_else(|| data.text("id"))
             .unwrap_or_default();
+        let custom = data.get("custom").and_then(Value::fields).unwrap_or_default();
+        let email = data.get("primary_email").and_then(Value::fields);
+        let email = email.and_then(|email| Some(text::shorten(&email.text("email")?, text::VALUE_LIMIT)));
         Ok(Self::Created(Box::new(CreatedLead {
             lead_id: id.parse()?,
             subscription_id,
@@ -100,6 +112,9 @@ impl Incoming {
                 .iter()
                 .filter_map(|(key, value)| Some((key.strip_prefix("custom.")?.to_owned(), value.to_json())))
                 .collect(),
+            custom_by_name: custom.iter().map(|(key, value)| (key.to_owned(), value.to_json())).collect(),
+            organization_id: of(&event, "organization_id").filter(|id| close::is_id(id, "orga")),
+            email: email.filter(|email| !means_nobody(email)),
         })))
     }
 }

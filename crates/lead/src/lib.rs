@@ -6,6 +6,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod alert;
+pub mod close;
 pub mod document;
 pub mod email;
 mod enriched;
@@ -19,6 +21,7 @@ pub mod slack;
 pub mod text;
 mod time;
 
+pub use alert::{Alert, AlertKind};
 pub use document::{Document, Fields, Unreadable};
 pub use enriched::{EnrichedLead, OwnerStatus, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL};
 pub use event::{CreatedLead, Incoming, Malformed};
@@ -26,8 +29,5 @@ pub use id::{InvalidLeadId, LeadId};
 pub use jiff::Timestamp;
 pub use json::Json;
 pub use nobody::means_nobody;
-pub use owner::{BrokenOwner, OwnerDocument};
+pub use owner::{BrokenOwner, Owner, OwnerDocument, OwnerFacts};
 pub use time::{from_millis, parse_time};
-
-mod alert;
-pub use alert::{Alert, AlertKind};

@@ -1,6 +1,70 @@
-//! The owner document, `{lookup base}/{lead_id}.json`.
+//! What is known of a lead's owner: the owner document, `{lookup base}/{lead_id}.json`, and what any source
+//! of owners comes to.
 
-use crate::{Document, LeadId, Unreadable, means_nobody, text};
+use serde::{Deserialize, Serialize};
+
+use crate::{Document, LeadId, OwnerStatus, Unreadable, means_nobody, text};
+
+/// One of the people who own a lead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Its source's identity of them (`user_…`), for programs; never shown to a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Their display name, one clean line.
+    pub name: String,
+    /// Whether they are still there.
+    pub active: bool,
+}
+
+impl Owner {
+    /// The name as people read it, which says where somebody has left.
+    pub fn label(&self) -> String {
+        if self.active { self.name.clone() } else { format!("{} (departed)", self.name) }
+    }
+}
+
+/// What a source of owners says of a lead, whichever source it is. Texts are clean lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerFacts {
+    /// How the search for the owner ended.
+    pub status: OwnerStatus,
+    /// The owner's display name: of several the first who is still there.
+    pub lead_owner: Option<String>,
+    /// All of them, in the source's order, where it knows more than a name.
+    pub owners: Vec<Owner>,
+    /// The lead's e-mail address.
+    pub lead_email: Option<String>,
+    /// The lead's phone number.
+    pub lead_phone: Option<String>,
+    /// The marketing funnel.
+    pub funnel: Option<String>,
+    /// The lead's status now, where the source knows it better than the event.
+    pub status_label: Option<String>,
+}
+
+impl OwnerFacts {
+    /// Nothing, for this reason.
+    pub fn none(status: OwnerStatus) -> Self {
+        Self {
+            status,
+            lead_owner: None,
+            owners: Vec::new(),
+            lead_email: None,
+            lead_phone: None,
+            funnel: None,
+            status_label: None,
+        }
+    }
+}
+
+/// How the owners are named to people: all of them, the one who counts first, and who has left.
+pub(crate) fn label(lead_owner: &str, owners: &[Owner]) -> String {
+    let (first, others): (Vec<&Owner>, Vec<&Owner>) =
+        owners.iter().partition(|owner| owner.name == lead_owner);
+    let labels: Vec<String> = first.into_iter().chain(others).map(Owner::label).collect();
+    if labels.is_empty() { lead_owner.to_owned() } else { labels.join(", ") }
+}
 
 /// What the owner directory says of a lead. Every field may be missing; text that is empty once
 /// cleaned, a word for nobody ([`means_nobody`]) and any value that is no text are missing too.
@@ -42,6 +106,20 @@ impl OwnerDocument {
             funnel: field("funnel"),
             lost_owner: fields.lost("lead_owner").map(|why| why.to_string()),
         })
+    }
+
+    /// What the document comes to for this lead: nothing where it is about another.
+    pub fn facts(self, lead: &LeadId) -> OwnerFacts {
+        if self.is_about_another(lead) {
+            return OwnerFacts::none(OwnerStatus::Mismatch);
+        }
+        let status = if self.lead_owner.is_some() { OwnerStatus::Assigned } else { OwnerStatus::Missing };
+        OwnerFacts {
+            lead_owner: self.lead_owner,
+            lead_email: self.lead_email,
+            funnel: self.funnel,
+            ..OwnerFacts::none(status)
+        }
     }
 
     /// Whether the document speaks of another lead. One that names none is taken at its address.

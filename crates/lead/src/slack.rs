@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Alert, LeadId, text};
+use crate::{Alert, EnrichedLead, LeadId, OwnerStatus, text};
 
 /// Slack's limit on `text`, which it recommends to stay under.
 pub const TEXT_LIMIT: usize = 4_000;
@@ -52,7 +52,7 @@ pub fn digest(alerts: &[Alert<'_>]) -> Value {
     for alert in alerts {
         let lead = alert.lead;
         let name = text::slack(&lead.display_name, 150);
-        let owner = text::slack(&lead.lead_owner, 80);
+        let owner = digest_owner(lead, 80);
         let labels: String = digest_labels(alert).iter().map(|label| format!("\n{label}")).collect();
         let about = plain(format!("{name}\nLead ID: {}\nLead Owner: {owner}{labels}", lead.lead_id));
         blocks.push(json!({"type": "section", "fields": [about, link(&lead.lead_id)]}));
@@ -60,7 +60,7 @@ pub fn digest(alerts: &[Alert<'_>]) -> Value {
             "{} ({}), {}",
             text::slack(&lead.display_name, 60),
             lead.lead_id,
-            text::slack(&lead.lead_owner, 40)
+            digest_owner(lead, 40)
         ));
     }
     with_blocks(lines.join("\n"), blocks)
@@ -70,6 +70,18 @@ pub fn digest(alerts: &[Alert<'_>]) -> Value {
 pub fn plain_message(alerts: &[Alert<'_>]) -> Value {
     let parts: Vec<String> = alerts.iter().map(fallback).collect();
     json!({"text": cut(&parts.join("\n\n")), "unfurl_links": false, "unfurl_media": false})
+}
+
+/// The owner in a digest: the one who counts, how many there are besides, and whether they have left, which no
+/// long name can push out of sight.
+fn digest_owner(lead: &EnrichedLead, longest: usize) -> String {
+    let name = text::slack(&lead.lead_owner, longest);
+    let departed = if lead.owner_status == OwnerStatus::Departed { " (departed)" } else { "" };
+    let more = match lead.owners.len() {
+        0 | 1 => String::new(),
+        several => format!(" and {} more", several - 1),
+    };
+    format!("{name}{departed}{more}")
 }
 
 fn digest_labels(alert: &Alert<'_>) -> Vec<&'static str> {
@@ -145,10 +157,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{AlertKind, EnrichedLead, OwnerStatus};
+    use crate::AlertKind;
 
     fn lead(name: &str, owner: &str) -> EnrichedLead {
         EnrichedLead {
+            lead_phone: None,
+            owners: Vec::new(),
             lead_id: format!("lead_{}", "a".repeat(64)).parse().unwrap(),
             display_name: name.to_owned(),
             status_label: name.to_owned(),

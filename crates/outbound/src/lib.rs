@@ -10,8 +10,10 @@ mod close;
 mod owners;
 mod slack;
 mod smtp;
+mod source;
 
-pub use close::{CloseApi, CloseSecret, Subscription};
+pub use close::{ApiKeys, CloseApi, CloseBase, CloseReader, CloseSecret, HoldsKeys, Subscription};
 pub use owners::{HttpOwners, OwnersBase};
 pub use slack::{SecretUrl, SlackWebhook};
 pub use smtp::{SmtpMailer, SmtpSettings};
+pub use source::{NoKeys, OwnerSource};

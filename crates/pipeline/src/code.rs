@@ -120,6 +120,37 @@ codes! {
         "The owner directory does not exist (NoSuchBucket).",
         "Correct LOOKUP_BUCKET or LOOKUP_BASE_URL: until then no lead gets an owner.";
 
+    OwnerDeparted = "LO126",
+        "The lead's owner in Close is no longer a member of the organisation.",
+        "Assign the lead to somebody else in Close; a follow-up says who.";
+    OwnerUnknown = "LO127",
+        "The lead's owner field in Close names somebody who is not among the organisation's members.",
+        "Look at the lead's owner field in Close: a name in a text field has to be a member's full name or e-mail address. The lead is looked up again by itself, or at once with `leadops requeue LEAD_ID`.";
+    OwnerAmbiguous = "LO128",
+        "The lead's owner field in Close names several members.",
+        "Have the field hold an e-mail address, or make it a field of type user. The lead is looked up again by itself, or at once with `leadops requeue LEAD_ID`.";
+
+    CloseKeyRefused = "LO131",
+        "Close refuses the API key that owners are looked up with.",
+        "Nothing is lost: alerts go out without an owner. Make a new key in Close under Settings, Developer, API Keys, and put it into CLOSE_API_KEY (or its secret).";
+    CloseForbidden = "LO132",
+        "Close does not let the API key's user read this, or its plan does not have it.",
+        "Nothing is lost: alerts go out without an owner. Give the key's user a role that sees all leads; `leadops doctor` says which it has.";
+    CloseLeadHidden = "LO133",
+        "Close does not show the lead to the API key: it was deleted or merged, or the key's user may not see it.",
+        "Look for the lead in Close. Where it is there, give the key's user a role that sees all leads; `leadops doctor` says which it has.";
+    CloseUnavailable = "LO134",
+        "Close could not be asked for the owner, or its answer is none of its API.",
+        "Nothing is lost: the alert goes out without an owner, who is looked up again by itself. If it stays, check the network, CLOSE_API_URL and https://status.close.com.",
+        again "Nothing to do: the owner is looked up again by itself, and after the last attempt the alert goes out without one. If it stays, check the network and https://status.close.com.";
+    CloseBusy = "LO135",
+        "Close asks to slow down, and went on doing so.",
+        "Nothing is lost: the alert goes out without an owner, who is looked up again by itself. If it stays, see what else uses the organisation's rate limit in Close.",
+        again "Nothing to do: the owner is looked up as soon as Close allows.";
+    CloseFieldUnknown = "LO136",
+        "CLOSE_OWNER_FIELD names no custom field of leads in Close, or several.",
+        "Set it to the field's id (cf_…): `leadops doctor` lists the fields that could be meant.";
+
     SlackRateLimited = "LO201",
         "Slack asks to wait (429).",
         "Nothing to do: the wait is kept in full and the alert goes out afterwards.";
@@ -453,11 +484,9 @@ mod tests {
     /// What a stage says of work that it tries again, or that died. No dead letter has one of the others.
     fn is_of_a_stage(code: Code) -> bool {
         let text = code.as_str();
-        let asked = [Code::OwnerMissing, Code::OwnerMismatch, Code::OwnerBroken, Code::OwnerLookupFailed];
         let elsewhere = [Code::StorageNewer, Code::CredentialsMissing, Code::CredentialsExpired];
-        (["LO11", "LO12", "LO2", "LO40", "LO41"].iter().any(|group| text.starts_with(group))
+        (["LO11", "LO2", "LO40", "LO41"].iter().any(|group| text.starts_with(group))
             || [Code::SecretUnusable, Code::DeliveryFailed, Code::SettingBad, Code::Internal].contains(&code))
-            && !asked.contains(&code)
             && !elsewhere.contains(&code)
     }
 

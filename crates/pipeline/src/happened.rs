@@ -266,6 +266,9 @@ impl Happened {
             }
             Self::Enriched { name, owner, owner_status, code } => match code {
                 None => format!("{name}, owner {owner}"),
+                Some(code) if *owner_status == OwnerStatus::Departed => {
+                    format!("{name}, owner {owner} ({code})")
+                }
                 Some(code) => format!("{name}, owner {} ({code})", owner_status.as_str().replace('_', " ")),
             },
             Self::OwnerFound { owner, .. } => format!("owner {owner} found since the alert"),

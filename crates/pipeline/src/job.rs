@@ -20,6 +20,9 @@ pub struct ProcessJob {
     /// back does not count.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: u32,
+    /// How often the source of owners has asked to wait.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waits: u32,
     /// Why it is processed.
     #[serde(flatten)]
     pub cause: Cause,
@@ -110,7 +113,7 @@ impl From<AlertId> for String {
 impl ProcessJob {
     /// A job of which nothing has been done yet.
     pub fn new(lead_id: LeadId, key: String, not_before: Timestamp, cause: Cause) -> Self {
-        Self { lead_id, key, not_before, attempts: 0, cause }
+        Self { lead_id, key, not_before, attempts: 0, waits: 0, cause }
     }
 
     /// Reads a message's body.

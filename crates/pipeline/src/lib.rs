@@ -18,6 +18,7 @@ pub mod ingest;
 pub mod job;
 pub mod logged;
 pub mod notify;
+pub mod owners;
 pub mod patience;
 pub mod ports;
 pub mod process;

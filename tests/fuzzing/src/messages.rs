@@ -24,6 +24,8 @@ pub fn messages(data: &[u8]) {
     let kinds = [AlertKind::New, AlertKind::FollowUp, AlertKind::Resend];
     let pick = data.len() + usize::from(data.first().copied().unwrap_or_default());
     let lead = EnrichedLead {
+        lead_phone: None,
+        owners: Vec::new(),
         lead_id: format!("lead_{}", "a".repeat(1 + pick % 64)).parse().unwrap(),
         display_name: text(0),
         status_label: text(1),
@@ -49,8 +51,7 @@ pub fn messages(data: &[u8]) {
     assert!(mail.subject.starts_with(alert.title()));
     mail.body.lines().for_each(harmless);
     assert!(!mail.body.contains('\r'));
-    let labels = alert.facts().map(|(label, _)| label);
-    for label in labels {
+    for (label, _) in alert.facts() {
         let starts = mail.body.lines().filter(|line| line.starts_with(&format!("{label}: "))).count();
         assert_eq!(starts, 1, "{label} in {}", mail.body);
     }

@@ -1,7 +1,7 @@
 //! Owner documents.
 
 use lead::{
-    Document, EnrichedLead, Incoming, LeadId, OwnerDocument, OwnerStatus, Timestamp, UNASSIGNED,
+    Document, EnrichedLead, Incoming, LeadId, OwnerDocument, OwnerFacts, OwnerStatus, Timestamp, UNASSIGNED,
     means_nobody, text,
 };
 
@@ -41,7 +41,7 @@ pub fn owner(data: &[u8]) {
     }
     let (other, has_owner) = (document.is_about_another(&about), document.lead_owner.is_some());
     let now = Timestamp::UNIX_EPOCH;
-    let lead = EnrichedLead::new(&created, Ok(document.clone()), now, now);
+    let lead = EnrichedLead::new(&created, document.clone().facts(&created.lead_id), now, now);
     let expected = match (other, has_owner) {
         (true, _) => OwnerStatus::Mismatch,
         (false, true) => OwnerStatus::Assigned,
@@ -54,7 +54,7 @@ pub fn owner(data: &[u8]) {
         assert_eq!(lead.lead_owner, UNASSIGNED);
     }
     if other {
-        let nothing = EnrichedLead::new(&created, Err(OwnerStatus::Mismatch), now, now);
+        let nothing = EnrichedLead::new(&created, OwnerFacts::none(OwnerStatus::Mismatch), now, now);
         assert_eq!(lead, nothing);
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use lead::{EnrichedLead, Incoming, OwnerStatus, Timestamp, keys, text};
+use lead::{EnrichedLead, Incoming, OwnerFacts, OwnerStatus, Timestamp, keys, text};
 use pipeline::{
     Code, Entry, Fault, Recorder, Settings,
     ingest::{BODY_LIMIT, Ingest, Outcome, Repeats, Trust, Webhook},
@@ -136,7 +136,7 @@ pub fn webhook(data: &[u8]) {
 fn enriched(data: &[u8]) {
     let Ok(Incoming::Created(created)) = Incoming::parse(data) else { panic!("it was accepted") };
     let now = Timestamp::UNIX_EPOCH;
-    let lead = EnrichedLead::new(&created, Err(OwnerStatus::Missing), now, now);
+    let lead = EnrichedLead::new(&created, OwnerFacts::none(OwnerStatus::Missing), now, now);
     for value in [&lead.display_name, &lead.status_label, &lead.date_created] {
         readable(value, text::VALUE_LIMIT);
         assert!(!text::clean(value).is_empty());

@@ -8,7 +8,8 @@ use pipeline::{
     alerting::Alerting,
     ingest::{Ingest, Repeats, Trust},
     notify::{Notify, Pace},
-    ports::{Intake, Journal, Mailer, Objects, Outbox, OwnerDirectory, Slack},
+    owners::Documents,
+    ports::{Intake, Journal, Mailer, Objects, Outbox, Owners, Slack},
     process::{Counted, Process},
     receipt::Receipts,
     signature::Keys,
@@ -127,8 +128,8 @@ impl Stages {
             None => slack,
         };
         let mailer: Arc<dyn Mailer> = Arc::new(MailOf { weather: weather.clone() });
-        let owners: Arc<dyn OwnerDirectory> =
-            Arc::new(OwnersOf { owners: neighbours.owners.clone(), weather: weather.clone() });
+        let directory = Arc::new(OwnersOf { owners: neighbours.owners.clone(), weather: weather.clone() });
+        let owners: Arc<dyn Owners> = Arc::new(Documents { directory, clock: model.clock.clone() });
         let pace = Pace::of_slack(objects.clone(), model.clock.clone(), BURST);
         Self {
             ingest: Ingest {

@@ -69,6 +69,8 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         (entry.key(), serde_json::to_string(&entry).unwrap())
     });
     let document = EnrichedLead {
+        lead_phone: None,
+        owners: Vec::new(),
         lead_id: lead.clone(),
         display_name: name,
         status_label: "Potential".to_owned(),

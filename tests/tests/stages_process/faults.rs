@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use lead::{LeadId, OwnerStatus};
 use pipeline::{
     Code, Ended, Happened, Settings, Stage,
+    owners::Documents,
     patience::PATIENCE,
     ports::{Clock, Inbox, MAX_DELAY, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Queue},
 };
@@ -135,7 +136,8 @@ async fn with_little_time(time: Duration, takes: Duration, store: Duration) -> (
     let lead = world.accept("a").await;
     world.owners.assign(&lead, "Sales North");
     let (clock, owners) = (world.clock.clone(), world.owners.clone());
-    world.process.owners = Arc::new(SlowOwners { clock, takes, owners });
+    let directory = Arc::new(SlowOwners { clock: clock.clone(), takes, owners });
+    world.process.owners = Arc::new(Documents { directory, clock });
     if !store.is_zero() {
         world.weather.rule(move |_, _| Some(tests::faulty::Strike::Slow(store)));
     }

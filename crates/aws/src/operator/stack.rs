@@ -33,6 +33,8 @@ pub struct Stack {
     pub topic: String,
     /// The secret with Close's signature keys.
     pub signature_secret: String,
+    /// The secret with Close's API key. A stack of an earlier version has none.
+    pub close_secret: Option<String>,
     /// The secret with Slack's webhook.
     pub slack_secret: String,
     /// The figures and names that the stages work by.
@@ -76,7 +78,9 @@ impl Stack {
         if status == "DELETE_COMPLETE" {
             return Err(Fault::new(Code::StackMissing, format!("the stack {name} has been deleted")));
         }
-        let optional = outputs.remove("HousekeepingFunctionName").filter(|value| !value.is_empty());
+        let mut optional = |name| outputs.remove(name).filter(|value| !value.is_empty());
+        let (housekeeping, close_secret) =
+            (optional("HousekeepingFunctionName"), optional("CloseApiKeySecretName"));
         let mut missing = Vec::new();
         let mut output = |name: &'static str| {
             let value = outputs.remove(name).filter(|value| !value.is_empty());
@@ -85,7 +89,7 @@ impl Stack {
                 String::new()
             })
         };
-        let housekeeping = optional.map(|name| (Function::Housekeeping, name));
+        let housekeeping = housekeeping.map(|name| (Function::Housekeeping, name));
         let stack = Self {
             webhook_url: output("WebhookUrl"),
             bucket: output("BucketName"),
@@ -105,6 +109,7 @@ impl Stack {
             .collect(),
             topic: output("TopicArn"),
             signature_secret: output("CloseSignatureSecretName"),
+            close_secret,
             slack_secret: output("SlackSecretName"),
             settings: settings(&name, &parameters)?,
             project: parameters.get("ProjectName").cloned().unwrap_or_else(|| DEFAULT_PROJECT.to_owned()),

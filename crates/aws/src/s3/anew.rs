@@ -48,8 +48,8 @@ impl S3Store {
 fn enriched(lead: &LeadId, object: &Object) -> Option<Entry> {
     let enriched: EnrichedLead = serde_json::from_slice(&object.body).ok()?;
     let happened = Happened::Enriched {
+        owner: enriched.owner_label(),
         name: enriched.display_name,
-        owner: enriched.lead_owner,
         owner_status: enriched.owner_status,
         code: None,
     };

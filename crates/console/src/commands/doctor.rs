@@ -4,11 +4,10 @@ mod close;
 mod embedded;
 #[cfg_attr(not(feature = "aws"), path = "doctor/without_aws.rs")]
 mod on_aws;
+mod owners;
 
-use lead::LeadId;
 use ops::Ops;
-use outbound::{HttpOwners, OwnersBase};
-use pipeline::{Code, Fault, Standing, ports::OwnerDirectory, process};
+use pipeline::{Code, Fault, Standing};
 use serde::Serialize;
 
 use crate::{
@@ -95,28 +94,4 @@ async fn refused(ops: &Ops) -> Option<Check> {
             format!("{unsigned} webhooks were refused with 401 in the last hour, and none was accepted");
         Check::bad("signatures", "warning", &Fault::new(Code::SignatureWrong, what))
     })
-}
-
-/// Asks for a lead that cannot exist: 403 or 404 is what a healthy directory says.
-async fn owners(base: &OwnersBase) -> Check {
-    let name = "owner directory";
-    let failed = |code, what: String| Check::bad(name, "failed", &Fault::new(code, what));
-    let canary: LeadId = match "lead_leadopsDoctorCanary".parse() {
-        Ok(id) => id,
-        Err(error) => return failed(Code::Internal, format!("{error}")),
-    };
-    let owners = match HttpOwners::new(base.clone()) {
-        Ok(owners) => owners,
-        Err(error) => return failed(Code::SettingBad, error),
-    };
-    match owners.fetch(&canary).await {
-        Ok(answer) if process::is_no_directory(&answer.body) => {
-            failed(Code::OwnerDirectoryGone, format!("{} does not exist", base))
-        }
-        Ok(answer) if matches!(answer.status, 200..=299 | 403 | 404) => {
-            Check::ok(name, format!("{} answers {} for an unknown lead", base, answer.status))
-        }
-        Ok(answer) => failed(Code::OwnerLookupFailed, format!("{} answers {}", base, answer.status)),
-        Err(error) => failed(Code::OwnerLookupFailed, format!("{}: {error}", base)),
-    }
 }

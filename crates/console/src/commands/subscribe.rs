@@ -4,7 +4,7 @@ mod keys;
 
 use std::sync::Arc;
 
-use outbound::{CloseApi, CloseSecret, Subscription};
+use outbound::{ApiKeys, CloseApi, CloseBase, CloseSecret, Subscription};
 use pipeline::{Code, Fault, signature::Keys};
 use serde::Serialize;
 use system::SystemClock;
@@ -103,10 +103,13 @@ pub async fn run(config: &Config, place: &Place, args: &SubscribeArgs, as_json: 
 /// # Errors
 /// [`Code::CloseKeyMissing`], or as [`CloseApi::new`].
 pub fn api(config: &Config) -> Result<CloseApi, Fault> {
-    let key = config
+    let keys = config
         .get("CLOSE_API_KEY")
         .ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))?;
-    CloseApi::new(config.get("CLOSE_API_URL").unwrap_or(CloseApi::URL), key, Arc::new(SystemClock))
+    let keys = ApiKeys::parse(keys)
+        .map_err(|fault| Fault::new(fault.code, format!("CLOSE_API_KEY: {}", fault.what)))?;
+    let base = CloseBase::parse(config.get("CLOSE_API_URL").unwrap_or(CloseBase::URL))?;
+    CloseApi::new(base, keys, Arc::new(SystemClock))
 }
 
 /// Whether a subscription posts to this address, however it is written.

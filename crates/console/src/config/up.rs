@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use lead::text;
-use outbound::{OwnersBase, SecretUrl, SmtpSettings};
+use outbound::{ApiKeys, OwnerSource, SecretUrl, SmtpSettings};
 use pipeline::{Channel, Code, Fault, Settings, Variables, ingest::Trust, notify::Pace, signature::Keys};
 
 use super::Config;
@@ -16,8 +16,10 @@ pub struct UpConfig {
     pub settings: Settings,
     /// Who may send webhooks.
     pub trust: Trust,
-    /// The owner directory.
-    pub owners: OwnersBase,
+    /// Where owners are.
+    pub owners: OwnerSource,
+    /// What Close is asked with, where it is.
+    pub close_keys: Option<ApiKeys>,
     /// The Slack webhook, if there is one.
     pub slack: Option<SecretUrl>,
     /// How many Slack messages may go at once after a silence.
@@ -51,7 +53,13 @@ impl UpConfig {
         Ok(Self {
             listen,
             trust: trust(config, &variables, listen)?,
-            owners: OwnersBase::of_variables(&variables).map_err(bad)?,
+            owners: OwnerSource::of_variables(&variables)?,
+            close_keys: match config.get("CLOSE_API_KEY") {
+                Some(keys) => {
+                    Some(ApiKeys::parse(keys).map_err(|e| bad(format!("CLOSE_API_KEY: {}", e.what)))?)
+                }
+                None => None,
+            },
             slack: match config.get("SLACK_WEBHOOK_URL") {
                 Some(url) => Some(SecretUrl::parse(url).map_err(|e| bad(format!("SLACK_WEBHOOK_URL: {e}")))?),
                 None => None,
@@ -134,6 +142,8 @@ mod tests {
             (&[key, ("LEADOPS_LISTEN", "nowhere")], Code::AddressUnusable, "nowhere"),
             (&[key, ("SLACK_WEBHOOK_URL", "hunter2")], Code::SettingBad, "SLACK_WEBHOOK_URL"),
             (&[key, ("LOOKUP_BASE_URL", "ftp://x")], Code::SettingBad, "LOOKUP_BASE_URL"),
+            (&[key, ("OWNER_SOURCE", "both")], Code::SettingBad, "OWNER_SOURCE"),
+            (&[key, ("CLOSE_API_KEY", "hunter2:")], Code::SettingBad, "CLOSE_API_KEY"),
             (&[key, ("TARGET_PREFIX", "../x")], Code::SettingBad, "TARGET_PREFIX"),
             (&[key, ("TARGET_PREFIX", "source/")], Code::SettingBad, "same"),
             (

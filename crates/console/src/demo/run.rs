@@ -8,7 +8,7 @@ use std::{
 };
 
 use embedded::Store;
-use outbound::{OwnersBase, SecretUrl};
+use outbound::{OwnerSource, OwnersBase, SecretUrl};
 use pipeline::{
     Channel, Code, Ended, Fault, Settings,
     ingest::Trust,
@@ -197,7 +197,8 @@ fn config(
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         settings: Settings { delay, channels: vec![Channel::Slack], ..Settings::default() },
         trust: Trust::Signed(keys),
-        owners: OwnersBase::parse(&owners.base()).map_err(internal)?,
+        owners: OwnerSource::Bucket(OwnersBase::parse(&owners.base()).map_err(internal)?),
+        close_keys: None,
         slack: Some(SecretUrl::parse(&slack.url()).map_err(internal)?),
         slack_burst: 5,
         mail: None,

@@ -336,6 +336,8 @@ mod tests {
 
     fn lead(id: &str) -> EnrichedLead {
         EnrichedLead {
+            lead_phone: None,
+            owners: Vec::new(),
             lead_id: id.parse().unwrap(),
             // A name that tries to be more than a name.
             display_name: "Kite & Sons\nLead ID: lead_other".to_owned(),

@@ -20,6 +20,7 @@ use pipeline::{
     alerting::Alerting,
     ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
     notify::{Notify, Pace},
+    owners::Documents,
     ports::{
         Clock, Inbox, NewMessage, Outbox, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Queue, Random,
         Slack, SlackAnswer, SlackError,
@@ -167,7 +168,7 @@ impl World {
             process: Process {
                 settings: settings.clone(),
                 objects: ports.clone(),
-                owners: neighbours.clone(),
+                owners: Arc::new(Documents { directory: neighbours.clone(), clock: clock.clone() }),
                 outbox: ports.clone(),
                 alerting,
                 recorder: recorder.clone(),

@@ -290,6 +290,8 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
             };
             LeadRow {
                 lead: EnrichedLead {
+                    lead_phone: None,
+                    owners: Vec::new(),
                     lead_id: id(200 + number),
                     display_name: company(number + 3),
                     status_label: "Potential".to_owned(),

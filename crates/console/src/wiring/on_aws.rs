@@ -9,6 +9,7 @@ use aws::{
 };
 use futures_util::future::join;
 use ops::{Access, Ops};
+use outbound::ApiKeys;
 use pipeline::{Code, Fault, Recorder, alerting::Alerting, ports::Clock, receipt::Receipts, signature::Keys};
 use system::{SystemClock, SystemRandom};
 use url::Url;
@@ -83,10 +84,28 @@ impl OnAws {
         SignatureSecret { secrets, name: self.stack.signature_secret.clone() }
     }
 
+    /// The keys that owners are looked up in Close with, as they are now.
+    ///
+    /// # Errors
+    /// Why the secret cannot be read, or holds none.
+    pub async fn close_keys(&self) -> Result<ApiKeys, Fault> {
+        let Some(secret) = &self.stack.close_secret else {
+            let what = "the stack has no secret for Close's API key: it was deployed by an earlier version";
+            return Err(Fault::new(Code::ResourceMissing, what));
+        };
+        let text = self.session.secrets(Arc::new(SystemClock)).text(secret).await?;
+        ApiKeys::parse(text.expose())
+            .map_err(|fault| Fault::new(Code::SecretUnusable, format!("the secret {secret}: {}", fault.what)))
+    }
+
     /// A setting as the stack's functions have it.
     pub fn shown(&self, setting: Shown) -> Shown {
         let (value, source) = match setting.name {
             "CLOSE_SIGNATURE_KEY" => (None, format!("secret {}", self.stack.signature_secret)),
+            "CLOSE_API_KEY" => match &self.stack.close_secret {
+                Some(secret) => (None, format!("secret {secret}")),
+                None => (None, "unset".to_owned()),
+            },
             "SLACK_WEBHOOK_URL" => (None, format!("secret {}", self.stack.slack_secret)),
             name => match self.stack.variables().get(name) {
                 Some(value) => (Some(value), format!("stack {}", self.stack.name)),

@@ -3,6 +3,7 @@
 use std::{convert::Infallible, fmt};
 
 use ops::{Access, Ops};
+use outbound::ApiKeys;
 use pipeline::{Code, Fault, signature::Keys};
 use url::Url;
 
@@ -54,6 +55,14 @@ impl OnAws {
 
     /// The secret with the keys that Close signs with.
     pub fn signature_secret(&self) -> SignatureSecret {
+        match self.0 {}
+    }
+
+    /// The keys that owners are looked up in Close with.
+    ///
+    /// # Errors
+    /// None.
+    pub async fn close_keys(&self) -> Result<ApiKeys, Fault> {
         match self.0 {}
     }
 

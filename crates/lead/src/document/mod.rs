@@ -24,6 +24,13 @@ pub struct Document<'a>(Cow<'a, str>);
 #[error("{0}")]
 pub struct Unreadable(String);
 
+impl Unreadable {
+    /// For this reason, which begins with "it".
+    pub(crate) fn because(reason: &str) -> Self {
+        Self(reason.to_owned())
+    }
+}
+
 impl<'a> Document<'a> {
     /// How many bytes a compressed document may hold.
     pub const LIMIT: usize = 1024 * 1024;
@@ -138,6 +145,13 @@ impl<'a> Value<'a> {
     /// pair, `"\ud800"`, which Python's encoder can write) or taken as it stands (a line break).
     pub fn text(self) -> Option<Cow<'a, str>> {
         string::decode(self.as_str())
+    }
+
+    /// The values in it, where the value is a list. One that is not quite JSON has none.
+    pub fn items(self) -> Option<Vec<Value<'a>>> {
+        let text = self.as_str();
+        let items = || serde_json::from_str::<Vec<&'a RawValue>>(text).unwrap_or_default();
+        text.starts_with('[').then(|| items().into_iter().map(|raw| Value(Raw::Sound(raw))).collect())
     }
 
     /// The fields, where the value is an object.

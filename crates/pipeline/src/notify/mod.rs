@@ -167,7 +167,7 @@ impl Notify {
     async fn read_again(&self, mut ours: Ours) -> Result<Ours, Disposition> {
         match self.read_lead(&ours.ready.job.lead_id).await {
             Ok(lead) => {
-                ours.claim.receipt.owner = Some(lead.lead_owner.clone());
+                ours.claim.receipt.owner = Some(lead.named_owner().into_owned());
                 ours.ready.lead = lead;
                 Ok(ours)
             }
@@ -232,7 +232,7 @@ impl Notify {
     }
 
     async fn claim_one(&self, ready: Ready) -> Result<Ours, Disposition> {
-        match self.receipts.claim(&ready.job, Some(&ready.lead.lead_owner), ready.found.clone()).await {
+        match self.receipts.claim(&ready.job, Some(&ready.lead.named_owner()), ready.found.clone()).await {
             Ok(Claimed::Ours(claim)) => self.read_again(Ours { ready, claim }).await,
             Ok(Claimed::Sent) => Err(self.sent_before(&ready.job).await),
             Ok(Claimed::Busy(left)) => Err(Disposition::Retry(left)),

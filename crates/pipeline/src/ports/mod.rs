@@ -3,6 +3,7 @@
 //! Every adapter passes the same conformance suite (`tests/src/conformance`).
 
 mod clock;
+mod close;
 mod dead_letters;
 mod history;
 mod intake;
@@ -15,6 +16,7 @@ mod queue;
 mod slack;
 
 pub use clock::{Clock, Random};
+pub use close::{CloseAnswer, CloseReads, Window};
 pub use dead_letters::{Body, DeadLetter, DeadLetters};
 pub use history::{History, Minute, OTHER, OpenCounts, OpenLead};
 pub use intake::{Accepted, Intake, NewEvent};
@@ -22,6 +24,6 @@ pub use journal::Journal;
 pub use logs::{Level, LogLine, LogQuery, Logs};
 pub use mail::{MailError, Mailer};
 pub use objects::{Object, Objects, PutError, Version, When};
-pub use owners::{OwnerAnswer, OwnerDirectory, OwnerUnreachable};
+pub use owners::{Found, Look, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Owners, Then};
 pub use queue::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why};
 pub use slack::{Slack, SlackAnswer, SlackError};

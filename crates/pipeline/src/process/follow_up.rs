@@ -43,7 +43,7 @@ impl Process {
     ) -> Result<(), Fault> {
         let others = self.alerting.receipts.beside(&lead.lead_id, channel, &AlertId::new_lead()).await?;
         let receipts: Vec<Receipt> = first.into_iter().chain(others).collect();
-        let Some(due) = due(&receipts, &lead.lead_owner, self.recorder.clock.now()) else { return Ok(()) };
+        let Some(due) = due(&receipts, &lead.named_owner(), self.recorder.clock.now()) else { return Ok(()) };
         let job = AlertJob {
             lead_id: lead.lead_id.clone(),
             channel,

@@ -5,11 +5,10 @@
 //! times.
 
 mod follow_up;
-mod lookup;
 
 use std::{sync::Arc, time::Duration};
 
-use lead::{CreatedLead, EnrichedLead, Incoming, LeadId, OwnerDocument, Timestamp, keys, text};
+use lead::{CreatedLead, EnrichedLead, Incoming, LeadId, OwnerStatus, Timestamp, keys, text};
 
 use crate::{
     Channel, Code, Fault, Function, Happened, Recorder, Settings,
@@ -17,16 +16,18 @@ use crate::{
     job::{AlertId, AlertJob, Cause, ProcessJob, lead_in},
     patience::{PATIENCE, Patience, doubled},
     ports::{
-        Delivery, Disposition, Level, NewMessage, Objects, Outbox, OwnerDirectory, PutError, Queue, When, Why,
+        Delivery, Disposition, Found, Level, Look, NewMessage, Objects, Outbox, Owners, PutError, Queue,
+        Then, When, Why,
     },
     recorder,
 };
-pub use lookup::is_no_directory;
-use lookup::{NoOwner, look_up};
 
 /// How long after a failed look-up the next one is made; each further pause is twice as long.
 const LOOKUP_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_LOOKUP_PAUSE: Duration = Duration::from_secs(64);
+/// How often the source of owners may ask to wait, each time for longer: for some fifteen minutes in all.
+const MOST_WAITS: u32 = 20;
+const WAIT: Duration = Duration::from_secs(1);
 /// How long after a channel refused an alert that is sent without a queue the lead is processed again.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(20);
 
@@ -40,7 +41,7 @@ pub struct Process {
     /// Where raw events and enriched leads are.
     pub objects: Arc<dyn Objects>,
     /// Who owns which lead.
-    pub owners: Arc<dyn OwnerDirectory>,
+    pub owners: Arc<dyn Owners>,
     /// Where further look-ups go.
     pub outbox: Arc<dyn Outbox>,
     /// Where alerts go.
@@ -130,19 +131,24 @@ impl Process {
             return Ok(self.outbox.send(Queue::Delay, job.message(now)).await?);
         }
         let (created, received_at) = self.read_event(job).await?;
-        let limit = deadline.map(|deadline| self.time_to_look_up(deadline));
-        let clock = self.recorder.clock.as_ref();
-        let found = look_up(self.owners.as_ref(), clock, &job.lead_id, limit).await;
+        let within = deadline.map(|deadline| self.time_to_look_up(deadline));
+        let look = Look { fresh: job.cause != Cause::Arrival, within };
+        let found = self.owners.find(&created, look).await;
         let attempt = match self.counted {
             Counted::InTheJob => job.attempts.saturating_add(1),
             Counted::ByTheQueue => delivery.receives,
         };
-        if let Err(no_owner) = &found
-            && no_owner.worth_another_try
-            && !matches!(job.cause, Cause::Recheck { .. })
-            && attempt < self.settings.process_attempts
-        {
-            return self.look_up_later(job, attempt, no_owner).await;
+        match (found.then, found.why.clone()) {
+            (Then::Again, Some(why))
+                if !matches!(job.cause, Cause::Recheck { .. })
+                    && attempt < self.settings.process_attempts =>
+            {
+                return self.look_up_later(job, attempt, why).await;
+            }
+            (Then::Wait(pause), Some(why)) if self.may_wait(job, delivery) => {
+                return self.wait_for_owners(job, pause, why).await;
+            }
+            _ => {}
         }
         let lead = self.enrich(job, &created, received_at, found).await?;
         for channel in &self.settings.channels {
@@ -175,32 +181,23 @@ impl Process {
         Ok((created, raw.stored_at))
     }
 
-    /// Writes the enriched lead. One that has an owner never loses it to a failed look-up.
+    /// Writes the enriched lead. One that has an owner never loses it to a look-up that finds none; who has left is found.
     async fn enrich(
         &self,
         job: &ProcessJob,
         created: &CreatedLead,
         received_at: Timestamp,
-        found: Result<OwnerDocument, NoOwner>,
+        found: Found,
     ) -> Result<EnrichedLead, Stop> {
         let key = keys::enriched(&self.settings.target_prefix, &job.lead_id);
-        let lost_owner = found.as_ref().ok().and_then(|document| document.lost_owner.clone());
-        let (owner, code) = match found {
-            Ok(document) => (Ok(document), None),
-            Err(no_owner) => (Err(no_owner.status), Some(no_owner.code)),
-        };
-        let found = EnrichedLead::new(created, owner, received_at, self.recorder.clock.now());
-        let code = code.or(match found.owner_status {
-            lead::OwnerStatus::Mismatch => Some(Code::OwnerMismatch),
-            lead::OwnerStatus::Missing if lost_owner.is_some() => Some(Code::OwnerBroken),
-            lead::OwnerStatus::Missing => Some(Code::OwnerMissing),
-            _ => None,
-        });
-        if let (Some(Code::OwnerBroken), Some(why)) = (code, lost_owner) {
-            let (lead, message) = (job.lead_id.as_str(), format!("the owner document: {why}"));
-            let code = Some(Code::OwnerBroken.as_str());
-            recorder::line(Function::LeadProcessor, Level::Warn, &message, Some(lead), code);
+        let code = found.why.as_ref().map(|why| why.code);
+        if let Some(why) = &found.why
+            && !matches!(why.code, Code::OwnerMissing | Code::OwnerMismatch)
+        {
+            let (lead, code) = (Some(job.lead_id.as_str()), Some(why.code.as_str()));
+            recorder::line(Function::LeadProcessor, Level::Warn, &why.what, lead, code);
         }
+        let found = EnrichedLead::new(created, found.facts, received_at, self.recorder.clock.now());
         let recheck = matches!(job.cause, Cause::Recheck { .. });
         let mut before = match job.cause {
             // The first time, most likely. The put says where it is not.
@@ -214,7 +211,7 @@ impl Process {
             };
             let known = before.and_then(|object| serde_json::from_slice::<EnrichedLead>(&object.body).ok());
             let (lead, code) = match known {
-                Some(known) if recheck && !found.has_owner() => {
+                Some(known) if recheck && !is_news(&found, &known) => {
                     let message =
                         format!("still without an owner: {}", found.owner_status.as_str().replace('_', " "));
                     recorder::line(
@@ -226,7 +223,7 @@ impl Process {
                     );
                     return Ok(known);
                 }
-                Some(known) if known.has_owner() && !found.has_owner() => (known, None),
+                Some(known) if names_somebody(&known) && !names_somebody(&found) => (known, None),
                 _ => (found.clone(), code),
             };
             let body = serde_json::to_vec_pretty(&lead).map_err(|e| {
@@ -239,7 +236,7 @@ impl Process {
                 Err(PutError::Fault(fault)) => return Err(fault.into()),
             }
         };
-        let (name, owner) = (text::shorten(&lead.display_name, 200), text::shorten(&lead.lead_owner, 200));
+        let (name, owner) = (text::shorten(&lead.display_name, 200), text::shorten(&lead.owner_label(), 200));
         let happened = if recheck && lead.has_owner() {
             Happened::OwnerFound { name, owner }
         } else {
@@ -299,19 +296,46 @@ impl Process {
     }
 
     /// Has the owner looked up once more, after a failed attempt of this number.
-    async fn look_up_later(&self, job: &ProcessJob, attempt: u32, no_owner: &NoOwner) -> Result<(), Stop> {
-        let base = doubled(LOOKUP_PAUSE, attempt, LONGEST_LOOKUP_PAUSE);
-        let pause = base.mul_f64(0.75 + 0.5 * self.recorder.random.fraction());
-        let fault = Fault::new(no_owner.code, no_owner.reason.clone());
+    async fn look_up_later(&self, job: &ProcessJob, attempt: u32, fault: Fault) -> Result<(), Stop> {
+        let pause = self.around(doubled(LOOKUP_PAUSE, attempt, LONGEST_LOOKUP_PAUSE));
         if self.counted == Counted::ByTheQueue {
             return Err(Stop::Again(fault, pause));
         }
-        let next = ProcessJob { attempts: attempt, ..job.clone() };
-        // The time at which the lead was due stays what it was.
-        let message = NewMessage { delay: pause, ..next.message(self.recorder.clock.now()) };
-        self.outbox.send(Queue::Delay, message).await?;
+        self.send_again(ProcessJob { attempts: attempt, ..job.clone() }, pause).await?;
         self.tried_again(Some(job.lead_id.clone()), fault, attempt, pause).await;
         Ok(())
+    }
+
+    /// Whether the lead may be left for later because the source of owners asks to wait.
+    fn may_wait(&self, job: &ProcessJob, delivery: &Delivery) -> bool {
+        match self.counted {
+            Counted::InTheJob => job.waits < MOST_WAITS,
+            Counted::ByTheQueue => delivery.receives < self.settings.process_attempts,
+        }
+    }
+
+    /// Leaves the lead for as long as the source of owners asks to wait: no attempt of it.
+    async fn wait_for_owners(&self, job: &ProcessJob, asked: Duration, fault: Fault) -> Result<(), Stop> {
+        let pause = self.around(asked.max(doubled(WAIT, job.waits + 1, LONGEST_LOOKUP_PAUSE))).max(asked);
+        if self.counted == Counted::ByTheQueue {
+            return Err(Stop::Again(fault, pause));
+        }
+        if job.waits == 0 {
+            let (lead, code) = (Some(job.lead_id.as_str()), Some(fault.code.as_str()));
+            recorder::line(Function::LeadProcessor, Level::Info, &fault.what, lead, code);
+        }
+        Ok(self.send_again(ProcessJob { waits: job.waits + 1, ..job.clone() }, pause).await?)
+    }
+
+    /// A pause of about this length, so that those who begin it together do not end it together.
+    fn around(&self, pause: Duration) -> Duration {
+        pause.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
+    }
+
+    /// Sends a job again. The time at which the lead was due stays what it was.
+    async fn send_again(&self, job: ProcessJob, pause: Duration) -> Result<(), Fault> {
+        let message = NewMessage { delay: pause, ..job.message(self.recorder.clock.now()) };
+        self.outbox.send(Queue::Delay, message).await
     }
 
     async fn stopped(&self, stop: Stop, lead: Option<LeadId>, delivery: &Delivery) -> Disposition {
@@ -373,4 +397,14 @@ impl Process {
             recorder::fault(Function::LeadProcessor, Level::Error, "", lead.as_ref(), &fault);
         }
     }
+}
+
+/// Whether a later look-up has found something that the lead should be known by from now on.
+fn is_news(found: &EnrichedLead, known: &EnrichedLead) -> bool {
+    found.has_owner() || names_somebody(found) && found.named_owner() != known.named_owner()
+}
+
+/// Whether a source of owners names somebody, still there or not.
+fn names_somebody(lead: &EnrichedLead) -> bool {
+    matches!(lead.owner_status, OwnerStatus::Assigned | OwnerStatus::Departed)
 }

@@ -98,8 +98,8 @@ impl<'a> Variables<'a> {
 }
 
 /// Where the pipeline keeps what is not a lead's event or document.
-const OUR_PREFIXES: [&str; 8] =
-    ["journal/", "receipts/", "deleted/", "leads/", "open/", "pace/", "counts/", "scheduled/"];
+const OUR_PREFIXES: [&str; 9] =
+    ["journal/", "receipts/", "deleted/", "leads/", "open/", "pace/", "counts/", "scheduled/", "roster/"];
 
 impl Settings {
     /// Reads and checks the figures and names of the stages; what is not set is as in

@@ -4,7 +4,8 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use embedded::Store;
 use ops::{Access, Ops};
-use pipeline::{Code, Fault, Settings, ingest::Trust};
+use outbound::{ApiKeys, HoldsKeys, OwnerSource};
+use pipeline::{Code, Fault, Settings, Variables, ingest::Trust};
 use serde::Deserialize;
 
 use super::{Check, close, owners, refused};
@@ -18,22 +19,46 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     let mut checks = vec![data_folder(folder).await];
     let up = UpConfig::read(config);
     checks.extend(listener(folder, up.as_ref().ok().map(|up| up.listen)).await);
+    let mut ops = None;
     if let Ok(store) = wiring::open(folder).await {
         let settings = settings(&store).await.unwrap_or_default();
-        checks.extend(refused(&wiring::view(&store, settings, Access::ReadOnly)).await);
+        let view = wiring::view(&store, settings, Access::ReadOnly);
+        checks.extend(refused(&view).await);
+        ops = Some(view);
     }
+    let variables = Variables::new(|name| config.get(name).map(str::to_owned));
+    let owners = match OwnerSource::of_variables(&variables) {
+        Ok(OwnerSource::Bucket(base)) => vec![owners::directory(&base).await],
+        Ok(OwnerSource::Close(base, fields)) => {
+            owners::close(base, &fields, close_keys(config), ops.as_ref()).await
+        }
+        // The settings' own check says so.
+        Err(_) => Vec::new(),
+    };
     match up {
-        Err(fault) => checks.push(Check::bad("settings", "failed", &fault)),
+        Err(fault) => {
+            checks.push(Check::bad("settings", "failed", &fault));
+            checks.extend(owners);
+        }
         Ok(up) => {
             checks.push(Check::ok("settings", "all values are valid"));
             checks.push(signature(&up.trust));
-            checks.push(owners(&up.owners).await);
+            checks.extend(owners);
             checks.push(slack(&up));
             checks.extend(mail(&up).await);
         }
     }
     checks.extend(close::check(config, None).await);
     checks
+}
+
+/// What Close is asked with.
+fn close_keys(config: &Config) -> Result<Arc<dyn HoldsKeys>, Fault> {
+    let keys = config.get("CLOSE_API_KEY");
+    let keys = keys.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))?;
+    let keys = ApiKeys::parse(keys)
+        .map_err(|fault| Fault::new(fault.code, format!("CLOSE_API_KEY: {}", fault.what)))?;
+    Ok(Arc::new(keys))
 }
 
 async fn data_folder(folder: &Path) -> Check {

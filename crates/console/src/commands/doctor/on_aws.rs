@@ -8,7 +8,7 @@ use aws::operator::{
 };
 use futures_util::future::join4;
 use ops::Access;
-use outbound::{OwnersBase, SecretUrl};
+use outbound::{HoldsKeys, OwnerSource, SecretUrl};
 use pipeline::{Code, Fault};
 use system::{SystemClock, SystemRandom};
 use url::Url;
@@ -23,23 +23,31 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
         SecretUrl::parse(secret)
             .map(|url| format!("{url} is configured; a webhook can only be tried by posting"))
     };
-    let directory = async {
-        match OwnersBase::of_variables(&stack.variables()) {
-            Ok(base) => owners(&base).await,
-            Err(what) => Check::bad("owner directory", "failed", &Fault::new(Code::StackUnusable, what)),
+    let view = aws.ops(Access::ReadOnly);
+    let owners = async {
+        match OwnerSource::of_variables(&stack.variables()) {
+            Ok(OwnerSource::Bucket(base)) => vec![owners::directory(&base).await],
+            Ok(OwnerSource::Close(base, fields)) => {
+                let keys = aws.close_keys().await.map(|keys| Arc::new(keys) as Arc<dyn HoldsKeys>);
+                owners::close(base, &fields, keys, Some(&view)).await
+            }
+            Err(fault) => {
+                vec![Check::bad("owner source", "failed", &Fault::new(Code::StackUnusable, fault.what))]
+            }
         }
     };
     let url = aws.webhook();
-    let (found, webhook, directory, close) = join4(
+    let (found, webhook, owners, close) = join4(
         checks::all(session, stack, Arc::new(SystemClock), Arc::new(SystemRandom), slack, fetch),
         webhook(&url),
-        directory,
+        owners,
         close::check(config, url.as_ref().ok()),
     )
     .await;
     let mut checks: Vec<Check> = found.into_iter().map(Check::from).collect();
-    checks.extend([webhook, directory]);
-    checks.extend(refused(&aws.ops(Access::ReadOnly)).await);
+    checks.push(webhook);
+    checks.extend(owners);
+    checks.extend(refused(&view).await);
     checks.extend(close);
     checks
 }

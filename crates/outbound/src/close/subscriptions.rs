@@ -1,15 +1,18 @@
 //! Close's API, as far as webhook subscriptions go:
 //! <https://developer.close.com/resources/webhook-subscriptions/>.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use lead::text;
 use pipeline::{Code, Fault, ports::Clock};
-use reqwest::{Client, Method, Response, StatusCode, header, redirect};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::client;
+use super::{
+    secret::{ApiKeys, CloseSecret},
+    transport::{Answer, CloseBase, Transport},
+};
 
 /// What the subscription is for.
 const EVENT: (&str, &str) = ("lead", "created");
@@ -22,23 +25,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const PAGE: usize = 100;
 /// More pages than an organisation can have subscriptions for.
 const MOST_PAGES: usize = 20;
-
-/// A secret of Close's: an API key, or what a subscription signs with. Does not print.
-#[derive(Clone, PartialEq, Eq)]
-pub struct CloseSecret(String);
-
-impl CloseSecret {
-    /// The secret, for whoever uses it up.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for CloseSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CloseSecret(…)")
-    }
-}
 
 /// A webhook subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,44 +54,20 @@ pub struct Subscription {
 /// Unlike the ports in this crate it waits and asks again where Close says so with 429, as there is no
 /// stage behind it that would.
 pub struct CloseApi {
-    base: Url,
-    key: CloseSecret,
-    client: Client,
+    transport: Transport,
+    keys: ApiKeys,
     clock: Arc<dyn Clock>,
 }
 
 impl CloseApi {
-    /// Where the API is.
-    pub const URL: &'static str = "https://api.close.com/api/v1";
-
-    /// The API at `base` with this key: 3 s to connect, 15 s for an answer, no redirects.
+    /// The API at `base` with the first of these keys.
     ///
     /// # Errors
-    /// [`Code::SettingBad`] for an address that is none or would send the key in the clear,
-    /// [`Code::CloseKeyMissing`] for a key that is none.
-    pub fn new(base: &str, key: &str, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
-        let bad = |what: &str| Fault::new(Code::SettingBad, format!("CLOSE_API_URL {what}"));
-        let mut base: Url = base.parse().map_err(|error| bad(&format!("is no URL: {error}")))?;
-        match base.scheme() {
-            "https" => {}
-            "http" if client::is_on_this_machine(&base) => {}
-            _ => return Err(bad("does not begin with https://, so the API key would go in the clear")),
-        }
-        if !base.path().ends_with('/') {
-            base.set_path(&format!("{}/", base.path()));
-        }
-        let key = key.trim();
-        if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
-            let what = "CLOSE_API_KEY holds no API key: such a key is printable ASCII without a colon";
-            return Err(Fault::new(Code::CloseKeyMissing, what));
-        }
-        let client = client::builder(&base)
-            .connect_timeout(Duration::from_secs(3))
-            .timeout(Duration::from_secs(15))
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|error| Fault::new(Code::CloseFailed, client::error_text(error)))?;
-        Ok(Self { base, key: CloseSecret(key.to_owned()), client, clock })
+    /// [`Code::CloseFailed`] where the machine cannot do TLS.
+    pub fn new(base: CloseBase, keys: ApiKeys, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
+        let transport =
+            Transport::new(base, BODY_LIMIT).map_err(|error| Fault::new(Code::CloseFailed, error))?;
+        Ok(Self { transport, keys, clock })
     }
 
     /// All subscriptions of the organisation.
@@ -173,7 +135,7 @@ impl CloseApi {
         self.ask(&doing, Method::DELETE, &format!("webhook/{id}/"), None).await.map(drop)
     }
 
-    /// One request, made again where Close asks to wait.
+    /// One request, made again where Close asks to wait, and with the other key where it refuses the first.
     async fn ask(
         &self,
         doing: &str,
@@ -182,54 +144,47 @@ impl CloseApi {
         body: Option<Value>,
     ) -> Result<Value, Fault> {
         let failed = |what: String| Fault::new(Code::CloseFailed, format!("{doing}: {what}"));
-        let url = self.base.join(path).map_err(|error| failed(error.to_string()))?;
+        let mut keys = self.keys.all();
         let mut attempt = 1;
-        loop {
-            let mut request =
-                self.client.request(method.clone(), url.clone()).basic_auth(self.key.expose(), Some(""));
-            if let Some(body) = &body {
-                request = request.json(body);
-            }
-            let sent = request.send().await;
-            let mut answer = sent.map_err(|error| failed(self.hide_in(&client::error_text(error))))?;
-            let status = answer.status();
-            let (bytes, ended) = match wait_asked_for(&answer, &method) {
+        while let [key, others @ ..] = keys {
+            let answer = self.transport.send(key, &method, path, body.as_ref()).await.map_err(failed)?;
+            match pause(&answer, &method) {
                 Some(wait) if attempt < ATTEMPTS && wait <= LONGEST_WAIT => {
                     attempt += 1;
                     self.clock.sleep(wait).await;
                     continue;
                 }
-                _ => client::read_start(&mut answer, BODY_LIMIT).await,
-            };
-            let value: Option<Value> = serde_json::from_slice(&bytes).ok();
-            return match (status.is_success(), value, ended) {
-                (true, Some(value), client::Ended::Complete) => Ok(value),
+                _ => {}
+            }
+            if answer.status == StatusCode::UNAUTHORIZED && !others.is_empty() {
+                keys = others;
+                continue;
+            }
+            let value = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok();
+            return match (answer.status.is_success(), answer.body) {
                 // Nothing is said where something was deleted.
-                (true, None, client::Ended::Complete) if bytes.is_empty() => Ok(Value::Null),
-                (true, _, client::Ended::Failed(error)) => {
-                    Err(failed(self.hide_in(&client::error_text(error))))
+                (true, Ok(bytes)) if bytes.is_empty() => Ok(Value::Null),
+                (true, Ok(bytes)) => value(&bytes).ok_or_else(|| odd(doing)),
+                (true, Err(what)) => Err(failed(what)),
+                (false, bytes) => {
+                    let value = bytes.ok().and_then(|bytes| value(&bytes));
+                    Err(refused(doing, answer.status, value.as_ref(), key))
                 }
-                (true, ..) => Err(odd(doing)),
-                (false, value, _) => Err(self.refused(doing, status, value.as_ref())),
             };
         }
+        Err(failed("there is no API key".to_owned()))
     }
+}
 
-    fn refused(&self, doing: &str, status: StatusCode, answer: Option<&Value>) -> Fault {
-        let code = match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Code::CloseDenied,
-            StatusCode::TOO_MANY_REQUESTS => Code::CloseThrottled,
-            _ => Code::CloseFailed,
-        };
-        let told = answer.map(said).filter(|told| !told.is_empty());
-        let told = told.map_or_else(String::new, |told| format!(": {}", self.hide_in(&told)));
-        Fault::new(code, format!("{doing}: Close answers {}{told}", status.as_u16()))
-    }
-
-    /// `told` without the key, should a server have put it there.
-    fn hide_in(&self, told: &str) -> String {
-        told.replace(self.key.expose(), "…")
-    }
+fn refused(doing: &str, status: StatusCode, answer: Option<&Value>, key: &CloseSecret) -> Fault {
+    let code = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Code::CloseDenied,
+        StatusCode::TOO_MANY_REQUESTS => Code::CloseThrottled,
+        _ => Code::CloseFailed,
+    };
+    let said = answer.map(said).filter(|said| !said.is_empty());
+    let said = said.map_or_else(String::new, |said| format!(": {}", key.hide_in(&said)));
+    Fault::new(code, format!("{doing}: Close answers {}{said}", status.as_u16()))
 }
 
 impl Subscription {
@@ -257,7 +212,7 @@ impl Subscription {
             health: told("health_status"),
             pause_reason: told("pause_reason"),
             latest_error: told("latest_error"),
-            key: field("signature_key").and_then(Value::as_str).map(|key| CloseSecret(key.to_owned())),
+            key: field("signature_key").and_then(Value::as_str).map(|key| CloseSecret::new(key)),
         })
     }
 }
@@ -282,32 +237,16 @@ fn said(answer: &Value) -> String {
     text::shorten(&parts.map(plain).collect::<Vec<_>>().join(" "), 200)
 }
 
-/// How long Close asks to wait: <https://developer.close.com/topics/rate-limits/>. A request that only
-/// asks is also made again where Close is away for a moment.
-fn wait_asked_for(answer: &Response, method: &Method) -> Option<Duration> {
-    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
-    match answer.status() {
-        StatusCode::TOO_MANY_REQUESTS => {
-            let after = header(header::RETRY_AFTER.as_str()).and_then(seconds);
-            // `limit=100, remaining=0, reset=5.3`
-            let reset = header("ratelimit").and_then(|limits| {
-                let reset = limits.split([',', ';']).find_map(|part| part.trim().strip_prefix("reset="));
-                reset.and_then(seconds)
-            });
-            Some(after.into_iter().chain(reset).max().unwrap_or(Duration::from_secs(1)))
-        }
+/// When to ask again: as Close asks for it, and where it is away for a moment, for what changes nothing.
+fn pause(answer: &Answer, method: &Method) -> Option<Duration> {
+    match answer.status {
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
             if *method == Method::GET =>
         {
             Some(Duration::from_secs(1))
         }
-        _ => None,
+        _ => answer.wait,
     }
-}
-
-fn seconds(text: &str) -> Option<Duration> {
-    let seconds = text.trim().parse::<f64>().ok().filter(|seconds| *seconds >= 0.0)?;
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 #[cfg(test)]
@@ -318,7 +257,7 @@ mod tests {
     use axum::{
         Router,
         extract::Request,
-        response::{IntoResponse, Response as Answer},
+        response::{IntoResponse, Response},
     };
     use lead::Timestamp;
     use tokio::net::TcpListener;
@@ -355,17 +294,21 @@ mod tests {
             let (status, limits, body) =
                 if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
             let status = StatusCode::from_u16(status).unwrap();
-            let answer: Answer = (status, [("ratelimit", limits)], body).into_response();
+            let answer: Response = (status, [("ratelimit", limits)], body).into_response();
             answer
         });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let clock = Arc::new(Noting::default());
-        (CloseApi::new(&base, KEY, clock.clone()).unwrap(), clock)
+        (client(&base, KEY, clock.clone()).unwrap(), clock)
+    }
+
+    fn client(base: &str, key: &str, clock: Arc<Noting>) -> Result<CloseApi, Fault> {
+        CloseApi::new(CloseBase::parse(base)?, ApiKeys::parse(key)?, clock)
     }
 
     fn sample() -> Value {
         let sample: Value =
-            serde_json::from_str(include_str!("../../../tests/samples/webhook_subscription_create.json"))
+            serde_json::from_str(include_str!("../../../../tests/samples/webhook_subscription_create.json"))
                 .unwrap();
         sample["response"]["body"].clone()
     }
@@ -426,7 +369,7 @@ mod tests {
             assert_eq!(fault.code, code, "{fault}");
             assert!(fault.what.contains(part) && !fault.what.contains("geheim"), "{fault}");
         }
-        let nowhere = CloseApi::new("http://127.0.0.1:1/", KEY, Arc::new(Noting::default())).unwrap();
+        let nowhere = client("http://127.0.0.1:1/", KEY, Arc::default()).unwrap();
         let fault = nowhere.subscriptions().await.unwrap_err();
         assert!(fault.code == Code::CloseFailed && !fault.what.contains("geheim"), "{fault}");
     }
@@ -436,10 +379,10 @@ mod tests {
         for (url, key, code) in [
             ("http://api.close.com/api/v1", KEY, Code::SettingBad),
             ("nonsense", KEY, Code::SettingBad),
-            (CloseApi::URL, " ", Code::CloseKeyMissing),
-            (CloseApi::URL, "a\nb", Code::CloseKeyMissing),
+            (CloseBase::URL, " ", Code::CloseKeyMissing),
+            (CloseBase::URL, "a b", Code::CloseKeyMissing),
         ] {
-            let fault = CloseApi::new(url, key, Arc::new(Noting::default())).map(drop).unwrap_err();
+            let fault = client(url, key, Arc::default()).map(drop).unwrap_err();
             assert_eq!(fault.code, code, "{fault}");
         }
     }

@@ -1,0 +1,266 @@
+//! Whether owners can be looked up where the settings say.
+
+use std::sync::Arc;
+
+use futures_util::future::join;
+use jiff::{SignedDuration, Timestamp};
+use lead::{
+    LeadId,
+    close::{Account, CustomField, FieldId, FieldSetting, Role},
+};
+use ops::Ops;
+use outbound::{CloseBase, CloseReader, HoldsKeys, HttpOwners, OwnersBase};
+use pipeline::{
+    Code, Fault,
+    owners::{self, Examination, OwnerFields, Retrieved},
+    ports::OwnerDirectory,
+};
+use system::SystemClock;
+
+use super::Check;
+
+const DIRECTORY: &str = "owner directory";
+const KEY: &str = "close key";
+const OWNER_FIELD: &str = "owner field";
+const FUNNEL_FIELD: &str = "funnel field";
+const MEMBERS: &str = "close members";
+/// From what age on the members that the pipeline has stored are worth a word.
+const OLD: SignedDuration = SignedDuration::from_hours(1);
+/// What a field is often called that holds the owner.
+const OWNER_WORDS: [&str; 4] = ["owner", "rep", "assigned", "account exec"];
+
+/// Asks for a lead that cannot exist: 403 or 404 is what a healthy directory says.
+pub(super) async fn directory(base: &OwnersBase) -> Check {
+    let name = DIRECTORY;
+    let failed = |code, what: String| Check::bad(name, "failed", &Fault::new(code, what));
+    let canary: LeadId = match "lead_leadopsDoctorCanary".parse() {
+        Ok(id) => id,
+        Err(error) => return failed(Code::Internal, format!("{error}")),
+    };
+    let owners = match HttpOwners::new(base.clone()) {
+        Ok(owners) => owners,
+        Err(error) => return failed(Code::SettingBad, error),
+    };
+    match owners.fetch(&canary).await {
+        Ok(answer) if owners::is_no_directory(&answer.body) => {
+            failed(Code::OwnerDirectoryGone, format!("{} does not exist", base))
+        }
+        Ok(answer) if matches!(answer.status, 200..=299 | 403 | 404) => {
+            Check::ok(name, format!("{} answers {} for an unknown lead", base, answer.status))
+        }
+        Ok(answer) => failed(Code::OwnerLookupFailed, format!("{} answers {}", base, answer.status)),
+        Err(error) => failed(Code::OwnerLookupFailed, format!("{}: {error}", base)),
+    }
+}
+
+/// Whether owners can be looked up in Close, with these keys.
+pub(super) async fn close(
+    base: CloseBase,
+    settings: &OwnerFields,
+    keys: Result<Arc<dyn HoldsKeys>, Fault>,
+    ops: Option<&Ops>,
+) -> Vec<Check> {
+    let reader = keys.and_then(|keys| {
+        CloseReader::new(base.clone(), keys).map_err(|what| Fault::new(Code::SettingBad, what))
+    });
+    let reader = match reader {
+        Ok(reader) => Arc::new(reader),
+        Err(fault) => return vec![Check::bad(KEY, "failed", &fault)],
+    };
+    let stored = async {
+        let Some(ops) = ops else { return Ok(None) };
+        let object = ops.objects.get(Retrieved::KEY).await?;
+        Ok(object.as_ref().map(Retrieved::of))
+    };
+    let (found, stored) = join(owners::examine(reader, Arc::new(SystemClock)), stored).await;
+    judged(&base, settings, &found, stored)
+}
+
+fn judged(
+    base: &CloseBase,
+    settings: &OwnerFields,
+    found: &Examination,
+    stored: Result<Option<Retrieved>, Fault>,
+) -> Vec<Check> {
+    let roles = found.roles.as_deref().unwrap_or_default();
+    let (mut checks, role) = match &found.account {
+        Ok(account) => {
+            let role = roles.iter().find(|role| Some(&role.id) == account.role_id.as_ref());
+            (vec![key(base, account, role, &found.roles)], role)
+        }
+        Err(fault) => (vec![Check::bad(KEY, "failed", fault)], None),
+    };
+    let (stored, unread) = match stored {
+        Ok(stored) => (stored, None),
+        Err(fault) => (None, Some(Check::bad(MEMBERS, "warning", &fault))),
+    };
+    match &found.fields {
+        Ok(fields) => {
+            let hints = role.into_iter().chain(roles).flat_map(|role| &role.owner_fields);
+            let hints: Vec<&FieldId> = hints.collect();
+            checks.push(owner_field(settings.owner.as_ref(), fields, &hints, stored.as_ref()));
+            checks.extend(settings.funnel.as_ref().map(|funnel| funnel_field(funnel, fields)));
+        }
+        Err(fault) => checks.push(Check::bad(OWNER_FIELD, "failed", fault)),
+    }
+    checks.push(match &found.members {
+        Ok(roster) => {
+            let (active, left) = roster.counts();
+            members(&format!("{active} members and {left} who have left"), stored.as_ref())
+        }
+        Err(fault) => Check::bad(MEMBERS, "failed", fault),
+    });
+    checks.extend(unread);
+    checks
+}
+
+/// Whose the key is, and whether it sees the leads that nobody owns yet.
+fn key(base: &CloseBase, account: &Account, role: Option<&Role>, roles: &Result<Vec<Role>, Fault>) -> Check {
+    let id = account.role_id.as_deref().unwrap_or("unknown");
+    let role_name = role.map_or(id, |role| role.name.as_str());
+    let who = format!("{base} takes the key of {}, whose role is {role_name}", account.name);
+    let bad = |result, what: String| Check::bad(KEY, result, &Fault::new(Code::CloseForbidden, what));
+    match (role, roles) {
+        (Some(role), _) if role.sees_all => Check::ok(KEY, who),
+        (Some(role), _) if role.sees_unassigned => bad(
+            "warning",
+            format!("{who}: it sees the leads that nobody owns and its own, and not those of others"),
+        ),
+        (Some(_), _) => bad(
+            "failed",
+            format!("{who}: it sees its own leads alone, and no new one before that is assigned"),
+        ),
+        // These two see everything, and cannot be changed.
+        (None, _) if ["admin", "superuser"].contains(&id) => Check::ok(KEY, who),
+        (None, Err(fault)) => {
+            bad("warning", format!("{who}; which leads it sees is unknown: {}", fault.what))
+        }
+        (None, Ok(_)) => {
+            bad("warning", format!("{who}; which leads it sees is unknown, as Close does not list the role"))
+        }
+    }
+}
+
+fn owner_field(
+    setting: Option<&FieldSetting>,
+    fields: &[CustomField],
+    hints: &[&FieldId],
+    stored: Option<&Retrieved>,
+) -> Check {
+    let bad =
+        |result, what: String| Check::bad(OWNER_FIELD, result, &Fault::new(Code::CloseFieldUnknown, what));
+    let Some(setting) = setting else {
+        return bad("failed", format!("CLOSE_OWNER_FIELD is not set; {}", suggestions(fields, hints)));
+    };
+    let field = match setting.find(fields) {
+        Ok(field) => field,
+        Err(0) => {
+            return bad(
+                "failed",
+                format!(
+                    "CLOSE_OWNER_FIELD is {:?}, which no custom field of leads is; {}",
+                    setting.to_string(),
+                    suggestions(fields, hints)
+                ),
+            );
+        }
+        Err(count) => {
+            return bad(
+                "failed",
+                format!(
+                    "CLOSE_OWNER_FIELD is {:?}, which {count} custom fields are called; {}",
+                    setting.to_string(),
+                    suggestions(fields, hints)
+                ),
+            );
+        }
+    };
+    let used = stored.and_then(|stored| stored.fields.get(&setting.to_string()));
+    if let Some(used) = used.filter(|used| **used != field.id) {
+        let what = format!(
+            "the pipeline reads {}, which was called {:?} when it was looked up; now that is {}. Set CLOSE_OWNER_FIELD to the id that is meant",
+            used.as_str(),
+            setting.to_string(),
+            field.id.as_str()
+        );
+        return bad("warning", what);
+    }
+    let shown = format!("{:?} ({}), type {}", field.name, field.id.as_str(), field.kind);
+    match &field.becomes {
+        Some(becomes) => bad("warning", format!("{shown}, which is being changed to {becomes}")),
+        None if field.is_of_users() => Check::ok(OWNER_FIELD, shown),
+        None if ["text", "choices"].contains(&field.kind.as_str()) => Check::ok(
+            OWNER_FIELD,
+            format!("{shown}: its values are compared with the members' addresses and full names"),
+        ),
+        None => bad(
+            "failed",
+            format!("{shown}: no value of that type names an owner; {}", suggestions(fields, hints)),
+        ),
+    }
+}
+
+/// Which fields could be meant, the likeliest first. None is ever picked: whoever sets it up knows.
+fn suggestions(fields: &[CustomField], hints: &[&FieldId]) -> String {
+    let rank = |field: &&CustomField| {
+        let name = field.name.to_lowercase();
+        match () {
+            () if hints.contains(&&field.id) => 0,
+            () if OWNER_WORDS.iter().any(|word| name.contains(word)) => 1,
+            () => 2,
+        }
+    };
+    let mut users: Vec<&CustomField> = fields.iter().filter(|field| field.is_of_users()).collect();
+    users.sort_by_key(rank);
+    let listed: Vec<String> =
+        users.iter().map(|field| format!("{} ({:?})", field.id.as_str(), field.name)).collect();
+    match listed.len() {
+        0 => "Close has no custom field of type user for leads".to_owned(),
+        _ => format!("fields of type user: {}", listed.join(", ")),
+    }
+}
+
+fn funnel_field(setting: &FieldSetting, fields: &[CustomField]) -> Check {
+    match setting.find(fields) {
+        Ok(field) => {
+            Check::ok(FUNNEL_FIELD, format!("{:?} ({}), type {}", field.name, field.id.as_str(), field.kind))
+        }
+        Err(count) => {
+            let what = format!(
+                "CLOSE_FUNNEL_FIELD is {:?}, which {count} custom fields of leads are called: leads are announced without their funnel",
+                setting.to_string()
+            );
+            Check::bad(FUNNEL_FIELD, "warning", &Fault::new(Code::CloseFieldUnknown, what))
+        }
+    }
+}
+
+/// The members as Close says them now, and what the pipeline has stored of them.
+fn members(now: &str, stored: Option<&Retrieved>) -> Check {
+    let age = stored.and_then(|stored| stored.age(Timestamp::now()));
+    match (stored.and_then(|stored| stored.failure.as_ref()), age) {
+        (Some(failure), age) => {
+            let has = age.map_or_else(
+                || "has none".to_owned(),
+                |age| format!("uses those of {} min ago", age.as_mins()),
+            );
+            let what = format!(
+                "{now}; the pipeline could not read them at {}, and {has}: {}",
+                failure.at.strftime("%Y-%m-%d %H:%M UTC"),
+                failure.what
+            );
+            Check::bad(MEMBERS, "warning", &Fault::new(failure.code, what))
+        }
+        (None, Some(age)) if age > OLD => Check::ok(
+            MEMBERS,
+            format!(
+                "{now}; the pipeline read them {} h ago, as no lead has needed them since",
+                age.as_hours()
+            ),
+        ),
+        (None, Some(age)) => {
+            Check::ok(MEMBERS, format!("{now}; the pipeline read them {} min ago", age.as_mins()))
+        }
+        (None, None) => Check::ok(MEMBERS, format!("{now}; the pipeline has not needed them yet")),
+    }
+}

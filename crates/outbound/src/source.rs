@@ -1,0 +1,132 @@
+//! Which source of owners the settings name.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use lead::{close::FieldSetting, text};
+use pipeline::{
+    Code, Fault, Variables,
+    owners::{CloseOwners, Documents, OwnerFields},
+    ports::{Clock, Objects, Owners},
+};
+
+use crate::{ApiKeys, CloseBase, CloseReader, HoldsKeys, HttpOwners, OwnersBase};
+
+/// Where owners are, `OWNER_SOURCE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnerSource {
+    /// One document a lead, in a public bucket or behind another address.
+    Bucket(OwnersBase),
+    /// Close itself.
+    Close(CloseBase, OwnerFields),
+}
+
+impl OwnerSource {
+    /// Reads `OWNER_SOURCE` and what belongs to it: `LOOKUP_BASE_URL` and `LOOKUP_BUCKET`, or `CLOSE_API_URL`,
+    /// `CLOSE_OWNER_FIELD` and `CLOSE_FUNNEL_FIELD`.
+    ///
+    /// # Errors
+    /// [`Code::SettingBad`], naming the variable.
+    pub fn of_variables(variables: &Variables<'_>) -> Result<Self, Fault> {
+        let source = variables.get("OWNER_SOURCE").unwrap_or_else(|| "bucket".to_owned());
+        match source.to_ascii_lowercase().as_str() {
+            "bucket" => OwnersBase::of_variables(variables)
+                .map(Self::Bucket)
+                .map_err(|what| Fault::new(Code::SettingBad, what)),
+            "close" => {
+                let field = |name: &str| variables.get(name).as_deref().and_then(FieldSetting::parse);
+                let fields =
+                    OwnerFields { owner: field("CLOSE_OWNER_FIELD"), funnel: field("CLOSE_FUNNEL_FIELD") };
+                Ok(Self::Close(CloseBase::of_variables(variables)?, fields))
+            }
+            _ => {
+                let what =
+                    format!("OWNER_SOURCE is {:?}: expected bucket or close", text::shorten(&source, 60));
+                Err(Fault::new(Code::SettingBad, what))
+            }
+        }
+    }
+
+    /// The source itself. What Close's leads share is stored among `objects`; whoever asks Close waits for a turn in
+    /// place for as long as `patience`.
+    ///
+    /// # Errors
+    /// [`Code::SettingBad`] where a client cannot be made.
+    pub fn open(
+        self,
+        keys: Arc<dyn HoldsKeys>,
+        objects: Arc<dyn Objects>,
+        clock: Arc<dyn Clock>,
+        patience: Duration,
+    ) -> Result<Arc<dyn Owners>, Fault> {
+        let bad = |what: String| Fault::new(Code::SettingBad, what);
+        Ok(match self {
+            Self::Bucket(base) => {
+                Arc::new(Documents { directory: Arc::new(HttpOwners::new(base).map_err(bad)?), clock })
+            }
+            Self::Close(base, fields) => {
+                let api = Arc::new(CloseReader::new(base, keys).map_err(bad)?);
+                Arc::new(CloseOwners::new(api, objects, clock, fields, patience))
+            }
+        })
+    }
+}
+
+/// No keys, for a source that needs none, or that nobody has given any.
+#[derive(Debug, Clone, Copy)]
+pub struct NoKeys;
+
+#[async_trait]
+impl HoldsKeys for NoKeys {
+    async fn keys(&self) -> Result<ApiKeys, Fault> {
+        Err(Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))
+    }
+
+    async fn were_replaced(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(set: &[(&str, &str)]) -> Result<OwnerSource, Fault> {
+        let set: Vec<(String, String)> =
+            set.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+        OwnerSource::of_variables(&Variables::new(move |name| {
+            set.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+        }))
+    }
+
+    #[test]
+    fn the_bucket_is_the_source_unless_close_is_named() {
+        let bucket = OwnersBase::of_bucket(OwnersBase::BUCKET).unwrap();
+        assert_eq!(source(&[]), Ok(OwnerSource::Bucket(bucket.clone())));
+        assert_eq!(
+            source(&[("OWNER_SOURCE", "Bucket"), ("CLOSE_OWNER_FIELD", "x")]),
+            Ok(OwnerSource::Bucket(bucket))
+        );
+        let fields = [
+            ("OWNER_SOURCE", " close "),
+            ("CLOSE_OWNER_FIELD", "custom.cf_1"),
+            ("CLOSE_FUNNEL_FIELD", "Funnel"),
+        ];
+        let Ok(OwnerSource::Close(base, fields)) = source(&fields) else { panic!() };
+        assert_eq!(base.to_string(), CloseBase::URL);
+        assert_eq!(fields.owner.unwrap().to_string(), "cf_1");
+        assert_eq!(fields.funnel, Some(FieldSetting::Name("Funnel".to_owned())));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_by_its_name() {
+        for (set, part) in [
+            (&[("OWNER_SOURCE", "hubspot")][..], "OWNER_SOURCE"),
+            (&[("OWNER_SOURCE", "close"), ("CLOSE_API_URL", "http://api.close.com/api/v1")], "CLOSE_API_URL"),
+            (&[("LOOKUP_BUCKET", "A")], "LOOKUP_BUCKET"),
+        ] {
+            let fault = source(set).unwrap_err();
+            assert!(fault.code == Code::SettingBad && fault.what.contains(part), "{fault}");
+        }
+    }
+}

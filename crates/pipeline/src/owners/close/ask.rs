@@ -1,0 +1,244 @@
+//! Asking Close: at its pace, within what a look-up may cost, and what each status means.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+use lead::{LeadId, Timestamp, text};
+
+use super::pace::Pace;
+use crate::{
+    Code, Fault,
+    owners::within,
+    ports::{Clock, CloseAnswer, CloseReads, Found, Then},
+};
+
+/// How many requests one look-up may make.
+const MOST_REQUESTS: u32 = 2;
+/// How long it is known whose fault a refusal was: whether the key itself is good.
+const KNOWN_FOR: SignedDuration = SignedDuration::from_mins(1);
+/// When a look-up that has used up its requests goes on.
+const GO_ON: Duration = Duration::from_secs(1);
+
+/// Why a look-up stops without an owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It failed.
+    Failed { fault: Fault, again: bool },
+    /// Close asks to wait, or the look-up has used up what it may cost.
+    Wait { fault: Fault, pause: Duration },
+}
+
+impl Stop {
+    pub(super) fn failed(code: Code, what: impl Into<String>, again: bool) -> Self {
+        Self::Failed { fault: Fault::new(code, what), again }
+    }
+
+    pub(super) fn fault(&self) -> &Fault {
+        match self {
+            Self::Failed { fault, .. } | Self::Wait { fault, .. } => fault,
+        }
+    }
+}
+
+impl From<Stop> for Found {
+    fn from(stop: Stop) -> Self {
+        let (fault, then) = match stop {
+            Stop::Failed { fault, again: true } => (fault, Then::Again),
+            Stop::Failed { fault, again: false } => (fault, Then::Settled),
+            Stop::Wait { fault, pause } => (fault, Then::Wait(pause)),
+        };
+        Self::failed(fault.code, fault.what, then)
+    }
+}
+
+/// What one look-up may still cost.
+pub(super) struct Means {
+    requests: u32,
+    until: Option<Timestamp>,
+}
+
+impl Means {
+    /// Two requests, until then.
+    pub(super) fn until(until: Option<Timestamp>) -> Self {
+        Self { requests: MOST_REQUESTS, until }
+    }
+
+    /// How long it may still take, where that is bounded.
+    pub(super) fn left(&self, now: Timestamp) -> Option<Duration> {
+        self.until.map(|until| Duration::try_from(until.duration_since(now)).unwrap_or_default())
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Question<'a> {
+    Lead(&'a LeadId),
+    Members,
+    Fields,
+    Me,
+    Roles,
+}
+
+impl Question<'_> {
+    fn doing(self) -> String {
+        match self {
+            Self::Lead(lead) => format!("asking Close for {lead}"),
+            Self::Members => "asking Close for the members of the organisation".to_owned(),
+            Self::Fields => "asking Close for the custom fields of leads".to_owned(),
+            Self::Me => "asking Close whose the API key is".to_owned(),
+            Self::Roles => "asking Close what its roles may see".to_owned(),
+        }
+    }
+}
+
+/// Asks Close.
+pub(super) struct Asker {
+    api: Arc<dyn CloseReads>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// How long a turn is waited for in place.
+    patience: Duration,
+    of_leads: Pace,
+    of_others: Pace,
+    /// Whether the key itself was good, and when.
+    key: Mutex<Option<(Timestamp, Result<(), Code>)>>,
+}
+
+impl Asker {
+    pub(super) fn new(api: Arc<dyn CloseReads>, clock: Arc<dyn Clock>, patience: Duration) -> Self {
+        Self {
+            api,
+            clock,
+            patience,
+            of_leads: Pace::default(),
+            of_others: Pace::default(),
+            key: Mutex::default(),
+        }
+    }
+
+    /// The body of a good answer.
+    pub(super) async fn ask(&self, path: &str, what: Question<'_>, means: &mut Means) -> Result<Bytes, Stop> {
+        let answer = self.answer(path, what, means).await?;
+        let trace = answer.trace.as_ref().map_or_else(String::new, |trace| format!(" (trace {trace})"));
+        let said = format!("{}: it answers {}{trace}", what.doing(), answer.status);
+        let failed = |code, again| Err(Stop::failed(code, said.clone(), again));
+        let is_lead = matches!(what, Question::Lead(_));
+        match answer.status {
+            200..=299 => Ok(answer.body),
+            401 | 403 if is_lead => match self.is_key_good(means).await? {
+                Ok(()) => failed(Code::CloseLeadHidden, false),
+                Err(code) => failed(code, false),
+            },
+            401 => failed(Code::CloseKeyRefused, false),
+            402 | 403 => failed(Code::CloseForbidden, false),
+            404 | 410 | 300..=399 if is_lead => failed(Code::CloseLeadHidden, false),
+            500..=599 => failed(Code::CloseUnavailable, true),
+            _ => failed(Code::CloseUnavailable, false),
+        }
+    }
+
+    /// Whether the key is good at all, asked at most once a minute.
+    async fn is_key_good(&self, means: &mut Means) -> Result<Result<(), Code>, Stop> {
+        let known = *self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        if let Some((at, known)) = known
+            && at <= now
+            && now < at + KNOWN_FOR
+        {
+            return Ok(known);
+        }
+        let answer = self.answer("me/?_fields=id", Question::Me, means).await?;
+        let verdict = match answer.status {
+            200..=299 => Ok(()),
+            401 => Err(Code::CloseKeyRefused),
+            402 | 403 => Err(Code::CloseForbidden),
+            _ => {
+                return Err(Stop::failed(
+                    Code::CloseUnavailable,
+                    format!("{}: it answers {}", Question::Me.doing(), answer.status),
+                    true,
+                ));
+            }
+        };
+        *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, verdict));
+        Ok(verdict)
+    }
+
+    /// Any answer but a request to wait.
+    async fn answer(&self, path: &str, what: Question<'_>, means: &mut Means) -> Result<CloseAnswer, Stop> {
+        if means.requests == 0 {
+            let fault = Fault::new(
+                Code::CloseBusy,
+                format!("{}: later, as two requests were made for the lead", what.doing()),
+            );
+            return Err(Stop::Wait { fault, pause: GO_ON });
+        }
+        let pace = if matches!(what, Question::Lead(_)) { &self.of_leads } else { &self.of_others };
+        self.turn(pace, what, means).await?;
+        means.requests -= 1;
+        let now = self.clock.now();
+        let limit = means.left(now);
+        let asked = within(self.clock.as_ref(), limit, self.api.get(path)).await;
+        let answer = match asked {
+            Some(Ok(answer)) => answer,
+            Some(Err(fault)) => {
+                let what = format!("{}: {}", what.doing(), text::shorten(&fault.what, 200));
+                // Another attempt finds no other key.
+                let for_good =
+                    [Code::CloseKeyMissing, Code::SecretUnusable, Code::ResourceMissing, Code::AwsDenied];
+                return Err(Stop::failed(fault.code, what, !for_good.contains(&fault.code)));
+            }
+            None => {
+                let limit = limit.unwrap_or_default().as_secs_f64();
+                let what = format!(
+                    "{}: no answer within {limit:.1} s, which is what its worker could wait",
+                    what.doing()
+                );
+                return Err(Stop::failed(Code::CloseUnavailable, what, true));
+            }
+        };
+        match pace.heed(self.clock.now(), &answer) {
+            Some(pause) => Err(busy(what, pause)),
+            None => Ok(answer),
+        }
+    }
+
+    /// Waits for a turn, where it comes soon.
+    async fn turn(&self, pace: &Pace, what: Question<'_>, means: &Means) -> Result<(), Stop> {
+        let now = self.clock.now();
+        // What is left is for the request as well.
+        let patience = means.left(now).map_or(self.patience, |left| self.patience.min(left / 2));
+        let mut wait = pace.turn(now, patience).map_err(|wait| busy(what, wait))?;
+        let mut waited = Duration::ZERO;
+        while !wait.is_zero() {
+            self.clock.sleep(wait).await;
+            waited += wait;
+            // Somebody else may have been asked to wait meanwhile.
+            wait = pace.closed(self.clock.now());
+            if waited + wait > patience {
+                return Err(busy(what, wait));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An answer that is none of Close's: a page of somebody in between.
+pub(super) fn unreadable(what: Question<'_>, error: &lead::Unreadable) -> Stop {
+    Stop::failed(
+        Code::CloseUnavailable,
+        format!("{}: the answer is none of its API: {error}", what.doing()),
+        true,
+    )
+}
+
+fn busy(what: Question<'_>, pause: Duration) -> Stop {
+    let fault = Fault::new(
+        Code::CloseBusy,
+        format!("{}: it asks to wait for {:.1} s", what.doing(), pause.as_secs_f64()),
+    );
+    Stop::Wait { fault, pause }
+}

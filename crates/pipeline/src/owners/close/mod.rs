@@ -1,0 +1,216 @@
+//! Owners as a team that uses Close has them: in a custom field of the lead.
+//!
+//! The field often stands in the very webhook. Then nothing is asked for but the members of the
+//! organisation, whom all leads share: a name is said only of somebody whom Close knows, and who has left is
+//! said to have left.
+
+mod ask;
+mod directory;
+mod examine;
+mod pace;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use lead::{
+    CreatedLead, Owner, OwnerFacts, OwnerStatus,
+    close::{LeadAnswer, Owned, Who, is_id},
+};
+
+use self::{
+    ask::{Asker, Means, Question, Stop, unreadable},
+    directory::{AGAIN, Directory, FRESH, Named},
+};
+use crate::{
+    Code, Fault,
+    ports::{Clock, CloseReads, Found, Look, Objects, Owners},
+};
+pub use directory::{Failure, OwnerFields, Retrieved};
+pub use examine::{Examination, examine};
+
+/// How long reading what all leads share may take before there is any lead.
+const WARM_UP: jiff::SignedDuration = jiff::SignedDuration::from_secs(4);
+
+/// Close as a source of owners.
+pub struct CloseOwners {
+    asker: Asker,
+    directory: Directory,
+    settings: OwnerFields,
+}
+
+impl CloseOwners {
+    /// Owners in these fields. What all leads share is stored among `objects`, under [`Retrieved::KEY`]; a turn to
+    /// ask Close is waited for in place for as long as `patience`.
+    pub fn new(
+        api: Arc<dyn CloseReads>,
+        objects: Arc<dyn Objects>,
+        clock: Arc<dyn Clock>,
+        settings: OwnerFields,
+        patience: Duration,
+    ) -> Self {
+        Self { asker: Asker::new(api, clock, patience), directory: Directory::new(objects), settings }
+    }
+
+    /// How the settings name the fields.
+    fn named(&self) -> Result<Named<'_>, Stop> {
+        let owner = self.settings.owner.as_ref();
+        let unset = || Stop::failed(Code::CloseFieldUnknown, "CLOSE_OWNER_FIELD is not set", false);
+        Ok((owner.ok_or_else(unset)?, self.settings.funnel.as_ref()))
+    }
+
+    async fn search(&self, lead: &CreatedLead, look: Look) -> Result<Found, Stop> {
+        let now = self.asker.clock.now();
+        let limit = look.within.map(|limit| now + jiff::SignedDuration::try_from(limit).unwrap_or_default());
+        let mut means = Means::until(limit);
+        let named = self.named()?;
+        let fields = self.directory.fields(&self.asker, &mut means, named).await?;
+        let (owner, funnel) = ((named.0, &fields.owner), named.1.zip(fields.funnel.as_ref()));
+        let mut carried = None;
+        let organization = lead.organization_id.as_deref();
+        if !look.fresh {
+            let owned = Owned::of_webhook(&lead.custom, &lead.custom_by_name, owner, funnel);
+            if !owned.owners.is_empty() {
+                let people = self.people(&owned.owners, organization, &mut means).await?;
+                let facts =
+                    OwnerFacts { lead_email: lead.email.clone(), funnel: owned.funnel, ..people.facts };
+                let found = Found { facts, ..people };
+                if found.facts.status == OwnerStatus::Assigned {
+                    return Ok(found);
+                }
+                // Whoever has left may have been replaced since.
+                carried = Some(found);
+            }
+        }
+        let mut path = format!(
+            "lead/{}/?_fields=id,organization_id,status_label,contacts,primary_email,primary_phone,custom.{}",
+            lead.lead_id,
+            fields.owner.as_str()
+        );
+        if let Some(funnel) = &fields.funnel {
+            path += &format!(",custom.{}", funnel.as_str());
+        }
+        let question = Question::Lead(&lead.lead_id);
+        let asked = self.asker.ask(&path, question, &mut means).await;
+        let answer = asked.and_then(|body| {
+            LeadAnswer::parse(&body, owner, funnel).map_err(|error| unreadable(question, &error))
+        });
+        let answer = match (answer, carried) {
+            (Ok(answer), _) => answer,
+            (Err(Stop::Failed { .. }), Some(carried)) => return Ok(carried),
+            (Err(stop), _) => return Err(stop),
+        };
+        let organization = organization.or(answer.organization_id.as_deref());
+        let found = match &answer.owned.owners[..] {
+            [] => {
+                let why = Fault::new(Code::OwnerMissing, "the owner field of the lead is empty in Close");
+                Found::of(OwnerFacts::none(OwnerStatus::Missing), Some(why))
+            }
+            owners => match self.people(owners, organization, &mut means).await {
+                Ok(found) => found,
+                // Who it is cannot be said. What else Close said is known all the same.
+                Err(stop @ Stop::Failed { .. }) => stop.into(),
+                Err(stop) => return Err(stop),
+            },
+        };
+        let facts = OwnerFacts {
+            lead_email: answer.email.or_else(|| lead.email.clone()),
+            lead_phone: answer.phone,
+            funnel: answer.owned.funnel,
+            status_label: answer.status_label,
+            ..found.facts
+        };
+        Ok(Found { facts, ..found })
+    }
+
+    /// Who is meant by the values of the owner field.
+    async fn people(
+        &self,
+        values: &[String],
+        organization: Option<&str>,
+        means: &mut Means,
+    ) -> Result<Found, Stop> {
+        let mut members = self.directory.members(&self.asker, means, organization, FRESH).await?;
+        if values.iter().any(|value| members.roster.who(value) == Who::Unknown) {
+            match self.directory.members(&self.asker, means, organization, AGAIN).await {
+                Ok(newer) => members = newer,
+                // Those that there are will have to do.
+                Err(Stop::Failed { .. }) => {}
+                Err(stop) => return Err(stop),
+            }
+        }
+        let (mut owners, mut unknown, mut several) = (Vec::new(), None, None);
+        for value in values {
+            match members.roster.who(value) {
+                Who::Member(member) => {
+                    let owner = Owner {
+                        id: Some(member.id.clone()),
+                        name: member.name.clone(),
+                        active: member.active,
+                    };
+                    if !owners.contains(&owner) {
+                        owners.push(owner);
+                    }
+                }
+                Who::Unknown => unknown = unknown.or(Some(value)),
+                Who::Several => several = several.or(Some(value)),
+            }
+        }
+        let facts = |status, lead_owner: Option<String>, owners: Vec<Owner>| OwnerFacts {
+            lead_owner,
+            owners,
+            ..OwnerFacts::none(status)
+        };
+        let because = |code, what: String| Some(Fault::new(code, what));
+        if let Some(first) = owners.iter().find(|owner| owner.active) {
+            let name = Some(first.name.clone());
+            return Ok(Found::of(facts(OwnerStatus::Assigned, name, owners), None));
+        }
+        Ok(match (several, unknown, owners.first()) {
+            (Some(value), ..) => {
+                let why =
+                    because(Code::OwnerAmbiguous, format!("several members in Close are called {value:?}"));
+                Found::of(facts(OwnerStatus::LookupFailed, None, owners), why)
+            }
+            (_, Some(value), _) => {
+                let (name, what) = match stranger(value) {
+                    Some(name) => (Some(name.clone()), format!("{name} is not among the members in Close")),
+                    None => (None, format!("{value:?} is the name or address of no member in Close")),
+                };
+                Found::of(facts(OwnerStatus::LookupFailed, name, owners), because(Code::OwnerUnknown, what))
+            }
+            (_, _, Some(first)) => {
+                let (name, why) =
+                    (first.name.clone(), format!("{} has left the organisation in Close", first.name));
+                Found::of(facts(OwnerStatus::Departed, Some(name), owners), because(Code::OwnerDeparted, why))
+            }
+            (None, None, None) => {
+                let why =
+                    because(Code::OwnerMissing, "the owner field of the lead is empty in Close".to_owned());
+                Found::of(facts(OwnerStatus::Missing, None, owners), why)
+            }
+        })
+    }
+}
+
+/// How a user is named whom nobody knows: by what people can compare with Close, and not by a whole id.
+fn stranger(value: &str) -> Option<String> {
+    is_id(value, "user")
+        .then(|| format!("Close user …{}", value.get(value.len().saturating_sub(6)..).unwrap_or(value)))
+}
+
+#[async_trait]
+impl Owners for CloseOwners {
+    async fn find(&self, lead: &CreatedLead, look: Look) -> Found {
+        self.search(lead, look).await.unwrap_or_else(Found::from)
+    }
+
+    async fn warm_up(&self) {
+        // A function has ten seconds to start.
+        let mut means = Means::until(Some(self.asker.clock.now() + WARM_UP));
+        // What fails here fails again, and is said, when it is needed.
+        let Ok(named) = self.named() else { return };
+        if self.directory.fields(&self.asker, &mut means, named).await.is_ok() {
+            let _ = self.directory.members(&self.asker, &mut means, None, FRESH).await;
+        }
+    }
+}

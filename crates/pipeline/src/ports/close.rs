@@ -1,0 +1,44 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::Fault;
+
+/// Close's API, read with the pipeline's key.
+#[async_trait]
+pub trait CloseReads: Send + Sync {
+    /// Asks for `path`, which is below the API's base and ends its last part with `/` before a query, as in
+    /// `lead/lead_x/?_fields=id`. Whatever is answered is an answer, of any status.
+    ///
+    /// Bounded in time and in size. No redirect is followed, and the key goes to the configured address alone.
+    ///
+    /// # Errors
+    /// [`crate::Code::CloseUnavailable`] where there was no answer; where there is no usable key, the fault of
+    /// whoever holds it.
+    async fn get(&self, path: &str) -> Result<CloseAnswer, Fault>;
+}
+
+/// An answer of Close's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloseAnswer {
+    /// The status.
+    pub status: u16,
+    /// The body, at most the adapter's limit long.
+    pub body: Bytes,
+    /// How long Close asks to wait, where it does: the status is 429.
+    pub wait: Option<Duration>,
+    /// How much more may be asked for.
+    pub window: Option<Window>,
+    /// What Close's support finds the request by.
+    pub trace: Option<String>,
+}
+
+/// What is left of a rate limit: <https://developer.close.com/topics/rate-limits/>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Requests that may still be made in it.
+    pub remaining: u32,
+    /// How long it lasts.
+    pub reset: Duration,
+}
