@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::EnrichedLead;
+use crate::{EnrichedLead, OwnerStatus};
 
 /// Why an alert is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ use crate::EnrichedLead;
 pub enum AlertKind {
     /// The lead is new.
     New,
-    /// The lead was announced without an owner, and now has one.
+    /// The lead was announced with another owner than it has now, or without one.
     FollowUp,
     /// An operator asked for it again.
     Resend,
@@ -34,6 +34,7 @@ impl Alert<'_> {
     pub fn title(&self) -> &'static str {
         match self.kind {
             AlertKind::New => "New Lead Alert",
+            AlertKind::FollowUp if self.lead.owner_status == OwnerStatus::Departed => "Lead Owner Departed",
             AlertKind::FollowUp => "Lead Owner Found",
             AlertKind::Resend => "New Lead Alert (sent again)",
         }
@@ -57,7 +58,7 @@ impl Alert<'_> {
 
     /// What the reader has to know besides the facts.
     pub fn notes(&self) -> Vec<&'static str> {
-        use crate::OwnerStatus::{Assigned, Departed, LookupFailed, Mismatch, Missing, OfLaterVersion};
+        use OwnerStatus::{Assigned, Departed, LookupFailed, Mismatch, Missing, OfLaterVersion};
         let mut notes = Vec::new();
         match (self.lead.owner_status, self.kind) {
             (Assigned, AlertKind::FollowUp) => {

@@ -88,6 +88,9 @@ fn digest_labels(alert: &Alert<'_>) -> Vec<&'static str> {
     let mut labels = Vec::new();
     match alert.kind {
         crate::AlertKind::New => {}
+        crate::AlertKind::FollowUp if alert.lead.owner_status == OwnerStatus::Departed => {
+            labels.push("The owner has left.");
+        }
         crate::AlertKind::FollowUp => labels.push("Owner found since the first alert."),
         crate::AlertKind::Resend => labels.push("Sent again on request."),
     }

@@ -30,11 +30,13 @@ pub struct Climate {
     pub late_event: f64,
     /// AWS asks to slow down, or S3 answers a conditional write with 409.
     pub throttle: f64,
+    /// Owners are in a custom field of Close, not in a bucket.
+    pub owners_in_close: bool,
     /// A lead's owner document is late, missing, broken or about another lead.
     pub odd_owner: f64,
     /// A lead's owner changes, and changes back.
     pub changing_owner: f64,
-    /// The owner directory is down for so much of the time.
+    /// The source of owners is in some trouble for so much of the time.
     pub directory_down: f64,
     /// Slack is in some trouble for so much of the time.
     pub slack_trouble: f64,
@@ -90,6 +92,7 @@ impl Climate {
             duplicate_event: rate(if aws { 0.4 } else { 0.0 }),
             late_event: rate(if aws { 0.3 } else { 0.0 }),
             throttle: rate(if aws { 0.05 } else { 0.0 }),
+            owners_in_close: dice.chance(0.5),
             odd_owner: rate(0.9),
             changing_owner: rate(0.6),
             directory_down: rate(0.5),

@@ -11,7 +11,7 @@ use pipeline::{
     ports::Clock,
     signature::{Keys, Presented},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     bucket::true_time,
     deployment::Door,
     oracle,
+    organization::{ORGANIZATION, OWNER_FIELD, value},
     process::Process,
     scheduler::Spawner,
     stages::KEY,
@@ -88,9 +89,9 @@ pub struct Close {
 }
 
 impl Close {
-    /// A lead is created.
-    pub fn create(&self, lead: &LeadId) {
-        let body = Bytes::from(event(lead, "lead", "created"));
+    /// A lead is created, with these owners in the webhook, or none.
+    pub fn create(&self, lead: &LeadId, carried: Option<&[String]>) {
+        let body = Bytes::from(created(lead, carried));
         self.model.truth().leads.insert(lead.clone(), LeadTruth { body: body.clone(), ..Default::default() });
         let delivery = Delivery { model: self.model.clone(), door: self.door.clone() };
         if self.model.dice.chance(self.model.climate.replays) {
@@ -207,9 +208,17 @@ fn signed(model: &Model, lead: &LeadId, body: Bytes, key: &str, genuine: bool) -
     Request { lead: lead.clone(), genuine, hash, timestamp: Some(timestamp), body }
 }
 
+fn created(lead: &LeadId, carried: Option<&[String]>) -> String {
+    let mut event: Value = serde_json::from_str(&event(lead, "lead", "created")).unwrap();
+    if let Some(owners) = carried {
+        event["event"]["data"][format!("custom.{OWNER_FIELD}")] = value(owners);
+    }
+    event.to_string()
+}
+
 fn event(lead: &LeadId, object_type: &str, action: &str) -> String {
     let event = json!({"subscription_id": "whsub_1", "event": {
-        "id": format!("ev_{lead}"), "object_type": object_type, "action": action,
+        "id": format!("ev_{lead}"), "object_type": object_type, "action": action, "organization_id": ORGANIZATION,
         "lead_id": lead, "object_id": lead, "date_created": "2026-09-14T15:02:11.642000",
         "data": {"id": lead, "display_name": format!("Name of {lead}"), "status_label": "Potential"},
     }});

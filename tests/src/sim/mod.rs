@@ -23,6 +23,7 @@ pub mod messages;
 pub mod mutation;
 pub mod operator;
 pub mod oracle;
+pub mod organization;
 pub mod owners;
 pub mod process;
 pub mod run;

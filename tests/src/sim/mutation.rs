@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lead::Timestamp;
+use lead::{CreatedLead, OwnerStatus, Timestamp};
 use pipeline::{
     Code, Fault, Happened,
     job::ProcessJob,
     ports::{
-        Accepted, Body, DeadLetter, DeadLetters, Delivery, Disposition, Inbox, Intake, Journal, NewEvent,
-        NewMessage, Object, Objects, Outbox, PutError, Queue, Slack, SlackAnswer, SlackError, Version, When,
-        Why,
+        Accepted, Body, DeadLetter, DeadLetters, Delivery, Disposition, Found, Inbox, Intake, Journal, Look,
+        NewEvent, NewMessage, Object, Objects, Outbox, Owners, PutError, Queue, Slack, SlackAnswer,
+        SlackError, Version, When, Why,
     },
 };
 use serde_json::Value;
@@ -50,11 +50,13 @@ pub enum Mutation {
     CountedFault,
     /// Each repetition of a webhook is written down.
     EachRepetition,
+    /// An owner who has left is announced as if they were there.
+    DepartedAsPresent,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::EarlyAcknowledge,
         Self::MissedClaim,
         Self::DeleteBeforeSend,
@@ -66,6 +68,7 @@ impl Mutation {
         Self::ComparedWithFirst,
         Self::CountedFault,
         Self::EachRepetition,
+        Self::DepartedAsPresent,
     ];
 
     /// Done with messages that were received just now.
@@ -107,6 +110,11 @@ impl Mutation {
         outbox: Arc<dyn Outbox>,
     ) -> Arc<dyn DeadLetters> {
         if self == Self::DeleteBeforeSend { Arc::new(BadDeadLetters { dead, outbox }) } else { dead }
+    }
+
+    /// The source of owners, with the mistake in it.
+    pub fn of_owners(self, owners: Arc<dyn Owners>) -> Arc<dyn Owners> {
+        if self == Self::DepartedAsPresent { Arc::new(BadOwners(owners)) } else { owners }
     }
 
     /// Slack, with the mistake in it.
@@ -185,6 +193,20 @@ impl Outbox for BadOutbox {
             return Ok(());
         }
         self.1.send(queue, message).await
+    }
+}
+
+struct BadOwners(Arc<dyn Owners>);
+
+#[async_trait]
+impl Owners for BadOwners {
+    async fn find(&self, lead: &CreatedLead, look: Look) -> Found {
+        let mut found = self.0.find(lead, look).await;
+        if found.facts.status == OwnerStatus::Departed {
+            found.facts.status = OwnerStatus::Assigned;
+            found.facts.owners.iter_mut().for_each(|owner| owner.active = true);
+        }
+        found
     }
 }
 

@@ -25,7 +25,7 @@ use super::{
     messages::{Meaning, Meanings},
     process::ProcessWeather,
     said::Said,
-    truth::{Answer, LeadTruth, Promise, Told},
+    truth::{Answer, End, LeadTruth, Members, Promise, Told},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -78,8 +78,9 @@ pub fn enriched(model: &Model, key: &str) {
     let Ok(enriched) = serde_json::from_slice::<EnrichedLead>(&body) else { return };
     let mut truth = model.truth();
     let Some(known) = truth.leads.get_mut(&enriched.lead_id) else { return };
-    if known.owners.last() != Some(&enriched.lead_owner) {
-        known.owners.push(enriched.lead_owner);
+    let named = enriched.named_owner().into_owned();
+    if known.owners.last() != Some(&named) {
+        known.owners.push(named);
     }
 }
 
@@ -94,6 +95,7 @@ pub fn taken(model: &Model, channel: Channel, alerts: Vec<Said>, sent_before: &[
     let at = model.clock.elapsed();
     let claimed: Vec<bool> = alerts.iter().map(|said| is_claimed(model, channel, said)).collect();
     let mut truth = model.truth();
+    let members = truth.members.clone();
     for ((said, sent_before), claimed) in alerts.into_iter().zip(sent_before).zip(claimed) {
         model.trace.line(at, || format!("{} has taken {said:?}", channel.label()));
         let lead = said.lead.clone();
@@ -112,7 +114,7 @@ pub fn taken(model: &Model, channel: Channel, alerts: Vec<Said>, sent_before: &[
             AlertKind::FollowUp => known.owners.len().saturating_sub(1) as u64,
         };
         let doubled = !said.repeat && unlabelled >= allowed;
-        let wrong_owner = wrong_owner(known, &said);
+        let wrong_owner = wrong_owner(known, &members, &said);
         let (repeat, kind) = (said.repeat, said.kind);
         known.told.push(Told { at, channel, said, claimed });
         if repeat {
@@ -134,17 +136,65 @@ pub fn taken(model: &Model, channel: Channel, alerts: Vec<Said>, sent_before: &[
 }
 
 /// What is wrong with what an alert says of the owner.
-fn wrong_owner(lead: &LeadTruth, said: &Said) -> Option<String> {
-    let knows = |answer: &Answer| lead.answers.contains(answer);
-    let named = said.owner != UNASSIGNED;
-    let right = match said.status {
-        Some(OwnerStatus::Assigned) => named && knows(&Answer::Owner(said.owner.clone())),
-        Some(status) => !named && knows(&Answer::None(status)),
-        None => !named || knows(&Answer::Owner(said.owner.clone())),
+fn wrong_owner(lead: &LeadTruth, members: &[Members], said: &Said) -> Option<String> {
+    let says = |answer: &Answer| match said.status {
+        Some(status) => (answer.status, &answer.owner) == (status, &said.owner),
+        None => answer.short == said.owner,
     };
+    let right = said.status.is_none() && said.owner == UNASSIGNED || possible(lead, members).iter().any(says);
     (!right).then(|| {
-        format!("the alert says {:?} ({:?}), the directory {:?}", said.owner, said.status, lead.answers)
+        format!(
+            "the alert says {:?} ({:?}), and what was read is {:?}",
+            said.owner,
+            said.status,
+            possible(lead, members)
+        )
     })
+}
+
+/// Everything that may be said of a lead's owner, after what has been read of it and of the members.
+fn possible(lead: &LeadTruth, members: &[Members]) -> Vec<Answer> {
+    let read = lead.read.iter().flat_map(|users| members.iter().map(|members| meant(users, members)));
+    lead.answers.iter().cloned().chain(read).collect()
+}
+
+/// What it means that the owner field names these users, where these are the members.
+fn meant(users: &[String], members: &Members) -> Answer {
+    let known: Vec<&(String, bool)> = users.iter().filter_map(|user| members.get(user)).collect();
+    let label =
+        |(name, active): &(String, bool)| if *active { name.clone() } else { format!("{name} (departed)") };
+    let first = known.iter().find(|(_, active)| *active).or_else(|| known.first());
+    let stranger = users.iter().find(|user| !members.contains_key(*user));
+    let (status, first) = match (first, stranger) {
+        (Some(first @ (_, true)), _) => (OwnerStatus::Assigned, first),
+        (_, Some(stranger)) => {
+            let owner = format!("Close user …{}", &stranger[stranger.len() - 6..]);
+            return Answer { status: OwnerStatus::LookupFailed, short: owner.clone(), owner };
+        }
+        (Some(first), None) => (OwnerStatus::Departed, first),
+        (None, None) => return Answer::none(OwnerStatus::Missing),
+    };
+    let others = known.iter().filter(|other| **other != *first).map(|other| label(other));
+    let owner = [label(first)].into_iter().chain(others).collect::<Vec<_>>().join(", ");
+    let more = if known.len() > 1 { format!(" and {} more", known.len() - 1) } else { String::new() };
+    Answer { status, owner, short: label(first) + &more }
+}
+
+/// The pipeline has read whom the owner field of a lead names.
+pub fn read(model: &Model, lead: &LeadId, users: Vec<String>) {
+    if let Some(known) = model.truth().leads.get_mut(lead)
+        && !known.read.contains(&users)
+    {
+        known.read.push(users);
+    }
+}
+
+/// The pipeline has read the members.
+pub fn met(model: &Model, members: Members) {
+    let mut truth = model.truth();
+    if !truth.members.contains(&members) {
+        truth.members.push(members);
+    }
 }
 
 /// A worker asks for a lead's owner: it processes the lead.
@@ -425,12 +475,14 @@ impl Oracle {
                 let Some(last) = last.filter(|last| last.claimed && known.is_told(*channel)) else {
                     continue;
                 };
-                if last.said.owner != enriched.lead_owner {
+                let named = enriched.owner_label();
+                let in_digest =
+                    last.said.status.is_none() && last.said.owner.starts_with(&enriched.lead_owner);
+                if last.said.owner != named && !in_digest {
                     let what = format!(
-                        "{} was notified of {:?} last, and the lead has {:?}",
+                        "{} was notified of {:?} last, and the lead has {named:?}",
                         channel.label(),
                         last.said.owner,
-                        enriched.lead_owner
                     );
                     broken.push((lead.clone(), what));
                 }
@@ -442,14 +494,11 @@ impl Oracle {
     }
 
     /// Days later: late owners have been found and told, nobody got in, nothing is left.
-    pub fn check_last(
-        &mut self,
-        deployment: &dyn Deployment,
-        owner_from: impl Fn(&LeadId) -> Option<Duration>,
-    ) {
+    pub fn check_last(&mut self, deployment: &dyn Deployment, ends: impl Fn(&LeadId) -> End) {
         let model = Arc::clone(&self.model);
         let at = model.clock.elapsed();
         let mut truth = model.truth();
+        let members = truth.members.clone();
         let mut broken = Vec::new();
         for (lead, known) in &truth.leads {
             let stored = model.stored(&keys::raw(&model.settings.source_prefix, lead));
@@ -459,8 +508,14 @@ impl Oracle {
             if known.deleted {
                 continue;
             }
-            let named = |told: &&Told| told.said.owner != UNASSIGNED;
-            let found = owner_from(lead).is_some();
+            let named = |told: &&Told| match told.said.status {
+                Some(status) => status == OwnerStatus::Assigned,
+                None => [UNASSIGNED, "(departed)", "Close user"]
+                    .iter()
+                    .all(|part| !told.said.owner.contains(part)),
+            };
+            let end = ends(lead);
+            let found = end == End::Owned;
             for channel in &model.settings.channels {
                 let on_channel = known.told.iter().filter(|told| told.channel == *channel);
                 if found && !on_channel.clone().any(|told| named(&told)) {
@@ -472,13 +527,14 @@ impl Oracle {
             let enriched = model.stored(&key);
             let enriched = enriched.and_then(|body| serde_json::from_slice::<EnrichedLead>(&body).ok());
             let status = enriched.as_ref().map(|lead| lead.owner_status);
+            let possible = possible(known, &members);
             let right = match status {
-                Some(OwnerStatus::Assigned) => found,
-                Some(status) => !found && known.answers.contains(&Answer::None(status)),
+                Some(OwnerStatus::Assigned) => end != End::Unowned,
+                Some(status) => !found && possible.iter().any(|answer| answer.status == status),
                 None => false,
             };
             if !right {
-                let what = format!("enriched as {status:?}, the directory said {:?}", known.answers);
+                let what = format!("enriched as {status:?}, and what was read is {possible:?}");
                 broken.push((Promise::Owner, lead.clone(), what));
             }
         }

@@ -11,7 +11,11 @@ use lead::{LeadId, OwnerStatus};
 use pipeline::ports::{Clock, OwnerAnswer, OwnerDirectory, OwnerUnreachable};
 use serde_json::json;
 
-use super::{Model, oracle, process::ProcessWeather, truth::Answer};
+use super::{
+    Model, oracle,
+    process::ProcessWeather,
+    truth::{Answer, End},
+};
 use crate::faulty::{Call, Moment};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -90,14 +94,13 @@ impl SimOwners {
         changing.map(|(lead, _)| lead.clone()).collect()
     }
 
-    /// From when on the bucket has a good document; `None` where it never does.
-    pub fn good_from(&self, lead: &LeadId) -> Option<Duration> {
-        match self.documents.lock().unwrap().get(lead)? {
-            Document::From(at)
-            | Document::Broken(at)
-            | Document::OfAnother(at)
-            | Document::Changing(at, _) => Some(*at),
-            Document::Never | Document::Unowned => None,
+    /// Whether the bucket has a good document in the end.
+    pub fn end(&self, lead: &LeadId) -> End {
+        match self.documents.lock().unwrap().get(lead) {
+            Some(
+                Document::From(_) | Document::Broken(_) | Document::OfAnother(_) | Document::Changing(..),
+            ) => End::Owned,
+            Some(Document::Never | Document::Unowned) | None => End::Unowned,
         }
     }
 
@@ -118,10 +121,10 @@ impl SimOwners {
         let now = self.model.clock.elapsed();
         let document = self.documents.lock().unwrap().get(lead).cloned().unwrap_or(Document::Never);
         let answer = |status, body: String| OwnerAnswer { status, body: body.into() };
-        let none = |status| Answer::None(status);
+        let none = |status| Answer::none(status);
         let owned = |owner: String| {
             let body = json!({"lead_id": lead, "lead_owner": owner, "lead_email": "a@example.org"});
-            (answer(200, body.to_string()), Answer::Owner(owner))
+            (answer(200, body.to_string()), Answer::owner(owner))
         };
         match document {
             Document::From(at) | Document::Broken(at) | Document::OfAnother(at) if at <= now => {
@@ -160,9 +163,8 @@ pub struct OwnersOf {
 impl OwnerDirectory for OwnersOf {
     async fn fetch(&self, lead: &LeadId) -> Result<OwnerAnswer, OwnerUnreachable> {
         let model = &self.owners.model;
-        oracle::looked_up(model, lead);
         let unreachable = |what: &str| {
-            oracle::answered(model, lead, Answer::None(OwnerStatus::LookupFailed));
+            oracle::answered(model, lead, Answer::none(OwnerStatus::LookupFailed));
             Err(OwnerUnreachable(what.to_owned()))
         };
         if self.weather.pass(Call::Fetch, Moment::Before, lead.as_str()).await {
@@ -177,7 +179,7 @@ impl OwnerDirectory for OwnersOf {
                 }
                 1 => unreachable("connection refused"),
                 _ => {
-                    oracle::answered(model, lead, Answer::None(OwnerStatus::LookupFailed));
+                    oracle::answered(model, lead, Answer::none(OwnerStatus::LookupFailed));
                     Ok(OwnerAnswer { status: 503, body: "slow down".into() })
                 }
             };

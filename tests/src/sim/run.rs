@@ -14,10 +14,8 @@ use super::{
     functions::Functions,
     operator,
     oracle::Oracle,
-    owners::SimOwners,
     process::{Process, ProcessWeather},
     scheduler::{Deadline, Scheduler, Spawner, Step},
-    slack::SimSlack,
     stages::Neighbours,
     truth::Promise,
 };
@@ -79,7 +77,7 @@ struct World {
     spawner: Spawner,
     scheduler: Scheduler,
     deployment: Box<dyn Deployment>,
-    owners: Arc<SimOwners>,
+    neighbours: Neighbours,
     close: Close,
     oracle: Oracle,
     events: VecDeque<(Duration, Event)>,
@@ -90,11 +88,10 @@ struct World {
 impl World {
     fn new(model: &Arc<Model>) -> Self {
         let spawner = Spawner::default();
-        let owners = SimOwners::new(model.clone());
-        let neighbours = Neighbours { slack: SimSlack::new(model.clone()), owners: owners.clone() };
+        let neighbours = Neighbours::new(model);
         let deployment: Box<dyn Deployment> = match model.wiring {
-            Wiring::Embedded => Box::new(Embedded::new(model.clone(), spawner.clone(), neighbours)),
-            Wiring::Aws => Box::new(Functions::new(model.clone(), spawner.clone(), neighbours)),
+            Wiring::Embedded => Box::new(Embedded::new(model.clone(), spawner.clone(), neighbours.clone())),
+            Wiring::Aws => Box::new(Functions::new(model.clone(), spawner.clone(), neighbours.clone())),
         };
         let close = Close {
             model: model.clone(),
@@ -108,7 +105,7 @@ impl World {
             scheduler: Scheduler::new(model.clone(), spawner.clone()),
             spawner,
             deployment,
-            owners,
+            neighbours,
             close,
             oracle: Oracle::new(model.clone()),
             events: schedule(model),
@@ -131,8 +128,8 @@ impl World {
         if !self.redrive() || !self.last_words() || !self.go_on(storm + LAST) {
             return;
         }
-        let owners = self.owners.clone();
-        self.oracle.check_last(self.deployment.as_ref(), |lead| owners.good_from(lead));
+        let neighbours = self.neighbours.clone();
+        self.oracle.check_last(self.deployment.as_ref(), |lead| neighbours.end(lead));
     }
 
     fn calm_down(&mut self) {
@@ -163,7 +160,7 @@ impl World {
 
     /// An operator has all leads whose owners change processed again. Whether all promises hold.
     fn last_words(&mut self) -> bool {
-        let changing = self.owners.changing();
+        let changing = self.neighbours.changing();
         if changing.is_empty() {
             return true;
         }
@@ -237,13 +234,14 @@ impl World {
             match event {
                 Event::Lead => {
                     let lead = self.new_lead("lead_s");
-                    for change in self.owners.expect(&lead) {
+                    let expected = self.neighbours.expect(&lead);
+                    for change in expected.changes {
                         self.plan(
                             change + model.dice.between(SECOND, MINUTE * 4),
                             Event::Changed(lead.clone()),
                         );
                     }
-                    self.close.create(&lead);
+                    self.close.create(&lead, expected.carried.as_deref());
                 }
                 Event::Changed(lead) => self.requeue(lead),
                 Event::Forgery => {

@@ -39,7 +39,10 @@ fn read(text: &str) -> Option<Said> {
     let says = |part: &str| text.lines().any(|line| line.contains(part));
     let kind = if says("sent again") || says("Sent again on request") {
         AlertKind::Resend
-    } else if says("Lead Owner Found") || says("Owner found since") {
+    } else if ["Lead Owner Found", "Owner found since", "Lead Owner Departed", "The owner has left."]
+        .into_iter()
+        .any(says)
+    {
         AlertKind::FollowUp
     } else {
         AlertKind::New
@@ -48,6 +51,8 @@ fn read(text: &str) -> Option<Said> {
         OwnerStatus::Missing
     } else if says("could not be looked up") {
         OwnerStatus::LookupFailed
+    } else if says("The owner has left the organisation") {
+        OwnerStatus::Departed
     } else if says("about another lead") {
         OwnerStatus::Mismatch
     } else {

@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use lead::{CreatedLead, LeadId};
 use pipeline::{
     Channel, Entry, Fault, Recorder, Settings,
     alerting::Alerting,
     ingest::{Ingest, Repeats, Trust},
     notify::{Notify, Pace},
-    owners::Documents,
-    ports::{Intake, Journal, Mailer, Objects, Outbox, Owners, Slack},
+    owners::{CloseOwners, Documents},
+    ports::{Found, Intake, Journal, Look, Mailer, Objects, Outbox, Owners, Slack},
     process::{Counted, Process},
     receipt::Receipts,
     signature::Keys,
@@ -20,9 +21,11 @@ use super::{
     dice::Dice,
     mail::MailOf,
     oracle,
+    organization::{CloseOf, SimOrganization},
     owners::{OwnersOf, SimOwners},
     process::ProcessWeather,
     slack::{SimSlack, SlackOf},
+    truth::End,
 };
 
 /// The key that Close signs with.
@@ -45,8 +48,80 @@ pub fn settings(dice: &Dice) -> Settings {
 pub struct Neighbours {
     /// The team's channel.
     pub slack: Arc<SimSlack>,
-    /// The owner bucket.
-    pub owners: Arc<SimOwners>,
+    /// Where owners are.
+    pub owners: Source,
+}
+
+/// Where owners are in a run.
+#[derive(Clone)]
+pub enum Source {
+    /// In a bucket.
+    Bucket(Arc<SimOwners>),
+    /// In Close.
+    Close(Arc<SimOrganization>),
+}
+
+/// What there will be of a new lead.
+#[derive(Debug, Default)]
+pub struct Expected {
+    /// The owners that its webhook carries.
+    pub carried: Option<Vec<String>>,
+    /// When its owner changes, so that an operator has it processed again.
+    pub changes: Vec<Duration>,
+}
+
+impl Neighbours {
+    /// The neighbours of a run.
+    pub fn new(model: &Arc<Model>) -> Self {
+        let owners = if model.climate.owners_in_close {
+            Source::Close(SimOrganization::new(model.clone()))
+        } else {
+            Source::Bucket(SimOwners::new(model.clone()))
+        };
+        Self { slack: SimSlack::new(model.clone()), owners }
+    }
+
+    /// Decides what there will be of a new lead.
+    pub fn expect(&self, lead: &LeadId) -> Expected {
+        match &self.owners {
+            Source::Bucket(owners) => Expected { carried: None, changes: owners.expect(lead) },
+            Source::Close(organization) => organization.expect(lead),
+        }
+    }
+
+    /// The leads whose owners change.
+    pub fn changing(&self) -> Vec<LeadId> {
+        match &self.owners {
+            Source::Bucket(owners) => owners.changing(),
+            Source::Close(organization) => organization.changing(),
+        }
+    }
+
+    /// Whether a lead has an owner in the end.
+    pub fn end(&self, lead: &LeadId) -> End {
+        match &self.owners {
+            Source::Bucket(owners) => owners.end(lead),
+            Source::Close(organization) => organization.end(lead),
+        }
+    }
+}
+
+/// A source of owners under the oracle's eyes.
+struct WatchedOwners {
+    model: Arc<Model>,
+    owners: Arc<dyn Owners>,
+    organization: Option<Arc<SimOrganization>>,
+}
+
+#[async_trait]
+impl Owners for WatchedOwners {
+    async fn find(&self, lead: &CreatedLead, look: Look) -> Found {
+        oracle::looked_up(&self.model, &lead.lead_id);
+        if let Some(organization) = self.organization.as_ref().filter(|_| !look.fresh) {
+            organization.carries(&lead.lead_id);
+        }
+        self.owners.find(lead, look).await
+    }
 }
 
 /// The ports of a process.
@@ -128,8 +203,24 @@ impl Stages {
             None => slack,
         };
         let mailer: Arc<dyn Mailer> = Arc::new(MailOf { weather: weather.clone() });
-        let directory = Arc::new(OwnersOf { owners: neighbours.owners.clone(), weather: weather.clone() });
-        let owners: Arc<dyn Owners> = Arc::new(Documents { directory, clock: model.clock.clone() });
+        let (weather, clock) = (weather.clone(), model.clock.clone());
+        let (owners, organization): (Arc<dyn Owners>, _) = match &neighbours.owners {
+            Source::Bucket(owners) => {
+                let directory = Arc::new(OwnersOf { owners: owners.clone(), weather });
+                (Arc::new(Documents { directory, clock }), None)
+            }
+            Source::Close(organization) => {
+                let api = Arc::new(CloseOf { organization: organization.clone(), weather });
+                let fields = organization.fields();
+                let owners = CloseOwners::new(api, objects.clone(), clock, fields, Duration::from_secs(5));
+                (Arc::new(owners), Some(organization.clone()))
+            }
+        };
+        let owners = match model.mutation {
+            Some(mutation) => mutation.of_owners(owners),
+            None => owners,
+        };
+        let owners = Arc::new(WatchedOwners { model: model.clone(), owners, organization });
         let pace = Pace::of_slack(objects.clone(), model.clock.clone(), BURST);
         Self {
             ingest: Ingest {

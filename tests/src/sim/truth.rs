@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use bytes::Bytes;
-use lead::{LeadId, OwnerStatus, Timestamp};
+use lead::{LeadId, OwnerStatus, Timestamp, UNASSIGNED};
 use pipeline::Channel;
 
 use super::said::Said;
@@ -69,9 +69,14 @@ pub struct Truth {
     pub repeated: BTreeMap<(LeadId, String), (Timestamp, u64)>,
     /// What operators did, by kind.
     pub acts: BTreeMap<&'static str, u64>,
+    /// The members of the organisation in Close, each time that the pipeline read them.
+    pub members: Vec<Members>,
     /// Alerts that were taken and are labelled as possible repeats: all, and those that were repeats.
     pub labelled: (u64, u64),
 }
+
+/// Members by their ids: their names, and whether they are there.
+pub type Members = BTreeMap<String, (String, bool)>;
 
 /// What truly happened to one lead.
 #[derive(Debug, Default)]
@@ -82,8 +87,10 @@ pub struct LeadTruth {
     pub accepted: Option<(Duration, Duration)>,
     /// When its raw event was first handed to the pipeline: nothing is due before that and the delay.
     pub offered: Option<(Duration, Duration)>,
-    /// What the directory said of its owner, in the order of the questions.
+    /// What was said of its owner, in the order of the questions.
     pub answers: Vec<Answer>,
+    /// The users whom its owner field named in Close, each time that the pipeline read it.
+    pub read: Vec<Vec<String>>,
     /// The owners that its enriched lead has named, one after the other.
     pub owners: Vec<String>,
     /// The alerts that channels have taken.
@@ -96,13 +103,38 @@ pub struct LeadTruth {
     pub deleted: bool,
 }
 
-/// What the directory said.
+/// What an alert may say of the owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub struct Answer {
+    /// How the search for the owner ended.
+    pub status: OwnerStatus,
+    /// How the owner is named.
+    pub owner: String,
+    /// How a digest names them.
+    pub short: String,
+}
+
+impl Answer {
     /// This one.
-    Owner(String),
+    pub fn owner(owner: String) -> Self {
+        Self { status: OwnerStatus::Assigned, short: owner.clone(), owner }
+    }
+
     /// None, and why.
-    None(OwnerStatus),
+    pub fn none(status: OwnerStatus) -> Self {
+        Self { status, owner: UNASSIGNED.to_owned(), short: UNASSIGNED.to_owned() }
+    }
+}
+
+/// Whether a lead has an owner in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Early enough to be found.
+    Owned,
+    /// It had one for a time, who has left since.
+    Left,
+    /// Never.
+    Unowned,
 }
 
 /// An alert that a channel has taken.

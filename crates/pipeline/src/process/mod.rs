@@ -265,7 +265,7 @@ impl Process {
             }
         };
         // Of a lead that has just arrived nobody has read anything, unless its job comes once more.
-        if lead.has_owner() && (before.is_some() || job.cause != Cause::Arrival) {
+        if names_somebody(lead) && (before.is_some() || job.cause != Cause::Arrival) {
             self.follow_up(lead, channel, before).await?;
         }
         Ok(())

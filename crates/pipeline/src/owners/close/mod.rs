@@ -169,14 +169,14 @@ impl CloseOwners {
             (Some(value), ..) => {
                 let why =
                     because(Code::OwnerAmbiguous, format!("several members in Close are called {value:?}"));
-                Found::of(facts(OwnerStatus::LookupFailed, None, owners), why)
+                Found::of(facts(OwnerStatus::LookupFailed, None, Vec::new()), why)
             }
             (_, Some(value), _) => {
                 let (name, what) = match stranger(value) {
                     Some(name) => (Some(name.clone()), format!("{name} is not among the members in Close")),
                     None => (None, format!("{value:?} is the name or address of no member in Close")),
                 };
-                Found::of(facts(OwnerStatus::LookupFailed, name, owners), because(Code::OwnerUnknown, what))
+                Found::of(facts(OwnerStatus::LookupFailed, name, Vec::new()), because(Code::OwnerUnknown, what))
             }
             (_, _, Some(first)) => {
                 let (name, why) =
