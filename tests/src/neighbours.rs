@@ -1,9 +1,7 @@
 //! The neighbours of a real pipeline, spoken to over HTTP.
 
-use std::time::Duration;
-
 use console::demo::{OwnerStandIn, Sample, Says, Scenario, SlackStandIn};
-use lead::{Incoming, LeadId, Timestamp};
+use lead::{LeadId, Timestamp};
 
 use crate::process::until;
 
@@ -28,15 +26,8 @@ impl Neighbours {
 
     /// A lead whose owner the directory knows.
     pub fn sample(&mut self) -> Sample {
-        // Some of the scenario's are broken on purpose.
-        let mut sample = loop {
-            let sample = self.scenario.next(Timestamp::now());
-            if matches!(Incoming::parse(&sample.event), Ok(Incoming::Created(_))) {
-                break sample;
-            }
-        };
-        sample.misfortune = None;
-        sample.set_stage(&self.owners, &self.slack, Duration::ZERO);
+        let sample = self.scenario.next_with(Timestamp::now(), None);
+        self.owners.know(&sample);
         sample
     }
 

@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use futures_util::future::join;
-use lead::LeadId;
+use lead::{CreatedLead, LeadId, Owner, OwnerFacts, OwnerStatus};
+use ops::LeadQuery;
 use pipeline::{
     Code, Ended, Fault, Settings, Stage,
-    ports::{Body, Clock, DeadLetter, Inbox, Objects, Queue},
+    ports::{Body, Clock, DeadLetter, Found, Inbox, Look, Objects, Owners, Queue},
 };
 use tests::{
     doubles::Reply,
@@ -172,4 +174,43 @@ async fn requeueing_a_waiting_lead_tells_it_once() {
     assert_eq!(world.shown(&lead), 1, "an operator may be early on purpose");
     world.work_for(world.settings.delay * 2).await;
     assert_eq!(world.shown(&lead), 1);
+}
+
+/// Every lead has ten owners, of whom all but the last have left.
+struct TenOwners;
+
+#[async_trait]
+impl Owners for TenOwners {
+    async fn find(&self, _: &CreatedLead, _: Look) -> Found {
+        let name = |number: u32| format!("Desk {number} of the sales office in Rotterdam");
+        let owner = |number| Owner { id: None, name: name(number), active: number == 10 };
+        let facts = OwnerFacts {
+            lead_owner: Some(name(10)),
+            owners: (1..=10).map(owner).collect(),
+            ..OwnerFacts::none(OwnerStatus::Assigned)
+        };
+        Found::of(facts, None)
+    }
+}
+
+#[tokio::test]
+async fn leads_are_found_by_each_of_their_owners_however_many_there_are() {
+    let mut world = World::new();
+    world.owners.assign(&"lead_Other".parse().unwrap(), "Sales North");
+    let other = world.enrich("Other").await;
+    world.process.owners = Arc::new(TenOwners);
+    let lead = world.enrich("Harbour").await;
+    let found = async |query: LeadQuery| {
+        let rows = world.ops.leads(&query).await.unwrap();
+        rows.into_iter().map(|row| row.lead.lead_id).collect::<Vec<_>>()
+    };
+    for owner in ["desk 10 of", "Desk 1 of", "DESK 9 OF", "departed"] {
+        let by_owner = LeadQuery { owner: Some(owner.to_owned()), ..LeadQuery::default() };
+        assert_eq!(found(by_owner).await, std::slice::from_ref(&lead), "{owner}");
+        let by_text = LeadQuery { text: Some(owner.to_owned()), ..LeadQuery::default() };
+        assert_eq!(found(by_text).await, std::slice::from_ref(&lead), "{owner}");
+    }
+    let nobody = LeadQuery { owner: Some("desk 11".to_owned()), ..LeadQuery::default() };
+    assert!(found(nobody).await.is_empty());
+    assert_eq!(found(LeadQuery::default()).await, [lead, other]);
 }

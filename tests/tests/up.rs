@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use console::demo::{Answer, Mood};
 use pipeline::signature::Keys;
@@ -267,7 +267,7 @@ async fn an_operator_resends_requeues_exports_and_deletes() {
     assert_eq!(resent[0]["result"], "sent", "{resent}");
     assert_eq!(world.told(&sample.lead_id), (2, 1));
 
-    ownerless.set_stage(&world.owners, &world.slack, Duration::ZERO);
+    world.owners.know(&ownerless);
     assert_eq!(world.json(&["requeue", ownerless.lead_id.as_str(), "--yes"]).await[0]["result"], "requeued");
     until("the follow-up is told", || async { world.told(&ownerless.lead_id) == (2, 1) }).await;
     until("the owner is known", || async {

@@ -10,6 +10,7 @@ mod editor;
 pub mod endings;
 pub mod logging;
 pub mod output;
+pub mod owner_cell;
 pub mod tui;
 pub mod up;
 pub mod usage;

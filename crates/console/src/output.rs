@@ -6,6 +6,8 @@ use pipeline::{Code, Fault};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
+use crate::owner_cell::OwnerCell;
+
 /// Writes a line to stdout.
 ///
 /// # Errors
@@ -93,11 +95,51 @@ pub const fn number(title: &'static str) -> Column {
     Column { title, right: true, shrinks: false }
 }
 
+/// A cell.
+#[derive(Debug, Clone)]
+pub enum Cell {
+    /// A text, whose end gives way.
+    Text(String),
+    /// A lead's owners.
+    Owners(OwnerCell),
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl Cell {
+    fn clean(self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(lead::text::clean(&text)),
+            Self::Owners(owners) => Self::Owners(owners),
+        }
+    }
+
+    /// How wide it is where nothing is cut.
+    fn width(&self) -> usize {
+        match self {
+            Self::Text(text) => text.width(),
+            Self::Owners(owners) => owners.all().width(),
+        }
+    }
+
+    /// Its text in at most `width` columns.
+    fn fit(&self, width: usize) -> String {
+        match self {
+            Self::Text(text) => fit(text, width),
+            Self::Owners(owners) => owners.fit(width, UnicodeWidthStr::width, fit),
+        }
+    }
+}
+
 /// Prints a table; `empty` where it has no rows.
 ///
 /// # Errors
 /// That of the stream.
-pub fn table(columns: &[Column], rows: &[Vec<String>], empty: &str) -> anyhow::Result<()> {
+pub fn table<C: Into<Cell>>(columns: &[Column], rows: Vec<Vec<C>>, empty: &str) -> anyhow::Result<()> {
     if rows.is_empty() {
         return line(empty);
     }
@@ -110,15 +152,13 @@ fn terminal_width() -> Option<usize> {
     Some(usize::from(columns))
 }
 
-fn layout(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {
-    let titles: Vec<String> = columns.iter().map(|column| column.title.to_uppercase()).collect();
-    let cells: Vec<Vec<String>> = std::iter::once(titles)
-        .chain(rows.iter().map(|row| row.iter().map(|cell| lead::text::clean(cell)).collect()))
+fn layout<C: Into<Cell>>(columns: &[Column], rows: Vec<Vec<C>>, width: Option<usize>) -> String {
+    let titles: Vec<Cell> = columns.iter().map(|column| column.title.to_uppercase().into()).collect();
+    let cells: Vec<Vec<Cell>> = std::iter::once(titles)
+        .chain(rows.into_iter().map(|row| row.into_iter().map(|cell| cell.into().clean()).collect()))
         .collect();
     let mut widths: Vec<usize> = (0..columns.len())
-        .map(|index| {
-            cells.iter().filter_map(|row| row.get(index)).map(|cell| cell.width()).max().unwrap_or(0)
-        })
+        .map(|index| cells.iter().filter_map(|row| row.get(index)).map(Cell::width).max().unwrap_or(0))
         .collect();
     if let Some(width) = width {
         let gaps = 2 * columns.len().saturating_sub(1);
@@ -142,9 +182,9 @@ fn layout(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> Str
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// `text` in exactly `width` cells, cut with a mark where it is longer.
-fn pad(text: &str, width: usize, right: bool) -> String {
-    let text = fit(text, width);
+/// A cell in exactly `width` columns.
+fn pad(cell: &Cell, width: usize, right: bool) -> String {
+    let text = cell.fit(width);
     let space = " ".repeat(width.saturating_sub(text.width()));
     if right { space + &text } else { text + &space }
 }
@@ -181,6 +221,7 @@ pub fn age(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::owner_cell::tests::departed;
 
     #[test]
     fn columns_align_whatever_is_in_them() {
@@ -188,12 +229,27 @@ mod tests {
             vec!["株式会社みなと".to_owned(), "7".to_owned()],
             vec!["Zoë\u{1b}[31m & So\u{308}hne".to_owned(), "1234".to_owned()],
         ];
-        let table = layout(&[wide("name"), number("n")], &rows, None);
+        let table = layout(&[wide("name"), number("n")], rows.clone(), None);
         let ends: Vec<usize> = table.lines().map(UnicodeWidthStr::width).collect();
         assert_eq!(ends, [ends[0]; 3], "{table}");
         assert!(!table.contains('\u{1b}'));
-        let narrow = layout(&[wide("name"), number("n")], &rows, Some(18));
+        let narrow = layout(&[wide("name"), number("n")], rows, Some(18));
         assert!(narrow.lines().all(|line| line.width() <= 18) && narrow.contains('…'), "{narrow}");
+    }
+
+    #[test]
+    fn owners_give_way_before_what_has_to_be_read_behind_them() {
+        let long = "The Department of Forms";
+        let row = |lead| vec![Cell::from("x".repeat(8)), Cell::Owners(OwnerCell::of(&lead))];
+        let rows = vec![row(departed(long)), row(departed("Renewals Desk"))];
+        let columns = [text("id"), wide("owner")];
+        let narrow = layout(&columns, rows.clone(), Some(8 + 2 + 20));
+        assert_eq!(
+            narrow.lines().collect::<Vec<_>>(),
+            ["ID        OWNER", "xxxxxxxx  The Depa… (departed)", "xxxxxxxx  Renewals… (departed)"]
+        );
+        let whole = layout(&columns, rows, None);
+        assert!(whole.contains("The Department of Forms (departed)\nxxxxxxxx  Renewals Desk (departed)"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{CreatedLead, Json, LeadId, Owner, OwnerFacts, means_nobody, owner, text};
+use crate::{CreatedLead, Json, LeadId, Owner, OwnerFacts, means_nobody, text};
 
 /// Stands for a lead's e-mail address that nobody knows.
 pub const UNKNOWN_EMAIL: &str = "unknown@example.com";
@@ -118,11 +118,6 @@ impl EnrichedLead {
     /// Whether it has an owner who is still there.
     pub fn has_owner(&self) -> bool {
         self.owner_status == OwnerStatus::Assigned
-    }
-
-    /// Its owners as people read them: all of them, and who has left.
-    pub fn owner_label(&self) -> String {
-        owner::label(&self.lead_owner, &self.owners)
     }
 
     /// What tells one answer to "who owns it?" from another: the owner, and whether they have left.

@@ -41,6 +41,17 @@ impl Json {
         }
     }
 
+    /// The value with other texts in place of the strings that `other` knows, wherever they stand in it. Those in
+    /// which anything is escaped it is not asked for as a whole.
+    pub(crate) fn with_strings(&self, other: impl Fn(&str) -> Option<String>) -> Self {
+        let part = |part| match other(part) {
+            Some(text) => Cow::Owned(escaped(&text)),
+            None => Cow::Borrowed(part),
+        };
+        let parts: Vec<Cow<'_, str>> = self.as_str().split('"').map(part).collect();
+        RawValue::from_string(parts.join("\"")).map_or_else(|_| self.clone(), Self)
+    }
+
     /// A text as a JSON string.
     pub(crate) fn string(text: &str) -> Self {
         // A string always has a JSON form, which is one.
@@ -60,6 +71,13 @@ impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&crate::text::shorten(self.as_str(), 100))
     }
+}
+
+/// A text as it stands in a JSON string.
+fn escaped(text: &str) -> String {
+    let json = Json::string(text);
+    let inner = json.as_str().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inner.unwrap_or_default().to_owned()
 }
 
 /// JSON without the white space outside its strings. Nothing else of it changes.
@@ -172,6 +190,23 @@ mod tests {
             assert_eq!(as_sent(text), None, "{text}");
         }
         assert_eq!(Json::string("a\"\n").as_str(), r#""a\"\n""#);
+    }
+
+    #[test]
+    fn strings_give_way_to_others_wherever_they_stand() {
+        let other = |text: &str| (text == "user_1").then(|| "\"Zoë\"\\".to_owned());
+        for (json, expected) in [
+            (r#""user_1""#, r#""\"Zoë\"\\""#),
+            (r#"["user_1",null,{"a":["user_1"]},1.50]"#, r#"["\"Zoë\"\\",null,{"a":["\"Zoë\"\\"]},1.50]"#),
+            (r#"["user_12","a user_1","\\","user_1\n"]"#, r#"["user_12","a user_1","\\","user_1\n"]"#),
+            ("user_1 is no JSON", "\"user_1 is no JSON\""),
+            ("17", "17"),
+        ] {
+            let value = serde_json::from_str(json).unwrap_or_else(|_| Json::string(json));
+            let given = value.with_strings(other);
+            assert_eq!(given.as_str(), expected);
+            serde_json::from_str::<serde_json::Value>(given.as_str()).unwrap();
+        }
     }
 
     /// JSON laid out anyhow, and the same without white space outside of strings.

@@ -17,6 +17,7 @@ mod json;
 pub mod keys;
 mod nobody;
 mod owner;
+mod people;
 pub mod slack;
 pub mod text;
 mod time;

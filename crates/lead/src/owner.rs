@@ -1,6 +1,8 @@
 //! What is known of a lead's owner: the owner document, `{lookup base}/{lead_id}.json`, and what any source
 //! of owners comes to.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Document, LeadId, OwnerStatus, Unreadable, means_nobody, text};
@@ -19,8 +21,8 @@ pub struct Owner {
 
 impl Owner {
     /// The name as people read it, which says where somebody has left.
-    pub fn label(&self) -> String {
-        if self.active { self.name.clone() } else { format!("{} (departed)", self.name) }
+    pub fn label(&self) -> Cow<'_, str> {
+        if self.active { Cow::Borrowed(&self.name) } else { Cow::Owned(format!("{} (departed)", self.name)) }
     }
 }
 
@@ -56,14 +58,6 @@ impl OwnerFacts {
             status_label: None,
         }
     }
-}
-
-/// How the owners are named to people: all of them, the one who counts first, and who has left.
-pub(crate) fn label(lead_owner: &str, owners: &[Owner]) -> String {
-    let (first, others): (Vec<&Owner>, Vec<&Owner>) =
-        owners.iter().partition(|owner| owner.name == lead_owner);
-    let labels: Vec<String> = first.into_iter().chain(others).map(Owner::label).collect();
-    if labels.is_empty() { lead_owner.to_owned() } else { labels.join(", ") }
 }
 
 /// What the owner directory says of a lead. Every field may be missing; text that is empty once

@@ -22,11 +22,11 @@ const AT_ONCE: usize = 16;
 pub struct LeadQuery {
     /// At most so many.
     pub limit: usize,
-    /// Whose owner's name contains this, in any case.
+    /// One of whose owners has a name that contains this, in any case.
     pub owner: Option<String>,
     /// Enriched, or found an owner, since then.
     pub since: Option<Timestamp>,
-    /// Whose name, id or owner contains this, in any case.
+    /// Whose name, id or one of whose owners contains this, in any case.
     pub text: Option<String>,
 }
 
@@ -193,7 +193,8 @@ impl Ops {
         let text = query.text.as_deref().map(str::to_lowercase);
         let owner_text = query.owner.as_deref().map(str::to_lowercase);
         let stages = [Stage::Enriched, Stage::OwnerFound];
-        let page = if text.is_none() && owner_text.is_none() { query.limit.clamp(1, PAGE) } else { PAGE };
+        let is_search = text.is_some() || owner_text.is_some();
+        let page = if is_search { PAGE } else { query.limit.clamp(1, PAGE) };
         let (mut wanted, mut seen) = (Vec::new(), HashSet::new());
         let mut before: Option<String> = None;
         while wanted.len() < query.limit {
@@ -207,7 +208,14 @@ impl Ops {
                 if !seen.insert(id.clone()) {
                     continue;
                 }
-                let (name, owner) = (name.to_lowercase(), owner.to_lowercase());
+                let (name, mut owner) = (name.to_lowercase(), owner.to_lowercase());
+                // Of many owners the journal has the first.
+                if is_search
+                    && owner.ends_with(text::ELLIPSIS)
+                    && let Some(lead) = self.enriched(id).await?
+                {
+                    owner = lead.owner_label().to_lowercase();
+                }
                 let by_owner = owner_text.as_deref().is_none_or(|text| owner.contains(text));
                 let by_text = text.as_deref().is_none_or(|text| {
                     name.contains(text) || owner.contains(text) || id.as_str().to_lowercase().contains(text)

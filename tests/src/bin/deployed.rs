@@ -176,13 +176,8 @@ impl Run {
 
     /// A lead without misfortunes, whose owner the directory knows.
     fn sample(&mut self) -> Sample {
-        let sample = loop {
-            let sample = self.scenario.next(Timestamp::now());
-            if sample.misfortune.is_none() {
-                break sample;
-            }
-        };
-        sample.set_stage(&self.owners, &self.slack, Duration::ZERO);
+        let sample = self.scenario.next_with(Timestamp::now(), None);
+        self.owners.know(&sample);
         sample
     }
 

@@ -9,6 +9,7 @@ mod events;
 mod faults;
 mod loops;
 mod operator;
+mod owners_in_close;
 mod permissions;
 mod runtime;
 mod samples;

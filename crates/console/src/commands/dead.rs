@@ -82,7 +82,7 @@ async fn list(ops: &Ops, queue: Option<QueueArg>, as_json: bool) -> anyhow::Resu
         wide("lead"),
         wide("reason"),
     ];
-    output::table(&columns, &rows, "No dead letters.")?;
+    output::table(&columns, rows, "No dead letters.")?;
     if count > shown {
         output::line(&format!("and {} more", count - shown))?;
     }

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, num::NonZeroUsize};
 
 use jiff::SignedDuration;
-use lead::{LeadId, Timestamp};
+use lead::{LeadId, OwnerStatus, Timestamp};
 use ops::{LeadQuery, LeadStory, Notification, Ops, Refused, Status};
 use pipeline::{
     Code, Standing, State,
@@ -13,7 +13,8 @@ use serde_json::json;
 
 use crate::{
     cli::{LeadsArgs, PendingArgs},
-    output::{self, age, number, text, wide},
+    output::{self, Cell, age, number, text, wide},
+    owner_cell::OwnerCell,
 };
 
 /// How many open leads `pending` shows as a table, unless asked for more.
@@ -95,7 +96,7 @@ pub async fn pending(ops: &Ops, args: &PendingArgs, as_json: bool) -> anyhow::Re
         .collect();
     output::table(
         &[number("due"), text("state"), wide("name"), text("lead"), text("received utc")],
-        &rows,
+        rows,
         "No lead is waiting.",
     )?;
     match open.and_then(|open| more(&open, shown)) {
@@ -127,24 +128,24 @@ pub async fn leads(ops: &Ops, args: &LeadsArgs, as_json: bool) -> anyhow::Result
     if as_json {
         return output::json(&rows);
     }
-    let rows: Vec<Vec<String>> = rows
+    let rows: Vec<Vec<Cell>> = rows
         .into_iter()
         .map(|row| {
             let lead = row.lead;
             let told = row.notifications.iter().map(delivery).collect::<Vec<_>>().join(" ");
             vec![
-                stamp(lead.enriched_at),
-                lead.display_name,
-                lead.lead_owner,
-                lead.funnel,
-                told,
-                lead.lead_id.to_string(),
+                stamp(lead.enriched_at).into(),
+                lead.display_name.clone().into(),
+                Cell::Owners(OwnerCell::of(&lead)),
+                lead.funnel.into(),
+                told.into(),
+                lead.lead_id.to_string().into(),
             ]
         })
         .collect();
     let columns =
         [text("enriched utc"), wide("name"), wide("owner"), wide("funnel"), text("told"), text("lead")];
-    output::table(&columns, &rows, "No lead matches.")
+    output::table(&columns, rows, "No lead matches.")
 }
 
 /// `leadops lead LEAD_ID`.
@@ -160,22 +161,20 @@ fn story_lines(story: &LeadStory) -> Vec<String> {
     let mut lines = vec![format!("{}  {}  {}", story.display_name, story.lead_id, story.state.as_str())];
     if let Some(lead) = &story.lead {
         lines.push(String::new());
-        for (label, value) in [
-            ("owner", &lead.lead_owner),
-            ("e-mail", &lead.lead_email),
-            ("funnel", &lead.funnel),
-            ("label", &lead.status_label),
-            ("created", &lead.date_created),
-        ] {
-            lines.push(format!("{label:<9} {value}"));
+        lines.push(field("owner", &lead.owner_label()));
+        // Beside an owner who has left it stands already.
+        if !lead.has_owner() && lead.owner_status != OwnerStatus::Departed {
+            lines.push(field("", &lead.owner_status.as_str().replace('_', " ")));
         }
-        if !lead.has_owner() {
-            lines.push(format!("{:<9} {}", "", lead.owner_status.as_str().replace('_', " ")));
-        }
+        lines.push(field("e-mail", &lead.lead_email));
+        lines.extend(lead.lead_phone.as_ref().map(|phone| field("phone", phone)));
+        lines.push(field("funnel", &lead.funnel));
+        lines.push(field("label", &lead.status_label));
+        lines.push(field("created", &lead.date_created));
     }
-    lines.push(format!("{:<9} {}", "raw", story.raw_key));
-    lines.push(format!("{:<9} {}", "target", story.target_key));
-    lines.push(format!("{:<9} {}", "in Close", story.lead_id.close_url()));
+    lines.push(field("raw", &story.raw_key));
+    lines.push(field("target", &story.target_key));
+    lines.push(field("in Close", &story.lead_id.close_url()));
     lines.push(String::new());
     let mut last: Option<Timestamp> = None;
     for step in &story.timeline {
@@ -189,6 +188,10 @@ fn story_lines(story: &LeadStory) -> Vec<String> {
         last = Some(step.at);
     }
     lines
+}
+
+fn field(label: &str, value: &str) -> String {
+    format!("{label:<9} {value}")
 }
 
 /// `leadops explain CODE`.
@@ -235,7 +238,39 @@ fn short(span: SignedDuration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lead::EnrichedLead;
+
     use super::*;
+    use crate::owner_cell::tests::lead as owned;
+
+    #[test]
+    fn a_story_names_all_owners_who_has_left_and_the_phone_number() {
+        let head = |lead: EnrichedLead| {
+            let story = LeadStory {
+                lead_id: lead.lead_id.clone(),
+                display_name: "Harbour".to_owned(),
+                state: State::Notified,
+                due_at: Timestamp::UNIX_EPOCH,
+                owner_status: Some(lead.owner_status),
+                lead: Some(lead),
+                notifications: Vec::new(),
+                timeline: Vec::new(),
+                raw_key: String::new(),
+                target_key: String::new(),
+            };
+            story_lines(&story)[2..5].to_vec()
+        };
+        let two = [("Renewals Desk", false), ("Sales North", true)];
+        let mut lead = owned(OwnerStatus::Assigned, &two);
+        lead.lead_phone = Some("+1 202-555-0141".to_owned());
+        let (owners, email) =
+            ("owner     Sales North, Renewals Desk (departed)", "e-mail    unknown@example.com");
+        assert_eq!(head(lead), [owners, email, "phone     +1 202-555-0141"]);
+        let left = head(owned(OwnerStatus::Departed, &two[..1]));
+        assert_eq!(left[..2], ["owner     Renewals Desk (departed)", email]);
+        let failed = head(owned(OwnerStatus::LookupFailed, &[]));
+        assert_eq!(failed[..2], ["owner     Unassigned", "          lookup failed"]);
+    }
 
     #[test]
     fn what_is_not_shown_is_counted() {

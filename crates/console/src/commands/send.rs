@@ -66,7 +66,7 @@ pub async fn run(config: &Config, place: &Place, args: &SendArgs, as_json: bool)
                 vec![row.file.clone(), http, row.status.clone(), about]
             })
             .collect();
-        output::table(&[text("file"), number("http"), text("status"), wide("lead")], &cells, "")?;
+        output::table(&[text("file"), number("http"), text("status"), wide("lead")], cells, "")?;
     }
     let bad: Vec<&Sent> =
         rows.iter().filter(|row| !row.http.is_some_and(|http| (200..300).contains(&http))).collect();

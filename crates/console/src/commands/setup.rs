@@ -21,7 +21,7 @@ pub fn keys(config: &Config, as_json: bool) -> anyhow::Result<()> {
     }
     let rows: Vec<Vec<String>> =
         table.iter().map(|row| vec![row.keys.clone(), row.action.to_owned(), row.about.to_owned()]).collect();
-    output::table(&[text("keys"), text("action"), wide("what it does")], &rows, "")
+    output::table(&[text("keys"), text("action"), wide("what it does")], rows, "")
 }
 
 /// `leadops config`. For a stack, what its parameters say goes before everything else: the functions know
@@ -73,7 +73,7 @@ pub async fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Re
             vec![s.name.to_owned(), s.value.unwrap_or_else(|| "-".to_owned()), s.source, s.about.to_owned()]
         })
         .collect();
-    output::table(&[text("setting"), wide("value"), wide("from"), wide("what it is")], &rows, "")
+    output::table(&[text("setting"), wide("value"), wide("from"), wide("what it is")], rows, "")
 }
 
 /// The settings that a stack's functions and this command go by.

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
 };
 
 use axum::{
@@ -15,16 +14,15 @@ use axum::{
     routing::get,
 };
 use lead::LeadId;
+use serde_json::json;
 
-use super::local_server::LocalServer;
+use super::{Sample, local_server::LocalServer};
 
 /// What the directory says of a lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Says {
     /// This document, whatever it is: complete, broken, another lead's.
     Document(String),
-    /// 403 until then, and this document from then on.
-    DocumentFrom(Instant, String),
     /// 403, as S3 says of whatever is not there to those who may not list the bucket.
     Nothing,
     /// 503, as S3 says to those who ask too often.
@@ -59,6 +57,20 @@ impl OwnerStandIn {
         self.server.base()
     }
 
+    /// Lets it know a lead's owner from now on; of several a document names the first.
+    pub fn know(&self, sample: &Sample) {
+        let document = json!({
+            "lead_id": sample.lead_id,
+            "display_name": sample.display_name,
+            "lead_email": sample.email,
+            "lead_owner": sample.owners.first().map(|owner| owner.name),
+            "funnel": sample.funnel,
+            "status_label": sample.status_label,
+            "date_created": sample.date_created,
+        });
+        self.say(sample.lead_id.clone(), Says::Document(document.to_string()));
+    }
+
     /// Scripts what is said of a lead from now on.
     pub fn say(&self, lead: LeadId, says: Says) {
         self.script.lock().unwrap_or_else(PoisonError::into_inner).insert(lead, says);
@@ -70,16 +82,15 @@ async fn answer(State(script): State<Arc<Script>>, Path(document): Path<String>)
     let says =
         lead.and_then(|lead| script.lock().unwrap_or_else(PoisonError::into_inner).get(&lead).cloned());
     match says {
-        Some(Says::Document(document)) => json(document),
-        Some(Says::DocumentFrom(from, document)) if Instant::now() >= from => json(document),
+        Some(Says::Document(document)) => with_json(document),
         Some(Says::SlowDown) => {
             xml(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
         }
-        Some(Says::DocumentFrom(..) | Says::Nothing) | None => access_denied(),
+        Some(Says::Nothing) | None => access_denied(),
     }
 }
 
-fn json(document: String) -> Response {
+fn with_json(document: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], document).into_response()
 }
 
@@ -98,27 +109,19 @@ fn xml(status: StatusCode, code: &str, message: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use lead::{OwnerDocument, Timestamp};
     use outbound::{HttpOwners, OwnersBase};
     use pipeline::ports::OwnerDirectory;
 
     use super::*;
+    use crate::demo::Scenario;
 
     #[tokio::test]
     async fn it_says_what_it_was_told_to() {
         let stand_in = OwnerStandIn::start().await.unwrap();
         let owners = HttpOwners::new(OwnersBase::parse(&stand_in.base()).unwrap()).unwrap();
-        let now = Instant::now();
         let script = [
             ("lead_document", Says::Document("{\"lead_owner\": \"Zoë\"}".to_owned()), 200, "Zoë"),
-            ("lead_over", Says::DocumentFrom(now, "{}".to_owned()), 200, "{}"),
-            (
-                "lead_late",
-                Says::DocumentFrom(now + Duration::from_secs(600), "{}".to_owned()),
-                403,
-                "AccessDenied",
-            ),
             ("lead_nothing", Says::Nothing, 403, "AccessDenied"),
             ("lead_slow", Says::SlowDown, 503, "SlowDown"),
         ];
@@ -131,5 +134,18 @@ mod tests {
             let body = String::from_utf8_lossy(&answer.body).into_owned();
             assert_eq!((answer.status, body.contains(part)), (*status, true), "{lead}: {body}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_sample_has_a_document() {
+        let stand_in = OwnerStandIn::start().await.unwrap();
+        let owners = HttpOwners::new(OwnersBase::parse(&stand_in.base()).unwrap()).unwrap();
+        let sample = Scenario::new(1).next(Timestamp::now());
+        stand_in.know(&sample);
+        let document = OwnerDocument::parse(&owners.fetch(&sample.lead_id).await.unwrap().body).unwrap();
+        assert!(document.lead_id.as_deref() == Some(sample.lead_id.as_str()));
+        assert_eq!(document.lead_owner.as_deref(), Some(sample.owners[0].name));
+        assert_eq!(document.lead_email.as_ref(), Some(&sample.email));
+        assert_eq!(document.funnel.as_deref(), Some(sample.funnel));
     }
 }

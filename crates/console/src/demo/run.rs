@@ -8,7 +8,7 @@ use std::{
 };
 
 use embedded::Store;
-use outbound::{OwnerSource, OwnersBase, SecretUrl};
+use outbound::SecretUrl;
 use pipeline::{
     Channel, Code, Ended, Fault, Settings,
     ingest::Trust,
@@ -20,7 +20,7 @@ use system::SystemRandom;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{OwnerStandIn, Scenario, Sender, SlackStandIn};
+use super::{Sample, Scenario, Sender, SlackStandIn, close_stand_in::CloseStandIn};
 use crate::{
     cli::DemoArgs,
     config::{Config, UpConfig},
@@ -73,12 +73,12 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
     // Somebody who watches wants to see leads wait; somebody who does not wants to see them told.
     let delay = args.delay.unwrap_or(Duration::from_secs(if args.headless { 2 } else { 20 }));
     let folder = tempfile::Builder::new().prefix("leadops-demo-").tempdir()?;
-    let (owners, slack) = (OwnerStandIn::start().await?, SlackStandIn::start().await?);
+    let (close, slack) = (CloseStandIn::start().await?, SlackStandIn::start().await?);
     let store = wiring::create(folder.path()).await?;
     let _lock = store.lock_for_up()?;
     let _logging = logging::start(&store);
     let keys = random_keys()?;
-    let up = Up::start(config(delay, keys.clone(), &owners, &slack)?, &store).await?;
+    let up = Up::start(config(delay, keys.clone(), &close, &slack)?, &store).await?;
     let sender = Sender::new(Url::parse(&up.webhook)?, keys).map_err(|e| Fault::new(Code::Internal, e))?;
     let ops = Arc::new(wiring::view(&store, up.settings.clone(), ops::Access::Full));
 
@@ -86,12 +86,11 @@ pub async fn run(args: &DemoArgs, as_json: bool) -> anyhow::Result<()> {
     let end_of_pipeline = stop.clone();
     let pipeline = tokio::spawn(async move { up.run_until(end_of_pipeline.cancelled_owned()).await });
     let mut scenario = Scenario::new(SEED);
-    let leads = sender.run(
-        &mut scenario,
-        PACE,
-        |sample| sample.set_stage(&owners, &slack, delay),
-        closed.cancelled(),
-    );
+    let before = |sample: &Sample| {
+        close.know(sample, delay);
+        slack.expect(sample);
+    };
+    let leads = sender.run(&mut scenario, PACE, before, closed.cancelled());
     let shown = async {
         let shown = match args.run_for {
             Some(length) if args.headless => {
@@ -136,7 +135,7 @@ pub(super) fn watched(ops: Arc<ops::Ops>, store: &Store) -> tui::Source {
     let banner = tui::Banner {
         name: "demo".to_owned(),
         place: "a throw-away folder".to_owned(),
-        note: Some("sample leads, local Slack and owner directory".to_owned()),
+        note: Some("sample leads, local Slack and Close".to_owned()),
         ..tui::Banner::default()
     };
     tui::Source { ops, banner, watch: Arc::new(store.clone()), every: Duration::ZERO }
@@ -188,7 +187,7 @@ async fn balance(store: &Store, sender: &Sender, slack: &SlackStandIn) -> anyhow
 fn config(
     delay: Duration,
     keys: Keys,
-    owners: &OwnerStandIn,
+    close: &CloseStandIn,
     slack: &SlackStandIn,
 ) -> Result<UpConfig, Fault> {
     let internal = |what: String| Fault::new(Code::Internal, what);
@@ -197,8 +196,8 @@ fn config(
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         settings: Settings { delay, channels: vec![Channel::Slack], ..Settings::default() },
         trust: Trust::Signed(keys),
-        owners: OwnerSource::Bucket(OwnersBase::parse(&owners.base()).map_err(internal)?),
-        close_keys: None,
+        owners: close.source()?,
+        close_keys: Some(CloseStandIn::keys()?),
         slack: Some(SecretUrl::parse(&slack.url()).map_err(internal)?),
         slack_burst: 5,
         mail: None,

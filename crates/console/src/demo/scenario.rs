@@ -1,25 +1,17 @@
 //! The sample leads, and what goes wrong with the first of them.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use lead::{LeadId, Timestamp, text};
 use pipeline::ports::Random;
 use serde::Serialize;
 use serde_json::{
-    json,
+    Value, json,
     ser::{CharEscape, Formatter},
 };
 use system::SeededRandom;
 
-use super::{Mood, OwnerStandIn, Says, SlackStandIn};
-
-/// How long Slack asks to wait when it is [`Misfortune::SlackBusy`].
-const BUSY_FOR: Duration = Duration::from_secs(5);
-/// How long Slack does not know the webhook when it is [`Misfortune::SlackGone`].
-const GONE_FOR: Duration = Duration::from_secs(8);
+use super::organization::{self, DEPARTED, MEMBERS, Member};
 
 /// What goes wrong with a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,10 +20,13 @@ pub enum Misfortune {
     NoOwner,
     /// Somebody is assigned only after it was told: a follow-up says who.
     LateOwner,
-    /// The owner document breaks off in the middle: told with the defaults.
-    BrokenOwner,
-    /// The owner document is about another lead: told with the defaults.
-    OtherLeadsOwner,
+    /// Whoever it is assigned to has left: told with the name, and that they have left.
+    DepartedOwner,
+    /// It is assigned to two: told with both.
+    TwoOwners,
+    /// Close answers with a gateway's page when it is asked for the lead: told with the defaults, a follow-up
+    /// says who once Close is back.
+    CloseDown,
     /// Slack asks to wait when it is told: told a little later.
     SlackBusy,
     /// Slack does not know the webhook when it is told: a dead letter, which can be redriven soon after.
@@ -59,10 +54,10 @@ const OPENING: [Option<Misfortune>; 12] = [
     Some(Misfortune::DeliveredTwice),
     Some(Misfortune::NoOwner),
     Some(Misfortune::ForgedSignature),
-    None,
-    Some(Misfortune::BrokenOwner),
+    Some(Misfortune::DepartedOwner),
+    Some(Misfortune::CloseDown),
     Some(Misfortune::MalformedBody),
-    Some(Misfortune::OtherLeadsOwner),
+    Some(Misfortune::TwoOwners),
     Some(Misfortune::SlackBusy),
     None,
 ];
@@ -78,40 +73,13 @@ pub struct Sample {
     pub event: Vec<u8>,
     /// What goes wrong with it.
     pub misfortune: Option<Misfortune>,
-    /// The owner document that it has, or would have.
-    owner: String,
-}
-
-impl Sample {
-    /// The owner document that it has, or would have.
-    pub(super) fn owner(&self) -> &str {
-        &self.owner
-    }
-
-    /// Tells the stand-ins what to do when it comes by. To be called before it is sent.
-    ///
-    /// `delay` is the pipeline's: an owner who is late appears between the first look-up, one delay
-    /// from now, and the second, at least one delay after that.
-    pub fn set_stage(&self, owners: &OwnerStandIn, slack: &SlackStandIn, delay: Duration) {
-        let document = self.owner.clone();
-        let says = match self.misfortune {
-            Some(Misfortune::NoOwner) => Says::Nothing,
-            Some(Misfortune::LateOwner) => {
-                let between = delay + delay.max(Duration::from_secs(1)) / 2;
-                Says::DocumentFrom(Instant::now() + between, document)
-            }
-            Some(Misfortune::BrokenOwner) => Says::Document(half(&document).to_owned()),
-            _ => Says::Document(document),
-        };
-        owners.say(self.lead_id.clone(), says);
-        match self.misfortune {
-            Some(Misfortune::SlackBusy) => {
-                slack.feel_at(self.lead_id.clone(), Mood::Busy { retry_after: BUSY_FOR }, BUSY_FOR);
-            }
-            Some(Misfortune::SlackGone) => slack.feel_at(self.lead_id.clone(), Mood::Gone, GONE_FOR),
-            _ => {}
-        }
-    }
+    /// Who owns it, or will.
+    pub(super) owners: Vec<&'static Member>,
+    pub(super) email: String,
+    pub(super) phone: String,
+    pub(super) funnel: &'static str,
+    pub(super) status_label: &'static str,
+    pub(super) date_created: String,
 }
 
 fn half(text: &str) -> &str {
@@ -128,104 +96,122 @@ pub struct Scenario {
     random: Arc<SeededRandom>,
     count: usize,
     subscription: String,
-    organization: String,
 }
 
 impl Scenario {
     /// The stream of this seed.
     pub fn new(seed: u64) -> Self {
-        let mut new = Self {
-            random: SeededRandom::new(seed),
-            count: 0,
-            subscription: String::new(),
-            organization: String::new(),
-        };
+        let mut new = Self { random: SeededRandom::new(seed), count: 0, subscription: String::new() };
         new.subscription = new.id("whsub_", 22);
-        new.organization = new.id("orga_", 43);
         new
     }
 
-    /// The next lead, created at `now`.
+    /// The next lead, created at `now`. Each misfortune befalls one of the first dozen.
     pub fn next(&mut self, now: Timestamp) -> Sample {
         let misfortune = OPENING.get(self.count).copied().flatten();
+        self.next_with(now, misfortune)
+    }
+
+    /// The next lead with this misfortune, or without any.
+    pub fn next_with(&mut self, now: Timestamp, misfortune: Option<Misfortune>) -> Sample {
         let display_name = name(self.count);
         self.count += 1;
-        let (lead, other) = (self.id("lead_", 43), self.id("lead_", 43));
+        let lead = self.id("lead_", 43);
+        let owners = match misfortune {
+            Some(Misfortune::DepartedOwner) => vec![&DEPARTED],
+            Some(Misfortune::TwoOwners) => self.two_members().to_vec(),
+            _ => vec![self.one_of(&MEMBERS)],
+        };
+        let carries_owners = match misfortune {
+            Some(Misfortune::TwoOwners) => true,
+            Some(
+                Misfortune::NoOwner
+                | Misfortune::LateOwner
+                | Misfortune::DepartedOwner
+                | Misfortune::CloseDown,
+            ) => false,
+            _ => *self.one_of(&[true, false]),
+        };
+        let (email, phone) = (format!("info@{}", domain(&display_name)), self.phone());
         let (funnel, status_label) = (*self.one_of(&FUNNELS), *self.one_of(&LABELS));
-        let domain = domain(&display_name);
-        let created = format!("{}+00:00", now.strftime("%Y-%m-%dT%H:%M:%S.%6f"));
-        let owner = json!({
-            "lead_id": if misfortune == Some(Misfortune::OtherLeadsOwner) { &other } else { &lead },
-            "display_name": display_name,
-            "lead_email": format!("info@{domain}"),
-            "lead_owner": *self.one_of(&DESKS),
-            "funnel": funnel,
-            "status_label": status_label,
-            "date_created": created,
-        });
-        let event = self.event(&lead, &display_name, status_label, funnel, &domain, now, &created);
-        let event = as_close_writes(&event);
-        Sample {
+        let mut sample = Sample {
             // Made of the prefix and 43 letters and digits.
             lead_id: lead.parse().unwrap_or_else(|_| unreachable!("{lead} is a lead id")),
             display_name,
-            event: match misfortune {
-                Some(Misfortune::MalformedBody) => half(&event).as_bytes().to_vec(),
-                _ => event.into_bytes(),
-            },
+            event: Vec::new(),
             misfortune,
-            owner: owner.to_string(),
-        }
+            owners,
+            email,
+            phone,
+            funnel,
+            status_label,
+            date_created: format!("{}+00:00", now.strftime("%Y-%m-%dT%H:%M:%S.%6f")),
+        };
+        let event = as_close_writes(&self.event(&sample, carries_owners, now));
+        sample.event = match misfortune {
+            Some(Misfortune::MalformedBody) => half(&event).as_bytes().to_vec(),
+            _ => event.into_bytes(),
+        };
+        sample
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the facts of one event, used here alone")]
-    fn event(
-        &mut self,
-        lead: &str,
-        name: &str,
-        status_label: &'static str,
-        funnel: &'static str,
-        domain: &str,
-        now: Timestamp,
-        created: &str,
-    ) -> Body {
+    fn event(&mut self, sample: &Sample, carries_owners: bool, now: Timestamp) -> Body {
         let at = now.strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string();
+        let lead = sample.lead_id.to_string();
         Body {
             subscription_id: self.subscription.clone(),
             event: Event {
                 id: self.id("ev_", 22),
                 date_created: at.clone(),
                 date_updated: at,
-                organization_id: self.organization.clone(),
+                organization_id: organization::ID,
                 user_id: None,
                 request_id: self.id("req_", 22),
                 api_key_id: Some(self.id("api_", 22)),
                 oauth_client_id: None,
                 oauth_scope: None,
                 object_type: "lead",
-                object_id: lead.to_owned(),
-                lead_id: lead.to_owned(),
+                object_id: lead.clone(),
+                lead_id: lead.clone(),
                 action: "created",
                 changed_fields: [],
                 meta: Meta { request_path: "/api/v1/lead/", request_method: "POST" },
                 data: Data {
-                    id: lead.to_owned(),
-                    organization_id: self.organization.clone(),
-                    name: name.to_owned(),
-                    display_name: name.to_owned(),
+                    id: lead,
+                    organization_id: organization::ID,
+                    name: sample.display_name.clone(),
+                    display_name: sample.display_name.clone(),
                     description: "",
-                    url: format!("https://www.{domain}/"),
+                    url: format!("https://www.{}/", domain(&sample.display_name)),
                     status_id: self.id("stat_", 43),
-                    status_label,
+                    status_label: sample.status_label,
                     addresses: [],
                     contact_ids: [self.id("cont_", 43)],
-                    date_created: created.to_owned(),
-                    date_updated: created.to_owned(),
-                    funnel,
+                    primary_email: sample.email_in_close(),
+                    primary_phone: sample.phone_in_close(),
+                    date_created: sample.date_created.clone(),
+                    date_updated: sample.date_created.clone(),
+                    funnel: sample.funnel,
+                    owners: carries_owners.then(|| sample.owner_value()),
                 },
                 previous_data: json!({}),
             },
         }
+    }
+
+    fn two_members(&mut self) -> [&'static Member; 2] {
+        let first = self.one_of(&MEMBERS);
+        loop {
+            let second = self.one_of(&MEMBERS);
+            if second != first {
+                return [first, second];
+            }
+        }
+    }
+
+    /// A number that nobody has.
+    fn phone(&mut self) -> String {
+        format!("+1 202-555-01{:02}", self.random.bits() % 100)
     }
 
     fn id(&mut self, prefix: &str, length: usize) -> String {
@@ -315,17 +301,6 @@ const TOWNS: [&str; 12] = [
     "Osaka",
 ];
 
-const DESKS: [&str; 8] = [
-    "Sales North",
-    "Sales South",
-    "Partner Desk",
-    "Inbound EMEA",
-    "Inbound Americas",
-    "Key Accounts",
-    "Mid-Market Desk",
-    "Renewals Desk",
-];
-
 const FUNNELS: [&str; 6] =
     ["Website form", "Trade fair", "Partner referral", "Webinar", "Free trial", "Newsletter"];
 
@@ -343,7 +318,7 @@ struct Event {
     id: String,
     date_created: String,
     date_updated: String,
-    organization_id: String,
+    organization_id: &'static str,
     user_id: Option<String>,
     request_id: String,
     api_key_id: Option<String>,
@@ -356,7 +331,7 @@ struct Event {
     changed_fields: [(); 0],
     meta: Meta,
     data: Data,
-    previous_data: serde_json::Value,
+    previous_data: Value,
 }
 
 #[derive(Serialize)]
@@ -368,7 +343,7 @@ struct Meta {
 #[derive(Serialize)]
 struct Data {
     id: String,
-    organization_id: String,
+    organization_id: &'static str,
     name: String,
     display_name: String,
     description: &'static str,
@@ -377,10 +352,17 @@ struct Data {
     status_label: &'static str,
     addresses: [(); 0],
     contact_ids: [String; 1],
+    primary_email: Value,
+    primary_phone: Value,
     date_created: String,
     date_updated: String,
     #[serde(rename = "custom.cf_mLGb4kWzZlDB5mpWe7iZ24A6pJmoQkL0pIxCjrABYCN")]
     funnel: &'static str,
+    #[serde(
+        rename = "custom.cf_i4oPLMaajn5dY9DUaPNqLJaqpQJk5JsxSssmIkhFuJ1",
+        skip_serializing_if = "Option::is_none"
+    )]
+    owners: Option<Value>,
 }
 
 /// JSON as Python's encoder writes it: a space after each comma and colon, and ASCII alone.
@@ -446,11 +428,15 @@ impl Formatter for CloseFormat {
 mod tests {
     use std::collections::BTreeSet;
 
-    use lead::{Incoming, Malformed, OwnerDocument};
-    use outbound::{HttpOwners, OwnersBase, SlackWebhook};
-    use pipeline::ports::{OwnerDirectory, Slack};
+    use lead::{
+        Incoming, Malformed,
+        close::{FieldId, FieldSetting, Owned},
+    };
 
-    use super::*;
+    use super::{
+        super::organization::{FUNNEL_FIELD, OWNER_FIELD},
+        *,
+    };
 
     fn stream(seed: u64, length: usize) -> Vec<Sample> {
         let mut scenario = Scenario::new(seed);
@@ -462,14 +448,15 @@ mod tests {
     fn every_misfortune_comes_once_and_within_the_first_dozen() {
         let samples = stream(1, 500);
         let misfortunes: Vec<_> = samples.iter().filter_map(|sample| sample.misfortune).collect();
-        assert_eq!(misfortunes.len(), 9);
-        assert_eq!(misfortunes.iter().collect::<BTreeSet<_>>().len(), 9);
+        assert_eq!(misfortunes.len(), 10);
+        assert_eq!(misfortunes.iter().collect::<BTreeSet<_>>().len(), 10);
         assert!(samples.iter().skip(12).all(|sample| sample.misfortune.is_none()));
         assert_eq!(misfortunes.iter().filter(|misfortune| misfortune.is_refused()).count(), 2);
     }
 
     #[test]
     fn every_event_is_what_it_says_it_is() {
+        let mut carried = Vec::new();
         for sample in stream(7, 500) {
             let parsed = Incoming::parse(&sample.event);
             if sample.misfortune == Some(Misfortune::MalformedBody) {
@@ -480,15 +467,27 @@ mod tests {
             assert_eq!((&created.lead_id, &created.name()), (&sample.lead_id, &sample.display_name));
             assert_eq!(sample.lead_id.as_str().len(), 48);
             assert_eq!(created.created_at(), "2026-09-14T15:02:11.674Z".parse().ok());
-            assert_eq!(created.custom.len(), 1);
-            let owner = OwnerDocument::parse(sample.owner.as_bytes()).unwrap();
-            assert_eq!(
-                owner.is_about_another(&created.lead_id),
-                sample.misfortune == Some(Misfortune::OtherLeadsOwner)
-            );
-            assert!(owner.lead_email.unwrap().ends_with(".example") && owner.lead_owner.is_some());
-            assert!(OwnerDocument::parse(half(&sample.owner).as_bytes()).is_err());
+            let field = |id: &str| (FieldSetting::parse(id).unwrap(), FieldId::parse(id).unwrap());
+            let (owner, funnel) = (field(OWNER_FIELD.1), field(FUNNEL_FIELD.1));
+            let funnel = Some((&funnel.0, &funnel.1));
+            let custom = (&created.custom, &created.custom_by_name);
+            let owned = Owned::of_webhook(custom.0, custom.1, (&owner.0, &owner.1), funnel);
+            assert_eq!(owned.funnel.as_deref(), Some(sample.funnel));
+            carried.push(!owned.owners.is_empty());
+            if !owned.owners.is_empty() {
+                assert_eq!(owned.owners, sample.owners.iter().map(|owner| owner.id).collect::<Vec<_>>());
+            }
+            assert_eq!(created.organization_id.as_deref(), Some(organization::ID));
+            assert!(sample.email.ends_with(".example") && sample.phone.starts_with("+1 202-555-01"));
+            let (count, left) = match sample.misfortune {
+                Some(Misfortune::TwoOwners) => (2, false),
+                misfortune => (1, misfortune == Some(Misfortune::DepartedOwner)),
+            };
+            assert_eq!(sample.owners.iter().collect::<BTreeSet<_>>().len(), count);
+            assert_eq!(sample.owners.contains(&&DEPARTED), left);
         }
+        let count = carried.iter().filter(|carried| **carried).count();
+        assert!((150..350).contains(&count), "{count} of 500 have their owners in the webhook");
     }
 
     #[test]
@@ -513,38 +512,5 @@ mod tests {
         assert!(ids(1).len() == 500 && ids(1).is_disjoint(&ids(2)));
         let names: BTreeSet<_> = stream(1, 500).into_iter().map(|sample| sample.display_name).collect();
         assert!(names.len() > 400);
-    }
-
-    #[tokio::test]
-    async fn the_stage_is_set_for_every_misfortune() {
-        let (directory, channel) =
-            (OwnerStandIn::start().await.unwrap(), SlackStandIn::start().await.unwrap());
-        let owners = HttpOwners::new(OwnersBase::parse(&directory.base()).unwrap()).unwrap();
-        let slack = SlackWebhook::parse(&channel.url()).unwrap();
-        for sample in stream(1, 12) {
-            sample.set_stage(&directory, &channel, Duration::from_secs(600));
-            let answer = owners.fetch(&sample.lead_id).await.unwrap();
-            let found = (answer.status == 200).then(|| {
-                OwnerDocument::parse(&answer.body).map(|owner| owner.is_about_another(&sample.lead_id))
-            });
-            let expected = match sample.misfortune {
-                Some(Misfortune::NoOwner | Misfortune::LateOwner) => None,
-                Some(Misfortune::BrokenOwner) => {
-                    assert!(matches!(found, Some(Err(_))));
-                    continue;
-                }
-                misfortune => Some(Ok(misfortune == Some(Misfortune::OtherLeadsOwner))),
-            };
-            assert_eq!(found, expected, "{:?}", sample.misfortune);
-            let (status, wait) = match sample.misfortune {
-                Some(Misfortune::SlackGone) => (404, None),
-                Some(Misfortune::SlackBusy) => (429, Some(BUSY_FOR)),
-                _ => continue,
-            };
-            let about = json!({"type": "plain_text", "text": format!("Lead ID\n{}", sample.lead_id)});
-            let message = json!({"text": "x", "blocks": [{"type": "section", "fields": [about]}]});
-            let answer = slack.post(&message).await.unwrap();
-            assert_eq!((answer.status, answer.retry_after), (status, wait));
-        }
     }
 }

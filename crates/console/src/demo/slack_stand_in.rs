@@ -22,7 +22,7 @@ use lead::{
 };
 use serde_json::Value;
 
-use super::local_server::LocalServer;
+use super::{Misfortune, Sample, local_server::LocalServer};
 
 /// Shaped like Slack's, and no secret.
 const PATH: &str = "/services/TDEMO/BDEMO/demonstration";
@@ -35,6 +35,10 @@ const BURST: f64 = 6.0;
 /// A wait is over this much earlier than it was said to be, so that a client whose clock ticks
 /// differently is not told off for coming back in time.
 const GRACE: Duration = Duration::from_millis(200);
+/// How long it asks to wait when it is [`Misfortune::SlackBusy`].
+const BUSY_FOR: Duration = Duration::from_secs(5);
+/// How long it is gone when it is [`Misfortune::SlackGone`].
+const GONE_FOR: Duration = Duration::from_secs(8);
 
 /// How the webhook feels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +76,7 @@ pub struct ToldLead {
     pub possible_repeat: bool,
     /// It said that somebody asked for it again.
     pub sent_again: bool,
-    /// It said that the owner was found since.
+    /// It said that the owner was found since, or has left since.
     pub owner_found: bool,
 }
 
@@ -138,6 +142,16 @@ impl SlackStandIn {
     /// misfortune stays one lead's story, however many leads come by.
     pub fn feel_at(&self, lead: LeadId, mood: Mood, lasting: Duration) {
         lock(&self.state).armed.insert(lead, (mood, lasting));
+    }
+
+    /// Lets it feel about a lead as is that lead's misfortune. To be called before the lead is sent.
+    pub fn expect(&self, sample: &Sample) {
+        let (mood, lasting) = match sample.misfortune {
+            Some(Misfortune::SlackBusy) => (Mood::Busy { retry_after: BUSY_FOR }, BUSY_FOR),
+            Some(Misfortune::SlackGone) => (Mood::Gone, GONE_FOR),
+            _ => return,
+        };
+        self.feel_at(sample.lead_id.clone(), mood, lasting);
     }
 
     /// Every message that was taken, in their order.
@@ -321,7 +335,10 @@ fn told_lead(id: &str, title: &str, notes: &[String]) -> Option<ToldLead> {
         lead_id: id.parse().ok()?,
         possible_repeat: says("Possible repeat"),
         sent_again: says("Sent again"),
-        owner_found: title == "Lead Owner Found" || says("Owner found") || says("An owner has been assigned"),
+        owner_found: ["Lead Owner Found", "Lead Owner Departed"].contains(&title)
+            || says("Owner found")
+            || says("An owner has been assigned")
+            || notes.iter().any(|note| note == "The owner has left."),
     })
 }
 
@@ -333,6 +350,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::demo::Scenario;
 
     fn lead(id: &str) -> EnrichedLead {
         EnrichedLead {
@@ -404,6 +422,41 @@ mod tests {
             ]
         );
         assert!(remembered[0].2[0].is_first() && !remembered[1].2[0].is_first());
+    }
+
+    #[tokio::test]
+    async fn a_word_on_an_owner_who_left_is_no_first_alert_but_a_new_lead_of_such_an_owner_is() {
+        let (stand_in, slack) = start().await;
+        let left = EnrichedLead { owner_status: OwnerStatus::Departed, ..lead("lead_a") };
+        let (new, later) = (alert(&left, AlertKind::New, false), alert(&left, AlertKind::FollowUp, false));
+        for message in [
+            slack::message(&new),
+            slack::message(&later),
+            slack::digest(&[new.clone(), later.clone()]),
+            slack::plain_message(&[later]),
+        ] {
+            assert_eq!(post(&slack, message).await.0, 200);
+        }
+        let told = stand_in.told();
+        let first: Vec<bool> = told.iter().flat_map(|told| &told.leads).map(ToldLead::is_first).collect();
+        assert_eq!(first, [true, false, true, false, false]);
+    }
+
+    #[tokio::test]
+    async fn it_feels_about_a_sample_as_its_misfortune_has_it() {
+        let (stand_in, slack) = start().await;
+        let mut scenario = Scenario::new(1);
+        for (misfortune, status, wait) in [
+            (None, 200, None),
+            (Some(Misfortune::SlackGone), 404, None),
+            (Some(Misfortune::SlackBusy), 429, Some(BUSY_FOR)),
+        ] {
+            let sample = scenario.next_with(Timestamp::now(), misfortune);
+            stand_in.expect(&sample);
+            let lead = lead(sample.lead_id.as_str());
+            let answer = slack.post(&slack::message(&alert(&lead, AlertKind::New, false))).await.unwrap();
+            assert_eq!((answer.status, answer.retry_after), (status, wait), "{misfortune:?}");
+        }
     }
 
     #[tokio::test]

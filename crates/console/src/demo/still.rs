@@ -1,8 +1,8 @@
 //! The demo at one moment: the same leads, the same troubles, the same time, whenever it is started. For
 //! pictures and for tests of the console.
 //!
-//! The real stages work on the real store; only their clock is set by hand, and Slack and the owner
-//! directory answer from here. Nothing moves once the console is open.
+//! The real stages work on the real store; only their clock is set by hand, and Slack and Close answer from here.
+//! Nothing moves once the console is open.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use embedded::{Options, Store};
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
@@ -20,10 +19,10 @@ use pipeline::{
     alerting::Alerting,
     ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
     notify::{Notify, Pace},
-    owners::Documents,
+    owners::CloseOwners,
     ports::{
-        Clock, Inbox, NewMessage, Outbox, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Queue, Random,
-        Slack, SlackAnswer, SlackError,
+        Clock, CloseAnswer, CloseReads, Inbox, NewMessage, Outbox, Queue, Random, Slack, SlackAnswer,
+        SlackError,
     },
     process::{Counted, Process},
     receipt::Receipts,
@@ -32,7 +31,7 @@ use pipeline::{
 use serde_json::Value;
 use system::SeededRandom;
 
-use super::{Misfortune, Sample, Scenario, run};
+use super::{Misfortune, Sample, Scenario, organization, run};
 use crate::{logging, tui, wiring};
 
 /// The moment: 2026-03-02 12:04:31 UTC.
@@ -48,6 +47,9 @@ const SLACK_BUSY: std::ops::Range<i64> = 70..78;
 /// When leads were due that nobody gets done with, in seconds before it: one has hung, two have just
 /// been taken.
 const STUCK: [i64; 3] = [161, 4, 2];
+/// The number of the lead whose owner has left, and of the one with two owners: both are among the newest.
+const LEFT: usize = 84;
+const SHARED: usize = 87;
 /// How many alerts are taken at once.
 const BATCH: usize = 10;
 
@@ -80,7 +82,16 @@ impl Clock for StillClock {
 struct Neighbours {
     clock: Arc<StillClock>,
     random: Arc<SeededRandom>,
-    owners: Mutex<BTreeMap<LeadId, String>>,
+    /// The leads in Close.
+    leads: Mutex<BTreeMap<LeadId, Sample>>,
+}
+
+impl Neighbours {
+    /// Lets Close have a lead.
+    fn know(&self, sample: &Sample) {
+        let mut leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
+        leads.insert(sample.lead_id.clone(), sample.clone());
+    }
 }
 
 #[async_trait]
@@ -98,13 +109,13 @@ impl Slack for Neighbours {
 }
 
 #[async_trait]
-impl OwnerDirectory for Neighbours {
-    async fn fetch(&self, lead: &LeadId) -> Result<OwnerAnswer, OwnerUnreachable> {
-        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(match owners.get(lead) {
-            Some(document) => OwnerAnswer { status: 200, body: document.clone().into() },
-            None => OwnerAnswer { status: 403, body: Bytes::new() },
-        })
+impl CloseReads for Neighbours {
+    async fn get(&self, path: &str) -> Result<CloseAnswer, Fault> {
+        let leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
+        let (status, body) = organization::answer(path, |lead| {
+            leads.get(lead).map(|sample| sample.in_close(sample.misfortune != Some(Misfortune::NoOwner)))
+        });
+        Ok(CloseAnswer { status, body: body.to_string().into(), wait: None, window: None, trace: None })
     }
 }
 
@@ -135,6 +146,15 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// What goes wrong with the lead of this number: every fifth has no owner yet.
+fn misfortune(number: usize) -> Option<Misfortune> {
+    match number {
+        LEFT => Some(Misfortune::DepartedOwner),
+        SHARED => Some(Misfortune::TwoOwners),
+        number => (number % 5 == 3).then_some(Misfortune::NoOwner),
+    }
+}
+
 struct World {
     store: Store,
     clock: Arc<StillClock>,
@@ -156,7 +176,7 @@ impl World {
         let receipts = Receipts { objects: ports.clone(), clock: clock.clone() };
         let alerting = Alerting { receipts: receipts.clone(), outbox: ports.clone() };
         let neighbours =
-            Arc::new(Neighbours { clock: clock.clone(), random: random.clone(), owners: Mutex::default() });
+            Arc::new(Neighbours { clock: clock.clone(), random: random.clone(), leads: Mutex::default() });
         Self {
             ingest: Ingest {
                 settings: settings.clone(),
@@ -168,7 +188,13 @@ impl World {
             process: Process {
                 settings: settings.clone(),
                 objects: ports.clone(),
-                owners: Arc::new(Documents { directory: neighbours.clone(), clock: clock.clone() }),
+                owners: Arc::new(CloseOwners::new(
+                    neighbours.clone(),
+                    ports.clone(),
+                    clock.clone(),
+                    organization::owner_fields(),
+                    Duration::ZERO,
+                )),
                 outbox: ports.clone(),
                 alerting,
                 recorder: recorder.clone(),
@@ -195,15 +221,15 @@ impl World {
     async fn play(&self) -> Result<(), Fault> {
         let broken = NewMessage { body: "{\"lead\": ".to_owned(), lead: None, delay: Duration::ZERO };
         self.store.send(Queue::Delay, broken).await?;
+        self.process.owners.warm_up().await;
         self.work(&BTreeSet::new()).await?;
         let mut scenario = Scenario::new(1);
         let mut arrivals: BTreeMap<i64, Sample> = BTreeMap::new();
         let mut second = NOW - BEGAN;
         while second < NOW - 4 {
-            let mut sample = scenario.next(at(second));
-            let is_whole = sample.misfortune.take() != Some(Misfortune::MalformedBody);
+            let sample = scenario.next_with(at(second), misfortune(arrivals.len()));
             // Every terminal's font has these letters.
-            if is_whole && sample.display_name.chars().all(|c| u32::from(c) < 0x250) {
+            if sample.display_name.chars().all(|c| u32::from(c) < 0x250) {
                 arrivals.insert(second, sample);
                 second += i64::try_from(12 + self.random.bits() % 64).unwrap_or(60);
             }
@@ -212,8 +238,7 @@ impl World {
         let mut stuck = BTreeSet::new();
         for due in STUCK {
             let near = arrivals.range(..=NOW - delay - due).next_back().map(|(arrival, _)| *arrival);
-            if let Some(mut sample) = near.and_then(|arrival| arrivals.remove(&arrival)) {
-                sample.misfortune = None;
+            if let Some(sample) = near.and_then(|arrival| arrivals.remove(&arrival)) {
                 stuck.insert(sample.lead_id.clone());
                 arrivals.insert(NOW - delay - due, sample);
             }
@@ -223,12 +248,10 @@ impl World {
         for arrival in arrivals.keys() {
             times.extend([0, delay, delay + 3, delay + 12].map(|later| arrival + later));
         }
-        let mut number = 0;
         for time in times.into_iter().filter(|time| *time <= NOW) {
             self.clock.set(at(time));
             if let Some(sample) = arrivals.get(&time) {
-                self.arrive(sample, number).await?;
-                number += 1;
+                self.arrive(sample).await?;
             }
             self.work(&stuck).await?;
         }
@@ -236,12 +259,9 @@ impl World {
         Ok(())
     }
 
-    /// A webhook comes. Every fifth lead has no owner yet.
-    async fn arrive(&self, sample: &Sample, number: usize) -> Result<(), Fault> {
-        if number % 5 != 3 {
-            let mut owners = self.neighbours.owners.lock().unwrap_or_else(PoisonError::into_inner);
-            owners.insert(sample.lead_id.clone(), sample.owner().to_owned());
-        }
+    /// A lead is created in Close, and its webhook comes.
+    async fn arrive(&self, sample: &Sample) -> Result<(), Fault> {
+        self.neighbours.know(sample);
         let webhook = Webhook { presented: Presented::default(), body: sample.event.clone().into() };
         match self.ingest.handle(webhook).await {
             Outcome::Accepted(_) => Ok(()),

@@ -1,6 +1,6 @@
 //! Windows with a text: what they say, line by line, for a given width.
 
-use lead::Timestamp;
+use lead::{EnrichedLead, OwnerStatus, Timestamp};
 use ops::{DeadRow, LeadStory, Notification};
 use pipeline::{
     Stage, Standing, State,
@@ -170,7 +170,11 @@ fn help(app: &App, pen: &mut Pen) {
     let marks = [
         (Role::Alarm, glyphs.overdue, "overdue: due for longer than it should be, without an end"),
         (Role::Alarm, glyphs.bad, "dead, or failed: needs a person"),
-        (Role::Warn, glyphs.warning, "a warning in the log; a lead without an owner"),
+        (
+            Role::Warn,
+            glyphs.warning,
+            "a warning in the log; a lead without an owner, or whose owner has left",
+        ),
         (Role::Base, glyphs.working, "due, and being worked on"),
         (Role::Dim, glyphs.queued, "an alert that is queued, or is tried again"),
         (Role::Good, glyphs.good, "told"),
@@ -257,7 +261,7 @@ fn told(story: &Story, app: &App, pen: &mut Pen) {
     }
 }
 
-/// The enriched lead as it is kept.
+/// The enriched lead as it is kept, with people by their names.
 fn enriched(story: &Story, app: &App, pen: &mut Pen) {
     about_remote(&story.story, app.now, pen);
     let Some(story) = story.story.get() else { return };
@@ -265,7 +269,7 @@ fn enriched(story: &Story, app: &App, pen: &mut Pen) {
     pen.blank();
     match &story.lead {
         Some(lead) => {
-            let text = serde_json::to_string_pretty(lead).unwrap_or_default();
+            let text = serde_json::to_string_pretty(&lead.for_people()).unwrap_or_default();
             text.lines().for_each(|line| pen.json(line));
         }
         None => pen.line(vec![(Role::Dim, "The lead has not been enriched yet.".to_owned())]),
@@ -300,14 +304,12 @@ fn tell(story: &LeadStory, app: &App, pen: &mut Pen) {
     };
     pen.field("state", role, &state);
     if let Some(lead) = &story.lead {
-        let status = lead.owner_status.as_str().replace('_', " ");
-        if lead.has_owner() {
-            pen.field("owner", Role::Strong, &lead.lead_owner);
-        } else {
-            pen.field("owner", Role::Warn, &format!("{} {} ({status})", pen.glyphs.warning, lead.lead_owner));
-        }
+        owners(lead, pen);
         pen.field("status", Role::Base, &format!("{} {} {}", lead.status_label, pen.glyphs.dot, lead.funnel));
         pen.field("e-mail", Role::Base, &lead.lead_email);
+        if let Some(phone) = &lead.lead_phone {
+            pen.field("phone", Role::Base, phone);
+        }
         pen.field("created", Role::Base, &lead.date_created);
     }
     pen.field("id", Role::Base, story.lead_id.as_str());
@@ -362,6 +364,25 @@ fn tell(story: &LeadStory, app: &App, pen: &mut Pen) {
     pen.heading("Kept under");
     pen.field("raw event", Role::Base, &story.raw_key);
     pen.field("enriched", Role::Base, &story.target_key);
+}
+
+/// Who owns a lead, a line each, the one who counts first.
+fn owners(lead: &EnrichedLead, pen: &mut Pen) {
+    let labels = lead.owner_labels();
+    let title = if labels.len() > 1 { "owners" } else { "owner" };
+    for (index, label) in labels.iter().enumerate() {
+        match (index, lead.owner_status) {
+            (0, OwnerStatus::Assigned) => pen.field(title, Role::Strong, label),
+            (0, OwnerStatus::Departed) => {
+                pen.field(title, Role::Warn, &format!("{} {label}", pen.glyphs.warning));
+            }
+            (0, status) => {
+                let status = status.as_str().replace('_', " ");
+                pen.field(title, Role::Warn, &format!("{} {label} ({status})", pen.glyphs.warning));
+            }
+            _ => pen.field("", Role::Base, label),
+        }
+    }
 }
 
 fn mark_of(stage: Stage, glyphs: &'static Glyphs) -> (Role, &'static str) {

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
-use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, Timestamp, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL};
+use lead::{
+    AlertKind, EnrichedLead, LeadId, Owner, OwnerStatus, Timestamp, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL,
+};
 use ops::{
     ChannelHealth, DeadDetail, DeadRow, Health, Last24h, LeadRow, LeadStory, Notification, PendingRow,
     Queues, Refused, Selection, Speed, Status, Step,
@@ -288,10 +290,16 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
                 5 => "failed",
                 _ => "sent",
             };
+            let owners = owners(number);
+            let owner_status = match owners.iter().find(|owner| owner.name == DESKS[number % 4]) {
+                Some(owner) if !owner.active => OwnerStatus::Departed,
+                _ if owned => OwnerStatus::Assigned,
+                _ => OwnerStatus::Missing,
+            };
             LeadRow {
                 lead: EnrichedLead {
-                    lead_phone: None,
-                    owners: Vec::new(),
+                    lead_phone: owned.then(|| "+1 202-555-0141".to_owned()),
+                    owners,
                     lead_id: id(200 + number),
                     display_name: company(number + 3),
                     status_label: "Potential".to_owned(),
@@ -306,7 +314,7 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
                     enriched_at: at(told),
                     event_id: None,
                     received_at: at(told - 600),
-                    owner_status: if owned { OwnerStatus::Assigned } else { OwnerStatus::Missing },
+                    owner_status,
                     custom: Default::default(),
                 },
                 notifications: vec![Notification {
@@ -320,6 +328,21 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
             }
         })
         .collect()
+}
+
+/// Of most leads nothing but a name is known; one has two owners, of whom one has left, and one has lost its only
+/// one.
+fn owners(number: usize) -> Vec<Owner> {
+    let owner = |name: &str, active| Owner {
+        id: Some(format!("user_{}", name.replace(' ', ""))),
+        name: name.to_owned(),
+        active,
+    };
+    match number {
+        2 => vec![owner("Renewals Desk", false), owner("Partner Desk", true)],
+        4 => vec![owner("Inbound EMEA", false)],
+        _ => Vec::new(),
+    }
 }
 
 pub(super) fn logs(first: usize, count: usize) -> Vec<LogLine> {

@@ -85,7 +85,7 @@ impl Texts for LeadRow {
         let lead = &self.lead;
         see("name", &lead.display_name)
             || see("lead", lead.lead_id.as_str())
-            || see("owner", &lead.lead_owner)
+            || lead.owner_labels().iter().any(|owner| see("owner", owner))
             || see("email", &lead.lead_email)
             || see("status", &lead.status_label)
             || see("funnel", &lead.funnel)

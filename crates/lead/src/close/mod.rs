@@ -19,3 +19,10 @@ pub fn is_id(text: &str, prefix: &str) -> bool {
     let rest = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_'));
     rest.is_some_and(|rest| (1..=64).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
+
+/// How a user is named whom nobody knows: by what people can compare with Close, and not by a whole id. `None` for
+/// what is no user's id.
+pub fn unnamed(user: &str) -> Option<String> {
+    is_id(user, "user")
+        .then(|| format!("Close user …{}", user.get(user.len().saturating_sub(6)..).unwrap_or(user)))
+}

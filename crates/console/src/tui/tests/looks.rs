@@ -374,6 +374,9 @@ proptest! {
                     for (at, row) in rows.iter_mut().enumerate() {
                         row.lead.display_name = text(at);
                         row.lead.lead_owner = text(at + 1);
+                        for owner in &mut row.lead.owners {
+                            owner.name = text(at + 1);
+                        }
                         row.lead.funnel = text(at + 2);
                     }
                     Answer::Leads(rows)

@@ -5,6 +5,7 @@ mod asking;
 mod finding;
 mod looks;
 mod moving;
+mod owners;
 
 use super::{
     app::App,

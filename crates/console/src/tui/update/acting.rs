@@ -395,7 +395,7 @@ fn resend(app: &mut App) {
     if let [(lead, _)] = leads.as_slice()
         && let Some(row) = app.leads.shown.rows.iter().find(|row| row.lead.lead_id == *lead)
     {
-        lines.push((Role::Base, format!("owner {}", row.lead.lead_owner)));
+        lines.push((Role::Base, format!("owner {}", row.lead.owner_label())));
         for notification in &row.notifications {
             lines.push((Role::Base, doc::delivery(notification, app.now)));
         }

@@ -7,14 +7,17 @@ use super::{
     columns::{self, Column, number, text},
     widgets::{Pen, condition_of, finding, rows, states},
 };
-use crate::tui::{
-    app::{App, Panel},
-    doc::{Line, delivery_mark},
-    format::{self, age, since},
-    layout::Layout,
-    table::Row as _,
-    text::Glyphs,
-    theme::Role,
+use crate::{
+    owner_cell::OwnerCell,
+    tui::{
+        app::{App, Panel},
+        doc::{Line, delivery_mark},
+        format::{self, age, since},
+        layout::Layout,
+        table::Row as _,
+        text::{Glyphs, width},
+        theme::Role,
+    },
 };
 
 /// From this width on channels stand with their names.
@@ -47,7 +50,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
     let columns: [Column; 7] = [
         number("age", 6, 0),
         text("name", 8, 48, 5, 0),
-        text("owner", 8, 40, 4, 0),
+        text("owner", 8, 40, 5, 0),
         text("status", 8, 24, 2, 96),
         text("funnel", 8, 24, 2, 60),
         text("lead", 14, 36, 2, 120),
@@ -71,19 +74,20 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
             .gap(1)
             .text(role(Role::Base), &lead.display_name, widths[1])
             .gap(1);
+        let owners = |columns: usize| {
+            OwnerCell::of(lead).fit(columns, width, |text, columns| pen.glyphs.fit(text, columns))
+        };
         line = if lead.has_owner() {
-            line.text(role(Role::Base), &lead.lead_owner, widths[2])
+            line.text(role(Role::Base), &owners(widths[2]), widths[2])
         } else {
-            line.glyphs(role(Role::Warn), pen.glyphs.warning).gap(1).text(
-                role(Role::Warn),
-                &lead.lead_owner,
-                widths[2].saturating_sub(2),
-            )
+            let left = widths[2].saturating_sub(2);
+            let line = line.glyphs(role(Role::Warn), pen.glyphs.warning).gap(1);
+            line.text(role(Role::Warn), &owners(left), left)
         };
         line = line.gap(1);
-        for (width, text) in [(widths[3], &lead.status_label), (widths[4], &lead.funnel)] {
-            if width > 0 {
-                line = line.text(Role::Dim, text, width).gap(1);
+        for (columns, text) in [(widths[3], &lead.status_label), (widths[4], &lead.funnel)] {
+            if columns > 0 {
+                line = line.text(Role::Dim, text, columns).gap(1);
             }
         }
         if widths[5] > 0 {
