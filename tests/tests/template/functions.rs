@@ -127,7 +127,10 @@ fn defaults_are_those_of_the_code() {
     let bucket = format!("BUCKET: &str = \"{}\"", of_template.get("LOOKUP_BUCKET").unwrap());
     assert!(PROCESSOR.iter().any(|source| source.contains(&bucket)), "{bucket}");
     assert_eq!(of_template.get("CLOSE_API_URL").as_deref(), Some(outbound::CloseBase::URL));
-    assert!(matches!(outbound::OwnerSource::of_variables(&of_template), Ok(outbound::OwnerSource::Bucket(_))));
+    assert!(matches!(
+        outbound::OwnerSource::of_variables(&of_template),
+        Ok(outbound::OwnerSource::Bucket(_))
+    ));
 }
 
 #[test]

@@ -118,7 +118,10 @@ fn raw_events_are_told_to_the_delay_queue() {
 fn secrets_keep_what_was_put_into_them() {
     let template = Template::read();
     let secrets = template.of_type("AWS::SecretsManager::Secret");
-    assert_eq!(secrets.keys().copied().collect::<Vec<_>>(), ["CloseApiKeySecret", "CloseSignatureSecret", "SlackSecret"]);
+    assert_eq!(
+        secrets.keys().copied().collect::<Vec<_>>(),
+        ["CloseApiKeySecret", "CloseSignatureSecret", "SlackSecret"]
+    );
     for id in secrets.keys() {
         assert!(template.properties(id)["GenerateSecretString"].is_null(), "{id}");
     }

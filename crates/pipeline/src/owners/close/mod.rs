@@ -176,7 +176,10 @@ impl CloseOwners {
                     Some(name) => (Some(name.clone()), format!("{name} is not among the members in Close")),
                     None => (None, format!("{value:?} is the name or address of no member in Close")),
                 };
-                Found::of(facts(OwnerStatus::LookupFailed, name, Vec::new()), because(Code::OwnerUnknown, what))
+                Found::of(
+                    facts(OwnerStatus::LookupFailed, name, Vec::new()),
+                    because(Code::OwnerUnknown, what),
+                )
             }
             (_, _, Some(first)) => {
                 let (name, why) =
