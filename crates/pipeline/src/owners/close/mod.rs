@@ -73,7 +73,7 @@ impl CloseOwners {
                 let people = self.people(&owned.owners, organization, &mut means).await?;
                 let facts =
                     OwnerFacts { lead_email: lead.email.clone(), funnel: owned.funnel, ..people.facts };
-                let found = Found { facts, ..people };
+                let found = Found { facts, of_event: true, ..people };
                 if found.facts.status == OwnerStatus::Assigned {
                     return Ok(found);
                 }
