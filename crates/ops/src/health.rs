@@ -17,9 +17,9 @@ pub struct Health {
     pub channels: Vec<ChannelHealth>,
     /// When Close last delivered a webhook that was accepted or known.
     pub webhook_at: Option<Timestamp>,
-    /// When a lead was last looked up in the owner directory.
+    /// When a lead's owner was last looked up.
     pub lookup_at: Option<Timestamp>,
-    /// What was wrong with the directory then; an owner that is only missing is nothing wrong.
+    /// What was wrong with the source of owners then; an owner that is only missing is nothing wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup_code: Option<Code>,
 }
@@ -66,8 +66,7 @@ impl Ops {
         if let Some(entry) = enriched.first() {
             health.lookup_at = Some(entry.at);
             if let Happened::Enriched { code, .. } = &entry.happened {
-                health.lookup_code =
-                    code.filter(|code| matches!(code, Code::OwnerLookupFailed | Code::OwnerDirectoryGone));
+                health.lookup_code = code.filter(|code| !code.is_of_one_owner());
             }
         }
         Ok(health)

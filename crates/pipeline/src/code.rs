@@ -408,6 +408,24 @@ codes! {
 }
 
 impl Code {
+    /// Whether a look-up that came to it says something of one lead's owner, and nothing of the source of owners.
+    pub fn is_of_one_owner(self) -> bool {
+        use Code::{
+            CloseLeadHidden, OwnerAmbiguous, OwnerBroken, OwnerDeparted, OwnerMismatch, OwnerMissing,
+            OwnerUnknown,
+        };
+        matches!(
+            self,
+            OwnerMissing
+                | OwnerBroken
+                | OwnerMismatch
+                | OwnerDeparted
+                | OwnerUnknown
+                | OwnerAmbiguous
+                | CloseLeadHidden
+        )
+    }
+
     /// Whether it is a channel's answer to an alert, or the want of one, and no store's or queue's trouble.
     pub fn is_of_a_channel(self) -> bool {
         self.as_str().starts_with("LO2")

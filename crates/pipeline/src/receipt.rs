@@ -105,6 +105,8 @@ pub enum Claimed {
 pub enum Attempt {
     /// The channel has taken it.
     Sent,
+    /// What it says has been said by another meanwhile.
+    Needless,
     /// It was not taken and will be tried again. `counts` is false for a wait that was asked for.
     Again {
         /// Why.
@@ -270,6 +272,7 @@ impl Receipts {
                 receipt.attempts += 1;
                 receipt.code = None;
             }
+            Attempt::Needless => receipt.state = ReceiptState::Sent,
             Attempt::Again { code, counts, alone } => {
                 receipt.state = ReceiptState::Queued;
                 receipt.attempts += u32::from(counts);

@@ -5,6 +5,8 @@
 //! whole invocation, with the requests to AWS that it makes; `own` is the CPU time of it. Variants beside
 //! the shipped one:
 //!
+//! * `owner in the webhook`, `owner in Close`: `lead-processor` with `OWNER_SOURCE=close`. In the first the event
+//!   names the owner, in the second Close is asked for the lead. Its members are known from the first invocation on.
 //! * `no warm-up`: the same binaries with `LEADOPS_WARM_UP=false`.
 //! * `entropy`: the binaries in the folder that `LEADOPS_BENCH_ENTROPY` names, with aws-lc's jitter entropy:
 //!   `AWS_LC_SYS_NO_JITTER_ENTROPY=0 cargo build --locked --profile lambda -p lambdas --bins --target-dir
@@ -30,7 +32,10 @@ use stub::{Contents, Stub};
 
 const KEY: &str = "3818dc66e3351965af2f488bb224b4f95a6c3d3200263a84c219818c21d82a18";
 const LEAD: &str = "lead_YeOvwVn9XDXT4sNWmWZQargtcJoaCKMuFOzIf1cAATp";
-const RAW: &str = include_str!("../../samples/lead_created_01_oauth_app.json");
+const RAW: &str = include_str!("../../samples/close/webhook_lead_created_with_owner.json");
+/// The field that the webhook carries, and one that only Close's answer has.
+const CARRIED: &str = "cf_YZ3zQfDSI0uBIoXEkN8pdtkb3dqL2AzKlExZNdI2ZZM";
+const ASKED: &str = "cf_dbJt1RX11y8FDiWyZIYYaFh0jocNGD4Cq2ynjkt4GsZ";
 const OWNER: &str = include_str!("../../samples/owner_lookup_01_complete.json");
 /// How often a function is started, and how often it is invoked once it is warm.
 const STARTS: usize = 15;
@@ -52,21 +57,30 @@ async fn run() -> bool {
     let certificate = scratch.path().join("stub.pem");
     let stub = Stub::start(contents(), &certificate).await;
     println!(
-        "{:<32}{:>8}{:>8}{:>12}{:>10}{:>10}{:>9}{:>8}{:>8}",
-        "function", "init", "first", "init+first", "warm p50", "warm p99", "own", "memory", "zip"
+        "{:<36}{:>8}{:>8}{:>12}{:>10}{:>10}{:>9}{:>10}{:>8}{:>8}",
+        "function", "init", "first", "init+first", "warm p50", "warm p99", "own", "requests", "memory", "zip"
     );
     println!(
-        "{:<32}{:>8}{:>8}{:>12}{:>10}{:>10}{:>9}{:>8}{:>8}",
-        "", "ms", "ms", "ms", "ms", "ms", "ms", "MiB", "MB"
+        "{:<36}{:>8}{:>8}{:>12}{:>10}{:>10}{:>9}{:>10}{:>8}{:>8}",
+        "", "ms", "ms", "ms", "ms", "ms", "ms", "", "MiB", "MB"
     );
     let mut missed = false;
-    let mut variants = vec![("", folder.clone(), true), (", no warm-up", folder.clone(), false)];
+    let bucket = [("OWNER_SOURCE", "bucket")];
+    let close = |field| [("OWNER_SOURCE", "close"), ("CLOSE_OWNER_FIELD", field)];
+    let (carried, asked) = (close(CARRIED), close(ASKED));
+    let processor = &FUNCTIONS[1..2];
+    let mut variants: Vec<(&str, PathBuf, &[&str], &[(&'static str, &'static str)])> = vec![
+        ("", folder.clone(), &FUNCTIONS, &bucket),
+        (", owner in the webhook", folder.clone(), processor, &carried),
+        (", owner in Close", folder.clone(), processor, &asked),
+        (", no warm-up", folder.clone(), &FUNCTIONS, &[("LEADOPS_WARM_UP", "false")]),
+    ];
     if let Some(entropy) = std::env::var_os("LEADOPS_BENCH_ENTROPY") {
-        variants.push((", entropy", PathBuf::from(entropy), true));
+        variants.push((", entropy", PathBuf::from(entropy), &FUNCTIONS, &bucket));
     }
-    for (variant, folder, warm_up) in variants {
-        for function in FUNCTIONS {
-            let figures = measure(&binary(&folder, function), function, &stub, &certificate, warm_up).await;
+    for (variant, folder, functions, settings) in variants {
+        for function in functions {
+            let figures = measure(&binary(&folder, function), function, &stub, &certificate, settings).await;
             let zip =
                 std::fs::metadata(folder.join(format!("{function}.zip"))).map(|file| file.len() as f64 / 1e6);
             figures.print(&format!("{function}{variant}"), zip.as_ref().ok());
@@ -97,6 +111,8 @@ struct Figures {
     both: Duration,
     warm: Vec<Duration>,
     own: Duration,
+    /// Requests of a warm invocation.
+    requests: f64,
     memory: f64,
 }
 
@@ -106,13 +122,14 @@ impl Figures {
         let (p50, p99) = (percentile(&self.warm, 50), percentile(&self.warm, 99));
         let zip = zip.map_or_else(|| "-".to_owned(), |zip| format!("{zip:.2}"));
         println!(
-            "{name:<32}{:>8.1}{:>8.1}{:>12.1}{:>10.2}{:>10.2}{:>9.2}{:>8.1}{zip:>8}",
+            "{name:<36}{:>8.1}{:>8.1}{:>12.1}{:>10.2}{:>10.2}{:>9.2}{:>10.2}{:>8.1}{zip:>8}",
             ms(self.init),
             ms(self.first),
             ms(self.both),
             ms(p50),
             ms(p99),
             ms(self.own),
+            self.requests,
             self.memory
         );
     }
@@ -125,11 +142,19 @@ impl Figures {
     }
 }
 
-async fn measure(binary: &Path, function: &str, stub: &Stub, certificate: &Path, warm_up: bool) -> Figures {
+async fn measure(
+    binary: &Path,
+    function: &str,
+    stub: &Stub,
+    certificate: &Path,
+    settings: &[(&'static str, &'static str)],
+) -> Figures {
     assert!(binary.is_file(), "{} is missing: run infrastructure/package first", binary.display());
-    let environment = environment(&stub.url, certificate, warm_up);
+    let mut environment = environment(&stub.url, certificate);
+    environment.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
     let (mut inits, mut firsts, mut boths) = (Vec::new(), Vec::new(), Vec::new());
     let (mut warm, mut memory, mut own) = (Vec::new(), 0.0_f64, Duration::ZERO);
+    let mut requests = 0;
     for start in 0..STARTS {
         let mut process = Process::start(binary, &environment).await;
         let init = process.init().await;
@@ -140,10 +165,12 @@ async fn measure(binary: &Path, function: &str, stub: &Stub, certificate: &Path,
         boths.push(init + first);
         if start == 0 {
             let (_, before) = process.usage();
+            let asked = stub.requests();
             for number in 0..INVOCATIONS {
                 warm.push(process.invoke(&event(function, number)).await.0);
             }
             let (_, after) = process.usage();
+            requests = stub.requests() - asked;
             own = (after - before) / u32::try_from(INVOCATIONS).unwrap();
         }
         memory = memory.max(process.usage().0);
@@ -154,6 +181,7 @@ async fn measure(binary: &Path, function: &str, stub: &Stub, certificate: &Path,
         both: percentile(&boths, 50),
         warm,
         own,
+        requests: requests as f64 / INVOCATIONS as f64,
         memory,
     }
 }
@@ -164,7 +192,7 @@ fn percentile(times: &[Duration], percent: usize) -> Duration {
     sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
 }
 
-fn environment(url: &str, certificate: &Path, warm_up: bool) -> Vec<(&'static str, String)> {
+fn environment(url: &str, certificate: &Path) -> Vec<(&'static str, String)> {
     let queue = |name: &str| format!("{url}/123456789012/{name}");
     vec![
         ("AWS_REGION", "us-east-1".to_owned()),
@@ -185,7 +213,8 @@ fn environment(url: &str, certificate: &Path, warm_up: bool) -> Vec<(&'static st
         ("DELAY_DEAD_LETTER_QUEUE_URL", queue("delay-dead")),
         ("NOTIFICATION_QUEUE_URL", queue("notification")),
         ("NOTIFICATION_DEAD_LETTER_QUEUE_URL", queue("notification-dead")),
-        ("LEADOPS_WARM_UP", warm_up.to_string()),
+        ("CLOSE_API_URL", format!("{url}/close")),
+        ("CLOSE_API_KEY_SECRET_NAME", "api-key".to_owned()),
     ]
 }
 
@@ -203,6 +232,8 @@ fn contents() -> Contents {
             (format!("target/enriched_{LEAD}.json"), enriched.to_string()),
         ]),
         owner: OWNER.to_owned(),
+        lead: include_str!("../../samples/close/lead_owner_two.json").to_owned(),
+        members: include_str!("../../samples/close/organization_members.json").to_owned(),
     }
 }
 

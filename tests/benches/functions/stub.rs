@@ -1,6 +1,13 @@
 //! An AWS that answers at once, over TLS, so that what is measured is the function's own work.
 
-use std::{convert::Infallible, path::Path, sync::Arc};
+use std::{
+    convert::Infallible,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -24,12 +31,17 @@ pub(crate) struct Contents {
     pub(crate) objects: Arc<Vec<(String, String)>>,
     /// The owner document of every lead.
     pub(crate) owner: String,
+    /// Every lead as Close has it.
+    pub(crate) lead: String,
+    /// The members of the organisation in Close.
+    pub(crate) members: String,
 }
 
 /// A running stub.
 pub(crate) struct Stub {
     /// Its address.
     pub(crate) url: String,
+    requests: Arc<AtomicUsize>,
 }
 
 impl Stub {
@@ -46,20 +58,30 @@ impl Stub {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
         contents.close_secret = contents.close_secret.replace("{url}", &url);
-        let stub = Self { url: url.clone() };
+        let requests = Arc::new(AtomicUsize::new(0));
+        let stub = Self { url: url.clone(), requests: Arc::clone(&requests) };
         tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { continue };
                 let _ = stream.set_nodelay(true);
                 let (acceptor, contents, url) = (acceptor.clone(), contents.clone(), url.clone());
+                let requests = Arc::clone(&requests);
                 tokio::spawn(async move {
                     let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let service = service_fn(move |request| answer(contents.clone(), url.clone(), request));
+                    let service = service_fn(move |request| {
+                        requests.fetch_add(1, Ordering::Relaxed);
+                        answer(contents.clone(), url.clone(), request)
+                    });
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
                 });
             }
         });
         stub
+    }
+
+    /// How many requests it has had.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 }
 
@@ -81,7 +103,11 @@ async fn answer(
     let answer = if target.ends_with("GetSecretValue") {
         let slack = format!("{{\"webhook_url\": \"{url}/slack\"}}");
         let asked = String::from_utf8_lossy(&body).into_owned();
-        let value = if asked.contains("slack") { slack } else { contents.close_secret };
+        let value = match () {
+            () if asked.contains("slack") => slack,
+            () if asked.contains("api-key") => "api_example.key".to_owned(),
+            () => contents.close_secret,
+        };
         json(
             serde_json::json!({"Name": "s", "VersionId": "v1", "SecretString": value, "CreatedDate": 1.0})
                 .to_string(),
@@ -94,6 +120,10 @@ async fn answer(
         reply(200, "text/html", "ok".to_owned())
     } else if path.starts_with("/owners/") {
         reply(200, "application/json", contents.owner)
+    } else if path.starts_with("/close/lead/") {
+        reply(200, "application/json", contents.lead)
+    } else if path.starts_with("/close/organization/") {
+        reply(200, "application/json", contents.members)
     } else if path == "/" && parts.method == Method::POST {
         let xml = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>";
         reply(200, "text/xml", xml.to_owned())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lead::{AlertKind, LeadId, keys};
+use lead::{AlertKind, LeadId, OwnerStatus, keys};
 use pipeline::{
     Channel, Code, Ended, Settings,
     job::{AlertId, AlertJob},
@@ -33,6 +33,7 @@ async fn a_resend_is_a_new_alert_that_says_so() {
 #[tokio::test]
 async fn follow_ups_about_one_owner_are_one() {
     let (world, lead) = with_alert().await;
+    world.work_for(SECOND * 10).await;
     let follow_up = |owner: &str| AlertJob {
         lead_id: lead.clone(),
         channel: Channel::Slack,
@@ -40,7 +41,12 @@ async fn follow_ups_about_one_owner_are_one() {
         kind: AlertKind::FollowUp,
         due_at: None,
     };
+    let key = keys::enriched(&world.settings.target_prefix, &lead);
     for owner in ["Sales North", "Sales North", "Sales South", "Sales North"] {
+        let mut enriched = world.enriched(&lead).await.unwrap();
+        (enriched.lead_owner, enriched.owner_status) = (owner.to_owned(), OwnerStatus::Assigned);
+        let body = serde_json::to_vec(&enriched).unwrap();
+        Objects::put(&world.memory, &key, body.into(), When::Always).await.unwrap();
         world.queue_alert(&follow_up(owner)).await;
         world.work_for(SECOND * 10).await;
     }

@@ -1,13 +1,15 @@
 //! Owners who change: the last alert on each channel names the one that the lead has now.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use futures_util::future::join;
-use lead::{LeadId, keys};
+use lead::{AlertKind, CreatedLead, LeadId, OwnerFacts, OwnerStatus, keys};
 use pipeline::{
-    Channel, Settings,
-    job::AlertId,
-    ports::{Clock, Disposition, Inbox, Objects, Queue, When},
+    Channel, Settings, Stage,
+    job::{AlertId, AlertJob},
+    ports::{Clock, Disposition, Found, Inbox, Look, Objects, Owners, Queue, When},
+    receipt::ReceiptState,
 };
 use tests::{
     doubles::{Reply, ScriptedOwners},
@@ -219,4 +221,58 @@ async fn a_lead_that_lost_its_owner_to_a_failed_look_up_makes_no_follow_up() {
         world.work_for(DAY).await;
         assert_eq!(named(&world, &lead), [OWNERS[0]]);
     }
+}
+
+/// What an alert on its way names is read after it is claimed, and a follow-up may have been queued before that.
+#[tokio::test]
+async fn a_follow_up_is_not_sent_whose_owner_another_has_named_meanwhile() {
+    let (world, lead) = announced().await;
+    change(&world, &lead, OWNERS[1]).await;
+    world.work_for(MINUTE).await;
+    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]]);
+    let late = AlertJob {
+        lead_id: lead.clone(),
+        channel: Channel::Slack,
+        alert: AlertId::follow_up(OWNERS[1], 2),
+        kind: AlertKind::FollowUp,
+        due_at: None,
+    };
+    world.queue_alert(&late).await;
+    world.work_for(DAY).await;
+    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]]);
+    let receipt = world.notify.receipts.get(&lead, Channel::Slack, &late.alert).await.unwrap().unwrap();
+    assert_eq!((receipt.state, receipt.attempts), (ReceiptState::Sent, 0));
+    assert_eq!(world.stages(&lead).await.last(), Some(&Stage::AlreadyNotified));
+    assert_eq!(world.dead().await, []);
+    // The next change has its follow-up, as ever.
+    change(&world, &lead, OWNERS[0]).await;
+    world.work_for(MINUTE).await;
+    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1], OWNERS[0]]);
+}
+
+/// A source that has one owner from the event, and another since.
+struct Moved;
+
+#[async_trait]
+impl Owners for Moved {
+    async fn find(&self, _: &CreatedLead, look: Look) -> Found {
+        let owner = if look.fresh { OWNERS[1] } else { OWNERS[0] };
+        let facts =
+            OwnerFacts { lead_owner: Some(owner.to_owned()), ..OwnerFacts::none(OwnerStatus::Assigned) };
+        Found { of_event: !look.fresh, ..Found::of(facts, None) }
+    }
+}
+
+#[tokio::test]
+async fn an_owner_whom_the_event_names_replaces_none_who_was_looked_up() {
+    let mut world = World::new();
+    world.process.owners = Arc::new(Moved);
+    let lead = world.accept("a").await;
+    // Before its time, an operator has it processed.
+    world.ops.actions().unwrap().requeue(&lead).await.unwrap();
+    world.work_for(MINUTE).await;
+    assert_eq!(named(&world, &lead), [OWNERS[1]]);
+    world.work_for(DAY).await;
+    assert_eq!(named(&world, &lead), [OWNERS[1]]);
+    assert_eq!(world.enriched(&lead).await.unwrap().lead_owner, OWNERS[1]);
 }

@@ -15,7 +15,10 @@ const COMMON: &str = include_str!("../../../crates/lambdas/src/common.rs");
 const INGESTION: &[&str] = &[include_str!("../../../crates/lambdas/src/ingestion.rs")];
 const PROCESSOR: &[&str] = &[
     include_str!("../../../crates/lambdas/src/processor.rs"),
+    include_str!("../../../crates/lambdas/src/close_keys.rs"),
     include_str!("../../../crates/outbound/src/owners.rs"),
+    include_str!("../../../crates/outbound/src/source.rs"),
+    include_str!("../../../crates/outbound/src/close/transport.rs"),
 ];
 const NOTIFICATION: &[&str] = &[
     include_str!("../../../crates/lambdas/src/notification.rs"),
@@ -122,7 +125,12 @@ fn defaults_are_those_of_the_code() {
     let burst = of_template.number("SLACK_BURST", (1, 30), 0).unwrap();
     assert_eq!(burst, pipeline::notify::Pace::BURST);
     let bucket = format!("BUCKET: &str = \"{}\"", of_template.get("LOOKUP_BUCKET").unwrap());
-    assert!(PROCESSOR[1].contains(&bucket), "{bucket}");
+    assert!(PROCESSOR.iter().any(|source| source.contains(&bucket)), "{bucket}");
+    assert_eq!(of_template.get("CLOSE_API_URL").as_deref(), Some(outbound::CloseBase::URL));
+    assert!(matches!(
+        outbound::OwnerSource::of_variables(&of_template),
+        Ok(outbound::OwnerSource::Bucket(_))
+    ));
 }
 
 #[test]

@@ -118,19 +118,29 @@ fn raw_events_are_told_to_the_delay_queue() {
 fn secrets_keep_what_was_put_into_them() {
     let template = Template::read();
     let secrets = template.of_type("AWS::SecretsManager::Secret");
-    assert_eq!(secrets.keys().copied().collect::<Vec<_>>(), ["CloseSignatureSecret", "SlackSecret"]);
+    assert_eq!(
+        secrets.keys().copied().collect::<Vec<_>>(),
+        ["CloseApiKeySecret", "CloseSignatureSecret", "SlackSecret"]
+    );
     for id in secrets.keys() {
         assert!(template.properties(id)["GenerateSecretString"].is_null(), "{id}");
     }
     assert!(template.properties("CloseSignatureSecret")["SecretString"].is_null());
-    let slack = template.properties("SlackSecret");
-    let value = &slack["SecretString"]["Fn::If"];
-    assert_eq!((&value[0], &value[2]), (&json!("HasSlackWebhookUrl"), &json!({"Ref": "AWS::NoValue"})));
-    // What changes with every deployment would put the first value back.
-    let of_template = |name: &str| matches!(name, "Name" | "Description" | "SecretString");
-    assert!(slack.as_object().unwrap().keys().all(|name| of_template(name)), "{slack}");
-    let url = template.parameter("SlackWebhookUrl");
-    assert_eq!((&url["NoEcho"], &url["Default"]), (&json!(true), &json!("")));
+    for (id, condition, parameter) in [
+        ("SlackSecret", "HasSlackWebhookUrl", "SlackWebhookUrl"),
+        ("CloseApiKeySecret", "HasCloseApiKey", "CloseApiKey"),
+    ] {
+        let secret = template.properties(id);
+        // A condition of its own would have it deleted, and made again under a name that is still taken.
+        assert!(template.0["Resources"][id]["Condition"].is_null(), "{id}");
+        let value = &secret["SecretString"]["Fn::If"];
+        assert_eq!((&value[0], &value[2]), (&json!(condition), &json!({"Ref": "AWS::NoValue"})));
+        // What changes with every deployment would put the first value back.
+        let of_template = |name: &str| matches!(name, "Name" | "Description" | "SecretString");
+        assert!(secret.as_object().unwrap().keys().all(|name| of_template(name)), "{secret}");
+        let given = template.parameter(parameter);
+        assert_eq!((&given["NoEcho"], &given["Default"]), (&json!(true), &json!("")));
+    }
     assert_eq!(template.parameter("NotificationEmail")["Default"], "");
 }
 

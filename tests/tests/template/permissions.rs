@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::read::{TEXT, Template, list, text, walk};
+use crate::read::{TEXT, Template, function, list, text, walk};
 
 /// The statements of every policy, with where they are.
 fn statements(template: &Template) -> Vec<(String, &Value)> {
@@ -56,6 +56,15 @@ fn each_role_has_what_its_function_does_and_no_more() {
     let allowed = |role: &str| {
         let mut allowed = BTreeMap::<String, BTreeSet<String>>::new();
         for statement in list(&template.properties(role)["Policies"][0]["PolicyDocument"]["Statement"]) {
+            // What a setting turns on stands in a condition.
+            let statement = match function(statement) {
+                Some(("Fn::If", branches)) => {
+                    assert_eq!(branches[2], json!({"Ref": "AWS::NoValue"}));
+                    assert_eq!((role, &branches[0]), ("LeadProcessorRole", &json!("OwnersAreInClose")));
+                    &branches[1]
+                }
+                _ => statement,
+            };
             for action in list(&statement["Action"]) {
                 for resource in list(&statement["Resource"]) {
                     let resource = match resource {
@@ -91,8 +100,12 @@ fn each_role_has_what_its_function_does_and_no_more() {
     assert_eq!(allowed("WebhookIngestionRole"), expected(&ingestion));
     let mut processor = vec![
         ("s3:ListBucket", &["Bucket"][..]),
-        ("s3:GetObject", &[SOURCE, TARGET, "receipts/*", "leads/*"]),
-        ("s3:PutObject", &[TARGET, "receipts/*", "leads/*", "journal/*", "open/*", "scheduled/*"]),
+        ("s3:GetObject", &[SOURCE, TARGET, "receipts/*", "leads/*", "roster/*"]),
+        (
+            "s3:PutObject",
+            &[TARGET, "receipts/*", "leads/*", "roster/*", "journal/*", "open/*", "scheduled/*"],
+        ),
+        ("secretsmanager:GetSecretValue", &["CloseApiKeySecret"]),
         ("s3:DeleteObject", &["open/*"]),
         ("sqs:SendMessage", &["DelayQueue", "DelayDeadLetterQueue", "NotificationQueue"]),
     ];

@@ -183,8 +183,8 @@ impl Notify {
         }
     }
 
-    /// Leaves an alert to others, whose claim has all but run out while this worker stood still.
-    async fn too_slow(&self, ours: Ours) -> Disposition {
+    /// Leaves an alert for later: its claim has all but run out while this worker stood still, or the store failed.
+    async fn give_back(&self, ours: Ours) -> Disposition {
         let lead = ours.ready.job.lead_id;
         match self.receipts.give_back(ours.claim).await {
             Ok(()) => Disposition::Retry(Duration::ZERO),
@@ -225,7 +225,7 @@ impl Notify {
                 return standing;
             }
             let given_back =
-                late.into_iter().map(|one| async { (one.ready.index, self.too_slow(one).await) });
+                late.into_iter().map(|one| async { (one.ready.index, self.give_back(one).await) });
             outcomes.extend(join_all(given_back).await);
             ours = standing;
         }
@@ -233,10 +233,38 @@ impl Notify {
 
     async fn claim_one(&self, ready: Ready) -> Result<Ours, Disposition> {
         match self.receipts.claim(&ready.job, Some(&ready.lead.named_owner()), ready.found.clone()).await {
-            Ok(Claimed::Ours(claim)) => self.read_again(Ours { ready, claim }).await,
+            Ok(Claimed::Ours(claim)) => self.unless_said(self.read_again(Ours { ready, claim }).await?).await,
             Ok(Claimed::Sent) => Err(self.sent_before(&ready.job).await),
             Ok(Claimed::Busy(left)) => Err(Disposition::Retry(left)),
             Err(fault) => Err(self.no_receipt(ready.job, fault).await),
+        }
+    }
+
+    /// Leaves out a follow-up whose owner the channel was notified of last: an alert that was on its way when it was
+    /// queued has read the lead after that, and named them.
+    async fn unless_said(&self, ours: Ours) -> Result<Ours, Disposition> {
+        let job = &ours.ready.job;
+        // One that may have arrived is sent again, with its label.
+        if job.kind != AlertKind::FollowUp || ours.claim.receipt.unsure {
+            return Ok(ours);
+        }
+        let beside = match self.receipts.beside(&job.lead_id, job.channel, &job.alert).await {
+            Ok(beside) => beside,
+            Err(fault) => {
+                storage_failed(&job.lead_id, &fault);
+                return Err(self.give_back(ours).await);
+            }
+        };
+        let last =
+            beside.iter().filter(|receipt| receipt.may_have_been_read()).max_by_key(|receipt| receipt.at);
+        let said = last
+            .is_some_and(|last| last.state == ReceiptState::Sent && last.owner == ours.claim.receipt.owner);
+        if !said {
+            return Ok(ours);
+        }
+        match self.receipts.conclude(ours.claim, Attempt::Needless).await {
+            Ok(_) => Err(self.sent_before(&ours.ready.job).await),
+            Err(fault) => Err(storage_failed(&ours.ready.job.lead_id, &fault)),
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Found {
     pub why: Option<Fault>,
     /// Whether another look-up is worth it.
     pub then: Then,
+    /// Whether it is no younger than the event: nobody was asked for the lead itself.
+    pub of_event: bool,
 }
 
 /// What a source says of the next look-up.
@@ -52,13 +54,13 @@ pub enum Then {
 impl Found {
     /// An owner, or whatever else is known for good.
     pub fn of(facts: OwnerFacts, why: Option<Fault>) -> Self {
-        Self { facts, why, then: Then::Settled }
+        Self { facts, why, then: Then::Settled, of_event: false }
     }
 
     /// The look-up failed.
     pub fn failed(code: Code, what: impl Into<String>, then: Then) -> Self {
         let facts = OwnerFacts::none(OwnerStatus::LookupFailed);
-        Self { facts, why: Some(Fault::new(code, what)), then }
+        Self { facts, why: Some(Fault::new(code, what)), then, of_event: false }
     }
 }
 

@@ -197,6 +197,7 @@ impl Process {
             let (lead, code) = (Some(job.lead_id.as_str()), Some(why.code.as_str()));
             recorder::line(Function::LeadProcessor, Level::Warn, &why.what, lead, code);
         }
+        let of_event = found.of_event;
         let found = EnrichedLead::new(created, found.facts, received_at, self.recorder.clock.now());
         let recheck = matches!(job.cause, Cause::Recheck { .. });
         let mut before = match job.cause {
@@ -223,7 +224,10 @@ impl Process {
                     );
                     return Ok(known);
                 }
-                Some(known) if names_somebody(&known) && !names_somebody(&found) => (known, None),
+                // What an event says is older than whatever was looked up before.
+                Some(known) if names_somebody(&known) && (of_event || !names_somebody(&found)) => {
+                    (known, None)
+                }
                 _ => (found.clone(), code),
             };
             let body = serde_json::to_vec_pretty(&lead).map_err(|e| {

@@ -1,4 +1,4 @@
-//! How the neighbours of the pipeline fare: Slack, e-mail, Close, the owner directory, the credentials,
+//! How the neighbours of the pipeline fare: Slack, e-mail, Close, the source of owners, the credentials,
 //! and whether anybody works the queues.
 
 use jiff::SignedDuration;
@@ -88,7 +88,12 @@ fn worry(code: Code) -> Role {
         | Code::SlackNotConfigured
         | Code::MailRefused
         | Code::MailNotConfigured
-        | Code::OwnerDirectoryGone => Role::Alarm,
+        | Code::OwnerDirectoryGone
+        | Code::CloseKeyMissing
+        | Code::CloseKeyRefused
+        | Code::CloseForbidden
+        | Code::CloseFieldUnknown
+        | Code::SecretUnusable => Role::Alarm,
         _ => Role::Warn,
     }
 }

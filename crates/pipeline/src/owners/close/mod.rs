@@ -73,7 +73,7 @@ impl CloseOwners {
                 let people = self.people(&owned.owners, organization, &mut means).await?;
                 let facts =
                     OwnerFacts { lead_email: lead.email.clone(), funnel: owned.funnel, ..people.facts };
-                let found = Found { facts, ..people };
+                let found = Found { facts, of_event: true, ..people };
                 if found.facts.status == OwnerStatus::Assigned {
                     return Ok(found);
                 }
@@ -176,7 +176,10 @@ impl CloseOwners {
                     Some(name) => (Some(name.clone()), format!("{name} is not among the members in Close")),
                     None => (None, format!("{value:?} is the name or address of no member in Close")),
                 };
-                Found::of(facts(OwnerStatus::LookupFailed, name, Vec::new()), because(Code::OwnerUnknown, what))
+                Found::of(
+                    facts(OwnerStatus::LookupFailed, name, Vec::new()),
+                    because(Code::OwnerUnknown, what),
+                )
             }
             (_, _, Some(first)) => {
                 let (name, why) =
