@@ -41,6 +41,9 @@ const OWNER: &str = include_str!("../../samples/owner_lookup_01_complete.json");
 const STARTS: usize = 15;
 const INVOCATIONS: usize = 300;
 
+/// Variables of a function, over those that all have.
+type Settings<'a> = &'a [(&'static str, &'static str)];
+
 const FUNCTIONS: [&str; 4] = ["webhook-ingestion", "lead-processor", "notification", "housekeeping"];
 
 fn main() {
@@ -69,7 +72,7 @@ async fn run() -> bool {
     let close = |field| [("OWNER_SOURCE", "close"), ("CLOSE_OWNER_FIELD", field)];
     let (carried, asked) = (close(CARRIED), close(ASKED));
     let processor = &FUNCTIONS[1..2];
-    let mut variants: Vec<(&str, PathBuf, &[&str], &[(&'static str, &'static str)])> = vec![
+    let mut variants: Vec<(&str, PathBuf, &[&str], Settings<'_>)> = vec![
         ("", folder.clone(), &FUNCTIONS, &bucket),
         (", owner in the webhook", folder.clone(), processor, &carried),
         (", owner in Close", folder.clone(), processor, &asked),
@@ -147,7 +150,7 @@ async fn measure(
     function: &str,
     stub: &Stub,
     certificate: &Path,
-    settings: &[(&'static str, &'static str)],
+    settings: Settings<'_>,
 ) -> Figures {
     assert!(binary.is_file(), "{} is missing: run infrastructure/package first", binary.display());
     let mut environment = environment(&stub.url, certificate);

@@ -168,7 +168,7 @@ fn meant(users: &[String], members: &Members) -> Answer {
     let (status, first) = match (first, stranger) {
         (Some(first @ (_, true)), _) => (OwnerStatus::Assigned, first),
         (_, Some(stranger)) => {
-            let owner = format!("Close user …{}", &stranger[stranger.len() - 6..]);
+            let owner = format!("Close user …{}", stranger.get(stranger.len() - 6..).unwrap());
             return Answer { status: OwnerStatus::LookupFailed, short: owner.clone(), owner };
         }
         (Some(first), None) => (OwnerStatus::Departed, first),

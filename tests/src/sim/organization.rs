@@ -198,8 +198,8 @@ impl SimOrganization {
 
     fn owners(&self, lead: &LeadId) -> Vec<String> {
         let (leads, now) = (self.leads.lock().unwrap(), self.model.clock.elapsed());
-        let known = leads.get(lead).into_iter().flat_map(|lead| &lead.owners);
-        let present = known.filter(|(from, _)| *from <= now).next_back();
+        let mut known = leads.get(lead).into_iter().flat_map(|lead| &lead.owners);
+        let present = known.rfind(|(from, _)| *from <= now);
         present.map(|(_, owners)| owners.iter().map(|id| (*id).to_owned()).collect()).unwrap_or_default()
     }
 

@@ -61,6 +61,8 @@ pub struct Told {
     pub at: Timestamp,
     /// Its headline.
     pub title: String,
+    /// Its text, as a notification shows it: a line for each fact.
+    pub text: String,
     /// Whether it carried several alerts in short.
     pub digest: bool,
     /// What it said of which lead.
@@ -313,7 +315,8 @@ fn read(message: &Value, at: Timestamp) -> Told {
             leads.extend(told_lead(id, "", &labels));
         }
     }
-    Told { at, title: title.to_owned(), digest, leads }
+    let text = message["text"].as_str().unwrap_or_default().to_owned();
+    Told { at, title: title.to_owned(), text, digest, leads }
 }
 
 fn read_text(text: &str, at: Timestamp) -> Told {
@@ -326,7 +329,7 @@ fn read_text(text: &str, at: Timestamp) -> Told {
         })
         .collect();
     let title = text.lines().next().unwrap_or_default().to_owned();
-    Told { at, title, digest: leads.len() > 1, leads }
+    Told { at, title, text: text.to_owned(), digest: leads.len() > 1, leads }
 }
 
 fn told_lead(id: &str, title: &str, notes: &[String]) -> Option<ToldLead> {

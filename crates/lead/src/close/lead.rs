@@ -15,6 +15,8 @@ const MOST_OWNERS: usize = 20;
 /// A lead as Close has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeadAnswer {
+    /// Which lead it is.
+    pub id: Option<String>,
     /// Its status.
     pub status_label: Option<String>,
     /// Its e-mail address: of the first contact with one that has not unsubscribed.
@@ -85,6 +87,7 @@ impl LeadAnswer {
             Some(text::shorten(&value, text::VALUE_LIMIT)).filter(|line| !means_nobody(line))
         };
         Ok(Self {
+            id: lead.text("id").map(Cow::into_owned),
             status_label: lead.text("status_label").and_then(line),
             email: email(&lead, &contacts).and_then(line),
             phone: phone(&lead, &contacts).and_then(line),

@@ -39,7 +39,7 @@ impl Roster {
     /// Reads the answer. Somebody who is in both lists was invited again and is a member.
     ///
     /// # Errors
-    /// [`Unreadable`] where it has no list of memberships.
+    /// [`Unreadable`] where it has no list of memberships, or nobody in it.
     pub fn parse(body: &[u8]) -> Result<Self, Unreadable> {
         let document = Document::read(body)?;
         let fields = document.fields()?;
@@ -53,6 +53,10 @@ impl Roster {
         for (membership, is_active) in all {
             let member = membership.fields().and_then(|fields| Member::read(&fields, is_active));
             members.extend(member.filter(|member| members.iter().all(|known| known.id != member.id)));
+        }
+        // Whoever asks is a member.
+        if members.iter().all(|member| !member.active) {
+            return Err(Unreadable::because("it lists no member"));
         }
         Ok(Self { members })
     }
@@ -166,7 +170,7 @@ mod tests {
         let roster = Roster::parse(body).unwrap();
         assert_eq!(name(&roster, "user_1"), Some(("new@example.org", true)));
         assert_eq!(name(&roster, "user_2"), Some(("Jo Doe", false)));
-        for body in [&b"<html>"[..], b"{}", b"{\"memberships\":null}"] {
+        for body in [&b"<html>"[..], b"{}", b"{\"memberships\":null}", b"{\"memberships\":[]}"] {
             assert!(Roster::parse(body).is_err());
         }
     }

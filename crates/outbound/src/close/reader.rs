@@ -72,11 +72,12 @@ impl CloseReader {
             let Some(key) = keys.all().get(number) else { continue };
             let sent = self.transport.send(key, &Method::GET, path, None).await;
             let answer = sent.map_err(|what| Fault::new(Code::CloseUnavailable, what))?;
-            if answer.status != StatusCode::UNAUTHORIZED {
+            // A key may be dead in either way, and one of another user may do what this one may not.
+            if ![StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&answer.status) {
                 self.taken.store(number, Ordering::Relaxed);
                 return Ok(answer);
             }
-            refused = Some(answer);
+            refused = refused.or(Some(answer));
         }
         refused.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "there is no API key of Close's"))
     }

@@ -212,7 +212,7 @@ impl Subscription {
             health: told("health_status"),
             pause_reason: told("pause_reason"),
             latest_error: told("latest_error"),
-            key: field("signature_key").and_then(Value::as_str).map(|key| CloseSecret::new(key)),
+            key: field("signature_key").and_then(Value::as_str).map(CloseSecret::new),
         })
     }
 }

@@ -191,15 +191,15 @@ impl Process {
     ) -> Result<EnrichedLead, Stop> {
         let key = keys::enriched(&self.settings.target_prefix, &job.lead_id);
         let code = found.why.as_ref().map(|why| why.code);
-        if let Some(why) = &found.why
-            && !matches!(why.code, Code::OwnerMissing | Code::OwnerMismatch)
-        {
+        let recheck = matches!(job.cause, Cause::Recheck { .. });
+        // What the entry below says anyway, and what a re-check found as it was.
+        let is_plain = |code| matches!(code, Code::OwnerMissing | Code::OwnerMismatch | Code::OwnerDeparted);
+        if let Some(why) = found.why.as_ref().filter(|why| !is_plain(why.code) && !recheck) {
             let (lead, code) = (Some(job.lead_id.as_str()), Some(why.code.as_str()));
             recorder::line(Function::LeadProcessor, Level::Warn, &why.what, lead, code);
         }
         let of_event = found.of_event;
         let found = EnrichedLead::new(created, found.facts, received_at, self.recorder.clock.now());
-        let recheck = matches!(job.cause, Cause::Recheck { .. });
         let mut before = match job.cause {
             // The first time, most likely. The put says where it is not.
             Cause::Arrival => None,

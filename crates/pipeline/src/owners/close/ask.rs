@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use jiff::SignedDuration;
-use lead::{LeadId, Timestamp, text};
+use lead::{LeadId, Timestamp, close::Account, text};
 
 use super::pace::Pace;
 use crate::{
@@ -132,8 +132,12 @@ impl Asker {
                 Ok(()) => failed(Code::CloseLeadHidden, false),
                 Err(code) => failed(code, false),
             },
-            401 => failed(Code::CloseKeyRefused, false),
-            402 | 403 => failed(Code::CloseForbidden, false),
+            // Where a permission is missing, Close answers 401 as well.
+            401 if means.requests > 0 => match self.is_key_good(means).await? {
+                Ok(()) => failed(Code::CloseForbidden, false),
+                Err(code) => failed(code, false),
+            },
+            401..=403 => failed(Code::CloseForbidden, false),
             404 | 410 | 300..=399 if is_lead => failed(Code::CloseLeadHidden, false),
             500..=599 => failed(Code::CloseUnavailable, true),
             _ => failed(Code::CloseUnavailable, false),
@@ -152,7 +156,10 @@ impl Asker {
         }
         let answer = self.answer("me/?_fields=id", Question::Me, means).await?;
         let verdict = match answer.status {
-            200..=299 => Ok(()),
+            200..=299 => match Account::parse(&answer.body) {
+                Ok(_) => Ok(()),
+                Err(error) => return Err(unreadable(Question::Me, &error)),
+            },
             401 => Err(Code::CloseKeyRefused),
             402 | 403 => Err(Code::CloseForbidden),
             _ => {
@@ -235,10 +242,19 @@ pub(super) fn unreadable(what: Question<'_>, error: &lead::Unreadable) -> Stop {
     )
 }
 
+/// The answer is about another lead, or about none.
+pub(super) fn another(what: Question<'_>) -> Stop {
+    Stop::failed(
+        Code::CloseUnavailable,
+        format!("{}: the answer is about another lead, or about none", what.doing()),
+        true,
+    )
+}
+
 fn busy(what: Question<'_>, pause: Duration) -> Stop {
     let fault = Fault::new(
         Code::CloseBusy,
-        format!("{}: it asks to wait for {:.1} s", what.doing(), pause.as_secs_f64()),
+        format!("{}: it has to wait for {:.1} s", what.doing(), pause.as_secs_f64()),
     );
     Stop::Wait { fault, pause }
 }

@@ -16,13 +16,15 @@ use lead::{
     Timestamp,
     close::{FieldId, FieldSetting, Roster, custom_fields, is_id},
 };
-use serde::{Deserialize, Serialize};
 
-use super::ask::{Asker, Means, Question, Stop, unreadable};
+use super::{
+    ask::{Asker, Means, Question, Stop, unreadable},
+    retrieved::{Failure, Fields, Named, Retrieved},
+};
 use crate::{
     Code, Fault, Function,
     owners::within,
-    ports::{Level, Object, Objects, PutError, Version, When},
+    ports::{Level, Objects, PutError, Version, When},
     recorder,
 };
 
@@ -33,94 +35,15 @@ pub(super) const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 /// How long a failure without any members to fall back on is believed.
 const FAILED: SignedDuration = SignedDuration::from_secs(5);
 /// How long one reader has for it.
-const CLAIM: SignedDuration = SignedDuration::from_secs(25);
-/// How often whoever waits for another reader's first members looks whether they are there.
+pub(super) const CLAIM: SignedDuration = SignedDuration::from_secs(25);
+/// How long whoever needs what another reads waits for it, and how often they look.
+const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(500);
-
-/// What was read of the organisation in Close, as it is stored under [`Retrieved::KEY`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retrieved {
-    /// The organisation.
-    #[serde(default)]
-    pub organization_id: Option<String>,
-    /// Its members.
-    #[serde(default)]
-    pub roster: Roster,
-    /// When they were read; `None` where they never were.
-    #[serde(default)]
-    pub read_at: Option<Timestamp>,
-    /// The custom fields that settings name, by those names.
-    #[serde(default)]
-    pub fields: BTreeMap<String, FieldId>,
-    /// Until when somebody reads the members.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    claimed_until: Option<Timestamp>,
-    /// Why the last reading failed, where it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failure>,
-}
-
-/// A reading that failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// When.
-    pub at: Timestamp,
-    /// The kind of failure.
-    pub code: Code,
-    /// What failed.
-    pub what: String,
-}
-
-impl Retrieved {
-    /// Where it is stored.
-    pub const KEY: &str = "roster/close.json";
-
-    /// What an object holds; one that cannot be read is as good as none.
-    pub fn of(object: &Object) -> Self {
-        serde_json::from_slice(&object.body).unwrap_or_default()
-    }
-
-    /// How old the members are; `None` where there are none.
-    pub fn age(&self, now: Timestamp) -> Option<SignedDuration> {
-        self.read_at.map(|read_at| now.duration_since(read_at))
-    }
-
-    /// Whether the members are no older than `most`. Those of the future are of a clock that was set back.
-    fn is_fresh(&self, now: Timestamp, most: SignedDuration) -> bool {
-        self.age(now).is_some_and(|age| (-AGAIN..most).contains(&age))
-    }
-
-    fn failed_lately(&self, now: Timestamp, within: SignedDuration) -> bool {
-        let lately =
-            |failure: &Failure| (SignedDuration::ZERO..within).contains(&now.duration_since(failure.at));
-        self.failure.as_ref().is_some_and(lately)
-    }
-
-    fn is_claimed(&self, now: Timestamp) -> bool {
-        self.claimed_until.is_some_and(|until| now < until && until <= now + CLAIM)
-    }
-}
-
-/// How the settings name the fields.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OwnerFields {
-    /// `CLOSE_OWNER_FIELD`; without it nobody's owner is found.
-    pub owner: Option<FieldSetting>,
-    /// `CLOSE_FUNNEL_FIELD`.
-    pub funnel: Option<FieldSetting>,
-}
-
-/// How the settings name the owner's field and the funnel's.
-pub(super) type Named<'a> = (&'a FieldSetting, Option<&'a FieldSetting>);
-
-/// The fields themselves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fields {
-    /// The owner's.
-    pub(super) owner: FieldId,
-    /// The funnel's.
-    pub(super) funnel: Option<FieldId>,
-}
+/// How often members are stored again that something else was stored over.
+const STORE_ATTEMPTS: usize = 4;
+/// What is said where a store fails, which stops no look-up.
+const UNSTORED: &str = "what was read of Close could not be stored";
+const UNFUNNELLED: &str = "leads are announced without their funnel";
 
 /// What is known of the organisation.
 pub(super) struct Directory {
@@ -176,7 +99,7 @@ impl Directory {
             return Ok(fields);
         }
         let mut reading = self.turn(asker, means).await?;
-        let (stored, when) = self.stored().await;
+        let (mut stored, when) = self.stored().await;
         let now = asker.clock.now();
         if let Some(fields) = self.settled(&stored, (owner, funnel), now) {
             self.learn(stored);
@@ -185,51 +108,73 @@ impl Directory {
         if let Some(stop) = still_failing(reading.as_ref(), now) {
             return Err(stop);
         }
-        let read = async {
-            let body = asker.ask("custom_field_schema/lead/", Question::Fields, means).await?;
-            let fields = custom_fields(&body).map_err(|error| unreadable(Question::Fields, &error))?;
-            let find = |setting: &FieldSetting| {
-                let found = setting.find(&fields).map(|field| (setting.to_string(), field.id.clone()));
-                found.map_err(|count| {
-                    let what = match count {
-                        0 => format!("no custom field of leads is called {:?}", setting.to_string()),
-                        _ => format!("{count} custom fields of leads are called {:?}", setting.to_string()),
-                    };
-                    Stop::failed(Code::CloseFieldUnknown, what, false)
-                })
-            };
-            let mut found = BTreeMap::from([find(owner)?]);
-            match funnel.map(find) {
-                Some(Ok((name, id))) => drop(found.insert(name, id)),
-                // A lead without its funnel is a lead with its owner.
-                Some(Err(stop)) => note(stop.fault(), "leads are announced without their funnel"),
-                None => {}
-            }
-            Ok(found)
-        };
-        match read.await {
-            Ok(found) => {
+        let known = Fields::of(&stored.fields, (owner, funnel));
+        let found = self.look_for(asker, means, (owner, funnel)).await;
+        let now = asker.clock.now();
+        match (found, known) {
+            (Ok(found), _) => {
                 *reading = None;
-                *self.looked_for.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-                let mut stored = stored;
+                self.look_again_later(now);
                 stored.fields.extend(found);
                 if let Some(when) = when
                     && let Err(PutError::Fault(fault)) = self.store(&stored, when).await
                 {
-                    note(&fault, "what was read of Close could not be stored");
+                    note(&fault, UNSTORED);
                 }
                 let fields = Fields::of(&stored.fields, (owner, funnel));
                 self.learn(stored);
                 fields
                     .ok_or_else(|| Stop::failed(Code::Internal, "a field that was found is not there", false))
             }
-            Err(stop) => {
+            // A lead without its funnel is a lead with its owner.
+            (Err(stop), Some(known)) => {
+                note(stop.fault(), UNFUNNELLED);
+                self.look_again_later(now);
+                Ok(known)
+            }
+            (Err(stop), None) => {
                 if let Stop::Failed { .. } = stop {
                     *reading = Some((now, stop.clone()));
                 }
                 Err(stop)
             }
         }
+    }
+
+    /// Looks for fields by their names, among all that leads have.
+    async fn look_for(
+        &self,
+        asker: &Asker,
+        means: &mut Means,
+        (owner, funnel): Named<'_>,
+    ) -> Result<BTreeMap<String, FieldId>, Stop> {
+        let body = asker.ask("custom_field_schema/lead/", Question::Fields, means).await?;
+        let fields = custom_fields(&body).map_err(|error| unreadable(Question::Fields, &error))?;
+        let find = |setting: &FieldSetting| {
+            let found = setting.find(&fields).map(|field| (setting.to_string(), field.id.clone()));
+            found.map_err(|count| {
+                let what = match count {
+                    0 => format!("no custom field of leads is called {:?}", setting.to_string()),
+                    _ => format!("{count} custom fields of leads are called {:?}", setting.to_string()),
+                };
+                Stop::failed(Code::CloseFieldUnknown, what, false)
+            })
+        };
+        let mut found = BTreeMap::new();
+        if let FieldSetting::Name(_) = owner {
+            found.extend([find(owner)?]);
+        }
+        match funnel.map(find) {
+            Some(Ok((name, id))) => drop(found.insert(name, id)),
+            Some(Err(stop)) => note(stop.fault(), UNFUNNELLED),
+            None => {}
+        }
+        Ok(found)
+    }
+
+    /// What was not found now is not looked for again at once.
+    fn look_again_later(&self, now: Timestamp) {
+        *self.looked_for.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     /// The fields, unless one has to be looked for. A funnel that was not there is not looked for again at once.
@@ -255,8 +200,8 @@ impl Directory {
         }
         let mut reading = match self.reading.try_lock() {
             Some(reading) => reading,
-            // Somebody reads already.
-            None if known.read_at.is_some() => return Ok(known),
+            // Somebody reads already. Who needs newer ones waits for them.
+            None if known.read_at.is_some() && most >= FRESH => return Ok(known),
             None => self.turn(asker, means).await?,
         };
         let known = self.known();
@@ -270,7 +215,7 @@ impl Directory {
         }
         let (stored, organization, claim) = match self.claim(asker, means, organization, most).await? {
             Claimed::Others(known) => return Ok(known),
-            Claimed::Ours(stored, organization, claim) => (stored, organization, claim),
+            Claimed::Ours(stored, organization, claim) => (*stored, organization, claim),
         };
         let read = async {
             let body = asker.ask(&members_path(&organization), Question::Members, means).await?;
@@ -279,12 +224,15 @@ impl Directory {
         };
         let read = read.await;
         let now = asker.clock.now();
+        let has_members = stored.read_at.is_some();
         let (next, outcome) = match read {
             Ok((organization, roster)) => {
                 *reading = None;
                 let organization_id = Some(organization);
                 (Retrieved { organization_id, roster, read_at: Some(now), failure: None, ..stored }, Ok(()))
             }
+            // Nothing is wrong: another look-up reads them soon.
+            Err(stop @ Stop::Wait { .. }) => (stored, Err(stop)),
             Err(stop) => {
                 *reading = Some((now, stop.clone()));
                 let Fault { code, what } = stop.fault().clone();
@@ -296,16 +244,31 @@ impl Directory {
             }
         };
         let next = Retrieved { claimed_until: None, ..next };
-        if let Some(claim) = claim
-            && let Err(PutError::Fault(fault)) = self.store(&next, claim).await
-        {
-            note(&fault, "what was read of Close could not be stored");
+        if let Some(claim) = claim {
+            self.store_over(&next, claim).await;
         }
-        let has_members = next.read_at.is_some();
         let learned = self.learn(next);
         match outcome {
-            Err(stop) if !has_members => Err(stop),
-            _ => Ok(learned),
+            Ok(()) => Ok(learned),
+            Err(Stop::Failed { .. }) if has_members => Ok(learned),
+            Err(Stop::Wait { .. }) if has_members && most >= FRESH => Ok(learned),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Stores what was read of the members over whatever else was stored meanwhile.
+    async fn store_over(&self, read: &Retrieved, mut when: When) {
+        let mut next = read.clone();
+        for _ in 0..STORE_ATTEMPTS {
+            match self.store(&next, when).await {
+                Ok(_) => return,
+                Err(PutError::Fault(fault)) => return note(&fault, UNSTORED),
+                Err(PutError::Precondition) => {}
+            }
+            let (stored, now) = self.stored().await;
+            let Some(now) = now else { return };
+            let fields = stored.fields.into_iter().chain(read.fields.clone()).collect();
+            (next, when) = (Retrieved { fields, ..read.clone() }, now);
         }
     }
 
@@ -322,8 +285,10 @@ impl Directory {
             let (mut stored, when) = self.stored().await;
             let now = asker.clock.now();
             let has_members = stored.read_at.is_some();
-            let enough = stored.is_fresh(now, most)
-                || (has_members && (stored.is_claimed(now) || stored.failed_lately(now, AGAIN)));
+            // While another reads, those there are will do, unless somebody is not among them.
+            let is_read = stored.is_claimed(now) && most >= FRESH;
+            let enough =
+                stored.is_fresh(now, most) || (has_members && (is_read || stored.failed_lately(now, AGAIN)));
             if enough {
                 return Ok(Claimed::Others(self.learn(stored)));
             }
@@ -333,14 +298,14 @@ impl Directory {
                 let what = "neither the webhook nor the lead names its organisation in Close";
                 Stop::failed(Code::CloseUnavailable, what, false)
             })?;
-            let Some(when) = when else { return Ok(Claimed::Ours(stored, organization, None)) };
+            let Some(when) = when else { return Ok(Claimed::Ours(Box::new(stored), organization, None)) };
+            let patience = means.left(now).map_or(PATIENCE, |left| PATIENCE.min(left / 2));
+            if waited >= patience {
+                let what = "another worker reads the members of the organisation in Close just now";
+                let fault = Fault::new(Code::CloseBusy, what);
+                return Err(Stop::Wait { fault, pause: Duration::from_secs(1) });
+            }
             if stored.is_claimed(now) {
-                let left = means.left(now).map_or(Duration::from_secs(5), |left| left / 2);
-                if waited >= left {
-                    let what = "another worker reads the members of the organisation just now";
-                    let fault = Fault::new(Code::CloseBusy, what);
-                    return Err(Stop::Wait { fault, pause: Duration::from_secs(1) });
-                }
                 asker.clock.sleep(LOOK).await;
                 waited += LOOK;
                 continue;
@@ -348,15 +313,16 @@ impl Directory {
             stored.claimed_until = Some(now + CLAIM);
             match self.store(&stored, when).await {
                 Ok(version) => {
-                    return Ok(Claimed::Ours(stored, organization, Some(When::Unchanged(version))));
+                    let when = Some(When::Unchanged(version));
+                    return Ok(Claimed::Ours(Box::new(stored), organization, when));
                 }
                 Err(PutError::Precondition) => {
                     asker.clock.sleep(LOOK / 10).await;
                     waited += LOOK / 10;
                 }
                 Err(PutError::Fault(fault)) => {
-                    note(&fault, "what was read of Close could not be stored");
-                    return Ok(Claimed::Ours(stored, organization, None));
+                    note(&fault, UNSTORED);
+                    return Ok(Claimed::Ours(Box::new(stored), organization, None));
                 }
             }
         }
@@ -381,20 +347,9 @@ impl Directory {
 
 enum Claimed {
     /// Ours to read, of this organisation; how to store what was read.
-    Ours(Retrieved, String, Option<When>),
+    Ours(Box<Retrieved>, String, Option<When>),
     /// Somebody else reads, or has read.
     Others(Arc<Retrieved>),
-}
-
-impl Fields {
-    /// The fields, where the owner's is known.
-    fn of(known: &BTreeMap<String, FieldId>, (owner, funnel): Named<'_>) -> Option<Self> {
-        let id = |setting: &FieldSetting| match setting {
-            FieldSetting::Id(id) => Some(id.clone()),
-            FieldSetting::Name(name) => known.get(name).cloned(),
-        };
-        Some(Self { owner: id(owner)?, funnel: funnel.and_then(id) })
-    }
 }
 
 /// Why the last reading failed, as long as another would fail as well.

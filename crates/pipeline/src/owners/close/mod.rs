@@ -8,25 +8,27 @@ mod ask;
 mod directory;
 mod examine;
 mod pace;
+mod retrieved;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use lead::{
     CreatedLead, Owner, OwnerFacts, OwnerStatus,
-    close::{LeadAnswer, Owned, Who, is_id},
+    close::{LeadAnswer, Owned, Who, unnamed, without_ids},
 };
 
 use self::{
-    ask::{Asker, Means, Question, Stop, unreadable},
-    directory::{AGAIN, Directory, FRESH, Named},
+    ask::{Asker, Means, Question, Stop, another, unreadable},
+    directory::{AGAIN, Directory, FRESH},
+    retrieved::Named,
 };
 use crate::{
     Code, Fault,
     ports::{Clock, CloseReads, Found, Look, Objects, Owners},
 };
-pub use directory::{Failure, OwnerFields, Retrieved};
 pub use examine::{Examination, examine};
+pub use retrieved::{Failure, OwnerFields, Retrieved};
 
 /// How long reading what all leads share may take before there is any lead.
 const WARM_UP: jiff::SignedDuration = jiff::SignedDuration::from_secs(4);
@@ -70,15 +72,21 @@ impl CloseOwners {
         if !look.fresh {
             let owned = Owned::of_webhook(&lead.custom, &lead.custom_by_name, owner, funnel);
             if !owned.owners.is_empty() {
-                let people = self.people(&owned.owners, organization, &mut means).await?;
-                let facts =
-                    OwnerFacts { lead_email: lead.email.clone(), funnel: owned.funnel, ..people.facts };
-                let found = Found { facts, of_event: true, ..people };
-                if found.facts.status == OwnerStatus::Assigned {
-                    return Ok(found);
+                match self.people(&owned.owners, organization, &mut means).await {
+                    Ok(people) => {
+                        let email = lead.email.clone();
+                        let facts = OwnerFacts { lead_email: email, funnel: owned.funnel, ..people.facts };
+                        let found = Found { facts, of_event: true, ..people };
+                        if found.facts.status == OwnerStatus::Assigned {
+                            return Ok(found);
+                        }
+                        // Whoever has left may have been replaced since.
+                        carried = Some(found);
+                    }
+                    // The lead says whose members are to be asked for.
+                    Err(Stop::Failed { .. }) if organization.is_none() => {}
+                    Err(stop) => return Err(stop),
                 }
-                // Whoever has left may have been replaced since.
-                carried = Some(found);
             }
         }
         let mut path = format!(
@@ -92,7 +100,12 @@ impl CloseOwners {
         let question = Question::Lead(&lead.lead_id);
         let asked = self.asker.ask(&path, question, &mut means).await;
         let answer = asked.and_then(|body| {
-            LeadAnswer::parse(&body, owner, funnel).map_err(|error| unreadable(question, &error))
+            let answer =
+                LeadAnswer::parse(&body, owner, funnel).map_err(|error| unreadable(question, &error))?;
+            match answer.id.as_deref() == Some(lead.lead_id.as_str()) {
+                true => Ok(answer),
+                false => Err(another(question)),
+            }
         });
         let answer = match (answer, carried) {
             (Ok(answer), _) => answer,
@@ -167,14 +180,19 @@ impl CloseOwners {
         }
         Ok(match (several, unknown, owners.first()) {
             (Some(value), ..) => {
-                let why =
-                    because(Code::OwnerAmbiguous, format!("several members in Close are called {value:?}"));
+                let why = because(
+                    Code::OwnerAmbiguous,
+                    format!("several members in Close are called {:?}", without_ids(value)),
+                );
                 Found::of(facts(OwnerStatus::LookupFailed, None, Vec::new()), why)
             }
             (_, Some(value), _) => {
-                let (name, what) = match stranger(value) {
+                let (name, what) = match unnamed(value) {
                     Some(name) => (Some(name.clone()), format!("{name} is not among the members in Close")),
-                    None => (None, format!("{value:?} is the name or address of no member in Close")),
+                    None => (
+                        None,
+                        format!("{:?} is the name or address of no member in Close", without_ids(value)),
+                    ),
                 };
                 Found::of(
                     facts(OwnerStatus::LookupFailed, name, Vec::new()),
@@ -193,12 +211,6 @@ impl CloseOwners {
             }
         })
     }
-}
-
-/// How a user is named whom nobody knows: by what people can compare with Close, and not by a whole id.
-fn stranger(value: &str) -> Option<String> {
-    is_id(value, "user")
-        .then(|| format!("Close user …{}", value.get(value.len().saturating_sub(6)..).unwrap_or(value)))
 }
 
 #[async_trait]

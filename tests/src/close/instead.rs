@@ -1,0 +1,66 @@
+use std::time::Duration;
+
+use super::{
+    limits::{Left, Limit},
+    switches::{Maintenance, Switches},
+    told::Told,
+};
+
+/// What is answered instead of what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instead {
+    /// This status, with a body that comes with it: JSON, a line, or a page of a proxy.
+    Status(u16),
+    /// 429: to wait for so long.
+    Wait(Duration),
+    /// That Close is being maintained.
+    Maintenance,
+    /// 200, with this body.
+    Body(String),
+    /// Half of what was asked for, and the end of the connection.
+    Half,
+    /// What was asked for, and three million spaces.
+    Endless,
+    /// Nothing, ever.
+    Never,
+}
+
+impl Instead {
+    /// The answer in the place of `usual`, or none.
+    pub(super) fn told(self, usual: Told, switches: Switches, limit: Limit) -> Option<Told> {
+        Some(match self {
+            Self::Status(status) => Told::refusal(status, switches),
+            Self::Wait(wait) => Told::busy(Left::nothing(limit, wait), switches),
+            Self::Maintenance => match switches.maintenance {
+                Maintenance::Line => Told::error("error_503_unavailable"),
+                Maintenance::Page => Told::page(503, "Back in a moment"),
+                Maintenance::Fine => Told::page(200, "Back in a moment"),
+            },
+            Self::Body(body) => Told::of(200, "application/json", body),
+            Self::Half => Told { breaks: true, ..usual },
+            Self::Endless => Told { body: [usual.body, vec![b' '; 3_000_000]].concat(), ..usual },
+            Self::Never => return None,
+        })
+    }
+}
+
+/// What is answered to the next requests for a path.
+pub(super) struct Rule {
+    /// How the path starts.
+    pub(super) path: String,
+    /// How often still.
+    pub(super) left: usize,
+    pub(super) instead: Instead,
+}
+
+/// What the next request for `path` is answered instead, where a rule is left for it.
+pub(super) fn next(rules: &mut Vec<Rule>, path: &str) -> Option<Instead> {
+    let at = rules.iter().position(|rule| path.starts_with(&rule.path))?;
+    let rule = &mut rules[at];
+    rule.left -= 1;
+    let instead = rule.instead.clone();
+    if rule.left == 0 {
+        rules.remove(at);
+    }
+    Some(instead)
+}

@@ -1,0 +1,56 @@
+//! Webhook subscriptions: <https://developer.close.com/resources/webhook-subscriptions/>.
+
+use serde_json::{Value, json};
+
+use super::{account::Account, told::Told};
+
+/// The key of the subscription with this number.
+pub fn key(number: usize) -> String {
+    format!("{:064x}", 0x00c1_05e0 + number)
+}
+
+impl Account {
+    pub(super) fn list_subscriptions(&self) -> Told {
+        let rows: Vec<Value> = self.subscriptions.iter().map(|it| self.shown(it)).collect();
+        Told::json(200, &json!({"has_more": false, "data": rows}))
+    }
+
+    pub(super) fn subscribe(&mut self, wish: &Value) -> Told {
+        let number = self.subscriptions.len() + 1;
+        let made = json!({
+            "id": format!("whsub_{number}"), "url": wish["url"], "events": wish["events"], "status": "active",
+            "health_status": "healthy", "pause_reason": null, "latest_error": null,
+            "signature_key": key(number), "verify_ssl": wish["verify_ssl"],
+        });
+        self.subscriptions.push(made.clone());
+        Told::json(201, &made)
+    }
+
+    pub(super) fn subscription(&self, id: &str) -> Told {
+        let found = self.subscriptions.iter().find(|it| it["id"] == id);
+        found.map_or_else(Told::absent, |it| Told::json(200, &self.shown(it)))
+    }
+
+    pub(super) fn change_subscription(&mut self, id: &str, wish: &Value) -> Told {
+        let Some(found) = self.subscriptions.iter_mut().find(|it| it["id"] == id) else {
+            return Told::absent();
+        };
+        for (name, value) in wish.as_object().unwrap() {
+            found[name] = value.clone();
+        }
+        Told::json(200, found)
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: &str) -> Told {
+        self.subscriptions.retain(|it| it["id"] != id);
+        Told::json(200, &json!({}))
+    }
+
+    fn shown(&self, subscription: &Value) -> Value {
+        let mut shown = subscription.clone();
+        if !self.shows_keys {
+            shown.as_object_mut().unwrap().remove("signature_key");
+        }
+        shown
+    }
+}
