@@ -189,6 +189,7 @@ mod tests {
             custom_by_name: BTreeMap::new(),
             organization_id: None,
             email: None,
+            phone: None,
         }
     }
 

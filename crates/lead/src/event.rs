@@ -50,6 +50,8 @@ pub struct CreatedLead {
     pub organization_id: Option<String>,
     /// The lead's e-mail address, `data.primary_email`, where the event has one: one clean line.
     pub email: Option<String>,
+    /// The lead's phone number, `data.primary_phone`, in the same way.
+    pub phone: Option<String>,
 }
 
 /// A body that is no event of Close's.
@@ -96,8 +98,11 @@ impl Incoming {
             .or_else(|| data.text("id"))
             .unwrap_or_default();
         let custom = data.get("custom").and_then(Value::fields).unwrap_or_default();
-        let email = data.get("primary_email").and_then(Value::fields);
-        let email = email.and_then(|email| Some(text::shorten(&email.text("email")?, text::VALUE_LIMIT)));
+        let primary = |field: &str, names: &[&str]| {
+            let value = data.get(field)?.fields()?;
+            let lines = names.iter().filter_map(|name| value.text(name));
+            lines.map(|line| text::shorten(&line, text::VALUE_LIMIT)).find(|line| !means_nobody(line))
+        };
         Ok(Self::Created(Box::new(CreatedLead {
             lead_id: id.parse()?,
             subscription_id,
@@ -114,7 +119,8 @@ impl Incoming {
                 .collect(),
             custom_by_name: custom.iter().map(|(key, value)| (key.to_owned(), value.to_json())).collect(),
             organization_id: of(&event, "organization_id").filter(|id| close::is_id(id, "orga")),
-            email: email.filter(|email| !means_nobody(email)),
+            email: primary("primary_email", &["email"]),
+            phone: primary("primary_phone", &["phone_formatted", "phone"]),
         })))
     }
 }
@@ -196,6 +202,22 @@ mod tests {
         assert_eq!(lead.status_label, None);
         assert!(lead.created_at().is_some());
         assert_eq!(lead.custom.len(), 3);
+    }
+
+    #[test]
+    fn the_primary_address_and_number_are_read_where_they_are_sent() {
+        let lead = created(json!({"object_type": "lead", "action": "created", "lead_id": "lead_a",
+            "organization_id": "orga_1", "data": {
+                "primary_email": {"email": " ada@example.org\n"}, "custom": {"Lead Owner": "user_1"},
+                "primary_phone": {"phone": "+12025550141", "phone_formatted": "+1 202-555-0141"}}}));
+        assert_eq!(lead.email.as_deref(), Some("ada@example.org"));
+        assert_eq!(lead.phone.as_deref(), Some("+1 202-555-0141"));
+        assert_eq!(lead.organization_id.as_deref(), Some("orga_1"));
+        assert_eq!(lead.custom_by_name["Lead Owner"].as_str(), "\"user_1\"");
+        let none = json!({"object_type": "lead", "action": "created", "lead_id": "lead_a", "organization_id": "../x",
+            "data": {"primary_email": {"email": "None"}, "primary_phone": "+1"}});
+        let lead = created(none);
+        assert_eq!((lead.email, lead.phone, lead.organization_id), (None, None, None));
     }
 
     #[test]

@@ -74,8 +74,12 @@ impl CloseOwners {
             if !owned.owners.is_empty() {
                 match self.people(&owned.owners, organization, &mut means).await {
                     Ok(people) => {
-                        let email = lead.email.clone();
-                        let facts = OwnerFacts { lead_email: email, funnel: owned.funnel, ..people.facts };
+                        let facts = OwnerFacts {
+                            lead_email: lead.email.clone(),
+                            lead_phone: lead.phone.clone(),
+                            funnel: owned.funnel,
+                            ..people.facts
+                        };
                         let found = Found { facts, of_event: true, ..people };
                         if found.facts.status == OwnerStatus::Assigned {
                             return Ok(found);
@@ -127,7 +131,7 @@ impl CloseOwners {
         };
         let facts = OwnerFacts {
             lead_email: answer.email.or_else(|| lead.email.clone()),
-            lead_phone: answer.phone,
+            lead_phone: answer.phone.or_else(|| lead.phone.clone()),
             funnel: answer.owned.funnel,
             status_label: answer.status_label,
             ..found.facts
