@@ -7,6 +7,7 @@
 mod ask;
 mod directory;
 mod examine;
+mod meant;
 mod pace;
 mod retrieved;
 
@@ -14,17 +15,18 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use lead::{
-    CreatedLead, Owner, OwnerFacts, OwnerStatus,
-    close::{LeadAnswer, Owned, Who, unnamed, without_ids},
+    CreatedLead, OwnerFacts, OwnerStatus,
+    close::{LeadAnswer, Owned, Who},
 };
 
 use self::{
     ask::{Asker, Means, Question, Stop, another, unreadable},
     directory::{AGAIN, Directory, FRESH},
+    meant::{meant, missing},
     retrieved::Named,
 };
 use crate::{
-    Code, Fault,
+    Code,
     ports::{Clock, CloseReads, Found, Look, Objects, Owners},
 };
 pub use examine::{Examination, examine};
@@ -118,10 +120,7 @@ impl CloseOwners {
         };
         let organization = organization.or(answer.organization_id.as_deref());
         let found = match &answer.owned.owners[..] {
-            [] => {
-                let why = Fault::new(Code::OwnerMissing, "the owner field of the lead is empty in Close");
-                Found::of(OwnerFacts::none(OwnerStatus::Missing), Some(why))
-            }
+            [] => missing(),
             owners => match self.people(owners, organization, &mut means).await {
                 Ok(found) => found,
                 // Who it is cannot be said. What else Close said is known all the same.
@@ -155,65 +154,7 @@ impl CloseOwners {
                 Err(stop) => return Err(stop),
             }
         }
-        let (mut owners, mut unknown, mut several) = (Vec::new(), None, None);
-        for value in values {
-            match members.roster.who(value) {
-                Who::Member(member) => {
-                    let owner = Owner {
-                        id: Some(member.id.clone()),
-                        name: member.name.clone(),
-                        active: member.active,
-                    };
-                    if !owners.contains(&owner) {
-                        owners.push(owner);
-                    }
-                }
-                Who::Unknown => unknown = unknown.or(Some(value)),
-                Who::Several => several = several.or(Some(value)),
-            }
-        }
-        let facts = |status, lead_owner: Option<String>, owners: Vec<Owner>| OwnerFacts {
-            lead_owner,
-            owners,
-            ..OwnerFacts::none(status)
-        };
-        let because = |code, what: String| Some(Fault::new(code, what));
-        if let Some(first) = owners.iter().find(|owner| owner.active) {
-            let name = Some(first.name.clone());
-            return Ok(Found::of(facts(OwnerStatus::Assigned, name, owners), None));
-        }
-        Ok(match (several, unknown, owners.first()) {
-            (Some(value), ..) => {
-                let why = because(
-                    Code::OwnerAmbiguous,
-                    format!("several members in Close are called {:?}", without_ids(value)),
-                );
-                Found::of(facts(OwnerStatus::LookupFailed, None, Vec::new()), why)
-            }
-            (_, Some(value), _) => {
-                let (name, what) = match unnamed(value) {
-                    Some(name) => (Some(name.clone()), format!("{name} is not among the members in Close")),
-                    None => (
-                        None,
-                        format!("{:?} is the name or address of no member in Close", without_ids(value)),
-                    ),
-                };
-                Found::of(
-                    facts(OwnerStatus::LookupFailed, name, Vec::new()),
-                    because(Code::OwnerUnknown, what),
-                )
-            }
-            (_, _, Some(first)) => {
-                let (name, why) =
-                    (first.name.clone(), format!("{} has left the organisation in Close", first.name));
-                Found::of(facts(OwnerStatus::Departed, Some(name), owners), because(Code::OwnerDeparted, why))
-            }
-            (None, None, None) => {
-                let why =
-                    because(Code::OwnerMissing, "the owner field of the lead is empty in Close".to_owned());
-                Found::of(facts(OwnerStatus::Missing, None, owners), why)
-            }
-        })
+        Ok(meant(values, &members.roster))
     }
 }
 
