@@ -239,6 +239,7 @@ async fn a_lead_that_died_before_its_first_enrichment_is_waiting_or_has_ended() 
         name: String::new(),
         owner: "Sales North".to_owned(),
         owner_status: OwnerStatus::Assigned,
+        reason: None,
         code: None,
     };
     for (call, nth) in [(Call::Put, 2), (Call::Remove, 1)] {

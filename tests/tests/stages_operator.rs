@@ -183,7 +183,7 @@ struct TenOwners;
 impl Owners for TenOwners {
     async fn find(&self, _: &CreatedLead, _: Look) -> Found {
         let name = |number: u32| format!("Desk {number} of the sales office in Rotterdam");
-        let owner = |number| Owner { id: None, name: name(number), active: number == 10 };
+        let owner = |number| Owner { id: None, name: name(number), active: number == 10, unknown: false };
         let facts = OwnerFacts {
             lead_owner: Some(name(10)),
             owners: (1..=10).map(owner).collect(),

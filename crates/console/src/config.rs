@@ -276,15 +276,17 @@ impl Config {
 
 /// A value without what nobody may see.
 fn shown(setting: &Setting, value: &str) -> String {
-    if setting.secret {
-        return "(set)".to_owned();
-    }
-    match (setting.name, outbound::OwnersBase::parse(value)) {
-        // Shows itself without a password.
-        ("LOOKUP_BASE_URL", Ok(base)) => base.to_string(),
-        ("LOOKUP_BASE_URL", Err(_)) => "(no valid URL)".to_owned(),
-        _ => value.to_owned(),
-    }
+    if setting.secret { "(set)".to_owned() } else { without_password(setting.name, value) }
+}
+
+/// A setting's value, without the password that an address may have in it.
+pub(crate) fn without_password(name: &str, value: &str) -> String {
+    let address = match name {
+        "LOOKUP_BASE_URL" => outbound::OwnersBase::parse(value).ok().map(|base| base.to_string()),
+        "CLOSE_API_URL" => outbound::CloseBase::parse(value).ok().map(|base| base.to_string()),
+        _ => return value.to_owned(),
+    };
+    address.unwrap_or_else(|| "(no valid URL)".to_owned())
 }
 
 fn folders() -> Option<directories::ProjectDirs> {

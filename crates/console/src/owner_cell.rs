@@ -58,8 +58,12 @@ pub(crate) mod tests {
     pub(crate) fn lead(status: OwnerStatus, owners: &[(&str, bool)]) -> EnrichedLead {
         let event = br#"{"event":{"object_type":"lead","action":"created","lead_id":"lead_a","data":{}}}"#;
         let Ok(Incoming::Created(created)) = Incoming::parse(event) else { panic!() };
-        let owner =
-            |(name, active): &(&str, bool)| Owner { id: None, name: (*name).to_owned(), active: *active };
+        let owner = |(name, active): &(&str, bool)| Owner {
+            id: None,
+            name: (*name).to_owned(),
+            active: *active,
+            unknown: false,
+        };
         let owners: Vec<Owner> = owners.iter().map(owner).collect();
         let first = owners.iter().find(|owner| owner.active).or(owners.first());
         let lead_owner = first.map(|owner| owner.name.clone());

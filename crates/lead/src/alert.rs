@@ -62,7 +62,7 @@ impl Alert<'_> {
         let mut notes = Vec::new();
         match (self.lead.owner_status, self.kind) {
             (Assigned, AlertKind::FollowUp) => {
-                notes.push("An owner has been assigned since the first alert.")
+                notes.push("The owner is another than in the last alert, or was not known then.")
             }
             (Assigned | OfLaterVersion, _) => {}
             (Missing, _) => notes.push("No owner is assigned yet; a follow-up comes when one is."),

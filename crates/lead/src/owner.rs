@@ -17,12 +17,24 @@ pub struct Owner {
     pub name: String,
     /// Whether they are still there.
     pub active: bool,
+    /// Whether the source does not know them, and the name is made of their identity.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unknown: bool,
+}
+
+// As serde wants it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(truth: &bool) -> bool {
+    !truth
 }
 
 impl Owner {
     /// The name as people read it, which says where somebody has left.
     pub fn label(&self) -> Cow<'_, str> {
-        if self.active { Cow::Borrowed(&self.name) } else { Cow::Owned(format!("{} (departed)", self.name)) }
+        match self.active || self.unknown {
+            true => Cow::Borrowed(&self.name),
+            false => Cow::Owned(format!("{} (departed)", self.name)),
+        }
     }
 }
 

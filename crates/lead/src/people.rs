@@ -75,6 +75,7 @@ mod tests {
             id: Some(KNOWN.to_owned()),
             name: (*name).to_owned(),
             active: *active,
+            unknown: false,
         };
         let facts = OwnerFacts {
             lead_owner: lead_owner.map(str::to_owned),

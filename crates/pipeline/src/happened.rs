@@ -54,8 +54,11 @@ pub enum Happened {
         owner: String,
         /// How the search for the owner ended.
         owner_status: OwnerStatus,
-        /// Why there is no owner.
+        /// Why there is no owner, or none that is newer.
         code: Option<Code>,
+        /// The same in words, where the code does not say it all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// A lead that was told without its owner has one now.
     OwnerFound {
@@ -264,13 +267,18 @@ impl Happened {
                 };
                 format!("delivered again{}{times}, left alone", id.unwrap_or_default())
             }
-            Self::Enriched { name, owner, owner_status, code } => match code {
-                None => format!("{name}, owner {owner}"),
-                Some(code) if *owner_status == OwnerStatus::Departed => {
-                    format!("{name}, owner {owner} ({code})")
+            Self::Enriched { name, owner, owner_status, code, reason } => {
+                let status = owner_status.as_str().replace('_', " ");
+                let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+                match (code, owner_status) {
+                    (None, _) => format!("{name}, owner {owner}"),
+                    (Some(code), OwnerStatus::Departed) => format!("{name}, owner {owner} ({code})"),
+                    (Some(code), OwnerStatus::Assigned) => {
+                        format!("{name}, owner {owner} as before{reason} ({code})")
+                    }
+                    (Some(code), _) => format!("{name}, owner {status}{reason} ({code})"),
                 }
-                Some(code) => format!("{name}, owner {} ({code})", owner_status.as_str().replace('_', " ")),
-            },
+            }
             Self::OwnerFound { owner, .. } => format!("owner {owner} found since the alert"),
             Self::Retrying { code, reason, attempt, again_at, .. } => {
                 format!("{reason} ({code}), attempt {attempt}, again at {}", clock_time(*again_at))

@@ -204,7 +204,13 @@ mod tests {
 
     fn enriched() -> Happened {
         let owner_status = OwnerStatus::Assigned;
-        Happened::Enriched { name: "A".to_owned(), owner: "B".to_owned(), owner_status, code: None }
+        Happened::Enriched {
+            name: "A".to_owned(),
+            owner: "B".to_owned(),
+            owner_status,
+            code: None,
+            reason: None,
+        }
     }
 
     fn notified() -> Happened {

@@ -155,29 +155,38 @@ fn wrong_owner(lead: &LeadTruth, members: &[Members], said: &Said) -> Option<Str
 /// Everything that may be said of a lead's owner, after what has been read of it and of the members.
 fn possible(lead: &LeadTruth, members: &[Members]) -> Vec<Answer> {
     let read = lead.read.iter().flat_map(|users| members.iter().map(|members| meant(users, members)));
-    lead.answers.iter().cloned().chain(read).collect()
+    // Where the members could not be read, an owner is somebody whom nobody knows.
+    let failed = lead.answers.iter().any(|answer| answer.status == OwnerStatus::LookupFailed);
+    let unread = lead.read.iter().filter(|_| failed).map(|users| {
+        let owner = stranger(users.first().unwrap());
+        Answer { status: OwnerStatus::LookupFailed, short: owner.clone(), owner }
+    });
+    lead.answers.iter().cloned().chain(read).chain(unread).collect()
+}
+
+/// How a user is named whom nobody knows.
+fn stranger(user: &str) -> String {
+    format!("Close user …{}", user.get(user.len() - 6..).unwrap())
 }
 
 /// What it means that the owner field names these users, where these are the members.
 fn meant(users: &[String], members: &Members) -> Answer {
-    let known: Vec<&(String, bool)> = users.iter().filter_map(|user| members.get(user)).collect();
-    let label =
-        |(name, active): &(String, bool)| if *active { name.clone() } else { format!("{name} (departed)") };
-    let first = known.iter().find(|(_, active)| *active).or_else(|| known.first());
-    let stranger = users.iter().find(|user| !members.contains_key(*user));
-    let (status, first) = match (first, stranger) {
-        (Some(first @ (_, true)), _) => (OwnerStatus::Assigned, first),
-        (_, Some(stranger)) => {
-            let owner = format!("Close user …{}", stranger.get(stranger.len() - 6..).unwrap());
-            return Answer { status: OwnerStatus::LookupFailed, short: owner.clone(), owner };
-        }
-        (Some(first), None) => (OwnerStatus::Departed, first),
-        (None, None) => return Answer::none(OwnerStatus::Missing),
-    };
-    let others = known.iter().filter(|other| **other != *first).map(|other| label(other));
-    let owner = [label(first)].into_iter().chain(others).collect::<Vec<_>>().join(", ");
-    let more = if known.len() > 1 { format!(" and {} more", known.len() - 1) } else { String::new() };
-    Answer { status, owner, short: label(first) + &more }
+    // How each is named, and how much each counts.
+    let named: Vec<(String, OwnerStatus)> = users
+        .iter()
+        .map(|user| match members.get(user) {
+            Some((name, true)) => (name.clone(), OwnerStatus::Assigned),
+            None => (stranger(user), OwnerStatus::LookupFailed),
+            Some((name, false)) => (format!("{name} (departed)"), OwnerStatus::Departed),
+        })
+        .collect();
+    let by_weight = [OwnerStatus::Assigned, OwnerStatus::LookupFailed, OwnerStatus::Departed];
+    let first = by_weight.iter().find_map(|status| named.iter().find(|(_, other)| other == status));
+    let Some(first) = first else { return Answer::none(OwnerStatus::Missing) };
+    let others = named.iter().filter(|other| *other != first).map(|(name, _)| name.clone());
+    let owner = [first.0.clone()].into_iter().chain(others).collect::<Vec<_>>().join(", ");
+    let more = if named.len() > 1 { format!(" and {} more", named.len() - 1) } else { String::new() };
+    Answer { status: first.1, owner, short: first.0.clone() + &more }
 }
 
 /// The pipeline has read whom the owner field of a lead names.

@@ -146,7 +146,7 @@ impl SimOrganization {
             [(now, vec![ada])].into_iter().chain(by_turns).collect()
         } else if dice.chance(self.model.climate.odd_owner) {
             self.model.struck("odd owner in Close");
-            match dice.below(9) {
+            match dice.below(11) {
                 0 => vec![],
                 1 => vec![(soon, vec![ada])],
                 2 => vec![(late, vec![bea])],
@@ -155,7 +155,12 @@ impl SimOrganization {
                 5 => vec![(now, vec![former, bea])],
                 6 => vec![(now, vec![leaving])],
                 7 => vec![(now, vec![coming])],
-                _ => vec![(now, vec!["user_simulatedStranger"]), (late, vec![ada, bea])],
+                8 => vec![(now, vec!["user_simulatedStranger"]), (late, vec![ada, bea])],
+                9 => vec![
+                    (now, vec![former, "user_simulatedStranger"]),
+                    (soon, vec!["user_simulatedStranger", bea]),
+                ],
+                _ => vec![(now, vec!["user_simulatedStranger", ada])],
             }
         } else {
             vec![(now, vec![ada])]

@@ -54,6 +54,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         name: name.clone(),
         owner: "Sales".to_owned(),
         owner_status: OwnerStatus::Assigned,
+        reason: None,
         code: None,
     };
     let notified = Happened::Notified {

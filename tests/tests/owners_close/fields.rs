@@ -210,7 +210,7 @@ async fn a_field_that_was_deleted_names_nobody() {
         scene.close.account().delete_field(OWNER_FIELD);
         let found = scene.find(&owners, FERROUS, LOOK).await;
         let expected = match scene.switches.unknown_field {
-            UnknownField::Skipped => Code::OwnerMissing,
+            UnknownField::Skipped => Code::CloseFieldUnknown,
             UnknownField::Refused => Code::CloseUnavailable,
         };
         assert_eq!(outcome(&found), (Some(expected), Then::Settled));

@@ -52,6 +52,7 @@ fn enriched(lead: &LeadId, object: &Object) -> Option<Entry> {
         name: enriched.display_name,
         owner_status: enriched.owner_status,
         code: None,
+        reason: None,
     };
     Some(Entry { at: enriched.enriched_at, lead_id: Some(lead.clone()), nonce: 0, happened })
 }

@@ -340,7 +340,6 @@ fn told_lead(id: &str, title: &str, notes: &[String]) -> Option<ToldLead> {
         sent_again: says("Sent again"),
         owner_found: ["Lead Owner Found", "Lead Owner Departed"].contains(&title)
             || says("Owner found")
-            || says("An owner has been assigned")
             || notes.iter().any(|note| note == "The owner has left."),
     })
 }

@@ -337,6 +337,7 @@ fn owners(number: usize) -> Vec<Owner> {
         id: Some(format!("user_{}", name.replace(' ', ""))),
         name: name.to_owned(),
         active,
+        unknown: false,
     };
     match number {
         2 => vec![owner("Renewals Desk", false), owner("Partner Desk", true)],

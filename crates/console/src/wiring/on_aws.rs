@@ -18,7 +18,7 @@ use super::{
     place::{AwsSite, person},
     who,
 };
-use crate::config::{Shown, StackPlace, default_of};
+use crate::config::{Shown, StackPlace, default_of, without_password};
 
 /// A stack, and the session it was found with.
 pub struct OnAws {
@@ -108,7 +108,7 @@ impl OnAws {
             },
             "SLACK_WEBHOOK_URL" => (None, format!("secret {}", self.stack.slack_secret)),
             name => match self.stack.variables().get(name) {
-                Some(value) => (Some(value), format!("stack {}", self.stack.name)),
+                Some(value) => (Some(without_password(name, &value)), format!("stack {}", self.stack.name)),
                 None => (default_of(name), "default".to_owned()),
             },
         };

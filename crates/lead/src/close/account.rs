@@ -14,7 +14,7 @@ use crate::{
 pub struct Account {
     /// Their name or e-mail address, one clean line.
     pub name: String,
-    /// The organisation that the key is for. `None` where the answer names none, or names several.
+    /// The organisation that the key is for. `None` where the answer names none, several, or contradicts itself.
     pub organization_id: Option<String>,
     /// Their role there.
     pub role_id: Option<String>,
@@ -38,16 +38,19 @@ impl Account {
         let memberships: Vec<Fields<'_>> =
             list("memberships").into_iter().filter_map(Value::fields).collect();
         let organizations = list("organizations");
-        // A list of ids in other answers of a user.
         let only = match organizations[..] {
-            [one] => one.fields().and_then(|it| it.text("id")).or_else(|| one.text()),
+            [one] => id(one),
             _ => None,
         };
         let of_membership = || match &memberships[..] {
             [one] => one.text("organization_id"),
             _ => None,
         };
-        let organization = me.text("organization_id").or(only).or_else(of_membership);
+        let top = me.text("organization_id");
+        let contradicts = top.as_ref().is_some_and(|top| {
+            !organizations.is_empty() && organizations.iter().all(|one| id(*one).is_none_or(|id| id != *top))
+        });
+        let organization = if contradicts { None } else { top.or(only).or_else(of_membership) };
         let organization = organization.filter(|id| is_id(id, "orga")).map(Cow::into_owned);
         let role = memberships
             .iter()
@@ -63,6 +66,14 @@ impl Account {
             organization_id: organization,
             role_id: role,
         })
+    }
+}
+
+/// The id of an organisation, which is an object or, in other answers of a user, its id alone.
+fn id(organization: Value<'_>) -> Option<Cow<'_, str>> {
+    match organization.fields() {
+        Some(fields) => fields.text("id"),
+        None => organization.text(),
     }
 }
 
@@ -132,6 +143,8 @@ mod tests {
         assert_eq!(Account::parse(by_membership).unwrap().organization_id.as_deref(), Some("orga_1"));
         let several = br#"{"id":"user_1","organizations":["orga_1","orga_2"],"memberships":[{"organization_id":"orga_1"},{"organization_id":"orga_2"}]}"#;
         assert_eq!(Account::parse(several).unwrap().organization_id, None);
+        let other = br#"{"id":"user_1","organization_id":"orga_2","organizations":[{"id":"orga_1"}]}"#;
+        assert_eq!(Account::parse(other).unwrap().organization_id, None);
         assert!(Account::parse(b"{\"id\":\"lead_1\"}").is_err());
     }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     Document, Fields, Json, Unreadable,
-    close::{FieldId, FieldSetting},
+    close::{FieldId, FieldSetting, without_ids},
     document::Value,
     means_nobody, text,
 };
@@ -34,6 +34,8 @@ pub struct LeadAnswer {
 pub struct Owned {
     /// The values of the owner field, in their order: `user_…`, an e-mail address or a name.
     pub owners: Vec<String>,
+    /// Whether the owner field holds something that can name nobody, such as a number.
+    pub is_odd: bool,
     /// The funnel.
     pub funnel: Option<String>,
 }
@@ -53,12 +55,12 @@ impl Owned {
         Self::new(value(owner), funnel.and_then(value))
     }
 
-    fn new(owners: Option<Vec<String>>, funnel: Option<Vec<String>>) -> Self {
-        let mut owners = owners.unwrap_or_default();
+    fn new(owners: Option<Texts>, funnel: Option<Texts>) -> Self {
+        let Texts { lines: mut owners, others: is_odd } = owners.unwrap_or_default();
         owners.truncate(MOST_OWNERS);
-        let funnel = funnel.unwrap_or_default().join(", ");
+        let funnel = without_ids(&funnel.unwrap_or_default().lines.join(", "));
         let funnel = Some(text::shorten(&funnel, text::VALUE_LIMIT)).filter(|funnel| !funnel.is_empty());
-        Self { owners, funnel }
+        Self { owners, is_odd, funnel }
     }
 }
 
@@ -122,17 +124,27 @@ fn in_contacts<'a>(contacts: &[Fields<'a>], list: &str) -> Vec<Fields<'a>> {
     lists.flatten().filter_map(Value::fields).collect()
 }
 
-/// The texts in a custom value: itself, or those of a list. What means nobody is none.
-fn texts(json: &str) -> Vec<String> {
+/// The texts in a custom value.
+#[derive(Default)]
+struct Texts {
+    /// Itself, or those of a list. What means nobody is none.
+    lines: Vec<String>,
+    /// Whether there is something else, which is no text.
+    others: bool,
+}
+
+fn texts(json: &str) -> Texts {
     let document = format!("{{\"value\":{json}}}");
     let read = || {
         let document = Document::read(document.as_bytes()).ok()?;
         let value = document.fields().ok()?.get("value")?;
         let values = value.items().unwrap_or_else(|| vec![value]);
+        let is_other = |value: &Value<'_>| value.text().is_none() && value.to_json().as_str() != "null";
+        let others = values.iter().any(is_other);
         let lines = values.into_iter().filter_map(Value::text);
         let lines =
             lines.map(|line| text::shorten(&line, text::VALUE_LIMIT)).filter(|line| !means_nobody(line));
-        Some(lines.collect())
+        Some(Texts { lines: lines.collect(), others })
     };
     read().unwrap_or_default()
 }
@@ -198,10 +210,23 @@ mod tests {
         ] {
             assert_eq!(parse(lead.as_bytes()).owned.owners, [TAMSIN], "{lead}");
         }
-        for value in ["null", "\"\"", "[]", "7", "{\"id\":\"user_1\"}", "\"Unassigned\"", "true"] {
+        for (value, is_odd) in [
+            ("null", false),
+            ("\"\"", false),
+            ("[]", false),
+            ("[null, \"\"]", false),
+            ("\"Unassigned\"", false),
+            ("7", true),
+            ("{\"id\":\"user_1\"}", true),
+            ("[[\"user_1\"]]", true),
+            ("true", true),
+        ] {
             let lead = format!(r#"{{"custom.{}":{value}}}"#, id.as_str());
-            assert!(parse(lead.as_bytes()).owned.owners.is_empty(), "{value}");
+            let owned = parse(lead.as_bytes()).owned;
+            assert_eq!((owned.owners.len(), owned.is_odd), (0, is_odd), "{value}");
         }
+        let funnel = format!(r#"{{"custom":{{"Funnel":["{TAMSIN}", "Webinar"]}}}}"#);
+        assert_eq!(parse(funnel.as_bytes()).owned.funnel.as_deref(), Some("Close user …EziMkt, Webinar"));
     }
 
     #[test]

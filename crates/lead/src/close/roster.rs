@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Document, Fields, Unreadable, close::is_id, document::Value, means_nobody, text};
+use crate::{
+    Document, Fields, Unreadable,
+    close::{is_id, without_ids},
+    document::Value,
+    means_nobody, text,
+};
 
 /// A member, or somebody who was one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +106,8 @@ impl Member {
         let user = membership.get("user").and_then(Value::fields).unwrap_or_default();
         let of_user = |name: &str| {
             let beside = membership.text(&format!("user_{name}")).or_else(|| user.text(name));
-            beside.map(|value| text::shorten(&value, 200)).filter(|value| !means_nobody(value))
+            let line = beside.map(|value| text::shorten(&without_ids(&value), 200));
+            line.filter(|line| !means_nobody(line))
         };
         let id = membership.text("user_id").or_else(|| user.text("id"))?.into_owned();
         let email = of_user("email");

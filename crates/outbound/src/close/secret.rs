@@ -30,6 +30,9 @@ impl fmt::Debug for CloseSecret {
     }
 }
 
+/// More than a key has, in bytes.
+const LONGEST: usize = 200;
+
 /// An API key, or two while one takes the place of the other. Does not print.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeys(Vec<CloseSecret>);
@@ -51,7 +54,8 @@ impl ApiKeys {
         };
         let mut keys: Vec<CloseSecret> = Vec::new();
         for key in text.split([',', '\n', '\r']).map(str::trim).filter(|key| !key.is_empty()) {
-            if !key.bytes().all(|b| b.is_ascii_graphic() && !b":\"'{}".contains(&b)) {
+            let is_key = key.bytes().all(|b| b.is_ascii_graphic() && !b":=\"'{}".contains(&b));
+            if !is_key || key.len() > LONGEST {
                 return bad(
                     "it holds no API key of Close's: such a key is api_…, printable ASCII without a colon or quotes",
                 );
@@ -67,6 +71,11 @@ impl ApiKeys {
                 "it holds more than two API keys of Close's: one, and the former one while it is being replaced",
             ),
         }
+    }
+
+    /// Each of the keys by itself.
+    pub fn singly(&self) -> impl Iterator<Item = Self> + '_ {
+        self.0.iter().map(|key| Self(vec![key.clone()]))
     }
 
     /// The keys, in the order in which they are tried.
@@ -113,6 +122,8 @@ mod tests {
             "api_geheim:x",
             "\"api_geheim\"",
             "api geheim",
+            "CLOSE_API_KEY=geheim",
+            "geheim,geheim\tgeheim",
             "{\"k\":\"geheim\"}",
             "geheim1,geheim2,geheim3",
         ] {

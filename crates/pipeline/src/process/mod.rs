@@ -25,8 +25,11 @@ use crate::{
 /// How long after a failed look-up the next one is made; each further pause is twice as long.
 const LOOKUP_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_LOOKUP_PAUSE: Duration = Duration::from_secs(64);
-/// How often the source of owners may ask to wait, each time for longer: for some fifteen minutes in all.
-const MOST_WAITS: u32 = 20;
+/// How often the source of owners may ask to wait, each time for longer: some three minutes in all, or two waits
+/// that are long. Then the alert goes out, and the owner is looked for again.
+const MOST_WAITS: u32 = 8;
+const MOST_LONG_WAITS: u32 = 2;
+const LONG_WAIT: Duration = Duration::from_secs(45);
 const WAIT: Duration = Duration::from_secs(1);
 /// How long after a channel refused an alert that is sent without a queue the lead is processed again.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(20);
@@ -145,7 +148,7 @@ impl Process {
             {
                 return self.look_up_later(job, attempt, why).await;
             }
-            (Then::Wait(pause), Some(why)) if self.may_wait(job, delivery) => {
+            (Then::Wait(pause), Some(why)) if self.may_wait(job, pause, delivery) => {
                 return self.wait_for_owners(job, pause, why).await;
             }
             _ => {}
@@ -192,12 +195,10 @@ impl Process {
         let key = keys::enriched(&self.settings.target_prefix, &job.lead_id);
         let code = found.why.as_ref().map(|why| why.code);
         let recheck = matches!(job.cause, Cause::Recheck { .. });
-        // What the entry below says anyway, and what a re-check found as it was.
+        // What the code says by itself needs no words.
         let is_plain = |code| matches!(code, Code::OwnerMissing | Code::OwnerMismatch | Code::OwnerDeparted);
-        if let Some(why) = found.why.as_ref().filter(|why| !is_plain(why.code) && !recheck) {
-            let (lead, code) = (Some(job.lead_id.as_str()), Some(why.code.as_str()));
-            recorder::line(Function::LeadProcessor, Level::Warn, &why.what, lead, code);
-        }
+        let reason = found.why.as_ref().filter(|why| !is_plain(why.code));
+        let reason = reason.map(|why| text::shorten(&why.what, 300));
         let of_event = found.of_event;
         let found = EnrichedLead::new(created, found.facts, received_at, self.recorder.clock.now());
         let mut before = match job.cause {
@@ -225,9 +226,8 @@ impl Process {
                     return Ok(known);
                 }
                 // What an event says is older than whatever was looked up before.
-                Some(known) if names_somebody(&known) && (of_event || !names_somebody(&found)) => {
-                    (known, None)
-                }
+                Some(known) if names_somebody(&known) && of_event => (known, None),
+                Some(known) if names_somebody(&known) && !names_somebody(&found) => (known, code),
                 _ => (found.clone(), code),
             };
             let body = serde_json::to_vec_pretty(&lead).map_err(|e| {
@@ -244,7 +244,13 @@ impl Process {
         let happened = if recheck && lead.has_owner() {
             Happened::OwnerFound { name, owner }
         } else {
-            Happened::Enriched { name, owner, owner_status: lead.owner_status, code }
+            Happened::Enriched {
+                name,
+                owner,
+                owner_status: lead.owner_status,
+                reason: reason.filter(|_| code.is_some()),
+                code,
+            }
         };
         self.recorder.record(Some(job.lead_id.clone()), happened).await?;
         Ok(lead)
@@ -311,9 +317,10 @@ impl Process {
     }
 
     /// Whether the lead may be left for later because the source of owners asks to wait.
-    fn may_wait(&self, job: &ProcessJob, delivery: &Delivery) -> bool {
+    fn may_wait(&self, job: &ProcessJob, asked: Duration, delivery: &Delivery) -> bool {
+        let most = if asked > LONG_WAIT { MOST_LONG_WAITS } else { MOST_WAITS };
         match self.counted {
-            Counted::InTheJob => job.waits < MOST_WAITS,
+            Counted::InTheJob => job.waits < most,
             Counted::ByTheQueue => delivery.receives < self.settings.process_attempts,
         }
     }
@@ -324,11 +331,12 @@ impl Process {
         if self.counted == Counted::ByTheQueue {
             return Err(Stop::Again(fault, pause));
         }
-        if job.waits == 0 {
-            let (lead, code) = (Some(job.lead_id.as_str()), Some(fault.code.as_str()));
-            recorder::line(Function::LeadProcessor, Level::Info, &fault.what, lead, code);
+        self.send_again(ProcessJob { waits: job.waits + 1, ..job.clone() }, pause).await?;
+        // Once is enough for its story.
+        if job.waits == 0 && !matches!(job.cause, Cause::Recheck { .. }) {
+            self.tried_again(Some(job.lead_id.clone()), fault, job.attempts + 1, pause).await;
         }
-        Ok(self.send_again(ProcessJob { waits: job.waits + 1, ..job.clone() }, pause).await?)
+        Ok(())
     }
 
     /// A pause of about this length, so that those who begin it together do not end it together.

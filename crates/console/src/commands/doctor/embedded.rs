@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use embedded::Store;
 use ops::{Access, Ops};
-use outbound::{ApiKeys, HoldsKeys, OwnerSource};
+use outbound::{ApiKeys, OwnerSource};
 use pipeline::{Code, Fault, Settings, Variables, ingest::Trust};
 use serde::Deserialize;
 
@@ -53,12 +53,10 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
 }
 
 /// What Close is asked with.
-fn close_keys(config: &Config) -> Result<Arc<dyn HoldsKeys>, Fault> {
+fn close_keys(config: &Config) -> Result<ApiKeys, Fault> {
     let keys = config.get("CLOSE_API_KEY");
     let keys = keys.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))?;
-    let keys = ApiKeys::parse(keys)
-        .map_err(|fault| Fault::new(fault.code, format!("CLOSE_API_KEY: {}", fault.what)))?;
-    Ok(Arc::new(keys))
+    ApiKeys::parse(keys).map_err(|fault| Fault::new(fault.code, format!("CLOSE_API_KEY: {}", fault.what)))
 }
 
 async fn data_folder(folder: &Path) -> Check {

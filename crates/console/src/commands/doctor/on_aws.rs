@@ -8,7 +8,7 @@ use aws::operator::{
 };
 use futures_util::future::join4;
 use ops::Access;
-use outbound::{HoldsKeys, OwnerSource, SecretUrl};
+use outbound::{OwnerSource, SecretUrl};
 use pipeline::{Code, Fault};
 use system::{SystemClock, SystemRandom};
 use url::Url;
@@ -28,8 +28,7 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
         match OwnerSource::of_variables(&stack.variables()) {
             Ok(OwnerSource::Bucket(base)) => vec![owners::directory(&base).await],
             Ok(OwnerSource::Close(base, fields)) => {
-                let keys = aws.close_keys().await.map(|keys| Arc::new(keys) as Arc<dyn HoldsKeys>);
-                owners::close(base, &fields, keys, Some(&view)).await
+                owners::close(base, &fields, aws.close_keys().await, Some(&view)).await
             }
             Err(fault) => {
                 vec![Check::bad("owner source", "failed", &Fault::new(Code::StackUnusable, fault.what))]

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use futures_util::future::join;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lead::{
     LeadId,
     close::{Account, CustomField, FieldId, FieldSetting, Role},
 };
 use ops::Ops;
-use outbound::{CloseBase, CloseReader, HoldsKeys, HttpOwners, OwnersBase};
+use outbound::{ApiKeys, CloseBase, CloseReader, HttpOwners, OwnersBase};
 use pipeline::{
     Code, Fault,
     owners::{self, Examination, OwnerFields, Retrieved},
-    ports::OwnerDirectory,
+    ports::{CloseReads, OwnerDirectory},
 };
 use system::SystemClock;
 
@@ -24,8 +24,6 @@ const KEY: &str = "close key";
 const OWNER_FIELD: &str = "owner field";
 const FUNNEL_FIELD: &str = "funnel field";
 const MEMBERS: &str = "close members";
-/// From what age on the members that the pipeline has stored are worth a word.
-const OLD: SignedDuration = SignedDuration::from_hours(1);
 /// What a field is often called that holds the owner.
 const OWNER_WORDS: [&str; 4] = ["owner", "rep", "assigned", "account exec"];
 
@@ -57,14 +55,15 @@ pub(super) async fn directory(base: &OwnersBase) -> Check {
 pub(super) async fn close(
     base: CloseBase,
     settings: &OwnerFields,
-    keys: Result<Arc<dyn HoldsKeys>, Fault>,
+    keys: Result<ApiKeys, Fault>,
     ops: Option<&Ops>,
 ) -> Vec<Check> {
-    let reader = keys.and_then(|keys| {
-        CloseReader::new(base.clone(), keys).map_err(|what| Fault::new(Code::SettingBad, what))
+    let opened = keys.and_then(|keys| {
+        let reader = CloseReader::new(base.clone(), Arc::new(keys.clone()));
+        reader.map(|reader| (keys, reader)).map_err(|what| Fault::new(Code::SettingBad, what))
     });
-    let reader = match reader {
-        Ok(reader) => Arc::new(reader),
+    let (keys, reader) = match opened {
+        Ok((keys, reader)) => (keys, Arc::new(reader)),
         Err(fault) => return vec![Check::bad(KEY, "failed", &fault)],
     };
     let stored = async {
@@ -73,7 +72,30 @@ pub(super) async fn close(
         Ok(object.as_ref().map(Retrieved::of))
     };
     let (found, stored) = join(owners::examine(reader, Arc::new(SystemClock)), stored).await;
-    judged(&base, settings, &found, stored)
+    let mut checks = judged(&base, settings, &found, stored);
+    if found.account.is_ok() {
+        checks.extend(two_keys(&base, &keys).await);
+    }
+    checks
+}
+
+/// Which of two keys Close takes, so that the right one is deleted.
+async fn two_keys(base: &CloseBase, keys: &ApiKeys) -> Option<Check> {
+    let mut taken = Vec::new();
+    for key in keys.singly() {
+        let reader = CloseReader::new(base.clone(), Arc::new(key)).ok()?;
+        taken
+            .push(reader.get("me/?_fields=id").await.is_ok_and(|answer| (200..300).contains(&answer.status)));
+    }
+    let warn = |what: &str| Some(Check::bad(KEY, "warning", &Fault::new(Code::CloseKeyRefused, what)));
+    match taken[..] {
+        [true, true] => Some(Check::ok(KEY, "both keys are good; the first is used")),
+        [true, false] => warn("the second key is not taken any more, and not needed: take it out"),
+        [false, true] => {
+            warn("the first key is not taken, and the second is used: do not delete that in Close")
+        }
+        _ => None,
+    }
 }
 
 fn judged(
@@ -83,16 +105,21 @@ fn judged(
     stored: Result<Option<Retrieved>, Fault>,
 ) -> Vec<Check> {
     let roles = found.roles.as_deref().unwrap_or_default();
+    let (stored, unread) = match stored {
+        Ok(stored) => (stored, None),
+        Err(fault) => (None, Some(Check::bad(MEMBERS, "warning", &fault))),
+    };
     let (mut checks, role) = match &found.account {
         Ok(account) => {
             let role = roles.iter().find(|role| Some(&role.id) == account.role_id.as_ref());
             (vec![key(base, account, role, &found.roles)], role)
         }
-        Err(fault) => (vec![Check::bad(KEY, "failed", fault)], None),
-    };
-    let (stored, unread) = match stored {
-        Ok(stored) => (stored, None),
-        Err(fault) => (None, Some(Check::bad(MEMBERS, "warning", &fault))),
+        // Whatever else is asked for fails with it.
+        Err(fault) => {
+            let fault =
+                Fault::new(fault.code, format!("{}; the pipeline {}", fault.what, has(stored.as_ref())));
+            return [Check::bad(KEY, "failed", &fault)].into_iter().chain(unread).collect();
+        }
     };
     match &found.fields {
         Ok(fields) => {
@@ -108,7 +135,10 @@ fn judged(
             let (active, left) = roster.counts();
             members(&format!("{active} members and {left} who have left"), stored.as_ref())
         }
-        Err(fault) => Check::bad(MEMBERS, "failed", fault),
+        Err(fault) => {
+            let what = format!("{}; the pipeline {}", fault.what, has(stored.as_ref()));
+            Check::bad(MEMBERS, "failed", &Fault::new(fault.code, what))
+        }
     });
     checks.extend(unread);
     checks
@@ -152,8 +182,21 @@ fn owner_field(
     let Some(setting) = setting else {
         return bad("failed", format!("CLOSE_OWNER_FIELD is not set; {}", suggestions(fields, hints)));
     };
+    let used = stored.and_then(|stored| stored.fields.get(&setting.to_string()));
     let field = match setting.find(fields) {
         Ok(field) => field,
+        Err(0) if let Some(renamed) = fields.iter().find(|field| Some(&field.id) == used) => {
+            return bad(
+                "warning",
+                format!(
+                    "no custom field of leads is called {:?} any more; the pipeline goes on with {}, which is now \
+                     called {:?}. Set CLOSE_OWNER_FIELD to that id",
+                    setting.to_string(),
+                    renamed.id.as_str(),
+                    renamed.name
+                ),
+            );
+        }
         Err(0) => {
             return bad(
                 "failed",
@@ -175,7 +218,6 @@ fn owner_field(
             );
         }
     };
-    let used = stored.and_then(|stored| stored.fields.get(&setting.to_string()));
     if let Some(used) = used.filter(|used| **used != field.id) {
         let what = format!(
             "the pipeline reads {}, which was called {:?} when it was looked up; now that is {}. Set CLOSE_OWNER_FIELD to the id that is meant",
@@ -222,12 +264,17 @@ fn suggestions(fields: &[CustomField], hints: &[&FieldId]) -> String {
 
 fn funnel_field(setting: &FieldSetting, fields: &[CustomField]) -> Check {
     match setting.find(fields) {
+        Ok(field) if field.is_of_users() => {
+            let what = format!("{:?} ({}) holds members, and no funnel", field.name, field.id.as_str());
+            Check::bad(FUNNEL_FIELD, "warning", &Fault::new(Code::CloseFieldUnknown, what))
+        }
         Ok(field) => {
             Check::ok(FUNNEL_FIELD, format!("{:?} ({}), type {}", field.name, field.id.as_str(), field.kind))
         }
         Err(count) => {
+            let called = if count == 0 { "no custom field of leads is" } else { "several custom fields are" };
             let what = format!(
-                "CLOSE_FUNNEL_FIELD is {:?}, which {count} custom fields of leads are called: leads are announced without their funnel",
+                "CLOSE_FUNNEL_FIELD is {:?}, which {called} called: leads are announced without their funnel",
                 setting.to_string()
             );
             Check::bad(FUNNEL_FIELD, "warning", &Fault::new(Code::CloseFieldUnknown, what))
@@ -237,30 +284,23 @@ fn funnel_field(setting: &FieldSetting, fields: &[CustomField]) -> Check {
 
 /// The members as Close says them now, and what the pipeline has stored of them.
 fn members(now: &str, stored: Option<&Retrieved>) -> Check {
-    let age = stored.and_then(|stored| stored.age(Timestamp::now()));
-    match (stored.and_then(|stored| stored.failure.as_ref()), age) {
-        (Some(failure), age) => {
-            let has = age.map_or_else(
-                || "has none".to_owned(),
-                |age| format!("uses those of {} min ago", age.as_mins()),
-            );
+    match (stored.and_then(|stored| stored.failure.as_ref()), stored.and_then(|stored| stored.read_at)) {
+        (Some(failure), _) => {
+            let at = failure.at.strftime("%Y-%m-%d %H:%M UTC");
             let what = format!(
-                "{now}; the pipeline could not read them at {}, and {has}: {}",
-                failure.at.strftime("%Y-%m-%d %H:%M UTC"),
+                "{now}; the pipeline could not read them at {at}, and {}: {}",
+                has(stored),
                 failure.what
             );
             Check::bad(MEMBERS, "warning", &Fault::new(failure.code, what))
         }
-        (None, Some(age)) if age > OLD => Check::ok(
-            MEMBERS,
-            format!(
-                "{now}; the pipeline read them {} h ago, as no lead has needed them since",
-                age.as_hours()
-            ),
-        ),
-        (None, Some(age)) => {
-            Check::ok(MEMBERS, format!("{now}; the pipeline read them {} min ago", age.as_mins()))
-        }
+        (None, Some(_)) => Check::ok(MEMBERS, format!("{now}; the pipeline {}", has(stored))),
         (None, None) => Check::ok(MEMBERS, format!("{now}; the pipeline has not needed them yet")),
     }
+}
+
+/// Which members the pipeline has.
+fn has(stored: Option<&Retrieved>) -> String {
+    let age = stored.and_then(|stored| stored.age_in_words(Timestamp::now()));
+    age.map_or_else(|| "has none".to_owned(), |age| format!("has those of {age} ago"))
 }

@@ -19,7 +19,7 @@ const TAMSIN: &str = "user_bVVWtzQdhJbYngmRZ4Xxdl7C9LoQNX3XKrJPBEziMkt";
 const IVO: &str = "user_thsLES2Ru2DTY2cdXlVwM5myyf0d445IdXt6amZQeV8";
 
 fn owner(id: &str, name: &str, active: bool) -> Owner {
-    Owner { id: Some(id.to_owned()), name: name.to_owned(), active }
+    Owner { id: Some(id.to_owned()), name: name.to_owned(), active, unknown: false }
 }
 
 /// A lead of these owners, the first of whom counts.

@@ -19,7 +19,7 @@ use lead::{
 
 use super::{
     ask::{Asker, Means, Question, Stop, unreadable},
-    retrieved::{Failure, Fields, Named, Retrieved},
+    retrieved::{Failure, Fields, Named, Retrieved, in_words},
 };
 use crate::{
     Code, Fault, Function,
@@ -51,13 +51,21 @@ pub(super) struct Directory {
     known: Mutex<Arc<Retrieved>>,
     /// When fields were looked for last, by this process.
     looked_for: Mutex<Option<Timestamp>>,
+    /// Whether there was a field of the owner, and when that was looked at.
+    has_field: Mutex<Option<(Timestamp, bool)>>,
     /// Whoever reads has the turn, with why the last reading failed.
     reading: Turn<Option<(Timestamp, Stop)>>,
 }
 
 impl Directory {
     pub(super) fn new(objects: Arc<dyn Objects>) -> Self {
-        Self { objects, known: Mutex::default(), looked_for: Mutex::default(), reading: Turn::new(None) }
+        Self {
+            objects,
+            known: Mutex::default(),
+            looked_for: Mutex::default(),
+            has_field: Mutex::default(),
+            reading: Turn::new(None),
+        }
     }
 
     fn known(&self) -> Arc<Retrieved> {
@@ -148,7 +156,7 @@ impl Directory {
         means: &mut Means,
         (owner, funnel): Named<'_>,
     ) -> Result<BTreeMap<String, FieldId>, Stop> {
-        let body = asker.ask("custom_field_schema/lead/", Question::Fields, means).await?;
+        let body = asker.ask(SCHEMA, Question::Fields, means).await?;
         let fields = custom_fields(&body).map_err(|error| unreadable(Question::Fields, &error))?;
         let find = |setting: &FieldSetting| {
             let found = setting.find(&fields).map(|field| (setting.to_string(), field.id.clone()));
@@ -170,6 +178,35 @@ impl Directory {
             None => {}
         }
         Ok(found)
+    }
+
+    /// Why no lead can have an owner: there is no such field, as somebody has deleted it or written another id. Asked at
+    /// most once in a quarter of an hour, for a lead whose field is empty.
+    pub(super) async fn lacks(
+        &self,
+        asker: &Asker,
+        means: &mut Means,
+        (setting, owner): (&FieldSetting, &FieldId),
+    ) -> Option<Stop> {
+        let now = asker.clock.now();
+        let known = *self.has_field.lock().unwrap_or_else(PoisonError::into_inner);
+        let has = match known {
+            Some((at, has)) if (SignedDuration::ZERO..FRESH).contains(&now.duration_since(at)) => has,
+            _ => {
+                // Where that cannot be said, an empty field is an empty field.
+                let body = asker.ask(SCHEMA, Question::Fields, means).await.ok()?;
+                let has = custom_fields(&body).ok()?.iter().any(|field| field.id == *owner);
+                *self.has_field.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, has));
+                has
+            }
+        };
+        (!has).then(|| {
+            let what = format!(
+                "leads have no custom field {} in Close (CLOSE_OWNER_FIELD is {setting})",
+                owner.as_str()
+            );
+            Stop::failed(Code::CloseFieldUnknown, what, false)
+        })
     }
 
     /// What was not found now is not looked for again at once.
@@ -237,7 +274,7 @@ impl Directory {
                 *reading = Some((now, stop.clone()));
                 let Fault { code, what } = stop.fault().clone();
                 if let Some(age) = stored.age(now) {
-                    let line = format!("{what}; those of {} min ago are used", age.as_mins());
+                    let line = format!("{what}; those of {} ago are used", in_words(age));
                     note(&Fault::new(code, line), "the members of the organisation could not be read");
                 }
                 (Retrieved { failure: Some(Failure { at: now, code, what }), ..stored }, Err(stop))
@@ -361,6 +398,9 @@ fn still_failing(last: Option<&(Timestamp, Stop)>, now: Timestamp) -> Option<Sto
     };
     (SignedDuration::ZERO..long).contains(&now.duration_since(*at)).then(|| stop.clone())
 }
+
+/// How the custom fields of leads are asked for.
+pub(super) const SCHEMA: &str = "custom_field_schema/lead/";
 
 /// How the members of an organisation are asked for: all of them in one answer, those who have left included.
 pub(super) fn members_path(organization: &str) -> String {

@@ -32,7 +32,7 @@ pub async fn examine(api: Arc<dyn CloseReads>, clock: Arc<dyn Clock>) -> Examina
     let asker = Asker::new(api, clock, std::time::Duration::from_secs(10));
     let account = ask(&asker, "me/", Question::Me, Account::parse).await;
     let roles = ask(&asker, "role/", Question::Roles, roles).await;
-    let fields = ask(&asker, "custom_field_schema/lead/", Question::Fields, custom_fields).await;
+    let fields = ask(&asker, super::directory::SCHEMA, Question::Fields, custom_fields).await;
     let members = match account.as_ref().map(|account| account.organization_id.clone()) {
         Ok(Some(organization)) => {
             ask(&asker, &super::directory::members_path(&organization), Question::Members, Roster::parse)

@@ -2,62 +2,57 @@
 
 use lead::{
     Owner, OwnerFacts, OwnerStatus,
-    close::{Roster, Who, unnamed, without_ids},
+    close::{Owned, Roster, Who, unnamed, without_ids},
 };
 
 use crate::{Code, Fault, ports::Found};
 
 /// Who is meant by these values, where these are the members.
 ///
-/// Whoever is there counts, whatever the other values are. Where nobody is, an ambiguous or unknown value keeps
-/// the lead from being called somebody's who has left.
+/// Whoever is there counts, whatever the other values are; then a user whom nobody knows, as they may be there;
+/// then who has left. A text that means nobody, or several, counts where there is nothing else.
 pub(super) fn meant(values: &[String], roster: &Roster) -> Found {
-    let (mut owners, mut unknown, mut several) = (Vec::new(), None, None);
+    let (mut owners, mut unclear): (Vec<Owner>, Option<Fault>) = (Vec::new(), None);
     for value in values {
-        match roster.who(value) {
-            Who::Member(member) => {
+        let owner = match (roster.who(value), unnamed(value)) {
+            (Who::Member(member), _) => {
                 let (id, name) = (Some(member.id.clone()), member.name.clone());
-                let owner = Owner { id, name, active: member.active };
-                if !owners.contains(&owner) {
-                    owners.push(owner);
-                }
+                Owner { id, name, active: member.active, unknown: false }
             }
-            Who::Unknown => unknown = unknown.or(Some(value)),
-            Who::Several => several = several.or(Some(value)),
+            (_, Some(name)) => Owner { id: Some(value.clone()), name, active: false, unknown: true },
+            (Who::Unknown, None) => {
+                let what = format!("{:?} is the name or address of no member in Close", without_ids(value));
+                unclear.get_or_insert(Fault::new(Code::OwnerUnknown, what));
+                continue;
+            }
+            (Who::Several, None) => {
+                let what = format!("several members in Close are called {:?}", without_ids(value));
+                unclear.get_or_insert(Fault::new(Code::OwnerAmbiguous, what));
+                continue;
+            }
+        };
+        if !owners.contains(&owner) {
+            owners.push(owner);
         }
     }
-    let present = owners.iter().find(|owner| owner.active).map(|owner| owner.name.clone());
-    let former = owners.first().map(|owner| owner.name.clone());
-    let failed = |code, lead_owner, what| {
-        let facts = OwnerFacts { lead_owner, ..OwnerFacts::none(OwnerStatus::LookupFailed) };
-        Found::of(facts, Some(Fault::new(code, what)))
+    let of = |status, name: String, owners| OwnerFacts {
+        lead_owner: Some(name),
+        owners,
+        ..OwnerFacts::none(status)
     };
-    match (present, several, unknown, former) {
-        (Some(name), ..) => {
-            let facts =
-                OwnerFacts { lead_owner: Some(name), owners, ..OwnerFacts::none(OwnerStatus::Assigned) };
-            Found::of(facts, None)
+    let first = |is: fn(&&Owner) -> bool| owners.iter().find(is).map(|owner| owner.name.clone());
+    let (present, stranger, former) = (first(|it| it.active), first(|it| it.unknown), first(|_| true));
+    match (present, stranger, former, unclear) {
+        (Some(name), ..) => Found::of(of(OwnerStatus::Assigned, name, owners), None),
+        (None, Some(name), ..) => {
+            let why = Fault::new(Code::OwnerUnknown, format!("{name} is not among the members in Close"));
+            Found::of(of(OwnerStatus::LookupFailed, name, owners), Some(why))
         }
-        (None, Some(value), ..) => {
-            let what = format!("several members in Close are called {:?}", without_ids(value));
-            failed(Code::OwnerAmbiguous, None, what)
-        }
-        (None, None, Some(value), _) => match unnamed(value) {
-            Some(name) => {
-                let what = format!("{name} is not among the members in Close");
-                failed(Code::OwnerUnknown, Some(name), what)
-            }
-            None => {
-                let what = format!("{:?} is the name or address of no member in Close", without_ids(value));
-                failed(Code::OwnerUnknown, None, what)
-            }
-        },
-        (None, None, None, Some(name)) => {
+        (None, None, Some(name), _) => {
             let why = Fault::new(Code::OwnerDeparted, format!("{name} has left the organisation in Close"));
-            let facts =
-                OwnerFacts { lead_owner: Some(name), owners, ..OwnerFacts::none(OwnerStatus::Departed) };
-            Found::of(facts, Some(why))
+            Found::of(of(OwnerStatus::Departed, name, owners), Some(why))
         }
+        (None, None, None, Some(why)) => Found::of(OwnerFacts::none(OwnerStatus::LookupFailed), Some(why)),
         (None, None, None, None) => missing(),
     }
 }
@@ -66,4 +61,16 @@ pub(super) fn meant(values: &[String], roster: &Roster) -> Found {
 pub(super) fn missing() -> Found {
     let why = Fault::new(Code::OwnerMissing, "the owner field of the lead is empty in Close");
     Found::of(OwnerFacts::none(OwnerStatus::Missing), Some(why))
+}
+
+/// The owner field holds something that can name nobody.
+pub(super) fn odd() -> Found {
+    let what = "the owner field of the lead holds neither a member nor a text in Close";
+    let facts = OwnerFacts::none(OwnerStatus::LookupFailed);
+    Found::of(facts, Some(Fault::new(Code::OwnerUnknown, what)))
+}
+
+/// What is said of an owner whom a webhook names, where nobody can say who it is.
+pub(super) fn unread(owned: &Owned) -> Option<String> {
+    owned.owners.iter().find_map(|value| unnamed(value))
 }

@@ -16,13 +16,13 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use lead::{
     CreatedLead, OwnerFacts, OwnerStatus,
-    close::{LeadAnswer, Owned, Who},
+    close::{FieldId, FieldSetting, LeadAnswer, Owned, Who},
 };
 
 use self::{
     ask::{Asker, Means, Question, Stop, another, unreadable},
     directory::{AGAIN, Directory, FRESH},
-    meant::{meant, missing},
+    meant::{meant, missing, odd, unread},
     retrieved::Named,
 };
 use crate::{
@@ -62,80 +62,87 @@ impl CloseOwners {
         Ok((owner.ok_or_else(unset)?, self.settings.funnel.as_ref()))
     }
 
-    async fn search(&self, lead: &CreatedLead, look: Look) -> Result<Found, Stop> {
+    /// Looks for the owner. `known` is what the event says, as far as it got.
+    async fn search(&self, lead: &CreatedLead, look: Look, known: &mut OwnerFacts) -> Result<Found, Stop> {
         let now = self.asker.clock.now();
         let limit = look.within.map(|limit| now + jiff::SignedDuration::try_from(limit).unwrap_or_default());
         let mut means = Means::until(limit);
         let named = self.named()?;
         let fields = self.directory.fields(&self.asker, &mut means, named).await?;
         let (owner, funnel) = ((named.0, &fields.owner), named.1.zip(fields.funnel.as_ref()));
+        let owned = Owned::of_webhook(&lead.custom, &lead.custom_by_name, owner, funnel);
+        known.funnel.clone_from(&owned.funnel);
         let mut carried = None;
         let organization = lead.organization_id.as_deref();
-        if !look.fresh {
-            let owned = Owned::of_webhook(&lead.custom, &lead.custom_by_name, owner, funnel);
-            if !owned.owners.is_empty() {
-                match self.people(&owned.owners, organization, &mut means).await {
-                    Ok(people) => {
-                        let facts = OwnerFacts {
-                            lead_email: lead.email.clone(),
-                            lead_phone: lead.phone.clone(),
-                            funnel: owned.funnel,
-                            ..people.facts
-                        };
-                        let found = Found { facts, of_event: true, ..people };
-                        if found.facts.status == OwnerStatus::Assigned {
-                            return Ok(found);
-                        }
-                        // Whoever has left may have been replaced since.
-                        carried = Some(found);
+        if !look.fresh && !owned.owners.is_empty() {
+            known.lead_owner = unread(&owned);
+            match self.people(&owned.owners, organization, &mut means).await {
+                Ok(people) => {
+                    let found = Found { of_event: true, ..people };
+                    if found.facts.status == OwnerStatus::Assigned {
+                        return Ok(found);
                     }
-                    // The lead says whose members are to be asked for.
-                    Err(Stop::Failed { .. }) if organization.is_none() => {}
-                    Err(stop) => return Err(stop),
+                    // Whoever has left may have been replaced since.
+                    carried = Some(found);
                 }
+                // The lead says whose members are to be asked for.
+                Err(Stop::Failed { .. }) if organization.is_none() => {}
+                Err(stop) => return Err(stop),
             }
         }
-        let mut path = format!(
-            "lead/{}/?_fields=id,organization_id,status_label,contacts,primary_email,primary_phone,custom.{}",
-            lead.lead_id,
-            fields.owner.as_str()
-        );
-        if let Some(funnel) = &fields.funnel {
-            path += &format!(",custom.{}", funnel.as_str());
-        }
-        let question = Question::Lead(&lead.lead_id);
-        let asked = self.asker.ask(&path, question, &mut means).await;
-        let answer = asked.and_then(|body| {
-            let answer =
-                LeadAnswer::parse(&body, owner, funnel).map_err(|error| unreadable(question, &error))?;
-            match answer.id.as_deref() == Some(lead.lead_id.as_str()) {
-                true => Ok(answer),
-                false => Err(another(question)),
-            }
-        });
-        let answer = match (answer, carried) {
+        let answer = match (self.ask_for(lead, owner, funnel, &mut means).await, carried) {
             (Ok(answer), _) => answer,
             (Err(Stop::Failed { .. }), Some(carried)) => return Ok(carried),
             (Err(stop), _) => return Err(stop),
         };
         let organization = organization.or(answer.organization_id.as_deref());
+        known.lead_owner = unread(&answer.owned);
         let found = match &answer.owned.owners[..] {
-            [] => missing(),
+            [] if answer.owned.is_odd => odd(),
+            [] => match self.directory.lacks(&self.asker, &mut means, owner).await {
+                Some(stop) => stop.into(),
+                None => missing(),
+            },
             owners => match self.people(owners, organization, &mut means).await {
                 Ok(found) => found,
                 // Who it is cannot be said. What else Close said is known all the same.
-                Err(stop @ Stop::Failed { .. }) => stop.into(),
+                Err(stop @ Stop::Failed { .. }) => with_known(stop.into(), known.clone()),
                 Err(stop) => return Err(stop),
             },
         };
         let facts = OwnerFacts {
-            lead_email: answer.email.or_else(|| lead.email.clone()),
-            lead_phone: answer.phone.or_else(|| lead.phone.clone()),
+            lead_email: answer.email,
+            lead_phone: answer.phone,
             funnel: answer.owned.funnel,
             status_label: answer.status_label,
             ..found.facts
         };
         Ok(Found { facts, ..found })
+    }
+
+    /// The lead as Close has it now.
+    async fn ask_for(
+        &self,
+        lead: &CreatedLead,
+        owner: (&FieldSetting, &FieldId),
+        funnel: Option<(&FieldSetting, &FieldId)>,
+        means: &mut Means,
+    ) -> Result<LeadAnswer, Stop> {
+        let mut path = format!(
+            "lead/{}/?_fields=id,organization_id,status_label,contacts,primary_email,primary_phone,custom.{}",
+            lead.lead_id,
+            owner.1.as_str()
+        );
+        if let Some((_, funnel)) = funnel {
+            path += &format!(",custom.{}", funnel.as_str());
+        }
+        let question = Question::Lead(&lead.lead_id);
+        let body = self.asker.ask(&path, question, means).await?;
+        let answer = LeadAnswer::parse(&body, owner, funnel).map_err(|error| unreadable(question, &error))?;
+        match answer.id.as_deref() == Some(lead.lead_id.as_str()) {
+            true => Ok(answer),
+            false => Err(another(question)),
+        }
     }
 
     /// Who is meant by the values of the owner field.
@@ -158,10 +165,30 @@ impl CloseOwners {
     }
 }
 
+/// What was found, and what the event says where nothing was.
+fn with_known(found: Found, known: OwnerFacts) -> Found {
+    let facts = found.facts;
+    let is_unread = facts.status == OwnerStatus::LookupFailed && facts.owners.is_empty();
+    let facts = OwnerFacts {
+        lead_owner: facts.lead_owner.or(known.lead_owner.filter(|_| is_unread)),
+        lead_email: facts.lead_email.or(known.lead_email),
+        lead_phone: facts.lead_phone.or(known.lead_phone),
+        funnel: facts.funnel.or(known.funnel),
+        ..facts
+    };
+    Found { facts, ..found }
+}
+
 #[async_trait]
 impl Owners for CloseOwners {
     async fn find(&self, lead: &CreatedLead, look: Look) -> Found {
-        self.search(lead, look).await.unwrap_or_else(Found::from)
+        let mut known = OwnerFacts {
+            lead_email: lead.email.clone(),
+            lead_phone: lead.phone.clone(),
+            ..OwnerFacts::none(OwnerStatus::LookupFailed)
+        };
+        let found = self.search(lead, look, &mut known).await.unwrap_or_else(Found::from);
+        with_known(found, known)
     }
 
     async fn warm_up(&self) {

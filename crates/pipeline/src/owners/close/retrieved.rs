@@ -60,6 +60,11 @@ impl Retrieved {
         self.read_at.map(|read_at| now.duration_since(read_at))
     }
 
+    /// How old the members are, for people.
+    pub fn age_in_words(&self, now: Timestamp) -> Option<String> {
+        self.age(now).map(in_words)
+    }
+
     /// Whether the members are no older than `most`. Those of the future are of a clock that was set back.
     pub(super) fn is_fresh(&self, now: Timestamp, most: SignedDuration) -> bool {
         self.age(now).is_some_and(|age| (-AGAIN..most).contains(&age))
@@ -105,5 +110,14 @@ impl Fields {
             FieldSetting::Name(name) => known.get(name).cloned(),
         };
         Some(Self { owner: id(owner)?, funnel: funnel.and_then(id) })
+    }
+}
+
+/// An age in its largest unit.
+pub(super) fn in_words(age: SignedDuration) -> String {
+    match age.as_hours() {
+        0 => format!("{} min", age.as_mins()),
+        hours @ 1..48 => format!("{hours} h"),
+        hours => format!("{} days", hours / 24),
     }
 }
