@@ -20,6 +20,14 @@ pub struct Account {
     pub role_id: Option<String>,
 }
 
+/// Whether an answer is about a user, which a good key gets.
+///
+/// # Errors
+/// [`Unreadable`] where it is no object.
+pub fn is_user(body: &[u8]) -> Result<bool, Unreadable> {
+    Ok(Document::read(body)?.fields()?.text("id").is_some_and(|id| is_id(&id, "user")))
+}
+
 impl Account {
     /// Reads the answer to `GET /me/`.
     ///

@@ -9,7 +9,7 @@ mod field;
 mod lead;
 mod roster;
 
-pub use account::{Account, Role, roles};
+pub use account::{Account, Role, is_user, roles};
 pub use field::{CustomField, FieldId, FieldSetting, custom_fields};
 pub use lead::{LeadAnswer, Owned};
 pub use roster::{Member, Roster, Who};

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use jiff::SignedDuration;
-use lead::{LeadId, Timestamp, close::Account, text};
+use lead::{LeadId, Timestamp, close::is_user, text};
 
 use super::pace::Pace;
 use crate::{
@@ -156,8 +156,9 @@ impl Asker {
         }
         let answer = self.answer("me/?_fields=id", Question::Me, means).await?;
         let verdict = match answer.status {
-            200..=299 => match Account::parse(&answer.body) {
-                Ok(_) => Ok(()),
+            200..=299 => match is_user(&answer.body) {
+                Ok(true) => Ok(()),
+                Ok(false) => return Err(another(Question::Me)),
                 Err(error) => return Err(unreadable(Question::Me, &error)),
             },
             401 => Err(Code::CloseKeyRefused),
@@ -242,11 +243,11 @@ pub(super) fn unreadable(what: Question<'_>, error: &lead::Unreadable) -> Stop {
     )
 }
 
-/// The answer is about another lead, or about none.
+/// The answer is about somebody or something else.
 pub(super) fn another(what: Question<'_>) -> Stop {
     Stop::failed(
         Code::CloseUnavailable,
-        format!("{}: the answer is about another lead, or about none", what.doing()),
+        format!("{}: the answer is about something else", what.doing()),
         true,
     )
 }

@@ -304,8 +304,9 @@ impl Directory {
             }
             let (stored, now) = self.stored().await;
             let Some(now) = now else { return };
-            let fields = stored.fields.into_iter().chain(read.fields.clone()).collect();
-            (next, when) = (Retrieved { fields, ..read.clone() }, now);
+            next = read.clone();
+            next.fields.extend(stored.fields);
+            when = now;
         }
     }
 
