@@ -235,7 +235,8 @@ fn contents() -> Contents {
             (format!("target/enriched_{LEAD}.json"), enriched.to_string()),
         ]),
         owner: OWNER.to_owned(),
-        lead: include_str!("../../samples/close/lead_owner_two.json").to_owned(),
+        lead: include_str!("../../samples/close/lead_owner_two.json")
+            .replace("lead_uYE4V0x6OWYD8xxbtE8l8mnrrnLsUcqpqdX6jm2oDmD", LEAD),
         members: include_str!("../../samples/close/organization_members.json").to_owned(),
     }
 }

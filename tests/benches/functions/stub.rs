@@ -96,7 +96,12 @@ async fn answer(
     let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
     let reply = |status: u16, kind: &str, body: String| {
         let answer = Response::builder().status(status).header("content-type", kind);
-        answer.header("etag", "\"0123456789abcdef0123456789abcdef\"").body(Full::from(body)).unwrap()
+        answer
+            .header("etag", "\"0123456789abcdef0123456789abcdef\"")
+            // Of Close: what is measured is not its patience.
+            .header("ratelimit", "limit=1000000, remaining=999999, reset=1")
+            .body(Full::from(body))
+            .unwrap()
     };
     let json = |body: String| reply(200, "application/x-amz-json-1.1", body);
     let target = header("x-amz-target");

@@ -4,6 +4,7 @@
 
 mod faults;
 mod follow_ups;
+mod sources;
 
 use std::time::Duration;
 

@@ -1,0 +1,101 @@
+//! What a source of owners asks for: to be left alone, or to be asked again.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use lead::{CreatedLead, OwnerFacts, OwnerStatus};
+use pipeline::{
+    Code, Fault, Happened,
+    ports::{Found, Look, Owners, Then},
+};
+use tests::world::World;
+
+use super::{MINUTE, SECOND};
+
+/// A source that says these, one after the other, and the last one for ever.
+struct Says(Mutex<Vec<Found>>);
+
+#[async_trait]
+impl Owners for Says {
+    async fn find(&self, _: &CreatedLead, _: Look) -> Found {
+        let mut says = self.0.lock().unwrap();
+        if says.len() > 1 { says.remove(0) } else { says[0].clone() }
+    }
+}
+
+fn says(outcomes: impl IntoIterator<Item = Found>) -> World {
+    let mut world = World::new();
+    world.process.owners = Arc::new(Says(Mutex::new(outcomes.into_iter().collect())));
+    world
+}
+
+fn busy(wait: Duration) -> Found {
+    Found::failed(Code::CloseBusy, "it has to wait", Then::Wait(wait))
+}
+
+fn named(owner: &str) -> Found {
+    Found::of(
+        OwnerFacts { lead_owner: Some(owner.to_owned()), ..OwnerFacts::none(OwnerStatus::Assigned) },
+        None,
+    )
+}
+
+#[tokio::test]
+async fn a_wait_that_is_asked_for_is_no_attempt_and_stands_in_the_story_once() {
+    let failed = || Found::failed(Code::CloseUnavailable, "502", Then::Again);
+    let waits = (0..5).map(|_| busy(SECOND));
+    let world = says([failed()].into_iter().chain(waits).chain([failed(), named("Sales North")]));
+    let lead = world.accept("a").await;
+    world.work_for(world.settings.delay + 5 * MINUTE).await;
+    let enriched = world.enriched(&lead).await.unwrap();
+    assert_eq!((enriched.owner_status, enriched.lead_owner.as_str()), (OwnerStatus::Assigned, "Sales North"));
+    assert_eq!(world.shown(&lead), 1);
+    let retries: Vec<(Code, u32)> =
+        world.retries(&lead).await.into_iter().map(|(code, attempt, _)| (code, attempt)).collect();
+    let expected = [(Code::CloseUnavailable, 1), (Code::CloseBusy, 2), (Code::CloseUnavailable, 2)];
+    assert_eq!(retries, expected);
+}
+
+#[tokio::test]
+async fn no_alert_waits_for_long_because_a_source_asks_to() {
+    for (wait, longest) in [(SECOND / 10, 5), (20 * SECOND, 5), (44 * SECOND, 9), (120 * SECOND, 6)] {
+        let world = says([busy(wait)]);
+        let lead = world.accept("a").await;
+        world.work_for(world.settings.delay + longest * MINUTE).await;
+        assert_eq!(world.shown(&lead), 1, "{wait:?}");
+        assert_eq!(world.enriched(&lead).await.unwrap().owner_status, OwnerStatus::LookupFailed);
+        assert_eq!(world.dead().await, []);
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_finds_nothing_newer_says_so_and_why() {
+    let gone = Found::failed(Code::CloseLeadHidden, "it answers 404", Then::Settled);
+    let none = Found::of(
+        OwnerFacts::none(OwnerStatus::Missing),
+        Some(Fault::new(Code::OwnerMissing, "the owner field is empty")),
+    );
+    let world = says([named("Sales North"), gone, none]);
+    let lead = world.accept("a").await;
+    world.work_for(world.settings.delay + MINUTE).await;
+    for _ in 0..2 {
+        world.ops.actions().unwrap().requeue(&lead).await.unwrap();
+        world.work_for(MINUTE).await;
+    }
+    assert_eq!(world.enriched(&lead).await.unwrap().lead_owner, "Sales North");
+    assert_eq!(world.shown(&lead), 1);
+    let story = world.story(&lead).await;
+    let enriched = story.iter().filter(|entry| matches!(entry.happened, Happened::Enriched { .. }));
+    let details: Vec<String> = enriched.map(|entry| entry.happened.detail()).collect();
+    assert_eq!(
+        details,
+        [
+            "Name of lead_a, owner Sales North",
+            "Name of lead_a, owner Sales North as before: it answers 404 (LO133)",
+            "Name of lead_a, owner Sales North as before (LO121)",
+        ]
+    );
+}
