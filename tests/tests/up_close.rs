@@ -220,6 +220,17 @@ async fn doctor_suggests_a_field_and_refuses_a_key_that_sees_too_little() {
         .await;
     assert_eq!(check(&no_key, "close key"), ("failed", "CLOSE_API_KEY is not set"));
 
+    let both = [("api_other.key", close::API_KEY), (close::API_KEY, "api_other.key")];
+    for ((first, second), used) in both.into_iter().zip(["the second is used", "the first key is used"]) {
+        let two = team.doctor(|command| {
+            command.env("CLOSE_API_KEY", format!("{first},{second}"));
+        });
+        let two = two.await;
+        let keys: Vec<_> = two.iter().filter(|(check, ..)| check == "close key").collect();
+        assert_eq!((keys.len(), keys[0].1.as_str(), keys[1].1.as_str()), (2, "ok", "warning"), "{two:#?}");
+        assert!(keys[1].2.contains(used), "{two:#?}");
+    }
+
     team.close.account().restrict();
     let restricted = team.doctor(|_| ()).await;
     let (result, detail) = check(&restricted, "close key");

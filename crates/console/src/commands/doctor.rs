@@ -33,6 +33,11 @@ impl Check {
         Self { check, result: "ok", detail: detail.into(), code: None, remedy: None }
     }
 
+    /// What somebody should know, and no failure has a code for.
+    fn note(check: &'static str, detail: impl Into<String>) -> Self {
+        Self { result: "warning", ..Self::ok(check, detail) }
+    }
+
     fn bad(check: &'static str, result: &'static str, fault: &Fault) -> Self {
         Self {
             check,

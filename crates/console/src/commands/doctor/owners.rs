@@ -87,12 +87,14 @@ async fn two_keys(base: &CloseBase, keys: &ApiKeys) -> Option<Check> {
         taken
             .push(reader.get("me/?_fields=id").await.is_ok_and(|answer| (200..300).contains(&answer.status)));
     }
-    let warn = |what: &str| Some(Check::bad(KEY, "warning", &Fault::new(Code::CloseKeyRefused, what)));
+    let warn = |what: &str| Some(Check::note(KEY, what));
     match taken[..] {
         [true, true] => Some(Check::ok(KEY, "both keys are good; the first is used")),
-        [true, false] => warn("the second key is not taken any more, and not needed: take it out"),
+        [true, false] => {
+            warn("the first key is used, and the second is refused: take the second out of CLOSE_API_KEY")
+        }
         [false, true] => {
-            warn("the first key is not taken, and the second is used: do not delete that in Close")
+            warn("the first key is refused, and the second is used: do not delete the second in Close")
         }
         _ => None,
     }
@@ -302,5 +304,5 @@ fn members(now: &str, stored: Option<&Retrieved>) -> Check {
 /// Which members the pipeline has.
 fn has(stored: Option<&Retrieved>) -> String {
     let age = stored.and_then(|stored| stored.age_in_words(Timestamp::now()));
-    age.map_or_else(|| "has none".to_owned(), |age| format!("has those of {age} ago"))
+    age.map_or_else(|| "has no members stored".to_owned(), |age| format!("has the members of {age} ago"))
 }
