@@ -2,16 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use pipeline::ports::Window;
+use pipeline::ports::{CloseAnswer, Window};
 use reqwest::{
     StatusCode,
     header::{self, HeaderMap},
 };
 
 /// The shortest and the longest wait that is believed.
-const BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(120));
+const BOUNDS: (Duration, Duration) = (Duration::from_millis(100), CloseAnswer::LONGEST_WAIT);
 /// The wait where nothing that is said of it can be read.
-const UNSAID: Duration = Duration::from_secs(2);
+const UNSAID: Duration = CloseAnswer::UNSAID_WAIT;
 /// What went by the name of `RateLimit` before.
 const OLDER_RESETS: [&str; 2] = ["ratelimit-reset", "x-rate-limit-reset"];
 

@@ -34,6 +34,13 @@ pub struct CloseAnswer {
     pub trace: Option<String>,
 }
 
+impl CloseAnswer {
+    /// The longest wait that is believed, and the longest window.
+    pub const LONGEST_WAIT: Duration = Duration::from_secs(120);
+    /// The wait where Close asks for one and does not say how long.
+    pub const UNSAID_WAIT: Duration = Duration::from_secs(2);
+}
+
 /// What is left of a rate limit: <https://developer.close.com/topics/rate-limits/>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {

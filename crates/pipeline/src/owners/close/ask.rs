@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp, close::is_user, text};
 
-use super::pace::Pace;
+use super::{pace::Pace, retrieved::is_lately};
 use crate::{
     Code, Fault,
     owners::within,
@@ -149,8 +149,7 @@ impl Asker {
         let known = *self.key.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         if let Some((at, known)) = known
-            && at <= now
-            && now < at + KNOWN_FOR
+            && is_lately(at, now, KNOWN_FOR)
         {
             return Ok(known);
         }

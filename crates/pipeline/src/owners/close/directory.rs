@@ -19,7 +19,7 @@ use lead::{
 
 use super::{
     ask::{Asker, Means, Question, Stop, unreadable},
-    retrieved::{Failure, Fields, Named, Retrieved, in_words},
+    retrieved::{Failure, Fields, Named, Retrieved, in_words, is_lately},
 };
 use crate::{
     Code, Fault, Function,
@@ -191,7 +191,7 @@ impl Directory {
         let now = asker.clock.now();
         let known = *self.has_field.lock().unwrap_or_else(PoisonError::into_inner);
         let has = match known {
-            Some((at, has)) if (SignedDuration::ZERO..FRESH).contains(&now.duration_since(at)) => has,
+            Some((at, has)) if is_lately(at, now, FRESH) => has,
             _ => {
                 // Where that cannot be said, an empty field is an empty field.
                 let body = asker.ask(SCHEMA, Question::Fields, means).await.ok()?;
@@ -218,8 +218,7 @@ impl Directory {
     fn settled(&self, known: &Retrieved, (owner, funnel): Named<'_>, now: Timestamp) -> Option<Fields> {
         let fields = Fields::of(&known.fields, (owner, funnel))?;
         let looked_for = *self.looked_for.lock().unwrap_or_else(PoisonError::into_inner);
-        let lately =
-            looked_for.is_some_and(|at| (SignedDuration::ZERO..FRESH).contains(&now.duration_since(at)));
+        let lately = looked_for.is_some_and(|at| is_lately(at, now, FRESH));
         (fields.funnel.is_some() || funnel.is_none() || lately).then_some(fields)
     }
 
@@ -397,7 +396,7 @@ fn still_failing(last: Option<&(Timestamp, Stop)>, now: Timestamp) -> Option<Sto
         Stop::Failed { again: false, .. } => AGAIN,
         _ => FAILED,
     };
-    (SignedDuration::ZERO..long).contains(&now.duration_since(*at)).then(|| stop.clone())
+    is_lately(*at, now, long).then(|| stop.clone())
 }
 
 /// How the custom fields of leads are asked for.

@@ -16,9 +16,9 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// How many requests may come at once after a silence.
 const BURST: u32 = 5;
 /// The longest wait that is believed.
-pub(super) const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = CloseAnswer::LONGEST_WAIT;
 /// The wait where Close asks for one and does not say how long.
-const UNSAID: Duration = Duration::from_secs(2);
+const UNSAID: Duration = CloseAnswer::UNSAID_WAIT;
 
 /// The pace of one group of requests, which Close counts by itself.
 #[derive(Default)]

@@ -71,9 +71,7 @@ impl Retrieved {
     }
 
     pub(super) fn failed_lately(&self, now: Timestamp, within: SignedDuration) -> bool {
-        let lately =
-            |failure: &Failure| (SignedDuration::ZERO..within).contains(&now.duration_since(failure.at));
-        self.failure.as_ref().is_some_and(lately)
+        self.failure.as_ref().is_some_and(|failure| is_lately(failure.at, now, within))
     }
 
     pub(super) fn is_claimed(&self, now: Timestamp) -> bool {
@@ -111,6 +109,11 @@ impl Fields {
         };
         Some(Self { owner: id(owner)?, funnel: funnel.and_then(id) })
     }
+}
+
+/// Whether something happened less than `within` ago. What lies ahead is of a clock that was set back since.
+pub(super) fn is_lately(at: Timestamp, now: Timestamp, within: SignedDuration) -> bool {
+    (SignedDuration::ZERO..within).contains(&now.duration_since(at))
 }
 
 /// An age in its largest unit.
