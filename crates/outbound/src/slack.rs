@@ -5,9 +5,13 @@ use std::{
 
 use async_trait::async_trait;
 use lead::text;
-use pipeline::ports::{Slack, SlackAnswer, SlackError};
+use pipeline::{
+    plain_name,
+    ports::{Slack, SlackAnswer, SlackError},
+    unpasted,
+};
 use reqwest::{Client, header, redirect};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::client;
@@ -33,26 +37,36 @@ impl fmt::Debug for SecretUrl {
 }
 
 impl SecretUrl {
-    /// Reads a webhook's URL, bare or as the JSON in which secret stores keep it: an object with
-    /// `webhook_url`, `slack_webhook_url` or `slackWebhookURL`.
+    /// Reads a webhook's URL, bare or as the JSON in which secret stores hold it: an object with
+    /// `webhook_url`, `slack_webhook_url` or `url`, in any spelling.
     ///
     /// # Errors
     /// A line for the operator that shows nothing of the text.
     pub fn parse(secret: &str) -> Result<Self, String> {
-        let secret = secret.trim();
+        const NAMES: [&str; 3] = ["webhookurl", "slackwebhookurl", "url"];
+        let secret = unpasted(secret);
         if !secret.starts_with('{') {
             return Self::parse_url(secret);
         }
-        let fields: Value = serde_json::from_str(secret)
+        let fields: Map<String, Value> = serde_json::from_str(secret)
             .map_err(|error| format!("it starts like JSON but is none, at column {}", error.column()))?;
-        let url = ["webhook_url", "slack_webhook_url", "slackWebhookURL"]
+        let url = fields
             .iter()
-            .find_map(|name| fields.get(name)?.as_str())
-            .ok_or("it is JSON without a text webhook_url, slack_webhook_url or slackWebhookURL")?;
-        Self::parse_url(url.trim())
+            .filter(|(name, _)| NAMES.contains(&plain_name(name).as_str()))
+            .find_map(|(_, value)| value.as_str())
+            .ok_or("it is JSON without a text webhook_url, slack_webhook_url or url")?;
+        Self::parse_url(unpasted(url))
     }
 
     fn parse_url(text: &str) -> Result<Self, String> {
+        if let Some((name, _)) = text.split_once('=')
+            && plain_name(name.trim_start_matches("export ")) == "slackwebhookurl"
+        {
+            return Err(
+                "it begins with SLACK_WEBHOOK_URL=, which is the setting's name and no part of its value"
+                    .to_owned(),
+            );
+        }
         let url = Url::parse(text).map_err(|error| format!("it is no URL: {error}"))?;
         let host = url.host_str().unwrap_or_default();
         match url.scheme() {
@@ -359,7 +373,7 @@ mod tests {
         let bare = format!("https://hooks.slack.com{PATH}");
         let expected = SecretUrl::parse(&bare).unwrap();
         assert_eq!(expected.0.as_str(), bare);
-        for name in ["webhook_url", "slack_webhook_url", "slackWebhookURL"] {
+        for name in ["webhook_url", "slack_webhook_url", "slackWebhookURL", "SLACK_WEBHOOK_URL", "url"] {
             let secret = format!(" {} \n", json!({"other": 1, name: bare}));
             assert_eq!(SecretUrl::parse(&secret).unwrap(), expected, "{name}");
         }

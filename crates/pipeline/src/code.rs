@@ -367,7 +367,7 @@ codes! {
         "The command line is not understood.",
         "See `leadops --help` or `leadops COMMAND --help`.";
     SignatureKeyBad = "LO902",
-        "A signature key is not 64 hex digits.",
+        "What is configured as a signature key is none: a key is 64 hex digits, with nothing or its subscription's id (whsub_…=) in front.",
         "Copy signature_key from Close's answer to POST /api/v1/webhook/ as it is; `leadops subscribe` does that by itself.";
     SignatureKeyMissing = "LO903",
         "No signature key is configured, so no webhook could be trusted.",

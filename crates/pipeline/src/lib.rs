@@ -35,5 +35,5 @@ pub use fault::Fault;
 pub use happened::{Entry, Happened, Stage};
 pub use progress::{Counted, Ended, Progress, State};
 pub use recorder::{Function, Recorder};
-pub use settings::{Channel, Settings, Variables};
+pub use settings::{Channel, Settings, Variables, plain_name, unpasted};
 pub use throttle::Throttle;

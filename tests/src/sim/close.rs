@@ -137,7 +137,7 @@ impl Close {
         let mut request = signed(model, lead, body, KEY, false);
         match dice.below(4) {
             0 => (request.hash, request.timestamp) = (None, None),
-            1 => request = signed(model, lead, request.body, &"0".repeat(64), false),
+            1 => request = signed(model, lead, request.body, &"0f".repeat(32), false),
             // Signed once, and changed since.
             2 => request.body = Bytes::from(event(lead, "lead", "created") + " "),
             _ => request.hash = request.hash.map(|hash| hash.replace(['a', 'b', 'c', '1', '2'], "f")),

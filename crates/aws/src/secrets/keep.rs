@@ -5,7 +5,7 @@ use pipeline::{
     signature::{Keys, with_key},
 };
 
-use super::{Secrets, signature::list};
+use super::{SecretText, Secrets};
 use crate::fault::fault;
 
 impl Secrets {
@@ -15,8 +15,8 @@ impl Secrets {
     /// # Errors
     /// [`Code::ResourceMissing`] where there is no such secret, or the fault of AWS.
     pub async fn present_keys(&self, name: &str) -> Result<Keys, Fault> {
-        let list = self.present_list(name).await?;
-        Keys::parse(&list).map_err(|error| Fault::new(Code::SignatureKeyBad, error.to_string()))
+        let keys = self.present(name).await?;
+        Keys::parse(keys.expose()).map_err(|error| Fault::new(Code::SignatureKeyBad, error.to_string()))
     }
 
     /// Adds a subscription's key to those in a secret, see [`with_key`]. Whether it was not there yet. A
@@ -26,8 +26,8 @@ impl Secrets {
     /// [`Code::SignatureKeyBad`] for a key that is none, [`Code::ResourceMissing`] where there is no such
     /// secret, or the fault of AWS.
     pub async fn keep_key(&self, name: &str, subscription: &str, key: &str) -> Result<bool, Fault> {
-        let list = self.present_list(name).await?;
-        let merged = with_key(&list, subscription, key)
+        let keys = self.present(name).await?;
+        let merged = with_key(keys.expose(), subscription, key)
             .map_err(|error| Fault::new(Code::SignatureKeyBad, error.to_string()))?;
         let Some(merged) = merged else { return Ok(false) };
         let put = self.client.put_secret_value().secret_id(name).secret_string(merged).send().await;
@@ -36,10 +36,10 @@ impl Secrets {
         Ok(true)
     }
 
-    /// The present keys as a list, empty where there is none.
-    async fn present_list(&self, name: &str) -> Result<String, Fault> {
+    /// The present value, empty where it holds no key.
+    async fn present(&self, name: &str) -> Result<SecretText, Fault> {
         let text = self.version(name, "AWSCURRENT").await?;
-        let keys = text.and_then(|text| list(text.expose()).ok());
-        Ok(keys.filter(|list| Keys::parse(list).is_ok()).unwrap_or_default())
+        let keys = text.filter(|text| Keys::parse(text.expose()).is_ok());
+        Ok(keys.unwrap_or_else(|| SecretText::new("")))
     }
 }

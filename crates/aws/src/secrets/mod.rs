@@ -138,7 +138,7 @@ impl Secrets {
         });
         let unusable = |what: &str| Fault::new(Code::SecretUnusable, format!("the secret {name} {what}"));
         let current = current?.ok_or_else(|| unusable("has no value yet"))?;
-        if current.expose().trim().is_empty() {
+        if current.expose().is_empty() {
             return Err(unusable("is empty"));
         }
         let mut known = Known { current, keys: None, read_at: now, good_until: now + MAX_AGE };
@@ -162,7 +162,7 @@ impl Secrets {
                     let binary = answer.secret_binary?;
                     String::from_utf8(binary.into_inner()).ok()
                 });
-                Ok(Some(SecretText::new(text.unwrap_or_default())))
+                Ok(Some(SecretText::new(&text.unwrap_or_default())))
             }
             Err(error) if has_no_such_stage(&error) => Ok(None),
             Err(error) => Err(of_secret(name, &error)),

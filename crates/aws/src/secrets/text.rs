@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-/// The value of a secret. Prints nothing of it.
+use pipeline::unpasted;
+
+/// The value of a secret, without what pasting leaves around it, see [`unpasted`]. Prints nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(String);
 
 impl SecretText {
-    pub(crate) fn new(text: String) -> Self {
-        Self(text)
+    pub(crate) fn new(text: &str) -> Self {
+        Self(unpasted(text).to_owned())
     }
 
     /// The value, for whoever uses it up.
@@ -29,6 +31,7 @@ mod tests {
 
     #[test]
     fn it_does_not_print() {
-        assert!(!format!("{:?}", SecretText::new("geheim".to_owned())).contains("geheim"));
+        assert!(!format!("{:?}", SecretText::new("geheim")).contains("geheim"));
+        assert_eq!(SecretText::new("\u{feff}\"https://x\"\r\n").expose(), "https://x");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use pipeline::{Code, Fault};
+use pipeline::{Code, Fault, plain_name, unpasted};
 
 /// A secret of Close's: an API key, or what a subscription signs with. Does not print.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,13 +39,13 @@ pub struct ApiKeys(Vec<CloseSecret>);
 
 impl ApiKeys {
     /// Reads one key, or two by commas or lines: the first is used as long as Close takes it. A secret of AWS may hold
-    /// them as `{"api_key": …}`, a text or a list.
+    /// them as `{"api_key": …}` or `{"CLOSE_API_KEY": …}`, a text or a list.
     ///
     /// # Errors
     /// [`Code::CloseKeyMissing`] for a text that holds no key, a third one, or what is no key.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let bad = |what: &str| Err(Fault::new(Code::CloseKeyMissing, what));
-        let text = match text.trim() {
+        let text = match unpasted(text) {
             json if json.starts_with('{') => match in_json(json) {
                 Some(text) => text,
                 None => return bad("it starts like JSON and has no api_key"),
@@ -53,7 +53,7 @@ impl ApiKeys {
             text => text.to_owned(),
         };
         let mut keys: Vec<CloseSecret> = Vec::new();
-        for key in text.split([',', '\n', '\r']).map(str::trim).filter(|key| !key.is_empty()) {
+        for key in text.split([',', '\n', '\r']).map(unpasted).filter(|key| !key.is_empty()) {
             let is_key = key.bytes().all(|b| b.is_ascii_graphic() && !b":=\"'{}".contains(&b));
             if !is_key || key.len() > LONGEST {
                 return bad(
@@ -86,8 +86,9 @@ impl ApiKeys {
 
 /// The keys in a JSON object, as a list by commas.
 fn in_json(json: &str) -> Option<String> {
-    let fields: serde_json::Value = serde_json::from_str(json).ok()?;
-    match fields.get("api_key")? {
+    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).ok()?;
+    let is_named = |name: &str| ["apikey", "closeapikey", "key"].contains(&plain_name(name).as_str());
+    match fields.iter().find(|(name, _)| is_named(name))?.1 {
         serde_json::Value::String(key) => Some(key.clone()),
         serde_json::Value::Array(keys) => {
             Some(keys.iter().filter_map(|key| key.as_str()).collect::<Vec<_>>().join(","))
@@ -110,7 +111,9 @@ mod tests {
         assert_eq!(keys("api_new.b, api_old.b"), ["api_new.b", "api_old.b"]);
         assert_eq!(keys("api_new.b\r\napi_old.b\n"), ["api_new.b", "api_old.b"]);
         assert_eq!(keys("api_a.b,api_a.b"), ["api_a.b"]);
+        assert_eq!(keys("\u{feff}\"api_a.b\"\r\n"), ["api_a.b"]);
         assert_eq!(keys("{\"api_key\": \"api_a.b\"}"), ["api_a.b"]);
+        assert_eq!(keys("{\"CLOSE_API_KEY\": \"api_a.b\"}"), ["api_a.b"]);
         assert_eq!(keys("{\"api_key\": [\"api_new.b\", \"api_old.b\"]}"), ["api_new.b", "api_old.b"]);
     }
 
@@ -120,7 +123,7 @@ mod tests {
             "",
             " ,\n",
             "api_geheim:x",
-            "\"api_geheim\"",
+            "\"api_geheim",
             "api geheim",
             "CLOSE_API_KEY=geheim",
             "geheim,geheim\tgeheim",

@@ -1,11 +1,13 @@
 //! What the stages can be told.
 
+mod pasted;
 mod variables;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use pasted::{plain_name, unpasted};
 pub use variables::Variables;
 
 /// A way to tell the team.

@@ -5,7 +5,7 @@ use std::{fmt::Display, str::FromStr, time::Duration};
 
 use lead::text;
 
-use super::{Channel, Settings};
+use super::{Channel, Settings, unpasted};
 use crate::{Code, Fault, ports::MAX_DELAY};
 
 /// Named values as text, of which an empty one is none.
@@ -20,10 +20,10 @@ impl<'a> Variables<'a> {
         Self(Box::new(get))
     }
 
-    /// A value without the space around it, if there is one.
+    /// A value without what pasting leaves around it, see [`unpasted`], if there is one.
     pub fn get(&self, name: &str) -> Option<String> {
         let value = (self.0)(name)?;
-        let value = value.trim();
+        let value = unpasted(&value);
         (!value.is_empty()).then(|| value.to_owned())
     }
 

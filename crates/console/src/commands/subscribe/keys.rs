@@ -136,7 +136,7 @@ mod tests {
     #[tokio::test]
     async fn a_key_joins_those_in_force_in_a_file_for_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let [a, b] = ['a', 'b'].map(|digit| digit.to_string().repeat(64));
+        let [a, b] = ["a1", "b2"].map(|pair| pair.repeat(32));
         let file = folder.path().join("config.toml");
         fs::write(&file, "").unwrap();
         let config = Config::load(|name| match name {
