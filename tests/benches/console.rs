@@ -207,6 +207,7 @@ fn status() -> Status {
         queues: ops::Queues::default(),
         oldest_dead_seconds: None,
         last_24h: ops::Last24h::default(),
+        health: Vec::new(),
         refused: Default::default(),
         speed: ops::Speed::default(),
         as_of: at(NOW),

@@ -20,3 +20,9 @@ pub async fn post(webhook: &Url, body: &[u8], key: &str) -> (u16, Value) {
     let answer = post.send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
+
+/// Posts a new lead as Close does, with no subscription named: the status and what is answered.
+pub async fn post_lead(webhook: &Url, lead: &str) -> (u16, Value) {
+    let event = serde_json::json!({"event": {"object_type": "lead", "action": "created", "lead_id": lead}});
+    post(webhook, event.to_string().as_bytes(), crate::process::KEY).await
+}

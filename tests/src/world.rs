@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use lead::{EnrichedLead, LeadId, Timestamp, keys};
-use ops::{Access, Ops};
+use ops::{Access, Ops, SaysNothing};
 use pipeline::{
     Channel, Code, Entry, Happened, Progress, Recorder, Settings, Stage,
     alerting::Alerting,
@@ -114,6 +114,7 @@ impl World {
             outbox: store,
             alerting,
             recorder,
+            set_up: Arc::new(SaysNothing),
             who: "tester@test".to_owned(),
             access: Access::Full,
         };

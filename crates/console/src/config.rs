@@ -7,98 +7,33 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pipeline::{Code, Fault};
-use serde::Serialize;
+use pipeline::{Code, Fault, Variables, unpasted};
 
 mod keys;
+mod paths;
 mod place;
+mod secret;
+mod settings;
+mod shown;
+mod unknown;
 mod up;
 
 pub use place::{Environment, Location, Place, StackPlace};
-pub use up::UpConfig;
-
-/// A setting, by the name of its environment variable. In the config file it has the same name in
-/// lower case; a secret stands there as `name_file = "PATH"`.
-#[derive(Debug)]
-pub struct Setting {
-    /// The environment variable.
-    pub name: &'static str,
-    /// What it is without being set.
-    pub default: Option<&'static str>,
-    /// Whether its value must never be shown.
-    pub secret: bool,
-    /// What it is for, one line.
-    pub about: &'static str,
-}
-
-const fn setting(name: &'static str, default: Option<&'static str>, about: &'static str) -> Setting {
-    Setting { name, default, secret: false, about }
-}
-
-const fn secret(name: &'static str, about: &'static str) -> Setting {
-    Setting { name, default: None, secret: true, about }
-}
-
-/// All settings, in the order of a lead's path.
-pub const SETTINGS: &[Setting] = &[
-    setting("LEADOPS_DATA", None, "folder of the embedded pipeline; the platform's data folder where unset"),
-    setting("LEADOPS_LISTEN", Some("127.0.0.1:8080"), "address that `up` listens on"),
-    secret(
-        "CLOSE_SIGNATURE_KEY",
-        "key of the webhook subscription, 64 hex digits; several, or subscription=key, by commas",
-    ),
-    setting("LEADOPS_ALLOW_UNSIGNED", Some("false"), "take unsigned webhooks, on a loopback address only"),
-    setting("SIGNATURE_MAX_AGE_SECONDS", Some("604800"), "how old a signature may be"),
-    setting("DELAY_SECONDS", Some("600"), "how long a lead waits for its owner, 0 to 900"),
-    setting("SOURCE_PREFIX", Some("source/"), "where raw events are kept"),
-    setting("TARGET_PREFIX", Some("target/"), "where enriched leads are kept"),
-    setting("OWNER_SOURCE", Some("bucket"), "where owners are: bucket, or close for a custom field of Close"),
-    setting("LOOKUP_BUCKET", Some(outbound::OwnersBase::BUCKET), "public bucket with the owner documents"),
-    setting(
-        "LOOKUP_BASE_URL",
-        None,
-        "owner directory instead of the bucket: http(s)://… or file:///…, before /{lead_id}.json",
-    ),
-    setting(
-        "CLOSE_OWNER_FIELD",
-        None,
-        "with OWNER_SOURCE=close, the custom field that names the owner: its id (cf_…) or its name",
-    ),
-    setting("CLOSE_FUNNEL_FIELD", None, "with OWNER_SOURCE=close, the custom field that names the funnel"),
-    setting("PROCESS_ATTEMPTS", Some("3"), "look-ups before the alert goes out without an owner"),
-    setting("RECHECKS", Some("12"), "later look-ups for a lead that was told without an owner"),
-    setting("USE_SLACK", Some("true"), "tell new leads on Slack"),
-    secret("SLACK_WEBHOOK_URL", "Slack incoming webhook"),
-    setting("SLACK_BURST", Some("5"), "Slack messages at once after a silence; one a second otherwise"),
-    setting("USE_EMAIL", Some("false"), "tell new leads by e-mail"),
-    secret("SMTP_URL", "mail server: smtps://user:password@host, or smtp://host:25"),
-    setting("EMAIL_FROM", None, "sender"),
-    setting("EMAIL_TO", None, "recipients, by commas"),
-    setting("NOTIFY_ATTEMPTS", Some("12"), "attempts of an alert before it is a dead letter"),
-    setting("OVERDUE_SECONDS", Some("120"), "how long after its due time a lead without an end is overdue"),
-    setting("KEEP_LOGS_DAYS", Some("14"), "how long log lines are kept"),
-    setting("KEEP_JOURNAL_DAYS", Some("90"), "how long the journal and the receipts are kept"),
-    setting("LEADOPS_MOUSE", Some("false"), "the console takes the mouse, to scroll and to click"),
-    secret(
-        "CLOSE_API_KEY",
-        "API key of Close, for OWNER_SOURCE=close, `subscribe` and `doctor`; two by a comma while one is replaced",
-    ),
-    setting("CLOSE_API_URL", Some(outbound::CloseBase::URL), "where Close's API is"),
-];
-
-/// What a setting is where nobody says anything.
-pub fn default_of(name: &str) -> Option<String> {
-    let setting = SETTINGS.iter().find(|setting| setting.name == name);
-    setting.and_then(|setting| setting.default).map(str::to_owned)
-}
+pub use secret::Secret;
+pub use settings::{SETTINGS, Setting, default_of};
+pub use shown::{Shown, without_secrets};
+pub use unknown::Unknown;
+pub use up::{Doubt, UpConfig, api_keys, signature_keys};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A flag of the command line.
     Flag(&'static str),
-    /// The environment.
-    Environment,
+    /// This variable of the environment, or the file that it names.
+    Environment(String),
+    /// A credential of systemd's.
+    Credential(PathBuf),
     /// The config file.
     File(PathBuf),
     /// Nobody said anything.
@@ -109,9 +44,21 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => write!(f, "{flag}"),
-            Self::Environment => write!(f, "environment"),
+            Self::Environment(_) => write!(f, "environment"),
+            Self::Credential(path) => write!(f, "credential {}", path.display()),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Default => write!(f, "default"),
+        }
+    }
+}
+
+impl Source {
+    /// The same with the variable's name.
+    fn in_full(&self) -> String {
+        match self {
+            Self::Environment(name) => format!("as {name} in the environment"),
+            Self::Credential(path) => format!("as {} in $CREDENTIALS_DIRECTORY", path.display()),
+            other => format!("by {other}"),
         }
     }
 }
@@ -119,12 +66,13 @@ impl fmt::Display for Source {
 /// The effective configuration. Secrets among it, so that it prints as its file's name alone.
 pub struct Config {
     values: BTreeMap<&'static str, (String, Source)>,
-    /// The files that secrets were read from.
-    secret_files: BTreeMap<&'static str, PathBuf>,
+    secrets: secret::Secrets,
     /// The config file, whether or not it exists.
     pub file: Option<PathBuf>,
     /// Its environments.
     pub environments: BTreeMap<String, Environment>,
+    /// Variables that look like settings and are none, of the process's environment.
+    pub unknown: Vec<Unknown>,
     /// The console's keys, as far as they are changed.
     keys: keys::KeyChanges,
 }
@@ -135,39 +83,51 @@ impl fmt::Debug for Config {
     }
 }
 
-/// A value as `leadops config` shows it.
-#[derive(Debug, Serialize)]
-pub struct Shown {
-    /// The setting.
-    pub name: &'static str,
-    /// Its value; of a secret, only whether there is one.
-    pub value: Option<String>,
-    /// Where it came from.
-    pub source: String,
-    /// What it is for.
-    pub about: &'static str,
-}
-
 impl Config {
+    /// The configuration of this process: as [`Config::load`] reads it, with the variables that look like settings.
+    ///
+    /// # Errors
+    /// As [`Config::load`]; [`Code::SettingBad`] where a variable of ours is not UTF-8.
+    pub fn of_process() -> Result<Self, Fault> {
+        let mut environment = BTreeMap::new();
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                Ok(value) => {
+                    environment.insert(name, value);
+                }
+                Err(_) if SETTINGS.iter().any(|setting| setting.name == name) => {
+                    return Err(Fault::new(Code::SettingBad, format!("{name} is not UTF-8")));
+                }
+                Err(_) => {}
+            }
+        }
+        let mut config = Self::load(|name| environment.get(name).cloned())?;
+        config.unknown = unknown::among(environment.keys().map(String::as_str));
+        Ok(config)
+    }
+
     /// Reads the environment and the config file, which is `$LEADOPS_CONFIG`, else `config.toml` in
     /// the platform's config folder.
     ///
     /// # Errors
     /// [`Code::ConfigFileBad`], naming what is wrong in which file.
     pub fn load(environment: impl Fn(&str) -> Option<String>) -> Result<Self, Fault> {
-        let named = environment("LEADOPS_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let named = environment("LEADOPS_CONFIG");
+        let named = named.as_deref().map(unpasted).filter(|path| !path.is_empty()).map(paths::expanded);
         let must_exist = named.is_some();
         let file = named.or_else(|| Some(folders()?.config_dir().join("config.toml")));
         let mut config = Self {
             values: BTreeMap::new(),
-            secret_files: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             file: file.clone(),
             environments: BTreeMap::new(),
+            unknown: Vec::new(),
             keys: keys::KeyChanges::default(),
         };
         if let Some(path) = file {
-            match fs::read_to_string(&path) {
-                Ok(text) => config.read_file(&path, &text)?,
+            match fs::read(&path).and_then(secret::text) {
+                Ok(text) => config.read_file(&path, text.trim_start_matches('\u{feff}'))?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {}
                 Err(error) => return Err(bad_file(&path, &error.to_string())),
             }
@@ -176,8 +136,16 @@ impl Config {
             }
         }
         for setting in SETTINGS {
-            if let Some(value) = environment(setting.name).filter(|value| !value.trim().is_empty()) {
-                config.values.insert(setting.name, (value.trim().to_owned(), Source::Environment));
+            if setting.secret {
+                if let Some(found) = secret::in_environment(setting, &environment) {
+                    config.secrets.insert(setting.name, found);
+                }
+                continue;
+            }
+            let value = environment(setting.name);
+            if let Some(value) = value.as_deref().map(unpasted).filter(|value| !value.is_empty()) {
+                let source = Source::Environment(setting.name.to_owned());
+                config.values.insert(setting.name, (value.to_owned(), source));
             } else if let Some(default) = setting.default {
                 config.values.entry(setting.name).or_insert_with(|| (default.to_owned(), Source::Default));
             }
@@ -190,37 +158,24 @@ impl Config {
         self.values.insert(name, (value, Source::Flag(flag)));
     }
 
-    /// The value of a setting.
+    /// The value of a setting that is no secret: see [`Config::secret`] for those.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|(value, _)| value.as_str())
     }
 
-    /// Where the value of a setting came from.
+    /// The same for whoever reads settings by their names.
+    pub fn variables(&self) -> Variables<'_> {
+        Variables::new(|name| self.get(name).map(str::to_owned))
+    }
+
+    /// Where the value of a setting that is no secret came from.
     pub fn source(&self, name: &str) -> Option<&Source> {
         self.values.get(name).map(|(_, source)| source)
     }
 
-    /// The file that the config file names for a secret.
-    pub fn secret_file(&self, name: &str) -> Option<&Path> {
-        self.secret_files.get(name).map(PathBuf::as_path)
-    }
-
-    /// Every setting as it is.
-    pub fn shown(&self) -> Vec<Shown> {
-        SETTINGS
-            .iter()
-            .map(|setting| {
-                let found = self.values.get(setting.name);
-                let value = found.map(|(value, _)| shown(setting, value));
-                let source = found.map_or_else(|| "unset".to_owned(), |(_, source)| source.to_string());
-                Shown { name: setting.name, value, source, about: setting.about }
-            })
-            .collect()
-    }
-
     fn data(&self) -> Result<PathBuf, Fault> {
         if let Some(data) = self.get("LEADOPS_DATA") {
-            return Ok(PathBuf::from(data));
+            return Ok(paths::expanded(data));
         }
         let folders = folders()
             .ok_or_else(|| Fault::new(Code::FolderUnusable, "this platform names no data folder"))?;
@@ -257,36 +212,21 @@ impl Config {
                 key.strip_suffix("_file").and_then(find).filter(|setting| setting.secret)
             {
                 let named = value.as_str().ok_or_else(|| bad_file(path, &format!("{key} must be a path")))?;
-                let secret = path.parent().unwrap_or(Path::new("")).join(named);
-                let value = fs::read_to_string(&secret)
-                    .map_err(|e| bad_file(path, &format!("{key}: {}: {e}", secret.display())))?;
-                self.secret_files.insert(setting.name, secret);
-                (setting, value.trim().to_owned())
+                let secret = path.parent().unwrap_or(Path::new("")).join(paths::expanded(unpasted(named)));
+                let place = secret::Place::file(secret);
+                self.secrets.insert(setting.name, (place, Source::File(path.to_owned())));
+                continue;
             } else {
-                return Err(bad_file(
-                    path,
-                    &format!("there is no setting {:?}", lead::text::shorten(&key, 60)),
-                ));
+                let shown = lead::text::shorten(&key, 60);
+                let meant = unknown::meant(&key.to_ascii_uppercase());
+                let meant = meant
+                    .map_or_else(String::new, |meant| format!("; is {} meant?", meant.to_ascii_lowercase()));
+                return Err(bad_file(path, &format!("there is no setting {shown:?}{meant}")));
             };
             self.values.insert(setting.name, (value, Source::File(path.to_owned())));
         }
         Ok(())
     }
-}
-
-/// A value without what nobody may see.
-fn shown(setting: &Setting, value: &str) -> String {
-    if setting.secret { "(set)".to_owned() } else { without_password(setting.name, value) }
-}
-
-/// A setting's value, without the password that an address may have in it.
-pub(crate) fn without_password(name: &str, value: &str) -> String {
-    let address = match name {
-        "LOOKUP_BASE_URL" => outbound::OwnersBase::parse(value).ok().map(|base| base.to_string()),
-        "CLOSE_API_URL" => outbound::CloseBase::parse(value).ok().map(|base| base.to_string()),
-        _ => return value.to_owned(),
-    };
-    address.unwrap_or_else(|| "(no valid URL)".to_owned())
 }
 
 fn folders() -> Option<directories::ProjectDirs> {
@@ -295,7 +235,7 @@ fn folders() -> Option<directories::ProjectDirs> {
 
 fn plain(value: &toml::Value) -> Option<String> {
     match value {
-        toml::Value::String(text) => Some(text.trim().to_owned()),
+        toml::Value::String(text) => Some(unpasted(text).to_owned()),
         toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Boolean(truth) => Some(truth.to_string()),
         _ => None,
@@ -322,10 +262,13 @@ mod tests {
         let path = folder.path().join("config.toml");
         fs::write(&path, file).unwrap();
         fs::write(folder.path().join("key"), "secret-key\n").unwrap();
-        Config::load(|name| match name {
+        let config = Config::load(|name| match name {
             "LEADOPS_CONFIG" => Some(path.display().to_string()),
             _ => environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
-        })
+        })?;
+        // Each is read once, and the folder goes.
+        config.shown();
+        Ok(config)
     }
 
     fn source(config: &Config, name: &str) -> String {
@@ -347,7 +290,23 @@ mod tests {
         assert_eq!(source(&config, "SOURCE_PREFIX"), "source/ from default");
         assert_eq!(source(&config, "EMAIL_FROM"), "nothing from unset");
         assert_eq!(source(&config, "CLOSE_SIGNATURE_KEY"), "(set) from config.toml");
-        assert_eq!(config.get("CLOSE_SIGNATURE_KEY"), Some("secret-key"));
+        assert_eq!(config.secret("CLOSE_SIGNATURE_KEY").unwrap().unwrap().expose(), "secret-key");
+    }
+
+    #[test]
+    fn what_pasting_leaves_around_a_value_comes_off_everywhere() {
+        let quoted = [("DELAY_SECONDS", "\"7\""), ("LEADOPS_DATA", "'/srv/leads'"), ("EMAIL_FROM", "\"\"")];
+        let config = load("\u{feff}rechecks = \"'3'\"", &quoted).unwrap();
+        let found = ["DELAY_SECONDS", "LEADOPS_DATA", "EMAIL_FROM", "RECHECKS"].map(|name| config.get(name));
+        assert_eq!(found, [Some("7"), Some("/srv/leads"), None, Some("3")]);
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_read_keeps_nobody_from_the_rest() {
+        let config = load("delay_seconds = 5\nsmtp_url_file = \"missing\"", &[]).unwrap();
+        assert_eq!(config.get("DELAY_SECONDS"), Some("5"));
+        let shown = source(&config, "SMTP_URL");
+        assert!(shown.starts_with("(unusable: SMTP_URL: ") && shown.contains("No such file"), "{shown}");
     }
 
     #[test]
@@ -369,8 +328,9 @@ mod tests {
             ("delay_seconds = ", "line 1"),
             ("a = 1\nb = [", "line"),
             ("nonsense = 1", "nonsense"),
+            ("lookup_url = \"https://x\"", "lookup_base_url meant"),
             ("slack_webhook_url = \"https://hooks.slack.com/services/x\"", "slack_webhook_url_file"),
-            ("smtp_url_file = \"missing\"", "missing"),
+            ("smtp_url_file = 1", "smtp_url_file"),
             ("delay_seconds = [1]", "delay_seconds"),
         ] {
             let fault = load(file, &[]).unwrap_err();

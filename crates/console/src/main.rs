@@ -90,7 +90,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         _ => {}
     }
-    let mut config = Config::load(|name| std::env::var(name).ok())?;
+    let mut config = Config::of_process()?;
     if matches!(cli.command, Some(Command::Keys)) {
         return setup::keys(&config, json);
     }
@@ -157,11 +157,14 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
         config.set("DELAY_SECONDS", delay.as_secs().to_string(), "--delay");
     }
     let folder = place.folder("leadops up")?;
+    for unknown in &config.unknown {
+        warn(&unknown.fault());
+    }
     let config = UpConfig::read(config)?;
+    let store = up::store(folder, &config).await?;
     for warning in up::warnings(&config) {
         warn(&warning);
     }
-    let store = wiring::create(folder).await?;
     let _lock = store.lock_for_up()?;
     let _logging = console::logging::start(&store);
     // Listened for before the address is announced: whoever reads it may stop us at once.

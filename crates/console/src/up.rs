@@ -1,11 +1,15 @@
 //! Running the embedded pipeline.
 
-use std::{future::Future, net::SocketAddr, sync::Arc};
+use std::{future::Future, net::SocketAddr, path::Path, sync::Arc};
 
 use embedded::Store;
 use lead::Timestamp;
 use outbound::OwnerSource;
-use pipeline::{Channel, Code, Fault, Settings, job::AlertJob, ports::Queue};
+use pipeline::{
+    Code, Fault, Settings,
+    job::AlertJob,
+    ports::{Objects as _, Queue},
+};
 use tokio::{
     net::{TcpListener, TcpSocket},
     task::JoinHandle,
@@ -13,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::UpConfig,
+    config::{Doubt, UpConfig},
     wiring::{self, Running},
 };
 
@@ -40,11 +44,13 @@ impl Up {
         let settings = Arc::new(config.settings.clone());
         let (keep_logs, keep_journal) = (config.keep_logs, config.keep_journal);
         take_over(store).await?;
+        let started_at = Timestamp::now();
         let running = Running {
             webhook: webhook.clone(),
             settings: config.settings.clone(),
-            started_at: Timestamp::now(),
+            started_at,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            doubts: config.doubts.iter().map(|doubt| doubt.condition(started_at)).collect(),
         };
         running.write(store).await?;
         let stages = wiring::stages(store, config)?;
@@ -100,6 +106,26 @@ impl Up {
     }
 }
 
+/// Opens the store of a folder for `leadops up`, making it where there is none.
+///
+/// # Errors
+/// Why it cannot be opened or made; the first doubt about alerts where the folder holds no lead: whoever has just set
+/// it up is there to correct it. On one that holds leads refusing to start would refuse webhooks.
+pub async fn store(folder: &Path, config: &UpConfig) -> Result<Store, Fault> {
+    if let Some(Doubt { fault, .. }) = config.doubts.first() {
+        let holds_leads = match wiring::open(folder).await {
+            Ok(store) => !store.list(&config.settings.source_prefix, None, 1).await?.is_empty(),
+            Err(fault) if fault.code == Code::NoPipeline => false,
+            Err(fault) => return Err(fault),
+        };
+        if !holds_leads {
+            let what = format!("{}; a new pipeline does not start like that", fault.what);
+            return Err(Fault::new(fault.code, what));
+        }
+    }
+    wiring::create(folder).await
+}
+
 /// Takes up what an `up` that was killed had in hand: it is gone, as this process has its lock.
 async fn take_over(store: &Store) -> Result<(), Fault> {
     let receipts = wiring::alerting(store).receipts;
@@ -134,22 +160,11 @@ fn unusable(address: SocketAddr, error: &std::io::Error) -> Fault {
 
 /// What is worth saying about a configuration that is valid but will disappoint.
 pub fn warnings(config: &UpConfig) -> Vec<Fault> {
-    let uses = |channel| config.settings.channels.contains(&channel);
-    let mut warnings = Vec::new();
-    if uses(Channel::Slack) && config.slack.is_none() {
-        warnings.push(Fault::new(
-            Code::SlackNotConfigured,
-            "USE_SLACK is true, but SLACK_WEBHOOK_URL is not set: alerts will be dead letters",
-        ));
-    }
-    if uses(Channel::Email) && config.mail.is_none() {
-        warnings.push(Fault::new(
-            Code::MailNotConfigured,
-            "USE_EMAIL is true, but SMTP_URL is not set: alerts will be dead letters",
-        ));
-    }
+    let mut warnings: Vec<Fault> = config.doubts.iter().map(|doubt| doubt.fault.clone()).collect();
     if let OwnerSource::Close(_, fields) = &config.owners {
-        if config.close_keys.is_none() {
+        // One that cannot be used is among the doubts.
+        let is_doubtful = config.doubts.iter().any(|doubt| doubt.what == Doubt::CLOSE_KEY);
+        if config.close_keys.is_none() && !is_doubtful {
             let what =
                 "OWNER_SOURCE is close, but CLOSE_API_KEY is not set: alerts will go out without an owner";
             warnings.push(Fault::new(Code::CloseKeyMissing, what));

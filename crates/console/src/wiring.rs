@@ -2,9 +2,10 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use embedded::{Options, Store};
 use lead::Timestamp;
-use ops::{Access, Ops};
+use ops::{Access, Condition, Ops, SetUp};
 use outbound::{HoldsKeys, NoKeys, SlackWebhook, SmtpMailer};
 use pipeline::{
     Code, Fault, Recorder, Settings,
@@ -44,6 +45,9 @@ pub struct Running {
     pub started_at: Timestamp,
     /// The version of leadops.
     pub version: String,
+    /// What was wrong with its settings when it started.
+    #[serde(default)]
+    pub doubts: Vec<Condition>,
 }
 
 impl Running {
@@ -67,6 +71,16 @@ impl Running {
             Ok(_) | Err(PutError::Precondition) => Ok(()),
             Err(PutError::Fault(fault)) => Err(fault),
         }
+    }
+}
+
+/// What the `leadops up` that works on a store, or did so last, says of its settings.
+struct OfRunning(Store);
+
+#[async_trait]
+impl SetUp for OfRunning {
+    async fn conditions(&self) -> Result<Vec<Condition>, Fault> {
+        Ok(Running::read(&self.0).await?.map(|running| running.doubts).unwrap_or_default())
     }
 }
 
@@ -105,6 +119,7 @@ pub fn view(store: &Store, settings: Arc<Settings>, access: Access) -> Ops {
         outbox: ports,
         alerting: alerting(store),
         recorder: recorder(store),
+        set_up: Arc::new(OfRunning(store.clone())),
         who: who(),
         access,
     }

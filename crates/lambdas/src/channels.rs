@@ -30,25 +30,31 @@ pub struct Channels {
 impl Channels {
     /// Reads what the channels in use need: `SLACK_SECRET_NAME`, `SNS_TOPIC_ARN`, `SLACK_BURST`.
     ///
-    /// # Errors
-    /// The first variable that is missing or wrong, by its name.
-    pub fn read(variables: &Variables<'_>, common: &Common) -> Result<Self, Fault> {
+    /// What is missing or wrong is an error in the log and stops no other channel: the alerts of this one become dead
+    /// letters with their reason.
+    pub fn read(variables: &Variables<'_>, common: &Common) -> Self {
         let uses = |channel| common.settings.channels.contains(&channel);
-        let slack = match variables.get("SLACK_SECRET_NAME") {
-            None if uses(Channel::Slack) => variables.needed("SLACK_SECRET_NAME").map(|_| None)?,
-            secret => secret.map(|secret| Arc::new(RotatingSlack::new(secret, Arc::clone(&common.secrets)))),
+        let needed = |name: &str, channel: Channel| {
+            let value = variables.get(name);
+            if value.is_none() && uses(channel) {
+                let what = format!("{name} is not set: alerts by {} become dead letters", channel.label());
+                wrong(&Fault::new(Code::SettingBad, what));
+            }
+            value
         };
+        let slack = needed("SLACK_SECRET_NAME", Channel::Slack)
+            .map(|secret| Arc::new(RotatingSlack::new(secret, Arc::clone(&common.secrets))));
         let (store, clock) = (common.store.clone(), common.recorder.clock.clone());
-        let mailer = match variables.get("SNS_TOPIC_ARN") {
-            None if uses(Channel::Email) => variables.needed("SNS_TOPIC_ARN").map(|_| None)?,
-            topic => topic.map(|topic| {
-                let pace = Pace::of_topic(store.clone(), clock.clone());
-                Arc::new(SnsMailer::new(&common.clients, topic).at_pace(pace)) as Arc<dyn Mailer>
-            }),
-        };
-        let burst = variables.number("SLACK_BURST", (1, 30), Pace::BURST)?;
+        let mailer = needed("SNS_TOPIC_ARN", Channel::Email).map(|topic| {
+            let pace = Pace::of_topic(store.clone(), clock.clone());
+            Arc::new(SnsMailer::new(&common.clients, topic).at_pace(pace)) as Arc<dyn Mailer>
+        });
+        let burst = variables.number("SLACK_BURST", (1, 30), Pace::BURST).unwrap_or_else(|fault| {
+            wrong(&fault);
+            Pace::BURST
+        });
         let pace = Pace::of_slack(store, clock, burst);
-        Ok(Self { uses_slack: uses(Channel::Slack), slack, pace, mailer })
+        Self { uses_slack: uses(Channel::Slack), slack, pace, mailer }
     }
 
     /// Loads the Slack webhook's URL, where Slack is in use, so that the first alert need not wait for it.
@@ -87,6 +93,10 @@ impl Channels {
             mailer: self.mailer.clone(),
         }
     }
+}
+
+fn wrong(fault: &Fault) {
+    recorder::fault(Function::Notification, Level::Error, "", None, fault);
 }
 
 /// A Slack webhook whose URL is in a secret that may change.

@@ -39,7 +39,7 @@ impl Handler for Notification {
 
     async fn start(variables: &Variables<'_>) -> Result<Self, Fault> {
         let common = Common::read(variables)?;
-        let channels = Channels::read(variables, &common)?;
+        let channels = Channels::read(variables, &common);
         let urls = QueueUrls {
             notification: variables.get("NOTIFICATION_QUEUE_URL"),
             notification_dead: variables.get("NOTIFICATION_DEAD_LETTER_QUEUE_URL"),

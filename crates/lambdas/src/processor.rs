@@ -70,7 +70,7 @@ impl Handler for Processor {
             outbox = Arc::new(common.store.schedule(outbox, common.recorder.clock.clone()));
         }
         if tells_itself {
-            let channels = Channels::read(variables, &common)?;
+            let channels = Channels::read(variables, &common);
             common.warm_up(channels.warm_up()).await;
             outbox = Arc::new(Direct::new(common.clone(), channels, outbox));
         }

@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod actions;
+mod condition;
 mod dead;
 mod health;
 mod leads;
@@ -23,6 +24,7 @@ use pipeline::{
 };
 
 pub use actions::{Actions, Redriven};
+pub use condition::{Condition, ConditionState, SaysNothing, SetUp};
 pub use dead::{DeadDetail, DeadRow, Selection};
 pub use health::{ChannelHealth, Health};
 pub use leads::{LeadQuery, LeadRow, LeadStory, Notification, Step};
@@ -80,6 +82,8 @@ pub struct Ops {
     pub alerting: Alerting,
     /// Where actions are written down.
     pub recorder: Recorder,
+    /// What the pipeline says of its own set-up.
+    pub set_up: Arc<dyn SetUp>,
     /// Who acts, such as `user@host`.
     pub who: String,
     /// Whether actions are allowed.

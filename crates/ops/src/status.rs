@@ -10,7 +10,7 @@ use pipeline::{
 };
 use serde::Serialize;
 
-use crate::Ops;
+use crate::{Condition, Ops};
 
 /// How many of the latest alerts the speed is measured on.
 ///
@@ -36,6 +36,8 @@ pub struct Status {
     pub last_24h: Last24h,
     /// What was refused in the last hour.
     pub refused: Refused,
+    /// What is not as it should be: what was wrong with the settings when the pipeline started.
+    pub health: Vec<Condition>,
     /// From due to told, over the latest alerts of the last 24 hours.
     pub speed: Speed,
     /// When this was so.
@@ -92,7 +94,7 @@ impl Ops {
     pub async fn status(&self) -> Result<Status, Fault> {
         let now = self.recorder.clock.now();
         let day_ago = now - SignedDuration::from_hours(24);
-        let (open, delay, notification, minutes, by_code, told, dead) = futures_util::try_join!(
+        let (open, delay, notification, minutes, by_code, told, dead, health) = futures_util::try_join!(
             self.count_open(),
             self.inbox.depth(Queue::Delay),
             self.inbox.depth(Queue::Notification),
@@ -100,6 +102,7 @@ impl Ops {
             self.history.refused(now - SignedDuration::from_mins(59)),
             self.history.recent(&[Stage::Notified], Some(day_ago), None, SPEED_SAMPLE),
             self.dead_letters.oldest(),
+            self.set_up.conditions(),
         )?;
         let mut last_24h = Last24h::default();
         for minute in &minutes {
@@ -121,6 +124,7 @@ impl Ops {
             oldest_dead_seconds: dead.map(|at| seconds(now.duration_since(at))),
             last_24h,
             refused: Refused { last_hour: by_code.values().sum(), by_code },
+            health,
             speed: Speed::of(taken.collect()),
             as_of: now,
         })

@@ -393,7 +393,8 @@ mod tests {
             "{\"webhook_url\": \"verysecret\"}",
             "{\"webhook_url\": 5, \"x\": \"verysecret\"}",
             "{\"verysecret",
-            "{\"webhookurl\": \"https://hooks.slack.com/verysecret\"}",
+            "{\"webhook\": \"https://hooks.slack.com/verysecret\"}",
+            "SLACK_WEBHOOK_URL=https://hooks.slack.com/services/verysecret",
             "https://verysecret:999999/",
         ] {
             assert_hidden(&SecretUrl::parse(secret).unwrap_err());

@@ -401,6 +401,9 @@ codes! {
     OfLaterVersion = "LO912",
         "What is stored has a code that this version of leadops does not know: a later one has written it.",
         "Nothing to do; the later version explains it with `leadops explain CODE`.";
+    SettingUnknown = "LO913",
+        "A variable of the environment looks like a setting of leadops and is none, so it changes nothing.",
+        "Correct its name (`leadops config` shows every setting), or take it away.";
     Internal = "LO999",
         "A bug in leadops.",
         "Please report it with the message; nothing that was accepted is lost.",

@@ -19,7 +19,7 @@ use futures_util::{
     future::{Either, join_all, select},
 };
 use lead::LeadId;
-use ops::{Access, Ops};
+use ops::{Access, Ops, SaysNothing};
 use pipeline::{
     Progress, Recorder,
     alerting::Alerting,
@@ -192,6 +192,7 @@ impl Deployment for Embedded {
             outbox: store.clone(),
             alerting: Alerting { receipts, outbox: store.clone() },
             recorder: Recorder { clock: model.clock.clone(), random: model.dice.random(), journal: store },
+            set_up: Arc::new(SaysNothing),
             who: weather.process.name.clone(),
             access: Access::Full,
         }

@@ -20,7 +20,7 @@ use aws::{
 };
 use futures_util::future::join_all;
 use lead::{LeadId, Timestamp};
-use ops::{Access, Ops};
+use ops::{Access, Ops, SaysNothing};
 use pipeline::{
     Counted, Entry, Fault, Progress, Recorder, Stage,
     alerting::Alerting,
@@ -240,6 +240,7 @@ impl Deployment for Functions {
             outbox: queues.clone(),
             alerting: Alerting { receipts, outbox: queues },
             recorder: Recorder { clock: model.clock.clone(), random: model.dice.random(), journal: store },
+            set_up: Arc::new(SaysNothing),
             who: weather.process.name.clone(),
             access: Access::Full,
         }

@@ -4,9 +4,9 @@ use std::{fmt::Write as _, num::NonZeroUsize};
 
 use jiff::SignedDuration;
 use lead::{LeadId, OwnerStatus, Timestamp};
-use ops::{LeadQuery, LeadStory, Notification, Ops, Refused, Status};
+use ops::{Condition, ConditionState, LeadQuery, LeadStory, Notification, Ops, Refused, Status};
 use pipeline::{
-    Code, Standing, State,
+    Code, Fault, Standing, State,
     ports::{Depth, OpenCounts},
 };
 use serde_json::json;
@@ -66,7 +66,24 @@ fn status_lines(status: &Status) -> Vec<String> {
         let line = format!("{:<13} {last_hour} in the last hour: {}", "refused", by_code.join(", "));
         lines.insert(lines.len() - 2, line);
     }
+    lines.extend(status.health.iter().map(condition));
     lines
+}
+
+/// A condition with its sign, its code and what to do.
+fn condition(condition: &Condition) -> String {
+    let Condition { what, state, reason, code, .. } = condition;
+    let sign = match state {
+        ConditionState::Ok => "✓",
+        ConditionState::Warn => "▲",
+        ConditionState::Fail => "✗",
+        ConditionState::Unknown => "?",
+    };
+    let told = match code {
+        Some(code) => Fault::new(*code, reason.clone()).line(),
+        None => reason.clone(),
+    };
+    format!("{:<13} {told}", format!("{sign} {what}"))
 }
 
 /// `leadops pending`.

@@ -11,7 +11,7 @@ use url::Url;
 use super::act::{counted, listed};
 use crate::{
     cli::SendArgs,
-    config::{Config, Location, Place},
+    config::{Config, Location, Place, signature_keys},
     output::{self, number, text, wide},
     wiring::{self, Running},
 };
@@ -100,8 +100,7 @@ struct Webhook {
 async fn webhook(config: &Config, place: &Place, to: Option<&str>) -> Result<Webhook, Fault> {
     match &place.at {
         Location::Folder(folder) => {
-            let keys = Keys::parse(config.get("CLOSE_SIGNATURE_KEY").unwrap_or_default())
-                .map_err(|e| Fault::new(Code::SignatureKeyBad, format!("CLOSE_SIGNATURE_KEY: {e}")))?;
+            let keys = signature_keys(config)?;
             let url = match to {
                 Some(url) => url.to_owned(),
                 None => running(folder).await?,

@@ -46,6 +46,7 @@ pub async fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Re
             "data": data,
             "place": place.at.to_string(),
             "settings": shown,
+            "unknown": config.unknown,
             "environments": config.environments,
         }));
     }
@@ -73,7 +74,11 @@ pub async fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Re
             vec![s.name.to_owned(), s.value.unwrap_or_else(|| "-".to_owned()), s.source, s.about.to_owned()]
         })
         .collect();
-    output::table(&[text("setting"), wide("value"), wide("from"), wide("what it is")], rows, "")
+    output::table(&[text("setting"), wide("value"), wide("from"), wide("what it is")], rows, "")?;
+    for unknown in &config.unknown {
+        output::line(&format!("▲ {}", unknown.fault().line()))?;
+    }
+    Ok(())
 }
 
 /// The settings that a stack's functions and this command go by.

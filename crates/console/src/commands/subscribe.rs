@@ -4,7 +4,7 @@ mod keys;
 
 use std::sync::Arc;
 
-use outbound::{ApiKeys, CloseApi, CloseBase, CloseSecret, Subscription};
+use outbound::{CloseApi, CloseBase, CloseSecret, Subscription};
 use pipeline::{Code, Fault, signature::Keys};
 use serde::Serialize;
 use system::SystemClock;
@@ -13,7 +13,7 @@ use url::Url;
 use super::confirm::{Answer, ask};
 use crate::{
     cli::SubscribeArgs,
-    config::{Config, Location, Place},
+    config::{Config, Location, Place, api_keys},
     output, wiring,
 };
 use keys::KeyPlace;
@@ -103,11 +103,8 @@ pub async fn run(config: &Config, place: &Place, args: &SubscribeArgs, as_json: 
 /// # Errors
 /// [`Code::CloseKeyMissing`], or as [`CloseApi::new`].
 pub fn api(config: &Config) -> Result<CloseApi, Fault> {
-    let keys = config
-        .get("CLOSE_API_KEY")
-        .ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))?;
-    let keys = ApiKeys::parse(keys)
-        .map_err(|fault| Fault::new(fault.code, format!("CLOSE_API_KEY: {}", fault.what)))?;
+    let keys =
+        api_keys(config)?.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))?;
     let base = CloseBase::parse(config.get("CLOSE_API_URL").unwrap_or(CloseBase::URL))?;
     CloseApi::new(base, keys, Arc::new(SystemClock))
 }

@@ -40,12 +40,13 @@ impl KeyChanges {
     /// leave that heading out.
     pub(super) fn beside(file: &Path) -> Result<Option<Self>, Fault> {
         let path = file.with_file_name("keys.toml");
-        let text = match fs::read_to_string(&path) {
+        let text = match fs::read(&path).and_then(super::secret::text) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(bad_file(&path, &error.to_string())),
         };
-        let mut table: toml::Table = text.parse().map_err(|e| bad_file(&path, &one_line(&text, &e)))?;
+        let text = text.trim_start_matches('\u{feff}');
+        let mut table: toml::Table = text.parse().map_err(|e| bad_file(&path, &one_line(text, &e)))?;
         let keys = table.remove("keys").unwrap_or(toml::Value::Table(table));
         Self::read(&path, keys).map(Some)
     }

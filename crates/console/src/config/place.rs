@@ -8,11 +8,11 @@ use std::{
 };
 
 use lead::text;
-use pipeline::{Code, Fault};
+use pipeline::{Code, Fault, unpasted};
 use ratatui::style::Color;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::{Config, bad_file};
+use super::{Config, bad_file, paths, shown::address};
 use crate::cli::PlaceArgs;
 
 /// A pipeline by name: `[env.NAME]` of the config file.
@@ -41,8 +41,8 @@ pub struct StackPlace {
     /// The region.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// The address of another AWS.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The address of another AWS. It is shown without a password.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "without_password")]
     pub endpoint_url: Option<String>,
 }
 
@@ -67,7 +67,8 @@ impl fmt::Display for Location {
 impl fmt::Display for StackPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "stack {}", self.stack)?;
-        let ways = [("profile", &self.profile), ("region", &self.region), ("endpoint", &self.endpoint_url)];
+        let endpoint = self.endpoint_url.as_deref().map(address);
+        let ways = [("profile", &self.profile), ("region", &self.region), ("endpoint", &endpoint)];
         for (name, value) in ways {
             if let Some(value) = value {
                 write!(f, ", {name} {value}")?;
@@ -75,6 +76,10 @@ impl fmt::Display for StackPlace {
         }
         Ok(())
     }
+}
+
+fn without_password<S: Serializer>(url: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    url.as_deref().map(address).serialize(serializer)
 }
 
 /// A pipeline that is meant.
@@ -171,7 +176,8 @@ impl Config {
             ways(&mut place);
             (stack.clone(), Location::Stack(place))
         } else {
-            let data = flags.data.clone().map_or_else(|| self.data(), Ok)?;
+            let data = flags.data.as_deref().map(paths::expanded_path);
+            let data = data.map_or_else(|| self.data(), Ok)?;
             ("embedded".to_owned(), Location::Folder(data))
         };
         Ok(Place { name, at, read_only: false, color: None })
@@ -199,6 +205,7 @@ fn read_one(path: &Path, fields: toml::Table) -> Result<Environment, String> {
     for (key, value) in fields {
         match (key.as_str(), value) {
             ("data", toml::Value::String(data)) => {
+                let data = paths::expanded(unpasted(&data));
                 environment.data = Some(path.parent().unwrap_or(Path::new("")).join(data));
             }
             ("stack", toml::Value::String(name)) if !name.trim().is_empty() => stack = Some(name),
@@ -285,6 +292,19 @@ mod tests {
         }
         let fault = place(&["--env", "test"]).unwrap_err();
         assert!(fault.code == Code::NoSuchEnvironment && fault.what.contains("box, prod"), "{fault}");
+    }
+
+    #[test]
+    fn an_endpoint_is_shown_without_its_password() {
+        let stack = StackPlace {
+            stack: "s".to_owned(),
+            endpoint_url: Some("http://u:hunter2@127.0.0.1:4566".to_owned()),
+            ..StackPlace::default()
+        };
+        let json = serde_json::to_string(&stack).unwrap();
+        for shown in [stack.to_string(), json] {
+            assert!(shown.contains("http://127.0.0.1:4566/") && !shown.contains("hunter2"), "{shown}");
+        }
     }
 
     #[test]

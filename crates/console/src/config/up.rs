@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use lead::text;
+use lead::{Timestamp, text};
+use ops::{Condition, ConditionState};
 use outbound::{ApiKeys, OwnerSource, SecretUrl, SmtpSettings};
 use pipeline::{Channel, Code, Fault, Settings, Variables, ingest::Trust, notify::Pace, signature::Keys};
 
@@ -30,6 +31,35 @@ pub struct UpConfig {
     pub keep_logs: Duration,
     /// How long the journal and receipts are kept.
     pub keep_journal: Duration,
+    /// What is wrong with the ways on which alerts go out, and with Close's API key. None of it keeps a webhook from
+    /// being accepted: a new pipeline does not start with it, and one that holds leads starts and says so.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Something wrong with how alerts go out, or owners are looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// With what: a channel's name on the wire, or [`Doubt::CLOSE_KEY`].
+    pub what: &'static str,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+impl Doubt {
+    /// The API key of Close.
+    pub const CLOSE_KEY: &'static str = "close_key";
+
+    /// The same as a pipeline says it of itself.
+    pub fn condition(&self, since: Timestamp) -> Condition {
+        let Fault { code, what } = &self.fault;
+        Condition {
+            what: self.what.to_owned(),
+            state: ConditionState::Fail,
+            since: Some(since),
+            reason: what.clone(),
+            code: Some(*code),
+        }
+    }
 }
 
 /// Receipts are needed as long as owners are looked for: a hundred times every four hours.
@@ -39,7 +69,8 @@ impl UpConfig {
     /// Reads and checks every setting.
     ///
     /// # Errors
-    /// The first setting that is wrong, by its name and without its value where that is a secret.
+    /// The first setting that is wrong, by its name and without its value where that is a secret. What is wrong with
+    /// alerts alone is among the [`doubts`](Self::doubts) instead.
     pub fn read(config: &Config) -> Result<Self, Fault> {
         let listen = config.get("LEADOPS_LISTEN").unwrap_or_default();
         let listen: SocketAddr = listen.parse().map_err(|_| {
@@ -48,34 +79,53 @@ impl UpConfig {
                 format!("{:?} is no address such as 127.0.0.1:8080", text::shorten(listen, 80)),
             )
         })?;
-        let variables = Variables::new(|name| config.get(name).map(str::to_owned));
+        let variables = config.variables();
         let settings = Settings::read(&variables)?;
+        let trust = trust(config, &variables, listen)?;
+        let owners = OwnerSource::of_variables(&variables)?;
+        let uses = |channel| settings.channels.contains(&channel);
+        let mut doubts = Vec::new();
+        let slack = known(Channel::Slack.as_str(), slack(config, uses(Channel::Slack)), &mut doubts);
+        let mail = known(Channel::Email.as_str(), mail(config, uses(Channel::Email)), &mut doubts);
+        let close_keys = known(Doubt::CLOSE_KEY, api_keys(config), &mut doubts);
         Ok(Self {
             listen,
-            trust: trust(config, &variables, listen)?,
-            owners: OwnerSource::of_variables(&variables)?,
-            close_keys: match config.get("CLOSE_API_KEY") {
-                Some(keys) => {
-                    Some(ApiKeys::parse(keys).map_err(|e| bad(format!("CLOSE_API_KEY: {}", e.what)))?)
-                }
-                None => None,
-            },
-            slack: match config.get("SLACK_WEBHOOK_URL") {
-                Some(url) => Some(SecretUrl::parse(url).map_err(|e| bad(format!("SLACK_WEBHOOK_URL: {e}")))?),
-                None => None,
-            },
+            trust,
+            owners,
+            close_keys,
+            slack,
             slack_burst: variables.number("SLACK_BURST", (1, 30), Pace::BURST)?,
-            mail: mail(config, settings.channels.contains(&Channel::Email))?,
+            mail,
             keep_logs: days(&variables, "KEEP_LOGS_DAYS", 1, 14)?,
             keep_journal: days(&variables, "KEEP_JOURNAL_DAYS", LEAST_JOURNAL_DAYS, 90)?,
             settings,
+            doubts,
         })
     }
 }
 
+/// The keys that webhooks may be signed with: `CLOSE_SIGNATURE_KEY`, none where it is not set.
+///
+/// # Errors
+/// [`Code::SignatureKeyBad`] for what is none, or why the secret cannot be read.
+pub fn signature_keys(config: &Config) -> Result<Keys, Fault> {
+    let Some(secret) = config.secret("CLOSE_SIGNATURE_KEY")? else { return Ok(Keys::none()) };
+    Keys::parse(secret.expose())
+        .map_err(|error| Fault::new(Code::SignatureKeyBad, format!("CLOSE_SIGNATURE_KEY: {error}")))
+}
+
+/// What Close is asked with: `CLOSE_API_KEY`, where it is set.
+///
+/// # Errors
+/// The fault of a key that is none, or why the secret cannot be read.
+pub fn api_keys(config: &Config) -> Result<Option<ApiKeys>, Fault> {
+    let Some(secret) = config.secret("CLOSE_API_KEY")? else { return Ok(None) };
+    let keys = ApiKeys::parse(secret.expose());
+    keys.map(Some).map_err(|fault| Fault::new(fault.code, format!("CLOSE_API_KEY: {}", fault.what)))
+}
+
 fn trust(config: &Config, variables: &Variables<'_>, listen: SocketAddr) -> Result<Trust, Fault> {
-    let keys = Keys::parse(config.get("CLOSE_SIGNATURE_KEY").unwrap_or_default())
-        .map_err(|e| Fault::new(Code::SignatureKeyBad, format!("CLOSE_SIGNATURE_KEY: {e}")))?;
+    let keys = signature_keys(config)?;
     let unsigned = variables.truth("LEADOPS_ALLOW_UNSIGNED", false)?;
     match (keys.is_empty(), unsigned) {
         (false, _) => Ok(Trust::Signed(keys)),
@@ -88,13 +138,42 @@ fn trust(config: &Config, variables: &Variables<'_>, listen: SocketAddr) -> Resu
     }
 }
 
-fn mail(config: &Config, wanted: bool) -> Result<Option<SmtpSettings>, Fault> {
-    let Some(url) = config.get("SMTP_URL") else { return Ok(None) };
-    match (config.get("EMAIL_FROM"), config.get("EMAIL_TO")) {
-        (Some(from), Some(to)) => SmtpSettings::parse(url, from, to).map(Some).map_err(bad),
-        _ if wanted => Err(bad("SMTP_URL is set, but EMAIL_FROM or EMAIL_TO is not")),
-        _ => Ok(None),
+fn slack(config: &Config, wanted: bool) -> Result<Option<SecretUrl>, Fault> {
+    match config.secret("SLACK_WEBHOOK_URL")? {
+        Some(url) => {
+            let url = SecretUrl::parse(url.expose());
+            url.map(Some).map_err(|error| bad(format!("SLACK_WEBHOOK_URL: {error}")))
+        }
+        None if wanted => {
+            let what = "USE_SLACK is true, and SLACK_WEBHOOK_URL is not set: alerts become dead letters";
+            Err(Fault::new(Code::SlackNotConfigured, what))
+        }
+        None => Ok(None),
     }
+}
+
+fn mail(config: &Config, wanted: bool) -> Result<Option<SmtpSettings>, Fault> {
+    let missing = |name: &str| {
+        let what = format!("USE_EMAIL is true, and {name} is not set: alerts become dead letters");
+        Fault::new(Code::MailNotConfigured, what)
+    };
+    match (config.secret("SMTP_URL")?, config.get("EMAIL_FROM"), config.get("EMAIL_TO")) {
+        (Some(url), Some(from), Some(to)) => {
+            SmtpSettings::parse(url.expose(), from, to).map(Some).map_err(bad)
+        }
+        _ if !wanted => Ok(None),
+        (None, ..) => Err(missing("SMTP_URL")),
+        (_, None, _) => Err(missing("EMAIL_FROM")),
+        (_, _, None) => Err(missing("EMAIL_TO")),
+    }
+}
+
+/// What was found, or nothing and one doubt more.
+fn known<T>(what: &'static str, found: Result<Option<T>, Fault>, doubts: &mut Vec<Doubt>) -> Option<T> {
+    found.unwrap_or_else(|fault| {
+        doubts.push(Doubt { what, fault });
+        None
+    })
 }
 
 fn days(variables: &Variables<'_>, name: &str, least: u64, default: u64) -> Result<Duration, Fault> {
@@ -140,10 +219,8 @@ mod tests {
             (&[key, ("USE_SLACK", "maybe")], Code::SettingBad, "USE_SLACK"),
             (&[key, ("USE_SLACK", "false")], Code::SettingBad, "nobody"),
             (&[key, ("LEADOPS_LISTEN", "nowhere")], Code::AddressUnusable, "nowhere"),
-            (&[key, ("SLACK_WEBHOOK_URL", "hunter2")], Code::SettingBad, "SLACK_WEBHOOK_URL"),
             (&[key, ("LOOKUP_BASE_URL", "ftp://x")], Code::SettingBad, "LOOKUP_BASE_URL"),
             (&[key, ("OWNER_SOURCE", "both")], Code::SettingBad, "OWNER_SOURCE"),
-            (&[key, ("CLOSE_API_KEY", "hunter2:")], Code::SettingBad, "CLOSE_API_KEY"),
             (&[key, ("TARGET_PREFIX", "../x")], Code::SettingBad, "TARGET_PREFIX"),
             (&[key, ("TARGET_PREFIX", "source/")], Code::SettingBad, "same"),
             (
@@ -155,6 +232,35 @@ mod tests {
             let fault = read(environment).map(drop).unwrap_err();
             assert_eq!(fault.code, code, "{fault}");
             assert!(fault.what.contains(part) && !fault.what.contains("hunter2"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_alerts_alone_is_a_doubt() {
+        let key = ("CLOSE_SIGNATURE_KEY", KEY);
+        let slack = ("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T0/B0/hunter2");
+        let mail = [("USE_EMAIL", "true"), ("SMTP_URL", "smtp://localhost"), ("EMAIL_FROM", "a@example.com")];
+        for (environment, doubts) in [
+            (&[key, slack][..], &[][..]),
+            (&[key, ("USE_EMAIL", "true"), slack], &[(Code::MailNotConfigured, "SMTP_URL")]),
+            (&[key], &[(Code::SlackNotConfigured, "SLACK_WEBHOOK_URL")]),
+            (&[key, ("SLACK_WEBHOOK_URL", "hunter2")], &[(Code::SettingBad, "SLACK_WEBHOOK_URL")]),
+            (
+                &[key, ("SLACK_WEBHOOK_URL_FILE", "/nonexistent")],
+                &[(Code::FileUnusable, "SLACK_WEBHOOK_URL")],
+            ),
+            (&[key, slack, mail[0], mail[1], mail[2]], &[(Code::MailNotConfigured, "EMAIL_TO")]),
+            (
+                &[key, slack, mail[0], mail[1], mail[2], ("EMAIL_TO", "hunter2")],
+                &[(Code::SettingBad, "EMAIL_TO")],
+            ),
+            (&[key, slack, ("CLOSE_API_KEY", "hunter2:")], &[(Code::CloseKeyMissing, "CLOSE_API_KEY")]),
+        ] {
+            let found = read(environment).unwrap().doubts;
+            assert_eq!(found.len(), doubts.len(), "{found:?}");
+            for (Doubt { fault, .. }, (code, part)) in found.iter().zip(doubts) {
+                assert!(fault.code == *code && fault.what.contains(part), "{fault}");
+            }
         }
     }
 

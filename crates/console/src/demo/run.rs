@@ -143,7 +143,7 @@ pub(super) fn watched(ops: Arc<ops::Ops>, store: &Store) -> tui::Source {
 
 /// The keys and the mouse as somebody is used to them.
 pub(super) fn manners() -> Result<tui::Manners, Fault> {
-    let config = Config::load(|name| std::env::var(name).ok())?;
+    let config = Config::of_process()?;
     let (keymap, mouse) = (config.keymap()?, config.get("LEADOPS_MOUSE") == Some("true"));
     Ok(tui::Manners { keymap, mouse, ..tui::Manners::default() })
 }
@@ -203,6 +203,7 @@ fn config(
         mail: None,
         keep_logs: days(1),
         keep_journal: days(1),
+        doubts: Vec::new(),
     })
 }
 

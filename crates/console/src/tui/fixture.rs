@@ -217,6 +217,7 @@ fn status(pending: u64, processing: u64, overdue: u64, dead: u64) -> Status {
             Last24h::default()
         },
         refused: Refused::default(),
+        health: Vec::new(),
         speed: if some {
             Speed { p50_ms: Some(1_240), p95_ms: Some(2_900), p99_ms: Some(4_100) }
         } else {

@@ -8,7 +8,7 @@ use aws::{
     operator::{Identity, Session, Stack},
 };
 use futures_util::future::join;
-use ops::{Access, Ops};
+use ops::{Access, Ops, SaysNothing};
 use outbound::ApiKeys;
 use pipeline::{Code, Fault, Recorder, alerting::Alerting, ports::Clock, receipt::Receipts, signature::Keys};
 use system::{SystemClock, SystemRandom};
@@ -18,7 +18,7 @@ use super::{
     place::{AwsSite, person},
     who,
 };
-use crate::config::{Shown, StackPlace, default_of, without_password};
+use crate::config::{Shown, StackPlace, default_of, without_secrets};
 
 /// A stack, and the session it was found with.
 pub struct OnAws {
@@ -108,7 +108,7 @@ impl OnAws {
             },
             "SLACK_WEBHOOK_URL" => (None, format!("secret {}", self.stack.slack_secret)),
             name => match self.stack.variables().get(name) {
-                Some(value) => (Some(without_password(name, &value)), format!("stack {}", self.stack.name)),
+                Some(value) => (Some(without_secrets(name, &value)), format!("stack {}", self.stack.name)),
                 None => (default_of(name), "default".to_owned()),
             },
         };
@@ -144,6 +144,7 @@ impl OnAws {
                 outbox: queues,
             },
             recorder: Recorder { clock, random, journal: view },
+            set_up: Arc::new(SaysNothing),
             who,
             access,
         }

@@ -164,6 +164,21 @@ pub fn with_key(keys: &str, subscription: &str, key: &str) -> Result<Option<Stri
     Ok(Some(merged.join(",")))
 }
 
+/// The keys of two texts, each in any of the forms, as one list by commas.
+///
+/// # Errors
+/// [`BadKey`] where one of them is none.
+pub fn merged(some: &str, others: &str) -> Result<String, BadKey> {
+    let mut list: Vec<String> = Vec::new();
+    for key in read(some)?.into_iter().chain(read(others)?) {
+        let key = key.to_string();
+        if !list.iter().any(|known| known.eq_ignore_ascii_case(&key)) {
+            list.push(key);
+        }
+    }
+    Ok(list.join(","))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -220,7 +235,7 @@ mod tests {
             (format!("whsub_1=whsub_2={KEY}"), "a name of 15 characters"),
             (format!("{KEY},{}", key("00")), "signature key 2 is one digit"),
             ("F".repeat(64), "one digit"),
-            (KEY[1..].to_owned(), "63 characters"),
+            (KEY.trim_start_matches('3').to_owned(), "63 characters"),
             (format!("{KEY}0"), "65 characters"),
             (format!("{KEY}\n{SUBSCRIPTION}"), "signature key 2 has"),
             (format!("{SUBSCRIPTION}="), "0 characters"),
@@ -243,6 +258,14 @@ mod tests {
                 assert!(!error.contains(secret), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn two_lists_become_one() {
+        let [a, b] = ["a1", "b2"].map(key);
+        let json = json!({"key": [a.to_uppercase(), b]}).to_string();
+        assert_eq!(merged(&format!("whsub_1={a},{a}"), &json).unwrap(), format!("whsub_1={a},{a},{b}"));
+        assert!(merged("", "junk").is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use lead::Timestamp;
 use crate::Code;
 use forms::Written;
 
-pub use forms::{BadKey, with_key};
+pub use forms::{BadKey, merged, with_key};
 
 /// The keys that webhooks may be signed with. Never prints them.
 #[derive(Clone)]
@@ -80,6 +80,11 @@ impl Keys {
             hmac: hmac::Key::new(hmac::HMAC_SHA256, &bytes),
         };
         Ok(Self(forms::read(text)?.into_iter().map(of).collect()))
+    }
+
+    /// No key.
+    pub fn none() -> Self {
+        Self(Vec::new())
     }
 
     /// These keys and others.

@@ -16,7 +16,7 @@ const PATH: &str = "/crm/webhook";
 
 /// The subscriptions that post to `url`, or to an address with the webhook's path.
 pub(super) async fn check(config: &Config, url: Option<&Url>) -> Vec<Check> {
-    if config.get("CLOSE_API_KEY").is_none() {
+    if !config.has_secret("CLOSE_API_KEY") {
         return vec![Check::ok(NAME, "not asked for its subscription: CLOSE_API_KEY is not set")];
     }
     let asked = async { api(config)?.subscriptions().await };

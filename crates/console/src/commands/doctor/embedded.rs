@@ -3,14 +3,14 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use embedded::Store;
-use ops::{Access, Ops};
+use ops::{Access, Condition, Ops};
 use outbound::{ApiKeys, OwnerSource};
-use pipeline::{Code, Fault, Settings, Variables, ingest::Trust};
+use pipeline::{Channel, Code, Fault, Settings, ingest::Trust};
 use serde::Deserialize;
 
 use super::{Check, close, owners, refused};
 use crate::{
-    config::{Config, UpConfig},
+    config::{Config, Doubt, UpConfig, api_keys},
     wiring,
 };
 
@@ -26,8 +26,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
         checks.extend(refused(&view).await);
         ops = Some(view);
     }
-    let variables = Variables::new(|name| config.get(name).map(str::to_owned));
-    let owners = match OwnerSource::of_variables(&variables) {
+    let owners = match OwnerSource::of_variables(&config.variables()) {
         Ok(OwnerSource::Bucket(base)) => vec![owners::directory(&base).await],
         Ok(OwnerSource::Close(base, fields)) => {
             owners::close(base, &fields, close_keys(config), ops.as_ref()).await
@@ -35,18 +34,28 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
         // The settings' own check says so.
         Err(_) => Vec::new(),
     };
+    checks.extend(config.unknown.iter().map(|unknown| Check::bad("settings", "warning", &unknown.fault())));
     match up {
         Err(fault) => {
             checks.push(Check::bad("settings", "failed", &fault));
             checks.extend(owners);
         }
         Ok(up) => {
-            checks.push(Check::ok("settings", "all values are valid"));
+            checks.push(Check::ok("settings", "what the webhook needs is set"));
             checks.push(signature(&up.trust));
             checks.extend(owners);
-            checks.push(slack(&up));
-            checks.extend(mail(&up).await);
+            let doubt = |what: &str| up.doubts.iter().find(|doubt| doubt.what == what);
+            for (name, channel) in [("slack", Channel::Slack), ("e-mail", Channel::Email)] {
+                checks.push(match (doubt(channel.as_str()), channel) {
+                    (Some(Doubt { fault, .. }), _) => Check::bad(name, "failed", fault),
+                    (None, Channel::Slack) => slack(name, &up),
+                    (None, Channel::Email) => mail(name, &up).await,
+                });
+            }
         }
+    }
+    if let Some(ops) = &ops {
+        checks.extend(set_up(ops).await);
     }
     checks.extend(close::check(config, None).await);
     checks
@@ -54,9 +63,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
 
 /// What Close is asked with.
 fn close_keys(config: &Config) -> Result<ApiKeys, Fault> {
-    let keys = config.get("CLOSE_API_KEY");
-    let keys = keys.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))?;
-    ApiKeys::parse(keys).map_err(|fault| Fault::new(fault.code, format!("CLOSE_API_KEY: {}", fault.what)))
+    api_keys(config)?.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))
 }
 
 async fn data_folder(folder: &Path) -> Check {
@@ -152,45 +159,42 @@ fn signature(trust: &Trust) -> Check {
     }
 }
 
-/// A webhook can only be tried by posting, so this looks at the configuration alone.
-fn slack(up: &UpConfig) -> Check {
-    let name = "slack";
-    let wanted = up.settings.channels.contains(&pipeline::Channel::Slack);
-    match (&up.slack, wanted) {
-        (Some(url), true) => {
-            Check::ok(name, format!("{url} is configured; a webhook can only be tried by posting"))
-        }
-        (_, false) => Check::ok(name, "switched off"),
-        (None, true) => {
-            Check::bad(name, "failed", &Fault::new(Code::SlackNotConfigured, "SLACK_WEBHOOK_URL is not set"))
-        }
+/// What the pipeline that runs says of its own settings, which may be others than those of whoever asks.
+async fn set_up(ops: &Ops) -> Vec<Check> {
+    let name = "set-up";
+    let of = |Condition { what, reason, code, .. }: Condition| {
+        let what = format!("`leadops up` was started like that, {what}: {reason}");
+        Check::bad(name, "failed", &Fault::new(code.unwrap_or(Code::SettingBad), what))
+    };
+    match ops.set_up.conditions().await {
+        Ok(conditions) => conditions.into_iter().map(of).collect(),
+        Err(fault) => vec![Check::bad(name, "failed", &fault)],
     }
 }
 
-async fn mail(up: &UpConfig) -> Option<Check> {
-    let name = "e-mail";
-    if !up.settings.channels.contains(&pipeline::Channel::Email) {
-        return Some(Check::ok(name, "switched off"));
+/// A webhook can only be tried by posting, so this looks at the configuration alone.
+fn slack(name: &'static str, up: &UpConfig) -> Check {
+    match &up.slack {
+        Some(url) if up.settings.channels.contains(&Channel::Slack) => {
+            Check::ok(name, format!("{url} is configured; a webhook can only be tried by posting"))
+        }
+        _ => Check::ok(name, "switched off"),
     }
-    let Some(mail) = &up.mail else {
-        return Some(Check::bad(name, "failed", &Fault::new(Code::MailNotConfigured, "SMTP_URL is not set")));
-    };
+}
+
+async fn mail(name: &'static str, up: &UpConfig) -> Check {
+    let used = up.settings.channels.contains(&Channel::Email);
+    let Some(mail) = up.mail.as_ref().filter(|_| used) else { return Check::ok(name, "switched off") };
     let server = mail.server();
     let connected =
         tokio::time::timeout(Duration::from_secs(5), tokio::net::TcpStream::connect(&server)).await;
-    Some(match connected {
+    let unavailable = |what: String| Check::bad(name, "failed", &Fault::new(Code::MailUnavailable, what));
+    match connected {
         Ok(Ok(stream)) => {
-            let peer =
-                stream.peer_addr().ok().map_or_else(String::new, |peer: SocketAddr| format!(" ({peer})"));
+            let peer = stream.peer_addr().ok().map_or_else(String::new, |peer| format!(" ({peer})"));
             Check::ok(name, format!("{server}{peer} can be reached"))
         }
-        Ok(Err(error)) => {
-            Check::bad(name, "failed", &Fault::new(Code::MailUnavailable, format!("{server}: {error}")))
-        }
-        Err(_) => Check::bad(
-            name,
-            "failed",
-            &Fault::new(Code::MailUnavailable, format!("{server} does not answer")),
-        ),
-    })
+        Ok(Err(error)) => unavailable(format!("{server}: {error}")),
+        Err(_) => unavailable(format!("{server} does not answer")),
+    }
 }

@@ -8,11 +8,11 @@ use std::{
 
 use pipeline::{
     Code, Fault,
-    signature::{Keys, with_key},
+    signature::{Keys, merged, with_key},
 };
 
 use crate::{
-    config::{Config, Source},
+    config::{Config, Secret, Source},
     wiring::SignatureSecret,
 };
 
@@ -46,21 +46,21 @@ impl fmt::Display for KeyPlace {
 impl KeyPlace {
     /// The file that the config file names, else one in the pipeline's folder.
     pub(super) fn of_folder(config: &Config, folder: &Path) -> Result<Self, Fault> {
-        let path = config.secret_file(SETTING).map_or_else(|| folder.join(FILE), Path::to_owned);
+        let named = config.secret_file(SETTING);
+        let path = named.map_or_else(|| folder.join(FILE), Path::to_owned);
         let in_file = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(unusable(&path, &error)),
         };
         // What is in force may be in the environment, and would be lost with it.
-        let list = [in_file.trim(), config.get(SETTING).unwrap_or_default()];
-        let mut merged: Vec<&str> = Vec::new();
-        for part in list.iter().flat_map(|list| list.split(',')).map(str::trim) {
-            if !part.is_empty() && !merged.contains(&part) {
-                merged.push(part);
-            }
-        }
-        Ok(Self::File { path, list: merged.join(",") })
+        let in_force = if named.is_some() { None } else { config.secret(SETTING)? };
+        let in_force = in_force.as_ref().map_or("", Secret::expose);
+        let list = merged(&in_file, in_force).map_err(|error| {
+            let what = format!("{} or {SETTING}: {error}", path.display());
+            Fault::new(Code::SignatureKeyBad, what)
+        })?;
+        Ok(Self::File { path, list })
     }
 
     /// The keys that are there.
@@ -90,7 +90,11 @@ impl KeyPlace {
     pub(super) fn what_next(&self, config: &Config) -> Option<String> {
         let Self::File { path, .. } = self else { return None };
         let in_file = config.secret_file(SETTING).is_some();
-        let hidden = matches!(config.source(SETTING), Some(Source::Environment));
+        let hidden = match config.secret_source(SETTING) {
+            Some(Source::Environment(_)) if !in_file => Some(SETTING.to_owned()),
+            Some(source @ Source::Credential(_)) => Some(format!("the {source}")),
+            _ => None,
+        };
         let set = match (in_file, &config.file) {
             (true, _) => String::new(),
             (false, Some(file)) => format!(
@@ -100,8 +104,8 @@ impl KeyPlace {
             ),
             (false, None) => format!("set {SETTING} to what is in {}, ", path.display()),
         };
-        let unset =
-            if hidden { format!("unset {SETTING}, which goes before the file, ") } else { String::new() };
+        let unset = hidden
+            .map_or_else(String::new, |hidden| format!("take away {hidden}, which goes before the file, "));
         let and = if set.is_empty() && unset.is_empty() { "" } else { "and " };
         Some(format!("{set}{unset}{and}restart `leadops up`"))
     }
@@ -155,6 +159,9 @@ mod tests {
         assert_eq!(again.present().await.unwrap().len(), 2);
         assert!(!again.keep("whsub_1", &b).await.unwrap());
         let next = again.what_next(&config).unwrap();
-        assert!(next.contains("close_signature_key_file") && next.contains("unset"), "{next}");
+        assert!(
+            next.contains("close_signature_key_file") && next.contains("take away CLOSE_SIGNATURE_KEY"),
+            "{next}"
+        );
     }
 }

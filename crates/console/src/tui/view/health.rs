@@ -2,6 +2,8 @@
 //! and whether anybody works the queues.
 
 use jiff::SignedDuration;
+use lead::text;
+use ops::{Condition, ConditionState};
 use pipeline::{Channel, Code, ports::Level};
 
 use crate::tui::{
@@ -42,12 +44,20 @@ pub(super) fn signs(app: &App) -> Vec<Line> {
     }
     if let Some(health) = app.health.get() {
         let ago = |at| age(since(app.now, at));
-        for channel in &app.channels {
-            let known = health.channels.iter().find(|known| known.channel == *channel);
-            let name = match channel {
-                Channel::Slack => "Slack",
-                Channel::Email => "e-mail",
+        let conditions = app.status.get().map_or(&[][..], |status| &status.health);
+        for Condition { what, state, reason, code, .. } in conditions {
+            let role = match state {
+                ConditionState::Fail => Role::Alarm,
+                ConditionState::Ok => Role::Good,
+                ConditionState::Warn | ConditionState::Unknown => Role::Warn,
             };
+            let detail = code.map_or_else(|| text::shorten(reason, 30), |code| code.as_str().to_owned());
+            sign(role, label(what), detail);
+        }
+        let is_said = |channel: &Channel| conditions.iter().any(|one| one.what == channel.as_str());
+        for channel in app.channels.iter().filter(|channel| !is_said(channel)) {
+            let known = health.channels.iter().find(|known| known.channel == *channel);
+            let name = channel.label();
             match known.map(|known| (known.code, known.at)) {
                 None => sign(Role::Dim, name, "unused".to_owned()),
                 Some((None, at)) => sign(Role::Good, name, ago(at)),
@@ -77,6 +87,13 @@ pub(super) fn signs(app: &App) -> Vec<Line> {
     };
     signs.sort_by_key(|(role, _)| urgency(role));
     signs.into_iter().map(|(_, line)| line).collect()
+}
+
+/// What a condition is called on the screen.
+fn label(what: &str) -> &str {
+    let channels = [Channel::Slack, Channel::Email];
+    let channel = channels.iter().find(|channel| channel.as_str() == what);
+    channel.map_or(what, |channel| channel.label())
 }
 
 /// Whether a failure mends itself or needs a person.

@@ -1,0 +1,234 @@
+//! Secrets, read where they are when they are asked for: whoever may not read them can use every command that needs
+//! none.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use pipeline::{Code, Fault, unpasted};
+
+use super::{Config, Setting, Source, paths};
+
+/// More than any secret has, in bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// The value of a secret. Does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(super) fn new(text: &str) -> Self {
+        Self(unpasted(text).to_owned())
+    }
+
+    /// The value, for whoever uses it up.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Where a secret is.
+pub(super) enum Place {
+    /// In the environment or the command line.
+    Here(Secret),
+    /// In a file, read once at most: it may be a pipe.
+    File(PathBuf, OnceLock<Result<Secret, Fault>>),
+    /// In two places at once, both named.
+    Twice(String),
+}
+
+impl Place {
+    pub(super) fn file(path: PathBuf) -> Self {
+        Self::File(path, OnceLock::new())
+    }
+
+    /// The secret.
+    fn read(&self, name: &str) -> Result<Secret, Fault> {
+        match self {
+            Self::Here(secret) => Ok(secret.clone()),
+            Self::File(path, read) => read.get_or_init(|| file(name, path)).clone(),
+            Self::Twice(places) => {
+                Err(Fault::new(Code::SettingBad, format!("{name} is set twice: {places}; take one away")))
+            }
+        }
+    }
+}
+
+fn file(name: &str, path: &Path) -> Result<Secret, Fault> {
+    let unusable =
+        |what: String| Fault::new(Code::FileUnusable, format!("{name}: {}: {what}", path.display()));
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+    let length = read.map_err(|error| unusable(error.to_string()))?;
+    if length as u64 > LONGEST {
+        return Err(unusable(format!("it has more than {LONGEST} bytes")));
+    }
+    let text = text(bytes).map_err(|error| unusable(error.to_string()))?;
+    let secret = Secret::new(&text);
+    if secret.expose().is_empty() { Err(unusable("it is empty".to_owned())) } else { Ok(secret) }
+}
+
+/// The text in a file that somebody has written.
+///
+/// # Errors
+/// What it is instead of UTF-8.
+pub(super) fn text(bytes: Vec<u8>) -> io::Result<String> {
+    let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    String::from_utf8(bytes).map_err(|_| {
+        io::Error::other(if is_utf16 { "it is UTF-16: save it as UTF-8" } else { "it is not UTF-8" })
+    })
+}
+
+/// Where the environment has a secret: as `NAME`, in the file that `NAME_FILE` names, or in systemd's
+/// `$CREDENTIALS_DIRECTORY` under the name in lower case.
+pub(super) fn in_environment(
+    setting: &Setting,
+    environment: &impl Fn(&str) -> Option<String>,
+) -> Option<(Place, Source)> {
+    let get = |name: &str| {
+        let value = environment(name)?;
+        let value = unpasted(&value);
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let mut found: Vec<(Place, Source)> = Vec::new();
+    if let Some(value) = get(setting.name) {
+        found.push((Place::Here(Secret::new(&value)), Source::Environment(setting.name.to_owned())));
+    }
+    let variable = format!("{}_FILE", setting.name);
+    if let Some(path) = get(&variable) {
+        found.push((Place::file(paths::expanded(&path)), Source::Environment(variable)));
+    }
+    // <https://systemd.io/CREDENTIALS/>
+    let credential =
+        get("CREDENTIALS_DIRECTORY").map(|folder| Path::new(&folder).join(setting.name.to_ascii_lowercase()));
+    // What may not be looked at is there: reading it says why not.
+    if let Some(path) = credential.filter(|path| path.try_exists().unwrap_or(true)) {
+        found.push((Place::file(path.clone()), Source::Credential(path)));
+    }
+    if found.len() > 1 {
+        let places: Vec<String> = found.iter().map(|(_, source)| source.in_full()).collect();
+        let source = found.swap_remove(0).1;
+        return Some((Place::Twice(places.join(" and ")), source));
+    }
+    found.pop()
+}
+
+impl Config {
+    /// A secret, where one is set.
+    ///
+    /// # Errors
+    /// [`Code::FileUnusable`] where its file cannot be read, or is empty; [`Code::SettingBad`] where it is set twice.
+    pub fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {
+        self.secrets.get(name).map(|(place, _)| place.read(name)).transpose()
+    }
+
+    /// Whether a secret is set, wherever it is and whether or not it can be read.
+    pub fn has_secret(&self, name: &str) -> bool {
+        self.secrets.contains_key(name)
+    }
+
+    /// Where a secret came from.
+    pub fn secret_source(&self, name: &str) -> Option<&Source> {
+        self.secrets.get(name).map(|(_, source)| source)
+    }
+
+    /// The file that a setting names for a secret, and that may be written: no credential, which systemd makes anew at
+    /// each start.
+    pub fn secret_file(&self, name: &str) -> Option<&Path> {
+        match self.secrets.get(name)? {
+            (Place::File(path, _), Source::Environment(_) | Source::File(_)) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+/// The secrets that are set, by their settings' names.
+pub(super) type Secrets = BTreeMap<&'static str, (Place, Source)>;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::tests::load;
+
+    const NAME: &str = "SMTP_URL";
+
+    #[test]
+    fn each_place_is_read_and_two_are_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        fs::write(at("smtp_url"), "\u{feff}\"credential\"\r\n").unwrap();
+        fs::write(at("file"), "file\n").unwrap();
+        let (file, credentials) = (at("file"), folder.path().display().to_string());
+        let value = (NAME, "'value'");
+        let file = ("SMTP_URL_FILE", file.as_str());
+        let credential = ("CREDENTIALS_DIRECTORY", credentials.as_str());
+        for (environment, expected) in [
+            (&[][..], None),
+            (&[value], Some("value")),
+            (&[file], Some("file")),
+            (&[credential], Some("credential")),
+            (&[(NAME, " "), ("SMTP_URL_FILE", ""), credential], Some("credential")),
+        ] {
+            let config = load("", environment).unwrap();
+            let secret = config.secret(NAME).unwrap();
+            assert_eq!(secret.as_ref().map(Secret::expose), expected, "{environment:?}");
+            assert_eq!(config.has_secret(NAME), expected.is_some());
+        }
+        for (environment, parts) in [
+            (&[value, file][..], ["SMTP_URL", "SMTP_URL_FILE"]),
+            (&[value, credential], ["SMTP_URL", "CREDENTIALS_DIRECTORY"]),
+            (&[file, credential], ["SMTP_URL_FILE", "CREDENTIALS_DIRECTORY"]),
+        ] {
+            let config = load("", environment).unwrap();
+            let fault = config.secret(NAME).unwrap_err();
+            assert_eq!(fault.code, Code::SettingBad);
+            assert!(parts.iter().all(|part| fault.what.contains(part)), "{fault}");
+        }
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_config_file() {
+        let config = load("smtp_url_file = \"key\"", &[]).unwrap();
+        assert_eq!(config.secret(NAME).unwrap().unwrap().expose(), "secret-key");
+        let config = load("smtp_url_file = \"key\"", &[(NAME, "value")]).unwrap();
+        assert_eq!(config.secret(NAME).unwrap().unwrap().expose(), "value");
+        assert_eq!(config.secret_file(NAME), None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_when_it_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        fs::write(at("empty"), "\r\n").unwrap();
+        fs::write(at("latin"), b"gr\xfcn").unwrap();
+        fs::write(at("utf16"), b"\xff\xfeh\0i\0").unwrap();
+        fs::write(at("large"), vec![b'x'; 65 * 1024]).unwrap();
+        for (path, part) in [
+            (at("missing"), "No such file"),
+            (at("empty"), "empty"),
+            (at("latin"), "not UTF-8"),
+            (at("utf16"), "UTF-16"),
+            (at("large"), "more than 65536 bytes"),
+            (at(""), "directory"),
+        ] {
+            let config = load("", &[("SMTP_URL_FILE", &path)]).unwrap();
+            let fault = config.secret(NAME).unwrap_err();
+            assert_eq!(fault.code, Code::FileUnusable);
+            let parts = [NAME, path.as_str(), part];
+            assert!(parts.iter().all(|part| fault.what.contains(part)), "{fault}");
+        }
+    }
+}
