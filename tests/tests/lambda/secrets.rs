@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use console::demo::{Mood, SlackStandIn};
 use pipeline::ports::Queue;
+use serde_json::json;
 use tests::{
     aws::Stack,
     lambda::Scene,
@@ -33,6 +34,48 @@ async fn a_rotated_signature_key_is_good_at_once_and_the_old_one_still() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_read_in_every_form_of_a_secret_and_nothing_else_passes_as_one() {
+    let scene = Scene::with(&[("Rechecks", "0")]).await;
+    let with = async |secret: &str| {
+        scene.stack.put_secret(&scene.stack.outputs.signature_secret, secret).await;
+        scene.host.recycle();
+    };
+    let subscription = "whsub_2l329YJ4Ds2RiLBHVBGS55";
+    for (number, secret) in [
+        // As the console of Secrets Manager makes it.
+        json!({"CLOSE_SIGNATURE_KEY": KEY}).to_string(),
+        json!({"key": KEY}).to_string(),
+        json!({"signature_key": [NEW_KEY, KEY]}).to_string(),
+        json!({subscription: NEW_KEY, "closeSignatureKey": KEY}).to_string(),
+        format!("\u{feff}\"{KEY}\"\r\n"),
+        format!("{subscription}={NEW_KEY}\n{KEY}"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        with(&secret).await;
+        let event = samples::changed(&format!("lead_form{number}"), |_| ());
+        assert_eq!(scene.post(&event, KEY).await.0, 200, "{secret}");
+    }
+    for (secret, part) in [
+        (format!("CLOSE_SIGNATURE_KEY={KEY}"), "CLOSE_SIGNATURE_KEY"),
+        (format!("={KEY}"), "nothing in front"),
+        (format!("whsb_2l329YJ4Ds2RiLBHVBGS55={KEY}"), "whsub_…"),
+        (json!({"prod": KEY}).to_string(), "whsub_…"),
+        ("0".repeat(64), "placeholder"),
+    ] {
+        // The former value is none either, so that nothing is good in its place.
+        with("no key").await;
+        with(&secret).await;
+        let event = samples::changed("lead_refused", |_| ());
+        assert!(scene.post(&event, KEY).await.0 >= 500, "{secret}");
+        let lines = scene.log_lines().await;
+        assert!(lines.iter().any(|line| line.contains("LO902") && line.contains(part)), "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains(KEY)), "{lines:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_slack_webhook_is_used_as_soon_as_the_old_one_is_refused() {
     let mut scene = Scene::new().await;
     let first = scene.accept().await;
@@ -44,7 +87,7 @@ async fn a_new_slack_webhook_is_used_as_soon_as_the_old_one_is_refused() {
         lead::Timestamp::now().as_second() - read > 11
     })
     .await;
-    let secret = serde_json::json!({ "webhook_url": new.url() }).to_string();
+    let secret = json!({ "webhook_url": new.url() }).to_string();
     scene.stack.put_secret(&scene.stack.outputs.slack_secret, &secret).await;
     scene.slack.feel(Mood::Gone, PATIENCE);
     let second = scene.accept().await;
