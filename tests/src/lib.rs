@@ -18,6 +18,8 @@ pub mod memory;
 pub mod neighbours;
 pub mod pictures;
 pub mod process;
+pub mod proxies;
+mod python;
 pub mod sim;
 pub mod time;
 pub mod upgrade;

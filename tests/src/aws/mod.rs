@@ -2,7 +2,6 @@
 
 mod moto;
 mod proxy;
-mod python;
 mod server;
 mod stack;
 mod subject;

@@ -9,7 +9,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::python;
+use crate::python;
 
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -35,8 +35,8 @@ impl Server {
     }
 
     fn start() -> Self {
-        let mut child = Command::new(python::interpreter())
-            .arg(Path::new(python::SOURCES).join("server.py"))
+        let mut child = Command::new(python::environment("moto").join("bin/python"))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("moto/server.py"))
             // No `__pycache__` beside the sources, and no settings of moto's from outside.
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env_remove("MOTO_ACCOUNT_ID")

@@ -1,4 +1,4 @@
-//! The Python environment that moto runs in, made at first use.
+//! Python environments, made at first use: for what the tests need that is no crate.
 
 use std::{
     ffi::OsStr,
@@ -7,29 +7,27 @@ use std::{
     process::Command,
 };
 
-/// Where the sources of moto's server and what it needs are.
-pub(crate) const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/moto");
-
-/// The interpreter of an environment that has what `requirements.txt` lists, no more and no less.
+/// The folder of an environment that has what `requirements.txt` in a folder of this package lists, no more and no less.
 ///
 /// It is made under Cargo's target folder when it is not there yet, or the list has changed since; of
 /// test programs that want it at once, one makes it and the others wait.
 ///
 /// # Panics
 /// Where it cannot be made, with what to install: a test that is skipped has shown nothing.
-pub(crate) fn interpreter() -> PathBuf {
+pub(crate) fn environment(name: &str) -> PathBuf {
+    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).join("requirements.txt");
     let target = target();
-    let folder = target.join("moto");
+    let folder = target.join(name);
     let interpreter = folder.join("bin").join("python");
-    let wanted = fs::read_to_string(Path::new(SOURCES).join("requirements.txt")).unwrap();
+    let wanted = fs::read_to_string(&requirements).unwrap();
     let stamp = folder.join("requirements.txt");
     // Released when it is closed, also if this process dies.
-    let lock = File::create(target.join("moto.lock")).unwrap();
+    let lock = File::create(target.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
     let made = fs::read_to_string(&stamp).is_ok_and(|made| made == wanted);
     // Another Python may have come in place of the one that the environment was made with.
     if made && Command::new(&interpreter).arg("--version").output().is_ok_and(|o| o.status.success()) {
-        return interpreter;
+        return folder;
     }
     if folder.exists() {
         fs::remove_dir_all(&folder).unwrap();
@@ -38,9 +36,9 @@ pub(crate) fn interpreter() -> PathBuf {
     run(Command::new(&interpreter)
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
         .args(["--require-hashes", "--no-deps", "--requirement"])
-        .arg(Path::new(SOURCES).join("requirements.txt")));
+        .arg(requirements));
     fs::write(stamp, wanted).unwrap();
-    interpreter
+    folder
 }
 
 /// Cargo's target folder: this program is in the folder of its profile there, or in `deps` below that.
@@ -52,7 +50,7 @@ fn target() -> PathBuf {
 }
 
 fn run(command: &mut Command) {
-    const NEEDED: &str = "the tests of AWS need Python 3.10 or later with its `venv` and `pip` (on Debian: \
+    const NEEDED: &str = "the tests of AWS and of proxies need Python 3.10 or later with its `venv` and `pip` (on Debian: \
                           apt-get install python3-venv) and, the first time, access to a package index";
     match command.output() {
         Ok(output) if output.status.success() => {}
