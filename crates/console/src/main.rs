@@ -158,7 +158,8 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
     }
     let folder = place.folder("leadops up")?;
     let config = UpConfig::read(config)?;
-    for warning in up::warnings(&config) {
+    let prefixes = up::prefixes(&config.settings, folder).await?;
+    for warning in up::warnings(&config).into_iter().chain(prefixes) {
         warn(&warning);
     }
     let store = wiring::create(folder).await?;

@@ -50,6 +50,8 @@ fn a_missing_or_malformed_variable_stops_the_start_and_is_named() {
         (NOTIFICATION, wrong("USE_EMAIL", "true"), "SNS_TOPIC_ARN"),
         (NOTIFICATION, wrong("SLACK_BURST", "0"), "SLACK_BURST"),
         (NOTIFICATION, wrong("TARGET_PREFIX", "../x"), "TARGET_PREFIX"),
+        (PROCESSOR, wrong("SOURCE_PREFIX", "r"), "receipts/"),
+        (INGESTION, wrong("TARGET_PREFIX", "source/done/"), "SOURCE_PREFIX"),
         (NOTIFICATION, wrong("SSL_CERT_FILE", "/nowhere.pem"), "SSL_CERT_FILE"),
         (NOTIFICATION, wrong("SSL_CERT_FILE", "/dev/null"), "SSL_CERT_FILE"),
     ] {

@@ -1,5 +1,6 @@
 //! What the stages can be told.
 
+mod prefixes;
 mod variables;
 
 use std::time::Duration;
