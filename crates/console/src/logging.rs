@@ -86,14 +86,16 @@ struct Stderr {
 }
 
 impl Write for &Stderr {
-    /// Takes a line: the layer writes each at once.
+    /// Takes a line: the layer writes each at once. What is said of a request or a lead in it steers no terminal.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         let mut text = Vec::with_capacity(line.len());
         if dropped > 0 {
             text.extend(format!("{dropped} lines were dropped, as nobody read them\n").into_bytes());
         }
-        text.extend(line);
+        let said = String::from_utf8_lossy(line);
+        text.extend(lead::text::printable(said.trim_end_matches('\n')).as_bytes());
+        text.push(b'\n');
         if self.lines.try_send(Waiting::Line(text)).is_err() {
             self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
         }

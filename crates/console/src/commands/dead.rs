@@ -115,12 +115,13 @@ async fn show(ops: &Ops, id: &str, as_json: bool) -> anyhow::Result<()> {
         format!("{:<10} {}", "dead", letter.dead_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
         String::new(),
     ];
-    lines.extend(pretty(&detail.body).lines().map(lead::text::clean_indented));
+    // Set in: whoever has written it may have tried to write a line like those above.
+    lines.extend(pretty(&detail.body).lines().map(|line| format!("  {}", lead::text::clean_indented(line))));
     if !detail.logs.is_empty() {
         lines.push(String::new());
         lines.extend(detail.logs.iter().map(super::logs::format_line));
     }
-    output::line(&lines.join("\n"))
+    output::lines(&lines)
 }
 
 /// A body with its JSON laid out; as it is where it is none.
