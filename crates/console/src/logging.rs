@@ -114,3 +114,26 @@ impl<'a> MakeWriter<'a> for Stderr {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_and_steers_nothing() {
+        let (lines, waiting) = mpsc::sync_channel(1);
+        let stderr = Stderr { lines, dropped: AtomicUsize::new(0) };
+        let said = "WARN refused\u{1b}[2J\u{9b}31m\u{202e}\r\nleadops: all is well\n";
+        assert_eq!((&stderr).write(said.as_bytes()).unwrap(), said.len());
+        // There is room for one.
+        assert_eq!((&stderr).write(said.as_bytes()).unwrap(), said.len());
+        let next = || match waiting.try_recv().unwrap() {
+            Waiting::Line(line) => String::from_utf8(line).unwrap(),
+            Waiting::End(_) => panic!("nobody asked for it"),
+        };
+        let printed = "WARN refused [2J 31m  leadops: all is well\n";
+        assert_eq!(next(), printed);
+        assert_eq!((&stderr).write(said.as_bytes()).unwrap(), said.len());
+        assert_eq!(next(), format!("1 lines were dropped, as nobody read them\n{printed}"));
+    }
+}

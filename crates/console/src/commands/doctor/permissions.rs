@@ -65,7 +65,7 @@ fn owners(folder: &Found, inside: &[Found]) -> Option<Check> {
         return None;
     }
     let what = format!(
-        "{}, and their folder to uid {user}, which cannot use them as its own: `chown {user}:{group} {}`",
+        "{}, but the folder to uid {user}, whose `leadops up` may not use them: `chown {user}:{group} {}`",
         paths(|found| format!("{} belongs to uid {}", found.path.display(), found.metadata.uid())).join(", "),
         paths(|found| quoted(&found.path)).join(" "),
     );
