@@ -106,7 +106,7 @@ pub(crate) fn hand_over(made: &File, path: &Path) {
 /// Writes a text under a name in one step, for its owner alone; what was there is replaced.
 ///
 /// Where root does that, the file belongs to the owner of its folder. In a folder of root's own, such as
-/// `/etc/leadops`, a file that was there before keeps whose it is, and whether its group may read it.
+/// `/etc/leadops`, a file that was there before retains its owner, and whether its group may read it.
 ///
 /// # Errors
 /// That of the file system.

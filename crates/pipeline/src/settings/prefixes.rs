@@ -1,4 +1,4 @@
-//! Which prefixes of object keys do not get in each other's way.
+//! Which prefixes of object keys may stand beside each other.
 
 use lead::keys;
 
@@ -6,8 +6,8 @@ use super::Settings;
 use crate::{Code, Fault};
 
 impl Settings {
-    /// Whether the keys of raw events, of enriched leads and of everything else are told apart by how they
-    /// begin: no prefix may begin with another, whichever is the longer one.
+    /// Whether how a key begins says what it is of: a raw event, an enriched lead, or something of the pipeline's
+    /// own. So no prefix may begin with another, whichever is the longer one.
     ///
     /// On AWS S3 has the delay queue hear of every object under `SOURCE_PREFIX`, so whatever else is written
     /// there becomes a message that is no lead, and a dead letter.
@@ -23,14 +23,14 @@ impl Settings {
             if !clashing.is_empty() {
                 let clashing = clashing.join(", ");
                 return bad(format!(
-                    "{name} is {prefix:?}, which does not tell its objects from the pipeline's own under {clashing}"
+                    "{name} is {prefix:?}, which overlaps the pipeline's own keys under {clashing}"
                 ));
             }
         }
         if overlap(source, target) {
             return bad(format!(
                 "SOURCE_PREFIX is {source:?} and TARGET_PREFIX {target:?}: one begins with the other, so that \
-                 enriched leads are not told from raw events"
+                 enriched leads would be taken for raw events"
             ));
         }
         Ok(())
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_told_apart() {
+    fn others_stand_beside_each_other() {
         for (source, target) in [
             ("source/", "target/"),
             ("source", "target"),
