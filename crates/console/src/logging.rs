@@ -86,14 +86,16 @@ struct Stderr {
 }
 
 impl Write for &Stderr {
-    /// Takes a line: the layer writes each at once.
+    /// Takes a line: the layer writes each at once. What is said of a request or a lead in it steers no terminal.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         let mut text = Vec::with_capacity(line.len());
         if dropped > 0 {
             text.extend(format!("{dropped} lines were dropped, as nobody read them\n").into_bytes());
         }
-        text.extend(line);
+        let said = String::from_utf8_lossy(line);
+        text.extend(lead::text::printable(said.trim_end_matches('\n')).as_bytes());
+        text.push(b'\n');
         if self.lines.try_send(Waiting::Line(text)).is_err() {
             self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
         }
@@ -110,5 +112,28 @@ impl<'a> MakeWriter<'a> for Stderr {
 
     fn make_writer(&'a self) -> &'a Self {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_and_steers_nothing() {
+        let (lines, waiting) = mpsc::sync_channel(1);
+        let stderr = Stderr { lines, dropped: AtomicUsize::new(0) };
+        let said = "WARN refused\u{1b}[2J\u{9b}31m\u{202e}\r\nleadops: all is well\n";
+        assert_eq!((&stderr).write(said.as_bytes()).unwrap(), said.len());
+        // There is room for one.
+        assert_eq!((&stderr).write(said.as_bytes()).unwrap(), said.len());
+        let next = || match waiting.try_recv().unwrap() {
+            Waiting::Line(line) => String::from_utf8(line).unwrap(),
+            Waiting::End(_) => panic!("nobody asked for it"),
+        };
+        let printed = "WARN refused [2J 31m  leadops: all is well\n";
+        assert_eq!(next(), printed);
+        assert_eq!((&stderr).write(said.as_bytes()).unwrap(), said.len());
+        assert_eq!(next(), format!("1 lines were dropped, as nobody read them\n{printed}"));
     }
 }

@@ -161,8 +161,9 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
         warn(&unknown.fault());
     }
     let config = UpConfig::read(config)?;
+    let prefixes = up::prefixes(&config.settings, folder).await?;
     let store = up::store(folder, &config).await?;
-    for warning in up::warnings(&config) {
+    for warning in up::warnings(&config).into_iter().chain(prefixes) {
         warn(&warning);
     }
     let _lock = store.lock_for_up()?;

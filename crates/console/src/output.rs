@@ -1,18 +1,39 @@
 //! Printing: the same rows as a table for people or as JSON for scripts.
+//!
+//! Whatever a command says goes through here, and no text of somebody else's steers the terminal that it is
+//! printed on: not from an object that others can write, and not from an answer.
 
 use std::io::{self, IsTerminal, Write};
 
+use lead::text::printable;
 use pipeline::{Code, Fault};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use crate::owner_cell::OwnerCell;
 
-/// Writes a line to stdout.
+/// Writes one line to stdout; a line break in it becomes a space, so that no text passes for a line of ours.
 ///
 /// # Errors
 /// [`Code::OutputUnwritable`]; where it is only a closed pipe, that of the stream, see [`is_closed_pipe`].
 pub fn line(text: &str) -> anyhow::Result<()> {
+    document(&printable(text))
+}
+
+/// Writes several lines to stdout, each as [`line`] does.
+///
+/// # Errors
+/// As [`line`].
+pub fn lines(lines: &[String]) -> anyhow::Result<()> {
+    let printable: Vec<_> = lines.iter().map(|line| printable(line)).collect();
+    document(&printable.join("\n"))
+}
+
+/// Writes a text that is ours alone to stdout as it is, such as a script for a shell, and ends it.
+///
+/// # Errors
+/// As [`line`].
+pub fn document(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}").map_err(unwritten)
 }
@@ -25,10 +46,16 @@ pub fn unwritten(error: io::Error) -> anyhow::Error {
     }
 }
 
-/// Writes a line to stderr, for people. Where it cannot be written there is nobody to hear of that, and it
-/// is no reason to stop.
+/// Writes one line to stderr, for people, as [`line`] does. Where it cannot be written there is nobody to hear
+/// of that, and it is no reason to stop.
 pub fn aside(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
+}
+
+/// Writes a question to stderr, and leaves the cursor behind it.
+pub fn prompt(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = write!(stderr, "{} ", printable(text)).and_then(|()| stderr.flush());
 }
 
 /// Writes one JSON document on one line, harmless to a terminal: what could steer it is escaped.
@@ -143,7 +170,7 @@ pub fn table<C: Into<Cell>>(columns: &[Column], rows: Vec<Vec<C>>, empty: &str) 
     if rows.is_empty() {
         return line(empty);
     }
-    line(&layout(columns, rows, terminal_width()))
+    lines(&layout(columns, rows, terminal_width()))
 }
 
 /// The width to keep to: the terminal's, or none where stdout is no terminal.
@@ -152,7 +179,7 @@ fn terminal_width() -> Option<usize> {
     Some(usize::from(columns))
 }
 
-fn layout<C: Into<Cell>>(columns: &[Column], rows: Vec<Vec<C>>, width: Option<usize>) -> String {
+fn layout<C: Into<Cell>>(columns: &[Column], rows: Vec<Vec<C>>, width: Option<usize>) -> Vec<String> {
     let titles: Vec<Cell> = columns.iter().map(|column| column.title.to_uppercase().into()).collect();
     let cells: Vec<Vec<Cell>> = std::iter::once(titles)
         .chain(rows.into_iter().map(|row| row.into_iter().map(|cell| cell.into().clean()).collect()))
@@ -179,7 +206,7 @@ fn layout<C: Into<Cell>>(columns: &[Column], rows: Vec<Vec<C>>, width: Option<us
             .map(|((column, width), cell)| pad(cell, *width, column.right));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     });
-    lines.collect::<Vec<_>>().join("\n")
+    lines.collect()
 }
 
 /// A cell in exactly `width` columns.
@@ -229,11 +256,11 @@ mod tests {
             vec!["株式会社みなと".to_owned(), "7".to_owned()],
             vec!["Zoë\u{1b}[31m & So\u{308}hne".to_owned(), "1234".to_owned()],
         ];
-        let table = layout(&[wide("name"), number("n")], rows.clone(), None);
+        let table = layout(&[wide("name"), number("n")], rows.clone(), None).join("\n");
         let ends: Vec<usize> = table.lines().map(UnicodeWidthStr::width).collect();
         assert_eq!(ends, [ends[0]; 3], "{table}");
         assert!(!table.contains('\u{1b}'));
-        let narrow = layout(&[wide("name"), number("n")], rows, Some(18));
+        let narrow = layout(&[wide("name"), number("n")], rows, Some(18)).join("\n");
         assert!(narrow.lines().all(|line| line.width() <= 18) && narrow.contains('…'), "{narrow}");
     }
 
@@ -243,12 +270,11 @@ mod tests {
         let row = |lead| vec![Cell::from("x".repeat(8)), Cell::Owners(OwnerCell::of(&lead))];
         let rows = vec![row(departed(long)), row(departed("Renewals Desk"))];
         let columns = [text("id"), wide("owner")];
-        let narrow = layout(&columns, rows.clone(), Some(8 + 2 + 20));
         assert_eq!(
-            narrow.lines().collect::<Vec<_>>(),
+            layout(&columns, rows.clone(), Some(8 + 2 + 20)),
             ["ID        OWNER", "xxxxxxxx  The Depa… (departed)", "xxxxxxxx  Renewals… (departed)"]
         );
-        let whole = layout(&columns, rows, None);
+        let whole = layout(&columns, rows, None).join("\n");
         assert!(whole.contains("The Department of Forms (departed)\nxxxxxxxx  Renewals Desk (departed)"));
     }
 

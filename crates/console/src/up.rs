@@ -126,6 +126,28 @@ pub async fn store(folder: &Path, config: &UpConfig) -> Result<Store, Fault> {
     wiring::create(folder).await
 }
 
+/// Whether a pipeline in this folder may start with these prefixes, and what is to be said of them.
+///
+/// One that has worked with them goes on, with a warning: no S3 makes messages of what is written here, so
+/// nothing comes of it, and under other prefixes it would not find the leads it has. A new one has nothing to
+/// lose, and is refused.
+///
+/// # Errors
+/// As [`Settings::check_prefixes`], where none has worked with them.
+pub async fn prefixes(settings: &Settings, folder: &Path) -> Result<Option<Fault>, Fault> {
+    let Err(fault) = settings.check_prefixes() else { return Ok(None) };
+    let before = match wiring::open(folder).await {
+        Ok(store) => Running::read(&store).await?.map(|running| running.settings),
+        // It is refused for that as well, once this is right.
+        Err(_) => None,
+    };
+    let prefixes = |settings: &Settings| [settings.source_prefix.clone(), settings.target_prefix.clone()];
+    match before {
+        Some(before) if prefixes(&before) == prefixes(settings) => Ok(Some(fault)),
+        _ => Err(fault),
+    }
+}
+
 /// Takes up what an `up` that was killed had in hand: it is gone, as this process has its lock.
 async fn take_over(store: &Store) -> Result<(), Fault> {
     let receipts = wiring::alerting(store).receipts;

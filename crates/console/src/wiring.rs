@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use embedded::{Options, Store};
-use lead::Timestamp;
+use lead::{Timestamp, keys};
 use ops::{Access, Condition, Ops, SetUp};
 use outbound::{HoldsKeys, NoKeys, SlackWebhook, SmtpMailer};
 use pipeline::{
@@ -31,10 +31,7 @@ pub use console::Configured;
 pub use on_aws::{OnAws, SignatureSecret, on_aws};
 pub use place::{AwsSite, Facts, Opened, Site, open_place};
 
-/// Where a running pipeline says how it is set up, for commands that run beside it.
-const RUNNING: &str = "running.json";
-
-/// How a pipeline is, or was last, set up.
+/// How a pipeline is, or was last, set up: for commands that run beside it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Running {
     /// Its webhook.
@@ -56,7 +53,7 @@ impl Running {
     /// # Errors
     /// The fault of the store.
     pub async fn read(store: &Store) -> Result<Option<Self>, Fault> {
-        let Some(object) = store.get(RUNNING).await? else { return Ok(None) };
+        let Some(object) = store.get(keys::RUNNING).await? else { return Ok(None) };
         // One written by another version, with other settings, is as good as none.
         Ok(serde_json::from_slice(&object.body).ok())
     }
@@ -67,7 +64,7 @@ impl Running {
     /// The fault of the store.
     pub async fn write(&self, store: &Store) -> Result<(), Fault> {
         let body = serde_json::to_vec(self).map_err(|e| Fault::new(Code::Internal, e.to_string()))?;
-        match store.put(RUNNING, body.into(), When::Always).await {
+        match store.put(keys::RUNNING, body.into(), When::Always).await {
             Ok(_) | Err(PutError::Precondition) => Ok(()),
             Err(PutError::Fault(fault)) => Err(fault),
         }
@@ -120,7 +117,7 @@ pub fn view(store: &Store, settings: Arc<Settings>, access: Access) -> Ops {
         alerting: alerting(store),
         recorder: recorder(store),
         set_up: Arc::new(OfRunning(store.clone())),
-        who: who(),
+        who: crate::who::who(),
         access,
     }
 }
@@ -201,14 +198,4 @@ fn recorder(store: &Store) -> Recorder {
         random: Arc::new(SystemRandom),
         journal: Arc::new(store.clone()),
     }
-}
-
-/// Who acts, as far as the environment says.
-fn who() -> String {
-    let variable = |names: [&str; 2]| {
-        names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-    };
-    let user = variable(["USER", "USERNAME"]).unwrap_or_else(|| "operator".to_owned());
-    let host = variable(["HOSTNAME", "COMPUTERNAME"]).map_or_else(String::new, |host| format!("@{host}"));
-    lead::text::shorten(&format!("{user}{host}"), 80)
 }

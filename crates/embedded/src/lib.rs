@@ -15,6 +15,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod listener;
+pub mod private;
 pub mod store;
 pub mod workers;
 

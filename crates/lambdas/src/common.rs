@@ -38,6 +38,7 @@ impl Common {
     /// The first variable that is missing or wrong, by its name.
     pub fn read(variables: &Variables<'_>) -> Result<Self, Fault> {
         let settings = Settings::read(variables)?;
+        settings.check_prefixes()?;
         let clients = Clients::of_function(|name| variables.get(name))?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let bucket = variables.needed("BUCKET_NAME")?;

@@ -47,6 +47,8 @@ fn a_missing_or_malformed_variable_stops_the_start_and_is_named() {
         (PROCESSOR, wrong("LOOKUP_BASE_URL", "ftp://x"), "LOOKUP_BASE_URL"),
         (PROCESSOR, wrong("LOOKUP_BUCKET", "No_Bucket"), "LOOKUP_BUCKET"),
         (NOTIFICATION, wrong("TARGET_PREFIX", "../x"), "TARGET_PREFIX"),
+        (PROCESSOR, wrong("SOURCE_PREFIX", "r"), "receipts/"),
+        (INGESTION, wrong("TARGET_PREFIX", "source/done/"), "SOURCE_PREFIX"),
         (NOTIFICATION, wrong("SSL_CERT_FILE", "/nowhere.pem"), "SSL_CERT_FILE"),
         (NOTIFICATION, wrong("SSL_CERT_FILE", "/dev/null"), "SSL_CERT_FILE"),
     ] {

@@ -4,6 +4,43 @@ use jiff::Timestamp;
 
 use crate::LeadId;
 
+/// Where receipts are.
+const RECEIPTS: &str = "receipts/";
+/// Where copies of deleted dead letters are.
+const DELETED: &str = "deleted/";
+/// Where it is written down how much may be said on a channel.
+const PACE: &str = "pace/";
+/// Where the journal is.
+pub const JOURNAL: &str = "journal/";
+/// Where the record of each lead is, on AWS.
+pub const RECORDS: &str = "leads/";
+/// Where the markers of open leads are, on AWS.
+pub const MARKERS: &str = "open/";
+/// Where messages wait that SQS cannot delay for so long.
+pub const SCHEDULED: &str = "scheduled/";
+/// How many requests an embedded pipeline has refused.
+pub const REFUSED: &str = "counts/refused.json";
+/// The members of the organisation in Close.
+pub const ROSTER: &str = "roster/close.json";
+/// How the embedded pipeline of a folder is set up.
+pub const RUNNING: &str = "running.json";
+
+/// How the key of every object begins that is neither a raw event nor an enriched lead: the settings'
+/// prefixes have to be others. `forgotten/` is for what is to be remembered of leads that are erased.
+pub const OURS: [&str; 11] = [
+    JOURNAL,
+    RECEIPTS,
+    DELETED,
+    RECORDS,
+    MARKERS,
+    PACE,
+    SCHEDULED,
+    "counts/",
+    "roster/",
+    "forgotten/",
+    RUNNING,
+];
+
 /// The raw event, exact signed bytes: `{prefix}crm_event_{lead_id}.json`.
 pub fn raw(prefix: &str, lead: &LeadId) -> String {
     format!("{prefix}crm_event_{lead}.json")
@@ -33,12 +70,12 @@ pub fn receipts_on(lead: &LeadId, channel: &str) -> String {
 
 /// Where all receipts of a lead are.
 pub fn receipts_of(lead: &LeadId) -> String {
-    format!("receipts/{lead}/")
+    format!("{RECEIPTS}{lead}/")
 }
 
 /// How much may be said on a channel now: `pace/{channel}.json`.
 pub fn pace(channel: &str) -> String {
-    format!("pace/{channel}.json")
+    format!("{PACE}{channel}.json")
 }
 
 /// The kept copy of a deleted dead letter. `id` is the dead letter's; whatever is not a letter, digit
@@ -46,11 +83,9 @@ pub fn pace(channel: &str) -> String {
 pub fn deleted(id: &str) -> String {
     let safe: String =
         id.chars().take(128).map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    format!("deleted/{safe}.json")
+    format!("{DELETED}{safe}.json")
 }
 
-/// Where the journal is.
-pub const JOURNAL: &str = "journal/";
 /// What stands for the lead in the key of an entry that is about none.
 const NO_LEAD: &str = "-";
 /// Later than any time that an entry can have, in microseconds since 1970: the year 2286.
@@ -116,6 +151,11 @@ mod tests {
         assert_eq!(enriched("target/", &lead), "target/enriched_lead_a1.json");
         assert_eq!(receipt(&lead, "slack", "new"), "receipts/lead_a1/slack/new.json");
         assert_eq!(deleted("../x/1"), "deleted/---x-1.json");
+        let journal = JournalKey { at: Timestamp::UNIX_EPOCH, stage: String::new(), lead: None, nonce: 0 };
+        let ours = [receipt(&lead, "slack", "new"), deleted("1"), pace("slack"), journal.to_key()];
+        for key in ours.iter().map(String::as_str).chain([REFUSED, ROSTER, RUNNING]) {
+            assert!(OURS.iter().any(|ours| key.starts_with(ours)), "{key}");
+        }
     }
 
     proptest! {

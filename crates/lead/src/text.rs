@@ -4,6 +4,8 @@
 //! markup, or ten thousand letters. These functions are the only ones that alerts, mail headers and
 //! terminals take such text through.
 
+use std::borrow::Cow;
+
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
@@ -41,6 +43,21 @@ pub fn clean(text: &str) -> String {
 pub fn clean_indented(line: &str) -> String {
     let indent = line.chars().take_while(|c| *c == ' ').count().min(200);
     " ".repeat(indent) + &clean(line)
+}
+
+/// One line as it may be printed: nothing in it steers a terminal, and everything else is as it was, the spaces
+/// that columns are made of included.
+///
+/// For what has been laid out of several texts, each of which [`clean`] would have taken care of. Control
+/// characters, those of C1 and line breaks included, become a space each; formatting ones go.
+pub fn printable(line: &str) -> Cow<'_, str> {
+    let is_break = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    // As most lines are.
+    if line.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return Cow::Borrowed(line);
+    }
+    let shown = line.chars().filter(|c| is_break(*c) || !is_formatting(*c));
+    Cow::Owned(shown.map(|c| if is_break(c) { ' ' } else { c }).collect())
 }
 
 /// Characters that show nothing themselves but change how their neighbours are shown.
@@ -165,6 +182,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_laid_out_stays_so_and_steers_nothing() {
+        let laid_out = "LEAD    NAME  株式会社  👩\u{200d}🚀";
+        assert_eq!(printable(laid_out), laid_out);
+        assert_eq!(printable("  a\u{1b}[2J  b\u{9b}31m\r\nc\td\u{7f}\u{2028}e"), "  a [2J  b 31m  c d  e");
+        assert_eq!(printable("\u{202e}evil\u{2066}\u{200f}\u{feff}\u{e0041}"), "evil");
+        assert!(matches!(printable("plain  text"), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn nothing_is_left_of_a_line_in_which_nothing_shows() {
         let alone = [
             "\u{3164}",
@@ -281,8 +307,10 @@ mod tests {
             let short = shorten(&text, longest);
             prop_assert!(short.chars().count() <= longest);
             prop_assert!(!short.chars().any(|c| c.is_control() || is_formatting(c)));
+            prop_assert!(!printable(&text).chars().any(|c| c.is_control() || is_formatting(c)));
             prop_assert!(ascii(&text).bytes().all(|b| (b' '..=b'~').contains(&b)));
             prop_assert_eq!(clean(&clean(&text)), clean(&text));
+            prop_assert_eq!(clean(&printable(&text)), clean(&text));
         }
     }
 }

@@ -338,6 +338,12 @@ codes! {
     OutputUnwritable = "LO514",
         "What the command prints could not be written.",
         "Make room where its output goes, or send it elsewhere. Nothing that the command did is undone by this: look before you repeat an action.";
+    OthersHaveAccess = "LO515",
+        "Other users of this machine have access to leads or to keys.",
+        "Give the command that the message names.";
+    OwnerOfFileWrong = "LO516",
+        "A file of the pipeline belongs to another user than its folder: a command was run as somebody else, such as root.",
+        "Give the command that the message names, as root.";
     Interrupted = "LO519",
         "The action was stopped before its end.",
         "Give the same command again: it goes on with what is left.";

@@ -98,3 +98,18 @@ async fn flags_that_make_no_sense_together_are_wrong_usage() {
         says(&desk, args, 2, &["LO901", part]).await;
     }
 }
+
+/// One that an earlier template has let through: the functions of this version do not start with such prefixes,
+/// and whoever looks at it is told, and can look.
+#[tokio::test]
+async fn prefixes_that_begin_with_each_other_are_said() {
+    let moto = Moto::start().await;
+    Stack::create(&moto, &[("SourcePrefix", "in/"), ("TargetPrefix", "in/done/")]).await;
+    let desk = Desk::new(moto.variables());
+    assert_eq!(desk.json(&["status", "--stack", "leads"]).await["pending"], 0);
+    let doctor = desk.run(&["doctor", "--stack", "leads", "--json"]).await;
+    let checks: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let check = checks.as_array().unwrap().iter().find(|check| check["check"] == "prefixes").unwrap();
+    assert_eq!((&check["result"], &check["code"]), (&"failed".into(), &"LO906".into()), "{check}");
+    assert!(check["detail"].as_str().unwrap().contains("in/done/"), "{check}");
+}

@@ -1,13 +1,23 @@
 //! `infrastructure/deploy`, with an AWS CLI that answers what a test says.
 
-use std::{os::unix::fs::PermissionsExt as _, process::Command};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Output},
+};
 
 /// What it prints, without changing anything, for a stack with these values.
 fn dry_run(age: &str, receives: &str, parameters: &[&str]) -> String {
+    let run = run(age, receives, parameters);
+    assert!(run.status.success(), "{run:?}");
+    String::from_utf8(run.stdout).unwrap()
+}
+
+/// Runs it with `--dry-run`. The stack has the prefixes `in/` and `target/`.
+fn run(age: &str, receives: &str, parameters: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let answers = format!(
         "#!/bin/sh\ncase \"$*\" in\n*get-caller-identity*) echo 123456789012 ;;\n*StackStatus*) echo \
-         UPDATE_COMPLETE ;;\n*SignatureMaxAgeSeconds*) echo {age} ;;\n*DelayMaxReceives*) echo {receives} ;;\nesac\n"
+         UPDATE_COMPLETE ;;\n*SignatureMaxAgeSeconds*) echo {age} ;;\n*DelayMaxReceives*) echo {receives} ;;\n*SourcePrefix*) echo in/ ;;\nesac\n"
     );
     let aws = folder.path().join("aws");
     std::fs::write(&aws, answers).unwrap();
@@ -19,16 +29,14 @@ fn dry_run(age: &str, receives: &str, parameters: &[&str]) -> String {
         "NotificationCodeKey=c",
         "HousekeepingCodeKey=d",
     ];
-    let run = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../infrastructure/deploy"))
+    Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../infrastructure/deploy"))
         .args(["leads", "--dry-run", "CodeBucket=artefacts"])
         .args(keys)
         .args(parameters)
         .env("PATH", path)
         .env("AWS_REGION", "eu-central-1")
         .output()
-        .unwrap();
-    assert!(run.status.success(), "{run:?}");
-    String::from_utf8(run.stdout).unwrap()
+        .unwrap()
 }
 
 #[test]
@@ -68,4 +76,35 @@ fn it_says_where_a_stack_keeps_fewer_receives_than_the_templates() {
         let said = dry_run("604800", receives, parameters);
         assert!(!said.contains("note:"), "{receives} {parameters:?}: {said}");
     }
+}
+
+#[test]
+fn no_prefix_begins_with_the_other_whichever_is_given() {
+    for parameters in [
+        &["SourcePrefix=a/", "TargetPrefix=a/done/"][..],
+        &["SourcePrefix=out/raw/", "TargetPrefix=out/"],
+        // The stack's own value, and the template's.
+        &["TargetPrefix=in/done/"],
+        &["SourcePrefix=t"],
+    ] {
+        let refused = run("604800", "120", parameters);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{parameters:?}: {said}");
+        assert!(said.contains("begins with the other") && said.contains("nothing was changed"), "{said}");
+    }
+    for parameters in [&[][..], &["SourcePrefix=a/", "TargetPrefix=b/"], &["TargetPrefix=out/in/"]] {
+        dry_run("604800", "120", parameters);
+    }
+}
+
+#[test]
+fn it_prints_no_secret() {
+    let secrets =
+        ["SlackWebhookUrl=https://hooks.slack.com/services/T0/B0/hunter2", "CloseApiKey=api_hunter2"];
+    let said = dry_run("604800", "120", &secrets);
+    assert!(
+        said.contains("CloseApiKey=(not shown)") && said.contains("SlackWebhookUrl=(not shown)"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
 }

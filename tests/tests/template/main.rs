@@ -11,5 +11,6 @@ mod deploy;
 mod functions;
 mod keeping;
 mod permissions;
+mod prefixes;
 mod queues;
 mod read;

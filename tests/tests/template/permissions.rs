@@ -47,6 +47,25 @@ fn nothing_is_allowed_by_a_wildcard() {
     }
 }
 
+/// The list of what the prefixes are told from is complete: a function can write nothing else.
+#[test]
+fn whatever_may_be_written_has_a_prefix_of_its_own() {
+    let mut count = 0;
+    for (path, statement) in statements(&Template::read()) {
+        for resource in list(&statement["Resource"]).into_iter().filter(|_| statement["Effect"] == "Allow") {
+            let Some(key) = resource["Fn::Sub"].as_str().and_then(|arn| arn.strip_prefix("${Bucket.Arn}/"))
+            else {
+                continue;
+            };
+            let of_leads = ["${SourcePrefix}crm_event_*", "${TargetPrefix}enriched_*"].contains(&key);
+            let ours = lead::keys::OURS.iter().any(|ours| key.strip_suffix('*') == Some(ours));
+            assert!(of_leads || ours, "{path}: {key}");
+            count += 1;
+        }
+    }
+    assert!(count >= 15, "{count}");
+}
+
 /// What each function may do. A line more here is a thought about what an intruder could do with it.
 #[test]
 fn each_role_has_what_its_function_does_and_no_more() {

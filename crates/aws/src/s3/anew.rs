@@ -1,14 +1,17 @@
 //! Making a lead's record anew, where it is damaged: of what else there is of the lead.
 
 use bytes::Bytes;
-use lead::{EnrichedLead, LeadId, keys};
+use lead::{
+    EnrichedLead, LeadId,
+    keys::{self, RECORDS},
+};
 use pipeline::{
     Channel, Code, Entry, Fault, Happened, Progress,
     ports::{Object, Objects as _},
     receipt::{Receipt, ReceiptState},
 };
 
-use super::{RECORDS, S3Store, record::Record};
+use super::{S3Store, record::Record};
 
 /// Receipts and enriched leads are asked for so many at a time.
 const PAGE: usize = 1_000;

@@ -16,10 +16,7 @@ use pipeline::{
 };
 use tokio::sync::OnceCell;
 
-use super::{
-    S3Store,
-    marker::{self, MARKERS},
-};
+use super::{S3Store, marker};
 
 /// How many keys are listed at a time, the most that S3 gives.
 pub(crate) const PAGE: usize = 1_000;
@@ -148,7 +145,7 @@ impl S3Store {
         let (mut open, mut after): (Vec<OpenLead>, Option<String>) = (Vec::new(), None);
         loop {
             let wanted = limit - open.len();
-            let keys = self.list(MARKERS, after.as_deref(), wanted).await?;
+            let keys = self.list(keys::MARKERS, after.as_deref(), wanted).await?;
             open.extend(self.waiting(&keys, now).await);
             match keys.last() {
                 // Some markers were not to be believed, and there may be further ones.
@@ -161,7 +158,7 @@ impl S3Store {
     /// See [`pipeline::ports::History::count_open`]. One request, and so exact up to a thousand, and one for
     /// each of the first that are late.
     pub async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault> {
-        let keys = self.list(MARKERS, None, PAGE).await?;
+        let keys = self.list(keys::MARKERS, None, PAGE).await?;
         let exact = keys.len() < PAGE;
         let due = self.waiting(&keys, now).await.into_iter().map(|open| open.due_at);
         Ok(OpenCounts::of(due, now, overdue_before, exact))

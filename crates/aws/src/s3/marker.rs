@@ -2,11 +2,9 @@
 //! shown of it, the soonest due first in a listing.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use lead::{LeadId, Timestamp, text};
+use lead::{LeadId, Timestamp, keys::MARKERS, text};
 use pipeline::{Progress, ports::OpenLead};
 
-/// Where the markers are.
-pub(super) const MARKERS: &str = "open/";
 /// How many characters of a name are kept: with four bytes each, coded, and all else in a key they stay
 /// below S3's 1,024 bytes.
 const LONGEST_NAME: usize = 120;

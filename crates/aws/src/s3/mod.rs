@@ -19,7 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lead::LeadId;
+use lead::{LeadId, keys::RECORDS};
 use pipeline::{
     Fault,
     ports::{Clock, Object, Objects, Outbox, PutError, Random, Version, When},
@@ -115,9 +115,6 @@ impl Objects for S3Store {
         self.0.bucket.list(prefix, after, limit).await
     }
 }
-
-/// Where the records of leads are.
-const RECORDS: &str = "leads/";
 
 /// The record of a lead: `leads/{lead}.json`.
 fn record_key(lead: &LeadId) -> String {

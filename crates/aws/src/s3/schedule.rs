@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use jiff::SignedDuration;
-use lead::{LeadId, Timestamp};
+use lead::{LeadId, Timestamp, keys::SCHEDULED};
 use pipeline::{
     Code, Fault,
     ports::{Clock, MAX_DELAY, NewMessage, Outbox, PutError, Queue, When},
@@ -25,8 +25,6 @@ use super::Bucket;
 #[cfg(feature = "operator")]
 use super::S3Store;
 
-/// Where the messages are.
-const SCHEDULED: &str = "scheduled/";
 /// How often the scheduler looks, in seconds: times are rounded up to that, so that it finds whatever is due.
 const STEP: i64 = 60;
 /// How many messages it has in hand at once.

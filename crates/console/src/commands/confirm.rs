@@ -1,6 +1,6 @@
 //! Asking before acting.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal};
 
 use pipeline::{Code, Fault};
 
@@ -31,8 +31,7 @@ pub fn ask(consent: Consent, what: &str) -> Result<Answer, Fault> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Err(not_confirmed());
     }
-    let _ = write!(io::stderr(), "This will {what}. Go on? [y/N] ");
-    let _ = io::stderr().flush();
+    output::prompt(&format!("This will {what}. Go on? [y/N]"));
     let mut answer = String::new();
     match io::stdin().lock().read_line(&mut answer) {
         Ok(_) if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") => Ok(Answer::Act),

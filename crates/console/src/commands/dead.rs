@@ -17,7 +17,7 @@ use pipeline::{
     Code, Fault, Standing,
     ports::{Body, DeadLetter},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     act::{Outcome, counted, failures, listed, report},
@@ -26,6 +26,7 @@ use super::{
 use crate::{
     cli::{Consent, DeadCommand, QueueArg, RedriveArgs},
     endings::Endings,
+    export,
     output::{self, age, number, text, wide},
 };
 
@@ -115,12 +116,13 @@ async fn show(ops: &Ops, id: &str, as_json: bool) -> anyhow::Result<()> {
         format!("{:<10} {}", "dead", letter.dead_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
         String::new(),
     ];
-    lines.extend(pretty(&detail.body).lines().map(lead::text::clean_indented));
+    // Set in: whoever has written it may have tried to write a line like those above.
+    lines.extend(pretty(&detail.body).lines().map(|line| format!("  {}", lead::text::clean_indented(line))));
     if !detail.logs.is_empty() {
         lines.push(String::new());
         lines.extend(detail.logs.iter().map(super::logs::format_line));
     }
-    output::line(&lines.join("\n"))
+    output::lines(&lines)
 }
 
 /// A body with its JSON laid out; as it is where it is none.
@@ -256,21 +258,27 @@ async fn edit(ops: &Ops, letters: &[DeadLetter]) -> anyhow::Result<String> {
 }
 
 async fn export(ops: &Ops, file: Option<&Path>) -> anyhow::Result<()> {
-    let exported = ops.actions()?.export().await?;
-    let rows = exported.iter().map(|(letter, body)| {
-        let mut row = serde_json::to_value(letter)?;
-        row["body"] = json!(body);
-        Ok(row)
-    });
-    let rows: Vec<Value> = rows.collect::<serde_json::Result<_>>()?;
-    match file {
-        None => rows.iter().try_for_each(output::json),
-        Some(path) => {
-            let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
-            fs::write(path, lines)
-                .map_err(|e| Fault::new(Code::FileUnusable, format!("{}: {e}", path.display())))?;
-            output::aside(&format!("{} written to {}", counted(rows.len(), "dead letter"), path.display()));
+    let actions = ops.actions()?;
+    let Some(path) = file else {
+        let exported = actions.export().await?;
+        return exported.iter().try_for_each(|(letter, body)| output::json(&export::row(letter, body)?));
+    };
+    // Before anything is read, or written down as exported.
+    let file = export::create(path)?;
+    let written = async {
+        let exported = actions.export().await?;
+        export::write(file, path, &exported)?;
+        Ok::<_, Fault>(exported.len())
+    };
+    match written.await {
+        Ok(count) => {
+            output::aside(&format!("{} written to {}", counted(count, "dead letter"), path.display()));
             Ok(())
+        }
+        Err(fault) => {
+            // Ours, and not whole.
+            let _ = fs::remove_file(path);
+            Err(fault.into())
         }
     }
 }

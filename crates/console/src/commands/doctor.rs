@@ -5,6 +5,7 @@ mod embedded;
 #[cfg_attr(not(feature = "aws"), path = "doctor/without_aws.rs")]
 mod on_aws;
 mod owners;
+mod permissions;
 
 use ops::Ops;
 use pipeline::{Code, Fault, Standing};

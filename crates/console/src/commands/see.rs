@@ -1,6 +1,6 @@
 //! `status`, `pending`, `leads`, `lead`, `explain`.
 
-use std::{fmt::Write as _, num::NonZeroUsize};
+use std::num::NonZeroUsize;
 
 use jiff::SignedDuration;
 use lead::{LeadId, OwnerStatus, Timestamp};
@@ -26,7 +26,7 @@ const PENDING: usize = 200;
 /// The fault of the pipeline, or of stdout.
 pub async fn status(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
     let status = ops.status().await?;
-    if as_json { output::json(&status) } else { output::line(&status_lines(&status).join("\n")) }
+    if as_json { output::json(&status) } else { output::lines(&status_lines(&status)) }
 }
 
 fn status_lines(status: &Status) -> Vec<String> {
@@ -171,7 +171,7 @@ pub async fn leads(ops: &Ops, args: &LeadsArgs, as_json: bool) -> anyhow::Result
 /// The fault of the pipeline, or of stdout.
 pub async fn lead(ops: &Ops, lead: &LeadId, as_json: bool) -> anyhow::Result<()> {
     let story = ops.lead(lead).await?;
-    if as_json { output::json(&story) } else { output::line(&story_lines(&story).join("\n")) }
+    if as_json { output::json(&story) } else { output::lines(&story_lines(&story)) }
 }
 
 fn story_lines(story: &LeadStory) -> Vec<String> {
@@ -224,13 +224,13 @@ pub fn explain(code: Code, as_json: bool) -> anyhow::Result<()> {
             "remedy_while_tried_again": again, "remedy_when_dead": dead,
         }));
     }
-    let mut text = format!("{code}\n{}\n{remedy}", code.cause());
+    let mut lines = vec![code.to_string(), code.cause().to_owned(), remedy.to_owned()];
     for (when, other) in [("while it is tried again", again), ("as a dead letter", dead)] {
         if other != remedy {
-            let _ = write!(text, "\n{when}: {other}");
+            lines.push(format!("{when}: {other}"));
         }
     }
-    output::line(&text)
+    output::lines(&lines)
 }
 
 /// One alert in a cell: a mark and the channel.

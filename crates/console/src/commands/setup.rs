@@ -108,7 +108,7 @@ fn of_stack(shown: Vec<Shown>, aws: &OnAws) -> Vec<Shown> {
 pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "leadops", &mut script);
-    output::line(String::from_utf8_lossy(&script).trim_end())
+    output::document(String::from_utf8_lossy(&script).trim_end())
 }
 
 /// `leadops man`.
@@ -118,5 +118,5 @@ pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
 pub fn man() -> anyhow::Result<()> {
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-    output::line(String::from_utf8_lossy(&page).trim_end())
+    output::document(String::from_utf8_lossy(&page).trim_end())
 }

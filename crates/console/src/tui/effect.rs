@@ -5,7 +5,6 @@
 
 use std::{
     collections::HashMap,
-    fs::OpenOptions,
     io::Write,
     path::Path,
     sync::{
@@ -17,10 +16,7 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use ops::{Actions, LeadQuery, Ops};
-use pipeline::{
-    Channel, Code, Fault, Stage,
-    ports::{Body, DeadLetter},
-};
+use pipeline::{Channel, Code, Fault, Stage, ports::Body};
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
 use super::{
@@ -332,7 +328,7 @@ async fn export(
 ) -> Result<(), Fault> {
     let unusable =
         |error: std::io::Error| Fault::new(Code::FileUnusable, format!("{}: {error}", path.display()));
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(unusable)?;
+    let mut file = crate::export::create(path)?;
     let mut written = 0;
     for (index, target) in targets.iter().enumerate() {
         if stopped() {
@@ -345,7 +341,7 @@ async fn export(
                 .get(&letter.id)
                 .await?
                 .ok_or_else(|| Fault::new(Code::NoSuchDeadLetter, "it is gone"))?;
-            file.write_all(row(&letter, &body)?.as_bytes()).map_err(unusable)
+            writeln!(file, "{}", crate::export::row(&letter, &body)?).map_err(unusable)
         };
         let result = result.await;
         written += usize::from(result.is_ok());
@@ -353,12 +349,4 @@ async fn export(
     }
     file.sync_all().map_err(unusable)?;
     actions.exported(written).await
-}
-
-/// As `leadops dead export` writes it.
-fn row(letter: &DeadLetter, body: &str) -> Result<String, Fault> {
-    let mut row =
-        serde_json::to_value(letter).map_err(|error| Fault::new(Code::Internal, error.to_string()))?;
-    row["body"] = body.into();
-    Ok(format!("{row}\n"))
 }

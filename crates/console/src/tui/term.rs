@@ -114,7 +114,7 @@ impl Drop for Screen {
     fn drop(&mut self) {
         leave();
         for message in take_panics() {
-            output::aside(&message);
+            message.lines().for_each(output::aside);
         }
     }
 }

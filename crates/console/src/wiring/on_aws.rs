@@ -14,11 +14,11 @@ use pipeline::{Code, Fault, Recorder, alerting::Alerting, ports::Clock, receipt:
 use system::{SystemClock, SystemRandom};
 use url::Url;
 
-use super::{
-    place::{AwsSite, person},
-    who,
+use super::place::{AwsSite, person};
+use crate::{
+    config::{Shown, StackPlace, default_of, without_secrets},
+    who::who,
 };
-use crate::config::{Shown, StackPlace, default_of, without_secrets};
 
 /// A stack, and the session it was found with.
 pub struct OnAws {

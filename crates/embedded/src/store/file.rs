@@ -16,6 +16,7 @@ use super::{
     schema,
     up_lock::{self, Held},
 };
+use crate::private;
 
 /// The file's name in its folder.
 const NAME: &str = "leadops.db";
@@ -97,6 +98,7 @@ impl DbFile {
         }
         match found {
             Found::Ours => {
+                file.tighten();
                 let mut version = file.version();
                 file.frozen = version.as_ref().is_err_and(|trouble| file.is_frozen(trouble));
                 if file.frozen {
@@ -373,6 +375,15 @@ impl DbFile {
         refused && self.log_size() == 0 && by_disk()
     }
 
+    /// Takes from others what a copy that was put back, or a backup, may have given them.
+    fn tighten(&self) {
+        for end in ["", "-wal", "-shm"] {
+            let mut name = self.path.clone().into_os_string();
+            name.push(end);
+            private::tighten(Path::new(&name));
+        }
+    }
+
     fn size(&self) -> u64 {
         fs::metadata(&self.path).map_or(0, |meta| meta.len())
     }
@@ -409,6 +420,8 @@ impl DbFile {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         // Leads are people: nobody else on the machine may read them. That is how it makes files.
         let draft = tempfile::Builder::new().prefix("leadops-new-").tempfile_in(folder).map_err(io)?;
+        // Before SQLite opens it, which gives the log and its index the same owner.
+        private::hand_over(draft.as_file(), &self.path);
         self.fill(draft.path()).map_err(|trouble| self.fault(trouble))?;
         draft.as_file().sync_all().map_err(io)?;
         match draft.persist_noclobber(&self.path) {
@@ -503,11 +516,7 @@ fn immutable(path: &Path) -> String {
 }
 
 fn make_folder(dir: &Path) -> Result<(), Fault> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|error| {
+    private::make_folder(dir).map_err(|error| {
         Fault::new(Code::FolderUnusable, lead::text::shorten(&format!("{}: {error}", dir.display()), 500))
     })
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use lead::Timestamp;
+use lead::{Timestamp, keys};
 use pipeline::{
     Fault, Function,
     ports::{Level, Objects as _, PutError, When},
@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use super::{Store, units};
 
 /// Where they are kept: an object, so that an earlier version opens the file as well.
-const KEY: &str = "counts/refused.json";
+const KEY: &str = keys::REFUSED;
 /// For how long.
 const KEPT: Duration = Duration::from_secs(61 * 60);
 /// The shortest time between two writes.

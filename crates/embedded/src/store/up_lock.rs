@@ -1,7 +1,7 @@
 //! One `leadops up` a folder, and which files it has open.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,6 +14,7 @@ use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 use super::identity::{FileId, FileIds};
+use crate::private;
 
 /// The file that is locked.
 const NAME: &str = "leadops.lock";
@@ -102,8 +103,7 @@ impl Locked {
             Fault::new(code, lead::text::shorten(&format!("{}: {what}", path.display()), 500))
         };
         let unusable = |error: io::Error| fault(Code::FolderUnusable, &error.to_string());
-        let open = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let file = open.map_err(unusable)?;
+        let file = private::open_or_create(&path).map_err(unusable)?;
         for _ in 0..TRIES {
             match file.try_lock() {
                 Ok(()) => {

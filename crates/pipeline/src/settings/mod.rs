@@ -1,6 +1,7 @@
 //! What the stages can be told.
 
 mod pasted;
+mod prefixes;
 mod variables;
 
 use std::time::Duration;

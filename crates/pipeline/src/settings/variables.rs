@@ -3,7 +3,7 @@
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
-use lead::text;
+use lead::{keys, text};
 
 use super::{Channel, Settings, unpasted};
 use crate::{Code, Fault, ports::MAX_DELAY};
@@ -85,21 +85,17 @@ impl<'a> Variables<'a> {
         let plain = prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./=".contains(&b))
             && !prefix.contains("..")
             && !prefix.starts_with('/');
-        let ours = OUR_PREFIXES.iter().any(|ours| prefix.starts_with(ours));
+        let ours = keys::OURS.iter().any(|ours| prefix.starts_with(ours));
         if plain && !ours && (1..=200).contains(&prefix.len()) {
             return Ok(prefix);
         }
         Err(bad(format!(
             "{name} is {:?}: expected letters, digits, - _ . = and /, outside {}",
             text::shorten(&prefix, 60),
-            OUR_PREFIXES.join(", ")
+            keys::OURS.join(", ")
         )))
     }
 }
-
-/// Where the pipeline keeps what is not a lead's event or document.
-const OUR_PREFIXES: [&str; 9] =
-    ["journal/", "receipts/", "deleted/", "leads/", "open/", "pace/", "counts/", "scheduled/", "roster/"];
 
 impl Settings {
     /// Reads and checks the figures and names of the stages; what is not set is as in

@@ -96,6 +96,7 @@ pub async fn all(
         watching::metrics(session),
     );
     let mut found = vec![identity, deployed(stack), bucket, notification, access];
+    found.extend(prefixes(stack));
     found.extend(delay);
     found.extend(alerts);
     found.extend([schedule, recursion, keys, slack, topic, logs, metrics]);
@@ -110,6 +111,11 @@ async fn identity(session: &Session) -> Finding {
         identity
             .map(|identity| format!("{} in account {}, {}", identity.arn, identity.account, identity.region)),
     )
+}
+
+/// What is wrong with the prefixes, if anything: the functions of this version do not start with such ones.
+fn prefixes(stack: &Stack) -> Option<Finding> {
+    stack.settings.check_prefixes().err().map(|fault| Finding::bad("prefixes", fault))
 }
 
 /// Whether the last deployment went through.

@@ -8,7 +8,7 @@ use outbound::{ApiKeys, OwnerSource};
 use pipeline::{Channel, Code, Fault, Settings, ingest::Trust};
 use serde::Deserialize;
 
-use super::{Check, close, owners, refused};
+use super::{Check, close, owners, permissions, refused};
 use crate::{
     config::{Config, Doubt, UpConfig, api_keys},
     wiring,
@@ -17,6 +17,7 @@ use crate::{
 /// All checks.
 pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     let mut checks = vec![data_folder(folder).await];
+    checks.extend(permissions::checks(config, folder));
     let up = UpConfig::read(config);
     checks.extend(listener(folder, up.as_ref().ok().map(|up| up.listen)).await);
     let mut ops = None;
@@ -41,7 +42,11 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
             checks.extend(owners);
         }
         Ok(up) => {
-            checks.push(Check::ok("settings", "what the webhook needs is set"));
+            checks.push(match crate::up::prefixes(&up.settings, folder).await {
+                Ok(None) => Check::ok("settings", "what the webhook needs is set"),
+                Ok(Some(fault)) => Check::bad("settings", "warning", &fault),
+                Err(fault) => Check::bad("settings", "failed", &fault),
+            });
             checks.push(signature(&up.trust));
             checks.extend(owners);
             let doubt = |what: &str| up.doubts.iter().find(|doubt| doubt.what == what);

@@ -1,11 +1,11 @@
 //! Where a pipeline keeps the keys that Close signs with.
 
 use std::{
-    fmt, fs,
-    io::{self, Write},
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
+use embedded::private;
 use pipeline::{
     Code, Fault,
     signature::{Keys, merged, with_key},
@@ -80,7 +80,7 @@ impl KeyPlace {
                 let Some(merged) = merged.map_err(|error| bad(self, &error.to_string()))? else {
                     return Ok(false);
                 };
-                write(path, &merged).map_err(|error| unusable(path, &error))?;
+                private::replace(path, &merged).map_err(|error| unusable(path, &error))?;
                 Ok(true)
             }
         }
@@ -109,18 +109,6 @@ impl KeyPlace {
         let and = if set.is_empty() && unset.is_empty() { "" } else { "and " };
         Some(format!("{set}{unset}{and}restart `leadops up`"))
     }
-}
-
-/// Writes a file for its owner alone, in one step.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    // Made with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    writeln!(file, "{text}")?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Fault {
@@ -154,7 +142,8 @@ mod tests {
         assert!(keys.keep("whsub_1", &b).await.unwrap());
         let path = data.join(FILE);
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("whsub_1={b},{a}\n"));
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(&data)), (private::FILE, private::FOLDER));
         let again = KeyPlace::of_folder(&config, &data).unwrap();
         assert_eq!(again.present().await.unwrap().len(), 2);
         assert!(!again.keep("whsub_1", &b).await.unwrap());

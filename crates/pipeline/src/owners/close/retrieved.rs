@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use lead::{
     Timestamp,
     close::{FieldId, FieldSetting, Roster},
+    keys,
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +49,7 @@ pub struct Failure {
 
 impl Retrieved {
     /// Where it is stored.
-    pub const KEY: &str = "roster/close.json";
+    pub const KEY: &str = keys::ROSTER;
 
     /// What an object holds; one that cannot be read is as good as none.
     pub fn of(object: &Object) -> Self {

@@ -1,0 +1,109 @@
+//! `SOURCE_PREFIX` and `TARGET_PREFIX`, and the keys of everything else.
+
+use console::demo::{Answer, Mood};
+use rusqlite::Connection;
+use serde_json::Value;
+use tests::process::{PATIENCE, Up, World, text, until};
+
+const UP: [&str; 5] = ["up", "--listen", "127.0.0.1:0", "--delay", "0"];
+
+/// `leadops` with these prefixes.
+fn command(world: &World, args: &[&str], [source, target]: [&str; 2]) -> tokio::process::Command {
+    let mut command = world.command(args);
+    command.env("SOURCE_PREFIX", source).env("TARGET_PREFIX", target);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prefix_that_begins_with_another_starts_nothing_and_is_never_green() {
+    let world = World::new().await;
+    for (prefixes, named) in [
+        (["leads", "target/"], "leads/"),
+        (["receipts", "target/"], "receipts/"),
+        (["j", "target/"], "journal/"),
+        (["running.json", "target/"], "running.json"),
+        (["source/", "s"], "scheduled/"),
+        (["source/", "roster/x/"], "roster/"),
+        (["in/", "in/done/"], "in/done/"),
+        (["out/raw/", "out/"], "out/raw/"),
+        (["source", "source-done/"], "source-done/"),
+    ] {
+        let up = command(&world, &UP, prefixes).output().await.unwrap();
+        let said = text(&up.stderr);
+        assert_eq!(up.status.code(), Some(1), "{prefixes:?}: {said}");
+        assert!(said.starts_with("leadops: LO906 ") && said.contains(named), "{prefixes:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(!world.data().exists(), "{prefixes:?}: a folder was made");
+        let doctor = command(&world, &["doctor", "--json"], prefixes).output().await.unwrap();
+        let checks: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+        let settings = checks.as_array().unwrap().iter().find(|check| check["check"] == "settings").unwrap();
+        assert_eq!(
+            (&settings["result"], &settings["code"]),
+            (&"failed".into(), &"LO906".into()),
+            "{settings}"
+        );
+        assert_eq!(doctor.status.code(), Some(1));
+    }
+}
+
+/// One that an earlier version has started: nothing comes of such prefixes without S3, and its leads are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_that_has_worked_with_such_prefixes_goes_on_with_a_warning() {
+    let mut world = World::new().await;
+    let prefixes = ["in/", "in/done/"];
+    let up = Up::start(command(&world, &UP, ["in/", "out/"])).await;
+    assert!(up.terminate().await.success());
+    let database = Connection::open(world.data().join("leadops.db")).unwrap();
+    let changed = "UPDATE object SET body = CAST(replace(CAST(body AS TEXT), '\"out/\"', '\"in/done/\"') AS BLOB) \
+                   WHERE key = 'running.json'";
+    assert_eq!(database.execute(changed, ()).unwrap(), 1);
+    drop(database);
+
+    let log = world.folder.path().join("stderr");
+    let line = format!("exec \"$0\" \"$@\" 2>'{}'", log.display());
+    let mut shell = world.command_in_shell(&line, &UP);
+    shell.env("SOURCE_PREFIX", prefixes[0]).env("TARGET_PREFIX", prefixes[1]);
+    let up = Up::start(shell).await;
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(said.contains("warning: LO906") && said.contains("in/done/"), "{said}");
+    let sample = world.sample();
+    assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
+    world.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    let doctor = command(&world, &["doctor", "--json"], prefixes).output().await.unwrap();
+    let checks: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let settings = checks.as_array().unwrap().iter().find(|check| check["check"] == "settings").unwrap();
+    assert_eq!(settings["result"], "warning", "{settings}");
+    assert!(up.terminate().await.success());
+    // With others than those it is a new one.
+    let other = command(&world, &UP, ["in/", "in/other/"]).output().await.unwrap();
+    assert!(!other.status.success() && text(&other.stderr).contains("LO906"));
+}
+
+/// The list of what the prefixes are told from has everything that is written in a folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_written_is_in_the_list_of_what_the_prefixes_must_not_be() {
+    let mut world = World::new().await;
+    world.slack.feel(Mood::Gone, PATIENCE * 10);
+    let up = world.up(&["--delay", "0"]).await;
+    let client = reqwest::Client::new();
+    assert_eq!(client.get(up.webhook.clone()).send().await.unwrap().status(), 405);
+    for _ in 0..2 {
+        assert_eq!(up.sender().send(&world.sample()).await, [Answer::Accepted]);
+    }
+    let dead = async || world.json(&["dead", "list"]).await;
+    until("they are dead", async || dead().await.as_array().unwrap().len() == 2).await;
+    let id = dead().await[0]["id"].as_str().unwrap().to_owned();
+    world.json(&["dead", "delete", &id, "--yes"]).await;
+    until("the refusal is written down", async || world.json(&["status"]).await["refused"]["last_hour"] == 1)
+        .await;
+    assert!(up.terminate().await.success());
+    let database = Connection::open(world.data().join("leadops.db")).unwrap();
+    let mut keys = database.prepare("SELECT key FROM object").unwrap();
+    let keys: Vec<String> = keys.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    for start in ["source/", "target/", "receipts/", "deleted/", "pace/", "counts/", "running.json"] {
+        assert!(keys.iter().any(|key| key.starts_with(start)), "nothing under {start}: {keys:?}");
+    }
+    for key in keys.iter().filter(|key| !key.starts_with("source/") && !key.starts_with("target/")) {
+        assert!(lead::keys::OURS.iter().any(|ours| key.starts_with(ours)), "{key}");
+    }
+}
