@@ -17,6 +17,7 @@ use pipeline::{
     process::{Counted, Process},
     receipt::{Receipt, Receipts},
     signature::Presented,
+    unsigned::Head,
 };
 use serde_json::json;
 use system::SeededRandom;
@@ -141,7 +142,11 @@ impl World {
 
     /// Hands a webhook in, unsigned.
     pub async fn deliver(&self, body: impl Into<Vec<u8>>) -> Outcome {
-        let webhook = Webhook { presented: Presented::default(), body: body.into().into() };
+        let webhook = Webhook {
+            presented: Presented::default(),
+            head: Head::of_this_process(),
+            body: body.into().into(),
+        };
         self.clock.run(self.ingest.handle(webhook)).await
     }
 

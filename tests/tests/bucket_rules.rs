@@ -16,6 +16,7 @@ use pipeline::{
     Channel, Code, Entry, Fault, Happened, Recorder, Settings, Stage,
     ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
     ports::{Accepted, Clock, Intake, Journal, NewEvent, Objects, Queue, When},
+    unsigned::Head,
 };
 use tests::{
     clock::VirtualClock,
@@ -333,7 +334,11 @@ impl Instances {
     /// Delivers the lead's webhook, and says what became of it and what the bucket was asked.
     async fn deliver(&self, ingest: &Ingest, lead: &LeadId) -> (Outcome, Vec<Call>) {
         self.asked.take();
-        let webhook = Webhook { presented: Default::default(), body: World::event(lead).into() };
+        let webhook = Webhook {
+            presented: Default::default(),
+            head: Head::of_this_process(),
+            body: World::event(lead).into(),
+        };
         let outcome = self.clock.run(ingest.handle(webhook)).await;
         (outcome, self.asked.take())
     }

@@ -11,6 +11,7 @@ use pipeline::{
     ingest::{BODY_LIMIT, Outcome, Trust, Webhook},
     ports::{Depth, Inbox, Objects, Queue},
     signature::{Keys, Presented},
+    unsigned::Head,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ impl Vector {
 
     fn webhook(&self) -> Webhook<'_> {
         let presented = Presented { hash: Some(&self.hash), timestamp: Some(&self.timestamp) };
-        Webhook { presented, body: self.body() }
+        Webhook { presented, head: Head::default(), body: self.body() }
     }
 }
 
@@ -98,10 +99,51 @@ async fn what_nobody_signed_rightly_is_refused_and_leaves_nothing() {
         let outcome = world.ingest.handle(vector.webhook()).await;
         assert_eq!((outcome.status(), code(&outcome)), (401, Some(Code::SignatureWrong)));
     }
-    let unsigned = Webhook { presented: Presented::default(), body: vectors.vectors.first().unwrap().body() };
+    let unsigned = Webhook {
+        presented: Presented::default(),
+        head: Head::default(),
+        body: vectors.vectors.first().unwrap().body(),
+    };
     let outcome = world.ingest.handle(unsigned).await;
     assert_eq!((outcome.status(), code(&outcome)), (401, Some(Code::SignatureMissing)));
     nothing_is_kept(&world).await;
+}
+
+#[tokio::test]
+async fn what_nobody_has_to_sign_is_taken_from_this_machine_alone() {
+    let world = World::new();
+    let body = Bytes::from(World::event(&"lead_a1".parse().unwrap()));
+    let unsigned = |head| Webhook { presented: Presented::default(), head, body: body.clone() };
+    let far = Head { peer: Some([192, 0, 2, 1].into()), ..Head::of_this_process() };
+    for (head, why) in
+        [(Head::default(), "where it comes from is not known"), (far, "it comes from 192.0.2.1")]
+    {
+        let outcome = world.ingest.handle(unsigned(head)).await;
+        assert_eq!((outcome.status(), code(&outcome)), (401, Some(Code::UnsignedExposed)));
+        let error = format!("without a signature only programs on this machine are trusted: {why}");
+        assert_eq!(outcome.json(), json!({"status": "refused", "code": "LO909", "error": error}));
+    }
+    nothing_is_kept(&world).await;
+    assert_eq!(world.ingest.handle(unsigned(Head::of_this_process())).await.status(), 200);
+}
+
+#[test]
+fn what_looks_like_closes_is_told_from_probes_and_noise() {
+    let seems_genuine = |hash, timestamp, body: &[u8]| {
+        let presented = Presented { hash, timestamp };
+        let body = Bytes::copy_from_slice(body);
+        Webhook { presented, head: Head::default(), body }.seems_genuine()
+    };
+    for (hash, timestamp) in [(Some("x"), None), (None, Some("")), (Some("00"), Some("1"))] {
+        assert!(seems_genuine(hash, timestamp, b"{}"));
+    }
+    let event = World::event(&"lead_a1".parse().unwrap());
+    assert!(seems_genuine(None, None, &event));
+    assert!(seems_genuine(None, None, br#"{"event":{"object_type":"lead","action":"created"}}"#));
+    let padded = [&event[..], &vec![b' '; 64 * 1024]].concat();
+    for noise in [&b"{}"[..], b"", b"{\"a\":1}", b"<?php", b"{\"event\":1}", &padded] {
+        assert!(!seems_genuine(None, None, noise), "{noise:?}");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
 
 use lead::Timestamp;
-use pipeline::{Counted, Entry, Happened};
+use pipeline::{Code, Counted, Entry, Happened};
 use serde_json::{Map, Value, json};
 
 /// The namespace of the metrics.
@@ -21,13 +21,30 @@ pub const STATUS: &str = "Status";
 /// The statuses with which the function refuses a request.
 pub const STATUSES: [u16; 5] = [400, 401, 405, 413, 503];
 
+/// How many of [`REFUSED`] were Close's by all that shows: a metric that a stack has only while something is wrong.
+pub const REFUSED_WEBHOOKS: &str = "RefusedWebhooks";
+/// The dimension of [`REFUSED_WEBHOOKS`] beside the stack: why.
+pub const CODE: &str = "Code";
+/// The codes by which they are counted.
+pub const CODES: [Code; 8] = [
+    Code::SignatureMissing,
+    Code::SignatureWrong,
+    Code::SignatureStale,
+    Code::EventMalformed,
+    Code::LeadIdUnusable,
+    Code::BodyTooLarge,
+    Code::NotStored,
+    Code::NotTheWebhook,
+];
+
 /// Where counts go.
 pub trait Counts: Send + Sync {
     /// Something was counted at a time.
     fn count(&self, at: Timestamp, measured: &Measured);
 
-    /// A request to the webhook was refused with this HTTP status.
-    fn refused(&self, at: Timestamp, status: u16);
+    /// A request to the webhook was refused with this HTTP status; where it was Close's by all that shows, for
+    /// this code.
+    fn refused(&self, at: Timestamp, status: u16, webhook: Option<Code>);
 }
 
 /// Counts that nobody keeps: an operator's.
@@ -36,7 +53,7 @@ pub struct Uncounted;
 impl Counts for Uncounted {
     fn count(&self, _: Timestamp, _: &Measured) {}
 
-    fn refused(&self, _: Timestamp, _: u16) {}
+    fn refused(&self, _: Timestamp, _: u16, _: Option<Code>) {}
 }
 
 /// What an entry of the journal adds to the metrics.
@@ -82,6 +99,15 @@ pub fn refused_line(at: Timestamp, status: u16, project: &str) -> String {
     let values = Map::from_iter([(REFUSED.to_owned(), 1.into())]);
     let dimensions = [(DIMENSION, project), (STATUS, &status.to_string())];
     line(at, values, &dimensions, &[json!({"Name": REFUSED, "Unit": "Count"})])
+}
+
+/// The line for one of them that was Close's by all that shows. What is none of [`CODES`] is what the function or
+/// AWS failed in.
+pub fn refused_webhook_line(at: Timestamp, code: Code, project: &str) -> String {
+    let code = if CODES.contains(&code) { code } else { Code::NotStored };
+    let values = Map::from_iter([(REFUSED_WEBHOOKS.to_owned(), 1.into())]);
+    let dimensions = [(DIMENSION, project), (CODE, code.as_str())];
+    line(at, values, &dimensions, &[json!({"Name": REFUSED_WEBHOOKS, "Unit": "Count"})])
 }
 
 fn line(
@@ -134,6 +160,25 @@ mod tests {
         });
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), expected);
         assert!(!line.contains('\n'));
+    }
+
+    #[test]
+    fn and_that_of_a_refused_webhook_which_is_told_apart_by_its_code() {
+        for (code, counted) in [(Code::SignatureWrong, "LO102"), (Code::AwsDenied, "LO107")] {
+            let line = refused_webhook_line(lead::from_millis(1_789_398_131_642), code, "crm-lead-system");
+            let expected = json!({
+                "_aws": {
+                    "Timestamp": 1_789_398_131_642_i64,
+                    "CloudWatchMetrics": [{
+                        "Namespace": "leadops",
+                        "Dimensions": [["Project", "Code"]],
+                        "Metrics": [{"Name": "RefusedWebhooks", "Unit": "Count"}],
+                    }],
+                },
+                "Project": "crm-lead-system", "Code": counted, "RefusedWebhooks": 1,
+            });
+            assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), expected);
+        }
     }
 
     #[test]

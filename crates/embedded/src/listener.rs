@@ -5,9 +5,10 @@
 //! bodies, unread answers and idle connections have a time limit.
 
 mod files;
+mod spoken;
 mod visitors;
 
-use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{error::Error as _, io, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -16,15 +17,18 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body as _, Incoming},
     header::{ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue},
+    http::request::Parts,
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use pipeline::{
     Code, Fault,
-    ingest::{BODY_LIMIT, Ingest, Outcome, Webhook},
+    ingest::{BODY_LIMIT, GENUINE, Ingest, Outcome, Webhook},
     ports::Level,
     signature::Presented,
+    unsigned::Head,
+    webhook::{self, HEALTH, Health},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -34,10 +38,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::store::{Refusals, Store};
+use spoken::{FIRST, Spoken};
 use visitors::{Doing, Places, Visit, Visitors, Watched};
-
-/// Where webhooks are posted to.
-pub const PATH: &str = "/crm/webhook";
 
 /// How long a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -128,9 +130,10 @@ impl Server {
     ) {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let Some((visit, seat)) = self.enter(seats).await else { return };
-                    tokio::spawn(Arc::clone(self).connection(stream, visit, seat, shutdown.clone()));
+                    let caller = Caller { peer: peer.ip(), visit };
+                    tokio::spawn(Arc::clone(self).connection(stream, caller, seat, shutdown.clone()));
                 }
                 // Of one connection, not of the listener.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -138,7 +141,7 @@ impl Server {
                     // There may be no file left to open.
                     self.visitors.send_one_away();
                     let what = format!("no connection could be taken: {error}");
-                    self.ingest.log_refusal(Level::Warn, &Fault::new(Code::ListenerFull, what));
+                    self.ingest.log_refusal(Level::Warn, &Fault::new(Code::ListenerFull, what), "");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -162,39 +165,47 @@ impl Server {
     fn log_room(&self, somebody_went: bool) {
         if somebody_went {
             let what = "all places were taken: a connection was closed to make room for a new one";
-            self.ingest.log_refusal(Level::Warn, &Fault::new(Code::ListenerFull, what));
+            self.ingest.log_refusal(Level::Warn, &Fault::new(Code::ListenerFull, what), "");
         }
     }
 
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
-        visit: Visit,
+        caller: Caller,
         _seat: OwnedSemaphorePermit,
         shutdown: CancellationToken,
     ) {
         // Before its first byte it takes next to no memory.
-        let begins = async { matches!(stream.peek(&mut [0]).await, Ok(1..)) };
+        let mut first = [0; FIRST];
         let begins = tokio::select! {
-            begins = begins => begins,
-            () = visit.sent_away() => false,
-            () = shutdown.cancelled() => false,
+            begins = stream.peek(&mut first) => begins.unwrap_or_default(),
+            () = caller.visit.sent_away() => 0,
+            () = shutdown.cancelled() => 0,
         };
-        if begins {
-            self.log_room(visit.speaks());
-            Box::pin(self.requests(stream, visit, shutdown)).await;
+        if begins > 0 {
+            self.log_room(caller.visit.speaks());
+            let first = &first[..begins];
+            Box::pin(self.requests(stream, first, caller, shutdown)).await;
         }
     }
 
     /// Answers what comes over a connection.
-    async fn requests(self: Arc<Self>, stream: TcpStream, visit: Visit, shutdown: CancellationToken) {
+    async fn requests(
+        self: Arc<Self>,
+        stream: TcpStream,
+        first: &[u8],
+        caller: Caller,
+        shutdown: CancellationToken,
+    ) {
         // An answer is one small packet. Where one of these fails, it is only later, or kept for longer.
         let _ = stream.set_nodelay(true);
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
+        let Caller { peer, visit } = caller;
         let visit = Arc::new(visit);
         let service = service_fn(|request| {
             let (server, visit) = (Arc::clone(&self), Arc::clone(&visit));
-            async move { Ok::<_, std::convert::Infallible>(server.answer(request, &visit).await) }
+            async move { Ok::<_, std::convert::Infallible>(server.answer(request, peer, &visit).await) }
         });
         let connection = http1::Builder::new()
             // Its own knows only of heads.
@@ -205,8 +216,8 @@ impl Server {
         tokio::select! {
             ended = connection.as_mut() => {
                 // What else goes wrong on a connection is the other side's affair.
-                if let Some(status) = ended.err().and_then(|error| answered_by_hyper(&error)) {
-                    self.refusals.count(status);
+                if let Some(error) = ended.err().filter(hyper::Error::is_parse) {
+                    self.not_read(&error, first);
                 }
             }
             () = visit.sent_away() => {}
@@ -217,83 +228,144 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, visit: &Visit) -> Answer {
+    /// What hyper has answered by itself, or closed the connection at.
+    fn not_read(&self, error: &hyper::Error, first: &[u8]) {
+        let (status, what, kind) = if error.is_parse_too_large() {
+            (431, format!("the head of a request is longer than {BUFFER} bytes"), "head")
+        } else {
+            let spoken = Spoken::of(first);
+            (400, spoken.said(first), spoken.kind())
+        };
+        self.ingest.log_refusal(Level::Warn, &Fault::new(Code::NotHttp, what), kind);
+        self.refusals.count(status, None);
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr, visit: &Visit) -> Answer {
         // Of requests that come in one piece, each takes its turn with those of other connections.
         tokio::task::yield_now().await;
-        // Of those who ask how it is, none is refused a webhook.
-        let is_probe = request.uri().path() == "/healthz";
         let answer = match (request.uri().path(), request.method()) {
-            (PATH, &Method::POST) => {
-                match AssertUnwindSafe(self.webhook(request, visit)).catch_unwind().await {
+            (path, &Method::POST) if webhook::is_at(path) => {
+                let signed = presented(request.headers()).is_any();
+                match AssertUnwindSafe(self.webhook(request, peer, visit)).catch_unwind().await {
                     Ok(answer) => answer,
-                    Err(_) => self.refused(&Fault::new(Code::Internal, "the webhook stage panicked"), 500),
+                    Err(_) => {
+                        let fault = Fault::new(Code::Internal, "the webhook stage panicked");
+                        self.refused(&fault, 500, signed)
+                    }
                 }
             }
-            ("/healthz", &Method::GET | &Method::HEAD) => self.health(),
-            (PATH, _) => not_allowed("POST"),
-            ("/healthz", _) => not_allowed("GET, HEAD"),
-            _ => respond(
-                404,
-                &json!({"status": "refused", "error": "there is nothing here; webhooks go to POST /crm/webhook"}),
-            ),
+            // Of those who ask how it is, none is refused a webhook.
+            (HEALTH, &Method::GET | &Method::HEAD) => self.health(),
+            (HEALTH, _) => {
+                not_allowed("GET, HEAD", &json!({"status": "refused", "error": "only GET works here"}))
+            }
+            _ => self.elsewhere(&request),
         };
         visit.let_go();
         visit.is(Doing::Waiting);
-        if !is_probe && (answer.status().is_client_error() || answer.status().is_server_error()) {
-            self.refusals.count(answer.status().as_u16());
-        }
         answer
     }
 
     /// Whether a webhook would be accepted, for whoever supervises us.
     fn health(&self) -> Answer {
-        match self.store.standing() {
-            Ok(()) => respond(200, &json!({"status": "ok"})),
-            // Where the files are is nobody's business here.
-            Err(fault) => {
-                respond(503, &json!({"status": "failed", "code": fault.code, "error": fault.code.cause()}))
-            }
-        }
+        // Where the files are is nobody's business here.
+        let failed = |code: Code| Health::Failed { code, error: code.cause().to_owned() };
+        let health = self.store.standing().map_or_else(|fault| failed(fault.code), |()| Health::Ok);
+        respond(health.status(), &health.json())
     }
 
-    async fn webhook(&self, request: Request<Incoming>, visit: &Visit) -> Answer {
+    async fn webhook(&self, request: Request<Incoming>, peer: IpAddr, visit: &Visit) -> Answer {
         let (head, body) = request.into_parts();
+        let presented = presented(&head.headers);
         visit.is(Doing::Sending);
         let received = match tokio::time::timeout(BODY_TIMEOUT, receive(&head.headers, body, visit)).await {
             Ok(received) => received,
             Err(_) => {
                 let what = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
-                Err((Fault::new(Code::EventMalformed, what), 408))
+                Err(Unreceived::Refused(Fault::new(Code::NotHttp, what), 408))
             }
         };
-        match received {
-            Ok(body) => {
-                visit.is(Doing::Served);
-                let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-                let presented =
-                    Presented { hash: text("close-sig-hash"), timestamp: text("close-sig-timestamp") };
-                let outcome = self.ingest.handle(Webhook { presented, body }).await;
-                if matches!(outcome, Outcome::Accepted(_)) {
-                    visit.is_proven();
-                }
-                respond(outcome.status(), &outcome.json())
+        let body = match received {
+            Ok(body) => body,
+            Err(Unreceived::Refused(fault, status)) => {
+                return self.refused(&fault, status, presented.is_any());
             }
-            Err((fault, status)) => self.refused(&fault, status),
+            // Nobody is there to be answered.
+            Err(Unreceived::BrokeOff) => return respond(400, &json!({"status": "refused"})),
+        };
+        visit.is(Doing::Served);
+        let webhook = Webhook { presented, head: head_of(&head, peer), body };
+        let seems_genuine = webhook.seems_genuine();
+        let outcome = self.ingest.handle(webhook).await;
+        match &outcome {
+            Outcome::Accepted(_) => visit.is_proven(),
+            Outcome::Refused(fault) => self.count(outcome.status(), fault, seems_genuine),
+            Outcome::Duplicate(_) | Outcome::Ignored { .. } => {}
         }
+        respond(outcome.status(), &outcome.json())
+    }
+
+    /// Refuses a request that is no POST to the webhook.
+    fn elsewhere(&self, request: &Request<Incoming>) -> Answer {
+        let (method, path) = (request.method().as_str(), request.uri().path());
+        let signed = presented(request.headers()).is_any();
+        let fault = webhook::elsewhere(method, path, signed);
+        // Where Close's webhooks go astray, that needs a person.
+        let (level, kind) = match (signed, webhook::is_at(path)) {
+            (true, false) => (Level::Error, GENUINE),
+            (true, true) => (Level::Error, "redirected"),
+            (false, false) => (Level::Warn, ""),
+            (false, true) => (Level::Warn, "method"),
+        };
+        self.ingest.log_refusal(level, &fault, kind);
+        let json = Outcome::Refused(fault.clone()).json();
+        let answer = if webhook::is_at(path) { not_allowed("POST", &json) } else { respond(404, &json) };
+        self.count(answer.status().as_u16(), &fault, signed);
+        answer
     }
 
     /// Refuses a request that never reached the stage, and hangs up.
-    fn refused(&self, fault: &Fault, status: u16) -> Answer {
+    fn refused(&self, fault: &Fault, status: u16, signed: bool) -> Answer {
         let level = if status >= 500 { Level::Error } else { Level::Warn };
-        self.ingest.log_refusal(level, fault);
+        self.ingest.log_refusal(level, fault, if signed { GENUINE } else { "" });
+        self.count(status, fault, signed);
         let mut answer = respond(status, &Outcome::Refused(fault.clone()).json());
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         answer
     }
+
+    fn count(&self, status: u16, fault: &Fault, seems_genuine: bool) {
+        self.refusals.count(status, seems_genuine.then_some(fault.code));
+    }
+}
+
+/// Somebody who is connected.
+struct Caller {
+    peer: IpAddr,
+    visit: Visit,
+}
+
+/// Why there is no body.
+enum Unreceived {
+    /// It is not wanted, with the HTTP status that says so.
+    Refused(Fault, u16),
+    /// The other side has gone.
+    BrokeOff,
+}
+
+fn presented(headers: &HeaderMap) -> Presented<'_> {
+    // One that is no text is there, and none that can hold.
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    Presented { hash: text("close-sig-hash"), timestamp: text("close-sig-timestamp") }
+}
+
+fn head_of(head: &Parts, peer: IpAddr) -> Head<'_> {
+    let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    Head { peer: Some(peer), target: head.uri.authority().map(|authority| authority.as_str()), headers }
 }
 
 /// The whole body, for which `visit` has taken room.
-async fn receive(headers: &HeaderMap, mut body: Incoming, visit: &Visit) -> Result<Bytes, (Fault, u16)> {
+async fn receive(headers: &HeaderMap, mut body: Incoming, visit: &Visit) -> Result<Bytes, Unreceived> {
     let said = body.size_hint().lower();
     if said > BODY_LIMIT as u64 {
         // Who asks first whether to send is simply told.
@@ -306,9 +378,7 @@ async fn receive(headers: &HeaderMap, mut body: Incoming, visit: &Visit) -> Resu
     // said must cost much.
     let mut whole: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            (Fault::new(Code::EventMalformed, format!("the body broke off: {error}")), 400)
-        })?;
+        let frame = frame.map_err(|error| broken(&error))?;
         let Ok(part) = frame.into_data() else { continue };
         let length = whole.len() + part.len();
         if length > BODY_LIMIT {
@@ -321,7 +391,7 @@ async fn receive(headers: &HeaderMap, mut body: Incoming, visit: &Visit) -> Resu
             let capacity = length.next_power_of_two().clamp(FIRST_PART, BODY_LIMIT);
             if !visit.hold(capacity - whole.capacity()) {
                 let what = "too many large bodies are arriving at once";
-                return Err((Fault::new(Code::NotStored, what), 503));
+                return Err(Unreceived::Refused(Fault::new(Code::NotStored, what), 503));
             }
             whole.reserve_exact(capacity - whole.len());
         }
@@ -342,22 +412,26 @@ async fn discard(mut body: Incoming) {
     }
 }
 
-/// The status with which hyper answers what is no request to it, or what is too long for one.
-fn answered_by_hyper(error: &hyper::Error) -> Option<u16> {
-    match () {
-        () if error.is_parse_too_large() => Some(431),
-        () if error.is_parse() => Some(400),
-        () => None,
+/// What has become of a body that cannot be read on.
+fn broken(error: &hyper::Error) -> Unreceived {
+    use io::ErrorKind::{InvalidData, InvalidInput};
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause {
+        Some(cause) if matches!(cause.kind(), InvalidData | InvalidInput) => {
+            let what = format!("the body is not sent as HTTP/1.1 wants it: {cause}");
+            Unreceived::Refused(Fault::new(Code::NotHttp, what), 400)
+        }
+        _ => Unreceived::BrokeOff,
     }
 }
 
-fn too_large(length: &str) -> (Fault, u16) {
-    (Fault::new(Code::BodyTooLarge, format!("the body has {length}, the limit is {BODY_LIMIT}")), 413)
+fn too_large(length: &str) -> Unreceived {
+    let what = format!("the body has {length}, the limit is {BODY_LIMIT}");
+    Unreceived::Refused(Fault::new(Code::BodyTooLarge, what), 413)
 }
 
-fn not_allowed(methods: &'static str) -> Answer {
-    let what = format!("only {methods} works here");
-    let mut answer = respond(405, &json!({"status": "refused", "error": what}));
+fn not_allowed(methods: &'static str, body: &Value) -> Answer {
+    let mut answer = respond(405, body);
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     answer
 }

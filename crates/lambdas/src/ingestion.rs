@@ -7,12 +7,13 @@ use lambda_runtime::Error;
 use lead::Timestamp;
 use pipeline::{
     Code, Fault, Function, Variables,
-    ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
+    ingest::{GENUINE, Ingest, Outcome, Repeats, Trust, Webhook},
     ports::Level,
     recorder,
     signature::{Keys, Presented},
+    unsigned::Head,
+    webhook,
 };
-use serde_json::json;
 
 use crate::{
     common::Common,
@@ -53,35 +54,47 @@ impl Handler for Ingestion {
     }
 
     async fn handle(&self, request: Request, _: Timestamp) -> Result<Response, Error> {
-        let answer = self.answer(&request).await;
-        if answer.status_code >= 400 {
-            self.common.counts.refused(self.common.recorder.clock.now(), answer.status_code);
-        }
-        Ok(answer)
-    }
-}
-
-impl Ingestion {
-    async fn answer(&self, request: &Request) -> Response {
-        if let Some(method) = request.method()
-            && method != "POST"
-        {
-            let error = "Close posts its webhooks here; nothing else is answered";
-            return Response::json(405, &json!({"status": "refused", "error": error}));
-        }
-        let outcome = self.take(request).await.unwrap_or_else(Outcome::Refused);
-        Response::json(outcome.status(), &outcome.json())
-    }
-
-    async fn take(&self, request: &Request) -> Result<Outcome, Fault> {
-        let body = request.body().map_err(|error| {
-            Fault::new(Code::EventMalformed, format!("the body is said to be Base64 and is not: {error}"))
-        })?;
         let presented = Presented {
             hash: request.header("close-sig-hash"),
             timestamp: request.header("close-sig-timestamp"),
         };
-        let webhook = Webhook { presented, body };
+        let (method, body) = (request.method().filter(|method| method != "POST"), request.body());
+        // Nothing unsigned is trusted here, wherever it comes from.
+        let head = Head::default();
+        let webhook = Webhook { presented, head, body: body.as_ref().cloned().unwrap_or_default() };
+        let seems_genuine = webhook.seems_genuine();
+        let (status, outcome) = match (method, body) {
+            (Some(method), _) => {
+                let fault = webhook::elsewhere(&method, webhook::PATH, presented.is_any());
+                let level = if presented.is_any() { Level::Error } else { Level::Warn };
+                (405, self.refused(level, fault, seems_genuine))
+            }
+            (None, Err(error)) => {
+                let what = format!("the body is said to be Base64 and is not: {error}");
+                (400, self.refused(Level::Warn, Fault::new(Code::EventMalformed, what), seems_genuine))
+            }
+            (None, Ok(_)) => {
+                let outcome = self.take(webhook).await.unwrap_or_else(Outcome::Refused);
+                (outcome.status(), outcome)
+            }
+        };
+        if let Outcome::Refused(fault) = &outcome {
+            let why = seems_genuine.then_some(fault.code);
+            self.common.counts.refused(self.common.recorder.clock.now(), status, why);
+        }
+        Ok(Response::json(status, &outcome.json()))
+    }
+}
+
+impl Ingestion {
+    /// Refuses what does not reach the stage.
+    fn refused(&self, level: Level, fault: Fault, seems_genuine: bool) -> Outcome {
+        let kind = if seems_genuine { GENUINE } else { "" };
+        self.repeats.log_refusal(self.common.recorder.clock.now(), level, &fault, kind);
+        Outcome::Refused(fault)
+    }
+
+    async fn take(&self, webhook: Webhook<'_>) -> Result<Outcome, Fault> {
         let stage = self.stage().await.inspect_err(|fault| {
             recorder::fault(Self::FUNCTION, Level::Error, "refused", None, fault);
         })?;

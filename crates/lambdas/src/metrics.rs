@@ -1,7 +1,11 @@
 //! Metrics of a function: lines that CloudWatch makes them of.
 
-use aws::{Counts, Measured, counts::refused_line};
+use aws::{
+    Counts, Measured,
+    counts::{refused_line, refused_webhook_line},
+};
 use lead::Timestamp;
+use pipeline::Code;
 
 use crate::logging;
 
@@ -22,7 +26,10 @@ impl Counts for Emf {
         logging::print(&measured.line(at, &self.project));
     }
 
-    fn refused(&self, at: Timestamp, status: u16) {
+    fn refused(&self, at: Timestamp, status: u16, webhook: Option<Code>) {
         logging::print(&refused_line(at, status, &self.project));
+        if let Some(code) = webhook {
+            logging::print(&refused_webhook_line(at, code, &self.project));
+        }
     }
 }

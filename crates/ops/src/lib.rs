@@ -13,6 +13,7 @@ mod leads;
 mod pending;
 mod resend;
 mod status;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub use leads::{LeadQuery, LeadRow, LeadStory, Notification, Step};
 pub use pending::PendingRow;
 pub use resend::{Resent, Waiting};
 pub use status::{Last24h, Queues, Refused, Speed, Status};
+pub use webhooks::Webhooks;
 
 /// Whether actions are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

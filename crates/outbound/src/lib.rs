@@ -11,6 +11,7 @@ mod owners;
 mod slack;
 mod smtp;
 mod source;
+pub mod webhook;
 
 pub use close::{ApiKeys, CloseApi, CloseBase, CloseReader, CloseSecret, HoldsKeys, Subscription};
 pub use owners::{HttpOwners, OwnersBase};

@@ -88,6 +88,12 @@ codes! {
     ListenerFull = "LO108",
         "As many connections are open as the listener or the system allows.",
         "Close is served all the same: room is made by those who have sent no new lead and came first, else by who is idle for longest. Have the proxy in front limit how many connections each client may open.";
+    NotTheWebhook = "LO109",
+        "The request is no POST to the webhook's address, whose path is /crm/webhook.",
+        "Where its message speaks of a signed webhook, correct the path that the subscription in Close names, or that the proxy in front passes on, and have nothing on the way redirect. Anything else is somebody else's, and nothing has to be done.";
+    NotHttp = "LO110",
+        "What came is no HTTP/1.1 request that can be read: another protocol, a head of more than 16 KiB, or a body that did not come in time.",
+        "Have the proxy in front speak plain HTTP/1.1 to this port: no TLS, no HTTP/2, no PROXY protocol. Where there is none, it was somebody else, and nothing has to be done.";
 
     JobUnreadable = "LO111",
         "A message of the delay queue is no job.",
@@ -316,8 +322,8 @@ codes! {
         "The action was not confirmed.",
         "Run it again with --yes, or with --dry-run to see what it would touch.";
     WebhookRefused = "LO508",
-        "The webhook refused the event.",
-        "See its code in the answer with `leadops explain CODE`.";
+        "The webhook did not take the event, or what answered was not leadops.",
+        "Where the answer names a code, see `leadops explain CODE`. Where it is not leadops's own, correct the address or what stands in front of it: Close has to be given the address at which leadops itself answers.";
     WebhookUnreachable = "LO509",
         "The webhook could not be reached.",
         "Check the address, and that something listens there: `leadops up`, or the stack's API.";
@@ -396,8 +402,8 @@ codes! {
         "The config file has no environment of this name.",
         "See `leadops config` for the names.";
     UnsignedExposed = "LO909",
-        "Unsigned webhooks are only allowed on a loopback address.",
-        "Set CLOSE_SIGNATURE_KEY, or listen on 127.0.0.1.";
+        "Unsigned webhooks are only allowed on a loopback address, and only from programs on this machine.",
+        "Set CLOSE_SIGNATURE_KEY. Without a key, listen on 127.0.0.1, and post application/json to it from this machine, through no proxy and from no page in a browser.";
     TerminalMissing = "LO910",
         "This needs a terminal.",
         "Run it in one, or use --json, --yes or --headless.";

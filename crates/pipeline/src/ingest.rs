@@ -17,6 +17,7 @@ use crate::{
     ports::{Accepted, Intake, Level, NewEvent},
     recorder,
     signature::{Keys, Presented},
+    unsigned::Head,
 };
 
 /// The largest body, in bytes.
@@ -27,7 +28,7 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 pub enum Trust {
     /// Whoever signs with one of these keys.
     Signed(Keys),
-    /// Anyone who can reach the listener. For loopback only.
+    /// Any program on this machine, without a signature ([`Head::is_of_this_machine`]). For loopback only.
     Anyone,
 }
 
@@ -46,11 +47,11 @@ pub struct Ingest {
 }
 
 /// What strangers can have happen any number of times, and what is written down of it: a refusal once a second
-/// for each kind, a genuine event that comes again once a minute for each lead, one that is not ours once a
+/// for each code and kind, a genuine event that comes again once a minute for each lead, one that is not ours once a
 /// minute for each kind. Clones share what they know.
 #[derive(Debug, Clone)]
 pub struct Repeats {
-    refused: Throttle<Code>,
+    refused: Throttle<(Code, &'static str)>,
     duplicate: Throttle<LeadId>,
     ignored: Throttle<String>,
 }
@@ -65,15 +66,45 @@ impl Default for Repeats {
     }
 }
 
+impl Repeats {
+    /// What [`Ingest::log_refusal`] does, where there is no stage.
+    pub fn log_refusal(&self, now: Timestamp, level: Level, fault: &Fault, kind: &'static str) {
+        let Some(unsaid) = self.refused.note((fault.code, kind), now) else { return };
+        let message = format!("refused: {}{}", fault.what, more(unsaid));
+        recorder::line(Function::WebhookIngestion, level, &message, None, Some(fault.code.as_str()));
+    }
+}
+
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// The kind of a refusal, for the log, of what is Close's by all that shows.
+pub const GENUINE: &str = "genuine";
+
+/// How much of a body is looked at to see whether it is an event that somebody forgot to sign. Close's have a few
+/// kilobytes.
+const LOOKED_AT: usize = 64 * 1024;
 
 /// A request to the webhook.
 #[derive(Debug, Clone)]
 pub struct Webhook<'a> {
     /// Its signature headers.
     pub presented: Presented<'a>,
+    /// What it says of where it comes from. It counts where nothing has to be signed.
+    pub head: Head<'a>,
     /// Its body, the exact bytes.
     pub body: Bytes,
+}
+
+impl Webhook<'_> {
+    /// Whether it is Close's by all that shows without a key: it has one of the signature headers, or its body is
+    /// an event, whose headers a proxy may have dropped. What scanners and probes send is neither.
+    pub fn seems_genuine(&self) -> bool {
+        let is_event = || {
+            self.body.len() <= LOOKED_AT
+                && !matches!(Incoming::parse(&self.body), Err(lead::Malformed::NotAnEvent(_)))
+        };
+        self.presented.is_any() || is_event()
+    }
 }
 
 /// What became of a request.
@@ -97,8 +128,11 @@ impl Outcome {
     pub fn status(&self) -> u16 {
         let Self::Refused(fault) = self else { return 200 };
         match fault.code {
-            Code::SignatureMissing | Code::SignatureWrong | Code::SignatureStale => 401,
-            Code::EventMalformed | Code::LeadIdUnusable => 400,
+            Code::SignatureMissing | Code::SignatureWrong | Code::SignatureStale | Code::UnsignedExposed => {
+                401
+            }
+            Code::EventMalformed | Code::LeadIdUnusable | Code::NotHttp => 400,
+            Code::NotTheWebhook => 404,
             Code::BodyTooLarge => 413,
             _ => 503,
         }
@@ -122,32 +156,37 @@ impl Outcome {
 impl Ingest {
     /// Handles one request.
     pub async fn handle(&self, webhook: Webhook<'_>) -> Outcome {
-        let outcome = match self.take(webhook).await {
+        let outcome = match self.take(&webhook).await {
             Ok(outcome) => outcome,
             Err(fault) => Outcome::Refused(fault),
         };
         if let Outcome::Refused(fault) = &outcome {
             // Storage that fails needs a person; what strangers send does not.
             let level = if outcome.status() == 503 { Level::Error } else { Level::Warn };
-            self.log_refusal(level, fault);
+            self.log_refusal(level, fault, if webhook.seems_genuine() { GENUINE } else { "" });
         }
         outcome
     }
 
-    /// Says in the log why somebody was refused, once a second for each kind.
-    pub fn log_refusal(&self, level: Level, fault: &Fault) {
-        let Some(unsaid) = self.repeats.refused.note(fault.code, self.recorder.clock.now()) else { return };
-        let message = format!("refused: {}{}", fault.what, more(unsaid));
-        recorder::line(Function::WebhookIngestion, level, &message, None, Some(fault.code.as_str()));
+    /// Says in the log why somebody was refused, once a second for each code and `kind`: so that nobody's noise
+    /// silences what is said of another kind, such as [`GENUINE`].
+    pub fn log_refusal(&self, level: Level, fault: &Fault, kind: &'static str) {
+        self.repeats.log_refusal(self.recorder.clock.now(), level, fault, kind);
     }
 
-    async fn take(&self, webhook: Webhook<'_>) -> Result<Outcome, Fault> {
+    async fn take(&self, webhook: &Webhook<'_>) -> Result<Outcome, Fault> {
         if webhook.body.len() > BODY_LIMIT {
             return Err(Fault::new(Code::BodyTooLarge, format!("the body has {} bytes", webhook.body.len())));
         }
         let now = self.recorder.clock.now();
         let verified = match &self.trust {
-            Trust::Anyone => None,
+            Trust::Anyone => {
+                webhook.head.is_of_this_machine().map_err(|why| {
+                    let what = "without a signature only programs on this machine are trusted";
+                    Fault::new(Code::UnsignedExposed, format!("{what}: {why}"))
+                })?;
+                None
+            }
             Trust::Signed(keys) => {
                 let age = self.settings.signature_max_age;
                 let verified = keys.verify(webhook.presented, &webhook.body, now, age);
@@ -177,7 +216,7 @@ impl Ingest {
                 }
                 Ok(Outcome::Ignored { kind })
             }
-            Incoming::Created(created) => self.keep(*created, webhook.body, now).await,
+            Incoming::Created(created) => self.keep(*created, webhook.body.clone(), now).await,
         }
     }
 

@@ -28,6 +28,7 @@ pub mod recorder;
 mod settings;
 pub mod signature;
 mod throttle;
+pub mod unsigned;
 pub mod webhook;
 
 pub use code::{Code, Standing};

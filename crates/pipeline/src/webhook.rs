@@ -1,9 +1,10 @@
 //! The webhook as others see it: where it is, and what it answers.
 
-use lead::LeadId;
+use lead::{LeadId, text};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
-use crate::Code;
+use crate::{Code, Fault};
 
 /// Where Close posts.
 pub const PATH: &str = "/crm/webhook";
@@ -16,6 +17,31 @@ pub fn is_at(path: &str) -> bool {
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
+}
+
+/// Where whoever supervises an embedded pipeline asks how it is.
+pub const HEALTH: &str = "/healthz";
+
+/// The fault of a request that is no POST to the webhook: `signed` where it has the headers of a signature, which
+/// nobody has checked.
+pub fn elsewhere(method: &str, path: &str, signed: bool) -> Fault {
+    let (method, shown) = (text::shorten(method, 20), text::shorten(path, 120));
+    let came = match method.as_str() {
+        "POST" => format!("was posted to {shown}"),
+        _ => format!("came as {method} {shown}"),
+    };
+    let what = match (signed, is_at(path)) {
+        (false, _) => format!("{method} {shown} is not the webhook, which is POST {PATH}"),
+        (true, false) => format!(
+            "a signed webhook {came}: the proxy in front changes the path, or the subscription in \
+             Close names it; what arrives has to be POST {PATH}"
+        ),
+        (true, true) => format!(
+            "a signed webhook {came}: a redirect on the way makes that of a POST; Close has to be \
+             given the final address"
+        ),
+    };
+    Fault::new(Code::NotTheWebhook, what)
 }
 
 /// An answer of leadops's own, as [`Outcome::json`](crate::ingest::Outcome::json) makes it. That nothing in between
@@ -69,10 +95,58 @@ impl Answer {
     }
 }
 
+/// What an embedded pipeline answers at [`HEALTH`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It takes webhooks.
+    Ok,
+    /// It could take none.
+    Failed {
+        /// Why.
+        code: Code,
+        /// The same in words.
+        error: String,
+    },
+}
+
+impl Health {
+    /// The HTTP status of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Ok => 200,
+            Self::Failed { .. } => 503,
+        }
+    }
+
+    /// The body of the answer.
+    pub fn json(&self) -> Value {
+        match self {
+            Self::Ok => json!({"status": "ok"}),
+            Self::Failed { code, error } => json!({"status": "failed", "code": code, "error": error}),
+        }
+    }
+
+    /// Reads an answer by its HTTP status and body; `None` where it is not leadops's own.
+    pub fn read(http: u16, body: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Fields {
+            status: String,
+            code: Option<Code>,
+            error: Option<String>,
+        }
+        let Fields { status, code, error } = serde_json::from_slice(body).ok()?;
+        match (http, status.as_str()) {
+            (200, "ok") => Some(Self::Ok),
+            (503, "failed") => code.zip(error).map(|(code, error)| Self::Failed { code, error }),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Fault, ingest::Outcome};
+    use crate::ingest::Outcome;
 
     #[test]
     fn the_path_is_the_same_with_slashes_too_many_and_no_other() {
@@ -83,6 +157,49 @@ mod tests {
             ["", "/", "crm/webhook", "/webhook", "/crm", "/crm/webhooks", "/crm/webhook/x", "/CRM/webhook"]
         {
             assert!(!is_at(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_goes_elsewhere_is_said_in_one_clean_line_and_differently_where_it_is_signed() {
+        let said = |method, path, signed| elsewhere(method, path, signed).what;
+        assert_eq!(said("GET", "/login", false), "GET /login is not the webhook, which is POST /crm/webhook");
+        assert_eq!(
+            said("POST", "/webhook", true),
+            "a signed webhook was posted to /webhook: the proxy in front changes the path, or the subscription in \
+             Close names it; what arrives has to be POST /crm/webhook"
+        );
+        assert_eq!(
+            said("GET", "//crm/webhook", true),
+            "a signed webhook came as GET //crm/webhook: a redirect on the way makes that of a POST; Close has to \
+             be given the final address"
+        );
+        let hostile = format!("/\u{1b}[2J\n\u{202e}{}", "x".repeat(9_000));
+        let method = "M".repeat(900);
+        for signed in [false, true] {
+            let said = said(&method, &hostile, signed);
+            assert!(said.len() < 400 && !said.contains(['\u{1b}', '\n', '\u{202e}']), "{said}");
+        }
+    }
+
+    #[test]
+    fn how_it_is_is_read_again_and_nothing_else_is() {
+        let failed = Health::Failed { code: Code::StorageGone, error: "why".to_owned() };
+        for health in [Health::Ok, failed] {
+            let (status, body) = (health.status(), health.json().to_string());
+            assert_eq!(Health::read(status, body.as_bytes()), Some(health), "{body}");
+            assert_eq!(Health::read(status + 1, body.as_bytes()), None, "{body}");
+        }
+        for (http, body) in [
+            (200, "<html>"),
+            (200, "ok"),
+            (200, "{}"),
+            (200, "{\"status\":\"UP\"}"),
+            (204, ""),
+            (503, "{\"status\":\"failed\"}"),
+            (503, "<html>"),
+        ] {
+            assert_eq!(Health::read(http, body.as_bytes()), None, "{http} {body}");
         }
     }
 

@@ -15,6 +15,7 @@ use pipeline::{
     job::{ProcessJob, lead_in},
     ports::{Accepted, Clock, Intake, Journal, NewEvent, Random},
     signature::{Keys, Presented},
+    unsigned::Head,
 };
 
 use serde_json::Value;
@@ -82,6 +83,7 @@ fn answer(ingest: &Ingest, webhook: Webhook<'_>) -> Outcome {
 }
 
 /// * Without a signature of ours nothing is accepted, whatever the headers and the body say.
+/// * Unsigned, no host but this machine's is trusted, and why not is one readable line.
 /// * Signed, the bytes are kept as they came, under a key that cannot leave its folder, with a job and a
 ///   journal entry that can be read again; or refused as malformed, with nothing kept.
 /// * An accepted event can be enriched, into texts that show something and JSON on one line, and what is
@@ -94,15 +96,20 @@ pub fn webhook(data: &[u8]) {
     let mut header = || parts.next().and_then(|part| std::str::from_utf8(part).ok());
     let (hash, timestamp) = (header(), header());
     let body = Bytes::copy_from_slice(data);
-    let forged = answer(&ingest, Webhook { presented: Presented { hash, timestamp }, body: body.clone() });
+    let forged = answer(
+        &ingest,
+        Webhook { presented: Presented { hash, timestamp }, head: Head::default(), body: body.clone() },
+    );
     let Outcome::Refused(fault) = &forged else { panic!("a forged webhook was taken: {forged:?}") };
     assert!(matches!(forged.status(), 401 | 413), "{fault}");
     assert!(still.0.lock().unwrap().is_none());
 
+    unsigned(data);
+
     let timestamp = SIGNED_AT.to_string();
     let hash = KEYS.sign(&timestamp, data).unwrap();
     let presented = Presented { hash: Some(&hash), timestamp: Some(&timestamp) };
-    let outcome = answer(&ingest, Webhook { presented, body: body.clone() });
+    let outcome = answer(&ingest, Webhook { presented, head: Head::default(), body: body.clone() });
     let kept = still.0.lock().unwrap().take();
     match outcome {
         Outcome::Accepted(lead) => {
@@ -130,6 +137,20 @@ pub fn webhook(data: &[u8]) {
             assert_eq!(fault.code == Code::BodyTooLarge, data.len() > BODY_LIMIT);
         }
         Outcome::Duplicate(_) => panic!("nothing was there before"),
+    }
+}
+
+fn unsigned(data: &[u8]) {
+    let host = data.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mut head = Head::of_this_process();
+    head.headers.retain(|(name, _)| *name != "host");
+    head.headers.push(("host", host));
+    match head.is_of_this_machine() {
+        Ok(()) => {
+            let url = format!("http://{}/", std::str::from_utf8(host).unwrap().trim());
+            assert!(outbound::client::is_on_this_machine(&url.parse().unwrap()), "{url}");
+        }
+        Err(why) => readable(&why, 400),
     }
 }
 

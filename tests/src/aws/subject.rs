@@ -9,7 +9,7 @@ use aws_sdk_cloudwatch::{
 };
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use lead::Timestamp;
-use pipeline::{Function, ports::LogLine};
+use pipeline::{Code, Function, ports::LogLine};
 use serde_json::{Value, json};
 use system::SeededRandom;
 use tokio::{runtime::Handle, task::block_in_place};
@@ -118,10 +118,14 @@ impl Counts for PutMetrics {
         self.put(at, aws::counts::metric(counted), &[(aws::counts::DIMENSION, PROJECT)]);
     }
 
-    fn refused(&self, at: Timestamp, status: u16) {
+    fn refused(&self, at: Timestamp, status: u16, webhook: Option<Code>) {
         let status = status.to_string();
         let dimensions = [(aws::counts::DIMENSION, PROJECT), (aws::counts::STATUS, &status)];
         self.put(at, aws::counts::REFUSED, &dimensions);
+        if let Some(code) = webhook {
+            let dimensions = [(aws::counts::DIMENSION, PROJECT), (aws::counts::CODE, code.as_str())];
+            self.put(at, aws::counts::REFUSED_WEBHOOKS, &dimensions);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use console::{tui, wiring};
 use embedded::{Options, Store};
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Entry, Fault, Progress, Settings, Stage,
+    Code, Entry, Fault, Progress, Settings, Stage,
     ports::{
         Body, DeadLetter, DeadLetters, Delivery, Depth, Disposition, History, Inbox, LogLine, LogQuery, Logs,
         Minute, OpenCounts, OpenLead, Queue,
@@ -49,6 +49,10 @@ impl History for Silent {
     }
 
     async fn refused(&self, _: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
+        pending().await
+    }
+
+    async fn refused_webhooks(&self, _: Timestamp) -> Result<BTreeMap<Code, u64>, Fault> {
         pending().await
     }
 }

@@ -6,7 +6,7 @@ use std::{
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Counted, Entry, Fault, Progress, Stage,
+    Code, Counted, Entry, Fault, Progress, Stage,
     ports::{History, Journal, Minute, OpenCounts, OpenLead},
 };
 
@@ -105,6 +105,10 @@ impl History for Memory {
 
     async fn refused(&self, _: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
         // What refuses has a memory of its own.
+        Ok(BTreeMap::new())
+    }
+
+    async fn refused_webhooks(&self, _: Timestamp) -> Result<BTreeMap<Code, u64>, Fault> {
         Ok(BTreeMap::new())
     }
 }

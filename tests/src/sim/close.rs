@@ -10,6 +10,7 @@ use pipeline::{
     ingest::{Ingest, Outcome, Webhook},
     ports::Clock,
     signature::{Keys, Presented},
+    unsigned::Head,
 };
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -60,7 +61,8 @@ pub async fn answer(model: &Model, ingest: &Ingest, request: Request, answer: on
         }
     }
     let presented = Presented { hash: request.hash.as_deref(), timestamp: request.timestamp.as_deref() };
-    let outcome = ingest.handle(Webhook { presented, body: request.body.clone() }).await;
+    let outcome =
+        ingest.handle(Webhook { presented, head: Head::default(), body: request.body.clone() }).await;
     let status = outcome.status();
     model.note(|| format!("webhook about {} is answered {status}: {outcome:?}", request.lead));
     match (&outcome, request.genuine) {

@@ -22,7 +22,7 @@ use futures_util::future::join_all;
 use lead::{LeadId, Timestamp};
 use ops::{Access, Ops, SaysNothing};
 use pipeline::{
-    Counted, Entry, Fault, Progress, Recorder, Stage,
+    Code, Counted, Entry, Fault, Progress, Recorder, Stage,
     alerting::Alerting,
     patience::RECEIVES,
     ports::{Clock, DeadLetter, Delivery, Disposition, History, Minute, OpenCounts, OpenLead, Queue},
@@ -427,7 +427,7 @@ impl Counts for Minutes {
         }
     }
 
-    fn refused(&self, _: Timestamp, _: u16) {}
+    fn refused(&self, _: Timestamp, _: u16, _: Option<Code>) {}
 }
 
 /// The journal in the bucket, with those counts.
@@ -491,6 +491,10 @@ impl History for BucketHistory {
 
     async fn refused(&self, _: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
         // Nobody counts them in the simulator.
+        Ok(BTreeMap::new())
+    }
+
+    async fn refused_webhooks(&self, _: Timestamp) -> Result<BTreeMap<Code, u64>, Fault> {
         Ok(BTreeMap::new())
     }
 }

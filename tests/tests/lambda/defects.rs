@@ -59,6 +59,19 @@ async fn only_signed_events_of_new_leads_with_a_sound_id_get_in() {
     assert!(scene.slack.told().is_empty());
     // Each is counted by its status, and what was ignored is not.
     until_counted(&scene, &json!({"last_hour": 11, "by_code": {"400": 9, "401": 2}})).await;
+    // None was accepted, and each of them looked like one of Close's.
+    let checks = scene.desk().run(&["doctor", "--stack", &scene.stack.name, "--json"]).await;
+    let checks: Value = serde_json::from_slice(&checks.stdout).unwrap();
+    let check = checks.as_array().unwrap().iter().find(|check| check["check"] == "webhooks").unwrap();
+    assert_eq!((&check["result"], &check["code"]), (&"failed".into(), &"LO105".into()), "{check}");
+    let detail = check["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("none was accepted in the last hour, and 11 that look like Close's"),
+        "{detail}"
+    );
+    for (count, code) in [(1, "LO101"), (1, "LO102"), (2, "LO104"), (7, "LO105")] {
+        assert!(detail.contains(&format!("{count} × {code} ")), "{detail}");
+    }
     // API Gateway counts those as well, and three that it throttled and one whose function failed.
     let api = aws_sdk_cloudwatch::Client::new(&scene.stack.moto.config());
     for (metric, count) in [("4XXError", 14.0), ("5XXError", 1.0)] {

@@ -10,13 +10,13 @@ use aws_sdk_cloudwatch::{
 use futures_util::try_join;
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Counted, Entry, Fault, Progress, Stage,
+    Code, Counted, Entry, Fault, Progress, Stage,
     ports::{Clock, History, Minute, OTHER, OpenCounts, OpenLead},
 };
 
 use crate::{
     S3Store,
-    counts::{DIMENSION, NAMESPACE, REFUSED, STATUS, STATUSES, metric},
+    counts::{CODE, CODES, DIMENSION, NAMESPACE, REFUSED, REFUSED_WEBHOOKS, STATUS, STATUSES, metric},
     fault::fault,
 };
 
@@ -210,6 +210,24 @@ impl History for S3History {
     async fn refused(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
         let (first, end) = self.whole_minutes(since);
         self.refused_between(first, end).await
+    }
+
+    async fn refused_webhooks(&self, since: Timestamp) -> Result<BTreeMap<Code, u64>, Fault> {
+        let (first, end) = self.whole_minutes(since);
+        let id = |code: Code| code.as_str().to_lowercase();
+        let queries = CODES.map(|code| {
+            let dimensions = [(DIMENSION, self.project.as_str()), (CODE, code.as_str())];
+            sum(&id(code), NAMESPACE, REFUSED_WEBHOOKS, &dimensions, MINUTE)
+        });
+        let mut found = BTreeMap::new();
+        for result in self.ask("reading the counts of refused webhooks", queries.into(), first, end).await? {
+            let count: u64 = result.values().iter().map(|sum| whole(*sum)).sum();
+            let code = CODES.into_iter().find(|code| result.id() == Some(id(*code).as_str()));
+            if let Some(code) = code.filter(|_| count > 0) {
+                *found.entry(code).or_default() += count;
+            }
+        }
+        Ok(found)
     }
 }
 

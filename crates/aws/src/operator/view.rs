@@ -11,7 +11,7 @@ use bytes::Bytes;
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Entry, Fault, Progress, Stage,
+    Code, Entry, Fault, Progress, Stage,
     ports::{
         Clock, History, Journal, Minute, Object, Objects, OpenCounts, OpenLead, PutError, Version, When,
     },
@@ -256,5 +256,10 @@ impl History for View {
         let found = self.0.history.refused(since).await?;
         *known = Some((now, found.clone()));
         Ok(found)
+    }
+
+    /// Not remembered: a command asks for them once.
+    async fn refused_webhooks(&self, since: Timestamp) -> Result<BTreeMap<Code, u64>, Fault> {
+        self.0.history.refused_webhooks(since).await
     }
 }

@@ -6,8 +6,8 @@ mod embedded;
 mod on_aws;
 mod owners;
 mod permissions;
+mod webhooks;
 
-use ops::Ops;
 use pipeline::{Code, Fault, Standing};
 use serde::Serialize;
 
@@ -85,19 +85,4 @@ pub async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Resul
     }
     let what = format!("{} of {} checks failed: {}", failed.len(), checks.len(), failed.join(", "));
     Err(Fault::new(Code::ChecksFailed, what).into())
-}
-
-/// From how many refused signatures on they are worth a word: `doctor` itself makes one on AWS.
-const REFUSED: u64 = 3;
-
-/// What is to be said of what was refused: that all webhooks were of late, for their signature.
-async fn refused(ops: &Ops) -> Option<Check> {
-    let (status, minutes) = futures_util::try_join!(ops.status(), ops.minutes(60)).ok()?;
-    let unsigned = status.refused.by_code.get("401").copied().unwrap_or_default();
-    let accepted: u64 = minutes.iter().map(|minute| minute.accepted).sum();
-    (unsigned >= REFUSED && accepted == 0).then(|| {
-        let what =
-            format!("{unsigned} webhooks were refused with 401 in the last hour, and none was accepted");
-        Check::bad("signatures", "warning", &Fault::new(Code::SignatureWrong, what))
-    })
 }

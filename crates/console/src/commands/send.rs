@@ -2,10 +2,10 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use lead::{Document, Timestamp};
-use pipeline::{Code, Fault, signature::Keys};
+use lead::{Document, Incoming, LeadId, Timestamp};
+use outbound::webhook::{self, Reply};
+use pipeline::{Code, Fault, signature::Keys, webhook::Answer};
 use serde::Serialize;
-use serde_json::Value;
 use url::Url;
 
 use super::act::{counted, listed};
@@ -21,13 +21,24 @@ use crate::{
 struct Sent {
     file: String,
     http: Option<u16>,
-    status: String,
+    #[serde(flatten)]
+    came: Came,
+}
+
+/// What came of an event: the answer where it is leadops's own, and what is wrong in `error` where Close would not
+/// be rid of the event or it has gone to somebody else.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Came {
+    status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    lead_id: Option<String>,
+    lead_id: Option<LeadId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<String>,
+    code: Option<Code>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// Where a redirect points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
 }
 
 /// `leadops send`.
@@ -35,25 +46,24 @@ struct Sent {
 /// # Errors
 /// [`Code::WebhookUnreachable`] or [`Code::WebhookRefused`] for the first file that was not taken.
 pub async fn run(config: &Config, place: &Place, args: &SendArgs, as_json: bool) -> anyhow::Result<()> {
-    let Webhook { url, keys, of } = webhook(config, place, args.to.as_deref()).await?;
+    let Webhook { url, keys, of } = webhook_of(config, place, args.to.as_deref()).await?;
     if keys.is_empty() {
         output::aside(&format!("note: {of} holds no key, so the events go unsigned"));
     }
-    let webhook = url;
+    let target: Url = url.parse().map_err(|error| {
+        let shown = lead::text::shorten(&url, 200);
+        Fault::new(Code::WebhookUnreachable, format!("{shown:?} is no URL: {error}"))
+    })?;
+    let shown = webhook::shown(&target);
     if args.dry_run {
-        let what =
-            format!("post {} to {webhook}: {}", counted(args.files.len(), "file"), listed(&names(args)));
+        let what = format!("post {} to {shown}: {}", counted(args.files.len(), "file"), listed(&names(args)));
         output::aside(&format!("would {what}"));
         return Ok(());
     }
-    let target: Url = webhook.parse().map_err(|error| {
-        let shown = lead::text::shorten(&webhook, 200);
-        Fault::new(Code::WebhookUnreachable, format!("{shown:?} is no URL: {error}"))
-    })?;
-    let client = outbound::client::builder(&target).timeout(Duration::from_secs(10)).build()?;
+    let client = webhook::client(&target, Duration::from_secs(10))?;
     let mut rows = Vec::new();
     for file in &args.files {
-        rows.push(send(&client, &webhook, &keys, file).await?);
+        rows.push(send(&client, &target, &keys, file).await?);
     }
     if as_json {
         output::json(&rows)?;
@@ -62,24 +72,23 @@ pub async fn run(config: &Config, place: &Place, args: &SendArgs, as_json: bool)
             .iter()
             .map(|row| {
                 let http = row.http.map_or_else(|| "-".to_owned(), |http| http.to_string());
-                let about = row.lead_id.clone().or_else(|| row.error.clone()).unwrap_or_default();
-                vec![row.file.clone(), http, row.status.clone(), about]
+                let Came { status, lead_id, error, .. } = &row.came;
+                let about = error.clone().or_else(|| lead_id.as_ref().map(LeadId::to_string));
+                vec![row.file.clone(), http, (*status).to_owned(), about.unwrap_or_default()]
             })
             .collect();
         output::table(&[text("file"), number("http"), text("status"), wide("lead")], cells, "")?;
     }
-    let bad: Vec<&Sent> =
-        rows.iter().filter(|row| !row.http.is_some_and(|http| (200..300).contains(&http))).collect();
+    let bad: Vec<(&Sent, &String)> =
+        rows.iter().filter_map(|row| Some((row, row.came.error.as_ref()?))).collect();
     match bad.first() {
         None => Ok(()),
-        Some(first) => {
+        Some((first, why)) => {
             let code = if first.http.is_some() { Code::WebhookRefused } else { Code::WebhookUnreachable };
-            let why = first.error.clone().unwrap_or_else(|| first.status.clone());
-            Err(Fault::new(
-                code,
-                format!("{} of {} not taken by {webhook}: {}: {why}", bad.len(), rows.len(), first.file),
-            )
-            .into())
+            let code_of_answer = first.came.code.map_or_else(String::new, |code| format!("{code} "));
+            let why = format!("{}: {code_of_answer}{why}", first.file);
+            let what = format!("{} of {} not taken by {shown}: {why}", bad.len(), rows.len());
+            Err(Fault::new(code, what).into())
         }
     }
 }
@@ -97,7 +106,7 @@ struct Webhook {
 }
 
 /// The webhook of a pipeline, or the one at `to` with that pipeline's keys.
-async fn webhook(config: &Config, place: &Place, to: Option<&str>) -> Result<Webhook, Fault> {
+async fn webhook_of(config: &Config, place: &Place, to: Option<&str>) -> Result<Webhook, Fault> {
     match &place.at {
         Location::Folder(folder) => {
             let keys = signature_keys(config)?;
@@ -142,39 +151,102 @@ fn sign(keys: &Keys, name: &str, timestamp: &str, body: &[u8]) -> Option<String>
     })
 }
 
-async fn send(client: &reqwest::Client, webhook: &str, keys: &Keys, file: &Path) -> Result<Sent, Fault> {
+async fn send(client: &reqwest::Client, webhook: &Url, keys: &Keys, file: &Path) -> Result<Sent, Fault> {
     let name = file.display().to_string();
     let body = fs::read(file).map_err(|e| Fault::new(Code::FileUnusable, format!("{name}: {e}")))?;
-    let mut request = client.post(webhook).header("content-type", "application/json");
+    let mut request = client.post(webhook.clone()).header("content-type", "application/json");
     let timestamp = Timestamp::now().as_second().to_string();
     if let Some(hash) = sign(keys, &name, &timestamp, &body) {
         request = request.header("close-sig-hash", hash).header("close-sig-timestamp", timestamp);
     }
-    let answer = match request.body(body).send().await {
-        Ok(answer) => answer,
+    let created = match Incoming::parse(&body) {
+        Ok(Incoming::Created(created)) => Some(created.lead_id),
+        _ => None,
+    };
+    let (http, came) = match request.body(body).send().await {
+        Ok(answer) => (Some(answer.status().as_u16()), came(&Reply::read(answer).await, created.as_ref())),
         Err(error) => {
-            let error = outbound::client::error_text(error);
-            return Ok(Sent {
-                file: name,
-                http: None,
-                status: "unreachable".to_owned(),
-                lead_id: None,
-                code: None,
-                error: Some(error),
-            });
+            let error = Some(outbound::client::error_text(error));
+            (None, Came { status: "unreachable", error, ..Came::default() })
         }
     };
-    let http = answer.status().as_u16();
-    let json: Value =
-        answer.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
-    let field =
-        |name: &str| json.get(name).and_then(Value::as_str).map(|text| lead::text::shorten(text, 300));
-    Ok(Sent {
-        file: name,
-        http: Some(http),
-        status: field("status").unwrap_or_else(|| "answered".to_owned()),
-        lead_id: field("lead_id"),
-        code: field("code"),
-        error: field("error"),
-    })
+    Ok(Sent { file: name, http, came })
+}
+
+/// What came of an event by which the lead `created` was, or of another event.
+fn came(reply: &Reply, created: Option<&LeadId>) -> Came {
+    let about_another = |lead: &LeadId| match created {
+        Some(created) if created == lead => None,
+        Some(created) => Some(format!("the answer is about {lead}, and the event about {created}")),
+        None => Some(format!("the answer is about {lead}, and the event about no new lead")),
+    };
+    let known = |status, lead: &LeadId| Came {
+        status,
+        lead_id: Some(lead.clone()),
+        error: about_another(lead),
+        ..Came::default()
+    };
+    match reply {
+        Reply::Ours(Answer::Accepted(lead)) => known("accepted", lead),
+        Reply::Ours(Answer::Duplicate(lead)) => known("duplicate", lead),
+        Reply::Ours(Answer::Ignored) => {
+            let error = created.map(|lead| format!("it was ignored, though it is about the new lead {lead}"));
+            Came { status: "ignored", error, ..Came::default() }
+        }
+        Reply::Ours(Answer::Refused { code, error }) => {
+            let error = Some(lead::text::clean_or(&lead::text::shorten(error, 300), "it does not say why"));
+            Came { status: "refused", code: *code, error, ..Came::default() }
+        }
+        Reply::Redirect { to, .. } => {
+            let (location, error) = (to.clone(), reply.strangeness());
+            Came { status: "redirected", error, location, ..Came::default() }
+        }
+        Reply::Stranger { .. } => Came { status: "answered", error: reply.strangeness(), ..Came::default() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_leadopss_own_answer_about_the_same_lead_is_a_success() {
+        let lead: LeadId = "lead_a".parse().unwrap();
+        let other: LeadId = "lead_b".parse().unwrap();
+        for (answer, created, status, error) in [
+            (Answer::Accepted(lead.clone()), Some(&lead), "accepted", None),
+            (Answer::Duplicate(lead.clone()), Some(&lead), "duplicate", None),
+            (Answer::Ignored, None, "ignored", None),
+            (
+                Answer::Accepted(other.clone()),
+                Some(&lead),
+                "accepted",
+                Some("the answer is about lead_b, and the event about lead_a"),
+            ),
+            (
+                Answer::Duplicate(other),
+                None,
+                "duplicate",
+                Some("the answer is about lead_b, and the event about no new lead"),
+            ),
+            (
+                Answer::Ignored,
+                Some(&lead),
+                "ignored",
+                Some("it was ignored, though it is about the new lead lead_a"),
+            ),
+            (
+                Answer::Refused { code: None, error: String::new() },
+                None,
+                "refused",
+                Some("it does not say why"),
+            ),
+        ] {
+            let came = came(&Reply::Ours(answer), created);
+            assert_eq!((came.status, came.error.as_deref()), (status, error));
+        }
+        let refused = Answer::Refused { code: Some(Code::SignatureWrong), error: "why\u{1b}[2J".to_owned() };
+        let came = came(&Reply::Ours(refused), Some(&lead));
+        assert_eq!((came.code, came.error.as_deref()), (Some(Code::SignatureWrong), Some("why [2J")));
+    }
 }

@@ -9,10 +9,9 @@ use std::{
 };
 
 use lead::{LeadId, Timestamp};
-use outbound::client;
-use pipeline::signature::Keys;
-use reqwest::{Client, redirect};
-use serde_json::Value;
+use outbound::{client, webhook};
+use pipeline::{signature::Keys, webhook::Answer as Said};
+use reqwest::Client;
 use tokio::time::{MissedTickBehavior, interval};
 use url::Url;
 
@@ -79,12 +78,7 @@ impl Sender {
             return Err("there is no key to sign sample webhooks with".to_owned());
         }
         let forged = Keys::parse(&"0f".repeat(32)).map_err(|error| error.to_string())?;
-        let client = client::builder(&webhook)
-            .user_agent("Close Webhooks 2.0")
-            .timeout(PATIENCE)
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(client::error_text)?;
+        let client = webhook::client(&webhook, PATIENCE).map_err(client::error_text)?;
         Ok(Self { client, webhook, keys, forged, account: Mutex::default() })
     }
 
@@ -172,6 +166,7 @@ impl Sender {
         let request = self
             .client
             .post(self.webhook.clone())
+            .header("user-agent", "Close Webhooks 2.0")
             .header("content-type", "application/json")
             .header("close-sig-hash", hash)
             .header("close-sig-timestamp", timestamp)
@@ -188,11 +183,10 @@ impl Sender {
             Ok(body) => body,
             Err(error) => return Answer::Failed(client::error_text(error)),
         };
-        let said: Value = serde_json::from_slice(&body).unwrap_or_default();
-        match said["status"].as_str() {
-            Some("accepted") => Answer::Accepted,
-            Some("duplicate") => Answer::Duplicate,
-            Some("ignored") => Answer::Ignored,
+        match Said::read(status.as_u16(), &body) {
+            Some(Said::Accepted(lead)) if lead == sample.lead_id => Answer::Accepted,
+            Some(Said::Duplicate(lead)) if lead == sample.lead_id => Answer::Duplicate,
+            Some(Said::Ignored) => Answer::Ignored,
             _ => Answer::Failed("the answer is not one of the webhook's".to_owned()),
         }
     }
@@ -230,7 +224,7 @@ mod tests {
     };
     use lead::Incoming;
     use pipeline::{Code, signature::Presented};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::demo::local_server::LocalServer;
@@ -268,12 +262,12 @@ mod tests {
             return (StatusCode::BAD_REQUEST, Json(json!({})));
         };
         let mut state = state.lock().unwrap();
-        let status = if state.known.insert(lead.lead_id) { "accepted" } else { "duplicate" };
+        let status = if state.known.insert(lead.lead_id.clone()) { "accepted" } else { "duplicate" };
         if state.stutters > 0 {
             state.stutters -= 1;
             return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({})));
         }
-        (StatusCode::OK, Json(json!({"status": status})))
+        (StatusCode::OK, Json(json!({"status": status, "lead_id": lead.lead_id})))
     }
 
     async fn start(stutters: u32) -> (LocalServer, Sender) {

@@ -27,6 +27,7 @@ use pipeline::{
     process::{Counted, Process},
     receipt::Receipts,
     signature::Presented,
+    unsigned::Head,
 };
 use serde_json::Value;
 use system::SeededRandom;
@@ -262,7 +263,11 @@ impl World {
     /// A lead is created in Close, and its webhook comes.
     async fn arrive(&self, sample: &Sample) -> Result<(), Fault> {
         self.neighbours.know(sample);
-        let webhook = Webhook { presented: Presented::default(), body: sample.event.clone().into() };
+        let webhook = Webhook {
+            presented: Presented::default(),
+            head: Head::of_this_process(),
+            body: sample.event.clone().into(),
+        };
         match self.ingest.handle(webhook).await {
             Outcome::Accepted(_) => Ok(()),
             other => Err(Fault::new(Code::Internal, format!("the sample was not accepted: {other:?}"))),

@@ -1,15 +1,17 @@
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use pipeline::{
     Recorder, Settings,
     ingest::{Repeats, Trust},
-    ports::{Clock, History, Inbox, Queue},
+    ports::{Accepted, Clock, History, Inbox, Intake, NewEvent, Queue},
 };
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     task::JoinHandle,
 };
+
+use pipeline::webhook::PATH;
 
 use super::*;
 use system::{SystemClock, SystemRandom};
@@ -29,6 +31,10 @@ async fn serving() -> Served {
 }
 
 async fn serving_in(places: Places) -> Served {
+    serving_with(places, None).await
+}
+
+async fn serving_with(places: Places, intake: Option<Arc<dyn Intake>>) -> Served {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Options { create: true, ..Options::default() }).unwrap();
     let ports = Arc::new(store.clone());
@@ -37,7 +43,7 @@ async fn serving_in(places: Places) -> Served {
     let ingest = Ingest {
         settings: Arc::new(Settings::default()),
         trust: Trust::Anyone,
-        intake: ports,
+        intake: intake.unwrap_or(ports),
         recorder,
         repeats: Repeats::default(),
     };
@@ -64,11 +70,12 @@ impl Served {
     }
 }
 
+/// What a program on this machine says.
+const LOCAL: &str = "host: localhost\r\ncontent-type: application/json\r\n";
+
 fn post(path: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let head =
+        format!("POST {path} HTTP/1.1\r\n{LOCAL}connection: close\r\ncontent-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
@@ -118,12 +125,17 @@ async fn whatever_is_refused_is_counted_by_its_status_and_nothing_else_is() {
         (get("/healthz"), "200"),
         (post(PATH, b"junk"), "400"),
         (post("/", b"{}"), "404"),
-        (get("/x"), "404"),
+        (b"GET /x HTTP/1.1\r\nhost: x\r\nclose-sig-hash: x\r\nconnection: close\r\n\r\n".to_vec(), "404"),
+        (
+            String::from_utf8(post(PATH, EVENT.as_bytes())).unwrap().replace("localhost", "x").into_bytes(),
+            "401",
+        ),
         (get(PATH), "405"),
         (post(PATH, &vec![b' '; BODY_LIMIT + 1]), "413"),
         // These hyper answers by itself.
         (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET /healthz HTTP/1.1\r\n\r\n".to_vec(), "400"),
         (b"\x16\x03\x01\x02\x00\x01\x00".to_vec(), "400"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c".to_vec(), "400"),
         (long_head.into_bytes(), "431"),
     ] {
         let answer = served.ask(&request).await;
@@ -131,10 +143,12 @@ async fn whatever_is_refused_is_counted_by_its_status_and_nothing_else_is() {
     }
     served.stop.cancel();
     served.served.await.unwrap().unwrap();
-    let since = SystemClock.now() - jiff::SignedDuration::from_mins(59);
-    let refused = served.store.refused(since).await.unwrap();
-    let expected = [("400", 3), ("404", 2), ("405", 1), ("413", 1), ("431", 1)];
-    assert_eq!(refused, expected.map(|(status, count)| (status.to_owned(), count)).into());
+    let expected = [("400", 4), ("401", 1), ("404", 2), ("405", 1), ("413", 1), ("431", 1)];
+    let expected = expected.map(|(status, count)| (status.to_owned(), count)).into();
+    assert_eq!(refused(&served.store).await, expected);
+    // Those with a header of the signature, and what is an event.
+    let webhooks = served.store.refused_webhooks(hour_ago()).await.unwrap();
+    assert_eq!(webhooks, [(Code::NotTheWebhook, 1), (Code::UnsignedExposed, 1)].into());
 }
 
 #[tokio::test]
@@ -194,7 +208,42 @@ async fn who_stops_sending_is_cut_off() {
         let _ = stream.read_to_string(&mut answer).await;
         assert!(answer.starts_with(expected), "{answer}");
         tokio::time::resume();
+        served.stop.cancel();
+        served.served.await.unwrap().unwrap();
+        // Only who has been answered was refused.
+        let expected = if expected.is_empty() { BTreeMap::new() } else { [("408".to_owned(), 1)].into() };
+        assert_eq!(refused(&served.store).await, expected);
     }
+}
+
+/// A store that fails.
+struct Failing;
+
+#[async_trait::async_trait]
+impl Intake for Failing {
+    async fn accept(&self, _: NewEvent) -> Result<Accepted, Fault> {
+        Err(Fault::new(Code::StorageFailed, "the disk is broken"))
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_stored_is_counted_as_a_webhook_that_was_refused() {
+    let served = serving_with(files::places(), Some(Arc::new(Failing))).await;
+    let answer = served.ask(&post(PATH, EVENT.as_bytes())).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    served.stop.cancel();
+    served.served.await.unwrap().unwrap();
+    assert_eq!(refused(&served.store).await, [("503".to_owned(), 1)].into());
+    let webhooks = served.store.refused_webhooks(hour_ago()).await.unwrap();
+    assert_eq!(webhooks, [(Code::NotStored, 1)].into());
+}
+
+fn hour_ago() -> lead::Timestamp {
+    SystemClock.now() - jiff::SignedDuration::from_mins(59)
+}
+
+async fn refused(store: &Store) -> BTreeMap<String, u64> {
+    store.refused(hour_ago()).await.unwrap()
 }
 
 #[tokio::test]
@@ -221,7 +270,7 @@ async fn a_shutdown_finishes_what_has_begun_and_takes_nothing_new() {
 /// A request that leaves the connection open.
 fn posted(event: &str) -> Vec<u8> {
     let length = event.len();
-    format!("POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{event}").into_bytes()
+    format!("POST {PATH} HTTP/1.1\r\n{LOCAL}content-length: {length}\r\n\r\n{event}").into_bytes()
 }
 
 fn event_of(lead: usize) -> String {

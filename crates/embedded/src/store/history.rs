@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp, keys::JournalKey};
 use pipeline::{
-    Entry, Fault, Progress, Stage,
+    Code, Entry, Fault, Progress, Stage,
     ports::{History, Minute, OpenCounts, OpenLead},
 };
 use rusqlite::Connection;
@@ -91,6 +91,10 @@ impl History for Store {
 
     async fn refused(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
         self.refused_since(since).await
+    }
+
+    async fn refused_webhooks(&self, since: Timestamp) -> Result<BTreeMap<Code, u64>, Fault> {
+        self.refused_webhooks_since(since).await
     }
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Fault, Progress, Stage};
+use crate::{Code, Entry, Fault, Progress, Stage};
 
 /// Stands for the HTTP status of an answer that somebody else gave before the pipeline saw the request.
 pub const OTHER: &str = "other";
@@ -44,6 +44,10 @@ pub trait History: Send + Sync {
     /// How many requests were refused since the minute of `since`, by the HTTP status of the answer, those of
     /// which it is not known under [`OTHER`]. None is left out for more than a minute or two.
     async fn refused(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, Fault>;
+
+    /// How many of those were Close's by all that shows ([`Webhook::seems_genuine`](crate::ingest::Webhook)), by
+    /// the code for which they were refused. None where an earlier version counted them.
+    async fn refused_webhooks(&self, since: Timestamp) -> Result<BTreeMap<Code, u64>, Fault>;
 }
 
 /// A lead that has not ended: as much as a store can say of many at once.

@@ -42,6 +42,13 @@ pub struct Presented<'a> {
     pub timestamp: Option<&'a str>,
 }
 
+impl Presented<'_> {
+    /// Whether there is one of them.
+    pub fn is_any(&self) -> bool {
+        self.hash.is_some() || self.timestamp.is_some()
+    }
+}
+
 /// A signature that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {

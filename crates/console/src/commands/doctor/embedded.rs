@@ -2,13 +2,19 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use embedded::Store;
 use ops::{Access, Condition, Ops};
 use outbound::{ApiKeys, OwnerSource};
-use pipeline::{Channel, Code, Fault, Settings, ingest::Trust};
-use serde::Deserialize;
+use pipeline::{
+    Channel, Code, Fault, Settings,
+    ingest::Trust,
+    webhook::{HEALTH, Health, PATH},
+};
+use reqwest::redirect::Policy;
+use url::Url;
 
-use super::{Check, close, owners, permissions, refused};
+use super::{Check, close, owners, permissions, webhooks};
 use crate::{
     config::{Config, Doubt, UpConfig, api_keys},
     wiring,
@@ -24,7 +30,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     if let Ok(store) = wiring::open(folder).await {
         let settings = settings(&store).await.unwrap_or_default();
         let view = wiring::view(&store, settings, Access::ReadOnly);
-        checks.extend(refused(&view).await);
+        checks.push(webhooks::check(&view).await);
         ops = Some(view);
     }
     let owners = match OwnerSource::of_variables(&config.variables()) {
@@ -110,36 +116,42 @@ async fn listener(folder: &Path, configured: Option<SocketAddr>) -> Option<Check
         wiring::Running::read(&store).await.ok()?
     };
     let running = running.await.map(|running| running.webhook);
-    let webhook = running.clone().or_else(|| Some(format!("http://{}/crm/webhook", configured?)))?;
-    let health = webhook.replace("/crm/webhook", "/healthz");
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(3)).no_proxy().build().ok()?;
-    match client.get(health).send().await {
-        Ok(answer) if answer.status().is_success() => {
-            running.map(|_| Check::ok(name, format!("{webhook} answers")))
-        }
-        Ok(answer) => {
-            let status = answer.status();
-            let said = match answer.json::<Unwell>().await {
-                Ok(unwell) => {
-                    Fault::new(unwell.code, format!("{webhook} answers {status}: {}", unwell.error))
-                }
-                Err(_) if running.is_none() => return None,
-                Err(_) => Fault::new(Code::WebhookUnreachable, format!("{webhook} answers {status}")),
-            };
-            Some(Check::bad(name, "failed", &said))
-        }
-        Err(_) => {
+    let webhook = running.clone().or_else(|| Some(format!("http://{}{PATH}", configured?)))?;
+    let failed = |code, what| Some(Check::bad(name, "failed", &Fault::new(code, what)));
+    let health = match Url::parse(&webhook).and_then(|url| url.join(HEALTH)) {
+        Ok(health) => health,
+        Err(error) => return failed(Code::WebhookUnreachable, format!("{webhook:?} is no URL: {error}")),
+    };
+    let asked = async {
+        // An address to listen on, such as 0.0.0.0, is this machine's, and no proxy leads there.
+        let client = outbound::client::builder(&health).no_proxy().redirect(Policy::none());
+        let client = client.timeout(Duration::from_secs(3)).build()?;
+        let mut answer = client.get(health.clone()).send().await?;
+        let body = outbound::webhook::body(&mut answer).await;
+        Ok::<_, reqwest::Error>((answer.status().as_u16(), body))
+    };
+    let read = |status, body: &Result<Bytes, String>| Health::read(status, body.as_ref().ok()?);
+    match (asked.await, running) {
+        (Ok((status, body)), running) => match (read(status, &body), running) {
+            (Some(Health::Ok), Some(_)) => Some(Check::ok(name, format!("{webhook} answers"))),
+            (Some(Health::Failed { code, error }), _) => {
+                let error = lead::text::shorten(&error, 300);
+                failed(code, format!("{webhook} answers {status}: {error}"))
+            }
+            (None, Some(_)) => {
+                let looks = body.map_or_else(|broken| broken, |body| outbound::webhook::looks(&body));
+                let what = format!(
+                    "another program than `leadops up` answers at {webhook}: {HEALTH} gives {status}, and {looks}"
+                );
+                failed(Code::AddressUnusable, what)
+            }
+            (Some(Health::Ok) | None, None) => None,
+        },
+        (Err(_), running) => {
             let what = format!("{} does not answer: `leadops up` is not running", running?);
             Some(Check::bad(name, "warning", &Fault::new(Code::WebhookUnreachable, what)))
         }
     }
-}
-
-/// What a pipeline says of itself that could accept no webhook.
-#[derive(Debug, Deserialize)]
-struct Unwell {
-    code: Code,
-    error: String,
 }
 
 /// Signs a text and checks it, so that a key that is taken as text instead of hex would show.

@@ -8,12 +8,12 @@ use aws::operator::{
 };
 use futures_util::future::join4;
 use ops::Access;
-use outbound::{OwnerSource, SecretUrl};
-use pipeline::{Code, Fault};
+use outbound::{OwnerSource, SecretUrl, webhook::Reply};
+use pipeline::{Code, Fault, webhook::Answer};
 use system::{SystemClock, SystemRandom};
 use url::Url;
 
-use super::{Check, close, owners, refused};
+use super::{Check, close, owners, webhooks};
 use crate::{config::Config, wiring::OnAws};
 
 /// All checks.
@@ -46,7 +46,7 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
     let mut checks: Vec<Check> = found.into_iter().map(Check::from).collect();
     checks.push(webhook);
     checks.extend(owners);
-    checks.extend(refused(&view).await);
+    checks.push(webhooks::check(&view).await);
     checks.extend(close);
     checks
 }
@@ -83,27 +83,72 @@ async fn webhook(url: &Result<Url, Fault>) -> Check {
         Ok(url) => url,
         Err(fault) => return Check::bad(name, "failed", fault),
     };
-    let client = outbound::client::builder(url).timeout(Duration::from_secs(15)).build();
-    let client = match client {
-        Ok(client) => client,
-        Err(error) => return failed(Code::WebhookUnreachable, outbound::client::error_text(error)),
+    let asked = async {
+        let client = outbound::webhook::client(url, Duration::from_secs(15))?;
+        client.post(url.clone()).header("content-type", "application/json").body("{}").send().await
     };
-    match client.post(url.clone()).header("content-type", "application/json").body("{}").send().await {
-        Ok(answer) if answer.status() == reqwest::StatusCode::UNAUTHORIZED => {
-            Check::ok(name, format!("{url} answers, and refuses what is not signed"))
-        }
-        Ok(answer) if answer.status().is_success() => {
-            failed(Code::SignatureKeyMissing, format!("{url} takes what nobody has signed"))
-        }
-        Ok(answer) => {
-            let status = answer.status().as_u16();
-            failed(
-                Code::WebhookRefused,
-                format!("{url} answers {status} instead of 401 to an unsigned event"),
-            )
-        }
+    let reply = match asked.await {
+        Ok(answer) => Reply::read(answer).await,
         Err(error) => {
-            failed(Code::WebhookUnreachable, format!("{url}: {}", outbound::client::error_text(error)))
+            let error = outbound::client::error_text(error);
+            return failed(Code::WebhookUnreachable, format!("{url}: {error}"));
+        }
+    };
+    of_unsigned(url, &reply).map_or_else(
+        |fault| Check::bad(name, "failed", &fault),
+        |()| Check::ok(name, format!("{url} answers, and refuses what is not signed")),
+    )
+}
+
+/// Whether an answer to what nobody has signed is a healthy webhook's.
+fn of_unsigned(url: &Url, reply: &Reply) -> Result<(), Fault> {
+    let said = match reply {
+        Reply::Ours(Answer::Refused { code: Some(Code::SignatureMissing), .. }) => return Ok(()),
+        // Keys that cannot be read, for one.
+        Reply::Ours(Answer::Refused { code: Some(code), error }) if *code != Code::EventMalformed => {
+            let error = lead::text::shorten(error, 300);
+            return Err(Fault::new(*code, format!("{url} takes no webhook: {error}")));
+        }
+        Reply::Ours(_) => {
+            return Err(Fault::new(Code::SignatureKeyMissing, format!("{url} reads what nobody has signed")));
+        }
+        Reply::Redirect { .. } | Reply::Stranger { .. } => reply.strangeness().unwrap_or_default(),
+    };
+    Err(Fault::new(Code::WebhookRefused, format!("{url} {said}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_elses_answer_passes_for_a_healthy_webhooks() {
+        let url: Url = "https://x.example.com/prod/crm/webhook".parse().unwrap();
+        let refused = |code| Reply::Ours(Answer::Refused { code: Some(code), error: "why".to_owned() });
+        let stranger = |status, looks: &str| Reply::Stranger { status, looks: looks.to_owned() };
+        assert_eq!(of_unsigned(&url, &refused(Code::SignatureMissing)), Ok(()));
+        for (reply, code, said) in [
+            (refused(Code::SecretUnusable), Code::SecretUnusable, "takes no webhook: why"),
+            (refused(Code::EventMalformed), Code::SignatureKeyMissing, "reads what nobody has signed"),
+            (Reply::Ours(Answer::Ignored), Code::SignatureKeyMissing, "reads what nobody has signed"),
+            (
+                stranger(401, "it begins with `{\"message\":\"Unauthorized\"}`"),
+                Code::WebhookRefused,
+                "answered 401, and not as leadops does: it begins with `{\"message\":\"Unauthorized\"}`",
+            ),
+            (
+                stranger(200, "it is empty"),
+                Code::WebhookRefused,
+                "answered 200, and not as leadops does: it is empty",
+            ),
+            (
+                Reply::Redirect { status: 301, to: Some("https://y.example.com/x".to_owned()) },
+                Code::WebhookRefused,
+                "answered 301 and points to https://y.example.com/x; Close has to be given the final address",
+            ),
+        ] {
+            let fault = Fault::new(code, format!("{url} {said}"));
+            assert_eq!(of_unsigned(&url, &reply), Err(fault));
         }
     }
 }

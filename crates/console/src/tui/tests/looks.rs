@@ -1,6 +1,6 @@
 //! How it looks: styled pictures of every view in every state, and texts that cannot leave their cell.
 
-use pipeline::{Channel, Code, Fault};
+use pipeline::{Channel, Code, Fault, ports::Level};
 use proptest::prelude::*;
 use ratatui::{
     buffer::Buffer,
@@ -438,6 +438,25 @@ proptest! {
             let columns_of = |buffer: &Buffer| frame_of(buffer).into_iter().filter(|(_, _, s)| s != "│").collect::<Vec<_>>();
             prop_assert_eq!(columns_of(&buffer), columns_of(&build(&harmless)));
         }
+    }
+}
+
+#[test]
+fn a_signed_webhook_that_came_to_another_address_is_an_alarm_and_what_strangers_post_is_none() {
+    for (level, is_alarm) in [(Level::Warn, false), (Level::Error, true)] {
+        let mut app = loading(LARGE);
+        answer_all(&mut app, NOW, |query| match data(query) {
+            Ok(Answer::Logs(mut lines)) => {
+                if let Some(line) = lines.last_mut() {
+                    (line.level, line.at, line.code) =
+                        (level, lead::from_millis(NOW * 1_000), Some("LO109".to_owned()));
+                }
+                Ok(Answer::Logs(lines))
+            }
+            other => other,
+        });
+        let drawn = print(&draw(&app, Theme { ground: Ground::Dark }));
+        assert_eq!(drawn.contains("Close refused LO109"), is_alarm, "{drawn}");
     }
 }
 

@@ -134,7 +134,10 @@ fn refused_credentials(app: &App) -> Option<Code> {
 fn refused_webhook(app: &App) -> Option<Code> {
     let line = app.logs.lines.iter().rev().take(LOOKED_THROUGH).find(|line| {
         let codes = [Code::SignatureMissing, Code::SignatureWrong, Code::SignatureStale];
-        line.level >= Level::Warn && codes.iter().any(|code| line.code.as_deref() == Some(code.as_str()))
+        let is = |code: Code| line.code.as_deref() == Some(code.as_str());
+        // What strangers post elsewhere is a warning, and a signed webhook there an error.
+        line.level >= Level::Warn && codes.into_iter().any(is)
+            || line.level >= Level::Error && is(Code::NotTheWebhook)
     })?;
     let accepted = app.health.get().and_then(|health| health.webhook_at);
     let recent = app.now.duration_since(line.at) < REFUSED_FOR;

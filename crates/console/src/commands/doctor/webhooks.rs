@@ -1,0 +1,147 @@
+//! Whether what arrives is let in.
+
+use std::collections::BTreeMap;
+
+use ops::{Ops, Webhooks};
+use pipeline::{Code, Fault, ports::OTHER};
+
+use super::Check;
+
+const NAME: &str = "webhooks";
+/// What strangers send to any address, all day, and no set-up of ours can cause: requests to anywhere, of any size
+/// and without a signature.
+const OF_STRANGERS: [&str; 6] = ["401", "404", "405", "408", "413", "431"];
+
+/// What came in the last hour.
+pub(super) async fn check(ops: &Ops) -> Check {
+    match ops.webhooks().await {
+        Ok(webhooks) => judged(&webhooks),
+        Err(fault) => Check::bad(NAME, "warning", &fault),
+    }
+}
+
+/// A webhook is refused where it was Close's by all that shows. What else is refused is shown, and a fault only
+/// where nothing came in and strangers alone do not explain it: an address on the internet gets their requests all
+/// day, also in an hour in which nobody creates a lead.
+fn judged(webhooks: &Webhooks) -> Check {
+    let Webhooks { accepted, refused, refused_webhooks } = webhooks;
+    let came = match accepted {
+        0 => "none was accepted in the last hour".to_owned(),
+        1 => "1 was accepted in the last hour".to_owned(),
+        number => format!("{number} were accepted in the last hour"),
+    };
+    if refused.is_empty() && refused_webhooks.is_empty() {
+        return Check::ok(NAME, if *accepted == 0 { "none in the last hour".to_owned() } else { came });
+    }
+    let all = format!("all that was refused: {}", listed(refused, |status| named(status)));
+    // Of the most frequent reasons, the first.
+    if let Some((code, _)) = refused_webhooks.iter().rev().max_by_key(|(_, count)| **count) {
+        let genuine = match refused_webhooks.values().sum() {
+            1_u64 => "1 that looks like Close's was refused".to_owned(),
+            number => format!("{number} that look like Close's were refused"),
+        };
+        let why = listed(refused_webhooks, |code| format!("{code} {}", code.cause().trim_end_matches('.')));
+        let fault = Fault::new(*code, format!("{came}, and {genuine}: {why} ({all})"));
+        return Check::bad(NAME, if *accepted == 0 { "failed" } else { "warning" }, &fault);
+    }
+    let what = format!("{came}; {all}; none of it looks like Close's");
+    // Where nothing shows whose it was: what cannot be read has no headers.
+    let unexplained = refused.keys().map(String::as_str).find(|status| !OF_STRANGERS.contains(status));
+    match unexplained {
+        Some("400") if *accepted == 0 => Check::bad(NAME, "warning", &Fault::new(Code::NotHttp, what)),
+        Some("503") if *accepted == 0 => Check::bad(NAME, "warning", &Fault::new(Code::NotStored, what)),
+        Some(_) if *accepted == 0 => Check::note(NAME, what),
+        _ => Check::ok(NAME, what),
+    }
+}
+
+fn listed<K>(counts: &BTreeMap<K, u64>, name: impl Fn(&K) -> String) -> String {
+    let named: Vec<String> = counts.iter().map(|(key, count)| format!("{count} × {}", name(key))).collect();
+    named.join(", ")
+}
+
+/// An HTTP status with what it stands for here.
+fn named(status: &str) -> String {
+    let stands_for = match status {
+        "400" => "cannot be read",
+        "401" => "signature",
+        "404" => "another path",
+        "405" => "another method",
+        "408" => "too slow",
+        "413" => "too large",
+        "431" => "head too large",
+        "500" => "a bug",
+        "503" => "not stored",
+        OTHER => return "answered before leadops saw it".to_owned(),
+        _ => return status.to_owned(),
+    };
+    format!("{status} {stands_for}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(accepted: u64, refused: &[(&str, u64)], refused_webhooks: &[(Code, u64)]) -> Check {
+        let refused = refused.iter().map(|(status, count)| ((*status).to_owned(), *count)).collect();
+        judged(&Webhooks { accepted, refused, refused_webhooks: refused_webhooks.iter().copied().collect() })
+    }
+
+    #[test]
+    fn where_webhooks_are_refused_and_none_is_accepted_nothing_is_well() {
+        let check = of(0, &[("401", 5), ("404", 9)], &[(Code::SignatureWrong, 3), (Code::NotTheWebhook, 2)]);
+        assert_eq!((check.check, check.result, check.code), (NAME, "failed", Some(Code::SignatureWrong)));
+        assert_eq!(
+            check.detail,
+            "none was accepted in the last hour, and 5 that look like Close's were refused: 3 × LO102 The signature \
+             matches none of the configured keys, 2 × LO109 The request is no POST to the webhook's address, whose \
+             path is /crm/webhook (all that was refused: 5 × 401 signature, 9 × 404 another path)"
+        );
+        for code in [Code::SignatureMissing, Code::NotTheWebhook, Code::NotStored, Code::UnsignedExposed] {
+            let check = of(0, &[("401", 1)], &[(code, 1)]);
+            assert_eq!((check.result, check.code), ("failed", Some(code)));
+            assert!(check.detail.contains("1 that looks like Close's was refused"), "{}", check.detail);
+        }
+        let tie = of(0, &[("401", 2)], &[(Code::SignatureMissing, 1), (Code::SignatureWrong, 1)]);
+        assert_eq!(tie.code, Some(Code::SignatureMissing));
+    }
+
+    #[test]
+    fn where_others_are_accepted_it_is_a_warning() {
+        let check = of(12, &[("401", 1)], &[(Code::SignatureWrong, 1)]);
+        assert_eq!((check.result, check.code), ("warning", Some(Code::SignatureWrong)));
+        assert!(
+            check.detail.starts_with("12 were accepted in the last hour, and 1 that looks"),
+            "{}",
+            check.detail
+        );
+    }
+
+    #[test]
+    fn what_strangers_and_probes_send_fails_nobody() {
+        assert_eq!(of(0, &[], &[]).detail, "none in the last hour");
+        assert_eq!(of(1, &[], &[]).detail, "1 was accepted in the last hour");
+        let scanned = [("401", 40), ("404", 700), ("405", 2), ("413", 1), ("431", 1)];
+        for accepted in [0, 12] {
+            let check = of(accepted, &scanned, &[]);
+            assert_eq!((check.result, check.code), ("ok", None), "{}", check.detail);
+            assert!(check.detail.contains("700 × 404 another path"), "{}", check.detail);
+        }
+        assert_eq!(of(0, &[("401", 1)], &[]).result, "ok");
+    }
+
+    #[test]
+    fn what_nobody_can_be_told_by_is_a_warning_while_nothing_comes() {
+        for (status, code) in [
+            ("400", Some(Code::NotHttp)),
+            ("503", Some(Code::NotStored)),
+            (OTHER, None),
+            ("500", None),
+            ("418", None),
+        ] {
+            let check = of(0, &[("401", 1), (status, 2)], &[]);
+            assert_eq!((check.result, check.code), ("warning", code), "{status}");
+            assert_eq!(of(1, &[(status, 2)], &[]).result, "ok", "{status}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What somebody speaks who does not speak HTTP/1.1.
+
+use lead::text;
+
+/// How many of a connection's first bytes tell the protocols apart.
+pub(super) const FIRST: usize = 16;
+
+/// A protocol that a proxy may have been set up with, or none that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spoken {
+    /// TLS: a record of a handshake, <https://www.rfc-editor.org/rfc/rfc8446#section-5.1>.
+    Tls,
+    /// HTTP/2 without an upgrade, <https://www.rfc-editor.org/rfc/rfc9113#section-3.4>.
+    Http2,
+    /// The PROXY protocol of HAProxy, in either version:
+    /// <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>.
+    Proxy,
+    /// Something else.
+    Other,
+}
+
+impl Spoken {
+    /// By a connection's first bytes.
+    pub(super) fn of(first: &[u8]) -> Self {
+        if first.starts_with(b"\x16\x03") {
+            return Self::Tls;
+        }
+        if first.starts_with(b"PRI * HTTP/2") {
+            return Self::Http2;
+        }
+        if first.starts_with(b"PROXY ") || first.starts_with(b"\r\n\r\n\0\r\nQUIT\n") {
+            return Self::Proxy;
+        }
+        Self::Other
+    }
+
+    /// What to say of a connection with these first bytes.
+    pub(super) fn said(self, first: &[u8]) -> String {
+        let what = match self {
+            Self::Tls => "somebody speaks TLS to this port",
+            Self::Http2 => "somebody speaks HTTP/2 to this port",
+            Self::Proxy => "somebody sends the PROXY protocol to this port",
+            Self::Other => {
+                let first = text::shorten(&String::from_utf8_lossy(first), FIRST);
+                return format!("something came that is no HTTP/1.1; the connection began with {first:?}");
+            }
+        };
+        format!("{what}: if it is the proxy in front, have it send plain HTTP/1.1")
+    }
+
+    /// What tells it apart in the log.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Self::Tls => "TLS",
+            Self::Http2 => "HTTP/2",
+            Self::Proxy => "PROXY",
+            Self::Other => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxys_protocols_are_known_by_their_first_bytes() {
+        for (first, spoken) in [
+            (&b"\x16\x03\x01\x02\x00\x01\x00"[..], Spoken::Tls),
+            (b"\x16\x03", Spoken::Tls),
+            (b"PRI * HTTP/2.0\r\n", Spoken::Http2),
+            (b"PROXY TCP4 192.0", Spoken::Proxy),
+            (b"PROXY UNKNOWN\r\n", Spoken::Proxy),
+            (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", Spoken::Proxy),
+            (b"", Spoken::Other),
+            (b"\x16", Spoken::Other),
+            (b"PROXYTCP", Spoken::Other),
+            (b"\r\n\r\nGET / HTTP/1.1", Spoken::Other),
+            (b"POST /crm/webhoo", Spoken::Other),
+            (b"SSH-2.0-OpenSSH_", Spoken::Other),
+        ] {
+            assert_eq!(Spoken::of(first), spoken, "{first:?}");
+            let said = spoken.said(first);
+            assert!(!said.chars().any(char::is_control), "{said}");
+        }
+    }
+}
