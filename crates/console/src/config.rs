@@ -57,7 +57,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "LOOKUP_BASE_URL",
         None,
-        "owner directory instead of the bucket: http(s)://… or file:///…, before /{lead_id}.json",
+        "owner directory instead of the bucket: http(s)://… or file:///…, before /{lead_id}.json or with {lead_id} in it",
     ),
     setting(
         "CLOSE_OWNER_FIELD",

@@ -59,6 +59,9 @@ pub enum Happened {
         /// The same in words, where the code does not say it all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Whether the source of owners knows the lead, and says that nobody owns it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        lead_is_known: bool,
     },
     /// A lead that was told without its owner has one now.
     OwnerFound {
@@ -229,6 +232,21 @@ impl Happened {
         }
     }
 
+    /// Whether it is a look-up of an owner, and whether that found something: an owner, whoever they are by now, or a
+    /// source that knows the lead. None where it is no look-up.
+    pub fn found_an_owner(&self) -> Option<bool> {
+        use Code::{OwnerAmbiguous, OwnerDeparted, OwnerUnknown};
+        match self {
+            Self::OwnerFound { .. } => Some(true),
+            // One that found nothing newer has a code, though the lead has an owner.
+            Self::Enriched { code: None | Some(OwnerAmbiguous | OwnerDeparted | OwnerUnknown), .. } => {
+                Some(true)
+            }
+            Self::Enriched { lead_is_known, .. } => Some(*lead_is_known),
+            _ => None,
+        }
+    }
+
     /// How serious its log line is.
     pub fn level(&self) -> Level {
         match self {
@@ -267,7 +285,7 @@ impl Happened {
                 };
                 format!("delivered again{}{times}, left alone", id.unwrap_or_default())
             }
-            Self::Enriched { name, owner, owner_status, code, reason } => {
+            Self::Enriched { name, owner, owner_status, code, reason, .. } => {
                 let status = owner_status.as_str().replace('_', " ");
                 let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
                 match (code, owner_status) {
@@ -332,6 +350,12 @@ impl Entry {
         let stage = self.happened.stage().as_str().to_owned();
         JournalKey { at: self.at, stage, lead: self.lead_id.clone(), nonce: self.nonce }.to_key()
     }
+}
+
+// As serde wants it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(truth: &bool) -> bool {
+    !truth
 }
 
 fn kind_label(kind: AlertKind) -> &'static str {

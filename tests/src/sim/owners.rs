@@ -120,7 +120,7 @@ impl SimOwners {
     fn document(&self, lead: &LeadId) -> (OwnerAnswer, Answer) {
         let now = self.model.clock.elapsed();
         let document = self.documents.lock().unwrap().get(lead).cloned().unwrap_or(Document::Never);
-        let answer = |status, body: String| OwnerAnswer { status, body: body.into() };
+        let answer = |status, body: String| OwnerAnswer::new(status, body);
         let none = |status| Answer::none(status);
         let owned = |owner: String| {
             let body = json!({"lead_id": lead, "lead_owner": owner, "lead_email": "a@example.org"});
@@ -180,7 +180,7 @@ impl OwnerDirectory for OwnersOf {
                 1 => unreachable("connection refused"),
                 _ => {
                     oracle::answered(model, lead, Answer::none(OwnerStatus::LookupFailed));
-                    Ok(OwnerAnswer { status: 503, body: "slow down".into() })
+                    Ok(OwnerAnswer::new(503, "slow down"))
                 }
             };
         }

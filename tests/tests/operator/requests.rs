@@ -56,6 +56,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         owner_status: OwnerStatus::Assigned,
         reason: None,
         code: None,
+        lead_is_known: false,
     };
     let notified = Happened::Notified {
         channel: Channel::Slack,

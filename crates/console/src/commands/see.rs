@@ -4,11 +4,12 @@ use std::{fmt::Write as _, num::NonZeroUsize};
 
 use jiff::SignedDuration;
 use lead::{LeadId, OwnerStatus, Timestamp};
-use ops::{LeadQuery, LeadStory, Notification, Ops, Refused, Status};
+use ops::{FruitlessLookups, LeadQuery, LeadStory, Notification, Ops, Refused, Status};
 use pipeline::{
     Code, Standing, State,
     ports::{Depth, OpenCounts},
 };
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
@@ -25,11 +26,20 @@ const PENDING: usize = 200;
 /// # Errors
 /// The fault of the pipeline, or of stdout.
 pub async fn status(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
-    let status = ops.status().await?;
-    if as_json { output::json(&status) } else { output::line(&status_lines(&status).join("\n")) }
+    let (status, fruitless_lookups) = futures_util::try_join!(ops.status(), ops.fruitless_lookups())?;
+    let signs = Signs { status, fruitless_lookups };
+    if as_json { output::json(&signs) } else { output::line(&status_lines(&signs).join("\n")) }
 }
 
-fn status_lines(status: &Status) -> Vec<String> {
+/// What `status` prints.
+#[derive(Debug, Serialize)]
+struct Signs {
+    #[serde(flatten)]
+    status: Status,
+    fruitless_lookups: Option<FruitlessLookups>,
+}
+
+fn status_lines(Signs { status, fruitless_lookups }: &Signs) -> Vec<String> {
     let queue = |name: &str, depth: &Depth| {
         let Depth { waiting, ready, in_flight, dead } = depth;
         format!("{name:<13} {waiting} waiting, {ready} ready, {in_flight} in flight, {dead} dead")
@@ -59,6 +69,10 @@ fn status_lines(status: &Status) -> Vec<String> {
         ),
         format!("{:<13} {}", "as of", status.as_of.strftime("%Y-%m-%d %H:%M:%S UTC")),
     ];
+    if let Some(fruitless) = fruitless_lookups {
+        let fault = fruitless.fault();
+        lines.insert(lines.len() - 2, format!("{:<13} {} ({})", "owners", fault.what, fault.code));
+    }
     let Refused { last_hour, by_code } = &status.refused;
     if *last_hour > 0 {
         let by_code: Vec<String> =

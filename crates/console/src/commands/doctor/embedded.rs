@@ -24,6 +24,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
         let settings = settings(&store).await.unwrap_or_default();
         let view = wiring::view(&store, settings, Access::ReadOnly);
         checks.extend(refused(&view).await);
+        checks.extend(owners::lately(&view).await);
         ops = Some(view);
     }
     let variables = Variables::new(|name| config.get(name).map(str::to_owned));
