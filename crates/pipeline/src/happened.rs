@@ -385,6 +385,43 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_look_up_that_found_something_is_told_from_one_that_found_nothing() {
+        use Code::{
+            CloseUnavailable, OwnerAmbiguous, OwnerDeparted, OwnerLookupFailed, OwnerMissing, OwnerUnknown,
+        };
+        use OwnerStatus::{Assigned, Departed, LookupFailed, Missing};
+        let look_up = |owner_status, code, lead_is_known| Happened::Enriched {
+            name: "A".to_owned(),
+            owner: "B".to_owned(),
+            owner_status,
+            code,
+            reason: None,
+            lead_is_known,
+        };
+        for (happened, found) in [
+            (look_up(Assigned, None, false), Some(true)),
+            // Whoever they are, the source was asked and named them.
+            (look_up(Departed, Some(OwnerDeparted), false), Some(true)),
+            (look_up(LookupFailed, Some(OwnerUnknown), false), Some(true)),
+            (look_up(LookupFailed, Some(OwnerAmbiguous), false), Some(true)),
+            (look_up(Missing, Some(OwnerMissing), true), Some(true)),
+            (look_up(Missing, Some(OwnerMissing), false), Some(false)),
+            (look_up(LookupFailed, Some(CloseUnavailable), false), Some(false)),
+            // As before, and not found now.
+            (look_up(Assigned, Some(OwnerLookupFailed), false), Some(false)),
+            (Happened::OwnerFound { name: "A".to_owned(), owner: "B".to_owned() }, Some(true)),
+            (Happened::Requeued { by: "B".to_owned() }, None),
+        ] {
+            assert_eq!(happened.found_an_owner(), found, "{happened:?}");
+        }
+        let of_before =
+            r#"{"stage":"enriched","name":"A","owner":"B","owner_status":"missing","code":"LO121"}"#;
+        assert_eq!(serde_json::from_str::<Happened>(of_before).unwrap().found_an_owner(), Some(false));
+        let written = serde_json::to_string(&look_up(Missing, Some(OwnerMissing), false)).unwrap();
+        assert_eq!(written, of_before, "as the version before writes it");
+    }
+
+    #[test]
     fn an_entry_survives_a_round_trip_and_its_stage_is_on_the_wire() {
         let entry = Entry {
             at: Timestamp::from_millisecond(1_789_398_131_000).unwrap(),

@@ -34,7 +34,12 @@ pub(super) fn check(address: &str) -> Result<bool, String> {
 
 /// The path of an address as it was written, and host, query and fragment, which are one text here.
 fn path_of(address: &str) -> (&str, String) {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let (scheme, rest) = address.split_once(':').unwrap_or_default();
+    // However many slashes there are, a host stands behind them, but for a file.
+    let rest = match scheme.eq_ignore_ascii_case("file") {
+        true => rest.strip_prefix("//").unwrap_or(rest),
+        false => rest.trim_start_matches(['/', '\\']),
+    };
     let start = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(start);
     let end = rest.find(['?', '#']).unwrap_or(rest.len());
@@ -140,6 +145,11 @@ mod tests {
                     format!("{name} in its path is not understood; a lead's id is written {{lead_id}}");
                 assert_eq!(why, expected, "{path}");
             }
+        }
+        for address in
+            ["https:/u:p{hunter2}@h/{id}", "https:///u:p{hunter2}@h/{id}", "https:u:p{hunter2}@h/{id}"]
+        {
+            assert!(check(address).unwrap_err().starts_with("{id} "), "{address}");
         }
         let twice = check("https://h/{lead_id}/{lead_id}.json").unwrap_err();
         assert_eq!(twice, "{lead_id} stands in its path 2 times; it may stand there once");

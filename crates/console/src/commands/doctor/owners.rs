@@ -82,7 +82,7 @@ fn of_canary(place: &str, document: &OwnerDocument, canary: &LeadId) -> Check {
 }
 
 /// Where owners are looked up, in words.
-pub(crate) fn place_of(base: &OwnersBase) -> String {
+fn place_of(base: &OwnersBase) -> String {
     match base.is_default() {
         true => format!("{} (the default)", base.template()),
         false => base.template(),
