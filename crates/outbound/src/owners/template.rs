@@ -76,15 +76,15 @@ fn other_placeholder(path: &str) -> Option<String> {
     }
     let is_encoded = |rest: &&str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     let format = path.split('%').skip(1).find(|rest| !is_encoded(rest))?;
-    let end = format.find(['/', '.']).unwrap_or(format.len());
-    Some(format!("%{}", &format[..end]))
+    Some(format!("%{}", format.split(['/', '.']).next().unwrap_or_default()))
 }
 
 /// From the first `open` up to the `close` behind it; `lower` finds them.
 fn between(path: &str, lower: &str, open: &str, close: &str) -> String {
     let start = lower.find(open).or_else(|| lower.find(close)).unwrap_or_default();
-    let length = lower[start..].find(close).map_or(path.len() - start, |length| length + close.len());
-    path[start..start + length].to_owned()
+    let (rest, lower) = (path.get(start..).unwrap_or(path), lower.get(start..).unwrap_or(lower));
+    let length = lower.find(close).map_or(rest.len(), |length| length + close.len());
+    rest.get(..length).unwrap_or(rest).to_owned()
 }
 
 #[cfg(test)]
