@@ -156,7 +156,11 @@ pub(crate) fn refusal(output: &Output, args: &[&str]) -> (Option<i32>, String) {
 impl Up {
     /// Starts a prepared `leadops up` and waits until it accepts.
     pub async fn start(mut command: Command) -> Self {
-        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
+        Self::of(command.stderr(Stdio::inherit()).spawn().unwrap()).await
+    }
+
+    /// A `leadops up` that was started, once it accepts.
+    pub async fn of(mut child: Child) -> Self {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = timeout(PATIENCE, lines.next_line()).await.expect("it says that it listens").unwrap();
         let line = line.expect("it starts");

@@ -242,6 +242,7 @@ async fn a_lead_that_died_before_its_first_enrichment_is_waiting_or_has_ended() 
         owner_status: OwnerStatus::Assigned,
         reason: None,
         code: None,
+        lead_is_known: false,
     };
     for (call, nth) in [(Call::Put, 2), (Call::Remove, 1)] {
         for moment in [Moment::Before, Moment::After] {

@@ -17,7 +17,7 @@ use console::{
     wiring::{self, Opened},
 };
 use ops::Access;
-use pipeline::{Code, Fault};
+use pipeline::{Code, Fault, Function, ports::Level, recorder};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -138,6 +138,13 @@ async fn operate(command: &Option<Command>, opened: &Opened, json: bool) -> anyh
     }
 }
 
+/// Says where owners are looked up, in the log and on stderr: whoever has misspelt a setting sees here that somebody
+/// else is asked. From a thread of its own, as below.
+fn say_where_owners_are(place: String) {
+    recorder::line(Function::LeadProcessor, Level::Info, &place, None, None);
+    std::thread::spawn(move || output::aside(&format!("leadops: {place}")));
+}
+
 /// Says where it listens, from a thread of its own: a pipe that is full and that nobody reads must not keep it from
 /// its work, nor from its end.
 fn announce(webhook: String) {
@@ -170,7 +177,9 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
     let _logging = console::logging::start(&store);
     // Listened for before the address is announced: whoever reads it may stop us at once.
     let mut endings = Endings::listen()?;
+    let owners = config.owners.place();
     let up = up::Up::start(config, &store).await?;
+    say_where_owners_are(owners);
     announce(up.webhook.clone());
     up.run_until(endings.come()).await?;
     Ok(())

@@ -199,7 +199,7 @@ pub fn warnings(config: &UpConfig) -> Vec<Fault> {
     if matches!(config.trust, pipeline::ingest::Trust::Anyone) {
         warnings.push(Fault::new(
             Code::SignatureKeyMissing,
-            "unsigned webhooks are taken from everybody on this machine",
+            "unsigned webhooks are taken from every program on this machine",
         ));
     }
     warnings

@@ -74,7 +74,9 @@ impl Handler for Processor {
             common.warm_up(channels.warm_up()).await;
             outbox = Arc::new(Direct::new(common.clone(), channels, outbox));
         }
-        let owners = OwnerSource::of_variables(variables)?.open(
+        let source = OwnerSource::of_variables(variables)?;
+        recorder::line(Function::LeadProcessor, Level::Info, &source.place(), None, None);
+        let owners = source.open(
             Arc::new(SecretKeys::read(variables, &common)),
             common.store.clone(),
             common.recorder.clock.clone(),

@@ -5,7 +5,18 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Document, LeadId, OwnerStatus, Unreadable, means_nobody, text};
+use crate::{
+    Document, LeadId, OwnerStatus, Unreadable,
+    document::{Fields, Value},
+    means_nobody, text,
+};
+
+/// The fields that the brief gives an owner document.
+const FIELDS: [&str; 7] =
+    ["lead_id", "display_name", "lead_email", "lead_owner", "funnel", "status_label", "date_created"];
+/// How many names of other fields are shown, and how much of each.
+const SHOWN: usize = 4;
+const NAME_LIMIT: usize = 30;
 
 /// One of the people who own a lead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +121,7 @@ impl OwnerDocument {
             lead_email: field("lead_email"),
             lead_owner: field("lead_owner"),
             funnel: field("funnel"),
-            lost_owner: fields.lost("lead_owner").map(|why| why.to_string()),
+            lost_owner: lost_owner(&fields),
         })
     }
 
@@ -119,7 +130,11 @@ impl OwnerDocument {
         if self.is_about_another(lead) {
             return OwnerFacts::none(OwnerStatus::Mismatch);
         }
-        let status = if self.lead_owner.is_some() { OwnerStatus::Assigned } else { OwnerStatus::Missing };
+        let status = match (&self.lead_owner, &self.lost_owner) {
+            (Some(_), _) => OwnerStatus::Assigned,
+            (None, Some(_)) => OwnerStatus::LookupFailed,
+            (None, None) => OwnerStatus::Missing,
+        };
         OwnerFacts {
             lead_owner: self.lead_owner,
             lead_email: self.lead_email,
@@ -128,9 +143,52 @@ impl OwnerDocument {
         }
     }
 
+    /// Whether the document says that it is about this lead, and that nobody owns it: whoever wrote it knows the lead.
+    pub fn knows_nobody(&self, lead: &LeadId) -> bool {
+        self.lead_id.as_deref() == Some(lead.as_str())
+            && self.lead_owner.is_none()
+            && self.lost_owner.is_none()
+    }
+
     /// Whether the document speaks of another lead. One that names none is taken at its address.
     pub fn is_about_another(&self, lead: &LeadId) -> bool {
         self.lead_id.as_deref().is_some_and(|id| id != lead.as_str())
+    }
+}
+
+/// Why no owner can be read in a document that may well name one.
+fn lost_owner(fields: &Fields<'_>) -> Option<String> {
+    if let Some(why) = fields.lost("lead_owner") {
+        return Some(why.to_string());
+    }
+    match fields.get("lead_owner") {
+        Some(value) if says_nobody(value) => None,
+        Some(value) => value.kind().map(|kind| format!("its lead_owner is {kind}, not a text")),
+        None => other_fields(fields).map(|others| format!("it has no lead_owner; it has {others}")),
+    }
+}
+
+/// Whether the owner is a text, or nothing in the way of some language: `null`, `false`, an empty list.
+fn says_nobody(value: Value<'_>) -> bool {
+    value.text().is_some()
+        || value.is_false_or_null()
+        || value.items().is_some_and(|items| items.is_empty())
+        || value.fields().is_some_and(|fields| fields.iter().next().is_none())
+}
+
+/// The names of fields that no owner document has by the brief, a few of them. Whoever writes such a document may
+/// mean one of them for the owner's.
+fn other_fields(fields: &Fields<'_>) -> Option<String> {
+    let mut others: Vec<&str> =
+        fields.iter().map(|(name, _)| name).filter(|name| !FIELDS.contains(name)).collect();
+    others.sort_unstable();
+    others.dedup();
+    let more = others.len().saturating_sub(SHOWN);
+    let shown: Vec<String> = others.iter().take(SHOWN).map(|name| text::shorten(name, NAME_LIMIT)).collect();
+    match (shown.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(shown.join(", ")),
+        (false, _) => Some(format!("{} and {more} more", shown.join(", "))),
     }
 }
 
@@ -176,13 +234,55 @@ mod tests {
         for document in [
             r#"{"lead_id":"lead_a"}"#,
             r#"{"lead_owner":null,"score":NaN}"#,
-            r#"{"lead_owner":["Dana Field"],"score":NaN}"#,
             r#"{"lead_owner":"","score":NaN}"#,
             r#"{"lead_owner":NaN}"#,
+            r#"{"lead_owner":false}"#,
+            r#"{"lead_owner":[]}"#,
+            r#"{"lead_owner":{ }}"#,
+            r#"{"lead_email":"a@example.org","funnel":"Web","status_label":"x"}"#,
+            "{}",
         ] {
             let read = OwnerDocument::parse(document.as_bytes()).unwrap();
             assert_eq!((read.lead_owner, read.lost_owner), (None, None), "{document}");
         }
+    }
+
+    #[test]
+    fn an_owner_of_another_type_or_under_another_name_is_named() {
+        let lead: LeadId = "lead_a".parse().unwrap();
+        for (document, why) in [
+            (r#"{"lead_owner":["Dana Field"]}"#, "its lead_owner is a list, not a text"),
+            (r#"{"lead_owner":["Dana Field"],"score":NaN}"#, "its lead_owner is a list, not a text"),
+            (r#"{"lead_owner":7,"lead_id":"lead_a"}"#, "its lead_owner is a number, not a text"),
+            (r#"{"lead_owner":{"name":"Dana Field"}}"#, "its lead_owner is an object, not a text"),
+            (r#"{"lead_owner":true}"#, "its lead_owner is true or false, not a text"),
+            (r#"{"lead_id":"lead_a","owner":"Dana","rep":1}"#, "it has no lead_owner; it has owner, rep"),
+            (r#"{"Lead_Owner":"Dana"}"#, "it has no lead_owner; it has Lead_Owner"),
+            (
+                r#"{"e\u001b[2J":1,"a":1,"a":2,"b":1,"c":1,"d":1,"f":1}"#,
+                "it has no lead_owner; it has a, b, c, d and 2 more",
+            ),
+        ] {
+            let read = OwnerDocument::parse(document.as_bytes()).unwrap();
+            assert_eq!(read.lead_owner, None);
+            assert_eq!(read.lost_owner.as_deref(), Some(why), "{document}");
+            assert_eq!(read.facts(&lead).status, OwnerStatus::LookupFailed, "{document}");
+        }
+        let long = OwnerDocument::parse(format!(r#"{{"{}":1}}"#, "x\\u001b".repeat(900)).as_bytes()).unwrap();
+        let why = long.lost_owner.unwrap();
+        assert!(why.chars().count() < 80 && !why.contains('\u{1b}'), "{why:?}");
+    }
+
+    #[test]
+    fn who_says_of_this_lead_that_nobody_owns_it_knows_it() {
+        let lead: LeadId = "lead_a".parse().unwrap();
+        let knows = |document: &str| OwnerDocument::parse(document.as_bytes()).unwrap().knows_nobody(&lead);
+        assert!(knows(r#"{"lead_id":"lead_a","lead_owner":null}"#));
+        assert!(knows(r#"{"lead_id":"lead_a","lead_owner":"None","x":1}"#));
+        assert!(!knows(r#"{"lead_owner":null}"#) && !knows("{}"));
+        assert!(!knows(r#"{"lead_id":"lead_b","lead_owner":null}"#));
+        assert!(!knows(r#"{"lead_id":"lead_a","lead_owner":["Dana"]}"#));
+        assert!(!knows(r#"{"lead_id":"lead_a","lead_owner":"Dana"}"#));
     }
 
     #[test]

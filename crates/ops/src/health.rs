@@ -5,7 +5,7 @@ use lead::Timestamp;
 use pipeline::{Channel, Code, Fault, Happened, Stage};
 use serde::Serialize;
 
-use crate::Ops;
+use crate::{FruitlessLookups, Ops};
 
 /// How many of the latest entries are looked at.
 const SAMPLE: usize = 60;
@@ -22,6 +22,9 @@ pub struct Health {
     /// What was wrong with the source of owners then; an owner that is only missing is nothing wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup_code: Option<Code>,
+    /// The look-ups of late, where none found anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fruitless_lookups: Option<FruitlessLookups>,
 }
 
 /// How a channel fares.
@@ -44,12 +47,14 @@ impl Ops {
     pub async fn health(&self) -> Result<Health, Fault> {
         let day_ago = self.recorder.clock.now() - SignedDuration::from_hours(24);
         let sending = [Stage::Notified, Stage::Retrying, Stage::Dead];
-        let (sent, received, enriched) = futures_util::try_join!(
+        let (sent, received, enriched, fruitless_lookups) = futures_util::try_join!(
             self.history.recent(&sending, Some(day_ago), None, SAMPLE),
             self.history.recent(&[Stage::Received, Stage::Duplicate], Some(day_ago), None, 1),
             self.history.recent(&[Stage::Enriched], Some(day_ago), None, 1),
+            self.fruitless_lookups(),
         )?;
-        let mut health = Health { webhook_at: received.first().map(|entry| entry.at), ..Health::default() };
+        let webhook_at = received.first().map(|entry| entry.at);
+        let mut health = Health { webhook_at, fruitless_lookups, ..Health::default() };
         for entry in &sent {
             let (channel, code) = match &entry.happened {
                 Happened::Notified { channel, .. } => (*channel, None),

@@ -36,7 +36,8 @@ pub struct Status {
     pub last_24h: Last24h,
     /// What was refused in the last hour.
     pub refused: Refused,
-    /// What is not as it should be: what was wrong with the settings when the pipeline started.
+    /// What is not as it should be: what was wrong with the settings when the pipeline started, and where `leadops
+    /// status` looks, [`Ops::fruitless_lookups`].
     pub health: Vec<Condition>,
     /// From due to told, over the latest alerts of the last 24 hours.
     pub speed: Speed,

@@ -13,8 +13,9 @@ pub const USER_AGENT: &str = concat!("leadops/", env!("CARGO_PKG_VERSION"));
 /// How much of an error is told.
 const ERROR_LIMIT: usize = 300;
 
-/// A client for one server, `target`. The caller adds its timeouts and its redirect policy.
+/// A client for one server, `target`. The caller adds its timeouts.
 ///
+/// * No redirect is followed, unless the caller says which: another address is another server.
 /// * TLS is rustls on aws-lc-rs, trusting what the machine trusts.
 /// * Nothing is repeated, not even what HTTP would allow to be.
 /// * No `Referer` is sent, and few connections are kept.
@@ -25,6 +26,7 @@ pub fn builder(target: &Url) -> ClientBuilder {
         .user_agent(USER_AGENT)
         .retry(reqwest::retry::never())
         .referer(false)
+        .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(4)
         .pool_idle_timeout(Duration::from_secs(15));
     if !is_on_this_machine(target) {

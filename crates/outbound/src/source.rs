@@ -47,6 +47,19 @@ impl OwnerSource {
         }
     }
 
+    /// Where owners are looked up, as a line for people, without a password.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Bucket(base) if base.is_default() => format!(
+                "owners are looked up at {}, the default: set LOOKUP_BASE_URL, LOOKUP_BUCKET or OWNER_SOURCE where \
+                 they are elsewhere",
+                base.template()
+            ),
+            Self::Bucket(base) => format!("owners are looked up at {}", base.template()),
+            Self::Close(base, _) => format!("owners are looked up in Close, {base}"),
+        }
+    }
+
     /// The source itself. What Close's leads share is stored among `objects`; whoever asks Close waits for a turn in
     /// place for as long as `patience`.
     ///
@@ -116,6 +129,23 @@ mod tests {
         assert_eq!(base.to_string(), CloseBase::URL);
         assert_eq!(fields.owner.unwrap().to_string(), "cf_1");
         assert_eq!(fields.funnel, Some(FieldSetting::Name("Funnel".to_owned())));
+    }
+
+    #[test]
+    fn the_place_is_named_without_a_password_and_the_default_as_such() {
+        let place = |set: &[(&str, &str)]| source(set).unwrap().place();
+        let default = "owners are looked up at https://dea-lead-owner.s3.us-east-1.amazonaws.com/{lead_id}.json, the default: set LOOKUP_BASE_URL, LOOKUP_BUCKET or OWNER_SOURCE where they are elsewhere";
+        assert_eq!(place(&[]), default);
+        assert_eq!(place(&[("LOOKUP_BUCKET", "dea-lead-owner")]), default);
+        for (set, expected) in [
+            (("LOOKUP_BUCKET", "owners"), "at https://owners.s3.us-east-1.amazonaws.com/{lead_id}.json"),
+            (("LOOKUP_BASE_URL", "https://u:hunter2@h/a/"), "at https://h/a/{lead_id}.json"),
+            (("LOOKUP_BASE_URL", "https://u:hunter2@h/{lead_id}"), "at https://h/{lead_id}"),
+            (("LOOKUP_BASE_URL", "file:///srv/owners"), "at file:///srv/owners/{lead_id}.json"),
+            (("OWNER_SOURCE", "close"), "in Close, https://api.close.com/api/v1"),
+        ] {
+            assert_eq!(place(&[set]), format!("owners are looked up {expected}"));
+        }
     }
 
     #[test]

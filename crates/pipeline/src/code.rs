@@ -136,6 +136,10 @@ codes! {
         "The lead's owner field in Close names several members.",
         "Have the field hold an e-mail address, or make it a field of type user. The lead is looked up again by itself, or at once with `leadops requeue LEAD_ID`.";
 
+    OwnersNeverFound = "LO129",
+        "The last look-ups, at least twenty and for at least three hours, found no owner, and none did within a day.",
+        "Where nobody was assigned in all that time, there is nothing to do. Else ask by hand for a lead that has an owner: `leadops doctor` says where owners are looked up. Correct LOOKUP_BASE_URL, LOOKUP_BUCKET or OWNER_SOURCE, or with owners in Close CLOSE_OWNER_FIELD; then `leadops requeue LEAD_ID`.";
+
     CloseKeyRefused = "LO131",
         "Close refuses the API key that owners are looked up with.",
         "Nothing is lost: alerts go out without an owner. Make a new key in Close under Settings, Developer, API Keys, and put it into CLOSE_API_KEY (or its secret).";
@@ -156,6 +160,18 @@ codes! {
     CloseFieldUnknown = "LO136",
         "CLOSE_OWNER_FIELD names no custom field of leads in Close, or several.",
         "Set it to the field's id (cf_…): `leadops doctor` lists the fields that could be meant.";
+
+    OwnersIntercepted = "LO137",
+        "Somebody between this machine and the owner directory answered in its place: a firewall, a proxy or a page to sign in.",
+        "Nothing is lost: the alert goes out without an owner, who is looked up again by itself. Let this machine through to the directory, check HTTPS_PROXY and NO_PROXY, and whether LOOKUP_BASE_URL wants a user and password.",
+        again "Nothing to do at once: the owner is looked up again by itself. If it stays, let this machine through to the directory, and check HTTPS_PROXY, NO_PROXY and LOOKUP_BASE_URL.";
+    OwnersInOtherRegion = "LO138",
+        "The bucket with the owner documents is in another region of AWS than the address that is asked.",
+        "Set LOOKUP_BASE_URL to the bucket's address in its region: until then no lead gets an owner.";
+    OwnersRedirected = "LO139",
+        "The owner directory points to another host, which is not asked: what stands there is not the directory's word.",
+        "Nothing is lost: the alert goes out without an owner, who is looked up again by itself. Where the documents have moved, set LOOKUP_BASE_URL to the address where they are.",
+        again "Nothing to do at once: the owner is looked up again by itself. Where the documents have moved, set LOOKUP_BASE_URL to the address where they are.";
 
     SlackRateLimited = "LO201",
         "Slack asks to wait (429).",

@@ -59,6 +59,9 @@ pub enum Happened {
         /// The same in words, where the code does not say it all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Whether the source of owners knows the lead, and says that nobody owns it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        lead_is_known: bool,
     },
     /// A lead that was told without its owner has one now.
     OwnerFound {
@@ -229,6 +232,21 @@ impl Happened {
         }
     }
 
+    /// Whether it is a look-up of an owner, and whether that found something: an owner, whoever they are by now, or a
+    /// source that knows the lead. None where it is no look-up.
+    pub fn found_an_owner(&self) -> Option<bool> {
+        use Code::{OwnerAmbiguous, OwnerDeparted, OwnerUnknown};
+        match self {
+            Self::OwnerFound { .. } => Some(true),
+            // One that found nothing newer has a code, though the lead has an owner.
+            Self::Enriched { code: None | Some(OwnerAmbiguous | OwnerDeparted | OwnerUnknown), .. } => {
+                Some(true)
+            }
+            Self::Enriched { lead_is_known, .. } => Some(*lead_is_known),
+            _ => None,
+        }
+    }
+
     /// How serious its log line is.
     pub fn level(&self) -> Level {
         match self {
@@ -267,7 +285,7 @@ impl Happened {
                 };
                 format!("delivered again{}{times}, left alone", id.unwrap_or_default())
             }
-            Self::Enriched { name, owner, owner_status, code, reason } => {
+            Self::Enriched { name, owner, owner_status, code, reason, .. } => {
                 let status = owner_status.as_str().replace('_', " ");
                 let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
                 match (code, owner_status) {
@@ -334,6 +352,12 @@ impl Entry {
     }
 }
 
+// As serde wants it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(truth: &bool) -> bool {
+    !truth
+}
+
 fn kind_label(kind: AlertKind) -> &'static str {
     match kind {
         AlertKind::New => "alert",
@@ -359,6 +383,43 @@ fn duration(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_look_up_that_found_something_is_told_from_one_that_found_nothing() {
+        use Code::{
+            CloseUnavailable, OwnerAmbiguous, OwnerDeparted, OwnerLookupFailed, OwnerMissing, OwnerUnknown,
+        };
+        use OwnerStatus::{Assigned, Departed, LookupFailed, Missing};
+        let look_up = |owner_status, code, lead_is_known| Happened::Enriched {
+            name: "A".to_owned(),
+            owner: "B".to_owned(),
+            owner_status,
+            code,
+            reason: None,
+            lead_is_known,
+        };
+        for (happened, found) in [
+            (look_up(Assigned, None, false), Some(true)),
+            // Whoever they are, the source was asked and named them.
+            (look_up(Departed, Some(OwnerDeparted), false), Some(true)),
+            (look_up(LookupFailed, Some(OwnerUnknown), false), Some(true)),
+            (look_up(LookupFailed, Some(OwnerAmbiguous), false), Some(true)),
+            (look_up(Missing, Some(OwnerMissing), true), Some(true)),
+            (look_up(Missing, Some(OwnerMissing), false), Some(false)),
+            (look_up(LookupFailed, Some(CloseUnavailable), false), Some(false)),
+            // As before, and not found now.
+            (look_up(Assigned, Some(OwnerLookupFailed), false), Some(false)),
+            (Happened::OwnerFound { name: "A".to_owned(), owner: "B".to_owned() }, Some(true)),
+            (Happened::Requeued { by: "B".to_owned() }, None),
+        ] {
+            assert_eq!(happened.found_an_owner(), found, "{happened:?}");
+        }
+        let of_before =
+            r#"{"stage":"enriched","name":"A","owner":"B","owner_status":"missing","code":"LO121"}"#;
+        assert_eq!(serde_json::from_str::<Happened>(of_before).unwrap().found_an_owner(), Some(false));
+        let written = serde_json::to_string(&look_up(Missing, Some(OwnerMissing), false)).unwrap();
+        assert_eq!(written, of_before, "as the version before writes it");
+    }
 
     #[test]
     fn an_entry_survives_a_round_trip_and_its_stage_is_on_the_wire() {

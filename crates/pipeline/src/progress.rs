@@ -210,6 +210,7 @@ mod tests {
             owner_status,
             code: None,
             reason: None,
+            lead_is_known: false,
         }
     }
 

@@ -42,10 +42,11 @@ pub fn owner(data: &[u8]) {
     let (other, has_owner) = (document.is_about_another(&about), document.lead_owner.is_some());
     let now = Timestamp::UNIX_EPOCH;
     let lead = EnrichedLead::new(&created, document.clone().facts(&created.lead_id), now, now);
-    let expected = match (other, has_owner) {
-        (true, _) => OwnerStatus::Mismatch,
-        (false, true) => OwnerStatus::Assigned,
-        (false, false) => OwnerStatus::Missing,
+    let expected = match (other, has_owner, document.lost_owner.is_some()) {
+        (true, ..) => OwnerStatus::Mismatch,
+        (false, true, _) => OwnerStatus::Assigned,
+        (false, false, true) => OwnerStatus::LookupFailed,
+        (false, false, false) => OwnerStatus::Missing,
     };
     assert_eq!(lead.owner_status, expected);
     let stored = serde_json::to_string(&lead).unwrap();

@@ -29,7 +29,14 @@ const ALL: &[Stage] = &[
 
 fn enriched() -> Happened {
     let owner_status = OwnerStatus::Assigned;
-    Happened::Enriched { name: "A".to_owned(), owner: "B".to_owned(), owner_status, code: None, reason: None }
+    Happened::Enriched {
+        name: "A".to_owned(),
+        owner: "B".to_owned(),
+        owner_status,
+        code: None,
+        reason: None,
+        lead_is_known: false,
+    }
 }
 
 fn notified() -> Happened {

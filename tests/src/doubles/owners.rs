@@ -30,7 +30,7 @@ impl ScriptedOwners {
 
     /// An answer.
     pub fn answer(status: u16, body: impl AsRef<str>) -> Answer {
-        Ok(OwnerAnswer { status, body: body.as_ref().to_owned().into() })
+        Ok(OwnerAnswer::new(status, body.as_ref().to_owned()))
     }
 
     /// No answer.

@@ -14,7 +14,7 @@ use pipeline::{
     ports::{
         Accepted, Body, DeadLetter, DeadLetters, Delivery, Disposition, Found, Inbox, Intake, Journal, Look,
         NewEvent, NewMessage, Object, Objects, Outbox, Owners, PutError, Queue, Slack, SlackAnswer,
-        SlackError, Version, When, Why,
+        SlackError, Then, Version, When, Why,
     },
 };
 use serde_json::Value;
@@ -52,11 +52,13 @@ pub enum Mutation {
     EachRepetition,
     /// An owner who has left is announced as if they were there.
     DepartedAsPresent,
+    /// Whatever a directory answers that is no document means that nobody is assigned yet.
+    TroubleAsNobody,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::EarlyAcknowledge,
         Self::MissedClaim,
         Self::DeleteBeforeSend,
@@ -69,6 +71,7 @@ impl Mutation {
         Self::CountedFault,
         Self::EachRepetition,
         Self::DepartedAsPresent,
+        Self::TroubleAsNobody,
     ];
 
     /// Done with messages that were received just now.
@@ -114,7 +117,10 @@ impl Mutation {
 
     /// The source of owners, with the mistake in it.
     pub fn of_owners(self, owners: Arc<dyn Owners>) -> Arc<dyn Owners> {
-        if self == Self::DepartedAsPresent { Arc::new(BadOwners(owners)) } else { owners }
+        match self {
+            Self::DepartedAsPresent | Self::TroubleAsNobody => Arc::new(BadOwners(self, owners)),
+            _ => owners,
+        }
     }
 
     /// Slack, with the mistake in it.
@@ -196,15 +202,27 @@ impl Outbox for BadOutbox {
     }
 }
 
-struct BadOwners(Arc<dyn Owners>);
+struct BadOwners(Mutation, Arc<dyn Owners>);
 
 #[async_trait]
 impl Owners for BadOwners {
     async fn find(&self, lead: &CreatedLead, look: Look) -> Found {
-        let mut found = self.0.find(lead, look).await;
-        if found.facts.status == OwnerStatus::Departed {
-            found.facts.status = OwnerStatus::Assigned;
-            found.facts.owners.iter_mut().for_each(|owner| owner.active = true);
+        let mut found = self.1.find(lead, look).await;
+        match (self.0, found.facts.status, &found.why) {
+            (Mutation::DepartedAsPresent, OwnerStatus::Departed, _) => {
+                found.facts.status = OwnerStatus::Assigned;
+                found.facts.owners.iter_mut().for_each(|owner| owner.active = true);
+            }
+            (Mutation::TroubleAsNobody, OwnerStatus::LookupFailed, Some(why))
+                if matches!(
+                    why.code,
+                    Code::OwnersIntercepted | Code::OwnersRedirected | Code::OwnerBroken
+                ) =>
+            {
+                found.facts.status = OwnerStatus::Missing;
+                found.then = Then::Settled;
+            }
+            _ => {}
         }
         found
     }

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use lead::{LeadId, OwnerStatus};
-use pipeline::ports::{Clock, OwnerAnswer, OwnerDirectory, OwnerUnreachable};
+use pipeline::ports::{Clock, OtherRegion, OwnerAnswer, OwnerDirectory, OwnerUnreachable};
 use serde_json::json;
 
 use super::{
@@ -32,10 +32,59 @@ pub enum Document {
     Broken(Duration),
     /// Another lead's, until this time; a good one then.
     OfAnother(Duration),
+    /// Another answer than a document or the lack of one, until this time; a good one then.
+    Strange(Strange, Duration),
     /// One without an owner.
     Unowned,
     /// A good one from the first time on, whose owner is by turns one of two from each of the others on.
     Changing(Duration, Vec<Duration>),
+}
+
+/// An answer that says nothing of whether somebody owns the lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strange {
+    /// A document whose owner is a list.
+    List,
+    /// A document that has the owner under another name.
+    OtherName,
+    /// A firewall's page.
+    Page,
+    /// A page to sign in, with success.
+    Login,
+    /// A redirect to somebody else, whose body names an owner.
+    Elsewhere,
+    /// The bucket is in another region.
+    Region,
+}
+
+impl Strange {
+    const ALL: [Self; 6] =
+        [Self::List, Self::OtherName, Self::Page, Self::Login, Self::Elsewhere, Self::Region];
+
+    fn answer(self, lead: &LeadId) -> OwnerAnswer {
+        let stranger = json!({"lead_id": lead, "lead_owner": "A stranger"}).to_string();
+        match self {
+            Self::List => {
+                let body = json!({"lead_id": lead, "lead_owner": [format!("Owner of {lead}")]});
+                OwnerAnswer::new(200, body.to_string())
+            }
+            Self::OtherName => {
+                let body = json!({"lead_id": lead, "owner": format!("Owner of {lead}")});
+                OwnerAnswer::new(200, body.to_string())
+            }
+            Self::Page => OwnerAnswer::new(403, "<!doctype html><title>Blocked</title>"),
+            Self::Login => OwnerAnswer::new(200, "<!doctype html><title>Sign in</title>"),
+            Self::Elsewhere => {
+                let points_to = Some("http://127.0.0.1:9000".to_owned());
+                OwnerAnswer { points_to, ..OwnerAnswer::new(302, stranger) }
+            }
+            Self::Region => {
+                let base = "https://owners.s3.eu-west-1.amazonaws.com".to_owned();
+                let region = Some(OtherRegion { region: "eu-west-1".to_owned(), base });
+                OwnerAnswer { region, ..OwnerAnswer::new(301, stranger) }
+            }
+        }
+    }
 }
 
 /// The bucket.
@@ -65,12 +114,16 @@ impl SimOwners {
             // Up to a day late: the last look-up comes after some 33 hours.
             let soon = now + dice.between(MINUTE * 5, MINUTE * 90);
             let late = now + dice.between(MINUTE * 90, MINUTE * 60 * 20);
-            match dice.below(6) {
+            match dice.below(9) {
                 0 => Document::Never,
                 1 => Document::Broken(soon),
                 2 => Document::OfAnother(soon),
                 3 => Document::Unowned,
                 4 => Document::From(late),
+                5..=7 => {
+                    let which = usize::try_from(dice.below(Strange::ALL.len() as u64)).unwrap();
+                    Document::Strange(Strange::ALL[which], soon)
+                }
                 _ => Document::From(soon),
             }
         } else {
@@ -79,6 +132,7 @@ impl SimOwners {
         match document {
             Document::From(from) if from == now => {}
             Document::Changing(..) => self.model.struck("owner who changes"),
+            Document::Strange(..) => self.model.struck("owner directory strange"),
             _ => self.model.struck("odd owner document"),
         }
         self.model.note(|| format!("owner document of {lead}: {document:?}"));
@@ -98,7 +152,11 @@ impl SimOwners {
     pub fn end(&self, lead: &LeadId) -> End {
         match self.documents.lock().unwrap().get(lead) {
             Some(
-                Document::From(_) | Document::Broken(_) | Document::OfAnother(_) | Document::Changing(..),
+                Document::From(_)
+                | Document::Broken(_)
+                | Document::OfAnother(_)
+                | Document::Strange(..)
+                | Document::Changing(..),
             ) => End::Owned,
             Some(Document::Never | Document::Unowned) | None => End::Unowned,
         }
@@ -120,14 +178,19 @@ impl SimOwners {
     fn document(&self, lead: &LeadId) -> (OwnerAnswer, Answer) {
         let now = self.model.clock.elapsed();
         let document = self.documents.lock().unwrap().get(lead).cloned().unwrap_or(Document::Never);
-        let answer = |status, body: String| OwnerAnswer { status, body: body.into() };
+        let answer = |status, body: String| OwnerAnswer::new(status, body);
         let none = |status| Answer::none(status);
         let owned = |owner: String| {
             let body = json!({"lead_id": lead, "lead_owner": owner, "lead_email": "a@example.org"});
             (answer(200, body.to_string()), Answer::owner(owner))
         };
         match document {
-            Document::From(at) | Document::Broken(at) | Document::OfAnother(at) if at <= now => {
+            Document::From(at)
+            | Document::Broken(at)
+            | Document::OfAnother(at)
+            | Document::Strange(_, at)
+                if at <= now =>
+            {
                 owned(format!("Owner of {lead}"))
             }
             Document::Changing(_, changes) => {
@@ -139,6 +202,7 @@ impl SimOwners {
                 let body = json!({"lead_id": "lead_somebodyelse", "lead_owner": "Somebody else"});
                 (answer(200, body.to_string()), none(OwnerStatus::Mismatch))
             }
+            Document::Strange(strange, _) => (strange.answer(lead), none(OwnerStatus::LookupFailed)),
             Document::Unowned => {
                 let body = json!({"lead_id": lead, "lead_owner": null});
                 (answer(200, body.to_string()), none(OwnerStatus::Missing))
@@ -180,7 +244,7 @@ impl OwnerDirectory for OwnersOf {
                 1 => unreachable("connection refused"),
                 _ => {
                     oracle::answered(model, lead, Answer::none(OwnerStatus::LookupFailed));
-                    Ok(OwnerAnswer { status: 503, body: "slow down".into() })
+                    Ok(OwnerAnswer::new(503, "slow down"))
                 }
             };
         }

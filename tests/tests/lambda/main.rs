@@ -9,6 +9,7 @@ mod events;
 mod faults;
 mod loops;
 mod operator;
+mod owner_directory;
 mod owners_in_close;
 mod permissions;
 mod runtime;

@@ -56,6 +56,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         owner_status: OwnerStatus::Assigned,
         reason: None,
         code: None,
+        lead_is_known: false,
     };
     let notified = Happened::Notified {
         channel: Channel::Slack,
@@ -107,8 +108,9 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
     all
 }
 
-/// How many requests of each kind the first refresh makes with so many leads, and the second.
-async fn requests(leads: usize) -> [BTreeMap<String, usize>; 2] {
+/// How many requests of each kind the first refresh makes with so many leads, the second, and a look at the
+/// neighbours after them.
+async fn requests(leads: usize) -> [BTreeMap<String, usize>; 3] {
     let moto = Moto::start().await;
     let stack = Stack::deploy(&moto, &[]).await;
     // How long moto takes is nobody's business: the console's clock moves between two refreshes alone.
@@ -132,9 +134,13 @@ async fn requests(leads: usize) -> [BTreeMap<String, usize>; 2] {
     ops.alerting.receipts = Receipts { objects: view, clock: clock.clone() };
     let mut after = None;
     let mut counted = Vec::new();
-    for _ in 0..2 {
+    for round in 0..3 {
         let before = proxy.calls().len();
-        refresh(&ops, &mut after).await;
+        if round < 2 {
+            refresh(&ops, &mut after).await;
+        } else {
+            assert_eq!(ops.health().await.unwrap().fruitless_lookups, None);
+        }
         let mut of_kind = BTreeMap::new();
         for call in proxy.calls().into_iter().skip(before) {
             *of_kind.entry(format!("{} {}", call.service, call.operation)).or_default() += 1;
@@ -148,10 +154,12 @@ async fn requests(leads: usize) -> [BTreeMap<String, usize>; 2] {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_makes_as_many_requests_with_20_000_leads_as_with_100() {
     let (few, many) = tokio::join!(requests(100), requests(20_000));
-    println!("first refresh: {:?}\nany other: {:?}", few[0], few[1]);
+    println!("first refresh: {:?}\nany other: {:?}\nneighbours: {:?}", few[0], few[1], few[2]);
     assert_eq!(few, many);
     let each: usize = few[1].values().sum();
     assert!(each <= 24, "{:?}", few[1]);
+    // The journal's head, and once the newest of each kind that was not read before.
+    assert!(few[2].values().sum::<usize>() <= 3, "{:?}", few[2]);
 }
 
 /// A bucket that holds all objects of so many leads.

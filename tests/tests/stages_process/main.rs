@@ -4,6 +4,7 @@
 
 mod faults;
 mod follow_ups;
+mod lately;
 mod sources;
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use futures_util::future::join;
 use lead::{LeadId, OwnerStatus, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL, keys};
 use pipeline::{
     Channel, Code, Ended, Fault, Happened, Settings, Stage,
-    ports::{Body, Clock, Disposition, Inbox, MAX_DELAY, Objects, Queue, When},
+    ports::{Body, Clock, Disposition, Inbox, MAX_DELAY, Objects, OtherRegion, OwnerAnswer, Queue, When},
 };
 use serde_json::{Value, json};
 use tests::{
@@ -119,6 +120,111 @@ async fn check_defaults(world: &World, lead: &LeadId, status: OwnerStatus, code:
         .collect();
     assert_eq!(codes, [(Some(code), status)]);
     assert!(matches!(world.progress(lead).await.unwrap().ended, Some((Ended::Notified, _))));
+}
+
+/// Each with how often it is asked: another look is worth it where the answer may soon be another.
+#[tokio::test]
+async fn an_answer_that_is_not_the_directorys_word_is_no_missing_document() {
+    let error =
+        |status, code: &str| ScriptedOwners::answer(status, format!("<Error><Code>{code}</Code></Error>"));
+    let answer = |status, body: &str| OwnerAnswer::new(status, body.to_owned());
+    let region = OtherRegion {
+        region: "eu-west-1".to_owned(),
+        base: "https://owners.s3.eu-west-1.amazonaws.com".to_owned(),
+    };
+    for (given, code, asked, said) in [
+        (
+            error(403, "AllAccessDisabled"),
+            Code::OwnerLookupFailed,
+            3,
+            "the owner directory answered 403 AllAccessDisabled",
+        ),
+        (
+            ScriptedOwners::answer(403, "<!doctype html>Blocked"),
+            Code::OwnersIntercepted,
+            3,
+            "somebody in between answered for the owner directory: 403 with a web page that begins with `<!doctype html>Blocked`",
+        ),
+        (
+            ScriptedOwners::answer(407, ""),
+            Code::OwnersIntercepted,
+            3,
+            "somebody in between answered for the owner directory: 407 with its own answer",
+        ),
+        (
+            Ok(OwnerAnswer {
+                points_to: Some("http://127.0.0.1:9".to_owned()),
+                ..answer(302, r#"{"lead_owner":"A stranger"}"#)
+            }),
+            Code::OwnersRedirected,
+            3,
+            "the owner directory points to http://127.0.0.1:9 (302), which is not asked",
+        ),
+        (
+            Ok(OwnerAnswer { region: Some(region), ..answer(301, "") }),
+            Code::OwnersInOtherRegion,
+            1,
+            "the bucket is in eu-west-1: set LOOKUP_BASE_URL=https://owners.s3.eu-west-1.amazonaws.com",
+        ),
+    ] {
+        let world = World::new();
+        let lead = world.accept("a").await;
+        world.owners.script(&lead, [given]);
+        world.work_for(world.settings.delay + MINUTE).await;
+        check_defaults(&world, &lead, OwnerStatus::LookupFailed, code).await;
+        assert_eq!(world.owners.asked(&lead), asked, "{said}");
+        let reasons: Vec<_> = world
+            .story(&lead)
+            .await
+            .into_iter()
+            .filter_map(|entry| match entry.happened {
+                Happened::Enriched { reason, .. } => reason,
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reasons, [said]);
+        assert!(world.slack.posted()[0].mentions("The owner could not be looked up"));
+    }
+}
+
+/// Not as if nobody were assigned yet: somebody has to put the document right.
+#[tokio::test]
+async fn an_owner_under_another_name_or_of_another_type_is_said_in_the_alert_and_the_story() {
+    for (document, said) in [
+        (
+            r#"{"lead_owner":["Dana Field"],"funnel":"Trade fair"}"#,
+            "the owner document: its lead_owner is a list, not a text",
+        ),
+        (
+            r#"{"owner":"Dana Field","rep":7,"funnel":"Trade fair"}"#,
+            "the owner document: it has no lead_owner; it has owner, rep",
+        ),
+    ] {
+        let world = World::new();
+        let lead = world.accept("a").await;
+        world.owners.script(&lead, [ScriptedOwners::answer(200, document)]);
+        world.work_for(world.settings.delay + MINUTE).await;
+        let enriched = world.enriched(&lead).await.unwrap();
+        assert_eq!(
+            (enriched.owner_status, enriched.funnel.as_str()),
+            (OwnerStatus::LookupFailed, "Trade fair")
+        );
+        let story = world.story(&lead).await;
+        let told = story.iter().map(|entry| (entry.happened.code(), entry.happened.detail()));
+        let expected = format!("Name of lead_a, owner lookup failed: {said} (LO123)");
+        assert!(
+            told.clone().any(|entry| entry == (Some(Code::OwnerBroken), expected.clone())),
+            "{:?}",
+            told.collect::<Vec<_>>()
+        );
+        assert!(world.slack.posted()[0].mentions("The owner could not be looked up"));
+        world.owners.assign(&lead, "Dana Field");
+        world.work_for(world.settings.recheck_wait(1)).await;
+        assert_eq!(
+            (world.shown(&lead), world.enriched(&lead).await.unwrap().lead_owner.as_str()),
+            (2, "Dana Field")
+        );
+    }
 }
 
 #[tokio::test]

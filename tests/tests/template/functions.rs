@@ -16,7 +16,7 @@ const INGESTION: &[&str] = &[include_str!("../../../crates/lambdas/src/ingestion
 const PROCESSOR: &[&str] = &[
     include_str!("../../../crates/lambdas/src/processor.rs"),
     include_str!("../../../crates/lambdas/src/close_keys.rs"),
-    include_str!("../../../crates/outbound/src/owners.rs"),
+    include_str!("../../../crates/outbound/src/owners/base.rs"),
     include_str!("../../../crates/outbound/src/source.rs"),
     include_str!("../../../crates/outbound/src/close/transport.rs"),
 ];

@@ -56,6 +56,7 @@ fn enriched(lead: &LeadId, object: &Object) -> Option<Entry> {
         owner_status: enriched.owner_status,
         code: None,
         reason: None,
+        lead_is_known: false,
     };
     Some(Entry { at: enriched.enriched_at, lead_id: Some(lead.clone()), nonce: 0, happened })
 }

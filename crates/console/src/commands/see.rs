@@ -25,7 +25,8 @@ const PENDING: usize = 200;
 /// # Errors
 /// The fault of the pipeline, or of stdout.
 pub async fn status(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
-    let status = ops.status().await?;
+    let (mut status, fruitless) = futures_util::try_join!(ops.status(), ops.fruitless_lookups())?;
+    status.health.extend(fruitless.map(|fruitless| fruitless.condition()));
     if as_json { output::json(&status) } else { output::lines(&status_lines(&status)) }
 }
 

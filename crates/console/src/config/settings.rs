@@ -30,7 +30,11 @@ pub const SETTINGS: &[Setting] = &[
         "CLOSE_SIGNATURE_KEY",
         "key of the webhook subscription, 64 hex digits; several, or subscription=key, by commas",
     ),
-    setting("LEADOPS_ALLOW_UNSIGNED", Some("false"), "take unsigned webhooks, on a loopback address only"),
+    setting(
+        "LEADOPS_ALLOW_UNSIGNED",
+        Some("false"),
+        "take unsigned webhooks, from programs on this machine and on a loopback address only",
+    ),
     setting("SIGNATURE_MAX_AGE_SECONDS", Some("604800"), "how old a signature may be"),
     setting("DELAY_SECONDS", Some("600"), "how long a lead waits for its owner, 0 to 900"),
     setting("SOURCE_PREFIX", Some("source/"), "where raw events are kept"),
@@ -40,7 +44,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "LOOKUP_BASE_URL",
         None,
-        "owner directory instead of the bucket: http(s)://… or file:///…, before /{lead_id}.json",
+        "owner directory instead of the bucket: http(s)://… or file:///…, before /{lead_id}.json or with {lead_id} in it",
     ),
     setting(
         "CLOSE_OWNER_FIELD",

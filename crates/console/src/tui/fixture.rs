@@ -196,6 +196,7 @@ fn health() -> Health {
         webhook_at: Some(at(NOW - 4)),
         lookup_at: Some(at(NOW - 12)),
         lookup_code: None,
+        fruitless_lookups: None,
     }
 }
 

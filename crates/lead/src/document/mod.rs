@@ -147,6 +147,19 @@ impl<'a> Value<'a> {
         string::decode(self.as_str())
     }
 
+    /// What it is by JSON's grammar, in words: `a list`, `a number`. None for what follows no grammar.
+    pub fn kind(self) -> Option<&'static str> {
+        match self.0 {
+            Raw::Sound(raw) => Some(kind_of(raw.get())),
+            Raw::Broken(_) => None,
+        }
+    }
+
+    /// Whether it is `false` or `null`.
+    pub fn is_false_or_null(self) -> bool {
+        matches!(self.0, Raw::Sound(raw) if matches!(raw.get(), "false" | "null"))
+    }
+
     /// The values in it, where the value is a list. One that is not quite JSON has none.
     pub fn items(self) -> Option<Vec<Value<'a>>> {
         let text = self.as_str();
@@ -196,14 +209,19 @@ fn no_object(text: &str) -> Unreadable {
     if serde_json::from_str::<&RawValue>(text).is_err() {
         return Unreadable(format!("it begins with `{}`", text::shorten(text, 40)));
     }
-    let kind = match text.bytes().next() {
+    Unreadable(format!("it is JSON, but no object ({})", kind_of(text)))
+}
+
+/// What a JSON text is, by what it begins with.
+fn kind_of(json: &str) -> &'static str {
+    match json.bytes().next() {
+        Some(b'{') => "an object",
         Some(b'[') => "a list",
         Some(b'"') => "a string",
         Some(b'n') => "null",
         Some(b't' | b'f') => "true or false",
         _ => "a number",
-    };
-    Unreadable(format!("it is JSON, but no object ({kind})"))
+    }
 }
 
 /// The fields of an object that follows JSON's grammar.

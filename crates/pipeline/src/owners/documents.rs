@@ -1,21 +1,20 @@
-//! What the owner directory's answers mean.
+//! The owner directory as a source of owners.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use lead::{CreatedLead, OwnerDocument, OwnerFacts, OwnerStatus, text};
 
-use super::within;
+use super::{
+    meaning::{Meaning, meaning},
+    within,
+};
 use crate::{
     Code, Fault,
     ports::{Clock, Found, Look, OwnerDirectory, Owners, Then},
 };
 
 /// The owner directory as a source of owners.
-///
-/// It is a public bucket. Without the right to list it, a key that does not exist answers 403, not 404, so
-/// both mean that nobody is assigned yet: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>.
-/// A bucket that does not exist is a mistake in the configuration.
 pub struct Documents {
     /// Where the documents are.
     pub directory: Arc<dyn OwnerDirectory>,
@@ -41,45 +40,31 @@ impl Owners for Documents {
                 ));
             }
         };
-        match answer.status {
-            200..=299 => match OwnerDocument::parse(&answer.body) {
-                Ok(document) => read(document, lead),
-                Err(error) => Found::failed(Code::OwnerBroken, error.to_string(), Then::Again),
-            },
-            403 | 404 if is_no_directory(&answer.body) => {
-                let what = "the owner directory does not exist (NoSuchBucket)";
-                Found::failed(Code::OwnerDirectoryGone, what, Then::Settled)
-            }
-            status @ (403 | 404) => {
-                let why = Fault::new(Code::OwnerMissing, format!("no owner document ({status})"));
+        match meaning(&answer) {
+            Meaning::Document(document) => read(document, lead),
+            Meaning::Nobody(what) => {
+                let why = Fault::new(Code::OwnerMissing, what);
                 Found::of(OwnerFacts::none(OwnerStatus::Missing), Some(why))
             }
-            status => failed(format!("the owner directory answered {status}")),
+            Meaning::Trouble(fault, then) => Found::failed(fault.code, fault.what, then),
         }
     }
 }
 
 fn read(document: OwnerDocument, lead: &CreatedLead) -> Found {
     let lost = document.lost_owner.clone();
+    let lead_is_known = document.knows_nobody(&lead.lead_id);
     let facts = document.facts(&lead.lead_id);
     let why = match (facts.status, lost) {
         (OwnerStatus::Mismatch, _) => {
             Some((Code::OwnerMismatch, "the owner document is about another lead".to_owned()))
         }
-        (OwnerStatus::Missing, Some(lost)) => {
+        (OwnerStatus::LookupFailed, Some(lost)) => {
             Some((Code::OwnerBroken, format!("the owner document: {lost}")))
         }
-        (OwnerStatus::Missing, None) => {
-            Some((Code::OwnerMissing, "the owner document names none".to_owned()))
-        }
+        (OwnerStatus::Missing, _) => Some((Code::OwnerMissing, "the owner document names none".to_owned())),
         _ => None,
     };
-    Found::of(facts, why.map(|(code, what)| Fault::new(code, what)))
-}
-
-/// Whether an answer says that the directory itself does not exist, which is a mistake in the
-/// configuration and not a lead without an owner.
-pub fn is_no_directory(body: &[u8]) -> bool {
-    let code = b"<Code>NoSuchBucket</Code>";
-    body.windows(code.len()).any(|window| window == code)
+    let why = why.map(|(code, what)| Fault::new(code, what));
+    Found { lead_is_known, ..Found::of(facts, why) }
 }

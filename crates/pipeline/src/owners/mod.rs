@@ -5,6 +5,7 @@
 
 mod close;
 mod documents;
+mod meaning;
 
 use std::{future::Future, pin::pin, time::Duration};
 
@@ -13,7 +14,8 @@ use futures_util::future::{Either, select};
 use crate::ports::Clock;
 
 pub use close::{CloseOwners, Examination, Failure, OwnerFields, Retrieved, examine};
-pub use documents::{Documents, is_no_directory};
+pub use documents::Documents;
+pub use meaning::{Meaning, element, meaning};
 
 /// The outcome of `work`, or `None` where it takes longer than `limit`.
 async fn within<T>(clock: &dyn Clock, limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {

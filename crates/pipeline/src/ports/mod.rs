@@ -24,6 +24,6 @@ pub use journal::Journal;
 pub use logs::{Level, LogLine, LogQuery, Logs};
 pub use mail::{MailError, Mailer};
 pub use objects::{Object, Objects, PutError, Version, When};
-pub use owners::{Found, Look, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Owners, Then};
+pub use owners::{Found, Look, OtherRegion, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Owners, Then};
 pub use queue::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why};
 pub use slack::{Slack, SlackAnswer, SlackError};

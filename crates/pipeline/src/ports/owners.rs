@@ -38,6 +38,9 @@ pub struct Found {
     pub then: Then,
     /// Whether it is no younger than the event: nobody was asked for the lead itself.
     pub of_event: bool,
+    /// Whether the source knows the lead, and says that nobody owns it yet: where it has such a word for one lead, it
+    /// is the right place to ask.
+    pub lead_is_known: bool,
 }
 
 /// What a source says of the next look-up.
@@ -54,31 +57,57 @@ pub enum Then {
 impl Found {
     /// An owner, or whatever else is known for good.
     pub fn of(facts: OwnerFacts, why: Option<Fault>) -> Self {
-        Self { facts, why, then: Then::Settled, of_event: false }
+        Self { facts, why, then: Then::Settled, of_event: false, lead_is_known: false }
     }
 
     /// The look-up failed.
     pub fn failed(code: Code, what: impl Into<String>, then: Then) -> Self {
         let facts = OwnerFacts::none(OwnerStatus::LookupFailed);
-        Self { facts, why: Some(Fault::new(code, what)), then, of_event: false }
+        Self { facts, why: Some(Fault::new(code, what)), then, of_event: false, lead_is_known: false }
     }
 }
 
 /// The owner directory: one document a lead, behind plain HTTP GET.
 #[async_trait]
 pub trait OwnerDirectory: Send + Sync {
-    /// Asks for `{base}/{lead_id}.json` and returns whatever was answered; what it means is decided
-    /// in [`crate::owners::Documents`]. Bounded in time and in size.
+    /// Asks for a lead's document and returns whatever was answered; what it means is decided in
+    /// [`crate::owners::meaning`]. Bounded in time and in size. A redirect is followed within the directory alone, and
+    /// is the answer where it leads elsewhere.
     async fn fetch(&self, lead: &LeadId) -> Result<OwnerAnswer, OwnerUnreachable>;
 }
 
 /// An HTTP answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnerAnswer {
     /// The status.
     pub status: u16,
     /// The body, at most the adapter's limit long.
     pub body: Bytes,
+    /// What the body is said to be, `content-type`.
+    pub content_type: Option<String>,
+    /// Where a redirect leads that was not followed: scheme, host and port, nothing more.
+    pub points_to: Option<String>,
+    /// Where the bucket is that is not at the address that was asked.
+    pub region: Option<OtherRegion>,
+    /// Whether S3 itself was asked, which answers with no page of HTML, ever:
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
+    pub is_of_s3: bool,
+}
+
+/// Where a bucket is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherRegion {
+    /// The region, such as `eu-west-1`.
+    pub region: String,
+    /// The base under which the documents are there; `BUCKET` stands for a bucket whose name is not known.
+    pub base: String,
+}
+
+impl OwnerAnswer {
+    /// An answer with this status and body, of which nothing more is known.
+    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        Self { status, body: body.into(), ..Self::default() }
+    }
 }
 
 /// No answer: refused, timed out, too large.

@@ -199,7 +199,7 @@ impl Process {
         let is_plain = |code| matches!(code, Code::OwnerMissing | Code::OwnerMismatch | Code::OwnerDeparted);
         let reason = found.why.as_ref().filter(|why| !is_plain(why.code));
         let reason = reason.map(|why| text::shorten(&why.what, 300));
-        let of_event = found.of_event;
+        let (of_event, lead_is_known) = (found.of_event, found.lead_is_known);
         let found = EnrichedLead::new(created, found.facts, received_at, self.recorder.clock.now());
         let mut before = match job.cause {
             // The first time, most likely. The put says where it is not.
@@ -250,6 +250,7 @@ impl Process {
                 owner_status: lead.owner_status,
                 reason: reason.filter(|_| code.is_some()),
                 code,
+                lead_is_known,
             }
         };
         self.recorder.record(Some(job.lead_id.clone()), happened).await?;

@@ -31,6 +31,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
         let settings = settings(&store).await.unwrap_or_default();
         let view = wiring::view(&store, settings, Access::ReadOnly);
         checks.push(webhooks::check(&view).await);
+        checks.extend(owners::lately(&view).await);
         ops = Some(view);
     }
     let owners = match OwnerSource::of_variables(&config.variables()) {
@@ -161,7 +162,7 @@ fn signature(trust: &Trust) -> Check {
         Trust::Anyone => {
             let fault = Fault::new(
                 Code::SignatureKeyMissing,
-                "unsigned webhooks are taken from everybody on this machine",
+                "unsigned webhooks are taken from every program on this machine",
             );
             Check::bad(name, "warning", &fault)
         }

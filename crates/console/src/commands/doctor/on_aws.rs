@@ -47,6 +47,7 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
     checks.push(webhook);
     checks.extend(owners);
     checks.push(webhooks::check(&view).await);
+    checks.extend(owners::lately(&view).await);
     checks.extend(close);
     checks
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use futures_util::future::join;
 use jiff::Timestamp;
 use lead::{
-    LeadId,
+    LeadId, OwnerDocument,
     close::{Account, CustomField, FieldId, FieldSetting, Role},
+    text,
 };
 use ops::Ops;
 use outbound::{ApiKeys, CloseBase, CloseReader, HttpOwners, OwnersBase};
 use pipeline::{
     Code, Fault,
-    owners::{self, Examination, OwnerFields, Retrieved},
+    owners::{self, Examination, Meaning, OwnerFields, Retrieved},
     ports::{CloseReads, OwnerDirectory},
 };
 use system::SystemClock;
@@ -20,6 +21,8 @@ use system::SystemClock;
 use super::Check;
 
 const DIRECTORY: &str = "owner directory";
+/// A lead that cannot exist: Close's own ids have no words in them.
+const CANARY: &str = "lead_leadopsDoctorCanary";
 const KEY: &str = "close key";
 const OWNER_FIELD: &str = "owner field";
 const FUNNEL_FIELD: &str = "funnel field";
@@ -27,11 +30,11 @@ const MEMBERS: &str = "close members";
 /// What a field is often called that holds the owner.
 const OWNER_WORDS: [&str; 4] = ["owner", "rep", "assigned", "account exec"];
 
-/// Asks for a lead that cannot exist: 403 or 404 is what a healthy directory says.
+/// Asks for a lead that cannot exist. A healthy directory has no document for it, or one that names nobody.
 pub(super) async fn directory(base: &OwnersBase) -> Check {
     let name = DIRECTORY;
     let failed = |code, what: String| Check::bad(name, "failed", &Fault::new(code, what));
-    let canary: LeadId = match "lead_leadopsDoctorCanary".parse() {
+    let canary: LeadId = match CANARY.parse() {
         Ok(id) => id,
         Err(error) => return failed(Code::Internal, format!("{error}")),
     };
@@ -39,15 +42,59 @@ pub(super) async fn directory(base: &OwnersBase) -> Check {
         Ok(owners) => owners,
         Err(error) => return failed(Code::SettingBad, error),
     };
-    match owners.fetch(&canary).await {
-        Ok(answer) if owners::is_no_directory(&answer.body) => {
-            failed(Code::OwnerDirectoryGone, format!("{} does not exist", base))
+    let place = place_of(base);
+    let answer = match owners.fetch(&canary).await {
+        Ok(answer) => answer,
+        Err(error) => return failed(Code::OwnerLookupFailed, format!("{place}: {error}")),
+    };
+    match owners::meaning(&answer) {
+        Meaning::Nobody(_) => {
+            Check::ok(name, format!("{place} answers {} for an unknown lead", answer.status))
         }
-        Ok(answer) if matches!(answer.status, 200..=299 | 403 | 404) => {
-            Check::ok(name, format!("{} answers {} for an unknown lead", base, answer.status))
+        Meaning::Trouble(fault, _) => failed(fault.code, format!("{place}: {}", fault.what)),
+        Meaning::Document(document) => of_canary(&place, &document, &canary),
+    }
+}
+
+/// What a document says of a directory that has it for a lead that cannot exist.
+fn of_canary(place: &str, document: &OwnerDocument, canary: &LeadId) -> Check {
+    let failed = |code, what: String| Check::bad(DIRECTORY, "failed", &Fault::new(code, what));
+    match (&document.lead_owner, &document.lost_owner) {
+        _ if document.is_about_another(canary) => failed(
+            Code::OwnerMismatch,
+            format!("{place} answers the document of another lead for one that does not exist"),
+        ),
+        (_, Some(lost)) => {
+            let what = format!("{place} answers a document for a lead that does not exist: {lost}");
+            failed(Code::OwnerBroken, what)
         }
-        Ok(answer) => failed(Code::OwnerLookupFailed, format!("{} answers {}", base, answer.status)),
-        Err(error) => failed(Code::OwnerLookupFailed, format!("{}: {error}", base)),
+        (Some(owner), None) => Check::note(
+            DIRECTORY,
+            format!(
+                "{place} names {:?} as the owner of a lead that does not exist: is it everybody's owner?",
+                text::shorten(owner, 60)
+            ),
+        ),
+        (None, None) => {
+            Check::ok(DIRECTORY, format!("{place} answers a document that names nobody for an unknown lead"))
+        }
+    }
+}
+
+/// Where owners are looked up, in words.
+fn place_of(base: &OwnersBase) -> String {
+    match base.is_default() {
+        true => format!("{} (the default)", base.template()),
+        false => base.template(),
+    }
+}
+
+/// Whether anything is found of late.
+pub(super) async fn lately(ops: &Ops) -> Option<Check> {
+    let name = "owner look-ups";
+    match ops.fruitless_lookups().await {
+        Ok(fruitless) => fruitless.map(|fruitless| Check::bad(name, "warning", &fruitless.fault())),
+        Err(fault) => Some(Check::bad(name, "warning", &fault)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! How it looks: styled pictures of every view in every state, and texts that cannot leave their cell.
 
+use ops::FruitlessLookups;
 use pipeline::{Channel, Code, Fault, ports::Level};
 use proptest::prelude::*;
 use ratatui::{
@@ -11,7 +12,7 @@ use ratatui::{
 use super::{
     super::{
         app::App,
-        fixture::{NOW, answer_all, broken, data, empty, fresh, loading, press, tell},
+        fixture::{NOW, answer_all, at, broken, data, empty, fresh, loading, press, tell},
         keymap::Press,
         msg::{Answer, Cmd, Event, Progress, Query, Step},
         source::Seen,
@@ -106,6 +107,24 @@ fn the_overview_at_every_size() {
     shots("overview", fresh);
     shot("overview_60x40", &fresh((60, 40)));
     shot("overview_300x80", &fresh((300, 80)));
+}
+
+#[test]
+fn look_ups_that_never_find_anything_are_a_warning_among_the_neighbours() {
+    let mut app = loading((120, 40));
+    answer_all(&mut app, NOW, |query| {
+        data(query).map(|answer| match answer {
+            Answer::Health(mut health) => {
+                let since = at(NOW - 4 * 3_600);
+                health.fruitless_lookups =
+                    Some(FruitlessLookups { count: 20, since, code: Code::OwnersNeverFound });
+                Answer::Health(health)
+            }
+            other => other,
+        })
+    });
+    let drawn = print(&draw(&app, DARK));
+    assert!(drawn.contains("owners LO129 none 4 h"), "{drawn}");
 }
 
 #[test]

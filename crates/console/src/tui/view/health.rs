@@ -74,10 +74,13 @@ pub(super) fn signs(app: &App) -> Vec<Line> {
             None | Some(0) => {}
             Some(refused) => sign(Role::Dim, "refused", format!("{refused} in 1 h")),
         }
-        match (health.lookup_code, health.lookup_at) {
-            (Some(code), _) => sign(worry(code), "owners", code.as_str().to_owned()),
-            (None, Some(at)) => sign(Role::Good, "owners", ago(at)),
-            (None, None) => {}
+        match (health.lookup_code, &health.fruitless_lookups, health.lookup_at) {
+            (Some(code), ..) => sign(worry(code), "owners", code.as_str().to_owned()),
+            (None, Some(none), _) => {
+                sign(worry(none.code), "owners", format!("{} none {}", none.code, ago(none.since)))
+            }
+            (None, None, Some(at)) => sign(Role::Good, "owners", ago(at)),
+            (None, None, None) => {}
         }
     }
     let urgency = |role: &Role| match role {
@@ -106,6 +109,8 @@ fn worry(code: Code) -> Role {
         | Code::MailRefused
         | Code::MailNotConfigured
         | Code::OwnerDirectoryGone
+        | Code::OwnersInOtherRegion
+        | Code::OwnersRedirected
         | Code::CloseKeyMissing
         | Code::CloseKeyRefused
         | Code::CloseForbidden

@@ -14,7 +14,7 @@ fn entry(at: Timestamp, about: Option<LeadId>, nonce: u32, happened: Happened) -
 
 fn enriched() -> Happened {
     let (name, owner, owner_status) = ("A".to_owned(), "B".to_owned(), OwnerStatus::Assigned);
-    Happened::Enriched { name, owner, owner_status, code: None, reason: None }
+    Happened::Enriched { name, owner, owner_status, code: None, reason: None, lead_is_known: false }
 }
 
 fn notified() -> Happened {

@@ -1,0 +1,90 @@
+//! Whether look-ups of owners find anything at all.
+//!
+//! A wrong directory looks like one in which nobody is assigned yet: every lead is announced without an owner, and
+//! nothing fails. What gives it away is that nothing is ever found.
+
+use jiff::SignedDuration;
+use lead::Timestamp;
+use pipeline::{Code, Fault, Stage};
+use serde::Serialize;
+
+use crate::{Condition, ConditionState, Ops};
+
+/// How many look-ups in a row have to have found nothing.
+const LEAST: usize = 20;
+/// For how long they have to have gone on, from the first of the last [`LEAST`] until now. Until now, since a lead is
+/// looked up again by itself: leads that came all at once, and still have no owner hours later, tell as much as leads
+/// that came one by one.
+const LONG: SignedDuration = SignedDuration::from_hours(3);
+/// Within which time one that found something proves that the source of owners is the right one.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// How many entries are read at a time after that.
+const PAGE: usize = 200;
+
+/// The latest look-ups, none of which found anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FruitlessLookups {
+    /// How many, of the last 24 hours.
+    pub count: usize,
+    /// When the first of them was.
+    pub since: Timestamp,
+    /// [`Code::OwnersNeverFound`].
+    pub code: Code,
+}
+
+impl FruitlessLookups {
+    /// The same as a condition of the pipeline.
+    pub fn condition(&self) -> Condition {
+        let Fault { code, what } = self.fault();
+        Condition {
+            what: "owners".to_owned(),
+            state: ConditionState::Warn,
+            since: Some(self.since),
+            reason: what,
+            code: Some(code),
+        }
+    }
+
+    /// The same as what is wrong.
+    pub fn fault(&self) -> Fault {
+        let Self { count, since, code } = self;
+        let since = since.strftime("%Y-%m-%d %H:%M UTC");
+        Fault::new(*code, format!("the last {count} look-ups of an owner, since {since}, found nothing"))
+    }
+}
+
+impl Ops {
+    /// The look-ups of the last 24 hours, where there are at least twenty, the last twenty began three hours ago or
+    /// earlier, and none found anything: no owner, and no word of the source that it knows the lead and nobody owns
+    /// it. `None` otherwise.
+    ///
+    /// Reads one entry of the journal where that found something; twenty where these did, or are younger; all of the
+    /// day, until one that found something, only where the last twenty did not for three hours.
+    ///
+    /// # Errors
+    /// The fault of the journal.
+    pub async fn fruitless_lookups(&self) -> Result<Option<FruitlessLookups>, Fault> {
+        let now = self.recorder.clock.now();
+        let (mut times, mut before) = (Vec::new(), None::<String>);
+        for limit in [1, LEAST - 1].into_iter().chain(std::iter::repeat(PAGE)) {
+            let stages = [Stage::Enriched, Stage::OwnerFound];
+            let page = self.history.recent(&stages, Some(now - DAY), before.as_deref(), limit).await?;
+            if page.iter().any(|entry| entry.happened.found_an_owner() == Some(true)) {
+                return Ok(None);
+            }
+            // A page may be short for an entry that cannot be read, so only an empty one is the last.
+            let Some(oldest) = page.last() else { break };
+            before = Some(oldest.key());
+            times.extend(page.iter().map(|entry| entry.at));
+            if times.get(LEAST - 1).is_some_and(|at| now.duration_since(*at) < LONG) {
+                return Ok(None);
+            }
+        }
+        let enough = times.len() >= LEAST;
+        Ok(times.last().filter(|_| enough).map(|since| FruitlessLookups {
+            count: times.len(),
+            since: *since,
+            code: Code::OwnersNeverFound,
+        }))
+    }
+}
