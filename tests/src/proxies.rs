@@ -48,7 +48,7 @@ impl Proxy {
         for _ in 0..20 {
             let folder = tempfile::tempdir().unwrap();
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-            let snippet = replaced(snippet, "127.0.0.1:8080", &upstream);
+            let snippet = replaced(&bare(snippet), "127.0.0.1:8080", &upstream);
             let mut child = match kind {
                 Kind::Nginx => nginx(folder.path(), &snippet, free),
                 Kind::Caddy => caddy(folder.path(), &snippet, free),
@@ -84,18 +84,15 @@ fn said(folder: &Path) -> String {
     fs::read_to_string(folder.join("said")).unwrap_or_default()
 }
 
-/// A text with a part of it replaced, which stands there once.
-///
-/// # Panics
-/// Where it does not.
-pub fn replaced(text: &str, part: &str, with: &str) -> String {
-    assert_eq!(
-        text.matches(&format!("{part};")).count() + text.matches(&format!("{part} {{")).count(),
-        1,
-        "{part}"
-    );
-    text.replace(&format!("{part};"), &format!("{with};"))
-        .replace(&format!("{part} {{"), &format!("{with} {{"))
+/// A snippet with a part of it replaced.
+fn replaced(snippet: &str, part: &str, with: &str) -> String {
+    assert_eq!(snippet.matches(part).count(), 1, "{part} in {snippet}");
+    snippet.replace(part, with)
+}
+
+/// A snippet without its comments, in which the same stands as in the rest.
+fn bare(snippet: &str) -> String {
+    snippet.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n")
 }
 
 fn certified(folder: &Path) {
