@@ -48,7 +48,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
             checks.extend(mail(&up).await);
         }
     }
-    checks.extend(close::check(config, None).await);
+    checks.extend(close::check(config, None, close::configured(config)).await);
     checks
 }
 

@@ -29,8 +29,10 @@ pub(super) enum KeyPlace {
     File {
         /// Its path.
         path: PathBuf,
-        /// The keys that are in force now.
+        /// The keys in it, and those in force now.
         list: String,
+        /// Those that `leadops up` would use with this configuration.
+        in_force: String,
     },
 }
 
@@ -53,14 +55,15 @@ impl KeyPlace {
             Err(error) => return Err(unusable(&path, &error)),
         };
         // What is in force may be in the environment, and would be lost with it.
-        let list = [in_file.trim(), config.get(SETTING).unwrap_or_default()];
+        let in_force = config.get(SETTING).unwrap_or_default().to_owned();
+        let list = [in_file.trim(), in_force.as_str()];
         let mut merged: Vec<&str> = Vec::new();
         for part in list.iter().flat_map(|list| list.split(',')).map(str::trim) {
             if !part.is_empty() && !merged.contains(&part) {
                 merged.push(part);
             }
         }
-        Ok(Self::File { path, list: merged.join(",") })
+        Ok(Self::File { path, list: merged.join(","), in_force })
     }
 
     /// The keys that are there.
@@ -75,7 +78,7 @@ impl KeyPlace {
     pub(super) async fn keep(&self, subscription: &str, key: &str) -> Result<bool, Fault> {
         match self {
             Self::Secret(secret) => secret.keep(subscription, key).await,
-            Self::File { path, list } => {
+            Self::File { path, list, .. } => {
                 let merged = with_key(list, subscription, key);
                 let Some(merged) = merged.map_err(|error| bad(self, &error.to_string()))? else {
                     return Ok(false);
@@ -86,7 +89,19 @@ impl KeyPlace {
         }
     }
 
-    /// What a person has to do for a new key to be used.
+    /// Whether the key of a subscription, or one that may be it where `key` is not known, is used with the present
+    /// configuration: it may have been kept in a file that nothing points at.
+    pub(super) fn is_in_force(&self, subscription: &str, key: Option<&str>) -> bool {
+        match self {
+            Self::Secret(_) => true,
+            Self::File { in_force, .. } => Keys::parse(in_force).is_ok_and(|keys| match key {
+                Some(key) => keys.has(subscription, key),
+                None => keys.has_own(subscription) || keys.has_general(),
+            }),
+        }
+    }
+
+    /// What a person has to do for a key to be used.
     pub(super) fn what_next(&self, config: &Config) -> Option<String> {
         let Self::File { path, .. } = self else { return None };
         let in_file = config.secret_file(SETTING).is_some();
@@ -156,5 +171,10 @@ mod tests {
         assert!(!again.keep("whsub_1", &b).await.unwrap());
         let next = again.what_next(&config).unwrap();
         assert!(next.contains("close_signature_key_file") && next.contains("unset"), "{next}");
+        let in_force =
+            |subscription, key: Option<&String>| again.is_in_force(subscription, key.map(String::as_str));
+        // Nothing points at the file; the key of the environment may be any subscription's.
+        assert_eq!((in_force("whsub_1", Some(&b)), in_force("whsub_1", Some(&a))), (false, true));
+        assert!(in_force("whsub_1", None));
     }
 }
