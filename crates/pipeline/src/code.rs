@@ -373,7 +373,7 @@ codes! {
         "Have the address lead to leadops without a redirect, or give Close the final one: `leadops subscribe --url https://…`. Where you know better, `--force` there subscribes all the same.";
     CloseRefuses = "LO531",
         "Close refuses the request itself, or would be given a second subscription for one webhook.",
-        "Correct what its words name; the same request is refused again. Where they name a subscription, use its address with `leadops subscribe --url`, or delete it in Close and run the command again.";
+        "Do what its words ask for, and run the command again; unchanged, it is refused again. A subscription that they name is in the way: delete it in Close, or use it by its own address.";
 
     Usage = "LO901",
         "The command line is not understood.",

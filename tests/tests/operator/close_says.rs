@@ -169,11 +169,12 @@ async fn what_a_filter_leaves_out_is_said() {
     assert!(check["detail"].as_str().unwrap().contains("without checking the certificate"), "{check}");
 
     // A filter of other events leaves no new lead out.
-    let mut account = close.account();
-    let filter = account.subscriptions[0]["events"][0]["extra_filter"].take();
-    let updated = json!({"object_type": "lead", "action": "updated", "extra_filter": filter});
-    account.subscriptions[0]["events"].as_array_mut().unwrap().push(updated);
-    drop(account);
+    {
+        let mut account = close.account();
+        let filter = account.subscriptions[0]["events"][0]["extra_filter"].take();
+        let updated = json!({"object_type": "lead", "action": "updated", "extra_filter": filter});
+        account.subscriptions[0]["events"].as_array_mut().unwrap().push(updated);
+    }
     let used = desk.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
     assert!(notes(&used).iter().all(|note| !note.contains("sends only")), "{used}");
     assert_eq!(checks(&desk).await[0]["result"], "ok");

@@ -92,7 +92,7 @@ async fn act(
 ) -> Result<(Plan, bool), Fault> {
     let Planner { api, known, keys, .. } = planner;
     let (subscription, key) = match plan {
-        Plan::Use(subscription, key) => (subscription, key),
+        Plan::Use(subscription, key) => (*subscription, key),
         Plan::Create => match api.subscribe(url).await {
             Ok(made) => {
                 let new = keep_new(api, &made, keys).await?;
@@ -122,7 +122,7 @@ async fn act(
     if !subscription.is_active {
         subscribed.notes.push(plan::missed(&subscription));
     }
-    let plan = Plan::Use(subscription, key);
+    let plan = Plan::Use(Box::new(subscription), key);
     subscribed.key = plan.key_state(known, new);
     Ok((plan, new))
 }

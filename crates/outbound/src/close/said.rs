@@ -41,8 +41,8 @@ pub(super) fn duplicate(fault: &Fault) -> Option<&str> {
     if fault.code != Code::CloseRefuses || !fault.what.to_lowercase().contains("duplicate") {
         return None;
     }
-    let words = fault.what.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    words.filter(|word| lead::close::is_id(word, "whsub")).next_back()
+    let mut words = fault.what.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.rfind(|word| lead::close::is_id(word, "whsub"))
 }
 
 /// A value as words: of an object `name: value`, of a list one after the other.

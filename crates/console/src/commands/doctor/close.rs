@@ -107,7 +107,8 @@ fn missing(webhook: Option<&Url>, all: &[Subscription]) -> Check {
 /// Whether it looks like the subscription of another pipeline in the same organisation: one that posts elsewhere, with
 /// a key that is not held here, beside one that is this pipeline's for certain.
 fn is_of_others(it: &Found, all: &[Found]) -> bool {
-    let certain = |other: &&Found| other.subscription.is_active && other.key == KeyState::Ours;
+    let certain =
+        |other: &&Found| other.subscription.is_active && matches!(other.key, KeyState::Ours | KeyState::Own);
     let Some(url) = &it.subscription.url else { return false };
     let posts_elsewhere = |other: &Found| {
         other.subscription.url.as_ref().is_some_and(|other| likeness(other, url) == Likeness::Other)
@@ -142,16 +143,13 @@ fn of(it: &Found, all: &[Found]) -> Vec<Check> {
         let what = format!("{detail}: new leads are not among its events");
         problems.push(Check::bad(NAME, grade, &Fault::new(Code::SubscriptionMissing, what)));
     }
-    let unwell = |what: &str| Fault::new(Code::SubscriptionUnwell, what);
     let is_well = latest_error.is_none() && health.as_deref().is_none_or(|health| health == "healthy");
-    match (is_active, is_well) {
-        (false, _) => problems.push(Check::bad(NAME, grade, &unwell(&detail))),
-        (true, false) => problems.push(Check::bad(NAME, "warning", &unwell(&detail))),
-        (true, true) => {}
-    }
-    if let Some(filter) = &it.subscription.filter {
-        let what = format!("{detail}: it sends only the new leads where {filter}");
-        problems.push(Check::bad(NAME, "warning", &unwell(&what)));
+    let filter = it.subscription.filter.as_ref();
+    let filtered =
+        filter.map_or_else(String::new, |filter| format!(": it sends only the new leads where {filter}"));
+    if !is_active || !is_well || filter.is_some() {
+        let unwell = Fault::new(Code::SubscriptionUnwell, format!("{detail}{filtered}"));
+        problems.push(Check::bad(NAME, if *is_active { "warning" } else { grade }, &unwell));
     }
     let (key, said) = it.key.check(&it.subscription, if *is_active { "failed" } else { "warning" });
     problems.extend(key);

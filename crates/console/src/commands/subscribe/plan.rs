@@ -2,7 +2,7 @@
 
 use outbound::{
     CloseApi, CloseSecret, Subscription,
-    address::{Likeness, likeness, shown},
+    address::{Likeness, likeness, obstacle, shown},
 };
 use pipeline::{Code, Fault, signature::Keys};
 use url::Url;
@@ -14,7 +14,7 @@ use super::{keys::KeyPlace, trial};
 pub(super) enum Plan {
     Create,
     /// The subscription, and its key where Close shows it.
-    Use(Subscription, Option<CloseSecret>),
+    Use(Box<Subscription>, Option<CloseSecret>),
 }
 
 /// What a plan is made with.
@@ -42,7 +42,9 @@ impl Planner<'_> {
         for subscription in self.api.subscriptions().await? {
             match subscription.url.as_ref().map(|there| likeness(there, url)) {
                 Some(Likeness::Same) => same.push(subscription),
-                Some(Likeness::Near(differences)) => near.push(named(&subscription, &differences)),
+                Some(Likeness::Near(differences)) => {
+                    near.push((named(&subscription, &differences), subscription))
+                }
                 Some(Likeness::Other) | None => {}
             }
         }
@@ -51,11 +53,13 @@ impl Planner<'_> {
         let mut same = same.into_iter();
         let best = same.next();
         if !near.is_empty() {
-            let near = near.join("; ");
+            let usable =
+                near.iter().any(|(_, it)| it.url.as_ref().is_some_and(|url| obstacle(url).is_none()));
+            let near = near.into_iter().map(|(named, _)| named).collect::<Vec<_>>().join("; ");
             // It may be meant for this webhook, and then every lead would come twice or by the wrong way.
             if best.is_none() && !self.force {
-                let what =
-                    format!("{near}: use that one, delete it in Close, or make a second one with --force");
+                let use_it = if usable { "subscribe to that address, " } else { "" };
+                let what = format!("{near}: {use_it}delete it in Close, or make a second one with --force");
                 return Err(Fault::new(Code::CloseRefuses, what));
             }
             notes.push(near);
@@ -70,7 +74,7 @@ impl Planner<'_> {
             ));
         }
         let (subscription, key) = self.adopt(subscription, url, notes).await?;
-        Ok(Plan::Use(subscription, key))
+        Ok(Plan::Use(Box::new(subscription), key))
     }
 
     /// A subscription for the address that is to be used, and its key where Close shows it. Its own spelling of the
