@@ -336,6 +336,9 @@ pub struct SubscribeArgs {
     /// The webhook, as Close reaches it [default: that of the stack].
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    /// Subscribe although the address looks wrong, or beside a subscription for nearly the same one.
+    #[arg(long)]
+    pub force: bool,
     /// How it is confirmed.
     #[command(flatten)]
     pub consent: Consent,

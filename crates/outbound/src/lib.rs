@@ -1,10 +1,12 @@
 //! The ports that reach other people's servers: owner directory, Slack, SMTP.
 //!
 //! Every call is bounded in time and in size, none of a port is repeated here (when to try again is the
-//! stages' decision), and no error text holds a secret. Beside the ports there is Close's own API.
+//! stages' decision), and no error text holds a secret. Beside the ports there are Close's own API and what can be
+//! known of the address that Close posts to.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod address;
 pub mod client;
 mod close;
 mod owners;
@@ -13,7 +15,9 @@ mod smtp;
 mod source;
 pub mod webhook;
 
-pub use close::{ApiKeys, CloseApi, CloseBase, CloseReader, CloseSecret, HoldsKeys, Subscription};
+pub use close::{
+    ApiKeys, CloseApi, CloseBase, CloseReader, CloseSecret, HoldsKeys, Subscription, duplicate_of,
+};
 pub use owners::{HttpOwners, OwnersBase};
 pub use slack::{SecretUrl, SlackWebhook};
 pub use smtp::{SmtpMailer, SmtpSettings};

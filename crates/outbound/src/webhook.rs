@@ -8,7 +8,10 @@ use pipeline::webhook::Answer;
 use reqwest::{Client, Response, header::LOCATION, redirect::Policy};
 use url::Url;
 
-use crate::client::{self, Ended};
+use crate::{
+    address::shown,
+    client::{self, Ended},
+};
 
 /// More than any answer of leadops's has.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -20,17 +23,6 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 /// Where the machine's certificates cannot be read.
 pub fn client(target: &Url, timeout: Duration) -> Result<Client, reqwest::Error> {
     client::builder(target).redirect(Policy::none()).timeout(timeout).build()
-}
-
-/// An address without what may be secret in it: its password, query and fragment.
-pub fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    // Fails where there can be none.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    text::shorten(url.as_str(), 200)
 }
 
 /// What answered.
@@ -60,7 +52,7 @@ impl Reply {
         let status = answer.status().as_u16();
         if answer.status().is_redirection() && status != 304 {
             let to = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok());
-            let to = to.and_then(|to| answer.url().join(to).ok());
+            let to = to.and_then(|to| answer.url().join(to).ok()).filter(Url::has_host);
             return Self::Redirect { status, to: to.as_ref().map(shown) };
         }
         let looks = match body(&mut answer).await {

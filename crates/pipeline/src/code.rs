@@ -376,7 +376,7 @@ codes! {
         "Close refuses the API key, or does not let its user do this.",
         "Check CLOSE_API_KEY; managing webhooks needs a user who may do so in Close.";
     CloseFailed = "LO523",
-        "Close's API could not be reached, or refused the request.",
+        "Close's API could not be reached, or something else answered in its place.",
         "Check this machine's network and CLOSE_API_URL, or see https://status.close.com; then run the command again: it is safe to.";
     CloseThrottled = "LO524",
         "Close's API asks to slow down.",
@@ -388,8 +388,20 @@ codes! {
         "Close has no webhook subscription for new leads at this address.",
         "Make it with `leadops subscribe`.";
     SubscriptionUnwell = "LO527",
-        "Close has paused the webhook subscription, or fails to deliver to it.",
-        "Mend what the error says, then set it active again with `leadops subscribe`.";
+        "Close has paused the webhook subscription, fails to deliver to it, or leaves new leads out by a filter.",
+        "Fix what the error says; `leadops subscribe` sets a paused one active again. A filter goes by a PUT of the events without it to Close's API, or by deleting the subscription in Close and `leadops subscribe`.";
+    SignatureKeyForeign = "LO528",
+        "The pipeline does not hold the key that Close signs a subscription's webhooks with, so it refuses them.",
+        "Run `leadops subscribe` for the address: it stores the key where Close shows it, and says what else to do. Otherwise delete the subscription in Close and run it again.";
+    WebhookOutOfReach = "LO529",
+        "Close cannot reach the webhook's address, or must not be given it.",
+        "Give Close the https:// address at which the internet reaches your proxy: `leadops subscribe --url https://…`. Where you know better, `--force` there subscribes all the same.";
+    WebhookElsewhere = "LO530",
+        "Something else than leadops answers at the webhook's address.",
+        "Have the address lead to leadops without a redirect, or give Close the final one: `leadops subscribe --url https://…`. Where you know better, `--force` there subscribes all the same.";
+    CloseRefuses = "LO531",
+        "Close refuses the request itself, or would be given a second subscription for one webhook.",
+        "Do what its words ask for, and run the command again; unchanged, it is refused again. A subscription that they name is in the way: delete it in Close, or use it by its own address.";
 
     Usage = "LO901",
         "The command line is not understood.",

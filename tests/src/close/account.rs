@@ -20,6 +20,8 @@ use super::{
 pub struct Account {
     /// The subscriptions, as Close answers them.
     pub subscriptions: Vec<Value>,
+    /// Ids of subscriptions that are not listed, as those of others are not to somebody without their rights.
+    pub unlisted: Vec<String>,
     /// Whether a key is shown again after it was made.
     pub shows_keys: bool,
     /// Repeats that come before the next answers: a status and the wait that is asked for.
@@ -69,6 +71,7 @@ impl Default for Account {
     fn default() -> Self {
         Self {
             subscriptions: Vec::new(),
+            unlisted: Vec::new(),
             shows_keys: false,
             refusals: VecDeque::new(),
             requests: Vec::new(),

@@ -11,6 +11,8 @@ use super::{
 pub enum Instead {
     /// This status, with a body that comes with it: JSON, a line, or a page of a proxy.
     Status(u16),
+    /// A refusal as one of the samples has it.
+    Sample(&'static str),
     /// 429: to wait for so long.
     Wait(Duration),
     /// That Close is being maintained.
@@ -30,6 +32,7 @@ impl Instead {
     pub(super) fn told(self, usual: Told, switches: Switches, limit: Limit) -> Option<Told> {
         Some(match self {
             Self::Status(status) => Told::refusal(status, switches),
+            Self::Sample(sample) => Told::error(sample),
             Self::Wait(wait) => Told::busy(Left::nothing(limit, wait), switches),
             Self::Maintenance => match switches.maintenance {
                 Maintenance::Line => Told::error("error_503_unavailable"),

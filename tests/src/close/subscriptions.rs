@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{account::Account, told::Told};
+use super::{account::Account, example::sample, told::Told};
 
 /// The key of the subscription with this number.
 pub fn key(number: usize) -> String {
@@ -11,11 +11,21 @@ pub fn key(number: usize) -> String {
 
 impl Account {
     pub(super) fn list_subscriptions(&self) -> Told {
-        let rows: Vec<Value> = self.subscriptions.iter().map(|it| self.shown(it)).collect();
+        let listed =
+            self.subscriptions.iter().filter(|it| self.unlisted.iter().all(|id| it["id"] != *id.as_str()));
+        let rows: Vec<Value> = listed.map(|it| self.shown(it)).collect();
         Told::json(200, &json!({"has_more": false, "data": rows}))
     }
 
+    /// Refuses a second active subscription for the same address, as others have seen it.
     pub(super) fn subscribe(&mut self, wish: &Value) -> Told {
+        let is_it = |it: &&Value| it["url"] == wish["url"] && it["status"] == "active";
+        if let Some(duplicate) = self.subscriptions.iter().find(is_it) {
+            let mut error = sample("error_400_duplicate_subscription");
+            error["body"]["errors"][0] =
+                format!("Duplicate active subscription: {}", duplicate["id"].as_str().unwrap()).into();
+            return Told::json(400, &error["body"]);
+        }
         let number = self.subscriptions.len() + 1;
         let made = json!({
             "id": format!("whsub_{number}"), "url": wish["url"], "events": wish["events"], "status": "active",

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod address;
+mod close_says;
 mod commands;
 mod faults;
+mod front;
 mod requests;
+mod signing_keys;
 mod subscribe;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The outcome of one check.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct Check {
     check: &'static str,
     /// `ok`, `warning` or `failed`.

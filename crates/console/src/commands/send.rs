@@ -54,7 +54,7 @@ pub async fn run(config: &Config, place: &Place, args: &SendArgs, as_json: bool)
         let shown = lead::text::shorten(&url, 200);
         Fault::new(Code::WebhookUnreachable, format!("{shown:?} is no URL: {error}"))
     })?;
-    let shown = webhook::shown(&target);
+    let shown = outbound::address::shown(&target);
     if args.dry_run {
         let what = format!("post {} to {shown}: {}", counted(args.files.len(), "file"), listed(&names(args)));
         output::aside(&format!("would {what}"));

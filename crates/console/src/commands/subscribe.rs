@@ -1,11 +1,17 @@
 //! `subscribe`: has Close call the webhook, and keeps the key that it signs with.
 
 mod keys;
+mod plan;
+mod trial;
 
 use std::sync::Arc;
 
-use outbound::{CloseApi, CloseBase, CloseSecret, Subscription};
-use pipeline::{Code, Fault, signature::Keys};
+use outbound::{
+    CloseApi, CloseBase, Subscription,
+    address::{self, Likeness, likeness},
+    duplicate_of,
+};
+use pipeline::{Code, Fault};
 use serde::Serialize;
 use system::SystemClock;
 use url::Url;
@@ -17,10 +23,12 @@ use crate::{
     output, wiring,
 };
 use keys::KeyPlace;
+use plan::{Plan, Planner};
 
 /// What came of it.
 #[derive(Debug, Serialize)]
 struct Subscribed {
+    /// Without a user, a password and a query, which may be secrets.
     url: String,
     subscription_id: Option<String>,
     /// `created`, `activated` or `unchanged`; with `--dry-run` `would create` and so on.
@@ -34,68 +42,103 @@ struct Subscribed {
     notes: Vec<String>,
 }
 
-/// What there is to do.
-enum Plan {
-    Create,
-    /// The subscription, and its key where Close shows it.
-    Use(Subscription, Option<CloseSecret>),
-}
-
 /// `leadops subscribe`.
 ///
 /// # Errors
-/// [`Code::CloseKeyMissing`], the fault of Close's API, [`Code::SubscriptionKeyUnknown`], or why the key
-/// cannot be kept, after which no subscription was made.
+/// [`Code::CloseKeyMissing`], [`Code::WebhookOutOfReach`] and [`Code::WebhookElsewhere`] for an address through which
+/// nothing would arrive, the fault of Close's API, [`Code::CloseRefuses`], [`Code::SubscriptionKeyUnknown`], or why the
+/// key cannot be kept, after which no subscription was made.
 pub async fn run(config: &Config, place: &Place, args: &SubscribeArgs, as_json: bool) -> anyhow::Result<()> {
     let api = api(config)?;
-    let (url, keys) = target(config, place, args).await?;
+    let Target { url, of_stack, keys } = target(config, place, args).await?;
+    let mut notes = trial::of(&url, of_stack.as_ref(), args.force).await?;
     let known = keys.present().await?;
-    let mut notes = Vec::new();
-    let plan = plan(&api, &url, &known, &keys, &mut notes).await?;
-    let (steps, result, dry_result) = steps(&plan, &url, &known, &keys);
+    let planner =
+        Planner { api: &api, known: &known, keys: &keys, of_stack: of_stack.as_ref(), force: args.force };
+    let plan = planner.plan(&url, &mut notes).await?;
+    let (steps, result, dry_result) = plan.steps(&url, &known, &keys);
     let mut subscribed = Subscribed {
-        url: url.to_string(),
-        subscription_id: match &plan {
-            Plan::Create => None,
-            Plan::Use(subscription, _) => Some(subscription.id.clone()),
-        },
+        url: address::shown(&url),
+        subscription_id: plan.subscription().map(|subscription| subscription.id.clone()),
         result,
-        key: "already kept",
+        key: plan.key_state(&known, false),
         kept_in: keys.to_string(),
         notes,
     };
-    if steps.is_empty() {
-        subscribed.key = key_state(&plan, &known, false);
-        return report(&subscribed, as_json);
-    }
-    if ask(args.consent, &steps.join(" and "))? == Answer::DryRun {
+    let (plan, new) = if steps.is_empty() {
+        (plan, false)
+    } else if ask(args.consent, &steps.join(" and "))? == Answer::DryRun {
         subscribed.result = dry_result;
-        subscribed.key = if keeps(&plan, &known) { "would keep" } else { key_state(&plan, &known, false) };
+        if plan.keeps(&known) {
+            subscribed.key = "would keep";
+        }
         return report(&subscribed, as_json);
-    }
-    let new = match &plan {
-        Plan::Create => {
-            let (id, new) = create(&api, &url, &keys).await?;
-            subscribed.subscription_id = Some(id);
-            new
-        }
-        Plan::Use(subscription, key) => {
-            // The key first: what Close delivers from then on is understood.
-            let new = match key {
-                Some(key) => keys.keep(&subscription.id, key.expose()).await?,
-                None => false,
-            };
-            if !(subscription.is_active && subscription.has_leads) {
-                api.activate(&subscription.id, !subscription.has_leads).await?;
-            }
-            new
-        }
+    } else {
+        act(&planner, plan, &url, &mut subscribed).await?
     };
-    subscribed.key = key_state(&plan, &known, new);
-    if new {
-        subscribed.notes.extend(keys.what_next(config));
+    // What has to be done first comes first.
+    if new || !plan.is_in_force(&keys) {
+        subscribed.notes.splice(0..0, keys.what_next(config));
     }
     report(&subscribed, as_json)
+}
+
+/// Does what was planned. What it came to, and whether the key was not there before.
+async fn act(
+    planner: &Planner<'_>,
+    plan: Plan,
+    url: &Url,
+    subscribed: &mut Subscribed,
+) -> Result<(Plan, bool), Fault> {
+    let Planner { api, known, keys, .. } = planner;
+    let (subscription, key) = match plan {
+        Plan::Use(subscription, key) => (*subscription, key),
+        Plan::Create => match api.subscribe(url).await {
+            Ok(made) => {
+                let new = keep_new(api, &made, keys).await?;
+                subscribed.key = "kept";
+                subscribed.subscription_id = Some(made.id);
+                return Ok((Plan::Create, new));
+            }
+            Err(fault) => {
+                let found = duplicate(api, url, fault).await?;
+                let note = format!("Close had {} for this address already, and did not list it", found.id);
+                subscribed.notes.push(note);
+                let (subscription, key) = planner.adopt(found, url, &mut subscribed.notes).await?;
+                subscribed.result = plan::outcome(&subscription).0;
+                (subscription, key)
+            }
+        },
+    };
+    subscribed.subscription_id = Some(subscription.id.clone());
+    // The key first: what Close delivers from then on is understood.
+    let new = match &key {
+        Some(key) => keys.keep(&subscription.id, key.expose()).await?,
+        None => false,
+    };
+    if !(subscription.is_active && subscription.has_leads) {
+        api.activate(&subscription.id, !subscription.has_leads).await?;
+    }
+    if !subscription.is_active {
+        subscribed.notes.push(plan::missed(&subscription));
+    }
+    let plan = Plan::Use(Box::new(subscription), key);
+    subscribed.key = plan.key_state(known, new);
+    Ok((plan, new))
+}
+
+/// The subscription that Close says is there already, where it is one for this address.
+async fn duplicate(api: &CloseApi, url: &Url, fault: Fault) -> Result<Subscription, Fault> {
+    let Some(id) = duplicate_of(&fault) else { return Err(fault) };
+    // What Close says is what a person needs, also where it shows no more of it.
+    let Ok(found) = api.subscription(id).await else { return Err(fault) };
+    match found.url.as_ref().map(|there| likeness(there, url)) {
+        Some(Likeness::Same) => Ok(found),
+        _ => {
+            let what = format!("{}; {id} posts to {}", fault.what, found.shown_url());
+            Err(Fault::new(fault.code, what))
+        }
+    }
 }
 
 /// Close's API as configured.
@@ -109,148 +152,61 @@ pub fn api(config: &Config) -> Result<CloseApi, Fault> {
     CloseApi::new(base, keys, Arc::new(SystemClock))
 }
 
-/// Whether a subscription posts to this address, however it is written.
-pub fn posts_to(subscription: &Subscription, url: &Url) -> bool {
-    Url::parse(&subscription.url).is_ok_and(|posts_to| posts_to == *url)
+/// What Close is to call.
+struct Target {
+    /// The address.
+    url: Url,
+    /// The stack's own, where the pipeline is one.
+    of_stack: Option<Url>,
+    /// Where the keys are kept.
+    keys: KeyPlace,
 }
 
-/// The webhook, and where its keys are kept.
-async fn target(config: &Config, place: &Place, args: &SubscribeArgs) -> Result<(Url, KeyPlace), Fault> {
+async fn target(config: &Config, place: &Place, args: &SubscribeArgs) -> Result<Target, Fault> {
     let usage = |what: String| Fault::new(Code::Usage, what);
     let read = |text: &str| {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        url.ok_or_else(|| usage(format!("{:?} is no http(s) URL", lead::text::shorten(text, 200))))
+        url.ok_or_else(|| {
+            usage("--url is no http(s) URL, such as https://leads.example.com/crm/webhook".to_owned())
+        })
     };
     let given = args.url.as_deref().map(read).transpose()?;
     match &place.at {
         Location::Stack(stack) => {
             let aws = wiring::on_aws(stack).await?;
-            let url = given.map_or_else(|| aws.webhook(), Ok)?;
-            Ok((url, KeyPlace::Secret(aws.signature_secret())))
+            let of_stack = aws.webhook();
+            let url = given.map_or_else(|| of_stack.clone(), Ok)?;
+            Ok(Target { url, of_stack: of_stack.ok(), keys: KeyPlace::Secret(aws.signature_secret()) })
         }
         Location::Folder(folder) => {
             let url = given.ok_or_else(|| {
                 usage("--url is needed: only you know how Close reaches this machine".to_owned())
             })?;
-            Ok((url, KeyPlace::of_folder(config, folder)?))
+            Ok(Target { url, of_stack: None, keys: KeyPlace::of_folder(config, folder)? })
         }
     }
 }
 
-async fn plan(
-    api: &CloseApi,
-    url: &Url,
-    known: &Keys,
-    keys: &KeyPlace,
-    notes: &mut Vec<String>,
-) -> Result<Plan, Fault> {
-    let mut found = api.subscriptions().await?;
-    found.retain(|subscription| posts_to(subscription, url));
-    // The one that works best is the one to keep.
-    found.sort_by_key(|subscription| (!subscription.is_active, !subscription.has_leads));
-    let mut found = found.into_iter();
-    let Some(mut subscription) = found.next() else { return Ok(Plan::Create) };
-    let others: Vec<String> = found.map(|other| other.id).collect();
-    if !others.is_empty() {
-        notes.push(format!(
-            "Close has more subscriptions for this address, each with a key of its own; delete what is not \
-             needed: {}",
-            others.join(", ")
-        ));
-    }
-    if subscription.others > 0 {
-        notes.push(format!(
-            "{} also sends {} other kinds of events, which the webhook ignores",
-            subscription.id, subscription.others
-        ));
-    }
-    if let Some(error) = &subscription.latest_error {
-        notes.push(format!("Close's latest error with {}: {error}", subscription.id));
-    }
-    let mut key = subscription.key.take();
-    if key.is_none() {
-        key = api.subscription(&subscription.id).await?.key;
-    }
-    if key.is_none() && !known.has_own(&subscription.id) {
-        if !known.has_general() {
-            let what = format!("{} posts to {url}, and {keys} has no key for it", subscription.id);
-            return Err(Fault::new(Code::SubscriptionKeyUnknown, what));
-        }
-        notes.push(format!(
-            "Close does not show the key of {} again; if it is none of those in {keys}, delete the \
-             subscription in Close and run this again",
-            subscription.id
-        ));
-    }
-    Ok(Plan::Use(subscription, key))
-}
-
-/// What will be done, for people, and what it is called once it is done and before.
-fn steps(plan: &Plan, url: &Url, known: &Keys, keys: &KeyPlace) -> (Vec<String>, &'static str, &'static str) {
-    let keep = || format!("keep its key in {keys}");
-    match plan {
-        Plan::Create => {
-            let create = format!("subscribe Close to {url} for new leads");
-            (vec![create, keep()], "created", "would create")
-        }
-        Plan::Use(subscription, _) => {
-            let id = &subscription.id;
-            let mut steps = Vec::new();
-            if keeps(plan, known) {
-                steps.push(format!("keep the key of {id} in {keys}"));
-            }
-            let change = match (subscription.is_active, subscription.has_leads) {
-                (true, true) => return (steps, "unchanged", "unchanged"),
-                (false, true) => {
-                    let why = subscription.pause_reason.as_deref();
-                    let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-                    format!("set the paused subscription {id}{why} active again")
-                }
-                (_, false) => format!("have the subscription {id} send new leads"),
-            };
-            steps.push(format!("{change} at {url}"));
-            (steps, "activated", "would activate")
-        }
-    }
-}
-
-/// Whether a key is to be kept that is not there yet.
-fn keeps(plan: &Plan, known: &Keys) -> bool {
-    match plan {
-        Plan::Create => true,
-        Plan::Use(subscription, Some(key)) => !known.has(&subscription.id, key.expose()),
-        Plan::Use(_, None) => false,
-    }
-}
-
-fn key_state(plan: &Plan, known: &Keys, new: bool) -> &'static str {
-    match plan {
-        _ if new => "kept",
-        Plan::Use(subscription, None) if !known.has_own(&subscription.id) => "unknown",
-        _ => "already kept",
-    }
-}
-
-/// Makes the subscription, and takes it away again where its key cannot be kept: what it signs would be
-/// refused for three days.
-async fn create(api: &CloseApi, url: &Url, keys: &KeyPlace) -> Result<(String, bool), Fault> {
-    let made = api.subscribe(url).await?;
+/// Keeps the key of a new subscription, and takes the subscription away again where the key cannot be kept: what it
+/// signs would be refused for three days.
+async fn keep_new(api: &CloseApi, made: &Subscription, keys: &KeyPlace) -> Result<bool, Fault> {
+    let id = &made.id;
     let kept = async {
-        let key = match made.key {
-            Some(key) => Some(key),
-            None => api.subscription(&made.id).await?.key,
+        let key = match &made.key {
+            Some(key) => Some(key.clone()),
+            None => api.subscription(id).await?.key,
         };
         let key = key.ok_or_else(|| {
-            Fault::new(Code::SubscriptionKeyUnknown, format!("Close made {} and showed no key", made.id))
+            Fault::new(Code::SubscriptionKeyUnknown, format!("Close made {id} and showed no key"))
         })?;
-        keys.keep(&made.id, key.expose()).await
+        keys.keep(id, key.expose()).await
     };
     match kept.await {
-        Ok(new) => Ok((made.id, new)),
+        Ok(new) => Ok(new),
         Err(fault) => {
-            let undone = match api.unsubscribe(&made.id).await {
-                Ok(()) => format!("the new subscription {} was taken away again", made.id),
-                Err(other) => format!("delete the new subscription {} in Close ({})", made.id, other.what),
+            let undone = match api.unsubscribe(id).await {
+                Ok(()) => format!("the new subscription {id} was taken away again"),
+                Err(other) => format!("delete the new subscription {id} in Close ({})", other.what),
             };
             Err(Fault::new(fault.code, format!("{}; {undone}", fault.what)))
         }

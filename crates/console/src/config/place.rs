@@ -303,7 +303,7 @@ mod tests {
         };
         let json = serde_json::to_string(&stack).unwrap();
         for shown in [stack.to_string(), json] {
-            assert!(shown.contains("http://127.0.0.1:4566/") && !shown.contains("hunter2"), "{shown}");
+            assert!(shown.contains("http://…@127.0.0.1:4566/") && !shown.contains("hunter2"), "{shown}");
         }
     }
 

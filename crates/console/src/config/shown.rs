@@ -54,15 +54,9 @@ pub fn without_secrets(name: &str, value: &str) -> String {
 
 const NO_URL: &str = "(no valid URL)";
 
-/// An address without user, password, query and fragment.
+/// An address without what may be a secret in it.
 pub(super) fn address(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else { return NO_URL.to_owned() };
-    // Neither fails where there is a host, and without one there is neither.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    url.to_string()
+    Url::parse(text).map_or_else(|_| NO_URL.to_owned(), |url| outbound::address::shown(&url))
 }
 
 #[cfg(test)]
@@ -75,7 +69,7 @@ mod tests {
             ("LOOKUP_BASE_URL", "https://u:hunter2@h/owners/", "https://h/owners"),
             ("LOOKUP_BASE_URL", "u:hunter2@h", NO_URL),
             ("CLOSE_API_URL", "https://u:hunter2@api.close.com", NO_URL),
-            ("LOOKUP_BUCKET", "https://u:hunter2@h/?k=hunter2#hunter2", "https://h/"),
+            ("LOOKUP_BUCKET", "https://u:hunter2@h/?k=hunter2#hunter2", "https://…@h/?…"),
             ("LOOKUP_BUCKET", "http://[hunter2", NO_URL),
             ("EMAIL_FROM", "Leads <a@example.com>", "Leads <a@example.com>"),
             ("DELAY_SECONDS", "600", "600"),

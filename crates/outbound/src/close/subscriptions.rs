@@ -3,19 +3,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lead::text;
 use pipeline::{Code, Fault, ports::Clock};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    secret::{ApiKeys, CloseSecret},
+    said,
+    secret::ApiKeys,
+    subscription::{Subscription, events},
     transport::{Answer, CloseBase, Transport},
 };
+use crate::address;
 
-/// What the subscription is for.
-const EVENT: (&str, &str) = ("lead", "created");
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// How often a request is made that Close asks to make later.
 const ATTEMPTS: u32 = 4;
@@ -25,29 +25,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const PAGE: usize = 100;
 /// More pages than an organisation can have subscriptions for.
 const MOST_PAGES: usize = 20;
-
-/// A webhook subscription.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subscription {
-    /// `whsub_…`.
-    pub id: String,
-    /// Where it posts to.
-    pub url: String,
-    /// Whether Close delivers: its status is `active`, not `paused`.
-    pub is_active: bool,
-    /// Whether new leads are among its events.
-    pub has_leads: bool,
-    /// How many other kinds of events it has.
-    pub others: usize,
-    /// What Close says of its deliveries, such as `healthy`.
-    pub health: Option<String>,
-    /// Why it was paused.
-    pub pause_reason: Option<String>,
-    /// The last failure of a delivery.
-    pub latest_error: Option<String>,
-    /// What it signs with, where Close shows it.
-    pub key: Option<CloseSecret>,
-}
 
 /// Close's API with somebody's key.
 ///
@@ -73,14 +50,15 @@ impl CloseApi {
     /// All subscriptions of the organisation.
     ///
     /// # Errors
-    /// [`Code::CloseDenied`], [`Code::CloseThrottled`] or [`Code::CloseFailed`].
+    /// [`Code::CloseDenied`], [`Code::CloseThrottled`], [`Code::CloseRefuses`] with Close's words, or
+    /// [`Code::CloseFailed`].
     pub async fn subscriptions(&self) -> Result<Vec<Subscription>, Fault> {
         let doing = "asking Close for its webhook subscriptions";
         let mut all = Vec::new();
         for page in 0..MOST_PAGES {
             let path = format!("webhook/?_skip={}&_limit={PAGE}", page * PAGE);
             let answer = self.ask(doing, Method::GET, &path, None).await?;
-            let rows = answer.get("data").and_then(Value::as_array).ok_or_else(|| odd(doing))?;
+            let rows = answer.get("data").unwrap_or(&answer).as_array().ok_or_else(|| odd(doing))?;
             all.extend(rows.iter().filter_map(Subscription::read));
             if answer.get("has_more") != Some(&Value::Bool(true)) || rows.is_empty() {
                 break;
@@ -104,9 +82,9 @@ impl CloseApi {
     /// Makes a second one where there is one for the same address: ask for those first.
     ///
     /// # Errors
-    /// As [`CloseApi::subscriptions`].
+    /// As [`CloseApi::subscriptions`]. Where Close has one for the address already, [`duplicate_of`] says which.
     pub async fn subscribe(&self, url: &Url) -> Result<Subscription, Fault> {
-        let doing = format!("subscribing Close to {url}");
+        let doing = format!("subscribing Close to {}", address::shown(url));
         let body = json!({"url": url.as_str(), "events": events(), "verify_ssl": true});
         let answer = self.ask(&doing, Method::POST, "webhook/", Some(body)).await?;
         Subscription::read(&answer).ok_or_else(|| odd(&doing))
@@ -166,75 +144,20 @@ impl CloseApi {
                 (true, Ok(bytes)) if bytes.is_empty() => Ok(Value::Null),
                 (true, Ok(bytes)) => value(&bytes).ok_or_else(|| odd(doing)),
                 (true, Err(what)) => Err(failed(what)),
-                (false, bytes) => {
-                    let value = bytes.ok().and_then(|bytes| value(&bytes));
-                    Err(refused(doing, answer.status, value.as_ref(), key))
-                }
+                (false, bytes) => Err(said::refused(doing, answer.status, &bytes.unwrap_or_default(), key)),
             };
         }
         Err(failed("there is no API key".to_owned()))
     }
 }
 
-fn refused(doing: &str, status: StatusCode, answer: Option<&Value>, key: &CloseSecret) -> Fault {
-    let code = match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Code::CloseDenied,
-        StatusCode::TOO_MANY_REQUESTS => Code::CloseThrottled,
-        _ => Code::CloseFailed,
-    };
-    let said = answer.map(said).filter(|said| !said.is_empty());
-    let said = said.map_or_else(String::new, |said| format!(": {}", key.hide_in(&said)));
-    Fault::new(code, format!("{doing}: Close answers {}{said}", status.as_u16()))
-}
-
-impl Subscription {
-    /// Reads one of Close's answers; `None` where it has no id or no URL.
-    fn read(answer: &Value) -> Option<Self> {
-        let field = |name: &str| answer.get(name).filter(|value| !value.is_null());
-        let id = field("id")?.as_str()?;
-        // It becomes part of a path and of a list of keys.
-        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return None;
-        }
-        let told = |name: &str| field(name).map(|value| text::shorten(&plain(value), 200));
-        let events = field("events").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let is_leads = |event: &&Value| {
-            let has = |name: &str, value: &str| event.get(name).and_then(Value::as_str) == Some(value);
-            has("object_type", EVENT.0) && has("action", EVENT.1)
-        };
-        let leads = events.iter().filter(is_leads).count();
-        Some(Self {
-            id: id.to_owned(),
-            url: text::clean(field("url")?.as_str()?),
-            is_active: field("status")?.as_str() == Some("active"),
-            has_leads: leads > 0,
-            others: events.len() - leads,
-            health: told("health_status"),
-            pause_reason: told("pause_reason"),
-            latest_error: told("latest_error"),
-            key: field("signature_key").and_then(Value::as_str).map(CloseSecret::new),
-        })
-    }
-}
-
-fn events() -> Value {
-    json!([{"object_type": EVENT.0, "action": EVENT.1}])
+/// The subscription that is in the way, where this is Close's answer that there is one already.
+pub fn duplicate_of(fault: &Fault) -> Option<&str> {
+    said::duplicate(fault)
 }
 
 fn odd(doing: &str) -> Fault {
     Fault::new(Code::CloseFailed, format!("{doing}: the answer is not one of Close's API"))
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// What an error says: `error`, or `errors` and `field-errors` as they are.
-fn said(answer: &Value) -> String {
-    let parts = ["error", "errors", "field-errors"].iter().filter_map(|name| answer.get(name));
-    let parts =
-        parts.filter(|part| !matches!(part, Value::Null) && **part != json!([]) && **part != json!({}));
-    text::shorten(&parts.map(plain).collect::<Vec<_>>().join(" "), 200)
 }
 
 /// When to ask again: as Close asks for it, and where it is away for a moment, for what changes nothing.
@@ -360,9 +283,9 @@ mod tests {
         for (status, body, code, part) in [
             (401, json!({"error": format!("no such key {KEY}")}), Code::CloseDenied, "401"),
             (403, json!({}), Code::CloseDenied, "403"),
-            (400, json!({"errors": [], "field-errors": {"url": "bad"}}), Code::CloseFailed, "bad"),
+            (400, json!({"errors": [], "field-errors": {"url": "bad"}}), Code::CloseRefuses, "url: bad"),
             (302, json!(null), Code::CloseFailed, "302"),
-            (200, json!([1]), Code::CloseFailed, "not one of Close's"),
+            (200, json!("x"), Code::CloseFailed, "not one of Close's"),
         ] {
             let (api, _) = api(vec![(status, "", body.to_string())]).await;
             let fault = api.subscriptions().await.unwrap_err();

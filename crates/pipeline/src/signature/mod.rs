@@ -113,13 +113,17 @@ impl Keys {
 
     /// Whether this key is among them, as the subscription's own or as one that is good for any.
     pub fn has(&self, subscription: &str, key: &str) -> bool {
-        let Ok(wanted) = Self::parse(key) else { return false };
+        self.scopes_of(key).iter().any(|of| of.is_none_or(|of| of == subscription))
+    }
+
+    /// The subscriptions that this key is good for, where it is among them; `None` in the list is any.
+    pub fn scopes_of(&self, key: &str) -> Vec<Option<&str>> {
         let (timestamp, body) = ("0", b"");
-        let wanted = wanted.sign(timestamp, body);
-        self.0.iter().any(|key| {
-            let of = key.subscription.as_deref();
-            of.is_none_or(|of| of == subscription) && Some(key.sign(timestamp, body)) == wanted
-        })
+        let Some(wanted) = Self::parse(key).ok().and_then(|key| key.sign(timestamp, body)) else {
+            return Vec::new();
+        };
+        let same = self.0.iter().filter(|key| key.sign(timestamp, body) == wanted);
+        same.map(|key| key.subscription.as_deref()).collect()
     }
 
     /// Whether one of them is this subscription's own.
@@ -313,6 +317,13 @@ mod tests {
         let signed = |subscription| keys.sign_for(subscription, "1", b"x");
         assert_eq!(signed(Some("whsub_2")), Keys::parse(&b).unwrap().sign("1", b"x"));
         assert_eq!((signed(Some("whsub_3")), signed(None)), (None, None));
+        let with_general = Keys::parse(&format!("whsub_1={a},whsub_2={a},{b}")).unwrap();
+        assert_eq!(with_general.scopes_of(&a.to_uppercase()), [Some("whsub_1"), Some("whsub_2")]);
+        assert_eq!(with_general.scopes_of(&b), [None]);
+        assert_eq!(
+            (with_general.scopes_of(&"c".repeat(64)), with_general.scopes_of("junk")),
+            (vec![], vec![])
+        );
         assert!(keys.prove_themselves());
     }
 

@@ -69,7 +69,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     if let Some(ops) = &ops {
         checks.extend(set_up(ops).await);
     }
-    checks.extend(close::check(config, None).await);
+    checks.extend(close::check(config, None, close::configured(config)).await);
     checks
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
         checks::all(session, stack, Arc::new(SystemClock), Arc::new(SystemRandom), slack, fetch),
         webhook(&url),
         owners,
-        close::check(config, url.as_ref().ok()),
+        close::check(config, url.as_ref().ok(), async { aws.signature_secret().present().await }),
     )
     .await;
     let mut checks: Vec<Check> = found.into_iter().map(Check::from).collect();

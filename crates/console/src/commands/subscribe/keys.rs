@@ -12,7 +12,7 @@ use pipeline::{
 };
 
 use crate::{
-    config::{Config, Secret, Source},
+    config::{Config, Source},
     wiring::SignatureSecret,
 };
 
@@ -29,8 +29,10 @@ pub(super) enum KeyPlace {
     File {
         /// Its path.
         path: PathBuf,
-        /// The keys that are in force now.
+        /// The keys in it, and those in force now.
         list: String,
+        /// Those that `leadops up` would use with this configuration.
+        in_force: String,
     },
 }
 
@@ -54,13 +56,16 @@ impl KeyPlace {
             Err(error) => return Err(unusable(&path, &error)),
         };
         // What is in force may be in the environment, and would be lost with it.
-        let in_force = if named.is_some() { None } else { config.secret(SETTING)? };
-        let in_force = in_force.as_ref().map_or("", Secret::expose);
-        let list = merged(&in_file, in_force).map_err(|error| {
+        let in_force = match named {
+            // Empty before the first subscription, which is no reason to refuse it.
+            Some(_) => in_file.clone(),
+            None => config.secret(SETTING)?.map_or_else(String::new, |secret| secret.expose().to_owned()),
+        };
+        let list = merged(&in_file, &in_force).map_err(|error| {
             let what = format!("{} or {SETTING}: {error}", path.display());
             Fault::new(Code::SignatureKeyBad, what)
         })?;
-        Ok(Self::File { path, list })
+        Ok(Self::File { path, list, in_force })
     }
 
     /// The keys that are there.
@@ -75,7 +80,7 @@ impl KeyPlace {
     pub(super) async fn keep(&self, subscription: &str, key: &str) -> Result<bool, Fault> {
         match self {
             Self::Secret(secret) => secret.keep(subscription, key).await,
-            Self::File { path, list } => {
+            Self::File { path, list, .. } => {
                 let merged = with_key(list, subscription, key);
                 let Some(merged) = merged.map_err(|error| bad(self, &error.to_string()))? else {
                     return Ok(false);
@@ -86,7 +91,19 @@ impl KeyPlace {
         }
     }
 
-    /// What a person has to do for a new key to be used.
+    /// Whether the key of a subscription, or one that may be it where `key` is not known, is used with the present
+    /// configuration: it may have been kept in a file that nothing points at.
+    pub(super) fn is_in_force(&self, subscription: &str, key: Option<&str>) -> bool {
+        match self {
+            Self::Secret(_) => true,
+            Self::File { in_force, .. } => Keys::parse(in_force).is_ok_and(|keys| match key {
+                Some(key) => keys.has(subscription, key),
+                None => keys.has_own(subscription) || keys.has_general(),
+            }),
+        }
+    }
+
+    /// What a person has to do for a key to be used.
     pub(super) fn what_next(&self, config: &Config) -> Option<String> {
         let Self::File { path, .. } = self else { return None };
         let in_file = config.secret_file(SETTING).is_some();
@@ -152,5 +169,10 @@ mod tests {
             next.contains("close_signature_key_file") && next.contains("take away CLOSE_SIGNATURE_KEY"),
             "{next}"
         );
+        let in_force =
+            |subscription, key: Option<&String>| again.is_in_force(subscription, key.map(String::as_str));
+        // Nothing points at the file; the key of the environment may be any subscription's.
+        assert_eq!((in_force("whsub_1", Some(&b)), in_force("whsub_1", Some(&a))), (false, true));
+        assert!(in_force("whsub_1", None));
     }
 }

@@ -1,0 +1,78 @@
+//! Whether what Close posts to an address would arrive.
+
+use outbound::address::{Judged, attempt, obstacle, resolved_obstacle, shown};
+use pipeline::{Code, Fault, webhook};
+use url::Url;
+
+/// What is worth knowing of an address, once it was tried. `of_stack` is the stack's own webhook, where there is a stack.
+///
+/// # Errors
+/// [`Code::WebhookOutOfReach`] and [`Code::WebhookElsewhere`] where nothing would arrive; with `force` a note says so.
+pub(super) async fn of(url: &Url, of_stack: Option<&Url>, force: bool) -> Result<Vec<String>, Fault> {
+    let mut notes = Vec::new();
+    let insist = |fault: Fault| if force { Ok(format!("{fault}, and --force is given")) } else { Err(fault) };
+    let why = match obstacle(url) {
+        Some(why) => Some(why),
+        None => resolved_obstacle(url).await,
+    };
+    if let Some(why) = why {
+        // Nothing is posted there before somebody insists.
+        notes.push(insist(Fault::new(Code::WebhookOutOfReach, format!("{}: {why}", shown(url))))?);
+    }
+    let later = match of_stack {
+        None => "`leadops doctor` tries it again once `leadops up` runs",
+        Some(_) => "`leadops doctor` tries it again",
+    };
+    let judged = attempt(url).await.judge(url);
+    let is_good = matches!(judged, Judged::Good(_));
+    match judged {
+        Judged::Good(what) => notes.push(what),
+        Judged::Bad(fault) => notes.push(insist(fault)?),
+        // Before the first key there is no `leadops up` that could answer.
+        Judged::Away(fault) | Judged::Unwell(fault) => notes.push(format!("{fault}; {later}")),
+        Judged::Untried(what) => notes.push(format!("{what}; {later}")),
+    }
+    notes.extend(other_path(url, of_stack).filter(|_| !is_good));
+    Ok(notes)
+}
+
+/// What is to be said of a path that is not the webhook's.
+fn other_path(url: &Url, of_stack: Option<&Url>) -> Option<String> {
+    let path = url.path();
+    let is_known = webhook::is_at(path) || of_stack.is_some_and(|own| own.path() == path);
+    (!is_known).then(|| {
+        let own = of_stack.map_or(webhook::PATH, Url::path);
+        let path = lead::text::shorten(path, 100);
+        format!(
+            "the path is {path}, and leadops answers at {own}: right only if a proxy in front rewrites it"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_path_is_named_and_the_webhooks_own_is_not() {
+        let path = |path: &str, of_stack: Option<&str>| {
+            let [url, own] = [Some(path), of_stack]
+                .map(|path| path.map(|path| format!("https://h.example.com{path}").parse::<Url>().unwrap()));
+            other_path(&url.unwrap(), own.as_ref())
+        };
+        for known in ["/crm/webhook", "/crm/webhook/", "//crm/webhook", "/crm/webhook?x=1"] {
+            assert_eq!(path(known, None), None, "{known}");
+        }
+        for other in ["/", "", "/webhook", "/leads/crm/webhook", "/CRM/webhook"] {
+            let note = path(other, None).unwrap();
+            assert!(note.contains("leadops answers at /crm/webhook"), "{note}");
+        }
+        assert_eq!(
+            path("/hook", None).unwrap(),
+            "the path is /hook, and leadops answers at /crm/webhook: right only if a proxy in front rewrites it"
+        );
+        let stack = Some("/prod/crm/webhook");
+        assert_eq!((path("/prod/crm/webhook", stack), path("/crm/webhook", stack)), (None, None));
+        assert!(path("/hook", stack).unwrap().contains("answers at /prod/crm/webhook"));
+    }
+}

@@ -1,0 +1,96 @@
+//! The internet in front of a webhook: whatever host is asked for, this answers it over TLS.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
+};
+
+/// A proxy for `HTTPS_PROXY` that carries nothing on: it is the server that it is asked for itself.
+pub(crate) struct Front {
+    address: String,
+    certificate: PathBuf,
+    answer: Arc<Mutex<String>>,
+    server: JoinHandle<()>,
+    _folder: TempDir,
+}
+
+impl Front {
+    /// One with a certificate for this host.
+    pub(crate) async fn start(host: &str) -> Self {
+        let signed = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let certificate = folder.path().join("certificate.pem");
+        std::fs::write(&certificate, signed.cert.pem()).unwrap();
+        let key = PrivateKeyDer::Pkcs8(signed.signing_key.serialize_der().into());
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = config.with_single_cert(vec![signed.cert.der().clone()], key).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let answer = Arc::new(Mutex::new(String::new()));
+        let told = Arc::clone(&answer);
+        let server = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, told) = (acceptor.clone(), told.lock().unwrap().clone());
+                // A client that does not like the certificate goes away.
+                tokio::spawn(async move { serve(stream, acceptor, &told).await.ok() });
+            }
+        });
+        Self { address, certificate, answer, server, _folder: folder }
+    }
+
+    /// Answers every request with this status line, headers and body from now on.
+    pub(crate) fn says(&self, status: &str, headers: &str, body: &str) {
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        );
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    /// For `HTTPS_PROXY`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// For `SSL_CERT_FILE` of whoever is to trust it.
+    pub(crate) fn certificate(&self) -> &Path {
+        &self.certificate
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn serve(mut stream: TcpStream, acceptor: TlsAcceptor, answer: &str) -> std::io::Result<()> {
+    read_head(&mut stream).await?;
+    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+    let mut stream = acceptor.accept(stream).await?;
+    read_head(&mut stream).await?;
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// Reads up to the end of a request's headers.
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    Ok(())
+}
