@@ -236,7 +236,7 @@ impl Shim {
     /// The environment variables of a program that runs with it.
     pub fn variables(&self) -> [(&'static str, String); 2] {
         let path = |name: &str| self.folder.path().join(name).into_os_string().into_string().unwrap();
-        [("LD_PRELOAD", path("shim.so")), ("LEADOPS_TEST_SHIM", path("told"))]
+        [("LD_PRELOAD", path("shim.so")), ("TESTS_SHIM", path("told"))]
     }
 }
 

@@ -1,5 +1,5 @@
 /* What an operating system does to a process on a bad day, for tests of the real binary: preloaded, it
- * reads the file that LEADOPS_TEST_SHIM names at each call.
+ * reads the file that TESTS_SHIM names at each call.
  *
  *   slow MILLISECONDS   each sync takes so much longer
  *   fail                each sync fails, as on a disk that is dying
@@ -21,7 +21,7 @@
 
 static long told(const char *word) {
     char text[64] = {0};
-    const char *path = getenv("LEADOPS_TEST_SHIM");
+    const char *path = getenv("TESTS_SHIM");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (file < 0) return 0;
     ssize_t length = read(file, text, sizeof text - 1);

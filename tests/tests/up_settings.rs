@@ -13,8 +13,11 @@ use tokio::{process::Command, time::timeout};
 
 const SUBSCRIPTION: &str = "whsub_2l329YJ4Ds2RiLBHVBGS55";
 
-/// `leadops` in a world, its environment changed: a value, or none.
-fn changed(world: &World, args: &[&str], changes: &[(&str, Option<&str>)]) -> Command {
+/// What is other than usual in an environment: a value, or none.
+type Changes<'a> = [(&'a str, Option<&'a str>)];
+
+/// `leadops` in a world, its environment changed.
+fn changed(world: &World, args: &[&str], changes: &Changes<'_>) -> Command {
     let mut command = world.command(args);
     for (name, value) in changes {
         match value {
@@ -26,7 +29,7 @@ fn changed(world: &World, args: &[&str], changes: &[(&str, Option<&str>)]) -> Co
 }
 
 /// The line with which `leadops up` refuses to start.
-async fn refusal(world: &World, changes: &[(&str, Option<&str>)]) -> String {
+async fn refusal(world: &World, changes: &Changes<'_>) -> String {
     let mut command = changed(world, &["up", "--listen", "127.0.0.1:0"], changes);
     let output = timeout(PATIENCE, command.output()).await.expect("it does not start").unwrap();
     let stderr = text(&output.stderr);
@@ -34,11 +37,11 @@ async fn refusal(world: &World, changes: &[(&str, Option<&str>)]) -> String {
     stderr.lines().last().unwrap_or_default().to_owned()
 }
 
-async fn start(world: &World, changes: &[(&str, Option<&str>)]) -> Up {
+async fn start(world: &World, changes: &Changes<'_>) -> Up {
     Up::start(changed(world, &["up", "--listen", "127.0.0.1:0", "--delay", "600"], changes)).await
 }
 
-async fn run(world: &World, args: &[&str], changes: &[(&str, Option<&str>)]) -> (bool, String, String) {
+async fn run(world: &World, args: &[&str], changes: &Changes<'_>) -> (bool, String, String) {
     let output = timeout(PATIENCE, changed(world, args, changes).output()).await.expect("it ends").unwrap();
     (output.status.success(), text(&output.stdout), text(&output.stderr))
 }
@@ -115,7 +118,7 @@ async fn what_stops_alerts_alone_stops_the_first_start_and_is_said_of_every_othe
             ("EMAIL_TO", to),
         ]
     };
-    let cases: [(&[(&str, Option<&str>)], &str, &str); 6] = [
+    let cases: [(&Changes<'_>, &str, &str); 6] = [
         (
             &[("SLACK_WEBHOOK_URL", Some("hooks.slack.com/services/T0/B0/hunter2"))],
             "LO906",
@@ -158,7 +161,7 @@ async fn what_stops_alerts_alone_stops_the_first_start_and_is_said_of_every_othe
         let (_, lines, _) = run(&world, &["status"], &[]).await;
         assert!(lines.contains("✗") && lines.contains(code) && lines.contains(part), "{lines}");
         let (is_well, checks, _) = run(&world, &["doctor"], &[]).await;
-        assert!(!is_well && checks.contains(&format!("✗ set-up")) && checks.contains(code), "{checks}");
+        assert!(!is_well && checks.contains("✗ set-up") && checks.contains(code), "{checks}");
         // And the same of whoever has the new ones.
         let (is_well, checks, _) = run(&world, &["doctor"], changes).await;
         assert!(!is_well && checks.contains(code), "{checks}");
@@ -203,6 +206,10 @@ async fn a_secret_that_may_not_be_read_keeps_nobody_from_what_needs_none() {
 async fn variables_that_look_like_settings_are_named_with_what_is_meant() {
     let world = World::new().await;
     let changes = [("LOOKUP_URL", Some("http://hunter2")), ("CLOSE_SIGNATURE_KEYS", Some("hunter2"))];
+    // In the line that says what is missing, and among the warnings where nothing is.
+    let line = refusal(&world, &[changes[0], changes[1], ("CLOSE_SIGNATURE_KEY", None)]).await;
+    let expected = "CLOSE_SIGNATURE_KEY is not set; CLOSE_SIGNATURE_KEYS is set, and is no setting";
+    assert!(line.contains("LO903") && line.contains(expected) && !line.contains("hunter2"), "{line}");
     let mut command = changed(&world, &["up", "--listen", "127.0.0.1:0"], &changes);
     let log = world.folder.path().join("stderr");
     command.stderr(fs::File::create(&log).unwrap());

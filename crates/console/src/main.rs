@@ -10,7 +10,7 @@ use clap::Parser;
 use console::{
     cli::{Cli, Command, PlaceArgs, UpArgs},
     commands::{act, dead, doctor, logs, see, send, setup, subscribe},
-    config::{Config, Place, UpConfig},
+    config::{Config, Place, Unknown, UpConfig},
     demo,
     endings::Endings,
     output, tui, up, usage,
@@ -164,13 +164,13 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
         config.set("DELAY_SECONDS", delay.as_secs().to_string(), "--delay");
     }
     let folder = place.folder("leadops up")?;
-    for unknown in &config.unknown {
-        warn(&unknown.fault());
-    }
-    let config = UpConfig::read(config)?;
+    let unknown = std::mem::take(&mut config.unknown);
+    let with_hint = |fault| unknown.iter().fold(fault, |fault, unknown| unknown.hint(fault));
+    let config = UpConfig::read(config).map_err(with_hint)?;
     let prefixes = up::prefixes(&config.settings, folder).await?;
-    let store = up::store(folder, &config).await?;
-    for warning in up::warnings(&config).into_iter().chain(prefixes) {
+    let store = up::store(folder, &config).await.map_err(with_hint)?;
+    let misspelt = unknown.iter().map(Unknown::fault);
+    for warning in misspelt.chain(up::warnings(&config)).chain(prefixes) {
         warn(&warning);
     }
     let _lock = store.lock_for_up()?;

@@ -105,14 +105,14 @@ async fn what_answers_at_the_address_is_looked_at() {
             "",
             "answered 301 and points to https://www.example.com/crm/webhook?…; Close has to be given the final address",
         ),
-        ("302 Found", "location: /login\r\n", "", "points to https://leads.example.com/login:"),
+        ("302 Found", "location: /login\r\n", "", "points to https://leads.example.com/login;"),
         ("307 Moved", "", "", "answered 307 and does not say where to"),
         ("200 OK", "", page, "answered 200, and not as leadops does: it begins with `<!doctype html>"),
-        ("204 No Content", "", "", "answers 204 with nothing in it"),
+        ("204 No Content", "", "", "answered 204, and not as leadops does: it is empty"),
         ("404 Not Found", "", "404 page not found", "answered 404"),
-        ("405 Method Not Allowed", "", "", "answers 405"),
-        ("401 Unauthorized", "", "{\"message\":\"Unauthorized\"}", "answers 401"),
-        ("403 Forbidden", "", page, "answers 403"),
+        ("405 Method Not Allowed", "", "", "answered 405"),
+        ("401 Unauthorized", "", "{\"message\":\"Unauthorized\"}", "answered 401"),
+        ("403 Forbidden", "", page, "answered 403"),
     ] {
         front.says(status, headers, body);
         let (exit, line) = desk.refused(&args).await;
@@ -207,7 +207,7 @@ async fn doctor_tries_where_each_active_subscription_posts_to() {
     let found = addresses(&desk).await;
     assert_eq!(found, [("ok".to_owned(), Value::Null, format!("{WEBHOOK} answers as leadops does"))]);
     for (status, body, code, part) in [
-        ("308 Moved", "", json!("LO530"), "points elsewhere"),
+        ("308 Moved", "", json!("LO530"), "does not say where to"),
         ("404 Not Found", "nothing here", json!("LO530"), "it begins with `nothing here`"),
         ("502 Bad Gateway", "", json!("LO530"), "does not reach leadops"),
         (

@@ -21,6 +21,17 @@ impl Unknown {
         let meant = self.meant.map_or_else(String::new, |meant| format!("; is {meant} meant?"));
         Fault::new(Code::SettingUnknown, format!("{} is no setting{meant}", text::shorten(&self.name, 60)))
     }
+
+    /// A fault that is about the setting that is meant, with this name in it: one line says both.
+    pub fn hint(&self, fault: Fault) -> Fault {
+        match self.meant.filter(|meant| fault.what.contains(meant)) {
+            Some(_) => {
+                let name = text::shorten(&self.name, 60);
+                Fault::new(fault.code, format!("{}; {name} is set, and is no setting", fault.what))
+            }
+            None => fault,
+        }
+    }
 }
 
 /// What is no row of [`SETTINGS`] and is read all the same, where the config file cannot have it.
