@@ -245,6 +245,7 @@ async fn values_lose_their_quotes_and_a_folder_may_begin_at_home() {
         assert!(made.join("leadops.db").exists(), "{value}");
         assert_eq!(fs::metadata(made.join("leadops.db")).unwrap().permissions().mode() & 0o077, 0);
     }
+    assert!(!std::path::Path::new("~").exists() && !std::path::Path::new("\"~").exists());
     let (_, shown, _) = run(&world, &["config", "--json"], &folder("'~/x'")).await;
     let json: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(json["data"], world.folder.path().join("x").display().to_string());

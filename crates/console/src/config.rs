@@ -96,7 +96,7 @@ impl Config {
                 Ok(value) => {
                     environment.insert(name, value);
                 }
-                Err(_) if SETTINGS.iter().any(|setting| setting.name == name) => {
+                Err(_) if unknown::is_known(&name) => {
                     return Err(Fault::new(Code::SettingBad, format!("{name} is not UTF-8")));
                 }
                 Err(_) => {}

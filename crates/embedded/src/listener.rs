@@ -290,6 +290,11 @@ impl Server {
             Err(Unreceived::Refused(fault, status)) => {
                 return self.refused(&fault, status, presented.is_any());
             }
+            // A stranger's is nobody's loss. A webhook's may be cut off by what is in front, each time.
+            Err(Unreceived::BrokeOff) if presented.is_any() => {
+                let fault = Fault::new(Code::NotHttp, "the body of a signed webhook broke off");
+                return self.refused(&fault, 400, true);
+            }
             // Nobody is there to be answered.
             Err(Unreceived::BrokeOff) => return respond(400, &json!({"status": "refused"})),
         };

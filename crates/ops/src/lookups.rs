@@ -24,7 +24,7 @@ const PAGE: usize = 200;
 /// The latest look-ups, none of which found anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FruitlessLookups {
-    /// How many, of the last 24 hours.
+    /// How many: the last twenty, and what else there was in the last 24 hours.
     pub count: usize,
     /// When the first of them was.
     pub since: Timestamp,
@@ -54,9 +54,9 @@ impl FruitlessLookups {
 }
 
 impl Ops {
-    /// The look-ups of the last 24 hours, where there are at least twenty, the last twenty began three hours ago or
-    /// earlier, and none found anything: no owner, and no word of the source that it knows the lead and nobody owns
-    /// it. `None` otherwise.
+    /// The last twenty look-ups and all others of the last 24 hours, where the last twenty began three hours ago or
+    /// earlier, and none of them all found anything: no owner, and no word of the source that it knows the lead and
+    /// nobody owns it. `None` otherwise.
     ///
     /// Reads one entry of the journal where that found something; twenty where these did, or are younger; all of the
     /// day, until one that found something, only where the last twenty did not for three hours.
@@ -66,9 +66,11 @@ impl Ops {
     pub async fn fruitless_lookups(&self) -> Result<Option<FruitlessLookups>, Fault> {
         let now = self.recorder.clock.now();
         let (mut times, mut before) = (Vec::new(), None::<String>);
-        for limit in [1, LEAST - 1].into_iter().chain(std::iter::repeat(PAGE)) {
+        // The last twenty whenever they were: a team may have that many leads in a week.
+        let last = [(1, None), (LEAST - 1, None)];
+        for (limit, since) in last.into_iter().chain(std::iter::repeat((PAGE, Some(now - DAY)))) {
             let stages = [Stage::Enriched, Stage::OwnerFound];
-            let page = self.history.recent(&stages, Some(now - DAY), before.as_deref(), limit).await?;
+            let page = self.history.recent(&stages, since, before.as_deref(), limit).await?;
             if page.iter().any(|entry| entry.happened.found_an_owner() == Some(true)) {
                 return Ok(None);
             }

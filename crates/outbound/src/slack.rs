@@ -10,7 +10,7 @@ use pipeline::{
     ports::{Slack, SlackAnswer, SlackError},
     unpasted,
 };
-use reqwest::{Client, header, redirect};
+use reqwest::{Client, header};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -145,7 +145,6 @@ impl SlackWebhook {
             .pool_max_idle_per_host(0)
             .connect_timeout(patience.connect)
             .timeout(patience.total)
-            .redirect(redirect::Policy::none())
             .build()
             .map_err(client::error_text)?;
         Ok(Self { url, client })

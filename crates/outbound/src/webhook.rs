@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lead::{Document, text};
 use pipeline::webhook::Answer;
-use reqwest::{Client, Response, header::LOCATION, redirect::Policy};
+use reqwest::{Client, Response, header::LOCATION};
 use url::Url;
 
 use crate::{
@@ -22,7 +22,7 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 /// # Errors
 /// Where the machine's certificates cannot be read.
 pub fn client(target: &Url, timeout: Duration) -> Result<Client, reqwest::Error> {
-    client::builder(target).redirect(Policy::none()).timeout(timeout).build()
+    client::builder(target).timeout(timeout).build()
 }
 
 /// What answered.

@@ -101,9 +101,8 @@ async fn nothing_that_is_stored_steers_the_terminal_or_passes_for_a_line_of_ours
     assert_eq!(serde_json::from_str::<Value>(&printed).unwrap()["body"], body);
 }
 
-/// What `up` itself says of a request goes the same way.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_said_of_a_request_or_an_argument_steers_no_terminal() {
+async fn what_is_said_of_an_argument_steers_no_terminal() {
     let world = World::new().await;
     let hostile = format!("lead{HOSTILE}");
     for args in [&["lead", hostile.as_str()][..], &["explain", &hostile], &["--env", &hostile, "status"]] {

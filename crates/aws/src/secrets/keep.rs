@@ -36,10 +36,15 @@ impl Secrets {
         Ok(true)
     }
 
-    /// The present value, empty where it holds no key.
+    /// The present value, empty where it has none yet.
+    ///
+    /// # Errors
+    /// [`Code::SignatureKeyBad`] where it is no list of keys: there may be some in it that Close does not show again.
     async fn present(&self, name: &str) -> Result<SecretText, Fault> {
-        let text = self.version(name, "AWSCURRENT").await?;
-        let keys = text.filter(|text| Keys::parse(text.expose()).is_ok());
-        Ok(keys.unwrap_or_else(|| SecretText::new("")))
+        let text = self.version(name, "AWSCURRENT").await?.unwrap_or_else(|| SecretText::new(""));
+        match Keys::parse(text.expose()) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(Fault::new(Code::SignatureKeyBad, format!("the secret {name}: {error}"))),
+        }
     }
 }

@@ -72,10 +72,11 @@ pub async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Resul
                 "warning" => "▲",
                 _ => "✗",
             };
-            let code = check.code.map_or_else(String::new, |code| format!("{code} "));
-            let remedy = check.remedy.map_or_else(String::new, |remedy| format!(". {remedy}"));
-            let detail = check.detail.trim_end_matches('.');
-            output::line(&format!("{mark} {:<width$}  {code}{detail}{remedy}", check.check))?;
+            let detail = match check.code {
+                Some(code) => Fault::new(code, check.detail.clone()).line(),
+                None => check.detail.trim_end_matches('.').to_owned(),
+            };
+            output::line(&format!("{mark} {:<width$}  {detail}", check.check))?;
         }
     }
     let failed: Vec<&str> =

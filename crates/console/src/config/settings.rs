@@ -28,7 +28,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("LEADOPS_LISTEN", Some("127.0.0.1:8080"), "address that `up` listens on"),
     secret(
         "CLOSE_SIGNATURE_KEY",
-        "key of the webhook subscription, 64 hex digits; several, or subscription=key, by commas",
+        "key of the webhook subscription, 64 hex digits; several, or whsub_…=key, by commas or lines, or as JSON",
     ),
     setting(
         "LEADOPS_ALLOW_UNSIGNED",

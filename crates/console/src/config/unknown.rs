@@ -34,8 +34,9 @@ impl Unknown {
     }
 }
 
-/// What is no row of [`SETTINGS`] and is read all the same, where the config file cannot have it.
-const BESIDES: [&str; 3] = ["LEADOPS_CONFIG", "LEADOPS_LOG", "LEADOPS_THEME"];
+/// What is no row of [`SETTINGS`] and is read all the same, here or by `infrastructure/deploy`.
+const BESIDES: [&str; 5] =
+    ["CREDENTIALS_DIRECTORY", "LEADOPS_ARTEFACTS", "LEADOPS_CONFIG", "LEADOPS_LOG", "LEADOPS_THEME"];
 /// How the names begin that nobody else's variables have.
 const OURS: [&str; 3] = ["LEADOPS_", "CLOSE_", "LOOKUP_"];
 /// How many letters of a name may be wrong, and how long it has to be for that.
@@ -59,7 +60,8 @@ fn look(name: &str) -> Option<Unknown> {
     (is_ours || meant.is_some()).then(|| Unknown { name: name.to_owned(), meant })
 }
 
-fn is_known(name: &str) -> bool {
+/// Whether a variable of this name is read.
+pub(super) fn is_known(name: &str) -> bool {
     let of = |name: &str| SETTINGS.iter().find(|setting| setting.name == name);
     let names_file = name.strip_suffix("_FILE").and_then(of).is_some_and(|setting| setting.secret);
     of(name).is_some() || names_file || BESIDES.contains(&name)

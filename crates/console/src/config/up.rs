@@ -222,7 +222,6 @@ mod tests {
             (&[key, ("LOOKUP_BASE_URL", "ftp://x")], Code::SettingBad, "LOOKUP_BASE_URL"),
             (&[key, ("OWNER_SOURCE", "both")], Code::SettingBad, "OWNER_SOURCE"),
             (&[key, ("TARGET_PREFIX", "../x")], Code::SettingBad, "TARGET_PREFIX"),
-            (&[key, ("TARGET_PREFIX", "source/")], Code::SettingBad, "same"),
             (
                 &[("LEADOPS_ALLOW_UNSIGNED", "true"), ("LEADOPS_LISTEN", "0.0.0.0:1")],
                 Code::UnsignedExposed,

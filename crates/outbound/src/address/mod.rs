@@ -7,7 +7,7 @@ mod trial;
 
 pub use likeness::{Likeness, leads_to_webhook, likeness};
 pub use reach::{obstacle, resolved_obstacle};
-pub use trial::{Judged, Tried, attempt};
+pub use trial::{Judged, PATIENCE, Tried, attempt};
 
 use url::{Position, Url};
 

@@ -57,9 +57,14 @@ pub fn obstacle(url: &Url) -> Option<String> {
 }
 
 /// Why Close cannot reach an address, by what its name stands for on this machine: addresses of which the internet
-/// reaches none. `None` also where the name is not found in 3 s.
+/// reaches none. `None` also where the name is not found in 3 s, and where a proxy leads out of this machine's network,
+/// which looks names up itself.
 pub async fn resolved_obstacle(url: &Url) -> Option<String> {
     let Some(Host::Domain(name)) = url.host() else { return None };
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().any(is_set) {
+        return None;
+    }
     let port = url.port_or_known_default().unwrap_or(443);
     let found = timeout(LOOK_UP, lookup_host((name, port))).await.ok()?.ok()?;
     of_resolved(name, &found.map(|address| address.ip()).collect::<Vec<_>>())

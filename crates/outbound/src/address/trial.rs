@@ -7,14 +7,14 @@ use reqwest::header;
 use tokio_rustls::rustls::{self, InvalidMessage};
 use url::Url;
 
-use super::shown;
+use super::{obstacle, shown};
 use crate::{
     client,
     webhook::{self, Reply},
 };
 
-/// How long a trial may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a trial may take in front of somebody. A proxy may wait a little for what is behind it before it answers 502.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What came of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,28 +44,28 @@ pub enum Judged {
     Untried(String),
 }
 
-/// Posts `{}` without a signature, in 5 s at the most, and follows no redirect.
+/// Posts `{}` without a signature, and follows no redirect. It may take `patience`.
 ///
 /// Nothing comes of it where leadops listens: it refuses what nobody has signed, and `{}` is no event.
-pub async fn attempt(url: &Url) -> Tried {
-    let client = match webhook::client(url, PATIENCE) {
+pub async fn attempt(url: &Url, patience: Duration) -> Tried {
+    let client = match webhook::client(url, patience) {
         Ok(client) => client,
         Err(error) => return Tried::Silent(client::error_text(error)),
     };
     let post = client.post(url.clone()).header(header::CONTENT_TYPE, "application/json").body("{}");
     match post.send().await {
         Ok(answer) => Tried::Answered(Reply::read(answer).await),
-        Err(error) => failed(error),
+        Err(error) => failed(error, patience),
     }
 }
 
-fn failed(error: reqwest::Error) -> Tried {
+fn failed(error: reqwest::Error, patience: Duration) -> Tried {
     match tls(&error) {
         Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => Tried::Plain,
         Some(error @ rustls::Error::InvalidCertificate(_)) => {
             Tried::Untrusted(lead::text::shorten(&error.to_string(), 200))
         }
-        _ if error.is_timeout() => Tried::Silent(format!("no answer in {} s", PATIENCE.as_secs())),
+        _ if error.is_timeout() => Tried::Silent(format!("no answer in {} s", patience.as_secs())),
         _ => Tried::Silent(client::error_text(error)),
     }
 }
@@ -89,6 +89,7 @@ fn tls(error: &reqwest::Error) -> Option<&rustls::Error> {
 impl Tried {
     /// What it means that this came of a trial of `url`.
     pub fn judge(&self, url: &Url) -> Judged {
+        let is_public = obstacle(url).is_none();
         let url = shown(url);
         let bad = |what: String| Judged::Bad(Fault::new(Code::WebhookElsewhere, what));
         let reply = match self {
@@ -101,11 +102,22 @@ impl Tried {
             Self::Silent(why) => return Judged::Untried(format!("{url} could not be tried: {why}")),
         };
         match reply {
-            // What nobody has signed, and where nobody has to sign, what is no event.
-            Reply::Ours(Answer::Refused {
-                code: Some(Code::SignatureMissing | Code::EventMalformed),
-                ..
-            }) => Judged::Good(format!("{url} answers as leadops does")),
+            Reply::Ours(Answer::Refused { code: Some(Code::SignatureMissing), .. }) => {
+                Judged::Good(format!("{url} answers as leadops does"))
+            }
+            // It was read, and is no event. Right where nobody but this machine reaches it.
+            Reply::Ours(Answer::Refused { code: Some(Code::EventMalformed), .. }) if !is_public => {
+                Judged::Good(format!("{url} answers as leadops does"))
+            }
+            Reply::Ours(Answer::Refused { code: Some(Code::EventMalformed), .. }) => {
+                let what =
+                    format!("{url} reads what nobody has signed: whoever reaches it can make leads up");
+                Judged::Bad(Fault::new(Code::UnsignedExposed, what))
+            }
+            Reply::Ours(Answer::Refused { code: Some(Code::NotTheWebhook), error }) => {
+                let error = lead::text::shorten(error, 200);
+                bad(format!("{url} leads to leadops, and not to its webhook: {error}"))
+            }
             Reply::Ours(Answer::Refused { code, error }) => {
                 let what =
                     format!("{url} leads to leadops, which refuses: {}", lead::text::shorten(error, 200));
@@ -162,7 +174,7 @@ mod tests {
             answer
         });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        (attempt(&url).await, url)
+        (attempt(&url, PATIENCE).await, url)
     }
 
     async fn listen(scheme: &str) -> (TcpListener, Url) {
@@ -177,6 +189,15 @@ mod tests {
             let body = Outcome::Refused(Fault::new(code, "why")).json().to_string();
             let (tried, url) = tried(status, None, body.leak()).await;
             assert_eq!(tried.judge(&url), Judged::Good(format!("{url} answers as leadops does")));
+        }
+        // From the internet nobody may come in unsigned, and another path is none of the webhook's.
+        let public: Url = "https://leads.example.com/x".parse().unwrap();
+        for (code, expected) in
+            [(Code::EventMalformed, Code::UnsignedExposed), (Code::NotTheWebhook, Code::WebhookElsewhere)]
+        {
+            let answer = Answer::Refused { code: Some(code), error: "why".to_owned() };
+            let Judged::Bad(fault) = Tried::Answered(Reply::Ours(answer)).judge(&public) else { panic!() };
+            assert_eq!(fault.code, expected, "{fault}");
         }
         let body = Outcome::Refused(Fault::new(Code::NotStored, "the file is gone")).json().to_string();
         let (unwell, url) = tried(503, None, body.leak()).await;
@@ -254,7 +275,7 @@ mod tests {
         );
         let nobody = "http://127.0.0.1:1/crm/webhook".parse().unwrap();
         assert!(
-            matches!(attempt(&nobody).await.judge(&nobody), Judged::Untried(what) if what.contains("could not be tried"))
+            matches!(attempt(&nobody, PATIENCE).await.judge(&nobody), Judged::Untried(what) if what.contains("could not be tried"))
         );
     }
 
@@ -275,7 +296,7 @@ mod tests {
                 drop(acceptor.accept(stream).await);
             }
         });
-        let tried = attempt(&url).await;
+        let tried = attempt(&url, PATIENCE).await;
         let Judged::Bad(fault) = tried.judge(&url) else { panic!("{tried:?}") };
         assert_eq!(fault.code, Code::WebhookOutOfReach, "{fault}");
         assert!(fault.what.contains("certificate"), "{fault}");
@@ -283,14 +304,14 @@ mod tests {
         let (listener, url) = listen("https").await;
         let router = Router::new().fallback(|| async { "plain" });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        assert_eq!(attempt(&url).await, Tried::Plain);
+        assert_eq!(attempt(&url, PATIENCE).await, Tried::Plain);
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_has_an_end() {
         let (listener, url) = listen("http").await;
         let held = tokio::spawn(async move { listener.accept().await });
-        assert_eq!(attempt(&url).await, Tried::Silent("no answer in 5 s".to_owned()));
+        assert_eq!(attempt(&url, PATIENCE).await, Tried::Silent("no answer in 5 s".to_owned()));
         held.abort();
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use pipeline::{Code, Fault, Variables, ports::Window};
-use reqwest::{Client, Method, StatusCode, redirect};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
@@ -80,7 +80,6 @@ impl Transport {
         let client = client::builder(&base)
             .connect_timeout(Duration::from_secs(5))
             .timeout(Duration::from_secs(15))
-            .redirect(redirect::Policy::none())
             .build()
             .map_err(client::error_text)?;
         Ok(Self { base, client, limit })

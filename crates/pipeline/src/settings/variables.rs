@@ -3,7 +3,7 @@
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
-use lead::{keys, text};
+use lead::text;
 
 use super::{Channel, Settings, unpasted};
 use crate::{Code, Fault, ports::MAX_DELAY};
@@ -79,21 +79,18 @@ impl<'a> Variables<'a> {
         Ok(Duration::from_secs(self.number(name, (least, most), default.as_secs())?))
     }
 
-    /// A prefix of object keys: nothing that could leave its folder or collide with ours.
+    /// A prefix of object keys: nothing that could leave its folder. [`Settings::check_prefixes`] says with what it may
+    /// not collide.
     fn prefix(&self, name: &str, default: &str) -> Result<String, Fault> {
         let prefix = self.get(name).unwrap_or_else(|| default.to_owned());
         let plain = prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./=".contains(&b))
             && !prefix.contains("..")
             && !prefix.starts_with('/');
-        let ours = keys::OURS.iter().any(|ours| prefix.starts_with(ours));
-        if plain && !ours && (1..=200).contains(&prefix.len()) {
+        if plain && (1..=200).contains(&prefix.len()) {
             return Ok(prefix);
         }
-        Err(bad(format!(
-            "{name} is {:?}: expected letters, digits, - _ . = and /, outside {}",
-            text::shorten(&prefix, 60),
-            keys::OURS.join(", ")
-        )))
+        let shown = text::shorten(&prefix, 60);
+        Err(bad(format!("{name} is {shown:?}: expected letters, digits, - _ . = and /")))
     }
 }
 
@@ -130,9 +127,6 @@ impl Settings {
             )?,
             overdue_after: variables.seconds("OVERDUE_SECONDS", (1, 86_400), default.overdue_after)?,
         };
-        if settings.source_prefix == settings.target_prefix {
-            return Err(bad("SOURCE_PREFIX and TARGET_PREFIX are the same"));
-        }
         Ok(settings)
     }
 }
@@ -174,9 +168,6 @@ mod tests {
             ("USE_SLACK", "maybe", "true or false"),
             ("USE_SLACK", "false", "nobody"),
             ("TARGET_PREFIX", "../x", "letters"),
-            ("TARGET_PREFIX", "receipts/", "outside"),
-            ("SOURCE_PREFIX", "open/x", "outside"),
-            ("TARGET_PREFIX", "source/", "same"),
         ] {
             let fault = read(&[(name, value)]).unwrap_err();
             assert_eq!(fault.code, Code::SettingBad);

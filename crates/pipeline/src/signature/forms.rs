@@ -58,23 +58,28 @@ pub(super) fn read(text: &str) -> Result<Vec<Written>, BadKey> {
                     read_value(Some(name), value, &mut keys)?;
                 } else if is_named(name) {
                     read_value(None, value, &mut keys)?;
-                } else {
-                    stranger = stranger.or(Some(name));
+                } else if stranger.is_none() || holds_key(value) {
+                    stranger = Some((name, holds_key(value)));
                 }
             }
-            match stranger {
-                Some(name) if !fields.keys().any(|name| is_named(name)) => {
-                    return Err(BadKey(format!(
-                        "{} in it is neither the id of a subscription (whsub_…) nor signature_key",
-                        named(name)
-                    )));
-                }
-                _ => {}
+            // Beside a key's own name there may be others, such as those of Close's answer, but not with a key.
+            let is_alone = !fields.keys().any(|name| is_named(name));
+            if let Some((name, _)) = stranger.filter(|(_, holds_key)| *holds_key || is_alone) {
+                return Err(BadKey(format!(
+                    "{} in it is neither the id of a subscription (whsub_…) nor signature_key",
+                    named(name)
+                )));
             }
         }
         list => read_value(None, list, &mut keys)?,
     }
     Ok(keys)
+}
+
+/// Whether a key stands there, or several.
+fn holds_key(value: &Value) -> bool {
+    let mut keys = Vec::new();
+    read_value(None, value, &mut keys).is_ok() && !keys.is_empty()
 }
 
 /// A text with keys, or several.
@@ -242,6 +247,7 @@ mod tests {
             (format!("\"{KEY}"), "65 characters"),
             (json!({"prod": KEY}).to_string(), "a name of 4 characters"),
             (json!({"whsub_1": KEY, "whsb_2": KEY}).to_string(), "a name of 6 characters"),
+            (json!({"signature_key": KEY, "whsb_2": key("b2")}).to_string(), "a name of 6 characters"),
             (json!({"": KEY}).to_string(), "a name of 0 characters"),
             (json!({KEY: "x"}).to_string(), "a name of 64 characters"),
             (json!({"a,geheim=1": KEY}).to_string(), "a name of 10 characters"),

@@ -28,7 +28,9 @@ pub(super) async fn check(
     keys: impl Future<Output = Result<Keys, Fault>>,
 ) -> Vec<Check> {
     if !config.has_secret("CLOSE_API_KEY") {
-        return vec![Check::ok(NAME, "not asked for its subscription: CLOSE_API_KEY is not set")];
+        let what =
+            "whether Close posts here, and with which key, was not looked at: CLOSE_API_KEY is not set";
+        return vec![Check::note(NAME, what)];
     }
     let asked = async {
         let api = api(config)?;
@@ -138,7 +140,13 @@ fn of(it: &Found, all: &[Found]) -> Vec<Check> {
     }
     // What another one makes up for is no failure.
     let others = || all.iter().filter(|other| other.subscription.id != *id);
-    let made_up_for = others().any(|other| other.subscription.is_complete() && other.key.is_good());
+    let posts_here = |other: &Found| match (&other.subscription.url, &it.subscription.url) {
+        (Some(other), Some(url)) => likeness(other, url) == Likeness::Same,
+        _ => false,
+    };
+    let is_ours = |other: &Found| matches!(other.key, KeyState::Ours | KeyState::Own) || posts_here(other);
+    let made_up_for =
+        others().any(|other| other.subscription.is_complete() && other.key.is_good() && is_ours(other));
     let grade = if made_up_for { "warning" } else { "failed" };
     let mut problems = Vec::new();
     if !has_leads {

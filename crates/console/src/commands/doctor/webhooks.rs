@@ -9,8 +9,8 @@ use super::Check;
 
 const NAME: &str = "webhooks";
 /// What strangers send to any address, all day, and no set-up of ours can cause: requests to anywhere, of any size
-/// and without a signature.
-const OF_STRANGERS: [&str; 6] = ["401", "404", "405", "408", "413", "431"];
+/// and without a signature. A head that is too large may be that of a proxy.
+const OF_STRANGERS: [&str; 5] = ["401", "404", "405", "408", "413"];
 
 /// What came in the last hour.
 pub(super) async fn check(ops: &Ops) -> Check {
@@ -48,7 +48,9 @@ fn judged(webhooks: &Webhooks) -> Check {
     // Where nothing shows whose it was: what cannot be read has no headers.
     let unexplained = refused.keys().map(String::as_str).find(|status| !OF_STRANGERS.contains(status));
     match unexplained {
-        Some("400") if *accepted == 0 => Check::bad(NAME, "warning", &Fault::new(Code::NotHttp, what)),
+        Some("400" | "431") if *accepted == 0 => {
+            Check::bad(NAME, "warning", &Fault::new(Code::NotHttp, what))
+        }
         Some("503") if *accepted == 0 => Check::bad(NAME, "warning", &Fault::new(Code::NotStored, what)),
         Some(_) if *accepted == 0 => Check::note(NAME, what),
         _ => Check::ok(NAME, what),

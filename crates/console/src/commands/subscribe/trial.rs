@@ -1,6 +1,6 @@
 //! Whether what Close posts to an address would arrive.
 
-use outbound::address::{Judged, attempt, obstacle, resolved_obstacle, shown};
+use outbound::address::{Judged, PATIENCE, attempt, obstacle, resolved_obstacle, shown};
 use pipeline::{Code, Fault, webhook};
 use url::Url;
 
@@ -23,7 +23,7 @@ pub(super) async fn of(url: &Url, of_stack: Option<&Url>, force: bool) -> Result
         None => "`leadops doctor` tries it again once `leadops up` runs",
         Some(_) => "`leadops doctor` tries it again",
     };
-    let judged = attempt(url).await.judge(url);
+    let judged = attempt(url, PATIENCE).await.judge(url);
     let is_good = matches!(judged, Judged::Good(_));
     match judged {
         Judged::Good(what) => notes.push(what),

@@ -1,7 +1,7 @@
 //! Whether what Close posts arrives.
 
 use futures_util::future::{join, join_all};
-use outbound::address::{Judged, attempt, obstacle, resolved_obstacle, shown};
+use outbound::address::{Judged, PATIENCE, attempt, obstacle, resolved_obstacle, shown};
 use pipeline::{Code, Fault};
 use url::Url;
 
@@ -24,7 +24,7 @@ async fn of(url: &Url) -> Vec<Check> {
     if let Some(why) = obstacle(url) {
         return vec![out_of_reach("failed", why)];
     }
-    let (resolved, tried) = join(resolved_obstacle(url), attempt(url)).await;
+    let (resolved, tried) = join(resolved_obstacle(url), attempt(url, PATIENCE)).await;
     // Many a machine knows its own name by an address of its own, which the internet does not.
     let resolved = resolved.map(|why| out_of_reach("warning", why));
     let tried = match tried.judge(url) {
