@@ -26,9 +26,10 @@ pub const REFUSED_WEBHOOKS: &str = "RefusedWebhooks";
 /// The dimension of [`REFUSED_WEBHOOKS`] beside the stack: why.
 pub const CODE: &str = "Code";
 /// The codes by which they are counted.
-pub const CODES: [Code; 8] = [
+pub const CODES: [Code; 9] = [
     Code::SignatureMissing,
     Code::SignatureWrong,
+    Code::SignatureOfAnother,
     Code::SignatureStale,
     Code::EventMalformed,
     Code::LeadIdUnusable,

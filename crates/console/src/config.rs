@@ -175,7 +175,7 @@ impl Config {
 
     fn data(&self) -> Result<PathBuf, Fault> {
         if let Some(data) = self.get("LEADOPS_DATA") {
-            return Ok(paths::expanded(data));
+            return paths::folder(data);
         }
         let folders = folders()
             .ok_or_else(|| Fault::new(Code::FolderUnusable, "this platform names no data folder"))?;
@@ -212,8 +212,10 @@ impl Config {
                 key.strip_suffix("_file").and_then(find).filter(|setting| setting.secret)
             {
                 let named = value.as_str().ok_or_else(|| bad_file(path, &format!("{key} must be a path")))?;
-                let secret = path.parent().unwrap_or(Path::new("")).join(paths::expanded(unpasted(named)));
-                let place = secret::Place::file(secret);
+                let named = unpasted(named);
+                let secret = path.parent().unwrap_or(Path::new("")).join(paths::expanded(named));
+                let by = format!("{key} of {}", path.display());
+                let place = secret::Place::file(secret, by, named);
                 self.secrets.insert(setting.name, (place, Source::File(path.to_owned())));
                 continue;
             } else {
@@ -306,7 +308,7 @@ mod tests {
         let config = load("delay_seconds = 5\nsmtp_url_file = \"missing\"", &[]).unwrap();
         assert_eq!(config.get("DELAY_SECONDS"), Some("5"));
         let shown = source(&config, "SMTP_URL");
-        assert!(shown.starts_with("(unusable: SMTP_URL: ") && shown.contains("No such file"), "{shown}");
+        assert!(shown.starts_with("(unusable: smtp_url_file of ") && shown.contains("no file"), "{shown}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Running the embedded pipeline.
 
-use std::{future::Future, net::SocketAddr, path::Path, sync::Arc};
+use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use embedded::Store;
 use lead::Timestamp;
@@ -180,9 +180,25 @@ fn unusable(address: SocketAddr, error: &std::io::Error) -> Fault {
     Fault::new(Code::AddressUnusable, format!("cannot listen on {address}: {error}"))
 }
 
+/// For how long Close sends an event again.
+const CLOSE_TRIES_FOR: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// What is worth saying of figures that are valid and will disappoint.
+pub fn advice(config: &UpConfig) -> Option<Fault> {
+    let age = config.settings.signature_max_age;
+    (age < CLOSE_TRIES_FOR).then(|| {
+        let what = format!(
+            "SIGNATURE_MAX_AGE_SECONDS is {}: Close sends an event again for three days, and may sign it only once",
+            age.as_secs()
+        );
+        Fault::new(Code::SettingBad, what)
+    })
+}
+
 /// What is worth saying about a configuration that is valid but will disappoint.
 pub fn warnings(config: &UpConfig) -> Vec<Fault> {
     let mut warnings: Vec<Fault> = config.doubts.iter().map(|doubt| doubt.fault.clone()).collect();
+    warnings.extend(advice(config));
     if let OwnerSource::Close(_, fields) = &config.owners {
         // One that cannot be used is among the doubts.
         let is_doubtful = config.doubts.iter().any(|doubt| doubt.what == Doubt::CLOSE_KEY);

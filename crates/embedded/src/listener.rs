@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Method, Request, Response, StatusCode, Version,
     body::{Body as _, Incoming},
     header::{ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue},
     http::request::Parts,
@@ -24,11 +24,11 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use pipeline::{
     Code, Fault,
-    ingest::{BODY_LIMIT, GENUINE, Ingest, Outcome, Webhook},
+    ingest::{BODY_LIMIT, GENUINE, Ingest, Outcome, Webhook, is_expected_by_a_probe},
     ports::Level,
     signature::Presented,
     unsigned::Head,
-    webhook::{self, HEALTH, Health},
+    webhook::{self, HEALTH, Health, Signature},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -259,7 +259,7 @@ impl Server {
             (HEALTH, _) => {
                 not_allowed("GET, HEAD", &json!({"status": "refused", "error": "only GET works here"}))
             }
-            _ => self.elsewhere(&request),
+            _ => self.elsewhere(request, visit).await,
         };
         visit.let_go();
         visit.is(Doing::Waiting);
@@ -300,10 +300,11 @@ impl Server {
         };
         visit.is(Doing::Served);
         let webhook = Webhook { presented, head: head_of(&head, peer), body };
-        let seems_genuine = webhook.seems_genuine();
+        let (seems_genuine, is_probe) = (webhook.seems_genuine(), webhook.is_probe());
         let outcome = self.ingest.handle(webhook).await;
         match &outcome {
             Outcome::Accepted(_) => visit.is_proven(),
+            Outcome::Refused(fault) if is_probe && is_expected_by_a_probe(fault.code) => {}
             Outcome::Refused(fault) => self.count(outcome.status(), fault, seems_genuine),
             Outcome::Duplicate(_) | Outcome::Ignored { .. } => {}
         }
@@ -311,21 +312,31 @@ impl Server {
     }
 
     /// Refuses a request that is no POST to the webhook.
-    fn elsewhere(&self, request: &Request<Incoming>) -> Answer {
-        let (method, path) = (request.method().as_str(), request.uri().path());
-        let signed = presented(request.headers()).is_any();
-        let fault = webhook::elsewhere(method, path, signed);
+    async fn elsewhere(&self, request: Request<Incoming>, visit: &Visit) -> Answer {
+        let (head, body) = request.into_parts();
+        let (method, path) = (head.method.as_str(), head.uri.path());
+        let presented = presented(&head.headers);
+        let mut signature = Signature::claimed(presented);
+        if signature == Signature::Claimed && head.method == Method::POST {
+            visit.is(Doing::Sending);
+            let received = tokio::time::timeout(BODY_TIMEOUT, receive(&head.headers, body, visit)).await;
+            if received.is_ok_and(|body| body.is_ok_and(|body| self.ingest.is_signed(presented, &body))) {
+                signature = Signature::Holds;
+            }
+        }
+        let fault = webhook::elsewhere(method, path, signature);
         // Where Close's webhooks go astray, that needs a person.
-        let (level, kind) = match (signed, webhook::is_at(path)) {
-            (true, false) => (Level::Error, GENUINE),
-            (true, true) => (Level::Error, "redirected"),
-            (false, false) => (Level::Warn, ""),
-            (false, true) => (Level::Warn, "method"),
+        let (level, kind) = match (signature, webhook::is_at(path)) {
+            (Signature::Holds, _) => (Level::Error, GENUINE),
+            (Signature::Claimed, false) => (Level::Warn, "claimed"),
+            (Signature::Claimed, true) => (Level::Error, "redirected"),
+            (Signature::None, false) => (Level::Warn, ""),
+            (Signature::None, true) => (Level::Warn, "method"),
         };
         self.ingest.log_refusal(level, &fault, kind);
         let json = Outcome::Refused(fault.clone()).json();
         let answer = if webhook::is_at(path) { not_allowed("POST", &json) } else { respond(404, &json) };
-        self.count(answer.status().as_u16(), &fault, signed);
+        self.count(answer.status().as_u16(), &fault, signature != Signature::None);
         answer
     }
 
@@ -366,7 +377,13 @@ fn presented(headers: &HeaderMap) -> Presented<'_> {
 
 fn head_of(head: &Parts, peer: IpAddr) -> Head<'_> {
     let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    Head { peer: Some(peer), target: head.uri.authority().map(|authority| authority.as_str()), headers }
+    let is_old = head.version == Version::HTTP_10;
+    Head {
+        peer: Some(peer),
+        target: head.uri.authority().map(|authority| authority.as_str()),
+        is_old,
+        headers,
+    }
 }
 
 /// The whole body, for which `visit` has taken room.

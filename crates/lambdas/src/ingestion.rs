@@ -7,7 +7,7 @@ use lambda_runtime::Error;
 use lead::Timestamp;
 use pipeline::{
     Code, Fault, Function, Variables,
-    ingest::{GENUINE, Ingest, Outcome, Repeats, Trust, Webhook},
+    ingest::{GENUINE, Ingest, Outcome, Repeats, Trust, Webhook, is_expected_by_a_probe},
     ports::Level,
     recorder,
     signature::{Keys, Presented},
@@ -60,12 +60,14 @@ impl Handler for Ingestion {
         };
         let (method, body) = (request.method().filter(|method| method != "POST"), request.body());
         // Nothing unsigned is trusted here, wherever it comes from.
-        let head = Head::default();
+        let agent = request.header("user-agent").map(|agent| ("user-agent", agent.as_bytes()));
+        let head = Head { headers: agent.into_iter().collect(), ..Head::default() };
         let webhook = Webhook { presented, head, body: body.as_ref().cloned().unwrap_or_default() };
-        let seems_genuine = webhook.seems_genuine();
+        let (seems_genuine, is_probe) = (webhook.seems_genuine(), webhook.is_probe());
         let (status, outcome) = match (method, body) {
             (Some(method), _) => {
-                let fault = webhook::elsewhere(&method, webhook::PATH, presented.is_any());
+                let fault =
+                    webhook::elsewhere(&method, webhook::PATH, webhook::Signature::claimed(presented));
                 let level = if presented.is_any() { Level::Error } else { Level::Warn };
                 (405, self.refused(level, fault, seems_genuine))
             }
@@ -78,12 +80,19 @@ impl Handler for Ingestion {
                 (outcome.status(), outcome)
             }
         };
-        if let Outcome::Refused(fault) = &outcome {
+        if let Outcome::Refused(fault) = &outcome
+            && !(is_probe && is_expected_by_a_probe(fault.code))
+        {
             let why = seems_genuine.then_some(fault.code);
             self.common.counts.refused(self.common.recorder.clock.now(), status, why);
         }
         Ok(Response::json(status, &outcome.json()))
     }
+}
+
+/// Whether another key would change it.
+fn is_of_a_key(code: Code) -> bool {
+    matches!(code, Code::SignatureWrong | Code::SignatureOfAnother)
 }
 
 impl Ingestion {
@@ -100,7 +109,7 @@ impl Ingestion {
         })?;
         let outcome = stage.handle(webhook.clone()).await;
         // Rather than the sender, the key may be new.
-        if matches!(&outcome, Outcome::Refused(fault) if fault.code == Code::SignatureWrong)
+        if matches!(&outcome, Outcome::Refused(fault) if is_of_a_key(fault.code))
             && let Some(stage) = self.renewed().await
         {
             return Ok(stage.handle(webhook).await);

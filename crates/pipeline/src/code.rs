@@ -108,6 +108,10 @@ codes! {
         "The raw event is about another lead than its key says.",
         "Somebody wrote to the source folder by hand: mend the object and redrive, or delete the dead letter.";
 
+    SignatureOfAnother = "LO115",
+        "The signature holds, by a key that is configured for another subscription than the event names.",
+        "Correct the id in front of the key (whsub_…=), or leave it out; `leadops subscribe` writes it as it is in Close.";
+
     OwnerMissing = "LO121",
         "No owner is assigned to the lead yet.",
         "Nothing to do: the alert goes out without an owner and a follow-up comes when one is assigned.";

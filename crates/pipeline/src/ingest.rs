@@ -97,14 +97,27 @@ pub struct Webhook<'a> {
 
 impl Webhook<'_> {
     /// Whether it is Close's by all that shows without a key: it has one of the signature headers, or its body is
-    /// an event, whose headers a proxy may have dropped. What scanners and probes send is neither.
+    /// an event, whose headers a proxy may have dropped. What scanners send is neither, nor is that with which `leadops`
+    /// itself tries addresses.
     pub fn seems_genuine(&self) -> bool {
         let is_event = || {
             self.body.len() <= LOOKED_AT
                 && !matches!(Incoming::parse(&self.body), Err(lead::Malformed::NotAnEvent(_)))
         };
-        self.presented.is_any() || is_event()
+        !self.is_probe() && (self.presented.is_any() || is_event())
     }
+
+    /// Whether it says of itself that `leadops doctor` or `subscribe` tries an address with it. Whoever else says so
+    /// gains nothing: `{}` is no event.
+    pub fn is_probe(&self) -> bool {
+        let is_ours = |(name, value): &(&str, &[u8])| *name == "user-agent" && value.starts_with(b"leadops/");
+        self.body.trim_ascii() == b"{}" && self.head.headers.iter().any(is_ours)
+    }
+}
+
+/// Whether the trial of a healthy webhook is refused for this reason: of that nothing is said or counted.
+pub fn is_expected_by_a_probe(code: Code) -> bool {
+    matches!(code, Code::SignatureMissing | Code::EventMalformed)
 }
 
 /// What became of a request.
@@ -128,9 +141,11 @@ impl Outcome {
     pub fn status(&self) -> u16 {
         let Self::Refused(fault) = self else { return 200 };
         match fault.code {
-            Code::SignatureMissing | Code::SignatureWrong | Code::SignatureStale | Code::UnsignedExposed => {
-                401
-            }
+            Code::SignatureMissing
+            | Code::SignatureWrong
+            | Code::SignatureOfAnother
+            | Code::SignatureStale
+            | Code::UnsignedExposed => 401,
             Code::EventMalformed | Code::LeadIdUnusable | Code::NotHttp => 400,
             Code::NotTheWebhook => 404,
             Code::BodyTooLarge => 413,
@@ -154,13 +169,22 @@ impl Outcome {
 }
 
 impl Ingest {
+    /// Whether somebody with one of the keys has signed this, now.
+    pub fn is_signed(&self, presented: Presented<'_>, body: &[u8]) -> bool {
+        let Trust::Signed(keys) = &self.trust else { return false };
+        let now = self.recorder.clock.now();
+        keys.verify(presented, body, now, self.settings.signature_max_age).is_ok()
+    }
+
     /// Handles one request.
     pub async fn handle(&self, webhook: Webhook<'_>) -> Outcome {
         let outcome = match self.take(&webhook).await {
             Ok(outcome) => outcome,
             Err(fault) => Outcome::Refused(fault),
         };
-        if let Outcome::Refused(fault) = &outcome {
+        if let Outcome::Refused(fault) = &outcome
+            && !(webhook.is_probe() && is_expected_by_a_probe(fault.code))
+        {
             // Storage that fails needs a person; what strangers send does not.
             let level = if outcome.status() == 503 { Level::Error } else { Level::Warn };
             self.log_refusal(level, fault, if webhook.seems_genuine() { GENUINE } else { "" });
@@ -206,7 +230,7 @@ impl Ingest {
         };
         if verified.is_some_and(|verified| !verified.is_good_for(subscription)) {
             let what = "the signing key belongs to another subscription than the event names";
-            return Err(Fault::new(Code::SignatureWrong, what));
+            return Err(Fault::new(Code::SignatureOfAnother, what));
         }
         match incoming {
             Incoming::Other { kind, .. } => {

@@ -51,6 +51,8 @@ pub struct Head<'a> {
     pub peer: Option<IpAddr>,
     /// The host and port of a target that is a whole URL, which stands above the header's (RFC 9112, 3.2.2).
     pub target: Option<&'a str>,
+    /// Whether it is HTTP/1.0, which no program on this machine needs, and nginx speaks unless it is told otherwise.
+    pub is_old: bool,
     /// The headers, their names in lower case.
     pub headers: Vec<(&'a str, &'a [u8])>,
 }
@@ -59,7 +61,7 @@ impl Head<'_> {
     /// That of a request which was made here, and by no way through a socket.
     pub fn of_this_process() -> Self {
         let headers = vec![("host", &b"localhost"[..]), ("content-type", b"application/json")];
-        Self { peer: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), target: None, headers }
+        Self { peer: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), headers, ..Self::default() }
     }
 
     /// Whether a program on this machine has made the request for this machine.
@@ -81,6 +83,12 @@ impl Head<'_> {
             Ok(host) if std::str::from_utf8(host).is_ok_and(is_loopback) => {}
             Ok(host) => return Err(format!("its Host is {}, not this machine", shown(host))),
             Err(number) => return Err(format!("it has {number} Host headers instead of one")),
+        }
+        if self.is_old {
+            return Err("it is HTTP/1.0, as proxies speak it".to_owned());
+        }
+        if self.headers.iter().any(|(name, _)| name.starts_with("close-sig-")) {
+            return Err("it has Close's signature headers, which only a key can prove".to_owned());
         }
         // What is not there in a request of a page's: `none` is of the address bar, which posts no JSON.
         for (name, value) in &self.headers {
@@ -176,7 +184,7 @@ mod tests {
 
     fn head<'a>(headers: &[(&'a str, &'a str)]) -> Head<'a> {
         let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-        Head { peer: PEER, target: None, headers }
+        Head { peer: PEER, headers, ..Head::default() }
     }
 
     /// As a program on this machine sends it, with these headers more.

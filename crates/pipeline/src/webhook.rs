@@ -4,7 +4,7 @@ use lead::{LeadId, text};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Code, Fault};
+use crate::{Code, Fault, signature::Presented};
 
 /// Where Close posts.
 pub const PATH: &str = "/crm/webhook";
@@ -22,23 +22,44 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 /// Where whoever supervises an embedded pipeline asks how it is.
 pub const HEALTH: &str = "/healthz";
 
-/// The fault of a request that is no POST to the webhook: `signed` where it has the headers of a signature, which
-/// nobody has checked.
-pub fn elsewhere(method: &str, path: &str, signed: bool) -> Fault {
+/// What is known of the signature of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// It has none.
+    None,
+    /// It has the headers of one, which anybody can set.
+    Claimed,
+    /// It has one that holds.
+    Holds,
+}
+
+impl Signature {
+    /// By the headers alone.
+    pub fn claimed(presented: Presented<'_>) -> Self {
+        if presented.is_any() { Self::Claimed } else { Self::None }
+    }
+}
+
+/// The fault of a request that is no POST to the webhook.
+pub fn elsewhere(method: &str, path: &str, signature: Signature) -> Fault {
     let (method, shown) = (text::shorten(method, 20), text::shorten(path, 120));
     let came = match method.as_str() {
         "POST" => format!("was posted to {shown}"),
         _ => format!("came as {method} {shown}"),
     };
-    let what = match (signed, is_at(path)) {
-        (false, _) => format!("{method} {shown} is not the webhook, which is POST {PATH}"),
-        (true, false) => format!(
+    let what = match (signature, is_at(path)) {
+        (Signature::None, _) => format!("{method} {shown} is not the webhook, which is POST {PATH}"),
+        (Signature::Holds, false) => format!(
             "a signed webhook {came}: the proxy in front changes the path, or the subscription in \
              Close names it; what arrives has to be POST {PATH}"
         ),
-        (true, true) => format!(
-            "a signed webhook {came}: a redirect on the way makes that of a POST; Close has to be \
-             given the final address"
+        (Signature::Claimed, false) => format!(
+            "a request with Close's signature headers, which no key here bears out, {came}; what is Close's has to \
+             be POST {PATH}"
+        ),
+        (_, true) => format!(
+            "a request with Close's signature headers {came}: a redirect on the way makes that of a POST; Close has \
+             to be given the final address"
         ),
     };
     Fault::new(Code::NotTheWebhook, what)
@@ -163,20 +184,23 @@ mod tests {
     #[test]
     fn what_goes_elsewhere_is_said_in_one_clean_line_and_differently_where_it_is_signed() {
         let said = |method, path, signed| elsewhere(method, path, signed).what;
-        assert_eq!(said("GET", "/login", false), "GET /login is not the webhook, which is POST /crm/webhook");
         assert_eq!(
-            said("POST", "/webhook", true),
+            said("GET", "/login", Signature::None),
+            "GET /login is not the webhook, which is POST /crm/webhook"
+        );
+        assert_eq!(
+            said("POST", "/webhook", Signature::Holds),
             "a signed webhook was posted to /webhook: the proxy in front changes the path, or the subscription in \
              Close names it; what arrives has to be POST /crm/webhook"
         );
         assert_eq!(
-            said("GET", "//crm/webhook", true),
-            "a signed webhook came as GET //crm/webhook: a redirect on the way makes that of a POST; Close has to \
+            said("GET", "//crm/webhook", Signature::Claimed),
+            "a request with Close's signature headers came as GET //crm/webhook: a redirect on the way makes that of a POST; Close has to \
              be given the final address"
         );
         let hostile = format!("/\u{1b}[2J\n\u{202e}{}", "x".repeat(9_000));
         let method = "M".repeat(900);
-        for signed in [false, true] {
+        for signed in [Signature::None, Signature::Claimed, Signature::Holds] {
             let said = said(&method, &hostile, signed);
             assert!(said.len() < 400 && !said.contains(['\u{1b}', '\n', '\u{202e}']), "{said}");
         }

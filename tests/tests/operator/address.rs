@@ -72,7 +72,7 @@ async fn an_address_that_cannot_be_tried_is_taken_with_a_note() {
     let desk = desk(&close);
     let made = desk.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
     assert_eq!(made["result"], "created");
-    let later = "`leadops doctor` tries it again once `leadops up` runs";
+    let later = "`leadops doctor` tries it again";
     assert!(
         has(&made, "https://leads.example.com/crm/webhook could not be tried: ") && has(&made, later),
         "{made}"
@@ -171,7 +171,7 @@ async fn with_force_it_is_tried_all_the_same_and_what_was_found_is_a_note() {
 
     let elsewhere = up.webhook.join("/webhook").unwrap();
     let made = desk.json(&["subscribe", "--url", elsewhere.as_str(), "--yes", "--force"]).await;
-    assert!(has(&made, "LO530") || has(&made, "leads to leadops"), "{made}");
+    assert!(has(&made, "LO530") && has(&made, "and not to its webhook"), "{made}");
     assert!(has(&made, "the path is /webhook"), "{made}");
     for up in [up, unsigned] {
         assert!(up.terminate().await.success());
@@ -198,14 +198,20 @@ async fn doctor_tries_where_each_active_subscription_posts_to() {
         ("SSL_CERT_FILE", &certificate),
         ("CLOSE_SIGNATURE_KEY", &signature_key),
     ]);
-    front.says(
-        "401 Unauthorized",
-        "",
-        "{\"status\":\"refused\",\"code\":\"LO101\",\"error\":\"no signature\"}",
-    );
+    front.is_leadops(("400 Bad Request", "LO104"));
     desk.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
     let found = addresses(&desk).await;
-    assert_eq!(found, [("ok".to_owned(), Value::Null, format!("{WEBHOOK} answers as leadops does"))]);
+    let detail = format!("{WEBHOOK} answers as leadops does, and knows the key");
+    assert_eq!(found, [("ok".to_owned(), Value::Null, detail)]);
+    for (signed, part) in [
+        (("401 Unauthorized", "LO102"), "does not have this key"),
+        (("401 Unauthorized", "LO101"), "a signature does not arrive"),
+    ] {
+        front.is_leadops(signed);
+        let found = addresses(&desk).await;
+        assert_eq!((found[0].0.as_str(), &found[0].1), ("failed", &json!("LO530")), "{found:?}");
+        assert!(found[0].2.contains(part), "{found:?}");
+    }
     for (status, body, code, part) in [
         ("308 Moved", "", json!("LO530"), "does not say where to"),
         ("404 Not Found", "nothing here", json!("LO530"), "it begins with `nothing here`"),

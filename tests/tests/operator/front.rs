@@ -20,9 +20,16 @@ use tokio_rustls::{
 pub(crate) struct Front {
     address: String,
     certificate: PathBuf,
-    answer: Arc<Mutex<String>>,
+    answers: Arc<Mutex<Answers>>,
     server: JoinHandle<()>,
     _folder: TempDir,
+}
+
+/// What is answered, and what to requests with a signature, where that is something else.
+#[derive(Clone, Default)]
+struct Answers {
+    to_all: String,
+    to_signed: Option<String>,
 }
 
 impl Front {
@@ -39,8 +46,8 @@ impl Front {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let answer = Arc::new(Mutex::new(String::new()));
-        let told = Arc::clone(&answer);
+        let answers = Arc::<Mutex<Answers>>::default();
+        let told = Arc::clone(&answers);
         let server = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, told) = (acceptor.clone(), told.lock().unwrap().clone());
@@ -48,16 +55,22 @@ impl Front {
                 tokio::spawn(async move { serve(stream, acceptor, &told).await.ok() });
             }
         });
-        Self { address, certificate, answer, server, _folder: folder }
+        Self { address, certificate, answers, server, _folder: folder }
     }
 
     /// Answers every request with this status line, headers and body from now on.
     pub(crate) fn says(&self, status: &str, headers: &str, body: &str) {
-        let length = body.len();
-        let answer = format!(
-            "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-        );
-        *self.answer.lock().unwrap() = answer;
+        *self.answers.lock().unwrap() = Answers { to_all: answer(status, headers, body), to_signed: None };
+    }
+
+    /// Answers as a leadops with this key's holder behind it does: `signed` to what has a signature.
+    pub(crate) fn is_leadops(&self, signed: (&str, &str)) {
+        let refused =
+            |code: &str| format!("{{\"status\":\"refused\",\"code\":\"{code}\",\"error\":\"why\"}}");
+        *self.answers.lock().unwrap() = Answers {
+            to_all: answer("401 Unauthorized", "", &refused("LO101")),
+            to_signed: Some(answer(signed.0, "", &refused(signed.1))),
+        };
     }
 
     /// For `HTTPS_PROXY`.
@@ -71,26 +84,32 @@ impl Front {
     }
 }
 
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}")
+}
+
 impl Drop for Front {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
-async fn serve(mut stream: TcpStream, acceptor: TlsAcceptor, answer: &str) -> std::io::Result<()> {
+async fn serve(mut stream: TcpStream, acceptor: TlsAcceptor, answers: &Answers) -> std::io::Result<()> {
     read_head(&mut stream).await?;
     stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
     let mut stream = acceptor.accept(stream).await?;
-    read_head(&mut stream).await?;
-    stream.write_all(answer.as_bytes()).await?;
+    let head = String::from_utf8_lossy(&read_head(&mut stream).await?).to_lowercase();
+    let to_signed = answers.to_signed.as_ref().filter(|_| head.contains("close-sig-hash:"));
+    stream.write_all(to_signed.unwrap_or(&answers.to_all).as_bytes()).await?;
     stream.shutdown().await
 }
 
 /// Reads up to the end of a request's headers.
-async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<()> {
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await?);
     }
-    Ok(())
+    Ok(head)
 }

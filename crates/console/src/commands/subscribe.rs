@@ -51,8 +51,8 @@ struct Subscribed {
 pub async fn run(config: &Config, place: &Place, args: &SubscribeArgs, as_json: bool) -> anyhow::Result<()> {
     let api = api(config)?;
     let Target { url, of_stack, keys } = target(config, place, args).await?;
-    let mut notes = trial::of(&url, of_stack.as_ref(), args.force).await?;
     let known = keys.present().await?;
+    let mut notes = trial::of(&url, of_stack.as_ref(), &known, args.force).await?;
     let planner =
         Planner { api: &api, known: &known, keys: &keys, of_stack: of_stack.as_ref(), force: args.force };
     let plan = planner.plan(&url, &mut notes).await?;

@@ -2,15 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
+use lead::text;
+use pipeline::{Code, Fault};
+
 /// The path that `text` names: `~` in front is the home folder, as in a shell, which sees neither the values of env
 /// files nor what follows `=` in an argument.
 pub(super) fn expanded(text: &str) -> PathBuf {
     with_home(text, directories::BaseDirs::new().as_ref().map(directories::BaseDirs::home_dir))
 }
 
-/// The same of what is a path already.
-pub(super) fn expanded_path(path: &Path) -> PathBuf {
-    path.to_str().map_or_else(|| path.to_owned(), expanded)
+/// The folder of a pipeline that `text` names: one that a shell was to make something of is none, and would be made anew
+/// and empty where the program happens to stand.
+///
+/// # Errors
+/// [`Code::FolderUnusable`] for a quotation mark, `$`, `%` or `~name` in front.
+pub(super) fn folder(text: &str) -> Result<PathBuf, Fault> {
+    let path = expanded(text);
+    let is_raw = path.to_str().is_some_and(|path| path.starts_with(['"', '\'', '$', '%', '~', '`', '<']));
+    if is_raw {
+        let shown = text::shorten(text, 80);
+        let what = format!("{shown} is no folder: nothing has replaced what stands in front of it");
+        return Err(Fault::new(Code::FolderUnusable, what));
+    }
+    Ok(path)
 }
 
 fn with_home(text: &str, home: Option<&Path>) -> PathBuf {
@@ -24,6 +38,16 @@ fn with_home(text: &str, home: Option<&Path>) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_shell_was_to_replace_is_no_folder() {
+        for text in ["\"/tmp/x", "$HOME/q", "%h/q", "~other/q", "<folder>", "'"] {
+            assert!(folder(text).is_err_and(|fault| fault.code == Code::FolderUnusable), "{text}");
+        }
+        for text in ["/srv/$x", "./~x", "leads"] {
+            assert_eq!(folder(text).unwrap(), Path::new(text));
+        }
+    }
 
     #[test]
     fn home_is_meant_by_a_tilde_in_front_alone() {

@@ -176,8 +176,10 @@ impl Config {
             ways(&mut place);
             (stack.clone(), Location::Stack(place))
         } else {
-            let data = flags.data.as_deref().map(paths::expanded_path);
-            let data = data.map_or_else(|| self.data(), Ok)?;
+            let data = match flags.data.as_deref() {
+                Some(data) => data.to_str().map_or_else(|| Ok(data.to_owned()), paths::folder)?,
+                None => self.data()?,
+            };
             ("embedded".to_owned(), Location::Folder(data))
         };
         Ok(Place { name, at, read_only: false, color: None })

@@ -43,21 +43,32 @@ pub(super) enum Place {
     /// In the environment or the command line.
     Here(Secret),
     /// In a file, read once at most: it may be a pipe.
-    File(PathBuf, OnceLock<Result<Secret, Fault>>),
+    File(Named, OnceLock<Result<Secret, Fault>>),
     /// In two places at once, both named.
     Twice(String),
 }
 
+/// A file, and how it was named.
+pub(super) struct Named {
+    path: PathBuf,
+    /// What names it, such as `SMTP_URL_FILE`.
+    by: String,
+    /// Whether its name can be nothing else than a path.
+    is_path: bool,
+}
+
 impl Place {
-    pub(super) fn file(path: PathBuf) -> Self {
-        Self::File(path, OnceLock::new())
+    /// The file at `path`, which `by` names as `text`.
+    pub(super) fn file(path: PathBuf, by: String, text: &str) -> Self {
+        let begins = ["/", "./", "../", "~"].iter().any(|begin| text.starts_with(begin));
+        Self::File(Named { path, by, is_path: begins && !text.contains("://") }, OnceLock::new())
     }
 
     /// The secret.
     fn read(&self, name: &str) -> Result<Secret, Fault> {
         match self {
             Self::Here(secret) => Ok(secret.clone()),
-            Self::File(path, read) => read.get_or_init(|| file(name, path)).clone(),
+            Self::File(named, read) => read.get_or_init(|| file(name, named)).clone(),
             Self::Twice(places) => {
                 Err(Fault::new(Code::SettingBad, format!("{name} is set twice: {places}; take one away")))
             }
@@ -65,9 +76,15 @@ impl Place {
     }
 }
 
-fn file(name: &str, path: &Path) -> Result<Secret, Fault> {
-    let unusable =
-        |what: String| Fault::new(Code::FileUnusable, format!("{name}: {}: {what}", path.display()));
+fn file(name: &str, Named { path, by, is_path }: &Named) -> Result<Secret, Fault> {
+    let unusable = |what: String| Fault::new(Code::FileUnusable, format!("{by}: {}: {what}", path.display()));
+    // The commonest mistake is the secret itself in the place of the file.
+    if !is_path && !path.exists() {
+        let what = format!(
+            "{by} names no file that is there, in words that may be the secret itself: that goes into {name}"
+        );
+        return Err(Fault::new(Code::FileUnusable, what));
+    }
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
     let length = read.map_err(|error| unusable(error.to_string()))?;
@@ -107,14 +124,16 @@ pub(super) fn in_environment(
     }
     let variable = format!("{}_FILE", setting.name);
     if let Some(path) = get(&variable) {
-        found.push((Place::file(paths::expanded(&path)), Source::Environment(variable)));
+        let place = Place::file(paths::expanded(&path), variable.clone(), &path);
+        found.push((place, Source::Environment(variable)));
     }
     // <https://systemd.io/CREDENTIALS/>
     let credential =
         get("CREDENTIALS_DIRECTORY").map(|folder| Path::new(&folder).join(setting.name.to_ascii_lowercase()));
     // What may not be looked at is there: reading it says why not.
     if let Some(path) = credential.filter(|path| path.try_exists().unwrap_or(true)) {
-        found.push((Place::file(path.clone()), Source::Credential(path)));
+        let by = format!("the credential {}", setting.name.to_ascii_lowercase());
+        found.push((Place::file(path.clone(), by, "/"), Source::Credential(path)));
     }
     if found.len() > 1 {
         let places: Vec<String> = found.iter().map(|(_, source)| source.in_full()).collect();
@@ -147,7 +166,7 @@ impl Config {
     /// each start.
     pub fn secret_file(&self, name: &str) -> Option<&Path> {
         match self.secrets.get(name)? {
-            (Place::File(path, _), Source::Environment(_) | Source::File(_)) => Some(path),
+            (Place::File(named, _), Source::Environment(_) | Source::File(_)) => Some(&named.path),
             _ => None,
         }
     }
@@ -206,6 +225,20 @@ mod tests {
         let config = load("smtp_url_file = \"key\"", &[(NAME, "value")]).unwrap();
         assert_eq!(config.secret(NAME).unwrap().unwrap().expose(), "value");
         assert_eq!(config.secret_file(NAME), None);
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_its_file_is_not_shown() {
+        for secret in ["hunter2", "https://hooks.slack.com/services/T0/B0/hunter2", "smtps://hunter2@host"] {
+            for config in
+                [load("", &[("SMTP_URL_FILE", secret)]), load(&format!("smtp_url_file = {secret:?}"), &[])]
+            {
+                let fault = config.unwrap().secret(NAME).unwrap_err();
+                let parts = ["no file that is there", "that goes into SMTP_URL"];
+                assert!(parts.iter().all(|part| fault.what.contains(part)), "{fault}");
+                assert!(!fault.what.contains("hunter2"), "{fault}");
+            }
+        }
     }
 
     #[test]

@@ -24,13 +24,16 @@ impl Unknown {
 
     /// A fault that is about the setting that is meant, with this name in it: one line says both.
     pub fn hint(&self, fault: Fault) -> Fault {
-        match self.meant.filter(|meant| fault.what.contains(meant)) {
-            Some(_) => {
-                let name = text::shorten(&self.name, 60);
-                Fault::new(fault.code, format!("{}; {name} is set, and is no setting", fault.what))
-            }
-            None => fault,
+        let begin = self.name.split_inclusive('_').next().unwrap_or_default().to_ascii_uppercase();
+        let is_about = match self.meant {
+            Some(meant) => fault.what.contains(meant),
+            None => fault.what.contains(&begin),
+        };
+        if !is_about {
+            return fault;
         }
+        let name = text::shorten(&self.name, 60);
+        Fault::new(fault.code, format!("{}; {name} is set, and is no setting", fault.what))
     }
 }
 

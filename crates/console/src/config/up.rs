@@ -66,6 +66,14 @@ impl Doubt {
 const LEAST_JOURNAL_DAYS: u64 = 20;
 
 impl UpConfig {
+    /// What is wrong with alerts alone, also where something else is wrong.
+    ///
+    /// # Errors
+    /// That the settings do not say how alerts go out.
+    pub fn doubts(config: &Config) -> Result<Vec<Doubt>, Fault> {
+        Ok(Ways::read(config, &Settings::read(&config.variables())?).doubts)
+    }
+
     /// Reads and checks every setting.
     ///
     /// # Errors
@@ -83,24 +91,42 @@ impl UpConfig {
         let settings = Settings::read(&variables)?;
         let trust = trust(config, &variables, listen)?;
         let owners = OwnerSource::of_variables(&variables)?;
-        let uses = |channel| settings.channels.contains(&channel);
-        let mut doubts = Vec::new();
-        let slack = known(Channel::Slack.as_str(), slack(config, uses(Channel::Slack)), &mut doubts);
-        let mail = known(Channel::Email.as_str(), mail(config, uses(Channel::Email)), &mut doubts);
-        let close_keys = known(Doubt::CLOSE_KEY, api_keys(config), &mut doubts);
+        let Ways { slack, slack_burst, mail, close_keys, doubts } = Ways::read(config, &settings);
         Ok(Self {
             listen,
             trust,
             owners,
             close_keys,
             slack,
-            slack_burst: variables.number("SLACK_BURST", (1, 30), Pace::BURST)?,
+            slack_burst,
             mail,
             keep_logs: days(&variables, "KEEP_LOGS_DAYS", 1, 14)?,
             keep_journal: days(&variables, "KEEP_JOURNAL_DAYS", LEAST_JOURNAL_DAYS, 90)?,
             settings,
             doubts,
         })
+    }
+}
+
+/// The ways on which alerts go out and owners are looked up in Close, and what is wrong with them.
+struct Ways {
+    slack: Option<SecretUrl>,
+    slack_burst: u32,
+    mail: Option<SmtpSettings>,
+    close_keys: Option<ApiKeys>,
+    doubts: Vec<Doubt>,
+}
+
+impl Ways {
+    fn read(config: &Config, settings: &Settings) -> Self {
+        let uses = |channel| settings.channels.contains(&channel);
+        let mut doubts = Vec::new();
+        let slack = known(Channel::Slack.as_str(), slack(config, uses(Channel::Slack)), &mut doubts);
+        let burst = config.variables().number("SLACK_BURST", (1, 30), Pace::BURST).map(Some);
+        let slack_burst = known(Channel::Slack.as_str(), burst, &mut doubts).unwrap_or(Pace::BURST);
+        let mail = known(Channel::Email.as_str(), mail(config, uses(Channel::Email)), &mut doubts);
+        let close_keys = known(Doubt::CLOSE_KEY, api_keys(config), &mut doubts);
+        Self { slack, slack_burst, mail, close_keys, doubts }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::{error::Error, io, time::Duration};
 
-use pipeline::{Code, Fault, webhook::Answer};
+use lead::Timestamp;
+use pipeline::{Code, Fault, signature::Keys, webhook::Answer};
 use reqwest::header;
 use tokio_rustls::rustls::{self, InvalidMessage};
 use url::Url;
@@ -19,8 +20,10 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// What came of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tried {
-    /// An answer, leadops's own or somebody else's.
+    /// An answer to what nobody has signed, leadops's own or somebody else's.
     Answered(Reply),
+    /// leadops answered that, and this to what was signed with a key of the pipeline that is meant.
+    Signed(Reply),
     /// The certificate does not hold.
     Untrusted(String),
     /// What listens there speaks no TLS.
@@ -44,20 +47,42 @@ pub enum Judged {
     Untried(String),
 }
 
-/// Posts `{}` without a signature, and follows no redirect. It may take `patience`.
+/// Posts `{}` without a signature, and where leadops answers, again with that of the first of these keys, if there is one:
+/// whether it is this pipeline, another one, or one that was started with other keys. Follows no redirect; each may take
+/// `patience`.
 ///
 /// Nothing comes of it where leadops listens: it refuses what nobody has signed, and `{}` is no event.
-pub async fn attempt(url: &Url, patience: Duration) -> Tried {
+pub async fn attempt(url: &Url, patience: Duration, keys: &Keys) -> Tried {
     let client = match webhook::client(url, patience) {
         Ok(client) => client,
         Err(error) => return Tried::Silent(client::error_text(error)),
     };
-    let post = client.post(url.clone()).header(header::CONTENT_TYPE, "application/json").body("{}");
-    match post.send().await {
-        Ok(answer) => Tried::Answered(Reply::read(answer).await),
-        Err(error) => failed(error, patience),
+    let post = async |signature: Option<(String, String)>| {
+        let mut post = client.post(url.clone()).header(header::CONTENT_TYPE, "application/json");
+        if let Some((hash, timestamp)) = signature {
+            post = post.header("close-sig-hash", hash).header("close-sig-timestamp", timestamp);
+        }
+        post.body(NOTHING).send().await
+    };
+    let answered = match post(None).await {
+        Ok(answer) => Reply::read(answer).await,
+        Err(error) => return failed(error, patience),
+    };
+    let timestamp = Timestamp::now().as_second().to_string();
+    let hash = keys.sign(&timestamp, NOTHING.as_bytes());
+    match (&answered, hash) {
+        (Reply::Ours(Answer::Refused { code: Some(Code::SignatureMissing), .. }), Some(hash)) => {
+            match post(Some((hash, timestamp))).await {
+                Ok(answer) => Tried::Signed(Reply::read(answer).await),
+                Err(error) => failed(error, patience),
+            }
+        }
+        _ => Tried::Answered(answered),
     }
 }
+
+/// What is posted: JSON, and no event.
+const NOTHING: &str = "{}";
 
 fn failed(error: reqwest::Error, patience: Duration) -> Tried {
     match tls(&error) {
@@ -87,13 +112,29 @@ fn tls(error: &reqwest::Error) -> Option<&rustls::Error> {
 }
 
 impl Tried {
-    /// What it means that this came of a trial of `url`.
-    pub fn judge(&self, url: &Url) -> Judged {
-        let is_public = obstacle(url).is_none();
-        let url = shown(url);
+    /// What it means that this came of a trial of `address`.
+    pub fn judge(&self, address: &Url) -> Judged {
+        let is_public = obstacle(address).is_none();
+        let url = shown(address);
         let bad = |what: String| Judged::Bad(Fault::new(Code::WebhookElsewhere, what));
         let reply = match self {
             Self::Answered(reply) => reply,
+            Self::Signed(reply) => {
+                return match reply {
+                    Reply::Ours(Answer::Refused { code: Some(Code::EventMalformed), .. }) => {
+                        Judged::Good(format!("{url} answers as leadops does, and knows the key"))
+                    }
+                    Reply::Ours(Answer::Refused { code: Some(Code::SignatureWrong), .. }) => bad(format!(
+                        "{url} leads to a leadops that does not have this key: it is another pipeline, or was started \
+                         with other keys"
+                    )),
+                    Reply::Ours(Answer::Refused { code: Some(Code::SignatureMissing), .. }) => bad(format!(
+                        "{url} leads to leadops, and a signature does not arrive: something on the way drops the \
+                         headers close-sig-hash and close-sig-timestamp"
+                    )),
+                    other => Self::Answered(other.clone()).judge(address),
+                };
+            }
             Self::Plain => return bad(format!("what listens at {url} speaks no TLS")),
             Self::Untrusted(why) => {
                 let what = format!("Close checks the certificate of {url}, and it does not hold: {why}");
@@ -174,7 +215,7 @@ mod tests {
             answer
         });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        (attempt(&url, PATIENCE).await, url)
+        (attempt(&url, PATIENCE, &Keys::none()).await, url)
     }
 
     async fn listen(scheme: &str) -> (TcpListener, Url) {
@@ -208,6 +249,47 @@ mod tests {
         assert!(
             matches!(unknown.0.judge(&unknown.1), Judged::Unwell(fault) if fault.code == Code::WebhookRefused)
         );
+    }
+
+    /// A webhook that has this key, and what comes of a trial of it with that one.
+    async fn signed(theirs: &str, ours: &str) -> Judged {
+        let (listener, url) = listen("http").await;
+        let keys = Keys::parse(theirs).unwrap();
+        let router = Router::new().fallback(move |request: Request| async move {
+            let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+            let (hash, timestamp) = (header("close-sig-hash"), header("close-sig-timestamp"));
+            let code = match (hash, timestamp) {
+                (Some(hash), Some(timestamp)) if keys.sign(timestamp, b"{}").as_deref() == Some(hash) => {
+                    Code::EventMalformed
+                }
+                (Some(_), Some(_)) => Code::SignatureWrong,
+                _ => Code::SignatureMissing,
+            };
+            let outcome = Outcome::Refused(Fault::new(code, "why"));
+            let status = StatusCode::from_u16(outcome.status()).unwrap();
+            let answer: Response = (status, outcome.json().to_string()).into_response();
+            answer
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        attempt(&url, PATIENCE, &Keys::parse(ours).unwrap()).await.judge(&url)
+    }
+
+    #[tokio::test]
+    async fn another_leadops_is_told_by_its_key() {
+        let [ours, theirs] = ["a1", "b2"].map(|pair| pair.repeat(32));
+        assert!(
+            matches!(signed(&ours, &ours).await, Judged::Good(what) if what.ends_with("and knows the key"))
+        );
+        let Judged::Bad(fault) = signed(&theirs, &ours).await else { panic!() };
+        assert!(
+            fault.code == Code::WebhookElsewhere && fault.what.contains("does not have this key"),
+            "{fault}"
+        );
+        // Somebody who always says the same.
+        let body = Outcome::Refused(Fault::new(Code::SignatureMissing, "why")).json().to_string();
+        let parrot = Tried::Signed(Reply::Ours(Answer::read(401, body.as_bytes()).unwrap()));
+        let url = "https://leads.example.com/crm/webhook".parse().unwrap();
+        assert!(matches!(parrot.judge(&url), Judged::Bad(fault) if fault.what.contains("does not arrive")));
     }
 
     #[tokio::test]
@@ -275,7 +357,7 @@ mod tests {
         );
         let nobody = "http://127.0.0.1:1/crm/webhook".parse().unwrap();
         assert!(
-            matches!(attempt(&nobody, PATIENCE).await.judge(&nobody), Judged::Untried(what) if what.contains("could not be tried"))
+            matches!(attempt(&nobody, PATIENCE, &Keys::none()).await.judge(&nobody), Judged::Untried(what) if what.contains("could not be tried"))
         );
     }
 
@@ -296,7 +378,7 @@ mod tests {
                 drop(acceptor.accept(stream).await);
             }
         });
-        let tried = attempt(&url, PATIENCE).await;
+        let tried = attempt(&url, PATIENCE, &Keys::none()).await;
         let Judged::Bad(fault) = tried.judge(&url) else { panic!("{tried:?}") };
         assert_eq!(fault.code, Code::WebhookOutOfReach, "{fault}");
         assert!(fault.what.contains("certificate"), "{fault}");
@@ -304,14 +386,17 @@ mod tests {
         let (listener, url) = listen("https").await;
         let router = Router::new().fallback(|| async { "plain" });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        assert_eq!(attempt(&url, PATIENCE).await, Tried::Plain);
+        assert_eq!(attempt(&url, PATIENCE, &Keys::none()).await, Tried::Plain);
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_has_an_end() {
         let (listener, url) = listen("http").await;
         let held = tokio::spawn(async move { listener.accept().await });
-        assert_eq!(attempt(&url, PATIENCE).await, Tried::Silent("no answer in 5 s".to_owned()));
+        assert_eq!(
+            attempt(&url, PATIENCE, &Keys::none()).await,
+            Tried::Silent("no answer in 5 s".to_owned())
+        );
         held.abort();
     }
 }

@@ -90,17 +90,20 @@ impl CloseApi {
         Subscription::read(&answer).ok_or_else(|| odd(&doing))
     }
 
-    /// Sets a subscription active; with new leads as its only event where `leads` says so.
+    /// Sets a subscription active; with new leads among its events where `leads` says so, beside those that it has.
     ///
     /// # Errors
     /// As [`CloseApi::subscriptions`].
     pub async fn activate(&self, id: &str, leads: bool) -> Result<Subscription, Fault> {
         let doing = format!("setting the subscription {id} active");
         let mut body = json!({"status": "active"});
+        let path = format!("webhook/{id}/");
         if leads {
-            body["events"] = events();
+            let present = self.ask(&doing, Method::GET, &path, None).await?;
+            let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+            body["events"] = [list(present.get("events")), list(Some(&events()))].concat().into();
         }
-        let answer = self.ask(&doing, Method::PUT, &format!("webhook/{id}/"), Some(body)).await?;
+        let answer = self.ask(&doing, Method::PUT, &path, Some(body)).await?;
         Subscription::read(&answer).ok_or_else(|| odd(&doing))
     }
 

@@ -59,7 +59,8 @@ pub(super) async fn check(
     let elsewhere = found.iter().filter(|it| it.subscription.is_active && !is_of_others(it, &found));
     let elsewhere =
         elsewhere.filter_map(|it| it.subscription.url.as_ref()).filter(|url| Some(*url) != webhook);
-    checks.extend(address::checks(elsewhere).await);
+    let none = Keys::none();
+    checks.extend(address::checks(elsewhere, known.unwrap_or(&none)).await);
     checks
 }
 

@@ -5,11 +5,15 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use bytes::Bytes;
 use embedded::Store;
 use ops::{Access, Condition, Ops};
-use outbound::{ApiKeys, OwnerSource};
+use outbound::{
+    ApiKeys, OwnerSource,
+    address::{PATIENCE, Tried, attempt},
+    webhook::Reply,
+};
 use pipeline::{
     Channel, Code, Fault, Settings,
     ingest::Trust,
-    webhook::{HEALTH, Health, PATH},
+    webhook::{Answer, HEALTH, Health, PATH},
 };
 use reqwest::redirect::Policy;
 use url::Url;
@@ -47,6 +51,8 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
         Err(fault) => {
             checks.push(Check::bad("settings", "failed", &fault));
             checks.extend(owners);
+            let doubts = UpConfig::doubts(config).unwrap_or_default();
+            checks.extend(doubts.iter().map(|Doubt { what, fault }| Check::bad(what, "failed", fault)));
         }
         Ok(up) => {
             checks.push(match crate::up::prefixes(&up.settings, folder).await {
@@ -54,7 +60,9 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
                 Ok(Some(fault)) => Check::bad("settings", "warning", &fault),
                 Err(fault) => Check::bad("settings", "failed", &fault),
             });
-            checks.push(signature(&up.trust));
+            checks
+                .extend(crate::up::advice(&up).iter().map(|fault| Check::bad("settings", "warning", fault)));
+            checks.push(signature(&up.trust, folder).await);
             checks.extend(owners);
             let doubt = |what: &str| up.doubts.iter().find(|doubt| doubt.what == what);
             for (name, channel) in [("slack", Channel::Slack), ("e-mail", Channel::Email)] {
@@ -155,25 +163,35 @@ async fn listener(folder: &Path, configured: Option<SocketAddr>) -> Option<Check
     }
 }
 
-/// Signs a text and checks it, so that a key that is taken as text instead of hex would show.
-fn signature(trust: &Trust) -> Check {
+/// Signs a text and checks it, so that a key that is taken as text instead of hex would show; and has the `leadops up` that
+/// runs check one, which may have been started with other keys.
+async fn signature(trust: &Trust, folder: &Path) -> Check {
     let name = "signature";
-    match trust {
+    let keys = match trust {
         Trust::Anyone => {
-            let fault = Fault::new(
-                Code::SignatureKeyMissing,
-                "unsigned webhooks are taken from every program on this machine",
-            );
-            Check::bad(name, "warning", &fault)
+            let what = "unsigned webhooks are taken from every program on this machine";
+            return Check::bad(name, "warning", &Fault::new(Code::SignatureKeyMissing, what));
         }
-        Trust::Signed(keys) if keys.prove_themselves() => {
-            Check::ok(name, format!("{keys:?}, the self-test holds"))
+        Trust::Signed(keys) if keys.prove_themselves() => keys,
+        Trust::Signed(_) => {
+            let what = "the self-test of the signature fails";
+            return Check::bad(name, "failed", &Fault::new(Code::SignatureWrong, what));
         }
-        Trust::Signed(_) => Check::bad(
-            name,
-            "failed",
-            &Fault::new(Code::SignatureWrong, "the self-test of the signature fails"),
-        ),
+    };
+    let sound = format!("{keys:?}, the self-test holds");
+    let running = async { wiring::Running::read(&wiring::open(folder).await?).await };
+    let webhook = running.await.ok().flatten().and_then(|running| running.webhook.parse::<Url>().ok());
+    let Some(webhook) = webhook else { return Check::ok(name, sound) };
+    match attempt(&webhook, PATIENCE, keys).await {
+        Tried::Signed(Reply::Ours(Answer::Refused { code: Some(Code::EventMalformed), .. })) => {
+            Check::ok(name, format!("{sound}, and the `leadops up` that runs knows the first"))
+        }
+        Tried::Signed(Reply::Ours(Answer::Refused { code: Some(Code::SignatureWrong), .. })) => {
+            let what = "the `leadops up` that runs was started with other keys than these: restart it";
+            Check::bad(name, "failed", &Fault::new(Code::SignatureWrong, what))
+        }
+        // The check of the webhook says what is wrong with it.
+        _ => Check::ok(name, sound),
     }
 }
 

@@ -12,7 +12,7 @@ use outbound::{
     OwnerSource, SecretUrl,
     address::{Judged, Tried, attempt},
 };
-use pipeline::{Code, Fault};
+use pipeline::{Code, Fault, signature::Keys};
 use system::{SystemClock, SystemRandom};
 use url::Url;
 
@@ -41,7 +41,7 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
     let url = aws.webhook();
     let (found, webhook, owners, close) = join4(
         checks::all(session, stack, Arc::new(SystemClock), Arc::new(SystemRandom), slack, fetch),
-        webhook(&url),
+        webhook(&url, async { aws.signature_secret().present().await }),
         owners,
         close::check(config, url.as_ref().ok(), async { aws.signature_secret().present().await }),
     )
@@ -80,15 +80,17 @@ async fn fetch(signed: Signed) -> Result<(u16, String), String> {
     answer.text().await.map(|body| (status, body)).map_err(outbound::client::error_text)
 }
 
-/// Posts what nobody has signed: a healthy webhook refuses it, through API Gateway and its function, which may have to
-/// start.
-async fn webhook(url: &Result<Url, Fault>) -> Check {
+/// Posts what nobody has signed, and what has no event in it: a healthy webhook refuses each for its own reason, through
+/// API Gateway and its function, which may have to start.
+async fn webhook(url: &Result<Url, Fault>, keys: impl Future<Output = Result<Keys, Fault>>) -> Check {
     let name = "webhook";
     let url = match url {
         Ok(url) => url,
         Err(fault) => return Check::bad(name, "failed", fault),
     };
-    let tried = attempt(url, Duration::from_secs(15)).await;
+    // What is wrong with them, a check of their own says.
+    let keys = keys.await.unwrap_or_else(|_| Keys::none());
+    let tried = attempt(url, Duration::from_secs(15), &keys).await;
     match (tried.judge(url), tried) {
         (Judged::Good(what), _) => Check::ok(name, what),
         (Judged::Bad(fault) | Judged::Away(fault) | Judged::Unwell(fault), _) => {

@@ -91,7 +91,7 @@ impl Planner<'_> {
         if let Some(there) = subscription.url.as_ref().filter(|there| *there != url) {
             let id = &subscription.id;
             notes.push(format!("{id} posts to {}, which is the same webhook", subscription.shown_url()));
-            notes.extend(trial::of(there, self.of_stack, self.force).await?);
+            notes.extend(trial::of(there, self.of_stack, self.known, self.force).await?);
         }
         notes.extend(remarks(&subscription));
         let mut key = subscription.key.take();

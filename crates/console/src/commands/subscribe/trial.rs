@@ -1,14 +1,19 @@
 //! Whether what Close posts to an address would arrive.
 
 use outbound::address::{Judged, PATIENCE, attempt, obstacle, resolved_obstacle, shown};
-use pipeline::{Code, Fault, webhook};
+use pipeline::{Code, Fault, signature::Keys, webhook};
 use url::Url;
 
-/// What is worth knowing of an address, once it was tried. `of_stack` is the stack's own webhook, where there is a stack.
+/// What is worth knowing of an address, once it was tried, also with the keys that the pipeline has. `of_stack` is the stack's own webhook, where there is a stack.
 ///
 /// # Errors
 /// [`Code::WebhookOutOfReach`] and [`Code::WebhookElsewhere`] where nothing would arrive; with `force` a note says so.
-pub(super) async fn of(url: &Url, of_stack: Option<&Url>, force: bool) -> Result<Vec<String>, Fault> {
+pub(super) async fn of(
+    url: &Url,
+    of_stack: Option<&Url>,
+    keys: &Keys,
+    force: bool,
+) -> Result<Vec<String>, Fault> {
     let mut notes = Vec::new();
     let insist = |fault: Fault| if force { Ok(format!("{fault}, and --force is given")) } else { Err(fault) };
     let why = match obstacle(url) {
@@ -19,11 +24,8 @@ pub(super) async fn of(url: &Url, of_stack: Option<&Url>, force: bool) -> Result
         // Nothing is posted there before somebody insists.
         notes.push(insist(Fault::new(Code::WebhookOutOfReach, format!("{}: {why}", shown(url))))?);
     }
-    let later = match of_stack {
-        None => "`leadops doctor` tries it again once `leadops up` runs",
-        Some(_) => "`leadops doctor` tries it again",
-    };
-    let judged = attempt(url, PATIENCE).await.judge(url);
+    let later = "`leadops doctor` tries it again";
+    let judged = attempt(url, PATIENCE, keys).await.judge(url);
     let is_good = matches!(judged, Judged::Good(_));
     match judged {
         Judged::Good(what) => notes.push(what),

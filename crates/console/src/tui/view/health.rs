@@ -138,7 +138,8 @@ fn refused_credentials(app: &App) -> Option<Code> {
 /// The code of the last refused webhook, if none was accepted after it and it is not long ago.
 fn refused_webhook(app: &App) -> Option<Code> {
     let line = app.logs.lines.iter().rev().take(LOOKED_THROUGH).find(|line| {
-        let codes = [Code::SignatureMissing, Code::SignatureWrong, Code::SignatureStale];
+        let codes =
+            [Code::SignatureMissing, Code::SignatureWrong, Code::SignatureOfAnother, Code::SignatureStale];
         let is = |code: Code| line.code.as_deref() == Some(code.as_str());
         // What strangers post elsewhere is a warning, and a signed webhook there an error.
         line.level >= Level::Warn && codes.into_iter().any(is)

@@ -2,7 +2,7 @@
 
 use futures_util::future::{join, join_all};
 use outbound::address::{Judged, PATIENCE, attempt, obstacle, resolved_obstacle, shown};
-use pipeline::{Code, Fault};
+use pipeline::{Code, Fault, signature::Keys};
 use url::Url;
 
 use super::Check;
@@ -10,21 +10,21 @@ use super::Check;
 const NAME: &str = "close address";
 
 /// What is to be said of each of these addresses of active subscriptions.
-pub(super) async fn checks(urls: impl Iterator<Item = &Url>) -> Vec<Check> {
+pub(super) async fn checks(urls: impl Iterator<Item = &Url>, keys: &Keys) -> Vec<Check> {
     let mut different: Vec<&Url> = urls.collect();
     different.sort_unstable();
     different.dedup();
-    join_all(different.into_iter().map(of)).await.concat()
+    join_all(different.into_iter().map(|url| of(url, keys))).await.concat()
 }
 
-async fn of(url: &Url) -> Vec<Check> {
+async fn of(url: &Url, keys: &Keys) -> Vec<Check> {
     let out_of_reach = |result, why: String| {
         Check::bad(NAME, result, &Fault::new(Code::WebhookOutOfReach, format!("{}: {why}", shown(url))))
     };
     if let Some(why) = obstacle(url) {
         return vec![out_of_reach("failed", why)];
     }
-    let (resolved, tried) = join(resolved_obstacle(url), attempt(url, PATIENCE)).await;
+    let (resolved, tried) = join(resolved_obstacle(url), attempt(url, PATIENCE, keys)).await;
     // Many a machine knows its own name by an address of its own, which the internet does not.
     let resolved = resolved.map(|why| out_of_reach("warning", why));
     let tried = match tried.judge(url) {
