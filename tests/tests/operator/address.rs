@@ -212,6 +212,11 @@ async fn doctor_tries_where_each_active_subscription_posts_to() {
         assert_eq!((found[0].0.as_str(), &found[0].1), ("failed", &json!("LO530")), "{found:?}");
         assert!(found[0].2.contains(part), "{found:?}");
     }
+    // A key that was stored is known after a restart: no reason to refuse what is there.
+    front.is_leadops(("401 Unauthorized", "LO102"));
+    let again = desk.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
+    assert_eq!(again["result"], "unchanged");
+    assert!(has(&again, "does not have this key"), "{again}");
     for (status, body, code, part) in [
         ("308 Moved", "", json!("LO530"), "does not say where to"),
         ("404 Not Found", "nothing here", json!("LO530"), "it begins with `nothing here`"),

@@ -37,7 +37,7 @@ pub enum Tried {
 pub enum Judged {
     /// They arrive.
     Good(String),
-    /// leadops would refuse them now, for its own reason.
+    /// leadops would refuse them now, for its own reason, or for a key that it does not have.
     Unwell(Fault),
     /// They arrive nowhere, or somewhere else.
     Bad(Fault),
@@ -124,10 +124,14 @@ impl Tried {
                     Reply::Ours(Answer::Refused { code: Some(Code::EventMalformed), .. }) => {
                         Judged::Good(format!("{url} answers as leadops does, and knows the key"))
                     }
-                    Reply::Ours(Answer::Refused { code: Some(Code::SignatureWrong), .. }) => bad(format!(
-                        "{url} leads to a leadops that does not have this key: it is another pipeline, or was started \
-                         with other keys"
-                    )),
+                    // A key that has just been stored is known after a restart.
+                    Reply::Ours(Answer::Refused { code: Some(Code::SignatureWrong), .. }) => {
+                        let what = format!(
+                            "{url} leads to a leadops that does not have this key: it is another pipeline, or was \
+                             started with other keys"
+                        );
+                        Judged::Unwell(Fault::new(Code::WebhookElsewhere, what))
+                    }
                     Reply::Ours(Answer::Refused { code: Some(Code::SignatureMissing), .. }) => bad(format!(
                         "{url} leads to leadops, and a signature does not arrive: something on the way drops the \
                          headers close-sig-hash and close-sig-timestamp"
@@ -280,7 +284,7 @@ mod tests {
         assert!(
             matches!(signed(&ours, &ours).await, Judged::Good(what) if what.ends_with("and knows the key"))
         );
-        let Judged::Bad(fault) = signed(&theirs, &ours).await else { panic!() };
+        let Judged::Unwell(fault) = signed(&theirs, &ours).await else { panic!() };
         assert!(
             fault.code == Code::WebhookElsewhere && fault.what.contains("does not have this key"),
             "{fault}"
