@@ -191,7 +191,7 @@ async fn a_secret_that_may_not_be_read_keeps_nobody_from_what_needs_none() {
         assert!(is_well, "{args:?}: {stderr}");
     }
     let (is_well, shown, _) = run(&world, &["config"], &changes).await;
-    assert!(is_well && shown.contains("(unusable: ") && shown.contains(&unreadable), "{shown}");
+    assert!(is_well && shown.contains("(unusable) ") && shown.contains(&unreadable), "{shown}");
     let line = refusal(&world, &changes).await;
     assert!(line.contains("LO512") && line.contains(&unreadable), "{line}");
     let (is_well, checks, _) = run(&world, &["doctor"], &changes).await;

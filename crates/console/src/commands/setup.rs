@@ -68,15 +68,19 @@ pub async fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Re
         output::line(&format!("--env {name}  {place}{note}"))?;
     }
     output::line("")?;
+    // Why a secret cannot be used is too long for a cell.
+    let unusable: Vec<String> = shown.iter().filter_map(Shown::unusable).map(str::to_owned).collect();
     let rows: Vec<Vec<String>> = shown
         .into_iter()
         .map(|s| {
-            vec![s.name.to_owned(), s.value.unwrap_or_else(|| "-".to_owned()), s.source, s.about.to_owned()]
+            let unusable = s.unusable().map(|_| "(unusable)".to_owned());
+            let value = unusable.or(s.value).unwrap_or_else(|| "-".to_owned());
+            vec![s.name.to_owned(), value, s.source, s.about.to_owned()]
         })
         .collect();
     output::table(&[text("setting"), wide("value"), wide("from"), wide("what it is")], rows, "")?;
-    for unknown in &config.unknown {
-        output::line(&format!("▲ {}", unknown.fault().line()))?;
+    for why in unusable.into_iter().chain(config.unknown.iter().map(|unknown| unknown.fault().line())) {
+        output::line(&format!("▲ {why}"))?;
     }
     Ok(())
 }

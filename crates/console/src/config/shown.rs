@@ -19,6 +19,16 @@ pub struct Shown {
     pub about: &'static str,
 }
 
+impl Shown {
+    /// Why a secret that is set cannot be used.
+    pub fn unusable(&self) -> Option<&str> {
+        self.value.as_deref()?.strip_prefix(UNUSABLE)?.strip_suffix(')')
+    }
+}
+
+/// How the value of a secret begins that cannot be used.
+const UNUSABLE: &str = "(unusable: ";
+
 impl Config {
     /// Every setting as it is.
     pub fn shown(&self) -> Vec<Shown> {
@@ -29,7 +39,7 @@ impl Config {
         let (value, source) = if setting.secret {
             let value = match self.secret(setting.name) {
                 Ok(secret) => secret.map(|_| "(set)".to_owned()),
-                Err(Fault { what, .. }) => Some(format!("(unusable: {what})")),
+                Err(Fault { what, .. }) => Some(format!("{UNUSABLE}{what})")),
             };
             (value, self.secret_source(setting.name))
         } else {
