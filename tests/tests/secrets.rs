@@ -4,10 +4,9 @@
 
 use std::fmt::{Debug, Display};
 
-use aws::SecretText;
 use console::config::{Config, UpConfig};
 use outbound::{OwnersBase, SecretUrl, SmtpSettings};
-use pipeline::{ingest::Trust, signature::Keys};
+use pipeline::{SecretText, ingest::Trust, signature::Keys};
 use serde::Serialize;
 
 /// Does not compile where the type has the trait: then two functions of this name would fit.

@@ -19,7 +19,6 @@ mod unknown;
 mod up;
 
 pub use place::{Environment, Location, Place, StackPlace};
-pub use secret::Secret;
 pub use settings::{SETTINGS, Setting, default_of};
 pub use shown::{Shown, without_secrets};
 pub use unknown::Unknown;

@@ -277,15 +277,7 @@ impl Server {
     async fn webhook(&self, request: Request<Incoming>, peer: IpAddr, visit: &Visit) -> Answer {
         let (head, body) = request.into_parts();
         let presented = presented(&head.headers);
-        visit.is(Doing::Sending);
-        let received = match tokio::time::timeout(BODY_TIMEOUT, receive(&head.headers, body, visit)).await {
-            Ok(received) => received,
-            Err(_) => {
-                let what = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
-                Err(Unreceived::Refused(Fault::new(Code::NotHttp, what), 408))
-            }
-        };
-        let body = match received {
+        let body = match receive_in_time(&head.headers, body, visit).await {
             Ok(body) => body,
             Err(Unreceived::Refused(fault, status)) => {
                 return self.refused(&fault, status, presented.is_any());
@@ -318,9 +310,8 @@ impl Server {
         let presented = presented(&head.headers);
         let mut signature = Signature::claimed(presented);
         if signature == Signature::Claimed && head.method == Method::POST {
-            visit.is(Doing::Sending);
-            let received = tokio::time::timeout(BODY_TIMEOUT, receive(&head.headers, body, visit)).await;
-            if received.is_ok_and(|body| body.is_ok_and(|body| self.ingest.is_signed(presented, &body))) {
+            let body = receive_in_time(&head.headers, body, visit).await;
+            if body.is_ok_and(|body| self.ingest.is_signed(presented, &body)) {
                 signature = Signature::Holds;
             }
         }
@@ -384,6 +375,15 @@ fn head_of(head: &Parts, peer: IpAddr) -> Head<'_> {
         is_old,
         headers,
     }
+}
+
+/// The whole body, where it comes in [`BODY_TIMEOUT`].
+async fn receive_in_time(headers: &HeaderMap, body: Incoming, visit: &Visit) -> Result<Bytes, Unreceived> {
+    visit.is(Doing::Sending);
+    tokio::time::timeout(BODY_TIMEOUT, receive(headers, body, visit)).await.unwrap_or_else(|_| {
+        let what = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
+        Err(Unreceived::Refused(Fault::new(Code::NotHttp, what), 408))
+    })
 }
 
 /// The whole body, for which `visit` has taken room.

@@ -89,7 +89,7 @@ const LOOKED_AT: usize = 64 * 1024;
 pub struct Webhook<'a> {
     /// Its signature headers.
     pub presented: Presented<'a>,
-    /// What it says of where it comes from. It counts where nothing has to be signed.
+    /// What it says of where it comes from. It counts where nothing has to be signed, and for [`Webhook::is_probe`].
     pub head: Head<'a>,
     /// Its body, the exact bytes.
     pub body: Bytes,

@@ -36,5 +36,5 @@ pub use fault::Fault;
 pub use happened::{Entry, Happened, Stage};
 pub use progress::{Counted, Ended, Progress, State};
 pub use recorder::{Function, Recorder};
-pub use settings::{Channel, Settings, Variables, plain_name, unpasted};
+pub use settings::{Channel, SecretText, Settings, Variables, plain_name, unpasted};
 pub use throttle::Throttle;

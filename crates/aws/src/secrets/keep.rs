@@ -1,11 +1,11 @@
 //! Keeping a key that Close has made.
 
 use pipeline::{
-    Code, Fault,
+    Code, Fault, SecretText,
     signature::{Keys, with_key},
 };
 
-use super::{SecretText, Secrets};
+use super::Secrets;
 use crate::fault::fault;
 
 impl Secrets {

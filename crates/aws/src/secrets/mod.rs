@@ -3,7 +3,6 @@
 #[cfg(feature = "operator")]
 mod keep;
 mod signature;
-mod text;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,13 +12,12 @@ use aws_sdk_secretsmanager::{
 };
 use jiff::SignedDuration;
 use lead::Timestamp;
-use pipeline::{Code, Fault, ports::Clock, signature::Keys};
+use pipeline::{Code, Fault, SecretText, ports::Clock, signature::Keys};
 use tokio::sync::Mutex;
 
 use crate::{Clients, fault::fault};
 
 pub use signature::keys_in;
-pub use text::SecretText;
 
 /// How long what was read is used without asking again.
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(5);

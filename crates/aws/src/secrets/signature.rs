@@ -1,8 +1,6 @@
 //! Close's signature keys in a secret.
 
-use pipeline::{Code, Fault, signature::Keys};
-
-use super::SecretText;
+use pipeline::{Code, Fault, SecretText, signature::Keys};
 
 /// Reads the keys in a secret, in any of the forms of [`Keys::parse`].
 ///

@@ -3,47 +3,25 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
-use pipeline::{Code, Fault, unpasted};
+use pipeline::{Code, Fault, SecretText, unpasted};
 
 use super::{Config, Setting, Source, paths};
 
 /// More than any secret has, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// The value of a secret. Does not print.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub(super) fn new(text: &str) -> Self {
-        Self(unpasted(text).to_owned())
-    }
-
-    /// The value, for whoever uses it up.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
 /// Where a secret is.
 pub(super) enum Place {
     /// In the environment or the command line.
-    Here(Secret),
+    Here(SecretText),
     /// In a file, read once at most: it may be a pipe.
-    File(Named, OnceLock<Result<Secret, Fault>>),
+    File(Named, OnceLock<Result<SecretText, Fault>>),
     /// In two places at once, both named.
     Twice(String),
 }
@@ -65,7 +43,7 @@ impl Place {
     }
 
     /// The secret.
-    fn read(&self, name: &str) -> Result<Secret, Fault> {
+    fn read(&self, name: &str) -> Result<SecretText, Fault> {
         match self {
             Self::Here(secret) => Ok(secret.clone()),
             Self::File(named, read) => read.get_or_init(|| file(name, named)).clone(),
@@ -76,7 +54,7 @@ impl Place {
     }
 }
 
-fn file(name: &str, Named { path, by, is_path }: &Named) -> Result<Secret, Fault> {
+fn file(name: &str, Named { path, by, is_path }: &Named) -> Result<SecretText, Fault> {
     let unusable = |what: String| Fault::new(Code::FileUnusable, format!("{by}: {}: {what}", path.display()));
     // The commonest mistake is the secret itself in the place of the file.
     if !is_path && !path.exists() {
@@ -92,7 +70,7 @@ fn file(name: &str, Named { path, by, is_path }: &Named) -> Result<Secret, Fault
         return Err(unusable(format!("it has more than {LONGEST} bytes")));
     }
     let text = text(bytes).map_err(|error| unusable(error.to_string()))?;
-    let secret = Secret::new(&text);
+    let secret = SecretText::new(&text);
     if secret.expose().is_empty() { Err(unusable("it is empty".to_owned())) } else { Ok(secret) }
 }
 
@@ -120,7 +98,7 @@ pub(super) fn in_environment(
     };
     let mut found: Vec<(Place, Source)> = Vec::new();
     if let Some(value) = get(setting.name) {
-        found.push((Place::Here(Secret::new(&value)), Source::Environment(setting.name.to_owned())));
+        found.push((Place::Here(SecretText::new(&value)), Source::Environment(setting.name.to_owned())));
     }
     let variable = format!("{}_FILE", setting.name);
     if let Some(path) = get(&variable) {
@@ -148,7 +126,7 @@ impl Config {
     ///
     /// # Errors
     /// [`Code::FileUnusable`] where its file cannot be read, or is empty; [`Code::SettingBad`] where it is set twice.
-    pub fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {
+    pub fn secret(&self, name: &str) -> Result<Option<SecretText>, Fault> {
         self.secrets.get(name).map(|(place, _)| place.read(name)).transpose()
     }
 
@@ -203,7 +181,7 @@ mod tests {
         ] {
             let config = load("", environment).unwrap();
             let secret = config.secret(NAME).unwrap();
-            assert_eq!(secret.as_ref().map(Secret::expose), expected, "{environment:?}");
+            assert_eq!(secret.as_ref().map(SecretText::expose), expected, "{environment:?}");
             assert_eq!(config.has_secret(NAME), expected.is_some());
         }
         for (environment, parts) in [

@@ -2,6 +2,7 @@
 
 mod pasted;
 mod prefixes;
+mod secret_text;
 mod variables;
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use pasted::{plain_name, unpasted};
+pub use secret_text::SecretText;
 pub use variables::Variables;
 
 /// A way to tell the team.

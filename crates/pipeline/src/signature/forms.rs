@@ -58,8 +58,11 @@ pub(super) fn read(text: &str) -> Result<Vec<Written>, BadKey> {
                     read_value(Some(name), value, &mut keys)?;
                 } else if is_named(name) {
                     read_value(None, value, &mut keys)?;
-                } else if stranger.is_none() || holds_key(value) {
-                    stranger = Some((name, holds_key(value)));
+                } else {
+                    let holds_key = holds_key(value);
+                    if holds_key || stranger.is_none() {
+                        stranger = Some((name, holds_key));
+                    }
                 }
             }
             // Beside a key's own name there may be others, such as those of Close's answer, but not with a key.

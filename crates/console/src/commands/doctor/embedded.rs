@@ -11,32 +11,35 @@ use outbound::{
     webhook::Reply,
 };
 use pipeline::{
-    Channel, Code, Fault, Settings,
+    Channel, Code, Fault,
     ingest::Trust,
     webhook::{Answer, HEALTH, Health, PATH},
 };
-use reqwest::redirect::Policy;
 use url::Url;
 
 use super::{Check, close, owners, permissions, webhooks};
 use crate::{
     config::{Config, Doubt, UpConfig, api_keys},
-    wiring,
+    wiring::{self, Running},
 };
 
 /// All checks.
 pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
-    let mut checks = vec![data_folder(folder).await];
+    let store = wiring::open(folder).await;
+    let running = match &store {
+        Ok(store) => Running::read(store).await,
+        Err(_) => Ok(None),
+    };
+    let mut checks = vec![data_folder(folder, &store, &running).await];
     checks.extend(permissions::checks(config, folder));
+    let running = running.ok().flatten();
     let up = UpConfig::read(config);
-    checks.extend(listener(folder, up.as_ref().ok().map(|up| up.listen)).await);
-    let mut ops = None;
-    if let Ok(store) = wiring::open(folder).await {
-        let settings = settings(&store).await.unwrap_or_default();
-        let view = wiring::view(&store, settings, Access::ReadOnly);
-        checks.push(webhooks::check(&view).await);
-        checks.extend(owners::lately(&view).await);
-        ops = Some(view);
+    let webhook = running.as_ref().map(|running| running.webhook.as_str());
+    checks.extend(listener(webhook, up.as_ref().ok().map(|up| up.listen)).await);
+    let ops = store.ok().map(|store| view(&store, running.as_ref()));
+    if let Some(ops) = &ops {
+        checks.push(webhooks::check(ops).await);
+        checks.extend(owners::lately(ops).await);
     }
     let owners = match OwnerSource::of_variables(&config.variables()) {
         Ok(OwnerSource::Bucket(base)) => vec![owners::directory(&base).await],
@@ -62,7 +65,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
             });
             checks
                 .extend(crate::up::advice(&up).iter().map(|fault| Check::bad("settings", "warning", fault)));
-            checks.push(signature(&up.trust, folder).await);
+            checks.push(signature(&up.trust, webhook).await);
             checks.extend(owners);
             let doubt = |what: &str| up.doubts.iter().find(|doubt| doubt.what == what);
             for (name, channel) in [("slack", Channel::Slack), ("e-mail", Channel::Email)] {
@@ -86,11 +89,22 @@ fn close_keys(config: &Config) -> Result<ApiKeys, Fault> {
     api_keys(config)?.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))
 }
 
-async fn data_folder(folder: &Path) -> Check {
+/// The view of a store by the settings of the `leadops up` that works on it, or did so last.
+fn view(store: &Store, running: Option<&Running>) -> Ops {
+    let settings = running.map(|running| running.settings.clone()).unwrap_or_default();
+    wiring::view(store, Arc::new(settings), Access::ReadOnly)
+}
+
+async fn data_folder(
+    folder: &Path,
+    store: &Result<Store, Fault>,
+    running: &Result<Option<Running>, Fault>,
+) -> Check {
     let name = "data folder";
     let status = async {
-        let store = wiring::open(folder).await?;
-        let line = status_line(&wiring::view(&store, settings(&store).await?, Access::ReadOnly)).await?;
+        let store = store.as_ref().map_err(Clone::clone)?;
+        let running = running.as_ref().map_err(Clone::clone)?;
+        let line = status_line(&view(store, running.as_ref())).await?;
         Ok::<_, Fault>((line, store.can_write().await))
     };
     match status.await {
@@ -104,11 +118,6 @@ async fn data_folder(folder: &Path) -> Check {
     }
 }
 
-async fn settings(store: &Store) -> Result<Arc<Settings>, Fault> {
-    let running = wiring::Running::read(store).await?;
-    Ok(Arc::new(running.map(|running| running.settings).unwrap_or_default()))
-}
-
 async fn status_line(ops: &Ops) -> Result<String, Fault> {
     let status = ops.status().await?;
     let dead = status.queues.delay.dead + status.queues.notification.dead;
@@ -118,14 +127,12 @@ async fn status_line(ops: &Ops) -> Result<String, Fault> {
 /// Whether the pipeline's webhook answers, where one has been started, and is well.
 ///
 /// Where the folder holds no pipeline, the one that listens at the configured address may have lost it.
-async fn listener(folder: &Path, configured: Option<SocketAddr>) -> Option<Check> {
+async fn listener(running: Option<&str>, configured: Option<SocketAddr>) -> Option<Check> {
     let name = "webhook";
-    let running = async {
-        let store = wiring::open(folder).await.ok()?;
-        wiring::Running::read(&store).await.ok()?
+    let webhook = match running {
+        Some(webhook) => webhook.to_owned(),
+        None => format!("http://{}{PATH}", configured?),
     };
-    let running = running.await.map(|running| running.webhook);
-    let webhook = running.clone().or_else(|| Some(format!("http://{}{PATH}", configured?)))?;
     let failed = |code, what| Some(Check::bad(name, "failed", &Fault::new(code, what)));
     let health = match Url::parse(&webhook).and_then(|url| url.join(HEALTH)) {
         Ok(health) => health,
@@ -133,7 +140,7 @@ async fn listener(folder: &Path, configured: Option<SocketAddr>) -> Option<Check
     };
     let asked = async {
         // An address to listen on, such as 0.0.0.0, is this machine's, and no proxy leads there.
-        let client = outbound::client::builder(&health).no_proxy().redirect(Policy::none());
+        let client = outbound::client::builder(&health).no_proxy();
         let client = client.timeout(Duration::from_secs(3)).build()?;
         let mut answer = client.get(health.clone()).send().await?;
         let body = outbound::webhook::body(&mut answer).await;
@@ -165,7 +172,7 @@ async fn listener(folder: &Path, configured: Option<SocketAddr>) -> Option<Check
 
 /// Signs a text and checks it, so that a key that is taken as text instead of hex would show; and has the `leadops up` that
 /// runs check one, which may have been started with other keys.
-async fn signature(trust: &Trust, folder: &Path) -> Check {
+async fn signature(trust: &Trust, running: Option<&str>) -> Check {
     let name = "signature";
     let keys = match trust {
         Trust::Anyone => {
@@ -179,8 +186,7 @@ async fn signature(trust: &Trust, folder: &Path) -> Check {
         }
     };
     let sound = format!("{keys:?}, the self-test holds");
-    let running = async { wiring::Running::read(&wiring::open(folder).await?).await };
-    let webhook = running.await.ok().flatten().and_then(|running| running.webhook.parse::<Url>().ok());
+    let webhook = running.and_then(|webhook| webhook.parse::<Url>().ok());
     let Some(webhook) = webhook else { return Check::ok(name, sound) };
     match attempt(&webhook, PATIENCE, keys).await {
         Tried::Signed(Reply::Ours(Answer::Refused { code: Some(Code::EventMalformed), .. })) => {

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use pipeline::unpasted;
+use super::unpasted;
 
 /// The value of a secret, without what pasting leaves around it, see [`unpasted`]. Prints nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(String);
 
 impl SecretText {
-    pub(crate) fn new(text: &str) -> Self {
+    /// What somebody has put in, or written into a file.
+    pub fn new(text: &str) -> Self {
         Self(unpasted(text).to_owned())
     }
 
