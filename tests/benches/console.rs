@@ -26,7 +26,7 @@ use embedded::{Options, Store};
 use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, Timestamp};
 use ops::{DeadRow, Health, LeadRow, Notification, PendingRow, Status};
 use pipeline::{
-    Channel, Code, Settings, State,
+    Code, Settings, State,
     ports::{DeadLetter, Level, LogLine, Queue},
 };
 use ratatui::{buffer::Buffer, layout::Rect};
@@ -99,7 +99,7 @@ fn frame(what: &'static str, app: &mut App, keys: &[Press]) -> Figure {
 /// A filter over all leads, as it is done beside the keys.
 fn sifting() -> Figure {
     let rows = Arc::new(leads());
-    let filter = Filter::parse("owner:north !kite 7", LeadRow::FIELDS);
+    let filter = Filter::parse("owner:north !kite 7", LeadRow::fields());
     let wanted = Wanted { filter, ..Wanted::default() };
     let times = (0..20)
         .map(|_| {
@@ -275,7 +275,7 @@ fn leads() -> Vec<LeadRow> {
                 custom: Default::default(),
             },
             notifications: vec![Notification {
-                channel: Channel::Slack,
+                destination: outbound::SlackDestination::ID,
                 kind: AlertKind::New,
                 state: "sent",
                 at: at(NOW - 58),

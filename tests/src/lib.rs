@@ -8,6 +8,7 @@ pub mod clock;
 pub mod close;
 pub mod conformance;
 pub mod desk;
+pub mod destinations;
 pub mod directory;
 pub mod doubles;
 pub mod faulty;

@@ -5,12 +5,14 @@ use std::{sync::Arc, time::Duration};
 
 use lead::{EnrichedLead, LeadId, Timestamp, keys};
 use ops::{Access, Ops, SaysNothing};
+use outbound::SlackDestination;
 use pipeline::{
-    Channel, Code, Entry, Happened, Progress, Recorder, Settings, Stage,
+    Code, Entry, Happened, Progress, Recorder, Settings, Stage,
     alerting::Alerting,
+    destination::{Destination, Destinations},
     ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
     job::{AlertId, AlertJob},
-    notify::{Notify, Pace},
+    notify::Notify,
     owners::Documents,
     patience::RECEIVES,
     ports::{Clock, DeadLetter, DeadLetters, Delivery, Disposition, History, Inbox, Objects, Outbox, Queue},
@@ -24,6 +26,7 @@ use system::SeededRandom;
 
 use crate::{
     clock::VirtualClock,
+    destinations::{EMAIL, SLACK},
     doubles::{ScriptedMailer, ScriptedOwners, ScriptedSlack},
     faulty::{Faulty, Plan},
     memory::{Memory, Rules},
@@ -102,8 +105,7 @@ impl World {
             objects: store.clone(),
             receipts,
             recorder: recorder.clone(),
-            slack: Some((slack.clone(), Pace::of_slack(store.clone(), clock.clone(), BURST))),
-            mailer: Some(mailer.clone()),
+            destinations: destinations(&slack, &mailer),
         };
         let ops = Ops {
             settings: settings.clone(),
@@ -124,9 +126,7 @@ impl World {
 
     /// Replaces the notifying worker by one that remembers nothing.
     pub fn restart_notify(&mut self) {
-        let (clock, slack) = (self.clock.clone(), self.slack.clone());
-        let pace = Pace::of_slack(self.notify.objects.clone(), clock, BURST);
-        self.notify.slack = Some((slack, pace));
+        self.notify.destinations = destinations(&self.slack, &self.mailer);
     }
 
     /// The bytes of a `lead.created` event.
@@ -242,7 +242,7 @@ impl World {
     /// The receipt of a lead's first alert on Slack.
     pub async fn receipt(&self, lead: &LeadId) -> Option<Receipt> {
         let receipts = &self.notify.receipts;
-        receipts.get(lead, Channel::Slack, &AlertId::new_lead()).await.unwrap()
+        receipts.get(lead, &SLACK, &AlertId::new_lead()).await.unwrap()
     }
 
     /// All dead letters, the latest first.
@@ -313,6 +313,12 @@ impl World {
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+/// The team's channel, and the mail server.
+fn destinations(slack: &Arc<ScriptedSlack>, mailer: &Arc<ScriptedMailer>) -> Destinations {
+    let slack: Arc<dyn Destination> = Arc::new(SlackDestination::new(slack.clone(), BURST));
+    [(SLACK, slack), (EMAIL, mailer.clone() as _)].into_iter().collect()
 }
 
 impl Default for World {

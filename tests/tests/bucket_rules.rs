@@ -13,13 +13,14 @@ use bytes::Bytes;
 use futures_util::future::join;
 use lead::{AlertKind, CreatedLead, LeadId, OwnerStatus, Timestamp, keys};
 use pipeline::{
-    Channel, Code, Entry, Fault, Happened, Recorder, Settings, Stage,
+    Code, Entry, Fault, Happened, Recorder, Settings, Stage,
     ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
     ports::{Accepted, Clock, Intake, Journal, NewEvent, Objects, Queue, When},
     unsigned::Head,
 };
 use tests::{
     clock::VirtualClock,
+    destinations::SLACK,
     faulty::{Call, Faulty, Moment, Plan, Strike, Weather},
     memory::Memory,
     world::World,
@@ -112,8 +113,8 @@ fn failed() -> Strike {
 }
 
 fn notified() -> Happened {
-    let (channel, kind) = (Channel::Slack, AlertKind::New);
-    Happened::Notified { channel, kind, after_ms: None, together: 1, repeat: false, attempts: 1 }
+    let (destination, kind) = (SLACK, AlertKind::New);
+    Happened::Notified { destination, kind, after_ms: None, together: 1, repeat: false, attempts: 1 }
 }
 
 fn requeued() -> Happened {
@@ -122,7 +123,7 @@ fn requeued() -> Happened {
 
 fn dead() -> Happened {
     let (queue, code) = (Queue::Delay, Code::RawEventGone);
-    Happened::Dead { queue, channel: None, alert: None, code, reason: "gone".to_owned(), attempts: 1 }
+    Happened::Dead { queue, destination: None, alert: None, code, reason: "gone".to_owned(), attempts: 1 }
 }
 
 #[tokio::test]
@@ -214,7 +215,7 @@ async fn a_marker_that_could_not_be_taken_away_is_taken_by_the_next_entry_or_not
         assert!(bucket.append(dead()).await.is_err(), "so that it is tried again");
         assert_eq!(bucket.waiting().await.len(), 1);
         if again {
-            bucket.append(Happened::AlreadyNotified { channel: Channel::Slack }).await.unwrap();
+            bucket.append(Happened::AlreadyNotified { destination: SLACK }).await.unwrap();
         } else {
             bucket.clock.advance(DELAY + SECOND * 61);
         }
@@ -263,7 +264,7 @@ async fn a_lead_that_died_before_its_first_enrichment_is_waiting_or_has_ended() 
     bucket.weather.at(3, Call::Put, Moment::Before, failed());
     let retrying = Happened::Retrying {
         queue: Queue::Notification,
-        channel: Some(Channel::Slack),
+        destination: Some(SLACK),
         code: Code::SlackUnavailable,
         reason: String::new(),
         attempt: 1,

@@ -20,6 +20,6 @@ pub use counts::{Counts, Measured, Uncounted};
 #[cfg(feature = "operator")]
 pub use logs::CloudWatchLogs;
 pub use s3::{Bucket, Released, S3Names, S3Store, Schedule};
-pub use secrets::Secrets;
-pub use sns::SnsMailer;
+pub use secrets::{NamedSecret, Secrets};
+pub use sns::SnsTopic;
 pub use sqs::{QueueUrls, Queues, Settled};

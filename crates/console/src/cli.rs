@@ -5,7 +5,8 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Channel, Code, Fault, Function,
+    Code, Fault, Function,
+    destination::DestinationId,
     ports::{Level, Queue},
 };
 
@@ -302,9 +303,9 @@ pub struct ResendArgs {
     /// The leads.
     #[arg(value_name = "LEAD_ID", required = true)]
     pub leads: Vec<LeadId>,
-    /// On this channel; on those the pipeline uses without it.
-    #[arg(long)]
-    pub channel: Option<ChannelArg>,
+    /// At this destination, such as slack or email; at those that the pipeline uses without it.
+    #[arg(long, visible_alias = "channel", value_name = "DESTINATION")]
+    pub to: Option<DestinationId>,
     /// How long to wait for the receipt, in seconds.
     #[arg(long, value_name = "S", default_value = "30", value_parser = span)]
     pub wait: Duration,
@@ -368,23 +369,6 @@ impl From<QueueArg> for Queue {
         match queue {
             QueueArg::Delay => Self::Delay,
             QueueArg::Notification => Self::Notification,
-        }
-    }
-}
-
-/// A channel by name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-#[allow(missing_docs)]
-pub enum ChannelArg {
-    Slack,
-    Email,
-}
-
-impl From<ChannelArg> for Channel {
-    fn from(channel: ChannelArg) -> Self {
-        match channel {
-            ChannelArg::Slack => Self::Slack,
-            ChannelArg::Email => Self::Email,
         }
     }
 }

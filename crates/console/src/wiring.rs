@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use embedded::{Options, Store};
 use lead::{Timestamp, keys};
 use ops::{Access, Condition, Ops, SetUp};
-use outbound::{HoldsKeys, NoKeys, SlackWebhook, SmtpMailer};
+use outbound::{HoldsKeys, NoKeys};
 use pipeline::{
     Code, Fault, Recorder, Settings,
     alerting::Alerting,
     ingest::{Ingest, Repeats},
-    notify::{Notify, Pace},
+    notify::Notify,
     patience::RECEIVES,
-    ports::{Mailer, Objects, PutError, Slack, When},
+    ports::{Objects, PutError, When},
     process::{Counted, Process},
     receipt::Receipts,
 };
@@ -128,7 +128,7 @@ pub struct Stages {
     pub ingest: Arc<Ingest>,
     /// Looks owners up.
     pub process: Arc<Process>,
-    /// Tells the team.
+    /// Alerts the team.
     pub notify: Arc<Notify>,
 }
 
@@ -141,7 +141,6 @@ const OWNER_PATIENCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// [`Code::SettingBad`] where a client cannot be made of its settings.
 pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
-    let bad = |what: String| Fault::new(Code::SettingBad, what);
     let settings = Arc::new(config.settings);
     let ports = Arc::new(store.clone());
     let recorder = recorder(store);
@@ -150,14 +149,6 @@ pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
         None => Arc::new(NoKeys),
     };
     let owners = config.owners.open(keys, ports.clone(), Arc::new(SystemClock), OWNER_PATIENCE)?;
-    let slack = match config.slack {
-        Some(url) => {
-            let slack: Arc<dyn Slack> = Arc::new(SlackWebhook::new(url).map_err(bad)?);
-            Some((slack, Pace::of_slack(ports.clone(), Arc::new(SystemClock), config.slack_burst)))
-        }
-        None => None,
-    };
-    let mailer = config.mail.map(|settings| Arc::new(SmtpMailer::new(settings)) as Arc<dyn Mailer>);
     Ok(Stages {
         ingest: Arc::new(Ingest {
             settings: settings.clone(),
@@ -180,8 +171,7 @@ pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
             objects: ports,
             receipts: alerting(store).receipts,
             recorder,
-            slack,
-            mailer,
+            destinations: config.destinations,
         }),
     })
 }

@@ -6,9 +6,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod batch;
-pub mod channels;
 mod close_keys;
 pub mod common;
+pub mod destinations;
 pub mod direct;
 pub mod housekeeping;
 pub mod http;

@@ -22,9 +22,9 @@ use pipeline::{
 
 use crate::{
     batch::{self, Report},
-    channels::Channels,
     close_keys::SecretKeys,
     common::Common,
+    destinations,
     direct::Direct,
     settle,
     start::Handler,
@@ -70,9 +70,9 @@ impl Handler for Processor {
             outbox = Arc::new(common.store.schedule(outbox, common.recorder.clock.clone()));
         }
         if tells_itself {
-            let channels = Channels::read(variables, &common);
-            common.warm_up(channels.warm_up()).await;
-            outbox = Arc::new(Direct::new(common.clone(), channels, outbox));
+            let destinations = destinations::read(variables, &common);
+            common.warm_up(destinations::warm_up(&common, &destinations)).await;
+            outbox = Arc::new(Direct::new(destinations::stage(&common, destinations), outbox));
         }
         let source = OwnerSource::of_variables(variables)?;
         recorder::line(Function::LeadProcessor, Level::Info, &source.place(), None, None);

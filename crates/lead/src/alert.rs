@@ -1,4 +1,4 @@
-//! An alert about a lead, before it becomes a message of a channel.
+//! An alert about a lead, before it becomes a message for a destination.
 
 use std::borrow::Cow;
 

@@ -8,7 +8,7 @@ use crate::LeadId;
 const RECEIPTS: &str = "receipts/";
 /// Where copies of deleted dead letters are.
 const DELETED: &str = "deleted/";
-/// Where it is written down how much may be said on a channel.
+/// Where it is written down how much may be sent to a destination.
 const PACE: &str = "pace/";
 /// Where the journal is.
 pub const JOURNAL: &str = "journal/";
@@ -56,16 +56,16 @@ pub fn enriched(prefix: &str, lead: &LeadId) -> String {
     format!("{prefix}enriched_{lead}.json")
 }
 
-/// The receipt of one alert on one channel: `receipts/{lead_id}/{channel}/{alert}.json`.
+/// The receipt of one alert at one destination: `receipts/{lead_id}/{destination}/{alert}.json`.
 ///
-/// `channel` and `alert` are names of ours, without a slash.
-pub fn receipt(lead: &LeadId, channel: &str, alert: &str) -> String {
-    format!("{}{alert}.json", receipts_on(lead, channel))
+/// `destination` and `alert` are ids of ours, without a slash.
+pub fn receipt(lead: &LeadId, destination: &str, alert: &str) -> String {
+    format!("{}{alert}.json", receipts_at(lead, destination))
 }
 
-/// Where a lead's receipts on one channel are.
-pub fn receipts_on(lead: &LeadId, channel: &str) -> String {
-    format!("{}{channel}/", receipts_of(lead))
+/// Where a lead's receipts at one destination are.
+pub fn receipts_at(lead: &LeadId, destination: &str) -> String {
+    format!("{}{destination}/", receipts_of(lead))
 }
 
 /// Where all receipts of a lead are.
@@ -73,9 +73,9 @@ pub fn receipts_of(lead: &LeadId) -> String {
     format!("{RECEIPTS}{lead}/")
 }
 
-/// How much may be said on a channel now: `pace/{channel}.json`.
-pub fn pace(channel: &str) -> String {
-    format!("{PACE}{channel}.json")
+/// How much may be sent to a destination now: `pace/{destination}.json`.
+pub fn pace(destination: &str) -> String {
+    format!("{PACE}{destination}.json")
 }
 
 /// The kept copy of a deleted dead letter. `id` is the dead letter's; whatever is not a letter, digit

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use lead::Timestamp;
-use pipeline::{Channel, Code, Fault, Happened, Stage};
+use pipeline::{Code, Fault, Happened, Stage, destination::DestinationId};
 use serde::Serialize;
 
 use crate::{FruitlessLookups, Ops};
@@ -13,8 +13,9 @@ const SAMPLE: usize = 60;
 /// How the neighbours fare. What has not been heard of in 24 hours is unknown, not well.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// The channels that were used, by their last alert.
-    pub channels: Vec<ChannelHealth>,
+    /// The destinations that were used, by their last alert.
+    #[serde(rename = "channels")]
+    pub destinations: Vec<DestinationHealth>,
     /// When Close last delivered a webhook that was accepted or known.
     pub webhook_at: Option<Timestamp>,
     /// When a lead's owner was last looked up.
@@ -27,11 +28,12 @@ pub struct Health {
     pub fruitless_lookups: Option<FruitlessLookups>,
 }
 
-/// How a channel fares.
+/// How a destination fares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChannelHealth {
+pub struct DestinationHealth {
     /// Which.
-    pub channel: Channel,
+    #[serde(rename = "channel")]
+    pub destination: DestinationId,
     /// When something was last sent to it, or tried.
     pub at: Timestamp,
     /// Why that failed, if it did.
@@ -56,18 +58,19 @@ impl Ops {
         let webhook_at = received.first().map(|entry| entry.at);
         let mut health = Health { webhook_at, fruitless_lookups, ..Health::default() };
         for entry in &sent {
-            let (channel, code) = match &entry.happened {
-                Happened::Notified { channel, .. } => (*channel, None),
-                Happened::Retrying { channel: Some(channel), code, .. }
-                | Happened::Dead { channel: Some(channel), code, .. } => (*channel, Some(*code)),
+            let (destination, code) = match &entry.happened {
+                Happened::Notified { destination, .. } => (destination, None),
+                Happened::Retrying { destination: Some(destination), code, .. }
+                | Happened::Dead { destination: Some(destination), code, .. } => (destination, Some(*code)),
                 _ => continue,
             };
             // The newest comes first, and it decides.
-            if health.channels.iter().all(|known| known.channel != channel) {
-                health.channels.push(ChannelHealth { channel, at: entry.at, code });
+            if health.destinations.iter().all(|known| known.destination != *destination) {
+                let destination = destination.clone();
+                health.destinations.push(DestinationHealth { destination, at: entry.at, code });
             }
         }
-        health.channels.sort_by_key(|health| health.channel);
+        health.destinations.sort_by(|a, b| a.destination.cmp(&b.destination));
         if let Some(entry) = enriched.first() {
             health.lookup_at = Some(entry.at);
             if let Happened::Enriched { code, .. } = &entry.happened {

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lead::{Document, EnrichedLead, LeadId, OwnerStatus, Timestamp, keys, text};
 use pipeline::{
-    Channel, Code, Entry, Fault, Happened, Stage, State,
+    Code, Entry, Fault, Happened, Stage, State,
+    destination::DestinationId,
     receipt::{Receipt, ReceiptState},
 };
 use serde::Serialize;
@@ -50,7 +51,8 @@ pub struct LeadRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Notification {
     /// Where.
-    pub channel: Channel,
+    #[serde(rename = "channel")]
+    pub destination: DestinationId,
     /// Which alert.
     pub kind: lead::AlertKind,
     /// `queued`, `sent` or `failed`.
@@ -248,7 +250,7 @@ fn name_and_owner(happened: &Happened) -> Option<(&str, &str)> {
 impl Notification {
     pub(crate) fn of(receipt: &Receipt) -> Self {
         Self {
-            channel: receipt.channel,
+            destination: receipt.destination.clone(),
             kind: receipt.kind,
             state: match receipt.state {
                 ReceiptState::Queued | ReceiptState::Claimed { .. } => "queued",

@@ -28,7 +28,7 @@ use pipeline::{
 pub use actions::{Actions, Redriven};
 pub use condition::{Condition, ConditionState, SaysNothing, SetUp};
 pub use dead::{DeadDetail, DeadRow, Selection};
-pub use health::{ChannelHealth, Health};
+pub use health::{DestinationHealth, Health};
 pub use leads::{LeadQuery, LeadRow, LeadStory, Notification, Step};
 pub use lookups::FruitlessLookups;
 pub use pending::PendingRow;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lead::{AlertKind, LeadId};
 use pipeline::{
-    Channel, Code, Fault, Happened,
+    Code, Fault, Happened,
+    destination::DestinationId,
     job::{AlertId, AlertJob},
     receipt::ReceiptState,
 };
@@ -36,7 +37,7 @@ impl Actions<'_> {
     ///
     /// # Errors
     /// [`Code::NoSuchLead`] or [`Code::NotEnriched`], or the fault of a port.
-    pub async fn resend(&self, lead: &LeadId, channel: Channel) -> Result<Waiting, Fault> {
+    pub async fn resend(&self, lead: &LeadId, destination: &DestinationId) -> Result<Waiting, Fault> {
         let ops = self.0;
         if ops.enriched(lead).await?.is_none() {
             return Err(match ops.history.progress(lead).await? {
@@ -45,9 +46,10 @@ impl Actions<'_> {
             });
         }
         let alert = AlertId::resend(ops.recorder.random.bits());
-        let job = AlertJob { lead_id: lead.clone(), channel, alert, kind: AlertKind::Resend, due_at: None };
-        let by = ops.who.clone();
-        ops.recorder.record(Some(lead.clone()), Happened::Resent { channel, by }).await?;
+        let (lead_id, destination) = (lead.clone(), destination.clone());
+        let resent = Happened::Resent { destination: destination.clone(), by: ops.who.clone() };
+        let job = AlertJob { lead_id, destination, alert, kind: AlertKind::Resend, due_at: None };
+        ops.recorder.record(Some(lead.clone()), resent).await?;
         ops.alerting.queue(&job).await?;
         Ok(Waiting { job })
     }
@@ -60,10 +62,10 @@ impl Ops {
     /// [`Code::DeliveryFailed`] where it was given up, [`Code::NoReceipt`] where it is queued still, or
     /// the fault of a port.
     pub async fn receipt(&self, waiting: &Waiting, longest: Duration) -> Result<Resent, Fault> {
-        let AlertJob { lead_id, channel, alert, .. } = &waiting.job;
+        let AlertJob { lead_id, destination, alert, .. } = &waiting.job;
         let mut waited = Duration::ZERO;
         loop {
-            let receipt = self.alerting.receipts.get(lead_id, *channel, alert).await?;
+            let receipt = self.alerting.receipts.get(lead_id, destination, alert).await?;
             let notification = receipt.as_ref().map(|receipt| (receipt.state, Notification::of(receipt)));
             match notification {
                 Some((ReceiptState::Sent, notification)) => {
@@ -73,7 +75,7 @@ impl Ops {
                     let code = notification
                         .code
                         .map_or_else(String::new, |code| format!(" ({code}: {})", code.cause()));
-                    let what = format!("the alert about {lead_id} on {} failed{code}", channel.label());
+                    let what = format!("the alert about {lead_id} on {} failed{code}", destination.label());
                     return Err(Fault::new(Code::DeliveryFailed, what));
                 }
                 _ if waited >= longest => {
@@ -81,7 +83,7 @@ impl Ops {
                     let last = last.map_or_else(String::new, |code| format!(", last failure {code}"));
                     let what = format!(
                         "no receipt for {lead_id} on {} after {} s{last}",
-                        channel.label(),
+                        destination.label(),
                         longest.as_secs()
                     );
                     return Err(Fault::new(Code::NoReceipt, what));

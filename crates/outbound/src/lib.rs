@@ -1,4 +1,4 @@
-//! The ports that reach other people's servers: owner directory, Slack, SMTP.
+//! Other people's servers: owner directory, and destinations of alerts.
 //!
 //! Every call is bounded in time and in size, none of a port is repeated here (when to try again is the
 //! stages' decision), and no error text holds a secret. Beside the ports there are Close's own API and what can be
@@ -9,7 +9,10 @@
 pub mod address;
 pub mod client;
 mod close;
+pub mod destinations;
 mod owners;
+mod retry_after;
+mod secret_url;
 mod slack;
 mod smtp;
 mod source;
@@ -19,6 +22,7 @@ pub use close::{
     ApiKeys, CloseApi, CloseBase, CloseReader, CloseSecret, HoldsKeys, Subscription, duplicate_of,
 };
 pub use owners::{HttpOwners, OwnersBase};
-pub use slack::{SecretUrl, SlackWebhook};
+pub use secret_url::SecretUrl;
+pub use slack::{Slack, SlackAnswer, SlackDestination, SlackError, SlackWebhook};
 pub use smtp::{SmtpMailer, SmtpSettings};
 pub use source::{NoKeys, OwnerSource};

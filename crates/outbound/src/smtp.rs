@@ -1,7 +1,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use lead::{email::Mail, text};
+use lead::{
+    email::{Mail, mail},
+    text,
+};
 use lettre::{
     Address, Message,
     message::{
@@ -16,11 +19,19 @@ use lettre::{
         extension::ClientId,
     },
 };
-use pipeline::ports::{MailError, Mailer};
+use pipeline::{
+    Code, Fault,
+    destination::{Checked, Destination, Form, Limits, Outgoing, Verdict},
+};
 use tokio_rustls::rustls::ClientConfig;
 use url::Url;
 
+use crate::destinations::{MadeOne, Making, SecretSetting};
+
 mod connect;
+
+/// The server's URL. A function has none, as its mail goes by a topic.
+pub(crate) const URL: SecretSetting = SecretSetting { value: "SMTP_URL", in_functions: "SNS_TOPIC_ARN" };
 
 /// How long the server may take.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +45,8 @@ struct Patience {
 const PATIENCE: Patience = Patience { ready: Duration::from_secs(15), confirm: Duration::from_secs(15) };
 /// How long the server may take over a goodbye, on which nothing depends.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a look at the server may take.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How the connection is encrypted.
 #[derive(Clone)]
@@ -171,12 +184,7 @@ impl SmtpMailer {
         Self { settings, patience: PATIENCE }
     }
 
-    /// How it sends, safe to print.
-    pub fn settings(&self) -> &SmtpSettings {
-        &self.settings
-    }
-
-    fn message(&self, mail: &Mail) -> Result<Message, MailError> {
+    fn message(&self, mail: &Mail) -> Result<Message, Verdict> {
         let settings = &self.settings;
         let mut builder = Message::builder().from(settings.from.clone());
         for to in settings.to.iter() {
@@ -193,12 +201,12 @@ impl SmtpMailer {
             ))
             .header(ContentType::TEXT_PLAIN)
             .body(mail.body.clone())
-            .map_err(|error| MailError::Refused(format!("the mail cannot be written: {error}")))
+            .map_err(|error| refused(&format!("the mail cannot be written: {error}")))
     }
 
     /// Everything up to the server's word that it is ready for the mail's content. Nothing is sent
     /// unless the content follows.
-    async fn prepare(&self) -> Result<AsyncSmtpConnection, MailError> {
+    async fn prepare(&self) -> Result<AsyncSmtpConnection, Verdict> {
         let settings = &self.settings;
         let (encrypted, start_tls) = match &settings.tls {
             Tls::FromTheStart(config) => (Some(config), None),
@@ -206,15 +214,15 @@ impl SmtpMailer {
             Tls::None => (None, None),
         };
         let host = settings.host.trim_matches(['[', ']']);
-        let stream = connect::connect(host, settings.port, encrypted).await.map_err(|error| {
-            MailError::Unavailable(text::shorten(&format!("Connection error: {error}"), 300))
-        })?;
+        let stream = connect::connect(host, settings.port, encrypted)
+            .await
+            .map_err(|error| unavailable(&format!("Connection error: {error}")))?;
         self.greet(stream, start_tls).await.map_err(|error| {
             // A STARTTLS or a way to log in that the server does not have is not about to come.
             if error.is_permanent() || error.is_client() {
-                MailError::Refused(told(&error))
+                refused(&error.to_string())
             } else {
-                MailError::Unavailable(told(&error))
+                unavailable(&error.to_string())
             }
         })
     }
@@ -247,32 +255,98 @@ impl SmtpMailer {
 }
 
 #[async_trait]
-impl Mailer for SmtpMailer {
-    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
-        let message = self.message(mail)?.formatted();
-        // A connection that is dropped before the content went out has sent nothing.
-        let ready = tokio::time::timeout(self.patience.ready, self.prepare()).await;
-        let mut connection = ready.unwrap_or_else(|_| {
-            Err(MailError::Unavailable("the server did not get ready in time".to_owned()))
-        })?;
-        let confirmed = tokio::time::timeout(self.patience.confirm, connection.message(&message)).await;
-        let outcome = match confirmed {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if error.is_permanent() => Err(MailError::Refused(told(&error))),
-            Ok(Err(error)) if error.is_transient() => Err(MailError::Unavailable(told(&error))),
-            Ok(Err(error)) => Err(MailError::Unknown(told(&error))),
-            Err(_) => Err(MailError::Unknown("the server did not confirm the mail in time".to_owned())),
-        };
-        if outcome.is_ok() {
-            let _ = tokio::time::timeout(GOODBYE, connection.abort()).await;
+impl Destination for SmtpMailer {
+    fn limits(&self) -> Limits {
+        let Patience { ready, confirm } = self.patience;
+        Limits {
+            longest_send: ready + confirm + GOODBYE,
+            pace: None,
+            together: 1,
+            at_once: 4,
+            has_plain_form: false,
+            shows_all: false,
         }
-        outcome
+    }
+
+    async fn send(&self, alerts: &[Outgoing<'_>], _: Form) -> Verdict {
+        let [one] = alerts else { return refused("a mail is about one lead") };
+        self.send_mail(&mail(&one.alert)).await.map_or_else(|verdict| verdict, |()| Verdict::Sent)
+    }
+
+    async fn check(&self, in_use: bool) -> Checked {
+        if !in_use {
+            return Checked::Well("switched off".to_owned());
+        }
+        let server = self.settings.server();
+        let connected = tokio::time::timeout(LOOK, tokio::net::TcpStream::connect(&server)).await;
+        let failed = |what| Checked::Failed(Fault::new(Code::MailUnavailable, what));
+        match connected {
+            Ok(Ok(stream)) => {
+                let peer = stream.peer_addr().ok().map_or_else(String::new, |peer| format!(" ({peer})"));
+                Checked::Well(format!("{server}{peer} can be reached"))
+            }
+            Ok(Err(error)) => failed(format!("{server}: {error}")),
+            Err(_) => failed(format!("{server} does not answer")),
+        }
     }
 }
 
-/// What the server or the network said.
-fn told(error: &Error) -> String {
-    text::shorten(&error.to_string(), 300)
+impl SmtpMailer {
+    async fn send_mail(&self, mail: &Mail) -> Result<(), Verdict> {
+        let message = self.message(mail)?.formatted();
+        // A connection that is dropped before the content went out has sent nothing.
+        let ready = tokio::time::timeout(self.patience.ready, self.prepare()).await;
+        let mut connection =
+            ready.unwrap_or_else(|_| Err(unavailable("the server did not get ready in time")))?;
+        let confirmed = tokio::time::timeout(self.patience.confirm, connection.message(&message)).await;
+        match confirmed {
+            Ok(Ok(_)) => {
+                let _ = tokio::time::timeout(GOODBYE, connection.abort()).await;
+                Ok(())
+            }
+            Ok(Err(error)) if error.is_permanent() => Err(refused(&error.to_string())),
+            Ok(Err(error)) if error.is_transient() => Err(unavailable(&error.to_string())),
+            Ok(Err(error)) => Err(unknown(&error.to_string())),
+            Err(_) => Err(unknown("the server did not confirm the mail in time")),
+        }
+    }
+}
+
+/// Reads `SMTP_URL`, `EMAIL_FROM` and `EMAIL_TO`.
+pub(crate) fn make(making: &mut Making<'_>) -> MadeOne {
+    let missing = |name: &str| making.none_is_set(Code::MailNotConfigured, name);
+    let variables = making.variables();
+    let Some(url) = making.origin.secret(&URL)? else { return missing(making.origin.name_of(&URL)) };
+    let Some(url) = url.constant() else { return missing(URL.value) };
+    let Some(from) = variables.get("EMAIL_FROM") else { return missing("EMAIL_FROM") };
+    let Some(to) = variables.get("EMAIL_TO") else { return missing("EMAIL_TO") };
+    let settings = SmtpSettings::parse(url.expose(), &from, &to);
+    let settings = settings.map_err(|what| Fault::new(Code::SettingBad, what))?;
+    Ok(Some(Arc::new(SmtpMailer::new(settings))))
+}
+
+/// How much of what the server or the network said is passed on, in characters.
+const REASON: usize = 200;
+
+fn reason(kind: &str, said: &str) -> String {
+    format!("mail server: {}", text::shorten(&format!("{kind}: {said}"), REASON))
+}
+
+/// It refuses the mail for good.
+fn refused(said: &str) -> Verdict {
+    Verdict::Refused { code: Code::MailRefused, reason: reason("refused", said), payload: false }
+}
+
+/// It could not be reached or asks to try later. The mail was not sent.
+fn unavailable(said: &str) -> Verdict {
+    let reason = reason("unavailable", said);
+    Verdict::Again { code: Code::MailUnavailable, reason, pause: Duration::ZERO, may_have_arrived: false }
+}
+
+/// No confirmation came: the mail may have been sent.
+fn unknown(said: &str) -> Verdict {
+    let reason = reason("no confirmation", said);
+    Verdict::Again { code: Code::MailUnknown, reason, pause: Duration::ZERO, may_have_arrived: true }
 }
 
 /// An identity in the sender's domain, as lettre would make it in the machine's.
@@ -301,7 +375,7 @@ mod tests {
     const FROM: &str = "leadops <alerts@example.com>";
     const TO: &str = "sales@example.com, Partner Desk <partners@example.org>";
 
-    fn mail() -> Mail {
+    fn a_mail() -> Mail {
         Mail {
             subject: "New Lead Alert: Zoe & Sohne".to_owned(),
             body: "New Lead Alert\n\nName: Zoë & Söhne\n.\n..two dots\nend\n".to_owned(),
@@ -382,7 +456,7 @@ mod tests {
     #[tokio::test]
     async fn a_mail_has_its_headers_and_arrives_as_written() {
         let (mailer, dialogue) = server(At::Never, Does::Silence).await;
-        mailer.send(&mail()).await.unwrap();
+        mailer.send_mail(&a_mail()).await.unwrap();
         let heard = dialogue.await.unwrap();
         assert_eq!(heard[0], "EHLO crm.example.com");
         for line in [
@@ -434,9 +508,12 @@ mod tests {
             (At::Content, "550 looks like spam"),
         ] {
             let (mailer, dialogue) = server(at, Does::Says(reply)).await;
-            let error = mailer.send(&mail()).await.unwrap_err();
+            let error = mailer.send_mail(&a_mail()).await.unwrap_err();
             let said = reply.split_once(' ').unwrap().1;
-            assert!(matches!(&error, MailError::Refused(why) if why.contains(said)), "{error}");
+            assert!(
+                matches!(&error, Verdict::Refused { reason: why, .. } if why.contains(said)),
+                "{error:?}"
+            );
             let heard = dialogue.await.unwrap();
             assert_eq!(heard.iter().any(|line| line == "DATA"), at == At::Content);
         }
@@ -446,8 +523,11 @@ mod tests {
     async fn whoever_asks_to_come_back_later_is_unavailable() {
         for at in [At::Greeting, At::Recipient, At::Content] {
             let (mailer, _) = server(at, Does::Says("421 try again later")).await;
-            let error = mailer.send(&mail()).await.unwrap_err();
-            assert!(matches!(&error, MailError::Unavailable(why) if why.contains("again")), "{error}");
+            let error = mailer.send_mail(&a_mail()).await.unwrap_err();
+            assert!(
+                matches!(&error, Verdict::Again { code: Code::MailUnavailable, reason: why, may_have_arrived: false, .. } if why.contains("again")),
+                "{error:?}"
+            );
         }
     }
 
@@ -457,13 +537,22 @@ mod tests {
             for at in [At::Greeting, At::Recipient] {
                 let (mut mailer, _) = server(at, does).await;
                 mailer.patience.ready = Duration::from_millis(200);
-                let error = mailer.send(&mail()).await.unwrap_err();
-                assert!(matches!(error, MailError::Unavailable(_)), "{error}");
+                let error = mailer.send_mail(&a_mail()).await.unwrap_err();
+                assert!(
+                    matches!(
+                        error,
+                        Verdict::Again { code: Code::MailUnavailable, may_have_arrived: false, .. }
+                    ),
+                    "{error:?}"
+                );
             }
             let (mut mailer, _) = server(At::Content, does).await;
             mailer.patience.confirm = Duration::from_millis(200);
-            let error = mailer.send(&mail()).await.unwrap_err();
-            assert!(matches!(error, MailError::Unknown(_)), "{error}");
+            let error = mailer.send_mail(&a_mail()).await.unwrap_err();
+            assert!(
+                matches!(error, Verdict::Again { code: Code::MailUnknown, may_have_arrived: true, .. }),
+                "{error:?}"
+            );
         }
     }
 
@@ -472,8 +561,11 @@ mod tests {
         let (mailer, dialogue) = server(At::Never, Does::Silence).await;
         dialogue.abort();
         let _ = dialogue.await;
-        let error = mailer.send(&mail()).await.unwrap_err();
-        assert!(matches!(error, MailError::Unavailable(_)), "{error}");
+        let error = mailer.send_mail(&a_mail()).await.unwrap_err();
+        assert!(
+            matches!(error, Verdict::Again { code: Code::MailUnavailable, may_have_arrived: false, .. }),
+            "{error:?}"
+        );
     }
 
     #[tokio::test]
@@ -481,8 +573,11 @@ mod tests {
         let (mailer, dialogue) = server(At::Never, Does::Silence).await;
         let url = format!("smtp://127.0.0.1:{}?tls=required", mailer.settings.port);
         let settings = SmtpSettings::parse(&url, FROM, TO).unwrap();
-        let error = SmtpMailer { settings, ..mailer }.send(&mail()).await.unwrap_err();
-        assert!(matches!(&error, MailError::Refused(why) if why.contains("STARTTLS")), "{error}");
+        let error = SmtpMailer { settings, ..mailer }.send_mail(&a_mail()).await.unwrap_err();
+        assert!(
+            matches!(&error, Verdict::Refused { reason: why, .. } if why.contains("STARTTLS")),
+            "{error:?}"
+        );
         assert_eq!(dialogue.await.unwrap().len(), 1);
     }
 
@@ -512,12 +607,15 @@ mod tests {
     #[tokio::test]
     async fn tls_from_the_start_carries_the_mail_to_whom_it_trusts_and_nothing_to_others() {
         let (mailer, heard) = tls_server(true).await;
-        mailer.send(&mail()).await.unwrap();
+        mailer.send_mail(&a_mail()).await.unwrap();
         let heard = heard.await.unwrap().unwrap();
         assert!(position(&heard, "DATA") < position(&heard, "Subject: New Lead Alert"));
         let (mailer, heard) = tls_server(false).await;
-        let error = mailer.send(&mail()).await.unwrap_err();
-        assert!(matches!(&error, MailError::Unavailable(why) if why.contains("certificate")), "{error}");
+        let error = mailer.send_mail(&a_mail()).await.unwrap_err();
+        assert!(
+            matches!(&error, Verdict::Again { code: Code::MailUnavailable, reason: why, may_have_arrived: false, .. } if why.contains("certificate")),
+            "{error:?}"
+        );
         assert_eq!(heard.await.unwrap(), None);
     }
 
@@ -559,7 +657,7 @@ mod tests {
             ("smtp://h", FROM, "zoë@example.com", "EMAIL_TO"),
         ] {
             let error = SmtpSettings::parse(url, from, to).unwrap_err();
-            assert!(error.starts_with(name) && !error.contains("hunter2"), "{error}");
+            assert!(error.starts_with(name) && !error.contains("hunter2"), "{error:?}");
         }
     }
 }

@@ -205,7 +205,7 @@ codes! {
         "Unarchive the channel or make a webhook for another one, then redrive.";
     SlackNotConfigured = "LO208",
         "An alert is due on Slack, but no webhook URL is configured.",
-        "Set SLACK_WEBHOOK_URL and restart, then redrive; or switch the channel off with USE_SLACK=false.";
+        "Set SLACK_WEBHOOK_URL and restart, then redrive; or switch it off with USE_SLACK=false.";
     AlertUnreadable = "LO211",
         "A message of the notification queue is no alert.",
         "Look at its body with `leadops dead show ID`; edit and redrive it, or delete it (a copy is kept).";
@@ -214,7 +214,7 @@ codes! {
         "Process the lead again with `leadops requeue LEAD_ID`.";
     ReceiptUnreadable = "LO213",
         "The receipt of the alert cannot be read, so that nobody knows whether the alert was sent: it is damaged, or of a later version of leadops.",
-        "Look into the channel. If the alert is not there, send it with `leadops resend LEAD_ID`, which makes a receipt of its own; then delete the dead letter (a copy is kept).";
+        "Look at the destination. If the alert is not there, send it with `leadops resend LEAD_ID`, which makes a receipt of its own; then delete the dead letter (a copy is kept).";
     MailRefused = "LO221",
         "The mail server refuses the message for good.",
         "Check EMAIL_FROM, EMAIL_TO and the credentials in SMTP_URL, then redrive.";
@@ -230,10 +230,29 @@ codes! {
         dead "Look into the mailbox; redriving sends it again, labelled as a possible repeat.";
     MailNotConfigured = "LO228",
         "An alert is due by e-mail, but no mail server is configured.",
-        "Set SMTP_URL, EMAIL_FROM and EMAIL_TO and restart, then redrive; or switch the channel off with USE_EMAIL=false.";
+        "Set SMTP_URL, EMAIL_FROM and EMAIL_TO and restart, then redrive; or switch it off with USE_EMAIL=false.";
     MailUnconfirmed = "LO229",
         "An e-mail address has not been confirmed to SNS, or none is subscribed.",
         "Have the owner of the address confirm the mail that SNS has sent, within two days; subscribe one with `aws sns subscribe --protocol email`.";
+    DestinationNotConfigured = "LO230",
+        "An alert is due at a destination that this pipeline does not have.",
+        "Set the destination up and restart, then redrive; or delete the dead letter (a copy is kept).";
+    DestinationRefused = "LO231",
+        "The destination refuses the alert for good.",
+        "Check the destination's address and secret against the answer in the reason, then redrive.";
+    DestinationUnavailable = "LO232",
+        "The destination could not be reached, fails, or asks to try later.",
+        "Check the network and the destination.",
+        again "It is tried again by itself, with growing pauses. If it stays, check the network and the destination.",
+        dead "Check the network and the destination, then redrive.";
+    DestinationUnknown = "LO233",
+        "The destination gave no answer in time, or one that nobody understands: the alert may have arrived.",
+        "Look at the destination.",
+        again "It is sent again by itself, labelled as a possible repeat.",
+        dead "Look at the destination; redriving sends the alert again, labelled as a possible repeat.";
+    DestinationBusy = "LO234",
+        "The destination asks to slow down.",
+        "Nothing to do: it is sent as soon as the destination allows.";
 
     StorageFull = "LO401",
         "The disk or the database is full.",
@@ -473,8 +492,8 @@ impl Code {
         )
     }
 
-    /// Whether it is a channel's answer to an alert, or the want of one, and no store's or queue's trouble.
-    pub fn is_of_a_channel(self) -> bool {
+    /// Whether it is a destination's answer to an alert, or the want of one, and no store's or queue's trouble.
+    pub fn is_of_a_destination(self) -> bool {
         self.as_str().starts_with("LO2")
     }
 }

@@ -5,7 +5,8 @@ use lead::{AlertKind, CreatedLead, LeadId, OwnerStatus, Timestamp, keys::Journal
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Channel, Code, Function,
+    Code, Function,
+    destination::DestinationId,
     ports::{Level, Queue},
 };
 
@@ -74,8 +75,9 @@ pub enum Happened {
     Retrying {
         /// Where.
         queue: Queue,
-        /// On which channel.
-        channel: Option<Channel>,
+        /// At which destination.
+        #[serde(rename = "channel")]
+        destination: Option<DestinationId>,
         /// The kind of failure.
         code: Code,
         /// What failed.
@@ -85,10 +87,11 @@ pub enum Happened {
         /// When it is made again.
         again_at: Timestamp,
     },
-    /// A channel took the alert.
+    /// A destination took the alert.
     Notified {
-        /// Which channel.
-        channel: Channel,
+        /// At which destination.
+        #[serde(rename = "channel")]
+        destination: DestinationId,
         /// Which alert.
         kind: AlertKind,
         /// From due to told, for a lead's first alert.
@@ -102,15 +105,17 @@ pub enum Happened {
     },
     /// An alert that had been sent before was not sent again.
     AlreadyNotified {
-        /// On which channel.
-        channel: Channel,
+        /// At which destination.
+        #[serde(rename = "channel")]
+        destination: DestinationId,
     },
     /// A message became a dead letter.
     Dead {
         /// Of which queue.
         queue: Queue,
-        /// On which channel.
-        channel: Option<Channel>,
+        /// At which destination.
+        #[serde(rename = "channel")]
+        destination: Option<DestinationId>,
         /// Which alert, where it was one.
         #[serde(default)]
         alert: Option<AlertKind>,
@@ -150,8 +155,9 @@ pub enum Happened {
     },
     /// An operator asked for a new alert.
     Resent {
-        /// On which channel.
-        channel: Channel,
+        /// At which destination.
+        #[serde(rename = "channel")]
+        destination: DestinationId,
         /// Who.
         by: String,
     },
@@ -301,8 +307,8 @@ impl Happened {
             Self::Retrying { code, reason, attempt, again_at, .. } => {
                 format!("{reason} ({code}), attempt {attempt}, again at {}", clock_time(*again_at))
             }
-            Self::Notified { channel, kind, after_ms, together, repeat, attempts } => {
-                let mut detail = format!("{} took the {}", channel.label(), kind_label(*kind));
+            Self::Notified { destination, kind, after_ms, together, repeat, attempts } => {
+                let mut detail = format!("{} took the {}", destination.label(), kind_label(*kind));
                 if *together > 1 {
                     detail += &format!(" in a digest of {together}");
                 }
@@ -317,8 +323,8 @@ impl Happened {
                 }
                 detail
             }
-            Self::AlreadyNotified { channel } => {
-                format!("{} has it already, not sent again", channel.label())
+            Self::AlreadyNotified { destination } => {
+                format!("{} has it already, not sent again", destination.label())
             }
             Self::Dead { code, reason, attempts, .. } => {
                 let times =
@@ -330,7 +336,9 @@ impl Happened {
             }
             Self::Deleted { by, kept, .. } => format!("dead letter deleted by {by}, copy in {kept}"),
             Self::Exported { by, count } => format!("{count} dead letters exported by {by}"),
-            Self::Resent { channel, by } => format!("new alert on {} asked for by {by}", channel.label()),
+            Self::Resent { destination, by } => {
+                format!("new alert on {} asked for by {by}", destination.label())
+            }
             Self::Requeued { by } => format!("to be processed again, asked for by {by}"),
         }
     }
@@ -429,7 +437,7 @@ mod tests {
             nonce: 7,
             happened: Happened::Dead {
                 queue: Queue::Notification,
-                channel: Some(Channel::Slack),
+                destination: Some("slack".parse().unwrap()),
                 alert: Some(AlertKind::New),
                 code: Code::SlackWebhookGone,
                 reason: "404 no_service".to_owned(),

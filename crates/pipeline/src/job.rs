@@ -5,7 +5,7 @@ use std::time::Duration;
 use lead::{AlertKind, LeadId, Timestamp, text};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Channel, ports::NewMessage};
+use crate::{destination::DestinationId, ports::NewMessage};
 
 /// A message of the delay queue: process this lead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,22 +49,23 @@ pub enum Cause {
     },
 }
 
-/// A message of the notification queue: tell this lead on this channel.
+/// A message of the notification queue: announce this lead at this destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertJob {
     /// The lead.
     pub lead_id: LeadId,
-    /// Where to tell it.
-    pub channel: Channel,
-    /// The alert's identity among the lead's alerts on that channel: letters, digits, hyphens.
+    /// Where.
+    #[serde(rename = "channel")]
+    pub destination: DestinationId,
+    /// The alert's identity among the lead's alerts there: letters, digits, hyphens.
     pub alert: AlertId,
-    /// Why it is told.
+    /// Why it is sent.
     pub kind: AlertKind,
     /// When the lead was due, for the measure of speed.
     pub due_at: Option<Timestamp>,
 }
 
-/// The identity of an alert among a lead's alerts on one channel.
+/// The identity of an alert among a lead's alerts at one destination.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AlertId(String);

@@ -2,7 +2,7 @@
 //!
 //! A lead's path: [`ingest`] checks and keeps the webhook → the delay queue holds it back →
 //! [`process`] looks the owner up and writes the enriched lead → the notification queue →
-//! [`notify`] tells the team, once per channel, proven by a [`receipt`]. Every step leaves an
+//! [`notify`] alerts the team, once per [`destination`], proven by a [`receipt`]. Every step leaves an
 //! [`Entry`] in the journal.
 //!
 //! Nothing here does I/O, reads a clock or rolls dice: all that comes in through [`ports`], so that
@@ -12,6 +12,7 @@
 
 pub mod alerting;
 mod code;
+pub mod destination;
 mod fault;
 mod happened;
 pub mod ingest;
@@ -36,5 +37,5 @@ pub use fault::Fault;
 pub use happened::{Entry, Happened, Stage};
 pub use progress::{Counted, Ended, Progress, State};
 pub use recorder::{Function, Recorder};
-pub use settings::{Channel, SecretText, Settings, Variables, plain_name, unpasted};
+pub use settings::{SecretText, Settings, Variables, plain_name, unpasted};
 pub use throttle::Throttle;

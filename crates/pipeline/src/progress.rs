@@ -124,7 +124,7 @@ impl Progress {
                 progress.told = true;
                 progress.ended = Some((Ended::Notified, entry.at));
             }
-            // A second channel's failure, or a follow-up's, does not undo what has been told.
+            // A second destination's failure, or a follow-up's, does not undo what has been told.
             Happened::Dead { .. } if progress.told => {
                 progress.ended = progress.ended.or(Some((Ended::Notified, entry.at)));
             }
@@ -137,7 +137,7 @@ impl Progress {
                 progress.ended = Some((Ended::Dead, entry.at));
             }
             // Nothing that is tried again is dead: its worker stopped before the dead letter was made, or the
-            // other channel's alert died.
+            // other destination's alert died.
             Happened::Retrying { queue: Queue::Notification, .. } => {
                 if let Some((Ended::Dead, _)) = progress.ended {
                     progress.ended = None;
@@ -179,7 +179,7 @@ mod tests {
     use lead::OwnerStatus;
 
     use super::*;
-    use crate::{Channel, Code};
+    use crate::Code;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -215,13 +215,13 @@ mod tests {
     }
 
     fn notified() -> Happened {
-        let (channel, kind) = (Channel::Slack, AlertKind::New);
-        Happened::Notified { channel, kind, after_ms: None, together: 1, repeat: false, attempts: 1 }
+        let (destination, kind) = ("slack".parse().unwrap(), AlertKind::New);
+        Happened::Notified { destination, kind, after_ms: None, together: 1, repeat: false, attempts: 1 }
     }
 
     fn dead() -> Happened {
         let (queue, code) = (Queue::Notification, Code::SlackWebhookGone);
-        Happened::Dead { queue, channel: None, alert: None, code, reason: String::new(), attempts: 1 }
+        Happened::Dead { queue, destination: None, alert: None, code, reason: String::new(), attempts: 1 }
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_channels_failure_does_not_undo_the_first_ones_success() {
+    fn a_second_destinations_failure_does_not_undo_the_first_ones_success() {
         let (progress, _) = fold(vec![received(), notified(), dead()]);
         assert!(matches!(progress.ended, Some((Ended::Notified, _))));
         let (progress, _) = fold(vec![received(), dead(), notified()]);
@@ -250,8 +250,8 @@ mod tests {
     fn a_failed_resend_ends_no_lead_whose_first_alert_still_waits() {
         let failed = |kind| match dead() {
             Happened::Dead { queue, code, reason, attempts, .. } => {
-                let channel = Some(Channel::Slack);
-                Happened::Dead { queue, channel, alert: Some(kind), code, reason, attempts }
+                let destination = Some("slack".parse().unwrap());
+                Happened::Dead { queue, destination, alert: Some(kind), code, reason, attempts }
             }
             other => other,
         };
@@ -265,7 +265,7 @@ mod tests {
     fn what_is_tried_again_is_not_dead() {
         let retrying = |queue| Happened::Retrying {
             queue,
-            channel: None,
+            destination: None,
             code: Code::SlackUnavailable,
             reason: String::new(),
             attempt: 1,

@@ -12,24 +12,33 @@ use lead::{AlertKind, LeadId, Timestamp, keys};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Channel, Code, Fault, Function,
+    Code, Fault, Function,
+    destination::DestinationId,
     job::{AlertId, AlertJob},
     ports::{Clock, Level, Objects, PutError, Version, When},
     recorder,
 };
 
-/// How long a claim lasts: longer than a channel is ever waited for.
-pub const CLAIM: Duration = Duration::from_secs(45);
-/// How much of a claim has to be left when sending begins: as long as a channel is waited for.
-const SENDING: Duration = Duration::from_secs(30);
+/// The longest that any claim lasts. One that has longer to go is one of a clock that has stepped back since.
+pub const LONGEST_CLAIM: Duration = Duration::from_secs(300);
+/// How much of a claim has to be left when sending begins, beyond the longest that sending takes.
+const MARGIN: Duration = Duration::from_secs(10);
+/// How much time there is between claiming an alert and beginning to send it.
+const HEAD_START: Duration = Duration::from_secs(15);
 
-/// The state of one alert on one channel.
+/// How long a claim lasts at a destination that takes at most so long over a message: longer than it is ever waited for.
+pub fn claim_for(longest_send: Duration) -> Duration {
+    (HEAD_START + longest_send + MARGIN).min(LONGEST_CLAIM)
+}
+
+/// The state of one alert at one destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The lead.
     pub lead_id: LeadId,
-    /// The channel.
-    pub channel: Channel,
+    /// The destination.
+    #[serde(rename = "channel")]
+    pub destination: DestinationId,
     /// The alert.
     pub alert: AlertId,
     /// Why it is sent.
@@ -38,7 +47,7 @@ pub struct Receipt {
     #[serde(flatten)]
     pub state: ReceiptState,
     /// When that last changed. Never earlier than what it was before, should the clock have stepped back: of
-    /// a lead's receipts on a channel the latest has the last word.
+    /// a lead's receipts at a destination the latest has the last word.
     pub at: Timestamp,
     /// How many attempts have come to an outcome or were given up.
     pub attempts: u32,
@@ -48,7 +57,7 @@ pub struct Receipt {
     pub owner: Option<String>,
     /// Whether some attempt may have arrived unseen.
     pub unsure: bool,
-    /// Whether it must not be folded into a digest again, because Slack refused one that it was in.
+    /// Whether it must not be folded into a digest again, because one that it was in was refused.
     #[serde(default)]
     pub alone: bool,
 }
@@ -64,7 +73,7 @@ pub enum ReceiptState {
         /// When the claim runs out.
         until: Timestamp,
     },
-    /// The channel has taken it.
+    /// The destination has taken it.
     Sent,
     /// Given up.
     Failed,
@@ -76,6 +85,15 @@ pub struct Claim {
     /// The receipt as claimed.
     pub receipt: Receipt,
     version: Version,
+    /// The longest that sending takes.
+    longest_send: Duration,
+}
+
+impl Claim {
+    /// How long it lasts from its beginning.
+    pub fn length(&self) -> Duration {
+        claim_for(self.longest_send)
+    }
 }
 
 /// The receipt of an alert as it was found, for a claim on it.
@@ -103,7 +121,7 @@ pub enum Claimed {
 /// What came of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
-    /// The channel has taken it.
+    /// The destination has taken it.
     Sent,
     /// What it says has been said by another meanwhile.
     Needless,
@@ -115,9 +133,16 @@ pub enum Attempt {
         counts: bool,
         /// Whether it is to be sent alone from now on.
         alone: bool,
+        /// Whether it may have arrived all the same.
+        unsure: bool,
     },
     /// It is given up.
-    Failed(Code),
+    Failed {
+        /// Why.
+        code: Code,
+        /// Whether it may have arrived all the same.
+        unsure: bool,
+    },
 }
 
 /// The receipts in an object store.
@@ -140,7 +165,7 @@ impl Receipts {
         receipt.at = receipt.at.max(not_before);
         match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Absent).await {
             Ok(_) => Ok(None),
-            Err(PutError::Precondition) => self.get(&job.lead_id, job.channel, &job.alert).await,
+            Err(PutError::Precondition) => self.get(&job.lead_id, &job.destination, &job.alert).await,
             Err(PutError::Fault(fault)) => Err(fault),
         }
     }
@@ -149,10 +174,10 @@ impl Receipts {
     pub async fn get(
         &self,
         lead: &LeadId,
-        channel: Channel,
+        destination: &DestinationId,
         alert: &AlertId,
     ) -> Result<Option<Receipt>, Fault> {
-        Ok(self.look(lead, channel, alert).await?.map(|(receipt, _)| receipt))
+        Ok(self.look(lead, destination, alert).await?.map(|(receipt, _)| receipt))
     }
 
     /// All receipts of a lead that can be read, in no particular order. The log says which cannot.
@@ -161,16 +186,16 @@ impl Receipts {
         self.readable(lead, keys, Function::Operator).await
     }
 
-    /// The receipts of a lead on a channel, but for the one of this alert, that can be read, in no particular order.
+    /// The receipts of a lead at a destination, but for the one of this alert, that can be read, in no particular order.
     /// One that cannot says nothing of what was sent.
     pub async fn beside(
         &self,
         lead: &LeadId,
-        channel: Channel,
+        destination: &DestinationId,
         alert: &AlertId,
     ) -> Result<Vec<Receipt>, Fault> {
-        let own = keys::receipt(lead, channel.as_str(), alert.as_str());
-        let mut keys = self.keys(&keys::receipts_on(lead, channel.as_str())).await?;
+        let own = keys::receipt(lead, destination.as_str(), alert.as_str());
+        let mut keys = self.keys(&keys::receipts_at(lead, destination.as_str())).await?;
         keys.retain(|key| *key != own);
         self.readable(lead, keys, Function::LeadProcessor).await
     }
@@ -197,15 +222,16 @@ impl Receipts {
 
     /// The receipt of an alert, to be claimed later.
     pub async fn find(&self, job: &AlertJob) -> Result<Found, Fault> {
-        self.look(&job.lead_id, job.channel, &job.alert).await.map(Found)
+        self.look(&job.lead_id, &job.destination, &job.alert).await.map(Found)
     }
 
     /// Claims an alert for sending, recording the owner that will be told; or, without one, for giving
-    /// it up. `found` may have changed since: then it is looked at again.
+    /// it up. `longest_send` is the destination's. `found` may have changed since: then it is looked at again.
     pub async fn claim(
         &self,
         job: &AlertJob,
         owner: Option<&str>,
+        longest_send: Duration,
         mut found: Found,
     ) -> Result<Claimed, Fault> {
         loop {
@@ -218,8 +244,7 @@ impl Receipts {
                 ReceiptState::Sent => return Ok(Claimed::Sent),
                 ReceiptState::Claimed { until } => {
                     let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-                    // Longer than a claim can last means that the clock has stepped back.
-                    if !left.is_zero() && left <= CLAIM {
+                    if !left.is_zero() && left <= LONGEST_CLAIM {
                         return Ok(Claimed::Busy(left));
                     }
                     receipt.unsure = true;
@@ -229,12 +254,12 @@ impl Receipts {
                 // A dead letter that was redriven starts afresh.
                 ReceiptState::Failed => receipt.attempts = 0,
             }
-            let until = now + jiff::SignedDuration::try_from(CLAIM).unwrap_or_default();
+            let until = now + jiff::SignedDuration::try_from(claim_for(longest_send)).unwrap_or_default();
             receipt.state = ReceiptState::Claimed { until };
             receipt.at = now.max(receipt.at);
             receipt.owner = owner.map(str::to_owned).or(receipt.owner);
             match self.objects.put(&receipt.key(), receipt.to_bytes(), when).await {
-                Ok(version) => return Ok(Claimed::Ours(Claim { receipt, version })),
+                Ok(version) => return Ok(Claimed::Ours(Claim { receipt, version, longest_send })),
                 // Somebody was quicker: look again.
                 Err(PutError::Precondition) => found = self.find(job).await?,
                 Err(PutError::Fault(fault)) => return Err(fault),
@@ -247,7 +272,7 @@ impl Receipts {
     pub fn stands(&self, claim: &Claim) -> bool {
         let ReceiptState::Claimed { until } = claim.receipt.state else { return false };
         let left = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
-        (SENDING..=CLAIM).contains(&left)
+        (claim.longest_send + MARGIN..=claim_for(claim.longest_send)).contains(&left)
     }
 
     /// Gives back a claim under which nothing was sent. Somebody else may have the alert by now.
@@ -273,20 +298,20 @@ impl Receipts {
                 receipt.code = None;
             }
             Attempt::Needless => receipt.state = ReceiptState::Sent,
-            Attempt::Again { code, counts, alone } => {
+            Attempt::Again { code, counts, alone, unsure } => {
                 receipt.state = ReceiptState::Queued;
                 receipt.attempts += u32::from(counts);
                 receipt.code = Some(code);
-                receipt.unsure |= may_have_arrived(code);
+                receipt.unsure |= unsure;
                 receipt.alone |= alone;
                 if !receipt.unsure {
                     receipt.owner = None;
                 }
             }
-            Attempt::Failed(code) => {
+            Attempt::Failed { code, unsure } => {
                 receipt.state = ReceiptState::Failed;
                 receipt.attempts += 1;
-                receipt.unsure |= may_have_arrived(code);
+                receipt.unsure |= unsure;
                 receipt.code = Some(code);
             }
         }
@@ -326,10 +351,10 @@ impl Receipts {
     async fn look(
         &self,
         lead: &LeadId,
-        channel: Channel,
+        destination: &DestinationId,
         alert: &AlertId,
     ) -> Result<Option<(Receipt, Version)>, Fault> {
-        self.read(&keys::receipt(lead, channel.as_str(), alert.as_str())).await
+        self.read(&keys::receipt(lead, destination.as_str(), alert.as_str())).await
     }
 
     async fn read(&self, key: &str) -> Result<Option<(Receipt, Version)>, Fault> {
@@ -346,7 +371,7 @@ impl Receipts {
     fn fresh(&self, job: &AlertJob) -> Receipt {
         Receipt {
             lead_id: job.lead_id.clone(),
-            channel: job.channel,
+            destination: job.destination.clone(),
             alert: job.alert.clone(),
             kind: job.kind,
             state: ReceiptState::Queued,
@@ -360,15 +385,10 @@ impl Receipts {
     }
 }
 
-/// Whether a failure of this kind leaves open if the channel has taken the alert.
-fn may_have_arrived(code: Code) -> bool {
-    matches!(code, Code::SlackUnknown | Code::MailUnknown)
-}
-
 impl Receipt {
     /// The receipt's key.
     pub fn key(&self) -> String {
-        keys::receipt(&self.lead_id, self.channel.as_str(), self.alert.as_str())
+        keys::receipt(&self.lead_id, self.destination.as_str(), self.alert.as_str())
     }
 
     /// Whether people may have seen the alert.

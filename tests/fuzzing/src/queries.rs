@@ -10,7 +10,9 @@ struct Row<'a> {
 }
 
 impl Texts for Row<'_> {
-    const FIELDS: &'static [&'static str] = &["name", "owner"];
+    fn fields() -> &'static [&'static str] {
+        &["name", "owner"]
+    }
 
     fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
         see("name", self.name) || see("owner", self.owner)
@@ -24,7 +26,7 @@ pub fn queries(data: &[u8]) {
     let texts = texts(data);
     let text = |place: usize| texts.get(place).map(String::as_str).unwrap_or_default();
     let row = Row { name: text(1), owner: text(2) };
-    let read = |query: &str| Filter::parse(query, Row::FIELDS);
+    let read = |query: &str| Filter::parse(query, Row::fields());
     let matches = |query: &str| read(query).matches(&row);
 
     let query = text(0);

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use lead::{AlertKind, LeadId, OwnerStatus, Timestamp};
 use pipeline::{
-    Channel, Ended, Entry, Happened, Stage,
+    Ended, Entry, Happened, Stage,
     ports::{Minute, OpenCounts, OpenLead, Queue},
 };
 
 use super::{SECOND, Subject, dead, lead, received};
+use crate::destinations::SLACK;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const ALL: &[Stage] = &[
@@ -40,8 +41,8 @@ fn enriched() -> Happened {
 }
 
 fn notified() -> Happened {
-    let (channel, kind) = (Channel::Slack, AlertKind::New);
-    Happened::Notified { channel, kind, after_ms: Some(5), together: 1, repeat: false, attempts: 1 }
+    let (destination, kind) = (SLACK, AlertKind::New);
+    Happened::Notified { destination, kind, after_ms: Some(5), together: 1, repeat: false, attempts: 1 }
 }
 
 fn redriven() -> Happened {

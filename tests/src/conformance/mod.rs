@@ -13,7 +13,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Channel, Code, Entry, Happened,
+    Code, Entry, Happened,
     ports::{
         DeadLetters, Delivery, Disposition, History, Inbox, Intake, Journal, LogLine, Logs, NewMessage,
         Objects, Outbox, Queue, Why,
@@ -22,6 +22,7 @@ use pipeline::{
 
 use crate::{
     clock::VirtualClock,
+    destinations::SLACK,
     memory::{Memory, Rules},
 };
 
@@ -142,7 +143,7 @@ fn received(name: &str, due_at: Timestamp) -> Happened {
 
 fn dead(queue: Queue) -> Happened {
     let (code, reason) = (Code::SlackWebhookGone, "404 no_service".to_owned());
-    Happened::Dead { queue, channel: Some(Channel::Slack), alert: None, code, reason, attempts: 1 }
+    Happened::Dead { queue, destination: Some(SLACK), alert: None, code, reason, attempts: 1 }
 }
 
 /// Puts an adapter to every suite: `conformance!(name, make)`, `make` being an expression that gives a

@@ -1,17 +1,21 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
-use lead::email::Mail;
-use pipeline::ports::{MailError, Mailer};
+use lead::email::{Mail, mail};
+use pipeline::{
+    Code,
+    destination::{Checked, Destination, Form, Limits, Outgoing, Verdict},
+};
 
 /// A mail server that takes every mail unless told otherwise.
 #[derive(Default)]
 pub struct ScriptedMailer {
-    next: Mutex<VecDeque<Result<(), MailError>>>,
-    tried: Mutex<Vec<(Mail, Result<(), MailError>)>>,
+    next: Mutex<VecDeque<Verdict>>,
+    tried: Mutex<Vec<(Mail, Verdict)>>,
 }
 
 impl ScriptedMailer {
@@ -21,26 +25,54 @@ impl ScriptedMailer {
     }
 
     /// Answers the next mails like this, in this order.
-    pub fn answer(&self, answers: impl IntoIterator<Item = Result<(), MailError>>) {
+    pub fn answer(&self, answers: impl IntoIterator<Item = Verdict>) {
         self.next.lock().unwrap().extend(answers);
     }
 
     /// All mails that were handed over, and what was answered.
-    pub fn tried(&self) -> Vec<(Mail, Result<(), MailError>)> {
+    pub fn tried(&self) -> Vec<(Mail, Verdict)> {
         self.tried.lock().unwrap().clone()
     }
 
     /// The mails that were taken.
     pub fn taken(&self) -> Vec<Mail> {
-        self.tried().into_iter().filter(|(_, answer)| answer.is_ok()).map(|(mail, _)| mail).collect()
+        let taken = self.tried().into_iter().filter(|(_, answer)| *answer == Verdict::Sent);
+        taken.map(|(mail, _)| mail).collect()
+    }
+
+    /// It refuses a mail for good.
+    pub fn refused(reason: &str) -> Verdict {
+        Verdict::Refused { code: Code::MailRefused, reason: lead::text::clean(reason), payload: false }
+    }
+
+    /// It cannot be reached.
+    pub fn unavailable() -> Verdict {
+        let reason = "mail server: 451 later".to_owned();
+        Verdict::Again { code: Code::MailUnavailable, reason, pause: Duration::ZERO, may_have_arrived: false }
+    }
+
+    /// It does not confirm a mail.
+    pub fn unknown() -> Verdict {
+        let reason = "mail server: connection lost".to_owned();
+        Verdict::Again { code: Code::MailUnknown, reason, pause: Duration::ZERO, may_have_arrived: true }
     }
 }
 
 #[async_trait]
-impl Mailer for ScriptedMailer {
-    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
-        let answer = self.next.lock().unwrap().pop_front().unwrap_or(Ok(()));
-        self.tried.lock().unwrap().push((mail.clone(), answer.clone()));
-        answer
+impl Destination for ScriptedMailer {
+    fn limits(&self) -> Limits {
+        let longest_send = Duration::from_secs(20);
+        Limits { longest_send, pace: None, together: 1, at_once: 4, has_plain_form: false, shows_all: false }
+    }
+
+    async fn send(&self, alerts: &[Outgoing<'_>], _: Form) -> Verdict {
+        let [one] = alerts else { panic!("{} alerts in one mail", alerts.len()) };
+        let verdict = self.next.lock().unwrap().pop_front().unwrap_or(Verdict::Sent);
+        self.tried.lock().unwrap().push((mail(&one.alert), verdict.clone()));
+        verdict
+    }
+
+    async fn check(&self, _: bool) -> Checked {
+        Checked::Well("scripted".to_owned())
     }
 }

@@ -5,7 +5,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use pipeline::ports::{Clock, Slack, SlackAnswer, SlackError};
+use outbound::{Slack, SlackAnswer, SlackError};
+use pipeline::{destination::Unready, ports::Clock};
 use serde_json::Value;
 
 use crate::clock::VirtualClock;
@@ -138,6 +139,10 @@ impl ScriptedSlack {
 
 #[async_trait]
 impl Slack for ScriptedSlack {
+    async fn address(&self) -> Result<String, Unready> {
+        Ok("scripted".to_owned())
+    }
+
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
         let scripted = self.next.lock().unwrap().pop_front();
         let ruled = || self.rule.lock().unwrap().as_ref().and_then(|rule| rule(message));

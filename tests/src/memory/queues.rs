@@ -58,9 +58,10 @@ impl State {
             let (code, attempts) = (Code::Abandoned, message.receives);
             let reason = format!("received {attempts} times without an outcome");
             let lead = message.lead.or_else(|| job::lead_in(&message.body));
-            let alert = AlertJob::parse(&message.body).ok().map(|job| (job.channel, job.kind));
-            let (channel, alert) = alert.unzip();
-            let happened = Happened::Dead { queue, channel, alert, code, reason: reason.clone(), attempts };
+            let alert = AlertJob::parse(&message.body).ok().map(|job| (job.destination, job.kind));
+            let (destination, alert) = alert.unzip();
+            let happened =
+                Happened::Dead { queue, destination, alert, code, reason: reason.clone(), attempts };
             let nonce = u32::try_from(self.count() & u64::from(u32::MAX)).unwrap();
             self.append(Entry { at: now, lead_id: lead.clone(), nonce, happened });
             let why = Why { code, reason, attempts, lead };

@@ -46,11 +46,11 @@ pub struct Figures {
     pub accepted: u64,
     /// Of these, lost.
     pub lost: u64,
-    /// Leads told twice on a channel without a label.
+    /// Leads told twice at a destination without a label.
     pub doubled: u64,
     /// Other promises broken.
     pub broken: u64,
-    /// Alerts that channels took.
+    /// Alerts that destinations took.
     pub told: u64,
     /// Of these, labelled as possible repeats, and those that were repeats.
     pub labelled: (u64, u64),

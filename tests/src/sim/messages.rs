@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use lead::{LeadId, keys};
 use pipeline::{
-    Channel,
+    destination::DestinationId,
     job::{AlertJob, Cause, ProcessJob},
 };
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ pub enum Meaning {
     /// The owner of this lead is looked for again.
     Recheck(LeadId),
     /// This lead's first alert is told.
-    Tell(LeadId, Channel),
+    Tell(LeadId, DestinationId),
     /// Another alert of this lead.
     Further(LeadId),
     /// Nothing.
@@ -50,7 +50,11 @@ fn read(body: &str) -> Meaning {
     }
     if let Ok(job) = AlertJob::parse(body) {
         let first = job.alert.as_str() == "new";
-        return if first { Meaning::Tell(job.lead_id, job.channel) } else { Meaning::Further(job.lead_id) };
+        return if first {
+            Meaning::Tell(job.lead_id, job.destination)
+        } else {
+            Meaning::Further(job.lead_id)
+        };
     }
     let event: Value = serde_json::from_str(body).unwrap_or_default();
     let key = event["Records"][0]["s3"]["object"]["key"].as_str().unwrap_or_default();

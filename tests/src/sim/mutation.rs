@@ -8,22 +8,25 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lead::{CreatedLead, OwnerStatus, Timestamp};
+use outbound::{Slack, SlackAnswer, SlackError};
 use pipeline::{
     Code, Fault, Happened,
+    destination::Unready,
     job::ProcessJob,
     ports::{
         Accepted, Body, DeadLetter, DeadLetters, Delivery, Disposition, Found, Inbox, Intake, Journal, Look,
-        NewEvent, NewMessage, Object, Objects, Outbox, Owners, PutError, Queue, Slack, SlackAnswer,
-        SlackError, Then, Version, When, Why,
+        NewEvent, NewMessage, Object, Objects, Outbox, Owners, PutError, Queue, Then, Version, When, Why,
     },
 };
 use serde_json::Value;
 
 use super::{
     messages::{Meaning, Meanings},
+    others::PAGER,
     said,
     stages::Ports,
 };
+use crate::destinations::EMAIL;
 
 /// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +55,15 @@ pub enum Mutation {
     EachRepetition,
     /// An owner who has left is announced as if they were there.
     DepartedAsPresent,
+    /// An alert for a destination that is not Slack goes out by mail.
+    OtherAsMail,
     /// Whatever a directory answers that is no document means that nobody is assigned yet.
     TroubleAsNobody,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::EarlyAcknowledge,
         Self::MissedClaim,
         Self::DeleteBeforeSend,
@@ -71,6 +76,7 @@ impl Mutation {
         Self::CountedFault,
         Self::EachRepetition,
         Self::DepartedAsPresent,
+        Self::OtherAsMail,
         Self::TroubleAsNobody,
     ];
 
@@ -194,6 +200,10 @@ struct BadOutbox(Mutation, Arc<dyn Outbox>);
 #[async_trait]
 impl Outbox for BadOutbox {
     async fn send(&self, queue: Queue, message: NewMessage) -> Result<(), Fault> {
+        if self.0 == Mutation::OtherAsMail {
+            let body = message.body.replace(&format!("\"{PAGER}\""), &format!("\"{EMAIL}\""));
+            return self.1.send(queue, NewMessage { body, ..message }).await;
+        }
         let recheck = matches!(Meanings::default().of(&message.body), Meaning::Recheck(_));
         if self.0 == Mutation::LostRecheck && recheck {
             return Ok(());
@@ -232,6 +242,10 @@ struct BadSlack(Arc<dyn Slack>);
 
 #[async_trait]
 impl Slack for BadSlack {
+    async fn address(&self) -> Result<String, Unready> {
+        self.0.address().await
+    }
+
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
         if said::on_slack(message).len() > 1 {
             self.0.post(message).await?;

@@ -118,9 +118,11 @@ async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
         }
         Act::Resend => {
             let Some(lead) = some_lead(model) else { return Ok(()) };
-            let channel = *dice.pick(&model.settings.channels);
-            begins(model, "resend", Some(&lead), |known| *known.resends.entry(channel).or_default() += 1);
-            let waiting = actions.resend(&lead, channel).await?;
+            let destination = dice.pick(&model.settings.destinations).clone();
+            begins(model, "resend", Some(&lead), |known| {
+                *known.resends.entry(destination.clone()).or_default() += 1
+            });
+            let waiting = actions.resend(&lead, &destination).await?;
             let receipt = ops.receipt(&waiting, Duration::from_secs(5)).await;
             receipt.map(drop).or_else(|fault| {
                 if matches!(fault.code, Code::NoReceipt | Code::DeliveryFailed) { Ok(()) } else { Err(fault) }

@@ -1,7 +1,7 @@
 //! The oracle: it sees what truly happens and says which promise is broken.
 //!
-//! Some promises are checked where they could be broken, the moment a channel takes an alert or the owner
-//! directory is asked. That nothing is lost is checked after each step: every accepted lead that a channel
+//! Some promises are checked where they could be broken, the moment a destination takes an alert or the owner
+//! directory is asked. That nothing is lost is checked after each step: every accepted lead that a destination
 //! has not been told of must still be carried by something, a queued message, a dead letter, a copy of a
 //! deleted one.
 
@@ -13,7 +13,8 @@ use std::{
 
 use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, UNASSIGNED, keys};
 use pipeline::{
-    Channel, Code, Ended, Entry, Happened, State,
+    Code, Ended, Entry, Happened, State,
+    destination::DestinationId,
     job::AlertId,
     ports::Queue,
     receipt::{Receipt, ReceiptState},
@@ -33,21 +34,21 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// How long a lead that was opened again may not be in the waiting room.
 const UNSEEN: Duration = Duration::from_secs(15 * 60);
 
-/// A channel is about to be handed these alerts: which of them do their receipts say were sent?
-pub fn sent_before(weather: &ProcessWeather, channel: Channel, said: &[Said]) -> Vec<bool> {
+/// A destination is about to be handed these alerts: which of them do their receipts say were sent?
+pub fn sent_before(weather: &ProcessWeather, destination: &DestinationId, said: &[Said]) -> Vec<bool> {
     said.iter()
         .map(|said| {
             // It is one of these, and the message does not say which.
-            let receipts = receipts(&weather.model, channel, said);
+            let receipts = receipts(&weather.model, destination, said);
             !receipts.is_empty() && receipts.iter().all(|receipt| receipt.state == ReceiptState::Sent)
         })
         .collect()
 }
 
 /// The receipts that can be that of an alert: none for a resend, each of which has an id of its own.
-fn receipts(model: &Model, channel: Channel, said: &Said) -> Vec<Receipt> {
+fn receipts(model: &Model, destination: &DestinationId, said: &Said) -> Vec<Receipt> {
     let stored = |alert: &AlertId| {
-        let key = keys::receipt(&said.lead, channel.as_str(), alert.as_str());
+        let key = keys::receipt(&said.lead, destination.as_str(), alert.as_str());
         serde_json::from_slice::<Receipt>(&model.stored(&key)?).ok()
     };
     match said.kind {
@@ -65,9 +66,9 @@ fn receipts(model: &Model, channel: Channel, said: &Said) -> Vec<Receipt> {
 }
 
 /// Whether somebody may be sending an alert now.
-fn is_claimed(model: &Model, channel: Channel, said: &Said) -> bool {
+fn is_claimed(model: &Model, destination: &DestinationId, said: &Said) -> bool {
     let now = pipeline::ports::Clock::now(model.clock.as_ref());
-    let receipts = receipts(model, channel, said);
+    let receipts = receipts(model, destination, said);
     let claimed = |receipt: &Receipt| matches!(receipt.state, ReceiptState::Claimed { until } if until > now);
     said.kind == AlertKind::Resend || receipts.iter().any(claimed)
 }
@@ -90,25 +91,25 @@ fn is_sent(model: &Model, key: &str) -> bool {
     receipt.is_some_and(|receipt| receipt.state == ReceiptState::Sent)
 }
 
-/// A channel has taken these alerts.
-pub fn taken(model: &Model, channel: Channel, alerts: Vec<Said>, sent_before: &[bool]) {
+/// A destination has taken these alerts.
+pub fn taken(model: &Model, destination: &DestinationId, alerts: Vec<Said>, sent_before: &[bool]) {
     let at = model.clock.elapsed();
-    let claimed: Vec<bool> = alerts.iter().map(|said| is_claimed(model, channel, said)).collect();
+    let claimed: Vec<bool> = alerts.iter().map(|said| is_claimed(model, destination, said)).collect();
     let mut truth = model.truth();
     let members = truth.members.clone();
     for ((said, sent_before), claimed) in alerts.into_iter().zip(sent_before).zip(claimed) {
-        model.trace.line(at, || format!("{} has taken {said:?}", channel.label()));
+        model.trace.line(at, || format!("{} has taken {said:?}", destination.label()));
         let lead = said.lead.clone();
         let Some(known) = truth.leads.get_mut(&lead) else {
             let what = "an alert about a lead that nobody sent".to_owned();
             truth.broken(Promise::NobodyIn, Some(&lead), at, what);
             continue;
         };
-        let same = |told: &&Told| told.channel == channel && told.said.kind == said.kind;
+        let same = |told: &&Told| told.destination == *destination && told.said.kind == said.kind;
         let before = known.told.iter().filter(same).count() as u64;
         let unlabelled = known.told.iter().filter(same).filter(|told| !told.said.repeat).count() as u64;
         let allowed = match said.kind {
-            AlertKind::Resend => known.resends.get(&channel).copied().unwrap_or(0),
+            AlertKind::Resend => known.resends.get(destination).copied().unwrap_or(0),
             AlertKind::New => 1,
             // One for each change of the owner.
             AlertKind::FollowUp => known.owners.len().saturating_sub(1) as u64,
@@ -116,17 +117,18 @@ pub fn taken(model: &Model, channel: Channel, alerts: Vec<Said>, sent_before: &[
         let doubled = !said.repeat && unlabelled >= allowed;
         let wrong_owner = wrong_owner(known, &members, &said);
         let (repeat, kind) = (said.repeat, said.kind);
-        known.told.push(Told { at, channel, said, claimed });
+        known.told.push(Told { at, destination: destination.clone(), said, claimed });
         if repeat {
             truth.labelled.0 += 1;
             truth.labelled.1 += u64::from(before >= allowed);
         }
         if doubled {
-            let what = format!("{} was told too often, {kind:?}, without a label", channel.label());
+            let what = format!("{} was told too often, {kind:?}, without a label", destination.label());
             truth.broken(Promise::Once, Some(&lead), at, what);
         }
         if *sent_before {
-            let what = format!("{} was told again, {kind:?}, though its receipt says sent", channel.label());
+            let what =
+                format!("{} was told again, {kind:?}, though its receipt says sent", destination.label());
             truth.broken(Promise::Once, Some(&lead), at, what);
         }
         if let Some(what) = wrong_owner {
@@ -281,7 +283,7 @@ struct Carried {
     /// Leads that will be processed.
     process: BTreeSet<LeadId>,
     /// First alerts that will be told.
-    tell: BTreeSet<(LeadId, Channel)>,
+    tell: BTreeSet<(LeadId, DestinationId)>,
     /// Leads with a dead letter.
     dead: BTreeSet<LeadId>,
     /// Leads with a copy of a deleted dead letter.
@@ -309,8 +311,8 @@ impl Oracle {
                     carried.process.insert(lead.clone());
                     lead
                 }
-                Meaning::Tell(lead, channel) => {
-                    carried.tell.insert((lead.clone(), *channel));
+                Meaning::Tell(lead, destination) => {
+                    carried.tell.insert((lead.clone(), destination.clone()));
                     lead
                 }
                 Meaning::Recheck(lead) | Meaning::Further(lead) => lead,
@@ -333,25 +335,25 @@ impl Oracle {
         let mut truth = model.truth();
         let mut broken = None;
         for (lead, known) in &truth.leads {
-            let told = model.settings.channels.iter().any(|channel| known.is_told(*channel));
+            let told = model.settings.destinations.iter().any(|id| known.is_told(id));
             if (told || carried.dead.contains(lead)) && self.recovering.remove(lead) {
                 self.recovered.push(at - storm_ended.unwrap_or(at));
             }
             if known.accepted.is_none() || carried.process.contains(lead) {
                 continue;
             }
-            for channel in &model.settings.channels {
-                let carries = carried.tell.contains(&(lead.clone(), *channel));
-                if !carries && !known.is_told(*channel) {
+            for destination in &model.settings.destinations {
+                let carries = carried.tell.contains(&(lead.clone(), destination.clone()));
+                if !carries && !known.is_told(destination) {
                     let promise = if truth.acts.is_empty() { Promise::Kept } else { Promise::Operator };
-                    let what = format!("lost: nothing will ever tell it on {}", channel.label());
+                    let what = format!("lost: nothing will ever tell it on {}", destination.label());
                     broken.get_or_insert((promise, lead.clone(), what));
                 }
             }
         }
         let room = deployment.waiting_room();
         for (lead, known) in &truth.leads {
-            let told = model.settings.channels.iter().any(|channel| known.is_told(*channel));
+            let told = model.settings.destinations.iter().any(|id| known.is_told(id));
             let elsewhere = told || carried.dead.contains(lead) || carried.kept.contains(lead);
             // A worker that died between saying so and making the dead letter: it is tried again.
             let dying = || deployment.progress(lead).is_some_and(|progress| progress.ended.is_some());
@@ -379,7 +381,7 @@ impl Oracle {
         let truth = self.model.truth();
         let now = self.model.clock.elapsed();
         for (lead, known) in &truth.leads {
-            let told = self.model.settings.channels.iter().any(|channel| known.is_told(*channel));
+            let told = self.model.settings.destinations.iter().any(|id| known.is_told(id));
             let due = known.accepted.is_some_and(|(at, _)| at + self.model.settings.delay <= now);
             if due && !told && !carried.dead.contains(lead) && !carried.kept.contains(lead) {
                 self.recovering.insert(lead.clone());
@@ -406,9 +408,9 @@ impl Oracle {
             let dead = carried.dead.contains(lead) || carried.kept.contains(lead);
             let progress = deployment.progress(lead);
             let state = progress.as_ref().map(|p| p.state(now, model.settings.overdue_after));
-            // What the channel took and never said so nobody could know.
-            let known_told = model.settings.channels.iter().any(|channel| {
-                let key = keys::receipt(lead, channel.as_str(), AlertId::new_lead().as_str());
+            // What the destination took and never said so nobody could know.
+            let known_told = model.settings.destinations.iter().any(|destination| {
+                let key = keys::receipt(lead, destination.as_str(), AlertId::new_lead().as_str());
                 is_sent(&model, &key)
             });
             let right = match state {
@@ -453,7 +455,7 @@ impl Oracle {
         let mut truth = model.truth();
         let mut broken = Vec::new();
         for (lead, known) in truth.leads.iter().filter(|(_, known)| !known.deleted) {
-            let untold = model.settings.channels.iter().find(|channel| !known.is_told(**channel));
+            let untold = model.settings.destinations.iter().find(|id| !known.is_told(id));
             let ended = deployment.progress(lead).and_then(|progress| progress.ended);
             let right = untold.is_none() && matches!(ended, Some((Ended::Notified, _)));
             if !right {
@@ -466,7 +468,7 @@ impl Oracle {
         }
     }
 
-    /// All whose owners have changed were processed again: the last word on each channel is the owner that
+    /// All whose owners have changed were processed again: the last word at each destination is the owner that
     /// the lead has now.
     pub fn check_last_words(&mut self, leads: &[LeadId]) {
         let model = Arc::clone(&self.model);
@@ -478,10 +480,10 @@ impl Oracle {
             let enriched = model.stored(&key);
             let enriched = enriched.and_then(|body| serde_json::from_slice::<EnrichedLead>(&body).ok());
             let Some((known, enriched)) = truth.leads.get(lead).zip(enriched) else { continue };
-            for channel in &model.settings.channels {
-                let last = known.told.iter().rfind(|told| told.channel == *channel);
+            for destination in &model.settings.destinations {
+                let last = known.told.iter().rfind(|told| told.destination == *destination);
                 // What somebody posted who had stood still for long nobody could know of.
-                let Some(last) = last.filter(|last| last.claimed && known.is_told(*channel)) else {
+                let Some(last) = last.filter(|last| last.claimed && known.is_told(destination)) else {
                     continue;
                 };
                 let named = enriched.owner_label();
@@ -490,7 +492,7 @@ impl Oracle {
                 if last.said.owner != named && !in_digest {
                     let what = format!(
                         "{} was notified of {:?} last, and the lead has {named:?}",
-                        channel.label(),
+                        destination.label(),
                         last.said.owner,
                     );
                     broken.push((lead.clone(), what));
@@ -525,10 +527,10 @@ impl Oracle {
             };
             let end = ends(lead);
             let found = end == End::Owned;
-            for channel in &model.settings.channels {
-                let on_channel = known.told.iter().filter(|told| told.channel == *channel);
-                if found && !on_channel.clone().any(|told| named(&told)) {
-                    let what = format!("its owner turned up, and {} was not told", channel.label());
+            for destination in &model.settings.destinations {
+                let there = known.told.iter().filter(|told| told.destination == *destination);
+                if found && !there.clone().any(|told| named(&told)) {
+                    let what = format!("its owner turned up, and {} was not told", destination.label());
                     broken.push((Promise::Owner, lead.clone(), what));
                 }
             }

@@ -6,14 +6,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use pipeline::{
-    Channel,
-    ports::{Clock, Slack, SlackAnswer, SlackError},
-};
+use outbound::{Slack, SlackAnswer, SlackError};
+use pipeline::{destination::Unready, ports::Clock};
 use serde_json::Value;
 
 use super::{Model, oracle, process::ProcessWeather, said};
-use crate::faulty::{Call, Moment};
+use crate::{
+    destinations::SLACK,
+    faulty::{Call, Moment},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// How long the client waits for an answer.
@@ -105,11 +106,15 @@ pub struct SlackOf {
 
 #[async_trait]
 impl Slack for SlackOf {
+    async fn address(&self) -> Result<String, Unready> {
+        Ok("simulated".to_owned())
+    }
+
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
         let model = &self.slack.model;
         let said = said::on_slack(message);
         let about = || said.iter().map(|said| said.lead.as_str()).collect::<Vec<_>>().join(" ");
-        let known = oracle::sent_before(&self.weather, Channel::Slack, &said);
+        let known = oracle::sent_before(&self.weather, &SLACK, &said);
         if self.weather.pass(Call::Post, Moment::Before, &about()).await {
             return Err(SlackError::NotSent("connection refused".to_owned()));
         }
@@ -126,7 +131,7 @@ impl Slack for SlackOf {
                 _ => "slack: blocks refused",
             });
         }
-        let take = || oracle::taken(model, Channel::Slack, said.clone(), &known);
+        let take = || oracle::taken(model, &SLACK, said.clone(), &known);
         let result = match mood {
             Mood::Busy(wait) => {
                 Ok(SlackAnswer { status: 429, body: "rate_limited".to_owned(), retry_after: Some(wait) })

@@ -4,13 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use lead::{CreatedLead, LeadId};
+use outbound::{Slack, SlackDestination};
 use pipeline::{
-    Channel, Entry, Fault, Recorder, Settings,
+    Entry, Fault, Recorder, Settings,
     alerting::Alerting,
+    destination::Destination,
     ingest::{Ingest, Repeats, Trust},
-    notify::{Notify, Pace},
+    notify::Notify,
     owners::{CloseOwners, Documents},
-    ports::{Found, Intake, Journal, Look, Mailer, Objects, Outbox, Owners, Slack},
+    ports::{Found, Intake, Journal, Look, Objects, Outbox, Owners},
     process::{Counted, Process},
     receipt::Receipts,
     signature::Keys,
@@ -19,14 +21,15 @@ use pipeline::{
 use super::{
     Model,
     dice::Dice,
-    mail::MailOf,
     oracle,
     organization::{CloseOf, SimOrganization},
+    others::{OtherOf, PAGER},
     owners::{OwnersOf, SimOwners},
     process::ProcessWeather,
     slack::{SimSlack, SlackOf},
     truth::End,
 };
+use crate::destinations::{EMAIL, SLACK};
 
 /// The key that Close signs with.
 pub const KEY: &str = "6b1f0d9c5e2a48b7930c1d7e4f5a6b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6";
@@ -35,12 +38,14 @@ const BURST: u32 = 2;
 
 /// The pipeline's figures in a run.
 pub fn settings(dice: &Dice) -> Settings {
-    let channels = match dice.below(10) {
-        0 => vec![Channel::Email],
-        1..=4 => vec![Channel::Slack, Channel::Email],
-        _ => vec![Channel::Slack],
+    let destinations = match dice.below(10) {
+        0 => vec![EMAIL],
+        1 | 2 => vec![SLACK, EMAIL],
+        3 | 4 => vec![SLACK, EMAIL, PAGER],
+        5 => vec![PAGER],
+        _ => vec![SLACK],
     };
-    Settings { channels, delay: Duration::from_secs(600), ..Settings::default() }
+    Settings { destinations, delay: Duration::from_secs(600), ..Settings::default() }
 }
 
 /// The neighbours of a run.
@@ -202,7 +207,12 @@ impl Stages {
             Some(mutation) => mutation.of_slack(slack),
             None => slack,
         };
-        let mailer: Arc<dyn Mailer> = Arc::new(MailOf { weather: weather.clone() });
+        let slack: Arc<dyn Destination> = Arc::new(SlackDestination::new(slack, BURST));
+        let others = [EMAIL, PAGER].map(|id| {
+            let other: Arc<dyn Destination> = Arc::new(OtherOf { id: id.clone(), weather: weather.clone() });
+            (id, other)
+        });
+        let destinations = others.into_iter().chain([(SLACK, slack)]).collect();
         let (weather, clock) = (weather.clone(), model.clock.clone());
         let (owners, organization): (Arc<dyn Owners>, _) = match &neighbours.owners {
             Source::Bucket(owners) => {
@@ -221,7 +231,6 @@ impl Stages {
             None => owners,
         };
         let owners = Arc::new(WatchedOwners { model: model.clone(), owners, organization });
-        let pace = Pace::of_slack(objects.clone(), model.clock.clone(), BURST);
         Self {
             ingest: Ingest {
                 settings: settings.clone(),
@@ -239,14 +248,7 @@ impl Stages {
                 recorder: recorder.clone(),
                 counted: Counted::InTheJob,
             },
-            notify: Notify {
-                settings: settings.clone(),
-                objects,
-                receipts,
-                recorder,
-                slack: Some((slack, pace)),
-                mailer: Some(mailer),
-            },
+            notify: Notify { settings: settings.clone(), objects, receipts, recorder, destinations },
         }
     }
 }

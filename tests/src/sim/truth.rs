@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use bytes::Bytes;
 use lead::{LeadId, OwnerStatus, Timestamp, UNASSIGNED};
-use pipeline::Channel;
+use pipeline::destination::DestinationId;
 
 use super::said::Said;
 
@@ -93,10 +93,10 @@ pub struct LeadTruth {
     pub read: Vec<Vec<String>>,
     /// The owners that its enriched lead has named, one after the other.
     pub owners: Vec<String>,
-    /// The alerts that channels have taken.
+    /// The alerts that destinations have taken.
     pub told: Vec<Told>,
-    /// How often an operator asked for a new alert on a channel.
-    pub resends: BTreeMap<Channel, u64>,
+    /// How often an operator asked for a new alert at a destination.
+    pub resends: BTreeMap<DestinationId, u64>,
     /// Whether an operator had it processed again.
     pub requeued: bool,
     /// Whether an operator deleted a dead letter of it.
@@ -137,13 +137,13 @@ pub enum End {
     Unowned,
 }
 
-/// An alert that a channel has taken.
+/// An alert that a destination has taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// When.
     pub at: Duration,
     /// Where.
-    pub channel: Channel,
+    pub destination: DestinationId,
     /// What it says.
     pub said: Said,
     /// Whether its worker had claimed it, and not stood still until others could.
@@ -163,8 +163,10 @@ impl Truth {
 }
 
 impl LeadTruth {
-    /// Whether people on this channel have seen its first alert.
-    pub fn is_told(&self, channel: Channel) -> bool {
-        self.told.iter().any(|told| told.channel == channel && told.said.kind == lead::AlertKind::New)
+    /// Whether people at this destination have seen its first alert.
+    pub fn is_told(&self, destination: &DestinationId) -> bool {
+        self.told
+            .iter()
+            .any(|told| told.destination == *destination && told.said.kind == lead::AlertKind::New)
     }
 }

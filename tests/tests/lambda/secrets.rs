@@ -88,7 +88,7 @@ async fn a_new_slack_webhook_is_used_as_soon_as_the_old_one_is_refused() {
     })
     .await;
     let secret = json!({ "webhook_url": new.url() }).to_string();
-    scene.stack.put_secret(&scene.stack.outputs.slack_secret, &secret).await;
+    scene.stack.put_secret(slack_secret(&scene.stack), &secret).await;
     scene.slack.feel(Mood::Gone, PATIENCE);
     let second = scene.accept().await;
     until("the new channel is told", || async { !new.told().is_empty() }).await;
@@ -113,7 +113,7 @@ async fn no_secret_is_in_any_line() {
     scene.post(&samples::changed("lead_b", |_| ()), NEW_KEY).await;
     scene.put_message(Queue::Delay, "garbage").await;
     scene.until_dead(Queue::Delay, 1).await;
-    scene.stack.put_secret(&scene.stack.outputs.slack_secret, "no URL, but hunter2").await;
+    scene.stack.put_secret(slack_secret(&scene.stack), "no URL, but hunter2").await;
     scene.stack.put_secret(&scene.stack.outputs.signature_secret, "no key, but hunter2").await;
     scene.host.recycle();
     scene.post(&samples::changed("lead_c", |_| ()), KEY).await;
@@ -157,7 +157,7 @@ async fn a_secret_of_slack_that_cannot_be_read_holds_up_alerts_on_slack_alone() 
     );
 
     let secrets = &scene.stack.moto.clients().secrets;
-    secrets.restore_secret().secret_id(&scene.stack.outputs.slack_secret).send().await.unwrap();
+    secrets.restore_secret().secret_id(slack_secret(&scene.stack)).send().await.unwrap();
     let told = || async { scene.told(&lead).0 == 1 };
     scene.until_in_time("it is sent when the secret is back", told).await;
     scene.until_idle().await;
@@ -167,6 +167,11 @@ async fn a_secret_of_slack_that_cannot_be_read_holds_up_alerts_on_slack_alone() 
 
 /// Deletes the secret, as far as it can be brought back.
 async fn delete_slack_secret(stack: &Stack) {
-    let delete = stack.moto.clients().secrets.delete_secret().secret_id(&stack.outputs.slack_secret);
+    let delete = stack.moto.clients().secrets.delete_secret().secret_id(slack_secret(stack));
     delete.send().await.unwrap();
+}
+
+/// The name of Slack's secret.
+fn slack_secret(stack: &Stack) -> &str {
+    stack.outputs.secret("SLACK_SECRET_NAME").unwrap()
 }

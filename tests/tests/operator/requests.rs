@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
 use ops::{Access, LeadQuery, Ops};
 use pipeline::{
-    Channel, Entry, Happened, Stage,
+    Entry, Happened, Stage,
     job::AlertId,
     ports::{Clock, History, Journal, LogQuery},
     receipt::{Receipt, ReceiptState, Receipts},
@@ -20,6 +20,7 @@ use system::{SystemClock, SystemRandom};
 use tests::{
     aws::{Moto, Proxy, REGION, Stack},
     clock::VirtualClock,
+    destinations::SLACK,
 };
 
 /// Everything that the overview asks, as in `console::tui::effect`.
@@ -59,7 +60,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         lead_is_known: false,
     };
     let notified = Happened::Notified {
-        channel: Channel::Slack,
+        destination: SLACK,
         kind: AlertKind::New,
         after_ms: Some(250),
         together: 1,
@@ -89,7 +90,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
     let alert = AlertId::new_lead();
     let receipt = Receipt {
         lead_id: lead.clone(),
-        channel: Channel::Slack,
+        destination: SLACK,
         alert: alert.clone(),
         kind: AlertKind::New,
         state: ReceiptState::Sent,
@@ -103,7 +104,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
     let mut all = Vec::from(entries);
     all.push((keys::raw("source/", &lead), "{}".to_owned()));
     all.push((keys::enriched("target/", &lead), serde_json::to_string(&document).unwrap()));
-    let key = keys::receipt(&lead, Channel::Slack.as_str(), alert.as_str());
+    let key = keys::receipt(&lead, SLACK.as_str(), alert.as_str());
     all.push((key, serde_json::to_string(&receipt).unwrap()));
     all
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use lead::{AlertKind, LeadId};
-use pipeline::{Channel, Code, Ended, ports::Disposition};
+use pipeline::{Code, Ended, ports::Disposition};
 use serde_json::Value;
 use tests::{
+    destinations::SLACK,
     doubles::Reply,
     faulty::{Call, Moment, Strike},
     world::{BURST, World},
@@ -69,7 +70,7 @@ async fn single_alerts_keep_the_pace_too() {
     let actions = world.ops.actions().unwrap();
     let lead = world.enrich("a").await;
     for _ in 0..20 {
-        actions.resend(&lead, Channel::Slack).await.unwrap();
+        actions.resend(&lead, &SLACK).await.unwrap();
         world.notify_ready().await;
     }
     world.work_for(HOUR).await;

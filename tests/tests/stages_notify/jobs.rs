@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use lead::{AlertKind, LeadId, OwnerStatus, keys};
 use pipeline::{
-    Channel, Code, Ended, Settings,
+    Code, Ended, Settings,
+    destination::Destinations,
     job::{AlertId, AlertJob},
     ports::{Objects, Queue, When},
 };
 use serde_json::Value;
-use tests::world::World;
+use tests::{
+    destinations::{EMAIL, SLACK},
+    world::World,
+};
 
 use super::{HOUR, MINUTE, REPEAT, SECOND, ended, first_alert, notified, plain, with_alert};
 
@@ -18,14 +22,14 @@ async fn a_resend_is_a_new_alert_that_says_so() {
     let (world, lead) = with_alert().await;
     world.work_for(MINUTE).await;
     let actions = world.ops.actions().unwrap();
-    let waiting = actions.resend(&lead, Channel::Slack).await.unwrap();
+    let waiting = actions.resend(&lead, &SLACK).await.unwrap();
     world.work_for(MINUTE).await;
     world.ops.receipt(&waiting, Duration::ZERO).await.unwrap();
     let shown = world.slack.shown();
     assert_eq!(shown.len(), 2);
     assert!(shown[1].mentions("Sent again on request.") && !shown[1].mentions(REPEAT));
     assert_eq!(notified(&world, &lead).await[1], (AlertKind::Resend, 1, false, 1));
-    actions.resend(&lead, Channel::Slack).await.unwrap();
+    actions.resend(&lead, &SLACK).await.unwrap();
     world.work_for(MINUTE).await;
     assert_eq!(world.shown(&lead), 3);
 }
@@ -36,7 +40,7 @@ async fn follow_ups_about_one_owner_are_one() {
     world.work_for(SECOND * 10).await;
     let follow_up = |owner: &str| AlertJob {
         lead_id: lead.clone(),
-        channel: Channel::Slack,
+        destination: SLACK,
         alert: AlertId::follow_up(owner, 1),
         kind: AlertKind::FollowUp,
         due_at: None,
@@ -107,9 +111,9 @@ async fn an_alert_whose_receipt_is_damaged_is_a_dead_letter_until_that_is_put_ri
 
 #[tokio::test]
 async fn an_alert_for_a_channel_that_is_not_configured_makes_a_dead_letter() {
-    let settings = Settings { channels: vec![Channel::Slack, Channel::Email], ..plain() };
+    let settings = Settings { destinations: vec![SLACK, EMAIL], ..plain() };
     let mut world = World::with(settings);
-    (world.notify.slack, world.notify.mailer) = (None, None);
+    world.notify.destinations = Destinations::default();
     let lead = world.enrich("a").await;
     world.work_for(MINUTE).await;
     let mut codes = world.dead_codes().await;

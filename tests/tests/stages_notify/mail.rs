@@ -1,14 +1,19 @@
 //! Alerts by mail.
 
 use lead::LeadId;
-use pipeline::{Channel, Code, Ended, Settings, Stage, ports::MailError};
-use tests::{doubles::Reply, world::World};
+use pipeline::{Code, Ended, Settings, Stage};
+use tests::{
+    destinations::{EMAIL, SLACK},
+    doubles::Reply,
+    doubles::ScriptedMailer,
+    world::World,
+};
 
 use super::{DAY, HOUR, MINUTE, REPEAT, ended, plain};
 
 /// A world in which one lead is ready to be told by mail alone.
 async fn with_mail() -> (World, LeadId) {
-    let world = World::with(Settings { channels: vec![Channel::Email], ..plain() });
+    let world = World::with(Settings { destinations: vec![EMAIL], ..plain() });
     let lead = world.enrich("a").await;
     (world, lead)
 }
@@ -27,7 +32,7 @@ async fn a_mail_is_sent_once() {
 #[tokio::test]
 async fn a_refused_mail_dies_at_once() {
     let (world, lead) = with_mail().await;
-    world.mailer.answer([Err(MailError::Refused("550 no such user\r\nX".to_owned()))]);
+    world.mailer.answer([ScriptedMailer::refused("mail server: refused: 550 no such user\r\nX")]);
     world.work_for(HOUR).await;
     let dead = world.dead().await;
     assert_eq!((dead.len(), dead[0].code, dead[0].attempts), (1, Code::MailRefused, 1));
@@ -39,7 +44,7 @@ async fn a_refused_mail_dies_at_once() {
 async fn a_server_that_is_away_is_tried_again_with_an_end() {
     let (world, _) = with_mail().await;
     let attempts = world.settings.notify_attempts;
-    let away = Err(MailError::Unavailable("451 later".to_owned()));
+    let away = ScriptedMailer::unavailable();
     world.mailer.answer(vec![away; usize::try_from(attempts).unwrap()]);
     world.work_for(DAY).await;
     let dead = world.dead().await;
@@ -53,7 +58,7 @@ async fn a_server_that_is_away_is_tried_again_with_an_end() {
 #[tokio::test]
 async fn a_mail_without_confirmation_is_repeated_with_a_label() {
     let (world, lead) = with_mail().await;
-    world.mailer.answer([Err(MailError::Unknown("connection lost".to_owned()))]);
+    world.mailer.answer([ScriptedMailer::unknown()]);
     world.work_for(HOUR).await;
     assert_eq!((world.mailer.tried().len(), world.mailer.taken().len()), (2, 1));
     assert!(world.mailer.taken()[0].body.contains(REPEAT));
@@ -62,7 +67,7 @@ async fn a_mail_without_confirmation_is_repeated_with_a_label() {
 
 #[tokio::test]
 async fn one_channels_trouble_is_not_the_others() {
-    let world = World::with(Settings { channels: vec![Channel::Slack, Channel::Email], ..plain() });
+    let world = World::with(Settings { destinations: vec![SLACK, EMAIL], ..plain() });
     let lead = world.enrich("a").await;
     world.slack.rule(|_| Some(Reply::status(404, "no_service")));
     world.work_for(DAY).await;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod destinations;
 mod digests;
 mod jobs;
 mod mail;
@@ -13,11 +14,11 @@ use std::time::Duration;
 use futures_util::future::join;
 use lead::{AlertKind, LeadId};
 use pipeline::{
-    Channel, Code, Ended, Fault, Happened, Settings,
+    Code, Ended, Fault, Happened, Settings,
     job::{AlertId, AlertJob},
     ports::{Clock, Delivery, Disposition},
 };
-use tests::{faulty::Strike, world::World};
+use tests::{destinations::SLACK, faulty::Strike, world::World};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -61,7 +62,7 @@ async fn ended(world: &World, lead: &LeadId) -> Option<Ended> {
 fn first_alert(lead: &LeadId) -> AlertJob {
     AlertJob {
         lead_id: lead.clone(),
-        channel: Channel::Slack,
+        destination: SLACK,
         alert: AlertId::new_lead(),
         kind: AlertKind::New,
         due_at: None,

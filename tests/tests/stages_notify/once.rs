@@ -7,7 +7,7 @@ use lead::AlertKind;
 use pipeline::{
     Ended, Happened,
     ports::{Clock, Disposition, Queue},
-    receipt::{CLAIM, ReceiptState},
+    receipt::{ReceiptState, claim_for},
 };
 use tests::{
     doubles::Reply,
@@ -71,7 +71,7 @@ async fn a_crash_between_slacks_acceptance_and_our_record_is_repeated_with_a_lab
     let shown = world.slack.shown();
     assert_eq!(shown.len(), 2);
     assert!(!shown[0].mentions(REPEAT) && shown[1].mentions(REPEAT));
-    assert!(shown[1].at >= shown[0].at + CLAIM, "the claim of the dead worker is waited for");
+    assert!(shown[1].at >= shown[0].at + claim(), "the claim of the dead worker is waited for");
     assert_eq!(notified(&world, &lead).await, [(AlertKind::New, 1, true, 2)]);
     assert_eq!(world.dead().await, []);
 }
@@ -177,7 +177,7 @@ async fn a_store_that_keeps_failing_while_the_receipt_is_completed_makes_a_label
     world.work_for(HOUR).await;
     let shown = world.slack.shown();
     assert_eq!(shown.len(), 2);
-    assert!(shown[1].mentions(REPEAT) && shown[1].at >= shown[0].at + CLAIM);
+    assert!(shown[1].mentions(REPEAT) && shown[1].at >= shown[0].at + claim());
     assert_eq!(ended(&world, &lead).await, Some(Ended::Notified));
 }
 
@@ -207,7 +207,7 @@ async fn workers_that_race_for_one_alert_send_it_once() {
     assert!(done >= 1, "{dispositions:?}");
     for disposition in dispositions.iter().filter(|disposition| **disposition != Disposition::Done) {
         let Disposition::Retry(wait) = disposition else { panic!("{disposition:?}") };
-        assert!(*wait <= CLAIM, "the others look again when the claim is over");
+        assert!(*wait <= claim(), "the others look again when the claim is over");
     }
 }
 
@@ -232,4 +232,9 @@ async fn a_claim_that_all_but_ran_out_is_given_back_and_the_alert_is_no_repeat()
     world.work_for(MINUTE * 3).await;
     assert_eq!(world.shown(&lead), 1);
     assert!(!world.slack.posted()[0].mentions(REPEAT), "nothing was sent before");
+}
+
+/// How long a claim on an alert for Slack lasts.
+fn claim() -> Duration {
+    claim_for(Duration::from_secs(20))
 }

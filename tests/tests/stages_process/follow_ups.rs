@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use futures_util::future::join;
 use lead::{AlertKind, CreatedLead, LeadId, OwnerFacts, OwnerStatus, keys};
 use pipeline::{
-    Channel, Settings, Stage,
+    Settings, Stage,
     job::{AlertId, AlertJob},
     ports::{Clock, Disposition, Found, Inbox, Look, Objects, Owners, Queue, When},
     receipt::ReceiptState,
 };
 use tests::{
+    destinations::{EMAIL, SLACK},
     doubles::{Reply, ScriptedOwners},
     faulty::{Call, Moment, Strike},
     world::World,
@@ -62,7 +63,7 @@ async fn each_change_of_the_owner_is_announced_once_also_one_back_to_an_earlier_
 
 #[tokio::test]
 async fn each_channel_has_its_own_last_word() {
-    let settings = Settings { channels: vec![Channel::Slack, Channel::Email], ..Settings::default() };
+    let settings = Settings { destinations: vec![SLACK, EMAIL], ..Settings::default() };
     let world = World::with(settings);
     let lead = world.accept("a").await;
     world.owners.assign(&lead, OWNERS[0]);
@@ -95,7 +96,7 @@ async fn what_an_operator_had_sent_again_is_the_last_word_too() {
     change(&world, &lead, OWNERS[1]).await;
     world.process_ready().await;
     world.weather.clear();
-    world.ops.actions().unwrap().resend(&lead, Channel::Slack).await.unwrap();
+    world.ops.actions().unwrap().resend(&lead, &SLACK).await.unwrap();
     world.notify_ready().await;
     assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]]);
     world.work_for(DAY).await;
@@ -232,7 +233,7 @@ async fn a_follow_up_is_not_sent_whose_owner_another_has_named_meanwhile() {
     assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]]);
     let late = AlertJob {
         lead_id: lead.clone(),
-        channel: Channel::Slack,
+        destination: SLACK,
         alert: AlertId::follow_up(OWNERS[1], 2),
         kind: AlertKind::FollowUp,
         due_at: None,
@@ -240,7 +241,7 @@ async fn a_follow_up_is_not_sent_whose_owner_another_has_named_meanwhile() {
     world.queue_alert(&late).await;
     world.work_for(DAY).await;
     assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]]);
-    let receipt = world.notify.receipts.get(&lead, Channel::Slack, &late.alert).await.unwrap().unwrap();
+    let receipt = world.notify.receipts.get(&lead, &SLACK, &late.alert).await.unwrap().unwrap();
     assert_eq!((receipt.state, receipt.attempts), (ReceiptState::Sent, 0));
     assert_eq!(world.stages(&lead).await.last(), Some(&Stage::AlreadyNotified));
     assert_eq!(world.dead().await, []);

@@ -12,11 +12,12 @@ use std::time::Duration;
 use futures_util::future::join;
 use lead::{LeadId, OwnerStatus, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL, keys};
 use pipeline::{
-    Channel, Code, Ended, Fault, Happened, Settings, Stage,
+    Code, Ended, Fault, Happened, Settings, Stage,
     ports::{Body, Clock, Disposition, Inbox, MAX_DELAY, Objects, OtherRegion, OwnerAnswer, Queue, When},
 };
 use serde_json::{Value, json};
 use tests::{
+    destinations::{EMAIL, SLACK},
     doubles::ScriptedOwners,
     faulty::{Call, Moment, Strike},
     world::World,
@@ -751,7 +752,7 @@ async fn a_bad_lead_does_not_hold_up_the_others() {
 
 #[tokio::test]
 async fn each_channel_is_told_once() {
-    let settings = Settings { channels: vec![Channel::Slack, Channel::Email], ..Settings::default() };
+    let settings = Settings { destinations: vec![SLACK, EMAIL], ..Settings::default() };
     let world = World::with(settings);
     let lead = world.accept("a").await;
     world.work_for(DAY).await;

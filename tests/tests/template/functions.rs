@@ -1,15 +1,19 @@
 //! The functions and their variables.
 
-use std::collections::BTreeSet;
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
+use outbound::destinations::{Origin, SecretSetting, make};
+use pipeline::{
+    Fault, Settings, Variables,
+    destination::{Destination, DestinationId, KINDS, Kind},
+    ports::Secret,
+};
 use serde_json::{Value, json};
 
 use crate::read::{Template, entries, function, text};
 
 const ALL: [&str; 4] =
     ["WebhookIngestionFunction", "LeadProcessorFunction", "NotificationFunction", "HousekeepingFunction"];
-/// What the stages can be told, of which each function checks all.
-const SETTINGS: &str = include_str!("../../../crates/pipeline/src/settings/variables.rs");
 /// What all functions read, and what each reads besides.
 const COMMON: &str = include_str!("../../../crates/lambdas/src/common.rs");
 const INGESTION: &[&str] = &[include_str!("../../../crates/lambdas/src/ingestion.rs")];
@@ -22,7 +26,7 @@ const PROCESSOR: &[&str] = &[
 ];
 const NOTIFICATION: &[&str] = &[
     include_str!("../../../crates/lambdas/src/notification.rs"),
-    include_str!("../../../crates/lambdas/src/channels.rs"),
+    include_str!("../../../crates/lambdas/src/destinations.rs"),
 ];
 const HOUSEKEEPING: &[&str] = &[include_str!("../../../crates/lambdas/src/housekeeping.rs")];
 /// What each reads, in the same order.
@@ -31,6 +35,67 @@ const READ: [&[&str]; 4] = [INGESTION, PROCESSOR, NOTIFICATION, HOUSEKEEPING];
 const LEFT: [&str; 1] = ["LEADOPS_WARM_UP"];
 /// Read by the TLS library.
 const OF_LIBRARIES: [&str; 1] = ["SSL_CERT_FILE"];
+
+/// The names of settings that were asked for.
+#[derive(Default)]
+struct Asked(RefCell<BTreeSet<String>>);
+
+impl Asked {
+    fn ask(&self, name: &str) {
+        self.0.borrow_mut().insert(name.to_owned());
+    }
+
+    /// Those of the stages, of which each function checks all.
+    fn by_stages() -> BTreeSet<String> {
+        let asked = Self::default();
+        let nothing = Variables::new(|name| {
+            asked.ask(name);
+            None
+        });
+        Settings::read(&nothing).unwrap();
+        drop(nothing);
+        asked.0.into_inner()
+    }
+
+    /// Those of the destinations.
+    fn by_destinations() -> BTreeSet<String> {
+        let asked = Self::default();
+        let all: Vec<DestinationId> = KINDS.iter().map(DestinationId::of_kind).collect();
+        make(&asked, &all);
+        asked.0.into_inner()
+    }
+}
+
+impl Origin for Asked {
+    fn get(&self, name: &str) -> Option<String> {
+        self.ask(name);
+        None
+    }
+
+    fn secret(&self, setting: &SecretSetting) -> Result<Option<Arc<dyn Secret>>, Fault> {
+        self.ask(setting.in_functions);
+        Ok(None)
+    }
+
+    fn name_of(&self, setting: &SecretSetting) -> &'static str {
+        setting.in_functions
+    }
+
+    fn of_this_place(&self, _: &Kind) -> Option<Arc<dyn Destination>> {
+        None
+    }
+}
+
+/// What a function reads of its own: what its sources name, and what its destinations ask for.
+fn read_by(function: &str, sources: &[&'static str]) -> BTreeSet<String> {
+    let mut read: BTreeSet<String> =
+        sources.iter().flat_map(|source| variables_in(source)).map(str::to_owned).collect();
+    read.extend(variables_in(COMMON).into_iter().map(str::to_owned));
+    if function == "NotificationFunction" {
+        read.extend(Asked::by_destinations());
+    }
+    read
+}
 
 /// The names of variables in a source: its texts in capitals, but the shortest, outside of its tests.
 fn variables_in(source: &str) -> BTreeSet<&str> {
@@ -62,19 +127,18 @@ fn every_variable_that_a_function_reads_is_set() {
     let template = Template::read();
     for (function, own) in ALL.into_iter().zip(READ) {
         let set = variables_of(&template, function);
-        let read = own.iter().flat_map(|source| variables_in(source)).chain(variables_in(COMMON));
         let mut count = 0;
-        for name in read.filter(|name| !LEFT.contains(name)) {
-            assert!(set.contains(name), "{function} reads {name}, which is not set");
+        for name in read_by(function, own).iter().filter(|name| !LEFT.contains(&name.as_str())) {
+            assert!(set.contains(name.as_str()), "{function} reads {name}, which is not set");
             count += 1;
         }
         assert!(count >= 3, "{function} names its variables in another way");
     }
     let all: BTreeSet<_> = ALL.iter().flat_map(|function| variables_of(&template, function)).collect();
-    let settings = variables_in(SETTINGS);
+    let settings = Asked::by_stages();
     assert!(settings.len() >= 9, "{settings:?}");
-    for name in settings {
-        assert!(all.contains(name), "nobody can set {name}");
+    for name in &settings {
+        assert!(all.contains(name.as_str()), "nobody can set {name}");
     }
 }
 
@@ -82,10 +146,9 @@ fn every_variable_that_a_function_reads_is_set() {
 fn every_variable_that_is_set_is_read() {
     let template = Template::read();
     for (function, own) in ALL.into_iter().zip(READ) {
-        let mut read: BTreeSet<_> = own.iter().flat_map(|source| variables_in(source)).collect();
-        read.extend(variables_in(COMMON));
-        read.extend(variables_in(SETTINGS));
-        read.extend(OF_LIBRARIES);
+        let mut read = read_by(function, own);
+        read.extend(Asked::by_stages());
+        read.extend(OF_LIBRARIES.map(str::to_owned));
         for name in variables_of(&template, function) {
             assert!(read.contains(name), "{function} does not read {name}");
         }
@@ -123,7 +186,7 @@ fn defaults_are_those_of_the_code() {
     });
     assert_eq!(pipeline::Settings::read(&of_template).unwrap(), pipeline::Settings::default());
     let burst = of_template.number("SLACK_BURST", (1, 30), 0).unwrap();
-    assert_eq!(burst, pipeline::notify::Pace::BURST);
+    assert_eq!(burst, outbound::SlackDestination::BURST);
     let bucket = format!("BUCKET: &str = \"{}\"", of_template.get("LOOKUP_BUCKET").unwrap());
     assert!(PROCESSOR.iter().any(|source| source.contains(&bucket)), "{bucket}");
     assert_eq!(of_template.get("CLOSE_API_URL").as_deref(), Some(outbound::CloseBase::URL));

@@ -15,7 +15,7 @@ use pipeline::{
 
 use super::{S3History, Stack, View};
 use crate::{
-    Clients, CloudWatchLogs, Queues, S3Names, S3Store, Secrets, Uncounted,
+    Clients, CloudWatchLogs, Queues, S3Names, S3Store, Secrets, SnsTopic, Uncounted,
     clients::{behavior, http_client, retries, timeouts},
     fault::{LIMIT, chain, fault, of_credentials},
 };
@@ -199,6 +199,11 @@ impl Session {
         clock: Arc<dyn Clock>,
     ) -> CloudWatchLogs {
         CloudWatchLogs::new(self.logs.clone(), groups, clock)
+    }
+
+    /// The topic that mail and alarms go to.
+    pub fn topic(&self, stack: &Stack) -> SnsTopic {
+        SnsTopic::new(&self.clients, &stack.topic)
     }
 
     /// The account's secrets.

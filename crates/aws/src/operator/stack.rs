@@ -35,11 +35,11 @@ pub struct Stack {
     pub signature_secret: String,
     /// The secret with Close's API key. A stack of an earlier version has none.
     pub close_secret: Option<String>,
-    /// The secret with Slack's webhook.
-    pub slack_secret: String,
     /// The figures and names that the stages work by.
     pub settings: Settings,
     parameters: BTreeMap<String, String>,
+    /// The names of all secrets, by the names of their outputs.
+    secrets: BTreeMap<String, String>,
 }
 
 impl Stack {
@@ -81,6 +81,10 @@ impl Stack {
         let mut optional = |name| outputs.remove(name).filter(|value| !value.is_empty());
         let (housekeeping, close_secret) =
             (optional("HousekeepingFunctionName"), optional("CloseApiKeySecretName"));
+        let is_secret =
+            |(name, value): &(&String, &String)| name.ends_with("SecretName") && !value.is_empty();
+        let secrets =
+            outputs.iter().filter(is_secret).map(|(name, value)| (name.clone(), value.clone())).collect();
         let mut missing = Vec::new();
         let mut output = |name: &'static str| {
             let value = outputs.remove(name).filter(|value| !value.is_empty());
@@ -110,7 +114,6 @@ impl Stack {
             topic: output("TopicArn"),
             signature_secret: output("CloseSignatureSecretName"),
             close_secret,
-            slack_secret: output("SlackSecretName"),
             settings: settings(&name, &parameters)?,
             project: parameters.get("ProjectName").cloned().unwrap_or_else(|| DEFAULT_PROJECT.to_owned()),
             name,
@@ -118,7 +121,11 @@ impl Stack {
             status,
             changed_at,
             parameters,
+            secrets,
         };
+        if !stack.secrets.contains_key("SlackSecretName") {
+            missing.push("SlackSecretName");
+        }
         if missing.is_empty() {
             return Ok(stack);
         }
@@ -135,6 +142,14 @@ impl Stack {
     /// The parameters by the names of the functions' variables: `LookupBaseUrl` as `LOOKUP_BASE_URL`.
     pub fn variables(&self) -> Variables<'_> {
         variables(&self.parameters)
+    }
+
+    /// The secret that a variable of the functions names: `SLACK_SECRET_NAME` is the output `SlackSecretName`, or the
+    /// parameter of that name where the stack did not make the secret.
+    pub fn secret(&self, variable: &str) -> Option<&str> {
+        let name = parameter_of(variable);
+        let made = self.secrets.get(&name).or_else(|| self.parameters.get(&name));
+        made.map(String::as_str).filter(|secret| !secret.is_empty())
     }
 
     /// The name of a function, where the stack has it.
@@ -228,7 +243,7 @@ mod tests {
         ];
         let stack = Stack::read(described(&OUTPUTS, &parameters)).unwrap();
         assert_eq!(stack.settings.delay, Duration::from_secs(5));
-        assert_eq!((stack.settings.channels.len(), stack.project.as_str()), (2, "p"));
+        assert_eq!((stack.settings.destinations.len(), stack.project.as_str()), (2, "p"));
         assert_eq!(stack.variables().get("LOOKUP_BASE_URL").as_deref(), Some("https://x"));
         assert_eq!(stack.queues.delay_dead.as_deref(), Some("the DelayDeadLetterQueueUrl"));
         assert_eq!(stack.log_groups()[1].1, "/aws/lambda/the LeadProcessorFunctionName");

@@ -6,7 +6,8 @@ use lead::{
     keys::{self, RECORDS},
 };
 use pipeline::{
-    Channel, Code, Entry, Fault, Happened, Progress,
+    Code, Entry, Fault, Happened, Progress,
+    destination::{DestinationId, KINDS},
     ports::{Object, Objects as _},
     receipt::{Receipt, ReceiptState},
 };
@@ -65,7 +66,7 @@ fn enriched(lead: &LeadId, object: &Object) -> Option<Entry> {
 fn ended(receipt: &Receipt) -> Option<Entry> {
     let happened = match receipt.state {
         ReceiptState::Sent => Happened::Notified {
-            channel: receipt.channel,
+            destination: receipt.destination.clone(),
             kind: receipt.kind,
             after_ms: None,
             together: 1,
@@ -74,7 +75,7 @@ fn ended(receipt: &Receipt) -> Option<Entry> {
         },
         ReceiptState::Failed => Happened::Dead {
             queue: pipeline::ports::Queue::Notification,
-            channel: Some(receipt.channel),
+            destination: Some(receipt.destination.clone()),
             alert: Some(receipt.kind),
             code: receipt.code.unwrap_or(Code::DeliveryFailed),
             reason: "as its receipt says".to_owned(),
@@ -82,10 +83,16 @@ fn ended(receipt: &Receipt) -> Option<Entry> {
         },
         ReceiptState::Queued | ReceiptState::Claimed { .. } => return None,
     };
-    // Without a nonce, so that the same is the same; channels that ended at the same moment are told apart.
-    let nonce = match receipt.channel {
-        Channel::Slack => 0,
-        Channel::Email => 1,
-    };
+    let nonce = nonce(&receipt.destination);
     Some(Entry { at: receipt.at, lead_id: Some(receipt.lead_id.clone()), nonce, happened })
+}
+
+/// What tells destinations apart whose alerts ended at the same moment. Not random, so that the same is the same.
+fn nonce(destination: &DestinationId) -> u32 {
+    let id = destination.as_str();
+    let known = KINDS.iter().zip(0..).find(|(kind, _)| kind.name == id);
+    // FNV-1a.
+    let hash =
+        || id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    known.map_or_else(hash, |(_, position)| position)
 }

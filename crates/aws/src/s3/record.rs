@@ -164,7 +164,7 @@ impl S3Store {
 #[cfg(test)]
 mod tests {
     use lead::Timestamp;
-    use pipeline::{Channel, Happened};
+    use pipeline::Happened;
 
     use super::*;
 
@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn other(second: i64) -> Entry {
-        entry(second, Happened::AlreadyNotified { channel: Channel::Slack })
+        entry(second, Happened::AlreadyNotified { destination: "slack".parse().unwrap() })
     }
 
     fn times(record: &Record, stage: Stage) -> Vec<i64> {

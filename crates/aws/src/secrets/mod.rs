@@ -2,6 +2,7 @@
 
 #[cfg(feature = "operator")]
 mod keep;
+mod named;
 mod signature;
 
 use std::{collections::HashMap, sync::Arc};
@@ -17,6 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::{Clients, fault::fault};
 
+pub use named::NamedSecret;
 pub use signature::keys_in;
 
 /// How long what was read is used without asking again.

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use lead::LeadId;
 use ops::Ops;
-use pipeline::{Channel, Fault};
+use pipeline::{Fault, destination::DestinationId};
 use serde::Serialize;
 
 use super::confirm::{Answer, ask};
@@ -21,9 +21,10 @@ pub struct Outcome {
     /// The lead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead_id: Option<LeadId>,
-    /// The channel.
+    /// The destination.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub channel: Option<Channel>,
+    #[serde(rename = "channel")]
+    pub destination: Option<DestinationId>,
     /// What was done, or `failed`, or what would be done.
     pub result: &'static str,
     /// More about it.
@@ -40,7 +41,7 @@ pub struct Outcome {
 impl Outcome {
     /// A good one.
     pub fn done(result: &'static str) -> Self {
-        Self { id: None, lead_id: None, channel: None, result, detail: None, code: None, error: None }
+        Self { id: None, lead_id: None, destination: None, result, detail: None, code: None, error: None }
     }
 
     /// A bad one.
@@ -53,7 +54,7 @@ impl Outcome {
         let mut parts = vec![self.result.to_owned()];
         parts.extend(self.id.clone());
         parts.extend(self.lead_id.as_ref().map(ToString::to_string));
-        parts.extend(self.channel.map(|channel| format!("on {}", channel.label())));
+        parts.extend(self.destination.as_ref().map(|destination| format!("on {}", destination.label())));
         parts.extend(self.detail.clone());
         parts.extend(self.error.clone());
         parts.join("  ")
@@ -97,31 +98,32 @@ pub fn failures(outcomes: &[Outcome]) -> anyhow::Result<()> {
 /// The first failure.
 pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
-    let channels = match args.channel {
-        Some(channel) => vec![Channel::from(channel)],
-        None => ops.settings.channels.clone(),
+    let destinations = match &args.to {
+        Some(destination) => vec![destination.clone()],
+        None => ops.settings.destinations.clone(),
     };
-    let places: Vec<&str> = channels.iter().map(|channel| channel.label()).collect();
+    let places: Vec<String> = destinations.iter().map(DestinationId::label).collect();
     let what = format!(
         "send the alert of {} again on {}: {}",
         counted(args.leads.len(), "lead"),
         places.join(" and "),
         listed(&args.leads)
     );
-    let wanted = args.leads.iter().flat_map(|lead| channels.iter().map(move |channel| (lead, *channel)));
+    let wanted =
+        args.leads.iter().flat_map(|lead| destinations.iter().map(move |destination| (lead, destination)));
     if ask(args.consent, &what)? == Answer::DryRun {
         let outcomes: Vec<Outcome> = wanted
-            .map(|(lead, channel)| Outcome {
+            .map(|(lead, destination)| Outcome {
                 lead_id: Some(lead.clone()),
-                channel: Some(channel),
+                destination: Some(destination.clone()),
                 ..Outcome::done("would resend")
             })
             .collect();
         return report(&outcomes, as_json);
     }
-    let outcomes = join_all(wanted.map(|(lead, channel)| async move {
+    let outcomes = join_all(wanted.map(|(lead, destination)| async move {
         let sent = async {
-            let waiting = actions.resend(lead, channel).await?;
+            let waiting = actions.resend(lead, destination).await?;
             ops.receipt(&waiting, args.wait).await
         };
         let outcome = match sent.await {
@@ -135,7 +137,7 @@ pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Resu
             }
             Err(fault) => Outcome::failed(&fault),
         };
-        Outcome { lead_id: Some(lead.clone()), channel: Some(channel), ..outcome }
+        Outcome { lead_id: Some(lead.clone()), destination: Some(destination.clone()), ..outcome }
     }))
     .await;
     report(&outcomes, as_json)

@@ -1,12 +1,15 @@
 //! `doctor`: checks everything that has to be right.
 
 mod close;
+mod destinations;
 mod embedded;
 #[cfg_attr(not(feature = "aws"), path = "doctor/without_aws.rs")]
 mod on_aws;
 mod owners;
 mod permissions;
 mod webhooks;
+
+use std::borrow::Cow;
 
 use pipeline::{Code, Fault, Standing};
 use serde::Serialize;
@@ -19,7 +22,7 @@ use crate::{
 /// The outcome of one check.
 #[derive(Debug, Clone, Serialize)]
 struct Check {
-    check: &'static str,
+    check: Cow<'static, str>,
     /// `ok`, `warning` or `failed`.
     result: &'static str,
     detail: String,
@@ -30,18 +33,18 @@ struct Check {
 }
 
 impl Check {
-    fn ok(check: &'static str, detail: impl Into<String>) -> Self {
-        Self { check, result: "ok", detail: detail.into(), code: None, remedy: None }
+    fn ok(check: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self { check: check.into(), result: "ok", detail: detail.into(), code: None, remedy: None }
     }
 
     /// What somebody should know, and no failure has a code for.
-    fn note(check: &'static str, detail: impl Into<String>) -> Self {
+    fn note(check: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self { result: "warning", ..Self::ok(check, detail) }
     }
 
-    fn bad(check: &'static str, result: &'static str, fault: &Fault) -> Self {
+    fn bad(check: impl Into<Cow<'static, str>>, result: &'static str, fault: &Fault) -> Self {
         Self {
-            check,
+            check: check.into(),
             result,
             detail: fault.what.clone(),
             code: Some(fault.code),
@@ -80,7 +83,7 @@ pub async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Resul
         }
     }
     let failed: Vec<&str> =
-        checks.iter().filter(|check| check.result == "failed").map(|check| check.check).collect();
+        checks.iter().filter(|check| check.result == "failed").map(|check| check.check.as_ref()).collect();
     if failed.is_empty() {
         return Ok(());
     }

@@ -234,7 +234,7 @@ pub fn explain(code: Code, as_json: bool) -> anyhow::Result<()> {
     output::lines(&lines)
 }
 
-/// One alert in a cell: a mark and the channel.
+/// One alert in a cell: a mark and the destination.
 fn delivery(notification: &Notification) -> String {
     let mark = match notification.state {
         "sent" => "✓",
@@ -242,7 +242,7 @@ fn delivery(notification: &Notification) -> String {
         _ => "…",
     };
     let code = notification.code.map_or_else(String::new, |code| format!(" {code}"));
-    format!("{mark} {}{code}", notification.channel.as_str())
+    format!("{mark} {}{code}", notification.destination)
 }
 
 fn stamp(at: Timestamp) -> String {

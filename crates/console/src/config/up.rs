@@ -1,11 +1,20 @@
 //! What `leadops up` needs, typed and checked.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use lead::{Timestamp, text};
 use ops::{Condition, ConditionState};
-use outbound::{ApiKeys, OwnerSource, SecretUrl, SmtpSettings};
-use pipeline::{Channel, Code, Fault, Settings, Variables, ingest::Trust, notify::Pace, signature::Keys};
+use outbound::{
+    ApiKeys, OwnerSource,
+    destinations::{ConstantSecret, Made, Origin, SecretSetting, make},
+};
+use pipeline::{
+    Code, Fault, Settings, Variables,
+    destination::{Destination, DestinationId, Destinations, Kind},
+    ingest::Trust,
+    ports::Secret,
+    signature::Keys,
+};
 
 use super::Config;
 
@@ -21,12 +30,8 @@ pub struct UpConfig {
     pub owners: OwnerSource,
     /// What Close is asked with, where it is.
     pub close_keys: Option<ApiKeys>,
-    /// The Slack webhook, if there is one.
-    pub slack: Option<SecretUrl>,
-    /// How many Slack messages may go at once after a silence.
-    pub slack_burst: u32,
-    /// The mail server, if there is one.
-    pub mail: Option<SmtpSettings>,
+    /// Where alerts go.
+    pub destinations: Destinations,
     /// How long log lines are kept.
     pub keep_logs: Duration,
     /// How long the journal and receipts are kept.
@@ -39,13 +44,18 @@ pub struct UpConfig {
 /// Something wrong with how alerts go out, or owners are looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
-    /// With what: a channel's name on the wire, or [`Doubt::CLOSE_KEY`].
-    pub what: &'static str,
+    /// With what: a destination's id, or [`Doubt::CLOSE_KEY`].
+    pub what: String,
     /// What is wrong.
     pub fault: Fault,
 }
 
 impl Doubt {
+    /// What is wrong with the settings of a destination.
+    pub fn of_destination((id, fault): (DestinationId, Fault)) -> Self {
+        Self { what: id.into(), fault }
+    }
+
     /// The API key of Close.
     pub const CLOSE_KEY: &'static str = "close_key";
 
@@ -53,7 +63,7 @@ impl Doubt {
     pub fn condition(&self, since: Timestamp) -> Condition {
         let Fault { code, what } = &self.fault;
         Condition {
-            what: self.what.to_owned(),
+            what: self.what.clone(),
             state: ConditionState::Fail,
             since: Some(since),
             reason: what.clone(),
@@ -91,15 +101,13 @@ impl UpConfig {
         let settings = Settings::read(&variables)?;
         let trust = trust(config, &variables, listen)?;
         let owners = OwnerSource::of_variables(&variables)?;
-        let Ways { slack, slack_burst, mail, close_keys, doubts } = Ways::read(config, &settings);
+        let Ways { destinations, close_keys, doubts } = Ways::read(config, &settings);
         Ok(Self {
             listen,
             trust,
             owners,
             close_keys,
-            slack,
-            slack_burst,
-            mail,
+            destinations,
             keep_logs: days(&variables, "KEEP_LOGS_DAYS", 1, 14)?,
             keep_journal: days(&variables, "KEEP_JOURNAL_DAYS", LEAST_JOURNAL_DAYS, 90)?,
             settings,
@@ -110,23 +118,45 @@ impl UpConfig {
 
 /// The ways on which alerts go out and owners are looked up in Close, and what is wrong with them.
 struct Ways {
-    slack: Option<SecretUrl>,
-    slack_burst: u32,
-    mail: Option<SmtpSettings>,
+    destinations: Destinations,
     close_keys: Option<ApiKeys>,
     doubts: Vec<Doubt>,
 }
 
 impl Ways {
     fn read(config: &Config, settings: &Settings) -> Self {
-        let uses = |channel| settings.channels.contains(&channel);
-        let mut doubts = Vec::new();
-        let slack = known(Channel::Slack.as_str(), slack(config, uses(Channel::Slack)), &mut doubts);
-        let burst = config.variables().number("SLACK_BURST", (1, 30), Pace::BURST).map(Some);
-        let slack_burst = known(Channel::Slack.as_str(), burst, &mut doubts).unwrap_or(Pace::BURST);
-        let mail = known(Channel::Email.as_str(), mail(config, uses(Channel::Email)), &mut doubts);
-        let close_keys = known(Doubt::CLOSE_KEY, api_keys(config), &mut doubts);
-        Self { slack, slack_burst, mail, close_keys, doubts }
+        let Made { destinations, doubts } = make(&OfConfig(config), &settings.destinations);
+        let mut doubts: Vec<Doubt> = doubts.into_iter().map(Doubt::of_destination).collect();
+        let close_keys = api_keys(config).unwrap_or_else(|fault| {
+            doubts.push(Doubt { what: Doubt::CLOSE_KEY.to_owned(), fault });
+            None
+        });
+        Self { destinations, close_keys, doubts }
+    }
+}
+
+/// The settings of destinations, as the configuration has them.
+struct OfConfig<'a>(&'a Config);
+
+impl Origin for OfConfig<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.variables().get(name)
+    }
+
+    fn secret(&self, setting: &SecretSetting) -> Result<Option<Arc<dyn Secret>>, Fault> {
+        let constant = |text| {
+            let secret: Arc<dyn Secret> = Arc::new(ConstantSecret { name: setting.value, text });
+            secret
+        };
+        Ok(self.0.secret(setting.value)?.map(constant))
+    }
+
+    fn name_of(&self, setting: &SecretSetting) -> &'static str {
+        setting.value
+    }
+
+    fn of_this_place(&self, _: &Kind) -> Option<Arc<dyn Destination>> {
+        None
     }
 }
 
@@ -164,50 +194,8 @@ fn trust(config: &Config, variables: &Variables<'_>, listen: SocketAddr) -> Resu
     }
 }
 
-fn slack(config: &Config, wanted: bool) -> Result<Option<SecretUrl>, Fault> {
-    match config.secret("SLACK_WEBHOOK_URL")? {
-        Some(url) => {
-            let url = SecretUrl::parse(url.expose());
-            url.map(Some).map_err(|error| bad(format!("SLACK_WEBHOOK_URL: {error}")))
-        }
-        None if wanted => {
-            let what = "USE_SLACK is true, and SLACK_WEBHOOK_URL is not set: alerts become dead letters";
-            Err(Fault::new(Code::SlackNotConfigured, what))
-        }
-        None => Ok(None),
-    }
-}
-
-fn mail(config: &Config, wanted: bool) -> Result<Option<SmtpSettings>, Fault> {
-    let missing = |name: &str| {
-        let what = format!("USE_EMAIL is true, and {name} is not set: alerts become dead letters");
-        Fault::new(Code::MailNotConfigured, what)
-    };
-    match (config.secret("SMTP_URL")?, config.get("EMAIL_FROM"), config.get("EMAIL_TO")) {
-        (Some(url), Some(from), Some(to)) => {
-            SmtpSettings::parse(url.expose(), from, to).map(Some).map_err(bad)
-        }
-        _ if !wanted => Ok(None),
-        (None, ..) => Err(missing("SMTP_URL")),
-        (_, None, _) => Err(missing("EMAIL_FROM")),
-        (_, _, None) => Err(missing("EMAIL_TO")),
-    }
-}
-
-/// What was found, or nothing and one doubt more.
-fn known<T>(what: &'static str, found: Result<Option<T>, Fault>, doubts: &mut Vec<Doubt>) -> Option<T> {
-    found.unwrap_or_else(|fault| {
-        doubts.push(Doubt { what, fault });
-        None
-    })
-}
-
 fn days(variables: &Variables<'_>, name: &str, least: u64, default: u64) -> Result<Duration, Fault> {
     Ok(Duration::from_secs(variables.number(name, (least, 3_650), default)? * 86_400))
-}
-
-fn bad(what: impl Into<String>) -> Fault {
-    Fault::new(Code::SettingBad, what)
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use std::{
 };
 
 use embedded::Store;
-use outbound::SecretUrl;
+use outbound::{SlackDestination, SlackWebhook};
 use pipeline::{
-    Channel, Code, Ended, Fault, Settings,
+    Code, Ended, Fault, Settings,
+    destination::Destination,
     ingest::Trust,
     ports::{History, Random},
     signature::Keys,
@@ -191,16 +192,16 @@ fn config(
     slack: &SlackStandIn,
 ) -> Result<UpConfig, Fault> {
     let internal = |what: String| Fault::new(Code::Internal, what);
+    let slack = Arc::new(SlackWebhook::parse(&slack.url()).map_err(internal)?);
+    let slack: Arc<dyn Destination> = Arc::new(SlackDestination::new(slack, SlackDestination::BURST));
     let days = |days: u64| Duration::from_secs(days * 86_400);
     Ok(UpConfig {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        settings: Settings { delay, channels: vec![Channel::Slack], ..Settings::default() },
+        settings: Settings { delay, destinations: vec![SlackDestination::ID], ..Settings::default() },
         trust: Trust::Signed(keys),
         owners: close.source()?,
         close_keys: Some(CloseStandIn::keys()?),
-        slack: Some(SecretUrl::parse(&slack.url()).map_err(internal)?),
-        slack_burst: 5,
-        mail: None,
+        destinations: [(SlackDestination::ID, slack)].into_iter().collect(),
         keep_logs: days(1),
         keep_journal: days(1),
         doubts: Vec::new(),

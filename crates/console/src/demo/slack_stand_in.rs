@@ -348,7 +348,7 @@ fn told_lead(id: &str, title: &str, notes: &[String]) -> Option<ToldLead> {
 mod tests {
     use lead::{Alert, AlertKind, EnrichedLead, OwnerStatus, slack};
     use outbound::SlackWebhook;
-    use pipeline::ports::{Slack, SlackAnswer};
+    use outbound::{Slack, SlackAnswer};
     use serde_json::json;
 
     use super::*;

@@ -14,16 +14,15 @@ use async_trait::async_trait;
 use embedded::{Options, Store};
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
+use outbound::{Slack, SlackAnswer, SlackDestination, SlackError};
 use pipeline::{
-    Channel, Code, Fault, Recorder, Settings,
+    Code, Fault, Recorder, Settings,
     alerting::Alerting,
+    destination::{Destination, Unready},
     ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
-    notify::{Notify, Pace},
+    notify::Notify,
     owners::CloseOwners,
-    ports::{
-        Clock, CloseAnswer, CloseReads, Inbox, NewMessage, Outbox, Queue, Random, Slack, SlackAnswer,
-        SlackError,
-    },
+    ports::{Clock, CloseAnswer, CloseReads, Inbox, NewMessage, Outbox, Queue, Random},
     process::{Counted, Process},
     receipt::Receipts,
     signature::Presented,
@@ -97,6 +96,10 @@ impl Neighbours {
 
 #[async_trait]
 impl Slack for Neighbours {
+    async fn address(&self) -> Result<String, Unready> {
+        Ok("https://hooks.slack.com/…".to_owned())
+    }
+
     async fn post(&self, _: &Value) -> Result<SlackAnswer, SlackError> {
         let ago = self.clock.ago();
         self.clock.sleep(Duration::from_millis(280 + self.random.bits() % 900)).await;
@@ -170,7 +173,7 @@ struct World {
 
 impl World {
     fn new(store: &Store, clock: Arc<StillClock>) -> Self {
-        let settings = Arc::new(Settings { channels: vec![Channel::Slack], ..Settings::default() });
+        let settings = Arc::new(Settings { destinations: vec![SlackDestination::ID], ..Settings::default() });
         let random = SeededRandom::new(7);
         let ports = Arc::new(store.clone());
         let recorder = Recorder { clock: clock.clone(), random: random.clone(), journal: ports.clone() };
@@ -178,6 +181,8 @@ impl World {
         let alerting = Alerting { receipts: receipts.clone(), outbox: ports.clone() };
         let neighbours =
             Arc::new(Neighbours { clock: clock.clone(), random: random.clone(), leads: Mutex::default() });
+        let slack: Arc<dyn Destination> =
+            Arc::new(SlackDestination::new(neighbours.clone(), SlackDestination::BURST));
         Self {
             ingest: Ingest {
                 settings: settings.clone(),
@@ -206,8 +211,7 @@ impl World {
                 objects: ports.clone(),
                 receipts,
                 recorder: recorder.clone(),
-                slack: Some((neighbours.clone(), Pace::of_slack(ports, clock.clone(), 5))),
-                mailer: None,
+                destinations: [(SlackDestination::ID, slack)].into_iter().collect(),
             },
             store: store.clone(),
             clock,

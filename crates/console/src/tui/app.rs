@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use ops::{DeadRow, Health, LeadRow, PendingRow, Status};
 use pipeline::{
-    Channel, Code, Fault, State,
+    Code, Fault, State,
+    destination::DestinationId,
     ports::{LogLine, Minute},
 };
 
@@ -125,7 +126,7 @@ pub struct App {
     /// Why actions are refused, where they are.
     pub refusal: Option<Fault>,
     /// Where alerts can go.
-    pub channels: Vec<Channel>,
+    pub destinations: Vec<DestinationId>,
     /// How long after its due time a lead counts as overdue.
     pub overdue_after: SignedDuration,
     /// The shortest time between two questions of a kind.
@@ -199,7 +200,7 @@ impl App {
             door: Door::Open,
             environments: Vec::new(),
             refusal: None,
-            channels: Vec::new(),
+            destinations: Vec::new(),
             overdue_after: SignedDuration::ZERO,
             every: SignedDuration::ZERO,
             glyphs,
@@ -242,8 +243,7 @@ impl App {
         self.forget();
         self.every = SignedDuration::try_from(every).unwrap_or_default();
         (self.banner, self.refusal, self.door) = (banner, refusal, Door::Open);
-        self.channels =
-            if settings.channels.is_empty() { vec![Channel::Slack] } else { settings.channels.clone() };
+        self.destinations.clone_from(&settings.destinations);
         self.overdue_after = SignedDuration::try_from(settings.overdue_after).unwrap_or_default();
     }
 

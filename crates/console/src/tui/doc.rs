@@ -418,7 +418,7 @@ pub fn delivery(notification: &Notification, now: Timestamp) -> String {
         0 => "now".to_owned(),
         seconds => format!("{} ago", age(seconds)),
     };
-    let mut text = format!("{}{kind} {} {ago}", notification.channel.label(), notification.state);
+    let mut text = format!("{}{kind} {} {ago}", notification.destination.label(), notification.state);
     if notification.attempts > 1 {
         text += &format!(", {} attempts", notification.attempts);
     }

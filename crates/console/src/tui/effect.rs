@@ -16,7 +16,7 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use ops::{Actions, LeadQuery, Ops};
-use pipeline::{Channel, Code, Fault, Stage, ports::Body};
+use pipeline::{Code, Fault, Stage, destination::DestinationId, ports::Body};
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
 use super::{
@@ -211,7 +211,7 @@ async fn perform(
     let stopped = || stop.load(Ordering::Relaxed);
     match verb {
         Verb::Export(path) => return export(ops, actions, &path, &targets, &stopped, report).await,
-        Verb::Resend(channel) => return resend(ops, actions, channel, &targets, &stopped, report).await,
+        Verb::Resend(to) => return resend(ops, actions, &to, &targets, &stopped, report).await,
         _ => {}
     }
     let mut acted = Vec::new();
@@ -286,7 +286,7 @@ async fn follow(
 async fn resend(
     ops: &Ops,
     actions: Actions<'_>,
-    channel: Channel,
+    destination: &DestinationId,
     targets: &[Target],
     stopped: &impl Fn() -> bool,
     report: &impl Fn(Step),
@@ -297,7 +297,7 @@ async fn resend(
             break;
         }
         let Some(lead) = &target.lead else { continue };
-        match actions.resend(lead, channel).await {
+        match actions.resend(lead, destination).await {
             Ok(queued) => waiting.push((index, queued)),
             Err(fault) => report(Step::Done(index, Err(fault))),
         }
@@ -307,7 +307,7 @@ async fn resend(
         .buffer_unordered(AT_ONCE);
     while let Some((index, receipt)) = receipts.next().await {
         let result = receipt.map(|resent| {
-            let (label, at) = (channel.label(), super::format::clock(resent.notification.at));
+            let (label, at) = (destination.label(), super::format::clock(resent.notification.at));
             let tries = resent.notification.attempts as usize;
             let tries = super::format::count(tries, "attempt", "attempts");
             Some(format!("{label} took the alert at {at}, {tries}"))

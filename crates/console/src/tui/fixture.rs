@@ -7,11 +7,12 @@ use lead::{
     AlertKind, EnrichedLead, LeadId, Owner, OwnerStatus, Timestamp, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL,
 };
 use ops::{
-    ChannelHealth, DeadDetail, DeadRow, Health, Last24h, LeadRow, LeadStory, Notification, PendingRow,
+    DeadDetail, DeadRow, DestinationHealth, Health, Last24h, LeadRow, LeadStory, Notification, PendingRow,
     Queues, Refused, Selection, Speed, Status, Step,
 };
+use outbound::SlackDestination;
 use pipeline::{
-    Channel, Code, Fault, Settings, Stage, State,
+    Code, Fault, Settings, Stage, State,
     ports::{DeadLetter, Depth, Level, LogLine, Minute, Queue},
 };
 
@@ -188,8 +189,8 @@ const RAW: &str = r#"{"subscription_id":"whsub_1","event":{"id":"ev_1","object_t
 
 fn health() -> Health {
     Health {
-        channels: vec![ChannelHealth {
-            channel: Channel::Slack,
+        destinations: vec![DestinationHealth {
+            destination: SlackDestination::ID,
             at: at(NOW - 540),
             code: Some(Code::SlackWebhookGone),
         }],
@@ -320,7 +321,7 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
                     custom: Default::default(),
                 },
                 notifications: vec![Notification {
-                    channel: Channel::Slack,
+                    destination: SlackDestination::ID,
                     kind: AlertKind::New,
                     state,
                     at: at(told + 1),

@@ -5,7 +5,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use lead::{LeadId, Timestamp};
 use ops::{DeadDetail, DeadRow, Health, LeadRow, LeadStory, PendingRow, Selection, Status};
 use pipeline::{
-    Channel, Fault, Settings,
+    Fault, Settings,
+    destination::DestinationId,
     ports::{DeadLetter, LogLine, LogQuery, Minute},
 };
 
@@ -177,7 +178,7 @@ pub enum Verb {
     /// Process the lead again.
     Requeue,
     /// Send a new alert about the lead.
-    Resend(Channel),
+    Resend(DestinationId),
     /// Write the dead letters into a file.
     Export(PathBuf),
 }

@@ -1,10 +1,10 @@
 //! The rows of the tables: what can be found in them, and how they are sorted.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, sync::LazyLock};
 
 use lead::LeadId;
 use ops::{DeadRow, LeadRow, PendingRow};
-use pipeline::ports::LogLine;
+use pipeline::{destination::KINDS, ports::LogLine};
 
 use super::{find::Texts, table::Row};
 
@@ -13,7 +13,9 @@ fn by_text(a: &str, b: &str) -> Ordering {
 }
 
 impl Texts for PendingRow {
-    const FIELDS: &'static [&'static str] = &["name", "lead", "state"];
+    fn fields() -> &'static [&'static str] {
+        &["name", "lead", "state"]
+    }
 
     fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
         see("name", &self.display_name)
@@ -40,7 +42,9 @@ impl Row for PendingRow {
 }
 
 impl Texts for DeadRow {
-    const FIELDS: &'static [&'static str] = &["name", "lead", "code", "reason", "queue", "id"];
+    fn fields() -> &'static [&'static str] {
+        &["name", "lead", "code", "reason", "queue", "id"]
+    }
 
     fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
         let letter = &self.letter;
@@ -77,9 +81,17 @@ impl Row for DeadRow {
     }
 }
 
+/// The names of a lead's fields, those of the destinations among them.
+static LEAD_FIELDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let destinations = KINDS.iter().map(|kind| kind.word);
+    let before = ["name", "lead", "owner", "email", "status", "funnel"];
+    before.into_iter().chain(destinations).chain(["owner_status"]).collect()
+});
+
 impl Texts for LeadRow {
-    const FIELDS: &'static [&'static str] =
-        &["name", "lead", "owner", "email", "status", "funnel", "slack", "mail", "owner_status"];
+    fn fields() -> &'static [&'static str] {
+        &LEAD_FIELDS
+    }
 
     fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
         let lead = &self.lead;
@@ -91,11 +103,8 @@ impl Texts for LeadRow {
             || see("funnel", &lead.funnel)
             || see("owner_status", lead.owner_status.as_str())
             || self.notifications.iter().any(|alert| {
-                let field = match alert.channel {
-                    pipeline::Channel::Slack => "slack",
-                    pipeline::Channel::Email => "mail",
-                };
-                see(field, alert.state)
+                // Of a kind that this version does not know, nobody can ask.
+                alert.destination.kind().is_some_and(|kind| see(kind.word, alert.state))
             })
     }
 }
@@ -135,7 +144,9 @@ fn worst(row: &LeadRow) -> u8 {
 }
 
 impl Texts for LogLine {
-    const FIELDS: &'static [&'static str] = &["function", "level", "lead", "code", "message"];
+    fn fields() -> &'static [&'static str] {
+        &["function", "level", "lead", "code", "message"]
+    }
 
     fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
         see("message", &self.message)

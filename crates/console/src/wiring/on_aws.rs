@@ -4,13 +4,23 @@ use std::{fmt, sync::Arc};
 
 pub(super) use aws::Queues;
 use aws::{
-    Secrets,
+    NamedSecret, Secrets, SnsTopic,
     operator::{Identity, Session, Stack},
 };
 use futures_util::future::join;
 use ops::{Access, Ops, SaysNothing};
-use outbound::ApiKeys;
-use pipeline::{Code, Fault, Recorder, alerting::Alerting, ports::Clock, receipt::Receipts, signature::Keys};
+use outbound::{
+    ApiKeys,
+    destinations::{Made, Origin, SecretSetting, make, secret_setting},
+};
+use pipeline::{
+    Code, Fault, Recorder,
+    alerting::Alerting,
+    destination::{Destination, Kind},
+    ports::{Clock, Secret},
+    receipt::Receipts,
+    signature::Keys,
+};
 use system::{SystemClock, SystemRandom};
 use url::Url;
 
@@ -98,6 +108,12 @@ impl OnAws {
             .map_err(|fault| Fault::new(Code::SecretUnusable, format!("the secret {secret}: {}", fault.what)))
     }
 
+    /// The destinations that the stack's functions have, for an operator to look at.
+    pub fn destinations(&self) -> Made {
+        let secrets = Arc::new(self.session.secrets(Arc::new(SystemClock)));
+        make(&InStack { aws: self, secrets }, &self.stack.settings.destinations)
+    }
+
     /// A setting as the stack's functions have it.
     pub fn shown(&self, setting: Shown) -> Shown {
         let (value, source) = match setting.name {
@@ -106,7 +122,10 @@ impl OnAws {
                 Some(secret) => (None, format!("secret {secret}")),
                 None => (None, "unset".to_owned()),
             },
-            "SLACK_WEBHOOK_URL" => (None, format!("secret {}", self.stack.slack_secret)),
+            name if secret_setting(name).is_some() => {
+                let secret = secret_setting(name).and_then(|setting| self.stack.secret(setting.in_functions));
+                (None, secret.map_or_else(|| "unset".to_owned(), |secret| format!("secret {secret}")))
+            }
             name => match self.stack.variables().get(name) {
                 Some(value) => (Some(without_secrets(name, &value)), format!("stack {}", self.stack.name)),
                 None => (default_of(name), "default".to_owned()),
@@ -148,6 +167,36 @@ impl OnAws {
             who,
             access,
         }
+    }
+}
+
+/// The settings of destinations, as a stack's parameters and secrets have them.
+struct InStack<'a> {
+    aws: &'a OnAws,
+    secrets: Arc<Secrets>,
+}
+
+impl Origin for InStack<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        self.aws.stack.variables().get(name)
+    }
+
+    fn secret(&self, setting: &SecretSetting) -> Result<Option<Arc<dyn Secret>>, Fault> {
+        let named = |name: &str| {
+            let (secrets, name) = (Arc::clone(&self.secrets), name.to_owned());
+            let secret: Arc<dyn Secret> = Arc::new(NamedSecret { secrets, name });
+            secret
+        };
+        Ok(self.aws.stack.secret(setting.in_functions).map(named))
+    }
+
+    fn name_of(&self, setting: &SecretSetting) -> &'static str {
+        setting.in_functions
+    }
+
+    fn of_this_place(&self, kind: &Kind) -> Option<Arc<dyn Destination>> {
+        let topic = (kind.name == SnsTopic::KIND).then(|| self.aws.session.topic(&self.aws.stack));
+        topic.map(|topic| Arc::new(topic) as _)
     }
 }
 

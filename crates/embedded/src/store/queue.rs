@@ -239,15 +239,15 @@ fn abandon(tx: &Tx<'_>, queue: Queue, message: &Ready, failed_at: Option<i64>) -
     let reason = format!("received {attempts} times without an outcome");
     let alert = match queue {
         Queue::Delay => None,
-        Queue::Notification => AlertJob::parse(&message.body).ok().map(|job| (job.channel, job.kind)),
+        Queue::Notification => AlertJob::parse(&message.body).ok().map(|job| (job.destination, job.kind)),
     };
-    let (channel, alert) = alert.unzip();
+    let (destination, alert) = alert.unzip();
     let why = Why { code: Code::Abandoned, reason: reason.clone(), attempts, lead: lead.clone() };
     dead_letters::bury(tx, message.id, failed_at.unwrap_or(units::micros(tx.now)), &why)?;
     // Any bits will do.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let nonce = random_id() as u32;
-    let happened = Happened::Dead { queue, channel, alert, code: Code::Abandoned, reason, attempts };
+    let happened = Happened::Dead { queue, destination, alert, code: Code::Abandoned, reason, attempts };
     let entry = Entry { at: tx.now, lead_id: lead, nonce, happened };
     journal::append(tx, &entry)?;
     Ok(entry)

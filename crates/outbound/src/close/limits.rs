@@ -1,12 +1,11 @@
 //! What Close says of its rate limits: <https://developer.close.com/topics/rate-limits/>.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use pipeline::ports::{CloseAnswer, Window};
-use reqwest::{
-    StatusCode,
-    header::{self, HeaderMap},
-};
+use reqwest::{StatusCode, header::HeaderMap};
+
+use crate::retry_after;
 
 /// The shortest and the longest wait that is believed.
 const BOUNDS: (Duration, Duration) = (Duration::from_millis(100), CloseAnswer::LONGEST_WAIT);
@@ -20,10 +19,9 @@ pub(super) fn wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> 
     if status != StatusCode::TOO_MANY_REQUESTS {
         return None;
     }
-    let after = text(headers, header::RETRY_AFTER.as_str()).and_then(after);
     let reset = field(headers, "reset")
         .or_else(|| OLDER_RESETS.iter().find_map(|name| seconds(text(headers, name)?)));
-    let said = after.into_iter().chain(reset).max();
+    let said = retry_after::of(headers).into_iter().chain(reset).max();
     Some(said.unwrap_or(UNSAID).clamp(BOUNDS.0, BOUNDS.1))
 }
 
@@ -41,12 +39,6 @@ fn field(headers: &HeaderMap, name: &str) -> Option<Duration> {
         .find_map(|(key, value)| key.trim().eq_ignore_ascii_case(name).then(|| seconds(value))?)
 }
 
-/// `Retry-After`: seconds, decimal or not, or a date.
-fn after(value: &str) -> Option<Duration> {
-    let date = || httpdate::parse_http_date(value.trim()).ok()?.duration_since(SystemTime::now()).ok();
-    seconds(value).or_else(date)
-}
-
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
@@ -58,6 +50,10 @@ fn seconds(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
+    use reqwest::header;
+
     use super::*;
 
     fn headers(all: &[(&'static str, &str)]) -> HeaderMap {

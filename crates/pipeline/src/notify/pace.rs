@@ -1,4 +1,4 @@
-//! The pace of a channel.
+//! The pace of a destination.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::bucket::Bucket;
 use crate::{
     Code, Fault,
+    destination::{DestinationId, Pacing},
     ports::{Clock, Objects, PutError, When},
 };
 
-/// So many messages a second with short bursts, and silence for as long as the channel asks for it.
+/// So many messages a second with short bursts, and silence for as long as the destination asks for it.
 ///
 /// Kept in an object, so that it holds for all workers on all machines and outlives them.
-#[derive(Clone)]
-pub struct Pace {
+pub(super) struct Pace {
     objects: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
     key: String,
@@ -33,7 +33,7 @@ pub(super) enum Turn {
     },
     /// None may be sent before this time is over; ask again then.
     Wait(Duration),
-    /// The channel has asked for silence, for so long still.
+    /// The destination has asked for silence, for so long still.
     Closed(Duration),
 }
 
@@ -46,31 +46,23 @@ struct Kept {
 }
 
 impl Pace {
-    /// How many messages may go at once after a silence, unless told otherwise.
-    pub const BURST: u32 = 5;
-
-    /// The pace of a Slack webhook: one message a second, and up to `burst` at once after a silence.
-    ///
-    /// <https://docs.slack.dev/apis/web-api/rate-limits> counts by channel, and a webhook that keeps
-    /// exceeding the limit can be switched off for good.
-    pub fn of_slack(objects: Arc<dyn Objects>, clock: Arc<dyn Clock>, burst: u32) -> Self {
-        Self { objects, clock, key: keys::pace("slack"), rate: 1, burst: burst.max(1) }
-    }
-
-    /// The pace of an SNS topic's mail: four messages a second, and up to four at once after a silence.
-    ///
-    /// SNS takes ten a second for each address, and switches a subscription off that gets more:
-    /// <https://docs.aws.amazon.com/general/latest/gr/sns.html>. Alarms go to the same topic.
-    pub fn of_topic(objects: Arc<dyn Objects>, clock: Arc<dyn Clock>) -> Self {
-        Self { objects, clock, key: keys::pace("email"), rate: 4, burst: 4 }
+    /// The pace of a destination, in the object `pace/{id}.json`.
+    pub(super) fn new(
+        objects: Arc<dyn Objects>,
+        clock: Arc<dyn Clock>,
+        destination: &DestinationId,
+        Pacing { rate, burst }: Pacing,
+    ) -> Self {
+        let key = keys::pace(destination.as_str());
+        Self { objects, clock, key, rate: rate.max(1), burst: burst.max(1) }
     }
 
     /// Waits for the right to send one message, and says how many more might go at once. The time for
-    /// which the channel has asked for silence is not waited out, but returned.
+    /// which the destination has asked for silence is not waited out, but returned.
     ///
     /// # Errors
     /// The fault of the objects.
-    pub async fn turn(&self) -> Result<Result<usize, Duration>, Fault> {
+    pub(super) async fn turn(&self) -> Result<Result<usize, Duration>, Fault> {
         loop {
             match self.change(|bucket, now| bucket.take(now, self.rate)).await? {
                 Turn::Yours { more } => return Ok(Ok(more)),

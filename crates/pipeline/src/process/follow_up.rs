@@ -1,6 +1,6 @@
-//! The follow-up: what a channel was last notified of is compared with the lead as it is now.
+//! The follow-up: what a destination was last notified of is compared with the lead as it is now.
 //!
-//! A follow-up is due where the last alert on a channel named another owner than the lead has. Whoever
+//! A follow-up is due where the last alert at a destination named another owner than the lead has. Whoever
 //! sends an alert claims its receipt first and reads the lead after that; here the lead is written first and
 //! the receipts are read after that. So an alert that is claimed later than the receipts are read names the
 //! lead's present owner by itself, and every other shows in its receipt.
@@ -12,9 +12,10 @@ use lead::{AlertKind, EnrichedLead, Timestamp};
 
 use super::Process;
 use crate::{
-    Channel, Fault,
+    Fault,
+    destination::DestinationId,
     job::{AlertId, AlertJob},
-    receipt::{CLAIM, Receipt, ReceiptState},
+    receipt::{LONGEST_CLAIM, Receipt, ReceiptState},
 };
 
 /// How much later than the alert that it corrects a follow-up is at the least.
@@ -28,25 +29,25 @@ struct Due {
     /// Its receipt is of no earlier time, even where the clock has stepped back since the alert that it
     /// corrects: the later receipt has the last word.
     not_before: Timestamp,
-    /// How long an alert that names another owner may still be on its way to the channel.
+    /// How long an alert that names another owner may still be on its way to the destination.
     wait: Duration,
 }
 
 impl Process {
-    /// Queues a follow-up on a channel where that was last notified of another owner. `first` is the receipt of the
+    /// Queues a follow-up at a destination where that was last notified of another owner. `first` is the receipt of the
     /// lead's first alert there; none where it cannot be read.
     pub(super) async fn follow_up(
         &self,
         lead: &EnrichedLead,
-        channel: Channel,
+        destination: &DestinationId,
         first: Option<Receipt>,
     ) -> Result<(), Fault> {
-        let others = self.alerting.receipts.beside(&lead.lead_id, channel, &AlertId::new_lead()).await?;
+        let others = self.alerting.receipts.beside(&lead.lead_id, destination, &AlertId::new_lead()).await?;
         let receipts: Vec<Receipt> = first.into_iter().chain(others).collect();
         let Some(due) = due(&receipts, &lead.named_owner(), self.recorder.clock.now()) else { return Ok(()) };
         let job = AlertJob {
             lead_id: lead.lead_id.clone(),
-            channel,
+            destination: destination.clone(),
             alert: due.alert,
             kind: AlertKind::FollowUp,
             due_at: None,
@@ -56,7 +57,7 @@ impl Process {
     }
 }
 
-/// The follow-up that is due on a channel with these receipts, the first alert's first, where the lead has
+/// The follow-up that is due at a destination with these receipts, the first alert's first, where the lead has
 /// this owner.
 fn due(receipts: &[Receipt], owner: &str, now: Timestamp) -> Option<Due> {
     let announced = || receipts.iter().filter(|receipt| receipt.may_have_been_read());
@@ -95,12 +96,12 @@ fn unread(receipts: &[Receipt], owner: &str) -> AlertId {
     }
 }
 
-/// How long an alert may still be under way to its channel, if it is.
+/// How long an alert may still be under way to its destination, if it is.
 fn left_of_claim(receipt: &Receipt, now: Timestamp) -> Option<Duration> {
     let ReceiptState::Claimed { until } = receipt.state else { return None };
     let left = Duration::try_from(until.duration_since(now)).ok()?;
     // Longer than a claim can last means that the clock has stepped back.
-    (!left.is_zero()).then_some(left.min(CLAIM))
+    (!left.is_zero()).then_some(left.min(LONGEST_CLAIM))
 }
 
 #[cfg(test)]
@@ -115,7 +116,7 @@ mod tests {
         let kind = if alert == AlertId::new_lead() { AlertKind::New } else { AlertKind::FollowUp };
         Receipt {
             lead_id: "lead_a".parse().unwrap(),
-            channel: Channel::Slack,
+            destination: "slack".parse().unwrap(),
             alert,
             kind,
             state,
@@ -184,6 +185,10 @@ mod tests {
         assert_eq!((found.alert, found.wait, found.not_before), expected);
         assert_eq!(due(&receipts, "Bert", at(1_031)), None, "whoever had it is gone");
         receipts[0].state = claimed(at(9_000));
-        assert_eq!(due(&receipts, "Bert", at(1_000)).unwrap().wait, CLAIM, "the clock has stepped back");
+        assert_eq!(
+            due(&receipts, "Bert", at(1_000)).unwrap().wait,
+            LONGEST_CLAIM,
+            "the clock has stepped back"
+        );
     }
 }

@@ -11,8 +11,9 @@ use std::{sync::Arc, time::Duration};
 use lead::{CreatedLead, EnrichedLead, Incoming, LeadId, OwnerStatus, Timestamp, keys, text};
 
 use crate::{
-    Channel, Code, Fault, Function, Happened, Recorder, Settings,
+    Code, Fault, Function, Happened, Recorder, Settings,
     alerting::Alerting,
+    destination::DestinationId,
     job::{AlertId, AlertJob, Cause, ProcessJob, lead_in},
     patience::{PATIENCE, Patience, doubled},
     ports::{
@@ -31,7 +32,7 @@ const MOST_WAITS: u32 = 8;
 const MOST_LONG_WAITS: u32 = 2;
 const LONG_WAIT: Duration = Duration::from_secs(45);
 const WAIT: Duration = Duration::from_secs(1);
-/// How long after a channel refused an alert that is sent without a queue the lead is processed again.
+/// How long after a destination refused an alert that is sent without a queue the lead is processed again.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(20);
 
 /// How long after its time a job is done as if it were done in time.
@@ -154,8 +155,8 @@ impl Process {
             _ => {}
         }
         let lead = self.enrich(job, &created, received_at, found).await?;
-        for channel in &self.settings.channels {
-            self.notify(job, &lead, *channel).await?;
+        for destination in &self.settings.destinations {
+            self.notify(job, &lead, destination).await?;
         }
         if !lead.has_owner() {
             self.look_again(job).await?;
@@ -258,10 +259,15 @@ impl Process {
     }
 
     /// Queues the first alert, and a follow-up where that went out and the last alert named another owner.
-    async fn notify(&self, job: &ProcessJob, lead: &EnrichedLead, channel: Channel) -> Result<(), Fault> {
+    async fn notify(
+        &self,
+        job: &ProcessJob,
+        lead: &EnrichedLead,
+        destination: &DestinationId,
+    ) -> Result<(), Fault> {
         let first = AlertJob {
             lead_id: lead.lead_id.clone(),
-            channel,
+            destination: destination.clone(),
             alert: AlertId::new_lead(),
             kind: lead::AlertKind::New,
             due_at: (job.cause == Cause::Arrival).then_some(job.not_before),
@@ -269,7 +275,7 @@ impl Process {
         let before = match job.cause {
             Cause::Arrival | Cause::Requeue => self.alerting.queue(&first).await?,
             Cause::Recheck { .. } => {
-                match self.alerting.receipts.get(&lead.lead_id, channel, &first.alert).await {
+                match self.alerting.receipts.get(&lead.lead_id, destination, &first.alert).await {
                     Err(fault) if fault.code == Code::ReceiptUnreadable => None,
                     found => found?,
                 }
@@ -277,7 +283,7 @@ impl Process {
         };
         // Of a lead that has just arrived nobody has read anything, unless its job comes once more.
         if names_somebody(lead) && (before.is_some() || job.cause != Cause::Arrival) {
-            self.follow_up(lead, channel, before).await?;
+            self.follow_up(lead, destination, before).await?;
         }
         Ok(())
     }
@@ -355,7 +361,7 @@ impl Process {
         let attempt = delivery.receives;
         let (fault, pause) = match stop {
             Stop::Again(fault, pause) => (fault, Some(pause)),
-            Stop::Fault(fault) if fault.code.is_of_a_channel() => {
+            Stop::Fault(fault) if fault.code.is_of_a_destination() => {
                 let again = attempt < self.settings.process_attempts;
                 (fault, again.then_some(REFUSAL_PAUSE))
             }
@@ -386,7 +392,7 @@ impl Process {
         let wait = jiff::SignedDuration::try_from(pause).unwrap_or_default();
         let happened = Happened::Retrying {
             queue: Queue::Delay,
-            channel: None,
+            destination: None,
             code: fault.code,
             reason: text::shorten(&fault.what, 300),
             attempt,
@@ -399,7 +405,7 @@ impl Process {
         let (code, reason) = (fault.code, text::shorten(&fault.what, 300));
         let (queue, for_journal) = (Queue::Delay, reason.clone());
         let happened =
-            Happened::Dead { queue, channel: None, alert: None, code, reason: for_journal, attempts };
+            Happened::Dead { queue, destination: None, alert: None, code, reason: for_journal, attempts };
         self.record(lead.clone(), happened).await;
         Disposition::Dead(Why { code, reason, attempts, lead })
     }

@@ -13,33 +13,7 @@ pub use pasted::{plain_name, unpasted};
 pub use secret_text::SecretText;
 pub use variables::Variables;
 
-/// A way to tell the team.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Channel {
-    /// A Slack incoming webhook.
-    Slack,
-    /// E-mail.
-    Email,
-}
-
-impl Channel {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Slack => "slack",
-            Self::Email => "email",
-        }
-    }
-
-    /// The name for people.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Slack => "Slack",
-            Self::Email => "e-mail",
-        }
-    }
-}
+use crate::destination::{DestinationId, KINDS};
 
 /// The figures and names that the stages work by. Names and defaults are those of the original's
 /// environment variables, where it has them.
@@ -51,8 +25,9 @@ pub struct Settings {
     pub target_prefix: String,
     /// `DELAY_SECONDS`: how long a lead waits for its owner, 0 to 900 s.
     pub delay: Duration,
-    /// `USE_SLACK`, `USE_EMAIL`: where new leads are told.
-    pub channels: Vec<Channel>,
+    /// Where new leads are announced: each kind of destination has a switch, such as `USE_SLACK`.
+    #[serde(rename = "channels")]
+    pub destinations: Vec<DestinationId>,
     /// How often a lead is processed before its message is a dead letter. On the last of them a lead
     /// whose owner cannot be looked up is told without one.
     pub process_attempts: u32,
@@ -76,7 +51,7 @@ impl Default for Settings {
             source_prefix: "source/".to_owned(),
             target_prefix: "target/".to_owned(),
             delay: Duration::from_secs(600),
-            channels: vec![Channel::Slack],
+            destinations: KINDS.iter().filter(|kind| kind.is_default).map(DestinationId::of_kind).collect(),
             process_attempts: 3,
             notify_attempts: 12,
             rechecks: 12,

@@ -5,8 +5,12 @@ use std::{fmt::Display, str::FromStr, time::Duration};
 
 use lead::text;
 
-use super::{Channel, Settings, unpasted};
-use crate::{Code, Fault, ports::MAX_DELAY};
+use super::{Settings, unpasted};
+use crate::{
+    Code, Fault,
+    destination::{DestinationId, KINDS},
+    ports::MAX_DELAY,
+};
 
 /// Named values as text, of which an empty one is none.
 pub struct Variables<'a>(Box<Source<'a>>);
@@ -102,21 +106,22 @@ impl Settings {
     /// [`Code::SettingBad`] for the first that is wrong, by its name.
     pub fn read(variables: &Variables<'_>) -> Result<Self, Fault> {
         let default = Self::default();
-        let uses = [("USE_SLACK", true, Channel::Slack), ("USE_EMAIL", false, Channel::Email)];
-        let mut channels = Vec::new();
-        for (name, unless_set, channel) in uses {
-            if variables.truth(name, unless_set)? {
-                channels.push(channel);
+        let mut destinations = Vec::new();
+        for kind in KINDS {
+            if variables.truth(kind.switch, kind.is_default)? {
+                destinations.push(DestinationId::of_kind(kind));
             }
         }
-        if channels.is_empty() {
-            return Err(bad("USE_SLACK and USE_EMAIL are both false, so nobody would be told of a lead"));
+        if destinations.is_empty() {
+            let switches: Vec<&str> = KINDS.iter().map(|kind| kind.switch).collect();
+            let switches = switches.join(", ");
+            return Err(bad(format!("{switches} are all false, so that nobody would be notified of a lead")));
         }
         let settings = Self {
             source_prefix: variables.prefix("SOURCE_PREFIX", &default.source_prefix)?,
             target_prefix: variables.prefix("TARGET_PREFIX", &default.target_prefix)?,
             delay: variables.seconds("DELAY_SECONDS", (0, MAX_DELAY.as_secs()), default.delay)?,
-            channels,
+            destinations,
             process_attempts: variables.number("PROCESS_ATTEMPTS", (1, 100), default.process_attempts)?,
             notify_attempts: variables.number("NOTIFY_ATTEMPTS", (1, 100), default.notify_attempts)?,
             rechecks: variables.number("RECHECKS", (0, 100), default.rechecks)?,
@@ -152,7 +157,7 @@ mod tests {
         let settings = read(&[("DELAY_SECONDS", " 5 "), ("USE_EMAIL", "Yes"), ("TARGET_PREFIX", "out/")]);
         let expected = Settings {
             delay: Duration::from_secs(5),
-            channels: vec![Channel::Slack, Channel::Email],
+            destinations: ["slack", "email"].map(|id| id.parse().unwrap()).into(),
             target_prefix: "out/".to_owned(),
             ..Settings::default()
         };

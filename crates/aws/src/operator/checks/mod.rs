@@ -6,7 +6,7 @@
 mod again;
 mod objects;
 mod queues;
-mod telling;
+mod trust;
 mod watching;
 
 use std::sync::Arc;
@@ -65,14 +65,12 @@ impl Finding {
     }
 }
 
-/// All checks of a stack. `slack` reads the text of Slack's secret and says what it found, or what is wrong,
-/// showing nothing of it; `fetch` sends a request and gives the answer's status and body.
+/// All checks of a stack but those of its destinations. `fetch` sends a request and gives the answer's status and body.
 pub async fn all(
     session: &Session,
     stack: &Stack,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    slack: impl Fn(&str) -> Result<String, String>,
     fetch: impl AsyncFn(Signed) -> Result<(u16, String), String>,
 ) -> Vec<Finding> {
     let letters = session.queues(stack, Arc::clone(&clock));
@@ -88,10 +86,8 @@ pub async fn all(
         again::schedule(stack, &store, clock.now()),
         again::recursion(session, stack, fetch),
     );
-    let (keys, slack, topic, logs, metrics) = join!(
-        telling::signature(&secrets, stack),
-        telling::slack(&secrets, stack, slack),
-        telling::topic(session, stack),
+    let (keys, logs, metrics) = join!(
+        trust::signature(&secrets, stack),
         watching::log_groups(session, stack),
         watching::metrics(session),
     );
@@ -99,7 +95,7 @@ pub async fn all(
     found.extend(prefixes(stack));
     found.extend(delay);
     found.extend(alerts);
-    found.extend([schedule, recursion, keys, slack, topic, logs, metrics]);
+    found.extend([schedule, recursion, keys, logs, metrics]);
     found
 }
 

@@ -11,15 +11,15 @@ use outbound::{
     webhook::Reply,
 };
 use pipeline::{
-    Channel, Code, Fault,
+    Code, Fault,
     ingest::Trust,
     webhook::{Answer, HEALTH, Health, PATH},
 };
 use url::Url;
 
-use super::{Check, close, owners, permissions, webhooks};
+use super::{Check, close, destinations, owners, permissions, webhooks};
 use crate::{
-    config::{Config, Doubt, UpConfig, api_keys},
+    config::{Config, UpConfig, api_keys},
     wiring::{self, Running},
 };
 
@@ -55,7 +55,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
             checks.push(Check::bad("settings", "failed", &fault));
             checks.extend(owners);
             let doubts = UpConfig::doubts(config).unwrap_or_default();
-            checks.extend(doubts.iter().map(|Doubt { what, fault }| Check::bad(what, "failed", fault)));
+            checks.extend(doubts.iter().map(destinations::doubtful));
         }
         Ok(up) => {
             checks.push(match crate::up::prefixes(&up.settings, folder).await {
@@ -67,14 +67,8 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
                 .extend(crate::up::advice(&up).iter().map(|fault| Check::bad("settings", "warning", fault)));
             checks.push(signature(&up.trust, webhook).await);
             checks.extend(owners);
-            let doubt = |what: &str| up.doubts.iter().find(|doubt| doubt.what == what);
-            for (name, channel) in [("slack", Channel::Slack), ("e-mail", Channel::Email)] {
-                checks.push(match (doubt(channel.as_str()), channel) {
-                    (Some(Doubt { fault, .. }), _) => Check::bad(name, "failed", fault),
-                    (None, Channel::Slack) => slack(name, &up),
-                    (None, Channel::Email) => mail(name, &up).await,
-                });
-            }
+            checks
+                .extend(destinations::checks(&up.settings.destinations, &up.destinations, &up.doubts).await);
         }
     }
     if let Some(ops) = &ops {
@@ -211,32 +205,5 @@ async fn set_up(ops: &Ops) -> Vec<Check> {
     match ops.set_up.conditions().await {
         Ok(conditions) => conditions.into_iter().map(of).collect(),
         Err(fault) => vec![Check::bad(name, "failed", &fault)],
-    }
-}
-
-/// A webhook can only be tried by posting, so this looks at the configuration alone.
-fn slack(name: &'static str, up: &UpConfig) -> Check {
-    match &up.slack {
-        Some(url) if up.settings.channels.contains(&Channel::Slack) => {
-            Check::ok(name, format!("{url} is configured; a webhook can only be tried by posting"))
-        }
-        _ => Check::ok(name, "switched off"),
-    }
-}
-
-async fn mail(name: &'static str, up: &UpConfig) -> Check {
-    let used = up.settings.channels.contains(&Channel::Email);
-    let Some(mail) = up.mail.as_ref().filter(|_| used) else { return Check::ok(name, "switched off") };
-    let server = mail.server();
-    let connected =
-        tokio::time::timeout(Duration::from_secs(5), tokio::net::TcpStream::connect(&server)).await;
-    let unavailable = |what: String| Check::bad(name, "failed", &Fault::new(Code::MailUnavailable, what));
-    match connected {
-        Ok(Ok(stream)) => {
-            let peer = stream.peer_addr().ok().map_or_else(String::new, |peer| format!(" ({peer})"));
-            Check::ok(name, format!("{server}{peer} can be reached"))
-        }
-        Ok(Err(error)) => unavailable(format!("{server}: {error}")),
-        Err(_) => unavailable(format!("{server} does not answer")),
     }
 }

@@ -6,25 +6,30 @@ use aws::operator::{
     Signed,
     checks::{self, Finding, Grade},
 };
-use futures_util::future::join4;
+use futures_util::future::join5;
 use ops::Access;
 use outbound::{
-    OwnerSource, SecretUrl,
+    OwnerSource,
     address::{Judged, Tried, attempt},
+    destinations::Made,
 };
 use pipeline::{Code, Fault, signature::Keys};
 use system::{SystemClock, SystemRandom};
 use url::Url;
 
-use super::{Check, close, owners, webhooks};
-use crate::{config::Config, wiring::OnAws};
+use super::{Check, close, destinations, owners, webhooks};
+use crate::{
+    config::{Config, Doubt},
+    wiring::OnAws,
+};
 
 /// All checks.
 pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
     let (session, stack) = (&aws.session, &aws.stack);
-    let slack = |secret: &str| {
-        SecretUrl::parse(secret)
-            .map(|url| format!("{url} is configured; a webhook can only be tried by posting"))
+    let destinations = async {
+        let Made { destinations, doubts } = aws.destinations();
+        let doubts: Vec<Doubt> = doubts.into_iter().map(Doubt::of_destination).collect();
+        destinations::checks(&stack.settings.destinations, &destinations, &doubts).await
     };
     let view = aws.ops(Access::ReadOnly);
     let owners = async {
@@ -39,14 +44,16 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
         }
     };
     let url = aws.webhook();
-    let (found, webhook, owners, close) = join4(
-        checks::all(session, stack, Arc::new(SystemClock), Arc::new(SystemRandom), slack, fetch),
+    let (found, webhook, owners, close, destinations) = join5(
+        checks::all(session, stack, Arc::new(SystemClock), Arc::new(SystemRandom), fetch),
         webhook(&url, async { aws.signature_secret().present().await }),
         owners,
         close::check(config, url.as_ref().ok(), async { aws.signature_secret().present().await }),
+        destinations,
     )
     .await;
     let mut checks: Vec<Check> = found.into_iter().map(Check::from).collect();
+    checks.extend(destinations);
     checks.extend(config.unknown.iter().map(|unknown| Check::bad("settings", "warning", &unknown.fault())));
     checks.push(webhook);
     checks.extend(owners);

@@ -127,7 +127,7 @@ mod tests {
             Config::load(|name| (name == "LEADOPS_CONFIG").then(|| config.display().to_string())).unwrap();
         let found = || checks(&config, &data);
         let good = found();
-        assert_eq!((good.len(), good[0].result, good[0].check), (1, "ok", "permissions"));
+        assert_eq!((good.len(), good[0].result, good[0].check.as_ref()), (1, "ok", "permissions"));
 
         for (path, mode, command) in [
             (data.clone(), 0o755, "`chmod 700 '"),

@@ -93,7 +93,10 @@ mod tests {
     #[test]
     fn where_webhooks_are_refused_and_none_is_accepted_nothing_is_well() {
         let check = of(0, &[("401", 5), ("404", 9)], &[(Code::SignatureWrong, 3), (Code::NotTheWebhook, 2)]);
-        assert_eq!((check.check, check.result, check.code), (NAME, "failed", Some(Code::SignatureWrong)));
+        assert_eq!(
+            (check.check.as_ref(), check.result, check.code),
+            (NAME, "failed", Some(Code::SignatureWrong))
+        );
         assert_eq!(
             check.detail,
             "none was accepted in the last hour, and 5 that look like Close's were refused: 3 × LO102 The signature \

@@ -1,7 +1,8 @@
 //! Actions: confirmed, told item by item, stopped, followed.
 
 use ops::DeadDetail;
-use pipeline::{Channel, Code, Fault};
+use outbound::SlackDestination;
+use pipeline::{Code, Fault, destination::DestinationId};
 
 use super::{
     super::{
@@ -13,6 +14,9 @@ use super::{
     },
     *,
 };
+
+/// A second destination.
+const EMAIL: DestinationId = DestinationId::literal("email");
 
 fn ids(act: &Act) -> Vec<&str> {
     act.targets.iter().filter_map(|target| target.letter.as_ref()).map(|letter| letter.id.as_str()).collect()
@@ -211,12 +215,12 @@ fn quitting_while_something_runs_asks_and_then_waits_for_the_item_in_hand() {
 }
 
 #[test]
-fn a_resend_goes_to_the_chosen_channel_and_its_receipt_arrives() {
+fn a_resend_goes_to_the_chosen_destination_and_its_receipt_arrives() {
     let mut app = fresh(SMALL);
-    app.channels = vec![Channel::Slack, Channel::Email];
+    app.destinations = vec![SlackDestination::ID, EMAIL];
     let cmds = press(&mut app, &[Press::Char('3'), Press::Char('S'), Press::Tab, Press::Tab, ENTER]);
     let act = acts(&cmds)[0];
-    assert_eq!(act.verb, Verb::Resend(Channel::Email));
+    assert_eq!(act.verb, Verb::Resend(EMAIL));
     assert_eq!(act.targets[0].lead, Some(leads(1)[0].lead.lead_id.clone()));
     let job = app.jobs[0].id;
     report(&mut app, job, Step::Done(0, Ok(Some("e-mail took the alert at 12:03:55, 1 attempt".to_owned()))));

@@ -1,7 +1,7 @@
 //! How it looks: styled pictures of every view in every state, and texts that cannot leave their cell.
 
 use ops::FruitlessLookups;
-use pipeline::{Channel, Code, Fault, ports::Level};
+use pipeline::{Code, Fault, ports::Level};
 use proptest::prelude::*;
 use ratatui::{
     buffer::Buffer,
@@ -273,7 +273,7 @@ fn every_window() {
     shot("confirm_delete_80x24", &opened(SMALL, &[Press::Char('2'), DOWN, Press::Char('D')]));
     shot("export_80x24", &opened(SMALL, &[Press::Char('2'), Press::Char('W')]));
     let mut several = fresh(SMALL);
-    several.channels = vec![Channel::Slack, Channel::Email];
+    several.destinations = ["slack", "email"].map(|id| id.parse().unwrap()).into();
     press(&mut several, &[Press::Char('3'), DOWN, Press::Char('S')]);
     shot("confirm_resend_80x24", &several);
     let mut edited = fresh(SMALL);

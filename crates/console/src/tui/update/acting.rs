@@ -409,18 +409,18 @@ fn resend(app: &mut App) {
             _ => format!("{number} new alerts go out from {place}, one for each lead."),
         },
     ));
-    let several = app.channels.len() > 1;
+    let several = app.destinations.len() > 1;
     let targets = std::sync::Arc::new(lead_targets(leads));
     let choices = app
-        .channels
+        .destinations
         .iter()
-        .map(|channel| {
-            let label = if several { format!("Send to {}", channel.label()) } else { "Send".to_owned() };
-            (label, Choice::Act(Act { verb: Verb::Resend(*channel), targets: targets.clone() }))
+        .map(|destination| {
+            let label = if several { format!("Send to {}", destination.label()) } else { "Send".to_owned() };
+            (label, Choice::Act(Act { verb: Verb::Resend(destination.clone()), targets: targets.clone() }))
         })
         .collect();
     let alerts = if number == 1 { "the alert".to_owned() } else { format!("{number} alerts") };
-    let title = match app.channels.as_slice() {
+    let title = match app.destinations.as_slice() {
         [only] => format!("Send {alerts} to {} again?", only.label()),
         _ => format!("Send {alerts} again?"),
     };

@@ -70,14 +70,14 @@ pub(super) fn apply(app: &mut App, text: &str) {
     }
     let visible = app.layout().visible(app.focus);
     if app.focus == Panel::Logs {
-        app.logs.sieve.filter = Filter::parse(text, pipeline::ports::LogLine::FIELDS);
+        app.logs.sieve.filter = Filter::parse(text, pipeline::ports::LogLine::fields());
         return app.logs.sift(visible);
     }
     with_table!(app, table => filter(table, text));
 }
 
 fn filter<T: Row>(table: &mut Table<T>, text: &str) {
-    let filter = Filter::parse(text, T::FIELDS);
+    let filter = Filter::parse(text, T::fields());
     if filter == table.wanted.filter {
         return;
     }

@@ -16,8 +16,8 @@ use super::{
 pub(super) fn begin(app: &mut App, act: Act, cmds: &mut Vec<Cmd>) {
     let id = app.number();
     let text = match (act.targets.as_slice(), &act.verb) {
-        ([one], Verb::Resend(channel)) => {
-            format!("queueing a new alert about {} for {}", one.name, channel.label())
+        ([one], Verb::Resend(destination)) => {
+            format!("queueing a new alert about {} for {}", one.name, destination.label())
         }
         ([one], verb) => format!("{} {}", verb.doing(), one.name),
         (several, verb) => format!("{} {}", verb.doing(), items(verb, several.len())),

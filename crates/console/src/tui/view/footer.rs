@@ -50,10 +50,10 @@ fn writing(pen: &mut Pen<'_>, app: &App, area: Area) -> bool {
 fn fields(panel: Panel) -> &'static [&'static str] {
     use crate::tui::find::Texts;
     match panel {
-        Panel::Pending => ops::PendingRow::FIELDS,
-        Panel::Dead => ops::DeadRow::FIELDS,
-        Panel::Leads => ops::LeadRow::FIELDS,
-        Panel::Logs => pipeline::ports::LogLine::FIELDS,
+        Panel::Pending => ops::PendingRow::fields(),
+        Panel::Dead => ops::DeadRow::fields(),
+        Panel::Leads => ops::LeadRow::fields(),
+        Panel::Logs => pipeline::ports::LogLine::fields(),
     }
 }
 

@@ -4,7 +4,7 @@
 use jiff::SignedDuration;
 use lead::text;
 use ops::{Condition, ConditionState};
-use pipeline::{Channel, Code, ports::Level};
+use pipeline::{Code, destination::DestinationId, ports::Level};
 
 use crate::tui::{
     app::App,
@@ -52,12 +52,12 @@ pub(super) fn signs(app: &App) -> Vec<Line> {
                 ConditionState::Warn | ConditionState::Unknown => Role::Warn,
             };
             let detail = code.map_or_else(|| text::shorten(reason, 30), |code| code.as_str().to_owned());
-            sign(role, label(what), detail);
+            sign(role, &label(what), detail);
         }
-        let is_said = |channel: &Channel| conditions.iter().any(|one| one.what == channel.as_str());
-        for channel in app.channels.iter().filter(|channel| !is_said(channel)) {
-            let known = health.channels.iter().find(|known| known.channel == *channel);
-            let name = channel.label();
+        let is_said = |id: &DestinationId| conditions.iter().any(|one| one.what == id.as_str());
+        for destination in app.destinations.iter().filter(|id| !is_said(id)) {
+            let known = health.destinations.iter().find(|known| known.destination == *destination);
+            let name = &destination.label();
             match known.map(|known| (known.code, known.at)) {
                 None => sign(Role::Dim, name, "unused".to_owned()),
                 Some((None, at)) => sign(Role::Good, name, ago(at)),
@@ -93,10 +93,8 @@ pub(super) fn signs(app: &App) -> Vec<Line> {
 }
 
 /// What a condition is called on the screen.
-fn label(what: &str) -> &str {
-    let channels = [Channel::Slack, Channel::Email];
-    let channel = channels.iter().find(|channel| channel.as_str() == what);
-    channel.map_or(what, |channel| channel.label())
+fn label(what: &str) -> String {
+    what.parse().map_or_else(|_| what.to_owned(), |destination: DestinationId| destination.label())
 }
 
 /// Whether a failure mends itself or needs a person.
@@ -108,6 +106,8 @@ fn worry(code: Code) -> Role {
         | Code::SlackNotConfigured
         | Code::MailRefused
         | Code::MailNotConfigured
+        | Code::DestinationNotConfigured
+        | Code::DestinationRefused
         | Code::OwnerDirectoryGone
         | Code::OwnersInOtherRegion
         | Code::OwnersRedirected

@@ -1,7 +1,7 @@
 //! Enriched leads, the newest first: whose they are, and whether somebody has been told.
 
 use ops::LeadRow;
-use pipeline::Channel;
+use pipeline::destination::DestinationId;
 
 use super::{
     columns::{self, Column, number, text},
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// From this width on channels stand with their names.
+/// From this width on destinations stand with their names.
 const WIDE: usize = 60;
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
@@ -44,8 +44,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
     let area = pen.condition(&table.remote, parts.rows, app.now, shown.is_empty().then_some(empty));
 
     let total = usize::from(area.width).saturating_sub(2);
-    let channels = channels(app);
-    let labels: Vec<&str> = channels.iter().map(|channel| label(*channel, total, channels.len())).collect();
+    let destinations = destinations(app);
+    let labels: Vec<String> = destinations.iter().map(|id| label(id, total, destinations.len())).collect();
     let told: usize = labels.iter().map(|label| if label.is_empty() { 2 } else { 3 + label.len() }).sum();
     let columns: [Column; 7] = [
         number("age", 6, 0),
@@ -93,8 +93,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
         if widths[5] > 0 {
             line = line.id(Role::Dim, lead.lead_id.as_str(), widths[5]).gap(1);
         }
-        for (channel, label) in channels.iter().zip(&labels) {
-            let (mark, glyph) = delivered(row, *channel, pen.glyphs);
+        for (destination, label) in destinations.iter().zip(&labels) {
+            let (mark, glyph) = delivered(row, destination, pen.glyphs);
             line = line.glyphs(mark, glyph).gap(1);
             if !label.is_empty() {
                 line = line.text(
@@ -112,30 +112,33 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
     }
 }
 
-/// The channels in use: those that are set up, and those that some alert in sight has gone to.
-fn channels(app: &App) -> Vec<Channel> {
-    let mut channels = app.channels.clone();
+/// The destinations in use: those that are set up, and those that some alert in sight has gone to.
+fn destinations(app: &App) -> Vec<DestinationId> {
+    let mut destinations = app.destinations.clone();
     let table = &app.leads;
     let in_sight = (table.list.top..table.list.top + 200).filter_map(|at| table.shown.row(at));
-    channels.extend(in_sight.flat_map(|row| row.notifications.iter().map(|alert| alert.channel)));
-    channels.sort_unstable();
-    channels.dedup();
-    channels
+    let used = in_sight.flat_map(|row| row.notifications.iter().map(|alert| &alert.destination));
+    for id in used {
+        if !destinations.contains(id) {
+            destinations.push(id.clone());
+        }
+    }
+    destinations.sort_unstable();
+    destinations
 }
 
-/// The only channel needs no name where there is little room.
-fn label(channel: Channel, columns: usize, channels: usize) -> &'static str {
-    match (channel, columns) {
-        (channel, WIDE..) => channel.label(),
-        _ if channels == 1 => "",
-        (Channel::Slack, _) => "S",
-        (Channel::Email, _) => "E",
+/// The only destination needs no name where there is little room, and of several an initial has to do.
+fn label(id: &DestinationId, columns: usize, destinations: usize) -> String {
+    match columns {
+        WIDE.. => id.label(),
+        _ if destinations == 1 => String::new(),
+        _ => id.as_str().chars().take(1).map(|c| c.to_ascii_uppercase()).collect(),
     }
 }
 
-/// The mark of a lead's latest alert on a channel.
-fn delivered(row: &LeadRow, channel: Channel, glyphs: &'static Glyphs) -> (Role, &'static str) {
-    match row.notifications.iter().rfind(|notification| notification.channel == channel) {
+/// The mark of a lead's latest alert at a destination.
+fn delivered(row: &LeadRow, destination: &DestinationId, glyphs: &'static Glyphs) -> (Role, &'static str) {
+    match row.notifications.iter().rfind(|notification| notification.destination == *destination) {
         None => (Role::Dim, glyphs.dot),
         Some(notification) => delivery_mark(notification, glyphs),
     }

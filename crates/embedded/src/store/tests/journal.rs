@@ -2,7 +2,7 @@
 
 use lead::{AlertKind, LeadId, OwnerStatus, Timestamp};
 use pipeline::{
-    Channel, Code, Entry, Happened, Stage,
+    Code, Entry, Happened, Stage,
     ports::{Clock, History, Intake, Journal, OpenLead, Queue},
 };
 
@@ -18,8 +18,8 @@ fn enriched() -> Happened {
 }
 
 fn notified() -> Happened {
-    let (channel, kind) = (Channel::Slack, AlertKind::New);
-    Happened::Notified { channel, kind, after_ms: Some(1), together: 1, repeat: false, attempts: 1 }
+    let (destination, kind) = ("slack".parse().unwrap(), AlertKind::New);
+    Happened::Notified { destination, kind, after_ms: Some(1), together: 1, repeat: false, attempts: 1 }
 }
 
 fn exported() -> Happened {
@@ -28,7 +28,7 @@ fn exported() -> Happened {
 
 fn dead() -> Happened {
     let (queue, code) = (Queue::Delay, Code::JobUnreadable);
-    Happened::Dead { queue, channel: None, alert: None, code, reason: "x".to_owned(), attempts: 1 }
+    Happened::Dead { queue, destination: None, alert: None, code, reason: "x".to_owned(), attempts: 1 }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use lead::AlertKind;
 use pipeline::{
-    Channel, Entry, Function, Happened, Stage,
+    Entry, Function, Happened, Stage,
     ports::{Clock, History, Intake, Journal, Level, LogQuery, Logs, Objects, When},
     recorder,
 };
@@ -28,7 +28,7 @@ async fn what_is_old_goes_and_open_leads_and_objects_stay() {
         lead_id: Some(lead(number)),
         nonce: 7,
         happened: Happened::Notified {
-            channel: Channel::Slack,
+            destination: "slack".parse().unwrap(),
             kind: AlertKind::New,
             after_ms: None,
             together: 1,

@@ -1,100 +1,15 @@
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+//! Posting to an incoming webhook.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lead::text;
-use pipeline::{
-    plain_name,
-    ports::{Slack, SlackAnswer, SlackError},
-    unpasted,
-};
-use reqwest::{Client, header};
-use serde_json::{Map, Value};
-use url::Url;
+use pipeline::destination::Unready;
+use reqwest::Client;
+use serde_json::Value;
 
-use crate::client;
-
-/// A URL that is a credential. Prints its host alone.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretUrl(Url);
-
-impl fmt::Display for SecretUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.0.scheme(), self.0.host_str().unwrap_or_default())?;
-        if let Some(port) = self.0.port() {
-            write!(f, ":{port}")?;
-        }
-        f.write_str("/…")
-    }
-}
-
-impl fmt::Debug for SecretUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl SecretUrl {
-    /// Reads a webhook's URL, bare or as the JSON in which secret stores hold it: an object with
-    /// `webhook_url`, `slack_webhook_url` or `url`, in any spelling.
-    ///
-    /// # Errors
-    /// A line for the operator that shows nothing of the text.
-    pub fn parse(secret: &str) -> Result<Self, String> {
-        const NAMES: [&str; 3] = ["webhookurl", "slackwebhookurl", "url"];
-        let secret = unpasted(secret);
-        if !secret.starts_with('{') {
-            return Self::parse_url(secret);
-        }
-        let fields: Map<String, Value> = serde_json::from_str(secret)
-            .map_err(|error| format!("it starts like JSON but is none, at column {}", error.column()))?;
-        let url = fields
-            .iter()
-            .filter(|(name, _)| NAMES.contains(&plain_name(name).as_str()))
-            .find_map(|(_, value)| value.as_str())
-            .ok_or("it is JSON without a text webhook_url, slack_webhook_url or url")?;
-        Self::parse_url(unpasted(url))
-    }
-
-    fn parse_url(text: &str) -> Result<Self, String> {
-        if let Some((name, _)) = text.split_once('=')
-            && plain_name(name.trim_start_matches("export ")) == "slackwebhookurl"
-        {
-            return Err(
-                "it begins with SLACK_WEBHOOK_URL=, which is the setting's name and no part of its value"
-                    .to_owned(),
-            );
-        }
-        let url = Url::parse(text).map_err(|error| format!("it is no URL: {error}"))?;
-        let host = url.host_str().unwrap_or_default();
-        match url.scheme() {
-            "https" => Ok(Self(url)),
-            "http" if host.ends_with("slack.com") || host.ends_with("slack-gov.com") => {
-                Err("it begins with http://, which would send Slack's secret in the clear".to_owned())
-            }
-            // For stand-ins.
-            "http" => Ok(Self(url)),
-            _ => Err("it begins with neither https:// nor http://".to_owned()),
-        }
-    }
-
-    /// `told` with the secret parts taken out of it, should a server or a library have put them there.
-    fn hide_in(&self, told: &str) -> String {
-        let path = self.0.path().trim_matches('/');
-        // From the longest to the shortest, so that the pieces of a whole are not left over.
-        let wholes = [Some(self.0.as_str()), Some(path), self.0.query(), self.0.password()];
-        let pieces = path.split('/').filter(|piece| *piece != "services");
-        wholes
-            .into_iter()
-            .flatten()
-            .chain(pieces)
-            // What is shorter is no secret of Slack's, and may be an everyday word.
-            .filter(|secret| secret.len() >= 8)
-            .fold(told.to_owned(), |told, secret| told.replace(secret, "…"))
-    }
-}
+use super::{Slack, SlackAnswer, SlackError};
+use crate::{SecretUrl, client, retry_after};
 
 /// How long a post may take to connect, and in all.
 #[derive(Debug, Clone, Copy)]
@@ -103,9 +18,10 @@ struct Patience {
     total: Duration,
 }
 
-const PATIENCE: Patience = Patience { connect: Duration::from_secs(3), total: Duration::from_secs(10) };
+/// The longest that a post takes.
+pub(super) const LONGEST_POST: Duration = Duration::from_secs(10);
+const PATIENCE: Patience = Patience { connect: Duration::from_secs(3), total: LONGEST_POST };
 const BODY_LIMIT: usize = 4 * 1024;
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One Slack incoming webhook: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
 ///
@@ -135,11 +51,6 @@ impl SlackWebhook {
         Self::new(SecretUrl::parse(secret)?)
     }
 
-    /// Where it posts to, safe to print.
-    pub fn url(&self) -> &SecretUrl {
-        &self.url
-    }
-
     fn with_patience(url: SecretUrl, patience: Patience) -> Result<Self, String> {
         let client = client::builder(&url.0)
             .pool_max_idle_per_host(0)
@@ -160,13 +71,14 @@ impl SlackWebhook {
 
 #[async_trait]
 impl Slack for SlackWebhook {
+    async fn address(&self) -> Result<String, Unready> {
+        Ok(self.url.to_string())
+    }
+
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
         let sent = self.client.post(self.url.0.clone()).json(message).send().await;
         let mut response = sent.map_err(|error| self.failed(error))?;
-        let retry_after = response
-            .headers()
-            .get(header::RETRY_AFTER)
-            .and_then(|value| retry_after(value.to_str().ok()?, SystemTime::now()));
+        let retry_after = retry_after::of(response.headers());
         // The status has the last word; a body that breaks off takes nothing away from it.
         let (body, _) = client::read_start(&mut response, BODY_LIMIT).await;
         let body = text::clean(&String::from_utf8_lossy(&body));
@@ -174,24 +86,14 @@ impl Slack for SlackWebhook {
     }
 }
 
-/// The wait that a `Retry-After` asks for, at most a day: seconds, with a fraction or not, or a date
-/// (RFC 9110, section 10.2.3). A date that is over is no wait.
-fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    let value = value.trim();
-    let wait = match value.parse::<f64>() {
-        // Not NaN, and infinity is a day.
-        Ok(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT),
-        Ok(_) => return None,
-        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or(Duration::ZERO),
-    };
-    Some(wait.min(LONGEST_WAIT))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::SystemTime,
     };
 
     use axum::{
@@ -341,30 +243,6 @@ mod tests {
         .await;
         let wait = slack.post(&json!({})).await.unwrap().retry_after.unwrap();
         assert!((500..=600).contains(&wait.as_secs()), "{wait:?}");
-    }
-
-    #[test]
-    fn every_form_of_retry_after_is_bounded() {
-        let now = httpdate::parse_http_date("Mon, 14 Sep 2026 15:00:00 GMT").unwrap();
-        for (value, seconds) in [
-            ("30", Some(30.0)),
-            (" 1 ", Some(1.0)),
-            ("0", Some(0.0)),
-            ("0.5", Some(0.5)),
-            ("999999999999999999999999", Some(86_400.0)),
-            ("1e400", Some(86_400.0)),
-            ("inf", Some(86_400.0)),
-            ("Mon, 14 Sep 2026 15:00:30 GMT", Some(30.0)),
-            ("Monday, 14-Sep-26 15:00:30 GMT", Some(30.0)),
-            ("Mon, 14 Sep 2026 14:00:00 GMT", Some(0.0)),
-            ("Mon, 14 Sep 2099 14:00:00 GMT", Some(86_400.0)),
-            ("-1", None),
-            ("NaN", None),
-            ("soon", None),
-            ("", None),
-        ] {
-            assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs_f64), "{value:?}");
-        }
     }
 
     #[test]

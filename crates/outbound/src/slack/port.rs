@@ -1,13 +1,22 @@
+//! What the destination needs of an incoming webhook.
+
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pipeline::destination::Unready;
 use serde_json::Value;
 
 /// One Slack incoming webhook.
 #[async_trait]
 pub trait Slack: Send + Sync {
-    /// Posts one message and returns whatever was answered; what it means is decided in
-    /// [`crate::notify`]. Never retries by itself. No error or answer contains the webhook's URL.
+    /// Where it posts to, safe to print.
+    ///
+    /// # Errors
+    /// Why nothing can be posted now: its URL is a secret that cannot be read, or is none.
+    async fn address(&self) -> Result<String, Unready>;
+
+    /// Posts one message and returns whatever was answered; what it means is decided
+    /// elsewhere. Never retries by itself. No error or answer contains the webhook's URL.
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError>;
 }
 

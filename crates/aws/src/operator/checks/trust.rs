@@ -1,0 +1,27 @@
+//! Who is trusted: Close's keys.
+
+use pipeline::{Code, Fault};
+
+use super::{Finding, Stack};
+use crate::{Secrets, secrets};
+
+/// Whether the secret holds Close's keys.
+pub(super) async fn signature(secrets: &Secrets, stack: &Stack) -> Finding {
+    let secret = &stack.signature_secret;
+    let read = async {
+        let text = secrets.text(secret).await?;
+        let keys = secrets::keys_in(text.expose())
+            .map_err(|fault| Fault::new(fault.code, format!("the secret {secret}: {}", fault.what)))?;
+        if !keys.prove_themselves() {
+            let what = format!("a key in {secret} does not verify what it signs");
+            return Err(Fault::new(Code::SignatureWrong, what));
+        }
+        Ok(format!("{secret} holds {keys:?}, the self-test holds"))
+    };
+    // As before the first subscription.
+    let result = read.await.map_err(|fault| match fault.code {
+        Code::SecretUnusable => Fault::new(Code::SignatureKeyMissing, fault.what),
+        _ => fault,
+    });
+    Finding::of("signature", result)
+}

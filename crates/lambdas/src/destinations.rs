@@ -1,0 +1,81 @@
+//! The destinations of a function that alerts the team.
+
+use std::sync::Arc;
+
+use aws::{Clients, NamedSecret, Secrets, SnsTopic};
+use futures_util::future::join_all;
+use outbound::destinations::{Made, Origin, SecretSetting, make};
+use pipeline::{
+    Code, Fault, Function, Variables,
+    destination::{Destination, Destinations, Kind, Unready},
+    notify::Notify,
+    ports::{Level, Secret},
+    recorder,
+};
+
+use crate::common::Common;
+
+/// Makes the destinations of a function's variables.
+///
+/// What is missing or wrong is an error in the log and stops no other destination: the alerts of this one become dead
+/// letters with their reason.
+pub fn read(variables: &Variables<'_>, common: &Common) -> Destinations {
+    let (clients, secrets) = (&common.clients, &common.secrets);
+    let Made { destinations, doubts } =
+        make(&InFunctions { variables, clients, secrets }, &common.settings.destinations);
+    for (_, Fault { what, .. }) in doubts {
+        recorder::fault(Function::Notification, Level::Error, "", None, &Fault::new(Code::SettingBad, what));
+    }
+    destinations
+}
+
+/// Loads what the destinations in use need, so that the first alert need not wait for it.
+pub async fn warm_up(common: &Common, destinations: &Destinations) {
+    let in_use = common.settings.destinations.iter().filter_map(|id| destinations.get(id));
+    for ready in join_all(in_use.map(|destination| destination.ready())).await {
+        if let Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) = ready {
+            recorder::fault(Function::Notification, Level::Warn, "", None, &fault);
+        }
+    }
+}
+
+/// The stage that sends to them.
+pub fn stage(common: &Common, destinations: Destinations) -> Notify {
+    Notify {
+        settings: Arc::clone(&common.settings),
+        objects: common.store.clone(),
+        receipts: common.receipts(),
+        recorder: common.recorder.clone(),
+        destinations,
+    }
+}
+
+/// A function's variables: secrets by their names, mail by a topic.
+struct InFunctions<'a> {
+    variables: &'a Variables<'a>,
+    clients: &'a Clients,
+    secrets: &'a Arc<Secrets>,
+}
+
+impl Origin for InFunctions<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        self.variables.get(name)
+    }
+
+    fn secret(&self, setting: &SecretSetting) -> Result<Option<Arc<dyn Secret>>, Fault> {
+        let named = |name| {
+            let secret: Arc<dyn Secret> = Arc::new(NamedSecret { secrets: Arc::clone(self.secrets), name });
+            secret
+        };
+        Ok(self.variables.get(setting.in_functions).map(named))
+    }
+
+    fn name_of(&self, setting: &SecretSetting) -> &'static str {
+        setting.in_functions
+    }
+
+    fn of_this_place(&self, kind: &Kind) -> Option<Arc<dyn Destination>> {
+        let topic = self.variables.get("SNS_TOPIC_ARN").filter(|_| kind.name == SnsTopic::KIND)?;
+        Some(Arc::new(SnsTopic::new(self.clients, topic)))
+    }
+}

@@ -1,0 +1,108 @@
+//! Slack as a destination: one incoming webhook.
+
+mod answer;
+mod port;
+mod rotating;
+mod url;
+mod webhook;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lead::{
+    Alert,
+    slack::{DIGEST_LEADS, digest, message, plain_message},
+};
+use pipeline::{
+    Code, Fault,
+    destination::{Checked, Destination, DestinationId, Form, Limits, Outgoing, Pacing, Unready, Verdict},
+};
+
+use crate::destinations::{MadeOne, Making, SecretSetting};
+use rotating::RotatingWebhook;
+
+pub use port::{Slack, SlackAnswer, SlackError};
+pub use webhook::SlackWebhook;
+
+/// The webhook's URL.
+pub(crate) const URL: SecretSetting =
+    SecretSetting { value: "SLACK_WEBHOOK_URL", in_functions: "SLACK_SECRET_NAME" };
+
+/// A Slack incoming webhook.
+pub struct SlackDestination {
+    slack: Arc<dyn Slack>,
+    burst: u32,
+}
+
+impl SlackDestination {
+    /// The only one there is.
+    pub const ID: DestinationId = DestinationId::literal("slack");
+    /// How many messages may go at once after a silence, unless told otherwise.
+    pub const BURST: u32 = 5;
+
+    /// Sends to `slack`: one message a second, and up to `burst` at once after a silence.
+    pub fn new(slack: Arc<dyn Slack>, burst: u32) -> Self {
+        Self { slack, burst }
+    }
+}
+
+#[async_trait]
+impl Destination for SlackDestination {
+    /// <https://docs.slack.dev/apis/web-api/rate-limits> counts by channel, and a webhook that keeps exceeding the limit
+    /// can be switched off for good.
+    fn limits(&self) -> Limits {
+        Limits {
+            longest_send: webhook::LONGEST_POST,
+            pace: Some(Pacing { rate: 1, burst: self.burst }),
+            together: DIGEST_LEADS,
+            at_once: 1,
+            has_plain_form: true,
+            shows_all: false,
+        }
+    }
+
+    async fn ready(&self) -> Result<(), Unready> {
+        self.slack.address().await.map(drop)
+    }
+
+    async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict {
+        let alerts: Vec<Alert<'_>> = alerts.iter().map(|outgoing| outgoing.alert.clone()).collect();
+        let payload = match (form, alerts.as_slice()) {
+            (Form::Plain, alerts) => plain_message(alerts),
+            (Form::Usual, [alert]) => message(alert),
+            (Form::Usual, alerts) => digest(alerts),
+        };
+        answer::verdict(self.slack.post(&payload).await)
+    }
+
+    /// A webhook can only be tried by posting, so this looks at the configuration alone.
+    async fn check(&self, in_use: bool) -> Checked {
+        match self.slack.address().await {
+            _ if !in_use => Checked::Well("switched off".to_owned()),
+            Ok(address) => {
+                Checked::Well(format!("{address} is configured; a webhook can only be tried by posting"))
+            }
+            Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) => Checked::Failed(fault),
+        }
+    }
+}
+
+/// Reads `SLACK_WEBHOOK_URL` and `SLACK_BURST`.
+pub(crate) fn make(making: &mut Making<'_>) -> MadeOne {
+    let burst = making.variables().number("SLACK_BURST", (1, 30), SlackDestination::BURST);
+    let burst = burst.unwrap_or_else(|fault| {
+        making.doubts.push(fault);
+        SlackDestination::BURST
+    });
+    let Some(secret) = making.origin.secret(&URL)? else {
+        return making.none_is_set(Code::SlackNotConfigured, making.origin.name_of(&URL));
+    };
+    let slack: Arc<dyn Slack> = match secret.constant() {
+        Some(url) => {
+            let webhook = SlackWebhook::parse(url.expose());
+            Arc::new(webhook.map_err(|what| Fault::new(Code::SettingBad, format!("{}: {what}", URL.value)))?)
+        }
+        None => Arc::new(RotatingWebhook::new(secret)),
+    };
+    Ok(Some(Arc::new(SlackDestination::new(slack, burst))))
+}

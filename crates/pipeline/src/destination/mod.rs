@@ -1,0 +1,166 @@
+//! Where alerts go.
+//!
+//! A destination is a value: the stages, the commands and the console know those that they are given, by their ids, and
+//! none by name. What it is to send an alert somewhere stands in one file for each kind, beside the protocol that is spoken
+//! there; that there is such a kind, in one row of [`KINDS`].
+
+mod id;
+mod kinds;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use lead::Alert;
+
+pub use id::{DestinationId, NoDestination};
+pub use kinds::{KINDS, Kind};
+
+use crate::{Code, Fault};
+
+/// A way to notify the team.
+#[async_trait]
+pub trait Destination: Send + Sync {
+    /// What it can take. Always the same.
+    fn limits(&self) -> Limits;
+
+    /// Whether alerts can be sent there at all just now. Asked before they are claimed, once for a batch.
+    async fn ready(&self) -> Result<(), Unready> {
+        Ok(())
+    }
+
+    /// Sends one message with these alerts, at least one and at most [`Limits::together`], and returns once it is taken
+    /// or not. Never longer than [`Limits::longest_send`], and never again by itself. No reason holds a secret.
+    async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict;
+
+    /// What can be known of it without sending an alert, for `leadops doctor`. `in_use` where new leads go there.
+    async fn check(&self, in_use: bool) -> Checked;
+}
+
+/// An alert that is being sent.
+#[derive(Debug, Clone)]
+pub struct Outgoing<'a> {
+    /// What it says.
+    pub alert: Alert<'a>,
+    /// The key of its receipt: the same at each attempt.
+    pub receipt: String,
+}
+
+/// What a destination can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest that [`Destination::send`] takes. How long a claim lasts follows from it.
+    pub longest_send: Duration,
+    /// How many messages a second, where that is limited.
+    pub pace: Option<Pacing>,
+    /// How many alerts one message carries at most.
+    pub together: usize,
+    /// How many messages may be under way at once.
+    pub at_once: usize,
+    /// Whether there is a plainer form for an alert of which the usual one is refused.
+    pub has_plain_form: bool,
+    /// Whether it shows all that is known of a lead, its custom fields included, which can be a megabyte.
+    pub shows_all: bool,
+}
+
+impl Limits {
+    /// The longest that sending an alert takes, in both of its forms where there are two.
+    pub fn longest(&self) -> Duration {
+        self.longest_send * if self.has_plain_form { 2 } else { 1 }
+    }
+}
+
+/// A number of messages a second, and how many at once after a silence. Both at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pacing {
+    /// Messages a second.
+    pub rate: u32,
+    /// Messages at once.
+    pub burst: u32,
+}
+
+/// How a message is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// With all that the destination can show.
+    Usual,
+    /// As plain as it can be.
+    Plain,
+}
+
+/// Why no alert can be sent to a destination now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unready {
+    /// It is not set up as it should be: its alerts become dead letters.
+    NotConfigured(Fault),
+    /// What it needs cannot be read just now: its alerts wait for so long.
+    Later(Fault, Duration),
+}
+
+/// What was found in checking a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checked {
+    /// It is as it should be; one line.
+    Well(String),
+    /// Not as it should be, and it works nevertheless.
+    Doubtful(Fault),
+    /// It does not work.
+    Failed(Fault),
+}
+
+/// What a destination's answer means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Taken.
+    Sent,
+    /// Not taken: it asks to wait.
+    Wait {
+        /// For how long.
+        pause: Duration,
+        /// The kind of answer.
+        code: Code,
+        /// The answer in words, one clean line.
+        reason: String,
+    },
+    /// Not taken, or nobody knows: to be tried again.
+    Again {
+        /// The kind of failure.
+        code: Code,
+        /// What failed, one clean line.
+        reason: String,
+        /// The shortest pause before that, for all alerts to this destination.
+        pause: Duration,
+        /// Whether the message may have arrived all the same.
+        may_have_arrived: bool,
+    },
+    /// Refused, and will be again.
+    Refused {
+        /// The kind of refusal.
+        code: Code,
+        /// The answer in words, one clean line.
+        reason: String,
+        /// Whether it is the message itself that is refused, and not whoever sends it.
+        payload: bool,
+    },
+}
+
+/// The destinations that a pipeline has, by their ids.
+#[derive(Clone, Default)]
+pub struct Destinations(BTreeMap<DestinationId, Arc<dyn Destination>>);
+
+impl Destinations {
+    /// The destination of this id.
+    pub fn get(&self, id: &DestinationId) -> Option<&Arc<dyn Destination>> {
+        self.0.get(id)
+    }
+
+    /// All of them, in the order of their kinds.
+    pub fn iter(&self) -> impl Iterator<Item = (&DestinationId, &Arc<dyn Destination>)> {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<(DestinationId, Arc<dyn Destination>)> for Destinations {
+    fn from_iter<I: IntoIterator<Item = (DestinationId, Arc<dyn Destination>)>>(destinations: I) -> Self {
+        Self(destinations.into_iter().collect())
+    }
+}

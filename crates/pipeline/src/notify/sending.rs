@@ -1,0 +1,211 @@
+//! Sending alerts to one destination.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use lead::Timestamp;
+
+use super::{Notify, Ours, Outcomes, Pace, Ready, storage_failed};
+use crate::{
+    Fault, Function,
+    destination::{Destination, DestinationId, Form, Limits, Unready, Verdict},
+    job::AlertJob,
+    ports::{Disposition, Level, MAX_DELAY},
+    recorder,
+};
+
+/// From how many waiting alerts on a digest is worth losing the details of each.
+const DIGEST_FROM: usize = 3;
+/// How long writing down what came of an alert can take.
+const CONCLUDING: Duration = Duration::from_secs(5);
+
+/// What is to be sent to one destination, by as many workers as it has messages at once.
+struct Sending<'a> {
+    stage: &'a Notify,
+    destination: &'a dyn Destination,
+    limits: Limits,
+    pace: Option<Pace>,
+    deadline: Option<Timestamp>,
+    /// Taken from the end.
+    waiting: Mutex<Vec<Ready>>,
+}
+
+impl Notify {
+    /// Sends alerts to a destination, in digests where more are ready than its pace allows.
+    pub(super) async fn send_all(
+        &self,
+        id: DestinationId,
+        jobs: Vec<(usize, AlertJob)>,
+        deadline: Option<Timestamp>,
+    ) -> Outcomes {
+        let Some(destination) = self.destinations.get(&id) else {
+            let what = format!("{} is not set up in this pipeline", id.label());
+            return self.give_up_all(jobs, &Fault::new(id.not_configured(), what)).await;
+        };
+        match destination.ready().await {
+            Ok(()) => {}
+            Err(Unready::NotConfigured(fault)) => return self.give_up_all(jobs, &fault).await,
+            Err(Unready::Later(fault, pause)) => {
+                let context = format!("its alert on {} waits", id.label());
+                let wait = |(index, job): (usize, AlertJob)| {
+                    recorder::fault(
+                        Function::Notification,
+                        Level::Error,
+                        &context,
+                        Some(&job.lead_id),
+                        &fault,
+                    );
+                    (index, Disposition::Retry(pause))
+                };
+                return jobs.into_iter().map(wait).collect();
+            }
+        }
+        let mut outcomes = Outcomes::new();
+        let mut waiting = Vec::new();
+        let prepared = jobs.into_iter().map(|(index, job)| async move {
+            self.prepare(index, job).await.map_err(|disposition| (index, disposition))
+        });
+        for prepared in join_all(prepared).await {
+            match prepared {
+                Ok(ready) => waiting.push(ready),
+                Err(outcome) => outcomes.push(outcome),
+            }
+        }
+        // The ones that must go alone first, then the others in their order.
+        waiting.sort_by_key(|ready| !ready.is_alone());
+        waiting.reverse();
+        let limits = destination.limits();
+        let pace = limits
+            .pace
+            .map(|pacing| Pace::new(self.objects.clone(), self.recorder.clock.clone(), &id, pacing));
+        let sending = Sending {
+            stage: self,
+            destination: destination.as_ref(),
+            limits,
+            pace,
+            deadline,
+            waiting: Mutex::new(waiting),
+        };
+        let workers = (0..limits.at_once.max(1)).map(|_| sending.work());
+        outcomes.extend(join_all(workers).await.into_iter().flatten());
+        outcomes
+    }
+
+    async fn give_up_all(&self, jobs: Vec<(usize, AlertJob)>, fault: &Fault) -> Outcomes {
+        let given_up = jobs
+            .into_iter()
+            .map(|(index, job)| async move { (index, self.give_up(job, fault.clone()).await) });
+        join_all(given_up).await
+    }
+}
+
+impl Sending<'_> {
+    /// Sends one group of alerts after the other, until none waits.
+    async fn work(&self) -> Outcomes {
+        let mut outcomes = Outcomes::new();
+        while !self.waiting().is_empty() {
+            if self.is_too_late() {
+                outcomes.extend(self.leave_all(|_| Disposition::Retry(Duration::ZERO)));
+                break;
+            }
+            let available = match &self.pace {
+                None => usize::MAX,
+                Some(pace) => match pace.turn().await {
+                    Ok(Ok(more)) => more + 1,
+                    Ok(Err(closed)) => {
+                        outcomes.extend(self.leave_all(|_| Disposition::Retry(closed.min(MAX_DELAY))));
+                        break;
+                    }
+                    Err(fault) => {
+                        outcomes.extend(self.leave_all(|ready| storage_failed(&ready.job.lead_id, &fault)));
+                        break;
+                    }
+                },
+            };
+            let group = next_group(&mut self.waiting(), available, self.limits.together);
+            let ours = self.stage.claim(group, &self.limits, &mut outcomes).await;
+            if ours.is_empty() {
+                if let Some(pace) = &self.pace {
+                    written(pace.give_back().await);
+                }
+                continue;
+            }
+            let verdict = self.send(&ours).await;
+            if let (Some(pace), Verdict::Wait { pause, .. } | Verdict::Again { pause, .. }) =
+                (&self.pace, &verdict)
+                && !pause.is_zero()
+            {
+                written(pace.close(*pause).await);
+            }
+            outcomes.extend(self.stage.conclude(ours, &verdict).await);
+        }
+        outcomes
+    }
+
+    /// Sends one message. One of a single alert that is refused for what is in it goes once more, in the plainest form.
+    async fn send(&self, ours: &[Ours]) -> Verdict {
+        let alerts: Vec<_> = ours.iter().map(Ours::outgoing).collect();
+        let verdict = self.destination.send(&alerts, Form::Usual).await;
+        let Verdict::Refused { code, payload: true, .. } = verdict else { return verdict };
+        if alerts.len() > 1 || !self.limits.has_plain_form {
+            return verdict;
+        }
+        let again =
+            |code, reason| Verdict::Again { code, reason, pause: Duration::ZERO, may_have_arrived: false };
+        match &self.pace {
+            None => {}
+            Some(pace) => match pace.turn().await {
+                Ok(Ok(_)) => {}
+                Ok(Err(pause)) => {
+                    let reason = format!("no message for {} s, as was asked for", pause.as_secs());
+                    return Verdict::Wait { pause, code, reason };
+                }
+                Err(fault) => return again(fault.code, fault.what),
+            },
+        }
+        if !ours.iter().all(|ours| self.stage.receipts.stands(&ours.claim)) {
+            return again(code, "the claim ran out meanwhile".to_owned());
+        }
+        match self.destination.send(&alerts, Form::Plain).await {
+            Verdict::Refused { payload: true, .. } => verdict,
+            second => second,
+        }
+    }
+
+    /// Whether sending might not be over at the deadline.
+    fn is_too_late(&self) -> bool {
+        let Some(deadline) = self.deadline else { return false };
+        let left = deadline.duration_since(self.stage.recorder.clock.now());
+        Duration::try_from(left).unwrap_or_default() < self.limits.longest() + CONCLUDING
+    }
+
+    /// Leaves all that still waits for later.
+    fn leave_all(&self, disposition: impl Fn(&Ready) -> Disposition) -> Outcomes {
+        self.waiting().drain(..).map(|ready| (ready.index, disposition(&ready))).collect()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Ready>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The next alerts to send together: one, unless more wait than may be sent now.
+fn next_group(waiting: &mut Vec<Ready>, available: usize, together: usize) -> Vec<Ready> {
+    let foldable = waiting.iter().filter(|ready| !ready.is_alone()).count();
+    let alone = waiting.last().is_some_and(Ready::is_alone);
+    let fold = !alone && foldable >= DIGEST_FROM && foldable > available;
+    let size = if fold { together.max(1) } else { 1 };
+    let mut group = waiting.split_off(waiting.len().saturating_sub(size));
+    group.reverse();
+    group
+}
+
+/// Says in the log that the pace could not be written down. What is sent or not does not depend on it.
+fn written(result: Result<(), Fault>) {
+    if let Err(fault) = result {
+        recorder::fault(Function::Notification, Level::Warn, "the pace is not written down", None, &fault);
+    }
+}

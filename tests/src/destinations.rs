@@ -1,0 +1,8 @@
+//! The destinations of the tests.
+
+use pipeline::destination::DestinationId;
+
+/// Slack.
+pub const SLACK: DestinationId = DestinationId::literal("slack");
+/// E-mail.
+pub const EMAIL: DestinationId = DestinationId::literal("email");

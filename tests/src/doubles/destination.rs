@@ -1,0 +1,94 @@
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use lead::LeadId;
+use pipeline::{
+    destination::{Checked, Destination, Form, Limits, Outgoing, Verdict},
+    ports::Clock,
+};
+
+use crate::clock::VirtualClock;
+
+/// A message that was handed to a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handed {
+    /// When, in [`VirtualClock::elapsed`].
+    pub at: Duration,
+    /// The leads that it is about.
+    pub leads: Vec<LeadId>,
+    /// The receipts of their alerts.
+    pub receipts: Vec<String>,
+    /// How many custom fields of the first lead it has.
+    pub custom: usize,
+    /// How it is written.
+    pub form: Form,
+}
+
+/// A destination of no kind that the product knows. It takes everything unless told otherwise.
+pub struct ScriptedDestination {
+    clock: Arc<VirtualClock>,
+    /// What it can take.
+    pub limits: Limits,
+    /// How long it takes over a message.
+    pub takes: Duration,
+    next: Mutex<VecDeque<Verdict>>,
+    handed: Mutex<Vec<Handed>>,
+}
+
+impl ScriptedDestination {
+    /// One with these limits that answers at once.
+    pub fn new(clock: Arc<VirtualClock>, limits: Limits) -> Self {
+        Self { clock, limits, takes: Duration::ZERO, next: Mutex::default(), handed: Mutex::default() }
+    }
+
+    /// Limits of a destination that has none to speak of.
+    pub fn plain() -> Limits {
+        Limits {
+            longest_send: Duration::from_secs(10),
+            pace: None,
+            together: 1,
+            at_once: 4,
+            has_plain_form: false,
+            shows_all: false,
+        }
+    }
+
+    /// Answers the next messages like this, in this order.
+    pub fn answer(&self, verdicts: impl IntoIterator<Item = Verdict>) {
+        self.next.lock().unwrap().extend(verdicts);
+    }
+
+    /// All messages that were handed over.
+    pub fn handed(&self) -> Vec<Handed> {
+        self.handed.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Destination for ScriptedDestination {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict {
+        let handed = Handed {
+            at: self.clock.elapsed(),
+            leads: alerts.iter().map(|one| one.alert.lead.lead_id.clone()).collect(),
+            receipts: alerts.iter().map(|one| one.receipt.clone()).collect(),
+            custom: alerts[0].alert.lead.custom.len(),
+            form,
+        };
+        self.handed.lock().unwrap().push(handed);
+        let verdict = self.next.lock().unwrap().pop_front().unwrap_or(Verdict::Sent);
+        self.clock.sleep(self.takes).await;
+        verdict
+    }
+
+    async fn check(&self, _: bool) -> Checked {
+        Checked::Well("scripted".to_owned())
+    }
+}

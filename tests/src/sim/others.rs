@@ -1,0 +1,99 @@
+//! The destinations that are not Slack: a mail server, and something that the product has never heard of.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use lead::email::mail;
+use pipeline::{
+    Code,
+    destination::{Checked, Destination, DestinationId, Form, Limits, Outgoing, Pacing, Verdict},
+    ports::Clock,
+};
+
+use super::{oracle, process::ProcessWeather, said};
+use crate::faulty::{Call, Moment};
+
+/// A destination of a kind that no row of the product knows.
+pub const PAGER: DestinationId = DestinationId::literal("pager:on-call");
+
+/// How long the client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A destination as one process reaches it.
+pub struct OtherOf {
+    /// Which.
+    pub id: DestinationId,
+    /// What strikes the process.
+    pub weather: Arc<ProcessWeather>,
+}
+
+impl OtherOf {
+    fn again(code: Code, reason: &str, may_have_arrived: bool) -> Verdict {
+        Verdict::Again { code, reason: reason.to_owned(), pause: Duration::ZERO, may_have_arrived }
+    }
+}
+
+#[async_trait]
+impl Destination for OtherOf {
+    fn limits(&self) -> Limits {
+        let is_pager = self.id == PAGER;
+        Limits {
+            longest_send: PATIENCE,
+            pace: is_pager.then_some(Pacing { rate: 2, burst: 3 }),
+            together: if is_pager { 4 } else { 1 },
+            at_once: if is_pager { 2 } else { 4 },
+            has_plain_form: is_pager,
+            shows_all: is_pager,
+        }
+    }
+
+    async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict {
+        let model = &self.weather.model;
+        let said: Vec<_> = alerts.iter().filter_map(|one| said::by_mail(&mail(&one.alert))).collect();
+        let about = || said.iter().map(|said| said.lead.as_str()).collect::<Vec<_>>().join(" ");
+        let known = oracle::sent_before(&self.weather, &self.id, &said);
+        if self.weather.pass(Call::Mail, Moment::Before, &about()).await {
+            return Self::again(Code::DestinationUnavailable, "connection refused", false);
+        }
+        let take = || oracle::taken(model, &self.id, said.clone(), &known);
+        if !model.is_calm() && model.dice.chance(model.climate.mail_trouble) {
+            let (code, reason) = (Code::DestinationRefused, "no".to_owned());
+            match model.dice.below(6) {
+                0 => {
+                    model.struck("mail: refused");
+                    return Verdict::Refused { code, reason, payload: false };
+                }
+                1 => {
+                    model.struck("mail: unavailable");
+                    return Self::again(Code::DestinationUnavailable, "later", false);
+                }
+                2 if self.id == PAGER => {
+                    model.struck("pager: asks to wait");
+                    let pause = model.dice.between(Duration::from_secs(1), Duration::from_secs(300));
+                    return Verdict::Wait { pause, code: Code::DestinationBusy, reason };
+                }
+                3 if self.id == PAGER && form == Form::Usual => {
+                    model.struck("pager: refuses the message");
+                    return Verdict::Refused { code, reason, payload: true };
+                }
+                taken => {
+                    model.struck("mail: no confirmation");
+                    if taken % 2 == 0 {
+                        take();
+                    }
+                    model.clock.sleep(PATIENCE).await;
+                    return Self::again(Code::DestinationUnknown, "timed out", true);
+                }
+            }
+        }
+        take();
+        if self.weather.pass(Call::Mail, Moment::After, &about()).await {
+            return Self::again(Code::DestinationUnknown, "the connection broke", true);
+        }
+        Verdict::Sent
+    }
+
+    async fn check(&self, _: bool) -> Checked {
+        Checked::Well("simulated".to_owned())
+    }
+}

@@ -1,0 +1,175 @@
+//! Destinations of a kind that nobody has heard of: the stage knows none by name.
+
+use std::{sync::Arc, time::Duration};
+
+use lead::AlertKind;
+use pipeline::{
+    Code, Ended, Settings,
+    destination::{Destination, DestinationId, Form, Limits, Pacing, Verdict},
+    job::{AlertId, AlertJob},
+    ports::{Disposition, Queue},
+    receipt::claim_for,
+};
+use tests::{
+    destinations::{EMAIL, SLACK},
+    doubles::{Reply, ScriptedDestination},
+    world::World,
+};
+
+use super::{MINUTE, SECOND, ended, notified, overtaken, plain};
+
+const PAGER: DestinationId = DestinationId::literal("pager:on-call");
+
+/// A world in which new leads go to a pager alone, and the pager.
+fn with_pager(limits: Limits, takes: Duration) -> (World, Arc<ScriptedDestination>) {
+    let mut world = World::with(Settings { destinations: vec![PAGER], ..plain() });
+    let mut pager = ScriptedDestination::new(Arc::clone(&world.clock), limits);
+    pager.takes = takes;
+    let pager = Arc::new(pager);
+    let known = world.notify.destinations.iter().map(|(id, known)| (id.clone(), Arc::clone(known)));
+    let all: Vec<_> = known.chain([(PAGER, Arc::clone(&pager) as Arc<dyn Destination>)]).collect();
+    world.notify.destinations = all.into_iter().collect();
+    (world, pager)
+}
+
+fn alert(world: &World, lead: &str, destination: DestinationId) -> String {
+    let job = AlertJob {
+        lead_id: lead.parse().unwrap(),
+        destination,
+        alert: AlertId::new_lead(),
+        kind: AlertKind::New,
+        due_at: None,
+    };
+    assert!(world.settings.notify_attempts > 1);
+    job.message().body
+}
+
+#[tokio::test]
+async fn it_is_sent_to_with_a_receipt_of_its_own_and_the_same_at_each_attempt() {
+    let (world, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
+    let again = Verdict::Again {
+        code: Code::DestinationUnavailable,
+        reason: "away".to_owned(),
+        pause: Duration::ZERO,
+        may_have_arrived: false,
+    };
+    pager.answer([again]);
+    let lead = world.enrich("a").await;
+    world.work_for(MINUTE).await;
+    let receipts: Vec<_> = pager.handed().into_iter().flat_map(|handed| handed.receipts).collect();
+    assert_eq!(receipts, ["receipts/lead_a/pager:on-call/new.json"; 2]);
+    assert_eq!(notified(&world, &lead).await, [(AlertKind::New, 1, false, 2)]);
+    assert_eq!((world.slack.posted().len(), world.mailer.tried().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn one_that_is_not_there_makes_a_dead_letter_and_no_mail() {
+    let world = World::with(Settings { destinations: vec![PAGER], ..plain() });
+    let lead = world.enrich("a").await;
+    world.work_for(MINUTE).await;
+    let letters = world.dead().await;
+    assert_eq!(letters[0].code, Code::DestinationNotConfigured);
+    assert!(letters[0].reason.contains("pager:on-call"), "{}", letters[0].reason);
+    assert_eq!((world.slack.posted().len(), world.mailer.tried().len()), (0, 0));
+    assert_eq!(ended(&world, &lead).await, Some(Ended::Dead));
+}
+
+/// Destinations, messages that are no alerts, and alerts that fail, in one batch and in no order.
+#[tokio::test]
+async fn each_alert_of_a_batch_has_a_slot_of_its_own() {
+    let (world, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
+    for name in ["a", "b", "c"] {
+        world.enrich(name).await;
+    }
+    while !world.take_alerts().await.is_empty() {}
+    let refused =
+        Verdict::Refused { code: Code::DestinationRefused, reason: "no".to_owned(), payload: false };
+    pager.answer([refused]);
+    world.slack.answer([Reply::wait(MINUTE)]);
+    let bodies = [
+        alert(&world, "lead_a", SLACK),
+        "garbage".to_owned(),
+        alert(&world, "lead_a", EMAIL),
+        alert(&world, "lead_a", PAGER),
+        alert(&world, "lead_none", EMAIL),
+        alert(&world, "lead_b", "nobody".parse().unwrap()),
+        alert(&world, "lead_b", PAGER),
+        alert(&world, "lead_c", EMAIL),
+    ];
+    for body in &bodies {
+        world.send(Queue::Notification, body).await;
+    }
+    let deliveries = world.take_alerts().await;
+    assert_eq!(deliveries.len(), bodies.len());
+    let outcomes = world.notify_these(&deliveries).await;
+    let code = |at: usize| match &outcomes[at] {
+        Disposition::Dead(why) => Some(why.code),
+        _ => None,
+    };
+    let at = |body: &str| deliveries.iter().position(|delivery| delivery.body == body).unwrap();
+    for (body, expected) in bodies.iter().zip([
+        None,
+        Some(Code::AlertUnreadable),
+        None,
+        Some(Code::DestinationRefused),
+        Some(Code::EnrichedLeadGone),
+        Some(Code::DestinationNotConfigured),
+        None,
+        None,
+    ]) {
+        assert_eq!(code(at(body)), expected, "{body}: {outcomes:?}");
+    }
+    assert_eq!(outcomes[at(&bodies[0])], Disposition::Retry(MINUTE));
+    for done in [&bodies[2], &bodies[6], &bodies[7]] {
+        assert_eq!(outcomes[at(done)], Disposition::Done);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_lasts_as_long_as_its_destination_may_take() {
+    let longest_send = SECOND * 100;
+    let limits = Limits { longest_send, ..ScriptedDestination::plain() };
+    let (world, pager) = with_pager(limits, SECOND * 95);
+    let lead = world.enrich("a").await;
+    let deliveries = world.take_alerts().await;
+    let (first, second) = overtaken(&world, &deliveries).await;
+    assert_eq!(first, [Disposition::Done]);
+    // A minute after the first it is claimed still, for all that the claim lasts.
+    assert_eq!(second, [Disposition::Retry(claim_for(longest_send) - MINUTE)]);
+    assert_eq!((pager.handed().len(), notified(&world, &lead).await.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn its_pace_its_digests_and_its_plain_form_are_kept() {
+    let pace = Some(Pacing { rate: 1, burst: 2 });
+    let limits =
+        Limits { pace, together: 3, at_once: 1, has_plain_form: true, ..ScriptedDestination::plain() };
+    let (world, pager) = with_pager(limits, Duration::ZERO);
+    let refused =
+        Verdict::Refused { code: Code::DestinationRefused, reason: "unreadable".to_owned(), payload: true };
+    pager.answer([refused]);
+    let leads = world.enrich_many(7).await;
+    world.work_for(MINUTE).await;
+    let handed = pager.handed();
+    let mut sizes: Vec<usize> = handed.iter().map(|message| message.leads.len()).collect();
+    // The refused digest's leads go one by one, the others together as far as they may.
+    assert_eq!(sizes[0], 3);
+    assert!(sizes.iter().all(|size| *size <= 3));
+    sizes.retain(|size| *size == 1);
+    assert!(sizes.len() >= 3, "{handed:?}");
+    for pair in handed.windows(3) {
+        assert!(pair[2].at - pair[0].at >= SECOND, "two at once, and one a second: {handed:?}");
+    }
+    for lead in &leads {
+        assert_eq!(notified(&world, lead).await.len(), 1, "{lead}");
+    }
+
+    let (world, pager) = with_pager(limits, Duration::ZERO);
+    let refused =
+        Verdict::Refused { code: Code::DestinationRefused, reason: "unreadable".to_owned(), payload: true };
+    pager.answer([refused]);
+    world.enrich("a").await;
+    world.work_for(MINUTE).await;
+    let forms: Vec<Form> = pager.handed().iter().map(|message| message.form).collect();
+    assert_eq!(forms, [Form::Usual, Form::Plain]);
+}
