@@ -22,6 +22,7 @@ pub mod pictures;
 pub mod process;
 pub mod proxies;
 mod python;
+pub mod receiver;
 pub mod sim;
 pub mod time;
 pub mod upgrade;

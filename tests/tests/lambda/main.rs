@@ -16,3 +16,4 @@ mod runtime;
 mod samples;
 mod secrets;
 mod slow;
+mod webhook;

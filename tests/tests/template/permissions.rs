@@ -71,6 +71,8 @@ fn whatever_may_be_written_has_a_prefix_of_its_own() {
 fn each_role_has_what_its_function_does_and_no_more() {
     const SOURCE: &str = "${SourcePrefix}crm_event_*";
     const TARGET: &str = "${TargetPrefix}enriched_*";
+    const WEBHOOK_SECRET: &str = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:\
+                                  ${WebhookSecretName}-??????";
     let template = Template::read();
     let allowed = |role: &str| {
         let mut allowed = BTreeMap::<String, BTreeSet<String>>::new();
@@ -79,7 +81,9 @@ fn each_role_has_what_its_function_does_and_no_more() {
             let statement = match function(statement) {
                 Some(("Fn::If", branches)) => {
                     assert_eq!(branches[2], json!({"Ref": "AWS::NoValue"}));
-                    assert_eq!((role, &branches[0]), ("LeadProcessorRole", &json!("OwnersAreInClose")));
+                    let known =
+                        [("LeadProcessorRole", "OwnersAreInClose"), ("NotificationRole", "HasWebhook")];
+                    assert!(known.contains(&(role, text(&branches[0]))), "{role}: {}", branches[0]);
                     &branches[1]
                 }
                 _ => statement,
@@ -138,7 +142,7 @@ fn each_role_has_what_its_function_does_and_no_more() {
         ("s3:DeleteObject", &["open/*"]),
         ("sqs:SendMessage", &["NotificationDeadLetterQueue"]),
         ("sns:Publish", &["Topic"]),
-        ("secretsmanager:GetSecretValue", &["SlackSecret"]),
+        ("secretsmanager:GetSecretValue", &["SlackSecret", WEBHOOK_SECRET]),
     ];
     notification.extend(take(&["NotificationQueue"][..]));
     notification.extend(log(&["NotificationLogGroup"][..]));

@@ -61,6 +61,12 @@ pub const SETTINGS: &[Setting] = &[
     secret("SMTP_URL", "mail server: smtps://user:password@host, or smtp://host:25"),
     setting("EMAIL_FROM", None, "sender"),
     setting("EMAIL_TO", None, "recipients, by commas"),
+    setting("USE_WEBHOOK", Some("false"), "post new leads to an address of your own, signed"),
+    secret("WEBHOOK_URL", "where they are posted: https://…"),
+    secret(
+        "WEBHOOK_SECRET",
+        "what the posts are signed with: whsec_… as of the Standard Webhooks, two by a comma",
+    ),
     setting("NOTIFY_ATTEMPTS", Some("12"), "attempts of an alert before it is a dead letter"),
     setting("OVERDUE_SECONDS", Some("120"), "how long after its due time a lead without an end is overdue"),
     setting("KEEP_LOGS_DAYS", Some("14"), "how long log lines are kept"),

@@ -1,5 +1,7 @@
 //! Making destinations of settings, in one way for every place that has them.
 
+mod signed_webhook;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -27,6 +29,11 @@ struct Maker {
 const MAKERS: &[Maker] = &[
     Maker { kind: "slack", secrets: &[&slack::URL], make: slack::make },
     Maker { kind: "email", secrets: &[&smtp::URL], make: smtp::make },
+    Maker {
+        kind: "webhook",
+        secrets: &[&signed_webhook::URL, &signed_webhook::SECRET],
+        make: signed_webhook::make,
+    },
 ];
 
 /// A setting that is a secret.

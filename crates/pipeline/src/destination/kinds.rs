@@ -38,4 +38,12 @@ pub const KINDS: &[Kind] = &[
         is_default: false,
         not_configured: Code::MailNotConfigured,
     },
+    Kind {
+        name: "webhook",
+        label: "signed webhook",
+        word: "webhook",
+        switch: "USE_WEBHOOK",
+        is_default: false,
+        not_configured: Code::DestinationNotConfigured,
+    },
 ];
