@@ -17,7 +17,7 @@ use pipeline::{
     Entry, Fault,
     ports::{
         Accepted, Body, Clock, DeadLetter, DeadLetters, Delivery, Depth, Disposition, Inbox, Intake, Journal,
-        NewEvent, NewMessage, Object, Objects, Outbox, PutError, Queue, Version, When,
+        NewEvent, NewMessage, Object, Objects, Outbox, PutError, Queue, Version, When, WorkQueues,
     },
 };
 
@@ -40,6 +40,7 @@ pub enum Call {
     Append,
     Remove,
     Hide,
+    Wait,
     Post,
     Mail,
     Fetch,
@@ -222,6 +223,33 @@ impl<T: Inbox> Inbox for Faulty<T> {
 
     async fn depth(&self, queue: Queue) -> Result<Depth, Fault> {
         self.through(Call::Depth, queue.as_str(), self.inner.depth(queue)).await
+    }
+}
+
+#[async_trait]
+impl<T: WorkQueues> WorkQueues for Faulty<T> {
+    async fn wait_ready(&self, queue: Queue) -> Result<(), Fault> {
+        self.through(Call::Wait, queue.as_str(), self.inner.wait_ready(queue)).await
+    }
+
+    fn visibility(&self, queue: Queue) -> Duration {
+        self.inner.visibility(queue)
+    }
+
+    async fn keep_hidden(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Fault> {
+        self.through(Call::Hide, queue.as_str(), self.inner.keep_hidden(queue, deliveries)).await
+    }
+
+    async fn give_back(&self, queue: Queue, delivery: &Delivery) -> Result<(), Fault> {
+        self.through(Call::Settle, queue.as_str(), self.inner.give_back(queue, delivery)).await
+    }
+
+    async fn in_flight(&self, queue: Queue) -> Result<Vec<String>, Fault> {
+        self.through(Call::Wait, queue.as_str(), self.inner.in_flight(queue)).await
+    }
+
+    async fn release_in_flight(&self) -> Result<u64, Fault> {
+        self.through(Call::Settle, "all", self.inner.release_in_flight()).await
     }
 }
 

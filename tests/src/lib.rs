@@ -24,6 +24,7 @@ pub mod proxies;
 mod python;
 pub mod receiver;
 pub mod sim;
+pub mod template;
 pub mod time;
 pub mod upgrade;
 pub mod world;

@@ -7,8 +7,7 @@ use lead::{EnrichedLead, LeadId, Timestamp, keys};
 use ops::{Access, Ops, SaysNothing};
 use outbound::SlackDestination;
 use pipeline::{
-    Code, Entry, Happened, Progress, Recorder, Settings, Stage,
-    alerting::Alerting,
+    Code, Entry, Happened, Progress, Settings, Stage,
     destination::{Destination, Destinations},
     ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
     job::{AlertId, AlertJob},
@@ -17,8 +16,9 @@ use pipeline::{
     patience::RECEIVES,
     ports::{Clock, DeadLetter, DeadLetters, Delivery, Disposition, History, Inbox, Objects, Outbox, Queue},
     process::{Counted, Process},
-    receipt::{Receipt, Receipts},
+    receipt::Receipt,
     signature::Presented,
+    stages::{self, Ports, Stages},
     unsigned::Head,
 };
 use serde_json::json;
@@ -79,34 +79,14 @@ impl World {
         let (slack, owners, mailer) =
             (ScriptedSlack::new(Arc::clone(&clock)), ScriptedOwners::new(), ScriptedMailer::new());
         let settings = Arc::new(settings);
-        let recorder =
-            Recorder { clock: clock.clone(), random: SeededRandom::new(1), journal: store.clone() };
-        let receipts = Receipts { objects: store.clone(), clock: clock.clone() };
-        let alerting = Alerting { receipts: receipts.clone(), outbox: store.clone() };
+        let at = stages::World { clock: clock.clone(), random: SeededRandom::new(1) };
+        let ports = Ports { objects: store.clone(), journal: store.clone() };
+        let stages = Stages::new(ports, at, settings.clone());
         let calm = Arc::new(memory.clone());
-        let ingest = Ingest {
-            settings: settings.clone(),
-            trust: Trust::Anyone,
-            intake: store.clone(),
-            recorder: recorder.clone(),
-            repeats: Repeats::default(),
-        };
-        let process = Process {
-            settings: settings.clone(),
-            objects: store.clone(),
-            owners: Arc::new(Documents { directory: owners.clone(), clock: Arc::clone(&clock) as _ }),
-            outbox: store.clone(),
-            alerting: alerting.clone(),
-            recorder: recorder.clone(),
-            counted: Counted::InTheJob,
-        };
-        let notify = Notify {
-            settings: settings.clone(),
-            objects: store.clone(),
-            receipts,
-            recorder: recorder.clone(),
-            destinations: destinations(&slack, &mailer),
-        };
+        let directory = Documents { directory: owners.clone(), clock: Arc::clone(&clock) as _ };
+        let ingest = stages.ingest(store.clone(), Trust::Anyone, Repeats::default());
+        let process = stages.process(store.clone(), Arc::new(directory), Counted::InTheJob);
+        let notify = stages.notify(destinations(&slack, &mailer));
         let ops = Ops {
             settings: settings.clone(),
             objects: store.clone(),
@@ -114,9 +94,9 @@ impl World {
             inbox: calm.clone(),
             dead_letters: store.clone(),
             logs: calm,
-            outbox: store,
-            alerting,
-            recorder,
+            outbox: store.clone(),
+            alerting: stages.alerting(store),
+            recorder: stages.recorder(),
             set_up: Arc::new(SaysNothing),
             who: "tester@test".to_owned(),
             access: Access::Full,

@@ -22,4 +22,4 @@ pub use logs::CloudWatchLogs;
 pub use s3::{Bucket, Released, S3Names, S3Store, Schedule};
 pub use secrets::{NamedSecret, Secrets};
 pub use sns::SnsTopic;
-pub use sqs::{QueueUrls, Queues, Settled};
+pub use sqs::{QueueUrls, Queues};

@@ -5,11 +5,7 @@ use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration
 use embedded::Store;
 use lead::Timestamp;
 use outbound::OwnerSource;
-use pipeline::{
-    Code, Fault, Settings,
-    job::AlertJob,
-    ports::{Objects as _, Queue},
-};
+use pipeline::{Code, Fault, Settings, driver::take_over, ports::Objects as _};
 use tokio::{
     net::{TcpListener, TcpSocket},
     task::JoinHandle,
@@ -43,7 +39,7 @@ impl Up {
         let webhook = format!("http://{address}/crm/webhook");
         let settings = Arc::new(config.settings.clone());
         let (keep_logs, keep_journal) = (config.keep_logs, config.keep_journal);
-        take_over(store).await?;
+        take_over(store, &wiring::stages(store, settings.clone()).receipts()).await?;
         let started_at = Timestamp::now();
         let running = Running {
             webhook: webhook.clone(),
@@ -53,7 +49,7 @@ impl Up {
             doubts: config.doubts.iter().map(|doubt| doubt.condition(started_at)).collect(),
         };
         running.write(store).await?;
-        let stages = wiring::stages(store, config)?;
+        let stages = wiring::at_work(store, config)?;
         let owners = Arc::clone(&stages.process);
         tokio::spawn(async move { owners.owners.warm_up().await });
         let refusals = embedded::Refusals::of(store).await?;
@@ -146,19 +142,6 @@ pub async fn prefixes(settings: &Settings, folder: &Path) -> Result<Option<Fault
         Some(before) if prefixes(&before) == prefixes(settings) => Ok(Some(fault)),
         _ => Err(fault),
     }
-}
-
-/// Takes up what an `up` that was killed had in hand: it is gone, as this process has its lock.
-async fn take_over(store: &Store) -> Result<(), Fault> {
-    let receipts = wiring::alerting(store).receipts;
-    // Before the messages are ready again, so that the first look at an alert need not wait for a claim.
-    for body in store.in_flight(Queue::Notification).await? {
-        if let Ok(job) = AlertJob::parse(&body) {
-            receipts.end_claim(&job).await?;
-        }
-    }
-    store.release_in_flight().await?;
-    Ok(())
 }
 
 /// How many connections may wait to be taken: as many as Linux allows by default. One more would have to

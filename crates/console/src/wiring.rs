@@ -8,14 +8,13 @@ use lead::{Timestamp, keys};
 use ops::{Access, Condition, Ops, SetUp};
 use outbound::{HoldsKeys, NoKeys};
 use pipeline::{
-    Code, Fault, Recorder, Settings,
-    alerting::Alerting,
+    Code, Fault, Settings,
     ingest::{Ingest, Repeats},
     notify::Notify,
     patience::RECEIVES,
     ports::{Objects, PutError, When},
     process::{Counted, Process},
-    receipt::Receipts,
+    stages::{Ports, Stages, World},
 };
 use serde::{Deserialize, Serialize};
 use system::{SystemClock, SystemRandom};
@@ -106,6 +105,7 @@ pub async fn create(folder: &Path) -> Result<Store, Fault> {
 /// The operator's view of an open store.
 pub fn view(store: &Store, settings: Arc<Settings>, access: Access) -> Ops {
     let ports = Arc::new(store.clone());
+    let stages = stages(store, Arc::clone(&settings));
     Ops {
         settings,
         objects: ports.clone(),
@@ -113,17 +113,17 @@ pub fn view(store: &Store, settings: Arc<Settings>, access: Access) -> Ops {
         inbox: ports.clone(),
         dead_letters: ports.clone(),
         logs: ports.clone(),
-        outbox: ports,
-        alerting: alerting(store),
-        recorder: recorder(store),
+        outbox: ports.clone(),
+        alerting: stages.alerting(ports),
+        recorder: stages.recorder(),
         set_up: Arc::new(OfRunning(store.clone())),
         who: crate::who::who(),
         access,
     }
 }
 
-/// The three stages.
-pub struct Stages {
+/// The three stages of a process.
+pub struct AtWork {
     /// Takes webhooks in.
     pub ingest: Arc<Ingest>,
     /// Looks owners up.
@@ -140,52 +140,24 @@ const OWNER_PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// [`Code::SettingBad`] where a client cannot be made of its settings.
-pub fn stages(store: &Store, config: UpConfig) -> Result<Stages, Fault> {
-    let settings = Arc::new(config.settings);
+pub fn at_work(store: &Store, config: UpConfig) -> Result<AtWork, Fault> {
     let ports = Arc::new(store.clone());
-    let recorder = recorder(store);
     let keys: Arc<dyn HoldsKeys> = match config.close_keys {
         Some(keys) => Arc::new(keys),
         None => Arc::new(NoKeys),
     };
     let owners = config.owners.open(keys, ports.clone(), Arc::new(SystemClock), OWNER_PATIENCE)?;
-    Ok(Stages {
-        ingest: Arc::new(Ingest {
-            settings: settings.clone(),
-            trust: config.trust,
-            intake: ports.clone(),
-            recorder: recorder.clone(),
-            repeats: Repeats::default(),
-        }),
-        process: Arc::new(Process {
-            settings: settings.clone(),
-            objects: ports.clone(),
-            owners,
-            outbox: ports.clone(),
-            alerting: alerting(store),
-            recorder: recorder.clone(),
-            counted: Counted::InTheJob,
-        }),
-        notify: Arc::new(Notify {
-            settings,
-            objects: ports,
-            receipts: alerting(store).receipts,
-            recorder,
-            destinations: config.destinations,
-        }),
+    let stages = stages(store, Arc::new(config.settings));
+    Ok(AtWork {
+        ingest: Arc::new(stages.ingest(ports.clone(), config.trust, Repeats::default())),
+        process: Arc::new(stages.process(ports, owners, Counted::InTheJob)),
+        notify: Arc::new(stages.notify(config.destinations)),
     })
 }
 
-/// Queueing alerts on a store, and their receipts.
-pub fn alerting(store: &Store) -> Alerting {
+/// What the stages on a store are made of.
+pub fn stages(store: &Store, settings: Arc<Settings>) -> Stages {
     let ports = Arc::new(store.clone());
-    Alerting { receipts: Receipts { objects: ports.clone(), clock: Arc::new(SystemClock) }, outbox: ports }
-}
-
-fn recorder(store: &Store) -> Recorder {
-    Recorder {
-        clock: Arc::new(SystemClock),
-        random: Arc::new(SystemRandom),
-        journal: Arc::new(store.clone()),
-    }
+    let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    Stages::new(Ports { objects: ports.clone(), journal: ports }, world, settings)
 }

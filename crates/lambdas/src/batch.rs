@@ -1,16 +1,10 @@
 //! Messages as Lambda hands them to a function, and the report of those that failed.
 
-use std::{collections::HashSet, panic::AssertUnwindSafe};
+use std::collections::HashSet;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use futures_util::FutureExt;
-use lead::{LeadId, Timestamp, text};
-use pipeline::{
-    Code, Function,
-    job::lead_in,
-    ports::{Delivery, Level},
-    recorder,
-};
+use lead::Timestamp;
+use pipeline::ports::Delivery;
 use serde::Serialize;
 
 /// A batch that cannot be reported on: Lambda hands all of it out again.
@@ -61,6 +55,11 @@ struct Failure {
 }
 
 impl Report {
+    /// The ids of the messages that are to be delivered again.
+    pub fn again(&self) -> impl Iterator<Item = &str> {
+        self.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str())
+    }
+
     /// The report of these failures, each once.
     pub fn of(failed: impl IntoIterator<Item = String>) -> Self {
         let mut told = HashSet::new();
@@ -73,38 +72,8 @@ impl Report {
     }
 }
 
-/// What came of work on messages; `None` where it panicked, which the log then tells of.
-///
-/// One bad message must not take the others of its batch with it.
-pub async fn caught<T>(
-    function: Function,
-    deliveries: &[Delivery],
-    work: impl Future<Output = T>,
-) -> Option<T> {
-    let result = AssertUnwindSafe(work).catch_unwind().await.ok();
-    if result.is_none() {
-        for delivery in deliveries {
-            left(function, delivery, "the function panicked over it");
-        }
-    }
-    result
-}
-
-/// Says that the time was over before a message was done with.
-pub fn out_of_time(function: Function, delivery: &Delivery) {
-    left(function, delivery, "the function's time was over");
-}
-
-fn left(function: Function, delivery: &Delivery, why: &str) {
-    let message = format!("message {} is delivered again: {why}", text::shorten(&delivery.id, 80));
-    let (lead, code) = (lead_in(&delivery.body), Code::Abandoned.as_str());
-    recorder::line(function, Level::Error, &message, lead.as_ref().map(LeadId::as_str), Some(code));
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::json;
 
     use super::*;
@@ -138,22 +107,5 @@ mod tests {
         let expected = json!({"batchItemFailures": [{"itemIdentifier": "a"}, {"itemIdentifier": "b"}]});
         assert_eq!(report.unwrap(), expected);
         assert_eq!(serde_json::to_value(Report::default()).unwrap(), json!({"batchItemFailures": []}));
-    }
-
-    #[tokio::test]
-    async fn a_panic_stays_with_its_message() {
-        let delivery = Delivery {
-            id: "m".to_owned(),
-            handle: String::new(),
-            body: String::new(),
-            receives: 1,
-            sent_at: Timestamp::UNIX_EPOCH,
-            first_received_at: None,
-            attributes: BTreeMap::new(),
-        };
-        let delivery = [delivery];
-        let bad = caught(Function::LeadProcessor, &delivery, async { panic!("on purpose") });
-        assert_eq!(bad.await, None::<()>);
-        assert_eq!(caught(Function::LeadProcessor, &[], async { 7 }).await, Some(7));
     }
 }

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use aws::{Clients, S3Names, S3Store, Secrets};
 use lead::keys;
-use pipeline::{Fault, Recorder, Settings, Variables, ports::Objects, receipt::Receipts};
+use pipeline::{
+    Fault, Recorder, Settings, Variables,
+    ports::Objects,
+    stages::{Ports, Stages, World},
+};
 use system::{SystemClock, SystemRandom};
 
 use crate::metrics::Emf;
@@ -74,8 +78,10 @@ impl Common {
         Some(more)
     }
 
-    /// The proof of what was sent.
-    pub fn receipts(&self) -> Receipts {
-        Receipts { objects: self.store.clone(), clock: self.recorder.clock.clone() }
+    /// What the stages are made of.
+    pub fn stages(&self) -> Stages {
+        let Recorder { clock, random, journal } = self.recorder.clone();
+        let ports = Ports { objects: self.store.clone(), journal };
+        Stages::new(ports, World { clock, random }, Arc::clone(&self.settings))
     }
 }

@@ -8,7 +8,6 @@ use outbound::destinations::{Made, Origin, SecretSetting, make};
 use pipeline::{
     Code, Fault, Function, Variables,
     destination::{Destination, Destinations, Kind, Unready},
-    notify::Notify,
     ports::{Level, Secret},
     recorder,
 };
@@ -36,17 +35,6 @@ pub async fn warm_up(common: &Common, destinations: &Destinations) {
         if let Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) = ready {
             recorder::fault(Function::Notification, Level::Warn, "", None, &fault);
         }
-    }
-}
-
-/// The stage that sends to them.
-pub fn stage(common: &Common, destinations: Destinations) -> Notify {
-    Notify {
-        settings: Arc::clone(&common.settings),
-        objects: common.store.clone(),
-        receipts: common.receipts(),
-        recorder: common.recorder.clone(),
-        destinations,
     }
 }
 

@@ -142,13 +142,9 @@ impl Ingestion {
         {
             return Arc::clone(stage);
         }
-        let made = Arc::new(Ingest {
-            settings: Arc::clone(&self.common.settings),
-            trust: Trust::Signed(Keys::clone(&keys)),
-            intake: self.common.store.clone(),
-            recorder: self.common.recorder.clone(),
-            repeats: self.repeats.clone(),
-        });
+        let trust = Trust::Signed(Keys::clone(&keys));
+        let made = self.common.stages().ingest(self.common.store.clone(), trust, self.repeats.clone());
+        let made = Arc::new(made);
         *stage = Some((keys, Arc::clone(&made)));
         made
     }

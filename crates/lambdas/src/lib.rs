@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod arrivals;
 pub mod batch;
 mod close_keys;
 pub mod common;

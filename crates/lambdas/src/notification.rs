@@ -6,11 +6,7 @@ use aws::{QueueUrls, Queues};
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::Error;
 use lead::Timestamp;
-use pipeline::{
-    Fault, Function, Variables,
-    notify::Notify,
-    ports::{Delivery, Disposition, Queue},
-};
+use pipeline::{Fault, Function, Variables, notify::Notify};
 
 use crate::{
     batch::{self, Report},
@@ -21,7 +17,7 @@ use crate::{
 
 /// The function.
 pub struct Notification {
-    stage: Notify,
+    stage: Arc<Notify>,
     queues: Arc<Queues>,
 }
 
@@ -40,31 +36,12 @@ impl Handler for Notification {
         };
         let queues = Arc::new(Queues::new(&common.clients, urls, common.recorder.clock.clone()));
         common.warm_up(destinations::warm_up(&common, &destinations)).await;
-        Ok(Self { stage: destinations::stage(&common, destinations), queues })
+        Ok(Self { stage: Arc::new(common.stages().notify(destinations)), queues })
     }
 
     async fn handle(&self, event: SqsEvent, deadline: Timestamp) -> Result<Report, Error> {
         let deliveries = batch::deliveries(event)?;
-        let dispositions = self.notify(&deliveries, settle::reserve(deadline)).await;
-        Ok(settle::all(&self.queues, Queue::Notification, deliveries, dispositions).await)
-    }
-}
-
-impl Notification {
-    /// What becomes of each message; `None` for one that made the function panic.
-    async fn notify(&self, deliveries: &[Delivery], deadline: Timestamp) -> Vec<Option<Disposition>> {
-        let all = self.stage.handle_until(deliveries, Some(deadline));
-        if let Some(dispositions) = batch::caught(Self::FUNCTION, deliveries, all).await {
-            return dispositions.into_iter().map(Some).collect();
-        }
-        // Which of them it was shows when each is handled alone. Those that were under way when it
-        // happened are claimed, and delivered again when their claims have run out.
-        let mut dispositions = Vec::new();
-        for delivery in deliveries {
-            let one = std::slice::from_ref(delivery);
-            let alone = self.stage.handle_until(one, Some(deadline));
-            dispositions.push(batch::caught(Self::FUNCTION, one, alone).await.and_then(|mut one| one.pop()));
-        }
-        dispositions
+        let clock = Arc::clone(&self.stage.recorder.clock);
+        Ok(settle::work_on(self.stage.clone(), self.queues.clone(), clock, &deliveries, deadline).await)
     }
 }

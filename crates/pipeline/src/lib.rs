@@ -13,6 +13,7 @@
 pub mod alerting;
 mod code;
 pub mod destination;
+pub mod driver;
 mod fault;
 mod happened;
 pub mod ingest;
@@ -28,6 +29,7 @@ pub mod receipt;
 pub mod recorder;
 mod settings;
 pub mod signature;
+pub mod stages;
 mod throttle;
 pub mod unsigned;
 pub mod webhook;

@@ -1,7 +1,7 @@
 //! Every port in memory, over one state, driven by a clock: the adapter that the stages' tests and the
 //! simulator run on.
 //!
-//! Deterministic: identities are counted, nothing is random, nothing waits.
+//! Deterministic: identities are counted, nothing is random, and nothing waits but for messages.
 
 mod dead_letters;
 mod intake;
@@ -17,6 +17,7 @@ use std::{
 
 use lead::Timestamp;
 use pipeline::ports::{Clock, Queue};
+use tokio::sync::oneshot;
 
 /// How a queue treats its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Memory {
     delay: Rules,
     notification: Rules,
     state: Arc<Mutex<State>>,
+    /// Whoever waits for a message.
+    waiting: Arc<Mutex<Vec<(Queue, oneshot::Sender<()>)>>>,
 }
 
 #[derive(Default)]
@@ -61,7 +64,7 @@ impl Memory {
 
     /// An empty store with rules for the delay queue and for the notification queue.
     pub fn with_rules(clock: Arc<dyn Clock>, delay: Rules, notification: Rules) -> Self {
-        Self { clock, delay, notification, state: Arc::default() }
+        Self { clock, delay, notification, state: Arc::default(), waiting: Arc::default() }
     }
 
     /// The rules of a queue.
@@ -69,6 +72,13 @@ impl Memory {
         match queue {
             Queue::Delay => self.delay,
             Queue::Notification => self.notification,
+        }
+    }
+
+    /// Has whoever waits for a message of this queue look again, such as after a step of the wall clock.
+    pub fn wake(&self, queue: Queue) {
+        for (_, waiting) in self.waiting.lock().unwrap().extract_if(.., |(waits, _)| *waits == queue) {
+            let _ = waiting.send(());
         }
     }
 

@@ -1,12 +1,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::future::select;
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Entry, Fault, Happened,
     job::{self, AlertJob},
-    ports::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why},
+    ports::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why, WorkQueues},
 };
+use tokio::sync::oneshot;
 
 use super::{Memory, State};
 
@@ -46,6 +48,13 @@ impl State {
         self.queues.insert((queue, number), message);
     }
 
+    /// The message of a delivery, where nobody else has received it since.
+    fn in_hand(&mut self, queue: Queue, delivery: &Delivery) -> Option<&mut Message> {
+        let number = delivery.id.parse().ok()?;
+        let message = self.queues.get_mut(&(queue, number))?;
+        (message.in_flight && message.receives == delivery.receives).then_some(message)
+    }
+
     /// Makes dead letters of messages that are ready and were received as often as allowed.
     fn bury_abandoned(&mut self, queue: Queue, max_receives: u32, now: Timestamp) {
         let in_queue = self.queues.range((queue, 0)..=(queue, u64::MAX));
@@ -76,6 +85,7 @@ impl Outbox for Memory {
     async fn send(&self, queue: Queue, message: NewMessage) -> Result<(), Fault> {
         let now = self.now();
         self.state().send(queue, message, now);
+        self.wake(queue);
         Ok(())
     }
 }
@@ -137,6 +147,8 @@ impl Inbox for Memory {
                 state.bury(Dying { queue, body: message.body, first_failed_at }, why, now);
             }
         }
+        drop(state);
+        self.wake(queue);
         Ok(())
     }
 
@@ -165,31 +177,68 @@ impl Memory {
         Some(Duration::try_from(soonest.duration_since(now)).unwrap_or_default())
     }
 
-    /// Keeps deliveries that are still being worked on out of sight for another visibility timeout.
-    pub fn keep_hidden(&self, queue: Queue, deliveries: &[Delivery]) {
-        let until = self.now() + self.rules(queue).visibility;
-        let mut state = self.state();
-        for delivery in deliveries {
-            let Ok(number) = delivery.id.parse() else { continue };
-            let message = state.queues.get_mut(&(queue, number));
-            if let Some(message) = message.filter(|m| m.in_flight && m.receives == delivery.receives) {
-                message.ready_at = until;
+    /// The body of every message in the queues.
+    pub fn for_each_message(&self, each: &mut dyn FnMut(&str)) {
+        self.state().queues.values().for_each(|message| each(&message.body));
+    }
+}
+
+#[async_trait]
+impl WorkQueues for Memory {
+    async fn wait_ready(&self, queue: Queue) -> Result<(), Fault> {
+        loop {
+            let (wake, woken) = oneshot::channel();
+            self.waiting.lock().unwrap().push((queue, wake));
+            match self.next_ready(queue) {
+                Some(left) if left.is_zero() => return Ok(()),
+                Some(left) => drop(select(woken, self.clock.sleep(left)).await),
+                None => drop(woken.await),
             }
         }
     }
 
-    /// Makes every message that is in flight ready at once: whoever had them is gone.
-    pub fn release_in_flight(&self) {
+    fn visibility(&self, queue: Queue) -> Duration {
+        self.rules(queue).visibility
+    }
+
+    async fn keep_hidden(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Fault> {
+        let until = self.now() + self.rules(queue).visibility;
+        let mut state = self.state();
+        for delivery in deliveries {
+            if let Some(message) = state.in_hand(queue, delivery) {
+                message.ready_at = until;
+            }
+        }
+        Ok(())
+    }
+
+    async fn give_back(&self, queue: Queue, delivery: &Delivery) -> Result<(), Fault> {
         let now = self.now();
+        if let Some(message) = self.state().in_hand(queue, delivery) {
+            message.in_flight = false;
+            message.ready_at = now;
+            message.receives -= 1;
+        }
+        self.wake(queue);
+        Ok(())
+    }
+
+    async fn in_flight(&self, queue: Queue) -> Result<Vec<String>, Fault> {
+        let state = self.state();
+        let in_queue = state.queues.range((queue, 0)..=(queue, u64::MAX)).map(|(_, message)| message);
+        Ok(in_queue.filter(|message| message.in_flight).map(|message| message.body.clone()).collect())
+    }
+
+    async fn release_in_flight(&self) -> Result<u64, Fault> {
+        let now = self.now();
+        let mut released = 0;
         for message in self.state().queues.values_mut().filter(|message| message.in_flight) {
             message.first_failed_at.get_or_insert(now);
             message.in_flight = false;
             message.ready_at = message.ready_at.min(now);
+            released += 1;
         }
-    }
-
-    /// The body of every message in the queues.
-    pub fn for_each_message(&self, each: &mut dyn FnMut(&str)) {
-        self.state().queues.values().for_each(|message| each(&message.body));
+        Queue::ALL.into_iter().for_each(|queue| self.wake(queue));
+        Ok(released)
     }
 }

@@ -1,33 +1,29 @@
 //! The embedded wiring: `up` is one process on one store, with transactions.
 //!
-//! The store is the in-memory one, which passes the same conformance suite as the SQLite file; the workers
-//! around the stages do what those of `crates/embedded` do.
+//! The store is the in-memory one, which passes the same conformance suite as the SQLite file; the workers are the
+//! product's own.
 
 use std::{
     collections::BTreeSet,
-    pin::pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::{
-    FutureExt,
-    future::{Either, join_all, select},
-};
+use futures_util::{FutureExt, future::join};
 use lead::LeadId;
 use ops::{Access, Ops, SaysNothing};
 use pipeline::{
     Progress, Recorder,
     alerting::Alerting,
+    driver::{QueueStage, Spawn, Workers, take_over},
+    ingest::Ingest,
     patience::RECEIVES,
-    ports::{Clock, DeadLetter, Delivery, Disposition, History, Inbox, NewMessage, Outbox, Queue},
+    ports::{Clock, DeadLetter, History, NewMessage, Outbox, Queue, WorkQueues},
     receipt::Receipts,
 };
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Model,
@@ -35,7 +31,7 @@ use super::{
     deployment::{Deployment, Door, Place, at_once, kept_body},
     process::{Process, ProcessWeather},
     scheduler::Spawner,
-    stages::{Instance, Neighbours, Ports, Stages},
+    stages::{AtWork, Instance, Neighbours, Ports},
 };
 use crate::{
     faulty::Faulty,
@@ -43,13 +39,6 @@ use crate::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-/// How many leads are processed at the same time.
-const PROCESSING: usize = 6;
-/// How many batches of alerts are worked on at the same time, and how many alerts are in one.
-const NOTIFYING: usize = 2;
-const BATCH: usize = 100;
-/// How often an outcome is written down again that could not be.
-const SETTLE_ATTEMPTS: u32 = 6;
 
 /// The wiring.
 pub struct Embedded {
@@ -63,19 +52,9 @@ pub struct Embedded {
 /// One life of `up`.
 struct Up {
     process: Arc<Process>,
-    stages: Arc<Stages>,
-    store: Arc<Faulty<Memory>>,
-    delay: Arc<Worker>,
-    notification: Arc<Worker>,
+    ingest: Arc<Ingest>,
     /// When it comes up again, once it is down.
     back_at: Option<Duration>,
-}
-
-/// The worker of one queue.
-#[derive(Default)]
-struct Worker {
-    receiving: AtomicBool,
-    busy: AtomicUsize,
 }
 
 impl Embedded {
@@ -84,7 +63,7 @@ impl Embedded {
         let delay = Rules { max_receives: RECEIVES, ..Rules::DELAY };
         let notification = Rules { max_receives: 100_000, ..Rules::NOTIFICATION };
         let memory = Memory::with_rules(model.clock.clone(), delay, notification);
-        let up = Arc::new(Mutex::new(Up::start(&model, &neighbours, &memory)));
+        let up = Arc::new(Mutex::new(Up::start(&model, &spawner, &neighbours, &memory)));
         let stored = memory.clone();
         model.keeps(move |key| stored.stored(key));
         Self { model, spawner, neighbours, memory, up }
@@ -92,7 +71,7 @@ impl Embedded {
 }
 
 impl Up {
-    fn start(model: &Arc<Model>, neighbours: &Neighbours, memory: &Memory) -> Self {
+    fn start(model: &Arc<Model>, spawner: &Spawner, neighbours: &Neighbours, memory: &Memory) -> Self {
         let process = Process::new(model.name("up"));
         let weather = Arc::new(ProcessWeather { model: model.clone(), process: process.clone() });
         let store = Arc::new(Faulty::new(memory.clone(), weather.clone(), model.clock.clone()));
@@ -103,18 +82,39 @@ impl Up {
             outbox: store.clone(),
         };
         let instance = Instance::new(process.name.clone());
-        let stages = Arc::new(Stages::new(&weather, neighbours, ports, &instance));
-        memory.release_in_flight();
-        let (delay, notification) = (Arc::default(), Arc::default());
-        Self { process, stages, store, delay, notification, back_at: None }
+        let AtWork { ingest, process: second, notify, receipts } =
+            AtWork::new(&weather, neighbours, ports, &instance);
+        let stages: [Arc<dyn QueueStage>; 2] = [Arc::new(second), Arc::new(notify)];
+        let [second, third] = stages.map(|stage| match model.mutation {
+            Some(mutation) => mutation.of_stage(stage, store.clone()),
+            None => stage,
+        });
+        let (queues, clock): (Arc<dyn WorkQueues>, Arc<dyn Clock>) = (store, model.clock.clone());
+        let spawn = spawn(spawner, &process);
+        let [processing, notifying] = Workers::of_process(second, third, &queues, &clock, &spawn);
+        let (up, stop) = (process.clone(), CancellationToken::new());
+        spawner.spawn(&process, None, async move {
+            match take_over(queues.as_ref(), &receipts).await {
+                Ok(()) => drop(join(processing.run(stop.clone()), notifying.run(stop)).await),
+                // It does not start, and whoever watches over it starts it again.
+                Err(_) => up.kill(),
+            }
+        });
+        Self { process, ingest: Arc::new(ingest), back_at: None }
     }
+}
 
-    fn worker(&self, queue: Queue) -> Arc<Worker> {
-        match queue {
-            Queue::Delay => self.delay.clone(),
-            Queue::Notification => self.notification.clone(),
-        }
-    }
+/// Has the driver's work done by tasks of a process.
+fn spawn(spawner: &Spawner, process: &Arc<Process>) -> Spawn {
+    let (spawner, process) = (spawner.clone(), process.clone());
+    Arc::new(move |work| {
+        let (done, ended) = oneshot::channel();
+        spawner.spawn(&process, None, async move {
+            work.await;
+            let _ = done.send(());
+        });
+        ended.map(drop).boxed()
+    })
 }
 
 impl Deployment for Embedded {
@@ -127,30 +127,14 @@ impl Deployment for Embedded {
             if back_at > now {
                 return false;
             }
-            *up = Up::start(model, &self.neighbours, &self.memory);
+            *up = Up::start(model, &self.spawner, &self.neighbours, &self.memory);
             model.note(|| format!("{} is up", up.process.name));
         }
+        // Time has passed, or the wall clock was set.
         for queue in Queue::ALL {
-            let worker = up.worker(queue);
-            let (most, batch) = match queue {
-                Queue::Delay => (PROCESSING, 1),
-                Queue::Notification => (NOTIFYING, BATCH),
-            };
-            let ready = self.memory.next_ready(queue).is_some_and(|left| left.is_zero());
-            let free = worker.busy.load(Ordering::SeqCst) < most;
-            if !ready || !free || worker.receiving.swap(true, Ordering::SeqCst) {
-                continue;
+            if self.memory.next_ready(queue).is_some_and(|left| left.is_zero()) {
+                self.memory.wake(queue);
             }
-            let shift = Shift {
-                model: self.model.clone(),
-                memory: self.memory.clone(),
-                store: up.store.clone(),
-                stages: up.stages.clone(),
-                worker,
-                queue,
-                batch,
-            };
-            self.spawner.spawn(&up.process, None, shift.work());
         }
         false
     }
@@ -245,82 +229,6 @@ impl Deployment for Embedded {
     }
 }
 
-/// One turn of a worker: what it receives it works on and settles.
-struct Shift {
-    model: Arc<Model>,
-    memory: Memory,
-    store: Arc<Faulty<Memory>>,
-    stages: Arc<Stages>,
-    worker: Arc<Worker>,
-    queue: Queue,
-    batch: usize,
-}
-
-impl Shift {
-    async fn work(self) {
-        let received = self.store.receive(self.queue, self.batch).await;
-        let Ok(deliveries) = received else {
-            self.model.clock.sleep(SECOND).await;
-            self.worker.receiving.store(false, Ordering::SeqCst);
-            return;
-        };
-        self.worker.receiving.store(false, Ordering::SeqCst);
-        if deliveries.is_empty() {
-            return;
-        }
-        self.worker.busy.fetch_add(1, Ordering::SeqCst);
-        if let Some(mutation) = self.model.mutation {
-            mutation.before_work(self.store.as_ref(), self.queue, &deliveries).await;
-        }
-        let outcomes = {
-            let stage = pin!(self.outcomes(&deliveries));
-            let hidden = pin!(self.keep_hidden(&deliveries));
-            match select(stage, hidden).await {
-                Either::Left((outcomes, _)) => outcomes,
-                Either::Right(((), _)) => vec![Disposition::Retry(SECOND * 5); deliveries.len()],
-            }
-        };
-        let settled = deliveries.iter().zip(outcomes).map(|(delivery, outcome)| {
-            let outcome = match self.model.mutation {
-                Some(mutation) => mutation.after_work(self.queue, delivery, outcome),
-                None => outcome,
-            };
-            self.settle(delivery, outcome)
-        });
-        join_all(settled).await;
-        self.worker.busy.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    async fn outcomes(&self, deliveries: &[Delivery]) -> Vec<Disposition> {
-        match self.queue {
-            Queue::Delay => {
-                join_all(deliveries.iter().map(|delivery| self.stages.process.handle(delivery))).await
-            }
-            Queue::Notification => self.stages.notify.handle(deliveries).await,
-        }
-    }
-
-    /// Keeps a batch out of others' sight, for as long as any work may take.
-    async fn keep_hidden(&self, deliveries: &[Delivery]) {
-        let every = self.memory.rules(self.queue).visibility / 3;
-        for _ in 0..(900 / every.as_secs().max(1)) {
-            self.model.clock.sleep(every).await;
-            self.memory.keep_hidden(self.queue, deliveries);
-        }
-    }
-
-    async fn settle(&self, delivery: &Delivery, outcome: Disposition) {
-        let mut pause = Duration::from_millis(200);
-        for _ in 0..SETTLE_ATTEMPTS {
-            if self.store.settle(self.queue, delivery, outcome.clone()).await.is_ok() {
-                return;
-            }
-            self.model.clock.sleep(pause).await;
-            pause *= 2;
-        }
-    }
-}
-
 /// The webhook listener.
 struct Listener {
     model: Arc<Model>,
@@ -334,8 +242,8 @@ impl Door for Listener {
         let up = self.up.lock().unwrap();
         // Nobody listens: the connection is refused.
         if !up.process.is_dead() {
-            let (model, stages) = (self.model.clone(), up.stages.clone());
-            let work = async move { close::answer(&model, &stages.ingest, request, answer).await };
+            let (model, ingest) = (self.model.clone(), up.ingest.clone());
+            let work = async move { close::answer(&model, &ingest, request, answer).await };
             self.spawner.spawn(&up.process, None, work.boxed());
         }
         answered

@@ -1,8 +1,9 @@
 //! The wiring of AWS: functions that Lambda starts for webhooks and for batches of messages, on a bucket and
 //! queues.
 //!
-//! What is written when is the real code of `crates/aws` ([`S3Store`] over the simulated bucket, and its
-//! reading of S3's events); what Lambda and SQS do around it is modelled here, as `crates/lambdas` meets it.
+//! What is written when is the real code of `crates/aws` ([`S3Store`] over the simulated bucket), and what a function
+//! does with its batch that of `crates/lambdas`, with the template's own figures; what Lambda and SQS do around it is
+//! modelled here.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,18 +15,18 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws::{
-    Counts, Measured, S3Store,
-    s3event::{self, Body},
+use aws::{Counts, Measured, S3Store};
+use lambdas::{
+    arrivals::Arrivals,
+    settle::{reserve, work_on},
 };
-use futures_util::future::join_all;
 use lead::{LeadId, Timestamp};
 use ops::{Access, Ops, SaysNothing};
 use pipeline::{
     Code, Counted, Entry, Fault, Progress, Recorder, Stage,
     alerting::Alerting,
-    patience::RECEIVES,
-    ports::{Clock, DeadLetter, Delivery, Disposition, History, Minute, OpenCounts, OpenLead, Queue},
+    driver::QueueStage,
+    ports::{Clock, DeadLetter, History, Minute, OpenCounts, OpenLead, Queue},
     receipt::Receipts,
 };
 use tokio::sync::oneshot;
@@ -35,28 +36,17 @@ use super::{
     bucket::SimBucket,
     close::{self, Request},
     deployment::{Deployment, Door, Place, at_once, kept_body},
+    limits::LIMITS,
     messages::{BUCKET, s3_event, s3_test_event},
     process::{Process, ProcessWeather},
     scheduler::{Deadline, Spawner},
-    sqs::{Rules, SimSqs, SqsOf},
-    stages::{Instance, Neighbours, Ports, Stages},
+    sqs::{SimSqs, SqsOf},
+    stages::{AtWork, Instance, Neighbours, Ports},
 };
 use crate::{faulty::Faulty, memory::Memory};
 
-/// The functions' timeouts; the queues hide a message for six times as long.
-const INGESTION_TIMEOUT: Duration = Duration::from_secs(15);
-const PROCESSOR_TIMEOUT: Duration = Duration::from_secs(60);
-const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(60);
-const HOUSEKEEPING_TIMEOUT: Duration = Duration::from_secs(50);
 /// How often the scheduler is called. Where nothing is due it is left out, as it would do nothing.
 const LOOK: Duration = Duration::from_secs(60);
-/// What is left of an invocation's time for settling and answering.
-const RESERVE: Duration = Duration::from_secs(2);
-/// How many messages Lambda hands to a function at once, and how many invocations it has at a time.
-const BATCH: usize = 10;
-const PROCESSORS: usize = 5;
-const NOTIFIERS: usize = 2;
-
 /// The wiring.
 pub struct Functions {
     model: Arc<Model>,
@@ -78,9 +68,10 @@ impl Functions {
     pub fn new(model: Arc<Model>, spawner: Spawner, neighbours: Neighbours) -> Self {
         let bucket = SimBucket::new(model.clone());
         // Some stacks have the few receives that were the default once.
-        let max_receives = if model.dice.chance(0.25) { 10 } else { RECEIVES };
-        let delay = Rules { visibility: PROCESSOR_TIMEOUT * 6, max_receives };
-        let notification = Rules { visibility: NOTIFICATION_TIMEOUT * 6, max_receives: 1_000 };
+        let (mut delay, notification) = (LIMITS.processor.queue, LIMITS.notification.queue);
+        if model.dice.chance(0.25) {
+            delay.max_receives = 10;
+        }
         let sqs = SimSqs::new(model.clone(), delay, notification);
         sqs.add(Queue::Delay, s3_test_event(), model.settings.delay);
         let counts: Arc<Minutes> = Arc::default();
@@ -116,18 +107,51 @@ impl Functions {
         let bucket = Faulty::new(self.bucket.clone(), weather.clone(), model.clock.clone());
         let queues = Arc::new(SqsOf { sqs: self.sqs.clone(), weather });
         let schedule = store(&model, Arc::new(bucket), &self.counts).schedule(queues, model.clock.clone());
-        let deadline = Deadline { at: now + HOUSEKEEPING_TIMEOUT, kind: "function timed out" };
+        let deadline = Deadline { at: now + LIMITS.housekeeping, kind: "function timed out" };
         self.spawner.spawn(&process, Some(deadline), async move {
-            let until = model.clock.now() + HOUSEKEEPING_TIMEOUT - RESERVE;
+            let until = reserve(model.clock.now() + LIMITS.housekeeping);
             // What fails is found again in a minute.
             let released = schedule.release(Some(until)).await;
             model.note(|| format!("the schedule is looked at: {released:?}"));
         });
     }
 
-    fn invocation(&self, kind: &str) -> Invocation {
+    fn invoke(&self, queue: Queue) {
+        let (running, limits, kind) = match queue {
+            Queue::Delay => (&self.processors, &LIMITS.processor, "lead-processor"),
+            Queue::Notification => (&self.notifiers, &LIMITS.notification, "notification"),
+        };
+        while running.load(Ordering::SeqCst) < limits.at_once {
+            let deliveries = self.sqs.take(queue, limits.batch);
+            if deliveries.is_empty() {
+                return;
+            }
+            let process = Process::new(self.model.name(kind));
+            let slot = Slot::take(running);
+            let until = self.model.clock.elapsed() + limits.timeout;
+            let deadline = Deadline { at: until, kind: "function timed out" };
+            let (stage, reach) = self.instance(queue, &process);
+            let (sqs, model, timeout) = (self.sqs.clone(), self.model.clone(), limits.timeout);
+            self.model.note(|| {
+                let ids: Vec<&str> = deliveries.iter().map(|delivery| delivery.id.as_str()).collect();
+                format!("lambda starts {} with {} {ids:?}", process.name, queue.as_str())
+            });
+            self.spawner.spawn(&process, Some(deadline), async move {
+                let _slot = slot;
+                let deadline = model.clock.now() + timeout;
+                let report = work_on(stage, reach, model.clock.clone(), &deliveries, deadline).await;
+                let again: BTreeSet<&str> = report.again().collect();
+                // Lambda itself deletes what was not reported.
+                for delivery in deliveries.iter().filter(|delivery| !again.contains(delivery.id.as_str())) {
+                    sqs.remove(queue, delivery);
+                }
+            });
+        }
+    }
+
+    /// An instance of the function that works on a queue.
+    fn instance(&self, queue: Queue, process: &Arc<Process>) -> (Arc<dyn QueueStage>, Arc<SqsOf>) {
         let model = &self.model;
-        let process = Process::new(model.name(kind));
         let weather = Arc::new(ProcessWeather { model: model.clone(), process: process.clone() });
         let bucket = Faulty::new(self.bucket.clone(), weather.clone(), model.clock.clone());
         let store = Arc::new(store(model, Arc::new(bucket), &self.counts));
@@ -135,41 +159,21 @@ impl Functions {
         let outbox = Arc::new(store.schedule(queues.clone(), model.clock.clone()));
         let ports = Ports { objects: store.clone(), intake: store.clone(), journal: store.clone(), outbox };
         let instance = Instance::new(process.name.clone());
-        let stages = Stages::new(&weather, &self.neighbours, ports, &instance);
-        Invocation { model: model.clone(), process, stages, queues, store }
-    }
-
-    fn invoke(&self, queue: Queue) {
-        let (running, most, timeout, kind) = match queue {
-            Queue::Delay => (&self.processors, PROCESSORS, PROCESSOR_TIMEOUT, "lead-processor"),
-            Queue::Notification => (&self.notifiers, NOTIFIERS, NOTIFICATION_TIMEOUT, "notification"),
+        let at_work = AtWork::new(&weather, &self.neighbours, ports, &instance);
+        let stage: Arc<dyn QueueStage> = match queue {
+            Queue::Notification => Arc::new(at_work.notify),
+            Queue::Delay => Arc::new(Arrivals {
+                stage: at_work.process,
+                bucket: BUCKET.to_owned(),
+                delay: Some(model.settings.delay),
+                store,
+            }),
         };
-        while running.load(Ordering::SeqCst) < most {
-            let deliveries = self.sqs.take(queue, BATCH);
-            if deliveries.is_empty() {
-                return;
-            }
-            let invocation = self.invocation(kind);
-            let process = invocation.process.clone();
-            let slot = Slot::take(running);
-            let deadline = Deadline { at: self.model.clock.elapsed() + timeout, kind: "function timed out" };
-            let (sqs, mutation) = (self.sqs.clone(), self.model.mutation);
-            self.model.note(|| {
-                let ids: Vec<&str> = deliveries.iter().map(|delivery| delivery.id.as_str()).collect();
-                format!("lambda starts {} with {} {ids:?}", process.name, queue.as_str())
-            });
-            self.spawner.spawn(&process, Some(deadline), async move {
-                let _slot = slot;
-                if let Some(mutation) = mutation {
-                    mutation.before_work(invocation.queues.as_ref(), queue, &deliveries).await;
-                }
-                let failed = invocation.handle(queue, &deliveries, timeout).await;
-                // Lambda itself deletes what was not reported.
-                for delivery in deliveries.iter().filter(|delivery| !failed.contains(&delivery.id)) {
-                    sqs.remove(queue, delivery);
-                }
-            });
-        }
+        let stage = match model.mutation {
+            Some(mutation) => mutation.of_stage(stage, queues.clone()),
+            None => stage,
+        };
+        (stage, queues)
     }
 }
 
@@ -187,8 +191,15 @@ fn store(model: &Arc<Model>, bucket: Arc<dyn aws::Bucket>, counts: &Arc<Minutes>
 impl Deployment for Functions {
     fn pump(&mut self) -> bool {
         let before = self.sqs.given_up();
-        for event in self.bucket.arriving() {
-            self.sqs.add(Queue::Delay, s3_event(&event.key, event.at), self.model.settings.delay);
+        let arriving = self.bucket.arriving();
+        // Mostly one in a message, and not always.
+        let most = if self.model.dice.chance(0.2) { 3 } else { 1 };
+        for together in arriving.chunks(most) {
+            if together.len() > 1 {
+                self.model.struck("several records in a message");
+            }
+            let body = s3_event(together.iter().map(|event| (event.key.as_str(), event.at)));
+            self.sqs.add(Queue::Delay, body, self.model.settings.delay);
         }
         self.look();
         Queue::ALL.into_iter().for_each(|queue| self.invoke(queue));
@@ -253,7 +264,8 @@ impl Deployment for Functions {
     fn calm_down(&mut self) {}
 
     fn bodies(&self, each: &mut dyn FnMut(Place, &str)) {
-        self.bucket.for_each_event(&mut |event| each(Place::Queue, &s3_event(&event.key, event.at)));
+        self.bucket
+            .for_each_event(&mut |event| each(Place::Queue, &s3_event([(event.key.as_str(), event.at)])));
         self.sqs.for_each_message(&mut |body| each(Place::Queue, body));
         self.bucket
             .for_each_object("scheduled/", &mut |_, body| each(Place::Queue, &String::from_utf8_lossy(body)));
@@ -306,69 +318,6 @@ impl Drop for Slot {
     }
 }
 
-/// One invocation of a function.
-struct Invocation {
-    model: Arc<Model>,
-    process: Arc<Process>,
-    stages: Stages,
-    queues: Arc<SqsOf>,
-    store: Arc<S3Store>,
-}
-
-impl Invocation {
-    /// Handles a batch; the ids of the messages that are reported as failed.
-    async fn handle(&self, queue: Queue, deliveries: &[Delivery], timeout: Duration) -> BTreeSet<String> {
-        let deadline = self.model.clock.now() + timeout - RESERVE;
-        let dispositions = match queue {
-            Queue::Delay => {
-                join_all(deliveries.iter().map(|delivery| self.process(delivery, deadline))).await
-            }
-            Queue::Notification => self.stages.notify.handle_until(deliveries, Some(deadline)).await,
-        };
-        let mutation = self.model.mutation;
-        let settled = deliveries.iter().zip(dispositions).map(|(delivery, disposition)| async move {
-            let disposition = match mutation {
-                Some(mutation) => mutation.after_work(queue, delivery, disposition),
-                None => disposition,
-            };
-            let failed = match disposition {
-                Disposition::Done => false,
-                Disposition::Dead(why) => self.queues.bury(queue, delivery, why).await.is_err(),
-                Disposition::Retry(wait) => {
-                    // Where this fails the message comes back later than wanted.
-                    let _ = self.queues.hide(queue, delivery, wait).await;
-                    true
-                }
-            };
-            failed.then(|| delivery.id.clone())
-        });
-        join_all(settled).await.into_iter().flatten().collect()
-    }
-
-    async fn process(&self, delivery: &Delivery, deadline: Timestamp) -> Disposition {
-        let stage = &self.stages.process;
-        let (settings, now) = (&stage.settings, self.model.clock.now());
-        match s3event::read(&delivery.body, BUCKET, &settings.source_prefix, Some(settings.delay), now) {
-            Body::Test => Disposition::Done,
-            Body::NotS3 => stage.handle_until(delivery, Some(deadline)).await,
-            Body::Jobs(jobs) => {
-                // S3 puts one record into each message.
-                let mut disposition = Disposition::Done;
-                for job in jobs {
-                    disposition = match job {
-                        Ok(job) if self.store.ended_long_ago(&job.lead_id, now).await == Ok(true) => {
-                            Disposition::Done
-                        }
-                        Ok(job) => stage.handle_job_until(&job, delivery, Some(deadline)).await,
-                        Err(reason) => stage.unreadable(delivery, &reason).await,
-                    };
-                }
-                disposition
-            }
-        }
-    }
-}
-
 /// API Gateway: each request starts a function.
 struct Gateway {
     model: Arc<Model>,
@@ -407,8 +356,8 @@ impl Door for Gateway {
         let store = Arc::new(store(&model, Arc::new(bucket), &self.counts));
         let outbox = Arc::new(SqsOf { sqs: self.sqs.clone(), weather: weather.clone() });
         let ports = Ports { objects: store.clone(), intake: store.clone(), journal: store, outbox };
-        let stages = Stages::new(&weather, &self.neighbours, ports, &self.instance(&process));
-        let deadline = Deadline { at: model.clock.elapsed() + INGESTION_TIMEOUT, kind: "function timed out" };
+        let stages = AtWork::new(&weather, &self.neighbours, ports, &self.instance(&process));
+        let deadline = Deadline { at: model.clock.elapsed() + LIMITS.ingestion, kind: "function timed out" };
         self.spawner.spawn(&process, Some(deadline), async move {
             close::answer(&model, &stages.ingest, request, answer).await;
         });

@@ -23,17 +23,15 @@ pub enum Meaning {
     Tell(LeadId, DestinationId),
     /// Another alert of this lead.
     Further(LeadId),
-    /// Nothing.
-    None,
 }
 
 /// What messages mean, read once each.
 #[derive(Default)]
-pub struct Meanings(BTreeMap<Arc<str>, Meaning>);
+pub struct Meanings(BTreeMap<Arc<str>, Vec<Meaning>>);
 
 impl Meanings {
-    /// What a body means.
-    pub fn of(&mut self, body: &str) -> &Meaning {
+    /// What a body means: one thing, but for an event of S3 about several objects.
+    pub fn of(&mut self, body: &str) -> &[Meaning] {
         if !self.0.contains_key(body) {
             self.0.insert(body.into(), read(body));
         }
@@ -41,35 +39,38 @@ impl Meanings {
     }
 }
 
-fn read(body: &str) -> Meaning {
+fn read(body: &str) -> Vec<Meaning> {
     if let Ok(job) = ProcessJob::parse(body) {
-        return match job.cause {
+        return vec![match job.cause {
             Cause::Arrival | Cause::Requeue => Meaning::Process(job.lead_id),
             Cause::Recheck { .. } => Meaning::Recheck(job.lead_id),
-        };
+        }];
     }
     if let Ok(job) = AlertJob::parse(body) {
         let first = job.alert.as_str() == "new";
-        return if first {
+        return vec![if first {
             Meaning::Tell(job.lead_id, job.destination)
         } else {
             Meaning::Further(job.lead_id)
-        };
+        }];
     }
     let event: Value = serde_json::from_str(body).unwrap_or_default();
-    let key = event["Records"][0]["s3"]["object"]["key"].as_str().unwrap_or_default();
-    keys::lead_of_raw("source/", key).map_or(Meaning::None, Meaning::Process)
+    let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let keys = records.iter().filter_map(|record| record["s3"]["object"]["key"].as_str());
+    keys.filter_map(|key| keys::lead_of_raw("source/", key)).map(Meaning::Process).collect()
 }
 
-/// What S3 tells of an object that was written.
-pub fn s3_event(key: &str, at: lead::Timestamp) -> String {
-    let record = json!({
-        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-central-1",
-        "eventTime": at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
-        "eventName": "ObjectCreated:Put",
-        "s3": {"bucket": {"name": BUCKET}, "object": {"key": key, "size": 1}},
-    });
-    json!({"Records": [record]}).to_string()
+/// What S3 says of objects that were written, by their keys and times.
+pub fn s3_event<'a>(written: impl IntoIterator<Item = (&'a str, lead::Timestamp)>) -> String {
+    let record = |(key, at): (&str, lead::Timestamp)| {
+        json!({
+            "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-central-1",
+            "eventTime": at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+            "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": BUCKET}, "object": {"key": key, "size": 1}},
+        })
+    };
+    json!({"Records": written.into_iter().map(record).collect::<Vec<_>>()}).to_string()
 }
 
 /// What S3 sends when the notification is set up.

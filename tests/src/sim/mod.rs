@@ -18,6 +18,7 @@ pub mod deployment;
 pub mod dice;
 pub mod embedded;
 pub mod functions;
+pub mod limits;
 pub mod messages;
 pub mod mutation;
 pub mod operator;

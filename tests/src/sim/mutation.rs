@@ -12,6 +12,7 @@ use outbound::{Slack, SlackAnswer, SlackError};
 use pipeline::{
     Code, Fault, Happened,
     destination::Unready,
+    driver::QueueStage,
     job::ProcessJob,
     ports::{
         Accepted, Body, DeadLetter, DeadLetters, Delivery, Disposition, Found, Inbox, Intake, Journal, Look,
@@ -55,6 +56,10 @@ pub enum Mutation {
     EachRepetition,
     /// An owner who has left is announced as if they were there.
     DepartedAsPresent,
+    /// A message of a batch gets the outcome of its neighbour.
+    OutcomeOfAnother,
+    /// What a dead predecessor had claimed is taken over as if nothing had been sent.
+    ForgottenClaim,
     /// An alert for a destination that is not Slack goes out by mail.
     OtherAsMail,
     /// Whatever a directory answers that is no document means that nobody is assigned yet.
@@ -63,7 +68,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::EarlyAcknowledge,
         Self::MissedClaim,
         Self::DeleteBeforeSend,
@@ -76,29 +81,19 @@ impl Mutation {
         Self::CountedFault,
         Self::EachRepetition,
         Self::DepartedAsPresent,
+        Self::OutcomeOfAnother,
+        Self::ForgottenClaim,
         Self::OtherAsMail,
         Self::TroubleAsNobody,
     ];
 
-    /// Done with messages that were received just now.
-    pub async fn before_work(self, inbox: &dyn Inbox, queue: Queue, deliveries: &[Delivery]) {
-        if self == Self::EarlyAcknowledge {
-            for delivery in deliveries {
-                let _ = inbox.settle(queue, delivery, Disposition::Done).await;
+    /// A stage, with the mistake in what the driver makes of it.
+    pub fn of_stage(self, stage: Arc<dyn QueueStage>, inbox: Arc<dyn Inbox>) -> Arc<dyn QueueStage> {
+        match self {
+            Self::EarlyAcknowledge | Self::CountedFault | Self::OutcomeOfAnother => {
+                Arc::new(BadStage { mutation: self, stage, inbox })
             }
-        }
-    }
-
-    /// What becomes of a message after its work.
-    pub fn after_work(self, queue: Queue, delivery: &Delivery, disposition: Disposition) -> Disposition {
-        match disposition {
-            Disposition::Retry(_)
-                if self == Self::CountedFault && queue == Queue::Delay && delivery.receives >= 3 =>
-            {
-                let (code, reason) = (Code::StorageFailed, "planted".to_owned());
-                Disposition::Dead(Why { code, reason, attempts: delivery.receives, lead: None })
-            }
-            other => other,
+            _ => stage,
         }
     }
 
@@ -135,6 +130,50 @@ impl Mutation {
     }
 }
 
+/// A claim that is over, whatever the time.
+const OVER: &[u8] = b"\"until\":\"1970-01-01T00:00:00Z\"";
+
+struct BadStage {
+    mutation: Mutation,
+    stage: Arc<dyn QueueStage>,
+    inbox: Arc<dyn Inbox>,
+}
+
+#[async_trait]
+impl QueueStage for BadStage {
+    fn queue(&self) -> Queue {
+        self.stage.queue()
+    }
+
+    fn is_together(&self) -> bool {
+        self.stage.is_together()
+    }
+
+    async fn work(&self, deliveries: &[Delivery], deadline: Option<Timestamp>) -> Vec<Disposition> {
+        let queue = self.stage.queue();
+        if self.mutation == Mutation::EarlyAcknowledge {
+            for delivery in deliveries {
+                let _ = self.inbox.settle(queue, delivery, Disposition::Done).await;
+            }
+        }
+        let mut outcomes = self.stage.work(deliveries, deadline).await;
+        match self.mutation {
+            Mutation::OutcomeOfAnother if !outcomes.is_empty() => outcomes.rotate_right(1),
+            Mutation::CountedFault if queue == Queue::Delay => {
+                for (delivery, outcome) in deliveries.iter().zip(&mut outcomes) {
+                    if matches!(outcome, Disposition::Retry(_)) && delivery.receives >= 3 {
+                        let (code, reason) = (Code::StorageFailed, "planted".to_owned());
+                        let attempts = delivery.receives;
+                        *outcome = Disposition::Dead(Why { code, reason, attempts, lead: None });
+                    }
+                }
+            }
+            _ => {}
+        }
+        outcomes
+    }
+}
+
 struct BadObjects(Mutation, Arc<dyn Objects>);
 
 #[async_trait]
@@ -152,6 +191,12 @@ impl Objects for BadObjects {
             Mutation::ForgottenLabel if receipt => {
                 let body = String::from_utf8_lossy(&body).replace("\"unsure\":true", "\"unsure\":false");
                 self.1.put(key, body.into(), when).await
+            }
+            // As the receipt is written whose worker is known to be gone.
+            Mutation::ForgottenClaim if receipt && body.windows(OVER.len()).any(|part| part == OVER) => {
+                let mut fresh: Value = serde_json::from_slice(&body).unwrap();
+                fresh["state"] = "queued".into();
+                self.1.put(key, fresh.to_string().into(), when).await
             }
             _ => self.1.put(key, body, when).await,
         }
@@ -204,7 +249,7 @@ impl Outbox for BadOutbox {
             let body = message.body.replace(&format!("\"{PAGER}\""), &format!("\"{EMAIL}\""));
             return self.1.send(queue, NewMessage { body, ..message }).await;
         }
-        let recheck = matches!(Meanings::default().of(&message.body), Meaning::Recheck(_));
+        let recheck = matches!(Meanings::default().of(&message.body), [Meaning::Recheck(_)]);
         if self.0 == Mutation::LostRecheck && recheck {
             return Ok(());
         }

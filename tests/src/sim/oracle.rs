@@ -306,22 +306,23 @@ impl Oracle {
         let mut carried = Carried::default();
         let meanings = &mut self.meanings;
         deployment.bodies(&mut |place, body| {
-            let lead = match meanings.of(body) {
-                Meaning::Process(lead) => {
-                    carried.process.insert(lead.clone());
-                    lead
+            for meaning in meanings.of(body) {
+                let lead = match meaning {
+                    Meaning::Process(lead) => {
+                        carried.process.insert(lead.clone());
+                        lead
+                    }
+                    Meaning::Tell(lead, destination) => {
+                        carried.tell.insert((lead.clone(), destination.clone()));
+                        lead
+                    }
+                    Meaning::Recheck(lead) | Meaning::Further(lead) => lead,
+                };
+                match place {
+                    Place::Queue => {}
+                    Place::Dead => drop(carried.dead.insert(lead.clone())),
+                    Place::Kept => drop(carried.kept.insert(lead.clone())),
                 }
-                Meaning::Tell(lead, destination) => {
-                    carried.tell.insert((lead.clone(), destination.clone()));
-                    lead
-                }
-                Meaning::Recheck(lead) | Meaning::Further(lead) => lead,
-                Meaning::None => return,
-            };
-            match place {
-                Place::Queue => {}
-                Place::Dead => drop(carried.dead.insert(lead.clone())),
-                Place::Kept => drop(carried.kept.insert(lead.clone())),
             }
         });
         carried

@@ -10,6 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use lambdas::settle::Reach;
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Fault,
@@ -243,12 +244,14 @@ impl State {
     }
 
     fn lead_of(&mut self, body: &str) -> Option<LeadId> {
-        match self.meanings.of(body) {
-            Meaning::Process(lead)
-            | Meaning::Recheck(lead)
-            | Meaning::Tell(lead, _)
-            | Meaning::Further(lead) => Some(lead.clone()),
-            Meaning::None => lead_in(body),
+        match self.meanings.of(body).first() {
+            Some(
+                Meaning::Process(lead)
+                | Meaning::Recheck(lead)
+                | Meaning::Tell(lead, _)
+                | Meaning::Further(lead),
+            ) => Some(lead.clone()),
+            None => lead_in(body),
         }
     }
 
@@ -291,18 +294,6 @@ impl SqsOf {
         Ok(done)
     }
 
-    /// Keeps a message of ours out of sight.
-    pub async fn hide(&self, queue: Queue, delivery: &Delivery, wait: Duration) -> Result<(), Fault> {
-        // SQS counts whole seconds; less than asked for would be too early.
-        let wait = Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
-        self.request(Call::Hide, queue.as_str(), || self.sqs.hide(queue, delivery, wait)).await
-    }
-
-    /// Copies a message of ours to the dead letters.
-    pub async fn bury(&self, queue: Queue, delivery: &Delivery, why: Why) -> Result<(), Fault> {
-        self.request(Call::Send, "dead letters", || self.sqs.bury(queue, delivery, why)).await
-    }
-
     /// Takes a letter in hand: nobody else sees it for some time. None where somebody else has it.
     fn hold(&self, id: &str) -> Option<(u64, DeadLetter, String)> {
         let (number, now) = (id.parse().ok()?, self.sqs.now());
@@ -340,8 +331,8 @@ impl Inbox for SqsOf {
     async fn settle(&self, queue: Queue, delivery: &Delivery, disposition: Disposition) -> Result<(), Fault> {
         match disposition {
             Disposition::Done => {}
-            Disposition::Retry(wait) => return self.hide(queue, delivery, wait).await,
-            Disposition::Dead(why) => self.bury(queue, delivery, why).await?,
+            Disposition::Retry(wait) => return Reach::hide(self, queue, delivery, wait).await,
+            Disposition::Dead(why) => Reach::bury(self, queue, delivery, &why).await?,
         }
         self.request(Call::Settle, queue.as_str(), || self.sqs.remove(queue, delivery)).await
     }
@@ -425,10 +416,29 @@ impl DeadLetters for SqsOf {
     fn lead_in(&self, queue: Queue, body: &str) -> Result<LeadId, String> {
         match queue {
             Queue::Delay => match self.sqs.state().meanings.of(body) {
-                Meaning::Process(lead) | Meaning::Recheck(lead) => Ok(lead.clone()),
+                [Meaning::Process(lead) | Meaning::Recheck(lead), ..] => Ok(lead.clone()),
                 _ => Err("no job".to_owned()),
             },
             Queue::Notification => AlertJob::parse(body).map(|job| job.lead_id),
         }
+    }
+}
+
+#[async_trait]
+impl Reach for SqsOf {
+    fn knows_dead_letters(&self, _: Queue) -> bool {
+        true
+    }
+
+    /// Copies a message of ours to the dead letters.
+    async fn bury(&self, queue: Queue, delivery: &Delivery, why: &Why) -> Result<(), Fault> {
+        self.request(Call::Send, "dead letters", || self.sqs.bury(queue, delivery, why.clone())).await
+    }
+
+    /// Keeps a message of ours out of sight.
+    async fn hide(&self, queue: Queue, delivery: &Delivery, wait: Duration) -> Result<(), Fault> {
+        // SQS counts whole seconds; less than asked for would be too early.
+        let wait = Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+        self.request(Call::Hide, queue.as_str(), || self.sqs.hide(queue, delivery, wait)).await
     }
 }

@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use lead::{CreatedLead, LeadId};
 use outbound::{Slack, SlackDestination};
 use pipeline::{
-    Entry, Fault, Recorder, Settings,
-    alerting::Alerting,
+    Entry, Fault, Settings,
     destination::Destination,
     ingest::{Ingest, Repeats, Trust},
     notify::Notify,
@@ -16,6 +15,7 @@ use pipeline::{
     process::{Counted, Process},
     receipt::Receipts,
     signature::Keys,
+    stages::{Stages, World},
 };
 
 use super::{
@@ -174,16 +174,18 @@ impl Journal for Witnessed {
 }
 
 /// The stages of a process.
-pub struct Stages {
+pub struct AtWork {
     /// The first.
     pub ingest: Ingest,
     /// The second.
     pub process: Process,
     /// The third.
     pub notify: Notify,
+    /// The proof of what was sent.
+    pub receipts: Receipts,
 }
 
-impl Stages {
+impl AtWork {
     /// The stages of the process behind `weather`.
     pub fn new(
         weather: &Arc<ProcessWeather>,
@@ -199,8 +201,9 @@ impl Stages {
             None => ports,
         };
         let settings = &model.settings;
-        let recorder = Recorder { clock: model.clock.clone(), random: model.dice.random(), journal };
-        let receipts = Receipts { objects: objects.clone(), clock: model.clock.clone() };
+        let world = World { clock: model.clock.clone(), random: model.dice.random() };
+        let ports = pipeline::stages::Ports { objects: objects.clone(), journal };
+        let stages = Stages::new(ports, world, settings.clone());
         let slack: Arc<dyn Slack> =
             Arc::new(SlackOf { slack: neighbours.slack.clone(), weather: weather.clone() });
         let slack = match model.mutation {
@@ -231,24 +234,12 @@ impl Stages {
             None => owners,
         };
         let owners = Arc::new(WatchedOwners { model: model.clone(), owners, organization });
+        let trust = Trust::Signed(Keys::parse(KEY).unwrap());
         Self {
-            ingest: Ingest {
-                settings: settings.clone(),
-                trust: Trust::Signed(Keys::parse(KEY).unwrap()),
-                intake,
-                recorder: recorder.clone(),
-                repeats: instance.repeats.clone(),
-            },
-            process: Process {
-                settings: settings.clone(),
-                objects: objects.clone(),
-                owners,
-                outbox: outbox.clone(),
-                alerting: Alerting { receipts: receipts.clone(), outbox },
-                recorder: recorder.clone(),
-                counted: Counted::InTheJob,
-            },
-            notify: Notify { settings: settings.clone(), objects, receipts, recorder, destinations },
+            ingest: stages.ingest(intake, trust, instance.repeats.clone()),
+            process: stages.process(outbox, owners, Counted::InTheJob),
+            notify: stages.notify(destinations),
+            receipts: stages.receipts(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::read::{Template, text};
+use tests::template::{Template, text};
 
 /// The alarms on a metric of a resource.
 fn alarms<'a>(template: &'a Template, metric: &str, dimension: &Value) -> Vec<&'a Value> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::read::{Template, function, list, text, walk};
+use tests::template::{Template, function, list, text, walk};
 
 /// The resources that a deployment is a copy of.
 const COPIED: [&str; 3] =

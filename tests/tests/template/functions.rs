@@ -10,7 +10,7 @@ use pipeline::{
 };
 use serde_json::{Value, json};
 
-use crate::read::{Template, entries, function, text};
+use tests::template::{Template, entries, function, text};
 
 const ALL: [&str; 4] =
     ["WebhookIngestionFunction", "LeadProcessorFunction", "NotificationFunction", "HousekeepingFunction"];

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::read::{Template, list, text, walk};
+use tests::template::{Template, list, text, walk};
 
 #[test]
 fn the_bucket_outlives_the_stack_and_queues_outlive_a_replacement() {
@@ -180,6 +180,6 @@ fn the_outputs_that_an_operator_needs_are_there() {
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>.
 #[test]
 fn it_is_deployed_from_a_bucket_and_small_enough_for_that() {
-    assert!(crate::read::TEXT.len() <= 1_000_000);
+    assert!(tests::template::TEXT.len() <= 1_000_000);
     assert!(include_str!("../../../infrastructure/deploy").contains("--s3-bucket \"$bucket\""));
 }

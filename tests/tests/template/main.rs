@@ -13,4 +13,3 @@ mod keeping;
 mod permissions;
 mod prefixes;
 mod queues;
-mod read;

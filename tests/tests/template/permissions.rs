@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::read::{TEXT, Template, function, list, text, walk};
+use tests::template::{TEXT, Template, function, list, text, walk};
 
 /// The statements of every policy, with where they are.
 fn statements(template: &Template) -> Vec<(String, &Value)> {

@@ -9,7 +9,7 @@ use lead::keys;
 use pipeline::{Settings, Variables};
 use serde_json::json;
 
-use crate::read::{Template, text};
+use tests::template::{Template, text};
 
 /// Whether each value matches a pattern as a whole, which is what CloudFormation asks. Rust's own expressions
 /// know nothing that looks ahead.

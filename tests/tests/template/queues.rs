@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::read::{Template, list, text};
+use tests::template::{Template, list, text};
 
 const DAY: u64 = 24 * 60 * 60;
 /// Each queue, its dead-letter queue, the function that works on it.

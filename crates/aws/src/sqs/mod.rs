@@ -25,7 +25,6 @@ use tokio::sync::OnceCell;
 use crate::Clients;
 use hands::Hands;
 
-pub use in_function::Settled;
 #[cfg(feature = "operator")]
 pub(crate) use rules::Rules;
 

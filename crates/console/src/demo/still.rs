@@ -17,15 +17,14 @@ use lead::{LeadId, Timestamp};
 use outbound::{Slack, SlackAnswer, SlackDestination, SlackError};
 use pipeline::{
     Code, Fault, Recorder, Settings,
-    alerting::Alerting,
     destination::{Destination, Unready},
+    driver::{Driver, QueueStage},
     ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
-    notify::Notify,
     owners::CloseOwners,
-    ports::{Clock, CloseAnswer, CloseReads, Inbox, NewMessage, Outbox, Queue, Random},
-    process::{Counted, Process},
-    receipt::Receipts,
+    ports::{Clock, CloseAnswer, CloseReads, Inbox, NewMessage, Outbox, Owners, Queue, Random},
+    process::Counted,
     signature::Presented,
+    stages::{self, Ports, Stages},
     unsigned::Head,
 };
 use serde_json::Value;
@@ -167,8 +166,9 @@ struct World {
     settings: Arc<Settings>,
     recorder: Recorder,
     ingest: Ingest,
-    process: Process,
-    notify: Notify,
+    process: Driver,
+    notify: Driver,
+    owners: Arc<dyn Owners>,
 }
 
 impl World {
@@ -176,49 +176,43 @@ impl World {
         let settings = Arc::new(Settings { destinations: vec![SlackDestination::ID], ..Settings::default() });
         let random = SeededRandom::new(7);
         let ports = Arc::new(store.clone());
-        let recorder = Recorder { clock: clock.clone(), random: random.clone(), journal: ports.clone() };
-        let receipts = Receipts { objects: ports.clone(), clock: clock.clone() };
-        let alerting = Alerting { receipts: receipts.clone(), outbox: ports.clone() };
+        let world = stages::World { clock: clock.clone(), random: random.clone() };
+        let stages = Stages::new(
+            Ports { objects: ports.clone(), journal: ports.clone() },
+            world,
+            Arc::clone(&settings),
+        );
         let neighbours =
             Arc::new(Neighbours { clock: clock.clone(), random: random.clone(), leads: Mutex::default() });
         let slack: Arc<dyn Destination> =
             Arc::new(SlackDestination::new(neighbours.clone(), SlackDestination::BURST));
+        let owners: Arc<dyn Owners> = Arc::new(CloseOwners::new(
+            neighbours.clone(),
+            ports.clone(),
+            clock.clone(),
+            organization::owner_fields(),
+            Duration::ZERO,
+        ));
+        let driver = |stage: Arc<dyn QueueStage>| Driver {
+            stage,
+            inbox: ports.clone(),
+            clock: clock.clone(),
+            settle_attempts: 1,
+            after_panic: None,
+        };
+        let notify = stages.notify([(SlackDestination::ID, slack)].into_iter().collect());
+        let process = stages.process(ports.clone(), owners.clone(), Counted::InTheJob);
         Self {
-            ingest: Ingest {
-                settings: settings.clone(),
-                trust: Trust::Anyone,
-                intake: ports.clone(),
-                recorder: recorder.clone(),
-                repeats: Repeats::default(),
-            },
-            process: Process {
-                settings: settings.clone(),
-                objects: ports.clone(),
-                owners: Arc::new(CloseOwners::new(
-                    neighbours.clone(),
-                    ports.clone(),
-                    clock.clone(),
-                    organization::owner_fields(),
-                    Duration::ZERO,
-                )),
-                outbox: ports.clone(),
-                alerting,
-                recorder: recorder.clone(),
-                counted: Counted::InTheJob,
-            },
-            notify: Notify {
-                settings: settings.clone(),
-                objects: ports.clone(),
-                receipts,
-                recorder: recorder.clone(),
-                destinations: [(SlackDestination::ID, slack)].into_iter().collect(),
-            },
+            ingest: stages.ingest(ports.clone(), Trust::Anyone, Repeats::default()),
+            process: driver(Arc::new(process)),
+            notify: driver(Arc::new(notify)),
+            owners,
+            recorder: stages.recorder(),
             store: store.clone(),
             clock,
             random,
             neighbours,
             settings,
-            recorder,
         }
     }
 
@@ -226,7 +220,7 @@ impl World {
     async fn play(&self) -> Result<(), Fault> {
         let broken = NewMessage { body: "{\"lead\": ".to_owned(), lead: None, delay: Duration::ZERO };
         self.store.send(Queue::Delay, broken).await?;
-        self.process.owners.warm_up().await;
+        self.owners.warm_up().await;
         self.work(&BTreeSet::new()).await?;
         let mut scenario = Scenario::new(1);
         let mut arrivals: BTreeMap<i64, Sample> = BTreeMap::new();
@@ -287,13 +281,17 @@ impl World {
             if stuck.iter().any(|lead| delivery.body.contains(lead.as_str())) {
                 continue;
             }
-            let disposition = self.process.handle(delivery).await;
-            self.store.settle(Queue::Delay, delivery, disposition).await?;
+            settled(&self.process.work_on(&deliveries, None).await)?;
         }
         let deliveries = self.store.receive(Queue::Notification, BATCH).await?;
-        for (delivery, disposition) in deliveries.iter().zip(self.notify.handle(&deliveries).await) {
-            self.store.settle(Queue::Notification, delivery, disposition).await?;
-        }
-        Ok(())
+        settled(&self.notify.work_on(&deliveries, None).await)
+    }
+}
+
+/// Nothing goes wrong with a store on which nobody else works.
+fn settled(unsettled: &[String]) -> Result<(), Fault> {
+    match unsettled {
+        [] => Ok(()),
+        _ => Err(Fault::new(Code::Internal, format!("{} messages were not settled", unsettled.len()))),
     }
 }

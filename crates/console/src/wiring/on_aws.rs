@@ -14,12 +14,11 @@ use outbound::{
     destinations::{Made, Origin, SecretSetting, make, secret_setting},
 };
 use pipeline::{
-    Code, Fault, Recorder,
-    alerting::Alerting,
+    Code, Fault,
     destination::{Destination, Kind},
     ports::{Clock, Secret},
-    receipt::Receipts,
     signature::Keys,
+    stages::{Ports, Stages, World},
 };
 use system::{SystemClock, SystemRandom};
 use url::Url;
@@ -149,20 +148,20 @@ impl OnAws {
         let (session, stack) = (&self.session, &self.stack);
         let view = Arc::new(session.view(stack, Arc::clone(&clock), random.clone()));
         let queues = Arc::new(queues.clone());
+        let ports = Ports { objects: view.clone(), journal: view.clone() };
+        let settings = Arc::new(stack.settings.clone());
+        let stages = Stages::new(ports, World { clock: Arc::clone(&clock), random }, Arc::clone(&settings));
         let who = self.identity.as_ref().map_or_else(who, |identity| person(&identity.arn));
         Ops {
-            settings: Arc::new(stack.settings.clone()),
+            settings,
             objects: view.clone(),
             history: view.clone(),
             inbox: queues.clone(),
             dead_letters: queues.clone(),
-            logs: Arc::new(session.logs(stack, Arc::clone(&clock))),
+            logs: Arc::new(session.logs(stack, clock)),
             outbox: queues.clone(),
-            alerting: Alerting {
-                receipts: Receipts { objects: view.clone(), clock: Arc::clone(&clock) },
-                outbox: queues,
-            },
-            recorder: Recorder { clock, random, journal: view },
+            alerting: stages.alerting(queues),
+            recorder: stages.recorder(),
             set_up: Arc::new(SaysNothing),
             who,
             access,

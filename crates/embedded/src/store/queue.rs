@@ -7,7 +7,7 @@ use lead::LeadId;
 use pipeline::{
     Code, Entry, Fault, Happened,
     job::{self, AlertJob},
-    ports::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why},
+    ports::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why, WorkQueues},
     recorder,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -48,12 +48,10 @@ impl Inbox for Store {
     }
 }
 
-impl Store {
-    /// Returns when a message of this queue may be ready: because one was sent or put back, here or in
-    /// another process, because one is due, or because the clock was set.
-    ///
-    /// It may return once too often, never once too seldom.
-    pub async fn wait_ready(&self, queue: Queue) -> Result<(), Fault> {
+#[async_trait]
+impl WorkQueues for Store {
+    /// Because one was sent or put back, here or in another process, because one is due, or because the clock was set.
+    async fn wait_ready(&self, queue: Queue) -> Result<(), Fault> {
         let waiting = self.wakes().register(queue);
         self.watch()?;
         loop {
@@ -73,43 +71,11 @@ impl Store {
         }
     }
 
-    /// The bodies of a queue's messages that are in flight.
-    pub async fn in_flight(&self, queue: Queue) -> Result<Vec<String>, Fault> {
-        self.read(move |conn| {
-            let mut select =
-                conn.prepare_cached("SELECT body FROM message WHERE queue = ? AND handle IS NOT NULL")?;
-            let bodies = select.query_map([queue.as_str()], |row| row.get(0))?;
-            Ok(bodies.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
-    }
-
-    /// Makes every message that is in flight visible at once, and says how many there were. A lead that was
-    /// in hand often before rests for a while, longer each time: should it be what kills its worker, others
-    /// are worked on in between.
-    ///
-    /// Only for the holder of [`Store::lock_for_up`], before its workers start: whoever had them is
-    /// gone.
-    pub async fn release_in_flight(&self) -> Result<u64, Fault> {
-        self.write(|tx| Ok(release_in_flight(tx)?)).await
-    }
-
-    /// Gives a delivery back that nothing was done with: it is ready at once, and this time does not
-    /// count as one that it was received.
-    pub async fn give_back(&self, queue: Queue, delivery: &Delivery) -> Result<(), Fault> {
-        let Some(at) = Place::of(delivery) else { return Ok(()) };
-        self.write(move |tx| Ok(give_back(tx, queue, at)?)).await
-    }
-}
-
-impl Store {
-    /// How long a received message of this queue stays out of sight.
-    pub fn visibility(&self, queue: Queue) -> Duration {
+    fn visibility(&self, queue: Queue) -> Duration {
         self.queue_options(queue).visibility
     }
 
-    /// Keeps deliveries that are still being worked on out of sight for another visibility timeout.
-    pub async fn keep_hidden(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Fault> {
+    async fn keep_hidden(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Fault> {
         let places: Vec<Place> = deliveries.iter().filter_map(Place::of).collect();
         let visibility = self.visibility(queue);
         self.write(move |tx| {
@@ -121,6 +87,27 @@ impl Store {
             Ok(())
         })
         .await
+    }
+
+    async fn give_back(&self, queue: Queue, delivery: &Delivery) -> Result<(), Fault> {
+        let Some(at) = Place::of(delivery) else { return Ok(()) };
+        self.write(move |tx| Ok(give_back(tx, queue, at)?)).await
+    }
+
+    async fn in_flight(&self, queue: Queue) -> Result<Vec<String>, Fault> {
+        self.read(move |conn| {
+            let mut select =
+                conn.prepare_cached("SELECT body FROM message WHERE queue = ? AND handle IS NOT NULL")?;
+            let bodies = select.query_map([queue.as_str()], |row| row.get(0))?;
+            Ok(bodies.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// A lead that was in hand often before rests for a while, longer each time: should it be what kills its worker,
+    /// others are worked on in between. Only for the holder of [`Store::lock_for_up`].
+    async fn release_in_flight(&self) -> Result<u64, Fault> {
+        self.write(|tx| Ok(release_in_flight(tx)?)).await
     }
 }
 

@@ -23,5 +23,5 @@ pub use journal::Journal;
 pub use logs::{Level, LogLine, LogQuery, Logs};
 pub use objects::{Object, Objects, PutError, Version, When};
 pub use owners::{Found, Look, OtherRegion, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Owners, Then};
-pub use queue::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why};
+pub use queue::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why, WorkQueues};
 pub use secret::Secret;

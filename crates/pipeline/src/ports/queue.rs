@@ -72,6 +72,29 @@ pub trait Inbox: Send + Sync {
     async fn depth(&self, queue: Queue) -> Result<Depth, Fault>;
 }
 
+/// The receiving end of the queues for whoever works on them for as long as it lives, and alone.
+#[async_trait]
+pub trait WorkQueues: Inbox {
+    /// Returns when a message of this queue may be ready. It may return once too often, never once too seldom.
+    async fn wait_ready(&self, queue: Queue) -> Result<(), Fault>;
+
+    /// How long a received message of this queue stays out of sight.
+    fn visibility(&self, queue: Queue) -> Duration;
+
+    /// Keeps deliveries that are still being worked on out of sight for another visibility timeout.
+    async fn keep_hidden(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Fault>;
+
+    /// Gives a delivery back that nothing was done with: it is ready at once, and this time does not count as one that
+    /// it was received.
+    async fn give_back(&self, queue: Queue, delivery: &Delivery) -> Result<(), Fault>;
+
+    /// The bodies of a queue's messages that are in flight.
+    async fn in_flight(&self, queue: Queue) -> Result<Vec<String>, Fault>;
+
+    /// Makes every message that is in flight ready again, and says how many there were: whoever had them is gone.
+    async fn release_in_flight(&self) -> Result<u64, Fault>;
+}
+
 /// A message as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {

@@ -6,7 +6,7 @@ use pipeline::{
     Code, Ended, Happened,
     ports::{
         Body, DeadLetters, Delivery, Depth, Disposition, History, Inbox, Intake, NewMessage, Outbox, Queue,
-        Why,
+        Why, WorkQueues,
     },
 };
 

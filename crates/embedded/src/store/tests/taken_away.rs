@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use pipeline::{
     Code,
-    ports::{Accepted, Intake, OpenCounts, Queue},
+    ports::{Accepted, Intake, OpenCounts, Queue, WorkQueues},
 };
 
 use crate::store::{

@@ -6,44 +6,50 @@ use saphyr::{LoadableYamlNode, ScalarOwned, YamlOwned};
 use serde_json::{Map, Value, json};
 
 /// The text of the template.
-pub(crate) const TEXT: &str = include_str!("../../../infrastructure/cloudformation.yaml");
+pub const TEXT: &str = include_str!("../../infrastructure/cloudformation.yaml");
 
 /// The template, its short forms written out: `!Ref X` is `{"Ref": "X"}`, `!GetAtt X.Y` is
 /// `{"Fn::GetAtt": ["X", "Y"]}`, `!If …` is `{"Fn::If": …}`.
 #[derive(Debug, Clone)]
-pub(crate) struct Template(pub(crate) Value);
+pub struct Template(
+    /// All of it.
+    pub Value,
+);
 
 impl Template {
-    pub(crate) fn read() -> Self {
+    /// The template of this version.
+    pub fn read() -> Self {
         let documents = YamlOwned::load_from_str(TEXT).unwrap();
         assert_eq!(documents.len(), 1, "one document");
         Self(value(&documents[0]))
     }
 
     /// The resources of a type, by their logical ids.
-    pub(crate) fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
+    pub fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
         self.resources().into_iter().filter(|(_, resource)| resource["Type"] == kind).collect()
     }
 
-    pub(crate) fn resources(&self) -> BTreeMap<&str, &Value> {
+    /// All resources, by their logical ids.
+    pub fn resources(&self) -> BTreeMap<&str, &Value> {
         entries(&self.0["Resources"])
     }
 
     /// A resource's properties.
-    pub(crate) fn properties(&self, id: &str) -> &Value {
+    pub fn properties(&self, id: &str) -> &Value {
         let properties = &self.0["Resources"][id]["Properties"];
         assert!(properties.is_object(), "there is no resource {id} with properties");
         properties
     }
 
-    pub(crate) fn parameter(&self, name: &str) -> &Value {
+    /// A parameter.
+    pub fn parameter(&self, name: &str) -> &Value {
         let parameter = &self.0["Parameters"][name];
         assert!(parameter.is_object(), "there is no parameter {name}");
         parameter
     }
 
     /// What an expression comes to with these parameters, all others having their defaults.
-    pub(crate) fn resolve(&self, expression: &Value, given: &[(&str, &str)]) -> Value {
+    pub fn resolve(&self, expression: &Value, given: &[(&str, &str)]) -> Value {
         let Some((function, argument)) = function(expression) else { return expression.clone() };
         match function {
             "Ref" if self.0["Parameters"][text(argument)].is_object() => {
@@ -60,7 +66,7 @@ impl Template {
     }
 
     /// A whole number that an expression comes to.
-    pub(crate) fn number(&self, expression: &Value, given: &[(&str, &str)]) -> u64 {
+    pub fn number(&self, expression: &Value, given: &[(&str, &str)]) -> u64 {
         let value = self.resolve(expression, given);
         value
             .as_u64()
@@ -69,7 +75,7 @@ impl Template {
     }
 
     /// A bound or the default of a parameter that is a number.
-    pub(crate) fn bound(&self, parameter: &str, bound: &str) -> u64 {
+    pub fn bound(&self, parameter: &str, bound: &str) -> u64 {
         self.number(&self.parameter(parameter)[bound], &[])
     }
 
@@ -83,13 +89,13 @@ impl Template {
 }
 
 /// The members of an object.
-pub(crate) fn entries(value: &Value) -> BTreeMap<&str, &Value> {
+pub fn entries(value: &Value) -> BTreeMap<&str, &Value> {
     let object = value.as_object().unwrap_or_else(|| panic!("{value} is no object"));
     object.iter().map(|(key, value)| (key.as_str(), value)).collect()
 }
 
 /// A value, or the values of a list.
-pub(crate) fn list(value: &Value) -> Vec<&Value> {
+pub fn list(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(values) => values.iter().collect(),
         Value::Null => Vec::new(),
@@ -97,19 +103,20 @@ pub(crate) fn list(value: &Value) -> Vec<&Value> {
     }
 }
 
-pub(crate) fn text(value: &Value) -> &str {
+/// A text.
+pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }
 
 /// An intrinsic function and its argument.
-pub(crate) fn function(value: &Value) -> Option<(&str, &Value)> {
+pub fn function(value: &Value) -> Option<(&str, &Value)> {
     let object = value.as_object().filter(|object| object.len() == 1)?;
     let (name, argument) = object.iter().next()?;
     (name == "Ref" || name == "Condition" || name.starts_with("Fn::")).then_some((name.as_str(), argument))
 }
 
 /// Every value within a value, itself included, with its path.
-pub(crate) fn walk<'a>(value: &'a Value, path: &str, visit: &mut dyn FnMut(&str, &'a Value)) {
+pub fn walk<'a>(value: &'a Value, path: &str, visit: &mut dyn FnMut(&str, &'a Value)) {
     visit(path, value);
     match value {
         Value::Array(values) => {

@@ -1,0 +1,116 @@
+//! Leads as they arrive on AWS: S3 says in a message which raw events were written.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use aws::{
+    S3Store,
+    s3event::{self, Body},
+};
+use futures_util::future::join_all;
+use lead::Timestamp;
+use pipeline::{
+    Function,
+    driver::QueueStage,
+    job::ProcessJob,
+    ports::{Delivery, Disposition, Level, Queue},
+    process::Process,
+    recorder,
+};
+
+/// The stage, for messages that are S3's or of our own.
+pub struct Arrivals {
+    /// The stage.
+    pub stage: Process,
+    /// The bucket's name.
+    pub bucket: String,
+    /// How long after its arrival a lead may be processed, where that is known.
+    pub delay: Option<Duration>,
+    /// What there was of leads that ended long ago.
+    pub store: Arc<S3Store>,
+}
+
+#[async_trait]
+impl QueueStage for Arrivals {
+    fn queue(&self) -> Queue {
+        Queue::Delay
+    }
+
+    fn is_together(&self) -> bool {
+        false
+    }
+
+    async fn work(&self, deliveries: &[Delivery], deadline: Option<Timestamp>) -> Vec<Disposition> {
+        join_all(deliveries.iter().map(|delivery| self.handle(delivery, deadline))).await
+    }
+}
+
+impl Arrivals {
+    async fn handle(&self, delivery: &Delivery, deadline: Option<Timestamp>) -> Disposition {
+        let (prefix, now) = (&self.stage.settings.source_prefix, self.stage.recorder.clock.now());
+        match s3event::read(&delivery.body, &self.bucket, prefix, self.delay, now) {
+            Body::Test => Disposition::Done,
+            // A job of our own, or nobody's.
+            Body::NotS3 => self.stage.handle_until(delivery, deadline).await,
+            Body::Jobs(jobs) => {
+                let handled = jobs.iter().map(|job| async move {
+                    match job {
+                        Ok(job) => self.handle_arrival(job, delivery, deadline).await,
+                        Err(reason) => self.stage.unreadable(delivery, reason).await,
+                    }
+                });
+                together(join_all(handled).await)
+            }
+        }
+    }
+
+    /// Handles the job of a raw event that was written, unless that was a copy of what had ended long ago.
+    async fn handle_arrival(
+        &self,
+        job: &ProcessJob,
+        delivery: &Delivery,
+        deadline: Option<Timestamp>,
+    ) -> Disposition {
+        let now = self.stage.recorder.clock.now();
+        match self.store.ended_long_ago(&job.lead_id, now).await {
+            Ok(false) => self.stage.handle_job_until(job, delivery, deadline).await,
+            Ok(true) => {
+                let message = "its raw event was written again and nothing is done: the lead ended long ago; `leadops \
+                               requeue` processes it again, and announces it anew";
+                let lead = Some(job.lead_id.as_str());
+                recorder::line(Function::LeadProcessor, Level::Info, message, lead, None);
+                Disposition::Done
+            }
+            Err(fault) => self.stage.failed(fault, &job.lead_id, delivery).await,
+        }
+    }
+}
+
+/// What becomes of a message with several leads in it. Handling a lead once more than needed changes
+/// nothing, so whatever needs another try decides.
+fn together(dispositions: Vec<Disposition>) -> Disposition {
+    let rank = |disposition: &Disposition| match disposition {
+        Disposition::Done => 0,
+        Disposition::Dead(_) => 1,
+        Disposition::Retry(_) => 2,
+    };
+    dispositions.into_iter().max_by_key(rank).unwrap_or(Disposition::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{Code, ports::Why};
+
+    use super::*;
+
+    #[test]
+    fn one_lead_that_needs_another_try_decides_for_its_message() {
+        let retry = Disposition::Retry(Duration::from_secs(4));
+        let why = Why { code: Code::RawEventGone, reason: String::new(), attempts: 1, lead: None };
+        let dead = Disposition::Dead(why);
+        assert_eq!(together(vec![Disposition::Done, dead.clone(), retry.clone()]), retry);
+        assert_eq!(together(vec![dead.clone(), Disposition::Done]), dead);
+        assert_eq!(together(vec![Disposition::Done]), Disposition::Done);
+        assert_eq!(together(vec![]), Disposition::Done);
+    }
+}

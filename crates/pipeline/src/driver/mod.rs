@@ -1,0 +1,219 @@
+//! The driver: takes messages to their stage, and says what became of each.
+//!
+//! One for everybody who works on a queue. A Lambda function is handed a batch and has [`Driver::work_on`] do it by a
+//! deadline; a process that lives has [`Workers`] take batches for as long as it does, after [`take_over`] of what its
+//! predecessor had in hand.
+
+mod take_over;
+mod workers;
+
+use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::{
+    FutureExt as _,
+    future::{Either, join_all, select},
+};
+use lead::{LeadId, Timestamp, text};
+
+use crate::{
+    Code, Function,
+    job::lead_in,
+    notify::Notify,
+    ports::{Clock, Delivery, Disposition, Inbox, Level, Queue},
+    process::Process,
+    recorder,
+};
+pub use take_over::take_over;
+pub use workers::{Spawn, Workers};
+
+/// The first pause after a failure of the queues; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// What a queue's messages are for.
+#[async_trait]
+pub trait QueueStage: Send + Sync {
+    /// The queue.
+    fn queue(&self) -> Queue;
+
+    /// Whether it works on the messages of a batch together. One that does not is handed each by itself.
+    fn is_together(&self) -> bool;
+
+    /// Does the work of some messages, starting nothing that might not be over at `deadline`. The dispositions are in
+    /// the order of `deliveries`.
+    async fn work(&self, deliveries: &[Delivery], deadline: Option<Timestamp>) -> Vec<Disposition>;
+}
+
+#[async_trait]
+impl QueueStage for Process {
+    fn queue(&self) -> Queue {
+        Queue::Delay
+    }
+
+    fn is_together(&self) -> bool {
+        false
+    }
+
+    async fn work(&self, deliveries: &[Delivery], deadline: Option<Timestamp>) -> Vec<Disposition> {
+        join_all(deliveries.iter().map(|delivery| self.handle_until(delivery, deadline))).await
+    }
+}
+
+#[async_trait]
+impl QueueStage for Notify {
+    fn queue(&self) -> Queue {
+        Queue::Notification
+    }
+
+    fn is_together(&self) -> bool {
+        true
+    }
+
+    async fn work(&self, deliveries: &[Delivery], deadline: Option<Timestamp>) -> Vec<Disposition> {
+        self.handle_until(deliveries, deadline).await
+    }
+}
+
+/// Takes messages to a stage.
+pub struct Driver {
+    /// The stage.
+    pub stage: Arc<dyn QueueStage>,
+    /// Where it is said what became of them.
+    pub inbox: Arc<dyn Inbox>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How often it is tried to say so.
+    pub settle_attempts: u32,
+    /// When a message is delivered again over which the stage panicked; where nothing is said, its queue decides.
+    pub after_panic: Option<Duration>,
+}
+
+impl Driver {
+    /// Works on messages that were received and says what became of each. Gives the ids of those of which nothing could
+    /// be said: their queue delivers them again.
+    pub async fn work_on(&self, deliveries: &[Delivery], deadline: Option<Timestamp>) -> Vec<String> {
+        let outcomes = self.outcomes(deliveries, deadline).await;
+        self.settle_all(deliveries, outcomes).await
+    }
+
+    /// What the stage says of each delivery; nothing of one that it panicked over or did not get done with in time.
+    async fn outcomes(
+        &self,
+        deliveries: &[Delivery],
+        deadline: Option<Timestamp>,
+    ) -> Vec<Option<Disposition>> {
+        if self.stage.is_together() {
+            self.attempt(deliveries, deadline).await
+        } else {
+            let each = deliveries.iter().map(|one| self.attempt(std::slice::from_ref(one), deadline));
+            join_all(each).await.into_iter().flatten().collect()
+        }
+    }
+
+    async fn attempt(
+        &self,
+        deliveries: &[Delivery],
+        deadline: Option<Timestamp>,
+    ) -> Vec<Option<Disposition>> {
+        let by_itself = match self.attempt_once(deliveries, deadline).await {
+            Ok(dispositions) => return dispositions.into_iter().map(Some).collect(),
+            Err(stopped) => stopped,
+        };
+        let mut outcomes = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            // Over which of them it panicked shows when each is tried by itself. What was under way then is claimed, and
+            // looked at again when its claim has run out.
+            let stopped = match by_itself {
+                Stopped::Panicked if deliveries.len() > 1 => {
+                    match self.attempt_once(std::slice::from_ref(delivery), deadline).await {
+                        Ok(mut one) => {
+                            outcomes.push(one.pop());
+                            continue;
+                        }
+                        Err(stopped) => stopped,
+                    }
+                }
+                stopped => stopped,
+            };
+            self.left(delivery, stopped);
+            outcomes.push(match stopped {
+                Stopped::Panicked => self.after_panic.map(Disposition::Retry),
+                Stopped::OutOfTime => None,
+            });
+        }
+        outcomes
+    }
+
+    async fn attempt_once(
+        &self,
+        deliveries: &[Delivery],
+        deadline: Option<Timestamp>,
+    ) -> Result<Vec<Disposition>, Stopped> {
+        // The stage may panic before it returns its future, too.
+        let work = AssertUnwindSafe(async { self.stage.work(deliveries, deadline).await }).catch_unwind();
+        let worked = match deadline {
+            None => work.await,
+            Some(deadline) => {
+                let left = Duration::try_from(deadline.duration_since(self.clock.now())).unwrap_or_default();
+                match select(pin!(work), pin!(self.clock.sleep(left))).await {
+                    Either::Left((worked, _)) => worked,
+                    Either::Right(_) => return Err(Stopped::OutOfTime),
+                }
+            }
+        };
+        worked.ok().filter(|outcomes| outcomes.len() == deliveries.len()).ok_or(Stopped::Panicked)
+    }
+
+    /// Writes to the log that a message was left undone.
+    fn left(&self, delivery: &Delivery, stopped: Stopped) {
+        let (why, code) = match stopped {
+            Stopped::Panicked => ("its stage panicked over it", Code::Internal),
+            Stopped::OutOfTime => ("the time for it was over", Code::Abandoned),
+        };
+        let id = text::shorten(&delivery.id, 80);
+        let message = format!("message {id} is delivered again: {why}, attempt {}", delivery.receives);
+        let lead = lead_in(&delivery.body);
+        let lead = lead.as_ref().map(LeadId::as_str);
+        recorder::line(self.function(), Level::Error, &message, lead, Some(code.as_str()));
+    }
+
+    /// Says what became of each delivery. The ids of those of which nothing could be said.
+    async fn settle_all(&self, deliveries: &[Delivery], outcomes: Vec<Option<Disposition>>) -> Vec<String> {
+        let settled = deliveries.iter().zip(outcomes).map(|(delivery, outcome)| async move {
+            let is_settled = match outcome {
+                Some(disposition) => self.settle(delivery, disposition).await,
+                None => false,
+            };
+            (!is_settled).then(|| delivery.id.clone())
+        });
+        join_all(settled).await.into_iter().flatten().collect()
+    }
+
+    /// Says what became of a delivery, as often as it takes within reason. Whether that was written down; else the message
+    /// is delivered again, and the stage finds its work done.
+    async fn settle(&self, delivery: &Delivery, disposition: Disposition) -> bool {
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1..=self.settle_attempts.max(1) {
+            let settled = self.inbox.settle(self.stage.queue(), delivery, disposition.clone()).await;
+            let Err(fault) = settled else { return true };
+            let (doing, lead) = ("writing down what became of a message", lead_in(&delivery.body));
+            recorder::fault(self.function(), Level::Error, doing, lead.as_ref(), &fault);
+            if attempt < self.settle_attempts {
+                self.clock.sleep(pause).await;
+                pause *= 2;
+            }
+        }
+        false
+    }
+
+    fn function(&self) -> Function {
+        Function::of_queue(self.stage.queue())
+    }
+}
+
+/// Why a stage did not get done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    Panicked,
+    OutOfTime,
+}

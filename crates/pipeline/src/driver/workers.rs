@@ -1,0 +1,197 @@
+//! Working on a queue for as long as the process lives.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use futures_util::{
+    StreamExt as _,
+    future::{BoxFuture, Either, select},
+    stream::FuturesUnordered,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Driver, FIRST_PAUSE, QueueStage};
+use crate::{
+    Code, Fault,
+    ports::{Clock, Delivery, Disposition, Inbox, Level, WorkQueues},
+    recorder,
+};
+
+/// How many leads are processed at the same time: enough to get through a burst while the source of owners takes its
+/// time over every answer.
+const PROCESSING: usize = 64;
+/// How many batches of alerts are worked on at the same time: while one waits for its turn at a destination, the other
+/// goes to another.
+const NOTIFYING: usize = 2;
+/// How many alerts a batch has at most.
+const BATCH: usize = 100;
+/// When a message whose stage panicked is delivered again.
+const PANIC_PAUSE: Duration = Duration::from_secs(5);
+/// How often an outcome is written down again that could not be.
+const SETTLE_ATTEMPTS: u32 = 6;
+/// How long a stage may work on what it was given.
+const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
+/// How long work that has begun may take once the workers are to stop.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// The longest pause after a failure of the queues.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Has a piece of work done beside others, on another thread where there are several; ends when that has.
+pub type Spawn = Arc<dyn Fn(BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// Those who work on one queue.
+pub struct Workers {
+    /// What they do with a batch.
+    pub driver: Driver,
+    /// Where they take it from.
+    pub queues: Arc<dyn WorkQueues>,
+    /// How many batches are worked on at the same time.
+    pub at_once: usize,
+    /// How many messages a batch has at most.
+    pub batch: usize,
+    /// How they work side by side.
+    pub spawn: Spawn,
+}
+
+/// The batches that are being worked on.
+type InHand = FuturesUnordered<BoxFuture<'static, ()>>;
+
+impl Workers {
+    /// Those of a process that works on both queues.
+    pub fn of_process(
+        process: Arc<dyn QueueStage>,
+        notify: Arc<dyn QueueStage>,
+        queues: &Arc<dyn WorkQueues>,
+        clock: &Arc<dyn Clock>,
+        spawn: &Spawn,
+    ) -> [Self; 2] {
+        let workers = |stage: Arc<dyn QueueStage>, at_once, batch| {
+            let (inbox, clock): (Arc<dyn Inbox>, _) = (Arc::clone(queues) as _, Arc::clone(clock));
+            let (settle_attempts, after_panic) = (SETTLE_ATTEMPTS, Some(PANIC_PAUSE));
+            let driver = Driver { stage, inbox, clock, settle_attempts, after_panic };
+            Self { driver, queues: Arc::clone(queues), at_once, batch, spawn: Arc::clone(spawn) }
+        };
+        [workers(process, PROCESSING, 1), workers(notify, NOTIFYING, BATCH)]
+    }
+
+    /// Works until `stop`; then takes nothing more, gives what is in hand ten seconds to finish, and puts the rest back
+    /// into its queue.
+    pub async fn run(self, stop: CancellationToken) {
+        let workers = Arc::new(self);
+        let give_up = CancellationToken::new();
+        let mut in_hand = InHand::new();
+        let mut pause = FIRST_PAUSE;
+        while !stop.is_cancelled() {
+            if in_hand.len() >= workers.at_once {
+                either(stop.cancelled(), in_hand.next()).await;
+                continue;
+            }
+            let free = workers.at_once - in_hand.len();
+            // Not to be cancelled: what it takes must not be lost sight of.
+            let received = workers.queues.receive(workers.driver.stage.queue(), workers.batch.max(free));
+            let waited = match beside(&mut in_hand, received).await {
+                Ok(deliveries) if deliveries.is_empty() => {
+                    let ready = workers.queues.wait_ready(workers.driver.stage.queue());
+                    unless(&stop, beside(&mut in_hand, ready)).await.unwrap_or(Ok(()))
+                }
+                Ok(deliveries) => {
+                    for batch in deliveries.chunks(workers.batch) {
+                        let work = Arc::clone(&workers).work(batch.into(), give_up.clone());
+                        in_hand.push((workers.spawn)(Box::pin(work)));
+                    }
+                    Ok(())
+                }
+                Err(fault) => Err(fault),
+            };
+            match waited {
+                Ok(()) => pause = FIRST_PAUSE,
+                Err(fault) => {
+                    workers.failed("receiving", &fault);
+                    let rest = workers.driver.clock.sleep(pause);
+                    unless(&stop, beside(&mut in_hand, rest)).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+        let ended = async { while in_hand.next().await.is_some() {} };
+        let farewell = workers.driver.clock.sleep(FAREWELL);
+        let is_over = matches!(select(pin!(ended), pin!(farewell)).await, Either::Left(_));
+        if !is_over {
+            give_up.cancel();
+            while in_hand.next().await.is_some() {}
+        }
+    }
+
+    /// Has a batch worked on, keeping it out of others' sight meanwhile, and says what came of it.
+    async fn work(self: Arc<Self>, batch: Arc<[Delivery]>, give_up: CancellationToken) {
+        let outcomes = unless(&give_up, async {
+            match select(pin!(self.driver.outcomes(&batch, None)), pin!(self.keep_hidden(&batch))).await {
+                Either::Left((outcomes, _)) => outcomes,
+                Either::Right(_) => vec![self.driver.after_panic.map(Disposition::Retry); batch.len()],
+            }
+        });
+        match outcomes.await {
+            Some(outcomes) => {
+                either(self.driver.settle_all(&batch, outcomes), give_up.cancelled()).await;
+            }
+            None => self.give_back(&batch).await,
+        }
+    }
+
+    /// Keeps a batch out of others' sight, and returns when any work has taken too long.
+    async fn keep_hidden(&self, batch: &[Delivery]) {
+        let queue = self.driver.stage.queue();
+        let every = self.queues.visibility(queue) / 3;
+        let mut passed = Duration::ZERO;
+        while passed < LONGEST_WORK {
+            self.driver.clock.sleep(every).await;
+            passed += every;
+            if let Err(fault) = self.queues.keep_hidden(queue, batch).await {
+                self.failed("keeping messages in hand", &fault);
+            }
+        }
+        let what = format!("the work took longer than {} min", LONGEST_WORK.as_secs() / 60);
+        self.failed("a stage", &Fault::new(Code::Internal, what));
+    }
+
+    async fn give_back(&self, batch: &[Delivery]) {
+        for delivery in batch {
+            if let Err(fault) = self.queues.give_back(self.driver.stage.queue(), delivery).await {
+                self.failed("giving a message back", &fault);
+            }
+        }
+    }
+
+    /// Writes to the log what failed. That the files are gone, the store has said itself.
+    fn failed(&self, doing: &str, fault: &Fault) {
+        if fault.code == Code::StorageGone {
+            return;
+        }
+        let what = format!("{doing} failed: {}", fault.what);
+        recorder::line(self.driver.function(), Level::Error, &what, None, Some(fault.code.as_str()));
+    }
+}
+
+/// Waits for a future while what is in hand goes on.
+async fn beside<T>(in_hand: &mut InHand, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    while !in_hand.is_empty() {
+        match select(future.as_mut(), in_hand.next()).await {
+            Either::Left((done, _)) => return done,
+            Either::Right(_) => {}
+        }
+    }
+    future.await
+}
+
+/// What a future comes to, unless it is time to stop before.
+async fn unless<T>(stop: &CancellationToken, future: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(stop.cancelled()), pin!(future)).await {
+        Either::Left(_) => None,
+        Either::Right((done, _)) => Some(done),
+    }
+}
+
+/// Waits for one of two futures.
+async fn either(one: impl Future, other: impl Future) {
+    select(pin!(one), pin!(other)).await;
+}
