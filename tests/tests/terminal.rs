@@ -299,7 +299,11 @@ fn a_dead_letter_is_redriven_with_the_keys_alone_and_followed_until_it_is_told()
 fn a_resent_alerts_receipt_arrives_on_the_screen() {
     let mut console = demo((120, 36));
     console.wait_until(|screen| screen.contains("✓ Slack")).unwrap();
-    console.send_str("3S").unwrap();
+    // Of those that Slack has taken: some of the demo's leads it never takes.
+    console.send_str("3/slack:sent").unwrap();
+    console.send(Key::Enter).unwrap();
+    console.wait_until(|screen| screen.contains("Sales") && screen.contains("slack:sent")).unwrap();
+    console.send_str("S").unwrap();
     console.wait_until(|screen| screen.contains("to Slack again?")).unwrap();
     console.send(Key::Tab).unwrap();
     console.send(Key::Enter).unwrap();

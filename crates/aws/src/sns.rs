@@ -1,6 +1,6 @@
 //! E-mail through an SNS topic.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_sns::{
@@ -13,7 +13,7 @@ use lead::{
 };
 use pipeline::{
     Code, Fault,
-    destination::{Checked, Destination, Form, Limits, Outgoing, Pacing, Verdict},
+    destination::{Checked, Destination, Form, Kind, Limits, Outgoing, Pacing, Verdict},
 };
 
 use crate::{
@@ -43,12 +43,14 @@ pub struct SnsTopic {
 }
 
 impl SnsTopic {
-    /// The kind of destination that it is.
-    pub const KIND: &'static str = "email";
-
     /// The topic with this ARN.
     pub fn new(clients: &Clients, topic: impl Into<String>) -> Self {
         Self { sns: clients.sns.clone(), topic: topic.into() }
+    }
+
+    /// It as a destination of this kind, where it is one: e-mail.
+    pub fn of_kind(self, kind: &Kind) -> Option<Arc<dyn Destination>> {
+        (kind.name == "email").then(|| Arc::new(self) as _)
     }
 
     /// The subject is taken as it is: [`Mail`] promises what SNS demands of it.
@@ -100,6 +102,7 @@ impl Destination for SnsTopic {
             together: 1,
             at_once: 4,
             has_plain_form: false,
+            busy: Code::MailUnavailable,
             shows_all: false,
         }
     }

@@ -63,7 +63,6 @@ impl Origin for InFunctions<'_> {
     }
 
     fn of_this_place(&self, kind: &Kind) -> Option<Arc<dyn Destination>> {
-        let topic = self.variables.get("SNS_TOPIC_ARN").filter(|_| kind.name == SnsTopic::KIND)?;
-        Some(Arc::new(SnsTopic::new(self.clients, topic)))
+        SnsTopic::new(self.clients, self.variables.get("SNS_TOPIC_ARN")?).of_kind(kind)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lead::{AlertKind, LeadId};
 use pipeline::{
     Code, Fault, Happened,
-    destination::DestinationId,
+    destination::{DestinationId, KINDS},
     job::{AlertId, AlertJob},
     receipt::ReceiptState,
 };
@@ -36,9 +36,10 @@ impl Actions<'_> {
     /// Queues a new alert for an enriched lead.
     ///
     /// # Errors
-    /// [`Code::NoSuchLead`] or [`Code::NotEnriched`], or the fault of a port.
+    /// [`Code::NoSuchDestination`], [`Code::NoSuchLead`] or [`Code::NotEnriched`], or the fault of a port.
     pub async fn resend(&self, lead: &LeadId, destination: &DestinationId) -> Result<Waiting, Fault> {
         let ops = self.0;
+        ops.check_destination(destination)?;
         if ops.enriched(lead).await?.is_none() {
             return Err(match ops.history.progress(lead).await? {
                 Some(_) => Fault::new(Code::NotEnriched, format!("{lead} is not enriched yet")),
@@ -56,6 +57,24 @@ impl Actions<'_> {
 }
 
 impl Ops {
+    /// Whether alerts may be queued for this destination: one that new leads go to, or the one of a kind, which may be
+    /// set up beside those. For any other an alert could only die.
+    ///
+    /// # Errors
+    /// [`Code::NoSuchDestination`], with those that there are.
+    pub fn check_destination(&self, destination: &DestinationId) -> Result<(), Fault> {
+        let in_use = self.settings.destinations.iter().cloned();
+        let mut all: Vec<DestinationId> = in_use.chain(KINDS.iter().map(DestinationId::of_kind)).collect();
+        if all.contains(destination) {
+            return Ok(());
+        }
+        all.sort();
+        all.dedup();
+        let all: Vec<&str> = all.iter().map(DestinationId::as_str).collect();
+        let what = format!("{destination} is none: there are {}", all.join(", "));
+        Err(Fault::new(Code::NoSuchDestination, what))
+    }
+
     /// Waits for a resent alert's end, at most `longest`.
     ///
     /// # Errors

@@ -12,14 +12,14 @@ pub(crate) fn of(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The wait that a `Retry-After` asks for, at most a day: seconds, with a fraction or not, or a date
-/// (RFC 9110, section 10.2.3). A date that is over is no wait.
+/// (RFC 9110, section 10.2.3). A date that is over says nothing of when.
 fn wait(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = match value.parse::<f64>() {
         // Not NaN, and infinity is a day.
         Ok(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT),
         Ok(_) => return None,
-        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or(Duration::ZERO),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(now).ok()?,
     };
     Some(wait.min(LONGEST_WAIT))
 }
@@ -41,7 +41,7 @@ mod tests {
             ("inf", Some(86_400.0)),
             ("Mon, 14 Sep 2026 15:00:30 GMT", Some(30.0)),
             ("Monday, 14-Sep-26 15:00:30 GMT", Some(30.0)),
-            ("Mon, 14 Sep 2026 14:00:00 GMT", Some(0.0)),
+            ("Mon, 14 Sep 2026 14:00:00 GMT", None),
             ("Mon, 14 Sep 2099 14:00:00 GMT", Some(86_400.0)),
             ("-1", None),
             ("NaN", None),

@@ -264,6 +264,7 @@ impl Destination for SmtpMailer {
             together: 1,
             at_once: 4,
             has_plain_form: false,
+            busy: Code::MailUnavailable,
             shows_all: false,
         }
     }

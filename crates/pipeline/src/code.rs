@@ -426,6 +426,10 @@ codes! {
         "Close refuses the request itself, or would be given a second subscription for one webhook.",
         "Do what its words ask for, and run the command again; unchanged, it is refused again. A subscription that they name is in the way: delete it in Close, or use it by its own address.";
 
+    NoSuchDestination = "LO532",
+        "The pipeline has no destination of this name.",
+        "Name one of those that the message lists, or leave --to out: the alert then goes to those that new leads go to.";
+
     Usage = "LO901",
         "The command line is not understood.",
         "See `leadops --help` or `leadops COMMAND --help`.";

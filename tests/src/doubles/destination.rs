@@ -7,6 +7,7 @@ use std::{
 use async_trait::async_trait;
 use lead::LeadId;
 use pipeline::{
+    Code,
     destination::{Checked, Destination, Form, Limits, Outgoing, Verdict},
     ports::Clock,
 };
@@ -53,6 +54,7 @@ impl ScriptedDestination {
             together: 1,
             at_once: 4,
             has_plain_form: false,
+            busy: Code::DestinationBusy,
             shows_all: false,
         }
     }

@@ -62,7 +62,15 @@ impl ScriptedMailer {
 impl Destination for ScriptedMailer {
     fn limits(&self) -> Limits {
         let longest_send = Duration::from_secs(20);
-        Limits { longest_send, pace: None, together: 1, at_once: 4, has_plain_form: false, shows_all: false }
+        Limits {
+            longest_send,
+            pace: None,
+            together: 1,
+            at_once: 4,
+            has_plain_form: false,
+            busy: Code::MailUnavailable,
+            shows_all: false,
+        }
     }
 
     async fn send(&self, alerts: &[Outgoing<'_>], _: Form) -> Verdict {

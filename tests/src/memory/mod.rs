@@ -43,8 +43,11 @@ pub struct Memory {
     notification: Rules,
     state: Arc<Mutex<State>>,
     /// Whoever waits for a message.
-    waiting: Arc<Mutex<Vec<(Queue, oneshot::Sender<()>)>>>,
+    waiting: Arc<Mutex<Waiting>>,
 }
+
+/// Wakes whoever waits for a message of a queue.
+type Waiting = Vec<(Queue, oneshot::Sender<()>)>;
 
 #[derive(Default)]
 struct State {

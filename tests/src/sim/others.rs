@@ -43,6 +43,7 @@ impl Destination for OtherOf {
             together: if is_pager { 4 } else { 1 },
             at_once: if is_pager { 2 } else { 4 },
             has_plain_form: is_pager,
+            busy: Code::DestinationBusy,
             shows_all: is_pager,
         }
     }

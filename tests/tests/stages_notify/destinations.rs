@@ -1,6 +1,12 @@
 //! Destinations of a kind that nobody has heard of: the stage knows none by name.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use lead::AlertKind;
 use pipeline::{
@@ -13,6 +19,7 @@ use pipeline::{
 use tests::{
     destinations::{EMAIL, SLACK},
     doubles::{Reply, ScriptedDestination},
+    faulty::Call,
     world::World,
 };
 
@@ -172,4 +179,43 @@ async fn its_pace_its_digests_and_its_plain_form_are_kept() {
     world.work_for(MINUTE).await;
     let forms: Vec<Form> = pager.handed().iter().map(|message| message.form).collect();
     assert_eq!(forms, [Form::Usual, Form::Plain]);
+}
+
+/// On AWS each is a request. One alert takes one turn, however many messages may be under way at once.
+#[tokio::test]
+async fn an_alert_takes_one_turn_of_the_pace() {
+    let pace = Some(Pacing { rate: 4, burst: 4 });
+    let limits = Limits { pace, at_once: 4, ..ScriptedDestination::plain() };
+    for (alerts, takes) in [(1, Duration::ZERO), (1, SECOND), (4, SECOND * 2)] {
+        let (world, pager) = with_pager(limits, takes);
+        world.enrich_many(alerts).await;
+        let turns = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&turns);
+        world.weather.rule(move |call, about| {
+            let is_turn = call == Call::Put && about.starts_with("pace/");
+            counted.fetch_add(usize::from(is_turn), Ordering::SeqCst);
+            None
+        });
+        assert!(world.notify_ready().await);
+        // Before and after each.
+        assert_eq!((turns.load(Ordering::SeqCst) / 2, pager.handed().len()), (alerts, alerts));
+        let last = pager.handed().last().unwrap().at - pager.handed()[0].at;
+        assert!(last < SECOND, "four are under way at once: {last:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_can_ask_for_an_alert_where_it_could_only_die() {
+    let (world, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
+    let lead = world.enrich("a").await;
+    world.work_for(MINUTE).await;
+    let actions = world.ops.actions().unwrap();
+    for id in ["slcak", "slack:emea", "pager"] {
+        let refused = actions.resend(&lead, &id.parse().unwrap()).await.unwrap_err();
+        assert_eq!(refused.code, Code::NoSuchDestination);
+        assert!(refused.what.contains("slack, email") && refused.what.contains("pager:on-call"), "{refused}");
+    }
+    actions.resend(&lead, &PAGER).await.unwrap();
+    world.work_for(MINUTE).await;
+    assert_eq!((pager.handed().len(), world.dead().await.len()), (2, 0));
 }

@@ -99,7 +99,10 @@ pub fn failures(outcomes: &[Outcome]) -> anyhow::Result<()> {
 pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
     let destinations = match &args.to {
-        Some(destination) => vec![destination.clone()],
+        Some(destination) => {
+            ops.check_destination(destination)?;
+            vec![destination.clone()]
+        }
         None => ops.settings.destinations.clone(),
     };
     let places: Vec<String> = destinations.iter().map(DestinationId::label).collect();

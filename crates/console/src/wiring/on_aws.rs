@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 pub(super) use aws::Queues;
 use aws::{
-    NamedSecret, Secrets, SnsTopic,
+    NamedSecret, Secrets,
     operator::{Identity, Session, Stack},
 };
 use futures_util::future::join;
@@ -194,8 +194,7 @@ impl Origin for InStack<'_> {
     }
 
     fn of_this_place(&self, kind: &Kind) -> Option<Arc<dyn Destination>> {
-        let topic = (kind.name == SnsTopic::KIND).then(|| self.aws.session.topic(&self.aws.stack));
-        topic.map(|topic| Arc::new(topic) as _)
+        self.aws.session.topic(&self.aws.stack).of_kind(kind)
     }
 }
 

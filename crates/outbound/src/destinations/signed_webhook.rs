@@ -4,7 +4,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,15 +15,16 @@ use lead::{AlertKind, text};
 use pipeline::{
     Code, Fault, SecretText,
     destination::{Checked, Destination, Form, Limits, Outgoing, Pacing, Unready, Verdict},
-    plain_name,
-    ports::Secret,
 };
 use reqwest::{Client, StatusCode, header};
-use serde_json::{Map, Value};
 use url::Url;
 
 use super::{MadeOne, Making, SecretSetting};
-use crate::{SecretUrl, client, retry_after};
+use crate::{
+    SecretUrl, client, page, retry_after,
+    rotating::{Rotating, field, fields},
+    secret_url::hidden,
+};
 
 /// What messages are signed with; on AWS also where they are posted to.
 pub(super) const SECRET: SecretSetting =
@@ -35,13 +36,13 @@ pub(super) const URL: SecretSetting =
 /// How long a post may take to connect, and in all.
 const CONNECT: Duration = Duration::from_secs(3);
 const LONGEST_POST: Duration = Duration::from_secs(10);
+/// How long sending may take, a new secret included where the old one is refused.
+const LONGEST_SEND: Duration = Duration::from_secs(12);
 /// How much of an answer is read, in bytes, and how much of it is passed on, in characters.
 const BODY_LIMIT: usize = 4 * 1024;
 const SHOWN: usize = 80;
 /// How long to wait where that is asked for without saying how long.
 const UNSAID_WAIT: Duration = Duration::from_secs(30);
-/// How long alerts wait where the secret could not be read.
-const SECRET_PAUSE: Duration = Duration::from_secs(60);
 /// A limit that nobody has asked for, so that a burst of leads is no attack on whoever takes them.
 const PACING: Pacing = Pacing { rate: 10, burst: 10 };
 /// How many bytes a signing secret has, by the standard.
@@ -52,6 +53,8 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 struct Target {
     url: SecretUrl,
     secrets: Vec<hmac::Key>,
+    /// The same as texts, to be hidden wherever somebody says them.
+    texts: Vec<SecretText>,
     client: Client,
 }
 
@@ -67,6 +70,9 @@ impl Target {
     /// # Errors
     /// A line for the operator that shows nothing of either.
     fn read(url: &str, secrets: &str) -> Result<Self, String> {
+        if url.contains(char::is_whitespace) || url.contains(",http") {
+            return Err("the address has white space in it, or is several: it is one address".to_owned());
+        }
         let url = Url::parse(url).map_err(|error| format!("the address is no URL: {error}"))?;
         let is_safe = url.scheme() == "https" || url.scheme() == "http" && client::is_on_this_machine(&url);
         if !is_safe {
@@ -74,8 +80,9 @@ impl Target {
                 "the address does not begin with https://: leads would travel in the clear".to_owned()
             );
         }
-        let secrets = secrets.split([',', ' ', '\n', '\r', '\t']).filter(|secret| !secret.is_empty());
-        let secrets = secrets.map(key).collect::<Result<Vec<_>, _>>()?;
+        let written: Vec<&str> =
+            secrets.split([',', ' ', '\n', '\r', '\t']).filter(|secret| !secret.is_empty()).collect();
+        let secrets = written.iter().map(|secret| key(secret)).collect::<Result<Vec<_>, _>>()?;
         if secrets.is_empty() {
             return Err("it holds no signing secret".to_owned());
         }
@@ -85,7 +92,8 @@ impl Target {
             .timeout(LONGEST_POST)
             .build()
             .map_err(client::error_text)?;
-        Ok(Self { url: SecretUrl(url), secrets, client })
+        let texts = written.into_iter().map(SecretText::new).collect();
+        Ok(Self { url: SecretUrl(url), secrets, texts, client })
     }
 
     /// The header `webhook-signature`: one signature for each secret.
@@ -112,6 +120,7 @@ impl Target {
             .header("webhook-timestamp", now)
             .header("webhook-signature", self.signature(id, now, &body))
             .header("leadops-alert", kind(outgoing.alert.kind))
+            .header("leadops-possible-repeat", outgoing.alert.possible_repeat.to_string())
             .header(header::CONTENT_TYPE, "application/json")
             .body(body);
         let mut response = match posted.send().await {
@@ -119,14 +128,22 @@ impl Target {
             Err(error) => {
                 // What fails before there is a connection, TLS included, or in building the request.
                 let never_left = error.is_connect() || error.is_builder();
-                let why = self.url.hide_in(&client::error_text(error));
+                let why = self.hide_in(&client::error_text(error));
                 return if never_left { unavailable(why) } else { unknown(why) };
             }
         };
         let wait = retry_after::of(response.headers());
         let (body, _) = client::read_start(&mut response, BODY_LIMIT).await;
-        let body = self.url.hide_in(&text::clean(&String::from_utf8_lossy(&body)));
-        verdict(response.status(), &body, wait)
+        let body = String::from_utf8_lossy(&body);
+        let is_page = page::is_page(response.headers(), &body);
+        verdict(response.status(), &self.hide_in(&text::clean(&body)), is_page, wait)
+    }
+
+    /// What was said, without what is secret.
+    fn hide_in(&self, said: &str) -> String {
+        let texts = self.texts.iter().map(SecretText::expose);
+        let bare = self.texts.iter().filter_map(|text| text.expose().strip_prefix("whsec_"));
+        self.url.hide_in(&hidden(said, texts.chain(bare)))
     }
 }
 
@@ -158,12 +175,11 @@ fn key(secret: &str) -> Result<hmac::Key, String> {
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
 }
 
-/// What an answer means: any 2xx is consent, unless it is a page.
-fn verdict(status: StatusCode, body: &str, wait: Option<Duration>) -> Verdict {
+/// What an answer means: any 2xx is consent, unless it is a page. A wait that is asked for is kept, whatever the status.
+fn verdict(status: StatusCode, body: &str, is_page: bool, wait: Option<Duration>) -> Verdict {
     let body = text::shorten(body, SHOWN);
     let reason = format!("it answers {} {body}", status.as_u16()).trim_end().to_owned();
-    let is_page = body.trim_start().starts_with('<');
-    match status.as_u16() {
+    let verdict = match status.as_u16() {
         200..=299 if is_page => unknown(format!("{reason}: a page, and no webhook's answer")),
         200..=299 => Verdict::Sent,
         429 => {
@@ -177,12 +193,13 @@ fn verdict(status: StatusCode, body: &str, wait: Option<Duration>) -> Verdict {
         408 | 502 | 504 => unknown(reason),
         400 | 413 | 415 | 422 => refused(reason, true),
         401..=499 => refused(reason, false),
-        _ => match unavailable(reason) {
-            Verdict::Again { code, reason, may_have_arrived, .. } => {
-                Verdict::Again { code, reason, may_have_arrived, pause: wait.unwrap_or_default() }
-            }
-            other => other,
-        },
+        _ => unavailable(reason),
+    };
+    match verdict {
+        Verdict::Again { code, reason, may_have_arrived, .. } => {
+            Verdict::Again { code, reason, may_have_arrived, pause: wait.unwrap_or_default() }
+        }
+        other => other,
     }
 }
 
@@ -200,57 +217,47 @@ fn unknown(reason: String) -> Verdict {
 }
 
 /// The address that the settings or the secret name.
-struct SignedWebhook {
-    /// The address, where it is a setting of its own.
-    url: Option<SecretText>,
-    secret: Arc<dyn Secret>,
-    /// What was read last, and what was made of it.
-    last: Mutex<Option<(SecretText, Target)>>,
+struct SignedWebhook(Rotating<Target>);
+
+/// Reads a secret: the signing secret alone, beside the address in a setting of its own; or JSON with `webhook_secret` and
+/// `webhook_url`, in any spelling.
+fn read(url: Option<&str>, secret: &str) -> Result<Target, String> {
+    if !secret.starts_with('{') {
+        return Target::read(url.ok_or("it is no JSON with webhook_url and webhook_secret")?, secret);
+    }
+    let fields = fields(secret)?;
+    let secret = field(&fields, &["webhooksecret"]).ok_or("it is JSON without a text webhook_secret")?;
+    match (field(&fields, &["webhookurl"]), url) {
+        (Some(own), Some(url)) if url != own => {
+            Err("its webhook_url is another than WEBHOOK_URL: say it in one place".to_owned())
+        }
+        (Some(url), _) | (None, Some(url)) => Target::read(url, secret),
+        (None, None) => Err("it is JSON without a text webhook_url".to_owned()),
+    }
 }
 
 impl SignedWebhook {
-    /// The target as the secret has it now.
-    async fn target(&self) -> Result<Target, Unready> {
-        let text = self.secret.text().await.map_err(|fault| match fault.code {
-            Code::SecretUnusable => Unready::NotConfigured(fault),
-            _ => Unready::Later(fault, SECRET_PAUSE),
-        })?;
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, target)) = &*last
-            && *known == text
-        {
-            return Ok(target.clone());
-        }
-        let target = self.read(text.expose()).map_err(|what| {
-            let what = format!("{}: {what}", self.secret.name());
-            Unready::NotConfigured(Fault::new(Code::SecretUnusable, what))
-        })?;
-        *last = Some((text, target.clone()));
-        Ok(target)
-    }
-
-    /// Reads a secret: the signing secret alone, or JSON with `webhook_secret` and `webhook_url` in any spelling.
-    fn read(&self, secret: &str) -> Result<Target, String> {
-        let own = self.url.as_ref().map(SecretText::expose);
-        if !secret.starts_with('{') {
-            let url = own.ok_or("it holds no webhook_url, and WEBHOOK_URL is not set")?;
-            return Target::read(url, secret);
-        }
-        let fields: Map<String, Value> = serde_json::from_str(secret)
-            .map_err(|error| format!("it starts like JSON but is none, at column {}", error.column()))?;
-        let field = |name: &str| {
-            let mut found = fields.iter().filter(|(key, _)| plain_name(key) == name);
-            found.find_map(|(_, value)| value.as_str()).map(str::trim)
+    /// Posts, and once more where a secret that has been replaced meanwhile is refused.
+    async fn post(&self, outgoing: &Outgoing<'_>) -> Verdict {
+        let current = match self.0.current().await {
+            Ok(current) => current,
+            Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) => {
+                return unavailable(fault.to_string());
+            }
         };
-        let secret = field("webhooksecret").ok_or("it is JSON without a text webhook_secret")?;
-        match (field("webhookurl"), own) {
-            (Some(url), Some(own)) if url != own => {
-                Err("its webhook_url is another than WEBHOOK_URL: say it in one place".to_owned())
-            }
-            (Some(url), _) | (None, Some(url)) => Target::read(url, secret),
-            (None, None) => {
-                Err("it is JSON without a text webhook_url, and WEBHOOK_URL is not set".to_owned())
-            }
+        let verdict = current.value.post(outgoing).await;
+        // Many answer 400 to a signature that does not hold, and some with a page.
+        let is_refusal = match &verdict {
+            Verdict::Refused { .. } => true,
+            Verdict::Again { may_have_arrived, .. } => !may_have_arrived,
+            Verdict::Sent | Verdict::Wait { .. } => false,
+        };
+        if !is_refusal {
+            return verdict;
+        }
+        match self.0.renewed(&current).await {
+            Some(renewed) => renewed.value.post(outgoing).await,
+            None => verdict,
         }
     }
 }
@@ -259,45 +266,34 @@ impl SignedWebhook {
 impl Destination for SignedWebhook {
     fn limits(&self) -> Limits {
         Limits {
-            longest_send: LONGEST_POST,
+            longest_send: LONGEST_SEND,
             pace: Some(PACING),
             together: 1,
             at_once: 4,
             has_plain_form: false,
+            busy: Code::DestinationBusy,
             shows_all: true,
         }
     }
 
     async fn ready(&self) -> Result<(), Unready> {
-        self.target().await.map(drop)
+        self.0.current().await.map(drop)
     }
 
     async fn send(&self, alerts: &[Outgoing<'_>], _: Form) -> Verdict {
         let [one] = alerts else { return refused("a message is about one lead".to_owned(), true) };
-        let target = match self.target().await {
-            Ok(target) => target,
-            Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) => {
-                return unavailable(fault.to_string());
-            }
-        };
-        let verdict = target.post(one).await;
-        // What an old secret signed has not been seen: the new one may do.
-        if matches!(verdict, Verdict::Refused { payload: false, .. })
-            && self.secret.refresh().await.unwrap_or(false)
-            && let Ok(renewed) = self.target().await
-        {
-            return renewed.post(one).await;
-        }
-        verdict
+        let sent = tokio::time::timeout(LONGEST_SEND, self.post(one)).await;
+        sent.unwrap_or_else(|_| unknown("there was no answer in time".to_owned()))
     }
 
     /// It can only be tried by posting, so this looks at the configuration alone.
     async fn check(&self, in_use: bool) -> Checked {
-        match self.target().await {
+        match self.0.current().await {
             _ if !in_use => Checked::Well("switched off".to_owned()),
-            Ok(Target { url, .. }) => {
-                Checked::Well(format!("{url} is configured; an address can only be tried by posting"))
-            }
+            Ok(current) => Checked::Well(format!(
+                "{} is configured; an address can only be tried by posting",
+                current.value.url
+            )),
             Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) => Checked::Failed(fault),
         }
     }
@@ -316,12 +312,12 @@ pub(super) fn make(making: &mut Making<'_>) -> MadeOne {
             None => return missing(&URL),
         },
     };
-    let webhook = SignedWebhook { url, secret: Arc::clone(&secret), last: Mutex::default() };
     if let Some(text) = secret.constant() {
         let bad = |what| Fault::new(Code::SettingBad, format!("{} and {}: {what}", URL.value, SECRET.value));
-        webhook.read(text.expose()).map_err(bad)?;
+        read(url.as_ref().map(SecretText::expose), text.expose()).map_err(bad)?;
     }
-    Ok(Some(Arc::new(webhook)))
+    let make = move |text: &str| read(url.as_ref().map(SecretText::expose), text);
+    Ok(Some(Arc::new(SignedWebhook(Rotating::new(secret, make)))))
 }
 
 #[cfg(test)]
@@ -425,11 +421,82 @@ mod tests {
         assert!(!reason.contains("verysecret"), "{reason}");
     }
 
+    #[tokio::test]
+    async fn what_is_secret_is_hidden_whoever_says_it() {
+        let url = serve(Router::new().fallback(|| async {
+            let bare = WHSEC.trim_start_matches("whsec_");
+            (
+                StatusCode::UNAUTHORIZED,
+                format!("expected {WHSEC}, or {bare}, and code=Qx7Z; not verysecretpart"),
+            )
+        }))
+        .await;
+        let Verdict::Refused { reason, .. } = post(&format!("{url}?code=Qx7Z")).await else { panic!("401") };
+        assert_eq!(reason, "it answers 401 expected …, or …, and …; not …");
+    }
+
+    /// A secret that is read anew every so often, as those of AWS, and that several may ask for at once.
+    struct Replaced(std::sync::Mutex<(String, Option<String>)>);
+
+    #[async_trait]
+    impl pipeline::ports::Secret for Replaced {
+        fn name(&self) -> String {
+            "the secret x".to_owned()
+        }
+
+        fn constant(&self) -> Option<&SecretText> {
+            None
+        }
+
+        async fn text(&self) -> Result<SecretText, Fault> {
+            Ok(SecretText::new(&self.0.lock().unwrap().0))
+        }
+
+        /// The first who asks is told that it has changed, and the others that it was just read.
+        async fn refresh(&self) -> Result<bool, Fault> {
+            let mut state = self.0.lock().unwrap();
+            let Some(new) = state.1.take() else { return Ok(false) };
+            state.0 = new;
+            Ok(true)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_replaced_secret_is_used_as_soon_as_the_old_one_is_refused_by_all_that_are_under_way() {
+        for status in [StatusCode::UNAUTHORIZED, StatusCode::BAD_REQUEST, StatusCode::FORBIDDEN] {
+            let url = serve(Router::new().fallback(move |headers: HeaderMap, body: Bytes| async move {
+                let id = headers["webhook-id"].to_str().unwrap().to_owned();
+                let at = headers["webhook-timestamp"].to_str().unwrap().parse().unwrap();
+                let expected = Target::read("https://h/", WHSEC).unwrap().signature(&id, at, &body);
+                // All of them are refused before the first is tried again.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if headers["webhook-signature"] == expected { StatusCode::NO_CONTENT } else { status }
+            }))
+            .await;
+            let of =
+                |secret: &str| format!("{{\"webhook_url\": \"{url}\", \"webhook_secret\": \"{secret}\"}}");
+            let old = format!("whsec_{}", BASE64.encode([7; 32]));
+            let secret = Replaced(std::sync::Mutex::new((of(&old), Some(of(WHSEC)))));
+            let webhook = SignedWebhook(Rotating::new(Arc::new(secret), |text| read(None, text)));
+            let lead = lead();
+            let alert = Alert { lead: &lead, kind: AlertKind::New, possible_repeat: false };
+            let outgoing = Outgoing { alert, receipt: "receipts/lead_a/webhook/new.json".to_owned() };
+            let outgoing = std::slice::from_ref(&outgoing);
+            let four = std::iter::repeat_with(|| webhook.send(outgoing, Form::Usual)).take(4);
+            let verdicts = futures_util::future::join_all(four).await;
+            assert_eq!(verdicts, vec![Verdict::Sent; 4], "{status}");
+        }
+    }
+
     #[test]
     fn every_answer_has_its_meaning() {
-        let of =
-            |status, body| verdict(StatusCode::from_u16(status).unwrap(), body, Some(Duration::from_secs(7)));
-        for (status, body) in [(200, ""), (200, "ok"), (202, "{\"success\":false}"), (204, "")] {
+        let of = |status, body: &str| {
+            let is_page = page::is_page(&header::HeaderMap::new(), body);
+            verdict(StatusCode::from_u16(status).unwrap(), body, is_page, Some(Duration::from_secs(7)))
+        };
+        for (status, body) in
+            [(200, ""), (200, "ok"), (200, "<Response/>"), (202, "{\"success\":false}"), (204, "")]
+        {
             assert_eq!(of(status, body), Verdict::Sent, "{status} {body}");
         }
         assert!(matches!(of(429, ""), Verdict::Wait { pause, .. } if pause.as_secs() == 7));
@@ -455,10 +522,11 @@ mod tests {
             (500, "", false),
             (502, "", true),
             (503, "<html>", false),
+            (401, "<html>", false),
         ] {
             let found = of(status, body);
             assert!(
-                matches!(found, Verdict::Again { may_have_arrived, .. } if may_have_arrived == unsure),
+                matches!(found, Verdict::Again { may_have_arrived, pause, .. } if may_have_arrived == unsure && pause.as_secs() == 7),
                 "{status}: {found:?}"
             );
         }
@@ -469,6 +537,8 @@ mod tests {
         for (url, secret, part) in [
             ("hunter2", WHSEC, "no URL"),
             ("http://example.com/hunter2", WHSEC, "https://"),
+            ("https://h/a\nhttps://h/hunter2", WHSEC, "several"),
+            ("https://h/a,https://h/hunter2", WHSEC, "several"),
             ("ftp://example.com/hunter2", WHSEC, "https://"),
             ("https://h/", "", "no signing secret"),
             ("https://h/", "hunter2", "whsec_"),
@@ -485,22 +555,17 @@ mod tests {
 
     #[test]
     fn a_secret_of_aws_holds_both() {
-        let webhook = |url: Option<&str>| SignedWebhook {
-            url: url.map(SecretText::new),
-            secret: Arc::new(crate::destinations::ConstantSecret { name: "x", text: SecretText::new("x") }),
-            last: Mutex::default(),
-        };
         let both = format!("{{\"WEBHOOK_URL\": \"https://h/a\", \"webhookSecret\": \"{WHSEC}\"}}");
-        assert_eq!(webhook(None).read(&both).unwrap().url.0.as_str(), "https://h/a");
-        assert!(webhook(Some("https://h/a")).read(&both).is_ok());
+        assert_eq!(read(None, &both).unwrap().url.0.as_str(), "https://h/a");
+        assert!(read(Some("https://h/a"), &both).is_ok());
         for (url, secret, part) in [
             (Some("https://h/b"), both.as_str(), "another than WEBHOOK_URL"),
-            (None, WHSEC, "no webhook_url"),
+            (None, WHSEC, "no JSON with webhook_url"),
             (None, "{\"webhook_secret\": \"x\"}", "without a text webhook_url"),
             (None, "{\"webhook_url\": \"https://h\"}", "without a text webhook_secret"),
             (None, "{\"web", "starts like JSON"),
         ] {
-            let error = webhook(url).read(secret).unwrap_err();
+            let error = read(url, secret).unwrap_err();
             assert!(error.contains(part), "{error}");
         }
     }

@@ -57,6 +57,7 @@ impl Destination for SlackDestination {
             together: DIGEST_LEADS,
             at_once: 1,
             has_plain_form: true,
+            busy: Code::SlackRateLimited,
             shows_all: false,
         }
     }

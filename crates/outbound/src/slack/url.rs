@@ -1,10 +1,9 @@
 //! Reading the URL of an incoming webhook.
 
 use pipeline::{plain_name, unpasted};
-use serde_json::{Map, Value};
 use url::Url;
 
-use crate::SecretUrl;
+use crate::{SecretUrl, rotating};
 
 impl SecretUrl {
     /// Reads a webhook's URL, bare or as the JSON in which secret stores hold it: an object with
@@ -18,14 +17,10 @@ impl SecretUrl {
         if !secret.starts_with('{') {
             return Self::parse_url(secret);
         }
-        let fields: Map<String, Value> = serde_json::from_str(secret)
-            .map_err(|error| format!("it starts like JSON but is none, at column {}", error.column()))?;
-        let url = fields
-            .iter()
-            .filter(|(name, _)| NAMES.contains(&plain_name(name).as_str()))
-            .find_map(|(_, value)| value.as_str())
+        let fields = rotating::fields(secret)?;
+        let url = rotating::field(&fields, &NAMES)
             .ok_or("it is JSON without a text webhook_url, slack_webhook_url or url")?;
-        Self::parse_url(unpasted(url))
+        Self::parse_url(url)
     }
 
     fn parse_url(text: &str) -> Result<Self, String> {

@@ -58,6 +58,8 @@ pub struct Limits {
     pub at_once: usize,
     /// Whether there is a plainer form for an alert of which the usual one is refused.
     pub has_plain_form: bool,
+    /// The code of its asking to wait.
+    pub busy: Code,
     /// Whether it shows all that is known of a lead, its custom fields included, which can be a megabyte.
     pub shows_all: bool,
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::{future::join_all, lock::Mutex as AsyncMutex};
 use lead::Timestamp;
 
 use super::{Notify, Ours, Outcomes, Pace, Ready, storage_failed};
@@ -31,6 +31,16 @@ struct Sending<'a> {
     deadline: Option<Timestamp>,
     /// Taken from the end.
     waiting: Mutex<Vec<Ready>>,
+    /// Who may take the next: one at a time, so that nobody takes a turn of the pace for nothing.
+    taking: AsyncMutex<()>,
+}
+
+/// What is to be done next.
+enum Next {
+    /// These are to be sent together.
+    Send(Vec<Ready>),
+    /// Nothing more is sent now: all that waited has an outcome.
+    Nothing(Outcomes),
 }
 
 impl Notify {
@@ -47,7 +57,9 @@ impl Notify {
         };
         match destination.ready().await {
             Ok(()) => {}
-            Err(Unready::NotConfigured(fault)) => return self.give_up_all(jobs, &fault).await,
+            Err(Unready::NotConfigured(fault)) => {
+                return self.give_up_all(jobs, &Fault::new(id.not_configured(), fault.what)).await;
+            }
             Err(Unready::Later(fault, pause)) => {
                 let context = format!("its alert on {} waits", id.label());
                 let wait = |(index, job): (usize, AlertJob)| {
@@ -88,8 +100,10 @@ impl Notify {
             pace,
             deadline,
             waiting: Mutex::new(waiting),
+            taking: AsyncMutex::default(),
         };
-        let workers = (0..limits.at_once.max(1)).map(|_| sending.work());
+        let workers = limits.at_once.clamp(1, sending.waiting().len().max(1));
+        let workers = (0..workers).map(|_| sending.work());
         outcomes.extend(join_all(workers).await.into_iter().flatten());
         outcomes
     }
@@ -106,26 +120,14 @@ impl Sending<'_> {
     /// Sends one group of alerts after the other, until none waits.
     async fn work(&self) -> Outcomes {
         let mut outcomes = Outcomes::new();
-        while !self.waiting().is_empty() {
-            if self.is_too_late() {
-                outcomes.extend(self.leave_all(|_| Disposition::Retry(Duration::ZERO)));
-                break;
-            }
-            let available = match &self.pace {
-                None => usize::MAX,
-                Some(pace) => match pace.turn().await {
-                    Ok(Ok(more)) => more + 1,
-                    Ok(Err(closed)) => {
-                        outcomes.extend(self.leave_all(|_| Disposition::Retry(closed.min(MAX_DELAY))));
-                        break;
-                    }
-                    Err(fault) => {
-                        outcomes.extend(self.leave_all(|ready| storage_failed(&ready.job.lead_id, &fault)));
-                        break;
-                    }
-                },
+        loop {
+            let group = match self.next().await {
+                Next::Send(group) => group,
+                Next::Nothing(left) => {
+                    outcomes.extend(left);
+                    return outcomes;
+                }
             };
-            let group = next_group(&mut self.waiting(), available, self.limits.together);
             let ours = self.stage.claim(group, &self.limits, &mut outcomes).await;
             if ours.is_empty() {
                 if let Some(pace) = &self.pace {
@@ -142,7 +144,28 @@ impl Sending<'_> {
             }
             outcomes.extend(self.stage.conclude(ours, &verdict).await);
         }
-        outcomes
+    }
+
+    /// The alerts to send next, once their turn has come.
+    async fn next(&self) -> Next {
+        let _taking = self.taking.lock().await;
+        if self.waiting().is_empty() {
+            return Next::Nothing(Outcomes::new());
+        }
+        if self.is_too_late() {
+            return self.leave_all(|_| Disposition::Retry(Duration::ZERO));
+        }
+        let available = match &self.pace {
+            None => usize::MAX,
+            Some(pace) => match pace.turn().await {
+                Ok(Ok(more)) => more + 1,
+                Ok(Err(closed)) => return self.leave_all(|_| Disposition::Retry(closed.min(MAX_DELAY))),
+                Err(fault) => {
+                    return self.leave_all(|ready| storage_failed(&ready.job.lead_id, &fault));
+                }
+            },
+        };
+        Next::Send(next_group(&mut self.waiting(), available, self.limits.together))
     }
 
     /// Sends one message. One of a single alert that is refused for what is in it goes once more, in the plainest form.
@@ -161,7 +184,7 @@ impl Sending<'_> {
                 Ok(Ok(_)) => {}
                 Ok(Err(pause)) => {
                     let reason = format!("no message for {} s, as was asked for", pause.as_secs());
-                    return Verdict::Wait { pause, code, reason };
+                    return Verdict::Wait { pause, code: self.limits.busy, reason };
                 }
                 Err(fault) => return again(fault.code, fault.what),
             },
@@ -183,8 +206,8 @@ impl Sending<'_> {
     }
 
     /// Leaves all that still waits for later.
-    fn leave_all(&self, disposition: impl Fn(&Ready) -> Disposition) -> Outcomes {
-        self.waiting().drain(..).map(|ready| (ready.index, disposition(&ready))).collect()
+    fn leave_all(&self, disposition: impl Fn(&Ready) -> Disposition) -> Next {
+        Next::Nothing(self.waiting().drain(..).map(|ready| (ready.index, disposition(&ready))).collect())
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Ready>> {
