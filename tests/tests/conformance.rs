@@ -9,7 +9,7 @@ use pipeline::ports::{Level, LogLine};
 use serde_json::Value;
 use tests::{
     clock::VirtualClock,
-    conformance::{RULES, Subject},
+    conformance::{RULES, Subject, work::Working},
 };
 use tokio::{runtime::Handle, task::block_in_place};
 use tracing_subscriber::layer::SubscriberExt;
@@ -18,9 +18,43 @@ tests::conformance!(memory, Subject::memory());
 tests::conformance!(sqlite, sqlite(1));
 tests::conformance!(sqlite_in_two_processes, sqlite(2));
 
+/// Puts an adapter to the contract of whoever works on its queues.
+macro_rules! to_work_on {
+    ($adapter:ident, $make:expr, $($test:ident)*) => {
+        mod $adapter {
+            use super::*;
+
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                tests::conformance::work::$test($make).await;
+            })*
+        }
+    };
+}
+macro_rules! all_to_work_on {
+    ($($adapter:ident $make:expr;)*) => {
+        $(to_work_on!($adapter, $make,
+            what_is_worked_on_is_out_of_sight
+            what_is_given_back_is_ready_and_not_counted
+            what_is_in_flight_is_known
+            what_a_predecessor_had_in_hand_is_released
+            a_message_that_is_ready_is_waited_for
+        );)*
+    };
+}
+all_to_work_on! {
+    work_in_memory Subject::memory_to_work_on();
+    work_in_sqlite sqlite_to_work_on(1);
+}
+
 /// A file in a folder of its own, opened once, or twice: then one store writes and the other reads, as
 /// `leadops dead list` beside `leadops up`.
 fn sqlite(times: usize) -> Subject {
+    sqlite_to_work_on(times).subject
+}
+
+/// The same, with its queues for whoever works on them.
+fn sqlite_to_work_on(times: usize) -> Working {
     let clock = VirtualClock::start();
     let folder = tempfile::tempdir().unwrap();
     let rules = QueueOptions { visibility: RULES.visibility, max_receives: RULES.max_receives };
@@ -28,7 +62,8 @@ fn sqlite(times: usize) -> Subject {
     let open = || Arc::new(Store::open(folder.path(), options.clone()).unwrap());
     let store = open();
     let other = if times == 1 { store.clone() } else { open() };
-    Subject {
+    let queues = store.clone();
+    let subject = Subject {
         clock,
         rules: RULES,
         objects: store.clone(),
@@ -45,7 +80,8 @@ fn sqlite(times: usize) -> Subject {
             block_in_place(|| Handle::current().block_on(store.flush())).unwrap();
         }),
         keep: Box::new(folder),
-    }
+    };
+    Working { subject, queues }
 }
 
 /// Logs a line as the program does. Of further fields it knows those that the suite uses.

@@ -8,6 +8,7 @@ pub mod journal;
 pub mod logs;
 pub mod objects;
 pub mod queue;
+pub mod work;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
@@ -57,10 +58,16 @@ pub struct Subject {
 impl Subject {
     /// The adapter in memory.
     pub fn memory() -> Self {
+        Self::memory_to_work_on().subject
+    }
+
+    /// The same, with its queues for whoever works on them.
+    pub fn memory_to_work_on() -> work::Working {
         let clock = VirtualClock::start();
         let memory = Memory::with_rules(Arc::clone(&clock) as _, RULES, RULES);
         let all = Arc::new(memory.clone());
-        Self {
+        let queues = all.clone();
+        let subject = Self {
             clock,
             rules: RULES,
             objects: all.clone(),
@@ -73,7 +80,8 @@ impl Subject {
             logs: all,
             log: Box::new(move |line| memory.log(line)),
             keep: Box::new(()),
-        }
+        };
+        work::Working { subject, queues }
     }
 
     async fn send(&self, queue: Queue, body: &str, delay: Duration) {
