@@ -71,7 +71,7 @@ impl Ops {
         all.sort();
         all.dedup();
         let all: Vec<&str> = all.iter().map(DestinationId::as_str).collect();
-        let what = format!("{destination} is none: there are {}", all.join(", "));
+        let what = format!("{destination} is no destination: there are {}", all.join(", "));
         Err(Fault::new(Code::NoSuchDestination, what))
     }
 

@@ -315,7 +315,7 @@ impl SmtpMailer {
 
 /// Reads `SMTP_URL`, `EMAIL_FROM` and `EMAIL_TO`.
 pub(crate) fn make(making: &mut Making<'_>) -> MadeOne {
-    let missing = |name: &str| making.none_is_set(Code::MailNotConfigured, name);
+    let missing = |name: &str| making.none_is_set(name);
     let variables = making.variables();
     let Some(url) = making.origin.secret(&URL)? else { return missing(making.origin.name_of(&URL)) };
     let Some(url) = url.constant() else { return missing(URL.value) };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pipeline::{
-    Code, Fault, SecretText, Variables,
+    Fault, SecretText, Variables,
     destination::{Destination, DestinationId, Destinations, KINDS, Kind},
     ports::Secret,
 };
@@ -113,13 +113,13 @@ impl Making<'_> {
     }
 
     /// There is none, as a setting is missing: wrong where new leads are to go there.
-    pub(crate) fn none_is_set<T>(&self, code: Code, missing: &str) -> Result<Option<T>, Fault> {
+    pub(crate) fn none_is_set<T>(&self, missing: &str) -> Result<Option<T>, Fault> {
         if !self.in_use {
             return Ok(None);
         }
         let what =
             format!("{} is true, and {missing} is not set: alerts become dead letters", self.kind.switch);
-        Err(Fault::new(code, what))
+        Err(Fault::new(self.kind.not_configured, what))
     }
 }
 

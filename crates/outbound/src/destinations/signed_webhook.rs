@@ -178,7 +178,7 @@ fn key(secret: &str) -> Result<hmac::Key, String> {
 /// What an answer means: any 2xx is consent, unless it is a page. A wait that is asked for is kept, whatever the status.
 fn verdict(status: StatusCode, body: &str, is_page: bool, wait: Option<Duration>) -> Verdict {
     let body = text::shorten(body, SHOWN);
-    let reason = format!("it answers {} {body}", status.as_u16()).trim_end().to_owned();
+    let reason = format!("the receiver answers {} {body}", status.as_u16()).trim_end().to_owned();
     let verdict = match status.as_u16() {
         200..=299 if is_page => unknown(format!("{reason}: a page, and no webhook's answer")),
         200..=299 => Verdict::Sent,
@@ -301,8 +301,7 @@ impl Destination for SignedWebhook {
 
 /// Reads `WEBHOOK_URL` and `WEBHOOK_SECRET`.
 pub(super) fn make(making: &mut Making<'_>) -> MadeOne {
-    let missing =
-        |setting| making.none_is_set(Code::DestinationNotConfigured, making.origin.name_of(setting));
+    let missing = |setting| making.none_is_set(making.origin.name_of(setting));
     let Some(secret) = making.origin.secret(&SECRET)? else { return missing(&SECRET) };
     let url = match secret.constant() {
         // On AWS the address stands in the secret.
@@ -432,7 +431,7 @@ mod tests {
         }))
         .await;
         let Verdict::Refused { reason, .. } = post(&format!("{url}?code=Qx7Z")).await else { panic!("401") };
-        assert_eq!(reason, "it answers 401 expected …, or …, and …; not …");
+        assert_eq!(reason, "the receiver answers 401 expected …, or …, and …; not …");
     }
 
     /// A secret that is read anew every so often, as those of AWS, and that several may ask for at once.

@@ -96,7 +96,7 @@ pub(crate) fn make(making: &mut Making<'_>) -> MadeOne {
         SlackDestination::BURST
     });
     let Some(secret) = making.origin.secret(&URL)? else {
-        return making.none_is_set(Code::SlackNotConfigured, making.origin.name_of(&URL));
+        return making.none_is_set(making.origin.name_of(&URL));
     };
     let slack: Arc<dyn Slack> = match secret.constant() {
         Some(url) => {

@@ -20,6 +20,8 @@ use crate::{
     },
 };
 
+/// The longest name of a destination in the table, in columns; its id stands for a longer one.
+const LABEL: usize = 8;
 /// From this width on destinations stand with their names.
 const WIDE: usize = 60;
 
@@ -130,7 +132,10 @@ fn destinations(app: &App) -> Vec<DestinationId> {
 /// The only destination needs no name where there is little room, and of several an initial has to do.
 fn label(id: &DestinationId, columns: usize, destinations: usize) -> String {
     match columns {
-        WIDE.. => id.label(),
+        WIDE.. => match id.label() {
+            short if short.len() <= LABEL => short,
+            _ => id.to_string(),
+        },
         _ if destinations == 1 => String::new(),
         _ => id.as_str().chars().take(1).map(|c| c.to_ascii_uppercase()).collect(),
     }
