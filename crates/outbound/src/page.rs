@@ -2,15 +2,18 @@
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
-/// Whether an answer is a web page: it begins like one, or is said to be one and begins with a tag. What only says so,
-/// as small programs do by default, is none; nor is XML.
+/// The longest text, in bytes, that is a word and no page, though it is said to be one: many a small program says so of
+/// all it answers.
+const LONGEST_WORD: usize = 120;
+
+/// Whether an answer is a web page: it begins like one, or is said to be one and begins with a tag or is long. XML is none.
 pub(crate) fn is_page(headers: &HeaderMap, body: &str) -> bool {
     let begin: String = body.trim_start().chars().take(14).collect::<String>().to_ascii_lowercase();
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_said = kind.trim_start().to_ascii_lowercase().starts_with("text/html");
     begin.starts_with("<!doctype html")
         || begin.starts_with("<html")
-        || is_said && begin.starts_with('<') && !begin.starts_with("<?xml")
+        || is_said && !begin.starts_with("<?xml") && (begin.starts_with('<') || body.len() > LONGEST_WORD)
 }
 
 #[cfg(test)]
@@ -24,6 +27,7 @@ mod tests {
             ("application/json", "  <HTML>", true),
             ("text/html; charset=utf-8", "<center>blocked", true),
             ("text/html", "ok", false),
+            ("text/html", &"The requested URL could not be retrieved. ".repeat(5), true),
             ("text/html", "", false),
             ("text/html", "<?xml version=\"1.0\"?>", false),
             ("application/xml", "<Response/>", false),

@@ -24,9 +24,12 @@ use pipeline::{
     destination::{Checked, Destination, Form, Limits, Outgoing, Verdict},
 };
 use tokio_rustls::rustls::ClientConfig;
-use url::Url;
+use url::{ParseError, Url};
 
-use crate::destinations::{MadeOne, Making, SecretSetting};
+use crate::{
+    client,
+    destinations::{MadeOne, Making, SecretSetting},
+};
 
 mod connect;
 
@@ -75,14 +78,16 @@ impl SmtpSettings {
     /// Reads `SMTP_URL`, `EMAIL_FROM` and `EMAIL_TO` (several, separated by commas).
     ///
     /// The URL is `scheme://user:password@host:port/ehlo-name?tls=…`, user and password
-    /// percent-encoded, as lettre's `from_url` reads it:
+    /// percent-encoded, as lettre's `from_url` reads it. Without a name in its path the server is greeted with the domain
+    /// of `EMAIL_FROM`, as an address in brackets is refused by many.
     ///
     /// | scheme | `tls` | default port | |
     /// | --- | --- | --- | --- |
     /// | `smtps` | | 465 | TLS from the start |
     /// | `smtp` | `required` | 587 | STARTTLS, or nothing is sent |
-    /// | `smtp` | `opportunistic` | 587 | STARTTLS where the server offers it |
-    /// | `smtp` | | 25 | in the clear, for a relay of one's own |
+    /// | `smtp` | `opportunistic` | 587 | STARTTLS where the server offers it; with a password as `required` |
+    /// | `smtp` | `none` | 25 | in the clear |
+    /// | `smtp` | | 25 | in the clear, for a relay of one's own; with a password on this machine alone |
     ///
     /// # Errors
     /// A line for the operator that names the variable and shows nothing of the URL's user and
@@ -108,33 +113,89 @@ impl SmtpSettings {
     }
 
     fn parse_url(url: &str, from: Mailbox, to: Mailboxes) -> Result<Self, String> {
-        let url = Url::parse(url).map_err(|error| format!("it is no URL: {error}"))?;
+        let url = parse_url(url)?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("it names no host")?.to_owned();
-        let mode = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, mode)| mode.into_owned());
-        let no_tls = |error: &dyn fmt::Display| format!("no TLS: {}", text::shorten(&error.to_string(), 200));
-        let parameters = || TlsParameters::new(host.clone()).map_err(|error| no_tls(&error));
-        let (tls, port) = match (url.scheme(), mode.as_deref()) {
-            ("smtps", _) => (Tls::FromTheStart(connect::trust().map_err(|error| no_tls(&error))?), 465),
-            ("smtp", Some("required")) => (Tls::Required(parameters()?), 587),
-            ("smtp", Some("opportunistic")) => (Tls::Opportunistic(parameters()?), 587),
-            ("smtp", None) => (Tls::None, 25),
-            ("smtp", Some(_)) => return Err("its tls is neither required nor opportunistic".to_owned()),
-            _ => return Err("it begins with neither smtp:// nor smtps://".to_owned()),
-        };
+        let mode = tls_mode(&url)?;
         let credentials = match (url.username(), url.password()) {
             ("", None) => None,
             ("", Some(_)) => return Err("it has a password but no user".to_owned()),
             (_, None) => return Err("it names a user but no password".to_owned()),
             (user, Some(password)) => Some(Credentials::new(decode(user)?, decode(password)?)),
         };
+        let is_exposed = credentials.is_some() && !client::is_on_this_machine(&as_http(&host)?);
+        let no_tls = |error: &dyn fmt::Display| format!("no TLS: {}", text::shorten(&error.to_string(), 200));
+        let parameters = || TlsParameters::new(host.clone()).map_err(|error| no_tls(&error));
+        let (tls, port) = match (url.scheme(), mode.as_deref()) {
+            ("smtps", None | Some("required")) => {
+                (Tls::FromTheStart(connect::trust().map_err(|error| no_tls(&error))?), 465)
+            }
+            ("smtps", Some(_)) => {
+                return Err("smtps:// is TLS from the start, and its tls says otherwise".to_owned());
+            }
+            ("smtp", Some("required")) => (Tls::Required(parameters()?), 587),
+            ("smtp", Some("opportunistic")) if is_exposed => (Tls::Required(parameters()?), 587),
+            ("smtp", Some("opportunistic")) => (Tls::Opportunistic(parameters()?), 587),
+            ("smtp", None) if is_exposed => {
+                return Err(
+                    "it has a password, which would travel in the clear: begin it with smtps://, add \
+                            ?tls=required, or say ?tls=none where that is meant"
+                        .to_owned(),
+                );
+            }
+            ("smtp", None | Some("none")) => (Tls::None, 25),
+            ("smtp", Some(_)) => {
+                return Err("its tls is none of required, opportunistic and none".to_owned());
+            }
+            _ => return Err("it begins with neither smtp:// nor smtps://".to_owned()),
+        };
         let name = url.path().trim_matches('/');
         let hello = if name.is_empty() {
-            ClientId::default()
+            ClientId::Domain(from.email.domain().to_owned())
         } else {
             ClientId::Domain(text::ascii(name).replace(' ', "-"))
         };
         Ok(Self { port: url.port().unwrap_or(port), host, tls, hello, credentials, from, to })
     }
+}
+
+/// Reads the address, and says what is wrong with it in other words than a parser's.
+fn parse_url(text: &str) -> Result<Url, String> {
+    let encode =
+        "a user or password with one of / ? # @ : % in it has those percent-encoded, / as %2F for instance";
+    match Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "smtp" | "smtps") => {
+            Err("it begins with neither smtp:// nor smtps://".to_owned())
+        }
+        Ok(url) if url.username().is_empty() && url.as_str().contains('@') => Err(encode.to_owned()),
+        Ok(url) => Ok(url),
+        Err(_) if text.contains('@') && text.contains("://") => Err(encode.to_owned()),
+        Err(ParseError::RelativeUrlWithoutBase) => {
+            Err("it begins with neither smtp:// nor smtps://".to_owned())
+        }
+        Err(error) => Err(format!("it is no URL: {error}")),
+    }
+}
+
+/// How its query wants the connection encrypted. What is not understood is not passed over.
+fn tls_mode(url: &Url) -> Result<Option<String>, String> {
+    let mut mode = None;
+    for (name, value) in url.query_pairs() {
+        if name != "tls" {
+            let name = text::shorten(&name, 40);
+            return Err(format!(
+                "{name:?} is no parameter of it: there is tls=required, opportunistic or none"
+            ));
+        }
+        if mode.replace(value.into_owned()).is_some() {
+            return Err("it says tls twice".to_owned());
+        }
+    }
+    Ok(mode)
+}
+
+/// A host as an address that says where it is.
+fn as_http(host: &str) -> Result<Url, String> {
+    Url::parse(&format!("http://{host}/")).map_err(|error| format!("its host is none: {error}"))
 }
 
 /// Percent-decoding, which the url crate does for queries only.
@@ -156,6 +217,7 @@ impl fmt::Display for SmtpSettings {
             Tls::FromTheStart(_) => ("smtps", ""),
             Tls::Required(_) => ("smtp", "?tls=required"),
             Tls::Opportunistic(_) => ("smtp", "?tls=opportunistic"),
+            Tls::None if self.credentials.is_some() => ("smtp", "?tls=none"),
             Tls::None => ("smtp", ""),
         };
         write!(f, "{scheme}://{}:{}{query}", self.host, self.port)
@@ -502,6 +564,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_server_is_greeted_with_the_senders_domain_unless_it_is_told_otherwise() {
+        for (path, hello) in [("", "EHLO example.com"), ("/crm.example.org", "EHLO crm.example.org")] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("smtp://{}{path}", listener.local_addr().unwrap());
+            let heard = tokio::spawn(async move {
+                dialogue(listener.accept().await.unwrap().0, At::Never, Does::Silence).await
+            });
+            let mailer = SmtpMailer::new(SmtpSettings::parse(&url, FROM, TO).unwrap());
+            mailer.send_mail(&a_mail()).await.unwrap();
+            assert_eq!(heard.await.unwrap()[0], hello);
+        }
+    }
+
+    #[tokio::test]
     async fn a_refusal_is_for_good_and_nothing_was_sent() {
         for (at, reply) in [
             (At::Greeting, "554 no service"),
@@ -630,6 +706,15 @@ mod tests {
                 "smtp://mail.example.com:2525?tls=opportunistic",
             ),
             ("smtp://localhost", "smtp://localhost:25"),
+            ("smtp://user:hunter2@localhost", "smtp://localhost:25?tls=none"),
+            ("smtp://user:hunter2@127.0.0.1:2525", "smtp://127.0.0.1:2525?tls=none"),
+            ("smtp://user:hunter2@[::1]", "smtp://[::1]:25?tls=none"),
+            ("smtp://user:hunter2@mail.example.com?tls=none", "smtp://mail.example.com:25?tls=none"),
+            (
+                "smtp://user:hunter2@mail.example.com?tls=opportunistic",
+                "smtp://mail.example.com:587?tls=required",
+            ),
+            ("smtps://user:hunter2@mail.example.com?tls=required", "smtps://mail.example.com:465"),
         ] {
             let settings = SmtpSettings::parse(url, FROM, TO).unwrap();
             assert_eq!(settings.to_string(), shown);
@@ -652,6 +737,19 @@ mod tests {
             ("smtp://:hunter2@h", FROM, TO, "SMTP_URL"),
             ("smtp://user:hunter2%ff@h", FROM, TO, "SMTP_URL"),
             ("smtp:///x", FROM, TO, "SMTP_URL"),
+            (
+                "smtp://user:hunter2@h",
+                FROM,
+                TO,
+                "SMTP_URL: it has a password, which would travel in the clear",
+            ),
+            ("smtp://user:hunter2@h?TLS=required", FROM, TO, "SMTP_URL: \"TLS\" is no parameter"),
+            ("smtp://user:hunter2@h?starttls=true", FROM, TO, "SMTP_URL: \"starttls\" is no parameter"),
+            ("smtp://user:hunter2@h?tls=required&tls=none", FROM, TO, "SMTP_URL: it says tls twice"),
+            ("smtps://user:hunter2@h?tls=none", FROM, TO, "SMTP_URL: smtps:// is TLS from the start"),
+            ("smtps://AKIA:a/hunter2#c@h", FROM, TO, "SMTP_URL: a user or password with"),
+            ("smtps://AKIA:12/hunter2@h", FROM, TO, "SMTP_URL: a user or password with"),
+            ("mail.example.com:587", FROM, TO, "SMTP_URL: it begins with neither"),
             ("smtp://h", "nobody", TO, "EMAIL_FROM"),
             ("smtp://h", FROM, "", "EMAIL_TO"),
             ("smtp://h", FROM, "a@example.com, b", "EMAIL_TO"),
@@ -660,5 +758,88 @@ mod tests {
             let error = SmtpSettings::parse(url, from, to).unwrap_err();
             assert!(error.starts_with(name) && !error.contains("hunter2"), "{error:?}");
         }
+    }
+
+    /// A refusal as somebody has recorded it. The README beside them says what each field is.
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Recorded {
+        source: String,
+        #[serde(default)]
+        made: bool,
+        at: String,
+        reply: Vec<String>,
+        verdict: Expected,
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+    enum Expected {
+        Again { code: Code, may_have_arrived: bool },
+        Refused { code: Code },
+    }
+
+    /// A server that goes along until the step `at`, and says `reply` there.
+    async fn refusing(listener: TcpListener, at: String, reply: Vec<String>) {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (reader, mut writer) = tokio::io::split(stream);
+        let mut lines = BufReader::new(reader).lines();
+        let (mut step, mut usual) = ("greeting", "220 mail.example.com ready");
+        loop {
+            let said = if step == at { reply.join("\r\n") } else { usual.to_owned() };
+            if !said.is_empty() && writer.write_all(format!("{said}\r\n").as_bytes()).await.is_err() {
+                return;
+            }
+            let Ok(Some(line)) = lines.next_line().await else { return };
+            let is_content = matches!(step, "data" | "text");
+            (step, usual) = match line.split(' ').next().unwrap_or_default() {
+                "." if is_content => ("content", "250 queued"),
+                _ if is_content => ("text", ""),
+                "EHLO" | "HELO" => ("ehlo", "250-mail.example.com\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN"),
+                "STARTTLS" => ("starttls", "220 go ahead"),
+                "AUTH" => ("auth", "235 welcome"),
+                "MAIL" => ("mail", "250 ok"),
+                "RCPT" => ("rcpt", "250 ok"),
+                "DATA" => ("data", "354 go ahead"),
+                _ => ("other", "250 ok"),
+            };
+        }
+    }
+
+    #[tokio::test]
+    async fn every_recorded_refusal_gets_its_verdict() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/answers/smtp");
+        let mut sourced = 0;
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let recorded = serde_json::from_slice(&std::fs::read(&path).unwrap());
+            let Recorded { source, made, at, reply, verdict: expected } =
+                recorded.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(made || source.contains('#') || source.starts_with("https://"), "{name}: {source}");
+            sourced += usize::from(!made);
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let url = match at.as_str() {
+                "starttls" => format!("smtp://{address}?tls=required"),
+                "auth" => format!("smtp://user:secret@{address}"),
+                _ => format!("smtp://{address}"),
+            };
+            let server = tokio::spawn(refusing(listener, at.clone(), reply.clone()));
+            let settings = SmtpSettings::parse(&url, FROM, "b@example.org").unwrap();
+            let verdict = SmtpMailer::new(settings).send_mail(&a_mail()).await.unwrap_err();
+            server.abort();
+            let (found, reason) = match verdict {
+                Verdict::Again { code, may_have_arrived, reason, .. } => {
+                    (Expected::Again { code, may_have_arrived }, reason)
+                }
+                Verdict::Refused { code, reason, .. } => (Expected::Refused { code }, reason),
+                other => panic!("{name}: {other:?}"),
+            };
+            assert_eq!(found, expected, "{name}: {reason}");
+            let word = reply[0].split([' ', '-']).nth(1).unwrap_or_default();
+            assert!(reason.contains(word), "{name}: {reason}");
+        }
+        assert!(sourced >= 12, "{sourced} with a source");
     }
 }

@@ -206,6 +206,14 @@ codes! {
     SlackNotConfigured = "LO208",
         "An alert is due on Slack, but no webhook URL is configured.",
         "Set SLACK_WEBHOOK_URL and restart, then redrive; or switch it off with USE_SLACK=false.";
+    SlackAddressWrong = "LO209",
+        "What SLACK_WEBHOOK_URL (or its secret) names is no incoming webhook: the address points elsewhere.",
+        "Put the incoming webhook's own address in, https://hooks.slack.com/services/…, then redrive. Anything else that takes leads is a signed webhook: USE_WEBHOOK.";
+    SlackIntercepted = "LO210",
+        "Somebody between this machine and Slack answered in its place: a firewall, a proxy or a page to sign in.",
+        "Let this machine through to hooks.slack.com; check HTTPS_PROXY and NO_PROXY.",
+        again "It is tried again by itself, with growing pauses. If it stays, let this machine through to hooks.slack.com, and check HTTPS_PROXY and NO_PROXY.",
+        dead "Let this machine through to hooks.slack.com, and check HTTPS_PROXY and NO_PROXY; then redrive.";
     AlertUnreadable = "LO211",
         "A message of the notification queue is no alert.",
         "Look at its body with `leadops dead show ID`; edit and redrive it, or delete it (a copy is kept).";

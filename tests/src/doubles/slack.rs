@@ -30,13 +30,13 @@ impl Reply {
 
     /// An answer without `Retry-After`.
     pub fn status(status: u16, body: &str) -> Self {
-        Self::Answer(SlackAnswer { status, body: body.to_owned(), retry_after: None })
+        Self::Answer(SlackAnswer::of_slack(status, body))
     }
 
     /// `429` that asks for a wait.
     pub fn wait(retry_after: Duration) -> Self {
-        let body = "rate_limited".to_owned();
-        Self::Answer(SlackAnswer { status: 429, body, retry_after: Some(retry_after) })
+        let retry_after = Some(retry_after);
+        Self::Answer(SlackAnswer { retry_after, ..SlackAnswer::of_slack(429, "rate_limited") })
     }
 
     /// The connection failed.

@@ -119,8 +119,7 @@ impl Slack for SlackOf {
             return Err(SlackError::NotSent("connection refused".to_owned()));
         }
         let mood = self.slack.mood();
-        let answer =
-            |status, body: &str| Ok(SlackAnswer { status, body: body.to_owned(), retry_after: None });
+        let answer = |status, body: &str| Ok(SlackAnswer::of_slack(status, body));
         if mood != Mood::Well {
             model.struck(match mood {
                 Mood::Busy(_) => "slack: 429",
@@ -134,7 +133,7 @@ impl Slack for SlackOf {
         let take = || oracle::taken(model, &SLACK, said.clone(), &known);
         let result = match mood {
             Mood::Busy(wait) => {
-                Ok(SlackAnswer { status: 429, body: "rate_limited".to_owned(), retry_after: Some(wait) })
+                Ok(SlackAnswer { retry_after: Some(wait), ..SlackAnswer::of_slack(429, "rate_limited") })
             }
             Mood::Gone => answer(404, "no_service"),
             Mood::Broken => answer(*model.dice.pick(&[500, 503]), "server error"),

@@ -107,7 +107,7 @@ impl Slack for Neighbours {
             ago if SLACK_BUSY.contains(&ago) => (429, "rate_limited", Some(Duration::from_secs(9))),
             _ => (200, "ok", None),
         };
-        Ok(SlackAnswer { status, body: body.to_owned(), retry_after })
+        Ok(SlackAnswer { retry_after, ..SlackAnswer::of_slack(status, body) })
     }
 }
 

@@ -1,15 +1,23 @@
-//! What Slack's answers mean.
+//! What Slack's answers mean, and those of others that speak its language or stand in between.
+//!
+//! [`tests/answers/slack`](../../../../tests/answers/slack) holds answers that people have seen, each with its source and
+//! the verdict that it has to get.
 
 use std::time::Duration;
 
 use pipeline::{Code, destination::Verdict};
+use serde_json::{Map, Value};
 
 use super::{SlackAnswer, SlackError};
 
 /// How long to wait where Slack asks to wait and does not say how long.
 const UNSAID_WAIT: Duration = Duration::from_secs(30);
+/// How much of an answer is passed on, in characters, once it has been read.
+const SHOWN: usize = 80;
+/// The longest text of another host than Slack that is a word of consent, in characters.
+const LONGEST_WORD: usize = 80;
 
-/// What an answer means: by its body first, by its status where the body is not known.
+/// What an answer means: by what it says first, by its status where that is not known.
 ///
 /// <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors>; the
 /// pairing of bodies and statuses is from field reports and has changed over the years.
@@ -23,56 +31,175 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
             return again(Code::SlackUnknown, format!("Slack gave no answer: {why}"), None);
         }
     };
-    let body = lead::text::shorten(&answer.body, 80);
-    let reason =
-        format!("Slack says {} {}", answer.status, if body.is_empty() { "without a word" } else { &body });
-    let refused = |code, payload| Verdict::Refused { code, reason: reason.trim_end().to_owned(), payload };
-    match (body.as_str(), answer.status) {
-        (
-            "invalid_payload"
-            | "no_text"
-            | "too_many_attachments"
-            | "invalid_blocks"
-            | "invalid_blocks_format"
-            | "msg_blocks_too_long"
-            | "invalid_attachments"
-            | "user_not_found",
-            _,
-        ) => refused(Code::SlackPayloadRefused, true),
-        ("action_prohibited" | "invalid_token" | "posting_to_general_channel_denied", _) => {
-            refused(Code::SlackForbidden, false)
-        }
-        ("channel_not_found" | "no_service" | "no_service_id" | "no_team" | "no_active_hooks", _) => {
-            refused(Code::SlackWebhookGone, false)
-        }
-        ("channel_is_archived" | "team_disabled", _) => refused(Code::SlackChannelClosed, false),
-        ("rollup_error", _) => again(Code::SlackUnavailable, reason, answer.retry_after),
-        ("rate_limited" | "ratelimited" | "message_limit_exceeded", _) | (_, 429) => {
+    let Read { meaning, denied } = read(&answer);
+    let shown = lead::text::shorten(&answer.body, SHOWN);
+    let said = if shown.is_empty() { "without a word" } else { &shown };
+    let who = if answer.is_page { "something in front of Slack" } else { "Slack" };
+    let reason = format!("{who} says {} {said}", answer.status).trim_end().to_owned();
+    let refused = |code| Verdict::Refused { code, reason: reason.clone(), payload: false };
+    let payload =
+        || Verdict::Refused { code: Code::SlackPayloadRefused, reason: reason.clone(), payload: true };
+    let later = |code| again(code, reason.clone(), answer.retry_after);
+    match (meaning, answer.status) {
+        (Meaning::Wait, _) | (_, 429) => {
             let pause = answer.retry_after.unwrap_or(UNSAID_WAIT);
             let reason = format!("Slack asks to wait {} s", pause.as_secs());
             Verdict::Wait { pause, code: Code::SlackRateLimited, reason }
         }
-        // Slack says ok. Others that speak its language say nothing, or something in JSON.
-        ("ok" | "", 200..=299) => Verdict::Sent,
-        (body, 200..=299) if is_consent(body) => Verdict::Sent,
-        // A page of something in between: whether Slack has seen the message is open.
-        (_, 200..=299) => again(Code::SlackUnknown, reason, answer.retry_after),
-        (_, 401 | 403) => refused(Code::SlackForbidden, false),
-        (_, 404) => refused(Code::SlackWebhookGone, false),
-        (_, 410) => refused(Code::SlackChannelClosed, false),
-        // A gateway that gave up waiting: what is behind it may have taken the message.
-        (_, 408 | 502 | 504) => again(Code::SlackUnknown, reason, answer.retry_after),
-        (_, 400..=499) => refused(Code::SlackPayloadRefused, true),
-        // Server errors, and answers of something that is not Slack.
-        _ => again(Code::SlackUnavailable, reason, answer.retry_after),
+        (Meaning::Payload, _) => payload(),
+        (Meaning::Forbidden, _) => refused(Code::SlackForbidden),
+        (Meaning::Gone, _) => refused(Code::SlackWebhookGone),
+        (Meaning::Closed, _) => refused(Code::SlackChannelClosed),
+        (Meaning::Trouble, _) => later(Code::SlackUnavailable),
+        (Meaning::Consent, 200..=299) => Verdict::Sent,
+        // What denies it in words of its own is believed; any other status says by itself how.
+        (Meaning::Unknown, 200..=299) if denied => refused(Code::SlackForbidden),
+        // Whether Slack has seen the message is open.
+        (_, 200..=299) => later(Code::SlackUnknown),
+        (_, 300..=399) => {
+            let reason = format!("{reason}: a redirect, and an incoming webhook has none");
+            Verdict::Refused { code: Code::SlackAddressWrong, reason, payload: false }
+        }
+        // Slack's words are bare words.
+        (_, 407 | 511) => later(Code::SlackIntercepted),
+        (_, 401 | 403 | 404 | 410) if answer.is_page => later(Code::SlackIntercepted),
+        (_, 401 | 403) => refused(Code::SlackForbidden),
+        (_, 404) => refused(Code::SlackWebhookGone),
+        (_, 410) => refused(Code::SlackChannelClosed),
+        // A gateway that gave up waiting, 520 and 524 being Cloudflare's: what is behind it may have taken the message.
+        (_, 408 | 502 | 504 | 520 | 524) => later(Code::SlackUnknown),
+        (_, 400..=499) => payload(),
+        // Server errors.
+        _ => later(Code::SlackUnavailable),
     }
 }
 
-/// Whether a body in JSON, as other services than Slack answer, speaks of success.
-fn is_consent(body: &str) -> bool {
-    let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(body) else { return false };
-    let denied = ["ok", "success"].iter().any(|name| fields.get(*name).is_some_and(|value| value == false));
-    !denied && !fields.contains_key("error")
+/// What an answer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// The message was taken.
+    Consent,
+    /// To wait.
+    Wait,
+    /// The message itself is refused.
+    Payload,
+    /// Whoever sends it.
+    Forbidden,
+    /// There is no such webhook.
+    Gone,
+    /// The channel is not open.
+    Closed,
+    /// Something broke at Slack.
+    Trouble,
+    /// Nothing that is known.
+    Unknown,
+}
+
+struct Read {
+    meaning: Meaning,
+    /// Whether it is JSON that speaks of failure.
+    denied: bool,
+}
+
+/// What an answer says, whole: it is shortened only where it is shown.
+fn read(answer: &SlackAnswer) -> Read {
+    let body = answer.body.trim();
+    let bare = word(body);
+    if bare != Meaning::Unknown || answer.is_page {
+        return Read { meaning: bare, denied: false };
+    }
+    match serde_json::from_str::<Value>(body) {
+        Ok(Value::Object(fields)) => {
+            let error = fields.get("error").and_then(Value::as_str).map(word);
+            let denied = denies(&fields);
+            let meaning = match error.filter(|meaning| *meaning != Meaning::Consent) {
+                Some(meaning) if denied => meaning,
+                _ if !denied && consents(&fields) && !answer.is_slack => Meaning::Consent,
+                _ => Meaning::Unknown,
+            };
+            Read { meaning, denied }
+        }
+        // Slack itself says ok and nothing else; others have words of their own.
+        _ if answer.is_slack => Read { meaning: Meaning::Unknown, denied: false },
+        _ => {
+            let is_short = body.chars().count() <= LONGEST_WORD && !body.starts_with(['{', '[', '<']);
+            let meaning = if is_short { Meaning::Consent } else { Meaning::Unknown };
+            Read { meaning, denied: false }
+        }
+    }
+}
+
+/// What one of Slack's bare words means.
+fn word(text: &str) -> Meaning {
+    match text {
+        "ok" => Meaning::Consent,
+        "rate_limited" | "ratelimited" | "message_limit_exceeded" => Meaning::Wait,
+        "invalid_payload"
+        | "no_text"
+        | "too_many_attachments"
+        | "invalid_blocks"
+        | "invalid_blocks_format"
+        | "msg_blocks_too_long"
+        | "invalid_attachments"
+        | "missing_text_or_fallback_or_attachments"
+        | "user_not_found" => Meaning::Payload,
+        "action_prohibited"
+        | "invalid_token"
+        | "posting_to_general_channel_denied"
+        | "not_authed"
+        | "invalid_auth"
+        | "token_revoked"
+        | "token_expired"
+        | "account_inactive" => Meaning::Forbidden,
+        "channel_not_found" | "no_service" | "no_service_id" | "no_team" | "no_active_hooks" => Meaning::Gone,
+        "channel_is_archived" | "is_archived" | "team_disabled" => Meaning::Closed,
+        "rollup_error" | "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" => {
+            Meaning::Trouble
+        }
+        _ => Meaning::Unknown,
+    }
+}
+
+/// Whether JSON says that the message was not taken.
+fn denies(fields: &Map<String, Value>) -> bool {
+    let says = |name: &str, words: &[&str]| {
+        let value = fields.get(name).and_then(Value::as_str).map(str::to_ascii_lowercase);
+        value.is_some_and(|value| words.contains(&value.as_str()))
+    };
+    let is_false = |name: &str| fields.get(name) == Some(&Value::Bool(false));
+    let has_error = fields.get("error").is_some_and(|error| !error.is_null() && *error != Value::Bool(false));
+    is_false("ok")
+        || is_false("success")
+        || has_error
+        || says("result", &["error", "failure", "failed"])
+        || says("status", &["error", "failure", "failed"])
+}
+
+/// Whether JSON says that the message was taken: what says neither is no consent.
+fn consents(fields: &Map<String, Value>) -> bool {
+    const DENIALS: [&str; 6] = ["not", "no", "cannot", "fail", "failed", "error"];
+    const WORDS: [&str; 10] = [
+        "success",
+        "successfully",
+        "ok",
+        "accepted",
+        "queued",
+        "started",
+        "received",
+        "sent",
+        "created",
+        "delivered",
+    ];
+    let is_true = |name: &str| fields.get(name) == Some(&Value::Bool(true));
+    let says = |name: &str| {
+        let value = fields.get(name).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+        let words: Vec<&str> = value.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        let is_denied = words.iter().any(|word| DENIALS.contains(word));
+        !is_denied && words.iter().any(|word| WORDS.contains(word))
+    };
+    is_true("ok")
+        || is_true("success")
+        || ["result", "status", "message", "msg", "text"].into_iter().any(says)
 }
 
 fn again(code: Code, reason: String, pause: Option<Duration>) -> Verdict {
@@ -85,7 +212,14 @@ mod tests {
     use super::*;
 
     fn of(status: u16, body: &str) -> Verdict {
-        verdict(Ok(SlackAnswer { status, body: body.to_owned(), retry_after: Some(Duration::from_secs(7)) }))
+        let retry_after = Some(Duration::from_secs(7));
+        let is_page = body.starts_with("<html");
+        verdict(Ok(SlackAnswer {
+            retry_after,
+            is_page,
+            is_slack: false,
+            ..SlackAnswer::of_slack(status, body)
+        }))
     }
 
     #[test]
@@ -97,8 +231,16 @@ mod tests {
             (403, "action_prohibited", Code::SlackForbidden),
             (410, "channel_is_archived", Code::SlackChannelClosed),
             (400, "invalid_blocks\n", Code::SlackPayloadRefused),
-            (404, "<html>", Code::SlackWebhookGone),
+            (404, "", Code::SlackWebhookGone),
+            (302, "", Code::SlackAddressWrong),
+            (308, "<html>", Code::SlackAddressWrong),
             (410, "", Code::SlackChannelClosed),
+            (200, "{\"ok\":false}", Code::SlackForbidden),
+            (200, "{\"success\":false}", Code::SlackForbidden),
+            (200, "{\"error\":\"x\"}", Code::SlackForbidden),
+            (200, "{\"ok\":false,\"error\":\"not_authed\"}", Code::SlackForbidden),
+            (200, "{\"ok\":false,\"error\":\"channel_not_found\"}", Code::SlackWebhookGone),
+            (400, "{\"ok\":false,\"error\":\"invalid_blocks\"}", Code::SlackPayloadRefused),
             (418, "", Code::SlackPayloadRefused),
         ] {
             assert!(
@@ -106,12 +248,43 @@ mod tests {
                 "{status} {body}"
             );
         }
-        assert_eq!([of(200, "ok"), of(204, ""), of(200, "{\"ok\":true}")], [const { Verdict::Sent }; 3]);
-        for body in ["{\"ok\":false}", "{\"success\":false}", "{\"error\":\"x\"}"] {
-            assert!(matches!(of(200, body), Verdict::Again { .. }), "{body}");
+    }
+
+    #[test]
+    fn slack_consents_with_ok_alone_and_others_have_to_say_so() {
+        let slack = |body: &str| verdict(Ok(SlackAnswer::of_slack(200, body)));
+        assert_eq!(slack("ok"), Verdict::Sent);
+        for body in ["", "{\"ok\":true}", "Accepted", "1"] {
+            assert!(matches!(slack(body), Verdict::Again { code: Code::SlackUnknown, .. }), "{body}");
         }
-        let page = of(200, "<html>Sign in to the guest network");
-        assert!(matches!(page, Verdict::Again { code: Code::SlackUnknown, .. }));
+        let long = format!("{{\"status\":\"success\",\"id\":\"{}\"}}", "x".repeat(500));
+        for body in ["ok", "", "Accepted", "1", "{\"ok\":true}", "{\"success\":true}", &long] {
+            assert_eq!(of(200, body), Verdict::Sent, "{body}");
+        }
+        for body in ["{\"result\":\"success\",\"msg\":\"\"}", "{\"message\":\"Workflow was started\"}"] {
+            assert_eq!(of(200, body), Verdict::Sent, "{body}");
+        }
+        let denied = format!("{{\"ok\":false,\"needed\":\"{}\",\"error\":\"no_service\"}}", "x".repeat(500));
+        assert!(matches!(of(200, &denied), Verdict::Refused { code: Code::SlackWebhookGone, .. }));
+        for body in ["<html>Sign in to the guest network", "{\"id\":7}", "[1]", &"word ".repeat(40)] {
+            assert!(matches!(of(200, body), Verdict::Again { code: Code::SlackUnknown, .. }), "{body}");
+        }
+    }
+
+    #[test]
+    fn somebody_in_between_is_not_slack() {
+        for (status, body) in
+            [(401, "<html>"), (403, "<html>"), (404, "<html>"), (407, ""), (410, "<html>"), (511, "")]
+        {
+            let verdict = of(status, body);
+            assert!(
+                matches!(
+                    &verdict,
+                    Verdict::Again { code: Code::SlackIntercepted, may_have_arrived: false, .. }
+                ),
+                "{status}: {verdict:?}"
+            );
+        }
     }
 
     #[test]
@@ -123,7 +296,7 @@ mod tests {
         };
         assert_eq!(of(429, ""), wait);
         assert_eq!(of(200, "rate_limited"), wait);
-        for (status, body) in [(500, "rollup_error"), (503, ""), (302, "")] {
+        for (status, body) in [(500, "rollup_error"), (503, ""), (503, "<html>")] {
             assert!(
                 matches!(of(status, body), Verdict::Again { code: Code::SlackUnavailable, pause, .. } if pause.as_secs() == 7),
                 "{status}"
@@ -131,5 +304,76 @@ mod tests {
         }
         let unknown = verdict(Err(SlackError::Unknown("timed out".to_owned())));
         assert!(matches!(unknown, Verdict::Again { code: Code::SlackUnknown, .. }));
+    }
+
+    /// An answer as somebody has recorded it. The README beside them says what each field is.
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Recorded {
+        source: String,
+        #[serde(default)]
+        made: bool,
+        at: String,
+        status: u16,
+        headers: std::collections::BTreeMap<String, String>,
+        body: String,
+        verdict: Expected,
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+    enum Expected {
+        Sent,
+        Wait {
+            code: Code,
+        },
+        Again {
+            code: Code,
+            may_have_arrived: bool,
+        },
+        Refused {
+            code: Code,
+            #[serde(default)]
+            payload: bool,
+        },
+    }
+
+    #[test]
+    fn every_recorded_answer_gets_its_verdict() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/answers/slack");
+        let (mut sourced, mut wrong) = (0, Vec::new());
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let recorded = serde_json::from_slice(&std::fs::read(&path).unwrap());
+            let Recorded { source, made, at, status, headers, body, verdict: expected } =
+                recorded.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(made || source.contains('#') || source.starts_with("https://"), "{name}: {source}");
+            assert!(["slack", "other"].contains(&at.as_str()), "{name}: {at}");
+            sourced += usize::from(!made);
+            let mut all = reqwest::header::HeaderMap::new();
+            for (header, value) in &headers {
+                let header: reqwest::header::HeaderName = header.parse().unwrap();
+                all.insert(header, value.parse().unwrap());
+            }
+            let answer = SlackAnswer {
+                status,
+                is_page: crate::page::is_page(&all, &body),
+                is_slack: at == "slack",
+                retry_after: crate::retry_after::of(&all),
+                body: lead::text::clean(&body),
+            };
+            let found = match verdict(Ok(answer)) {
+                Verdict::Sent => Expected::Sent,
+                Verdict::Wait { code, .. } => Expected::Wait { code },
+                Verdict::Again { code, may_have_arrived, .. } => Expected::Again { code, may_have_arrived },
+                Verdict::Refused { code, payload, .. } => Expected::Refused { code, payload },
+            };
+            if found != expected {
+                wrong.push(format!("{name} ({source}): {found:?} instead of {expected:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(sourced >= 40, "{sourced} with a source");
     }
 }

@@ -27,8 +27,19 @@ pub struct SlackAnswer {
     pub status: u16,
     /// The start of the body.
     pub body: String,
+    /// Whether that is a web page.
+    pub is_page: bool,
+    /// Whether it comes from one of Slack's own hosts.
+    pub is_slack: bool,
     /// The `Retry-After` header, in either of its forms, counted from now.
     pub retry_after: Option<Duration>,
+}
+
+impl SlackAnswer {
+    /// An answer of Slack's own, a status and a word.
+    pub fn of_slack(status: u16, body: &str) -> Self {
+        Self { status, body: body.to_owned(), is_page: false, is_slack: true, retry_after: None }
+    }
 }
 
 /// No answer.

@@ -1,11 +1,19 @@
 //! Reading the URL of an incoming webhook.
 
 use pipeline::{plain_name, unpasted};
-use url::Url;
+use url::{ParseError, Url};
 
 use crate::{SecretUrl, rotating};
 
+/// The domains of Slack and of Slack for governments.
+const OF_SLACK: [&str; 2] = ["slack.com", "slack-gov.com"];
+
 impl SecretUrl {
+    /// Whether it is at one of Slack's own hosts.
+    pub(super) fn is_of_slack(&self) -> bool {
+        is_of_slack(&self.0)
+    }
+
     /// Reads a webhook's URL, bare or as the JSON in which secret stores hold it: an object with
     /// `webhook_url`, `slack_webhook_url` or `url`, in any spelling.
     ///
@@ -32,16 +40,88 @@ impl SecretUrl {
                     .to_owned(),
             );
         }
-        let url = Url::parse(text).map_err(|error| format!("it is no URL: {error}"))?;
-        let host = url.host_str().unwrap_or_default();
+        if text.starts_with("xox") {
+            return Err(
+                "it is a token of an app, and no address: make an incoming webhook for the app".to_owned()
+            );
+        }
+        let url = Url::parse(text).map_err(|error| match error {
+            ParseError::RelativeUrlWithoutBase => "it does not begin with https://".to_owned(),
+            error => format!("it is no URL: {error}"),
+        })?;
         match url.scheme() {
+            "https" if is_of_slack(&url) && !is_incoming(&url) => Err(format!(
+                "an incoming webhook of Slack's is https://hooks.slack.com/services/…, and this is {}: {}",
+                what_at_slack(&url),
+                "what takes leads of another form is a signed webhook (USE_WEBHOOK, WEBHOOK_URL)"
+            )),
             "https" => Ok(Self(url)),
-            "http" if host.ends_with("slack.com") || host.ends_with("slack-gov.com") => {
+            "http" if is_of_slack(&url) => {
                 Err("it begins with http://, which would send Slack's secret in the clear".to_owned())
             }
             // For stand-ins.
             "http" => Ok(Self(url)),
             _ => Err("it begins with neither https:// nor http://".to_owned()),
+        }
+    }
+}
+
+fn is_of_slack(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    OF_SLACK
+        .iter()
+        .any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+}
+
+/// Whether it is what Slack makes for an app: `/services/T…/B…/…` at the hosts of hooks. A workflow's trigger takes
+/// another form, answers `{"ok":true}` to everything and posts nothing (apprise#891).
+fn is_incoming(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    host.starts_with("hooks.") && url.path().starts_with("/services/")
+}
+
+/// What is at an address of Slack's that is no incoming webhook.
+fn what_at_slack(url: &Url) -> &'static str {
+    let path = url.path();
+    match path.split('/').nth(1).unwrap_or_default() {
+        "triggers" | "workflows" => "a workflow's",
+        "api" => "one of its API",
+        "commands" | "actions" | "app" => "one for answers to commands",
+        _ => "another of Slack's addresses",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_slack_itself_only_an_incoming_webhook_is_one() {
+        for url in [
+            "https://hooks.slack.com/services/T0/B0/x",
+            "https://hooks.slack-gov.com/services/T0/B0/x",
+            "https://chat.example.com/hooks/x",
+            "https://discord.com/api/webhooks/1/x/slack",
+            "https://slack.com.example.org/anything",
+            "https://notslack.com/anything",
+            "http://127.0.0.1:1/anything",
+        ] {
+            assert!(SecretUrl::parse(url).is_ok(), "{url}");
+        }
+        for (url, part) in [
+            ("https://hooks.slack.com/triggers/T0/1/hunter2", "a workflow's"),
+            ("https://hooks.slack.com/workflows/T0/A0/1/hunter2", "a workflow's"),
+            ("https://hooks.slack-gov.com/triggers/T0/1/hunter2", "USE_WEBHOOK"),
+            ("https://slack.com/api/chat.postMessage?token=hunter2", "its API"),
+            ("https://hooks.slack.com/commands/T0/1/hunter2", "commands"),
+            ("https://acme.slack.com/services/hunter2", "incoming webhook of Slack's is"),
+            ("https://hooks.slack.com/hunter2", "another of Slack's addresses"),
+            ("xoxb-1-hunter2", "a token"),
+            ("hooks.slack.com/services/T0/B0/hunter2", "https://"),
+            ("http://hooks.slack.com/services/T0/B0/hunter2", "in the clear"),
+        ] {
+            let error = SecretUrl::parse(url).unwrap_err();
+            assert!(error.contains(part) && !error.contains("hunter2"), "{url}: {error}");
         }
     }
 }

@@ -9,7 +9,7 @@ use reqwest::Client;
 use serde_json::Value;
 
 use super::{Slack, SlackAnswer, SlackError};
-use crate::{SecretUrl, client, retry_after};
+use crate::{SecretUrl, client, page, retry_after};
 
 /// How long a post may take to connect, and in all.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ struct Patience {
 /// The longest that a post takes.
 pub(super) const LONGEST_POST: Duration = Duration::from_secs(10);
 const PATIENCE: Patience = Patience { connect: Duration::from_secs(3), total: LONGEST_POST };
-const BODY_LIMIT: usize = 4 * 1024;
+const BODY_LIMIT: usize = 16 * 1024;
 
 /// One Slack incoming webhook: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
 ///
@@ -82,7 +82,13 @@ impl Slack for SlackWebhook {
         // The status has the last word; a body that breaks off takes nothing away from it.
         let (body, _) = client::read_start(&mut response, BODY_LIMIT).await;
         let body = text::clean(&String::from_utf8_lossy(&body));
-        Ok(SlackAnswer { status: response.status().as_u16(), body: self.url.hide_in(&body), retry_after })
+        Ok(SlackAnswer {
+            status: response.status().as_u16(),
+            is_page: page::is_page(response.headers(), &body),
+            is_slack: self.url.is_of_slack(),
+            body: self.url.hide_in(&body),
+            retry_after,
+        })
     }
 }
 
@@ -139,7 +145,7 @@ mod tests {
         ))
         .await;
         let answer = slack.post(&json!({"text": "Zoë"})).await.unwrap();
-        assert_eq!(answer, SlackAnswer { status: 200, body: "ok".to_owned(), retry_after: None });
+        assert_eq!(answer, SlackAnswer { is_slack: false, ..SlackAnswer::of_slack(200, "ok") });
     }
 
     #[tokio::test]

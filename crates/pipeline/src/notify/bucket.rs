@@ -6,9 +6,13 @@ use lead::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::pace::Turn;
+use crate::patience::doubled;
 
 /// Clocks of several machines differ by less than this; a longer way back is a clock that was set.
 const SKEW: f64 = 5.0;
+/// The least pause after the first wait that is asked for, and after however many in a row.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_FLOOR: Duration = Duration::from_secs(60);
 
 /// The right to send messages: more of it as time passes, at most `burst` at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,12 +22,21 @@ pub(super) struct Bucket {
     burst: f64,
     /// Until when nothing may be sent.
     closed: Option<Timestamp>,
+    /// How often in a row it was closed because that was asked for, without a message taken in between.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    waits: u32,
+}
+
+// As serde wants it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Bucket {
     /// A full one.
     pub(super) fn full(burst: u32) -> Self {
-        Self { tokens: burst.into(), burst: burst.into(), closed: None }
+        Self { tokens: burst.into(), burst: burst.into(), closed: None, waits: 0 }
     }
 
     /// The bucket at `now`, after having been so at `then`, with `rate` more messages each second and at most
@@ -59,6 +72,25 @@ impl Bucket {
     /// Gives an unused right back.
     pub(super) fn give_back(&mut self, _: Timestamp) {
         self.tokens = (self.tokens + 1.0).min(self.burst);
+    }
+
+    /// Whether waits were asked for since the last message that was taken.
+    pub(super) fn has_waited(&self) -> bool {
+        self.waits > 0
+    }
+
+    /// A message was taken.
+    pub(super) fn taken(&mut self, _: Timestamp) {
+        self.waits = 0;
+    }
+
+    /// It was asked to wait, for so long: nothing may be sent for that, and each time in a row for twice as long at the
+    /// least, up to a minute, however short a wait is asked for. How long in all.
+    pub(super) fn wait(&mut self, now: Timestamp, asked: Duration) -> Duration {
+        let wait = asked.max(doubled(FIRST_WAIT, self.waits.saturating_add(1), LONGEST_FLOOR));
+        self.waits = self.waits.saturating_add(1);
+        self.close(now, wait);
+        wait
     }
 
     /// Nothing may be sent for `wait` from `now`.
@@ -116,6 +148,18 @@ mod tests {
         assert_eq!(bucket.take(at(0), 4), Turn::Yours { more: 0 });
         assert_eq!(bucket.take(at(0), 4), Turn::Wait(Duration::from_millis(250)));
         assert_eq!(bucket.at(at(0), at(250), 4, 1).take(at(250), 4), Turn::Yours { more: 0 });
+    }
+
+    #[test]
+    fn waits_of_nothing_grow_until_a_message_is_taken() {
+        let mut bucket = Bucket::full(3);
+        let seconds = |wait: Duration| wait.as_secs();
+        let waits: Vec<u64> = (0..8).map(|_| seconds(bucket.wait(at(0), Duration::ZERO))).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(seconds(bucket.wait(at(0), Duration::from_secs(300))), 300, "what is asked for is kept");
+        assert!(bucket.has_waited());
+        bucket.taken(at(0));
+        assert_eq!((bucket.has_waited(), seconds(bucket.wait(at(0), Duration::ZERO))), (false, 1));
     }
 
     #[test]

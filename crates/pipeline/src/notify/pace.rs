@@ -37,6 +37,15 @@ pub(super) enum Turn {
     Closed(Duration),
 }
 
+/// The right to send one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Right {
+    /// How many more might go at once.
+    pub(super) more: usize,
+    /// Whether waits were asked for since the last message that was taken.
+    pub(super) has_waited: bool,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Kept {
     #[serde(flatten)]
@@ -62,14 +71,26 @@ impl Pace {
     ///
     /// # Errors
     /// The fault of the objects.
-    pub(super) async fn turn(&self) -> Result<Result<usize, Duration>, Fault> {
+    pub(super) async fn turn(&self) -> Result<Result<Right, Duration>, Fault> {
         loop {
-            match self.change(|bucket, now| bucket.take(now, self.rate)).await? {
-                Turn::Yours { more } => return Ok(Ok(more)),
-                Turn::Closed(left) => return Ok(Err(left)),
-                Turn::Wait(wait) => self.clock.sleep(wait).await,
+            let take = |bucket: &mut Bucket, now| (bucket.take(now, self.rate), bucket.has_waited());
+            match self.change(take).await? {
+                (Turn::Yours { more }, has_waited) => return Ok(Ok(Right { more, has_waited })),
+                (Turn::Closed(left), _) => return Ok(Err(left)),
+                (Turn::Wait(wait), _) => self.clock.sleep(wait).await,
             }
         }
+    }
+
+    /// A message was taken, after waits that were asked for.
+    pub(super) async fn taken(&self) -> Result<(), Fault> {
+        self.change(Bucket::taken).await
+    }
+
+    /// The destination has asked to wait, for so long. How long it is waited for, which is longer where it asks again
+    /// and again for less than it means.
+    pub(super) async fn wait(&self, asked: Duration) -> Result<Duration, Fault> {
+        self.change(|bucket, now| bucket.wait(now, asked)).await
     }
 
     /// Gives an unused right back.

@@ -37,8 +37,8 @@ struct Sending<'a> {
 
 /// What is to be done next.
 enum Next {
-    /// These are to be sent together.
-    Send(Vec<Ready>),
+    /// These are to be sent together; whether waits were asked for since the last message that was taken.
+    Send(Vec<Ready>, bool),
     /// Nothing more is sent now: all that waited has an outcome.
     Nothing(Outcomes),
 }
@@ -121,8 +121,8 @@ impl Sending<'_> {
     async fn work(&self) -> Outcomes {
         let mut outcomes = Outcomes::new();
         loop {
-            let group = match self.next().await {
-                Next::Send(group) => group,
+            let (group, has_waited) = match self.next().await {
+                Next::Send(group, has_waited) => (group, has_waited),
                 Next::Nothing(left) => {
                     outcomes.extend(left);
                     return outcomes;
@@ -136,14 +136,27 @@ impl Sending<'_> {
                 continue;
             }
             let verdict = self.send(&ours).await;
-            if let (Some(pace), Verdict::Wait { pause, .. } | Verdict::Again { pause, .. }) =
-                (&self.pace, &verdict)
-                && !pause.is_zero()
-            {
-                written(pace.close(*pause).await);
-            }
+            let verdict = self.paced(verdict, has_waited).await;
             outcomes.extend(self.stage.conclude(ours, &verdict).await);
         }
+    }
+
+    /// Has the pace heed what came of a message.
+    async fn paced(&self, verdict: Verdict, has_waited: bool) -> Verdict {
+        let Some(pace) = &self.pace else { return verdict };
+        match verdict {
+            Verdict::Sent if has_waited => written(pace.taken().await),
+            Verdict::Again { pause, .. } if !pause.is_zero() => written(pace.close(pause).await),
+            Verdict::Wait { pause: asked, code, reason } => {
+                let pause = pace.wait(asked).await.unwrap_or_else(|fault| {
+                    written(Err(fault));
+                    asked
+                });
+                return Verdict::Wait { pause, code, reason };
+            }
+            _ => {}
+        }
+        verdict
     }
 
     /// The alerts to send next, once their turn has come.
@@ -155,17 +168,17 @@ impl Sending<'_> {
         if self.is_too_late() {
             return self.leave_all(|_| Disposition::Retry(Duration::ZERO));
         }
-        let available = match &self.pace {
-            None => usize::MAX,
+        let (available, has_waited) = match &self.pace {
+            None => (usize::MAX, false),
             Some(pace) => match pace.turn().await {
-                Ok(Ok(more)) => more + 1,
+                Ok(Ok(right)) => (right.more + 1, right.has_waited),
                 Ok(Err(closed)) => return self.leave_all(|_| Disposition::Retry(closed.min(MAX_DELAY))),
                 Err(fault) => {
                     return self.leave_all(|ready| storage_failed(&ready.job.lead_id, &fault));
                 }
             },
         };
-        Next::Send(next_group(&mut self.waiting(), available, self.limits.together))
+        Next::Send(next_group(&mut self.waiting(), available, self.limits.together), has_waited)
     }
 
     /// Sends one message. One of a single alert that is refused for what is in it goes once more, in the plainest form.
