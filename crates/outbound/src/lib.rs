@@ -12,6 +12,8 @@ mod close;
 pub mod destinations;
 mod owners;
 mod page;
+#[cfg(test)]
+mod recorded;
 mod retry_after;
 mod rotating;
 mod secret_url;

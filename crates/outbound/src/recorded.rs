@@ -1,0 +1,80 @@
+//! The answers of `tests/answers` that people have recorded, for the tests. The README beside them says what each field
+//! is.
+
+use std::path::Path;
+
+use pipeline::{Code, destination::Verdict};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+/// A file of one of the folders.
+pub(crate) struct Recorded<T> {
+    /// Which it is, and where it can be looked up.
+    pub(crate) name: String,
+    /// The fields that those of this folder have.
+    pub(crate) answer: T,
+    /// What has to come of it.
+    pub(crate) verdict: Expected,
+}
+
+/// What of a verdict has to be right.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Expected {
+    Sent,
+    Wait {
+        code: Code,
+    },
+    Again {
+        code: Code,
+        may_have_arrived: bool,
+    },
+    Refused {
+        code: Code,
+        #[serde(default)]
+        payload: bool,
+    },
+}
+
+impl From<&Verdict> for Expected {
+    fn from(verdict: &Verdict) -> Self {
+        match *verdict {
+            Verdict::Sent => Self::Sent,
+            Verdict::Wait { code, .. } => Self::Wait { code },
+            Verdict::Again { code, may_have_arrived, .. } => Self::Again { code, may_have_arrived },
+            Verdict::Refused { code, payload, .. } => Self::Refused { code, payload },
+        }
+    }
+}
+
+/// What all files have in common.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Common {
+    source: String,
+    #[serde(default)]
+    made: bool,
+    verdict: Expected,
+}
+
+/// All of the folder `of`, of which at least `sourced` have a source. One with a field that is not known is refused.
+pub(crate) fn all<T: DeserializeOwned>(of: &str, sourced: usize) -> Vec<Recorded<T>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/answers").join(of);
+    let (mut with_source, mut all) = (0, Vec::new());
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let mut fields: Map<String, Value> = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let common = ["source", "made", "verdict"];
+        let common = common.iter().filter_map(|field| fields.remove_entry(*field)).collect();
+        let Common { source, made, verdict } =
+            serde_json::from_value(Value::Object(common)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let answer =
+            serde_json::from_value(Value::Object(fields)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(made || source.contains('#') || source.starts_with("https://"), "{name}: {source}");
+        with_source += usize::from(!made);
+        all.push(Recorded { name: format!("{name} ({source})"), answer, verdict });
+    }
+    assert!(with_source >= sourced, "{with_source} with a source");
+    all
+}
