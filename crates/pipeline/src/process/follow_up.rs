@@ -3,7 +3,9 @@
 //! A follow-up is due where the last alert at a destination named another owner than the lead has. Whoever
 //! sends an alert claims its receipt first and reads the lead after that; here the lead is written first and
 //! the receipts are read after that. So an alert that is claimed later than the receipts are read names the
-//! lead's present owner by itself, and every other shows in its receipt.
+//! lead's present owner by itself, and every other shows in its receipt. What was given up without an answer
+//! may have been read or not: it is corrected where it names another owner, and sent once more where it is
+//! all that names this one.
 
 use std::time::Duration;
 
@@ -64,7 +66,12 @@ fn due(receipts: &[Receipt], owner: &str, now: Timestamp) -> Option<Due> {
     let last = announced().filter(|receipt| receipt.owner.is_some()).max_by_key(|receipt| receipt.at)?;
     let is_other = |receipt: &&Receipt| receipt.owner.as_deref().is_some_and(|named| named != owner);
     let wait = announced().filter(is_other).filter_map(|receipt| left_of_claim(receipt, now)).max();
-    if !is_other(&last) && wait.is_none() {
+    let is_given_up = |receipt: &&Receipt| receipt.state == ReceiptState::Failed;
+    let certain = announced()
+        .filter(|receipt| receipt.owner.is_some() && !is_given_up(receipt))
+        .max_by_key(|receipt| receipt.at);
+    let is_in_doubt = is_given_up(&last) && certain.is_some_and(|receipt| is_other(&receipt));
+    if !is_other(&last) && wait.is_none() && !is_in_doubt {
         return None;
     }
     // It names whoever owns the lead when its turn comes. Its message may have been lost in a crash.
@@ -73,9 +80,14 @@ fn due(receipts: &[Receipt], owner: &str, now: Timestamp) -> Option<Due> {
             && receipt.state == ReceiptState::Queued
             && !receipt.may_have_been_read()
     };
+    // Sent once more under its own receipt, it is marked as a possible repeat.
+    let in_doubt = is_in_doubt.then(|| {
+        let of_this_owner = |receipt: &&Receipt| receipt.kind == AlertKind::FollowUp && !is_other(receipt);
+        announced().filter(is_given_up).filter(of_this_owner).max_by_key(|receipt| receipt.at)
+    });
     let alert = match receipts.iter().find(waiting) {
         Some(receipt) => receipt.alert.clone(),
-        None => unread(receipts, owner),
+        None => in_doubt.flatten().map_or_else(|| unread(receipts, owner), |receipt| receipt.alert.clone()),
     };
     let not_before = announced().map(|receipt| receipt.at).max()?.checked_add(NEXT).ok()?;
     Some(Due { alert, not_before, wait: wait.unwrap_or_default() })
@@ -163,10 +175,33 @@ mod tests {
         assert_eq!(alert(&receipts, "Anna"), None);
         receipts[1].state = ReceiptState::Failed;
         assert_eq!(alert(&receipts, "Bert"), Some(AlertId::follow_up("Bert", 1)), "nobody has read it");
+    }
+
+    #[test]
+    fn a_follow_up_that_was_given_up_without_an_answer_counts_neither_as_read_nor_as_unread() {
+        let mut receipts = vec![
+            sent(AlertId::new_lead(), "Anna", 1),
+            receipt(AlertId::follow_up("Bert", 1), ReceiptState::Queued, Some("Bert"), 2),
+        ];
         receipts[1].unsure = true;
-        receipts[1].owner = Some("Bert".to_owned());
-        assert_eq!(alert(&receipts, "Bert"), None);
+        assert_eq!(alert(&receipts, "Bert"), None, "it is tried again by itself");
+        receipts[1].state = ReceiptState::Failed;
+        assert_eq!(alert(&receipts, "Bert"), Some(AlertId::follow_up("Bert", 1)), "with its mark");
         assert_eq!(alert(&receipts, "Anna"), Some(AlertId::follow_up("Anna", 1)));
+        receipts.push(receipt(AlertId::resend(1), ReceiptState::Sent, Some("Bert"), 3));
+        receipts[2].kind = AlertKind::Resend;
+        assert_eq!(alert(&receipts, "Bert"), None, "a later one was sent");
+        assert_eq!(alert(&receipts, "Anna"), Some(AlertId::follow_up("Anna", 1)));
+        receipts[2].state = ReceiptState::Failed;
+        receipts[2].unsure = true;
+        assert_eq!(alert(&receipts, "Bert"), Some(AlertId::follow_up("Bert", 1)), "nor is this one sure");
+    }
+
+    #[test]
+    fn a_first_alert_that_was_given_up_needs_no_follow_up() {
+        let mut given_up = receipt(AlertId::new_lead(), ReceiptState::Failed, Some("Anna"), 1);
+        given_up.unsure = true;
+        assert_eq!(alert(&[given_up], "Anna"), None, "it is queued again itself");
     }
 
     #[test]
