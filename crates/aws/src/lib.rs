@@ -12,6 +12,8 @@ pub mod operator;
 mod s3;
 pub mod s3event;
 pub mod secrets;
+#[cfg(test)]
+mod sleeping;
 mod sns;
 mod sqs;
 

@@ -8,7 +8,7 @@ use outbound::destinations::{Made, Origin, SecretSetting, make};
 use pipeline::{
     Code, Fault, Function, Variables,
     destination::{Destination, Destinations, Kind, Unready},
-    ports::{Level, Secret},
+    ports::{Clock, Level, Secret},
     recorder,
 };
 
@@ -19,9 +19,9 @@ use crate::common::Common;
 /// What is missing or wrong is an error in the log and stops no other destination: the alerts of this one become dead
 /// letters with their reason.
 pub fn read(variables: &Variables<'_>, common: &Common) -> Destinations {
-    let (clients, secrets) = (&common.clients, &common.secrets);
+    let (clients, secrets, clock) = (&common.clients, &common.secrets, &common.recorder.clock);
     let Made { destinations, doubts } =
-        make(&InFunctions { variables, clients, secrets }, &common.settings.destinations);
+        make(&InFunctions { variables, clients, secrets, clock }, &common.settings.destinations);
     for (_, Fault { what, .. }) in doubts {
         recorder::fault(Function::Notification, Level::Error, "", None, &Fault::new(Code::SettingBad, what));
     }
@@ -43,6 +43,7 @@ struct InFunctions<'a> {
     variables: &'a Variables<'a>,
     clients: &'a Clients,
     secrets: &'a Arc<Secrets>,
+    clock: &'a Arc<dyn Clock>,
 }
 
 impl Origin for InFunctions<'_> {
@@ -63,6 +64,7 @@ impl Origin for InFunctions<'_> {
     }
 
     fn of_this_place(&self, kind: &Kind) -> Option<Arc<dyn Destination>> {
-        SnsTopic::new(self.clients, self.variables.get("SNS_TOPIC_ARN")?).of_kind(kind)
+        let topic = self.variables.get("SNS_TOPIC_ARN")?;
+        SnsTopic::new(self.clients, topic, Arc::clone(self.clock)).of_kind(kind)
     }
 }

@@ -1,6 +1,13 @@
 //! Web pages, where something else was to answer.
 
+use std::time::Duration;
+
+use pipeline::destination::Pause;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
+
+/// How long a message is let rest that somebody in between has answered: who has to sign in to a network or to add an
+/// address to a list needs minutes. What comes next may go another way, and is not held up.
+pub(crate) const PAUSE: Pause = Pause::OfMessage(Duration::from_secs(30));
 
 /// The longest text, in bytes, that is a word and no page, though it is said to be one: many a small program says so of
 /// all it answers.

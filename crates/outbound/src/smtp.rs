@@ -21,7 +21,7 @@ use lettre::{
 };
 use pipeline::{
     Code, Fault,
-    destination::{Checked, Destination, Form, Limits, Outgoing, Verdict},
+    destination::{Checked, Destination, Form, Limits, Outgoing, Pause, Verdict},
 };
 use tokio_rustls::rustls::ClientConfig;
 use url::{ParseError, Url};
@@ -403,13 +403,13 @@ fn refused(said: &str) -> Verdict {
 /// It could not be reached or asks to try later. The mail was not sent.
 fn unavailable(said: &str) -> Verdict {
     let reason = reason("unavailable", said);
-    Verdict::Again { code: Code::MailUnavailable, reason, pause: Duration::ZERO, may_have_arrived: false }
+    Verdict::Again { code: Code::MailUnavailable, reason, pause: Pause::Growing, may_have_arrived: false }
 }
 
 /// No confirmation came: the mail may have been sent.
 fn unknown(said: &str) -> Verdict {
     let reason = reason("no confirmation", said);
-    Verdict::Again { code: Code::MailUnknown, reason, pause: Duration::ZERO, may_have_arrived: true }
+    Verdict::Again { code: Code::MailUnknown, reason, pause: Pause::Growing, may_have_arrived: true }
 }
 
 /// An identity in the sender's domain, as lettre would make it in the machine's.

@@ -241,7 +241,9 @@ codes! {
         "Set SMTP_URL, EMAIL_FROM and EMAIL_TO and restart, then redrive; or switch it off with USE_EMAIL=false.";
     MailUnconfirmed = "LO229",
         "An e-mail address has not been confirmed to SNS, or none is subscribed.",
-        "Have the owner of the address confirm the mail that SNS has sent, within two days; subscribe one with `aws sns subscribe --protocol email`.";
+        "Have the owner of the address confirm the mail that SNS has sent, within two days; subscribe one with `aws sns subscribe --protocol email`.",
+        again "It is tried again by itself, with growing pauses. Have the owner of the address confirm the mail that SNS has sent, or subscribe one with `aws sns subscribe --protocol email`.",
+        dead "Have the owner of the address confirm the mail that SNS has sent, or subscribe one with `aws sns subscribe --protocol email`, then redrive.";
     DestinationNotConfigured = "LO230",
         "An alert is due at a destination that this pipeline does not have.",
         "Set the destination up and restart, then redrive; or delete the dead letter (a copy is kept).";

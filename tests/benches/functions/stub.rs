@@ -104,10 +104,10 @@ async fn answer(
             .unwrap()
     };
     let json = |body: String| reply(200, "application/x-amz-json-1.1", body);
+    let asked = String::from_utf8_lossy(&body);
     let target = header("x-amz-target");
     let answer = if target.ends_with("GetSecretValue") {
         let slack = format!("{{\"webhook_url\": \"{url}/slack\"}}");
-        let asked = String::from_utf8_lossy(&body).into_owned();
         let value = match () {
             () if asked.contains("slack") => slack,
             () if asked.contains("api-key") => "api_example.key".to_owned(),
@@ -129,6 +129,19 @@ async fn answer(
         reply(200, "application/json", contents.lead)
     } else if path.starts_with("/close/organization/") {
         reply(200, "application/json", contents.members)
+    } else if asked.contains("Action=ListSubscriptionsByTopic") {
+        let (of, result) = ("ListSubscriptionsByTopicResponse", "ListSubscriptionsByTopicResult");
+        let arn = "arn:aws:sns:us-east-1:123456789012:leads:1";
+        let list = format!(
+            "<Subscriptions><member><SubscriptionArn>{arn}</SubscriptionArn></member></Subscriptions>"
+        );
+        reply(
+            200,
+            "text/xml",
+            format!(
+                "<{of} xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><{result}>{list}</{result}></{of}>"
+            ),
+        )
     } else if path == "/" && parts.method == Method::POST {
         let xml = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>";
         reply(200, "text/xml", xml.to_owned())

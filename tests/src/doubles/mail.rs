@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use lead::email::{Mail, mail};
 use pipeline::{
     Code,
-    destination::{Checked, Destination, Form, Limits, Outgoing, Verdict},
+    destination::{Checked, Destination, Form, Limits, Outgoing, Pause, Verdict},
 };
 
 /// A mail server that takes every mail unless told otherwise.
@@ -48,13 +48,13 @@ impl ScriptedMailer {
     /// It cannot be reached.
     pub fn unavailable() -> Verdict {
         let reason = "mail server: 451 later".to_owned();
-        Verdict::Again { code: Code::MailUnavailable, reason, pause: Duration::ZERO, may_have_arrived: false }
+        Verdict::Again { code: Code::MailUnavailable, reason, pause: Pause::Growing, may_have_arrived: false }
     }
 
     /// It does not confirm a mail.
     pub fn unknown() -> Verdict {
         let reason = "mail server: connection lost".to_owned();
-        Verdict::Again { code: Code::MailUnknown, reason, pause: Duration::ZERO, may_have_arrived: true }
+        Verdict::Again { code: Code::MailUnknown, reason, pause: Pause::Growing, may_have_arrived: true }
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use lead::email::mail;
 use pipeline::{
     Code,
-    destination::{Checked, Destination, DestinationId, Form, Limits, Outgoing, Pacing, Verdict},
+    destination::{Checked, Destination, DestinationId, Form, Limits, Outgoing, Pacing, Pause, Verdict},
     ports::Clock,
 };
 
@@ -29,7 +29,7 @@ pub struct OtherOf {
 
 impl OtherOf {
     fn again(code: Code, reason: &str, may_have_arrived: bool) -> Verdict {
-        Verdict::Again { code, reason: reason.to_owned(), pause: Duration::ZERO, may_have_arrived }
+        Verdict::Again { code, reason: reason.to_owned(), pause: Pause::Growing, may_have_arrived }
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use console::demo::Says;
 use jiff::SignedDuration;
-use pipeline::{Ended, Happened, Stage};
+use pipeline::{Code, Ended, Entry, Happened, Stage};
 use serde_json::Value;
 use tests::{
+    destinations::EMAIL,
     http::post,
     lambda::{Scene, Shape},
     process::{KEY, until},
@@ -21,9 +22,28 @@ const SAMPLES: [&str; 4] = [
     "lead_created_05_unicode_and_markup",
 ];
 
+/// SNS takes what is published to a topic that nobody has subscribed to.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_nobody_gets_is_not_sent_and_slack_is_alerted_all_the_same() {
+    let mut scene = Scene::with(&[("UseEmail", "true"), ("Rechecks", "0")]).await;
+    let lead = scene.accept().await;
+    let tried = || async {
+        let story = scene.ops.history.of_lead(&lead).await.unwrap();
+        let waits = |entry: &Entry| matches!(&entry.happened, Happened::Retrying { code, .. } if *code == Code::MailUnconfirmed);
+        story.iter().any(waits) && scene.told(&lead).0 > 0
+    };
+    until("the mail waits, and Slack has the alert", tried).await;
+    assert_eq!(scene.stack.moto.mails().await.len(), 0);
+    let receipts = scene.ops.lead(&lead).await.unwrap().notifications;
+    let mail = receipts.iter().find(|receipt| receipt.destination == EMAIL).unwrap();
+    assert_eq!((mail.state, mail.code), ("queued", Some(Code::MailUnconfirmed)));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sample_is_told_once_on_slack_and_by_mail() {
-    let scene = Scene::with(&[("UseEmail", "true"), ("Rechecks", "0")]).await;
+    let scene =
+        Scene::with(&[("UseEmail", "true"), ("NotificationEmail", "sales@example.com"), ("Rechecks", "0")])
+            .await;
     for owner in ["owner_lookup_01_complete", "owner_lookup_03_null_owner"] {
         let document = samples::json(owner);
         let lead = samples::id(document["lead_id"].as_str().unwrap());

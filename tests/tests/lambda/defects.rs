@@ -196,7 +196,9 @@ async fn an_alert_that_slack_refuses_is_not_swallowed() {
 /// All seven fields, and none of them can steer Slack or a mail's head.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_lead_says_is_told_in_full_and_steers_nothing() {
-    let scene = Scene::with(&[("UseEmail", "true"), ("Rechecks", "0")]).await;
+    let scene =
+        Scene::with(&[("UseEmail", "true"), ("NotificationEmail", "sales@example.com"), ("Rechecks", "0")])
+            .await;
     let names = ["🚀 <!channel> *x*", "two\r\nBcc: a@example.com", &"long ".repeat(60), ""];
     for (number, name) in names.iter().enumerate() {
         let lead = format!("lead_hostile{number}");

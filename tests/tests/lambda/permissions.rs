@@ -16,7 +16,9 @@ use tests::{
 /// Everything that the functions ever do: whatever a role may do is used, and whatever is used is allowed.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
-    let mut scene = Scene::with(&[("UseEmail", "true"), ("Rechecks", "1")]).await;
+    let mut scene =
+        Scene::with(&[("UseEmail", "true"), ("NotificationEmail", "sales@example.com"), ("Rechecks", "1")])
+            .await;
     let mut leads = BTreeSet::new();
     // The record of a lead that is told before it is written down: what ingestion finds then it mends.
     let late = scene.sample();

@@ -11,7 +11,7 @@ use std::{
 use lead::AlertKind;
 use pipeline::{
     Code, Ended, Settings,
-    destination::{Destination, DestinationId, Form, Limits, Pacing, Verdict},
+    destination::{Destination, DestinationId, Form, Limits, Pacing, Pause, Verdict},
     job::{AlertId, AlertJob},
     ports::{Disposition, Queue},
     receipt::claim_for,
@@ -57,7 +57,7 @@ async fn it_is_sent_to_with_a_receipt_of_its_own_and_the_same_at_each_attempt() 
     let again = Verdict::Again {
         code: Code::DestinationUnavailable,
         reason: "away".to_owned(),
-        pause: Duration::ZERO,
+        pause: Pause::Growing,
         may_have_arrived: false,
     };
     pager.answer([again]);
@@ -67,6 +67,33 @@ async fn it_is_sent_to_with_a_receipt_of_its_own_and_the_same_at_each_attempt() 
     assert_eq!(receipts, ["receipts/lead_a/pager:on-call/new.json"; 2]);
     assert_eq!(notified(&world, &lead).await, [(AlertKind::New, 1, false, 2)]);
     assert_eq!((world.slack.posted().len(), world.mailer.tried().len()), (0, 0));
+}
+
+/// Somebody in between may have answered one alert and let the next pass; who asks for a pause means them all.
+#[tokio::test]
+async fn a_pause_holds_up_its_own_message_or_all_of_the_destination() {
+    let least = Duration::from_secs(30);
+    for (pause, holds_up) in [(Pause::OfMessage(least), false), (Pause::OfDestination(least), true)] {
+        let pace = Some(Pacing { rate: 10, burst: 10 });
+        let limits = Limits { pace, at_once: 1, ..ScriptedDestination::plain() };
+        let (world, pager) = with_pager(limits, Duration::ZERO);
+        let again = Verdict::Again {
+            code: Code::DestinationUnavailable,
+            reason: "a page".to_owned(),
+            pause,
+            may_have_arrived: false,
+        };
+        pager.answer([again]);
+        world.enrich_many(2).await;
+        world.work_for(MINUTE).await;
+        let handed = pager.handed();
+        let (first, others) = handed.split_first().unwrap();
+        assert_eq!(others.len(), 2, "{handed:?}");
+        for one in others {
+            let is_held_up = one.at - first.at >= least;
+            assert_eq!(is_held_up, holds_up || one.leads == first.leads, "{pause:?}: {handed:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -142,6 +142,7 @@ fn each_role_has_what_its_function_does_and_no_more() {
         ("s3:DeleteObject", &["open/*"]),
         ("sqs:SendMessage", &["NotificationDeadLetterQueue"]),
         ("sns:Publish", &["Topic"]),
+        ("sns:ListSubscriptionsByTopic", &["Topic"]),
         ("secretsmanager:GetSecretValue", &["SlackSecret", WEBHOOK_SECRET]),
     ];
     notification.extend(take(&["NotificationQueue"][..]));

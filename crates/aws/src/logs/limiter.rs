@@ -41,28 +41,13 @@ impl Limiter {
 
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
-
     use super::*;
-
-    /// A clock that passes while somebody sleeps.
-    struct Sleeping(std::sync::Mutex<Timestamp>);
-
-    #[async_trait]
-    impl Clock for Sleeping {
-        fn now(&self) -> Timestamp {
-            *self.0.lock().unwrap()
-        }
-
-        async fn sleep(&self, duration: Duration) {
-            *self.0.lock().unwrap() += duration;
-        }
-    }
+    use crate::sleeping::Sleeping;
 
     #[tokio::test]
     async fn a_burst_then_two_a_second() {
         let start = Timestamp::from_second(1_000).unwrap();
-        let clock = Arc::new(Sleeping(std::sync::Mutex::new(start)));
+        let clock = Arc::new(Sleeping::from(start));
         let limiter = Limiter::new(clock.clone(), 2);
         let mut at = Vec::new();
         for _ in 0..8 {

@@ -202,8 +202,8 @@ impl Session {
     }
 
     /// The topic that mail and alarms go to.
-    pub fn topic(&self, stack: &Stack) -> SnsTopic {
-        SnsTopic::new(&self.clients, &stack.topic)
+    pub fn topic(&self, stack: &Stack, clock: Arc<dyn Clock>) -> SnsTopic {
+        SnsTopic::new(&self.clients, &stack.topic, clock)
     }
 
     /// The account's secrets.

@@ -194,7 +194,7 @@ impl Origin for InStack<'_> {
     }
 
     fn of_this_place(&self, kind: &Kind) -> Option<Arc<dyn Destination>> {
-        self.aws.session.topic(&self.aws.stack).of_kind(kind)
+        self.aws.session.topic(&self.aws.stack, Arc::new(SystemClock)).of_kind(kind)
     }
 }
 

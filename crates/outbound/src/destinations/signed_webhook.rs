@@ -14,7 +14,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use lead::{AlertKind, text};
 use pipeline::{
     Code, Fault, SecretText,
-    destination::{Checked, Destination, Form, Limits, Outgoing, Pacing, Unready, Verdict},
+    destination::{Checked, Destination, Form, Limits, Outgoing, Pacing, Pause, Unready, Verdict},
 };
 use reqwest::{Client, StatusCode, header};
 use url::Url;
@@ -179,8 +179,11 @@ fn key(secret: &str) -> Result<hmac::Key, String> {
 fn verdict(status: StatusCode, body: &str, is_page: bool, wait: Option<Duration>) -> Verdict {
     let body = text::shorten(body, SHOWN);
     let reason = format!("the receiver answers {} {body}", status.as_u16()).trim_end().to_owned();
-    let verdict = match status.as_u16() {
-        200..=299 if is_page => unknown(format!("{reason}: a page, and no webhook's answer")),
+    let pause = Pause::asked(wait);
+    match status.as_u16() {
+        200..=299 if is_page => {
+            again(Code::DestinationUnknown, format!("{reason}: a page, and no webhook's answer"), page::PAUSE)
+        }
         200..=299 => Verdict::Sent,
         429 => {
             let pause = wait.unwrap_or(UNSAID_WAIT);
@@ -188,18 +191,12 @@ fn verdict(status: StatusCode, body: &str, is_page: bool, wait: Option<Duration>
         }
         300..=399 => refused(format!("{reason}: a redirect, which is not followed"), false),
         // Somebody in between, and none of the destination's words.
-        401 | 403 | 404 | 407 if is_page => unavailable(reason),
+        401 | 403 | 404 | 407 if is_page => again(Code::DestinationUnavailable, reason, page::PAUSE),
         // A gateway that gave up waiting: what is behind it may have taken the message.
-        408 | 502 | 504 => unknown(reason),
+        408 | 502 | 504 => again(Code::DestinationUnknown, reason, pause),
         400 | 413 | 415 | 422 => refused(reason, true),
         401..=499 => refused(reason, false),
-        _ => unavailable(reason),
-    };
-    match verdict {
-        Verdict::Again { code, reason, may_have_arrived, .. } => {
-            Verdict::Again { code, reason, may_have_arrived, pause: wait.unwrap_or_default() }
-        }
-        other => other,
+        _ => again(Code::DestinationUnavailable, reason, pause),
     }
 }
 
@@ -208,12 +205,15 @@ fn refused(reason: String, payload: bool) -> Verdict {
 }
 
 fn unavailable(reason: String) -> Verdict {
-    let code = Code::DestinationUnavailable;
-    Verdict::Again { code, reason, pause: Duration::ZERO, may_have_arrived: false }
+    again(Code::DestinationUnavailable, reason, Pause::Growing)
 }
 
 fn unknown(reason: String) -> Verdict {
-    Verdict::Again { code: Code::DestinationUnknown, reason, pause: Duration::ZERO, may_have_arrived: true }
+    again(Code::DestinationUnknown, reason, Pause::Growing)
+}
+
+fn again(code: Code, reason: String, pause: Pause) -> Verdict {
+    Verdict::Again { code, reason, pause, may_have_arrived: code == Code::DestinationUnknown }
 }
 
 /// The address that the settings or the secret name.
@@ -514,18 +514,19 @@ mod tests {
                 "{status}: {found:?}"
             );
         }
-        for (status, body, unsure) in [
-            (200, "<!DOCTYPE html><title>Sign in</title>", true),
-            (403, "<html>blocked", false),
-            (408, "", true),
-            (500, "", false),
-            (502, "", true),
-            (503, "<html>", false),
-            (401, "<html>", false),
+        let asked = Pause::OfDestination(Duration::from_secs(7));
+        for (status, body, unsure, expected) in [
+            (200, "<!DOCTYPE html><title>Sign in</title>", true, page::PAUSE),
+            (403, "<html>blocked", false, page::PAUSE),
+            (408, "", true, asked),
+            (500, "", false, asked),
+            (502, "", true, asked),
+            (503, "<html>", false, asked),
+            (401, "<html>", false, page::PAUSE),
         ] {
             let found = of(status, body);
             assert!(
-                matches!(found, Verdict::Again { may_have_arrived, pause, .. } if may_have_arrived == unsure && pause.as_secs() == 7),
+                matches!(found, Verdict::Again { may_have_arrived, pause, .. } if may_have_arrived == unsure && pause == expected),
                 "{status}: {found:?}"
             );
         }

@@ -5,10 +5,14 @@
 
 use std::time::Duration;
 
-use pipeline::{Code, destination::Verdict};
+use pipeline::{
+    Code,
+    destination::{Pause, Verdict},
+};
 use serde_json::{Map, Value};
 
 use super::{SlackAnswer, SlackError};
+use crate::page;
 
 /// How long to wait where Slack asks to wait and does not say how long.
 const UNSAID_WAIT: Duration = Duration::from_secs(30);
@@ -25,10 +29,10 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
     let answer = match answer {
         Ok(answer) => answer,
         Err(SlackError::NotSent(why)) => {
-            return again(Code::SlackUnavailable, format!("Slack was not reached: {why}"), None);
+            return again(Code::SlackUnavailable, format!("Slack was not reached: {why}"), Pause::Growing);
         }
         Err(SlackError::Unknown(why)) => {
-            return again(Code::SlackUnknown, format!("Slack gave no answer: {why}"), None);
+            return again(Code::SlackUnknown, format!("Slack gave no answer: {why}"), Pause::Growing);
         }
     };
     let Read { meaning, denied } = read(&answer);
@@ -39,7 +43,8 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
     let refused = |code| Verdict::Refused { code, reason: reason.clone(), payload: false };
     let payload =
         || Verdict::Refused { code: Code::SlackPayloadRefused, reason: reason.clone(), payload: true };
-    let later = |code| again(code, reason.clone(), answer.retry_after);
+    let later = |code| again(code, reason.clone(), Pause::asked(answer.retry_after));
+    let intercepted = || again(Code::SlackIntercepted, reason.clone(), page::PAUSE);
     match (meaning, answer.status) {
         (Meaning::Wait, _) | (_, 429) => {
             let pause = answer.retry_after.unwrap_or(UNSAID_WAIT);
@@ -54,6 +59,7 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
         (Meaning::Consent, 200..=299) => Verdict::Sent,
         // What denies it in words of its own is believed; any other status says by itself how.
         (Meaning::Unknown, 200..=299) if denied => refused(Code::SlackForbidden),
+        (_, 200..=299) if answer.is_page => again(Code::SlackUnknown, reason, page::PAUSE),
         // Whether Slack has seen the message is open.
         (_, 200..=299) => later(Code::SlackUnknown),
         (_, 300..=399) => {
@@ -61,8 +67,8 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
             Verdict::Refused { code: Code::SlackAddressWrong, reason, payload: false }
         }
         // Slack's words are bare words.
-        (_, 407 | 511) => later(Code::SlackIntercepted),
-        (_, 401 | 403 | 404 | 410) if answer.is_page => later(Code::SlackIntercepted),
+        (_, 407 | 511) => intercepted(),
+        (_, 401 | 403 | 404 | 410) if answer.is_page => intercepted(),
         (_, 401 | 403) => refused(Code::SlackForbidden),
         (_, 404) => refused(Code::SlackWebhookGone),
         (_, 410) => refused(Code::SlackChannelClosed),
@@ -202,9 +208,9 @@ fn consents(fields: &Map<String, Value>) -> bool {
         || ["result", "status", "message", "msg", "text"].into_iter().any(says)
 }
 
-fn again(code: Code, reason: String, pause: Option<Duration>) -> Verdict {
+fn again(code: Code, reason: String, pause: Pause) -> Verdict {
     let may_have_arrived = code == Code::SlackUnknown;
-    Verdict::Again { code, reason, pause: pause.unwrap_or_default(), may_have_arrived }
+    Verdict::Again { code, reason, pause, may_have_arrived }
 }
 
 #[cfg(test)]
@@ -281,7 +287,12 @@ mod tests {
             assert!(
                 matches!(
                     &verdict,
-                    Verdict::Again { code: Code::SlackIntercepted, may_have_arrived: false, .. }
+                    Verdict::Again {
+                        code: Code::SlackIntercepted,
+                        may_have_arrived: false,
+                        pause: page::PAUSE,
+                        ..
+                    }
                 ),
                 "{status}: {verdict:?}"
             );
@@ -299,7 +310,7 @@ mod tests {
         assert_eq!(of(200, "rate_limited"), wait);
         for (status, body) in [(500, "rollup_error"), (503, ""), (503, "<html>")] {
             assert!(
-                matches!(of(status, body), Verdict::Again { code: Code::SlackUnavailable, pause, .. } if pause.as_secs() == 7),
+                matches!(of(status, body), Verdict::Again { code: Code::SlackUnavailable, pause, .. } if pause == Pause::OfDestination(Duration::from_secs(7))),
                 "{status}"
             );
         }

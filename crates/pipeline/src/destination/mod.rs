@@ -129,8 +129,8 @@ pub enum Verdict {
         code: Code,
         /// What failed, one clean line.
         reason: String,
-        /// The shortest pause before that, for all alerts to this destination.
-        pause: Duration,
+        /// The shortest pause before that.
+        pause: Pause,
         /// Whether the message may have arrived all the same.
         may_have_arrived: bool,
     },
@@ -143,6 +143,32 @@ pub enum Verdict {
         /// Whether it is the message itself that is refused, and not whoever sends it.
         payload: bool,
     },
+}
+
+/// How long it takes at the least before a message is tried again. Pauses grow by themselves with each attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pause {
+    /// As long as they do.
+    Growing,
+    /// So long, for this message alone.
+    OfMessage(Duration),
+    /// So long, and nothing else is sent to the destination meanwhile.
+    OfDestination(Duration),
+}
+
+impl Pause {
+    /// The least that it takes.
+    pub fn least(self) -> Duration {
+        match self {
+            Self::Growing => Duration::ZERO,
+            Self::OfMessage(pause) | Self::OfDestination(pause) => pause,
+        }
+    }
+
+    /// What the destination has asked for, if it has.
+    pub fn asked(pause: Option<Duration>) -> Self {
+        pause.filter(|pause| !pause.is_zero()).map_or(Self::Growing, Self::OfDestination)
+    }
 }
 
 /// The destinations that a pipeline has, by their ids.

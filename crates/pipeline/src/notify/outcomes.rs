@@ -43,7 +43,7 @@ impl Notify {
                 } else {
                     Attempt::Failed { code: *code, unsure: *may_have_arrived }
                 };
-                (attempt, Fault::new(*code, reason.clone()), self.backoff(attempts).max(*pause))
+                (attempt, Fault::new(*code, reason.clone()), self.backoff(attempts).max(pause.least()))
             }
             Verdict::Refused { code, reason, payload } => {
                 // One bad lead must not take the others of its digest with it: each for itself from now on.

@@ -11,7 +11,7 @@ use lead::Timestamp;
 use super::{Notify, Ours, Outcomes, Pace, Ready, storage_failed};
 use crate::{
     Fault, Function,
-    destination::{Destination, DestinationId, Form, Limits, Unready, Verdict},
+    destination::{Destination, DestinationId, Form, Limits, Pause, Unready, Verdict},
     job::AlertJob,
     ports::{Disposition, Level, MAX_DELAY},
     recorder,
@@ -146,7 +146,7 @@ impl Sending<'_> {
         let Some(pace) = &self.pace else { return verdict };
         match verdict {
             Verdict::Sent if has_waited => written(pace.taken().await),
-            Verdict::Again { pause, .. } if !pause.is_zero() => written(pace.close(pause).await),
+            Verdict::Again { pause: Pause::OfDestination(pause), .. } => written(pace.close(pause).await),
             Verdict::Wait { pause: asked, code, reason } => {
                 let pause = pace.wait(asked).await.unwrap_or_else(|fault| {
                     written(Err(fault));
@@ -190,7 +190,7 @@ impl Sending<'_> {
             return verdict;
         }
         let again =
-            |code, reason| Verdict::Again { code, reason, pause: Duration::ZERO, may_have_arrived: false };
+            |code, reason| Verdict::Again { code, reason, pause: Pause::Growing, may_have_arrived: false };
         match &self.pace {
             None => {}
             Some(pace) => match pace.turn().await {

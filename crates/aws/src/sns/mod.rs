@@ -1,5 +1,7 @@
 //! E-mail through an SNS topic.
 
+mod subscribers;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -13,21 +15,25 @@ use lead::{
 };
 use pipeline::{
     Code, Fault,
-    destination::{Checked, Destination, Form, Kind, Limits, Outgoing, Pacing, Verdict},
+    destination::{Checked, Destination, Form, Kind, Limits, Outgoing, Pacing, Pause, Verdict},
+    ports::Clock,
 };
 
 use crate::{
     Clients,
-    fault::{chain, fault, of_credentials},
+    fault::{chain, of_credentials},
 };
+use subscribers::{Subscribers, Subscriptions};
 
 /// How many bytes a message may have: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
 const LONGEST_MESSAGE: usize = 262_144;
 /// How many characters of an error are told.
 const LONGEST_ERROR: usize = 200;
 
-/// The longest that publishing takes: the clients' own limit on an operation.
-const LONGEST_SEND: Duration = Duration::from_secs(15);
+/// The longest that publishing takes: the clients' own limit on an operation; and asking for subscribers before that.
+const LONGEST_SEND: Duration = Duration::from_secs(15).saturating_add(subscribers::PATIENCE);
+/// How long nothing is published to a topic without subscribers: until it is known anew whether it has some.
+const UNSUBSCRIBED_PAUSE: Duration = Duration::from_secs(60);
 /// SNS takes ten messages a second for each address, and switches a subscription off that gets more:
 /// <https://docs.aws.amazon.com/general/latest/gr/sns.html>. Alarms go to the same topic.
 const PACING: Pacing = Pacing { rate: 4, burst: 4 };
@@ -40,12 +46,15 @@ const PACING: Pacing = Pacing { rate: 4, burst: 4 };
 pub struct SnsTopic {
     sns: aws_sdk_sns::Client,
     topic: String,
+    subscribers: Subscribers,
 }
 
 impl SnsTopic {
     /// The topic with this ARN.
-    pub fn new(clients: &Clients, topic: impl Into<String>) -> Self {
-        Self { sns: clients.sns.clone(), topic: topic.into() }
+    pub fn new(clients: &Clients, topic: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
+        let topic = topic.into();
+        let subscribers = Subscribers::new(clients, &topic, clock);
+        Self { sns: clients.sns.clone(), topic, subscribers }
     }
 
     /// It as a destination of this kind, where it is one: e-mail.
@@ -66,29 +75,6 @@ impl SnsTopic {
         match publish.send().await {
             Ok(_) => Verdict::Sent,
             Err(error) => refusal(&error),
-        }
-    }
-
-    /// How many subscriptions are confirmed, and how many wait for that.
-    async fn subscriptions(&self) -> Result<(u32, u32), Fault> {
-        let (mut confirmed, mut pending, mut token) = (0, 0, None);
-        loop {
-            let asked = self.sns.list_subscriptions_by_topic().topic_arn(&self.topic);
-            let page = asked.set_next_token(token).send().await;
-            let page =
-                page.map_err(|error| fault(&format!("listing the subscriptions of {}", self.topic), &error))?;
-            for subscription in page.subscriptions() {
-                match subscription.subscription_arn() {
-                    Some(arn) if arn.starts_with("arn:") => confirmed += 1,
-                    Some("PendingConfirmation") => pending += 1,
-                    // Deleted ones are listed for a while.
-                    _ => {}
-                }
-            }
-            token = page.next_token;
-            if token.is_none() {
-                return Ok((confirmed, pending));
-            }
         }
     }
 }
@@ -112,13 +98,22 @@ impl Destination for SnsTopic {
             let reason = "a mail is about one lead".to_owned();
             return Verdict::Refused { code: Code::MailRefused, reason, payload: true };
         };
-        self.publish(&mail(&one.alert)).await
+        // SNS takes a message that nobody gets: its word is not the destination's.
+        match self.subscribers.known().await {
+            Some(Subscriptions { confirmed: 0, pending }) => Verdict::Again {
+                code: Code::MailUnconfirmed,
+                reason: format!("nobody gets the topic's mail ({pending} unconfirmed subscriptions)"),
+                pause: Pause::OfDestination(UNSUBSCRIBED_PAUSE),
+                may_have_arrived: false,
+            },
+            _ => self.publish(&mail(&one.alert)).await,
+        }
     }
 
     /// Whether somebody gets the topic's mail. SNS takes a subscription away again that nobody confirms, and anybody who
     /// gets the mail can end it. Alarms go there as well.
     async fn check(&self, in_use: bool) -> Checked {
-        let (confirmed, pending) = match self.subscriptions().await {
+        let Subscriptions { confirmed, pending } = match self.subscribers.ask().await {
             Ok(found) => found,
             Err(fault) => return Checked::Failed(fault),
         };
@@ -156,7 +151,7 @@ where
     let again = |code, reason, may_have_arrived| Verdict::Again {
         code,
         reason,
-        pause: Duration::ZERO,
+        pause: Pause::Growing,
         may_have_arrived,
     };
     let unavailable = || again(Code::MailUnavailable, said("unavailable"), false);
@@ -199,29 +194,78 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use lead::{Alert, AlertKind, EnrichedLead, Timestamp};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpListener,
+        net::{TcpListener, TcpStream},
     };
 
     use super::*;
+    use crate::sleeping::Sleeping;
 
-    async fn mailer(answer: &'static str) -> SnsTopic {
+    /// An SNS that answers publishing with this, status and body, or hangs up where it is empty; and how many
+    /// confirmed and unconfirmed subscriptions it has, where it may be asked. With what it was asked.
+    async fn sns(answer: String, subscriptions: Option<(usize, usize)>) -> (SnsTopic, Asked) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let asked = Asked::default();
+        let seen = Arc::clone(&asked);
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let _ = stream.read(&mut [0; 8192]).await;
+                let action = action(&mut stream).await;
+                let answer = match action.as_str() {
+                    "ListSubscriptionsByTopic" => match subscriptions {
+                        Some((confirmed, pending)) => format!("200 {}", list(confirmed, pending)),
+                        None => format!("403 {}", error("AuthorizationError")),
+                    },
+                    _ => answer.clone(),
+                };
+                seen.lock().unwrap().push(action);
                 let head = "content-type: text/xml\r\nconnection: close\r\ncontent-length";
-                if !answer.is_empty() {
-                    let (status, body) = answer.split_once(' ').unwrap();
+                if let Some((status, body)) = answer.split_once(' ') {
                     let answer = format!("HTTP/1.1 {status} x\r\n{head}: {}\r\n\r\n{body}", body.len());
                     let _ = stream.write_all(answer.as_bytes()).await;
                 }
             }
         });
-        at(&format!("http://{address}"))
+        (at(&format!("http://{address}")), asked)
+    }
+
+    type Asked = Arc<Mutex<Vec<String>>>;
+
+    /// What a request asks for, once its body is there.
+    async fn action(stream: &mut TcpStream) -> String {
+        let mut request = String::new();
+        loop {
+            let mut part = [0; 8192];
+            let length = stream.read(&mut part).await.unwrap();
+            request += &String::from_utf8_lossy(&part[..length]);
+            let action = request.split_once("Action=").and_then(|(_, rest)| rest.split_once('&'));
+            if let Some((action, _)) = action {
+                return action.to_owned();
+            }
+            assert!(length > 0, "{request}");
+        }
+    }
+
+    /// A list of subscriptions.
+    fn list(confirmed: usize, pending: usize) -> String {
+        let member = |arn: &str| format!("<member><SubscriptionArn>{arn}</SubscriptionArn></member>");
+        let confirmed = member("arn:aws:sns:us-east-1:123456789012:t:1").repeat(confirmed);
+        let pending = member("PendingConfirmation").repeat(pending);
+        let (of, result) = ("ListSubscriptionsByTopicResponse", "ListSubscriptionsByTopicResult");
+        let deleted = member("Deleted");
+        format!(
+            "<{of}><{result}><Subscriptions>{confirmed}{pending}{deleted}</Subscriptions></{result}></{of}>"
+        )
+    }
+
+    fn published() -> String {
+        "200 <PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
+            .to_owned()
     }
 
     fn at(endpoint: &str) -> SnsTopic {
@@ -231,11 +275,21 @@ mod tests {
             "AWS_ENDPOINT_URL" => Some(endpoint.to_owned()),
             _ => None,
         });
-        SnsTopic::new(&clients.unwrap(), "arn:aws:sns:us-east-1:123456789012:t")
+        let clock = Arc::new(Sleeping::from(Timestamp::UNIX_EPOCH));
+        SnsTopic::new(&clients.unwrap(), "arn:aws:sns:us-east-1:123456789012:t", clock)
     }
 
-    async fn send(mailer: &SnsTopic) -> Verdict {
-        mailer.publish(&Mail { subject: "New Lead Alert".to_owned(), body: "x\n".to_owned() }).await
+    async fn send(topic: &SnsTopic) -> Verdict {
+        let lead: EnrichedLead = serde_json::from_value(serde_json::json!({
+            "lead_id": "lead_a", "display_name": "A", "status_label": "", "date_created": "",
+            "lead_email": "", "lead_owner": "", "funnel": "", "enriched_at": Timestamp::UNIX_EPOCH,
+            "received_at": Timestamp::UNIX_EPOCH, "owner_status": "missing",
+        }))
+        .unwrap();
+        let alert = Alert { lead: &lead, kind: AlertKind::New, possible_repeat: false };
+        topic
+            .send(&[Outgoing { alert, receipt: "receipts/lead_a/email/new.json".to_owned() }], Form::Usual)
+            .await
     }
 
     fn error(code: &str) -> String {
@@ -246,20 +300,50 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_refused_is_told_from_what_may_have_been_sent() {
-        let refused =
-            mailer(Box::leak(format!("403 {}", error("AuthorizationError")).into_boxed_str())).await;
+        let (refused, _) = sns(format!("403 {}", error("AuthorizationError")), Some((1, 0))).await;
         assert!(matches!(send(&refused).await, Verdict::Refused { reason: why, .. } if why.contains("why")));
-        let throttled = mailer(Box::leak(format!("429 {}", error("Throttled")).into_boxed_str())).await;
+        let (throttled, _) = sns(format!("429 {}", error("Throttled")), Some((1, 0))).await;
         assert!(matches!(send(&throttled).await, Verdict::Again { may_have_arrived: false, .. }));
-        let hung_up = mailer("").await;
-        let told = send(&hung_up).await;
-        assert!(matches!(told, Verdict::Again { may_have_arrived: true, .. }), "{told:?}");
+        let (hung_up, _) = sns(String::new(), Some((1, 0))).await;
+        let verdict = send(&hung_up).await;
+        assert!(matches!(verdict, Verdict::Again { may_have_arrived: true, .. }), "{verdict:?}");
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let nobody = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        let told = send(&at(&nobody)).await;
-        assert!(matches!(told, Verdict::Again { may_have_arrived: false, .. }), "{told:?}");
+        let verdict = send(&at(&nobody)).await;
+        assert!(matches!(verdict, Verdict::Again { may_have_arrived: false, .. }), "{verdict:?}");
+    }
+
+    #[tokio::test]
+    async fn what_nobody_gets_is_not_sent() {
+        for pending in [0, 2] {
+            let (topic, asked) = sns(published(), Some((0, pending))).await;
+            let verdict = send(&topic).await;
+            let Verdict::Again { code: Code::MailUnconfirmed, reason, pause, may_have_arrived: false } =
+                verdict
+            else {
+                panic!("{verdict:?}");
+            };
+            assert!(reason.contains(&format!("{pending} unconfirmed")), "{reason}");
+            assert_eq!(pause, Pause::OfDestination(UNSUBSCRIBED_PAUSE));
+            assert_eq!(*asked.lock().unwrap(), ["ListSubscriptionsByTopic"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn subscribers_are_asked_for_once_a_minute_and_where_they_cannot_be_the_mail_goes() {
+        for subscriptions in [Some((1, 0)), Some((1, 3)), None] {
+            let (topic, asked) = sns(published(), subscriptions).await;
+            for _ in 0..3 {
+                assert_eq!(send(&topic).await, Verdict::Sent);
+            }
+            topic.subscribers.clock.sleep(Duration::from_secs(60)).await;
+            assert_eq!(send(&topic).await, Verdict::Sent);
+            let (list, publish) = ("ListSubscriptionsByTopic", "Publish");
+            let asked = asked.lock().unwrap();
+            assert_eq!(*asked, [list, publish, publish, publish, list, publish], "{subscriptions:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,99 @@
+//! Whether anybody gets a topic's mail.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+use lead::Timestamp;
+use pipeline::{Fault, Function, ports::Clock, ports::Level, recorder};
+use tokio::sync::Mutex;
+
+use crate::{Clients, fault::fault};
+
+/// How long an answer is used without asking again.
+const MAX_AGE: SignedDuration = SignedDuration::from_secs(60);
+/// How long an alert is held up for the answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The subscriptions of one topic.
+#[derive(Clone)]
+pub(super) struct Subscribers {
+    sns: aws_sdk_sns::Client,
+    topic: String,
+    pub(super) clock: Arc<dyn Clock>,
+    last: Arc<Mutex<Option<Answer>>>,
+}
+
+/// What was found when it was asked last.
+#[derive(Clone, Copy)]
+struct Answer {
+    at: Timestamp,
+    /// None where there was no answer.
+    subscriptions: Option<Subscriptions>,
+}
+
+/// How many subscriptions a topic has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Subscriptions {
+    /// That are confirmed.
+    pub(super) confirmed: u32,
+    /// That wait for that.
+    pub(super) pending: u32,
+}
+
+impl Subscribers {
+    /// Those of this topic.
+    pub(super) fn new(clients: &Clients, topic: &str, clock: Arc<dyn Clock>) -> Self {
+        Self { sns: clients.sns.clone(), topic: topic.to_owned(), clock, last: Arc::default() }
+    }
+
+    /// What is known of them, asked for once a minute. None where it cannot be known, which the log says.
+    pub(super) async fn known(&self) -> Option<Subscriptions> {
+        let mut last = self.last.lock().await;
+        let now = self.clock.now();
+        let is_fresh =
+            |answer: &Answer| (SignedDuration::ZERO..MAX_AGE).contains(&now.duration_since(answer.at));
+        if let Some(answer) = last.filter(is_fresh) {
+            return answer.subscriptions;
+        }
+        let subscriptions = match tokio::time::timeout(PATIENCE, self.ask()).await {
+            Ok(Ok(found)) => Some(found),
+            Ok(Err(fault)) => {
+                recorder::fault(
+                    Function::Notification,
+                    Level::Warn,
+                    "the mail goes all the same",
+                    None,
+                    &fault,
+                );
+                None
+            }
+            Err(_) => None,
+        };
+        *last = Some(Answer { at: now, subscriptions });
+        subscriptions
+    }
+
+    /// Asks SNS.
+    pub(super) async fn ask(&self) -> Result<Subscriptions, Fault> {
+        let mut found = Subscriptions { confirmed: 0, pending: 0 };
+        let mut token = None;
+        loop {
+            let asked = self.sns.list_subscriptions_by_topic().topic_arn(&self.topic);
+            let page = asked.set_next_token(token).send().await;
+            let page =
+                page.map_err(|error| fault(&format!("listing the subscriptions of {}", self.topic), &error))?;
+            for subscription in page.subscriptions() {
+                match subscription.subscription_arn() {
+                    Some(arn) if arn.starts_with("arn:") => found.confirmed += 1,
+                    Some("PendingConfirmation") => found.pending += 1,
+                    // Deleted ones are listed for a while.
+                    _ => {}
+                }
+            }
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}
