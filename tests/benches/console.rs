@@ -281,6 +281,7 @@ fn leads() -> Vec<LeadRow> {
                 at: at(NOW - 58),
                 attempts: 1,
                 code: None,
+                left_out: Vec::new(),
             }],
         })
         .collect()

@@ -114,7 +114,15 @@ fn failed() -> Strike {
 
 fn notified() -> Happened {
     let (destination, kind) = (SLACK, AlertKind::New);
-    Happened::Notified { destination, kind, after_ms: None, together: 1, repeat: false, attempts: 1 }
+    Happened::Notified {
+        destination,
+        kind,
+        after_ms: None,
+        together: 1,
+        repeat: false,
+        attempts: 1,
+        left_out: Vec::new(),
+    }
 }
 
 fn requeued() -> Happened {

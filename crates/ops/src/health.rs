@@ -59,7 +59,7 @@ impl Ops {
         let mut health = Health { webhook_at, fruitless_lookups, ..Health::default() };
         for entry in &sent {
             let (destination, code) = match &entry.happened {
-                Happened::Notified { destination, .. } => (destination, None),
+                Happened::Notified { destination, .. } => (destination, entry.happened.code()),
                 Happened::Retrying { destination: Some(destination), code, .. }
                 | Happened::Dead { destination: Some(destination), code, .. } => (destination, Some(*code)),
                 _ => continue,

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use lead::{Document, EnrichedLead, LeadId, OwnerStatus, Timestamp, keys, text};
 use pipeline::{
     Code, Entry, Fault, Happened, Stage, State,
-    destination::DestinationId,
+    destination::{DestinationId, LeftOut},
     receipt::{Receipt, ReceiptState},
 };
 use serde::Serialize;
@@ -55,7 +55,7 @@ pub struct Notification {
     pub destination: DestinationId,
     /// Which alert.
     pub kind: lead::AlertKind,
-    /// `queued`, `sent` or `failed`.
+    /// `queued`, `sent`, `partly_sent` or `failed`.
     pub state: &'static str,
     /// Since when.
     pub at: Timestamp,
@@ -64,6 +64,9 @@ pub struct Notification {
     /// The last failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
+    /// Whom it has not reached, or not yet, while it has reached others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 /// `leadops lead LEAD_ID`.
@@ -254,12 +257,14 @@ impl Notification {
             kind: receipt.kind,
             state: match receipt.state {
                 ReceiptState::Queued | ReceiptState::Claimed { .. } => "queued",
+                ReceiptState::Sent if receipt.partly_sent => "partly_sent",
                 ReceiptState::Sent => "sent",
                 ReceiptState::Failed => "failed",
             },
             at: receipt.at,
             attempts: receipt.attempts,
             code: receipt.code,
+            left_out: receipt.left_out.clone(),
         }
     }
 }

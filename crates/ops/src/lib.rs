@@ -32,7 +32,7 @@ pub use health::{DestinationHealth, Health};
 pub use leads::{LeadQuery, LeadRow, LeadStory, Notification, Step};
 pub use lookups::FruitlessLookups;
 pub use pending::PendingRow;
-pub use resend::{Resent, Waiting};
+pub use resend::{Resent, Waiting, Whom};
 pub use status::{Last24h, Queues, Refused, Speed, Status};
 pub use webhooks::Webhooks;
 

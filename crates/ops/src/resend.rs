@@ -5,7 +5,8 @@ use std::time::Duration;
 use lead::{AlertKind, LeadId};
 use pipeline::{
     Code, Fault, Happened,
-    destination::{DestinationId, KINDS},
+    alerting::Terms,
+    destination::{DestinationId, KINDS, LeftOut},
     job::{AlertId, AlertJob},
     receipt::ReceiptState,
 };
@@ -22,6 +23,15 @@ pub struct Waiting {
     job: AlertJob,
 }
 
+/// Whom a new alert is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whom {
+    /// Everybody whom the destination has.
+    Everybody,
+    /// Those whom the last one did not reach.
+    LeftOut,
+}
+
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Resent {
@@ -36,8 +46,14 @@ impl Actions<'_> {
     /// Queues a new alert for an enriched lead.
     ///
     /// # Errors
-    /// [`Code::NoSuchDestination`], [`Code::NoSuchLead`] or [`Code::NotEnriched`], or the fault of a port.
-    pub async fn resend(&self, lead: &LeadId, destination: &DestinationId) -> Result<Waiting, Fault> {
+    /// [`Code::NoSuchDestination`], [`Code::NoSuchLead`], [`Code::NotEnriched`] or [`Code::NobodyLeftOut`], or the fault of
+    /// a port.
+    pub async fn resend(
+        &self,
+        lead: &LeadId,
+        destination: &DestinationId,
+        whom: Whom,
+    ) -> Result<Waiting, Fault> {
         let ops = self.0;
         ops.check_destination(destination)?;
         if ops.enriched(lead).await?.is_none() {
@@ -46,17 +62,41 @@ impl Actions<'_> {
                 None => Fault::new(Code::NoSuchLead, format!("{lead} has not been accepted")),
             });
         }
+        let only = match whom {
+            Whom::Everybody => Vec::new(),
+            Whom::LeftOut => ops.left_out(lead, destination).await?,
+        };
+        if whom == Whom::LeftOut && only.is_empty() {
+            let what = format!("the last alert about {lead} on {} left nobody out", destination.label());
+            return Err(Fault::new(Code::NobodyLeftOut, what));
+        }
         let alert = AlertId::resend(ops.recorder.random.bits());
         let (lead_id, destination) = (lead.clone(), destination.clone());
-        let resent = Happened::Resent { destination: destination.clone(), by: ops.who.clone() };
+        let resent = Happened::Resent {
+            destination: destination.clone(),
+            by: ops.who.clone(),
+            only: only.iter().map(|one| one.recipient.clone()).collect(),
+        };
         let job = AlertJob { lead_id, destination, alert, kind: AlertKind::Resend, due_at: None };
         ops.recorder.record(Some(lead.clone()), resent).await?;
-        ops.alerting.queue(&job).await?;
+        ops.alerting.queue_on(&job, Terms { only, ..Terms::default() }).await?;
         Ok(Waiting { job })
     }
 }
 
 impl Ops {
+    /// Whom the last alert about a lead that a destination has taken did not reach.
+    ///
+    /// # Errors
+    /// The fault of the store.
+    pub async fn left_out(&self, lead: &LeadId, destination: &DestinationId) -> Result<Vec<LeftOut>, Fault> {
+        let receipts = self.alerting.receipts.of_lead(lead).await?.into_iter();
+        let sent = receipts
+            .filter(|one| one.destination == *destination && one.state == ReceiptState::Sent)
+            .max_by_key(|one| one.at);
+        Ok(sent.map(|receipt| receipt.left_out).unwrap_or_default())
+    }
+
     /// Whether alerts may be queued for this destination: one that new leads go to, or the one of a kind, which may be
     /// set up beside those. For any other an alert could only die.
     ///

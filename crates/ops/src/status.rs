@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::SignedDuration;
 use lead::Timestamp;
 use pipeline::{
-    Fault, Happened, Stage,
+    Code, Entry, Fault, Happened, Stage,
+    destination::LeftOut,
     ports::{Depth, Minute, Queue},
 };
 use serde::Serialize;
 
-use crate::{Condition, Ops};
+use crate::{Condition, ConditionState, Ops};
 
 /// How many of the latest alerts the speed is measured on.
 ///
@@ -36,8 +37,8 @@ pub struct Status {
     pub last_24h: Last24h,
     /// What was refused in the last hour.
     pub refused: Refused,
-    /// What is not as it should be: what was wrong with the settings when the pipeline started, and where `leadops
-    /// status` looks, [`Ops::fruitless_lookups`].
+    /// What is not as it should be: what was wrong with the settings when the pipeline started, whom the last alert at a
+    /// destination did not reach, and where `leadops status` looks, [`Ops::fruitless_lookups`].
     pub health: Vec<Condition>,
     /// From due to told, over the latest alerts of the last 24 hours.
     pub speed: Speed,
@@ -105,6 +106,8 @@ impl Ops {
             self.dead_letters.oldest(),
             self.set_up.conditions(),
         )?;
+        let mut health = health;
+        health.extend(left_out(&told));
         let mut last_24h = Last24h::default();
         for minute in &minutes {
             last_24h.accepted += minute.accepted;
@@ -152,6 +155,28 @@ impl Ops {
             })
             .collect())
     }
+}
+
+/// Destinations whose last alert did not reach everybody. `notified` has the newest first.
+fn left_out(notified: &[Entry]) -> Vec<Condition> {
+    let (mut seen, mut conditions) = (Vec::new(), Vec::new());
+    for entry in notified {
+        let Happened::Notified { destination, left_out, .. } = &entry.happened else { continue };
+        if seen.contains(&destination) {
+            continue;
+        }
+        seen.push(destination);
+        if !left_out.is_empty() {
+            conditions.push(Condition {
+                what: destination.to_string(),
+                state: ConditionState::Warn,
+                since: Some(entry.at),
+                reason: format!("the last alert did not reach {}", LeftOut::line(left_out)),
+                code: Some(Code::PartlySent),
+            });
+        }
+    }
+    conditions
 }
 
 impl Speed {

@@ -22,6 +22,7 @@ pub(crate) struct Recorded<T> {
 #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Expected {
     Sent,
+    PartlySent,
     Wait {
         code: Code,
     },
@@ -38,11 +39,14 @@ pub(crate) enum Expected {
 
 impl From<&Verdict> for Expected {
     fn from(verdict: &Verdict) -> Self {
-        match *verdict {
+        match verdict {
             Verdict::Sent => Self::Sent,
-            Verdict::Wait { code, .. } => Self::Wait { code },
-            Verdict::Again { code, may_have_arrived, .. } => Self::Again { code, may_have_arrived },
-            Verdict::Refused { code, payload, .. } => Self::Refused { code, payload },
+            Verdict::PartlySent { .. } => Self::PartlySent,
+            Verdict::Wait { code, .. } => Self::Wait { code: *code },
+            Verdict::Again { code, may_have_arrived, .. } => {
+                Self::Again { code: *code, may_have_arrived: *may_have_arrived }
+            }
+            Verdict::Refused { code, payload, .. } => Self::Refused { code: *code, payload: *payload },
         }
     }
 }

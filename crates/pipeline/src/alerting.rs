@@ -6,6 +6,7 @@ use lead::Timestamp;
 
 use crate::{
     Code, Fault,
+    destination::LeftOut,
     job::AlertJob,
     ports::{NewMessage, Outbox, Queue},
     receipt::{Receipt, Receipts},
@@ -20,22 +21,28 @@ pub struct Alerting {
     pub outbox: Arc<dyn Outbox>,
 }
 
+/// What is special about an alert.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// Its receipt, where that is new, is of no earlier time: it has to come after others.
+    pub not_before: Timestamp,
+    /// How long its message is out of sight.
+    pub wait: Duration,
+    /// Those whom it is for, where that is not everybody.
+    pub only: Vec<LeftOut>,
+}
+
 impl Alerting {
     /// Makes the alert's receipt, then its message. Interrupted in between and done again, it is still
     /// one alert: the receipt decides. Gives the receipt of before, where it had been queued already.
     pub async fn queue(&self, job: &AlertJob) -> Result<Option<Receipt>, Fault> {
-        self.queue_after(job, Timestamp::MIN, Duration::ZERO).await
+        self.queue_on(job, Terms::default()).await
     }
 
-    /// Like [`Alerting::queue`], for an alert that has to come after others: a new receipt is of no earlier
-    /// time than `not_before`, and the message is out of sight for so long.
-    pub async fn queue_after(
-        &self,
-        job: &AlertJob,
-        not_before: Timestamp,
-        wait: Duration,
-    ) -> Result<Option<Receipt>, Fault> {
-        let before = match self.receipts.expect(job, not_before).await {
+    /// Like [`Alerting::queue`], for an alert that is not quite as all others.
+    pub async fn queue_on(&self, job: &AlertJob, terms: Terms) -> Result<Option<Receipt>, Fault> {
+        let Terms { not_before, wait, only } = terms;
+        let before = match self.receipts.expect(job, not_before, only).await {
             // One for the notification to say so, and no reason for the lead to wait.
             Err(fault) if fault.code == Code::ReceiptUnreadable => None,
             before => before?,

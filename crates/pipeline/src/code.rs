@@ -236,6 +236,15 @@ codes! {
         "Look into the mailbox.",
         again "It is sent again by itself, labelled as a possible repeat.",
         dead "Look into the mailbox; redriving sends it again, labelled as a possible repeat.";
+    MailLoginRefused = "LO224",
+        "The mail server refuses the login, or wants one first.",
+        "Check user and password in SMTP_URL, which are percent-encoded there, and its TLS: many servers take a login over smtps:// or with ?tls=required alone.",
+        dead "Check user and password in SMTP_URL, which are percent-encoded there, and its TLS: many servers take a login over smtps:// or with ?tls=required alone. Then redrive.";
+    MailUnencrypted = "LO225",
+        "There is no encrypted connection to the mail server.",
+        "Check SMTP_URL: smtps:// is TLS from the start, mostly on port 465, and smtp://…?tls=required STARTTLS on port 587. SSL_CERT_FILE names the authorities to trust, where the server has its own.",
+        again "It is tried again by itself. Check SMTP_URL: smtps:// is TLS from the start, mostly on port 465, and smtp://…?tls=required STARTTLS on port 587. SSL_CERT_FILE names the authorities to trust, where the server has its own.",
+        dead "Check SMTP_URL: smtps:// is TLS from the start, mostly on port 465, and smtp://…?tls=required STARTTLS on port 587. SSL_CERT_FILE names the authorities to trust, where the server has its own. Then redrive.";
     MailNotConfigured = "LO228",
         "An alert is due by e-mail, but no mail server is configured.",
         "Set SMTP_URL, EMAIL_FROM and EMAIL_TO and restart, then redrive; or switch it off with USE_EMAIL=false.";
@@ -263,6 +272,11 @@ codes! {
     DestinationBusy = "LO234",
         "The destination asks to slow down.",
         "Nothing to do: it is sent as soon as the destination allows.";
+    PartlySent = "LO235",
+        "The destination refuses some of those whom an alert is for; the others have it.",
+        "Check the recipients that are named, in EMAIL_TO for instance; `leadops resend LEAD_ID --to email --left-out` sends to them alone.",
+        again "It is sent to them again by itself, with growing pauses.",
+        dead "Check the recipients that are named, in EMAIL_TO for instance; `leadops resend LEAD_ID --to email --left-out` sends to them alone.";
 
     StorageFull = "LO401",
         "The disk or the database is full.",
@@ -439,6 +453,9 @@ codes! {
     NoSuchDestination = "LO532",
         "The pipeline has no destination of this name.",
         "Name one of those that the message lists, or leave --to out: the alert then goes to those that new leads go to.";
+    NobodyLeftOut = "LO533",
+        "Nobody was left out of the lead's last alert at this destination.",
+        "Send it to everybody: the same command without --left-out.";
 
     Usage = "LO901",
         "The command line is not understood.",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Code, Function,
-    destination::DestinationId,
+    destination::{DestinationId, LeftOut},
     ports::{Level, Queue},
 };
 
@@ -102,6 +102,9 @@ pub enum Happened {
         repeat: bool,
         /// How many attempts it took.
         attempts: u32,
+        /// Whom it did not reach.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left_out: Vec<LeftOut>,
     },
     /// An alert that had been sent before was not sent again.
     AlreadyNotified {
@@ -160,6 +163,9 @@ pub enum Happened {
         destination: DestinationId,
         /// Who.
         by: String,
+        /// For whom, where that is not everybody.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        only: Vec<String>,
     },
     /// An operator had the lead processed again.
     Requeued {
@@ -234,6 +240,7 @@ impl Happened {
         match self {
             Self::Enriched { code, .. } => *code,
             Self::Retrying { code, .. } | Self::Dead { code, .. } => Some(*code),
+            Self::Notified { left_out, .. } if !left_out.is_empty() => Some(Code::PartlySent),
             _ => None,
         }
     }
@@ -258,6 +265,7 @@ impl Happened {
         match self {
             Self::Dead { .. } => Level::Error,
             Self::Retrying { .. } => Level::Warn,
+            Self::Notified { left_out, .. } if !left_out.is_empty() => Level::Warn,
             Self::Enriched { code: Some(code), .. } if *code != Code::OwnerMissing => Level::Warn,
             _ => Level::Info,
         }
@@ -307,7 +315,7 @@ impl Happened {
             Self::Retrying { code, reason, attempt, again_at, .. } => {
                 format!("{reason} ({code}), attempt {attempt}, again at {}", clock_time(*again_at))
             }
-            Self::Notified { destination, kind, after_ms, together, repeat, attempts } => {
+            Self::Notified { destination, kind, after_ms, together, repeat, attempts, left_out } => {
                 let mut detail = format!("{} took the {}", destination.label(), kind_label(*kind));
                 if *together > 1 {
                     detail += &format!(" in a digest of {together}");
@@ -320,6 +328,9 @@ impl Happened {
                 }
                 if *repeat {
                     detail += ", labelled a possible repeat";
+                }
+                if !left_out.is_empty() {
+                    detail += &format!(", but not for {} ({})", LeftOut::line(left_out), Code::PartlySent);
                 }
                 detail
             }
@@ -336,8 +347,10 @@ impl Happened {
             }
             Self::Deleted { by, kept, .. } => format!("dead letter deleted by {by}, copy in {kept}"),
             Self::Exported { by, count } => format!("{count} dead letters exported by {by}"),
-            Self::Resent { destination, by } => {
-                format!("new alert on {} asked for by {by}", destination.label())
+            Self::Resent { destination, by, only } => {
+                let whom =
+                    if only.is_empty() { String::new() } else { format!(" for {} alone", only.join(", ")) };
+                format!("new alert on {}{whom} asked for by {by}", destination.label())
             }
             Self::Requeued { by } => format!("to be processed again, asked for by {by}"),
         }
@@ -362,7 +375,7 @@ impl Entry {
 
 // As serde wants it.
 #[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_false(truth: &bool) -> bool {
+pub(crate) fn is_false(truth: &bool) -> bool {
     !truth
 }
 

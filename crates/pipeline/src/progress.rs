@@ -216,7 +216,15 @@ mod tests {
 
     fn notified() -> Happened {
         let (destination, kind) = ("slack".parse().unwrap(), AlertKind::New);
-        Happened::Notified { destination, kind, after_ms: None, together: 1, repeat: false, attempts: 1 }
+        Happened::Notified {
+            destination,
+            kind,
+            after_ms: None,
+            together: 1,
+            repeat: false,
+            attempts: 1,
+            left_out: Vec::new(),
+        }
     }
 
     fn dead() -> Happened {

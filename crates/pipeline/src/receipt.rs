@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Code, Fault, Function,
-    destination::DestinationId,
+    destination::{DestinationId, LeftOut},
+    happened::is_false,
     job::{AlertId, AlertJob},
     ports::{Clock, Level, Objects, PutError, Version, When},
     recorder,
@@ -60,6 +61,13 @@ pub struct Receipt {
     /// Whether it must not be folded into a digest again, because one that it was in was refused.
     #[serde(default)]
     pub alone: bool,
+    /// Whom it has not reached: those whom it is for still, or, once it is sent, has not reached in the end. Those whom
+    /// it is for all the same may be some of many: everybody where nobody is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+    /// Whether some of those whom it is for have it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub partly_sent: bool,
 }
 
 /// Where an alert stands.
@@ -119,10 +127,12 @@ pub enum Claimed {
 }
 
 /// What came of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempt {
-    /// The destination has taken it.
-    Sent,
+    /// The destination has taken it, but for these.
+    Sent(Vec<LeftOut>),
+    /// The destination has taken it, but for these, and is asked again for those of them to whom it is to be sent again.
+    PartlySent(Vec<LeftOut>),
     /// What it says has been said by another meanwhile.
     Needless,
     /// It was not taken and will be tried again. `counts` is false for a wait that was asked for.
@@ -156,12 +166,18 @@ pub struct Receipts {
 
 impl Receipts {
     /// Makes the receipt of an alert that is about to be queued, or gives the one that there is. A new one
-    /// is of no earlier time than `not_before`.
+    /// is of no earlier time than `not_before`, and for these alone, or for everybody where there are none.
     ///
     /// # Errors
     /// [`Code::ReceiptUnreadable`] where there is one that cannot be read.
-    pub async fn expect(&self, job: &AlertJob, not_before: Timestamp) -> Result<Option<Receipt>, Fault> {
+    pub async fn expect(
+        &self,
+        job: &AlertJob,
+        not_before: Timestamp,
+        only: Vec<LeftOut>,
+    ) -> Result<Option<Receipt>, Fault> {
         let mut receipt = self.fresh(job);
+        receipt.left_out = only.into_iter().map(|one| LeftOut { again: true, ..one }).collect();
         receipt.at = receipt.at.max(not_before);
         match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Absent).await {
             Ok(_) => Ok(None),
@@ -292,10 +308,19 @@ impl Receipts {
         let mut receipt = claim.receipt;
         receipt.at = self.clock.now().max(receipt.at);
         match attempt {
-            Attempt::Sent => {
+            Attempt::Sent(left_out) => {
                 receipt.state = ReceiptState::Sent;
                 receipt.attempts += 1;
-                receipt.code = None;
+                receipt.code = (!left_out.is_empty()).then_some(Code::PartlySent);
+                receipt.partly_sent = !left_out.is_empty();
+                receipt.left_out = left_out;
+            }
+            Attempt::PartlySent(left_out) => {
+                receipt.state = ReceiptState::Queued;
+                receipt.attempts += 1;
+                receipt.code = Some(Code::PartlySent);
+                receipt.partly_sent = true;
+                receipt.left_out = left_out;
             }
             Attempt::Needless => receipt.state = ReceiptState::Sent,
             Attempt::Again { code, counts, alone, unsure } => {
@@ -304,7 +329,7 @@ impl Receipts {
                 receipt.code = Some(code);
                 receipt.unsure |= unsure;
                 receipt.alone |= alone;
-                if !receipt.unsure {
+                if !receipt.may_have_been_read() {
                     receipt.owner = None;
                 }
             }
@@ -381,6 +406,8 @@ impl Receipts {
             owner: None,
             unsure: false,
             alone: false,
+            left_out: Vec::new(),
+            partly_sent: false,
         }
     }
 }
@@ -393,7 +420,14 @@ impl Receipt {
 
     /// Whether people may have seen the alert.
     pub fn may_have_been_read(&self) -> bool {
-        self.unsure || matches!(self.state, ReceiptState::Sent | ReceiptState::Claimed { .. })
+        self.unsure
+            || self.partly_sent
+            || matches!(self.state, ReceiptState::Sent | ReceiptState::Claimed { .. })
+    }
+
+    /// Those whom it is for, where that is not everybody.
+    pub fn only(&self) -> Vec<&str> {
+        self.left_out.iter().filter(|one| one.again).map(|one| one.recipient.as_str()).collect()
     }
 
     fn to_bytes(&self) -> Bytes {

@@ -42,7 +42,15 @@ fn enriched() -> Happened {
 
 fn notified() -> Happened {
     let (destination, kind) = (SLACK, AlertKind::New);
-    Happened::Notified { destination, kind, after_ms: Some(5), together: 1, repeat: false, attempts: 1 }
+    Happened::Notified {
+        destination,
+        kind,
+        after_ms: Some(5),
+        together: 1,
+        repeat: false,
+        attempts: 1,
+        left_out: Vec::new(),
+    }
 }
 
 fn redriven() -> Happened {

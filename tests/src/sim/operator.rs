@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use lead::LeadId;
-use ops::{LeadQuery, Ops};
+use ops::{LeadQuery, Ops, Whom};
 use pipeline::{
     Code, Fault,
     ports::{Body, DeadLetter},
@@ -122,7 +122,7 @@ async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
             begins(model, "resend", Some(&lead), |known| {
                 *known.resends.entry(destination.clone()).or_default() += 1
             });
-            let waiting = actions.resend(&lead, &destination).await?;
+            let waiting = actions.resend(&lead, &destination, Whom::Everybody).await?;
             let receipt = ops.receipt(&waiting, Duration::from_secs(5)).await;
             receipt.map(drop).or_else(|fault| {
                 if matches!(fault.code, Code::NoReceipt | Code::DeliveryFailed) { Ok(()) } else { Err(fault) }

@@ -66,6 +66,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         together: 1,
         repeat: false,
         attempts: 1,
+        left_out: Vec::new(),
     };
     let entries = [(at(601), received), (at(1), enriched), (told, notified)].map(|(at, happened)| {
         let entry = Entry { at, lead_id: Some(lead.clone()), nonce: 1, happened };
@@ -100,6 +101,8 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         owner: Some("Sales".to_owned()),
         unsure: false,
         alone: false,
+        left_out: Vec::new(),
+        partly_sent: false,
     };
     let mut all = Vec::from(entries);
     all.push((keys::raw("source/", &lead), "{}".to_owned()));

@@ -9,6 +9,7 @@ use std::{
 };
 
 use lead::AlertKind;
+use ops::Whom;
 use pipeline::{
     Code, Ended, Settings,
     destination::{Destination, DestinationId, Form, Limits, Pacing, Pause, Verdict},
@@ -25,10 +26,10 @@ use tests::{
 
 use super::{MINUTE, SECOND, ended, notified, overtaken, plain};
 
-const PAGER: DestinationId = DestinationId::literal("pager:on-call");
+pub(super) const PAGER: DestinationId = DestinationId::literal("pager:on-call");
 
 /// A world in which new leads go to a pager alone, and the pager.
-fn with_pager(limits: Limits, takes: Duration) -> (World, Arc<ScriptedDestination>) {
+pub(super) fn with_pager(limits: Limits, takes: Duration) -> (World, Arc<ScriptedDestination>) {
     let mut world = World::with(Settings { destinations: vec![PAGER], ..plain() });
     let mut pager = ScriptedDestination::new(Arc::clone(&world.clock), limits);
     pager.takes = takes;
@@ -238,11 +239,11 @@ async fn nobody_can_ask_for_an_alert_where_it_could_only_die() {
     world.work_for(MINUTE).await;
     let actions = world.ops.actions().unwrap();
     for id in ["slcak", "slack:emea", "pager"] {
-        let refused = actions.resend(&lead, &id.parse().unwrap()).await.unwrap_err();
+        let refused = actions.resend(&lead, &id.parse().unwrap(), Whom::Everybody).await.unwrap_err();
         assert_eq!(refused.code, Code::NoSuchDestination);
         assert!(refused.what.contains("slack, email") && refused.what.contains("pager:on-call"), "{refused}");
     }
-    actions.resend(&lead, &PAGER).await.unwrap();
+    actions.resend(&lead, &PAGER, Whom::Everybody).await.unwrap();
     world.work_for(MINUTE).await;
     assert_eq!((pager.handed().len(), world.dead().await.len()), (2, 0));
 }

@@ -5,6 +5,7 @@
 mod destinations;
 mod digests;
 mod jobs;
+mod left_out;
 mod mail;
 mod once;
 mod slack;

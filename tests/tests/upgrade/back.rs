@@ -35,7 +35,7 @@ fn record(name: &str, record: &mut Value) {
 /// What a later version makes of a receipt.
 fn receipt(receipt: &mut Value) {
     receipt["code"] = CODE.into();
-    receipt["left_out"] = json!(["sales@example.com"]);
+    receipt["seen_by"] = json!(["sales@example.com"]);
 }
 
 fn edit(stored: &mut Stored, key: &str, edit: impl FnOnce(&mut Value)) {
@@ -112,7 +112,7 @@ async fn a_data_folder_of_a_later_version_comes_to_its_right_end() {
         let changed = file.execute("UPDATE lead SET progress = json_set(progress, '$.seen', json('[1]'))", ());
         assert_eq!(changed.unwrap(), names.len());
         let changed = file.execute(
-            "UPDATE object SET body = CAST(json_set(CAST(body AS TEXT), '$.code', ?, '$.left_out', json('[1]')) AS BLOB)
+            "UPDATE object SET body = CAST(json_set(CAST(body AS TEXT), '$.code', ?, '$.seen_by', json('[1]')) AS BLOB)
              WHERE key LIKE 'receipts/%'",
             [CODE],
         );

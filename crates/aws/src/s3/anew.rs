@@ -72,6 +72,7 @@ fn ended(receipt: &Receipt) -> Option<Entry> {
             together: 1,
             repeat: receipt.unsure,
             attempts: receipt.attempts,
+            left_out: receipt.left_out.clone(),
         },
         ReceiptState::Failed => Happened::Dead {
             queue: pipeline::ports::Queue::Notification,

@@ -288,7 +288,10 @@ mod tests {
         .unwrap();
         let alert = Alert { lead: &lead, kind: AlertKind::New, possible_repeat: false };
         topic
-            .send(&[Outgoing { alert, receipt: "receipts/lead_a/email/new.json".to_owned() }], Form::Usual)
+            .send(
+                &[Outgoing { alert, receipt: "receipts/lead_a/email/new.json".to_owned(), only: Vec::new() }],
+                Form::Usual,
+            )
             .await
     }
 

@@ -2,8 +2,11 @@
 
 use futures_util::future::join_all;
 use lead::LeadId;
-use ops::Ops;
-use pipeline::{Fault, destination::DestinationId};
+use ops::{Ops, Whom};
+use pipeline::{
+    Code, Fault,
+    destination::{DestinationId, LeftOut},
+};
 use serde::Serialize;
 
 use super::confirm::{Answer, ask};
@@ -98,6 +101,7 @@ pub fn failures(outcomes: &[Outcome]) -> anyhow::Result<()> {
 /// The first failure.
 pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
+    let whom = if args.left_out { Whom::LeftOut } else { Whom::Everybody };
     let destinations = match &args.to {
         Some(destination) => {
             ops.check_destination(destination)?;
@@ -107,9 +111,10 @@ pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Resu
     };
     let places: Vec<String> = destinations.iter().map(DestinationId::label).collect();
     let what = format!(
-        "send the alert of {} again on {}: {}",
+        "send the alert of {} again on {}{}: {}",
         counted(args.leads.len(), "lead"),
         places.join(" and "),
+        if args.left_out { ", to those alone whom the last one did not reach" } else { "" },
         listed(&args.leads)
     );
     let wanted =
@@ -126,7 +131,7 @@ pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Resu
     }
     let outcomes = join_all(wanted.map(|(lead, destination)| async move {
         let sent = async {
-            let waiting = actions.resend(lead, destination).await?;
+            let waiting = actions.resend(lead, destination, whom).await?;
             ops.receipt(&waiting, args.wait).await
         };
         let outcome = match sent.await {
@@ -136,7 +141,13 @@ pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Resu
                     resent.notification.at.strftime("%H:%M:%S UTC"),
                     resent.notification.attempts
                 );
-                Outcome { detail: Some(detail), ..Outcome::done("sent") }
+                let left_out = &resent.notification.left_out;
+                let fault = Fault::new(Code::PartlySent, format!("left out: {}", LeftOut::line(left_out)));
+                let outcome = match left_out.is_empty() {
+                    true => Outcome::done("sent"),
+                    false => Outcome { result: "partly_sent", ..Outcome::failed(&fault) },
+                };
+                Outcome { detail: Some(detail), ..outcome }
             }
             Err(fault) => Outcome::failed(&fault),
         };

@@ -238,6 +238,7 @@ pub fn explain(code: Code, as_json: bool) -> anyhow::Result<()> {
 fn delivery(notification: &Notification) -> String {
     let mark = match notification.state {
         "sent" => "✓",
+        "partly_sent" => "!",
         "failed" => "✗",
         _ => "…",
     };

@@ -1,9 +1,10 @@
 //! Windows with a text: what they say, line by line, for a given width.
 
 use lead::{EnrichedLead, OwnerStatus, Timestamp};
-use ops::{DeadRow, LeadStory, Notification};
+use ops::{DeadRow, LeadStory, Notification, Step};
 use pipeline::{
     Stage, Standing, State,
+    destination::LeftOut,
     ports::{Level, LogLine},
 };
 
@@ -318,7 +319,7 @@ fn tell(story: &LeadStory, app: &App, pen: &mut Pen) {
     pen.heading("What happened");
     let mut before = None;
     for event in &story.timeline {
-        let (role, glyph) = mark_of(event.stage, pen.glyphs);
+        let (role, glyph) = mark_of(event, pen.glyphs);
         let taken = before.map_or_else(String::new, |before| step(before, event.at));
         before = Some(event.at);
         let stage = event.stage.as_str().replace('_', " ");
@@ -355,7 +356,7 @@ fn tell(story: &LeadStory, app: &App, pen: &mut Pen) {
             pen.hang(vec![(role, glyph.to_owned())], 2, Role::Base, &text);
             if let Some(code) = notification.code.filter(|_| notification.state != "sent") {
                 let standing =
-                    if notification.state == "failed" { Standing::Dead } else { Standing::TriedAgain };
+                    if notification.state == "queued" { Standing::TriedAgain } else { Standing::Dead };
                 let text = format!("{} {}", code.cause(), code.remedy(standing));
                 pen.hang(Line::new(), 4, Role::Dim, &text);
             }
@@ -385,8 +386,9 @@ fn owners(lead: &EnrichedLead, pen: &mut Pen) {
     }
 }
 
-fn mark_of(stage: Stage, glyphs: &'static Glyphs) -> (Role, &'static str) {
-    match stage {
+fn mark_of(event: &Step, glyphs: &'static Glyphs) -> (Role, &'static str) {
+    match event.stage {
+        Stage::Notified if event.code.is_some() => (Role::Warn, glyphs.warning),
         Stage::Notified => (Role::Good, glyphs.good),
         Stage::Dead => (Role::Alarm, glyphs.bad),
         Stage::Retrying => (Role::Warn, glyphs.warning),
@@ -401,6 +403,7 @@ fn mark_of(stage: Stage, glyphs: &'static Glyphs) -> (Role, &'static str) {
 pub fn delivery_mark(notification: &Notification, glyphs: &'static Glyphs) -> (Role, &'static str) {
     match notification.state {
         "sent" => (Role::Good, glyphs.good),
+        "partly_sent" => (Role::Warn, glyphs.warning),
         "failed" => (Role::Alarm, glyphs.bad),
         _ if notification.code.is_some() => (Role::Warn, glyphs.queued),
         _ => (Role::Dim, glyphs.queued),
@@ -418,12 +421,16 @@ pub fn delivery(notification: &Notification, now: Timestamp) -> String {
         0 => "now".to_owned(),
         seconds => format!("{} ago", age(seconds)),
     };
-    let mut text = format!("{}{kind} {} {ago}", notification.destination.label(), notification.state);
+    let state = notification.state.replace('_', " ");
+    let mut text = format!("{}{kind} {state} {ago}", notification.destination.label());
     if notification.attempts > 1 {
         text += &format!(", {} attempts", notification.attempts);
     }
     if let Some(code) = notification.code {
         text += &format!(", {code}");
+    }
+    if !notification.left_out.is_empty() {
+        text += &format!(", not for {}", LeftOut::line(&notification.left_out));
     }
     text
 }

@@ -15,8 +15,12 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use ops::{Actions, LeadQuery, Ops};
-use pipeline::{Code, Fault, Stage, destination::DestinationId, ports::Body};
+use ops::{Actions, LeadQuery, Ops, Whom};
+use pipeline::{
+    Code, Fault, Stage,
+    destination::{DestinationId, LeftOut},
+    ports::Body,
+};
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
 use super::{
@@ -211,7 +215,9 @@ async fn perform(
     let stopped = || stop.load(Ordering::Relaxed);
     match verb {
         Verb::Export(path) => return export(ops, actions, &path, &targets, &stopped, report).await,
-        Verb::Resend(to) => return resend(ops, actions, &to, &targets, &stopped, report).await,
+        Verb::Resend(to, whom) => {
+            return resend(ops, actions, (&to, whom), &targets, &stopped, report).await;
+        }
         _ => {}
     }
     let mut acted = Vec::new();
@@ -247,7 +253,7 @@ async fn one(actions: Actions<'_>, verb: &Verb, target: &Target) -> Result<Optio
             return Ok(Some(format!("a copy is in {kept}")));
         }
         Verb::Requeue => actions.requeue(target.lead.as_ref().ok_or_else(missing)?).await?,
-        Verb::Resend(_) | Verb::Export(_) => return Err(missing()),
+        Verb::Resend(..) | Verb::Export(_) => return Err(missing()),
     }
     Ok(None)
 }
@@ -286,7 +292,7 @@ async fn follow(
 async fn resend(
     ops: &Ops,
     actions: Actions<'_>,
-    destination: &DestinationId,
+    (destination, whom): (&DestinationId, Whom),
     targets: &[Target],
     stopped: &impl Fn() -> bool,
     report: &impl Fn(Step),
@@ -297,7 +303,7 @@ async fn resend(
             break;
         }
         let Some(lead) = &target.lead else { continue };
-        match actions.resend(lead, destination).await {
+        match actions.resend(lead, destination, whom).await {
             Ok(queued) => waiting.push((index, queued)),
             Err(fault) => report(Step::Done(index, Err(fault))),
         }
@@ -310,7 +316,10 @@ async fn resend(
             let (label, at) = (destination.label(), super::format::clock(resent.notification.at));
             let tries = resent.notification.attempts as usize;
             let tries = super::format::count(tries, "attempt", "attempts");
-            Some(format!("{label} took the alert at {at}, {tries}"))
+            let left_out = LeftOut::line(&resent.notification.left_out);
+            let missing =
+                if left_out.is_empty() { String::new() } else { format!(", but not for {left_out}") };
+            Some(format!("{label} took the alert at {at}, {tries}{missing}"))
         });
         report(Step::Done(index, result));
     }

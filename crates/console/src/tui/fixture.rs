@@ -327,6 +327,7 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
                     at: at(told + 1),
                     attempts: 1,
                     code: (state == "failed").then_some(Code::SlackWebhookGone),
+                    left_out: Vec::new(),
                 }],
             }
         })

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use lead::{LeadId, Timestamp};
-use ops::{DeadDetail, DeadRow, Health, LeadRow, LeadStory, PendingRow, Selection, Status};
+use ops::{DeadDetail, DeadRow, Health, LeadRow, LeadStory, PendingRow, Selection, Status, Whom};
 use pipeline::{
     Fault, Settings,
     destination::DestinationId,
@@ -177,8 +177,8 @@ pub enum Verb {
     Delete,
     /// Process the lead again.
     Requeue,
-    /// Send a new alert about the lead.
-    Resend(DestinationId),
+    /// Send a new alert about the lead, to these there.
+    Resend(DestinationId, Whom),
     /// Write the dead letters into a file.
     Export(PathBuf),
 }

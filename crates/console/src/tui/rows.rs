@@ -130,17 +130,18 @@ impl Row for LeadRow {
     }
 }
 
-/// The worst state of a lead's alerts: failed, then queued, then sent.
+/// The worst state of a lead's alerts: failed, then partly sent, then queued, then sent.
 fn worst(row: &LeadRow) -> u8 {
     row.notifications
         .iter()
         .map(|alert| match alert.state {
             "failed" => 0,
-            "queued" => 1,
-            _ => 2,
+            "partly_sent" => 1,
+            "queued" => 2,
+            _ => 3,
         })
         .min()
-        .unwrap_or(3)
+        .unwrap_or(4)
 }
 
 impl Texts for LogLine {

@@ -316,7 +316,7 @@ impl Verb {
             Self::Redrive | Self::RedriveEdited(_) => "redriving",
             Self::Delete => "deleting",
             Self::Requeue => "requeueing",
-            Self::Resend(_) => "resending",
+            Self::Resend(..) => "resending",
             Self::Export(_) => "exporting",
         }
     }
@@ -327,7 +327,7 @@ impl Verb {
             Self::Redrive | Self::RedriveEdited(_) => "redriven",
             Self::Delete => "deleted",
             Self::Requeue => "requeued",
-            Self::Resend(_) => "resent",
+            Self::Resend(..) => "resent",
             Self::Export(_) => "exported",
         }
     }

@@ -250,7 +250,7 @@ impl SignedWebhook {
         let is_refusal = match &verdict {
             Verdict::Refused { .. } => true,
             Verdict::Again { may_have_arrived, .. } => !may_have_arrived,
-            Verdict::Sent | Verdict::Wait { .. } => false,
+            Verdict::Sent | Verdict::PartlySent { .. } | Verdict::Wait { .. } => false,
         };
         if !is_refusal {
             return verdict;
@@ -353,7 +353,7 @@ mod tests {
         let lead = lead();
         let alert = Alert { lead: &lead, kind: AlertKind::FollowUp, possible_repeat: false };
         let receipt = "receipts/lead_a/webhook/new.json".to_owned();
-        Target::read(url, WHSEC).unwrap().post(&Outgoing { alert, receipt }).await
+        Target::read(url, WHSEC).unwrap().post(&Outgoing { alert, receipt, only: Vec::new() }).await
     }
 
     async fn serve(router: Router) -> String {
@@ -479,7 +479,8 @@ mod tests {
             let webhook = SignedWebhook(Rotating::new(Arc::new(secret), |text| read(None, text)));
             let lead = lead();
             let alert = Alert { lead: &lead, kind: AlertKind::New, possible_repeat: false };
-            let outgoing = Outgoing { alert, receipt: "receipts/lead_a/webhook/new.json".to_owned() };
+            let outgoing =
+                Outgoing { alert, receipt: "receipts/lead_a/webhook/new.json".to_owned(), only: Vec::new() };
             let outgoing = std::slice::from_ref(&outgoing);
             let four = std::iter::repeat_with(|| webhook.send(outgoing, Form::Usual)).take(4);
             let verdicts = futures_util::future::join_all(four).await;

@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use lettre::transport::smtp::client::AsyncTokioStream;
@@ -43,23 +44,43 @@ pub(super) fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, String> 
     Ok(Arc::new(versions.with_root_certificates(roots).with_no_client_auth()))
 }
 
-/// A connection on which nothing waits to be sent, in TLS where there is a configuration for it.
-pub(super) async fn connect(
+/// A connection on which nothing waits to be sent, with the first address of a host that answers, each in its time: one
+/// that does not must not use up that of the others.
+///
+/// # Errors
+/// What each of its addresses said.
+pub(super) async fn connect(host: &str, port: u16, each: Duration) -> io::Result<TcpStream> {
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+    connect_to_any(&addresses, each).await
+}
+
+async fn connect_to_any(addresses: &[SocketAddr], each: Duration) -> io::Result<TcpStream> {
+    let mut failures = Vec::new();
+    for address in addresses {
+        match tokio::time::timeout(each, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => {
+                tcp.set_nodelay(true)?;
+                return Ok(tcp);
+            }
+            Ok(Err(error)) => failures.push(format!("{address}: {error}")),
+            Err(_) => failures.push(format!("{address} does not answer within {} s", each.as_secs_f32())),
+        }
+    }
+    if failures.is_empty() {
+        failures.push("its name has no address".to_owned());
+    }
+    Err(io::Error::other(failures.join("; ")))
+}
+
+/// TLS from the start, with the host of this name.
+pub(super) async fn encrypt(
     host: &str,
-    port: u16,
-    tls: Option<&Arc<ClientConfig>>,
+    tcp: TcpStream,
+    config: &Arc<ClientConfig>,
 ) -> io::Result<Box<dyn AsyncTokioStream>> {
-    let tcp = connect_tcp(host, port).await?;
-    let Some(config) = tls else { return Ok(Box::new(tcp)) };
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let stream = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await?;
     Ok(Box::new(Encrypted(stream)))
-}
-
-async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let tcp = TcpStream::connect((host, port)).await?;
-    tcp.set_nodelay(true)?;
-    Ok(tcp)
 }
 
 /// TLS from the start, as lettre takes it.
@@ -109,7 +130,38 @@ mod tests {
     #[tokio::test]
     async fn nothing_waits_for_an_acknowledgement_of_what_was_sent_before() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let tcp = connect_tcp("127.0.0.1", listener.local_addr().unwrap().port()).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let tcp = connect("127.0.0.1", port, Duration::from_secs(10)).await.unwrap();
         assert!(tcp.nodelay().unwrap());
+    }
+
+    /// An address that lets whoever connects wait: its queue is full.
+    async fn black_hole() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(connected) =
+            tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await
+        {
+            waiting.push(connected.unwrap());
+        }
+        (address, listener, waiting)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_uses_up_its_own_time_alone() {
+        let (silent, _listener, _waiting) = black_hole().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let answering = listener.local_addr().unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let each = Duration::from_millis(200);
+        let tcp = connect_to_any(&[silent, closed, answering], each).await.unwrap();
+        assert_eq!(tcp.peer_addr().unwrap(), answering);
+        let error = connect_to_any(&[silent, closed], each).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("{silent} does not answer within 0.2 s")), "{error}");
+        assert!(error.contains(&format!("{closed}: ")), "{error}");
+        assert!(connect_to_any(&[], each).await.unwrap_err().to_string().contains("no address"));
     }
 }

@@ -11,11 +11,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use lead::Alert;
+use serde::{Deserialize, Serialize};
 
 pub use id::{DestinationId, NoDestination};
 pub use kinds::{KINDS, Kind};
 
-use crate::{Code, Fault};
+use crate::{Code, Fault, happened::is_false};
 
 /// A way to notify the team.
 #[async_trait]
@@ -43,6 +44,29 @@ pub struct Outgoing<'a> {
     pub alert: Alert<'a>,
     /// The key of its receipt: the same at each attempt.
     pub receipt: String,
+    /// Whom it is for, as the destination has named them in [`LeftOut`]; everybody where that is empty.
+    pub only: Vec<&'a str>,
+}
+
+/// Somebody whom a message has not reached, while it has reached others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Who, as the destination names them: an e-mail address.
+    pub recipient: String,
+    /// Why, one clean line.
+    pub reason: String,
+    /// Whether it is sent to them once more by itself.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub again: bool,
+}
+
+impl LeftOut {
+    /// Some of them in one line.
+    pub fn line(some: &[Self]) -> String {
+        let each: Vec<String> =
+            some.iter().map(|one| format!("{} ({})", one.recipient, one.reason)).collect();
+        each.join(", ")
+    }
 }
 
 /// What a destination can take.
@@ -114,6 +138,11 @@ pub enum Checked {
 pub enum Verdict {
     /// Taken.
     Sent,
+    /// Taken for some of those whom it was for.
+    PartlySent {
+        /// The others, one at the least.
+        left_out: Vec<LeftOut>,
+    },
     /// Not taken: it asks to wait.
     Wait {
         /// For how long.

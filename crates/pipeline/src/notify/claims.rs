@@ -122,8 +122,9 @@ impl Notify {
     /// queued has read the lead after that, and named them.
     async fn unless_said(&self, ours: Ours) -> Result<Ours, Disposition> {
         let job = &ours.ready.job;
-        // One that may have arrived is sent again, with its label.
-        if job.kind != AlertKind::FollowUp || ours.claim.receipt.unsure {
+        // One that may have arrived is sent again, with its label, and one that some have to the others.
+        let receipt = &ours.claim.receipt;
+        if job.kind != AlertKind::FollowUp || receipt.unsure || receipt.partly_sent {
             return Ok(ours);
         }
         let beside = match self.receipts.beside(&job.lead_id, &job.destination, &job.alert).await {

@@ -9,7 +9,7 @@ use lead::{AlertKind, LeadId, text};
 use super::{FIRST_PAUSE, LONGEST_PAUSE, Notify, Ours, Outcomes, storage_failed};
 use crate::{
     Code, Fault, Function, Happened,
-    destination::{DestinationId, Verdict},
+    destination::{DestinationId, LeftOut, Verdict},
     job::AlertJob,
     patience::doubled,
     ports::{Disposition, Level, MAX_DELAY, Queue, Why},
@@ -31,17 +31,29 @@ impl Notify {
     async fn conclude_one(&self, ours: Ours, verdict: &Verdict, together: usize) -> Disposition {
         let Ours { ready, claim } = ours;
         let (job, attempts) = (ready.job, claim.receipt.attempts + 1);
+        let is_last = attempts >= self.settings.notify_attempts;
         let again = |code, counts, unsure| Attempt::Again { code, counts, alone: false, unsure };
         let (attempt, fault, pause) = match verdict {
-            Verdict::Sent => return self.sent(&job, claim, together).await,
+            Verdict::Sent => {
+                let left_out = still_left_out(&claim, &[]);
+                return self.sent(&job, claim, together, left_out).await;
+            }
+            Verdict::PartlySent { left_out } => {
+                let all = still_left_out(&claim, left_out);
+                if is_last || !left_out.iter().any(|one| one.again) {
+                    return self.sent(&job, claim, together, all).await;
+                }
+                let what = format!("left out: {}", LeftOut::line(&all));
+                (Attempt::PartlySent(all), Fault::new(Code::PartlySent, what), self.backoff(attempts))
+            }
             Verdict::Wait { pause, code, reason } => {
                 (again(*code, false, false), Fault::new(*code, reason.clone()), *pause)
             }
             Verdict::Again { code, reason, pause, may_have_arrived } => {
-                let attempt = if attempts < self.settings.notify_attempts {
-                    again(*code, true, *may_have_arrived)
-                } else {
+                let attempt = if is_last {
                     Attempt::Failed { code: *code, unsure: *may_have_arrived }
+                } else {
+                    again(*code, true, *may_have_arrived)
                 };
                 (attempt, Fault::new(*code, reason.clone()), self.backoff(attempts).max(pause.least()))
             }
@@ -55,10 +67,19 @@ impl Notify {
                 (attempt, Fault::new(*code, reason.clone()), Duration::ZERO)
             }
         };
+        let is_given_up = matches!(attempt, Attempt::Failed { .. });
+        if is_given_up && claim.receipt.partly_sent {
+            // The others have it: no dead letter, which would be sent to everybody.
+            let missing = claim.receipt.left_out.iter().filter(|one| one.again);
+            let missing: Vec<_> =
+                missing.map(|one| LeftOut { reason: fault.what.clone(), ..one.clone() }).collect();
+            let all = still_left_out(&claim, &missing);
+            return self.sent(&job, claim, together, all).await;
+        }
         if let Err(fault) = self.receipts.conclude(claim, attempt).await {
             return storage_failed(&job.lead_id, &fault);
         }
-        if matches!(attempt, Attempt::Failed { .. }) {
+        if is_given_up {
             return self.dead(Some(job.lead_id), Some((job.destination, job.kind)), fault, attempts).await;
         }
         let pause = pause.min(MAX_DELAY);
@@ -79,11 +100,18 @@ impl Notify {
 
     /// Completes the receipt of an alert that the destination has taken. Between the one and the other lies
     /// the only window in which an alert can be sent twice, so the storage gets several chances.
-    async fn sent(&self, job: &AlertJob, claim: Claim, together: usize) -> Disposition {
+    async fn sent(
+        &self,
+        job: &AlertJob,
+        claim: Claim,
+        together: usize,
+        left_out: Vec<LeftOut>,
+    ) -> Disposition {
         let repeat = claim.receipt.unsure;
+        let left_out: Vec<_> = left_out.into_iter().map(|one| LeftOut { again: false, ..one }).collect();
         let mut pauses = [200, 1_000, 3_000].into_iter().map(Duration::from_millis);
         let receipt = loop {
-            match self.receipts.conclude(claim.clone(), Attempt::Sent).await {
+            match self.receipts.conclude(claim.clone(), Attempt::Sent(left_out.clone())).await {
                 Ok(receipt) => break receipt,
                 Err(fault) => {
                     storage_failed(&job.lead_id, &fault);
@@ -102,6 +130,7 @@ impl Notify {
             together,
             repeat,
             attempts: receipt.attempts,
+            left_out,
         };
         match self.recorder.record(Some(job.lead_id.clone()), happened).await {
             Ok(()) => Disposition::Done,
@@ -171,4 +200,9 @@ impl Notify {
         let base = doubled(FIRST_PAUSE, attempts, LONGEST_PAUSE);
         base.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
     }
+}
+
+/// Whom an alert has not reached after an attempt that has left these out: they, and those whom it was not for any more.
+fn still_left_out(claim: &Claim, now: &[LeftOut]) -> Vec<LeftOut> {
+    claim.receipt.left_out.iter().filter(|one| !one.again).chain(now).cloned().collect()
 }

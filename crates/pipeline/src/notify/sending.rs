@@ -145,7 +145,7 @@ impl Sending<'_> {
     async fn paced(&self, verdict: Verdict, has_waited: bool) -> Verdict {
         let Some(pace) = &self.pace else { return verdict };
         match verdict {
-            Verdict::Sent if has_waited => written(pace.taken().await),
+            Verdict::Sent | Verdict::PartlySent { .. } if has_waited => written(pace.taken().await),
             Verdict::Again { pause: Pause::OfDestination(pause), .. } => written(pace.close(pause).await),
             Verdict::Wait { pause: asked, code, reason } => {
                 let pause = pace.wait(asked).await.unwrap_or_else(|fault| {

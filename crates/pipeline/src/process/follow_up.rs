@@ -15,6 +15,7 @@ use lead::{AlertKind, EnrichedLead, Timestamp};
 use super::Process;
 use crate::{
     Fault,
+    alerting::Terms,
     destination::DestinationId,
     job::{AlertId, AlertJob},
     receipt::{LONGEST_CLAIM, Receipt, ReceiptState},
@@ -54,7 +55,8 @@ impl Process {
             kind: AlertKind::FollowUp,
             due_at: None,
         };
-        self.alerting.queue_after(&job, due.not_before, due.wait).await?;
+        let terms = Terms { not_before: due.not_before, wait: due.wait, only: Vec::new() };
+        self.alerting.queue_on(&job, terms).await?;
         Ok(())
     }
 }
@@ -138,6 +140,8 @@ mod tests {
             owner: owner.map(str::to_owned),
             unsure: false,
             alone: false,
+            left_out: Vec::new(),
+            partly_sent: false,
         }
     }
 

@@ -220,7 +220,7 @@ fn a_resend_goes_to_the_chosen_destination_and_its_receipt_arrives() {
     app.destinations = vec![SlackDestination::ID, EMAIL];
     let cmds = press(&mut app, &[Press::Char('3'), Press::Char('S'), Press::Tab, Press::Tab, ENTER]);
     let act = acts(&cmds)[0];
-    assert_eq!(act.verb, Verb::Resend(EMAIL));
+    assert_eq!(act.verb, Verb::Resend(EMAIL, ops::Whom::Everybody));
     assert_eq!(act.targets[0].lead, Some(leads(1)[0].lead.lead_id.clone()));
     let job = app.jobs[0].id;
     report(&mut app, job, Step::Done(0, Ok(Some("e-mail took the alert at 12:03:55, 1 attempt".to_owned()))));

@@ -1,9 +1,9 @@
 //! Actions, up to their confirmation: what they would touch, how much and where.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use ops::{DeadDetail, DeadRow, Selection};
-use pipeline::{Code, Fault, Standing, ports::DeadLetter};
+use ops::{DeadDetail, DeadRow, Notification, Selection, Whom};
+use pipeline::{Code, Fault, Standing, destination::DestinationId, ports::DeadLetter};
 use similar::{ChangeTag, TextDiff};
 
 use super::{
@@ -392,10 +392,12 @@ fn resend(app: &mut App) {
         return no_lead(app);
     }
     let mut lines = which(&leads);
+    let mut left_out = Vec::new();
     if let [(lead, _)] = leads.as_slice()
         && let Some(row) = app.leads.shown.rows.iter().find(|row| row.lead.lead_id == *lead)
     {
         lines.push((Role::Base, format!("owner {}", row.lead.owner_label())));
+        left_out = not_reached(&row.notifications);
         for notification in &row.notifications {
             lines.push((Role::Base, doc::delivery(notification, app.now)));
         }
@@ -416,8 +418,13 @@ fn resend(app: &mut App) {
         .iter()
         .map(|destination| {
             let label = if several { format!("Send to {}", destination.label()) } else { "Send".to_owned() };
-            (label, Choice::Act(Act { verb: Verb::Resend(destination.clone()), targets: targets.clone() }))
+            let verb = Verb::Resend(destination.clone(), Whom::Everybody);
+            (label, Choice::Act(Act { verb, targets: targets.clone() }))
         })
+        .chain(left_out.into_iter().map(|(destination, whom)| {
+            let verb = Verb::Resend(destination, Whom::LeftOut);
+            (format!("Send to {whom} alone"), Choice::Act(Act { verb, targets: targets.clone() }))
+        }))
         .collect();
     let alerts = if number == 1 { "the alert".to_owned() } else { format!("{number} alerts") };
     let title = match app.destinations.as_slice() {
@@ -425,6 +432,21 @@ fn resend(app: &mut App) {
         _ => format!("Send {alerts} again?"),
     };
     confirm(app, title, lines, choices);
+}
+
+/// Whom the last alert at each destination did not reach.
+fn not_reached(alerts: &[Notification]) -> Vec<(DestinationId, String)> {
+    let mut last: BTreeMap<&DestinationId, &Notification> = BTreeMap::new();
+    for alert in alerts.iter().filter(|alert| ["sent", "partly_sent"].contains(&alert.state)) {
+        last.entry(&alert.destination)
+            .and_modify(|one| *one = if alert.at > one.at { alert } else { one })
+            .or_insert(alert);
+    }
+    let missing = |alert: &Notification| {
+        let whom: Vec<&str> = alert.left_out.iter().map(|one| one.recipient.as_str()).collect();
+        (!whom.is_empty()).then(|| whom.join(", "))
+    };
+    last.into_iter().filter_map(|(id, alert)| Some((id.clone(), missing(alert)?))).collect()
 }
 
 fn requeue(app: &mut App) {

@@ -16,7 +16,7 @@ use super::{
 pub(super) fn begin(app: &mut App, act: Act, cmds: &mut Vec<Cmd>) {
     let id = app.number();
     let text = match (act.targets.as_slice(), &act.verb) {
-        ([one], Verb::Resend(destination)) => {
+        ([one], Verb::Resend(destination, _)) => {
             format!("queueing a new alert about {} for {}", one.name, destination.label())
         }
         ([one], verb) => format!("{} {}", verb.doing(), one.name),
@@ -39,7 +39,7 @@ pub(super) fn begin(app: &mut App, act: Act, cmds: &mut Vec<Cmd>) {
 /// `3 dead letters`.
 pub(super) fn items(verb: &Verb, count: usize) -> String {
     match verb {
-        Verb::Resend(_) => format::count(count, "alert", "alerts"),
+        Verb::Resend(..) => format::count(count, "alert", "alerts"),
         Verb::Requeue => format::count(count, "lead", "leads"),
         _ => format::count(count, "dead letter", "dead letters"),
     }
@@ -167,7 +167,7 @@ fn done(verb: &Verb, name: &str, word: Option<&str>) -> String {
         Verb::Redrive | Verb::RedriveEdited(_) => format!("{name} is back in its queue"),
         Verb::Delete => format!("{name} is deleted, {word}"),
         Verb::Requeue => format!("{name} is processed again"),
-        Verb::Resend(_) => format!("{name}: {word}"),
+        Verb::Resend(..) => format!("{name}: {word}"),
         Verb::Export(path) => format!("{name} is written to {}", path.display()),
     }
 }

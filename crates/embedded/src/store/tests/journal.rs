@@ -19,7 +19,15 @@ fn enriched() -> Happened {
 
 fn notified() -> Happened {
     let (destination, kind) = ("slack".parse().unwrap(), AlertKind::New);
-    Happened::Notified { destination, kind, after_ms: Some(1), together: 1, repeat: false, attempts: 1 }
+    Happened::Notified {
+        destination,
+        kind,
+        after_ms: Some(1),
+        together: 1,
+        repeat: false,
+        attempts: 1,
+        left_out: Vec::new(),
+    }
 }
 
 fn exported() -> Happened {

@@ -1,0 +1,211 @@
+//! Mail through an SMTP server.
+
+mod connect;
+mod dialogue;
+mod settings;
+mod verdicts;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use lead::email::{Mail, mail};
+use lettre::{
+    Message,
+    message::{
+        Mailbox,
+        header::{ContentType, HeaderName, HeaderValue, MessageId},
+    },
+    transport::smtp::commands,
+};
+use pipeline::{
+    Code, Fault,
+    destination::{Checked, Destination, Form, LeftOut, Limits, Outgoing, Verdict},
+};
+use tokio::time::{Instant, timeout, timeout_at};
+
+pub use settings::SmtpSettings;
+
+use crate::destinations::{MadeOne, Making, SecretSetting};
+use dialogue::{PATIENCE, Patience, Reached, reach};
+use verdicts::{nobody, refused, said, unavailable, unknown};
+
+/// The server's URL. A function has none, as its mail goes by a topic.
+pub(crate) const URL: SecretSetting = SecretSetting { value: "SMTP_URL", in_functions: "SNS_TOPIC_ARN" };
+
+/// How long the server may take over a goodbye, on which nothing depends.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a look at the server may take.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Mail through an SMTP server, one connection a mail.
+#[derive(Debug, Clone)]
+pub struct SmtpMailer {
+    settings: SmtpSettings,
+    patience: Patience,
+}
+
+impl SmtpMailer {
+    /// A mailer that gives the server 16 s to be connected to, 4 s each of its addresses, 15 s to get ready for a mail, and
+    /// 15 s to confirm it.
+    pub fn new(settings: SmtpSettings) -> Self {
+        Self { settings, patience: PATIENCE }
+    }
+
+    /// Whom an alert is for: all, or those of them who are named.
+    fn recipients(&self, only: &[&str]) -> Vec<&Mailbox> {
+        let is_meant = |to: &&Mailbox| {
+            only.is_empty() || only.iter().any(|one| one.eq_ignore_ascii_case(to.email.as_ref()))
+        };
+        self.settings.to.iter().filter(is_meant).collect()
+    }
+
+    fn message(&self, mail: &Mail, to: &[Mailbox]) -> Result<Message, Verdict> {
+        let settings = &self.settings;
+        let mut builder = Message::builder().from(settings.from.clone());
+        for to in to {
+            builder = builder.to(to.clone());
+        }
+        builder
+            .subject(&mail.subject)
+            .date_now()
+            .header(MessageId::from(message_id(settings.from.email.domain())))
+            // RFC 3834: keeps holiday notices from answering.
+            .raw_header(HeaderValue::new(
+                HeaderName::new_from_ascii_str("Auto-Submitted"),
+                "auto-generated".to_owned(),
+            ))
+            .header(ContentType::TEXT_PLAIN)
+            .body(mail.body.clone())
+            .map_err(|error| refused(&format!("the mail cannot be written: {error}")))
+    }
+
+    /// Sends a mail to those of its recipients whom the server takes. Who else it was for.
+    async fn send_mail(&self, mail: &Mail, only: &[&str]) -> Result<Vec<LeftOut>, Verdict> {
+        let recipients = self.recipients(only);
+        if recipients.is_empty() {
+            return Err(refused(&format!("EMAIL_TO does not name {} any more", only.join(", "))));
+        }
+        // A connection that is dropped before the content went out has sent nothing.
+        let Reached { mut connection, taken, left_out } =
+            reach(&self.settings, &recipients, &self.patience).await?;
+        if taken.is_empty() {
+            let _ = timeout(GOODBYE, connection.abort()).await;
+            return Err(nobody(&left_out));
+        }
+        let message = self.message(mail, &taken)?.formatted();
+        let until = Instant::now() + self.patience.confirm;
+        match timeout_at(until, connection.command(commands::Data)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) if error.is_permanent() => return Err(refused(&said(&error))),
+            Ok(Err(error)) => return Err(unavailable(&said(&error))),
+            Err(_) => return Err(unavailable("the server did not get ready in time")),
+        }
+        match timeout_at(until, connection.message(&message)).await {
+            Ok(Ok(_)) => {
+                let _ = timeout(GOODBYE, connection.abort()).await;
+                Ok(left_out)
+            }
+            Ok(Err(error)) if error.is_permanent() => Err(refused(&said(&error))),
+            Ok(Err(error)) if error.is_transient() => Err(unavailable(&said(&error))),
+            Ok(Err(error)) => Err(unknown(&said(&error))),
+            Err(_) => Err(unknown("the server did not confirm the mail in time")),
+        }
+    }
+
+    /// Goes through the dialogue up to the recipients, and takes it back.
+    async fn look(&self) -> Checked {
+        let server = self.settings.server();
+        let recipients = self.recipients(&[]);
+        let looked = timeout(LOOK, reach(&self.settings, &recipients, &self.patience));
+        let Reached { mut connection, taken, left_out } = match looked.await {
+            Ok(Ok(reached)) => reached,
+            Ok(Err(verdict)) => return Checked::Failed(fault(&server, &verdict)),
+            Err(_) => return Checked::Failed(fault(&server, &unavailable("it does not answer in time"))),
+        };
+        let goodbye = async {
+            // Nobody is to wonder about a mail that never came.
+            let _ = connection.command(commands::Rset).await;
+            connection.abort().await;
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
+        match (taken.len(), left_out.len()) {
+            (_, 0) => {
+                let login = if self.settings.credentials.is_some() { "takes the login and " } else { "" };
+                let who = taken.iter().map(|to| to.email.to_string()).collect::<Vec<_>>().join(", ");
+                Checked::Well(format!("{server} {login}takes mail for {who}"))
+            }
+            // Put off is not refused: many let a stranger wait the first time.
+            (0, _) if left_out.iter().all(|one| one.again) => {
+                Checked::Doubtful(fault(&server, &nobody(&left_out)))
+            }
+            (0, _) => Checked::Failed(fault(&server, &nobody(&left_out))),
+            _ => {
+                let what = format!("{server} does not take mail for {}", LeftOut::line(&left_out));
+                Checked::Doubtful(Fault::new(Code::PartlySent, what))
+            }
+        }
+    }
+}
+
+/// A verdict on the server as what is wrong with it.
+fn fault(server: &str, verdict: &Verdict) -> Fault {
+    match verdict {
+        Verdict::Again { code, reason, .. }
+        | Verdict::Refused { code, reason, .. }
+        | Verdict::Wait { code, reason, .. } => Fault::new(*code, format!("{server}: {reason}")),
+        Verdict::Sent | Verdict::PartlySent { .. } => Fault::new(Code::MailUnknown, server),
+    }
+}
+
+#[async_trait]
+impl Destination for SmtpMailer {
+    fn limits(&self) -> Limits {
+        let Patience { connect, ready, confirm, .. } = self.patience;
+        Limits {
+            longest_send: connect + ready + confirm + GOODBYE,
+            pace: None,
+            together: 1,
+            at_once: 4,
+            has_plain_form: false,
+            busy: Code::MailUnavailable,
+            shows_all: false,
+        }
+    }
+
+    async fn send(&self, alerts: &[Outgoing<'_>], _: Form) -> Verdict {
+        let [one] = alerts else { return refused("a mail is about one lead") };
+        match self.send_mail(&mail(&one.alert), &one.only).await {
+            Ok(left_out) if left_out.is_empty() => Verdict::Sent,
+            Ok(left_out) => Verdict::PartlySent { left_out },
+            Err(verdict) => verdict,
+        }
+    }
+
+    async fn check(&self, in_use: bool) -> Checked {
+        if in_use { self.look().await } else { Checked::Well("switched off".to_owned()) }
+    }
+}
+
+/// Reads `SMTP_URL`, `EMAIL_FROM` and `EMAIL_TO`.
+pub(crate) fn make(making: &mut Making<'_>) -> MadeOne {
+    let missing = |name: &str| making.none_is_set(name);
+    let variables = making.variables();
+    let Some(url) = making.origin.secret(&URL)? else { return missing(making.origin.name_of(&URL)) };
+    let Some(url) = url.constant() else { return missing(URL.value) };
+    let Some(from) = variables.get("EMAIL_FROM") else { return missing("EMAIL_FROM") };
+    let Some(to) = variables.get("EMAIL_TO") else { return missing("EMAIL_TO") };
+    let settings = SmtpSettings::parse(url.expose(), &from, &to);
+    let settings = settings.map_err(|what| Fault::new(Code::SettingBad, what))?;
+    Ok(Some(Arc::new(SmtpMailer::new(settings))))
+}
+
+/// An identity in the sender's domain, as lettre would make it in the machine's.
+fn message_id(domain: &str) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    // Keyed with fresh randomness by the standard library.
+    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), now);
+    format!("<{:x}.{random:016x}@{domain}>", now.as_nanos())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,418 @@
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
+    net::TcpListener,
+    task::JoinHandle,
+};
+
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
+};
+
+use super::*;
+use crate::recorded::{self, Expected, Recorded};
+use settings::Tls;
+
+pub(super) const FROM: &str = "leadops <alerts@example.com>";
+pub(super) const TO: &str = "sales@example.com, Partner Desk <partners@example.org>";
+
+fn a_mail() -> Mail {
+    Mail {
+        subject: "New Lead Alert: Zoe & Sohne".to_owned(),
+        body: "New Lead Alert\n\nName: Zoë & Söhne\n.\n..two dots\nend\n".to_owned(),
+    }
+}
+
+/// Where in the dialogue the server does something else than going on.
+#[derive(Clone, Copy, PartialEq)]
+enum At {
+    Greeting,
+    Recipient,
+    Content,
+    Elsewhere,
+    Never,
+}
+
+#[derive(Clone, Copy)]
+enum Does {
+    Says(&'static str),
+    /// To this recipient, this.
+    SaysOf(&'static str, &'static str),
+    Silence,
+    HangsUp,
+}
+
+/// A server for one mail; gives back the lines that it received.
+async fn server(at: At, does: Does) -> (SmtpMailer, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let heard = tokio::spawn(async move { dialogue(listener.accept().await.unwrap().0, at, does).await });
+    let settings = SmtpSettings::parse(&format!("smtp://{address}/crm.example.com"), FROM, TO).unwrap();
+    (SmtpMailer::new(settings), heard)
+}
+
+/// The server's part; gives back the lines that it received.
+async fn dialogue(stream: impl AsyncRead + AsyncWrite, at: At, does: Does) -> Vec<String> {
+    let (reader, mut writer) = tokio::io::split(stream);
+    let mut lines = BufReader::new(reader).lines();
+    let mut heard = Vec::new();
+    let mut in_content = false;
+    let mut now = (At::Greeting, "220 mail.example.com ready");
+    loop {
+        let reply = match does {
+            Does::Says(reply) if now.0 == at => reply,
+            Does::HangsUp if now.0 == at => return heard,
+            Does::Silence if now.0 == at => {
+                while let Ok(Some(line)) = lines.next_line().await {
+                    heard.push(line);
+                }
+                return heard;
+            }
+            _ => now.1,
+        };
+        if !reply.is_empty() && writer.write_all(format!("{reply}\r\n").as_bytes()).await.is_err() {
+            return heard;
+        }
+        let Ok(Some(line)) = lines.next_line().await else { return heard };
+        now = match line.as_str() {
+            "." if in_content => {
+                in_content = false;
+                (At::Content, "250 queued")
+            }
+            _ if in_content => (At::Elsewhere, ""),
+            "DATA" => {
+                in_content = true;
+                (At::Elsewhere, "354 go ahead")
+            }
+            "QUIT" => (At::Elsewhere, "221 bye"),
+            line if line.starts_with("RCPT") => match does {
+                Does::SaysOf(recipient, reply) if line.contains(recipient) => (At::Recipient, reply),
+                _ => (At::Recipient, "250 ok"),
+            },
+            _ => (At::Elsewhere, "250 ok"),
+        };
+        heard.push(line);
+    }
+}
+
+fn position(lines: &[String], start: &str) -> usize {
+    lines.iter().position(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}: {lines:#?}"))
+}
+
+#[tokio::test]
+async fn a_mail_has_its_headers_and_arrives_as_written() {
+    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    mailer.send_mail(&a_mail(), &[]).await.unwrap();
+    let heard = dialogue.await.unwrap();
+    assert_eq!(heard[0], "EHLO crm.example.com");
+    for line in
+        ["MAIL FROM:<alerts@example.com>", "RCPT TO:<sales@example.com>", "RCPT TO:<partners@example.org>"]
+    {
+        position(&heard, line);
+    }
+    let content = heard.get(position(&heard, "DATA") + 1..position(&heard, "QUIT")).unwrap();
+    let (headers, body) = content.split_at(content.iter().position(String::is_empty).unwrap());
+    let names: Vec<_> =
+        headers.iter().filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        [
+            "From",
+            "To",
+            "Subject",
+            "Date",
+            "Message-ID",
+            "Auto-Submitted",
+            "Content-Type",
+            "Content-Transfer-Encoding"
+        ]
+    );
+    for line in [
+        "From: leadops <alerts@example.com>",
+        "Subject: New Lead Alert: Zoe & Sohne",
+        "Content-Type: text/plain; charset=utf-8",
+        "Content-Transfer-Encoding: quoted-printable",
+    ] {
+        assert!(headers.iter().any(|header| header == line), "{line}: {headers:#?}");
+    }
+    assert!(headers[position(headers, "Message-ID")].ends_with("@example.com>"));
+    assert!(headers[position(headers, "Date")].ends_with(" +0000"));
+    assert_eq!(
+        body,
+        ["", "New Lead Alert", "", "Name: Zo=C3=AB & S=C3=B6hne", "..", "...two dots", "end", "", "."]
+    );
+    assert!(content.iter().all(|line| line.is_ascii() && line.len() < 998));
+}
+
+#[tokio::test]
+async fn the_server_is_greeted_with_the_senders_domain_unless_it_is_told_otherwise() {
+    for (path, hello) in [("", "EHLO example.com"), ("/crm.example.org", "EHLO crm.example.org")] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("smtp://{}{path}", listener.local_addr().unwrap());
+        let heard = tokio::spawn(async move {
+            dialogue(listener.accept().await.unwrap().0, At::Never, Does::Silence).await
+        });
+        let mailer = SmtpMailer::new(SmtpSettings::parse(&url, FROM, TO).unwrap());
+        mailer.send_mail(&a_mail(), &[]).await.unwrap();
+        assert_eq!(heard.await.unwrap()[0], hello);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_for_good_and_nothing_was_sent() {
+    for (at, reply) in [
+        (At::Greeting, "554 no service"),
+        (At::Recipient, "550 no such user"),
+        (At::Content, "550 looks like spam"),
+    ] {
+        let (mailer, dialogue) = server(at, Does::Says(reply)).await;
+        let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+        let said = reply.split_once(' ').unwrap().1;
+        assert!(matches!(&error, Verdict::Refused { reason: why, .. } if why.contains(said)), "{error:?}");
+        let heard = dialogue.await.unwrap();
+        assert_eq!(heard.iter().any(|line| line == "DATA"), at == At::Content);
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_to_come_back_later_is_unavailable() {
+    for at in [At::Greeting, At::Recipient, At::Content] {
+        let (mailer, _) = server(at, Does::Says("421 try again later")).await;
+        let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+        assert!(
+            matches!(&error, Verdict::Again { code: Code::MailUnavailable, reason: why, may_have_arrived: false, .. } if why.contains("again")),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn silence_before_the_content_is_unavailable_and_after_it_unknown() {
+    for does in [Does::Silence, Does::HangsUp] {
+        for at in [At::Greeting, At::Recipient] {
+            let (mut mailer, _) = server(at, does).await;
+            mailer.patience.ready = Duration::from_millis(200);
+            let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+            assert!(
+                matches!(error, Verdict::Again { code: Code::MailUnavailable, may_have_arrived: false, .. }),
+                "{error:?}"
+            );
+        }
+        let (mut mailer, _) = server(At::Content, does).await;
+        mailer.patience.confirm = Duration::from_millis(200);
+        let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+        assert!(
+            matches!(error, Verdict::Again { code: Code::MailUnknown, may_have_arrived: true, .. }),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable() {
+    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    dialogue.abort();
+    let _ = dialogue.await;
+    let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+    assert!(
+        matches!(error, Verdict::Again { code: Code::MailUnavailable, may_have_arrived: false, .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_tls_required_demands_is_not_given_up() {
+    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    let url = format!("smtp://127.0.0.1:{}?tls=required", mailer.settings.port);
+    let settings = SmtpSettings::parse(&url, FROM, TO).unwrap();
+    let error = SmtpMailer { settings, ..mailer }.send_mail(&a_mail(), &[]).await.unwrap_err();
+    assert!(matches!(&error, Verdict::Refused { reason: why, .. } if why.contains("STARTTLS")), "{error:?}");
+    assert_eq!(dialogue.await.unwrap().len(), 1);
+}
+
+/// A server that speaks TLS from the start, and a mailer that trusts it where `trusted`.
+async fn tls_server(trusted: bool) -> (SmtpMailer, JoinHandle<Option<Vec<String>>>) {
+    let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(signed.signing_key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let config = config.with_single_cert(vec![signed.cert.der().clone()], key).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.ok()?;
+        Some(dialogue(stream, At::Never, Does::Silence).await)
+    });
+    let mut roots = RootCertStore::empty();
+    if trusted {
+        roots.add(signed.cert.der().clone()).unwrap();
+    }
+    let mut settings = SmtpSettings::parse(&format!("smtp://localhost:{port}"), FROM, TO).unwrap();
+    settings.tls = Tls::FromTheStart(connect::config(roots).unwrap());
+    (SmtpMailer::new(settings), heard)
+}
+
+#[tokio::test]
+async fn tls_from_the_start_carries_the_mail_to_whom_it_trusts_and_nothing_to_others() {
+    let (mailer, heard) = tls_server(true).await;
+    mailer.send_mail(&a_mail(), &[]).await.unwrap();
+    let heard = heard.await.unwrap().unwrap();
+    assert!(position(&heard, "DATA") < position(&heard, "Subject: New Lead Alert"));
+    let (mailer, heard) = tls_server(false).await;
+    let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+    assert!(
+        matches!(&error, Verdict::Again { code: Code::MailUnencrypted, reason: why, may_have_arrived: false, .. } if why.contains("SSL_CERT_FILE")),
+        "{error:?}"
+    );
+    assert_eq!(heard.await.unwrap(), None);
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refusal {
+    at: String,
+    reply: Vec<String>,
+}
+
+/// A server that goes along until the step `at`, and says `reply` there.
+async fn refusing(listener: TcpListener, at: String, reply: Vec<String>) {
+    let (stream, _) = listener.accept().await.unwrap();
+    let (reader, mut writer) = tokio::io::split(stream);
+    let mut lines = BufReader::new(reader).lines();
+    let (mut step, mut usual) = ("greeting", "220 mail.example.com ready");
+    loop {
+        let said = if step == at { reply.join("\r\n") } else { usual.to_owned() };
+        if !said.is_empty() && writer.write_all(format!("{said}\r\n").as_bytes()).await.is_err() {
+            return;
+        }
+        let Ok(Some(line)) = lines.next_line().await else { return };
+        let is_content = matches!(step, "data" | "text");
+        (step, usual) = match line.split(' ').next().unwrap_or_default() {
+            "." if is_content => ("content", "250 queued"),
+            _ if is_content => ("text", ""),
+            "EHLO" | "HELO" => ("ehlo", "250-mail.example.com\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN"),
+            "STARTTLS" => ("starttls", "220 go ahead"),
+            "AUTH" => ("auth", "235 welcome"),
+            "MAIL" => ("mail", "250 ok"),
+            "RCPT" => ("rcpt", "250 ok"),
+            "DATA" => ("data", "354 go ahead"),
+            _ => ("other", "250 ok"),
+        };
+    }
+}
+
+#[tokio::test]
+async fn every_recorded_refusal_gets_its_verdict() {
+    for Recorded { name, answer, verdict: expected } in recorded::all("smtp", 12) {
+        let Refusal { at, reply } = answer;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = match at.as_str() {
+            "starttls" => format!("smtp://{address}?tls=required"),
+            "auth" => format!("smtp://user:secret@{address}"),
+            _ => format!("smtp://{address}"),
+        };
+        let server = tokio::spawn(refusing(listener, at.clone(), reply.clone()));
+        let settings = SmtpSettings::parse(&url, FROM, "b@example.org").unwrap();
+        let verdict = SmtpMailer::new(settings).send_mail(&a_mail(), &[]).await.unwrap_err();
+        server.abort();
+        let found = Expected::from(&verdict);
+        let (Verdict::Again { reason, .. } | Verdict::Refused { reason, .. }) = verdict else {
+            panic!("{name}: {verdict:?}");
+        };
+        assert_eq!(found, expected, "{name}: {reason}");
+        let word = reply[0].split([' ', '-']).nth(1).unwrap_or_default();
+        assert!(reason.contains(word), "{name}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_is_left_out_and_the_others_get_the_mail() {
+    for (reply, again) in [("550 5.1.1 no such user", false), ("450 4.2.0 greylisted", true)] {
+        let (mailer, dialogue) = server(At::Never, Does::SaysOf("partners@", reply)).await;
+        let left_out = mailer.send_mail(&a_mail(), &[]).await.unwrap();
+        let expected =
+            LeftOut { recipient: "partners@example.org".to_owned(), reason: reply.to_owned(), again };
+        assert_eq!(left_out, [expected]);
+        let heard = dialogue.await.unwrap();
+        assert!(heard.iter().any(|line| line == "To: sales@example.com"), "{heard:#?}");
+    }
+    // A goodbye is about nobody in particular.
+    let (mailer, dialogue) = server(At::Never, Does::SaysOf("partners@", "421 closing")).await;
+    let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+    assert!(matches!(verdict, Verdict::Again { code: Code::MailUnavailable, .. }), "{verdict:?}");
+    assert!(!dialogue.await.unwrap().iter().any(|line| line == "DATA"));
+}
+
+#[tokio::test]
+async fn a_mail_for_some_is_for_nobody_else() {
+    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    assert_eq!(mailer.send_mail(&a_mail(), &["PARTNERS@example.org"]).await, Ok(Vec::new()));
+    let heard = dialogue.await.unwrap();
+    assert_eq!(heard.iter().filter(|line| line.starts_with("RCPT")).count(), 1, "{heard:#?}");
+    assert!(heard.iter().any(|line| line.starts_with("To: ") && !line.contains("sales")), "{heard:#?}");
+    let (mailer, _) = server(At::Never, Does::Silence).await;
+    let verdict = mailer.send_mail(&a_mail(), &["gone@example.com"]).await.unwrap_err();
+    assert!(
+        matches!(&verdict, Verdict::Refused { reason, .. } if reason.contains("gone@example.com")),
+        "{verdict:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_look_goes_as_far_as_the_recipients_and_takes_it_back() {
+    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    let checked = mailer.check(true).await;
+    assert!(
+        matches!(&checked, Checked::Well(line) if line.contains("sales@example.com, partners@example.org")),
+        "{checked:?}"
+    );
+    let heard = dialogue.await.unwrap();
+    assert!(position(&heard, "RCPT") < position(&heard, "RSET"), "{heard:#?}");
+    assert!(position(&heard, "RSET") < position(&heard, "QUIT"), "{heard:#?}");
+    assert!(!heard.iter().any(|line| line == "DATA"));
+
+    for (at, does, code, is_doubtful) in [
+        (At::Never, Does::SaysOf("partners@", "550 who?"), Code::PartlySent, true),
+        (At::Recipient, Does::Says("450 greylisted"), Code::MailUnavailable, true),
+        (At::Recipient, Does::Says("550 who?"), Code::MailRefused, false),
+        (At::Greeting, Does::Says("554 go away"), Code::MailRefused, false),
+        (At::Greeting, Does::HangsUp, Code::MailUnavailable, false),
+    ] {
+        let (mailer, _) = server(at, does).await;
+        let checked = mailer.check(true).await;
+        let found = match &checked {
+            Checked::Doubtful(fault) if is_doubtful => Some(fault.code),
+            Checked::Failed(fault) if !is_doubtful => Some(fault.code),
+            _ => None,
+        };
+        assert_eq!(found, Some(code), "{checked:?}");
+    }
+}
+
+/// Each cause by its own name: what the URL says, and what a server on this machine does with it.
+#[tokio::test]
+async fn what_keeps_from_a_login_or_from_tls_is_named() {
+    let no_login = "the server takes no login here";
+    for (scheme, query, code, words) in [
+        ("smtp://user:secret@", "", Code::MailLoginRefused, no_login),
+        ("smtp://user:secret@", "?tls=required", Code::MailUnencrypted, "no STARTTLS"),
+        ("smtps://", "", Code::MailUnencrypted, "it does not begin with TLS, smtp://…?tls=required"),
+    ] {
+        let (mailer, _) = server(At::Never, Does::Silence).await;
+        let url = format!("{scheme}127.0.0.1:{}{query}", mailer.settings.port);
+        let settings = SmtpSettings::parse(&url, FROM, TO).unwrap();
+        let verdict = SmtpMailer::new(settings).send_mail(&a_mail(), &[]).await.unwrap_err();
+        let (Verdict::Again { code: found, reason, .. } | Verdict::Refused { code: found, reason, .. }) =
+            verdict
+        else {
+            panic!("{verdict:?}");
+        };
+        assert_eq!(found, code, "{url}: {reason}");
+        assert!(reason.contains(words) && !reason.contains("secret"), "{url}: {reason}");
+    }
+    let settings = SmtpSettings::parse("smtp://mail.example.com:465", FROM, TO).unwrap();
+    let verdict = verdicts::slow(&settings);
+    assert!(matches!(&verdict, Verdict::Again { reason, .. } if reason.contains("smtps://")), "{verdict:?}");
+}

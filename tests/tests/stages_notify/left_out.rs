@@ -1,0 +1,154 @@
+//! Alerts that reach some of those whom they are for.
+
+use std::sync::Arc;
+
+use lead::{AlertKind, LeadId};
+use ops::Whom;
+use pipeline::{
+    Code, Ended, Happened, Settings,
+    destination::{LeftOut, Pause, Verdict},
+    job::AlertId,
+    receipt::{Receipt, ReceiptState},
+};
+use tests::{doubles::ScriptedDestination, world::World};
+
+use super::{
+    HOUR, MINUTE,
+    destinations::{PAGER, with_pager},
+    ended, notified,
+};
+
+fn left_out(recipient: &str, again: bool) -> LeftOut {
+    let reason = if again { "450 later" } else { "550 no such user" };
+    LeftOut { recipient: recipient.to_owned(), reason: reason.to_owned(), again }
+}
+
+fn partly(recipients: &[(&str, bool)]) -> Verdict {
+    let left_out = recipients.iter().map(|(recipient, again)| left_out(recipient, *again)).collect();
+    Verdict::PartlySent { left_out }
+}
+
+fn failed(may_have_arrived: bool) -> Verdict {
+    let (code, reason) = (Code::DestinationUnavailable, "away".to_owned());
+    Verdict::Again { code, reason, pause: Pause::Growing, may_have_arrived }
+}
+
+async fn world(answers: Vec<Verdict>) -> (World, Arc<ScriptedDestination>, LeadId) {
+    let (world, pager) = with_pager(ScriptedDestination::plain(), std::time::Duration::ZERO);
+    pager.answer(answers);
+    let lead = world.enrich("a").await;
+    world.work_for(HOUR).await;
+    (world, pager, lead)
+}
+
+async fn receipt(world: &World, lead: &LeadId) -> Receipt {
+    world.notify.receipts.get(lead, &PAGER, &AlertId::new_lead()).await.unwrap().unwrap()
+}
+
+/// Whom each message was for; nobody in particular is everybody.
+fn only(pager: &ScriptedDestination) -> Vec<Vec<String>> {
+    pager.handed().into_iter().map(|handed| handed.only).collect()
+}
+
+#[tokio::test]
+async fn who_is_refused_is_named_and_the_others_have_the_alert() {
+    let (world, pager, lead) = world(vec![partly(&[("b@example.org", false)])]).await;
+    assert_eq!((only(&pager), world.dead().await.len()), (vec![vec![]], 0));
+    let written = receipt(&world, &lead).await;
+    assert_eq!((written.state, written.partly_sent), (ReceiptState::Sent, true));
+    assert_eq!(
+        (written.code, written.left_out),
+        (Some(Code::PartlySent), vec![left_out("b@example.org", false)])
+    );
+    assert_eq!(ended(&world, &lead).await, Some(Ended::Notified));
+    let story = world.ops.lead(&lead).await.unwrap();
+    assert_eq!(story.notifications[0].state, "partly_sent");
+    let told = story.timeline.last().unwrap();
+    assert_eq!(told.code, Some(Code::PartlySent));
+    assert!(told.detail.contains("not for b@example.org (550 no such user)"), "{}", told.detail);
+    let status = world.ops.status().await.unwrap();
+    let condition = status.health.iter().find(|one| one.what == PAGER.as_str()).unwrap();
+    assert!(condition.reason.contains("b@example.org"), "{condition:?}");
+    assert_eq!(world.ops.health().await.unwrap().destinations[0].code, Some(Code::PartlySent));
+}
+
+#[tokio::test]
+async fn a_resend_can_go_to_those_alone_who_were_left_out() {
+    let (world, pager, lead) =
+        world(vec![partly(&[("b@example.org", false), ("c@example.org", false)])]).await;
+    pager.answer([partly(&[("c@example.org", false)])]);
+    let actions = world.ops.actions().unwrap();
+    for missing in [vec!["b@example.org", "c@example.org"], vec!["c@example.org"]] {
+        let waiting = actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap();
+        world.work_for(MINUTE).await;
+        world.ops.receipt(&waiting, MINUTE).await.unwrap();
+        assert_eq!(only(&pager).last().unwrap(), &missing);
+    }
+    let refused = actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap_err();
+    assert_eq!(refused.code, Code::NobodyLeftOut);
+    actions.resend(&lead, &PAGER, Whom::Everybody).await.unwrap();
+    world.work_for(MINUTE).await;
+    assert_eq!(only(&pager).last().unwrap(), &Vec::<String>::new());
+    let asked = world.story(&lead).await.into_iter().filter_map(|entry| match entry.happened {
+        Happened::Resent { only, .. } => Some(only.len()),
+        _ => None,
+    });
+    assert_eq!(asked.collect::<Vec<_>>(), [2, 1, 0]);
+    assert!(world.ops.status().await.unwrap().health.is_empty());
+}
+
+/// One that is refused stays dead, and can be redriven for the same people.
+#[tokio::test]
+async fn a_resend_to_those_who_were_left_out_may_fail_like_any_other() {
+    let (world, pager, lead) = world(vec![partly(&[("b@example.org", false)])]).await;
+    let (code, reason) = (Code::DestinationRefused, "no".to_owned());
+    pager.answer([Verdict::Refused { code, reason, payload: false }]);
+    let actions = world.ops.actions().unwrap();
+    actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap();
+    world.work_for(MINUTE).await;
+    let letters = world.dead().await;
+    assert_eq!(letters.len(), 1);
+    actions.redrive(&letters[0], pipeline::ports::Body::AsIs).await.unwrap();
+    world.work_for(MINUTE).await;
+    assert_eq!(only(&pager), [vec![], vec!["b@example.org".to_owned()], vec!["b@example.org".to_owned()]]);
+    assert_eq!(world.ops.left_out(&lead, &PAGER).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn who_is_put_off_gets_the_alert_later_and_nobody_gets_it_twice() {
+    let first = partly(&[("b@example.org", true), ("c@example.org", false), ("d@example.org", true)]);
+    let (world, pager, lead) = world(vec![first, failed(false), partly(&[("d@example.org", true)])]).await;
+    let some = |names: &[&str]| names.iter().map(|name| format!("{name}@example.org")).collect::<Vec<_>>();
+    assert_eq!(only(&pager), [some(&[]), some(&["b", "d"]), some(&["b", "d"]), some(&["d"])]);
+    assert_eq!(notified(&world, &lead).await, [(AlertKind::New, 1, false, 4)]);
+    assert_eq!(receipt(&world, &lead).await.left_out, [left_out("c@example.org", false)]);
+}
+
+#[tokio::test]
+async fn who_is_put_off_for_too_long_is_left_out_and_makes_no_dead_letter() {
+    let attempts = 3;
+    let put_off = partly(&[("b@example.org", true)]);
+    let (code, reason) = (Code::DestinationRefused, "no".to_owned());
+    let refused = Verdict::Refused { code, reason, payload: false };
+    for (others, tries) in [
+        (vec![put_off.clone(), put_off.clone()], 3),
+        (vec![failed(true), failed(false)], 3),
+        (vec![refused], 2),
+    ] {
+        let (mut world, pager) = with_pager(ScriptedDestination::plain(), std::time::Duration::ZERO);
+        world.notify.settings =
+            Arc::new(Settings { notify_attempts: attempts, ..(*world.notify.settings).clone() });
+        pager.answer([vec![put_off.clone()], others.clone()].concat());
+        let lead = world.enrich("a").await;
+        world.work_for(HOUR).await;
+        assert_eq!((pager.handed().len(), world.dead().await.len()), (tries, 0), "{others:?}");
+        let receipt = receipt(&world, &lead).await;
+        let left_out: Vec<_> =
+            receipt.left_out.iter().map(|one| (one.recipient.as_str(), one.again)).collect();
+        assert_eq!(
+            (receipt.state, left_out),
+            (ReceiptState::Sent, vec![("b@example.org", false)]),
+            "{others:?}"
+        );
+    }
+}
