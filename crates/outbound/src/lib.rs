@@ -10,6 +10,7 @@ pub mod address;
 pub mod client;
 mod close;
 pub mod destinations;
+mod head;
 mod owners;
 mod page;
 #[cfg(test)]
@@ -27,6 +28,6 @@ pub use close::{
 };
 pub use owners::{HttpOwners, OwnersBase};
 pub use secret_url::SecretUrl;
-pub use slack::{Slack, SlackAnswer, SlackDestination, SlackError, SlackWebhook};
+pub use slack::{Looked, Slack, SlackAnswer, SlackDestination, SlackError, SlackWebhook};
 pub use smtp::{SmtpMailer, SmtpSettings};
 pub use source::{NoKeys, OwnerSource};

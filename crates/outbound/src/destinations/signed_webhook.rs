@@ -21,7 +21,7 @@ use url::Url;
 
 use super::{MadeOne, Making, SecretSetting};
 use crate::{
-    SecretUrl, client, page, retry_after,
+    SecretUrl, client, head, page, retry_after,
     rotating::{Rotating, field, fields},
     secret_url::hidden,
 };
@@ -286,14 +286,16 @@ impl Destination for SignedWebhook {
         sent.unwrap_or_else(|_| unknown("there was no answer in time".to_owned()))
     }
 
-    /// It can only be tried by posting, so this looks at the configuration alone.
     async fn check(&self, in_use: bool) -> Checked {
+        if !in_use {
+            return Checked::Well("switched off".to_owned());
+        }
         match self.0.current().await {
-            _ if !in_use => Checked::Well("switched off".to_owned()),
-            Ok(current) => Checked::Well(format!(
-                "{} is configured; an address can only be tried by posting",
-                current.value.url
-            )),
+            Ok(current) => {
+                let Target { url, client, .. } = &current.value;
+                let asked = head::ask(client, url).await;
+                head::checked("webhook", &url.to_string(), asked, Code::DestinationUnavailable)
+            }
             Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) => Checked::Failed(fault),
         }
     }

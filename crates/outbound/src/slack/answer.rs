@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use pipeline::{
-    Code,
-    destination::{Pause, Verdict},
+    Code, Fault,
+    destination::{Checked, Pause, Verdict},
 };
 use serde_json::{Map, Value};
 
@@ -77,6 +77,27 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
         (_, 400..=499) => payload(),
         // Server errors.
         _ => later(Code::SlackUnavailable),
+    }
+}
+
+/// What the answer to a message without content says of the webhook: Slack refuses it in words of its own.
+pub(super) fn looked(address: &str, answer: Result<SlackAnswer, SlackError>) -> Checked {
+    let is_word = answer.as_ref().is_ok_and(|answer| read(answer).meaning == Meaning::Payload);
+    let fault = |code, reason: &str| Fault::new(code, format!("{address}: {reason}"));
+    match verdict(answer) {
+        Verdict::Refused { reason, payload: true, .. } if is_word => {
+            Checked::Well(format!("{address} is there: to a message without content {reason}"))
+        }
+        Verdict::Sent | Verdict::PartlySent { .. } => {
+            Checked::Well(format!("{address} is there, and takes a message without content"))
+        }
+        // Some answer that no webhook of Slack's gives, or a wait: it is there, and may not take an alert.
+        Verdict::Refused { code, reason, payload: true } | Verdict::Wait { code, reason, .. } => {
+            Checked::Doubtful(fault(code, &reason))
+        }
+        Verdict::Refused { code, reason, .. } | Verdict::Again { code, reason, .. } => {
+            Checked::Failed(fault(code, &reason))
+        }
     }
 }
 
@@ -316,6 +337,37 @@ mod tests {
         }
         let unknown = verdict(Err(SlackError::Unknown("timed out".to_owned())));
         assert!(matches!(unknown, Verdict::Again { code: Code::SlackUnknown, .. }));
+    }
+
+    #[test]
+    fn a_look_is_well_where_slack_refuses_a_message_without_content_in_its_own_words() {
+        let slack = |status, body: &str| Ok(SlackAnswer::of_slack(status, body));
+        let page = Ok(SlackAnswer { is_page: true, ..SlackAnswer::of_slack(403, "<html>blocked") });
+        for (answer, code, is_failed) in [
+            (slack(400, "no_text"), None, false),
+            (slack(500, "no_text"), None, false),
+            (slack(400, "invalid_payload"), None, false),
+            (slack(404, "no_service"), Some(Code::SlackWebhookGone), true),
+            (slack(403, "invalid_token"), Some(Code::SlackForbidden), true),
+            (slack(302, ""), Some(Code::SlackAddressWrong), true),
+            (slack(503, ""), Some(Code::SlackUnavailable), true),
+            (slack(200, "{\"ok\":true}"), Some(Code::SlackUnknown), true),
+            (page, Some(Code::SlackIntercepted), true),
+            (Err(SlackError::NotSent("refused".to_owned())), Some(Code::SlackUnavailable), true),
+            (slack(429, ""), Some(Code::SlackRateLimited), false),
+            (slack(418, "teapot"), Some(Code::SlackPayloadRefused), false),
+        ] {
+            let what = format!("{answer:?}");
+            let (found, failed) = match looked("https://hooks.slack.com/…", answer) {
+                Checked::Well(line) => {
+                    assert!(line.contains("is there"), "{line}");
+                    (None, false)
+                }
+                Checked::Doubtful(fault) => (Some(fault.code), false),
+                Checked::Failed(fault) => (Some(fault.code), true),
+            };
+            assert_eq!((found, failed), (code, is_failed), "{what}");
+        }
     }
 
     #[derive(serde::Deserialize)]

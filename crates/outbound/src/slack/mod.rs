@@ -18,10 +18,13 @@ use pipeline::{
     destination::{Checked, Destination, DestinationId, Form, Limits, Outgoing, Pacing, Unready, Verdict},
 };
 
-use crate::destinations::{MadeOne, Making, SecretSetting};
+use crate::{
+    destinations::{MadeOne, Making, SecretSetting},
+    head,
+};
 use rotating::RotatingWebhook;
 
-pub use port::{Slack, SlackAnswer, SlackError};
+pub use port::{Looked, Slack, SlackAnswer, SlackError};
 pub use webhook::SlackWebhook;
 
 /// The webhook's URL.
@@ -76,14 +79,19 @@ impl Destination for SlackDestination {
         answer::verdict(self.slack.post(&payload).await)
     }
 
-    /// A webhook can only be tried by posting, so this looks at the configuration alone.
     async fn check(&self, in_use: bool) -> Checked {
-        match self.slack.address().await {
-            _ if !in_use => Checked::Well("switched off".to_owned()),
-            Ok(address) => {
-                Checked::Well(format!("{address} is configured; a webhook can only be tried by posting"))
+        if !in_use {
+            return Checked::Well("switched off".to_owned());
+        }
+        let address = match self.slack.address().await {
+            Ok(address) => address,
+            Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) => return Checked::Failed(fault),
+        };
+        match self.slack.look().await {
+            Looked::Answered(answer) => answer::looked(&address, answer),
+            Looked::Reached(asked) => {
+                head::checked(Self::ID.as_str(), &address, asked, Code::SlackUnavailable)
             }
-            Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) => Checked::Failed(fault),
         }
     }
 }

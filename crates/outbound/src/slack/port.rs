@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline::destination::Unready;
-use serde_json::Value;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
 
 /// One Slack incoming webhook.
 #[async_trait]
@@ -18,6 +19,20 @@ pub trait Slack: Send + Sync {
     /// Posts one message and returns whatever was answered; what it means is decided
     /// elsewhere. Never retries by itself. No error or answer contains the webhook's URL.
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError>;
+
+    /// Whether it is there, without posting anything that anybody sees: a message without content, which Slack refuses.
+    async fn look(&self) -> Looked {
+        Looked::Answered(self.post(&json!({ "text": "" })).await)
+    }
+}
+
+/// What came of looking at a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Looked {
+    /// The answer to a message without content.
+    Answered(Result<SlackAnswer, SlackError>),
+    /// It is not Slack's, and might do something even with that. The status of asking for its head, or why there is none.
+    Reached(Result<StatusCode, String>),
 }
 
 /// An HTTP answer.

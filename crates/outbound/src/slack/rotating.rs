@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use pipeline::{destination::Unready, ports::Secret};
 use serde_json::Value;
 
-use super::{Slack, SlackAnswer, SlackError, SlackWebhook, webhook::LONGEST_POST};
+use super::{Looked, Slack, SlackAnswer, SlackError, SlackWebhook, webhook::LONGEST_POST};
 use crate::rotating::Rotating;
 
 /// The webhook that the secret names now.
@@ -18,11 +18,7 @@ impl RotatingWebhook {
     }
 
     async fn post_in_time(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
-        let current = self.0.current().await.map_err(|unready| match unready {
-            Unready::NotConfigured(fault) | Unready::Later(fault, _) => {
-                SlackError::NotSent(fault.to_string())
-            }
-        })?;
+        let current = self.0.current().await.map_err(not_sent)?;
         let answer = current.value.post(message).await?;
         // Refused by an old webhook, a message has not been seen: the new one may take it.
         if matches!(answer.status, 401 | 403 | 404 | 410)
@@ -34,6 +30,11 @@ impl RotatingWebhook {
     }
 }
 
+fn not_sent(unready: Unready) -> SlackError {
+    let (Unready::NotConfigured(fault) | Unready::Later(fault, _)) = unready;
+    SlackError::NotSent(fault.to_string())
+}
+
 #[async_trait]
 impl Slack for RotatingWebhook {
     async fn address(&self) -> Result<String, Unready> {
@@ -43,5 +44,12 @@ impl Slack for RotatingWebhook {
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
         let posted = tokio::time::timeout(LONGEST_POST, self.post_in_time(message)).await;
         posted.unwrap_or_else(|_| Err(SlackError::Unknown("there was no answer in time".to_owned())))
+    }
+
+    async fn look(&self) -> Looked {
+        match self.0.current().await {
+            Ok(current) => current.value.look().await,
+            Err(unready) => Looked::Answered(Err(not_sent(unready))),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Whether alerts would get where they are to go.
 
+use futures_util::future::join_all;
 use pipeline::destination::{Checked, DestinationId, Destinations, KINDS};
 
 use super::Check;
@@ -15,25 +16,24 @@ pub(super) async fn checks(
     ids.extend(in_use.iter().chain(destinations.iter().map(|(id, _)| id)).cloned());
     ids.sort();
     ids.dedup();
-    let mut checks = Vec::new();
-    for id in ids {
+    let checks = ids.into_iter().map(|id| async move {
         let name = id.label().to_lowercase();
-        let before = checks.len();
-        checks.extend(doubts.iter().filter(|doubt| doubt.what == id.as_str()).map(doubtful));
-        if checks.len() > before {
-            continue;
+        let doubts: Vec<Check> =
+            doubts.iter().filter(|doubt| doubt.what == id.as_str()).map(doubtful).collect();
+        if !doubts.is_empty() {
+            return doubts;
         }
         let checked = match destinations.get(&id) {
             Some(destination) => destination.check(in_use.contains(&id)).await,
             None => Checked::Well("switched off".to_owned()),
         };
-        checks.push(match checked {
+        vec![match checked {
             Checked::Well(detail) => Check::ok(name, detail),
             Checked::Doubtful(fault) => Check::bad(name, "warning", &fault),
             Checked::Failed(fault) => Check::bad(name, "failed", &fault),
-        });
-    }
-    checks
+        }]
+    });
+    join_all(checks).await.into_iter().flatten().collect()
 }
 
 /// What is wrong with the settings of a destination, or of something else.

@@ -1,0 +1,75 @@
+//! Whether whoever stands at an address can be reached, without sending them anything.
+
+use pipeline::{Code, Fault, destination::Checked};
+use reqwest::{Client, StatusCode};
+
+use crate::{SecretUrl, client};
+
+/// Asks for the head of an address, by the way that messages take: the same client, so the same proxy, certificates and
+/// limits. HEAD changes nothing, <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2>; whoever takes POST alone answers
+/// that it does not take this, which is an answer.
+///
+/// # Errors
+/// What keeps from an answer, without any part of the address that may be a secret.
+pub(crate) async fn ask(client: &Client, url: &SecretUrl) -> Result<StatusCode, String> {
+    let answer = client.head(url.0.clone()).send().await;
+    answer.map(|answer| answer.status()).map_err(|error| url.hide_in(&client::error_text(error)))
+}
+
+/// What that says of the destination `name`, which can only be tried by an alert; `unavailable` is its code for not being
+/// reached.
+pub(crate) fn checked(
+    name: &str,
+    address: &str,
+    asked: Result<StatusCode, String>,
+    unavailable: Code,
+) -> Checked {
+    let failed = |what| Checked::Failed(Fault::new(unavailable, format!("{address}: {what}")));
+    match asked {
+        Err(why) => failed(format!("not reached: {why}")),
+        Ok(StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::NETWORK_AUTHENTICATION_REQUIRED) => {
+            failed("somebody in between wants a login".to_owned())
+        }
+        Ok(status) => Checked::Well(format!(
+            "{address} can be reached (HEAD: {}); whether it takes alerts shows `leadops try --to {name}` alone",
+            status.as_u16()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, http::Method};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn well(checked: &Checked) -> bool {
+        matches!(checked, Checked::Well(line) if line.contains("leadops try --to webhook"))
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_one_whatever_it_says_unless_somebody_in_between_gives_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().fallback(async |method: Method, uri: axum::http::Uri| {
+            assert_eq!(method, Method::HEAD);
+            StatusCode::from_bytes(&uri.path().as_bytes()[1..]).unwrap()
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let url = |path: &str| SecretUrl(format!("http://{address}/{path}").parse().unwrap());
+        let client = client::builder(&url("").0).build().unwrap();
+        for (status, is_well) in
+            [(200, true), (404, true), (405, true), (501, true), (407, false), (511, false)]
+        {
+            let asked = ask(&client, &url(&status.to_string())).await;
+            let checked = checked("webhook", "there", asked, Code::DestinationUnavailable);
+            assert_eq!(well(&checked), is_well, "{status}: {checked:?}");
+        }
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let nobody = SecretUrl(format!("http://{closed}/a-secret-path").parse().unwrap());
+        let checked = checked("webhook", "there", ask(&client, &nobody).await, Code::DestinationUnavailable);
+        let Checked::Failed(fault) = checked else { panic!("{checked:?}") };
+        assert!(fault.code == Code::DestinationUnavailable && !fault.what.contains("a-secret"), "{fault:?}");
+    }
+}
