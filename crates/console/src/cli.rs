@@ -140,6 +140,10 @@ pub enum Command {
     },
     /// Send the alert of enriched leads again, and wait for its receipt.
     Resend(ResendArgs),
+    /// Send a trial alert about no lead by the way of every alert, and wait for its receipt.
+    ///
+    /// It leaves no trace but its receipt and lines in the log: it stands in no listing, count or rate.
+    Try(TryArgs),
     /// Process leads again from their raw event, now.
     Requeue {
         /// The leads.
@@ -315,6 +319,23 @@ pub struct ResendArgs {
     /// How it is confirmed.
     #[command(flatten)]
     pub consent: Consent,
+}
+
+/// `try`.
+#[derive(Debug, Clone, Args)]
+pub struct TryArgs {
+    /// At this destination, such as slack or email; at those that the pipeline uses without it.
+    #[arg(long, visible_alias = "channel", value_name = "DESTINATION")]
+    pub to: Option<DestinationId>,
+    /// How long to wait for the receipt, in seconds.
+    #[arg(long, value_name = "S", default_value = "30", value_parser = span)]
+    pub wait: Duration,
+    /// Say where it would send, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// It never asks; taken for scripts that say it everywhere.
+    #[arg(long, hide = true)]
+    pub yes: bool,
 }
 
 /// `send`.

@@ -133,6 +133,7 @@ async fn operate(command: &Option<Command>, opened: &Opened, json: bool) -> anyh
         Some(Command::Dead(command)) => dead::run(ops, command, json).await,
         Some(Command::Logs(args)) => logs::run(ops, args, facts.site.look_every(), json).await,
         Some(Command::Resend(args)) => act::resend(ops, args, json).await,
+        Some(Command::Try(args)) => act::try_out(ops, args, json).await,
         Some(Command::Requeue { leads, consent }) => act::requeue(ops, leads, *consent, json).await,
         Some(other) => Err(Fault::new(Code::Internal, format!("{other:?} is not handled")).into()),
     }

@@ -16,6 +16,8 @@ pub enum AlertKind {
     FollowUp,
     /// An operator asked for it again.
     Resend,
+    /// It is about no lead: an operator wants to see whether alerts arrive.
+    Trial,
 }
 
 /// What one alert says.
@@ -37,6 +39,7 @@ impl Alert<'_> {
             AlertKind::FollowUp if self.lead.owner_status == OwnerStatus::Departed => "Lead Owner Departed",
             AlertKind::FollowUp => "Lead Owner Found",
             AlertKind::Resend => "New Lead Alert (sent again)",
+            AlertKind::Trial => "Trial Alert",
         }
     }
 
@@ -56,11 +59,19 @@ impl Alert<'_> {
         facts
     }
 
+    /// The lead's page in Close, where there is one.
+    pub fn link(&self) -> Option<String> {
+        (self.kind != AlertKind::Trial).then(|| self.lead.lead_id.close_url())
+    }
+
     /// What the reader has to know besides the facts.
     pub fn notes(&self) -> Vec<&'static str> {
         use OwnerStatus::{Assigned, Departed, LookupFailed, Mismatch, Missing, OfLaterVersion};
         let mut notes = Vec::new();
         match (self.lead.owner_status, self.kind) {
+            (_, AlertKind::Trial) => {
+                notes.push("Sent by `leadops try`: this is no lead, and nothing is to be done.")
+            }
             (Assigned, AlertKind::FollowUp) => {
                 notes.push("The owner is another than in the last alert, or was not known then.")
             }

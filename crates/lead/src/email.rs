@@ -28,8 +28,7 @@ pub fn mail(alert: &Alert<'_>) -> Mail {
         lines.push(String::new());
         lines.extend(notes.iter().map(|note| (*note).to_owned()));
     }
-    lines.push(String::new());
-    lines.push(alert.lead.lead_id.close_url());
+    lines.extend(alert.link().into_iter().flat_map(|link| [String::new(), link]));
     Mail { subject: subject(alert), body: lines.join("\n") + "\n" }
 }
 

@@ -27,6 +27,11 @@ impl LeadId {
         &self.0
     }
 
+    /// What stands for the lead in a trial alert: of no lead of Close's, whose ids are longer.
+    pub fn of_trial() -> Self {
+        Self("lead_leadopsTrial".to_owned())
+    }
+
     /// The lead's page in Close.
     pub fn close_url(&self) -> String {
         format!("https://app.close.com/lead/{}/", self.0)

@@ -21,6 +21,7 @@ mod people;
 pub mod slack;
 pub mod text;
 mod time;
+mod trial;
 
 pub use alert::{Alert, AlertKind};
 pub use document::{Document, Fields, Unreadable};

@@ -38,7 +38,9 @@ pub fn message(alert: &Alert<'_>) -> Value {
     if let Some(notes) = context(&alert.notes()) {
         blocks.push(notes);
     }
-    blocks.push(json!({"type": "section", "text": link(&alert.lead.lead_id)}));
+    if alert.link().is_some() {
+        blocks.push(json!({"type": "section", "text": link(&alert.lead.lead_id)}));
+    }
     with_blocks(fallback(alert), blocks)
 }
 
@@ -93,6 +95,7 @@ fn digest_labels(alert: &Alert<'_>) -> Vec<&'static str> {
         }
         crate::AlertKind::FollowUp => labels.push("Owner found since the first alert."),
         crate::AlertKind::Resend => labels.push("Sent again on request."),
+        crate::AlertKind::Trial => labels.push("A trial: this is no lead."),
     }
     if alert.possible_repeat {
         labels.push("Possible repeat.");
@@ -114,7 +117,7 @@ fn fallback(alert: &Alert<'_>) -> String {
             .map(|(label, value)| format!("{label}: {}", text::slack(&text::clean_or(value, "—"), 400))),
     );
     lines.extend(alert.notes().iter().map(|note| (*note).to_owned()));
-    lines.push(alert.lead.lead_id.close_url());
+    lines.extend(alert.link());
     lines.join("\n")
 }
 

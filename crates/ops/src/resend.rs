@@ -84,6 +84,38 @@ impl Actions<'_> {
     }
 }
 
+impl Actions<'_> {
+    /// Queues a trial: an alert about no lead, by the way of every alert. It leaves a receipt and lines in the log.
+    ///
+    /// # Errors
+    /// [`Code::NoSuchDestination`], or the fault of a port.
+    pub async fn try_out(&self, destination: &DestinationId) -> Result<Waiting, Fault> {
+        let ops = self.0;
+        ops.check_destination(destination)?;
+        let job = AlertJob {
+            lead_id: LeadId::of_trial(),
+            destination: destination.clone(),
+            alert: AlertId::trial(ops.recorder.random.bits()),
+            kind: AlertKind::Trial,
+            due_at: Some(ops.recorder.clock.now()),
+        };
+        ops.alerting.queue(&job).await?;
+        Ok(Waiting { job })
+    }
+}
+
+impl Waiting {
+    /// The alert in words.
+    fn what(&self) -> String {
+        let place = self.job.destination.label();
+        if self.job.is_trial() {
+            format!("the trial on {place}")
+        } else {
+            format!("the alert about {} on {place}", self.job.lead_id)
+        }
+    }
+}
+
 impl Ops {
     /// Whom the last alert about a lead that a destination has taken did not reach.
     ///
@@ -115,7 +147,7 @@ impl Ops {
         Err(Fault::new(Code::NoSuchDestination, what))
     }
 
-    /// Waits for a resent alert's end, at most `longest`.
+    /// Waits for the end of a new alert, at most `longest`.
     ///
     /// # Errors
     /// [`Code::DeliveryFailed`] where it was given up, [`Code::NoReceipt`] where it is queued still, or
@@ -134,17 +166,14 @@ impl Ops {
                     let code = notification
                         .code
                         .map_or_else(String::new, |code| format!(" ({code}: {})", code.cause()));
-                    let what = format!("the alert about {lead_id} on {} failed{code}", destination.label());
+                    let what = format!("{} failed{code}", waiting.what());
                     return Err(Fault::new(Code::DeliveryFailed, what));
                 }
                 _ if waited >= longest => {
                     let last = notification.and_then(|(_, notification)| notification.code);
                     let last = last.map_or_else(String::new, |code| format!(", last failure {code}"));
-                    let what = format!(
-                        "no receipt for {lead_id} on {} after {} s{last}",
-                        destination.label(),
-                        longest.as_secs()
-                    );
+                    let what =
+                        format!("no receipt for {} after {} s{last}", waiting.what(), longest.as_secs());
                     return Err(Fault::new(Code::NoReceipt, what));
                 }
                 _ => {}

@@ -384,6 +384,7 @@ fn kind_label(kind: AlertKind) -> &'static str {
         AlertKind::New => "alert",
         AlertKind::FollowUp => "follow-up",
         AlertKind::Resend => "alert again",
+        AlertKind::Trial => "trial",
     }
 }
 

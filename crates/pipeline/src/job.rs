@@ -61,7 +61,7 @@ pub struct AlertJob {
     pub alert: AlertId,
     /// Why it is sent.
     pub kind: AlertKind,
-    /// When the lead was due, for the measure of speed.
+    /// When the lead was due, for the measure of speed; when a trial was asked for.
     pub due_at: Option<Timestamp>,
 }
 
@@ -87,6 +87,11 @@ impl AlertId {
     /// A further alert that an operator asked for.
     pub fn resend(bits: u64) -> Self {
         Self(format!("resend-{bits:016x}"))
+    }
+
+    /// A trial alert.
+    pub fn trial(bits: u64) -> Self {
+        Self(format!("trial-{bits:016x}"))
     }
 
     /// The id as text.
@@ -143,6 +148,11 @@ impl AlertJob {
     /// What is wrong with it, one clean line.
     pub fn parse(body: &str) -> Result<Self, String> {
         parse(body)
+    }
+
+    /// Whether it is about no lead.
+    pub fn is_trial(&self) -> bool {
+        self.kind == AlertKind::Trial
     }
 
     /// The message, to be sent at once.

@@ -11,7 +11,7 @@ use lead::{CreatedLead, OwnerStatus, Timestamp};
 use outbound::{Slack, SlackAnswer, SlackError};
 use pipeline::{
     Code, Fault, Happened,
-    destination::Unready,
+    destination::{Checked, Destination, Form, Limits, Outgoing, Unready, Verdict},
     driver::QueueStage,
     job::ProcessJob,
     ports::{
@@ -64,11 +64,15 @@ pub enum Mutation {
     OtherAsMail,
     /// Whatever a directory answers that is no document means that nobody is assigned yet.
     TroubleAsNobody,
+    /// A trial is taken for the alert of a lead.
+    TrialAsLead,
+    /// A mail that was taken for some is taken for all.
+    ForgottenRecipient,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::EarlyAcknowledge,
         Self::MissedClaim,
         Self::DeleteBeforeSend,
@@ -85,12 +89,14 @@ impl Mutation {
         Self::ForgottenClaim,
         Self::OtherAsMail,
         Self::TroubleAsNobody,
+        Self::TrialAsLead,
+        Self::ForgottenRecipient,
     ];
 
     /// A stage, with the mistake in what the driver makes of it.
     pub fn of_stage(self, stage: Arc<dyn QueueStage>, inbox: Arc<dyn Inbox>) -> Arc<dyn QueueStage> {
         match self {
-            Self::EarlyAcknowledge | Self::CountedFault | Self::OutcomeOfAnother => {
+            Self::EarlyAcknowledge | Self::CountedFault | Self::OutcomeOfAnother | Self::TrialAsLead => {
                 Arc::new(BadStage { mutation: self, stage, inbox })
             }
             _ => stage,
@@ -122,6 +128,11 @@ impl Mutation {
             Self::DepartedAsPresent | Self::TroubleAsNobody => Arc::new(BadOwners(self, owners)),
             _ => owners,
         }
+    }
+
+    /// A destination that is not Slack, with the mistake in it.
+    pub fn of_destination(self, destination: Arc<dyn Destination>) -> Arc<dyn Destination> {
+        if self == Self::ForgottenRecipient { Arc::new(BadDestination(destination)) } else { destination }
     }
 
     /// Slack, with the mistake in it.
@@ -156,6 +167,13 @@ impl QueueStage for BadStage {
                 let _ = self.inbox.settle(queue, delivery, Disposition::Done).await;
             }
         }
+        let mut deliveries = deliveries.to_vec();
+        if self.mutation == Mutation::TrialAsLead {
+            for delivery in &mut deliveries {
+                delivery.body = delivery.body.replace("\"kind\":\"trial\"", "\"kind\":\"new\"");
+            }
+        }
+        let deliveries = deliveries.as_slice();
         let mut outcomes = self.stage.work(deliveries, deadline).await;
         match self.mutation {
             Mutation::OutcomeOfAnother if !outcomes.is_empty() => outcomes.rotate_right(1),
@@ -237,6 +255,26 @@ impl Intake for BadIntake {
             }
             _ => self.1.accept(event).await,
         }
+    }
+}
+
+struct BadDestination(Arc<dyn Destination>);
+
+#[async_trait]
+impl Destination for BadDestination {
+    fn limits(&self) -> Limits {
+        self.0.limits()
+    }
+
+    async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict {
+        match self.0.send(alerts, form).await {
+            Verdict::PartlySent { .. } => Verdict::Sent,
+            verdict => verdict,
+        }
+    }
+
+    async fn check(&self, in_use: bool) -> Checked {
+        self.0.check(in_use).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use lead::LeadId;
-use ops::{LeadQuery, Ops, Whom};
+use ops::{LeadQuery, Ops, Waiting, Whom};
 use pipeline::{
     Code, Fault,
     ports::{Body, DeadLetter},
@@ -27,6 +27,8 @@ pub enum Act {
     Delete,
     /// Asks for a new alert.
     Resend,
+    /// Asks for a trial.
+    Try,
     /// Has a lead processed again.
     Requeue,
     /// Exports the dead letters.
@@ -35,7 +37,7 @@ pub enum Act {
     Look,
 }
 
-const ACTS: [Act; 12] = [
+const ACTS: [Act; 13] = [
     Act::Redrive,
     Act::Redrive,
     Act::RedriveAll,
@@ -45,6 +47,7 @@ const ACTS: [Act; 12] = [
     Act::Delete,
     Act::Resend,
     Act::Resend,
+    Act::Try,
     Act::Requeue,
     Act::Export,
     Act::Look,
@@ -59,7 +62,10 @@ pub async fn act(model: Arc<Model>, ops: Ops) {
     model.note(|| format!("{who} {act:?} → {result:?}"));
     if let Err(fault) = result
         && calm
-        && !matches!(fault.code, Code::NoSuchDeadLetter | Code::NoSuchLead | Code::NotEnriched)
+        && !matches!(
+            fault.code,
+            Code::NoSuchDeadLetter | Code::NoSuchLead | Code::NotEnriched | Code::NobodyLeftOut
+        )
     {
         let at = model.clock.elapsed();
         model.truth().broken(Promise::Operator, None, at, format!("{act:?} in the calm: {fault}"));
@@ -122,11 +128,15 @@ async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
             begins(model, "resend", Some(&lead), |known| {
                 *known.resends.entry(destination.clone()).or_default() += 1
             });
-            let waiting = actions.resend(&lead, &destination, Whom::Everybody).await?;
-            let receipt = ops.receipt(&waiting, Duration::from_secs(5)).await;
-            receipt.map(drop).or_else(|fault| {
-                if matches!(fault.code, Code::NoReceipt | Code::DeliveryFailed) { Ok(()) } else { Err(fault) }
-            })
+            let left_out = dice.chance(0.5) && !ops.left_out(&lead, &destination).await?.is_empty();
+            let whom = if left_out { Whom::LeftOut } else { Whom::Everybody };
+            wait(ops, actions.resend(&lead, &destination, whom).await?).await
+        }
+        Act::Try => {
+            let destination = dice.pick(&model.settings.destinations).clone();
+            begins(model, "try", None, |_| ());
+            model.truth().trials.entry(destination.clone()).or_default().0 += 1;
+            wait(ops, actions.try_out(&destination).await?).await
         }
         Act::Requeue => {
             let Some(lead) = some_lead(model) else { return Ok(()) };
@@ -151,6 +161,14 @@ async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
             Ok(())
         }
     }
+}
+
+/// Waits a little for the receipt of a new alert.
+async fn wait(ops: &Ops, waiting: Waiting) -> Result<(), Fault> {
+    let receipt = ops.receipt(&waiting, Duration::from_secs(5)).await;
+    receipt.map(drop).or_else(|fault| {
+        if matches!(fault.code, Code::NoReceipt | Code::DeliveryFailed) { Ok(()) } else { Err(fault) }
+    })
 }
 
 /// Notes what begins, whether or not anything comes of it.

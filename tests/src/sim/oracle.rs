@@ -26,7 +26,7 @@ use super::{
     messages::{Meaning, Meanings},
     process::ProcessWeather,
     said::Said,
-    truth::{Answer, End, LeadTruth, Members, Promise, Told},
+    truth::{Answer, End, LeadTruth, Members, Promise, Told, Truth},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ fn receipts(model: &Model, destination: &DestinationId, said: &Said) -> Vec<Rece
             };
             owners.iter().flat_map::<Vec<Receipt>, _>(numbered).collect()
         }
-        AlertKind::Resend => Vec::new(),
+        AlertKind::Resend | AlertKind::Trial => Vec::new(),
     }
 }
 
@@ -70,7 +70,7 @@ fn is_claimed(model: &Model, destination: &DestinationId, said: &Said) -> bool {
     let now = pipeline::ports::Clock::now(model.clock.as_ref());
     let receipts = receipts(model, destination, said);
     let claimed = |receipt: &Receipt| matches!(receipt.state, ReceiptState::Claimed { until } if until > now);
-    said.kind == AlertKind::Resend || receipts.iter().any(claimed)
+    matches!(said.kind, AlertKind::Resend | AlertKind::Trial) || receipts.iter().any(claimed)
 }
 
 /// An enriched lead was written.
@@ -91,8 +91,14 @@ fn is_sent(model: &Model, key: &str) -> bool {
     receipt.is_some_and(|receipt| receipt.state == ReceiptState::Sent)
 }
 
-/// A destination has taken these alerts.
-pub fn taken(model: &Model, destination: &DestinationId, alerts: Vec<Said>, sent_before: &[bool]) {
+/// A destination has taken these alerts: for everybody there, or for those alone whom they had not reached before.
+pub fn taken(
+    model: &Model,
+    destination: &DestinationId,
+    alerts: Vec<Said>,
+    sent_before: &[bool],
+    is_rest: bool,
+) {
     let at = model.clock.elapsed();
     let claimed: Vec<bool> = alerts.iter().map(|said| is_claimed(model, destination, said)).collect();
     let mut truth = model.truth();
@@ -100,12 +106,17 @@ pub fn taken(model: &Model, destination: &DestinationId, alerts: Vec<Said>, sent
     for ((said, sent_before), claimed) in alerts.into_iter().zip(sent_before).zip(claimed) {
         model.trace.line(at, || format!("{} has taken {said:?}", destination.label()));
         let lead = said.lead.clone();
+        if said.kind == AlertKind::Trial {
+            tried(&mut truth, destination, &said, at);
+            continue;
+        }
         let Some(known) = truth.leads.get_mut(&lead) else {
             let what = "an alert about a lead that nobody sent".to_owned();
             truth.broken(Promise::NobodyIn, Some(&lead), at, what);
             continue;
         };
-        let same = |told: &&Told| told.destination == *destination && told.said.kind == said.kind;
+        let same =
+            |told: &&Told| told.destination == *destination && told.said.kind == said.kind && !told.is_rest;
         let before = known.told.iter().filter(same).count() as u64;
         let unlabelled = known.told.iter().filter(same).filter(|told| !told.said.repeat).count() as u64;
         let allowed = match said.kind {
@@ -113,12 +124,13 @@ pub fn taken(model: &Model, destination: &DestinationId, alerts: Vec<Said>, sent
             AlertKind::New => 1,
             // One for each change of the owner.
             AlertKind::FollowUp => known.owners.len().saturating_sub(1) as u64,
+            AlertKind::Trial => 0,
         };
-        let doubled = !said.repeat && unlabelled >= allowed;
+        let doubled = !said.repeat && !is_rest && unlabelled >= allowed;
         let wrong_owner = wrong_owner(known, &members, &said);
         let (repeat, kind) = (said.repeat, said.kind);
-        known.told.push(Told { at, destination: destination.clone(), said, claimed });
-        if repeat {
+        known.told.push(Told { at, destination: destination.clone(), said, claimed, is_rest });
+        if repeat && !is_rest {
             truth.labelled.0 += 1;
             truth.labelled.1 += u64::from(before >= allowed);
         }
@@ -134,6 +146,37 @@ pub fn taken(model: &Model, destination: &DestinationId, alerts: Vec<Said>, sent
         if let Some(what) = wrong_owner {
             truth.broken(Promise::Owner, Some(&lead), at, what);
         }
+    }
+}
+
+/// A trial was taken: no more of them than were asked for, but for labelled ones.
+fn tried(truth: &mut Truth, destination: &DestinationId, said: &Said, at: Duration) {
+    let (asked, taken) = truth.trials.entry(destination.clone()).or_default();
+    *taken += u64::from(!said.repeat);
+    if taken > asked {
+        let what = format!("{} trials of {asked} on {}, without a label", taken, destination.label());
+        truth.broken(Promise::Trial, Some(&said.lead), at, what);
+    }
+}
+
+/// A mail that was for `meant` has reached `got` of them; `receipt` is the key of its receipt.
+pub fn reached(model: &Model, receipt: &str, said: &Said, meant: &[&str], got: &[&str]) {
+    let at = model.clock.elapsed();
+    let mut truth = model.truth();
+    let reached = truth.reached.entry(receipt.to_owned()).or_default();
+    if reached.meant.is_empty() {
+        reached.meant = meant.iter().map(|one| (*one).to_owned()).collect();
+    }
+    let mut twice = None;
+    for one in got {
+        let times = reached.got.entry((*one).to_owned()).or_default();
+        *times += u64::from(!said.repeat);
+        if *times > 1 {
+            twice = Some(format!("{one} got the alert of {receipt} {times} times, without a label"));
+        }
+    }
+    if let Some(what) = twice {
+        truth.broken(Promise::Once, Some(&said.lead), at, what);
     }
 }
 
@@ -251,6 +294,10 @@ pub fn accepted(model: &Model, lead: &LeadId) {
 
 /// The process `name` writes this to the journal.
 pub fn journals(model: &Model, name: &str, entry: &Entry) {
+    if entry.lead_id == Some(LeadId::of_trial()) {
+        let (at, what) = (model.clock.elapsed(), format!("{name} wrote down what happened to one"));
+        model.truth().broken(Promise::Trial, entry.lead_id.as_ref(), at, what);
+    }
     let (Happened::Duplicate { .. }, Some(lead)) = (&entry.happened, &entry.lead_id) else { return };
     let at = model.clock.elapsed();
     let mut truth = model.truth();
@@ -431,6 +478,21 @@ impl Oracle {
             if (ended && seen) || !(ended || seen || dead) {
                 let what = format!("ended: {ended}, in the waiting room: {seen}, dead letter: {dead}");
                 broken.push(ill(Promise::Ends, what));
+            }
+        }
+        if carried.dead.contains(&LeadId::of_trial()) {
+            broken.push((Promise::Trial, LeadId::of_trial(), "a trial is among the dead letters".to_owned()));
+        }
+        for (key, reached) in &truth.reached {
+            let receipt = model.stored(key).and_then(|body| serde_json::from_slice::<Receipt>(&body).ok());
+            let Some(receipt) = receipt.filter(|receipt| receipt.state == ReceiptState::Sent) else {
+                continue;
+            };
+            let is_named = |one: &str| receipt.left_out.iter().any(|left_out| left_out.recipient == one);
+            let mut unreached = reached.meant.iter().filter(|one| !reached.got.contains_key(*one));
+            if let Some(one) = unreached.find(|one| !is_named(one)) {
+                let what = format!("{key} is sent, and {one} has not got it and is not named");
+                broken.push((Promise::LeftOut, receipt.lead_id.clone(), what));
             }
         }
         for letter in deployment.dead_letters() {

@@ -6,15 +6,23 @@ use async_trait::async_trait;
 use lead::email::mail;
 use pipeline::{
     Code,
-    destination::{Checked, Destination, DestinationId, Form, Limits, Outgoing, Pacing, Pause, Verdict},
+    destination::{
+        Checked, Destination, DestinationId, Form, LeftOut, Limits, Outgoing, Pacing, Pause, Verdict,
+    },
     ports::Clock,
 };
 
 use super::{oracle, process::ProcessWeather, said};
-use crate::faulty::{Call, Moment};
+use crate::{
+    destinations::EMAIL,
+    faulty::{Call, Moment},
+};
 
 /// A destination of a kind that no row of the product knows.
 pub const PAGER: DestinationId = DestinationId::literal("pager:on-call");
+
+/// Those whom a mail is for.
+const TEAM: [&str; 3] = ["a@example.com", "b@example.com", "c@example.com"];
 
 /// How long the client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,6 +36,15 @@ pub struct OtherOf {
 }
 
 impl OtherOf {
+    /// Whom a mail is for.
+    fn meant<'a>(&self, alerts: &'a [Outgoing<'_>]) -> Vec<&'a str> {
+        match alerts {
+            [one] if self.id == EMAIL && one.only.is_empty() => TEAM.to_vec(),
+            [one] if self.id == EMAIL => one.only.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     fn again(code: Code, reason: &str, may_have_arrived: bool) -> Verdict {
         Verdict::Again { code, reason: reason.to_owned(), pause: Pause::Growing, may_have_arrived }
     }
@@ -56,7 +73,17 @@ impl Destination for OtherOf {
         if self.weather.pass(Call::Mail, Moment::Before, &about()).await {
             return Self::again(Code::DestinationUnavailable, "connection refused", false);
         }
-        let take = || oracle::taken(model, &self.id, said.clone(), &known);
+        let meant = self.meant(alerts);
+        let is_rest = alerts.iter().any(|one| !one.only.is_empty());
+        let take_for = |got: &[&str]| {
+            oracle::taken(model, &self.id, said.clone(), &known, is_rest);
+            if let ([one], [said]) = (alerts, said.as_slice())
+                && !meant.is_empty()
+            {
+                oracle::reached(model, &one.receipt, said, &meant, got);
+            }
+        };
+        let take = || take_for(&meant);
         if !model.is_calm() && model.dice.chance(model.climate.mail_trouble) {
             let (code, reason) = (Code::DestinationRefused, "no".to_owned());
             match model.dice.below(6) {
@@ -76,6 +103,18 @@ impl Destination for OtherOf {
                 3 if self.id == PAGER && form == Form::Usual => {
                     model.struck("pager: refuses the message");
                     return Verdict::Refused { code, reason, payload: true };
+                }
+                2 | 3 if meant.len() > 1 => {
+                    model.struck("mail: some recipients are refused");
+                    let at = 1 + usize::try_from(model.dice.below(meant.len() as u64 - 1)).unwrap();
+                    let (got, refused) = meant.split_at(at);
+                    take_for(got);
+                    let left_out = refused.iter().map(|one| LeftOut {
+                        recipient: (*one).to_owned(),
+                        reason: "550 no".to_owned(),
+                        again: model.dice.chance(0.5),
+                    });
+                    return Verdict::PartlySent { left_out: left_out.collect() };
                 }
                 taken => {
                     model.struck("mail: no confirmation");

@@ -37,7 +37,9 @@ pub fn by_mail(mail: &Mail) -> Option<Said> {
 fn read(text: &str) -> Option<Said> {
     let value = |label: &str| text.lines().find_map(|line| line.strip_prefix(label));
     let says = |part: &str| text.lines().any(|line| line.contains(part));
-    let kind = if says("sent again") || says("Sent again on request") {
+    let kind = if says("Trial Alert") {
+        AlertKind::Trial
+    } else if says("sent again") || says("Sent again on request") {
         AlertKind::Resend
     } else if ["Lead Owner Found", "Owner found since", "Lead Owner Departed", "The owner has left."]
         .into_iter()

@@ -130,7 +130,7 @@ impl Slack for SlackOf {
                 _ => "slack: blocks refused",
             });
         }
-        let take = || oracle::taken(model, &SLACK, said.clone(), &known);
+        let take = || oracle::taken(model, &SLACK, said.clone(), &known, false);
         let result = match mood {
             Mood::Busy(wait) => {
                 Ok(SlackAnswer { retry_after: Some(wait), ..SlackAnswer::of_slack(429, "rate_limited") })

@@ -213,6 +213,10 @@ impl AtWork {
         let slack: Arc<dyn Destination> = Arc::new(SlackDestination::new(slack, BURST));
         let others = [EMAIL, PAGER].map(|id| {
             let other: Arc<dyn Destination> = Arc::new(OtherOf { id: id.clone(), weather: weather.clone() });
+            let other = match model.mutation {
+                Some(mutation) => mutation.of_destination(other),
+                None => other,
+            };
             (id, other)
         });
         let destinations = others.into_iter().chain([(SLACK, slack)]).collect();

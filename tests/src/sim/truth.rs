@@ -1,6 +1,10 @@
 //! What truly happened, as nobody in the pipeline can know it, and what of it breaks a promise.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use lead::{LeadId, OwnerStatus, Timestamp, UNASSIGNED};
@@ -27,6 +31,10 @@ pub enum Promise {
     NobodyIn,
     /// Whatever strangers repeat is written down once a minute.
     Quiet,
+    /// A trial stands in no listing and no count.
+    Trial,
+    /// Whom an alert has not reached its receipt names.
+    LeftOut,
 }
 
 /// A broken promise.
@@ -71,8 +79,21 @@ pub struct Truth {
     pub acts: BTreeMap<&'static str, u64>,
     /// The members of the organisation in Close, each time that the pipeline read them.
     pub members: Vec<Members>,
+    /// The trials that operators asked for, and those that were taken without a label, by their destinations.
+    pub trials: BTreeMap<DestinationId, (u64, u64)>,
+    /// Whom mails have reached, by the keys of their receipts.
+    pub reached: BTreeMap<String, Reached>,
     /// Alerts that were taken and are labelled as possible repeats: all, and those that were repeats.
     pub labelled: (u64, u64),
+}
+
+/// Whom a mail has reached.
+#[derive(Debug, Default)]
+pub struct Reached {
+    /// Those whom it was for at first.
+    pub meant: BTreeSet<String>,
+    /// Those who got it, and how often without a label.
+    pub got: BTreeMap<String, u64>,
 }
 
 /// Members by their ids: their names, and whether they are there.
@@ -148,6 +169,8 @@ pub struct Told {
     pub said: Said,
     /// Whether its worker had claimed it, and not stood still until others could.
     pub claimed: bool,
+    /// Whether it was for those alone whom it had not reached before.
+    pub is_rest: bool,
 }
 
 impl Truth {

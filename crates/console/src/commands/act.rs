@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use lead::LeadId;
-use ops::{Ops, Whom};
+use ops::{Ops, Resent, Whom};
 use pipeline::{
     Code, Fault,
     destination::{DestinationId, LeftOut},
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::confirm::{Answer, ask};
 use crate::{
-    cli::{Consent, ResendArgs},
+    cli::{Consent, ResendArgs, TryArgs},
     output,
 };
 
@@ -102,13 +102,7 @@ pub fn failures(outcomes: &[Outcome]) -> anyhow::Result<()> {
 pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
     let whom = if args.left_out { Whom::LeftOut } else { Whom::Everybody };
-    let destinations = match &args.to {
-        Some(destination) => {
-            ops.check_destination(destination)?;
-            vec![destination.clone()]
-        }
-        None => ops.settings.destinations.clone(),
-    };
+    let destinations = wanted(ops, args.to.as_ref())?;
     let places: Vec<String> = destinations.iter().map(DestinationId::label).collect();
     let what = format!(
         "send the alert of {} again on {}{}: {}",
@@ -117,10 +111,10 @@ pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Resu
         if args.left_out { ", to those alone whom the last one did not reach" } else { "" },
         listed(&args.leads)
     );
-    let wanted =
+    let each =
         args.leads.iter().flat_map(|lead| destinations.iter().map(move |destination| (lead, destination)));
     if ask(args.consent, &what)? == Answer::DryRun {
-        let outcomes: Vec<Outcome> = wanted
+        let outcomes: Vec<Outcome> = each
             .map(|(lead, destination)| Outcome {
                 lead_id: Some(lead.clone()),
                 destination: Some(destination.clone()),
@@ -129,32 +123,63 @@ pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Resu
             .collect();
         return report(&outcomes, as_json);
     }
-    let outcomes = join_all(wanted.map(|(lead, destination)| async move {
-        let sent = async {
+    let outcomes = join_all(each.map(|(lead, destination)| async move {
+        let received = async {
             let waiting = actions.resend(lead, destination, whom).await?;
             ops.receipt(&waiting, args.wait).await
         };
-        let outcome = match sent.await {
-            Ok(resent) => {
-                let detail = format!(
-                    "receipt of {}, attempt {}",
-                    resent.notification.at.strftime("%H:%M:%S UTC"),
-                    resent.notification.attempts
-                );
-                let left_out = &resent.notification.left_out;
-                let fault = Fault::new(Code::PartlySent, format!("left out: {}", LeftOut::line(left_out)));
-                let outcome = match left_out.is_empty() {
-                    true => Outcome::done("sent"),
-                    false => Outcome { result: "partly_sent", ..Outcome::failed(&fault) },
-                };
-                Outcome { detail: Some(detail), ..outcome }
-            }
-            Err(fault) => Outcome::failed(&fault),
-        };
+        let outcome = received.await.map_or_else(|fault| Outcome::failed(&fault), |receipt| sent(&receipt));
         Outcome { lead_id: Some(lead.clone()), destination: Some(destination.clone()), ..outcome }
     }))
     .await;
     report(&outcomes, as_json)
+}
+
+/// `leadops try`.
+///
+/// # Errors
+/// The first failure.
+pub async fn try_out(ops: &Ops, args: &TryArgs, as_json: bool) -> anyhow::Result<()> {
+    let actions = ops.actions()?;
+    let destinations = wanted(ops, args.to.as_ref())?;
+    let tried = destinations.into_iter().map(|destination| async move {
+        let outcome = if args.dry_run {
+            Outcome::done("would try")
+        } else {
+            let received = async {
+                let waiting = actions.try_out(&destination).await?;
+                ops.receipt(&waiting, args.wait).await
+            };
+            received.await.map_or_else(|fault| Outcome::failed(&fault), |receipt| sent(&receipt))
+        };
+        Outcome { destination: Some(destination), ..outcome }
+    });
+    report(&join_all(tried).await, as_json)
+}
+
+/// Where alerts are to go: to the destination that is named, or to those that are in use.
+fn wanted(ops: &Ops, named: Option<&DestinationId>) -> Result<Vec<DestinationId>, Fault> {
+    match named {
+        Some(destination) => {
+            ops.check_destination(destination)?;
+            Ok(vec![destination.clone()])
+        }
+        None => Ok(ops.settings.destinations.clone()),
+    }
+}
+
+/// What came of an alert that a destination has taken.
+fn sent(receipt: &Resent) -> Outcome {
+    let notification = &receipt.notification;
+    let detail =
+        format!("receipt of {}, attempt {}", notification.at.strftime("%H:%M:%S UTC"), notification.attempts);
+    let outcome = if notification.left_out.is_empty() {
+        Outcome::done("sent")
+    } else {
+        let what = format!("left out: {}", LeftOut::line(&notification.left_out));
+        Outcome { result: "partly_sent", ..Outcome::failed(&Fault::new(Code::PartlySent, what)) }
+    };
+    Outcome { detail: Some(detail), ..outcome }
 }
 
 /// `leadops requeue`.

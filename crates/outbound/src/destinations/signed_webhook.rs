@@ -157,6 +157,7 @@ fn kind(kind: AlertKind) -> &'static str {
         AlertKind::New => "new",
         AlertKind::FollowUp => "follow_up",
         AlertKind::Resend => "resend",
+        AlertKind::Trial => "trial",
     }
 }
 

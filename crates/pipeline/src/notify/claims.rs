@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use lead::{AlertKind, EnrichedLead, LeadId, keys};
+use lead::{AlertKind, EnrichedLead, keys};
 
 use super::{Notify, Ours, Outcomes, Ready, storage_failed};
 use crate::{
@@ -17,7 +17,10 @@ use crate::{
 impl Notify {
     /// Reads the lead, and leaves out what has been sent or is being sent.
     pub(super) async fn prepare(&self, index: usize, job: AlertJob) -> Result<Ready, Disposition> {
-        let (found, lead) = join(self.receipts.find(&job), self.read_lead(&job.lead_id, false)).await;
+        if self.is_stale(&job) {
+            return Err(Disposition::Done);
+        }
+        let (found, lead) = join(self.receipts.find(&job), self.read_lead(&job, false)).await;
         let found = match found {
             Ok(found) => found,
             Err(fault) => return Err(self.no_receipt(job, fault).await),
@@ -33,7 +36,7 @@ impl Notify {
     /// Reads the lead again, now that its alert is claimed: since the first time its owner may have been
     /// found. Whoever finds one after this sees the claim, and queues a follow-up.
     async fn read_again(&self, mut ours: Ours, whole: bool) -> Result<Ours, Disposition> {
-        match self.read_lead(&ours.ready.job.lead_id, whole).await {
+        match self.read_lead(&ours.ready.job, whole).await {
             Ok(lead) => {
                 ours.claim.receipt.owner = Some(lead.named_owner().into_owned());
                 ours.ready.lead = lead;
@@ -60,8 +63,11 @@ impl Notify {
         }
     }
 
-    async fn read_lead(&self, lead: &LeadId, whole: bool) -> Result<EnrichedLead, Fault> {
-        let key = keys::enriched(&self.settings.target_prefix, lead);
+    async fn read_lead(&self, job: &AlertJob, whole: bool) -> Result<EnrichedLead, Fault> {
+        if job.is_trial() {
+            return Ok(EnrichedLead::of_trial(self.recorder.clock.now()));
+        }
+        let key = keys::enriched(&self.settings.target_prefix, &job.lead_id);
         let object = self.objects.get(&key).await?;
         let object =
             object.ok_or_else(|| Fault::new(Code::EnrichedLeadGone, format!("{key} does not exist")))?;

@@ -10,6 +10,7 @@ mod claims;
 mod outcomes;
 mod pace;
 mod sending;
+mod trials;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -61,7 +62,7 @@ struct Ready {
 impl Ready {
     /// Whether it is not to be folded into a digest.
     fn is_alone(&self) -> bool {
-        self.found.receipt().is_some_and(|receipt| receipt.alone)
+        self.job.is_trial() || self.found.receipt().is_some_and(|receipt| receipt.alone)
     }
 }
 

@@ -80,19 +80,19 @@ impl Notify {
             return storage_failed(&job.lead_id, &fault);
         }
         if is_given_up {
-            return self.dead(Some(job.lead_id), Some((job.destination, job.kind)), fault, attempts).await;
+            return self.dead_alert(job, fault, attempts).await;
         }
         let pause = pause.min(MAX_DELAY);
         let again_at = self.recorder.clock.now() + SignedDuration::try_from(pause).unwrap_or_default();
         let happened = Happened::Retrying {
             queue: Queue::Notification,
-            destination: Some(job.destination),
+            destination: Some(job.destination.clone()),
             code: fault.code,
             reason: fault.what,
             attempt: attempts,
             again_at,
         };
-        if let Err(fault) = self.recorder.record(Some(job.lead_id.clone()), happened).await {
+        if let Err(fault) = self.record(&job, happened).await {
             storage_failed(&job.lead_id, &fault);
         }
         Disposition::Retry(pause)
@@ -132,7 +132,7 @@ impl Notify {
             attempts: receipt.attempts,
             left_out,
         };
-        match self.recorder.record(Some(job.lead_id.clone()), happened).await {
+        match self.record(job, happened).await {
             Ok(()) => Disposition::Done,
             Err(fault) => storage_failed(&job.lead_id, &fault),
         }
@@ -142,9 +142,7 @@ impl Notify {
     /// later; a receipt that cannot be understood stays so, and an alert that may have been sent is not sent again.
     pub(super) async fn no_receipt(&self, job: AlertJob, fault: Fault) -> Disposition {
         match fault.code {
-            Code::ReceiptUnreadable => {
-                self.dead(Some(job.lead_id), Some((job.destination, job.kind)), fault, 1).await
-            }
+            Code::ReceiptUnreadable => self.dead_alert(job, fault, 1).await,
             _ => storage_failed(&job.lead_id, &fault),
         }
     }
@@ -164,16 +162,14 @@ impl Notify {
             Err(fault) => Err(fault),
         };
         match given_up {
-            Ok(receipt) => {
-                self.dead(Some(job.lead_id), Some((job.destination, job.kind)), fault, receipt.attempts).await
-            }
+            Ok(receipt) => self.dead_alert(job, fault, receipt.attempts).await,
             Err(fault) => storage_failed(&job.lead_id, &fault),
         }
     }
 
     pub(super) async fn sent_before(&self, job: &AlertJob) -> Disposition {
         let happened = Happened::AlreadyNotified { destination: job.destination.clone() };
-        match self.recorder.record(Some(job.lead_id.clone()), happened).await {
+        match self.record(job, happened).await {
             Ok(()) => Disposition::Done,
             Err(fault) => storage_failed(&job.lead_id, &fault),
         }

@@ -1,0 +1,52 @@
+//! Trials: alerts about no lead. They take the way of every alert, and leave a receipt and lines in the log, nothing else:
+//! no entry in the journal, which listings, counts and rates are made of, and no dead letter.
+
+use jiff::SignedDuration;
+
+use lead::text;
+
+use super::Notify;
+use crate::{
+    Fault, Happened,
+    job::AlertJob,
+    ports::{Disposition, Queue},
+    recorder,
+};
+
+/// How long after it was asked for a trial is of interest to anybody.
+const LONGEST: SignedDuration = SignedDuration::from_mins(10);
+
+impl Notify {
+    /// Whether it is a trial that nobody waits for any more: the pipeline stood still since it was asked for.
+    pub(super) fn is_stale(&self, job: &AlertJob) -> bool {
+        let age = job.due_at.map(|asked| self.recorder.clock.now().duration_since(asked));
+        job.is_trial() && age.is_none_or(|age| age > LONGEST)
+    }
+
+    /// Writes down what happened to an alert.
+    pub(super) async fn record(&self, job: &AlertJob, happened: Happened) -> Result<(), Fault> {
+        let lead_id = Some(job.lead_id.clone());
+        if job.is_trial() {
+            recorder::log(&self.recorder.entry(lead_id, happened));
+            return Ok(());
+        }
+        self.recorder.record(lead_id, happened).await
+    }
+
+    /// Makes a dead letter of an alert; of a trial, which whoever asked for it can ask for again, its receipt is enough.
+    pub(super) async fn dead_alert(&self, job: AlertJob, fault: Fault, attempts: u32) -> Disposition {
+        if !job.is_trial() {
+            return self.dead(Some(job.lead_id), Some((job.destination, job.kind)), fault, attempts).await;
+        }
+        let happened = Happened::Dead {
+            queue: Queue::Notification,
+            destination: Some(job.destination),
+            alert: Some(job.kind),
+            code: fault.code,
+            reason: text::shorten(&fault.what, 300),
+            attempts,
+        };
+        recorder::log(&self.recorder.entry(Some(job.lead_id), happened));
+        Disposition::Done
+    }
+}
