@@ -9,6 +9,7 @@ mod left_out;
 mod mail;
 mod once;
 mod slack;
+mod trials;
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use ops::{Actions, LeadQuery, Ops, Whom};
+use ops::{Actions, LeadQuery, Ops, Resent, Whom};
 use pipeline::{
     Code, Fault, Stage,
     destination::{DestinationId, LeftOut},
@@ -218,6 +218,11 @@ async fn perform(
         Verb::Resend(to, whom) => {
             return resend(ops, actions, (&to, whom), &targets, &stopped, report).await;
         }
+        Verb::Try(to) => {
+            let tried = async { ops.receipt(&actions.try_out(&to).await?, RECEIPT).await };
+            report(Step::Done(0, tried.await.map(|receipt| Some(taken(&receipt, "the trial")))));
+            return Ok(());
+        }
         _ => {}
     }
     let mut acted = Vec::new();
@@ -253,7 +258,7 @@ async fn one(actions: Actions<'_>, verb: &Verb, target: &Target) -> Result<Optio
             return Ok(Some(format!("a copy is in {kept}")));
         }
         Verb::Requeue => actions.requeue(target.lead.as_ref().ok_or_else(missing)?).await?,
-        Verb::Resend(..) | Verb::Export(_) => return Err(missing()),
+        Verb::Resend(..) | Verb::Try(_) | Verb::Export(_) => return Err(missing()),
     }
     Ok(None)
 }
@@ -312,18 +317,20 @@ async fn resend(
         .map(|(index, queued)| async move { (index, ops.receipt(&queued, RECEIPT).await) })
         .buffer_unordered(AT_ONCE);
     while let Some((index, receipt)) = receipts.next().await {
-        let result = receipt.map(|resent| {
-            let (label, at) = (destination.label(), super::format::clock(resent.notification.at));
-            let tries = resent.notification.attempts as usize;
-            let tries = super::format::count(tries, "attempt", "attempts");
-            let left_out = LeftOut::line(&resent.notification.left_out);
-            let missing =
-                if left_out.is_empty() { String::new() } else { format!(", but not for {left_out}") };
-            Some(format!("{label} took the alert at {at}, {tries}{missing}"))
-        });
+        let result = receipt.map(|receipt| Some(taken(&receipt, "the alert")));
         report(Step::Done(index, result));
     }
     Ok(())
+}
+
+/// What a destination has taken, and for whom not.
+fn taken(receipt: &Resent, what: &str) -> String {
+    let notification = &receipt.notification;
+    let (label, at) = (notification.destination.label(), super::format::clock(notification.at));
+    let tries = super::format::count(notification.attempts as usize, "attempt", "attempts");
+    let left_out = LeftOut::line(&notification.left_out);
+    let missing = if left_out.is_empty() { String::new() } else { format!(", but not for {left_out}") };
+    format!("{label} took {what} at {at}, {tries}{missing}")
 }
 
 /// Writes dead letters with their bodies into a new file, one a line.

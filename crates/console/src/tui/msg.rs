@@ -179,6 +179,8 @@ pub enum Verb {
     Requeue,
     /// Send a new alert about the lead, to these there.
     Resend(DestinationId, Whom),
+    /// Send a trial alert there.
+    Try(DestinationId),
     /// Write the dead letters into a file.
     Export(PathBuf),
 }

@@ -317,6 +317,7 @@ impl Verb {
             Self::Delete => "deleting",
             Self::Requeue => "requeueing",
             Self::Resend(..) => "resending",
+            Self::Try(_) => "trying",
             Self::Export(_) => "exporting",
         }
     }
@@ -328,6 +329,7 @@ impl Verb {
             Self::Delete => "deleted",
             Self::Requeue => "requeued",
             Self::Resend(..) => "resent",
+            Self::Try(_) => "tried",
             Self::Export(_) => "exported",
         }
     }

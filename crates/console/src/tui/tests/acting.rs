@@ -1,8 +1,11 @@
 //! Actions: confirmed, told item by item, stopped, followed.
 
-use ops::DeadDetail;
+use ops::{DeadDetail, Notification, Whom};
 use outbound::SlackDestination;
-use pipeline::{Code, Fault, destination::DestinationId};
+use pipeline::{
+    Code, Fault,
+    destination::{DestinationId, LeftOut},
+};
 
 use super::{
     super::{
@@ -220,13 +223,55 @@ fn a_resend_goes_to_the_chosen_destination_and_its_receipt_arrives() {
     app.destinations = vec![SlackDestination::ID, EMAIL];
     let cmds = press(&mut app, &[Press::Char('3'), Press::Char('S'), Press::Tab, Press::Tab, ENTER]);
     let act = acts(&cmds)[0];
-    assert_eq!(act.verb, Verb::Resend(EMAIL, ops::Whom::Everybody));
+    assert_eq!(act.verb, Verb::Resend(EMAIL, Whom::Everybody));
     assert_eq!(act.targets[0].lead, Some(leads(1)[0].lead.lead_id.clone()));
     let job = app.jobs[0].id;
     report(&mut app, job, Step::Done(0, Ok(Some("e-mail took the alert at 12:03:55, 1 attempt".to_owned()))));
     assert_eq!(last_said(&app), "Nova Labs: e-mail took the alert at 12:03:55, 1 attempt");
     report(&mut app, job, Step::Over);
     assert_eq!(last_said(&app), "Nova Labs: e-mail took the alert at 12:03:55, 1 attempt");
+}
+
+/// Who was left out stands in the question, and can be chosen alone.
+#[test]
+fn a_resend_can_go_to_those_alone_whom_the_last_alert_did_not_reach() {
+    let mut app = fresh(SMALL);
+    app.destinations = vec![SlackDestination::ID, EMAIL];
+    let left_out = LeftOut {
+        recipient: "b@example.org".to_owned(),
+        reason: "550 no such user".to_owned(),
+        again: false,
+    };
+    let before = &app.leads.shown.rows[0].notifications[0];
+    let mail = Notification {
+        destination: EMAIL,
+        state: "partly_sent",
+        code: Some(Code::PartlySent),
+        left_out: vec![left_out],
+        ..before.clone()
+    };
+    let mut rows = (*app.leads.shown.rows).to_vec();
+    rows[0].notifications.push(mail);
+    app.leads.shown.rows = rows.into();
+    press(&mut app, &[Press::Char('3'), Press::Char('S')]);
+    let asked = question(&app);
+    assert!(asked.contains("e-mail partly sent"), "{asked}");
+    assert!(asked.contains("not for b@example.org (550 no such user)"), "{asked}");
+    let cmds = press(&mut app, &[Press::Tab, Press::Tab, Press::Tab, ENTER]);
+    assert_eq!(acts(&cmds)[0].verb, Verb::Resend(EMAIL, Whom::LeftOut));
+}
+
+#[test]
+fn a_trial_goes_to_the_chosen_destination_and_needs_no_lead() {
+    let mut app = fresh(SMALL);
+    app.destinations = vec![SlackDestination::ID, EMAIL];
+    let cmds = press(&mut app, &[Press::Char('1'), Press::Char('T')]);
+    assert!(acts(&cmds).is_empty() && question(&app).contains("in no listing"), "{}", question(&app));
+    let cmds = press(&mut app, &[Press::Tab, Press::Tab, ENTER]);
+    assert_eq!(acts(&cmds)[0].verb, Verb::Try(EMAIL));
+    let job = app.jobs[0].id;
+    report(&mut app, job, Step::Done(0, Ok(Some("e-mail took the trial at 12:03:55, 1 attempt".to_owned()))));
+    assert_eq!(last_said(&app), "trial: e-mail took the trial at 12:03:55, 1 attempt");
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
     if !allowed(app) {
         return;
     }
-    let takes_letters = !matches!(action, Action::Resend | Action::Requeue | Action::Export);
+    let takes_letters = !matches!(action, Action::Resend | Action::Try | Action::Requeue | Action::Export);
     if takes_letters && is_busy(app) {
         return;
     }
@@ -94,6 +94,7 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         Action::Export => of_hand(app, Purpose::Export),
         Action::Edit => edit(app, cmds),
         Action::Resend => resend(app),
+        Action::Try => try_out(app),
         Action::Requeue => requeue(app),
         _ => {}
     }
@@ -432,6 +433,22 @@ fn resend(app: &mut App) {
         _ => format!("Send {alerts} again?"),
     };
     confirm(app, title, lines, choices);
+}
+
+/// A trial has no leads: all that is to be chosen is where it goes.
+fn try_out(app: &mut App) {
+    let lines = vec![
+        (Role::Base, format!("A trial alert goes out from {}, by the way of every alert.", place(app))),
+        (Role::Dim, "It is about no lead and says so, and stands in no listing, count or rate.".to_owned()),
+    ];
+    let target = Target { name: "trial".to_owned(), lead: None, letter: None };
+    let targets = std::sync::Arc::new(vec![target]);
+    let choices = app.destinations.iter().map(|destination| {
+        let act = Act { verb: Verb::Try(destination.clone()), targets: targets.clone() };
+        (format!("Try {}", destination.label()), Choice::Act(act))
+    });
+    let choices = choices.collect();
+    confirm(app, "Send a trial alert?".to_owned(), lines, choices);
 }
 
 /// Whom the last alert at each destination did not reach.

@@ -19,6 +19,7 @@ pub(super) fn begin(app: &mut App, act: Act, cmds: &mut Vec<Cmd>) {
         ([one], Verb::Resend(destination, _)) => {
             format!("queueing a new alert about {} for {}", one.name, destination.label())
         }
+        (_, Verb::Try(destination)) => format!("queueing a trial alert for {}", destination.label()),
         ([one], verb) => format!("{} {}", verb.doing(), one.name),
         (several, verb) => format!("{} {}", verb.doing(), items(verb, several.len())),
     };
@@ -40,6 +41,7 @@ pub(super) fn begin(app: &mut App, act: Act, cmds: &mut Vec<Cmd>) {
 pub(super) fn items(verb: &Verb, count: usize) -> String {
     match verb {
         Verb::Resend(..) => format::count(count, "alert", "alerts"),
+        Verb::Try(_) => format::count(count, "trial", "trials"),
         Verb::Requeue => format::count(count, "lead", "leads"),
         _ => format::count(count, "dead letter", "dead letters"),
     }
@@ -167,7 +169,7 @@ fn done(verb: &Verb, name: &str, word: Option<&str>) -> String {
         Verb::Redrive | Verb::RedriveEdited(_) => format!("{name} is back in its queue"),
         Verb::Delete => format!("{name} is deleted, {word}"),
         Verb::Requeue => format!("{name} is processed again"),
-        Verb::Resend(..) => format!("{name}: {word}"),
+        Verb::Resend(..) | Verb::Try(_) => format!("{name}: {word}"),
         Verb::Export(path) => format!("{name} is written to {}", path.display()),
     }
 }
