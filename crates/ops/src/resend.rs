@@ -150,8 +150,8 @@ impl Ops {
     /// Waits for the end of a new alert, at most `longest`.
     ///
     /// # Errors
-    /// [`Code::DeliveryFailed`] where it was given up, [`Code::NoReceipt`] where it is queued still, or
-    /// the fault of a port.
+    /// [`Code::DeliveryFailed`] where it was given up, of a trial the code of that, [`Code::NoReceipt`] where it is queued
+    /// still, or the fault of a port.
     pub async fn receipt(&self, waiting: &Waiting, longest: Duration) -> Result<Resent, Fault> {
         let AlertJob { lead_id, destination, alert, .. } = &waiting.job;
         let mut waited = Duration::ZERO;
@@ -167,6 +167,10 @@ impl Ops {
                         .code
                         .map_or_else(String::new, |code| format!(" ({code}: {})", code.cause()));
                     let what = format!("{} failed{code}", waiting.what());
+                    // No dead letter says more of a trial.
+                    if let Some(code) = notification.code.filter(|_| waiting.job.is_trial()) {
+                        return Err(Fault::new(code, what));
+                    }
                     return Err(Fault::new(Code::DeliveryFailed, what));
                 }
                 _ if waited >= longest => {

@@ -7,10 +7,14 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A mail server, spoken to over SMTP, that takes every mail. It ends when it is dropped.
+/// What is answered to lines that have this in them: to the part, the reply.
+type Rules = Arc<Mutex<Vec<(String, String)>>>;
+
+/// A mail server, spoken to over SMTP, that takes every mail unless told otherwise. It ends when it is dropped.
 pub struct SmtpStandIn {
     address: std::net::SocketAddr,
     mails: Arc<Mutex<Vec<String>>>,
+    rules: Rules,
     server: JoinHandle<()>,
 }
 
@@ -20,15 +24,31 @@ impl SmtpStandIn {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mails = Arc::<Mutex<Vec<String>>>::default();
-        let taken = Arc::clone(&mails);
+        let rules = Rules::default();
+        let (taken, known) = (Arc::clone(&mails), Arc::clone(&rules));
         let server = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let taken = Arc::clone(&taken);
+                let (taken, rules) = (Arc::clone(&taken), Arc::clone(&known));
                 // Whoever hangs up early has sent nothing.
-                tokio::spawn(async move { converse(stream, &taken).await });
+                tokio::spawn(async move { converse(stream, &taken, &rules).await });
             }
         });
-        Self { address, mails, server }
+        Self { address, mails, rules, server }
+    }
+
+    /// Answers like this from now on to lines with `part` in them.
+    pub fn answer(&self, part: &str, reply: &str) {
+        self.rules.lock().unwrap().push((part.to_owned(), reply.to_owned()));
+    }
+
+    /// Takes everything again.
+    pub fn recover(&self) {
+        self.rules.lock().unwrap().clear();
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.address
     }
 
     /// What `SMTP_URL` would be.
@@ -48,12 +68,17 @@ impl Drop for SmtpStandIn {
     }
 }
 
-async fn converse(mut stream: TcpStream, taken: &Mutex<Vec<String>>) -> std::io::Result<()> {
+async fn converse(mut stream: TcpStream, taken: &Mutex<Vec<String>>, rules: &Rules) -> std::io::Result<()> {
     let (reader, mut writer) = stream.split();
     let mut lines = BufReader::new(reader).lines();
     writer.write_all(b"220 ready\r\n").await?;
     let mut content: Option<String> = None;
     while let Some(line) = lines.next_line().await? {
+        let rule = rules.lock().unwrap().iter().find(|(part, _)| line.contains(part)).cloned();
+        if let (None, Some((_, reply))) = (&content, rule) {
+            writer.write_all(format!("{reply}\r\n").as_bytes()).await?;
+            continue;
+        }
         let reply: &[u8] = match (&mut content, line.as_str()) {
             (Some(_), ".") => {
                 taken.lock().unwrap().extend(content.take());

@@ -167,7 +167,9 @@ async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
 async fn wait(ops: &Ops, waiting: Waiting) -> Result<(), Fault> {
     let receipt = ops.receipt(&waiting, Duration::from_secs(5)).await;
     receipt.map(drop).or_else(|fault| {
-        if matches!(fault.code, Code::NoReceipt | Code::DeliveryFailed) { Ok(()) } else { Err(fault) }
+        // A store's fault is no answer.
+        let of_a_store = [Code::StorageFailed, Code::AwsFailed, Code::AwsThrottled].contains(&fault.code);
+        if of_a_store { Err(fault) } else { Ok(()) }
     })
 }
 

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use console::demo::Says;
 use jiff::SignedDuration;
+use lead::{AlertKind, LeadId};
+use ops::LeadQuery;
 use pipeline::{Code, Ended, Entry, Happened, Stage};
 use serde_json::Value;
 use tests::{
-    destinations::EMAIL,
+    destinations::{EMAIL, SLACK},
     http::post,
     lambda::{Scene, Shape},
-    process::{KEY, until},
+    process::{KEY, PATIENCE, until},
 };
 
 use crate::samples;
@@ -157,4 +159,23 @@ async fn a_lead_is_not_processed_before_its_time() {
     let enriched = story.iter().find(|entry| entry.happened.stage() == Stage::Enriched).unwrap();
     assert!(enriched.at >= due_at, "{} is before {due_at}", enriched.at);
     until("it waits no more", || async { scene.ops.history.open_leads(10).await.unwrap().is_empty() }).await;
+}
+
+/// A trial takes the way of every alert, and leaves nothing that a listing or a metric would show.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_arrives_and_leaves_its_receipt_alone() {
+    let scene = Scene::with(&[("Rechecks", "0")]).await;
+    let waiting = scene.ops.actions().unwrap().try_out(&SLACK).await.unwrap();
+    let receipt = scene.ops.receipt(&waiting, PATIENCE).await.unwrap().notification;
+    assert_eq!((receipt.state, receipt.kind), ("sent", AlertKind::Trial));
+    let told = scene.slack.told();
+    assert_eq!((told.len(), told[0].title.as_str()), (1, "Trial Alert"));
+    scene.until_idle().await;
+    let (status, trial) = (scene.ops.status().await.unwrap(), LeadId::of_trial());
+    assert_eq!((status.last_24h.notified, status.last_24h.failed, status.pending), (0, 0, 0));
+    assert_eq!(scene.ops.lead(&trial).await.unwrap_err().code, Code::NoSuchLead);
+    assert!(scene.ops.leads(&LeadQuery::default()).await.unwrap().is_empty());
+    let metrics = scene.log_lines().await.into_iter().filter(|line| line.contains("_aws"));
+    let counted: Vec<_> = metrics.filter(|line| line.contains("Notified")).collect();
+    assert!(counted.is_empty(), "{counted:#?}");
 }

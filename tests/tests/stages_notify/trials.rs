@@ -55,7 +55,7 @@ async fn it_is_tried_again_like_any_other_and_given_up_without_a_dead_letter() {
     let waiting = actions.try_out(&SLACK).await.unwrap();
     world.work_for(MINUTE).await;
     let fault = world.ops.receipt(&waiting, Duration::ZERO).await.unwrap_err();
-    assert_eq!(fault.code, Code::DeliveryFailed);
+    assert_eq!(fault.code, Code::SlackWebhookGone);
     assert!(fault.what.contains("the trial on Slack failed (LO204"), "{}", fault.what);
     assert_unseen(&world).await;
 
