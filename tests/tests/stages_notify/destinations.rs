@@ -97,6 +97,28 @@ async fn a_pause_holds_up_its_own_message_or_all_of_the_destination() {
     }
 }
 
+/// A destination that lets each message hang keeps the batch, and with it alerts to others, for one of them alone.
+#[tokio::test]
+async fn a_message_that_hangs_does_not_hold_up_a_batch_for_each_of_its_alerts() {
+    let limits = Limits { at_once: 1, ..ScriptedDestination::plain() };
+    let (world, pager) = with_pager(limits, SECOND * 10);
+    let again = Verdict::Again {
+        code: Code::DestinationUnknown,
+        reason: "timed out".to_owned(),
+        pause: Pause::Growing,
+        may_have_arrived: true,
+    };
+    pager.answer(vec![again; 3]);
+    world.enrich_many(20).await;
+    let began = world.clock.elapsed();
+    assert!(world.notify_ready().await);
+    assert_eq!((world.clock.elapsed() - began, pager.handed().len()), (SECOND * 10, 1));
+    // What was left is tried before long, and has lost no attempt.
+    world.work_for(MINUTE * 10).await;
+    assert_eq!(pager.handed().len(), 23);
+    assert!(world.dead().await.is_empty());
+}
+
 #[tokio::test]
 async fn one_that_is_not_there_makes_a_dead_letter_and_no_mail() {
     let world = World::with(Settings { destinations: vec![PAGER], ..plain() });

@@ -13,3 +13,4 @@ mod keeping;
 mod permissions;
 mod prefixes;
 mod queues;
+mod slack_addresses;

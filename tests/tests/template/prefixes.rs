@@ -13,7 +13,7 @@ use tests::template::{Template, text};
 
 /// Whether each value matches a pattern as a whole, which is what CloudFormation asks. Rust's own expressions
 /// know nothing that looks ahead.
-fn matches(pattern: &str, values: &[String]) -> Vec<bool> {
+pub(super) fn matches(pattern: &str, values: &[String]) -> Vec<bool> {
     const SCRIPT: &str = "import json, re, sys\npattern, values = json.load(sys.stdin)\n\
                           print(json.dumps([bool(re.fullmatch(pattern, value)) for value in values]))";
     let mut python = Command::new("python3");

@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures_util::{future::join_all, lock::Mutex as AsyncMutex};
+use jiff::SignedDuration;
 use lead::Timestamp;
 
 use super::{Notify, Ours, Outcomes, Pace, Ready, storage_failed};
@@ -19,6 +20,10 @@ use crate::{
 
 /// From how many waiting alerts on a digest is worth losing the details of each.
 const DIGEST_FROM: usize = 3;
+/// From how long on a message that fails in the end holds up the others of its batch.
+const LONG: SignedDuration = SignedDuration::from_secs(5);
+/// How long these then wait: a batch that stands still at one destination keeps others from theirs.
+const AFTER_LONG: Duration = Duration::from_secs(15);
 /// How long writing down what came of an alert can take.
 const CONCLUDING: Duration = Duration::from_secs(5);
 
@@ -135,9 +140,15 @@ impl Sending<'_> {
                 }
                 continue;
             }
+            let began = self.now();
             let verdict = self.send(&ours).await;
+            let is_stuck =
+                matches!(verdict, Verdict::Again { .. }) && self.now().duration_since(began) >= LONG;
             let verdict = self.paced(verdict, has_waited).await;
             outcomes.extend(self.stage.conclude(ours, &verdict).await);
+            if is_stuck {
+                outcomes.extend(self.leave(|_| Disposition::Retry(AFTER_LONG)));
+            }
         }
     }
 
@@ -166,15 +177,17 @@ impl Sending<'_> {
             return Next::Nothing(Outcomes::new());
         }
         if self.is_too_late() {
-            return self.leave_all(|_| Disposition::Retry(Duration::ZERO));
+            return Next::Nothing(self.leave(|_| Disposition::Retry(Duration::ZERO)));
         }
         let (available, has_waited) = match &self.pace {
             None => (usize::MAX, false),
             Some(pace) => match pace.turn().await {
                 Ok(Ok(right)) => (right.more + 1, right.has_waited),
-                Ok(Err(closed)) => return self.leave_all(|_| Disposition::Retry(closed.min(MAX_DELAY))),
+                Ok(Err(closed)) => {
+                    return Next::Nothing(self.leave(|_| Disposition::Retry(closed.min(MAX_DELAY))));
+                }
                 Err(fault) => {
-                    return self.leave_all(|ready| storage_failed(&ready.job.lead_id, &fault));
+                    return Next::Nothing(self.leave(|ready| storage_failed(&ready.job.lead_id, &fault)));
                 }
             },
         };
@@ -214,13 +227,17 @@ impl Sending<'_> {
     /// Whether sending might not be over at the deadline.
     fn is_too_late(&self) -> bool {
         let Some(deadline) = self.deadline else { return false };
-        let left = deadline.duration_since(self.stage.recorder.clock.now());
+        let left = deadline.duration_since(self.now());
         Duration::try_from(left).unwrap_or_default() < self.limits.longest() + CONCLUDING
     }
 
     /// Leaves all that still waits for later.
-    fn leave_all(&self, disposition: impl Fn(&Ready) -> Disposition) -> Next {
-        Next::Nothing(self.waiting().drain(..).map(|ready| (ready.index, disposition(&ready))).collect())
+    fn leave(&self, disposition: impl Fn(&Ready) -> Disposition) -> Outcomes {
+        self.waiting().drain(..).map(|ready| (ready.index, disposition(&ready))).collect()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.stage.recorder.clock.now()
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Ready>> {
