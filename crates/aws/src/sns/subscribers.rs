@@ -67,7 +67,14 @@ impl Subscribers {
                 );
                 None
             }
-            Err(_) => None,
+            Err(_) => {
+                let what = format!(
+                    "SNS did not say within {} s who has subscribed: the mail goes all the same",
+                    PATIENCE.as_secs()
+                );
+                recorder::line(Function::Notification, Level::Warn, &what, None, None);
+                None
+            }
         };
         *last = Some(Answer { at: now, subscriptions });
         subscriptions

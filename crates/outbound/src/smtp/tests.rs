@@ -163,12 +163,16 @@ async fn a_refusal_is_for_good_and_nothing_was_sent() {
     for (at, reply) in [
         (At::Greeting, "554 no service"),
         (At::Recipient, "550 no such user"),
+        (At::Recipient, "550 your certificate is not on our list"),
         (At::Content, "550 looks like spam"),
     ] {
         let (mailer, dialogue) = server(at, Does::Says(reply)).await;
         let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
         let said = reply.split_once(' ').unwrap().1;
-        assert!(matches!(&error, Verdict::Refused { reason: why, .. } if why.contains(said)), "{error:?}");
+        assert!(
+            matches!(&error, Verdict::Refused { code: Code::MailRefused, reason: why, .. } if why.contains(said)),
+            "{error:?}"
+        );
         let heard = dialogue.await.unwrap();
         assert_eq!(heard.iter().any(|line| line == "DATA"), at == At::Content);
     }

@@ -72,8 +72,10 @@ pub(super) fn failed(step: Step, settings: &SmtpSettings, error: &Error) -> Verd
     let words = said(error);
     // A login is wanted, or TLS before it.
     let is_for_a_login = error.status().is_some_and(|status| status.to_string() == "530");
+    // Whatever a server says of certificates in a reply is not about ours.
+    let is_about_tls = error.is_tls() || error.status().is_none() && is_about_trust(&words);
     match step {
-        _ if error.is_tls() || is_about_trust(&words) => unencrypted(&words, ""),
+        _ if is_about_tls => unencrypted(&words, ""),
         Step::StartTls if error.is_client() => {
             refusal(Code::MailUnencrypted, "the server offers no STARTTLS")
         }

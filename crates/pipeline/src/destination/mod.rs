@@ -48,6 +48,9 @@ pub struct Outgoing<'a> {
     pub only: Vec<&'a str>,
 }
 
+/// How many of those who were left out a line names.
+const NAMED: usize = 3;
+
 /// Somebody whom a message has not reached, while it has reached others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
@@ -61,11 +64,14 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    /// Some of them in one line.
+    /// Some of them in one line: the first few, and how many more.
     pub fn line(some: &[Self]) -> String {
-        let each: Vec<String> =
-            some.iter().map(|one| format!("{} ({})", one.recipient, one.reason)).collect();
-        each.join(", ")
+        let named = some.iter().take(NAMED).map(|one| format!("{} ({})", one.recipient, one.reason));
+        let line = named.collect::<Vec<_>>().join(", ");
+        match some.len().saturating_sub(NAMED) {
+            0 => line,
+            more => format!("{line} and {more} more"),
+        }
     }
 }
 
@@ -219,5 +225,23 @@ impl Destinations {
 impl FromIterator<(DestinationId, Arc<dyn Destination>)> for Destinations {
     fn from_iter<I: IntoIterator<Item = (DestinationId, Arc<dyn Destination>)>>(destinations: I) -> Self {
         Self(destinations.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_the_first_few_who_were_left_out() {
+        let left_out = |name: &&str| LeftOut {
+            recipient: (*name).to_owned(),
+            reason: "550 no".to_owned(),
+            again: false,
+        };
+        let line = |names: &[&str]| LeftOut::line(&names.iter().map(left_out).collect::<Vec<_>>());
+        assert_eq!(line(&["a"]), "a (550 no)");
+        assert_eq!(line(&["a", "b", "c"]), "a (550 no), b (550 no), c (550 no)");
+        assert_eq!(line(&["a", "b", "c", "d", "e"]), "a (550 no), b (550 no), c (550 no) and 2 more");
     }
 }
