@@ -107,7 +107,9 @@ pub fn taken(
         model.trace.line(at, || format!("{} has taken {said:?}", destination.label()));
         let lead = said.lead.clone();
         if said.kind == AlertKind::Trial {
-            tried(&mut truth, destination, &said, at);
+            if !is_rest {
+                tried(&mut truth, destination, &said, at);
+            }
             continue;
         }
         let Some(known) = truth.leads.get_mut(&lead) else {
