@@ -8,7 +8,7 @@ use pipeline::{
     alerting::Terms,
     destination::{DestinationId, KINDS, LeftOut},
     job::{AlertId, AlertJob},
-    receipt::ReceiptState,
+    receipt::{Part, ReceiptState},
 };
 use serde::Serialize;
 
@@ -62,24 +62,20 @@ impl Actions<'_> {
                 None => Fault::new(Code::NoSuchLead, format!("{lead} has not been accepted")),
             });
         }
-        let only = match whom {
-            Whom::Everybody => Vec::new(),
+        let rest = match whom {
+            Whom::Everybody => Part::default(),
             Whom::LeftOut => ops.left_out(lead, destination).await?,
         };
-        if whom == Whom::LeftOut && only.is_empty() {
-            let what = format!("the last alert about {lead} on {} left nobody out", destination.label());
-            return Err(Fault::new(Code::NobodyLeftOut, what));
-        }
         let alert = AlertId::resend(ops.recorder.random.bits());
         let (lead_id, destination) = (lead.clone(), destination.clone());
         let resent = Happened::Resent {
             destination: destination.clone(),
             by: ops.who.clone(),
-            only: only.iter().map(|one| one.recipient.clone()).collect(),
+            only: rest.left_out.iter().map(|one| one.recipient.clone()).collect(),
         };
         let job = AlertJob { lead_id, destination, alert, kind: AlertKind::Resend, due_at: None };
         ops.recorder.record(Some(lead.clone()), resent).await?;
-        ops.alerting.queue_on(&job, Terms { only, ..Terms::default() }).await?;
+        ops.alerting.queue_on(&job, Terms { rest, ..Terms::default() }).await?;
         Ok(Waiting { job })
     }
 }
@@ -117,16 +113,28 @@ impl Waiting {
 }
 
 impl Ops {
-    /// Whom the last alert about a lead that a destination has taken did not reach.
+    /// Whom the last alert about a lead at a destination did not reach, one at the least, and whom it did.
     ///
     /// # Errors
-    /// The fault of the store.
-    pub async fn left_out(&self, lead: &LeadId, destination: &DestinationId) -> Result<Vec<LeftOut>, Fault> {
+    /// [`Code::NobodyLeftOut`], with how it is instead, or the fault of the store.
+    pub async fn left_out(&self, lead: &LeadId, destination: &DestinationId) -> Result<Part, Fault> {
         let receipts = self.alerting.receipts.of_lead(lead).await?.into_iter();
-        let sent = receipts
-            .filter(|one| one.destination == *destination && one.state == ReceiptState::Sent)
-            .max_by_key(|one| one.at);
-        Ok(sent.map(|receipt| receipt.left_out).unwrap_or_default())
+        let there: Vec<_> = receipts.filter(|one| one.destination == *destination).collect();
+        let place = destination.label();
+        let fault = |what| Err(Fault::new(Code::NobodyLeftOut, what));
+        let is_open = |state| matches!(state, ReceiptState::Queued | ReceiptState::Claimed { .. });
+        if let Some(open) = there.iter().find(|one| !one.left_out.is_empty() && is_open(one.state)) {
+            let line = LeftOut::line(&open.left_out);
+            return fault(format!("the alert about {lead} on {place} is still being sent to {line}"));
+        }
+        let sent = there.into_iter().filter(|one| one.state == ReceiptState::Sent);
+        match sent.max_by_key(|one| one.at) {
+            Some(last) if last.left_out.is_empty() => {
+                fault(format!("the last alert about {lead} on {place} left nobody out"))
+            }
+            Some(last) => Ok(Part { reached: last.reached, left_out: last.left_out }),
+            None => fault(format!("no alert about {lead} has reached anybody on {place}")),
+        }
     }
 
     /// Whether alerts may be queued for this destination: one that new leads go to, or the one of a kind, which may be

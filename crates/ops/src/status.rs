@@ -171,7 +171,7 @@ fn left_out(notified: &[Entry]) -> Vec<Condition> {
                 what: destination.to_string(),
                 state: ConditionState::Warn,
                 since: Some(entry.at),
-                reason: format!("the last alert did not reach {}", LeftOut::line(left_out)),
+                reason: format!("left out of the last alert: {}", LeftOut::line(left_out)),
                 code: Some(Code::PartlySent),
             });
         }

@@ -6,10 +6,9 @@ use lead::Timestamp;
 
 use crate::{
     Code, Fault,
-    destination::LeftOut,
     job::AlertJob,
     ports::{NewMessage, Outbox, Queue},
-    receipt::{Receipt, Receipts},
+    receipt::{Part, Receipt, Receipts},
 };
 
 /// Where alerts are queued.
@@ -28,8 +27,8 @@ pub struct Terms {
     pub not_before: Timestamp,
     /// How long its message is out of sight.
     pub wait: Duration,
-    /// Those whom it is for, where that is not everybody.
-    pub only: Vec<LeftOut>,
+    /// Whom an earlier alert did not reach, where it is for them alone, and whom it did.
+    pub rest: Part,
 }
 
 impl Alerting {
@@ -41,8 +40,8 @@ impl Alerting {
 
     /// Like [`Alerting::queue`], for an alert that is not quite as all others.
     pub async fn queue_on(&self, job: &AlertJob, terms: Terms) -> Result<Option<Receipt>, Fault> {
-        let Terms { not_before, wait, only } = terms;
-        let before = match self.receipts.expect(job, not_before, only).await {
+        let Terms { not_before, wait, rest } = terms;
+        let before = match self.receipts.expect(job, not_before, rest).await {
             // One for the notification to say so, and no reason for the lead to wait.
             Err(fault) if fault.code == Code::ReceiptUnreadable => None,
             before => before?,

@@ -455,7 +455,7 @@ codes! {
         "Name one of those that the message lists, or leave --to out: the alert then goes to those that new leads go to.";
     NobodyLeftOut = "LO533",
         "Nobody was left out of the lead's last alert at this destination.",
-        "Send it to everybody: the same command without --left-out.";
+        "See how far it is with `leadops lead LEAD_ID`; a dead letter is redriven, and the same command without --left-out sends to everybody.";
 
     Usage = "LO901",
         "The command line is not understood.",

@@ -61,10 +61,13 @@ pub struct Receipt {
     /// Whether it must not be folded into a digest again, because one that it was in was refused.
     #[serde(default)]
     pub alone: bool,
-    /// Whom it has not reached: those whom it is for still, or, once it is sent, has not reached in the end. Those whom
-    /// it is for all the same may be some of many: everybody where nobody is named.
+    /// Whom it has not reached: those whom it is for still, and those who are not tried again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+    /// Those who have it, where that is not everybody; of an alert for those alone whom an earlier one did not reach, those
+    /// whom that has reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reached: Vec<String>,
     /// Whether some of those whom it is for have it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub partly_sent: bool,
@@ -119,7 +122,7 @@ impl Found {
 #[derive(Debug, Clone)]
 pub enum Claimed {
     /// It is ours to send.
-    Ours(Claim),
+    Ours(Box<Claim>),
     /// It has been sent.
     Sent,
     /// Somebody else is sending it; their claim lasts so long.
@@ -129,10 +132,10 @@ pub enum Claimed {
 /// What came of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempt {
-    /// The destination has taken it, but for these.
-    Sent(Vec<LeftOut>),
-    /// The destination has taken it, but for these, and is asked again for those of them to whom it is to be sent again.
-    PartlySent(Vec<LeftOut>),
+    /// The destination has taken it.
+    Sent(Part),
+    /// The destination has taken it for some, and is asked again for those of the others who are to be tried again.
+    PartlySent(Part),
     /// What it says has been said by another meanwhile.
     Needless,
     /// It was not taken and will be tried again. `counts` is false for a wait that was asked for.
@@ -155,6 +158,15 @@ pub enum Attempt {
     },
 }
 
+/// Whom an alert has reached, and whom not. Empty where it has reached everybody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Those whom it has reached now.
+    pub reached: Vec<String>,
+    /// Those whom it has not reached, now or before.
+    pub left_out: Vec<LeftOut>,
+}
+
 /// The receipts in an object store.
 #[derive(Clone)]
 pub struct Receipts {
@@ -166,7 +178,8 @@ pub struct Receipts {
 
 impl Receipts {
     /// Makes the receipt of an alert that is about to be queued, or gives the one that there is. A new one
-    /// is of no earlier time than `not_before`, and for these alone, or for everybody where there are none.
+    /// is of no earlier time than `not_before`, and for those alone whom an earlier alert did
+    /// not reach, where `rest` says who they are.
     ///
     /// # Errors
     /// [`Code::ReceiptUnreadable`] where there is one that cannot be read.
@@ -174,10 +187,11 @@ impl Receipts {
         &self,
         job: &AlertJob,
         not_before: Timestamp,
-        only: Vec<LeftOut>,
+        rest: Part,
     ) -> Result<Option<Receipt>, Fault> {
         let mut receipt = self.fresh(job);
-        receipt.left_out = only.into_iter().map(|one| LeftOut { again: true, ..one }).collect();
+        receipt.left_out = rest.left_out.into_iter().map(|one| LeftOut { again: true, ..one }).collect();
+        receipt.reached = rest.reached;
         receipt.at = receipt.at.max(not_before);
         match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Absent).await {
             Ok(_) => Ok(None),
@@ -275,7 +289,9 @@ impl Receipts {
             receipt.at = now.max(receipt.at);
             receipt.owner = owner.map(str::to_owned).or(receipt.owner);
             match self.objects.put(&receipt.key(), receipt.to_bytes(), when).await {
-                Ok(version) => return Ok(Claimed::Ours(Claim { receipt, version, longest_send })),
+                Ok(version) => {
+                    return Ok(Claimed::Ours(Box::new(Claim { receipt, version, longest_send })));
+                }
                 // Somebody was quicker: look again.
                 Err(PutError::Precondition) => found = self.find(job).await?,
                 Err(PutError::Fault(fault)) => return Err(fault),
@@ -308,19 +324,15 @@ impl Receipts {
         let mut receipt = claim.receipt;
         receipt.at = self.clock.now().max(receipt.at);
         match attempt {
-            Attempt::Sent(left_out) => {
+            Attempt::Sent(part) => {
                 receipt.state = ReceiptState::Sent;
                 receipt.attempts += 1;
-                receipt.code = (!left_out.is_empty()).then_some(Code::PartlySent);
-                receipt.partly_sent = !left_out.is_empty();
-                receipt.left_out = left_out;
+                receipt.take(part);
             }
-            Attempt::PartlySent(left_out) => {
+            Attempt::PartlySent(part) => {
                 receipt.state = ReceiptState::Queued;
                 receipt.attempts += 1;
-                receipt.code = Some(Code::PartlySent);
-                receipt.partly_sent = true;
-                receipt.left_out = left_out;
+                receipt.take(part);
             }
             Attempt::Needless => receipt.state = ReceiptState::Sent,
             Attempt::Again { code, counts, alone, unsure } => {
@@ -407,6 +419,7 @@ impl Receipts {
             unsure: false,
             alone: false,
             left_out: Vec::new(),
+            reached: Vec::new(),
             partly_sent: false,
         }
     }
@@ -425,9 +438,22 @@ impl Receipt {
             || matches!(self.state, ReceiptState::Sent | ReceiptState::Claimed { .. })
     }
 
-    /// Those whom it is for, where that is not everybody.
-    pub fn only(&self) -> Vec<&str> {
-        self.left_out.iter().filter(|one| one.again).map(|one| one.recipient.as_str()).collect()
+    /// Those whom it is not for any more: they have it, or are not tried again.
+    pub fn done(&self) -> Vec<&str> {
+        let settled = self.left_out.iter().filter(|one| !one.again).map(|one| one.recipient.as_str());
+        self.reached.iter().map(String::as_str).chain(settled).collect()
+    }
+
+    /// Writes down whom it has reached now.
+    fn take(&mut self, part: Part) {
+        self.partly_sent = !part.left_out.is_empty();
+        self.code = self.partly_sent.then_some(Code::PartlySent);
+        self.left_out = part.left_out;
+        if self.partly_sent {
+            self.reached.extend(part.reached);
+        } else {
+            self.reached.clear();
+        }
     }
 
     fn to_bytes(&self) -> Bytes {

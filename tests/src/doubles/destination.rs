@@ -25,8 +25,8 @@ pub struct Handed {
     pub receipts: Vec<String>,
     /// How many custom fields of the first lead it has.
     pub custom: usize,
-    /// Whom its first alert is for, where that is not everybody.
-    pub only: Vec<String>,
+    /// Those whom its first alert is not for any more.
+    pub done: Vec<String>,
     /// How it is written.
     pub form: Form,
 }
@@ -84,7 +84,7 @@ impl Destination for ScriptedDestination {
             leads: alerts.iter().map(|one| one.alert.lead.lead_id.clone()).collect(),
             receipts: alerts.iter().map(|one| one.receipt.clone()).collect(),
             custom: alerts[0].alert.lead.custom.len(),
-            only: alerts[0].only.iter().map(|one| (*one).to_owned()).collect(),
+            done: alerts[0].done.iter().map(|one| (*one).to_owned()).collect(),
             form,
         };
         self.handed.lock().unwrap().push(handed);

@@ -128,8 +128,11 @@ async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
             begins(model, "resend", Some(&lead), |known| {
                 *known.resends.entry(destination.clone()).or_default() += 1
             });
-            let left_out = dice.chance(0.5) && !ops.left_out(&lead, &destination).await?.is_empty();
-            let whom = if left_out { Whom::LeftOut } else { Whom::Everybody };
+            let whom = match ops.left_out(&lead, &destination).await {
+                Ok(_) if dice.chance(0.5) => Whom::LeftOut,
+                Err(fault) if fault.code != Code::NobodyLeftOut => return Err(fault),
+                _ => Whom::Everybody,
+            };
             wait(ops, actions.resend(&lead, &destination, whom).await?).await
         }
         Act::Try => {

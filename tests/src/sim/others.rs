@@ -37,10 +37,9 @@ pub struct OtherOf {
 
 impl OtherOf {
     /// Whom a mail is for.
-    fn meant<'a>(&self, alerts: &'a [Outgoing<'_>]) -> Vec<&'a str> {
+    fn meant(&self, alerts: &[Outgoing<'_>]) -> Vec<&'static str> {
         match alerts {
-            [one] if self.id == EMAIL && one.only.is_empty() => TEAM.to_vec(),
-            [one] if self.id == EMAIL => one.only.clone(),
+            [one] if self.id == EMAIL => TEAM.into_iter().filter(|name| !one.done.contains(name)).collect(),
             _ => Vec::new(),
         }
     }
@@ -74,7 +73,7 @@ impl Destination for OtherOf {
             return Self::again(Code::DestinationUnavailable, "connection refused", false);
         }
         let meant = self.meant(alerts);
-        let is_rest = alerts.iter().any(|one| !one.only.is_empty());
+        let is_rest = alerts.iter().any(|one| !one.done.is_empty());
         let take_for = |got: &[&str]| {
             oracle::taken(model, &self.id, said.clone(), &known, is_rest);
             if let ([one], [said]) = (alerts, said.as_slice())
@@ -114,7 +113,8 @@ impl Destination for OtherOf {
                         reason: "550 no".to_owned(),
                         again: model.dice.chance(0.5),
                     });
-                    return Verdict::PartlySent { left_out: left_out.collect() };
+                    let reached = got.iter().map(|one| (*one).to_owned()).collect();
+                    return Verdict::PartlySent { reached, left_out: left_out.collect() };
                 }
                 taken => {
                     model.struck("mail: no confirmation");

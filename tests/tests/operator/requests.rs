@@ -102,6 +102,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         unsure: false,
         alone: false,
         left_out: Vec::new(),
+        reached: Vec::new(),
         partly_sent: false,
     };
     let mut all = Vec::from(entries);

@@ -289,7 +289,7 @@ mod tests {
         let alert = Alert { lead: &lead, kind: AlertKind::New, possible_repeat: false };
         topic
             .send(
-                &[Outgoing { alert, receipt: "receipts/lead_a/email/new.json".to_owned(), only: Vec::new() }],
+                &[Outgoing { alert, receipt: "receipts/lead_a/email/new.json".to_owned(), done: Vec::new() }],
                 Form::Usual,
             )
             .await

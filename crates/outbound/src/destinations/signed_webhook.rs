@@ -356,7 +356,7 @@ mod tests {
         let lead = lead();
         let alert = Alert { lead: &lead, kind: AlertKind::FollowUp, possible_repeat: false };
         let receipt = "receipts/lead_a/webhook/new.json".to_owned();
-        Target::read(url, WHSEC).unwrap().post(&Outgoing { alert, receipt, only: Vec::new() }).await
+        Target::read(url, WHSEC).unwrap().post(&Outgoing { alert, receipt, done: Vec::new() }).await
     }
 
     async fn serve(router: Router) -> String {
@@ -483,7 +483,7 @@ mod tests {
             let lead = lead();
             let alert = Alert { lead: &lead, kind: AlertKind::New, possible_repeat: false };
             let outgoing =
-                Outgoing { alert, receipt: "receipts/lead_a/webhook/new.json".to_owned(), only: Vec::new() };
+                Outgoing { alert, receipt: "receipts/lead_a/webhook/new.json".to_owned(), done: Vec::new() };
             let outgoing = std::slice::from_ref(&outgoing);
             let four = std::iter::repeat_with(|| webhook.send(outgoing, Form::Usual)).take(4);
             let verdicts = futures_util::future::join_all(four).await;

@@ -3,6 +3,7 @@
 mod connect;
 mod dialogue;
 mod settings;
+mod start_tls;
 mod verdicts;
 
 use std::{sync::Arc, time::Duration};
@@ -26,7 +27,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub use settings::SmtpSettings;
 
 use crate::destinations::{MadeOne, Making, SecretSetting};
-use dialogue::{PATIENCE, Patience, Reached, reach};
+use dialogue::{Patience, Reached, Unreached, reach};
 use verdicts::{nobody, refused, said, unavailable, unknown};
 
 /// The server's URL. A function has none, as its mail goes by a topic.
@@ -35,7 +36,7 @@ pub(crate) const URL: SecretSetting = SecretSetting { value: "SMTP_URL", in_func
 /// How long the server may take over a goodbye, on which nothing depends.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a look at the server may take.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(30);
 
 /// Mail through an SMTP server, one connection a mail.
 #[derive(Debug, Clone)]
@@ -45,18 +46,17 @@ pub struct SmtpMailer {
 }
 
 impl SmtpMailer {
-    /// A mailer that gives the server 16 s to be connected to, 4 s each of its addresses, 15 s to get ready for a mail, and
-    /// 15 s to confirm it.
+    /// A mailer that gives the server 16 s to be connected to, 4 s each of its addresses, 15 s to get ready for a mail and
+    /// 5 s more for each further recipient, and 15 s to confirm it.
     pub fn new(settings: SmtpSettings) -> Self {
-        Self { settings, patience: PATIENCE }
+        let patience = Patience::for_recipients(settings.to.iter().count());
+        Self { settings, patience }
     }
 
-    /// Whom an alert is for: all, or those of them who are named.
-    fn recipients(&self, only: &[&str]) -> Vec<&Mailbox> {
-        let is_meant = |to: &&Mailbox| {
-            only.is_empty() || only.iter().any(|one| one.eq_ignore_ascii_case(to.email.as_ref()))
-        };
-        self.settings.to.iter().filter(is_meant).collect()
+    /// Whom an alert is for: everybody but those who are done with it.
+    fn recipients(&self, done: &[&str]) -> Vec<&Mailbox> {
+        let is_done = |to: &&Mailbox| done.iter().any(|one| one.eq_ignore_ascii_case(to.email.as_ref()));
+        self.settings.to.iter().filter(|to| !is_done(to)).collect()
     }
 
     fn message(&self, mail: &Mail, to: &[Mailbox]) -> Result<Message, Verdict> {
@@ -79,15 +79,33 @@ impl SmtpMailer {
             .map_err(|error| refused(&format!("the mail cannot be written: {error}")))
     }
 
-    /// Sends a mail to those of its recipients whom the server takes. Who else it was for.
-    async fn send_mail(&self, mail: &Mail, only: &[&str]) -> Result<Vec<LeftOut>, Verdict> {
-        let recipients = self.recipients(only);
+    /// Says whom a mail is for, and once more without the one over whom the server went away.
+    async fn reach(&self, recipients: &[&Mailbox]) -> Result<Reached, Verdict> {
+        let ended_by = match reach(&self.settings, recipients, &self.patience).await {
+            Err(Unreached::Over(one)) if recipients.len() > 1 => one,
+            other => return other.map_err(Unreached::verdict),
+        };
+        let is_other = |to: &&&Mailbox| to.email.to_string() != ended_by.recipient;
+        let others: Vec<&Mailbox> = recipients.iter().filter(is_other).copied().collect();
+        match reach(&self.settings, &others, &self.patience).await {
+            Ok(mut reached) => {
+                reached.left_out.insert(0, ended_by);
+                Ok(reached)
+            }
+            Err(Unreached::For(refused @ Verdict::Refused { .. })) => Err(refused),
+            // It is the server that goes away, whoever it is asked about.
+            Err(_) => Err(Unreached::Over(ended_by).verdict()),
+        }
+    }
+
+    /// Sends a mail to those of its recipients whom the server takes: who they are, and who else it was for.
+    async fn send_mail(&self, mail: &Mail, done: &[&str]) -> Result<(Vec<Mailbox>, Vec<LeftOut>), Verdict> {
+        let recipients = self.recipients(done);
         if recipients.is_empty() {
-            return Err(refused(&format!("EMAIL_TO does not name {} any more", only.join(", "))));
+            return Err(refused("everybody whom EMAIL_TO names is done with this alert"));
         }
         // A connection that is dropped before the content went out has sent nothing.
-        let Reached { mut connection, taken, left_out } =
-            reach(&self.settings, &recipients, &self.patience).await?;
+        let Reached { mut connection, taken, left_out } = self.reach(&recipients).await?;
         if taken.is_empty() {
             let _ = timeout(GOODBYE, connection.abort()).await;
             return Err(nobody(&left_out));
@@ -96,18 +114,18 @@ impl SmtpMailer {
         let until = Instant::now() + self.patience.confirm;
         match timeout_at(until, connection.command(commands::Data)).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) if error.is_permanent() => return Err(refused(&said(&error))),
-            Ok(Err(error)) => return Err(unavailable(&said(&error))),
+            Ok(Err(error)) if error.is_permanent() => return Err(refused(&said(&self.settings, &error))),
+            Ok(Err(error)) => return Err(unavailable(&said(&self.settings, &error))),
             Err(_) => return Err(unavailable("the server did not get ready in time")),
         }
         match timeout_at(until, connection.message(&message)).await {
             Ok(Ok(_)) => {
                 let _ = timeout(GOODBYE, connection.abort()).await;
-                Ok(left_out)
+                Ok((taken, left_out))
             }
-            Ok(Err(error)) if error.is_permanent() => Err(refused(&said(&error))),
-            Ok(Err(error)) if error.is_transient() => Err(unavailable(&said(&error))),
-            Ok(Err(error)) => Err(unknown(&said(&error))),
+            Ok(Err(error)) if error.is_permanent() => Err(refused(&said(&self.settings, &error))),
+            Ok(Err(error)) if error.is_transient() => Err(unavailable(&said(&self.settings, &error))),
+            Ok(Err(error)) => Err(unknown(&said(&self.settings, &error))),
             Err(_) => Err(unknown("the server did not confirm the mail in time")),
         }
     }
@@ -119,7 +137,7 @@ impl SmtpMailer {
         let looked = timeout(LOOK, reach(&self.settings, &recipients, &self.patience));
         let Reached { mut connection, taken, left_out } = match looked.await {
             Ok(Ok(reached)) => reached,
-            Ok(Err(verdict)) => return Checked::Failed(fault(&server, &verdict)),
+            Ok(Err(unreached)) => return Checked::Failed(fault(&server, &unreached.verdict())),
             Err(_) => return Checked::Failed(fault(&server, &unavailable("it does not answer in time"))),
         };
         let goodbye = async {
@@ -162,7 +180,10 @@ impl Destination for SmtpMailer {
     fn limits(&self) -> Limits {
         let Patience { connect, ready, confirm, .. } = self.patience;
         Limits {
-            longest_send: connect + ready + confirm + GOODBYE,
+            // Twice where the server goes away over one of several recipients.
+            longest_send: (connect + ready) * self.settings.to.iter().take(2).map(|_| 1).sum::<u32>()
+                + confirm
+                + GOODBYE,
             pace: None,
             together: 1,
             at_once: 4,
@@ -174,9 +195,12 @@ impl Destination for SmtpMailer {
 
     async fn send(&self, alerts: &[Outgoing<'_>], _: Form) -> Verdict {
         let [one] = alerts else { return refused("a mail is about one lead") };
-        match self.send_mail(&mail(&one.alert), &one.only).await {
-            Ok(left_out) if left_out.is_empty() => Verdict::Sent,
-            Ok(left_out) => Verdict::PartlySent { left_out },
+        match self.send_mail(&mail(&one.alert), &one.done).await {
+            Ok((_, left_out)) if left_out.is_empty() => Verdict::Sent,
+            Ok((taken, left_out)) => {
+                let reached = taken.iter().map(|to| to.email.to_string()).collect();
+                Verdict::PartlySent { left_out, reached }
+            }
             Err(verdict) => verdict,
         }
     }

@@ -2,26 +2,28 @@
 
 use std::{fmt, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use lead::text;
 use lettre::{
     Address,
     message::{Mailbox, Mailboxes},
-    transport::smtp::{authentication::Credentials, client::TlsParameters, extension::ClientId},
+    transport::smtp::{authentication::Credentials, extension::ClientId},
 };
+use pipeline::SecretText;
 use tokio_rustls::rustls::ClientConfig;
 use url::{ParseError, Url};
 
 use super::connect;
-use crate::client;
+use crate::{client, secret_url::hidden};
 
 /// How the connection is encrypted.
 #[derive(Clone)]
 pub(super) enum Tls {
     FromTheStart(Arc<ClientConfig>),
     /// By STARTTLS, or nothing is sent.
-    Required(TlsParameters),
+    Required(Arc<ClientConfig>),
     /// By STARTTLS where the server offers it.
-    Opportunistic(TlsParameters),
+    Opportunistic(Arc<ClientConfig>),
     None,
 }
 
@@ -33,6 +35,8 @@ pub struct SmtpSettings {
     pub(super) tls: Tls,
     pub(super) hello: ClientId,
     pub(super) credentials: Option<Credentials>,
+    /// What of them nobody is to read, should the server say it.
+    secrets: Vec<SecretText>,
     pub(super) from: Mailbox,
     pub(super) to: Mailboxes,
 }
@@ -58,6 +62,7 @@ impl SmtpSettings {
     pub fn parse(url: &str, from: &str, to: &str) -> Result<Self, String> {
         let from: Mailbox = from.trim().parse().map_err(|error| about_address("EMAIL_FROM", from, &error))?;
         let to: Mailboxes = to.trim().parse().map_err(|error| about_address("EMAIL_TO", to, &error))?;
+        let to = once_each(to);
         if to.iter().next().is_none() {
             return Err("EMAIL_TO names nobody".to_owned());
         }
@@ -68,6 +73,11 @@ impl SmtpSettings {
             }
         }
         Self::parse_url(url.trim(), from, to).map_err(|error| format!("SMTP_URL: {error}"))
+    }
+
+    /// What was said, without the password in any form in which it is sent.
+    pub(super) fn hide_in(&self, said: &str) -> String {
+        hidden(said, self.secrets.iter().map(SecretText::expose))
     }
 
     /// Host and port of the server.
@@ -87,17 +97,15 @@ impl SmtpSettings {
         };
         let is_exposed = credentials.is_some() && !client::is_on_this_machine(&as_http(&host)?);
         let no_tls = |error: &dyn fmt::Display| format!("no TLS: {}", text::shorten(&error.to_string(), 200));
-        let parameters = || TlsParameters::new(host.clone()).map_err(|error| no_tls(&error));
+        let trust = || connect::trust().map_err(|error| no_tls(&error));
         let (tls, port) = match (url.scheme(), mode.as_deref()) {
-            ("smtps", None | Some("required")) => {
-                (Tls::FromTheStart(connect::trust().map_err(|error| no_tls(&error))?), 465)
-            }
+            ("smtps", None | Some("required")) => (Tls::FromTheStart(trust()?), 465),
             ("smtps", Some(_)) => {
                 return Err("smtps:// is TLS from the start, and its tls says otherwise".to_owned());
             }
-            ("smtp", Some("required")) => (Tls::Required(parameters()?), 587),
-            ("smtp", Some("opportunistic")) if is_exposed => (Tls::Required(parameters()?), 587),
-            ("smtp", Some("opportunistic")) => (Tls::Opportunistic(parameters()?), 587),
+            ("smtp", Some("required")) => (Tls::Required(trust()?), 587),
+            ("smtp", Some("opportunistic")) if is_exposed => (Tls::Required(trust()?), 587),
+            ("smtp", Some("opportunistic")) => (Tls::Opportunistic(trust()?), 587),
             ("smtp", None) if is_exposed => {
                 return Err(
                     "it has a password, which would travel in the clear: begin it with smtps://, add \
@@ -117,7 +125,8 @@ impl SmtpSettings {
         } else {
             ClientId::Domain(text::ascii(name).replace(' ', "-"))
         };
-        Ok(Self { port: url.port().unwrap_or(port), host, tls, hello, credentials, from, to })
+        let secrets = credentials.iter().flat_map(|_| secrets(url.username(), url.password())).collect();
+        Ok(Self { secrets, port: url.port().unwrap_or(port), host, tls, hello, credentials, from, to })
     }
 }
 
@@ -161,6 +170,16 @@ fn as_http(host: &str) -> Result<Url, String> {
     Url::parse(&format!("http://{host}/")).map_err(|error| format!("its host is none: {error}"))
 }
 
+/// A password as it is, as it stands in the URL, and as AUTH PLAIN and AUTH LOGIN send it.
+fn secrets(user: &str, password: Option<&str>) -> Vec<SecretText> {
+    let (Ok(user), Some(written)) = (decode(user), password) else { return Vec::new() };
+    let Ok(password) = decode(written) else { return Vec::new() };
+    let plain = BASE64.encode(format!("\0{user}\0{password}"));
+    let login = BASE64.encode(&password);
+    let forms = [password, written.to_owned(), plain, login];
+    forms.iter().map(|form| SecretText::new(form)).collect()
+}
+
 /// Percent-decoding, which the url crate does for queries only.
 fn decode(text: &str) -> Result<String, String> {
     let query = format!("x={}", text.replace('+', "%2B"));
@@ -168,6 +187,18 @@ fn decode(text: &str) -> Result<String, String> {
     decoded
         .filter(|value| !value.contains(char::REPLACEMENT_CHARACTER))
         .ok_or_else(|| "its user or password is not percent-encoded UTF-8".to_owned())
+}
+
+/// Each address once, however often it is named.
+fn once_each(mailboxes: Mailboxes) -> Mailboxes {
+    let mut known: Vec<Mailbox> = Vec::new();
+    for mailbox in mailboxes {
+        let address: &str = mailbox.email.as_ref();
+        if !known.iter().any(|one| address.eq_ignore_ascii_case(one.email.as_ref())) {
+            known.push(mailbox);
+        }
+    }
+    known.into_iter().collect()
 }
 
 fn about_address(name: &str, address: &str, error: &dyn fmt::Display) -> String {

@@ -9,6 +9,8 @@ use tokio_rustls::{
     rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
 use super::*;
 use crate::recorded::{self, Expected, Recorded};
 use settings::Tls;
@@ -36,6 +38,7 @@ enum At {
 #[derive(Clone, Copy)]
 enum Does {
     Says(&'static str),
+    SaysBytes(&'static [u8]),
     /// To this recipient, this.
     SaysOf(&'static str, &'static str),
     Silence,
@@ -61,6 +64,10 @@ async fn dialogue(stream: impl AsyncRead + AsyncWrite, at: At, does: Does) -> Ve
     loop {
         let reply = match does {
             Does::Says(reply) if now.0 == at => reply,
+            Does::SaysBytes(reply) if now.0 == at => {
+                writer.write_all(&[reply, b"\r\n"].concat()).await.unwrap();
+                ""
+            }
             Does::HangsUp if now.0 == at => return heard,
             Does::Silence if now.0 == at => {
                 while let Ok(Some(line)) = lines.next_line().await {
@@ -335,33 +342,113 @@ async fn every_recorded_refusal_gets_its_verdict() {
 async fn who_is_refused_is_left_out_and_the_others_get_the_mail() {
     for (reply, again) in [("550 5.1.1 no such user", false), ("450 4.2.0 greylisted", true)] {
         let (mailer, dialogue) = server(At::Never, Does::SaysOf("partners@", reply)).await;
-        let left_out = mailer.send_mail(&a_mail(), &[]).await.unwrap();
+        let (reached, left_out) = mailer.send_mail(&a_mail(), &[]).await.unwrap();
+        assert_eq!(reached.iter().map(|to| to.email.to_string()).collect::<Vec<_>>(), ["sales@example.com"]);
         let expected =
             LeftOut { recipient: "partners@example.org".to_owned(), reason: reply.to_owned(), again };
         assert_eq!(left_out, [expected]);
         let heard = dialogue.await.unwrap();
         assert!(heard.iter().any(|line| line == "To: sales@example.com"), "{heard:#?}");
     }
-    // A goodbye is about nobody in particular.
-    let (mailer, dialogue) = server(At::Never, Does::SaysOf("partners@", "421 closing")).await;
-    let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
-    assert!(matches!(verdict, Verdict::Again { code: Code::MailUnavailable, .. }), "{verdict:?}");
-    assert!(!dialogue.await.unwrap().iter().any(|line| line == "DATA"));
+}
+
+/// A server for as many connections as come, which hangs up where `hangs_up` and else says its goodbye over one recipient.
+async fn picky(hangs_up: bool) -> (SmtpMailer, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (reader, mut writer) = tokio::io::split(stream);
+            let mut lines = BufReader::new(reader).lines();
+            writer.write_all(b"220 ready\r\n").await.unwrap();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let reply: &[u8] = match line.as_str() {
+                    line if line.contains("partners@") && hangs_up => break,
+                    line if line.contains("RCPT TO:<partners@") => b"421 4.7.28 too many from you\r\n",
+                    "DATA" => b"354 go ahead\r\n",
+                    _ => b"250 ok\r\n",
+                };
+                writer.write_all(reply).await.unwrap();
+            }
+        }
+    });
+    let settings = SmtpSettings::parse(&format!("smtp://{address}"), FROM, TO).unwrap();
+    (SmtpMailer::new(settings), server)
+}
+
+#[tokio::test]
+async fn over_whom_the_server_goes_away_keeps_the_mail_from_nobody_else() {
+    for (hangs_up, words) in [(false, "421 4.7.28 too many from you"), (true, "it hung up")] {
+        let (mailer, server) = picky(hangs_up).await;
+        let (reached, left_out) = mailer.send_mail(&a_mail(), &[]).await.unwrap();
+        assert_eq!(reached.len(), 1);
+        assert!(
+            left_out.len() == 1 && left_out[0].again && left_out[0].reason.contains(words),
+            "{left_out:?}"
+        );
+        let verdict = mailer.send_mail(&a_mail(), &["sales@example.com"]).await.unwrap_err();
+        let Verdict::Again { code: Code::MailUnavailable, reason, .. } = verdict else {
+            panic!("{verdict:?}")
+        };
+        assert!(reason.contains("partners@example.org") && reason.contains(words), "{reason}");
+        server.abort();
+    }
+}
+
+/// Whatever bytes a server says its words with, and whatever of ours it says again.
+#[tokio::test]
+async fn replies_are_read_whatever_is_in_them_and_show_no_password() {
+    let plain = b"\0user\0hunter2!";
+    let echoes =
+        ["hunter2!".to_owned(), BASE64.encode(plain), BASE64.encode("hunter2!"), "hunter2%21".to_owned()];
+    for echo in echoes {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("smtp://user:hunter2%21@{}", listener.local_addr().unwrap());
+        let reply = echo.clone();
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (reader, mut writer) = tokio::io::split(stream);
+            let mut lines = BufReader::new(reader).lines();
+            writer.write_all(b"220 Gr\xfc\xdfe\r\n").await.unwrap();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let reply = match line.split(' ').next().unwrap() {
+                    "EHLO" => b"250-Gr\xfc\xdfe\r\n250 AUTH PLAIN\r\n".to_vec(),
+                    "AUTH" => [b"535 \xdcbel: ", reply.as_bytes(), b"\r\n"].concat(),
+                    _ => b"250 ok\r\n".to_vec(),
+                };
+                writer.write_all(&reply).await.unwrap();
+            }
+        });
+        let mailer = SmtpMailer::new(SmtpSettings::parse(&url, FROM, TO).unwrap());
+        let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+        let Verdict::Refused { code: Code::MailLoginRefused, reason, .. } = verdict else {
+            panic!("{verdict:?}")
+        };
+        assert!(reason.contains("535 ?bel: …") && !reason.contains(&echo), "{reason}");
+        server.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_word_of_consent_with_a_strange_letter_is_one() {
+    let (mailer, dialogue) = server(At::Content, Does::SaysBytes(b"250 Nachricht \xfcbernommen")).await;
+    mailer.send_mail(&a_mail(), &[]).await.unwrap();
+    dialogue.await.unwrap();
 }
 
 #[tokio::test]
 async fn a_mail_for_some_is_for_nobody_else() {
     let (mailer, dialogue) = server(At::Never, Does::Silence).await;
-    assert_eq!(mailer.send_mail(&a_mail(), &["PARTNERS@example.org"]).await, Ok(Vec::new()));
+    let (reached, _) = mailer.send_mail(&a_mail(), &["SALES@example.com", "gone@example.com"]).await.unwrap();
+    assert_eq!(reached.len(), 1);
     let heard = dialogue.await.unwrap();
     assert_eq!(heard.iter().filter(|line| line.starts_with("RCPT")).count(), 1, "{heard:#?}");
     assert!(heard.iter().any(|line| line.starts_with("To: ") && !line.contains("sales")), "{heard:#?}");
     let (mailer, _) = server(At::Never, Does::Silence).await;
-    let verdict = mailer.send_mail(&a_mail(), &["gone@example.com"]).await.unwrap_err();
-    assert!(
-        matches!(&verdict, Verdict::Refused { reason, .. } if reason.contains("gone@example.com")),
-        "{verdict:?}"
-    );
+    let everybody = ["sales@example.com", "partners@example.org"];
+    let verdict = mailer.send_mail(&a_mail(), &everybody).await.unwrap_err();
+    assert!(matches!(&verdict, Verdict::Refused { reason, .. } if reason.contains("done")), "{verdict:?}");
 }
 
 #[tokio::test]
@@ -402,7 +489,12 @@ async fn what_keeps_from_a_login_or_from_tls_is_named() {
     for (scheme, query, code, words) in [
         ("smtp://user:secret@", "", Code::MailLoginRefused, no_login),
         ("smtp://user:secret@", "?tls=required", Code::MailUnencrypted, "no STARTTLS"),
-        ("smtps://", "", Code::MailUnencrypted, "it does not begin with TLS, smtp://…?tls=required"),
+        (
+            "smtps://",
+            "",
+            Code::MailUnencrypted,
+            "it does not begin with TLS, as smtp://…?tls=required expects",
+        ),
     ] {
         let (mailer, _) = server(At::Never, Does::Silence).await;
         let url = format!("{scheme}127.0.0.1:{}{query}", mailer.settings.port);

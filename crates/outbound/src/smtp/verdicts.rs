@@ -8,21 +8,27 @@ use pipeline::{
     Code,
     destination::{LeftOut, Pause, Verdict},
 };
+use tokio_rustls::rustls::{CertificateError, Error as TlsError};
 
-use super::settings::{SmtpSettings, Tls};
+use super::{
+    settings::{SmtpSettings, Tls},
+    start_tls::Failure,
+};
 
 /// How much of what the server or the network said is passed on, in characters.
 const REASON: usize = 200;
 /// The port for TLS from the start: <https://www.rfc-editor.org/rfc/rfc8314#section-3.3>.
 const TLS_PORT: u16 = 465;
+/// A login is wanted, or TLS before it: <https://www.rfc-editor.org/rfc/rfc4954#section-6>.
+const WANTS_A_LOGIN: &str = "530";
+/// The server's goodbye, whatever it was asked: <https://www.rfc-editor.org/rfc/rfc5321#section-4.2.3>.
+const GOODBYE: &str = "421";
 
 /// Where in the dialogue something failed, before the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// The greeting, and ours.
     Greeting,
-    /// Encrypting after that.
-    StartTls,
     /// User and password.
     Login,
     /// Sender and recipients.
@@ -51,35 +57,71 @@ pub(super) fn no_connection(why: &str) -> Verdict {
 
 /// It did not come to the content in time.
 pub(super) fn slow(settings: &SmtpSettings) -> Verdict {
-    let is_mute = settings.port == TLS_PORT && !matches!(settings.tls, Tls::FromTheStart(_));
-    let hint = if is_mute { ": port 465 speaks TLS from the start, smtps://" } else { "" };
+    let hint = match &settings.tls {
+        Tls::FromTheStart(_) => "",
+        _ if settings.port == TLS_PORT => ": port 465 speaks TLS from the start, smtps://",
+        _ => "; one that speaks TLS from the start waits for us, smtps://",
+    };
     unavailable(&format!("the server did not get ready in time{hint}"))
 }
 
-/// There is no TLS from the start.
+/// The server is not willing, or not able, to begin with TLS after its greeting.
+pub(super) fn not_started(settings: &SmtpSettings, failure: Failure) -> Verdict {
+    match failure {
+        Failure::Lost(error) => unavailable(&lost(&error)),
+        Failure::NoTls(error) => no_tls(settings, &error),
+        Failure::Says { status, reply, is_about_tls } => {
+            let reply = text::shorten(&settings.hide_in(&reply), REASON);
+            match status {
+                530 => refusal(Code::MailLoginRefused, &reply),
+                500..=599 if is_about_tls => refusal(Code::MailUnencrypted, &reply),
+                500..=599 => refused(&reply),
+                _ => unavailable(&reply),
+            }
+        }
+    }
+}
+
+/// The server knows nothing of TLS after its greeting, and without it nothing is sent.
+pub(super) fn not_offered() -> Verdict {
+    refusal(Code::MailUnencrypted, "the server offers no STARTTLS")
+}
+
+/// There is no TLS: why, in words that say what to do.
 pub(super) fn no_tls(settings: &SmtpSettings, error: &io::Error) -> Verdict {
-    let is_plain = error.kind() == io::ErrorKind::InvalidData && !is_about_trust(&error.to_string());
-    let hint = match () {
-        () if is_plain && settings.port != TLS_PORT => ": it does not begin with TLS, smtp://…?tls=required",
-        () if is_plain => ": it does not begin with TLS",
-        () => "",
+    use CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer};
+    let why = match error.get_ref().and_then(|error| error.downcast_ref::<TlsError>()) {
+        Some(TlsError::InvalidCertificate(UnknownIssuer)) => {
+            "nobody whom this machine trusts has signed its certificate; SSL_CERT_FILE names others"
+                .to_owned()
+        }
+        Some(TlsError::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
+            format!("its certificate is for another name than {}, which SMTP_URL says", settings.host)
+        }
+        Some(TlsError::InvalidCertificate(Expired | ExpiredContext { .. })) => {
+            "its certificate has expired".to_owned()
+        }
+        Some(TlsError::InvalidCertificate(other)) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is that of an authority (CA:TRUE), and has to be one of its own".to_owned()
+        }
+        Some(TlsError::InvalidCertificate(other)) => format!("its certificate is not accepted: {other}"),
+        Some(TlsError::InvalidMessage(_)) if settings.port == TLS_PORT => {
+            "it does not begin with TLS".to_owned()
+        }
+        Some(TlsError::InvalidMessage(_)) => {
+            "it does not begin with TLS, as smtp://…?tls=required expects".to_owned()
+        }
+        Some(other) => other.to_string(),
+        None => lost(error),
     };
-    unencrypted(&error.to_string(), hint)
+    again(Code::MailUnencrypted, "no TLS", &why, false)
 }
 
 /// What a failure before the content means, with the code that says where to look.
 pub(super) fn failed(step: Step, settings: &SmtpSettings, error: &Error) -> Verdict {
-    let words = said(error);
-    // A login is wanted, or TLS before it.
-    let is_for_a_login = error.status().is_some_and(|status| status.to_string() == "530");
-    // Whatever a server says of certificates in a reply is not about ours.
-    let is_about_tls = error.is_tls() || error.status().is_none() && is_about_trust(&words);
+    let words = said(settings, error);
+    let is_for_a_login = error.status().is_some_and(|status| status.to_string() == WANTS_A_LOGIN);
     match step {
-        _ if is_about_tls => unencrypted(&words, ""),
-        Step::StartTls if error.is_client() => {
-            refusal(Code::MailUnencrypted, "the server offers no STARTTLS")
-        }
-        Step::StartTls if error.is_permanent() => refusal(Code::MailUnencrypted, &words),
         Step::Login if error.is_client() && matches!(settings.tls, Tls::None | Tls::Opportunistic(_)) => {
             refusal(Code::MailLoginRefused, "the server takes no login here; many do over TLS alone")
         }
@@ -96,7 +138,7 @@ pub(super) fn failed(step: Step, settings: &SmtpSettings, error: &Error) -> Verd
 /// What it means that none of those whom a mail is for is taken: that it is refused, unless one of them may be taken later.
 pub(super) fn nobody(left_out: &[LeftOut]) -> Verdict {
     let all = LeftOut::line(left_out);
-    let wants_a_login = |one: &LeftOut| one.reason.starts_with("530");
+    let wants_a_login = |one: &LeftOut| one.reason.starts_with(WANTS_A_LOGIN);
     match () {
         () if left_out.iter().any(|one| one.again) => unavailable(&all),
         () if left_out.iter().any(wants_a_login) => refusal(Code::MailLoginRefused, &all),
@@ -104,27 +146,26 @@ pub(super) fn nobody(left_out: &[LeftOut]) -> Verdict {
     }
 }
 
-/// The server's own words, or the network's: one line.
-pub(super) fn said(error: &Error) -> String {
+/// Whether the server has gone, whatever it was asked.
+pub(super) fn is_goodbye(error: &Error) -> bool {
+    error.status().is_none_or(|status| status.to_string() == GOODBYE)
+}
+
+/// The server's own words, or the network's: one line, without what is secret.
+pub(super) fn said(settings: &SmtpSettings, error: &Error) -> String {
     let words = match (error.status(), error.source()) {
         (Some(status), Some(words)) => format!("{status} {words}"),
+        (None, Some(words)) if words.to_string() == "incomplete response" => "it hung up".to_owned(),
         _ => error.to_string(),
     };
-    text::shorten(&words, REASON)
+    text::shorten(&settings.hide_in(&words), REASON)
 }
 
-/// Whether somebody's certificate is not believed, as rustls says it.
-fn is_about_trust(words: &str) -> bool {
-    words.contains("certificate")
-}
-
-fn unencrypted(words: &str, hint: &str) -> Verdict {
-    let hint = if is_about_trust(words) {
-        ": SSL_CERT_FILE names the authorities that this machine is to trust"
-    } else {
-        hint
-    };
-    again(Code::MailUnencrypted, "no TLS", &format!("{words}{hint}"), false)
+fn lost(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it hung up".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 fn refusal(code: Code, said: &str) -> Verdict {

@@ -44,8 +44,9 @@ pub struct Outgoing<'a> {
     pub alert: Alert<'a>,
     /// The key of its receipt: the same at each attempt.
     pub receipt: String,
-    /// Whom it is for, as the destination has named them in [`LeftOut`]; everybody where that is empty.
-    pub only: Vec<&'a str>,
+    /// Those whom it is not for, though it is for everybody else: they have it, or are not to be tried again. As the
+    /// destination has named them in [`Verdict::PartlySent`].
+    pub done: Vec<&'a str>,
 }
 
 /// How many of those who were left out a line names.
@@ -146,6 +147,8 @@ pub enum Verdict {
     Sent,
     /// Taken for some of those whom it was for.
     PartlySent {
+        /// Those.
+        reached: Vec<String>,
         /// The others, one at the least.
         left_out: Vec<LeftOut>,
     },

@@ -116,7 +116,8 @@ impl Notify {
         let owner = ready.lead.named_owner();
         match self.receipts.claim(&ready.job, Some(&owner), limits.longest(), ready.found.clone()).await {
             Ok(Claimed::Ours(claim)) => {
-                self.unless_said(self.read_again(Ours { ready, claim }, limits.shows_all).await?).await
+                self.unless_said(self.read_again(Ours { ready, claim: *claim }, limits.shows_all).await?)
+                    .await
             }
             Ok(Claimed::Sent) => Err(self.sent_before(&ready.job).await),
             Ok(Claimed::Busy(left)) => Err(Disposition::Retry(left)),

@@ -76,7 +76,7 @@ impl Ours {
     fn outgoing(&self) -> Outgoing<'_> {
         let possible_repeat = self.claim.receipt.unsure;
         let alert = Alert { lead: &self.ready.lead, kind: self.ready.job.kind, possible_repeat };
-        Outgoing { alert, receipt: self.claim.receipt.key(), only: self.claim.receipt.only() }
+        Outgoing { alert, receipt: self.claim.receipt.key(), done: self.claim.receipt.done() }
     }
 }
 

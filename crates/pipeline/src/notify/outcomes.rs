@@ -13,7 +13,7 @@ use crate::{
     job::AlertJob,
     patience::doubled,
     ports::{Disposition, Level, MAX_DELAY, Queue, Why},
-    receipt::{Attempt, Claim, Claimed},
+    receipt::{Attempt, Claim, Claimed, Part, Receipt},
     recorder,
 };
 
@@ -35,16 +35,17 @@ impl Notify {
         let again = |code, counts, unsure| Attempt::Again { code, counts, alone: false, unsure };
         let (attempt, fault, pause) = match verdict {
             Verdict::Sent => {
-                let left_out = still_left_out(&claim, &[]);
-                return self.sent(&job, claim, together, left_out).await;
+                let awaited = claim.receipt.left_out.iter().filter(|one| one.again);
+                let reached = awaited.map(|one| one.recipient.clone()).collect();
+                let part = Part { reached, left_out: still_left_out(&claim, &[]) };
+                return self.sent(&job, claim, together, part).await;
             }
-            Verdict::PartlySent { left_out } => {
-                let all = still_left_out(&claim, left_out);
+            Verdict::PartlySent { reached, left_out } => {
+                let part = Part { reached: reached.clone(), left_out: still_left_out(&claim, left_out) };
                 if is_last || !left_out.iter().any(|one| one.again) {
-                    return self.sent(&job, claim, together, all).await;
+                    return self.sent(&job, claim, together, part).await;
                 }
-                let what = format!("left out: {}", LeftOut::line(&all));
-                (Attempt::PartlySent(all), Fault::new(Code::PartlySent, what), self.backoff(attempts))
+                return self.partly_sent(job, claim, together, part).await;
             }
             Verdict::Wait { pause, code, reason } => {
                 (again(*code, false, false), Fault::new(*code, reason.clone()), *pause)
@@ -73,8 +74,8 @@ impl Notify {
             let missing = claim.receipt.left_out.iter().filter(|one| one.again);
             let missing: Vec<_> =
                 missing.map(|one| LeftOut { reason: fault.what.clone(), ..one.clone() }).collect();
-            let all = still_left_out(&claim, &missing);
-            return self.sent(&job, claim, together, all).await;
+            let part = Part { reached: Vec::new(), left_out: still_left_out(&claim, &missing) };
+            return self.sent(&job, claim, together, part).await;
         }
         if let Err(fault) = self.receipts.conclude(claim, attempt).await {
             return storage_failed(&job.lead_id, &fault);
@@ -82,6 +83,11 @@ impl Notify {
         if is_given_up {
             return self.dead_alert(job, fault, attempts).await;
         }
+        self.tried_again(&job, fault, attempts, pause).await
+    }
+
+    /// Writes down that an attempt of this number failed, and lets the next come after a pause.
+    async fn tried_again(&self, job: &AlertJob, fault: Fault, attempt: u32, pause: Duration) -> Disposition {
         let pause = pause.min(MAX_DELAY);
         let again_at = self.recorder.clock.now() + SignedDuration::try_from(pause).unwrap_or_default();
         let happened = Happened::Retrying {
@@ -89,29 +95,42 @@ impl Notify {
             destination: Some(job.destination.clone()),
             code: fault.code,
             reason: fault.what,
-            attempt: attempts,
+            attempt,
             again_at,
         };
-        if let Err(fault) = self.record(&job, happened).await {
+        if let Err(fault) = self.record(job, happened).await {
             storage_failed(&job.lead_id, &fault);
         }
         Disposition::Retry(pause)
     }
 
+    /// Writes down that some have an alert, so that its lead has ended, and lets it come back for the others.
+    async fn partly_sent(&self, job: AlertJob, claim: Claim, together: usize, part: Part) -> Disposition {
+        let (is_first, repeat) = (!claim.receipt.partly_sent, claim.receipt.unsure);
+        let left_out = part.left_out.clone();
+        let receipt = match self.receipts.conclude(claim, Attempt::PartlySent(part)).await {
+            Ok(receipt) => receipt,
+            Err(fault) => return storage_failed(&job.lead_id, &fault),
+        };
+        let pause = self.backoff(receipt.attempts);
+        if !is_first {
+            let what = format!("left out: {}", LeftOut::line(&left_out));
+            return self.tried_again(&job, Fault::new(Code::PartlySent, what), receipt.attempts, pause).await;
+        }
+        match self.notified(&job, &receipt, together, repeat, left_out).await {
+            Disposition::Done => Disposition::Retry(pause),
+            failed => failed,
+        }
+    }
+
     /// Completes the receipt of an alert that the destination has taken. Between the one and the other lies
     /// the only window in which an alert can be sent twice, so the storage gets several chances.
-    async fn sent(
-        &self,
-        job: &AlertJob,
-        claim: Claim,
-        together: usize,
-        left_out: Vec<LeftOut>,
-    ) -> Disposition {
-        let repeat = claim.receipt.unsure;
-        let left_out: Vec<_> = left_out.into_iter().map(|one| LeftOut { again: false, ..one }).collect();
+    async fn sent(&self, job: &AlertJob, claim: Claim, together: usize, mut part: Part) -> Disposition {
+        let (repeat, was_partly_sent) = (claim.receipt.unsure, claim.receipt.partly_sent);
+        part.left_out.iter_mut().for_each(|one| one.again = false);
         let mut pauses = [200, 1_000, 3_000].into_iter().map(Duration::from_millis);
         let receipt = loop {
-            match self.receipts.conclude(claim.clone(), Attempt::Sent(left_out.clone())).await {
+            match self.receipts.conclude(claim.clone(), Attempt::Sent(part.clone())).await {
                 Ok(receipt) => break receipt,
                 Err(fault) => {
                     storage_failed(&job.lead_id, &fault);
@@ -120,6 +139,20 @@ impl Notify {
                 }
             }
         };
+        // How long it took was measured with the first who got it.
+        let job = &AlertJob { due_at: job.due_at.filter(|_| !was_partly_sent), ..job.clone() };
+        self.notified(job, &receipt, together, repeat, part.left_out).await
+    }
+
+    /// Writes down that a destination has taken an alert.
+    async fn notified(
+        &self,
+        job: &AlertJob,
+        receipt: &Receipt,
+        together: usize,
+        repeat: bool,
+        left_out: Vec<LeftOut>,
+    ) -> Disposition {
         let late = job.due_at.map(|due_at| receipt.at.duration_since(due_at));
         let happened = Happened::Notified {
             destination: job.destination.clone(),
@@ -152,7 +185,7 @@ impl Notify {
         let claim = |found| self.receipts.claim(&job, None, Duration::ZERO, found);
         let given_up = match self.receipts.find(&job).and_then(claim).await {
             Ok(Claimed::Ours(claim)) => {
-                self.receipts.conclude(claim, Attempt::Failed { code: fault.code, unsure: false }).await
+                self.receipts.conclude(*claim, Attempt::Failed { code: fault.code, unsure: false }).await
             }
             Ok(Claimed::Sent) => return self.sent_before(&job).await,
             Ok(Claimed::Busy(left)) => return Disposition::Retry(left),

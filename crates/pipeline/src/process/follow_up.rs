@@ -55,7 +55,7 @@ impl Process {
             kind: AlertKind::FollowUp,
             due_at: None,
         };
-        let terms = Terms { not_before: due.not_before, wait: due.wait, only: Vec::new() };
+        let terms = Terms { not_before: due.not_before, wait: due.wait, ..Terms::default() };
         self.alerting.queue_on(&job, terms).await?;
         Ok(())
     }
@@ -141,6 +141,7 @@ mod tests {
             unsure: false,
             alone: false,
             left_out: Vec::new(),
+            reached: Vec::new(),
             partly_sent: false,
         }
     }
