@@ -70,8 +70,11 @@ async fn a_trial_arrives_everywhere_and_is_seen_nowhere_else() {
     assert_eq!((mail.mails().len(), world.slack.told().len()), (2, 1));
 
     world.slack.feel(Mood::Gone, Duration::from_secs(60));
-    let (status, line) = world.refused(&["try", "--to", "slack"]).await;
-    assert!(status == Some(1) && line.contains("LO204"), "{line}");
+    let failed = world.run(&["try", "--to", "slack", "--json"]).await;
+    let tried: Value = serde_json::from_slice(&failed.stdout).unwrap();
+    assert_eq!((failed.status.code(), &tried[0]["code"]), (Some(1), &json!("LO534")), "{tried:#}");
+    let error = tried[0]["error"].as_str().unwrap();
+    assert!(error.contains("given up: Slack says 404 no_service (LO204)"), "{error}");
     assert_eq!(world.json(&["dead", "list"]).await, json!([]));
     assert!(up.terminate().await.success());
 }
@@ -107,6 +110,10 @@ async fn who_is_refused_by_the_mail_server_is_named_and_gets_the_alert_later_alo
     assert!(story.contains("not for b@example.org"), "{story}");
 
     mail.recover();
+    let dry_run = ["resend", "lead_a", "--to", "email", "--left-out", "--dry-run"];
+    assert!(text(&world.run(&dry_run).await.stdout).contains("would resend"));
+    let asked = world.run(&["resend", "lead_a", "--to", "email", "--left-out"]).await;
+    assert!(text(&asked.stderr).contains("for b@example.org alone"), "{}", text(&asked.stderr));
     let resend = ["resend", "lead_a", "--to", "email", "--left-out", "--yes"];
     assert_eq!(world.json(&resend).await[0]["result"], "sent");
     let mails = mail.mails();

@@ -310,7 +310,7 @@ pub struct ResendArgs {
     /// At this destination, such as slack or email; at those that the pipeline uses without it.
     #[arg(long, visible_alias = "channel", value_name = "DESTINATION")]
     pub to: Option<DestinationId>,
-    /// To those alone whom the last alert there did not reach.
+    /// To those alone whom the last alert there did not reach; needs --to.
     #[arg(long, requires = "to")]
     pub left_out: bool,
     /// How long to wait for the receipt, in seconds.

@@ -8,7 +8,7 @@ use pipeline::{
     alerting::Terms,
     destination::{DestinationId, KINDS, LeftOut},
     job::{AlertId, AlertJob},
-    receipt::{Part, ReceiptState},
+    receipt::{Part, Receipt, ReceiptState},
 };
 use serde::Serialize;
 
@@ -101,14 +101,40 @@ impl Actions<'_> {
 }
 
 impl Waiting {
-    /// The alert in words.
-    fn what(&self) -> String {
+    /// What it means that it was given up, or has not arrived for so long.
+    fn failed(&self, receipt: Option<&Receipt>, longest: Duration) -> Fault {
         let place = self.job.destination.label();
+        let is_given_up = receipt.is_some_and(|receipt| receipt.state == ReceiptState::Failed);
+        let code = receipt.and_then(|receipt| receipt.code);
         if self.job.is_trial() {
-            format!("the trial on {place}")
-        } else {
-            format!("the alert about {} on {place}", self.job.lead_id)
+            let reason = receipt.and_then(|receipt| receipt.reason.clone()).zip(code);
+            let reason = reason.map(|(reason, code)| format!("{reason} ({code})"));
+            return match (is_given_up, reason) {
+                (true, reason) => {
+                    let reason = reason.unwrap_or_else(|| "for no reason that is known".to_owned());
+                    Fault::new(Code::TrialFailed, format!("the trial on {place} was given up: {reason}"))
+                }
+                (false, Some(reason)) => {
+                    let what = format!("the trial on {place} is still being tried: {reason}");
+                    Fault::new(Code::TrialFailed, what)
+                }
+                (false, None) => {
+                    let what = format!("no receipt for the trial on {place} after {} s", longest.as_secs());
+                    Fault::new(Code::NoReceipt, what)
+                }
+            };
         }
+        let lead = &self.job.lead_id;
+        if is_given_up {
+            let code = code.map_or_else(String::new, |code| format!(" ({code}: {})", code.cause()));
+            return Fault::new(
+                Code::DeliveryFailed,
+                format!("the alert about {lead} on {place} failed{code}"),
+            );
+        }
+        let last = code.map_or_else(String::new, |code| format!(", last failure {code}"));
+        let what = format!("no receipt for {lead} on {place} after {} s{last}", longest.as_secs());
+        Fault::new(Code::NoReceipt, what)
     }
 }
 
@@ -158,35 +184,21 @@ impl Ops {
     /// Waits for the end of a new alert, at most `longest`.
     ///
     /// # Errors
-    /// [`Code::DeliveryFailed`] where it was given up, of a trial the code of that, [`Code::NoReceipt`] where it is queued
+    /// [`Code::DeliveryFailed`] where it was given up, of a trial [`Code::TrialFailed`], [`Code::NoReceipt`] where it is queued
     /// still, or the fault of a port.
     pub async fn receipt(&self, waiting: &Waiting, longest: Duration) -> Result<Resent, Fault> {
         let AlertJob { lead_id, destination, alert, .. } = &waiting.job;
         let mut waited = Duration::ZERO;
         loop {
             let receipt = self.alerting.receipts.get(lead_id, destination, alert).await?;
-            let notification = receipt.as_ref().map(|receipt| (receipt.state, Notification::of(receipt)));
-            match notification {
-                Some((ReceiptState::Sent, notification)) => {
+            let state = receipt.as_ref().map(|receipt| receipt.state);
+            match receipt.as_ref() {
+                Some(receipt) if state == Some(ReceiptState::Sent) => {
+                    let notification = Notification::of(receipt);
                     return Ok(Resent { lead_id: lead_id.clone(), notification });
                 }
-                Some((ReceiptState::Failed, notification)) => {
-                    let code = notification
-                        .code
-                        .map_or_else(String::new, |code| format!(" ({code}: {})", code.cause()));
-                    let what = format!("{} failed{code}", waiting.what());
-                    // No dead letter says more of a trial.
-                    if let Some(code) = notification.code.filter(|_| waiting.job.is_trial()) {
-                        return Err(Fault::new(code, what));
-                    }
-                    return Err(Fault::new(Code::DeliveryFailed, what));
-                }
-                _ if waited >= longest => {
-                    let last = notification.and_then(|(_, notification)| notification.code);
-                    let last = last.map_or_else(String::new, |code| format!(", last failure {code}"));
-                    let what =
-                        format!("no receipt for {} after {} s{last}", waiting.what(), longest.as_secs());
-                    return Err(Fault::new(Code::NoReceipt, what));
+                _ if state == Some(ReceiptState::Failed) || waited >= longest => {
+                    return Err(waiting.failed(receipt.as_ref(), longest));
                 }
                 _ => {}
             }

@@ -50,6 +50,10 @@ pub fn error_text(error: reqwest::Error) -> String {
         }
         cause = inner.source();
     }
+    // By name, as reqwest does not hand out what rustls says.
+    if told.contains("UnknownIssuer") {
+        told.push_str("; SSL_CERT_FILE names the authorities to trust, such as a proxy's");
+    }
     text::shorten(&told, ERROR_LIMIT)
 }
 

@@ -30,11 +30,27 @@ pub(crate) fn checked(
         Ok(StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::NETWORK_AUTHENTICATION_REQUIRED) => {
             failed("somebody in between wants a login".to_owned())
         }
+        // No alert's answer, and no good sign.
+        Ok(status) if is_odd(status) => {
+            let what = format!(
+                "{address} answers {} to a HEAD; whether it takes alerts shows `leadops try --to {name}` alone",
+                status.as_u16()
+            );
+            Checked::Doubtful(Fault::new(unavailable, what))
+        }
         Ok(status) => Checked::Well(format!(
             "{address} can be reached (HEAD: {}); whether it takes alerts shows `leadops try --to {name}` alone",
             status.as_u16()
         )),
     }
+}
+
+/// Whether an alert that is answered like that has not arrived, or not yet. Who asks for a signature refuses what has none,
+/// and is all right.
+fn is_odd(status: StatusCode) -> bool {
+    let has_moved = status.is_redirection() || status == StatusCode::GONE;
+    let is_in_trouble = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
+    has_moved || is_in_trouble || status == StatusCode::TOO_MANY_REQUESTS
 }
 
 #[cfg(test)]
@@ -60,11 +76,16 @@ mod tests {
         let url = |path: &str| SecretUrl(format!("http://{address}/{path}").parse().unwrap());
         let client = client::builder(&url("").0).build().unwrap();
         for (status, is_well) in
-            [(200, true), (404, true), (405, true), (501, true), (407, false), (511, false)]
+            [(200, true), (401, true), (404, true), (405, true), (501, true), (407, false), (511, false)]
         {
             let asked = ask(&client, &url(&status.to_string())).await;
             let checked = checked("webhook", "there", asked, Code::DestinationUnavailable);
             assert_eq!(well(&checked), is_well, "{status}: {checked:?}");
+        }
+        for status in [302, 308, 410, 429, 500, 503] {
+            let asked = ask(&client, &url(&status.to_string())).await;
+            let checked = checked("webhook", "there", asked, Code::DestinationUnavailable);
+            assert!(matches!(checked, Checked::Doubtful(_)), "{status}: {checked:?}");
         }
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let nobody = SecretUrl(format!("http://{closed}/a-secret-path").parse().unwrap());

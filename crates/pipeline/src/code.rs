@@ -456,6 +456,9 @@ codes! {
     NobodyLeftOut = "LO533",
         "Nobody was left out of the lead's last alert at this destination.",
         "See how far it is with `leadops lead LEAD_ID`; a dead letter is redriven, and the same command without --left-out sends to everybody.";
+    TrialFailed = "LO534",
+        "A trial alert has not arrived.",
+        "The line says why, in the destination's words: put that right, and try again. `leadops explain CODE` says more of the code in it.";
 
     Usage = "LO901",
         "The command line is not understood.",

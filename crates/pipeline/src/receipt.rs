@@ -54,6 +54,9 @@ pub struct Receipt {
     pub attempts: u32,
     /// The last failure.
     pub code: Option<Code>,
+    /// The same in words, of a trial: no entry in the journal says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The owner that was told, or is being told.
     pub owner: Option<String>,
     /// Whether some attempt may have arrived unseen.
@@ -415,6 +418,7 @@ impl Receipts {
             at: self.clock.now(),
             attempts: 0,
             code: None,
+            reason: None,
             owner: None,
             unsure: false,
             alone: false,

@@ -98,6 +98,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         at: told,
         attempts: 1,
         code: None,
+        reason: None,
         owner: Some("Sales".to_owned()),
         unsure: false,
         alone: false,

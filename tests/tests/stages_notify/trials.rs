@@ -53,10 +53,15 @@ async fn it_is_tried_again_like_any_other_and_given_up_without_a_dead_letter() {
     world.slack.answer([Reply::status(503, ""), Reply::status(404, "no_service")]);
     let actions = world.ops.actions().unwrap();
     let waiting = actions.try_out(&SLACK).await.unwrap();
+    assert_eq!(world.ops.receipt(&waiting, Duration::ZERO).await.unwrap_err().code, Code::NoReceipt);
+    assert!(world.notify_ready().await);
+    let fault = world.ops.receipt(&waiting, Duration::ZERO).await.unwrap_err();
+    assert_eq!(fault.code, Code::TrialFailed);
+    assert_eq!(fault.what, "the trial on Slack is still being tried: Slack says 503 without a word (LO202)");
     world.work_for(MINUTE).await;
     let fault = world.ops.receipt(&waiting, Duration::ZERO).await.unwrap_err();
-    assert_eq!(fault.code, Code::SlackWebhookGone);
-    assert!(fault.what.contains("the trial on Slack failed (LO204"), "{}", fault.what);
+    assert_eq!(fault.code, Code::TrialFailed);
+    assert_eq!(fault.what, "the trial on Slack was given up: Slack says 404 no_service (LO204)");
     assert_unseen(&world).await;
 
     let nowhere: DestinationId = "email:desk".parse().unwrap();

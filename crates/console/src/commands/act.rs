@@ -1,7 +1,7 @@
 //! `resend` and `requeue`, and how outcomes are reported.
 
 use futures_util::future::join_all;
-use lead::LeadId;
+use lead::{AlertKind, LeadId};
 use ops::{Ops, Resent, Whom};
 use pipeline::{
     Code, Fault,
@@ -108,7 +108,7 @@ pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Resu
         "send the alert of {} again on {}{}: {}",
         counted(args.leads.len(), "lead"),
         places.join(" and "),
-        if args.left_out { ", to those alone whom the last one did not reach" } else { "" },
+        if args.left_out { left_out(ops, &args.leads, &destinations).await? } else { String::new() },
         listed(&args.leads)
     );
     let each =
@@ -133,6 +133,21 @@ pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Resu
     }))
     .await;
     report(&outcomes, as_json)
+}
+
+/// Whom the last alerts did not reach, in words.
+///
+/// # Errors
+/// The first of them that left nobody out.
+async fn left_out(ops: &Ops, leads: &[LeadId], at: &[DestinationId]) -> Result<String, Fault> {
+    let mut whom = Vec::new();
+    for (lead, destination) in leads.iter().flat_map(|lead| at.iter().map(move |id| (lead, id))) {
+        let missing = ops.left_out(lead, destination).await?.left_out;
+        whom.extend(missing.into_iter().map(|one| one.recipient));
+    }
+    whom.sort();
+    whom.dedup();
+    Ok(format!(", for {} alone", listed(&whom)))
 }
 
 /// `leadops try`.
@@ -177,7 +192,9 @@ fn sent(receipt: &Resent) -> Outcome {
         Outcome::done("sent")
     } else {
         let what = format!("left out: {}", LeftOut::line(&notification.left_out));
-        Outcome { result: "partly_sent", ..Outcome::failed(&Fault::new(Code::PartlySent, what)) }
+        let is_trial = notification.kind == AlertKind::Trial;
+        let code = if is_trial { Code::TrialFailed } else { Code::PartlySent };
+        Outcome { result: "partly_sent", ..Outcome::failed(&Fault::new(code, what)) }
     };
     Outcome { detail: Some(detail), ..outcome }
 }

@@ -192,7 +192,9 @@ fn verdict(status: StatusCode, body: &str, is_page: bool, wait: Option<Duration>
         }
         300..=399 => refused(format!("{reason}: a redirect, which is not followed"), false),
         // Somebody in between, and none of the destination's words.
-        401 | 403 | 404 | 407 if is_page => again(Code::DestinationUnavailable, reason, page::PAUSE),
+        // Somebody in between, whatever they answer.
+        407 | 511 => again(Code::DestinationUnavailable, reason, page::PAUSE),
+        401 | 403 | 404 if is_page => again(Code::DestinationUnavailable, reason, page::PAUSE),
         // A gateway that gave up waiting: what is behind it may have taken the message.
         408 | 502 | 504 => again(Code::DestinationUnknown, reason, pause),
         400 | 413 | 415 | 422 => refused(reason, true),
@@ -527,6 +529,8 @@ mod tests {
             (502, "", true, asked),
             (503, "<html>", false, asked),
             (401, "<html>", false, page::PAUSE),
+            (407, "", false, page::PAUSE),
+            (511, "", false, page::PAUSE),
         ] {
             let found = of(status, body);
             assert!(

@@ -91,9 +91,14 @@ pub(super) fn looked(address: &str, answer: Result<SlackAnswer, SlackError>) -> 
         Verdict::Sent | Verdict::PartlySent { .. } => {
             Checked::Well(format!("{address} is there, and takes a message without content"))
         }
-        // Some answer that no webhook of Slack's gives, or a wait: it is there, and may not take an alert.
-        Verdict::Refused { code, reason, payload: true } | Verdict::Wait { code, reason, .. } => {
-            Checked::Doubtful(fault(code, &reason))
+        Verdict::Wait { code, reason, .. } => Checked::Doubtful(fault(code, &reason)),
+        // Not Slack's way to refuse a message: whoever answers refuses every alert.
+        Verdict::Refused { reason, payload: true, .. } => {
+            Checked::Failed(fault(Code::SlackAddressWrong, &reason))
+        }
+        // Nothing was posted that might have arrived.
+        Verdict::Again { code: Code::SlackUnknown, reason, .. } => {
+            Checked::Failed(fault(Code::SlackUnavailable, &reason))
         }
         Verdict::Refused { code, reason, .. } | Verdict::Again { code, reason, .. } => {
             Checked::Failed(fault(code, &reason))
@@ -351,11 +356,11 @@ mod tests {
             (slack(403, "invalid_token"), Some(Code::SlackForbidden), true),
             (slack(302, ""), Some(Code::SlackAddressWrong), true),
             (slack(503, ""), Some(Code::SlackUnavailable), true),
-            (slack(200, "{\"ok\":true}"), Some(Code::SlackUnknown), true),
+            (slack(200, "{\"ok\":true}"), Some(Code::SlackUnavailable), true),
             (page, Some(Code::SlackIntercepted), true),
             (Err(SlackError::NotSent("refused".to_owned())), Some(Code::SlackUnavailable), true),
             (slack(429, ""), Some(Code::SlackRateLimited), false),
-            (slack(418, "teapot"), Some(Code::SlackPayloadRefused), false),
+            (slack(405, ""), Some(Code::SlackAddressWrong), true),
         ] {
             let what = format!("{answer:?}");
             let (found, failed) = match looked("https://hooks.slack.com/…", answer) {

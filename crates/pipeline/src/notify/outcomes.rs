@@ -29,7 +29,7 @@ impl Notify {
     }
 
     async fn conclude_one(&self, ours: Ours, verdict: &Verdict, together: usize) -> Disposition {
-        let Ours { ready, claim } = ours;
+        let Ours { ready, mut claim } = ours;
         let (job, attempts) = (ready.job, claim.receipt.attempts + 1);
         let is_last = attempts >= self.settings.notify_attempts;
         let again = |code, counts, unsure| Attempt::Again { code, counts, alone: false, unsure };
@@ -77,6 +77,7 @@ impl Notify {
             let part = Part { reached: Vec::new(), left_out: still_left_out(&claim, &missing) };
             return self.sent(&job, claim, together, part).await;
         }
+        claim.receipt.reason = job.is_trial().then(|| text::shorten(&fault.what, 300));
         if let Err(fault) = self.receipts.conclude(claim, attempt).await {
             return storage_failed(&job.lead_id, &fault);
         }
@@ -182,9 +183,11 @@ impl Notify {
 
     /// Makes a dead letter of an alert that cannot even be tried.
     pub(super) async fn give_up(&self, job: AlertJob, fault: Fault) -> Disposition {
+        let reason = job.is_trial().then(|| text::shorten(&fault.what, 300));
         let claim = |found| self.receipts.claim(&job, None, Duration::ZERO, found);
         let given_up = match self.receipts.find(&job).and_then(claim).await {
-            Ok(Claimed::Ours(claim)) => {
+            Ok(Claimed::Ours(mut claim)) => {
+                claim.receipt.reason = reason;
                 self.receipts.conclude(*claim, Attempt::Failed { code: fault.code, unsure: false }).await
             }
             Ok(Claimed::Sent) => return self.sent_before(&job).await,

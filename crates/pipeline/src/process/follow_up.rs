@@ -137,6 +137,7 @@ mod tests {
             at: at(second),
             attempts: 1,
             code: None,
+            reason: None,
             owner: owner.map(str::to_owned),
             unsure: false,
             alone: false,
