@@ -19,6 +19,7 @@ mod retry_after;
 mod rotating;
 mod secret_url;
 mod slack;
+#[cfg(feature = "smtp")]
 mod smtp;
 mod source;
 pub mod webhook;
@@ -29,5 +30,6 @@ pub use close::{
 pub use owners::{HttpOwners, OwnersBase};
 pub use secret_url::SecretUrl;
 pub use slack::{Looked, Slack, SlackAnswer, SlackDestination, SlackError, SlackWebhook};
+#[cfg(feature = "smtp")]
 pub use smtp::{SmtpMailer, SmtpSettings};
 pub use source::{NoKeys, OwnerSource};

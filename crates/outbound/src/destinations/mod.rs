@@ -11,7 +11,9 @@ use pipeline::{
     ports::Secret,
 };
 
-use crate::{slack, smtp};
+use crate::slack;
+#[cfg(feature = "smtp")]
+use crate::smtp;
 
 /// One that was made, or none where it is not set up; or what is wrong with its settings.
 pub(crate) type MadeOne = Result<Option<Arc<dyn Destination>>, Fault>;
@@ -28,13 +30,24 @@ struct Maker {
 /// The one for each kind.
 const MAKERS: &[Maker] = &[
     Maker { kind: "slack", secrets: &[&slack::URL], make: slack::make },
-    Maker { kind: "email", secrets: &[&smtp::URL], make: smtp::make },
+    Maker { kind: "email", secrets: &[&SMTP_URL], make: by_mail },
     Maker {
         kind: "webhook",
         secrets: &[&signed_webhook::URL, &signed_webhook::SECRET],
         make: signed_webhook::make,
     },
 ];
+
+/// The mail server's URL. A function has none, as its mail goes by a topic.
+pub(crate) const SMTP_URL: SecretSetting = SecretSetting { value: "SMTP_URL", in_functions: "SNS_TOPIC_ARN" };
+
+/// Makes mail by a server, where that is built in. Where it is not, a place's own way is the only one.
+fn by_mail(making: &mut Making<'_>) -> MadeOne {
+    #[cfg(feature = "smtp")]
+    return smtp::make(making);
+    #[cfg(not(feature = "smtp"))]
+    making.none_is_set(making.origin.name_of(&SMTP_URL))
+}
 
 /// A setting that is a secret.
 #[derive(Debug, PartialEq, Eq)]

@@ -26,12 +26,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use settings::SmtpSettings;
 
-use crate::destinations::{MadeOne, Making, SecretSetting};
+use crate::destinations::{MadeOne, Making, SMTP_URL};
 use dialogue::{Patience, Reached, Unreached, reach};
 use verdicts::{nobody, refused, said, unavailable, unknown};
-
-/// The server's URL. A function has none, as its mail goes by a topic.
-pub(crate) const URL: SecretSetting = SecretSetting { value: "SMTP_URL", in_functions: "SNS_TOPIC_ARN" };
 
 /// How long the server may take over a goodbye, on which nothing depends.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -214,8 +211,10 @@ impl Destination for SmtpMailer {
 pub(crate) fn make(making: &mut Making<'_>) -> MadeOne {
     let missing = |name: &str| making.none_is_set(name);
     let variables = making.variables();
-    let Some(url) = making.origin.secret(&URL)? else { return missing(making.origin.name_of(&URL)) };
-    let Some(url) = url.constant() else { return missing(URL.value) };
+    let Some(url) = making.origin.secret(&SMTP_URL)? else {
+        return missing(making.origin.name_of(&SMTP_URL));
+    };
+    let Some(url) = url.constant() else { return missing(SMTP_URL.value) };
     let Some(from) = variables.get("EMAIL_FROM") else { return missing("EMAIL_FROM") };
     let Some(to) = variables.get("EMAIL_TO") else { return missing("EMAIL_TO") };
     let settings = SmtpSettings::parse(url.expose(), &from, &to);
