@@ -124,6 +124,31 @@ async fn who_is_refused_by_the_mail_server_is_named_and_gets_the_alert_later_alo
     assert!(up.terminate().await.success());
 }
 
+/// The address was mistyped: whoever it should have been has not got the alert, and gets it alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_corrected_gets_what_the_wrong_one_was_refused() {
+    let (world, mail) = (World::new().await, SmtpStandIn::start().await);
+    mail.answer("RCPT TO:<b@example.org>", "550 5.1.1 no such user");
+    let up = up(&world, &mail).await;
+    assert_eq!(http::post_lead(&up.webhook, "lead_a").await.0, 200);
+    until("the mail has reached one of two", || async { mail.mails().len() == 1 }).await;
+    let is_partly_sent = || async {
+        let lead = world.json(&["lead", "lead_a"]).await;
+        lead["notifications"].as_array().unwrap().iter().any(|alert| alert["state"] == "partly_sent")
+    };
+    until("that is written down", is_partly_sent).await;
+    assert!(up.terminate().await.success());
+
+    let mut command = world.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
+    by_mail(&mut command, &mail).env("EMAIL_TO", "a@example.com, bob@example.org");
+    let up = Up::start(command).await;
+    let resent = world.json(&["resend", "lead_a", "--to", "email", "--left-out", "--yes"]).await;
+    assert_eq!(resent[0]["result"], "sent", "{resent:#}");
+    let mails = mail.mails();
+    assert!(mails.len() == 2 && mails[1].contains("\nTo: bob@example.org\n"), "{mails:?}");
+    assert!(up.terminate().await.success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_finds_what_would_keep_alerts_from_arriving_and_sends_none() {
     let (world, mail) = (World::new().await, SmtpStandIn::start().await);

@@ -176,11 +176,10 @@ fn fault(server: &str, verdict: &Verdict) -> Fault {
 impl Destination for SmtpMailer {
     fn limits(&self) -> Limits {
         let Patience { connect, ready, confirm, .. } = self.patience;
+        // Two where the server may go away over one of several recipients.
+        let dialogues = if self.settings.to.iter().nth(1).is_some() { 2 } else { 1 };
         Limits {
-            // Twice where the server goes away over one of several recipients.
-            longest_send: (connect + ready) * self.settings.to.iter().take(2).map(|_| 1).sum::<u32>()
-                + confirm
-                + GOODBYE,
+            longest_send: (connect + ready) * dialogues + confirm + GOODBYE,
             pace: None,
             together: 1,
             at_once: 4,
