@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{TryFutureExt, future::join_all};
 use jiff::SignedDuration;
-use lead::{AlertKind, LeadId, text};
+use lead::{AlertKind, LeadId, Timestamp, text};
 
 use super::{FIRST_PAUSE, LONGEST_PAUSE, Notify, Ours, Outcomes, storage_failed};
 use crate::{
@@ -16,6 +16,9 @@ use crate::{
     receipt::{Attempt, Claim, Claimed, Part, Receipt},
     recorder,
 };
+
+/// How much of a reason is shown, in characters.
+const LONGEST_REASON: usize = 300;
 
 impl Notify {
     /// Writes down what came of alerts that were sent together, and says what becomes of each message.
@@ -77,7 +80,7 @@ impl Notify {
             let part = Part { reached: Vec::new(), left_out: still_left_out(&claim, &missing) };
             return self.sent(&job, claim, together, part).await;
         }
-        claim.receipt.reason = job.is_trial().then(|| text::shorten(&fault.what, 300));
+        claim.receipt.reason = job.is_trial().then(|| shown(&fault));
         if let Err(fault) = self.receipts.conclude(claim, attempt).await {
             return storage_failed(&job.lead_id, &fault);
         }
@@ -107,18 +110,17 @@ impl Notify {
 
     /// Writes down that some have an alert, so that its lead has ended, and lets it come back for the others.
     async fn partly_sent(&self, job: AlertJob, claim: Claim, together: usize, part: Part) -> Disposition {
-        let (is_first, repeat) = (!claim.receipt.partly_sent, claim.receipt.unsure);
-        let left_out = part.left_out.clone();
+        let is_first = !claim.receipt.partly_sent;
         let receipt = match self.receipts.conclude(claim, Attempt::PartlySent(part)).await {
             Ok(receipt) => receipt,
             Err(fault) => return storage_failed(&job.lead_id, &fault),
         };
         let pause = self.backoff(receipt.attempts);
         if !is_first {
-            let what = format!("left out: {}", LeftOut::line(&left_out));
+            let what = format!("left out: {}", LeftOut::line(&receipt.left_out));
             return self.tried_again(&job, Fault::new(Code::PartlySent, what), receipt.attempts, pause).await;
         }
-        match self.notified(&job, &receipt, together, repeat, left_out).await {
+        match self.notified(&job, receipt, together, job.due_at).await {
             Disposition::Done => Disposition::Retry(pause),
             failed => failed,
         }
@@ -127,7 +129,8 @@ impl Notify {
     /// Completes the receipt of an alert that the destination has taken. Between the one and the other lies
     /// the only window in which an alert can be sent twice, so the storage gets several chances.
     async fn sent(&self, job: &AlertJob, claim: Claim, together: usize, mut part: Part) -> Disposition {
-        let (repeat, was_partly_sent) = (claim.receipt.unsure, claim.receipt.partly_sent);
+        // How long it took is measured with the first who get it.
+        let due_at = job.due_at.filter(|_| !claim.receipt.partly_sent);
         part.left_out.iter_mut().for_each(|one| one.again = false);
         let mut pauses = [200, 1_000, 3_000].into_iter().map(Duration::from_millis);
         let receipt = loop {
@@ -140,21 +143,18 @@ impl Notify {
                 }
             }
         };
-        // How long it took was measured with the first who got it.
-        let job = &AlertJob { due_at: job.due_at.filter(|_| !was_partly_sent), ..job.clone() };
-        self.notified(job, &receipt, together, repeat, part.left_out).await
+        self.notified(job, receipt, together, due_at).await
     }
 
-    /// Writes down that a destination has taken an alert.
+    /// Writes down that a destination has taken an alert, as its receipt says, and how long after it was due.
     async fn notified(
         &self,
         job: &AlertJob,
-        receipt: &Receipt,
+        receipt: Receipt,
         together: usize,
-        repeat: bool,
-        left_out: Vec<LeftOut>,
+        due_at: Option<Timestamp>,
     ) -> Disposition {
-        let late = job.due_at.map(|due_at| receipt.at.duration_since(due_at));
+        let late = due_at.map(|due_at| receipt.at.duration_since(due_at));
         let happened = Happened::Notified {
             destination: job.destination.clone(),
             kind: job.kind,
@@ -162,9 +162,9 @@ impl Notify {
                 .and_then(|late| u64::try_from(late.as_millis()).ok())
                 .filter(|_| job.kind == AlertKind::New),
             together,
-            repeat,
+            repeat: receipt.unsure,
             attempts: receipt.attempts,
-            left_out,
+            left_out: receipt.left_out,
         };
         match self.record(job, happened).await {
             Ok(()) => Disposition::Done,
@@ -183,7 +183,7 @@ impl Notify {
 
     /// Makes a dead letter of an alert that cannot even be tried.
     pub(super) async fn give_up(&self, job: AlertJob, fault: Fault) -> Disposition {
-        let reason = job.is_trial().then(|| text::shorten(&fault.what, 300));
+        let reason = job.is_trial().then(|| shown(&fault));
         let claim = |found| self.receipts.claim(&job, None, Duration::ZERO, found);
         let given_up = match self.receipts.find(&job).and_then(claim).await {
             Ok(Claimed::Ours(mut claim)) => {
@@ -211,6 +211,7 @@ impl Notify {
         }
     }
 
+    /// Makes a dead letter of a message.
     pub(super) async fn dead(
         &self,
         lead: Option<LeadId>,
@@ -218,13 +219,11 @@ impl Notify {
         fault: Fault,
         attempts: u32,
     ) -> Disposition {
-        let (code, reason) = (fault.code, text::shorten(&fault.what, 300));
-        let (queue, (destination, alert)) = (Queue::Notification, alert.unzip());
-        let happened = Happened::Dead { queue, destination, alert, code, reason: reason.clone(), attempts };
+        let happened = died(alert, &fault, attempts);
         if let Err(fault) = self.recorder.record(lead.clone(), happened).await {
             recorder::fault(Function::Notification, Level::Error, "", lead.as_ref(), &fault);
         }
-        Disposition::Dead(Why { code, reason, attempts, lead })
+        Disposition::Dead(Why { code: fault.code, reason: shown(&fault), attempts, lead })
     }
 
     /// 1 s, 2 s, 4 s and so on, up to ten minutes.
@@ -232,6 +231,18 @@ impl Notify {
         let base = doubled(FIRST_PAUSE, attempts, LONGEST_PAUSE);
         base.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
     }
+}
+
+/// That a message, or the alert in it, is given up.
+pub(super) fn died(alert: Option<(DestinationId, AlertKind)>, fault: &Fault, attempts: u32) -> Happened {
+    let (destination, alert) = alert.unzip();
+    let (queue, code, reason) = (Queue::Notification, fault.code, shown(fault));
+    Happened::Dead { queue, destination, alert, code, reason, attempts }
+}
+
+/// What happened, as it is shown.
+fn shown(fault: &Fault) -> String {
+    text::shorten(&fault.what, LONGEST_REASON)
 }
 
 /// Whom an alert has not reached after an attempt that has left these out: they, and those whom it was not for any more.

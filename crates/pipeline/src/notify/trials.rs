@@ -3,15 +3,8 @@
 
 use jiff::SignedDuration;
 
-use lead::text;
-
-use super::Notify;
-use crate::{
-    Fault, Happened,
-    job::AlertJob,
-    ports::{Disposition, Queue},
-    recorder,
-};
+use super::{Notify, outcomes::died};
+use crate::{Fault, Happened, job::AlertJob, ports::Disposition, recorder};
 
 /// How long after it was asked for a trial is of interest to anybody.
 const LONGEST: SignedDuration = SignedDuration::from_mins(10);
@@ -35,17 +28,11 @@ impl Notify {
 
     /// Makes a dead letter of an alert; of a trial, which whoever asked for it can ask for again, its receipt is enough.
     pub(super) async fn dead_alert(&self, job: AlertJob, fault: Fault, attempts: u32) -> Disposition {
-        if !job.is_trial() {
-            return self.dead(Some(job.lead_id), Some((job.destination, job.kind)), fault, attempts).await;
+        let (is_trial, alert) = (job.is_trial(), Some((job.destination, job.kind)));
+        if !is_trial {
+            return self.dead(Some(job.lead_id), alert, fault, attempts).await;
         }
-        let happened = Happened::Dead {
-            queue: Queue::Notification,
-            destination: Some(job.destination),
-            alert: Some(job.kind),
-            code: fault.code,
-            reason: text::shorten(&fault.what, 300),
-            attempts,
-        };
+        let happened = died(alert, &fault, attempts);
         recorder::log(&self.recorder.entry(Some(job.lead_id), happened));
         Disposition::Done
     }
