@@ -191,7 +191,6 @@ fn verdict(status: StatusCode, body: &str, is_page: bool, wait: Option<Duration>
             Verdict::Wait { pause, code: Code::DestinationBusy, reason }
         }
         300..=399 => refused(format!("{reason}: a redirect, which is not followed"), false),
-        // Somebody in between, and none of the destination's words.
         // Somebody in between, whatever they answer.
         407 | 511 => again(Code::DestinationUnavailable, reason, page::PAUSE),
         401 | 403 | 404 if is_page => again(Code::DestinationUnavailable, reason, page::PAUSE),

@@ -47,8 +47,11 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
     let intercepted = || again(Code::SlackIntercepted, reason.clone(), page::PAUSE);
     match (meaning, answer.status) {
         (Meaning::Wait, _) | (_, 429) => {
+            let reason = match answer.retry_after.filter(|asked| !asked.is_zero()) {
+                Some(asked) => format!("Slack asks to wait {} s", asked.as_secs_f64().ceil()),
+                None => "Slack asks to wait, and does not say how long".to_owned(),
+            };
             let pause = answer.retry_after.unwrap_or(UNSAID_WAIT);
-            let reason = format!("Slack asks to wait {} s", pause.as_secs());
             Verdict::Wait { pause, code: Code::SlackRateLimited, reason }
         }
         (Meaning::Payload, _) => payload(),
@@ -342,6 +345,25 @@ mod tests {
         }
         let unknown = verdict(Err(SlackError::Unknown("timed out".to_owned())));
         assert!(matches!(unknown, Verdict::Again { code: Code::SlackUnknown, .. }));
+    }
+
+    #[test]
+    fn a_wait_is_said_as_it_was_asked_for() {
+        let nothing_said = "Slack asks to wait, and does not say how long";
+        for (asked, pause, said) in [
+            (Some(0.4), 0.4, "Slack asks to wait 1 s"),
+            (Some(60.0), 60.0, "Slack asks to wait 60 s"),
+            (Some(0.0), 0.0, nothing_said),
+            (None, 30.0, nothing_said),
+        ] {
+            let retry_after = asked.map(Duration::from_secs_f64);
+            let expected = Verdict::Wait {
+                pause: Duration::from_secs_f64(pause),
+                code: Code::SlackRateLimited,
+                reason: said.to_owned(),
+            };
+            assert_eq!(verdict(Ok(SlackAnswer { retry_after, ..SlackAnswer::of_slack(429, "") })), expected);
+        }
     }
 
     #[test]
