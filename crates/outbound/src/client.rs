@@ -39,6 +39,7 @@ pub fn builder(target: &Url) -> ClientBuilder {
 
 /// What went wrong, with all of its causes and without the URL, on one line.
 pub fn error_text(error: reqwest::Error) -> String {
+    let is_by_proxy = is_by_proxy(&error);
     let error = error.without_url();
     let mut told = error.to_string();
     let mut cause = error.source();
@@ -50,6 +51,9 @@ pub fn error_text(error: reqwest::Error) -> String {
         }
         cause = inner.source();
     }
+    if is_by_proxy {
+        told.push_str("; the proxy that HTTPS_PROXY names passes nothing on to it");
+    }
     // By name, as reqwest does not hand out what rustls says.
     if told.contains("UnknownIssuer") {
         told.push_str("; SSL_CERT_FILE names the authorities to trust, such as a proxy's");
@@ -57,14 +61,34 @@ pub fn error_text(error: reqwest::Error) -> String {
     text::shorten(&told, ERROR_LIMIT)
 }
 
+/// Whether there was no connection because the proxy refused to make one. By its words, as reqwest hands out no type for it.
+pub(crate) fn is_by_proxy(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if inner.to_string().starts_with("tunnel error") {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
+}
+
 /// Whether the URL's host is this machine by its name or address.
 pub fn is_on_this_machine(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => {
+            let name = rooted(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
+}
+
+/// A domain without the dot that may end it, and that changes nothing of whose it is.
+pub(crate) fn rooted(domain: &str) -> &str {
+    domain.strip_suffix('.').unwrap_or(domain)
 }
 
 /// The start of a body: reading stops once there are more than `limit` bytes.
@@ -106,6 +130,7 @@ mod tests {
             ("http://[::1]:1/", true),
             ("http://localhost/", true),
             ("http://leads.localhost/", true),
+            ("http://localhost./", true),
             ("https://localhost.example.com/", false),
             ("https://10.0.0.1/", false),
             ("https://hooks.slack.com/", false),

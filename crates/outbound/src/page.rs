@@ -13,14 +13,38 @@ pub(crate) const PAUSE: Pause = Pause::OfMessage(Duration::from_secs(30));
 /// all it answers.
 const LONGEST_WORD: usize = 120;
 
-/// Whether an answer is a web page: it begins like one, or is said to be one and begins with a tag or is long. XML is none.
-pub(crate) fn is_page(headers: &HeaderMap, body: &str) -> bool {
-    let begin: String = body.trim_start().chars().take(14).collect::<String>().to_ascii_lowercase();
+/// With which a page begins, whatever it is said to be.
+const OPENINGS: [&str; 6] = ["<!doctype html", "<html", "<head", "<body", "<script", "<meta"];
+
+/// Whether an answer is a web page: it begins like one, or is said to be one and begins with a tag, is long, or broke off.
+/// XML is none, unless it is XHTML.
+pub(crate) fn is_page(headers: &HeaderMap, body: &str, is_whole: bool) -> bool {
+    let (body, is_xml) = content(body);
+    let begin: String = body.chars().take(14).collect::<String>().to_ascii_lowercase();
+    if OPENINGS.iter().any(|opening| begin.starts_with(opening)) {
+        return true;
+    }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let is_said = kind.trim_start().to_ascii_lowercase().starts_with("text/html");
-    begin.starts_with("<!doctype html")
-        || begin.starts_with("<html")
-        || is_said && !begin.starts_with("<?xml") && (begin.starts_with('<') || body.len() > LONGEST_WORD)
+    let kind = kind.trim_start().to_ascii_lowercase();
+    let is_said = kind.starts_with("text/html") || kind.starts_with("application/xhtml");
+    is_said && (!is_whole || !is_xml && (body.starts_with('<') || body.len() > LONGEST_WORD))
+}
+
+/// A document without what may stand before its first word or tag, and whether it says that it is XML.
+fn content(body: &str) -> (&str, bool) {
+    let (mut body, mut is_xml) = (body, false);
+    loop {
+        body = body.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        let after = |end: &str| body.split_once(end).map_or("", |(_, rest)| rest);
+        body = match () {
+            () if body.starts_with("<!--") => after("-->"),
+            () if body.starts_with("<?xml") => {
+                is_xml = true;
+                after("?>")
+            }
+            () => return (body, is_xml),
+        };
+    }
 }
 
 #[cfg(test)]
@@ -31,18 +55,26 @@ mod tests {
     fn a_page_is_told_from_xml_and_from_a_word() {
         for (kind, body, is) in [
             ("", "<!DOCTYPE html><title>x", true),
+            ("", "\u{feff}<!DOCTYPE html>", true),
+            ("", "<!-- saved from -->\n<html>", true),
+            ("", "<script>location=\"/login\"</script>", true),
             ("application/json", "  <HTML>", true),
+            ("application/xhtml+xml", "<?xml version=\"1.0\"?><!DOCTYPE html PUBLIC \"-//W3C//DTD\">", true),
+            ("text/html", "<?xml version=\"1.0\"?>\n<!-- x --><html xmlns=\"…\">", true),
             ("text/html; charset=utf-8", "<center>blocked", true),
             ("text/html", "ok", false),
             ("text/html", &"The requested URL could not be retrieved. ".repeat(5), true),
             ("text/html", "", false),
             ("text/html", "<?xml version=\"1.0\"?>", false),
+            ("text/html", "<?xml version=\"1.0\"?><Response/>", false),
             ("application/xml", "<Response/>", false),
             ("", "<ok>", false),
+            ("", "<!-- without end", false),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, kind.parse().unwrap());
-            assert_eq!(is_page(&headers, body), is, "{kind}: {body}");
+            assert_eq!(is_page(&headers, body, true), is, "{kind}: {body}");
+            assert_eq!(is_page(&headers, body, false), is || kind.starts_with("text/html"), "{kind}: {body}");
         }
     }
 }

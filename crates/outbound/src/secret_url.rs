@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use url::Url;
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use pipeline::plain_name;
+use url::{ParseError, Url};
 
 /// What is shorter in a path is no secret of anybody's, and may be an everyday word; values of a query are often keys.
 const LEAST_OF_PATH: usize = 8;
@@ -14,6 +16,29 @@ pub(crate) fn hidden<'a>(told: &str, secrets: impl IntoIterator<Item = &'a str>)
         secrets.into_iter().filter(|secret| secret.len() >= LEAST_OF_QUERY).collect();
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets.into_iter().fold(told.to_owned(), |told, secret| told.replace(secret, "…"))
+}
+
+/// The address in a setting, as people paste it.
+///
+/// # Errors
+/// What is wrong with it rather than where reading it ended: the rest of a line for the operator that begins with what it
+/// is. It shows nothing of the text.
+pub(crate) fn pasted_url(text: &str, setting: &str) -> Result<Url, String> {
+    let plain = |name: &str| plain_name(name.trim_start_matches("export "));
+    if text.split_once('=').is_some_and(|(name, _)| plain(name) == plain(setting)) {
+        return Err(format!("begins with {setting}=, which is the setting's name and no part of its value"));
+    }
+    if text.contains(char::is_whitespace) || text.contains(",http") {
+        return Err("has white space in it, or is several: it is one address".to_owned());
+    }
+    if text.starts_with('<') {
+        return Err("stands in < and >, which are no part of it".to_owned());
+    }
+    Url::parse(text).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => "does not begin with https://".to_owned(),
+        ParseError::InvalidPort => "has no number of a port behind its host's colon".to_owned(),
+        error => format!("is no URL: {error}"),
+    })
 }
 
 /// A URL that is a credential. Prints its host alone.
@@ -37,6 +62,14 @@ impl fmt::Debug for SecretUrl {
 }
 
 impl SecretUrl {
+    /// User and password as they travel, where there is one of them: <https://www.rfc-editor.org/rfc/rfc7617#section-2>.
+    fn basic(&self) -> Option<String> {
+        let (user, password) = (self.0.username(), self.0.password());
+        let is_none = user.is_empty() && password.is_none();
+        let pair = || format!("{}:{}", unescaped(user), unescaped(password.unwrap_or_default()));
+        (!is_none).then(|| BASE64.encode(pair()))
+    }
+
     /// `told` with the secret parts taken out of it, should a server or a library have put them there.
     pub(crate) fn hide_in(&self, told: &str) -> String {
         let path = self.0.path().trim_matches('/');
@@ -48,15 +81,18 @@ impl SecretUrl {
         let mut secrets: Vec<String> = wholes.into_iter().chain(of_path).map(str::to_owned).collect();
         secrets
             .extend(of_query.map(str::to_owned).chain(decoded).filter(|value| value.len() >= LEAST_OF_QUERY));
-        let unescaped = |secret: &String| {
-            let query = format!("x={}", secret.replace('+', "%2B"));
-            let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-            pairs.next().map(|(_, value)| value.into_owned())
-        };
-        let plain: Vec<String> = secrets.iter().filter_map(unescaped).collect();
+        let plain: Vec<String> = secrets.iter().map(|secret| unescaped(secret)).collect();
         secrets.extend(plain);
+        secrets.extend(self.basic());
         hidden(told, secrets.iter().map(String::as_str))
     }
+}
+
+/// A part of a URL without its escapes. The url crate decodes queries only, in which + and & mean something.
+pub(crate) fn unescaped(part: &str) -> String {
+    let query = format!("x={}", part.replace('+', "%2B").replace('&', "%26"));
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -75,12 +111,39 @@ mod tests {
             "no such path verysecretpath",
             "user is unknown",
             "pass+word or pass%2Bword",
+            "you sent authorization: Basic dXNlcjpwYXNzK3dvcmQ=",
         ] {
             let shown = url.hide_in(said);
-            for secret in ["Qx7Z", "abcd", "verysecret", "user ", "pass"] {
+            for secret in ["Qx7Z", "abcd", "verysecret", "user ", "pass", "dXNl"] {
                 assert!(!shown.contains(secret), "{said} → {shown}");
             }
         }
         assert_eq!(url.hide_in("403 api lead v 1"), "403 api lead v 1");
+    }
+
+    #[test]
+    fn escapes_are_read_and_nothing_else() {
+        for (part, plain) in [("a%2Fb", "a/b"), ("a+b", "a+b"), ("a&b=c", "a&b=c"), ("%C3%A9", "é"), ("", "")]
+        {
+            assert_eq!(unescaped(part), plain);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_pasted_address_is_said() {
+        for (text, part) in [
+            ("n8n.example.com/webhook/abc", "does not begin with https://"),
+            ("WEBHOOK_URL=https://h.example/x", "is the setting's name"),
+            ("export WEBHOOK_URL=https://h.example/x", "is the setting's name"),
+            ("<https://h.example/x>", "< and >"),
+            ("https://h.example/x https://h.example/y", "one address"),
+            ("https://h.example/x,https://h.example/y", "one address"),
+            ("https://h.example:https/x", "number of a port"),
+            ("https://", "is no URL"),
+        ] {
+            let why = pasted_url(text, "WEBHOOK_URL").unwrap_err();
+            assert!(why.contains(part), "{text}: {why}");
+        }
+        assert!(pasted_url("https://h.example/x?WEBHOOK_URL=1", "WEBHOOK_URL").is_ok());
     }
 }

@@ -186,7 +186,7 @@ codes! {
         again "It is tried again by itself, with growing pauses. If it stays, check https://slack-status.com and this machine's network.",
         dead "Check https://slack-status.com and this machine's network; then redrive.";
     SlackUnknown = "LO203",
-        "Slack did not answer in time: the alert may have been posted.",
+        "Slack gave no answer in time, or one that nobody understands: the alert may have been posted.",
         "Look into the channel.",
         again "It is sent again by itself, labelled as a possible repeat.",
         dead "Look into the channel; redriving sends it again, labelled as a possible repeat.";

@@ -8,6 +8,12 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use super::{MadeOne, Making, SecretSetting};
+use crate::{
+    SecretUrl, client, head, page, retry_after,
+    rotating::{Rotating, field, fields},
+    secret_url::{hidden, pasted_url},
+};
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -17,14 +23,6 @@ use pipeline::{
     destination::{Checked, Destination, Form, Limits, Outgoing, Pacing, Pause, Unready, Verdict},
 };
 use reqwest::{Client, StatusCode, header};
-use url::Url;
-
-use super::{MadeOne, Making, SecretSetting};
-use crate::{
-    SecretUrl, client, head, page, retry_after,
-    rotating::{Rotating, field, fields},
-    secret_url::hidden,
-};
 
 /// What messages are signed with; on AWS also where they are posted to.
 pub(super) const SECRET: SecretSetting =
@@ -70,10 +68,7 @@ impl Target {
     /// # Errors
     /// A line for the operator that shows nothing of either.
     fn read(url: &str, secrets: &str) -> Result<Self, String> {
-        if url.contains(char::is_whitespace) || url.contains(",http") {
-            return Err("the address has white space in it, or is several: it is one address".to_owned());
-        }
-        let url = Url::parse(url).map_err(|error| format!("the address is no URL: {error}"))?;
+        let url = pasted_url(url, URL.value).map_err(|why| format!("the address {why}"))?;
         let is_safe = url.scheme() == "https" || url.scheme() == "http" && client::is_on_this_machine(&url);
         if !is_safe {
             return Err(
@@ -133,9 +128,10 @@ impl Target {
             }
         };
         let wait = retry_after::of(response.headers());
-        let (body, _) = client::read_start(&mut response, BODY_LIMIT).await;
+        let (body, ended) = client::read_start(&mut response, BODY_LIMIT).await;
         let body = String::from_utf8_lossy(&body);
-        let is_page = page::is_page(response.headers(), &body);
+        let is_whole = !matches!(ended, client::Ended::Failed(_));
+        let is_page = page::is_page(response.headers(), &body, is_whole);
         verdict(response.status(), &self.hide_in(&text::clean(&body)), is_page, wait)
     }
 
@@ -191,12 +187,15 @@ fn verdict(status: StatusCode, body: &str, is_page: bool, wait: Option<Duration>
             Verdict::Wait { pause, code: Code::DestinationBusy, reason }
         }
         300..=399 => refused(format!("{reason}: a redirect, which is not followed"), false),
-        // Somebody in between, whatever they answer.
-        407 | 511 => again(Code::DestinationUnavailable, reason, page::PAUSE),
-        401 | 403 | 404 if is_page => again(Code::DestinationUnavailable, reason, page::PAUSE),
-        // A gateway that gave up waiting: what is behind it may have taken the message.
-        408 | 502 | 504 => again(Code::DestinationUnknown, reason, pause),
+        // Somebody in between, whatever they answer: a login that is wanted, a filter.
+        407 | 451 | 511 => again(Code::DestinationUnavailable, reason, page::PAUSE),
+        // A gateway that gave up waiting, 520 and 524 being Cloudflare's: what is behind it may have taken the message.
+        408 | 502 | 504 | 520 | 524 => again(Code::DestinationUnknown, reason, pause),
+        // Of the message itself applications, too, say with a page that it is bad.
         400 | 413 | 415 | 422 => refused(reason, true),
+        401..=499 if is_page => again(Code::DestinationUnavailable, reason, page::PAUSE),
+        // Sent to another machine than is meant, locked, too early: <https://www.rfc-editor.org/rfc/rfc8470#section-5.2>.
+        421 | 423 | 425 => again(Code::DestinationUnavailable, reason, pause),
         401..=499 => refused(reason, false),
         _ => again(Code::DestinationUnavailable, reason, pause),
     }
@@ -495,7 +494,7 @@ mod tests {
     #[test]
     fn every_answer_has_its_meaning() {
         let of = |status, body: &str| {
-            let is_page = page::is_page(&header::HeaderMap::new(), body);
+            let is_page = page::is_page(&header::HeaderMap::new(), body, true);
             verdict(StatusCode::from_u16(status).unwrap(), body, is_page, Some(Duration::from_secs(7)))
         };
         for (status, body) in
@@ -512,6 +511,8 @@ mod tests {
             (404, "", false),
             (410, "gone", false),
             (307, "", false),
+            (405, "", false),
+            (400, "<html>bad", true),
         ] {
             let found = of(status, body);
             assert!(
@@ -530,6 +531,14 @@ mod tests {
             (401, "<html>", false, page::PAUSE),
             (407, "", false, page::PAUSE),
             (511, "", false, page::PAUSE),
+            (451, "", false, page::PAUSE),
+            (405, "<html>", false, page::PAUSE),
+            (406, "<html>", false, page::PAUSE),
+            (410, "<html>", false, page::PAUSE),
+            (421, "", false, asked),
+            (425, "", false, asked),
+            (520, "", true, asked),
+            (200, "<?xml version=\"1.0\"?><!DOCTYPE html PUBLIC \"\">", true, page::PAUSE),
         ] {
             let found = of(status, body);
             assert!(
@@ -542,7 +551,8 @@ mod tests {
     #[test]
     fn what_is_no_address_or_no_secret_is_named_and_not_shown() {
         for (url, secret, part) in [
-            ("hunter2", WHSEC, "no URL"),
+            ("hunter2", WHSEC, "the address does not begin with https://"),
+            ("https://h.example:https/hunter2", WHSEC, "port"),
             ("http://example.com/hunter2", WHSEC, "https://"),
             ("https://h/a\nhttps://h/hunter2", WHSEC, "several"),
             ("https://h/a,https://h/hunter2", WHSEC, "several"),

@@ -9,17 +9,15 @@ use pipeline::{
     Code, Fault,
     destination::{Checked, Pause, Verdict},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{SlackAnswer, SlackError};
+use super::{SlackAnswer, SlackError, consent};
 use crate::page;
 
 /// How long to wait where Slack asks to wait and does not say how long.
 const UNSAID_WAIT: Duration = Duration::from_secs(30);
 /// How much of an answer is passed on, in characters, once it has been read.
 const SHOWN: usize = 80;
-/// The longest text of another host than Slack that is a word of consent, in characters.
-const LONGEST_WORD: usize = 80;
 
 /// What an answer means: by what it says first, by its status where that is not known.
 ///
@@ -31,20 +29,28 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
         Err(SlackError::NotSent(why)) => {
             return again(Code::SlackUnavailable, format!("Slack was not reached: {why}"), Pause::Growing);
         }
+        Err(SlackError::Intercepted(why)) => {
+            return again(Code::SlackIntercepted, format!("Slack was not reached: {why}"), page::PAUSE);
+        }
         Err(SlackError::Unknown(why)) => {
             return again(Code::SlackUnknown, format!("Slack gave no answer: {why}"), Pause::Growing);
         }
     };
-    let Read { meaning, denied } = read(&answer);
+    let Read { meaning, denied, is_foreign } = read(&answer);
     let shown = lead::text::shorten(&answer.body, SHOWN);
     let said = if shown.is_empty() { "without a word" } else { &shown };
-    let who = if answer.is_page { "something in front of Slack" } else { "Slack" };
+    let who = if is_foreign { "something in front of Slack" } else { "Slack" };
     let reason = format!("{who} says {} {said}", answer.status).trim_end().to_owned();
     let refused = |code| Verdict::Refused { code, reason: reason.clone(), payload: false };
     let payload =
         || Verdict::Refused { code: Code::SlackPayloadRefused, reason: reason.clone(), payload: true };
     let later = |code| again(code, reason.clone(), Pause::asked(answer.retry_after));
     let intercepted = || again(Code::SlackIntercepted, reason.clone(), page::PAUSE);
+    let wrong = |why| Verdict::Refused {
+        code: Code::SlackAddressWrong,
+        reason: format!("{reason}: {why}"),
+        payload: false,
+    };
     match (meaning, answer.status) {
         (Meaning::Wait, _) | (_, 429) => {
             let reason = match answer.retry_after.filter(|asked| !asked.is_zero()) {
@@ -62,21 +68,25 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
         (Meaning::Consent, 200..=299) => Verdict::Sent,
         // What denies it in words of its own is believed; any other status says by itself how.
         (Meaning::Unknown, 200..=299) if denied => refused(Code::SlackForbidden),
-        (_, 200..=299) if answer.is_page => again(Code::SlackUnknown, reason, page::PAUSE),
+        (_, 200..=299) if is_foreign => again(Code::SlackUnknown, reason, page::PAUSE),
         // Whether Slack has seen the message is open.
         (_, 200..=299) => later(Code::SlackUnknown),
-        (_, 300..=399) => {
-            let reason = format!("{reason}: a redirect, and an incoming webhook has none");
-            Verdict::Refused { code: Code::SlackAddressWrong, reason, payload: false }
-        }
-        // Slack's words are bare words.
-        (_, 407 | 511) => intercepted(),
-        (_, 401 | 403 | 404 | 410) if answer.is_page => intercepted(),
-        (_, 401 | 403) => refused(Code::SlackForbidden),
-        (_, 404) => refused(Code::SlackWebhookGone),
-        (_, 410) => refused(Code::SlackChannelClosed),
+        (_, 300..=399) => wrong("a redirect, and an incoming webhook has none"),
+        // A login that is wanted in between, and what a filter says of what it lets nobody read.
+        (_, 407 | 451 | 511) => intercepted(),
         // A gateway that gave up waiting, 520 and 524 being Cloudflare's: what is behind it may have taken the message.
         (_, 408 | 502 | 504 | 520 | 524) => later(Code::SlackUnknown),
+        // Of what is too large, whoever stands in front speaks for what is behind.
+        (_, 413) => payload(),
+        // Applications say with a page that a message is bad; Slack never does.
+        (_, 400 | 415 | 422) if !(answer.is_page && answer.is_slack) => payload(),
+        (_, 400..=499) if is_foreign => intercepted(),
+        (_, 401 | 403) => refused(Code::SlackForbidden),
+        (_, 404) => refused(Code::SlackWebhookGone),
+        (_, 405) => wrong("it takes no messages"),
+        (_, 410) => refused(Code::SlackChannelClosed),
+        // Sent to another machine than is meant, locked, too early: <https://www.rfc-editor.org/rfc/rfc8470#section-5.2>.
+        (_, 421 | 423 | 425) => later(Code::SlackUnavailable),
         (_, 400..=499) => payload(),
         // Server errors.
         _ => later(Code::SlackUnavailable),
@@ -86,6 +96,7 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
 /// What the answer to a message without content says of the webhook: Slack refuses it in words of its own.
 pub(super) fn looked(address: &str, answer: Result<SlackAnswer, SlackError>) -> Checked {
     let is_word = answer.as_ref().is_ok_and(|answer| read(answer).meaning == Meaning::Payload);
+    let is_foreign = answer.as_ref().is_ok_and(|answer| read(answer).is_foreign);
     let fault = |code, reason: &str| Fault::new(code, format!("{address}: {reason}"));
     match verdict(answer) {
         Verdict::Refused { reason, payload: true, .. } if is_word => {
@@ -101,7 +112,8 @@ pub(super) fn looked(address: &str, answer: Result<SlackAnswer, SlackError>) -> 
         }
         // Nothing was posted that might have arrived.
         Verdict::Again { code: Code::SlackUnknown, reason, .. } => {
-            Checked::Failed(fault(Code::SlackUnavailable, &reason))
+            let code = if is_foreign { Code::SlackIntercepted } else { Code::SlackUnavailable };
+            Checked::Failed(fault(code, &reason))
         }
         Verdict::Refused { code, reason, .. } | Verdict::Again { code, reason, .. } => {
             Checked::Failed(fault(code, &reason))
@@ -134,34 +146,42 @@ struct Read {
     meaning: Meaning,
     /// Whether it is JSON that speaks of failure.
     denied: bool,
+    /// Whether it is a page, or comes from one of Slack's hosts in no form of Slack's: the word of somebody in between.
+    is_foreign: bool,
 }
 
 /// What an answer says, whole: it is shortened only where it is shown.
 fn read(answer: &SlackAnswer) -> Read {
     let body = answer.body.trim();
     let bare = word(body);
-    if bare != Meaning::Unknown || answer.is_page {
-        return Read { meaning: bare, denied: false };
+    let of = |meaning| Read { meaning, denied: false, is_foreign: false };
+    if bare != Meaning::Unknown {
+        return of(bare);
+    }
+    if answer.is_page {
+        return Read { is_foreign: true, ..of(bare) };
     }
     match serde_json::from_str::<Value>(body) {
         Ok(Value::Object(fields)) => {
             let error = fields.get("error").and_then(Value::as_str).map(word);
-            let denied = denies(&fields);
+            let denied = consent::denies(&fields);
             let meaning = match error.filter(|meaning| *meaning != Meaning::Consent) {
                 Some(meaning) if denied => meaning,
-                _ if !denied && consents(&fields) && !answer.is_slack => Meaning::Consent,
+                _ if !denied && consent::is_said(&fields) && !answer.is_slack => Meaning::Consent,
                 _ => Meaning::Unknown,
             };
-            Read { meaning, denied }
+            Read { meaning, denied, is_foreign: answer.is_slack && !fields.contains_key("ok") }
         }
         // Slack itself says ok and nothing else; others have words of their own.
-        _ if answer.is_slack => Read { meaning: Meaning::Unknown, denied: false },
-        _ => {
-            let is_short = body.chars().count() <= LONGEST_WORD && !body.starts_with(['{', '[', '<']);
-            let meaning = if is_short { Meaning::Consent } else { Meaning::Unknown };
-            Read { meaning, denied: false }
-        }
+        _ if answer.is_slack => Read { is_foreign: !body.is_empty() && !looks_like_a_word(body), ..of(bare) },
+        _ if consent::is_word(body) => of(Meaning::Consent),
+        _ => of(Meaning::Unknown),
     }
+}
+
+/// Whether this is in the form of Slack's words, of which there are more than are known: `no_text`.
+fn looks_like_a_word(text: &str) -> bool {
+    text.contains('_') && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
 }
 
 /// What one of Slack's bare words means.
@@ -193,48 +213,6 @@ fn word(text: &str) -> Meaning {
         }
         _ => Meaning::Unknown,
     }
-}
-
-/// Whether JSON says that the message was not taken.
-fn denies(fields: &Map<String, Value>) -> bool {
-    let says = |name: &str, words: &[&str]| {
-        let value = fields.get(name).and_then(Value::as_str).map(str::to_ascii_lowercase);
-        value.is_some_and(|value| words.contains(&value.as_str()))
-    };
-    let is_false = |name: &str| fields.get(name) == Some(&Value::Bool(false));
-    let has_error = fields.get("error").is_some_and(|error| !error.is_null() && *error != Value::Bool(false));
-    is_false("ok")
-        || is_false("success")
-        || has_error
-        || says("result", &["error", "failure", "failed"])
-        || says("status", &["error", "failure", "failed"])
-}
-
-/// Whether JSON says that the message was taken: what says neither is no consent.
-fn consents(fields: &Map<String, Value>) -> bool {
-    const DENIALS: [&str; 6] = ["not", "no", "cannot", "fail", "failed", "error"];
-    const WORDS: [&str; 10] = [
-        "success",
-        "successfully",
-        "ok",
-        "accepted",
-        "queued",
-        "started",
-        "received",
-        "sent",
-        "created",
-        "delivered",
-    ];
-    let is_true = |name: &str| fields.get(name) == Some(&Value::Bool(true));
-    let says = |name: &str| {
-        let value = fields.get(name).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-        let words: Vec<&str> = value.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-        let is_denied = words.iter().any(|word| DENIALS.contains(word));
-        !is_denied && words.iter().any(|word| WORDS.contains(word))
-    };
-    is_true("ok")
-        || is_true("success")
-        || ["result", "status", "message", "msg", "text"].into_iter().any(says)
 }
 
 fn again(code: Code, reason: String, pause: Pause) -> Verdict {
@@ -329,6 +307,55 @@ mod tests {
     }
 
     #[test]
+    fn in_between_is_whoever_does_not_speak_as_slack_does() {
+        let slack = |status, body: &str, is_page| {
+            verdict(Ok(SlackAnswer { is_page, ..SlackAnswer::of_slack(status, body) }))
+        };
+        for (status, body, is_page) in [
+            (403, "Access denied by policy", false),
+            (403, r#"{"message":"Forbidden"}"#, false),
+            (404, "404 page not found", false),
+            (404, r#"{"error":"blocked by proxy"}"#, false),
+            (400, "<html>", true),
+            (406, "<html>", true),
+            (451, "", false),
+            (418, "I'm a teapot", false),
+        ] {
+            let found = slack(status, body, is_page);
+            assert!(
+                matches!(found, Verdict::Again { code: Code::SlackIntercepted, pause: page::PAUSE, .. }),
+                "{status} {body}: {found:?}"
+            );
+        }
+        for (status, body, code) in [
+            (403, "some_new_word", Code::SlackForbidden),
+            (403, "", Code::SlackForbidden),
+            (404, "", Code::SlackWebhookGone),
+            (403, r#"{"ok":false,"error":"new_word"}"#, Code::SlackForbidden),
+            (405, "", Code::SlackAddressWrong),
+            (400, "some_new_word", Code::SlackPayloadRefused),
+        ] {
+            let found = slack(status, body, false);
+            assert!(
+                matches!(found, Verdict::Refused { code: c, .. } if c == code),
+                "{status} {body}: {found:?}"
+            );
+        }
+        // With 2xx nobody knows whether they have passed it on.
+        let doubted = slack(200, "Blocked by policy", false);
+        assert!(
+            matches!(doubted, Verdict::Again { code: Code::SlackUnknown, may_have_arrived: true, .. }),
+            "{doubted:?}"
+        );
+        for status in [421, 423, 425] {
+            let later = of(status, "");
+            assert!(matches!(later, Verdict::Again { code: Code::SlackUnavailable, .. }), "{later:?}");
+        }
+        let by_proxy = verdict(Err(SlackError::Intercepted("tunnel error".to_owned())));
+        assert!(matches!(by_proxy, Verdict::Again { code: Code::SlackIntercepted, .. }));
+    }
+
+    #[test]
     fn a_wait_is_kept_and_trouble_is_tried_again() {
         let wait = Verdict::Wait {
             pause: Duration::from_secs(7),
@@ -380,6 +407,7 @@ mod tests {
             (slack(503, ""), Some(Code::SlackUnavailable), true),
             (slack(200, "{\"ok\":true}"), Some(Code::SlackUnavailable), true),
             (page, Some(Code::SlackIntercepted), true),
+            (slack(200, "Sign in to the network"), Some(Code::SlackIntercepted), true),
             (Err(SlackError::NotSent("refused".to_owned())), Some(Code::SlackUnavailable), true),
             (slack(429, ""), Some(Code::SlackRateLimited), false),
             (slack(405, ""), Some(Code::SlackAddressWrong), true),
@@ -419,7 +447,7 @@ mod tests {
             }
             let answer = SlackAnswer {
                 status,
-                is_page: crate::page::is_page(&all, &body),
+                is_page: crate::page::is_page(&all, &body, true),
                 is_slack: at == "slack",
                 retry_after: crate::retry_after::of(&all),
                 body: lead::text::clean(&body),

@@ -1,6 +1,7 @@
 //! Slack as a destination: one incoming webhook.
 
 mod answer;
+mod consent;
 mod port;
 mod rotating;
 mod url;

@@ -63,6 +63,9 @@ pub enum SlackError {
     /// The request never left: name resolution, connection or TLS failed.
     #[error("not sent: {0}")]
     NotSent(String),
+    /// The request never left: the proxy that was to pass it on refused to.
+    #[error("not sent: {0}")]
+    Intercepted(String),
     /// The request was sent, at least in part, and no answer came: it may have been posted.
     #[error("no answer: {0}")]
     Unknown(String),

@@ -1,9 +1,9 @@
 //! Reading the URL of an incoming webhook.
 
-use pipeline::{plain_name, unpasted};
-use url::{ParseError, Url};
+use pipeline::unpasted;
+use url::Url;
 
-use crate::{SecretUrl, rotating};
+use crate::{SecretUrl, client::rooted, rotating, secret_url::pasted_url};
 
 /// The domains of Slack and of Slack for governments.
 const OF_SLACK: [&str; 2] = ["slack.com", "slack-gov.com"];
@@ -32,23 +32,12 @@ impl SecretUrl {
     }
 
     fn parse_url(text: &str) -> Result<Self, String> {
-        if let Some((name, _)) = text.split_once('=')
-            && plain_name(name.trim_start_matches("export ")) == "slackwebhookurl"
-        {
-            return Err(
-                "it begins with SLACK_WEBHOOK_URL=, which is the setting's name and no part of its value"
-                    .to_owned(),
-            );
-        }
         if text.starts_with("xox") {
             return Err(
                 "it is a token of an app, and no address: make an incoming webhook for the app".to_owned()
             );
         }
-        let url = Url::parse(text).map_err(|error| match error {
-            ParseError::RelativeUrlWithoutBase => "it does not begin with https://".to_owned(),
-            error => format!("it is no URL: {error}"),
-        })?;
+        let url = pasted_url(text, "SLACK_WEBHOOK_URL").map_err(|why| format!("it {why}"))?;
         match url.scheme() {
             "https" if is_of_slack(&url) && !is_incoming(&url) => Err(format!(
                 "an incoming webhook of Slack's is https://hooks.slack.com/services/…, and this is {}: {}",
@@ -67,7 +56,7 @@ impl SecretUrl {
 }
 
 fn is_of_slack(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
+    let host = rooted(url.host_str().unwrap_or_default());
     OF_SLACK
         .iter()
         .any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
@@ -119,6 +108,8 @@ mod tests {
             ("xoxb-1-hunter2", "a token"),
             ("hooks.slack.com/services/T0/B0/hunter2", "https://"),
             ("http://hooks.slack.com/services/T0/B0/hunter2", "in the clear"),
+            ("http://hooks.slack.com./services/T0/B0/hunter2", "in the clear"),
+            ("https://hooks.slack.com./triggers/T0/1/hunter2", "a workflow's"),
         ] {
             let error = SecretUrl::parse(url).unwrap_err();
             assert!(error.contains(part) && !error.contains("hunter2"), "{url}: {error}");

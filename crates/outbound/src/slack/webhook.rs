@@ -9,7 +9,11 @@ use reqwest::Client;
 use serde_json::{Value, json};
 
 use super::{Looked, Slack, SlackAnswer, SlackError};
-use crate::{SecretUrl, client, head, page, retry_after};
+use crate::{
+    SecretUrl,
+    client::{self, Ended},
+    head, page, retry_after,
+};
 
 /// How long a post may take to connect, and in all.
 #[derive(Debug, Clone, Copy)]
@@ -64,8 +68,13 @@ impl SlackWebhook {
     fn failed(&self, error: reqwest::Error) -> SlackError {
         // What fails before there is a connection, TLS included, or in building the request.
         let never_left = error.is_connect() || error.is_builder();
-        let told = self.url.hide_in(&client::error_text(error));
-        if never_left { SlackError::NotSent(told) } else { SlackError::Unknown(told) }
+        let is_by_proxy = client::is_by_proxy(&error);
+        let why = self.url.hide_in(&client::error_text(error));
+        match () {
+            () if is_by_proxy => SlackError::Intercepted(why),
+            () if never_left => SlackError::NotSent(why),
+            () => SlackError::Unknown(why),
+        }
     }
 }
 
@@ -79,12 +88,16 @@ impl Slack for SlackWebhook {
         let sent = self.client.post(self.url.0.clone()).json(message).send().await;
         let mut response = sent.map_err(|error| self.failed(error))?;
         let retry_after = retry_after::of(response.headers());
-        // The status has the last word; a body that breaks off takes nothing away from it.
-        let (body, _) = client::read_start(&mut response, BODY_LIMIT).await;
+        let (body, ended) = client::read_start(&mut response, BODY_LIMIT).await;
+        // A refusal is one by its status; consent is said in the body, and may have been about to be denied.
+        let is_whole = match ended {
+            Ended::Failed(error) if response.status().is_success() => return Err(self.failed(error)),
+            ended => !matches!(ended, Ended::Failed(_)),
+        };
         let body = text::clean(&String::from_utf8_lossy(&body));
         Ok(SlackAnswer {
             status: response.status().as_u16(),
-            is_page: page::is_page(response.headers(), &body),
+            is_page: page::is_page(response.headers(), &body, is_whole),
             is_slack: self.url.is_of_slack(),
             body: self.url.hide_in(&body),
             retry_after,
@@ -199,9 +212,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_breaks_off_leaves_the_status() {
-        let slack = raw(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no").await;
-        assert_eq!(slack.post(&json!({})).await.unwrap().status, 200);
+    async fn a_body_that_breaks_off_leaves_the_status_of_a_refusal_and_is_no_consent() {
+        let slack = raw(b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\no").await;
+        assert_eq!(slack.post(&json!({})).await.unwrap().status, 404);
+        for answer in [
+            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no".as_slice(),
+            b"HTTP/1.1 200 OK\r\ncontent-length: 300\r\n\r\n",
+        ] {
+            let broken = raw(answer).await.post(&json!({})).await.unwrap_err();
+            assert!(matches!(broken, SlackError::Unknown(_)), "{broken}");
+        }
     }
 
     #[tokio::test]
