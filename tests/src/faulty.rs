@@ -240,8 +240,8 @@ impl<T: WorkQueues> WorkQueues for Faulty<T> {
         self.through(Call::Hide, queue.as_str(), self.inner.keep_hidden(queue, deliveries)).await
     }
 
-    async fn give_back(&self, queue: Queue, delivery: &Delivery) -> Result<(), Fault> {
-        self.through(Call::Settle, queue.as_str(), self.inner.give_back(queue, delivery)).await
+    async fn give_back(&self, queue: Queue, delivery: &Delivery, rest: Duration) -> Result<(), Fault> {
+        self.through(Call::Settle, queue.as_str(), self.inner.give_back(queue, delivery, rest)).await
     }
 
     async fn in_flight(&self, queue: Queue) -> Result<Vec<String>, Fault> {

@@ -17,6 +17,7 @@ use lead::Timestamp;
 use pipeline::{
     Code, Fault,
     driver::{Driver, QueueStage, Spawn, Workers, take_over},
+    notify::Notify,
     ports::{Clock, DeadLetters, Delivery, Depth, Disposition, Inbox, NewMessage, Outbox, Queue, WorkQueues},
     receipt::ReceiptState,
 };
@@ -69,6 +70,15 @@ impl QueueStage for Scripted {
 
     fn is_together(&self) -> bool {
         self.is_together
+    }
+
+    fn lanes(&self) -> usize {
+        if self.is_together { 2 } else { 1 }
+    }
+
+    fn lane(&self, delivery: &Delivery) -> String {
+        let lane = if self.is_together && delivery.body.starts_with("slow") { "slow" } else { "" };
+        lane.to_owned()
     }
 
     async fn work(&self, deliveries: &[Delivery], _: Option<Timestamp>) -> Vec<Disposition> {
@@ -147,6 +157,26 @@ async fn every_message_is_worked_on_once_and_no_more_than_allowed_at_once() {
     let mut once = stage.seen();
     once.dedup();
     assert_eq!((once, bench.depth(Queue::Delay).await), (bodies, Depth::default()));
+}
+
+#[tokio::test]
+async fn what_is_slow_in_one_lane_holds_up_no_other() {
+    let bench = Bench::new();
+    bench.send(Queue::Notification, &["slow"; 500]).await;
+    let bodies: Vec<String> = (100..200).map(|number: u32| number.to_string()).collect();
+    bench.send(Queue::Notification, &bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let stage = Scripted::new(&bench.clock, Queue::Notification);
+    let quick = |stage: &Scripted| stage.seen().iter().filter(|body| *body != "slow").count();
+    bench.work_for(SECOND * 3, bench.workers(stage.clone(), 2, 20)).await;
+    assert_eq!(quick(&stage), 100, "behind five hundred that take five minutes each");
+    assert_eq!(stage.seen().len(), 140, "two batches of the slow ones");
+    bench.work_for(HOUR * 2, bench.workers(stage.clone(), 2, 20)).await;
+    let depth = bench.depth(Queue::Notification).await;
+    assert_eq!(
+        (stage.seen().len(), depth),
+        (600 + 40, Depth::default()),
+        "none is lost, the first two once more"
+    );
 }
 
 #[tokio::test]
@@ -282,6 +312,42 @@ async fn what_a_dead_predecessor_had_in_hand_is_taken_over_at_once_and_labelled(
     take_over(&world.memory, &world.notify.receipts).await.unwrap();
     assert!(world.notify_ready().await);
     let shown = world.slack.shown();
+    assert_eq!(shown.len(), 2);
+    assert!(shown[1].mentions("Possible repeat") && !shown[0].mentions("Possible repeat"));
+}
+
+#[tokio::test]
+async fn an_alert_that_is_left_off_at_a_stop_waits_for_no_claim_and_is_labelled() {
+    let world = World::new();
+    let lead = world.enrich("a").await;
+    world.slack.answer([Reply::Hang]);
+    let World { notify, memory, clock, slack, settings, .. } = &world;
+    let stage = Notify {
+        settings: settings.clone(),
+        objects: notify.objects.clone(),
+        receipts: notify.receipts.clone(),
+        recorder: notify.recorder.clone(),
+        destinations: notify.destinations.clone(),
+    };
+    let stop = CancellationToken::new();
+    let driver = Driver {
+        stage: Arc::new(stage),
+        inbox: Arc::new(memory.clone()),
+        clock: clock.clone(),
+        settle_attempts: 6,
+        after_panic: None,
+    };
+    let spawn: Spawn = Arc::new(|work| work);
+    let workers = Workers { driver, queues: Arc::new(memory.clone()), at_once: 2, batch: 100, spawn };
+    let stopping = async {
+        clock.sleep(SECOND).await;
+        stop.cancel();
+    };
+    clock.run(join(workers.run(stop.clone()), stopping)).await;
+    let claimed = world.receipt(&lead).await.unwrap();
+    assert!(matches!(claimed.state, ReceiptState::Claimed { .. }));
+    assert!(world.notify_ready().await, "as soon as somebody looks");
+    let shown = slack.shown();
     assert_eq!(shown.len(), 2);
     assert!(shown[1].mentions("Possible repeat") && !shown[0].mentions("Possible repeat"));
 }

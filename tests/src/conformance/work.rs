@@ -37,17 +37,23 @@ pub async fn what_is_worked_on_is_out_of_sight(Working { subject, queues }: Work
     assert_eq!(subject.receive(QUEUE).await.len(), 1, "who has lost it does not hide it");
 }
 
-/// At once, and as if it had not been received; not by who has it no more.
+/// After its rest, and as if it had not been received; not by who has it no more.
 pub async fn what_is_given_back_is_ready_and_not_counted(Working { subject, queues }: Working) {
     subject.send(QUEUE, "x", NOW).await;
     for _ in 0..subject.rules.max_receives * 2 {
         let delivery = subject.receive_one(QUEUE).await;
         assert_eq!(delivery.receives, 1);
-        queues.give_back(QUEUE, &delivery).await.unwrap();
+        queues.give_back(QUEUE, &delivery, NOW).await.unwrap();
     }
     let delivery = subject.receive_one(QUEUE).await;
+    queues.give_back(QUEUE, &delivery, SECOND).await.unwrap();
+    subject.pass(SECOND - TICK);
+    assert_eq!(subject.receive(QUEUE).await, [], "it rests");
+    subject.pass(TICK);
+    let delivery = subject.receive_one(QUEUE).await;
+    assert_eq!(delivery.receives, 1);
     subject.settle(QUEUE, &delivery, Disposition::Retry(SECOND)).await;
-    queues.give_back(QUEUE, &delivery).await.unwrap();
+    queues.give_back(QUEUE, &delivery, NOW).await.unwrap();
     assert_eq!(subject.receive(QUEUE).await, [], "it has been settled");
 }
 

@@ -212,11 +212,11 @@ impl WorkQueues for Memory {
         Ok(())
     }
 
-    async fn give_back(&self, queue: Queue, delivery: &Delivery) -> Result<(), Fault> {
-        let now = self.now();
+    async fn give_back(&self, queue: Queue, delivery: &Delivery, rest: Duration) -> Result<(), Fault> {
+        let ready_at = self.now() + jiff::SignedDuration::try_from(rest).unwrap();
         if let Some(message) = self.state().in_hand(queue, delivery) {
             message.in_flight = false;
-            message.ready_at = now;
+            message.ready_at = ready_at;
             message.receives -= 1;
         }
         self.wake(queue);

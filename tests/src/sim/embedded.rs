@@ -162,7 +162,9 @@ impl Deployment for Embedded {
         let store = Arc::new(Faulty::new(self.memory.clone(), weather.clone(), model.clock.clone()));
         let calm = Arc::new(self.memory.clone());
         let dead_letters = match model.mutation {
-            Some(mutation) => mutation.of_dead_letters(store.clone(), store.clone()),
+            Some(mutation) => {
+                mutation.of_dead_letters(store.clone(), store.clone(), self.model.clock.clone())
+            }
             None => store.clone(),
         };
         let receipts = Receipts { objects: store.clone(), clock: model.clock.clone() };

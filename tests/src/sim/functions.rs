@@ -237,7 +237,9 @@ impl Deployment for Functions {
         let (store, queues) =
             (Arc::new(store), Arc::new(SqsOf { sqs: self.sqs.clone(), weather: weather.clone() }));
         let dead_letters = match model.mutation {
-            Some(mutation) => mutation.of_dead_letters(queues.clone(), queues.clone()),
+            Some(mutation) => {
+                mutation.of_dead_letters(queues.clone(), queues.clone(), self.model.clock.clone())
+            }
             None => queues.clone(),
         };
         let receipts = Receipts { objects: store.clone(), clock: model.clock.clone() };

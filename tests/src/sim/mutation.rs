@@ -15,8 +15,9 @@ use pipeline::{
     driver::QueueStage,
     job::ProcessJob,
     ports::{
-        Accepted, Body, DeadLetter, DeadLetters, Delivery, Disposition, Found, Inbox, Intake, Journal, Look,
-        NewEvent, NewMessage, Object, Objects, Outbox, Owners, PutError, Queue, Then, Version, When, Why,
+        Accepted, Body, Clock, DeadLetter, DeadLetters, Delivery, Disposition, Found, Inbox, Intake, Journal,
+        Look, NewEvent, NewMessage, Object, Objects, Outbox, Owners, PutError, Queue, Then, Version, When,
+        Why,
     },
 };
 use serde_json::Value;
@@ -118,8 +119,9 @@ impl Mutation {
         self,
         dead: Arc<dyn DeadLetters>,
         outbox: Arc<dyn Outbox>,
+        clock: Arc<dyn Clock>,
     ) -> Arc<dyn DeadLetters> {
-        if self == Self::DeleteBeforeSend { Arc::new(BadDeadLetters { dead, outbox }) } else { dead }
+        if self == Self::DeleteBeforeSend { Arc::new(BadDeadLetters { dead, outbox, clock }) } else { dead }
     }
 
     /// The source of owners, with the mistake in it.
@@ -158,6 +160,18 @@ impl QueueStage for BadStage {
 
     fn is_together(&self) -> bool {
         self.stage.is_together()
+    }
+
+    fn lanes(&self) -> usize {
+        self.stage.lanes()
+    }
+
+    fn lane(&self, delivery: &Delivery) -> String {
+        self.stage.lane(delivery)
+    }
+
+    async fn leave_off(&self, deliveries: &[Delivery]) {
+        self.stage.leave_off(deliveries).await;
     }
 
     async fn work(&self, deliveries: &[Delivery], deadline: Option<Timestamp>) -> Vec<Disposition> {
@@ -340,6 +354,7 @@ impl Slack for BadSlack {
 struct BadDeadLetters {
     dead: Arc<dyn DeadLetters>,
     outbox: Arc<dyn Outbox>,
+    clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
@@ -361,6 +376,8 @@ impl DeadLetters for BadDeadLetters {
         if !self.dead.delete(id).await? {
             return Ok(false);
         }
+        // Time for the operator to be stopped in: else one seed in hundreds shows the mistake.
+        self.clock.sleep(std::time::Duration::from_secs(10)).await;
         let body = match body {
             Body::AsIs => own,
             Body::Edited(body) => body,

@@ -89,9 +89,9 @@ impl WorkQueues for Store {
         .await
     }
 
-    async fn give_back(&self, queue: Queue, delivery: &Delivery) -> Result<(), Fault> {
+    async fn give_back(&self, queue: Queue, delivery: &Delivery, rest: Duration) -> Result<(), Fault> {
         let Some(at) = Place::of(delivery) else { return Ok(()) };
-        self.write(move |tx| Ok(give_back(tx, queue, at)?)).await
+        self.write(move |tx| Ok(give_back(tx, queue, at, rest)?)).await
     }
 
     async fn in_flight(&self, queue: Queue) -> Result<Vec<String>, Fault> {
@@ -265,14 +265,14 @@ fn settle(tx: &Tx<'_>, queue: Queue, at: Place, disposition: &Disposition) -> ru
     Ok(())
 }
 
-fn give_back(tx: &Tx<'_>, queue: Queue, at: Place) -> rusqlite::Result<()> {
-    let now = units::millis(tx.now);
+fn give_back(tx: &Tx<'_>, queue: Queue, at: Place, rest: Duration) -> rusqlite::Result<()> {
+    let ready_at = units::millis_after(tx.now, rest);
     let mut update = tx.conn.prepare_cached(
         "UPDATE message SET visible_at = ?3, handle = NULL, receives = receives - 1 \
          WHERE id = ?1 AND handle = ?2",
     )?;
-    update.execute((at.id, at.handle, now))?;
-    tx.announce(queue, now);
+    update.execute((at.id, at.handle, ready_at))?;
+    tx.announce(queue, ready_at);
     Ok(())
 }
 

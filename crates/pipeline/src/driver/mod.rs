@@ -4,6 +4,7 @@
 //! deadline; a process that lives has [`Workers`] take batches for as long as it does, after [`take_over`] of what its
 //! predecessor had in hand.
 
+mod in_hand;
 mod take_over;
 mod workers;
 
@@ -18,7 +19,7 @@ use lead::{LeadId, Timestamp, text};
 
 use crate::{
     Code, Function,
-    job::lead_in,
+    job::{AlertJob, lead_in},
     notify::Notify,
     ports::{Clock, Delivery, Disposition, Inbox, Level, Queue},
     process::Process,
@@ -38,6 +39,19 @@ pub trait QueueStage: Send + Sync {
 
     /// Whether it works on the messages of a batch together. One that does not is handed each by itself.
     fn is_together(&self) -> bool;
+
+    /// How many lanes there are: what is slow in one holds up none of the others.
+    fn lanes(&self) -> usize {
+        1
+    }
+
+    /// The lane of a message.
+    fn lane(&self, _: &Delivery) -> String {
+        String::new()
+    }
+
+    /// Leaves off the work of some messages, which nobody else works on: it was stopped before it came to an end.
+    async fn leave_off(&self, _: &[Delivery]) {}
 
     /// Does the work of some messages, starting nothing that might not be over at `deadline`. The dispositions are in
     /// the order of `deliveries`.
@@ -67,6 +81,24 @@ impl QueueStage for Notify {
 
     fn is_together(&self) -> bool {
         true
+    }
+
+    fn lanes(&self) -> usize {
+        self.destinations.iter().count()
+    }
+
+    fn lane(&self, delivery: &Delivery) -> String {
+        AlertJob::parse(&delivery.body).map_or_else(|_| String::new(), |job| job.destination.to_string())
+    }
+
+    /// Ends the claims on alerts, so that the next attempt need not wait for them to run out.
+    async fn leave_off(&self, deliveries: &[Delivery]) {
+        for job in deliveries.iter().filter_map(|delivery| AlertJob::parse(&delivery.body).ok()) {
+            if let Err(fault) = self.receipts.end_claim(&job).await {
+                let (what, lead) = ("a claim is left to run out", Some(&job.lead_id));
+                recorder::fault(Function::Notification, Level::Warn, what, lead, &fault);
+            }
+        }
     }
 
     async fn work(&self, deliveries: &[Delivery], deadline: Option<Timestamp>) -> Vec<Disposition> {

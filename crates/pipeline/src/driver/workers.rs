@@ -1,15 +1,11 @@
 //! Working on a queue for as long as the process lives.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
-use futures_util::{
-    StreamExt as _,
-    future::{BoxFuture, Either, select},
-    stream::FuturesUnordered,
-};
+use futures_util::future::{BoxFuture, Either, join_all, select};
 use tokio_util::sync::CancellationToken;
 
-use super::{Driver, FIRST_PAUSE, QueueStage};
+use super::{Driver, FIRST_PAUSE, QueueStage, in_hand::InHand};
 use crate::{
     Code, Fault,
     ports::{Clock, Delivery, Disposition, Inbox, Level, WorkQueues},
@@ -19,8 +15,8 @@ use crate::{
 /// How many leads are processed at the same time: enough to get through a burst while the source of owners takes its
 /// time over every answer.
 const PROCESSING: usize = 64;
-/// How many batches of alerts are worked on at the same time: while one waits for its turn at a destination, the other
-/// goes to another.
+/// How many batches of alerts to one destination are worked on at the same time: while one is being written down, the
+/// other is sent.
 const NOTIFYING: usize = 2;
 /// How many alerts a batch has at most.
 const BATCH: usize = 100;
@@ -44,16 +40,13 @@ pub struct Workers {
     pub driver: Driver,
     /// Where they take it from.
     pub queues: Arc<dyn WorkQueues>,
-    /// How many batches are worked on at the same time.
+    /// How many batches of a lane are worked on at the same time.
     pub at_once: usize,
     /// How many messages a batch has at most.
     pub batch: usize,
     /// How they work side by side.
     pub spawn: Spawn,
 }
-
-/// The batches that are being worked on.
-type InHand = FuturesUnordered<BoxFuture<'static, ()>>;
 
 impl Workers {
     /// Those of a process that works on both queues.
@@ -77,27 +70,28 @@ impl Workers {
     /// into its queue.
     pub async fn run(self, stop: CancellationToken) {
         let workers = Arc::new(self);
+        let lanes = workers.driver.stage.lanes().max(1);
         let give_up = CancellationToken::new();
-        let mut in_hand = InHand::new();
+        let mut in_hand = InHand::default();
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
-            if in_hand.len() >= workers.at_once {
+            if in_hand.full_lanes(workers.at_once) >= lanes {
                 either(stop.cancelled(), in_hand.next()).await;
                 continue;
             }
-            let free = workers.at_once - in_hand.len();
+            let free = (workers.at_once * lanes).saturating_sub(in_hand.len());
             // Not to be cancelled: what it takes must not be lost sight of.
             let received = workers.queues.receive(workers.driver.stage.queue(), workers.batch.max(free));
-            let waited = match beside(&mut in_hand, received).await {
+            let waited = match in_hand.beside(received).await {
                 Ok(deliveries) if deliveries.is_empty() => {
                     let ready = workers.queues.wait_ready(workers.driver.stage.queue());
-                    unless(&stop, beside(&mut in_hand, ready)).await.unwrap_or(Ok(()))
+                    unless(&stop, in_hand.beside(ready)).await.unwrap_or(Ok(()))
                 }
                 Ok(deliveries) => {
-                    for batch in deliveries.chunks(workers.batch) {
-                        let work = Arc::clone(&workers).work(batch.into(), give_up.clone());
-                        in_hand.push((workers.spawn)(Box::pin(work)));
-                    }
+                    let resting = workers.begin(deliveries, &mut in_hand, &give_up);
+                    let given_back =
+                        resting.into_iter().map(|(delivery, rest)| workers.give_back(delivery, rest));
+                    in_hand.beside(join_all(given_back)).await;
                     Ok(())
                 }
                 Err(fault) => Err(fault),
@@ -107,18 +101,44 @@ impl Workers {
                 Err(fault) => {
                     workers.failed("receiving", &fault);
                     let rest = workers.driver.clock.sleep(pause);
-                    unless(&stop, beside(&mut in_hand, rest)).await;
+                    unless(&stop, in_hand.beside(rest)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
-        let ended = async { while in_hand.next().await.is_some() {} };
+        let ended = async { while in_hand.next().await {} };
         let farewell = workers.driver.clock.sleep(FAREWELL);
         let is_over = matches!(select(pin!(ended), pin!(farewell)).await, Either::Left(_));
         if !is_over {
             give_up.cancel();
-            while in_hand.next().await.is_some() {}
+            while in_hand.next().await {}
         }
+    }
+
+    /// Begins to work on messages, lane by lane. Those of a lane that is full are to rest for so long, that others can be
+    /// received before them.
+    fn begin(
+        self: &Arc<Self>,
+        deliveries: Vec<Delivery>,
+        in_hand: &mut InHand,
+        give_up: &CancellationToken,
+    ) -> Vec<(Delivery, Duration)> {
+        let mut lanes: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
+        for delivery in deliveries {
+            lanes.entry(self.driver.stage.lane(&delivery)).or_default().push(delivery);
+        }
+        let mut resting = Vec::new();
+        for (lane, deliveries) in lanes {
+            for batch in deliveries.chunks(self.batch) {
+                if in_hand.is_full(&lane, self.at_once) {
+                    resting.extend(batch.iter().map(|one| (one.clone(), in_hand.rest(&lane, self.batch))));
+                    continue;
+                }
+                let work = Arc::clone(self).work(batch.into(), give_up.clone());
+                in_hand.push(&lane, (self.spawn)(Box::pin(work)));
+            }
+        }
+        resting
     }
 
     /// Has a batch worked on, keeping it out of others' sight meanwhile, and says what came of it.
@@ -133,7 +153,10 @@ impl Workers {
             Some(outcomes) => {
                 either(self.driver.settle_all(&batch, outcomes), give_up.cancelled()).await;
             }
-            None => self.give_back(&batch).await,
+            None => {
+                self.driver.stage.leave_off(&batch).await;
+                join_all(batch.iter().map(|delivery| self.give_back(delivery.clone(), Duration::ZERO))).await;
+            }
         }
     }
 
@@ -153,11 +176,9 @@ impl Workers {
         self.failed("a stage", &Fault::new(Code::Internal, what));
     }
 
-    async fn give_back(&self, batch: &[Delivery]) {
-        for delivery in batch {
-            if let Err(fault) = self.queues.give_back(self.driver.stage.queue(), delivery).await {
-                self.failed("giving a message back", &fault);
-            }
+    async fn give_back(&self, delivery: Delivery, rest: Duration) {
+        if let Err(fault) = self.queues.give_back(self.driver.stage.queue(), &delivery, rest).await {
+            self.failed("giving a message back", &fault);
         }
     }
 
@@ -169,18 +190,6 @@ impl Workers {
         let what = format!("{doing} failed: {}", fault.what);
         recorder::line(self.driver.function(), Level::Error, &what, None, Some(fault.code.as_str()));
     }
-}
-
-/// Waits for a future while what is in hand goes on.
-async fn beside<T>(in_hand: &mut InHand, future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    while !in_hand.is_empty() {
-        match select(future.as_mut(), in_hand.next()).await {
-            Either::Left((done, _)) => return done,
-            Either::Right(_) => {}
-        }
-    }
-    future.await
 }
 
 /// What a future comes to, unless it is time to stop before.

@@ -84,9 +84,9 @@ pub trait WorkQueues: Inbox {
     /// Keeps deliveries that are still being worked on out of sight for another visibility timeout.
     async fn keep_hidden(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Fault>;
 
-    /// Gives a delivery back that nothing was done with: it is ready at once, and this time does not count as one that
-    /// it was received.
-    async fn give_back(&self, queue: Queue, delivery: &Delivery) -> Result<(), Fault>;
+    /// Gives a delivery back that nothing was done with: it is ready again after `rest`, and this time does not count as
+    /// one that it was received.
+    async fn give_back(&self, queue: Queue, delivery: &Delivery, rest: Duration) -> Result<(), Fault>;
 
     /// The bodies of a queue's messages that are in flight.
     async fn in_flight(&self, queue: Queue) -> Result<Vec<String>, Fault>;

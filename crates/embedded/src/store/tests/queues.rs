@@ -196,8 +196,8 @@ async fn what_is_given_back_has_lost_no_attempt() {
     for _ in 0..10 {
         let delivery = one(&store, Queue::Delay).await;
         assert_eq!(delivery.receives, 1);
-        store.give_back(Queue::Delay, &delivery).await.unwrap();
-        store.give_back(Queue::Delay, &delivery).await.unwrap();
+        store.give_back(Queue::Delay, &delivery, Duration::ZERO).await.unwrap();
+        store.give_back(Queue::Delay, &delivery, Duration::ZERO).await.unwrap();
     }
 }
 
