@@ -7,6 +7,7 @@ use lead::Timestamp;
 use pipeline::{
     Code, Entry, Fault, Happened, Stage,
     destination::LeftOut,
+    notify::{Silence, silence},
     ports::{Depth, Minute, Queue},
 };
 use serde::Serialize;
@@ -17,6 +18,8 @@ use crate::{Condition, ConditionState, Ops};
 ///
 /// On AWS each of them is a request, once.
 const SPEED_SAMPLE: usize = 100;
+/// A silence as long as a destination asks for at any time is not worth a word.
+const MOMENT: SignedDuration = SignedDuration::from_secs(60);
 
 /// `leadops status`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -96,7 +99,7 @@ impl Ops {
     pub async fn status(&self) -> Result<Status, Fault> {
         let now = self.recorder.clock.now();
         let day_ago = now - SignedDuration::from_hours(24);
-        let (open, delay, notification, minutes, by_code, told, dead, health) = futures_util::try_join!(
+        let (open, delay, notification, minutes, by_code, told, dead, silent, health) = futures_util::try_join!(
             self.count_open(),
             self.inbox.depth(Queue::Delay),
             self.inbox.depth(Queue::Notification),
@@ -104,9 +107,11 @@ impl Ops {
             self.history.refused(now - SignedDuration::from_mins(59)),
             self.history.recent(&[Stage::Notified], Some(day_ago), None, SPEED_SAMPLE),
             self.dead_letters.oldest(),
+            self.silent(now),
             self.set_up.conditions(),
         )?;
         let mut health = health;
+        health.extend(silent);
         health.extend(left_out(&told));
         let mut last_24h = Last24h::default();
         for minute in &minutes {
@@ -132,6 +137,27 @@ impl Ops {
             speed: Speed::of(taken.collect()),
             as_of: now,
         })
+    }
+
+    /// Destinations that have asked for a silence of more than a moment.
+    async fn silent(&self, now: Timestamp) -> Result<Vec<Condition>, Fault> {
+        let asked = self.settings.destinations.iter().map(|id| silence(self.objects.as_ref(), id, now));
+        let asked = futures_util::future::try_join_all(asked).await?;
+        let silent = self.settings.destinations.iter().zip(asked);
+        let silent = silent.filter_map(|(id, silence)| Some((id, silence?)));
+        let long = silent.filter(|(_, silence)| silence.until.duration_since(now) >= MOMENT);
+        Ok(long
+            .map(|(id, Silence { until, code })| Condition {
+                what: id.to_string(),
+                state: ConditionState::Warn,
+                since: None,
+                reason: format!(
+                    "asked for silence until {}: its alerts wait",
+                    until.strftime("%Y-%m-%d %H:%M:%S UTC")
+                ),
+                code,
+            })
+            .collect())
     }
 
     /// What each of the last minutes brought, the oldest first, empty ones included.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use pipeline::plain_name;
 use url::{ParseError, Url};
@@ -62,6 +63,16 @@ impl fmt::Debug for SecretUrl {
 }
 
 impl SecretUrl {
+    /// What tells it from another, and nothing else of it.
+    pub(crate) fn fingerprint(&self) -> String {
+        digest(&SHA256, self.0.as_str().as_bytes())
+            .as_ref()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
     /// User and password as they travel, where there is one of them: <https://www.rfc-editor.org/rfc/rfc7617#section-2>.
     fn basic(&self) -> Option<String> {
         let (user, password) = (self.0.username(), self.0.password());
@@ -119,6 +130,14 @@ mod tests {
             }
         }
         assert_eq!(url.hide_in("403 api lead v 1"), "403 api lead v 1");
+    }
+
+    #[test]
+    fn a_fingerprint_tells_addresses_apart_and_nothing_of_them() {
+        let of = |url: &str| SecretUrl(Url::parse(url).unwrap()).fingerprint();
+        let own = of("https://h.example/services/secret");
+        assert_eq!((own.len(), &own), (16, &of("https://h.example/services/secret")));
+        assert_ne!(own, of("https://h.example/services/other"));
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub struct ScriptedDestination {
     pub limits: Limits,
     /// How long it takes over a message.
     pub takes: Duration,
+    place: Mutex<Option<String>>,
     next: Mutex<VecDeque<Verdict>>,
     handed: Mutex<Vec<Handed>>,
 }
@@ -45,7 +46,14 @@ pub struct ScriptedDestination {
 impl ScriptedDestination {
     /// One with these limits that answers at once.
     pub fn new(clock: Arc<VirtualClock>, limits: Limits) -> Self {
-        Self { clock, limits, takes: Duration::ZERO, next: Mutex::default(), handed: Mutex::default() }
+        Self {
+            clock,
+            limits,
+            takes: Duration::ZERO,
+            place: Mutex::default(),
+            next: Mutex::default(),
+            handed: Mutex::default(),
+        }
     }
 
     /// Limits of a destination that has none to speak of.
@@ -66,6 +74,11 @@ impl ScriptedDestination {
         self.next.lock().unwrap().extend(verdicts);
     }
 
+    /// Is somewhere else from now on.
+    pub fn move_to(&self, place: &str) {
+        *self.place.lock().unwrap() = Some(place.to_owned());
+    }
+
     /// All messages that were handed over.
     pub fn handed(&self) -> Vec<Handed> {
         self.handed.lock().unwrap().clone()
@@ -76,6 +89,10 @@ impl ScriptedDestination {
 impl Destination for ScriptedDestination {
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    async fn place(&self) -> Option<String> {
+        self.place.lock().unwrap().clone()
     }
 
     async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict {

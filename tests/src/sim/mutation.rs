@@ -280,6 +280,10 @@ impl Destination for BadDestination {
         self.0.limits()
     }
 
+    async fn place(&self) -> Option<String> {
+        self.0.place().await
+    }
+
     async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict {
         match self.0.send(alerts, form).await {
             Verdict::PartlySent { .. } => Verdict::Sent,

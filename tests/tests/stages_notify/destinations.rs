@@ -269,3 +269,34 @@ async fn nobody_can_ask_for_an_alert_where_it_could_only_die() {
     world.work_for(MINUTE).await;
     assert_eq!((pager.handed().len(), world.dead().await.len()), (2, 0));
 }
+
+#[tokio::test]
+async fn a_long_silence_is_said_and_is_of_the_address_that_has_asked_for_it() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let limits = Limits { pace: Some(Pacing { rate: 1, burst: 1 }), ..ScriptedDestination::plain() };
+    let (world, pager) = with_pager(limits, Duration::ZERO);
+    pager.move_to("first");
+    let reason = "asks to wait 86400 s".to_owned();
+    pager.answer([Verdict::Wait { pause: DAY, code: Code::DestinationBusy, reason }]);
+    let lead = world.enrich("a").await;
+    world.work_for(MINUTE).await;
+    let later = world.enrich("b").await;
+    world.work_for(MINUTE * 60).await;
+    assert_eq!(pager.handed().len(), 1, "it has asked for a day of silence");
+    assert_eq!(
+        world.retries(&lead).await,
+        [(Code::DestinationBusy, 1, DAY)],
+        "and is tried after it, not before"
+    );
+    let health = world.ops.status().await.unwrap().health;
+    let [silent] = health.as_slice() else { panic!("{health:?}") };
+    assert_eq!((silent.what.as_str(), silent.code), (PAGER.as_str(), Some(Code::DestinationBusy)));
+    assert!(silent.reason.starts_with("asked for silence until 20"), "{}", silent.reason);
+    pager.move_to("second");
+    world.work_for(MINUTE * 15).await;
+    assert_eq!(pager.handed().len(), 3, "another address has asked for nothing");
+    for lead in [&lead, &later] {
+        assert!(matches!(world.progress(lead).await.unwrap().ended, Some((Ended::Notified, _))));
+    }
+    assert_eq!(world.ops.status().await.unwrap().health, []);
+}

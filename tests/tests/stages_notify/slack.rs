@@ -205,7 +205,7 @@ async fn a_refusal_is_classed_by_its_body_first_and_dies_at_once() {
         (404, "", Code::SlackWebhookGone),
         (410, "channel_is_archived", Code::SlackChannelClosed),
         (403, "team_disabled", Code::SlackChannelClosed),
-        (410, "gone", Code::SlackChannelClosed),
+        (410, "gone_away", Code::SlackChannelClosed),
         (403, "action_prohibited", Code::SlackForbidden),
         (403, "invalid_token", Code::SlackForbidden),
         (400, "invalid_token", Code::SlackForbidden),

@@ -281,6 +281,10 @@ impl Destination for SignedWebhook {
         self.0.current().await.map(drop)
     }
 
+    async fn place(&self) -> Option<String> {
+        Some(self.0.current().await.ok()?.value.url.fingerprint())
+    }
+
     async fn send(&self, alerts: &[Outgoing<'_>], _: Form) -> Verdict {
         let [one] = alerts else { return refused("a message is about one lead".to_owned(), true) };
         let sent = tokio::time::timeout(LONGEST_SEND, self.post(one)).await;

@@ -70,6 +70,10 @@ impl Destination for SlackDestination {
         self.slack.address().await.map(drop)
     }
 
+    async fn place(&self) -> Option<String> {
+        self.slack.place().await
+    }
+
     async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict {
         let alerts: Vec<Alert<'_>> = alerts.iter().map(|outgoing| outgoing.alert.clone()).collect();
         let payload = match (form, alerts.as_slice()) {

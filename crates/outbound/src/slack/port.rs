@@ -16,6 +16,13 @@ pub trait Slack: Send + Sync {
     /// Why nothing can be posted now: its URL is a secret that cannot be read, or is none.
     async fn address(&self) -> Result<String, Unready>;
 
+    /// What tells that from another webhook, where it is known; see [`Destination::place`].
+    ///
+    /// [`Destination::place`]: pipeline::destination::Destination::place
+    async fn place(&self) -> Option<String> {
+        None
+    }
+
     /// Posts one message and returns whatever was answered; what it means is decided
     /// elsewhere. Never retries by itself. No error or answer contains the webhook's URL.
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError>;

@@ -41,6 +41,10 @@ impl Slack for RotatingWebhook {
         self.0.current().await?.value.address().await
     }
 
+    async fn place(&self) -> Option<String> {
+        self.0.current().await.ok()?.value.place().await
+    }
+
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
         let posted = tokio::time::timeout(LONGEST_POST, self.post_in_time(message)).await;
         posted.unwrap_or_else(|_| Err(SlackError::Unknown("there was no answer in time".to_owned())))

@@ -84,6 +84,10 @@ impl Slack for SlackWebhook {
         Ok(self.url.to_string())
     }
 
+    async fn place(&self) -> Option<String> {
+        Some(self.url.fingerprint())
+    }
+
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
         let sent = self.client.post(self.url.0.clone()).json(message).send().await;
         let mut response = sent.map_err(|error| self.failed(error))?;

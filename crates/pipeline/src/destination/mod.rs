@@ -29,6 +29,12 @@ pub trait Destination: Send + Sync {
         Ok(())
     }
 
+    /// What tells where it sends to now from where it sent before, without being a secret: a wait that was asked for at one
+    /// address says nothing of another. None where that cannot change, or is not known.
+    async fn place(&self) -> Option<String> {
+        None
+    }
+
     /// Sends one message with these alerts, at least one and at most [`Limits::together`], and returns once it is taken
     /// or not. Never longer than [`Limits::longest_send`], and never again by itself. No reason holds a secret.
     async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict;

@@ -69,6 +69,11 @@ impl Bucket {
         Turn::Yours { more }
     }
 
+    /// Until when nothing may be sent, or was not to be.
+    pub(super) fn closed(&self) -> Option<Timestamp> {
+        self.closed
+    }
+
     /// Gives an unused right back.
     pub(super) fn give_back(&mut self, _: Timestamp) {
         self.tokens = (self.tokens + 1.0).min(self.burst);

@@ -18,6 +18,7 @@ use futures_util::future::join_all;
 use lead::{Alert, EnrichedLead, LeadId, Timestamp};
 
 use pace::Pace;
+pub use pace::{Silence, silence};
 
 use crate::{
     Code, Fault, Function, Recorder, Settings,

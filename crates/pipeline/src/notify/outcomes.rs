@@ -92,7 +92,7 @@ impl Notify {
 
     /// Writes down that an attempt of this number failed, and lets the next come after a pause.
     async fn tried_again(&self, job: &AlertJob, fault: Fault, attempt: u32, pause: Duration) -> Disposition {
-        let pause = pause.min(MAX_DELAY);
+        // A longer one is looked at in between, and nothing is tried.
         let again_at = self.recorder.clock.now() + SignedDuration::try_from(pause).unwrap_or_default();
         let happened = Happened::Retrying {
             queue: Queue::Notification,
@@ -105,7 +105,7 @@ impl Notify {
         if let Err(fault) = self.record(job, happened).await {
             storage_failed(&job.lead_id, &fault);
         }
-        Disposition::Retry(pause)
+        Disposition::Retry(pause.min(MAX_DELAY))
     }
 
     /// Writes down that some have an alert, so that its lead has ended, and lets it come back for the others.

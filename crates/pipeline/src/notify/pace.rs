@@ -19,6 +19,7 @@ pub(super) struct Pace {
     objects: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
     key: String,
+    place: Option<String>,
     rate: u32,
     burst: u32,
 }
@@ -52,18 +53,49 @@ struct Kept {
     bucket: Bucket,
     /// When that was so.
     at: Timestamp,
+    /// Where messages went to then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+    /// The code of the last wait that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<Code>,
+}
+
+/// That a destination has asked for silence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silence {
+    /// Until when.
+    pub until: Timestamp,
+    /// The code of its asking.
+    pub code: Option<Code>,
+}
+
+/// Whether a destination has asked for silence that is not over at `now`.
+///
+/// # Errors
+/// The fault of the objects.
+pub async fn silence(
+    objects: &dyn Objects,
+    destination: &DestinationId,
+    now: Timestamp,
+) -> Result<Option<Silence>, Fault> {
+    let Some(object) = objects.get(&keys::pace(destination.as_str())).await? else { return Ok(None) };
+    let Ok(kept) = serde_json::from_slice::<Kept>(&object.body) else { return Ok(None) };
+    let until = kept.bucket.closed().filter(|until| *until > now);
+    Ok(until.map(|until| Silence { until, code: kept.code }))
 }
 
 impl Pace {
-    /// The pace of a destination, in the object `pace/{id}.json`.
+    /// The pace of a destination, in the object `pace/{id}.json`. One of another `place` is none of it.
     pub(super) fn new(
         objects: Arc<dyn Objects>,
         clock: Arc<dyn Clock>,
         destination: &DestinationId,
+        place: Option<String>,
         Pacing { rate, burst }: Pacing,
     ) -> Self {
         let key = keys::pace(destination.as_str());
-        Self { objects, clock, key, rate: rate.max(1), burst: burst.max(1) }
+        Self { objects, clock, key, place, rate: rate.max(1), burst: burst.max(1) }
     }
 
     /// Waits for the right to send one message, and says how many more might go at once. The time for
@@ -74,7 +106,7 @@ impl Pace {
     pub(super) async fn turn(&self) -> Result<Result<Right, Duration>, Fault> {
         loop {
             let take = |bucket: &mut Bucket, now| (bucket.take(now, self.rate), bucket.has_waited());
-            match self.change(take).await? {
+            match self.change(None, take).await? {
                 (Turn::Yours { more }, has_waited) => return Ok(Ok(Right { more, has_waited })),
                 (Turn::Closed(left), _) => return Ok(Err(left)),
                 (Turn::Wait(wait), _) => self.clock.sleep(wait).await,
@@ -84,43 +116,50 @@ impl Pace {
 
     /// A message was taken, after waits that were asked for.
     pub(super) async fn taken(&self) -> Result<(), Fault> {
-        self.change(Bucket::taken).await
+        self.change(None, Bucket::taken).await
     }
 
     /// The destination has asked to wait, for so long. How long it is waited for, which is longer where it asks again
     /// and again for less than it means.
-    pub(super) async fn wait(&self, asked: Duration) -> Result<Duration, Fault> {
-        self.change(|bucket, now| bucket.wait(now, asked)).await
+    pub(super) async fn wait(&self, asked: Duration, code: Code) -> Result<Duration, Fault> {
+        self.change(Some(code), |bucket, now| bucket.wait(now, asked)).await
     }
 
     /// Gives an unused right back.
     pub(super) async fn give_back(&self) -> Result<(), Fault> {
-        self.change(Bucket::give_back).await
+        self.change(None, Bucket::give_back).await
     }
 
     /// Nothing may be sent for `wait` from now.
-    pub(super) async fn close(&self, wait: Duration) -> Result<(), Fault> {
-        self.change(|bucket, now| bucket.close(now, wait)).await
+    pub(super) async fn close(&self, wait: Duration, code: Code) -> Result<(), Fault> {
+        self.change(Some(code), |bucket, now| bucket.close(now, wait)).await
     }
 
-    async fn change<T>(&self, act: impl Fn(&mut Bucket, Timestamp) -> T) -> Result<T, Fault> {
+    /// Changes the bucket, and the code of what it is closed for, where there is a new one.
+    async fn change<T>(
+        &self,
+        code: Option<Code>,
+        act: impl Fn(&mut Bucket, Timestamp) -> T,
+    ) -> Result<T, Fault> {
         let key = &self.key;
         loop {
             let now = self.clock.now();
-            let (mut bucket, when) = match self.objects.get(key).await? {
-                None => (Bucket::full(self.burst), When::Absent),
+            let (kept, when) = match self.objects.get(key).await? {
+                None => (None, When::Absent),
                 Some(object) => {
                     // One that cannot be read is as good as none: the pace starts afresh.
                     let kept = serde_json::from_slice::<Kept>(&object.body).ok();
-                    let bucket = kept.map_or_else(
-                        || Bucket::full(self.burst),
-                        |kept| kept.bucket.at(kept.at, now, self.rate, self.burst),
-                    );
-                    (bucket, When::Unchanged(object.version))
+                    (kept.filter(|kept| self.is_ours(kept)), When::Unchanged(object.version))
                 }
             };
+            let before = kept.as_ref().and_then(|kept| kept.code);
+            let mut bucket = kept.map_or_else(
+                || Bucket::full(self.burst),
+                |kept| kept.bucket.at(kept.at, now, self.rate, self.burst),
+            );
             let result = act(&mut bucket, now);
-            let body = serde_json::to_vec(&Kept { bucket, at: now })
+            let (place, code) = (self.place.clone(), code.or(before));
+            let body = serde_json::to_vec(&Kept { bucket, at: now, place, code })
                 .map_err(|e| Fault::new(Code::Internal, format!("{key} cannot be written: {e}")))?;
             match self.objects.put(key, body.into(), when).await {
                 Ok(_) => return Ok(result),
@@ -129,5 +168,11 @@ impl Pace {
                 Err(PutError::Fault(fault)) => return Err(fault),
             }
         }
+    }
+
+    /// Whether a bucket is of where messages go to now. One without a place is that of an earlier version, or of a
+    /// destination that has none.
+    fn is_ours(&self, kept: &Kept) -> bool {
+        kept.place.is_none() || self.place.is_none() || kept.place == self.place
     }
 }

@@ -95,9 +95,13 @@ impl Notify {
         waiting.sort_by_key(|ready| !ready.is_alone());
         waiting.reverse();
         let limits = destination.limits();
-        let pace = limits
-            .pace
-            .map(|pacing| Pace::new(self.objects.clone(), self.recorder.clock.clone(), &id, pacing));
+        let pace = match limits.pace {
+            None => None,
+            Some(pacing) => {
+                let (objects, clock) = (self.objects.clone(), self.recorder.clock.clone());
+                Some(Pace::new(objects, clock, &id, destination.place().await, pacing))
+            }
+        };
         let sending = Sending {
             stage: self,
             destination: destination.as_ref(),
@@ -157,9 +161,11 @@ impl Sending<'_> {
         let Some(pace) = &self.pace else { return verdict };
         match verdict {
             Verdict::Sent | Verdict::PartlySent { .. } if has_waited => written(pace.taken().await),
-            Verdict::Again { pause: Pause::OfDestination(pause), .. } => written(pace.close(pause).await),
+            Verdict::Again { code, pause: Pause::OfDestination(pause), .. } => {
+                written(pace.close(pause, code).await);
+            }
             Verdict::Wait { pause: asked, code, reason } => {
-                let pause = pace.wait(asked).await.unwrap_or_else(|fault| {
+                let pause = pace.wait(asked, code).await.unwrap_or_else(|fault| {
                     written(Err(fault));
                     asked
                 });
