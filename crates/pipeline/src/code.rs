@@ -227,7 +227,7 @@ codes! {
         "The mail server refuses the message for good.",
         "Check EMAIL_FROM, EMAIL_TO and the credentials in SMTP_URL, then redrive.";
     MailUnavailable = "LO222",
-        "The mail server could not be reached or asks to try later.",
+        "The mail server could not be reached, serves nobody from here, or asks to try later.",
         "Check the server that SMTP_URL names.",
         again "It is tried again by itself, with growing pauses. If it stays, check the server that SMTP_URL names.",
         dead "Check the server that SMTP_URL names, then redrive.";

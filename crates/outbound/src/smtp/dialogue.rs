@@ -3,25 +3,26 @@
 //! lettre's connection rather than its transport: the transport bounds the connecting alone, takes all recipients or none,
 //! and does not say whether a silence came before the mail was handed over or after.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use lettre::{
     message::Mailbox,
-    transport::smtp::{
-        Error,
-        authentication::DEFAULT_MECHANISMS,
-        client::{AsyncSmtpConnection, AsyncTokioStream},
-        commands,
-    },
+    transport::smtp::{authentication::DEFAULT_MECHANISMS, client::AsyncSmtpConnection, commands},
 };
 use pipeline::destination::{LeftOut, Verdict};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout_at},
+};
 
 use super::{
-    connect::{self, Limits, Replies},
+    answers::{NotDone, carried_out},
+    greeting::{self, Offers},
+    open::{self, Opened},
+    replies::Replies,
     settings::{SmtpSettings, Tls},
-    start_tls::{self, Started},
-    verdicts::{self, Step, failed, is_goodbye, no_connection, said},
+    start_tls,
+    verdicts::{self, Step, is_goodbye, said},
 };
 
 /// How long the server may take.
@@ -33,6 +34,10 @@ pub(super) struct Patience {
     pub(super) connect: Duration,
     /// From there to its word on the last recipient.
     pub(super) ready: Duration,
+    /// For its word on one of several recipients.
+    pub(super) recipient: Duration,
+    /// For all of this, and again without those over whom it goes away.
+    pub(super) reach: Duration,
     /// From there to its confirmation of the content.
     pub(super) confirm: Duration,
 }
@@ -41,10 +46,13 @@ impl Patience {
     /// That for so many recipients, of whom some servers think for seconds each.
     pub(super) fn for_recipients(count: usize) -> Self {
         let others = u64::try_from(count.saturating_sub(1)).unwrap_or(u64::MAX);
+        let (connect, ready) = (Duration::from_secs(16), Duration::from_secs(15 + others.min(9) * 5));
         Self {
             address: Duration::from_secs(4),
-            connect: Duration::from_secs(16),
-            ready: Duration::from_secs(15 + others.min(9) * 5),
+            connect,
+            ready,
+            recipient: Duration::from_secs(15),
+            reach: (connect + ready) * if others > 0 { 2 } else { 1 },
             confirm: Duration::from_secs(15),
         }
     }
@@ -63,18 +71,8 @@ pub(super) struct Reached {
 pub(super) enum Unreached {
     /// For this reason.
     For(Verdict),
-    /// It went away over this recipient, and may take the others.
+    /// It went away over this recipient, or thinks and thinks, and may take the others.
     Over(LeftOut),
-}
-
-impl Unreached {
-    /// What it means for a mail that has nobody else to go to.
-    pub(super) fn verdict(self) -> Verdict {
-        match self {
-            Self::For(verdict) => verdict,
-            Self::Over(one) => verdicts::nobody(&[one]),
-        }
-    }
 }
 
 /// Says whom a mail is for to the server that the settings name.
@@ -83,84 +81,97 @@ pub(super) async fn reach(
     recipients: &[&Mailbox],
     patience: &Patience,
 ) -> Result<Reached, Unreached> {
-    let host = settings.host.trim_matches(['[', ']']);
-    let is_greeted = !matches!(settings.tls, Tls::FromTheStart(_));
-    let limits = Limits { address: patience.address, all: patience.connect, is_greeted };
-    let connecting = connect::connect(host, settings.port, limits);
-    let stream = match tokio::time::timeout(patience.connect, connecting).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(Unreached::For(no_connection(&error.to_string()))),
-        Err(_) => return Err(Unreached::For(no_connection("it does not answer"))),
-    };
-    let dialogue = async {
-        let mut connection = introduce(settings, host, stream).await.map_err(Unreached::For)?;
+    let (opened, until) = open::open(settings, patience).await.map_err(Unreached::For)?;
+    let ready = timeout_at(until, async {
+        let mut connection = introduce(settings, opened).await?;
         if let Some(credentials) = &settings.credentials {
             let login = connection.auth(DEFAULT_MECHANISMS, credentials).await;
-            login.map_err(|error| Unreached::For(failed(Step::Login, settings, &error)))?;
+            carried_out(login, settings).map_err(|failure| failure.verdict(Step::Login, settings))?;
         }
-        name(connection, settings, recipients).await
-    };
-    let slow = || Err(Unreached::For(verdicts::slow(settings)));
-    tokio::time::timeout(patience.ready, dialogue).await.unwrap_or_else(|_| slow())
+        let from = commands::Mail::new(Some(settings.from.email.clone()), Vec::new());
+        let named = connection.command(from).await;
+        carried_out(named, settings).map_err(|failure| failure.verdict(Step::Envelope, settings))?;
+        Ok(connection)
+    });
+    let connection = ready.await.unwrap_or_else(|_| Err(verdicts::slow(settings, false)));
+    let connection = connection.map_err(Unreached::For)?;
+    // One over whom the server thinks is not to use up the time of the others.
+    let each = if recipients.len() == 1 { patience.ready } else { patience.recipient };
+    name(connection, settings, recipients, each, until).await
 }
 
-/// The greeting and TLS, in the order that the settings want.
-async fn introduce(
+/// Our greeting, and TLS, in the order that the settings want.
+async fn introduce(settings: &SmtpSettings, opened: Opened) -> Result<AsyncSmtpConnection, Verdict> {
+    let not_ready = |failure| verdicts::not_ready(settings, failure);
+    let mut plain = match opened {
+        Opened::Plain(replies) => replies,
+        Opened::Encrypted(mut replies) => {
+            let offers = greeting::greet(&mut *replies, &settings.hello).await.map_err(not_ready)?;
+            return hand_over(settings, *replies, &offers).await;
+        }
+    };
+    let offers = greeting::greet(&mut plain, &settings.hello).await.map_err(not_ready)?;
+    let config = match &settings.tls {
+        Tls::Required(config) | Tls::Opportunistic(config) if offers.is_tls_offered() => config,
+        Tls::Required(_) => return Err(verdicts::not_offered(&offers)),
+        _ => return hand_over(settings, plain, &offers).await,
+    };
+    let mut encrypted = start_tls::start(plain, settings.bare_host(), config).await.map_err(not_ready)?;
+    let offers = greeting::greet(&mut encrypted, &settings.hello).await.map_err(not_ready)?;
+    hand_over(settings, encrypted, &offers).await
+}
+
+/// Leaves the rest of the dialogue to lettre.
+async fn hand_over<S>(
     settings: &SmtpSettings,
-    host: &str,
-    stream: TcpStream,
-) -> Result<AsyncSmtpConnection, Verdict> {
-    let lost = |error: std::io::Error| verdicts::unavailable(&error.to_string());
-    let peer = stream.peer_addr().map_err(lost)?;
-    let no_tls = |error| verdicts::no_tls(settings, &error);
-    let stream: Box<dyn AsyncTokioStream> = match &settings.tls {
-        Tls::None => Box::new(Replies::of(stream, peer, false)),
-        Tls::FromTheStart(config) => {
-            let stream = connect::encrypt(host, stream, config).await.map_err(no_tls)?;
-            Box::new(Replies::of(stream, peer, false))
-        }
-        Tls::Required(config) | Tls::Opportunistic(config) => {
-            let started = start_tls::start(stream, host, &settings.hello, config).await;
-            match started.map_err(|failure| verdicts::not_started(settings, failure))? {
-                Started::Encrypted(stream) => Box::new(Replies::of(*stream, peer, true)),
-                Started::NotOffered(_) if matches!(settings.tls, Tls::Required(_)) => {
-                    return Err(verdicts::not_offered());
-                }
-                Started::NotOffered(stream) => Box::new(Replies::of(stream, peer, true)),
-            }
-        }
-    };
-    let connection = AsyncSmtpConnection::connect_with_transport(stream, &settings.hello).await;
-    connection.map_err(|error| failed(Step::Greeting, settings, &error))
+    replies: Replies<S>,
+    offers: &Offers,
+) -> Result<AsyncSmtpConnection, Verdict>
+where
+    S: AsyncRead + AsyncWrite + fmt::Debug + Send + Sync + Unpin + 'static,
+{
+    if settings.credentials.is_some() && !offers.is_login_offered() {
+        return Err(verdicts::no_login(settings, offers));
+    }
+    let replies = Box::new(replies.introduced(&offers.for_lettre()));
+    let connection = AsyncSmtpConnection::connect_with_transport(replies, &settings.hello).await;
+    connection.map_err(|error| verdicts::unavailable(&said(settings, &error)))
 }
 
-/// Sender and recipients, of whom each may be refused by itself.
+/// Recipients, of whom each may be refused by itself, and has its own time.
 async fn name(
     mut connection: AsyncSmtpConnection,
     settings: &SmtpSettings,
     recipients: &[&Mailbox],
+    each: Duration,
+    until: Instant,
 ) -> Result<Reached, Unreached> {
-    let envelope = |error: &Error| Unreached::For(failed(Step::Envelope, settings, error));
-    let from = settings.from.email.clone();
-    connection
-        .command(commands::Mail::new(Some(from), Vec::new()))
-        .await
-        .map_err(|error| envelope(&error))?;
     let (mut taken, mut left_out) = (Vec::new(), Vec::new());
     for to in recipients {
-        let Err(error) = connection.command(commands::Rcpt::new(to.email.clone(), Vec::new())).await else {
-            taken.push((*to).clone());
-            continue;
+        let recipient = to.email.to_string();
+        let asked = connection.command(commands::Rcpt::new(to.email.clone(), Vec::new()));
+        let Ok(said) = timeout_at(until.min(Instant::now() + each), asked).await else {
+            let reason = "the server does not say in time whether it takes mail for it".to_owned();
+            return Err(Unreached::Over(LeftOut { recipient, reason, again: true }));
         };
-        // Too many at once, which once stood for good: <https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10>.
-        let is_too_many = error.status().is_some_and(|status| status.to_string() == "552");
-        let is_over = is_goodbye(&error);
-        let again = error.is_transient() || is_too_many || is_over;
-        let one = LeftOut { recipient: to.email.to_string(), reason: said(settings, &error), again };
-        if is_over {
-            return Err(Unreached::Over(one));
+        match carried_out(said, settings) {
+            Ok(()) => taken.push((*to).clone()),
+            Err(failure @ (NotDone::Unasked(_) | NotDone::OutOfStep(_))) => {
+                return Err(Unreached::For(failure.verdict(Step::Envelope, settings)));
+            }
+            Err(NotDone::Failed(error)) => {
+                // Too many at once, which once stood for good:
+                // <https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10>.
+                let is_too_many = error.status().is_some_and(|status| status.to_string() == "552");
+                let is_over = is_goodbye(&error);
+                let again = error.is_transient() || is_too_many || is_over;
+                let one = LeftOut { recipient, reason: verdicts::said(settings, &error), again };
+                if is_over {
+                    return Err(Unreached::Over(one));
+                }
+                left_out.push(one);
+            }
         }
-        left_out.push(one);
     }
     Ok(Reached { connection, taken, left_out })
 }

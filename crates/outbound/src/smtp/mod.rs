@@ -1,7 +1,12 @@
 //! Mail through an SMTP server.
 
+mod answers;
 mod connect;
 mod dialogue;
+mod greeting;
+mod open;
+mod replies;
+mod reply;
 mod settings;
 mod start_tls;
 mod verdicts;
@@ -27,8 +32,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub use settings::SmtpSettings;
 
 use crate::destinations::{MadeOne, Making, SMTP_URL};
+use answers::{NotDone, carried_out, waits_for_content};
 use dialogue::{Patience, Reached, Unreached, reach};
-use verdicts::{nobody, refused, said, unavailable, unknown};
+use verdicts::{Step, nobody, refused, unavailable, unknown};
 
 /// How long the server may take over a goodbye, on which nothing depends.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -76,22 +82,31 @@ impl SmtpMailer {
             .map_err(|error| refused(&format!("the mail cannot be written: {error}")))
     }
 
-    /// Says whom a mail is for, and once more without the one over whom the server went away.
-    async fn reach(&self, recipients: &[&Mailbox]) -> Result<Reached, Verdict> {
-        let ended_by = match reach(&self.settings, recipients, &self.patience).await {
-            Err(Unreached::Over(one)) if recipients.len() > 1 => one,
-            other => return other.map_err(Unreached::verdict),
-        };
-        let is_other = |to: &&&Mailbox| to.email.to_string() != ended_by.recipient;
-        let others: Vec<&Mailbox> = recipients.iter().filter(is_other).copied().collect();
-        match reach(&self.settings, &others, &self.patience).await {
-            Ok(mut reached) => {
-                reached.left_out.insert(0, ended_by);
-                Ok(reached)
+    /// Says whom a mail is for, and again without whomever the server went away or fell silent over, one at a time.
+    async fn reach(&self, recipients: &[&Mailbox], limit: Duration) -> Result<Reached, Verdict> {
+        let until = Instant::now() + limit;
+        let mut others = recipients.to_vec();
+        let mut culprits = Vec::new();
+        loop {
+            let one = match timeout_at(until, reach(&self.settings, &others, &self.patience)).await {
+                Ok(Ok(mut reached)) => {
+                    reached.left_out.splice(0..0, culprits);
+                    return Ok(reached);
+                }
+                Ok(Err(Unreached::Over(one))) => one,
+                Ok(Err(Unreached::For(verdict)))
+                    if culprits.is_empty() || matches!(verdict, Verdict::Refused { .. }) =>
+                {
+                    return Err(verdict);
+                }
+                Err(_) if culprits.is_empty() => return Err(verdicts::slow(&self.settings, false)),
+                Ok(Err(Unreached::For(_))) | Err(_) => return Err(nobody(&culprits)),
+            };
+            others.retain(|to| to.email.to_string() != one.recipient);
+            culprits.push(one);
+            if others.is_empty() {
+                return Err(nobody(&culprits));
             }
-            Err(Unreached::For(refused @ Verdict::Refused { .. })) => Err(refused),
-            // It is the server that goes away, whoever it is asked about.
-            Err(_) => Err(Unreached::Over(ended_by).verdict()),
         }
     }
 
@@ -102,28 +117,39 @@ impl SmtpMailer {
             return Err(refused("everybody whom EMAIL_TO names is done with this alert"));
         }
         // A connection that is dropped before the content went out has sent nothing.
-        let Reached { mut connection, taken, left_out } = self.reach(&recipients).await?;
+        let reached = self.reach(&recipients, self.patience.reach).await?;
+        let Reached { mut connection, taken, left_out } = reached;
         if taken.is_empty() {
             let _ = timeout(GOODBYE, connection.abort()).await;
             return Err(nobody(&left_out));
         }
         let message = self.message(mail, &taken)?.formatted();
+        let settings = &self.settings;
         let until = Instant::now() + self.patience.confirm;
         match timeout_at(until, connection.command(commands::Data)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) if error.is_permanent() => return Err(refused(&said(&self.settings, &error))),
-            Ok(Err(error)) => return Err(unavailable(&said(&self.settings, &error))),
+            Ok(said) => {
+                waits_for_content(said, settings)
+                    .map_err(|failure| failure.verdict(Step::Envelope, settings))?;
+            }
             Err(_) => return Err(unavailable("the server did not get ready in time")),
         }
-        match timeout_at(until, connection.message(&message)).await {
-            Ok(Ok(_)) => {
+        let Ok(said) = timeout_at(until, connection.message(&message)).await else {
+            return Err(unknown("the server did not confirm the mail in time"));
+        };
+        match carried_out(said, settings) {
+            Ok(()) => {
                 let _ = timeout(GOODBYE, connection.abort()).await;
                 Ok((taken, left_out))
             }
-            Ok(Err(error)) if error.is_permanent() => Err(refused(&said(&self.settings, &error))),
-            Ok(Err(error)) if error.is_transient() => Err(unavailable(&said(&self.settings, &error))),
-            Ok(Err(error)) => Err(unknown(&said(&self.settings, &error))),
-            Err(_) => Err(unknown("the server did not confirm the mail in time")),
+            Err(NotDone::Failed(error)) if error.is_permanent() => {
+                Err(refused(&verdicts::said(settings, &error)))
+            }
+            Err(NotDone::Failed(error)) if error.is_transient() => {
+                Err(unavailable(&verdicts::said(settings, &error)))
+            }
+            Err(NotDone::Failed(error)) => Err(unknown(&verdicts::said(settings, &error))),
+            Err(NotDone::Unasked(words)) => Err(unavailable(&words)),
+            Err(NotDone::OutOfStep(words)) => Err(unknown(&words)),
         }
     }
 
@@ -131,11 +157,10 @@ impl SmtpMailer {
     async fn look(&self) -> Checked {
         let server = self.settings.server();
         let recipients = self.recipients(&[]);
-        let looked = timeout(LOOK, reach(&self.settings, &recipients, &self.patience));
-        let Reached { mut connection, taken, left_out } = match looked.await {
-            Ok(Ok(reached)) => reached,
-            Ok(Err(unreached)) => return Checked::Failed(fault(&server, &unreached.verdict())),
-            Err(_) => return Checked::Failed(fault(&server, &unavailable("it does not answer in time"))),
+        let limit = LOOK.min(self.patience.reach);
+        let Reached { mut connection, taken, left_out } = match self.reach(&recipients, limit).await {
+            Ok(reached) => reached,
+            Err(verdict) => return Checked::Failed(fault(&server, &verdict)),
         };
         let goodbye = async {
             // Nobody is to wonder about a mail that never came.
@@ -175,11 +200,8 @@ fn fault(server: &str, verdict: &Verdict) -> Fault {
 #[async_trait]
 impl Destination for SmtpMailer {
     fn limits(&self) -> Limits {
-        let Patience { connect, ready, confirm, .. } = self.patience;
-        // Two where the server may go away over one of several recipients.
-        let dialogues = if self.settings.to.iter().nth(1).is_some() { 2 } else { 1 };
         Limits {
-            longest_send: (connect + ready) * dialogues + confirm + GOODBYE,
+            longest_send: self.patience.reach + self.patience.confirm + GOODBYE,
             pace: None,
             together: 1,
             at_once: 4,

@@ -80,6 +80,11 @@ impl SmtpSettings {
         hidden(said, self.secrets.iter().map(SecretText::expose))
     }
 
+    /// The host, an address without its brackets.
+    pub(super) fn bare_host(&self) -> &str {
+        self.host.trim_matches(['[', ']'])
+    }
+
     /// Host and port of the server.
     pub fn server(&self) -> String {
         format!("{}:{}", self.host, self.port)

@@ -11,6 +11,8 @@ use tokio_rustls::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
+use std::sync::Mutex;
+
 use super::*;
 use crate::recorded::{self, Expected, Recorded};
 use settings::Tls;
@@ -167,17 +169,17 @@ async fn the_server_is_greeted_with_the_senders_domain_unless_it_is_told_otherwi
 
 #[tokio::test]
 async fn a_refusal_is_for_good_and_nothing_was_sent() {
-    for (at, reply) in [
-        (At::Greeting, "554 no service"),
-        (At::Recipient, "550 no such user"),
-        (At::Recipient, "550 your certificate is not on our list"),
-        (At::Content, "550 looks like spam"),
+    for (at, reply, code) in [
+        (At::Greeting, "554 no service", Code::MailUnavailable),
+        (At::Recipient, "550 no such user", Code::MailRefused),
+        (At::Recipient, "550 your certificate is not on our list", Code::MailRefused),
+        (At::Content, "550 looks like spam", Code::MailRefused),
     ] {
         let (mailer, dialogue) = server(at, Does::Says(reply)).await;
         let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
         let said = reply.split_once(' ').unwrap().1;
         assert!(
-            matches!(&error, Verdict::Refused { code: Code::MailRefused, reason: why, .. } if why.contains(said)),
+            matches!(&error, Verdict::Refused { code: found, reason: why, .. } if *found == code && why.contains(said)),
             "{error:?}"
         );
         let heard = dialogue.await.unwrap();
@@ -286,30 +288,92 @@ struct Refusal {
     reply: Vec<String>,
 }
 
-/// A server that goes along until the step `at`, and says `reply` there.
-async fn refusing(listener: TcpListener, at: String, reply: Vec<String>) {
-    let (stream, _) = listener.accept().await.unwrap();
+/// What a server says at each step that is named, in place of the usual. A step for one recipient is `rcpt ADDRESS`.
+type Script = Vec<(String, String)>;
+
+/// A reply in a [`Script`] that never comes, and the end of the connection in the place of one.
+const NOTHING: &str = "nothing";
+const HANGS_UP: &str = "";
+
+fn script(steps: &[(&str, &str)]) -> Script {
+    steps.iter().map(|(step, reply)| ((*step).to_owned(), (*reply).to_owned())).collect()
+}
+
+/// A server for as many connections as come; gives the lines that it hears.
+struct Scripted {
+    address: std::net::SocketAddr,
+    heard: Arc<Mutex<Vec<String>>>,
+    server: JoinHandle<()>,
+}
+
+impl Scripted {
+    async fn new(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&heard);
+        let server = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                follow(stream, &script, &hears).await;
+            }
+        });
+        Self { address, heard, server }
+    }
+
+    fn mailer(&self, from_start: &str, query: &str, to: &str) -> SmtpMailer {
+        let url = format!("{from_start}{}{query}", self.address);
+        SmtpMailer::new(SmtpSettings::parse(&url, FROM, to).unwrap())
+    }
+
+    fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    fn mails(&self) -> usize {
+        self.heard().iter().filter(|line| *line == ".").count()
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// The server's part of one dialogue, until the other hangs up or the script says so. Over a reply that never comes more time
+/// goes by than one with three recipients has to get ready.
+async fn follow(stream: impl AsyncRead + AsyncWrite, script: &Script, heard: &Mutex<Vec<String>>) {
     let (reader, mut writer) = tokio::io::split(stream);
     let mut lines = BufReader::new(reader).lines();
-    let (mut step, mut usual) = ("greeting", "220 mail.example.com ready");
+    let (mut step, mut usual) = ("greeting".to_owned(), "220 mail.example.com ready\r\n");
     loop {
-        let said = if step == at { reply.join("\r\n") } else { usual.to_owned() };
-        if !said.is_empty() && writer.write_all(format!("{said}\r\n").as_bytes()).await.is_err() {
-            return;
+        let said = script.iter().find(|(at, _)| *at == step).map_or(usual, |(_, reply)| reply.as_str());
+        match said {
+            HANGS_UP if usual != HANGS_UP => return,
+            NOTHING => tokio::time::advance(Duration::from_secs(26)).await,
+            _ if writer.write_all(said.as_bytes()).await.is_err() => return,
+            _ => {}
         }
         let Ok(Some(line)) = lines.next_line().await else { return };
-        let is_content = matches!(step, "data" | "text");
-        (step, usual) = match line.split(' ').next().unwrap_or_default() {
-            "." if is_content => ("content", "250 queued"),
+        let is_content = matches!(step.as_str(), "data" | "text");
+        let recipient = line.strip_prefix("RCPT TO:<").and_then(|rest| rest.strip_suffix('>'));
+        let by_name = recipient.map(|recipient| format!("rcpt {recipient}"));
+        let by_name = by_name.filter(|by_name| script.iter().any(|(at, _)| at == by_name));
+        let (next, usually) = match line.split(' ').next().unwrap_or_default() {
+            "." if is_content => ("content", "250 queued\r\n"),
             _ if is_content => ("text", ""),
-            "EHLO" | "HELO" => ("ehlo", "250-mail.example.com\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN"),
-            "STARTTLS" => ("starttls", "220 go ahead"),
-            "AUTH" => ("auth", "235 welcome"),
-            "MAIL" => ("mail", "250 ok"),
-            "RCPT" => ("rcpt", "250 ok"),
-            "DATA" => ("data", "354 go ahead"),
-            _ => ("other", "250 ok"),
+            "EHLO" => ("ehlo", "250-mail.example.com\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n"),
+            "HELO" => ("helo", "250 mail.example.com\r\n"),
+            "STARTTLS" => ("starttls", "220 go ahead\r\n"),
+            "AUTH" => ("auth", "235 welcome\r\n"),
+            "MAIL" => ("mail", "250 ok\r\n"),
+            "RCPT" => ("rcpt", "250 ok\r\n"),
+            "DATA" => ("data", "354 go ahead\r\n"),
+            _ => ("other", "250 ok\r\n"),
         };
+        (step, usual) = (by_name.unwrap_or_else(|| next.to_owned()), usually);
+        heard.lock().unwrap().push(line);
     }
 }
 
@@ -317,17 +381,14 @@ async fn refusing(listener: TcpListener, at: String, reply: Vec<String>) {
 async fn every_recorded_refusal_gets_its_verdict() {
     for Recorded { name, answer, verdict: expected } in recorded::all("smtp", 12) {
         let Refusal { at, reply } = answer;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let url = match at.as_str() {
-            "starttls" => format!("smtp://{address}?tls=required"),
-            "auth" => format!("smtp://user:secret@{address}"),
-            _ => format!("smtp://{address}"),
+        let (start, query) = match at.as_str() {
+            "starttls" => ("smtp://", "?tls=required"),
+            "auth" => ("smtp://user:secret@", ""),
+            _ => ("smtp://", ""),
         };
-        let server = tokio::spawn(refusing(listener, at.clone(), reply.clone()));
-        let settings = SmtpSettings::parse(&url, FROM, "b@example.org").unwrap();
-        let verdict = SmtpMailer::new(settings).send_mail(&a_mail(), &[]).await.unwrap_err();
-        server.abort();
+        let server = Scripted::new(vec![(at, reply.join("\r\n") + "\r\n")]).await;
+        let mailer = server.mailer(start, query, "b@example.org");
+        let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
         let found = Expected::from(&verdict);
         let (Verdict::Again { reason, .. } | Verdict::Refused { reason, .. }) = verdict else {
             panic!("{name}: {verdict:?}");
@@ -468,7 +529,7 @@ async fn a_look_goes_as_far_as_the_recipients_and_takes_it_back() {
         (At::Never, Does::SaysOf("partners@", "550 who?"), Code::PartlySent, true),
         (At::Recipient, Does::Says("450 greylisted"), Code::MailUnavailable, true),
         (At::Recipient, Does::Says("550 who?"), Code::MailRefused, false),
-        (At::Greeting, Does::Says("554 go away"), Code::MailRefused, false),
+        (At::Greeting, Does::Says("554 go away"), Code::MailUnavailable, false),
         (At::Greeting, Does::HangsUp, Code::MailUnavailable, false),
     ] {
         let (mailer, _) = server(at, does).await;
@@ -509,6 +570,215 @@ async fn what_keeps_from_a_login_or_from_tls_is_named() {
         assert!(reason.contains(words) && !reason.contains("secret"), "{url}: {reason}");
     }
     let settings = SmtpSettings::parse("smtp://mail.example.com:465", FROM, TO).unwrap();
-    let verdict = verdicts::slow(&settings);
+    let verdict = verdicts::slow(&settings, true);
     assert!(matches!(&verdict, Verdict::Again { reason, .. } if reason.contains("smtps://")), "{verdict:?}");
+}
+
+/// What came of it: what was expected, in which words.
+#[track_caller]
+fn comes_to(verdict: &Verdict, expected: &Expected, words: &str) {
+    assert_eq!(Expected::from(verdict), *expected, "{verdict:?}");
+    let (Verdict::Again { reason, .. } | Verdict::Refused { reason, .. }) = verdict else {
+        panic!("{verdict:?}");
+    };
+    assert!(reason.contains(words), "{reason}");
+}
+
+const NOT_SENT: Expected = Expected::Again { code: Code::MailUnavailable, may_have_arrived: false };
+const UNKNOWN: Expected = Expected::Again { code: Code::MailUnknown, may_have_arrived: true };
+
+/// A server that is one answer ahead consents to what it has not heard yet.
+#[tokio::test]
+async fn what_is_no_answer_to_what_was_said_is_no_consent() {
+    let refuses = ("content", "550 5.7.1 spam\r\n");
+    for (steps, expected) in [
+        (vec![("greeting", "220 hello\r\n220 ready\r\n"), refuses], NOT_SENT),
+        (vec![("greeting", "250 hello\r\n")], NOT_SENT),
+        (vec![("ehlo", "250 hello\r\n250 HELP\r\n"), refuses], NOT_SENT),
+        (vec![("ehlo", "220 hello\r\n")], NOT_SENT),
+        (vec![("mail", "250 ok\r\n250 ok\r\n"), refuses], NOT_SENT),
+        (vec![("mail", "354 go ahead\r\n")], NOT_SENT),
+        (vec![("rcpt", "354 go ahead\r\n")], NOT_SENT),
+        (vec![("rcpt", "250 ok\r\n451 no\r\n")], NOT_SENT),
+        (vec![("data", "250 ok\r\n")], NOT_SENT),
+        (vec![("data", "354 go ahead\r\n250 queued\r\n"), refuses], NOT_SENT),
+        (vec![("content", "354 go ahead\r\n")], UNKNOWN),
+    ] {
+        let server = Scripted::new(script(&steps)).await;
+        let mailer = server.mailer("smtp://", "", "a@example.org");
+        let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+        comes_to(&verdict, &expected, "the server answers out of step: ");
+        assert_eq!(server.mails(), usize::from(expected == UNKNOWN), "{steps:?}");
+    }
+    let server = Scripted::new(script(&[("auth", "354 go ahead\r\n")])).await;
+    let mailer = server.mailer("smtp://user:secret@", "", "a@example.org");
+    let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+    comes_to(&verdict, &NOT_SENT, "the server answers out of step: 354");
+}
+
+/// One that goes away says so when it likes.
+#[tokio::test]
+async fn a_goodbye_that_nobody_asked_for_is_the_answer_to_what_comes_next() {
+    for step in ["greeting", "ehlo", "mail", "data"] {
+        let usual = if step == "greeting" {
+            "220"
+        } else if step == "data" {
+            "354"
+        } else {
+            "250"
+        };
+        let server = Scripted::new(script(&[(step, &format!("{usual} ok\r\n421 closing\r\n"))])).await;
+        let mailer = server.mailer("smtp://", "", "a@example.org");
+        let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+        comes_to(&verdict, &NOT_SENT, "421 closing");
+    }
+}
+
+/// Every answer in the shortest form, and in the one that ends as no standard has it.
+#[tokio::test]
+async fn a_reply_of_its_status_alone_and_one_that_ends_in_a_mere_line_feed_are_replies() {
+    let steps = [
+        ("greeting", "220"),
+        ("ehlo", "250-x|250-auth plain|250"),
+        ("auth", "235"),
+        ("mail", "250"),
+        ("rcpt", "250"),
+        ("data", "354"),
+        ("content", "250"),
+    ];
+    for end in ["\r\n", "\n"] {
+        let steps = steps.map(|(step, reply)| (step.to_owned(), reply.replace('|', end) + end));
+        let server = Scripted::new(steps.to_vec()).await;
+        for start in ["smtp://", "smtp://user:secret@"] {
+            server.mailer(start, "", "a@example.org").send_mail(&a_mail(), &[]).await.unwrap();
+        }
+        assert_eq!(server.mails(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_without_end_and_one_that_is_none_are_said() {
+    let endless = "x".repeat(1024 * 1024);
+    for (step, reply, expected, words) in [
+        ("greeting", format!("220 {endless}"), NOT_SENT, "its reply has no end"),
+        ("greeting", "220-x\r\n".repeat(20_000), NOT_SENT, "its reply has no end"),
+        ("data", format!("354 {endless}"), NOT_SENT, "its reply has no end"),
+        ("content", format!("250 {endless}"), UNKNOWN, "its reply has no end"),
+        (
+            "greeting",
+            "* OK IMAP4rev1\r\n".to_owned(),
+            NOT_SENT,
+            "this is no mail server's greeting: it begins with \"* OK IMAP4rev1\"",
+        ),
+        ("ehlo", "what?\r\n".to_owned(), NOT_SENT, "no mail server's reply: it begins with \"what?\""),
+    ] {
+        let server = Scripted::new(vec![(step.to_owned(), reply)]).await;
+        let mailer = server.mailer("smtp://", "", "a@example.org");
+        let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+        comes_to(&verdict, &expected, words);
+    }
+    // A long one has an end.
+    let server = Scripted::new(script(&[("content", &format!("250 {}\r\n", "x".repeat(4000)))])).await;
+    server.mailer("smtp://", "", "a@example.org").send_mail(&a_mail(), &[]).await.unwrap();
+}
+
+const THREE: &str = "a@example.org, b@example.org, c@example.org";
+
+/// Time stands still but for what the servers above let go by, as real connections are never idle to tokio's clock.
+struct Still(
+    #[expect(dead_code, reason = "held for as long as time is to stand still")] std::sync::mpsc::Sender<()>,
+);
+
+impl Still {
+    fn new() -> Self {
+        let (held, release) = std::sync::mpsc::channel();
+        tokio::time::pause();
+        tokio::task::spawn_blocking(move || release.recv());
+        Self(held)
+    }
+}
+
+#[tokio::test]
+async fn whoever_the_server_goes_away_or_falls_silent_over_keeps_the_mail_from_nobody_else() {
+    let _still = Still::new();
+    for (reply, words) in [
+        ("421 4.4.2 route down\r\n", "421 4.4.2 route down"),
+        (HANGS_UP, "it hung up"),
+        (NOTHING, "does not say in time whether it takes mail for it"),
+    ] {
+        let steps = [("rcpt a@example.org", reply), ("rcpt b@example.org", reply)];
+        let server = Scripted::new(script(&steps)).await;
+        let mailer = server.mailer("smtp://", "", THREE);
+        let (reached, left_out) = mailer.send_mail(&a_mail(), &[]).await.unwrap();
+        assert_eq!(reached.iter().map(|to| to.email.to_string()).collect::<Vec<_>>(), ["c@example.org"]);
+        let names: Vec<_> = left_out.iter().map(|one| one.recipient.as_str()).collect();
+        assert_eq!(names, ["a@example.org", "b@example.org"]);
+        assert!(left_out.iter().all(|one| one.again && one.reason.contains(words)), "{left_out:?}");
+        assert_eq!(server.mails(), 1);
+        let checked = mailer.check(true).await;
+        assert!(
+            matches!(&checked, Checked::Doubtful(fault) if fault.code == Code::PartlySent)
+                || reply == NOTHING,
+            "{checked:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_over_everybody_is_asked_about_each_once() {
+    let _still = Still::new();
+    for reply in ["421 4.4.2 route down\r\n", NOTHING] {
+        let server = Scripted::new(script(&[("rcpt", reply)])).await;
+        let mailer = server.mailer("smtp://", "", THREE);
+        let before = Instant::now();
+        let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+        assert!(before.elapsed() < mailer.limits().longest_send);
+        comes_to(&verdict, &NOT_SENT, "a@example.org (");
+        comes_to(&verdict, &NOT_SENT, "b@example.org (");
+        assert_eq!(server.heard().iter().filter(|line| line.starts_with("MAIL")).count(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_ehlo_is_greeted_in_the_old_way() {
+    for status in ["500", "502"] {
+        let refusal = format!("{status} what?\r\n");
+        let server = Scripted::new(script(&[("ehlo", &refusal)])).await;
+        server.mailer("smtp://", "", "a@example.org").send_mail(&a_mail(), &[]).await.unwrap();
+        server
+            .mailer("smtp://", "?tls=opportunistic", "a@example.org")
+            .send_mail(&a_mail(), &[])
+            .await
+            .unwrap();
+        assert_eq!(server.mails(), 2);
+        for (start, query, code, words) in [
+            ("smtp://user:secret@", "", Code::MailLoginRefused, "takes no login here, as it knows no EHLO"),
+            ("smtp://", "?tls=required", Code::MailUnencrypted, "no STARTTLS, as it knows no EHLO"),
+        ] {
+            let verdict =
+                server.mailer(start, query, "a@example.org").send_mail(&a_mail(), &[]).await.unwrap_err();
+            comes_to(&verdict, &Expected::Refused { code, payload: false }, words);
+        }
+        let server = Scripted::new(script(&[("ehlo", &refusal), ("helo", "550 not you\r\n")])).await;
+        let verdict =
+            server.mailer("smtp://", "", "a@example.org").send_mail(&a_mail(), &[]).await.unwrap_err();
+        comes_to(&verdict, &Expected::Refused { code: Code::MailRefused, payload: false }, "550 not you");
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_found_in_every_spelling_and_what_is_offered_instead_is_named() {
+    for offer in ["auth plain login", "AUTH=LOGIN", "Auth Login"] {
+        let server = Scripted::new(script(&[("ehlo", &format!("250-x\r\n250 {offer}\r\n"))])).await;
+        server.mailer("smtp://user:secret@", "", "a@example.org").send_mail(&a_mail(), &[]).await.unwrap();
+        position(&server.heard(), "AUTH ");
+    }
+    let server = Scripted::new(script(&[("ehlo", "250-x\r\n250 AUTH XOAUTH2 CRAM-MD5\r\n")])).await;
+    let verdict = server
+        .mailer("smtp://user:secret@", "", "a@example.org")
+        .send_mail(&a_mail(), &[])
+        .await
+        .unwrap_err();
+    let expected = Expected::Refused { code: Code::MailLoginRefused, payload: false };
+    comes_to(&verdict, &expected, "no login with user and password, but XOAUTH2, CRAM-MD5");
 }

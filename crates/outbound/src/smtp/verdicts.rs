@@ -8,11 +8,12 @@ use pipeline::{
     Code,
     destination::{LeftOut, Pause, Verdict},
 };
-use tokio_rustls::rustls::{CertificateError, Error as TlsError};
+use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError, PeerIncompatible};
 
 use super::{
+    greeting::{Failure, Offers, To},
+    reply::{Reply, Trouble},
     settings::{SmtpSettings, Tls},
-    start_tls::Failure,
 };
 
 /// How much of what the server or the network said is passed on, in characters.
@@ -27,11 +28,9 @@ const GOODBYE: &str = "421";
 /// Where in the dialogue something failed, before the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The greeting, and ours.
-    Greeting,
     /// User and password.
     Login,
-    /// Sender and recipients.
+    /// Sender and recipients, and the wish to send the content.
     Envelope,
 }
 
@@ -56,41 +55,71 @@ pub(super) fn no_connection(why: &str) -> Verdict {
 }
 
 /// It did not come to the content in time.
-pub(super) fn slow(settings: &SmtpSettings) -> Verdict {
+pub(super) fn slow(settings: &SmtpSettings, is_mute: bool) -> Verdict {
     let hint = match &settings.tls {
         Tls::FromTheStart(_) => "",
+        _ if !is_mute => "",
         _ if settings.port == TLS_PORT => ": port 465 speaks TLS from the start, smtps://",
         _ => "; one that speaks TLS from the start waits for us, smtps://",
     };
     unavailable(&format!("the server did not get ready in time{hint}"))
 }
 
-/// The server is not willing, or not able, to begin with TLS after its greeting.
-pub(super) fn not_started(settings: &SmtpSettings, failure: Failure) -> Verdict {
-    match failure {
-        Failure::Lost(error) => unavailable(&lost(&error)),
-        Failure::NoTls(error) => no_tls(settings, &error),
-        Failure::Says { status, reply, is_about_tls } => {
-            let reply = text::shorten(&settings.hide_in(&reply), REASON);
-            match status {
-                530 => refusal(Code::MailLoginRefused, &reply),
-                500..=599 if is_about_tls => refusal(Code::MailUnencrypted, &reply),
-                500..=599 => refused(&reply),
-                _ => unavailable(&reply),
-            }
-        }
+/// The server is not ready for a mail.
+pub(super) fn not_ready(settings: &SmtpSettings, failure: Failure) -> Verdict {
+    let (to, Reply { status, .. }, said) = match &failure {
+        Failure::Late { is_mute } => return slow(settings, *is_mute),
+        Failure::NoTls(error) => return no_tls(settings, error),
+        Failure::Lost(error) if tls_error(error).is_some() => return no_tls(settings, error),
+        Failure::Lost(error) => return unavailable(&text::shorten(&settings.hide_in(&lost(error)), REASON)),
+        Failure::Says(to, reply) => (to, reply, text::shorten(&settings.hide_in(&reply.said()), REASON)),
+    };
+    match (to, status) {
+        (_, 530) => refusal(Code::MailLoginRefused, &said),
+        // It serves nobody, or nobody from here, and has not heard of anybody yet.
+        (To::Connection, 500..) => refusal(Code::MailUnavailable, &said),
+        (To::Greeting, 500..) => refused(&said),
+        (To::StartTls, 500..) => refusal(Code::MailUnencrypted, &said),
+        (_, 400..) => unavailable(&said),
+        _ => unavailable(&out_of_step(settings, &said)),
     }
 }
 
+/// That the server said this, which answers nothing that it was asked.
+pub(super) fn out_of_step(settings: &SmtpSettings, said: &str) -> String {
+    let said = text::shorten(&settings.hide_in(said), REASON);
+    format!("the server answers out of step: {said}")
+}
+
 /// The server knows nothing of TLS after its greeting, and without it nothing is sent.
-pub(super) fn not_offered() -> Verdict {
-    refusal(Code::MailUnencrypted, "the server offers no STARTTLS")
+pub(super) fn not_offered(offers: &Offers) -> Verdict {
+    let why = knows_no_ehlo(offers);
+    refusal(Code::MailUnencrypted, &format!("the server offers no STARTTLS{why}"))
+}
+
+/// The server offers no login that we know.
+pub(super) fn no_login(settings: &SmtpSettings, offers: &Offers) -> Verdict {
+    let others = offers.logins();
+    let why = if !others.is_empty() {
+        format!("the server offers no login with user and password, but {}", others.join(", "))
+    } else if offers.knows_no_ehlo.is_some() {
+        format!("the server takes no login here{}", knows_no_ehlo(offers))
+    } else if matches!(settings.tls, Tls::None | Tls::Opportunistic(_)) {
+        "the server takes no login here; many do over TLS alone".to_owned()
+    } else {
+        "the server offers no login with user and password".to_owned()
+    };
+    refusal(Code::MailLoginRefused, &settings.hide_in(&why))
+}
+
+fn knows_no_ehlo(offers: &Offers) -> String {
+    offers.knows_no_ehlo.as_ref().map_or_else(String::new, |said| format!(", as it knows no EHLO: {said}"))
 }
 
 /// There is no TLS: why, in words that say what to do.
 pub(super) fn no_tls(settings: &SmtpSettings, error: &io::Error) -> Verdict {
     use CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer};
-    let why = match error.get_ref().and_then(|error| error.downcast_ref::<TlsError>()) {
+    let why = match tls_error(error) {
         Some(TlsError::InvalidCertificate(UnknownIssuer)) => {
             "nobody whom this machine trusts has signed its certificate; SSL_CERT_FILE names others"
                 .to_owned()
@@ -111,6 +140,13 @@ pub(super) fn no_tls(settings: &SmtpSettings, error: &io::Error) -> Verdict {
         Some(TlsError::InvalidMessage(_)) => {
             "it does not begin with TLS, as smtp://…?tls=required expects".to_owned()
         }
+        Some(
+            TlsError::AlertReceived(AlertDescription::ProtocolVersion)
+            | TlsError::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13),
+        ) => "it speaks no TLS of today, 1.2 or 1.3, but an older one".to_owned(),
+        Some(TlsError::AlertReceived(AlertDescription::CertificateRequired)) => {
+            "it wants a certificate of ours, and leadops has none".to_owned()
+        }
         Some(other) => other.to_string(),
         None => lost(error),
     };
@@ -122,12 +158,6 @@ pub(super) fn failed(step: Step, settings: &SmtpSettings, error: &Error) -> Verd
     let words = said(settings, error);
     let is_for_a_login = error.status().is_some_and(|status| status.to_string() == WANTS_A_LOGIN);
     match step {
-        Step::Login if error.is_client() && matches!(settings.tls, Tls::None | Tls::Opportunistic(_)) => {
-            refusal(Code::MailLoginRefused, "the server takes no login here; many do over TLS alone")
-        }
-        Step::Login if error.is_client() => {
-            refusal(Code::MailLoginRefused, "the server offers no login with user and password")
-        }
         Step::Login if error.is_permanent() => refusal(Code::MailLoginRefused, &words),
         _ if is_for_a_login => refusal(Code::MailLoginRefused, &words),
         _ if error.is_permanent() || error.is_client() => refused(&words),
@@ -153,12 +183,26 @@ pub(super) fn is_goodbye(error: &Error) -> bool {
 
 /// The server's own words, or the network's: one line, without what is secret.
 pub(super) fn said(settings: &SmtpSettings, error: &Error) -> String {
-    let words = match (error.status(), error.source()) {
-        (Some(status), Some(words)) => format!("{status} {words}"),
-        (None, Some(words)) if words.to_string() == "incomplete response" => "it hung up".to_owned(),
+    let words = match (error.status(), io_error(error), error.source()) {
+        (Some(status), _, Some(words)) => format!("{status} {words}"),
+        (None, Some(error), _) => lost(error),
         _ => error.to_string(),
     };
     text::shorten(&settings.hide_in(&words), REASON)
+}
+
+/// Whether what failed is that the server had said something that nobody asked for. What was to be sent has not been.
+pub(super) fn is_unasked(error: &Error) -> bool {
+    let trouble = io_error(error).and_then(|error| error.get_ref()?.downcast_ref::<Trouble>());
+    matches!(trouble, Some(Trouble::Unasked(_)))
+}
+
+fn io_error(error: &Error) -> Option<&io::Error> {
+    error.source()?.downcast_ref::<io::Error>()
+}
+
+fn tls_error(error: &io::Error) -> Option<&TlsError> {
+    error.get_ref()?.downcast_ref::<TlsError>()
 }
 
 fn lost(error: &io::Error) -> String {

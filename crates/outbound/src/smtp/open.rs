@@ -1,0 +1,222 @@
+//! From a server's name to its greeting, at the first of its addresses where it greets.
+
+use std::{net::SocketAddr, time::Duration};
+
+use pipeline::destination::Verdict;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::client::TlsStream;
+
+use super::{
+    connect,
+    dialogue::Patience,
+    greeting::{self, Failure},
+    replies::Replies,
+    settings::{SmtpSettings, Tls},
+    verdicts::{no_connection, not_ready},
+};
+
+/// The least that an address is waited for, however many there are.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// A server that has greeted.
+#[derive(Debug)]
+pub(super) enum Opened {
+    Plain(Replies<TcpStream>),
+    Encrypted(Box<Replies<TlsStream<TcpStream>>>),
+}
+
+/// A server that has greeted, and until when it is to be ready for a mail.
+pub(super) async fn open(settings: &SmtpSettings, patience: &Patience) -> Result<(Opened, Instant), Verdict> {
+    let until = Instant::now() + patience.connect;
+    let addresses = tokio::net::lookup_host((settings.bare_host(), settings.port));
+    let addresses: Vec<SocketAddr> = match timeout_at(until, addresses).await {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(error)) => return Err(no_connection(&error.to_string())),
+        Err(_) => return Err(no_connection("nobody says in time which addresses its name has")),
+    };
+    open_any(settings, patience, &addresses, until).await
+}
+
+/// One that cannot be connected to counts for nothing beside one that answers; of those that answer, one that may be
+/// tried again decides.
+async fn open_any(
+    settings: &SmtpSettings,
+    patience: &Patience,
+    addresses: &[SocketAddr],
+    until: Instant,
+) -> Result<(Opened, Instant), Verdict> {
+    let share = patience.connect / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let each = patience.address.min(share.max(LEAST));
+    let (mut unanswered, mut answered) = (Vec::new(), None);
+    for (index, address) in addresses.iter().enumerate() {
+        let own = until.min(Instant::now() + each);
+        let late = || format!("{address} does not answer within {} s", each.as_secs_f32());
+        let tcp = match timeout_at(own, connect::to(address)).await {
+            Ok(Ok(tcp)) => tcp,
+            Ok(Err(error)) => {
+                unanswered.push(format!("{address}: {error}"));
+                continue;
+            }
+            Err(_) => {
+                unanswered.push(late());
+                continue;
+            }
+        };
+        // Nothing is better than the last, which may think for longer.
+        let is_last = index + 1 == addresses.len();
+        let ready = Instant::now() + patience.ready;
+        match greeted(settings, tcp, *address, if is_last { ready } else { own }).await {
+            Ok(opened) if is_last => return Ok((opened, ready)),
+            Ok(opened) => return Ok((opened, Instant::now() + patience.ready)),
+            Err(Failure::Late { .. }) if !is_last => unanswered.push(late()),
+            Err(Failure::Late { .. }) if answered.is_some() => {}
+            Err(failure) => {
+                let is_final = !matches!(answered, Some(Verdict::Again { .. }));
+                answered = if is_final { Some(not_ready(settings, failure)) } else { answered };
+            }
+        }
+    }
+    Err(answered.unwrap_or_else(|| {
+        if unanswered.is_empty() {
+            unanswered.push("its name has no address".to_owned());
+        }
+        no_connection(&unanswered.join("; "))
+    }))
+}
+
+async fn greeted(
+    settings: &SmtpSettings,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    until: Instant,
+) -> Result<Opened, Failure> {
+    let Tls::FromTheStart(config) = &settings.tls else {
+        let mut replies = Replies::of(tcp, peer);
+        greeting::hear(&mut replies, until).await?;
+        return Ok(Opened::Plain(replies));
+    };
+    let encrypted = timeout_at(until, connect::encrypt(settings.bare_host(), tcp, config)).await;
+    let encrypted = encrypted.map_err(|_| Failure::Late { is_mute: false })?.map_err(Failure::NoTls)?;
+    let mut replies = Replies::of(encrypted, peer);
+    greeting::hear(&mut replies, until).await?;
+    Ok(Opened::Encrypted(Box::new(replies)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncWriteExt as _, net::TcpListener, task::JoinHandle};
+
+    use super::*;
+    use crate::smtp::tests::{FROM, TO};
+
+    fn settings() -> SmtpSettings {
+        SmtpSettings::parse("smtp://127.0.0.1", FROM, TO).unwrap()
+    }
+
+    fn impatient() -> Patience {
+        let little = Duration::from_millis(200);
+        Patience { address: little, ready: little, ..Patience::for_recipients(1) }
+    }
+
+    async fn opened(addresses: &[SocketAddr], patience: Patience) -> Result<SocketAddr, Verdict> {
+        let until = Instant::now() + patience.connect;
+        let (opened, _) = open_any(&settings(), &patience, addresses, until).await?;
+        let Opened::Plain(replies) = opened else { panic!("{opened:?}") };
+        Ok(replies.peer())
+    }
+
+    fn reason(verdict: Verdict) -> String {
+        match verdict {
+            Verdict::Again { reason, .. } | Verdict::Refused { reason, .. } => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// An address that lets whoever connects wait: its queue is full.
+    async fn black_hole() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(connected) =
+            tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await
+        {
+            waiting.push(connected.unwrap());
+        }
+        (address, listener, waiting)
+    }
+
+    /// An address where everybody is told this.
+    async fn saying(words: &'static [u8]) -> (SocketAddr, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let mut open = Vec::new();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.write_all(words).await;
+                open.push(stream);
+            }
+        });
+        (address, server)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_uses_up_its_own_time_alone() {
+        let (silent, _listener, _waiting) = black_hole().await;
+        let (greeting, _server) = saying(b"220 ready\r\n").await;
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        // The last one has time enough on a busy machine.
+        let patience = Patience { ready: Duration::from_secs(60), ..impatient() };
+        assert_eq!(opened(&[silent, closed, greeting], patience).await.unwrap(), greeting);
+        let said = reason(opened(&[silent, closed], impatient()).await.unwrap_err());
+        assert!(said.contains(&format!("{silent} does not answer within 0.2 s")), "{said}");
+        assert!(said.contains(&format!("{closed}: ")), "{said}");
+        assert!(reason(opened(&[], impatient()).await.unwrap_err()).contains("no address"));
+    }
+
+    /// Whatever keeps one address from greeting, be it for good, the next one may.
+    #[tokio::test]
+    async fn an_address_that_does_not_greet_is_passed_over_for_the_next() {
+        let patience = Patience { ready: Duration::from_secs(60), ..impatient() };
+        let (greeting, _server) = saying(b"220 ready\r\n").await;
+        for words in [b"".as_slice(), b"220-wait", b"421 busy\r\n", b"554 nobody here\r\n", b"* OK IMAP\r\n"]
+        {
+            let (other, server) = saying(words).await;
+            assert_eq!(opened(&[other, greeting], patience).await.unwrap(), greeting, "{words:?}");
+            server.abort();
+        }
+    }
+
+    #[tokio::test]
+    async fn of_addresses_that_answer_one_that_may_do_better_later_decides() {
+        let patience = Patience { ready: Duration::from_secs(60), ..Patience::for_recipients(1) };
+        let (refusing, _one) = saying(b"554 nobody here\r\n").await;
+        let (busy, _other) = saying(b"421 busy\r\n").await;
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        for (addresses, words) in [
+            ([refusing, busy], "unavailable: 421 busy"),
+            ([busy, refusing], "unavailable: 421 busy"),
+            ([refusing, closed], "refused: 554 nobody here"),
+            ([closed, refusing], "refused: 554 nobody here"),
+        ] {
+            let said = reason(opened(&addresses, patience).await.unwrap_err());
+            assert!(said.contains(words), "{said}");
+        }
+    }
+
+    /// Who has said anything does not wait for us to begin with TLS.
+    #[tokio::test]
+    async fn tls_from_the_start_is_proposed_where_the_server_is_mute_alone() {
+        for (words, is_proposed) in [(b"".as_slice(), true), (b"220-wait", false)] {
+            let (address, _server) = saying(words).await;
+            let said = reason(opened(&[address], impatient()).await.unwrap_err());
+            assert!(said.contains("did not get ready in time"), "{said}");
+            assert_eq!(said.contains("smtps://"), is_proposed, "{said}");
+        }
+    }
+}
