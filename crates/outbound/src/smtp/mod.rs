@@ -1,5 +1,6 @@
 //! Mail through an SMTP server.
 
+mod addresses;
 mod answers;
 mod connect;
 mod dialogue;

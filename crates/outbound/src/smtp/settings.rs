@@ -1,11 +1,14 @@
 //! The settings of mail: its server, who it is from and who it is for.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use lead::text;
 use lettre::{
-    Address,
     message::{Mailbox, Mailboxes},
     transport::smtp::{authentication::Credentials, extension::ClientId},
 };
@@ -13,7 +16,7 @@ use pipeline::SecretText;
 use tokio_rustls::rustls::ClientConfig;
 use url::{ParseError, Url};
 
-use super::connect;
+use super::{addresses, connect};
 use crate::{client, secret_url::hidden};
 
 /// How the connection is encrypted.
@@ -60,18 +63,7 @@ impl SmtpSettings {
     /// A line for the operator that names the variable and shows nothing of the URL's user and
     /// password.
     pub fn parse(url: &str, from: &str, to: &str) -> Result<Self, String> {
-        let from: Mailbox = from.trim().parse().map_err(|error| about_address("EMAIL_FROM", from, &error))?;
-        let to: Mailboxes = to.trim().parse().map_err(|error| about_address("EMAIL_TO", to, &error))?;
-        let to = once_each(to);
-        if to.iter().next().is_none() {
-            return Err("EMAIL_TO names nobody".to_owned());
-        }
-        for (name, mailbox) in to.iter().map(|to| ("EMAIL_TO", to)).chain([("EMAIL_FROM", &from)]) {
-            let address: &Address = &mailbox.email;
-            if !AsRef::<str>::as_ref(address).is_ascii() {
-                return Err(format!("{name}: {} is not ASCII", text::shorten(address.as_ref(), 80)));
-            }
-        }
+        let (from, to) = (addresses::sender(from)?, addresses::recipients(to)?);
         Self::parse_url(url.trim(), from, to).map_err(|error| format!("SMTP_URL: {error}"))
     }
 
@@ -124,12 +116,8 @@ impl SmtpSettings {
             }
             _ => return Err("it begins with neither smtp:// nor smtps://".to_owned()),
         };
-        let name = url.path().trim_matches('/');
-        let hello = if name.is_empty() {
-            ClientId::Domain(from.email.domain().to_owned())
-        } else {
-            ClientId::Domain(text::ascii(name).replace(' ', "-"))
-        };
+        let hello = hello(&url)?.unwrap_or_else(|| from.email.domain().to_owned());
+        let hello = ClientId::Domain(hello);
         let secrets = credentials.iter().flat_map(|_| secrets(url.username(), url.password())).collect();
         Ok(Self { secrets, port: url.port().unwrap_or(port), host, tls, hello, credentials, from, to })
     }
@@ -139,7 +127,13 @@ impl SmtpSettings {
 fn parse_url(text: &str) -> Result<Url, String> {
     let encode =
         "a user or password with one of / ? # @ : % in it has those percent-encoded, / as %2F for instance";
+    let is_server = |rest: &str| rest.starts_with("smtp://") || rest.starts_with("smtps://");
+    let is_list = text.split([',', ';', ' ']).skip(1).any(is_server);
     match Url::parse(text) {
+        _ if is_list => Err("it names one server, not a list".to_owned()),
+        Ok(url) if url.host_str().is_some_and(|host| host.contains([',', ';'])) => {
+            Err("it names one server, and nothing behind it but a port".to_owned())
+        }
         Ok(url) if !matches!(url.scheme(), "smtp" | "smtps") => {
             Err("it begins with neither smtp:// nor smtps://".to_owned())
         }
@@ -151,6 +145,41 @@ fn parse_url(text: &str) -> Result<Url, String> {
         }
         Err(error) => Err(format!("it is no URL: {error}")),
     }
+}
+
+/// The name in its path, with which the server is greeted (<https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1>).
+/// What is no name was meant otherwise.
+fn hello(url: &Url) -> Result<Option<String>, String> {
+    if url.fragment().is_some() {
+        return Err("what stands behind # in it means nothing; TLS is asked for by ?tls=required".to_owned());
+    }
+    let written = url.path().trim_matches('/');
+    if written.is_empty() {
+        return Ok(None);
+    }
+    let name = decode(written).ok().filter(|name| is_domain(name) || is_literal(name));
+    name.map(Some).ok_or_else(|| {
+        let written = text::shorten(written, 40);
+        format!(
+            "{written:?} behind its host is no name to greet the server with, as crm.example.com; TLS is asked \
+             for by ?tls=required"
+        )
+    })
+}
+
+fn is_domain(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(is_inner)
+    };
+    name.contains('.') && name.split('.').all(is_label)
+}
+
+/// An address in brackets: <https://www.rfc-editor.org/rfc/rfc5321#section-4.1.3>.
+fn is_literal(name: &str) -> bool {
+    let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else { return false };
+    let six = address.strip_prefix("IPv6:").is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    six || address.parse::<Ipv4Addr>().is_ok()
 }
 
 /// How its query wants the connection encrypted. What is not understood is not passed over.
@@ -192,22 +221,6 @@ fn decode(text: &str) -> Result<String, String> {
     decoded
         .filter(|value| !value.contains(char::REPLACEMENT_CHARACTER))
         .ok_or_else(|| "its user or password is not percent-encoded UTF-8".to_owned())
-}
-
-/// Each address once, however often it is named.
-fn once_each(mailboxes: Mailboxes) -> Mailboxes {
-    let mut known: Vec<Mailbox> = Vec::new();
-    for mailbox in mailboxes {
-        let address: &str = mailbox.email.as_ref();
-        if !known.iter().any(|one| address.eq_ignore_ascii_case(one.email.as_ref())) {
-            known.push(mailbox);
-        }
-    }
-    known.into_iter().collect()
-}
-
-fn about_address(name: &str, address: &str, error: &dyn fmt::Display) -> String {
-    format!("{name}: {:?} is no address: {error}", text::shorten(address, 80))
 }
 
 impl fmt::Display for SmtpSettings {
@@ -267,6 +280,21 @@ mod tests {
     }
 
     #[test]
+    fn the_server_is_greeted_with_a_name_or_an_address_in_brackets() {
+        for (path, hello) in [
+            ("", "example.com"),
+            ("/", "example.com"),
+            ("/crm.example.org", "crm.example.org"),
+            ("/crm%2Dtwo.example.org", "crm-two.example.org"),
+            ("/[192.0.2.1]", "[192.0.2.1]"),
+            ("/%5BIPv6:2001:db8::1%5D", "[IPv6:2001:db8::1]"),
+        ] {
+            let settings = SmtpSettings::parse(&format!("smtp://h{path}"), FROM, TO).unwrap();
+            assert_eq!(settings.hello.to_string(), hello);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_named_without_the_password() {
         for (url, from, to, name) in [
             ("", FROM, TO, "SMTP_URL"),
@@ -291,6 +319,17 @@ mod tests {
             ("smtps://AKIA:a/hunter2#c@h", FROM, TO, "SMTP_URL: a user or password with"),
             ("smtps://AKIA:12/hunter2@h", FROM, TO, "SMTP_URL: a user or password with"),
             ("mail.example.com:587", FROM, TO, "SMTP_URL: it begins with neither"),
+            ("smtp://h/starttls", FROM, TO, "SMTP_URL: \"starttls\" behind its host is no name"),
+            ("smtp://h/tls=required", FROM, TO, "SMTP_URL: \"tls=required\" behind its host is no name"),
+            ("smtp://h/crm.example.com/x", FROM, TO, "SMTP_URL: \"crm.example.com/x\" behind its host"),
+            ("smtp://h/a.b%0d%0aQUIT", FROM, TO, "SMTP_URL: \"a.b%0d%0aQUIT\" behind its host"),
+            ("smtp://h/[300.1.1.1]", FROM, TO, "SMTP_URL: \"[300.1.1.1]\" behind its host"),
+            ("smtp://h#tls=required", FROM, TO, "SMTP_URL: what stands behind # in it means nothing"),
+            ("smtp://user:hunter2@h?tls=none#x", FROM, TO, "SMTP_URL: what stands behind #"),
+            ("smtp://relay:25,smtp://relay2", FROM, TO, "SMTP_URL: it names one server, not a list"),
+            ("smtp://relay:25, smtp://relay2", FROM, TO, "SMTP_URL: it names one server, not a list"),
+            ("smtp://relay,relay2", FROM, TO, "SMTP_URL: it names one server, and nothing"),
+            ("smtp://mail.example.com;user=x", FROM, TO, "SMTP_URL: it names one server, and nothing"),
             ("smtp://h", "nobody", TO, "EMAIL_FROM"),
             ("smtp://h", FROM, "", "EMAIL_TO"),
             ("smtp://h", FROM, "a@example.com, b", "EMAIL_TO"),
