@@ -110,7 +110,7 @@ mod tests {
     use tokio::{io::AsyncWriteExt as _, net::TcpListener, task::JoinHandle};
 
     use super::*;
-    use crate::smtp::tests::{FROM, TO};
+    use crate::smtp::tests::{FROM, Still, TO, localhost};
 
     fn settings() -> SmtpSettings {
         SmtpSettings::parse("smtp://127.0.0.1", FROM, TO).unwrap()
@@ -212,11 +212,50 @@ mod tests {
     /// Who has said anything does not wait for us to begin with TLS.
     #[tokio::test]
     async fn tls_from_the_start_is_proposed_where_the_server_is_mute_alone() {
+        let _still = Still::new();
         for (words, is_proposed) in [(b"".as_slice(), true), (b"220-wait", false)] {
-            let (address, _server) = saying(words).await;
-            let said = reason(opened(&[address], impatient()).await.unwrap_err());
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = [listener.local_addr().unwrap()];
+            let server = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.write_all(words).await.unwrap();
+                loop {
+                    tokio::time::advance(Duration::from_millis(50)).await;
+                }
+            };
+            let verdict = tokio::select! {
+                opened = opened(&address, impatient()) => opened.unwrap_err(),
+                () = server => unreachable!(),
+            };
+            let said = reason(verdict);
             assert!(said.contains("did not get ready in time"), "{said}");
             assert_eq!(said.contains("smtps://"), is_proposed, "{said}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_do_tls_is_passed_over_for_the_next() {
+        let (acceptor, trust) = localhost(true, false);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let encrypting = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let mut stream = acceptor.accept(stream).await.unwrap();
+                stream.write_all(b"220 ready\r\n").await.unwrap();
+                open.push(stream);
+            }
+        });
+        let mut settings = SmtpSettings::parse("smtp://localhost", FROM, TO).unwrap();
+        settings.tls = Tls::FromTheStart(trust);
+        let patience = Patience { ready: Duration::from_secs(60), ..impatient() };
+        for words in [b"".as_slice(), b"220 ready\r\n"] {
+            let (other, _server) = saying(words).await;
+            let until = Instant::now() + patience.connect;
+            let (opened, _) = open_any(&settings, &patience, &[other, encrypting], until).await.unwrap();
+            let Opened::Encrypted(replies) = opened else { panic!("{opened:?}") };
+            assert_eq!(replies.peer(), encrypting);
+        }
+        server.abort();
     }
 }

@@ -6,7 +6,10 @@ use tokio::{
 
 use tokio_rustls::{
     TlsAcceptor,
-    rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
+    rustls::{
+        ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer,
+        server::WebPkiClientVerifier,
+    },
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -243,42 +246,105 @@ async fn what_tls_required_demands_is_not_given_up() {
     assert_eq!(dialogue.await.unwrap().len(), 1);
 }
 
-/// A server that speaks TLS from the start, and a mailer that trusts it where `trusted`.
-async fn tls_server(trusted: bool) -> (SmtpMailer, JoinHandle<Option<Vec<String>>>) {
+/// What `localhost` does TLS with, and trust in it where it is `trusted`.
+pub(super) fn localhost(trusted: bool, wants_ours: bool) -> (TlsAcceptor, Arc<ClientConfig>) {
     let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(signed.signing_key.serialize_der().into());
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let mut roots = RootCertStore::empty();
+    roots.add(signed.cert.der().clone()).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let ours =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots.clone()), provider).build().unwrap();
+    let config =
+        if wants_ours { config.with_client_cert_verifier(ours) } else { config.with_no_client_auth() };
     let config = config.with_single_cert(vec![signed.cert.der().clone()], key).unwrap();
+    let trust = connect::config(if trusted { roots } else { RootCertStore::empty() }).unwrap();
+    (TlsAcceptor::from(Arc::new(config)), trust)
+}
+
+/// A server that speaks TLS from the start, and a mailer that trusts it where `trusted`.
+async fn tls_server(trusted: bool, wants_ours: bool) -> (SmtpMailer, JoinHandle<Option<Vec<String>>>) {
+    let (acceptor, trust) = localhost(trusted, wants_ours);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let heard = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        let stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.ok()?;
+        let stream = acceptor.accept(stream).await.ok()?;
         Some(dialogue(stream, At::Never, Does::Silence).await)
     });
-    let mut roots = RootCertStore::empty();
-    if trusted {
-        roots.add(signed.cert.der().clone()).unwrap();
-    }
     let mut settings = SmtpSettings::parse(&format!("smtp://localhost:{port}"), FROM, TO).unwrap();
-    settings.tls = Tls::FromTheStart(connect::config(roots).unwrap());
+    settings.tls = Tls::FromTheStart(trust);
     (SmtpMailer::new(settings), heard)
 }
 
 #[tokio::test]
 async fn tls_from_the_start_carries_the_mail_to_whom_it_trusts_and_nothing_to_others() {
-    let (mailer, heard) = tls_server(true).await;
+    let (mailer, heard) = tls_server(true, false).await;
     mailer.send_mail(&a_mail(), &[]).await.unwrap();
     let heard = heard.await.unwrap().unwrap();
     assert!(position(&heard, "DATA") < position(&heard, "Subject: New Lead Alert"));
-    let (mailer, heard) = tls_server(false).await;
+    let (mailer, heard) = tls_server(false, false).await;
     let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
     assert!(
         matches!(&error, Verdict::Again { code: Code::MailUnencrypted, reason: why, may_have_arrived: false, .. } if why.contains("SSL_CERT_FILE")),
         "{error:?}"
     );
     assert_eq!(heard.await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_certificate_of_ours_is_named() {
+    let (mailer, heard) = tls_server(true, true).await;
+    let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+    let expected = Expected::Again { code: Code::MailUnencrypted, may_have_arrived: false };
+    comes_to(&verdict, &expected, "it wants a certificate of ours");
+    assert_eq!(heard.await.unwrap(), None);
+}
+
+/// In the clear as far as TLS, and the rest within it.
+#[tokio::test]
+async fn starttls_encrypts_all_that_follows() {
+    let (acceptor, trust) = localhost(true, false);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut clear = Vec::new();
+        for reply in ["220 ready\r\n", "250-x\r\n250 starttls\r\n", "220 go ahead\r\n"] {
+            stream.write_all(reply.as_bytes()).await.unwrap();
+            if clear.len() < 2 {
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                clear.push(line);
+            }
+        }
+        let heard = Mutex::new(Vec::new());
+        let stream = acceptor.accept(stream.into_inner()).await.unwrap();
+        follow(stream, &script(&[]), &heard, ("tls", "")).await;
+        (clear, heard.into_inner().unwrap())
+    });
+    let url = format!("smtp://user:secret@localhost:{port}?tls=required");
+    let mut settings = SmtpSettings::parse(&url, FROM, TO).unwrap();
+    settings.tls = Tls::Required(trust);
+    SmtpMailer::new(settings).send_mail(&a_mail(), &[]).await.unwrap();
+    let (clear, encrypted) = server.await.unwrap();
+    assert_eq!(clear, ["EHLO example.com\r\n", "STARTTLS\r\n"]);
+    assert!(position(&encrypted, "EHLO") < position(&encrypted, "AUTH PLAIN"), "{encrypted:?}");
+    assert!(position(&encrypted, "AUTH PLAIN") < position(&encrypted, "DATA"), "{encrypted:?}");
+}
+
+/// <https://www.rfc-editor.org/rfc/rfc3207#section-6>: somebody in between may have put it there.
+#[tokio::test]
+async fn what_stands_in_the_clear_behind_the_word_to_begin_with_tls_is_not_heard() {
+    for reply in ["220 go ahead\r\n250 x\r\n", "220 go ahead\r\n421 bye\r\n"] {
+        let server = Scripted::new(script(&[("starttls", reply)])).await;
+        let mailer = server.mailer("smtp://", "?tls=required", "a@example.org");
+        let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+        comes_to(&verdict, &NOT_SENT, "the server answers out of step: nobody asked for");
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -315,7 +381,7 @@ impl Scripted {
         let server = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                follow(stream, &script, &hears).await;
+                follow(stream, &script, &hears, ("greeting", "220 mail.example.com ready\r\n")).await;
             }
         });
         Self { address, heard, server }
@@ -343,10 +409,15 @@ impl Drop for Scripted {
 
 /// The server's part of one dialogue, until the other hangs up or the script says so. Over a reply that never comes more time
 /// goes by than one with three recipients has to get ready.
-async fn follow(stream: impl AsyncRead + AsyncWrite, script: &Script, heard: &Mutex<Vec<String>>) {
+async fn follow(
+    stream: impl AsyncRead + AsyncWrite,
+    script: &Script,
+    heard: &Mutex<Vec<String>>,
+    (first, mut usual): (&str, &'static str),
+) {
     let (reader, mut writer) = tokio::io::split(stream);
     let mut lines = BufReader::new(reader).lines();
-    let (mut step, mut usual) = ("greeting".to_owned(), "220 mail.example.com ready\r\n");
+    let mut step = first.to_owned();
     loop {
         let said = script.iter().find(|(at, _)| *at == step).map_or(usual, |(_, reply)| reply.as_str());
         match said {
@@ -685,12 +756,12 @@ async fn a_reply_without_end_and_one_that_is_none_are_said() {
 const THREE: &str = "a@example.org, b@example.org, c@example.org";
 
 /// Time stands still but for what the servers above let go by, as real connections are never idle to tokio's clock.
-struct Still(
+pub(super) struct Still(
     #[expect(dead_code, reason = "held for as long as time is to stand still")] std::sync::mpsc::Sender<()>,
 );
 
 impl Still {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (held, release) = std::sync::mpsc::channel();
         tokio::time::pause();
         tokio::task::spawn_blocking(move || release.recv());

@@ -147,6 +147,12 @@ pub(super) fn no_tls(settings: &SmtpSettings, error: &io::Error) -> Verdict {
         Some(TlsError::AlertReceived(AlertDescription::CertificateRequired)) => {
             "it wants a certificate of ours, and leadops has none".to_owned()
         }
+        // Before TLS 1.3 that is all that one hears.
+        Some(TlsError::AlertReceived(AlertDescription::HandshakeFailure)) => {
+            "it breaks off (HandshakeFailure): it may want a certificate of ours, and leadops has none, or \
+             ciphers that are out of use"
+                .to_owned()
+        }
         Some(other) => other.to_string(),
         None => lost(error),
     };
@@ -222,4 +228,29 @@ fn again(code: Code, kind: &str, said: &str, may_have_arrived: bool) -> Verdict 
 
 fn reason(kind: &str, said: &str) -> String {
     format!("mail server: {}", text::shorten(&format!("{kind}: {said}"), REASON))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::tests::{FROM, TO};
+
+    #[test]
+    fn why_there_is_no_tls_is_said_in_words_that_help() {
+        let settings = SmtpSettings::parse("smtps://mail.example.com", FROM, TO).unwrap();
+        for (error, words) in [
+            (TlsError::AlertReceived(AlertDescription::ProtocolVersion), "no TLS of today"),
+            (PeerIncompatible::ServerDoesNotSupportTls12Or13.into(), "no TLS of today"),
+            (TlsError::AlertReceived(AlertDescription::CertificateRequired), "wants a certificate of ours"),
+            (TlsError::AlertReceived(AlertDescription::HandshakeFailure), "may want a certificate of ours"),
+        ] {
+            for failure in [Failure::NoTls, Failure::Lost] {
+                let verdict = not_ready(&settings, failure(io::Error::other(error.clone())));
+                let Verdict::Again { code: Code::MailUnencrypted, reason, .. } = verdict else {
+                    panic!("{verdict:?}")
+                };
+                assert!(reason.contains(words), "{reason}");
+            }
+        }
+    }
 }
