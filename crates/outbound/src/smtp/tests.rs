@@ -853,3 +853,13 @@ async fn a_login_is_found_in_every_spelling_and_what_is_offered_instead_is_named
     let expected = Expected::Refused { code: Code::MailLoginRefused, payload: false };
     comes_to(&verdict, &expected, "no login with user and password, but XOAUTH2, CRAM-MD5");
 }
+
+/// From which follows how long a claim lasts: CHANGELOG.md says so.
+#[test]
+fn more_recipients_make_a_mail_take_longer_and_not_without_end() {
+    for (count, seconds) in [(1, 47), (2, 88), (10, 168), (50, 168)] {
+        let to: Vec<String> = (0..count).map(|index| format!("a{index}@example.org")).collect();
+        let settings = SmtpSettings::parse("smtp://h", FROM, &to.join(",")).unwrap();
+        assert_eq!(SmtpMailer::new(settings).limits().longest_send, Duration::from_secs(seconds));
+    }
+}
