@@ -17,7 +17,10 @@ use tokio_rustls::rustls::ClientConfig;
 use url::{ParseError, Url};
 
 use super::{addresses, connect};
-use crate::{client, secret_url::hidden};
+use crate::{
+    client,
+    secret_url::{hidden, unescaped},
+};
 
 /// How the connection is encrypted.
 #[derive(Clone)]
@@ -214,13 +217,10 @@ fn secrets(user: &str, password: Option<&str>) -> Vec<SecretText> {
     forms.iter().map(|form| SecretText::new(form)).collect()
 }
 
-/// Percent-decoding, which the url crate does for queries only.
 fn decode(text: &str) -> Result<String, String> {
-    let query = format!("x={}", text.replace('+', "%2B"));
-    let decoded = url::form_urlencoded::parse(query.as_bytes()).next().map(|(_, value)| value.into_owned());
-    decoded
-        .filter(|value| !value.contains(char::REPLACEMENT_CHARACTER))
-        .ok_or_else(|| "its user or password is not percent-encoded UTF-8".to_owned())
+    let plain = unescaped(text);
+    let is_utf8 = !plain.contains(char::REPLACEMENT_CHARACTER);
+    is_utf8.then_some(plain).ok_or_else(|| "its user or password is not percent-encoded UTF-8".to_owned())
 }
 
 impl fmt::Display for SmtpSettings {
@@ -277,6 +277,8 @@ mod tests {
         }
         let settings = SmtpSettings::parse("smtps://a%40b.c:p%2B%3A+%25@h", FROM, TO).unwrap();
         assert!(settings.credentials == Some(Credentials::new("a@b.c".to_owned(), "p+:+%".to_owned())));
+        let settings = SmtpSettings::parse("smtps://u&v:p&w=x@h", FROM, TO).unwrap();
+        assert!(settings.credentials == Some(Credentials::new("u&v".to_owned(), "p&w=x".to_owned())));
     }
 
     #[test]
