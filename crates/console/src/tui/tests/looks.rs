@@ -1,7 +1,7 @@
 //! How it looks: styled pictures of every view in every state, and texts that cannot leave their cell.
 
-use ops::FruitlessLookups;
-use pipeline::{Code, Fault, ports::Level};
+use ops::{FruitlessLookups, Notification};
+use pipeline::{Code, Fault, destination::LeftOut, ports::Level};
 use proptest::prelude::*;
 use ratatui::{
     buffer::Buffer,
@@ -292,6 +292,62 @@ fn every_window() {
     );
     press(&mut events, &[Press::Char('e')]);
     shot("events_80x24", &events);
+}
+
+/// A question with more answers than fit into one row, one of them wider than a row.
+fn with_many_answers(size: (u16, u16)) -> App {
+    let mut app = fresh(size);
+    app.destinations =
+        ["slack", "email", "email:sales-north-of-the-river-and-beyond", "webhook", "webhook:crm"]
+            .map(|id| id.parse().unwrap())
+            .into();
+    let mut rows = (*app.leads.shown.rows).to_vec();
+    let mail = rows[0].notifications[0].clone();
+    rows[0].notifications.push(Notification {
+        destination: app.destinations[2].clone(),
+        state: "partly_sent",
+        left_out: vec![LeftOut {
+            recipient: "somebody.with.a.long.name@an.equally.long.example.org".to_owned(),
+            reason: "550 5.1.1 no such user".to_owned(),
+            again: false,
+        }],
+        ..mail
+    });
+    app.leads.shown.rows = rows.into();
+    press(&mut app, &[Press::Char('3'), Press::Char('S')]);
+    app
+}
+
+/// What is shown as chosen, below the header.
+fn in_focus(buffer: &Buffer) -> String {
+    let body = (1..buffer.area.height).flat_map(|y| (0..buffer.area.width).map(move |x| (x, y)));
+    let chosen = body.map(|at| &buffer[at]).filter(|cell| cell.modifier.contains(Modifier::REVERSED));
+    chosen.map(ratatui::buffer::Cell::symbol).collect::<String>().trim().to_owned()
+}
+
+#[test]
+fn the_answer_in_focus_is_whole_and_in_sight_however_many_there_are() {
+    let (mono, ends) = (Theme { ground: Ground::Mono }, ["Cancel", "Send to Slack", "Send to e-mail"]);
+    for size in [SMALL, (100, 30), (140, 40), (60, 20), TINY, (44, 8)] {
+        let mut app = with_many_answers(size);
+        let mut seen = Vec::new();
+        for _ in 0..7 {
+            let drawn = draw(&app, mono);
+            seen.push(in_focus(&drawn));
+            let buffer = print(&drawn);
+            assert!(buffer.contains(seen.last().unwrap().as_str()), "{size:?}: {buffer}");
+            press(&mut app, &[Press::Tab]);
+        }
+        assert_eq!(seen[..3], ends, "{size:?}");
+        assert!(seen[3].starts_with("Send to e-mail sales-") && seen[3].ends_with("beyond"), "{seen:?}");
+        assert_eq!(seen[4..6], ["Send to signed webhook", "Send to signed webhook crm"], "{size:?}");
+        assert!(seen[6].starts_with("Send to ") && seen[6].ends_with(" alone"), "{size:?}: {seen:?}");
+    }
+    for (label, size) in [("60x20", (60, 20)), ("80x24", SMALL), ("40x10", TINY)] {
+        let mut app = with_many_answers(size);
+        press(&mut app, &[Press::BackTab]);
+        shot(&format!("confirm_many_answers_{label}"), &app);
+    }
 }
 
 #[test]

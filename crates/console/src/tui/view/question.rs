@@ -7,7 +7,7 @@ use crate::tui::{
     format,
     keymap::labels,
     layout::{Area, Layout, inside},
-    text::width,
+    text::{Glyphs, width},
     theme::Role,
     update::entries,
     window::{Confirm, Entry, Input},
@@ -48,10 +48,14 @@ pub(super) fn confirm(pen: &mut Pen<'_>, confirm: &Confirm, scroll: usize, layou
             lines.push(vec![(*role, format!("{}{line}", " ".repeat(indent)))]);
         }
     }
+    let answers = Answers::of(pen.glyphs, confirm, columns);
     let below = if confirm.count.is_some() { 2 } else { 0 };
-    let inner = front(pen, layout, &confirm.title, columns, lines.len() + below);
-    // The answers are never pushed out; what could be read elsewhere goes first.
-    let room = usize::from(inner.height).saturating_sub(2 + below).max(1);
+    let inner = front(pen, layout, &confirm.title, columns, lines.len() + below + answers.rows.len() - 1);
+    // The answers are never pushed out; what could be read elsewhere goes first. Half of little room stays for the text.
+    let height = usize::from(inner.height).saturating_sub(below);
+    let most = (height / 2).max(height.saturating_sub(1 + lines.len())).max(1);
+    let shown = answers.rows.len().min(most);
+    let room = height.saturating_sub(1 + shown).max(1);
     if lines.len() > room {
         lines.retain(|line| line.iter().any(|(role, text)| *role != Role::Dim && !text.is_empty()));
     }
@@ -60,35 +64,73 @@ pub(super) fn confirm(pen: &mut Pen<'_>, confirm: &Confirm, scroll: usize, layou
     for (line, y) in lines.iter().skip(scroll).take(room).zip(inner.y..) {
         pen.line(Area { y, height: 1, ..inner }, line);
     }
-    let y = inner.y + inner.height.saturating_sub(1);
+    let first = inner.y + inner.height.saturating_sub(u16::try_from(shown).unwrap_or(inner.height));
     if more {
         let text = format!("{} {} more", pen.glyphs.down, lines.len() - scroll - room);
-        pen.line(Area { y, height: 1, ..inner }, &[(Role::Warn, text)]);
+        let y = inner.y + u16::try_from(room).unwrap_or(inner.height);
+        pen.line(Area { y: y.min(first), height: 1, ..inner }, &[(Role::Warn, text)]);
     }
-    answers(pen, confirm, Area { y, height: 1, ..inner });
+    answers.draw(pen, confirm.focus, Area { y: first, height: inner.y + inner.height - first, ..inner });
     if let Some(count) = &confirm.count {
-        let area = Area { y: y.saturating_sub(2).max(inner.y), height: 1, ..inner };
+        let area = Area { y: first.saturating_sub(2).max(inner.y), height: 1, ..inner };
         let prompt = format!("These are all. Type {} to go on: ", count.wanted);
         footer::input(pen, area, &prompt, &count.typed, Vec::new());
     }
 }
 
-fn answers(pen: &mut Pen<'_>, confirm: &Confirm, area: Area) {
-    let labels = std::iter::once("Cancel").chain(confirm.choices.iter().map(|(label, _)| label.as_str()));
-    let labels: Vec<String> = labels.map(|label| format!("  {}  ", pen.glyphs.safe(label))).collect();
-    let wanted: usize = labels.iter().map(|label| width(label) + 1).sum();
-    let start = (usize::from(area.width) + 1).saturating_sub(wanted);
-    let mut x = area.x + u16::try_from(start).unwrap_or(0).min(area.width);
-    let end = area.x + area.width;
-    for (index, label) in labels.into_iter().enumerate() {
-        let columns = u16::try_from(width(&label)).unwrap_or(0).min(end.saturating_sub(x));
-        let cell = Area { x, width: columns, ..area };
-        let focused = index == confirm.focus;
-        pen.line(cell, &[(if focused { Role::Strong } else { Role::Dim }, label)]);
-        if focused {
-            pen.style(cell, pen.theme.selected());
+/// A question's answers, each in one piece, in as many rows as they need.
+struct Answers {
+    rows: Vec<Vec<Button>>,
+}
+
+/// An answer.
+struct Button {
+    /// Its place among the answers, from 0, which is Cancel.
+    index: usize,
+    label: String,
+}
+
+impl Answers {
+    /// Those of a question in rows of so many columns. A label that is wider than a row loses its middle.
+    fn of(glyphs: &Glyphs, confirm: &Confirm, columns: usize) -> Self {
+        let (mut rows, mut used) = (vec![Vec::new()], 0);
+        let labels = std::iter::once("Cancel").chain(confirm.choices.iter().map(|(label, _)| label.as_str()));
+        for (index, label) in labels.enumerate() {
+            let label = format!("  {}  ", glyphs.fit_middle(label, columns.saturating_sub(4)));
+            let needed = width(&label);
+            if used > 0 && used + 1 + needed > columns {
+                rows.push(Vec::new());
+                used = 0;
+            }
+            used += needed + usize::from(used > 0);
+            if let Some(row) = rows.last_mut() {
+                row.push(Button { index, label });
+            }
         }
-        x = (x + columns + 1).min(end);
+        Self { rows }
+    }
+
+    /// Draws them at the right, and where there is no room for all rows, those about the one in focus.
+    fn draw(&self, pen: &mut Pen<'_>, focus: usize, area: Area) {
+        let in_focus = self.rows.iter().position(|row| row.iter().any(|button| button.index == focus));
+        let top = (in_focus.unwrap_or(0) + 1).saturating_sub(usize::from(area.height));
+        for (row, y) in self.rows.iter().skip(top).zip(area.y..area.y + area.height) {
+            let wanted: usize = row.iter().map(|button| width(&button.label) + 1).sum();
+            let start = (usize::from(area.width) + 1).saturating_sub(wanted);
+            let mut x = area.x + u16::try_from(start).unwrap_or(0).min(area.width);
+            let end = area.x + area.width;
+            for button in row {
+                let columns = u16::try_from(width(&button.label)).unwrap_or(0).min(end.saturating_sub(x));
+                let cell = Area { x, y, width: columns, height: 1 };
+                let focused = button.index == focus;
+                let role = if focused { Role::Strong } else { Role::Dim };
+                pen.line(cell, &[(role, button.label.clone())]);
+                if focused {
+                    pen.style(cell, pen.theme.selected());
+                }
+                x = (x + columns + 1).min(end);
+            }
+        }
     }
 }
 
