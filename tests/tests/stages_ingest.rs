@@ -318,6 +318,8 @@ async fn no_lead_id_leaves_its_folder() {
         json!("contact_a"),
         json!(""),
         json!(long),
+        // That of trials, which stand in no listing.
+        json!(LeadId::of_trial()),
         json!(7),
         Value::Null,
     ] {

@@ -113,13 +113,29 @@ async fn who_is_refused_by_the_mail_server_is_named_and_gets_the_alert_later_alo
     let dry_run = ["resend", "lead_a", "--to", "email", "--left-out", "--dry-run"];
     assert!(text(&world.run(&dry_run).await.stdout).contains("would resend"));
     let asked = world.run(&["resend", "lead_a", "--to", "email", "--left-out"]).await;
-    assert!(text(&asked.stderr).contains("for b@example.org alone"), "{}", text(&asked.stderr));
+    assert!(text(&asked.stderr).contains("left out were: b@example.org"), "{}", text(&asked.stderr));
     let resend = ["resend", "lead_a", "--to", "email", "--left-out", "--yes"];
     assert_eq!(world.json(&resend).await[0]["result"], "sent");
     let mails = mail.mails();
     assert!(mails.len() == 2 && mails[1].contains("\nTo: b@example.org\n"), "{mails:?}");
     let (status, line) = world.refused(&resend).await;
     assert!(status == Some(1) && line.contains("LO533"), "{line}");
+    // One that cannot go stops no other, and one that is named twice is one.
+    assert_eq!(http::post_lead(&up.webhook, "lead_b").await.0, 200);
+    world.until_told(&["lead_b".parse().unwrap()]).await;
+    let several =
+        ["resend", "lead_a", "lead_no", "lead_a", "lead_b", "--to", "email", "--left-out", "--yes", "--json"];
+    let output = world.run(&several).await;
+    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let codes: Vec<&Value> = rows.as_array().unwrap().iter().map(|row| &row["code"]).collect();
+    assert_eq!(codes, ["LO533", "LO503", "LO533"], "{rows:#}");
+    assert!(text(&output.stderr).contains("LO535 3 of 3 failed"), "{}", text(&output.stderr));
+    for twice in [
+        ["resend", "lead_a", "lead_a", "--to=email", "--dry-run"],
+        ["requeue", "lead_a", "lead_a", "--dry-run", "--yes"],
+    ] {
+        assert_eq!(world.json(&twice).await.as_array().unwrap().len(), 1, "{twice:?}");
+    }
     assert!(world.json(&["status"]).await["health"].as_array().unwrap().is_empty());
     assert!(up.terminate().await.success());
 }
@@ -146,6 +162,32 @@ async fn an_address_that_is_corrected_gets_what_the_wrong_one_was_refused() {
     assert_eq!(resent[0]["result"], "sent", "{resent:#}");
     let mails = mail.mails();
     assert!(mails.len() == 2 && mails[1].contains("\nTo: bob@example.org\n"), "{mails:?}");
+    let story = text(&world.run(&["lead", "lead_a"]).await.stdout);
+    assert!(story.contains("e-mail took the alert again for bob@example.org"), "{story}");
+    assert!(up.terminate().await.success());
+}
+
+/// The address was taken off the list: nobody is left out any more, and no mail server is to blame.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_wrong_address_was_removed_nobody_is_left_out() {
+    let (world, mail) = (World::new().await, SmtpStandIn::start().await);
+    mail.answer("RCPT TO:<b@example.org>", "550 5.1.1 no such user");
+    let first = up(&world, &mail).await;
+    assert_eq!(http::post_lead(&first.webhook, "lead_a").await.0, 200);
+    until("status names who was left out", || async { world.json(&["status"]).await["health"] != json!([]) })
+        .await;
+    assert!(first.terminate().await.success());
+
+    let mut command = world.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
+    by_mail(&mut command, &mail).env("EMAIL_TO", "a@example.com");
+    let up = Up::start(command).await;
+    let resend = ["resend", "lead_a", "--to", "email", "--left-out", "--yes"];
+    let output = world.run(&resend).await;
+    let (row, line) = (text(&output.stdout), text(&output.stderr));
+    assert!(row.contains("LO533 nobody whom EMAIL_TO names is left out"), "{row}");
+    assert!(line.contains("LO533 1 of 1 failed"), "{line}");
+    assert_eq!((mail.mails().len(), world.json(&["dead", "list"]).await), (1, json!([])));
+    assert_eq!(world.json(&["status"]).await["health"], json!([]));
     assert!(up.terminate().await.success());
 }
 

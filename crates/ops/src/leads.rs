@@ -252,6 +252,11 @@ fn name_and_owner(happened: &Happened) -> Option<(&str, &str)> {
 
 impl Notification {
     pub(crate) fn of(receipt: &Receipt) -> Self {
+        let mut left_out = receipt.left_out.clone();
+        if receipt.state == ReceiptState::Failed {
+            // For these it is once it is redriven, and not by itself.
+            left_out.iter_mut().for_each(|one| one.again = false);
+        }
         Self {
             destination: receipt.destination.clone(),
             kind: receipt.kind,
@@ -264,7 +269,7 @@ impl Notification {
             at: receipt.at,
             attempts: receipt.attempts,
             code: receipt.code,
-            left_out: receipt.left_out.clone(),
+            left_out,
         }
     }
 }

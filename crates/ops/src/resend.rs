@@ -42,6 +42,17 @@ pub struct Resent {
     pub notification: Notification,
 }
 
+impl Resent {
+    /// What is wrong with it, though the destination has taken it: it has not reached everybody whom it was for.
+    pub fn fault(&self) -> Option<Fault> {
+        let left_out = &self.notification.left_out;
+        let is_trial = self.notification.kind == AlertKind::Trial;
+        let code = if is_trial { Code::TrialFailed } else { Code::PartlySent };
+        let what = || format!("left out: {}", LeftOut::line(left_out));
+        (!left_out.is_empty()).then(|| Fault::new(code, what()))
+    }
+}
+
 impl Actions<'_> {
     /// Queues a new alert for an enriched lead.
     ///
@@ -56,14 +67,11 @@ impl Actions<'_> {
     ) -> Result<Waiting, Fault> {
         let ops = self.0;
         ops.check_destination(destination)?;
-        if ops.enriched(lead).await?.is_none() {
-            return Err(match ops.history.progress(lead).await? {
-                Some(_) => Fault::new(Code::NotEnriched, format!("{lead} is not enriched yet")),
-                None => Fault::new(Code::NoSuchLead, format!("{lead} has not been accepted")),
-            });
-        }
         let rest = match whom {
-            Whom::Everybody => Part::default(),
+            Whom::Everybody => {
+                ops.check_enriched(lead).await?;
+                Part::default()
+            }
             Whom::LeftOut => ops.left_out(lead, destination).await?,
         };
         let alert = AlertId::resend(ops.recorder.random.bits());
@@ -139,18 +147,36 @@ impl Waiting {
 }
 
 impl Ops {
+    /// Whether there is an enriched lead to send an alert about.
+    ///
+    /// # Errors
+    /// [`Code::NoSuchLead`] or [`Code::NotEnriched`] where there is none, or the fault of the store.
+    async fn check_enriched(&self, lead: &LeadId) -> Result<(), Fault> {
+        if self.enriched(lead).await?.is_some() {
+            return Ok(());
+        }
+        Err(match self.history.progress(lead).await? {
+            Some(_) => Fault::new(Code::NotEnriched, format!("{lead} is not enriched yet")),
+            None => Fault::new(Code::NoSuchLead, format!("{lead} has not been accepted")),
+        })
+    }
+
     /// Whom the last alert about a lead at a destination did not reach, one at the least, and whom it did.
     ///
     /// # Errors
-    /// [`Code::NobodyLeftOut`], with how it is instead, or the fault of the store.
+    /// [`Code::NoSuchLead`] or [`Code::NotEnriched`] where there is nothing to send; [`Code::NobodyLeftOut`], with how it
+    /// is instead; or the fault of the store.
     pub async fn left_out(&self, lead: &LeadId, destination: &DestinationId) -> Result<Part, Fault> {
+        self.check_enriched(lead).await?;
         let receipts = self.alerting.receipts.of_lead(lead).await?.into_iter();
         let there: Vec<_> = receipts.filter(|one| one.destination == *destination).collect();
         let place = destination.label();
         let fault = |what| Err(Fault::new(Code::NobodyLeftOut, what));
         let is_open = |state| matches!(state, ReceiptState::Queued | ReceiptState::Claimed { .. });
-        if let Some(open) = there.iter().find(|one| !one.left_out.is_empty() && is_open(one.state)) {
-            let line = LeftOut::line(&open.left_out);
+        let open = there.iter().filter(|one| is_open(one.state)).flat_map(|one| &one.left_out);
+        let awaited: Vec<LeftOut> = open.filter(|one| one.again).cloned().collect();
+        if !awaited.is_empty() {
+            let line = LeftOut::line(&awaited);
             return fault(format!("the alert about {lead} on {place} is still being sent to {line}"));
         }
         let sent = there.into_iter().filter(|one| one.state == ReceiptState::Sent);
@@ -184,8 +210,8 @@ impl Ops {
     /// Waits for the end of a new alert, at most `longest`.
     ///
     /// # Errors
-    /// [`Code::DeliveryFailed`] where it was given up, of a trial [`Code::TrialFailed`], [`Code::NoReceipt`] where it is queued
-    /// still, or the fault of a port.
+    /// [`Code::DeliveryFailed`] where it was given up, of a trial [`Code::TrialFailed`]; [`Code::NobodyLeftOut`] where there
+    /// was nobody any more whom it was for; [`Code::NoReceipt`] where it is queued still; or the fault of a port.
     pub async fn receipt(&self, waiting: &Waiting, longest: Duration) -> Result<Resent, Fault> {
         let AlertJob { lead_id, destination, alert, .. } = &waiting.job;
         let mut waited = Duration::ZERO;
@@ -193,6 +219,13 @@ impl Ops {
             let receipt = self.alerting.receipts.get(lead_id, destination, alert).await?;
             let state = receipt.as_ref().map(|receipt| receipt.state);
             match receipt.as_ref() {
+                Some(receipt) if receipt.is_for_nobody() => {
+                    let (place, lead) = (destination.label(), lead_id);
+                    let what = format!(
+                        "nobody whom EMAIL_TO names is left out of the alert about {lead} on {place}: nothing was sent"
+                    );
+                    return Err(Fault::new(Code::NobodyLeftOut, what));
+                }
                 Some(receipt) if state == Some(ReceiptState::Sent) => {
                     let notification = Notification::of(receipt);
                     return Ok(Resent { lead_id: lead_id.clone(), notification });

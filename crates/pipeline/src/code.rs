@@ -77,7 +77,7 @@ codes! {
         "The body is not a Close event.",
         "Look at the sender: Close sends a JSON object with an event object in it.";
     LeadIdUnusable = "LO105",
-        "The event names no lead, or one whose id is not lead_ and 1 to 64 letters or digits.",
+        "The event names no lead, or one whose id is not lead_ and 1 to 64 letters or digits, or is that of trials.",
         "Look at the sender: such an id could leave its folder, so the event is refused.";
     BodyTooLarge = "LO106",
         "The body is larger than 1 MiB.",
@@ -377,7 +377,7 @@ codes! {
         "Wait until it is due (`leadops pending`), or process it now with `leadops requeue LEAD_ID`.";
     NoReceipt = "LO505",
         "No receipt came in time: the alert is still queued.",
-        "Check that `leadops up` is running and see `leadops status`; the alert is sent once it is.";
+        "Check that `leadops up` is running and see `leadops status`; the alert is sent once it is, a trial within ten minutes or not at all.";
     EditRefused = "LO506",
         "The edited message would not be readable.",
         "Nothing was changed; edit it again and keep it a JSON object with its lead_id.";
@@ -459,6 +459,10 @@ codes! {
     TrialFailed = "LO534",
         "A trial alert has not arrived.",
         "The line says why, in the destination's words: put that right, and try again. `leadops explain CODE` says more of the code in it.";
+
+    SeveralFailed = "LO535",
+        "Several items of an action failed, each for its own reason.",
+        "The line of each says why, with its code; `leadops explain CODE` says what to do about it.";
 
     Usage = "LO901",
         "The command line is not understood.",

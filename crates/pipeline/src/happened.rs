@@ -105,6 +105,9 @@ pub enum Happened {
         /// Whom it did not reach.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         left_out: Vec<LeftOut>,
+        /// Whom it reached then, of an alert that was not for everybody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reached: Option<Vec<String>>,
     },
     /// An alert that had been sent before was not sent again.
     AlreadyNotified {
@@ -315,8 +318,18 @@ impl Happened {
             Self::Retrying { code, reason, attempt, again_at, .. } => {
                 format!("{reason} ({code}), attempt {attempt}, again at {}", clock_time(*again_at))
             }
-            Self::Notified { destination, kind, after_ms, together, repeat, attempts, left_out } => {
-                let mut detail = format!("{} took the {}", destination.label(), kind_label(*kind));
+            Self::Notified { destination, kind, after_ms, together, repeat, attempts, left_out, reached } => {
+                let (place, what) = (destination.label(), kind_label(*kind));
+                let mut detail = match reached.as_deref() {
+                    None => format!("{place} took the {what}"),
+                    Some([]) if left_out.is_empty() => {
+                        return format!(
+                            "nobody whom EMAIL_TO names is left out on {place}, nothing was sent"
+                        );
+                    }
+                    Some([]) => format!("{place} took the {what} for nobody else"),
+                    Some(reached) => format!("{place} took the {what} for {}", reached.join(", ")),
+                };
                 if *together > 1 {
                     detail += &format!(" in a digest of {together}");
                 }
@@ -330,7 +343,9 @@ impl Happened {
                     detail += ", labelled a possible repeat";
                 }
                 if !left_out.is_empty() {
-                    detail += &format!(", but not for {} ({})", LeftOut::line(left_out), Code::PartlySent);
+                    let is_new = reached.as_ref().is_none_or(|reached| !reached.is_empty());
+                    let but = if is_new { "but not for" } else { "left out:" };
+                    detail += &format!(", {but} {} ({})", LeftOut::line(left_out), Code::PartlySent);
                 }
                 detail
             }
@@ -348,8 +363,7 @@ impl Happened {
             Self::Deleted { by, kept, .. } => format!("dead letter deleted by {by}, copy in {kept}"),
             Self::Exported { by, count } => format!("{count} dead letters exported by {by}"),
             Self::Resent { destination, by, only } => {
-                let whom =
-                    if only.is_empty() { String::new() } else { format!(" for {} alone", only.join(", ")) };
+                let whom = if only.is_empty() { String::new() } else { format!(" {}", LeftOut::rest(only)) };
                 format!("new alert on {}{whom} asked for by {by}", destination.label())
             }
             Self::Requeued { by } => format!("to be processed again, asked for by {by}"),

@@ -240,6 +240,13 @@ impl Ingest {
                 }
                 Ok(Outcome::Ignored { kind })
             }
+            Incoming::Created(created) if created.lead_id == LeadId::of_trial() => {
+                let what = format!(
+                    "{} stands for the lead in trial alerts, and is no lead of Close's",
+                    created.lead_id
+                );
+                Err(Fault::new(Code::LeadIdUnusable, what))
+            }
             Incoming::Created(created) => self.keep(*created, webhook.body.clone(), now).await,
         }
     }

@@ -224,6 +224,7 @@ mod tests {
             repeat: false,
             attempts: 1,
             left_out: Vec::new(),
+            reached: None,
         }
     }
 

@@ -141,6 +141,8 @@ pub enum Attempt {
     PartlySent(Part),
     /// What it says has been said by another meanwhile.
     Needless,
+    /// Nobody is left whom it is for: who had not got it is none of the recipients any more.
+    ForNobody,
     /// It was not taken and will be tried again. `counts` is false for a wait that was asked for.
     Again {
         /// Why.
@@ -338,6 +340,16 @@ impl Receipts {
                 receipt.take(part);
             }
             Attempt::Needless => receipt.state = ReceiptState::Sent,
+            Attempt::ForNobody => {
+                receipt.state = ReceiptState::Sent;
+                receipt.attempts += 1;
+                let has_reached_some = receipt.partly_sent;
+                let left_out = receipt.left_out.iter().filter(|one| !one.again).cloned().collect();
+                receipt.take(Part { reached: Vec::new(), left_out });
+                if !has_reached_some {
+                    receipt.code = Some(Code::NobodyLeftOut);
+                }
+            }
             Attempt::Again { code, counts, alone, unsure } => {
                 receipt.state = ReceiptState::Queued;
                 receipt.attempts += u32::from(counts);
@@ -440,6 +452,11 @@ impl Receipt {
         self.unsure
             || self.partly_sent
             || matches!(self.state, ReceiptState::Sent | ReceiptState::Claimed { .. })
+    }
+
+    /// Whether it came to its end without a message, as nobody was left whom it was for.
+    pub fn is_for_nobody(&self) -> bool {
+        self.state == ReceiptState::Sent && self.code == Some(Code::NobodyLeftOut)
     }
 
     /// Those whom it is not for any more: they have it, or are not tried again.

@@ -50,6 +50,7 @@ fn notified() -> Happened {
         repeat: false,
         attempts: 1,
         left_out: Vec::new(),
+        reached: None,
     }
 }
 

@@ -67,6 +67,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         repeat: false,
         attempts: 1,
         left_out: Vec::new(),
+        reached: None,
     };
     let entries = [(at(601), received), (at(1), enriched), (told, notified)].map(|(at, happened)| {
         let entry = Entry { at, lead_id: Some(lead.clone()), nonce: 1, happened };

@@ -1,12 +1,16 @@
 //! Trials: alerts about no lead.
 
-use std::time::Duration;
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use lead::LeadId;
 use ops::LeadQuery;
 use pipeline::{
-    Code, Settings,
-    destination::{DestinationId, Pause, Verdict},
+    Code, Fault, Settings,
+    destination::{DestinationId, LeftOut, Pause, Verdict},
 };
 use tests::{
     destinations::SLACK,
@@ -80,13 +84,47 @@ async fn at_a_destination_that_is_not_set_up_it_fails() {
     assert_unseen(&world).await;
 }
 
+/// What the log says.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::test]
 async fn nobody_gets_one_for_which_nobody_waits_any_more() {
     let world = World::with(plain());
     world.ops.actions().unwrap().try_out(&SLACK).await.unwrap();
     world.clock.advance(MINUTE * 11);
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
     world.work_for(HOUR).await;
     assert_eq!(world.slack.posted().len(), 0);
+    let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let line = lines.lines().find(|line| line.contains("a trial on Slack is dropped")).unwrap();
+    assert!(line.contains("INFO") && line.contains("more than 10 min ago"), "{line}");
+    assert_unseen(&world).await;
+}
+
+/// In the console as by the command: what did not arrive everywhere did not arrive.
+#[tokio::test]
+async fn one_that_some_do_not_get_has_failed() {
+    let (world, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
+    let left_out = LeftOut { recipient: "b".to_owned(), reason: "550 no".to_owned(), again: false };
+    pager.answer([Verdict::PartlySent { reached: vec!["a".to_owned()], left_out: vec![left_out] }]);
+    let waiting = world.ops.actions().unwrap().try_out(&PAGER).await.unwrap();
+    world.work_for(MINUTE).await;
+    let fault = world.ops.receipt(&waiting, Duration::ZERO).await.unwrap().fault().unwrap();
+    assert_eq!(fault, Fault::new(Code::TrialFailed, "left out: b (550 no)"));
     assert_unseen(&world).await;
 }
 

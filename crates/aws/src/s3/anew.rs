@@ -73,6 +73,7 @@ fn ended(receipt: &Receipt) -> Option<Entry> {
             repeat: receipt.unsure,
             attempts: receipt.attempts,
             left_out: receipt.left_out.clone(),
+            reached: None,
         },
         ReceiptState::Failed => Happened::Dead {
             queue: pipeline::ports::Queue::Notification,

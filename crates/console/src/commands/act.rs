@@ -1,7 +1,7 @@
 //! `resend` and `requeue`, and how outcomes are reported.
 
 use futures_util::future::join_all;
-use lead::{AlertKind, LeadId};
+use lead::LeadId;
 use ops::{Ops, Resent, Whom};
 use pipeline::{
     Code, Fault,
@@ -67,7 +67,7 @@ impl Outcome {
 /// Prints outcomes and fails if one of them did.
 ///
 /// # Errors
-/// The first failure, or that of stdout.
+/// As [`failures`] says, or that of stdout.
 pub fn report(outcomes: &[Outcome], as_json: bool) -> anyhow::Result<()> {
     if as_json {
         output::json(outcomes)?;
@@ -82,78 +82,95 @@ pub fn report(outcomes: &[Outcome], as_json: bool) -> anyhow::Result<()> {
 /// Fails if one of the outcomes did.
 ///
 /// # Errors
-/// The first failure.
+/// How many did, with their code where it is the same of all, else [`Code::SeveralFailed`].
 pub fn failures(outcomes: &[Outcome]) -> anyhow::Result<()> {
     let failed: Vec<_> =
         outcomes.iter().filter_map(|outcome| outcome.code.zip(outcome.error.as_ref())).collect();
     match failed.as_slice() {
         [] => Ok(()),
-        [(code, _), ..] => {
+        [(code, _), others @ ..] => {
+            let is_one = others.iter().all(|(other, _)| other == code);
             let what = format!("{} of {} failed", failed.len(), outcomes.len());
-            Err(Fault::new(*code, what).into())
+            Err(Fault::new(if is_one { *code } else { Code::SeveralFailed }, what).into())
         }
+    }
+}
+
+/// An alert that is to be sent again.
+struct Item<'a> {
+    lead: &'a LeadId,
+    destination: &'a DestinationId,
+    /// Whom the last one has left out, where it is for them alone; or why it cannot be for them.
+    left_out: Result<Vec<LeftOut>, Fault>,
+}
+
+impl<'a> Item<'a> {
+    async fn of(ops: &Ops, (lead, destination): (&'a LeadId, &'a DestinationId), whom: Whom) -> Self {
+        let left_out = match whom {
+            Whom::Everybody => Ok(Vec::new()),
+            Whom::LeftOut => ops.left_out(lead, destination).await.map(|rest| rest.left_out),
+        };
+        Self { lead, destination, left_out }
     }
 }
 
 /// `leadops resend`.
 ///
 /// # Errors
-/// The first failure.
+/// As [`report`] says.
 pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
     let whom = if args.left_out { Whom::LeftOut } else { Whom::Everybody };
-    let destinations = wanted(ops, args.to.as_ref())?;
-    let places: Vec<String> = destinations.iter().map(DestinationId::label).collect();
-    let what = format!(
-        "send the alert of {} again on {}{}: {}",
-        counted(args.leads.len(), "lead"),
-        places.join(" and "),
-        if args.left_out { left_out(ops, &args.leads, &destinations).await? } else { String::new() },
-        listed(&args.leads)
-    );
-    let each =
-        args.leads.iter().flat_map(|lead| destinations.iter().map(move |destination| (lead, destination)));
-    if ask(args.consent, &what)? == Answer::DryRun {
-        let outcomes: Vec<Outcome> = each
-            .map(|(lead, destination)| Outcome {
-                lead_id: Some(lead.clone()),
-                destination: Some(destination.clone()),
-                ..Outcome::done("would resend")
-            })
-            .collect();
-        return report(&outcomes, as_json);
-    }
-    let outcomes = join_all(each.map(|(lead, destination)| async move {
-        let received = async {
-            let waiting = actions.resend(lead, destination, whom).await?;
-            ops.receipt(&waiting, args.wait).await
+    let (leads, destinations) = (each_once(&args.leads), wanted(ops, args.to.as_ref())?);
+    let each = leads.iter().flat_map(|lead| destinations.iter().map(move |place| (lead, place)));
+    let items = join_all(each.map(|each| Item::of(ops, each, whom))).await;
+    let dry_run = match question(&items, &destinations) {
+        Some(what) => ask(args.consent, &what)? == Answer::DryRun,
+        None => true,
+    };
+    let outcomes = join_all(items.iter().map(|Item { lead, destination, left_out }| async move {
+        let outcome = match left_out {
+            Err(fault) => Outcome::failed(fault),
+            Ok(_) if dry_run => Outcome::done("would resend"),
+            Ok(_) => {
+                let received = async {
+                    let waiting = actions.resend(lead, destination, whom).await?;
+                    ops.receipt(&waiting, args.wait).await
+                };
+                received.await.map_or_else(|fault| Outcome::failed(&fault), |receipt| sent(&receipt))
+            }
         };
-        let outcome = received.await.map_or_else(|fault| Outcome::failed(&fault), |receipt| sent(&receipt));
-        Outcome { lead_id: Some(lead.clone()), destination: Some(destination.clone()), ..outcome }
+        Outcome { lead_id: Some((*lead).clone()), destination: Some((*destination).clone()), ..outcome }
     }))
     .await;
     report(&outcomes, as_json)
 }
 
-/// Whom the last alerts did not reach, in words.
-///
-/// # Errors
-/// The first of them that left nobody out.
-async fn left_out(ops: &Ops, leads: &[LeadId], at: &[DestinationId]) -> Result<String, Fault> {
-    let mut whom = Vec::new();
-    for (lead, destination) in leads.iter().flat_map(|lead| at.iter().map(move |id| (lead, id))) {
-        let missing = ops.left_out(lead, destination).await?.left_out;
-        whom.extend(missing.into_iter().map(|one| one.recipient));
+/// What would be done, of those that can go; `None` where none can.
+fn question(items: &[Item<'_>], destinations: &[DestinationId]) -> Option<String> {
+    let can_go = items.iter().filter_map(|item| Some((item.lead.clone(), item.left_out.as_ref().ok()?)));
+    let (leads, left_out): (Vec<_>, Vec<_>) = can_go.unzip();
+    let leads = each_once(&leads);
+    if leads.is_empty() {
+        return None;
     }
+    let places: Vec<String> = destinations.iter().map(DestinationId::label).collect();
+    let mut whom: Vec<String> = left_out.into_iter().flatten().map(|one| one.recipient.clone()).collect();
     whom.sort();
     whom.dedup();
-    Ok(format!(", for {} alone", listed(&whom)))
+    let whom = if whom.is_empty() { String::new() } else { format!(", {}", LeftOut::rest(&whom)) };
+    Some(format!(
+        "send the alert of {} again on {}{whom}: {}",
+        counted(leads.len(), "lead"),
+        places.join(" and "),
+        listed(&leads)
+    ))
 }
 
 /// `leadops try`.
 ///
 /// # Errors
-/// The first failure.
+/// As [`report`] says.
 pub async fn try_out(ops: &Ops, args: &TryArgs, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
     let destinations = wanted(ops, args.to.as_ref())?;
@@ -188,13 +205,9 @@ fn sent(receipt: &Resent) -> Outcome {
     let notification = &receipt.notification;
     let detail =
         format!("receipt of {}, attempt {}", notification.at.strftime("%H:%M:%S UTC"), notification.attempts);
-    let outcome = if notification.left_out.is_empty() {
-        Outcome::done("sent")
-    } else {
-        let what = format!("left out: {}", LeftOut::line(&notification.left_out));
-        let is_trial = notification.kind == AlertKind::Trial;
-        let code = if is_trial { Code::TrialFailed } else { Code::PartlySent };
-        Outcome { result: "partly_sent", ..Outcome::failed(&Fault::new(code, what)) }
+    let outcome = match receipt.fault() {
+        None => Outcome::done("sent"),
+        Some(fault) => Outcome { result: "partly_sent", ..Outcome::failed(&fault) },
     };
     Outcome { detail: Some(detail), ..outcome }
 }
@@ -202,11 +215,12 @@ fn sent(receipt: &Resent) -> Outcome {
 /// `leadops requeue`.
 ///
 /// # Errors
-/// The first failure.
+/// As [`report`] says.
 pub async fn requeue(ops: &Ops, leads: &[LeadId], consent: Consent, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
-    let mut what = format!("process {} again, now: {}", counted(leads.len(), "lead"), listed(leads));
-    let anew = ops.without_receipts(leads).await?;
+    let leads = each_once(leads);
+    let mut what = format!("process {} again, now: {}", counted(leads.len(), "lead"), listed(&leads));
+    let anew = ops.without_receipts(&leads).await?;
     if !anew.is_empty() {
         // Nothing is left that would keep the alert from going out.
         what += &format!(
@@ -221,14 +235,25 @@ pub async fn requeue(ops: &Ops, leads: &[LeadId], consent: Consent, as_json: boo
         let outcome = if dry_run {
             Outcome::done("would requeue")
         } else {
-            match actions.requeue(lead).await {
+            match actions.requeue(&lead).await {
                 Ok(()) => Outcome::done("requeued"),
                 Err(fault) => Outcome::failed(&fault),
             }
         };
-        outcomes.push(Outcome { lead_id: Some(lead.clone()), ..outcome });
+        outcomes.push(Outcome { lead_id: Some(lead), ..outcome });
     }
     report(&outcomes, as_json)
+}
+
+/// What somebody has named, each once and in their order.
+pub fn each_once<T: Clone + PartialEq>(named: &[T]) -> Vec<T> {
+    let mut once = Vec::new();
+    for one in named {
+        if !once.contains(one) {
+            once.push(one.clone());
+        }
+    }
+    once
 }
 
 /// `1 lead`, `2 leads`.

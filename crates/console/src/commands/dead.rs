@@ -20,7 +20,7 @@ use pipeline::{
 use serde_json::Value;
 
 use super::{
-    act::{Outcome, counted, failures, listed, report},
+    act::{Outcome, counted, each_once, failures, listed, report},
     confirm::{Answer, ask},
 };
 use crate::{
@@ -136,7 +136,7 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
     let selection = match (args.code, args.all) {
         (Some(code), _) => Selection::Code(code),
         (None, true) => Selection::All,
-        (None, false) => Selection::Ids(args.ids.clone()),
+        (None, false) => Selection::Ids(each_once(&args.ids)),
     };
     let letters = ops.select(&selection).await?;
     let edited = if args.edit { Some(edit(ops, &letters).await?) } else { None };
@@ -285,19 +285,20 @@ async fn export(ops: &Ops, file: Option<&Path>) -> anyhow::Result<()> {
 
 async fn delete(ops: &Ops, ids: &[String], consent: Consent, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
-    let what = format!("delete {}, keeping copies: {}", counted(ids.len(), "dead letter"), listed(ids));
+    let ids = each_once(ids);
+    let what = format!("delete {}, keeping copies: {}", counted(ids.len(), "dead letter"), listed(&ids));
     let dry_run = ask(consent, &what)? == Answer::DryRun;
     let mut outcomes = Vec::new();
     for id in ids {
         let outcome = if dry_run {
             Outcome::done("would delete")
         } else {
-            match actions.delete(id).await {
+            match actions.delete(&id).await {
                 Ok(kept) => Outcome { detail: Some(format!("copy in {kept}")), ..Outcome::done("deleted") },
                 Err(fault) => Outcome::failed(&fault),
             }
         };
-        outcomes.push(Outcome { id: Some(id.clone()), ..outcome });
+        outcomes.push(Outcome { id: Some(id), ..outcome });
     }
     report(&outcomes, as_json)
 }

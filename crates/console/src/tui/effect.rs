@@ -16,11 +16,7 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use ops::{Actions, LeadQuery, Ops, Resent, Whom};
-use pipeline::{
-    Code, Fault, Stage,
-    destination::{DestinationId, LeftOut},
-    ports::Body,
-};
+use pipeline::{Code, Fault, Stage, destination::DestinationId, ports::Body};
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
 use super::{
@@ -220,7 +216,9 @@ async fn perform(
         }
         Verb::Try(to) => {
             let tried = async { ops.receipt(&actions.try_out(&to).await?, RECEIPT).await };
-            report(Step::Done(0, tried.await.map(|receipt| Some(taken(&receipt, "the trial")))));
+            let tried =
+                unless_stopped(&stopped, tried).await.and_then(|receipt| taken(&receipt, "the trial"));
+            report(Step::Done(0, tried));
             return Ok(());
         }
         _ => {}
@@ -314,23 +312,41 @@ async fn resend(
         }
     }
     let mut receipts = stream::iter(waiting)
-        .map(|(index, queued)| async move { (index, ops.receipt(&queued, RECEIPT).await) })
+        .map(|(index, queued)| async move {
+            (index, unless_stopped(stopped, ops.receipt(&queued, RECEIPT)).await)
+        })
         .buffer_unordered(AT_ONCE);
     while let Some((index, receipt)) = receipts.next().await {
-        let result = receipt.map(|receipt| Some(taken(&receipt, "the alert")));
-        report(Step::Done(index, result));
+        report(Step::Done(index, receipt.and_then(|receipt| taken(&receipt, "the alert"))));
     }
     Ok(())
 }
 
-/// What a destination has taken, and for whom not.
-fn taken(receipt: &Resent, what: &str) -> String {
+/// Waits for an alert's receipt, until nobody wants to wait any more: the alert goes its way all the same.
+async fn unless_stopped(
+    stopped: &impl Fn() -> bool,
+    receipt: impl Future<Output = Result<Resent, Fault>>,
+) -> Result<Resent, Fault> {
+    let stop = async {
+        while !stopped() {
+            tokio::time::sleep(LOOK_FIRST).await;
+        }
+    };
+    tokio::select! {
+        receipt = receipt => receipt,
+        () = stop => Err(Fault::new(Code::NoReceipt, "it is not waited for any longer")),
+    }
+}
+
+/// What a destination has taken, where it has for everybody.
+fn taken(receipt: &Resent, what: &str) -> Result<Option<String>, Fault> {
+    if let Some(fault) = receipt.fault() {
+        return Err(fault);
+    }
     let notification = &receipt.notification;
     let (label, at) = (notification.destination.label(), super::format::clock(notification.at));
     let tries = super::format::count(notification.attempts as usize, "attempt", "attempts");
-    let left_out = LeftOut::line(&notification.left_out);
-    let missing = if left_out.is_empty() { String::new() } else { format!(", but not for {left_out}") };
-    format!("{label} took {what} at {at}, {tries}{missing}")
+    Ok(Some(format!("{label} took {what} at {at}, {tries}")))
 }
 
 /// Writes dead letters with their bodies into a new file, one a line.
@@ -365,4 +381,17 @@ async fn export(
     }
     file.sync_all().map_err(unusable)?;
     actions.exported(written).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_wait_for_a_receipt_can_be_stopped() {
+        let fault = unless_stopped(&|| true, pending()).await.unwrap_err();
+        assert_eq!(fault.code, Code::NoReceipt);
+    }
 }

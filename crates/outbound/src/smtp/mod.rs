@@ -115,14 +115,14 @@ impl SmtpMailer {
     async fn send_mail(&self, mail: &Mail, done: &[&str]) -> Result<(Vec<Mailbox>, Vec<LeftOut>), Verdict> {
         let recipients = self.recipients(done);
         if recipients.is_empty() {
-            return Err(refused("everybody whom EMAIL_TO names is done with this alert"));
+            return Ok((Vec::new(), Vec::new()));
         }
         // A connection that is dropped before the content went out has sent nothing.
         let reached = self.reach(&recipients, self.patience.reach).await?;
         let Reached { mut connection, taken, left_out } = reached;
         if taken.is_empty() {
             let _ = timeout(GOODBYE, connection.abort()).await;
-            return Err(nobody(&left_out));
+            return if done.is_empty() { Err(nobody(&left_out)) } else { Ok((taken, left_out)) };
         }
         let message = self.message(mail, &taken)?.formatted();
         let settings = &self.settings;
@@ -215,7 +215,7 @@ impl Destination for SmtpMailer {
     async fn send(&self, alerts: &[Outgoing<'_>], _: Form) -> Verdict {
         let [one] = alerts else { return refused("a mail is about one lead") };
         match self.send_mail(&mail(&one.alert), &one.done).await {
-            Ok((_, left_out)) if left_out.is_empty() => Verdict::Sent,
+            Ok((_, left_out)) if left_out.is_empty() && one.done.is_empty() => Verdict::Sent,
             Ok((taken, left_out)) => {
                 let reached = taken.iter().map(|to| to.email.to_string()).collect();
                 Verdict::PartlySent { left_out, reached }

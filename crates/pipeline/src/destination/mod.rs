@@ -71,6 +71,16 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
+    /// Whom an alert is for that is for those alone whom an earlier one did not reach, of whom it left these out: who they
+    /// are by now the destination knows, as an address may have been corrected.
+    pub fn rest(recipients: &[String]) -> String {
+        let mut named = recipients.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        if let more @ 1.. = recipients.len().saturating_sub(NAMED) {
+            named += &format!(" and {more} more");
+        }
+        format!("to those in EMAIL_TO whom it has not reached (left out were: {named})")
+    }
+
     /// Some of them in one line: the first few, and how many more.
     pub fn line(some: &[Self]) -> String {
         let named = some.iter().take(NAMED).map(|one| format!("{} ({})", one.recipient, one.reason));
@@ -151,11 +161,12 @@ pub enum Checked {
 pub enum Verdict {
     /// Taken.
     Sent,
-    /// Taken for some of those whom it was for.
+    /// Taken for some of those whom it was for; or an answer to an alert that was not for everybody, as
+    /// [`Outgoing::done`] says.
     PartlySent {
-        /// Those.
+        /// Those. None only where others have it.
         reached: Vec<String>,
-        /// The others, one at the least.
+        /// The others. Where there are neither these nor those, nobody is left whom the alert is for.
         left_out: Vec<LeftOut>,
     },
     /// Not taken: it asks to wait.

@@ -43,6 +43,19 @@ impl Notify {
                 let part = Part { reached, left_out: still_left_out(&claim, &[]) };
                 return self.sent(&job, claim, together, part).await;
             }
+            Verdict::PartlySent { reached, left_out } if reached.is_empty() && left_out.is_empty() => {
+                return self.ended(&job, claim, together, Attempt::ForNobody, Vec::new()).await;
+            }
+            Verdict::PartlySent { reached, left_out } if reached.is_empty() && !claim.receipt.partly_sent => {
+                // It is for those alone whom another has not reached, and has reached nobody itself.
+                let attempt = if is_last || !left_out.iter().any(|one| one.again) {
+                    Attempt::Failed { code: Code::PartlySent, unsure: false }
+                } else {
+                    again(Code::PartlySent, true, false)
+                };
+                let what = format!("left out again: {}", LeftOut::line(left_out));
+                (attempt, Fault::new(Code::PartlySent, what), self.backoff(attempts))
+            }
             Verdict::PartlySent { reached, left_out } => {
                 let part = Part { reached: reached.clone(), left_out: still_left_out(&claim, left_out) };
                 if is_last || !left_out.iter().any(|one| one.again) {
@@ -111,6 +124,7 @@ impl Notify {
     /// Writes down that some have an alert, so that its lead has ended, and lets it come back for the others.
     async fn partly_sent(&self, job: AlertJob, claim: Claim, together: usize, part: Part) -> Disposition {
         let is_first = !claim.receipt.partly_sent;
+        let reached = newly_reached(&claim, &part.reached);
         let receipt = match self.receipts.conclude(claim, Attempt::PartlySent(part)).await {
             Ok(receipt) => receipt,
             Err(fault) => return storage_failed(&job.lead_id, &fault),
@@ -120,21 +134,35 @@ impl Notify {
             let what = format!("left out: {}", LeftOut::line(&receipt.left_out));
             return self.tried_again(&job, Fault::new(Code::PartlySent, what), receipt.attempts, pause).await;
         }
-        match self.notified(&job, receipt, together, job.due_at).await {
+        match self.notified(&job, receipt, together, reached, job.due_at).await {
             Disposition::Done => Disposition::Retry(pause),
             failed => failed,
         }
     }
 
-    /// Completes the receipt of an alert that the destination has taken. Between the one and the other lies
-    /// the only window in which an alert can be sent twice, so the storage gets several chances.
+    /// Completes the receipt of an alert that the destination has taken.
     async fn sent(&self, job: &AlertJob, claim: Claim, together: usize, mut part: Part) -> Disposition {
+        part.left_out.iter_mut().for_each(|one| one.again = false);
+        let reached = part.reached.clone();
+        self.ended(job, claim, together, Attempt::Sent(part), reached).await
+    }
+
+    /// Completes the receipt of an alert that has reached these now. Between the one and the other lies the only window in
+    /// which an alert can be sent twice, so the storage gets several chances.
+    async fn ended(
+        &self,
+        job: &AlertJob,
+        claim: Claim,
+        together: usize,
+        attempt: Attempt,
+        reached: Vec<String>,
+    ) -> Disposition {
         // How long it took is measured with the first who get it.
         let due_at = job.due_at.filter(|_| !claim.receipt.partly_sent);
-        part.left_out.iter_mut().for_each(|one| one.again = false);
+        let reached = newly_reached(&claim, &reached);
         let mut pauses = [200, 1_000, 3_000].into_iter().map(Duration::from_millis);
         let receipt = loop {
-            match self.receipts.conclude(claim.clone(), Attempt::Sent(part.clone())).await {
+            match self.receipts.conclude(claim.clone(), attempt.clone()).await {
                 Ok(receipt) => break receipt,
                 Err(fault) => {
                     storage_failed(&job.lead_id, &fault);
@@ -143,7 +171,7 @@ impl Notify {
                 }
             }
         };
-        self.notified(job, receipt, together, due_at).await
+        self.notified(job, receipt, together, reached, due_at).await
     }
 
     /// Writes down that a destination has taken an alert, as its receipt says, and how long after it was due.
@@ -152,6 +180,7 @@ impl Notify {
         job: &AlertJob,
         receipt: Receipt,
         together: usize,
+        reached: Option<Vec<String>>,
         due_at: Option<Timestamp>,
     ) -> Disposition {
         let late = due_at.map(|due_at| receipt.at.duration_since(due_at));
@@ -165,6 +194,7 @@ impl Notify {
             repeat: receipt.unsure,
             attempts: receipt.attempts,
             left_out: receipt.left_out,
+            reached,
         };
         match self.record(job, happened).await {
             Ok(()) => Disposition::Done,
@@ -243,6 +273,11 @@ pub(super) fn died(alert: Option<(DestinationId, AlertKind)>, fault: &Fault, att
 /// What happened, as it is shown.
 fn shown(fault: &Fault) -> String {
     text::shorten(&fault.what, LONGEST_REASON)
+}
+
+/// Whom an attempt has reached, of an alert that was not for everybody.
+fn newly_reached(claim: &Claim, reached: &[String]) -> Option<Vec<String>> {
+    (!claim.receipt.done().is_empty()).then(|| reached.to_vec())
 }
 
 /// Whom an alert has not reached after an attempt that has left these out: they, and those whom it was not for any more.

@@ -4,16 +4,29 @@
 use jiff::SignedDuration;
 
 use super::{Notify, outcomes::died};
-use crate::{Fault, Happened, job::AlertJob, ports::Disposition, recorder};
+use crate::{
+    Fault, Function, Happened,
+    job::AlertJob,
+    ports::{Disposition, Level},
+    recorder,
+};
 
 /// How long after it was asked for a trial is of interest to anybody.
 const LONGEST: SignedDuration = SignedDuration::from_mins(10);
 
 impl Notify {
-    /// Whether it is a trial that nobody waits for any more: the pipeline stood still since it was asked for.
+    /// Whether it is a trial that nobody waits for any more, as the pipeline stood still since it was asked for. The log
+    /// says that it is dropped.
     pub(super) fn is_stale(&self, job: &AlertJob) -> bool {
         let age = job.due_at.map(|asked| self.recorder.clock.now().duration_since(asked));
-        job.is_trial() && age.is_none_or(|age| age > LONGEST)
+        if !job.is_trial() || age.is_some_and(|age| age <= LONGEST) {
+            return false;
+        }
+        let (place, minutes) = (job.destination.label(), LONGEST.as_mins());
+        let message = format!("a trial on {place} is dropped: it was asked for more than {minutes} min ago");
+        let lead_id = Some(job.lead_id.as_str());
+        recorder::line(Function::Notification, Level::Info, &message, lead_id, None);
+        true
     }
 
     /// Writes down what happened to an alert.

@@ -257,6 +257,8 @@ fn a_resend_can_go_to_those_alone_whom_the_last_alert_did_not_reach() {
     let asked = question(&app);
     assert!(asked.contains("e-mail partly sent"), "{asked}");
     assert!(asked.contains("not for b@example.org (550 no such user)"), "{asked}");
+    let whom = "Alone means to those in EMAIL_TO whom it has not reached (left out were: b@example.org).";
+    assert!(asked.contains(whom), "{asked}");
     let cmds = press(&mut app, &[Press::Tab, Press::Tab, Press::Tab, ENTER]);
     assert_eq!(acts(&cmds)[0].verb, Verb::Resend(EMAIL, Whom::LeftOut));
 }
@@ -272,6 +274,43 @@ fn a_trial_goes_to_the_chosen_destination_and_needs_no_lead() {
     let job = app.jobs[0].id;
     report(&mut app, job, Step::Done(0, Ok(Some("e-mail took the trial at 12:03:55, 1 attempt".to_owned()))));
     assert_eq!(last_said(&app), "trial: e-mail took the trial at 12:03:55, 1 attempt");
+}
+
+/// What an action comes to that did not go well, as it is reported.
+#[test]
+fn what_did_not_arrive_is_said_as_it_is() {
+    let (trial, alert) = (Press::Char('T'), Press::Char('S'));
+    for (key, fault, said) in [
+        (
+            trial,
+            Fault::new(Code::TrialFailed, "left out: b (550 no)"),
+            "trial failed: LO534 left out: b (550 no).",
+        ),
+        (
+            trial,
+            Fault::new(Code::NoReceipt, "none after 60 s"),
+            "trial: no receipt yet: LO505 none after 60 s.",
+        ),
+        (
+            alert,
+            Fault::new(Code::NoReceipt, "none after 60 s"),
+            "Nova Labs: no receipt yet: LO505 none after 60 s.",
+        ),
+        (
+            alert,
+            Fault::new(Code::PartlySent, "left out: b (550 no)"),
+            "Nova Labs was resent, but not to all: LO235 left out: b (550 no).",
+        ),
+        (alert, Fault::new(Code::DeliveryFailed, "it failed"), "Nova Labs was not resent: LO510 it failed."),
+    ] {
+        let mut app = fresh(SMALL);
+        app.destinations = vec![EMAIL];
+        press(&mut app, &[Press::Char('3'), key, Press::Tab, ENTER]);
+        let job = app.jobs[0].id;
+        report(&mut app, job, Step::Done(0, Err(fault)));
+        assert!(last_said(&app).starts_with(said), "{}", last_said(&app));
+        assert_eq!((app.jobs[0].done, app.jobs[0].failed), (0, 1));
+    }
 }
 
 #[test]

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ops::{DeadDetail, DeadRow, Notification, Selection, Whom};
-use pipeline::{Code, Fault, Standing, destination::DestinationId, ports::DeadLetter};
+use pipeline::{
+    Code, Fault, Standing,
+    destination::{DestinationId, LeftOut},
+    ports::DeadLetter,
+};
 use similar::{ChangeTag, TextDiff};
 
 use super::{
@@ -393,7 +397,7 @@ fn resend(app: &mut App) {
         return no_lead(app);
     }
     let mut lines = which(&leads);
-    let mut left_out = Vec::new();
+    let mut left_out: Vec<(DestinationId, Vec<String>)> = Vec::new();
     if let [(lead, _)] = leads.as_slice()
         && let Some(row) = app.leads.shown.rows.iter().find(|row| row.lead.lead_id == *lead)
     {
@@ -412,6 +416,9 @@ fn resend(app: &mut App) {
             _ => format!("{number} new alerts go out from {place}, one for each lead."),
         },
     ));
+    for (_, whom) in &left_out {
+        lines.push((Role::Base, format!("Alone means {}.", LeftOut::rest(whom))));
+    }
     let several = app.destinations.len() > 1;
     let targets = std::sync::Arc::new(lead_targets(leads));
     let choices = app
@@ -422,9 +429,10 @@ fn resend(app: &mut App) {
             let verb = Verb::Resend(destination.clone(), Whom::Everybody);
             (label, Choice::Act(Act { verb, targets: targets.clone() }))
         })
-        .chain(left_out.into_iter().map(|(destination, whom)| {
+        .chain(left_out.into_iter().map(|(destination, _)| {
+            let label = format!("Send to those left out of {} alone", destination.label());
             let verb = Verb::Resend(destination, Whom::LeftOut);
-            (format!("Send to {whom} alone"), Choice::Act(Act { verb, targets: targets.clone() }))
+            (label, Choice::Act(Act { verb, targets: targets.clone() }))
         }))
         .collect();
     let alerts = if number == 1 { "the alert".to_owned() } else { format!("{number} alerts") };
@@ -452,7 +460,7 @@ fn try_out(app: &mut App) {
 }
 
 /// Whom the last alert at each destination did not reach.
-fn not_reached(alerts: &[Notification]) -> Vec<(DestinationId, String)> {
+fn not_reached(alerts: &[Notification]) -> Vec<(DestinationId, Vec<String>)> {
     let mut last: BTreeMap<&DestinationId, &Notification> = BTreeMap::new();
     for alert in alerts.iter().filter(|alert| ["sent", "partly_sent"].contains(&alert.state)) {
         last.entry(&alert.destination)
@@ -460,8 +468,8 @@ fn not_reached(alerts: &[Notification]) -> Vec<(DestinationId, String)> {
             .or_insert(alert);
     }
     let missing = |alert: &Notification| {
-        let whom: Vec<&str> = alert.left_out.iter().map(|one| one.recipient.as_str()).collect();
-        (!whom.is_empty()).then(|| whom.join(", "))
+        let whom: Vec<String> = alert.left_out.iter().map(|one| one.recipient.clone()).collect();
+        (!whom.is_empty()).then_some(whom)
     };
     last.into_iter().filter_map(|(id, alert)| Some((id.clone(), missing(alert)?))).collect()
 }

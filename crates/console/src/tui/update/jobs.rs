@@ -1,5 +1,7 @@
 //! Actions under way: what each of their items comes to, and how they end.
 
+use pipeline::{Code, Fault};
+
 use super::{
     super::{
         app::{App, JOBS},
@@ -111,8 +113,7 @@ pub(super) fn progressed(app: &mut App, Progress { job: id, step }: Progress, cm
                 Err(fault) => {
                     job.failed += 1;
                     if alone {
-                        let text = format!("{name} was not {}: {}", job.act.verb.done(), fault.line());
-                        said = Some((Role::Alarm, text));
+                        said = Some((Role::Alarm, failed(&job.act.verb, &name, fault)));
                     }
                 }
             }
@@ -171,6 +172,17 @@ fn done(verb: &Verb, name: &str, word: Option<&str>) -> String {
         Verb::Requeue => format!("{name} is processed again"),
         Verb::Resend(..) | Verb::Try(_) => format!("{name}: {word}"),
         Verb::Export(path) => format!("{name} is written to {}", path.display()),
+    }
+}
+
+/// What one item did not come to.
+fn failed(verb: &Verb, name: &str, fault: &Fault) -> String {
+    let line = fault.line();
+    match (verb, fault.code) {
+        (Verb::Try(_) | Verb::Resend(..), Code::NoReceipt) => format!("{name}: no receipt yet: {line}"),
+        (Verb::Try(_), _) => format!("{name} failed: {line}"),
+        (Verb::Resend(..), Code::PartlySent) => format!("{name} was resent, but not to all: {line}"),
+        _ => format!("{name} was not {}: {line}", verb.done()),
     }
 }
 

@@ -35,6 +35,7 @@ async fn what_is_old_goes_and_open_leads_and_objects_stay() {
             repeat: false,
             attempts: 1,
             left_out: Vec::new(),
+            reached: None,
         },
     };
     join_all((0..1_500).map(|number| store.accept(event(&*bench.clock, number)))).await;
