@@ -73,7 +73,7 @@ fn ended(receipt: &Receipt) -> Option<Entry> {
             repeat: receipt.unsure,
             attempts: receipt.attempts,
             left_out: receipt.left_out.clone(),
-            reached: None,
+            reached: receipt.is_for_nobody().then(Vec::new),
         },
         ReceiptState::Failed => Happened::Dead {
             queue: pipeline::ports::Queue::Notification,

@@ -580,6 +580,12 @@ async fn a_mail_for_some_is_for_nobody_else() {
     let (mailer, _) = server(At::Never, Does::Silence).await;
     let everybody = ["sales@example.com", "partners@example.org"];
     assert_eq!(mailer.send_mail(&a_mail(), &everybody).await.unwrap(), (vec![], vec![]));
+    // Others have it: who is refused now has their own answer, as at a first attempt.
+    let (mailer, _) = server(At::Recipient, Does::Says("550 who?")).await;
+    let (reached, left_out) = mailer.send_mail(&a_mail(), &["sales@example.com"]).await.unwrap();
+    let left_out: Vec<(&str, &str)> =
+        left_out.iter().map(|one| (one.recipient.as_str(), one.reason.as_str())).collect();
+    assert_eq!((reached, left_out), (vec![], vec![("partners@example.org", "550 who?")]));
 }
 
 #[tokio::test]
