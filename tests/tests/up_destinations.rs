@@ -184,7 +184,7 @@ async fn where_the_wrong_address_was_removed_nobody_is_left_out() {
     let resend = ["resend", "lead_a", "--to", "email", "--left-out", "--yes"];
     let output = world.run(&resend).await;
     let (row, line) = (text(&output.stdout), text(&output.stderr));
-    assert!(row.contains("LO533 nobody whom EMAIL_TO names is left out"), "{row}");
+    assert!(row.contains("LO533 none of the recipients is left out"), "{row}");
     assert!(line.contains("LO533 1 of 1 failed"), "{line}");
     assert_eq!((mail.mails().len(), world.json(&["dead", "list"]).await), (1, json!([])));
     assert_eq!(world.json(&["status"]).await["health"], json!([]));

@@ -222,7 +222,7 @@ impl Ops {
                 Some(receipt) if receipt.is_for_nobody() => {
                     let (place, lead) = (destination.label(), lead_id);
                     let what = format!(
-                        "nobody whom EMAIL_TO names is left out of the alert about {lead} on {place}: nothing was sent"
+                        "none of the recipients is left out of the alert about {lead} on {place}: nothing was sent"
                     );
                     return Err(Fault::new(Code::NobodyLeftOut, what));
                 }

@@ -323,9 +323,7 @@ impl Happened {
                 let mut detail = match reached.as_deref() {
                     None => format!("{place} took the {what}"),
                     Some([]) if left_out.is_empty() => {
-                        return format!(
-                            "nobody whom EMAIL_TO names is left out on {place}, nothing was sent"
-                        );
+                        return format!("none of the recipients is left out on {place}, nothing was sent");
                     }
                     Some([]) => format!("{place} took the {what} for nobody else"),
                     Some(reached) => format!("{place} took the {what} for {}", reached.join(", ")),

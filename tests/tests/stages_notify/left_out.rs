@@ -133,12 +133,12 @@ async fn where_nobody_is_left_whom_it_is_for_the_alert_is_over() {
     world.work_for(MINUTE).await;
     let fault = world.ops.receipt(&waiting, MINUTE).await.unwrap_err();
     assert_eq!(fault.code, Code::NobodyLeftOut);
-    assert!(fault.what.contains("nobody whom EMAIL_TO names is left out"), "{fault}");
+    assert!(fault.what.contains("none of the recipients is left out"), "{fault}");
     assert_eq!(world.dead().await, []);
     assert!(world.ops.status().await.unwrap().health.is_empty());
     assert_eq!(
         told(&world, &lead).await[1],
-        "nobody whom EMAIL_TO names is left out on pager:on-call, nothing was sent"
+        "none of the recipients is left out on pager:on-call, nothing was sent"
     );
     let after = actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap_err();
     assert!(after.code == Code::NobodyLeftOut && after.what.contains("left nobody out"), "{after}");
@@ -198,7 +198,7 @@ async fn the_story_names_whom_a_resend_has_reached() {
     let asked =
         world.story(&lead).await.into_iter().find(|entry| matches!(entry.happened, Happened::Resent { .. }));
     let asked = asked.unwrap().happened.detail();
-    assert!(asked.contains("to those in EMAIL_TO whom it has not reached (left out were: b)"), "{asked}");
+    assert!(asked.contains("to those recipients whom it has not reached (left out were: b)"), "{asked}");
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ impl LeftOut {
         if let more @ 1.. = recipients.len().saturating_sub(NAMED) {
             named += &format!(" and {more} more");
         }
-        format!("to those in EMAIL_TO whom it has not reached (left out were: {named})")
+        format!("to those recipients whom it has not reached (left out were: {named})")
     }
 
     /// Some of them in one line: the first few, and how many more.

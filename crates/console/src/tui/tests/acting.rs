@@ -257,7 +257,7 @@ fn a_resend_can_go_to_those_alone_whom_the_last_alert_did_not_reach() {
     let asked = question(&app);
     assert!(asked.contains("e-mail partly sent"), "{asked}");
     assert!(asked.contains("not for b@example.org (550 no such user)"), "{asked}");
-    let whom = "Alone means to those in EMAIL_TO whom it has not reached (left out were: b@example.org).";
+    let whom = "Alone means to those recipients whom it has not reached (left out were: b@example.org).";
     assert!(asked.contains(whom), "{asked}");
     let cmds = press(&mut app, &[Press::Tab, Press::Tab, Press::Tab, ENTER]);
     assert_eq!(acts(&cmds)[0].verb, Verb::Resend(EMAIL, Whom::LeftOut));
