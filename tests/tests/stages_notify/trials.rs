@@ -1,8 +1,9 @@
 //! Trials: alerts about no lead.
 
 use std::{
+    cell::RefCell,
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Once},
     time::Duration,
 };
 
@@ -84,13 +85,16 @@ async fn at_a_destination_that_is_not_set_up_it_fails() {
     assert_unseen(&world).await;
 }
 
-/// What the log says.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What the log says of this thread, which is that of one test.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-impl io::Write for Log {
+struct OfThisThread;
+
+impl io::Write for OfThisThread {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOG.with_borrow_mut(|log| log.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -98,18 +102,25 @@ impl io::Write for Log {
     }
 }
 
+/// Listens to the log on all threads. Where one listens by itself, a place that another has logged from before may be taken
+/// for one that nobody listens to.
+fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_writer(|| OfThisThread).with_ansi(false).finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+}
+
 #[tokio::test]
 async fn nobody_gets_one_for_which_nobody_waits_any_more() {
     let world = World::with(plain());
     world.ops.actions().unwrap().try_out(&SLACK).await.unwrap();
     world.clock.advance(MINUTE * 11);
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    listen();
     world.work_for(HOUR).await;
     assert_eq!(world.slack.posted().len(), 0);
-    let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines = String::from_utf8(LOG.take()).unwrap();
     let line = lines.lines().find(|line| line.contains("a trial on Slack is dropped")).unwrap();
     assert!(line.contains("INFO") && line.contains("more than 10 min ago"), "{line}");
     assert_unseen(&world).await;
