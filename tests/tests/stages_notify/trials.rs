@@ -1,11 +1,6 @@
 //! Trials: alerts about no lead.
 
-use std::{
-    cell::RefCell,
-    io,
-    sync::{Arc, Once},
-    time::Duration,
-};
+use std::{cell::RefCell, io, sync::Once, time::Duration};
 
 use lead::LeadId;
 use ops::LeadQuery;
