@@ -61,6 +61,11 @@ pub fn error_text(error: reqwest::Error) -> String {
     text::shorten(&told, ERROR_LIMIT)
 }
 
+/// Whether what failed did so before there was a connection, TLS included, or in building the request.
+pub(crate) fn never_left(error: &reqwest::Error) -> bool {
+    error.is_connect() || error.is_builder()
+}
+
 /// Whether there was no connection because the proxy refused to make one. By its words, as reqwest hands out no type for it.
 pub(crate) fn is_by_proxy(error: &reqwest::Error) -> bool {
     let mut cause = error.source();

@@ -117,13 +117,13 @@ async fn a_resend_to_those_who_were_left_out_may_fail_like_any_other() {
 }
 
 /// What is said of each end of an alert.
-async fn told(world: &World, lead: &LeadId) -> Vec<String> {
+async fn said_of_sending(world: &World, lead: &LeadId) -> Vec<String> {
     let story = world.story(lead).await.into_iter();
-    let told = story.filter(|entry| matches!(entry.happened, Happened::Notified { .. }));
-    told.map(|entry| entry.happened.detail()).collect()
+    let sent = story.filter(|entry| matches!(entry.happened, Happened::Notified { .. }));
+    sent.map(|entry| entry.happened.detail()).collect()
 }
 
-/// Whoever was left out is none of the recipients any more: nothing is sent, nothing dies, and nobody is told to try again.
+/// Whoever was left out is none of the recipients any more: nothing is sent, nothing dies, and nobody is asked to try again.
 #[tokio::test]
 async fn where_nobody_is_left_whom_it_is_for_the_alert_is_over() {
     let (world, pager, lead) = world(vec![partly(&["a", "c", "d"], &[("b", false)])]).await;
@@ -137,7 +137,7 @@ async fn where_nobody_is_left_whom_it_is_for_the_alert_is_over() {
     assert_eq!(world.dead().await, []);
     assert!(world.ops.status().await.unwrap().health.is_empty());
     assert_eq!(
-        told(&world, &lead).await[1],
+        said_of_sending(&world, &lead).await[1],
         "none of the recipients is left out on pager:on-call, nothing was sent"
     );
     let after = actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap_err();
@@ -160,7 +160,7 @@ async fn whom_a_later_attempt_refuses_is_named_with_their_own_answer() {
     assert_eq!((meant(&pager), world.dead().await.len()), (vec!["abcd".to_owned(), "bc".to_owned()], 0));
     assert_eq!(receipt(&world, &lead).await.left_out, [left_out("b", false), left_out("c", false)]);
     assert_eq!(
-        told(&world, &lead).await[1],
+        said_of_sending(&world, &lead).await[1],
         "pager:on-call took the alert for nobody else, attempt 2, left out: b (550 no such user), c (550 no such user) (LO235)"
     );
 }
@@ -177,7 +177,7 @@ async fn a_resend_that_is_refused_by_all_whom_it_is_for_is_a_dead_letter() {
     let letters = world.dead().await;
     assert_eq!((letters.len(), letters[0].code, letters[0].attempts), (1, Code::PartlySent, 2));
     assert!(letters[0].reason.contains("b (550 no such user)"), "{}", letters[0].reason);
-    assert_eq!(told(&world, &lead).await.len(), 1);
+    assert_eq!(said_of_sending(&world, &lead).await.len(), 1);
     let failed = world.ops.lead(&lead).await.unwrap().notifications.pop().unwrap();
     assert_eq!((failed.state, failed.left_out), ("failed", vec![left_out("b", false)]));
     actions.redrive(&letters[0], pipeline::ports::Body::AsIs).await.unwrap();
@@ -194,7 +194,7 @@ async fn the_story_names_whom_a_resend_has_reached() {
     let waiting = actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap();
     world.work_for(MINUTE).await;
     assert_eq!(world.ops.receipt(&waiting, MINUTE).await.unwrap().notification.state, "sent");
-    assert_eq!(told(&world, &lead).await[1], "pager:on-call took the alert again for bob");
+    assert_eq!(said_of_sending(&world, &lead).await[1], "pager:on-call took the alert again for bob");
     let asked =
         world.story(&lead).await.into_iter().find(|entry| matches!(entry.happened, Happened::Resent { .. }));
     let asked = asked.unwrap().happened.detail();

@@ -121,8 +121,7 @@ impl Target {
         let mut response = match posted.send().await {
             Ok(response) => response,
             Err(error) => {
-                // What fails before there is a connection, TLS included, or in building the request.
-                let never_left = error.is_connect() || error.is_builder();
+                let never_left = client::never_left(&error);
                 let why = self.hide_in(&client::error_text(error));
                 return if never_left { unavailable(why) } else { unknown(why) };
             }

@@ -95,8 +95,9 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
 
 /// What the answer to a message without content says of the webhook: Slack refuses it in words of its own.
 pub(super) fn looked(address: &str, answer: Result<SlackAnswer, SlackError>) -> Checked {
-    let is_word = answer.as_ref().is_ok_and(|answer| read(answer).meaning == Meaning::Payload);
-    let is_foreign = answer.as_ref().is_ok_and(|answer| read(answer).is_foreign);
+    let read = answer.as_ref().map(read);
+    let is_word = read.as_ref().is_ok_and(|read| read.meaning == Meaning::Payload);
+    let is_foreign = read.is_ok_and(|read| read.is_foreign);
     let fault = |code, reason: &str| Fault::new(code, format!("{address}: {reason}"));
     match verdict(answer) {
         Verdict::Refused { reason, payload: true, .. } if is_word => {

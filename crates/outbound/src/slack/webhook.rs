@@ -66,9 +66,7 @@ impl SlackWebhook {
     }
 
     fn failed(&self, error: reqwest::Error) -> SlackError {
-        // What fails before there is a connection, TLS included, or in building the request.
-        let never_left = error.is_connect() || error.is_builder();
-        let is_by_proxy = client::is_by_proxy(&error);
+        let (is_by_proxy, never_left) = (client::is_by_proxy(&error), client::never_left(&error));
         let why = self.url.hide_in(&client::error_text(error));
         match () {
             () if is_by_proxy => SlackError::Intercepted(why),

@@ -1,4 +1,4 @@
-//! Whether a server's answer is one to what it was told. lettre holds any 2xx and 3xx for that, and a server that is one
+//! Whether a server's answer is one to what it was asked. lettre holds any 2xx and 3xx for that, and a server that is one
 //! answer ahead has "taken" a mail that it goes on to refuse.
 
 use lettre::transport::smtp::{Error, response::Response};
@@ -9,11 +9,11 @@ use super::{
     verdicts::{self, Step, failed, is_unasked},
 };
 
-/// Why a server has not done as it was told.
+/// Why a server has not done what it was asked.
 pub(super) enum NotDone {
     /// It says so, or nothing.
     Failed(Error),
-    /// It had said something before it was told, these words, and was not told then.
+    /// It had said something before it was asked, these words, and was not asked then.
     Unasked(String),
     /// It says something that is no answer to that, these words.
     OutOfStep(String),
@@ -29,7 +29,7 @@ impl NotDone {
     }
 }
 
-/// That a server has done what it was told
+/// That a server has done what it was asked
 /// (<https://www.rfc-editor.org/rfc/rfc5321#section-4.3.2>).
 pub(super) fn carried_out(said: Result<Response, Error>, settings: &SmtpSettings) -> Result<(), NotDone> {
     answered(said, settings, |status| status / 100 == 2)

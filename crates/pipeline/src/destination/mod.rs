@@ -74,21 +74,22 @@ impl LeftOut {
     /// Whom an alert is for that is for those alone whom an earlier one did not reach, of whom it left these out: who they
     /// are by now the destination knows, as an address may have been corrected.
     pub fn rest(recipients: &[String]) -> String {
-        let mut named = recipients.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-        if let more @ 1.. = recipients.len().saturating_sub(NAMED) {
-            named += &format!(" and {more} more");
-        }
+        let named = first_few(recipients, String::clone);
         format!("to those recipients whom it has not reached (left out were: {named})")
     }
 
     /// Some of them in one line: the first few, and how many more.
     pub fn line(some: &[Self]) -> String {
-        let named = some.iter().take(NAMED).map(|one| format!("{} ({})", one.recipient, one.reason));
-        let line = named.collect::<Vec<_>>().join(", ");
-        match some.len().saturating_sub(NAMED) {
-            0 => line,
-            more => format!("{line} and {more} more"),
-        }
+        first_few(some, |one| format!("{} ({})", one.recipient, one.reason))
+    }
+}
+
+/// The first few by name, and how many more.
+fn first_few<T>(all: &[T], name: impl Fn(&T) -> String) -> String {
+    let line = all.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(NAMED) {
+        0 => line,
+        more => format!("{line} and {more} more"),
     }
 }
 

@@ -89,8 +89,7 @@ impl Workers {
                 }
                 Ok(deliveries) => {
                     let resting = workers.begin(deliveries, &mut in_hand, &give_up);
-                    let given_back =
-                        resting.into_iter().map(|(delivery, rest)| workers.give_back(delivery, rest));
+                    let given_back = resting.iter().map(|(one, rest)| workers.give_back(one, *rest));
                     in_hand.beside(join_all(given_back)).await;
                     Ok(())
                 }
@@ -155,7 +154,7 @@ impl Workers {
             }
             None => {
                 self.driver.stage.leave_off(&batch).await;
-                join_all(batch.iter().map(|delivery| self.give_back(delivery.clone(), Duration::ZERO))).await;
+                join_all(batch.iter().map(|delivery| self.give_back(delivery, Duration::ZERO))).await;
             }
         }
     }
@@ -176,8 +175,8 @@ impl Workers {
         self.failed("a stage", &Fault::new(Code::Internal, what));
     }
 
-    async fn give_back(&self, delivery: Delivery, rest: Duration) {
-        if let Err(fault) = self.queues.give_back(self.driver.stage.queue(), &delivery, rest).await {
+    async fn give_back(&self, delivery: &Delivery, rest: Duration) {
+        if let Err(fault) = self.queues.give_back(self.driver.stage.queue(), delivery, rest).await {
             self.failed("giving a message back", &fault);
         }
     }
