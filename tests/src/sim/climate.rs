@@ -54,6 +54,8 @@ pub struct Climate {
     pub operator: f64,
     /// From when on the store is away for an hour.
     pub away_from: Option<Duration>,
+    /// In the calm one destination of several is slow for a while.
+    pub one_is_slow: bool,
     /// How many leads there are.
     pub leads: u64,
     /// Whether they come all at once.
@@ -107,6 +109,7 @@ impl Climate {
             leads: 2 + dice.below(9),
             burst: dice.chance(0.4),
             storm: dice.between(shortest, MINUTE * 90),
+            one_is_slow: dice.chance(0.12),
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! A run has three parts. In the *storm* leads come in while everything goes wrong that the seed's
 //! [`Climate`] has in it. In the *calm* nothing fails any more, and every lead has to come to its end in a
-//! bounded time; then an operator redrives what died, and all of it has to be told. At last some days pass,
+//! bounded time; in some runs one destination is slow while more leads come in; then an operator redrives what died, and all of it has to be told. At last some days pass,
 //! in which late owners have to be found. After each step the [`oracle`] checks the promises.
 //!
 //! Everything runs on one thread, chance comes from the seed alone and nothing asks the machine for the time,
@@ -31,6 +31,7 @@ pub mod run;
 pub mod said;
 pub mod scheduler;
 pub mod slack;
+pub mod slow;
 pub mod sqs;
 pub mod stages;
 pub mod trace;
@@ -54,7 +55,7 @@ pub use mutation::Mutation;
 pub use run::{Outcome, run};
 pub use truth::{Promise, Violation};
 
-use self::{dice::Dice, trace::Trace, truth::Truth};
+use self::{dice::Dice, slow::Slow, trace::Trace, truth::Truth};
 use crate::clock::VirtualClock;
 
 /// How the stages are put together.
@@ -129,6 +130,7 @@ pub struct Model {
     truth: Mutex<Truth>,
     store: OnceLock<Stored>,
     calm: AtomicBool,
+    slow: Mutex<Option<Slow>>,
     processes: AtomicU64,
 }
 
@@ -151,6 +153,7 @@ impl Model {
             truth: Mutex::default(),
             store: OnceLock::new(),
             calm: AtomicBool::new(false),
+            slow: Mutex::default(),
             processes: AtomicU64::new(0),
         })
     }

@@ -69,11 +69,13 @@ pub enum Mutation {
     TrialAsLead,
     /// A mail that was taken for some is taken for all.
     ForgottenRecipient,
+    /// The alerts for all destinations stand in one line.
+    OneLine,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::EarlyAcknowledge,
         Self::MissedClaim,
         Self::DeleteBeforeSend,
@@ -92,14 +94,17 @@ impl Mutation {
         Self::TroubleAsNobody,
         Self::TrialAsLead,
         Self::ForgottenRecipient,
+        Self::OneLine,
     ];
 
     /// A stage, with the mistake in what the driver makes of it.
     pub fn of_stage(self, stage: Arc<dyn QueueStage>, inbox: Arc<dyn Inbox>) -> Arc<dyn QueueStage> {
         match self {
-            Self::EarlyAcknowledge | Self::CountedFault | Self::OutcomeOfAnother | Self::TrialAsLead => {
-                Arc::new(BadStage { mutation: self, stage, inbox })
-            }
+            Self::EarlyAcknowledge
+            | Self::CountedFault
+            | Self::OutcomeOfAnother
+            | Self::TrialAsLead
+            | Self::OneLine => Arc::new(BadStage { mutation: self, stage, inbox }),
             _ => stage,
         }
     }
@@ -163,11 +168,11 @@ impl QueueStage for BadStage {
     }
 
     fn lanes(&self) -> usize {
-        self.stage.lanes()
+        if self.mutation == Mutation::OneLine { 1 } else { self.stage.lanes() }
     }
 
     fn lane(&self, delivery: &Delivery) -> String {
-        self.stage.lane(delivery)
+        if self.mutation == Mutation::OneLine { String::new() } else { self.stage.lane(delivery) }
     }
 
     async fn leave_off(&self, deliveries: &[Delivery]) {

@@ -77,8 +77,10 @@ fn is_claimed(model: &Model, destination: &DestinationId, said: &Said) -> bool {
 pub fn enriched(model: &Model, key: &str) {
     let Some(body) = model.stored(key) else { return };
     let Ok(enriched) = serde_json::from_slice::<EnrichedLead>(&body) else { return };
+    let at = model.clock.elapsed();
     let mut truth = model.truth();
     let Some(known) = truth.leads.get_mut(&enriched.lead_id) else { return };
+    known.enriched.get_or_insert(at);
     let named = enriched.named_owner().into_owned();
     if known.owners.last() != Some(&named) {
         known.owners.push(named);

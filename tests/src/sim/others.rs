@@ -83,6 +83,10 @@ impl Destination for OtherOf {
             }
         };
         let take = || take_for(&meant);
+        if model.slowness(&self.id).await == Some(false) {
+            model.clock.sleep(PATIENCE).await;
+            return Self::again(Code::DestinationUnknown, "timed out", true);
+        }
         if !model.is_calm() && model.dice.chance(model.climate.mail_trouble) {
             let (code, reason) = (Code::DestinationRefused, "no".to_owned());
             match model.dice.below(6) {

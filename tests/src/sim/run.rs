@@ -16,6 +16,7 @@ use super::{
     oracle::Oracle,
     process::{Process, ProcessWeather},
     scheduler::{Deadline, Scheduler, Spawner, Step},
+    slow::{self, Slow},
     stages::Neighbours,
     truth::Promise,
 };
@@ -125,7 +126,7 @@ impl World {
             return;
         }
         self.oracle.check_ends(self.deployment.as_ref());
-        if !self.redrive() || !self.last_words() || !self.go_on(storm + LAST) {
+        if !self.one_is_slow() || !self.redrive() || !self.last_words() || !self.go_on(storm + LAST) {
             return;
         }
         let neighbours = self.neighbours.clone();
@@ -141,6 +142,24 @@ impl World {
         self.deployment.calm_down();
         self.storm_ended = Some(model.clock.elapsed());
         self.oracle.storm_ended(self.deployment.as_ref());
+    }
+
+    /// Leads come in while one destination of several is slow. Whether all promises hold.
+    fn one_is_slow(&mut self) -> bool {
+        let model = Arc::clone(&self.model);
+        let Some(slow) = Slow::of(&model) else { return true };
+        model.note(|| slow.to_string());
+        let began = model.clock.elapsed();
+        for at in slow.leads(&model) {
+            self.plan(began + at, Event::Lead);
+        }
+        model.slow_down(Some(slow.clone()));
+        if !self.go_on(began + model.settings.delay + slow::LASTS) {
+            return false;
+        }
+        slow.check(&model, began);
+        model.slow_down(None);
+        self.holds()
     }
 
     /// An operator puts back what died, until nothing dies any more. Whether all promises hold.

@@ -118,7 +118,11 @@ impl Slack for SlackOf {
         if self.weather.pass(Call::Post, Moment::Before, &about()).await {
             return Err(SlackError::NotSent("connection refused".to_owned()));
         }
-        let mood = self.slack.mood();
+        let mood = match model.slowness(&SLACK).await {
+            None => self.slack.mood(),
+            Some(true) => Mood::Well,
+            Some(false) => Mood::Silent { taken: false },
+        };
         let answer = |status, body: &str| Ok(SlackAnswer::of_slack(status, body));
         if mood != Mood::Well {
             model.struck(match mood {

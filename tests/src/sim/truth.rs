@@ -35,6 +35,8 @@ pub enum Promise {
     Trial,
     /// Whom an alert has not reached its receipt names.
     LeftOut,
+    /// A slow destination holds up no other.
+    Beside,
 }
 
 /// A broken promise.
@@ -112,6 +114,8 @@ pub struct LeadTruth {
     pub answers: Vec<Answer>,
     /// The users whom its owner field named in Close, each time that the pipeline read it.
     pub read: Vec<Vec<String>>,
+    /// When it was enriched first.
+    pub enriched: Option<Duration>,
     /// The owners that its enriched lead has named, one after the other.
     pub owners: Vec<String>,
     /// The alerts that destinations have taken.

@@ -1,6 +1,7 @@
 //! Destinations of a kind that nobody has heard of: the stage knows none by name.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -97,26 +98,34 @@ async fn a_pause_holds_up_its_own_message_or_all_of_the_destination() {
     }
 }
 
-/// A destination that lets each message hang keeps the batch, and with it alerts to others, for one of them alone.
+/// A destination that takes its time over each message keeps the batch, and with it alerts to others, for one of them
+/// alone, whether it answers in the end or not. What is left is tried before long, and has lost no attempt.
 #[tokio::test]
-async fn a_message_that_hangs_does_not_hold_up_a_batch_for_each_of_its_alerts() {
-    let limits = Limits { at_once: 1, ..ScriptedDestination::plain() };
-    let (world, pager) = with_pager(limits, SECOND * 10);
+async fn a_message_that_takes_long_does_not_hold_up_a_batch_for_each_of_its_alerts() {
     let again = Verdict::Again {
         code: Code::DestinationUnknown,
         reason: "timed out".to_owned(),
         pause: Pause::Growing,
         may_have_arrived: true,
     };
-    pager.answer(vec![again; 3]);
-    world.enrich_many(20).await;
-    let began = world.clock.elapsed();
-    assert!(world.notify_ready().await);
-    assert_eq!((world.clock.elapsed() - began, pager.handed().len()), (SECOND * 10, 1));
-    // What was left is tried before long, and has lost no attempt.
-    world.work_for(MINUTE * 10).await;
-    assert_eq!(pager.handed().len(), 23);
-    assert!(world.dead().await.is_empty());
+    for (verdicts, wait) in [(vec![], SECOND), (vec![again; 3], SECOND * 15)] {
+        let limits = Limits { at_once: 1, ..ScriptedDestination::plain() };
+        let (world, pager) = with_pager(limits, SECOND * 10);
+        let failed = verdicts.len();
+        pager.answer(verdicts);
+        world.enrich_many(8).await;
+        let began = world.clock.elapsed();
+        assert!(world.notify_ready().await);
+        assert_eq!((world.clock.elapsed() - began, pager.handed().len()), (SECOND * 10, 1));
+        world.clock.advance(wait - Duration::from_millis(1));
+        // The first, where it failed, is tried again before them.
+        world.notify_ready().await;
+        let handed: BTreeSet<_> = pager.handed().into_iter().flat_map(|handed| handed.receipts).collect();
+        assert_eq!(handed.len(), 1, "the others wait {wait:?}");
+        world.work_for(MINUTE * 10).await;
+        assert_eq!(pager.handed().len(), 8 + failed);
+        assert!(world.dead().await.is_empty());
+    }
 }
 
 #[tokio::test]

@@ -20,10 +20,12 @@ use crate::{
 
 /// From how many waiting alerts on a digest is worth losing the details of each.
 const DIGEST_FROM: usize = 3;
-/// From how long on a message that fails in the end holds up the others of its batch.
+/// From how long on a message is a long one. The others of its batch for this destination then wait in the queue and not
+/// in the batch, whose end alerts for other destinations may be waiting for.
 const LONG: SignedDuration = SignedDuration::from_secs(5);
-/// How long these then wait: a batch that stands still at one destination keeps others from theirs.
-const AFTER_LONG: Duration = Duration::from_secs(15);
+/// How long they wait after one that was answered, and after one that has failed: then the destination may be down.
+const AFTER_LONG: Duration = Duration::from_secs(1);
+const AFTER_LONG_FAILURE: Duration = Duration::from_secs(15);
 /// How long writing down what came of an alert can take.
 const CONCLUDING: Duration = Duration::from_secs(5);
 
@@ -146,12 +148,13 @@ impl Sending<'_> {
             }
             let began = self.now();
             let verdict = self.send(&ours).await;
-            let is_stuck =
-                matches!(verdict, Verdict::Again { .. }) && self.now().duration_since(began) >= LONG;
+            let was_long = self.now().duration_since(began) >= LONG;
+            let has_failed = matches!(verdict, Verdict::Again { .. });
             let verdict = self.paced(verdict, has_waited).await;
             outcomes.extend(self.stage.conclude(ours, &verdict).await);
-            if is_stuck {
-                outcomes.extend(self.leave(|_| Disposition::Retry(AFTER_LONG)));
+            if was_long {
+                let wait = if has_failed { AFTER_LONG_FAILURE } else { AFTER_LONG };
+                outcomes.extend(self.leave(|_| Disposition::Retry(wait)));
             }
         }
     }
