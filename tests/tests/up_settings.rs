@@ -151,7 +151,8 @@ async fn what_stops_alerts_alone_stops_the_first_start_and_is_said_of_every_othe
     assert!(up.terminate().await.success());
     for (number, (changes, code, part)) in cases.iter().enumerate() {
         let up = start(&world, changes).await;
-        let accepted = http::post_lead(&up.webhook, &format!("lead_case{number}")).await;
+        let lead = format!("lead_case{number}");
+        let accepted = http::post_lead(&up.webhook, &lead).await;
         assert_eq!(accepted.0, 200, "{changes:?}");
         // Whoever looks has the settings of the first start.
         let status = world.json(&["status"]).await;
@@ -165,6 +166,18 @@ async fn what_stops_alerts_alone_stops_the_first_start_and_is_said_of_every_othe
         // And the same of whoever has the new ones.
         let (is_well, checks, _) = run(&world, &["doctor"], changes).await;
         assert!(!is_well && checks.contains(code), "{checks}");
+        // And a dead letter, which does not say that there is no such destination.
+        world.json(&["requeue", &lead, "--yes"]).await;
+        let dead = || world.json(&["dead", "list"]);
+        until("the alert has died", || async { dead().await != serde_json::json!([]) }).await;
+        let letter = &dead().await[0];
+        assert_eq!(
+            (&letter["code"], &letter["lead_id"]),
+            (&(*code).into(), &lead.as_str().into()),
+            "{letter}"
+        );
+        assert!(letter["reason"].as_str().unwrap().contains(part), "{letter}");
+        world.json(&["dead", "delete", letter["id"].as_str().unwrap(), "--yes"]).await;
         assert!(up.terminate().await.success());
     }
     let up = start(&world, &[]).await;

@@ -8,6 +8,7 @@ use pipeline::{
     alerting::Terms,
     destination::{DestinationId, KINDS, LeftOut},
     job::{AlertId, AlertJob},
+    notify::{Silence, silence},
     receipt::{Part, Receipt, ReceiptState},
 };
 use serde::Serialize;
@@ -109,40 +110,33 @@ impl Actions<'_> {
 }
 
 impl Waiting {
-    /// What it means that it was given up, or has not arrived for so long.
-    fn failed(&self, receipt: Option<&Receipt>, longest: Duration) -> Fault {
+    /// What it means that it was given up, or has not arrived for so long, where its destination has asked for silence or
+    /// not.
+    fn failed(&self, receipt: Option<&Receipt>, silence: Option<&Silence>, longest: Duration) -> Fault {
+        let is_trial = self.job.is_trial();
         let place = self.job.destination.label();
-        let is_given_up = receipt.is_some_and(|receipt| receipt.state == ReceiptState::Failed);
-        let code = receipt.and_then(|receipt| receipt.code);
-        if self.job.is_trial() {
-            let reason = receipt.and_then(|receipt| receipt.reason.clone()).zip(code);
-            let reason = reason.map(|(reason, code)| format!("{reason} ({code})"));
-            return match (is_given_up, reason) {
-                (true, reason) => {
-                    let reason = reason.unwrap_or_else(|| "for no reason that is known".to_owned());
-                    Fault::new(Code::TrialFailed, format!("the trial on {place} was given up: {reason}"))
-                }
-                (false, Some(reason)) => {
-                    let what = format!("the trial on {place} is still being tried: {reason}");
-                    Fault::new(Code::TrialFailed, what)
-                }
-                (false, None) => {
-                    let what = format!("no receipt for the trial on {place} after {} s", longest.as_secs());
-                    Fault::new(Code::NoReceipt, what)
-                }
-            };
+        let alert = match is_trial {
+            true => format!("the trial on {place}"),
+            false => format!("the alert about {} on {place}", self.job.lead_id),
+        };
+        let last = receipt.and_then(|receipt| {
+            let code = receipt.code?;
+            Some(format!("{} ({code})", receipt.reason.as_deref().unwrap_or(code.cause())))
+        });
+        if receipt.is_some_and(|receipt| receipt.state == ReceiptState::Failed) {
+            let last = last.unwrap_or_else(|| "for no reason that is known".to_owned());
+            let code = if is_trial { Code::TrialFailed } else { Code::DeliveryFailed };
+            return Fault::new(code, format!("{alert} was given up: {last}"));
         }
-        let lead = &self.job.lead_id;
-        if is_given_up {
-            let code = code.map_or_else(String::new, |code| format!(" ({code}: {})", code.cause()));
-            return Fault::new(
-                Code::DeliveryFailed,
-                format!("the alert about {lead} on {place} failed{code}"),
-            );
-        }
-        let last = code.map_or_else(String::new, |code| format!(", last failure {code}"));
-        let what = format!("no receipt for {lead} on {place} after {} s{last}", longest.as_secs());
-        Fault::new(Code::NoReceipt, what)
+        let (code, what) = match last {
+            Some(last) => {
+                let code = if is_trial { Code::TrialFailed } else { Code::NoReceipt };
+                (code, format!("{alert} is still being tried: {last}"))
+            }
+            None => (Code::NoReceipt, format!("no receipt for {alert} after {} s", longest.as_secs())),
+        };
+        let silence = silence.map_or_else(String::new, |silence| format!("; {place} has {silence}"));
+        Fault::new(code, what + &silence)
     }
 }
 
@@ -231,7 +225,9 @@ impl Ops {
                     return Ok(Resent { lead_id: lead_id.clone(), notification });
                 }
                 _ if state == Some(ReceiptState::Failed) || waited >= longest => {
-                    return Err(waiting.failed(receipt.as_ref(), longest));
+                    let now = self.recorder.clock.now();
+                    let silence = silence(self.objects.as_ref(), destination, now).await?;
+                    return Err(waiting.failed(receipt.as_ref(), silence.as_ref(), longest));
                 }
                 _ => {}
             }

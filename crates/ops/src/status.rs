@@ -7,7 +7,7 @@ use lead::Timestamp;
 use pipeline::{
     Code, Entry, Fault, Happened, Stage,
     destination::LeftOut,
-    notify::{Silence, silence},
+    notify::silence,
     ports::{Depth, Minute, Queue},
 };
 use serde::Serialize;
@@ -147,15 +147,12 @@ impl Ops {
         let silent = silent.filter_map(|(id, silence)| Some((id, silence?)));
         let long = silent.filter(|(_, silence)| silence.until.duration_since(now) >= MOMENT);
         Ok(long
-            .map(|(id, Silence { until, code })| Condition {
+            .map(|(id, silence)| Condition {
                 what: id.to_string(),
                 state: ConditionState::Warn,
                 since: None,
-                reason: format!(
-                    "asked for silence until {}: its alerts wait",
-                    until.strftime("%Y-%m-%d %H:%M:%S UTC")
-                ),
-                code,
+                reason: format!("{silence}: its alerts wait"),
+                code: silence.code,
             })
             .collect())
     }

@@ -10,10 +10,22 @@ use crate::{SecretUrl, client};
 /// that it does not take this, which is an answer.
 ///
 /// # Errors
-/// What keeps from an answer, without any part of the address that may be a secret.
-pub(crate) async fn ask(client: &Client, url: &SecretUrl) -> Result<StatusCode, String> {
+/// What keeps from an answer.
+pub(crate) async fn ask(client: &Client, url: &SecretUrl) -> Result<StatusCode, Unanswered> {
     let answer = client.head(url.0.clone()).send().await;
-    answer.map(|answer| answer.status()).map_err(|error| url.hide_in(&client::error_text(error)))
+    answer.map(|answer| answer.status()).map_err(|error| Unanswered {
+        was_there: !client::never_left(&error) && !error.is_timeout(),
+        why: url.hide_in(&client::error_text(error)),
+    })
+}
+
+/// That there was no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// Why, without any part of the address that may be a secret.
+    pub why: String,
+    /// Whether somebody was there and ended the connection instead. So do some who know no HEAD, and take alerts.
+    pub was_there: bool,
 }
 
 /// What that says of the destination `name`, which can only be tried by an alert; `unavailable` is its code for not being
@@ -21,23 +33,22 @@ pub(crate) async fn ask(client: &Client, url: &SecretUrl) -> Result<StatusCode, 
 pub(crate) fn checked(
     name: &str,
     address: &str,
-    asked: Result<StatusCode, String>,
+    asked: Result<StatusCode, Unanswered>,
     unavailable: Code,
 ) -> Checked {
     let failed = |what| Checked::Failed(Fault::new(unavailable, format!("{address}: {what}")));
+    let doubtful = |what| {
+        let what = format!("{what}; whether it takes alerts shows `leadops try --to {name}` alone");
+        Checked::Doubtful(Fault::new(unavailable, what))
+    };
     match asked {
-        Err(why) => failed(format!("not reached: {why}")),
+        Err(Unanswered { why, was_there: true }) => doubtful(format!("{address} hangs up on a HEAD: {why}")),
+        Err(Unanswered { why, .. }) => failed(format!("not reached: {why}")),
         Ok(StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::NETWORK_AUTHENTICATION_REQUIRED) => {
             failed("somebody in between wants a login".to_owned())
         }
         // No alert's answer, and no good sign.
-        Ok(status) if is_odd(status) => {
-            let what = format!(
-                "{address} answers {} to a HEAD; whether it takes alerts shows `leadops try --to {name}` alone",
-                status.as_u16()
-            );
-            Checked::Doubtful(Fault::new(unavailable, what))
-        }
+        Ok(status) if is_odd(status) => doubtful(format!("{address} answers {} to a HEAD", status.as_u16())),
         Ok(status) => Checked::Well(format!(
             "{address} can be reached (HEAD: {}); whether it takes alerts shows `leadops try --to {name}` alone",
             status.as_u16()
@@ -56,7 +67,7 @@ fn is_odd(status: StatusCode) -> bool {
 #[cfg(test)]
 mod tests {
     use axum::{Router, http::Method};
-    use tokio::net::TcpListener;
+    use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
     use super::*;
 
@@ -87,6 +98,21 @@ mod tests {
             let checked = checked("webhook", "there", asked, Code::DestinationUnavailable);
             assert!(matches!(checked, Checked::Doubtful(_)), "{status}: {checked:?}");
         }
+        let rude = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there =
+            SecretUrl(format!("http://{}/a-secret-path", rude.local_addr().unwrap()).parse().unwrap());
+        let hangs_up = async {
+            let (mut stream, _) = rude.accept().await.unwrap();
+            // All that was asked is read first, so that it is an end and no reset.
+            let _ = stream.read(&mut [0; 1_000]).await.unwrap();
+        };
+        let (asked, ()) = tokio::join!(ask(&client, &there), hangs_up);
+        let hung_up = checked("webhook", "there", asked, Code::DestinationUnavailable);
+        let Checked::Doubtful(fault) = hung_up else { panic!("{hung_up:?}") };
+        assert!(
+            fault.what.starts_with("there hangs up on a HEAD: ") && !fault.what.contains("a-secret"),
+            "{fault:?}"
+        );
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let nobody = SecretUrl(format!("http://{closed}/a-secret-path").parse().unwrap());
         let checked = checked("webhook", "there", ask(&client, &nobody).await, Code::DestinationUnavailable);

@@ -27,6 +27,7 @@ pub mod webhook;
 pub use close::{
     ApiKeys, CloseApi, CloseBase, CloseReader, CloseSecret, HoldsKeys, Subscription, duplicate_of,
 };
+pub use head::Unanswered;
 pub use owners::{HttpOwners, OwnersBase};
 pub use secret_url::SecretUrl;
 pub use slack::{Looked, Slack, SlackAnswer, SlackDestination, SlackError, SlackWebhook};

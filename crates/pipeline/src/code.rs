@@ -400,7 +400,8 @@ codes! {
         "Mend what the lines above say, then run `leadops doctor` again.";
     FileUnusable = "LO512",
         "A file that was named cannot be read or written.",
-        "Check its path and its permissions.";
+        "Check its path and its permissions.",
+        dead "Check its path and its permissions and restart, then redrive.";
     EditorFailed = "LO513",
         "The editor could not be started, or ended with an error.",
         "Set VISUAL or EDITOR to your editor; nothing was changed.";
@@ -483,7 +484,7 @@ codes! {
         "A setting has a value that it cannot have.",
         "Correct it; `leadops config` shows every setting and where its value came from.",
         again "Correct it; this is tried again by itself.",
-        dead "Correct it, then redrive.";
+        dead "Correct it and restart, then redrive.";
     ConfigFileBad = "LO907",
         "The config file cannot be read.",
         "Correct the line that the message names.";
@@ -608,7 +609,14 @@ mod tests {
         let text = code.as_str();
         let elsewhere = [Code::StorageNewer, Code::CredentialsMissing, Code::CredentialsExpired];
         (["LO11", "LO2", "LO40", "LO41"].iter().any(|group| text.starts_with(group))
-            || [Code::SecretUnusable, Code::DeliveryFailed, Code::SettingBad, Code::Internal].contains(&code))
+            || [
+                Code::SecretUnusable,
+                Code::DeliveryFailed,
+                Code::FileUnusable,
+                Code::SettingBad,
+                Code::Internal,
+            ]
+            .contains(&code))
             && !elsewhere.contains(&code)
     }
 

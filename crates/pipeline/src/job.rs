@@ -155,6 +155,11 @@ impl AlertJob {
         self.kind == AlertKind::Trial
     }
 
+    /// Whether somebody has asked for it, who may be waiting for what comes of it.
+    pub fn is_asked_for(&self) -> bool {
+        matches!(self.kind, AlertKind::Resend | AlertKind::Trial)
+    }
+
     /// The message, to be sent at once.
     pub fn message(&self) -> NewMessage {
         NewMessage { body: write(self), lead: Some(self.lead_id.clone()), delay: Duration::ZERO }

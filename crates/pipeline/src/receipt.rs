@@ -54,7 +54,7 @@ pub struct Receipt {
     pub attempts: u32,
     /// The last failure.
     pub code: Option<Code>,
-    /// The same in words, of a trial: no entry in the journal says it.
+    /// The same in words, of an alert that somebody has asked for and may be waiting for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The owner that was told, or is being told.
@@ -332,6 +332,7 @@ impl Receipts {
             Attempt::Sent(part) => {
                 receipt.state = ReceiptState::Sent;
                 receipt.attempts += 1;
+                receipt.reason = None;
                 receipt.take(part);
             }
             Attempt::PartlySent(part) => {

@@ -4,8 +4,9 @@
 //!
 //! A run has three parts. In the *storm* leads come in while everything goes wrong that the seed's
 //! [`Climate`] has in it. In the *calm* nothing fails any more, and every lead has to come to its end in a
-//! bounded time; in some runs one destination is slow while more leads come in; then an operator redrives what died, and all of it has to be told. At last some days pass,
-//! in which late owners have to be found. After each step the [`oracle`] checks the promises.
+//! bounded time; in some runs one destination is then slow while more leads come in; at last an operator
+//! redrives what died, and all of it has to be told. In the end some days pass, in which late owners have to be
+//! found. After each step the [`oracle`] checks the promises.
 //!
 //! Everything runs on one thread, chance comes from the seed alone and nothing asks the machine for the time,
 //! so two runs of a seed are equal to the byte.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod awaited;
 mod destinations;
 mod digests;
 mod jobs;

@@ -1,6 +1,7 @@
 //! Making destinations of settings, in one way for every place that has them.
 
 mod signed_webhook;
+mod unusable;
 
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ use pipeline::{
     destination::{Destination, DestinationId, Destinations, KINDS, Kind},
     ports::Secret,
 };
+
+use unusable::Unusable;
 
 use crate::slack;
 #[cfg(feature = "smtp")]
@@ -136,7 +139,7 @@ impl Making<'_> {
     }
 }
 
-/// The destinations that could be made, and what is wrong with the settings of those, and of those that could not.
+/// The destinations that are set up, and what is wrong with their settings.
 #[derive(Clone, Default)]
 pub struct Made {
     /// The destinations.
@@ -148,7 +151,7 @@ pub struct Made {
 /// Makes all destinations that are set up. New leads go to those `in_use`.
 pub fn make(origin: &dyn Origin, in_use: &[DestinationId]) -> Made {
     let mut doubts = Vec::new();
-    let mut destinations = Vec::new();
+    let mut destinations: Vec<(DestinationId, Arc<dyn Destination>)> = Vec::new();
     for kind in KINDS {
         let id = DestinationId::of_kind(kind);
         let Some(maker) = MAKERS.iter().find(|maker| maker.kind == kind.name) else { continue };
@@ -160,7 +163,10 @@ pub fn make(origin: &dyn Origin, in_use: &[DestinationId]) -> Made {
         doubts.extend(making.doubts.into_iter().map(|fault| (id.clone(), fault)));
         match made {
             Ok(made) => destinations.extend(made.map(|destination| (id, destination))),
-            Err(fault) => doubts.push((id, fault)),
+            Err(fault) => {
+                destinations.push((id.clone(), Arc::new(Unusable(fault.clone()))));
+                doubts.push((id, fault));
+            }
         }
     }
     Made { destinations: destinations.into_iter().collect(), doubts }

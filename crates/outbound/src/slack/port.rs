@@ -7,6 +7,8 @@ use pipeline::destination::Unready;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use crate::Unanswered;
+
 /// One Slack incoming webhook.
 #[async_trait]
 pub trait Slack: Send + Sync {
@@ -39,7 +41,7 @@ pub enum Looked {
     /// The answer to a message without content.
     Answered(Result<SlackAnswer, SlackError>),
     /// It is not Slack's, and might do something even with that. The status of asking for its head, or why there is none.
-    Reached(Result<StatusCode, String>),
+    Reached(Result<StatusCode, Unanswered>),
 }
 
 /// An HTTP answer.

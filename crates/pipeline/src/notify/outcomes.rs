@@ -93,7 +93,7 @@ impl Notify {
             let part = Part { reached: Vec::new(), left_out: still_left_out(&claim, &missing) };
             return self.sent(&job, claim, together, part).await;
         }
-        claim.receipt.reason = job.is_trial().then(|| shown(&fault));
+        claim.receipt.reason = job.is_asked_for().then(|| shown(&fault));
         if let Err(fault) = self.receipts.conclude(claim, attempt).await {
             return storage_failed(&job.lead_id, &fault);
         }
@@ -213,7 +213,7 @@ impl Notify {
 
     /// Makes a dead letter of an alert that cannot even be tried.
     pub(super) async fn give_up(&self, job: AlertJob, fault: Fault) -> Disposition {
-        let reason = job.is_trial().then(|| shown(&fault));
+        let reason = job.is_asked_for().then(|| shown(&fault));
         let claim = |found| self.receipts.claim(&job, None, Duration::ZERO, found);
         let given_up = match self.receipts.find(&job).and_then(claim).await {
             Ok(Claimed::Ours(mut claim)) => {

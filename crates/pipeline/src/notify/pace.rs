@@ -1,6 +1,6 @@
 //! The pace of a destination.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use lead::{Timestamp, keys};
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,12 @@ pub struct Silence {
     pub until: Timestamp,
     /// The code of its asking.
     pub code: Option<Code>,
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "asked for silence until {}", self.until.strftime("%Y-%m-%d %H:%M:%S UTC"))
+    }
 }
 
 /// Whether a destination has asked for silence that is not over at `now`.

@@ -65,7 +65,7 @@ impl Notify {
         match destination.ready().await {
             Ok(()) => {}
             Err(Unready::NotConfigured(fault)) => {
-                return self.give_up_all(jobs, &Fault::new(id.not_configured(), fault.what)).await;
+                return self.give_up_all(jobs, &fault).await;
             }
             Err(Unready::Later(fault, pause)) => {
                 let context = format!("its alert on {} waits", id.label());

@@ -115,7 +115,9 @@ fn worry(code: Code) -> Role {
         | Code::CloseKeyRefused
         | Code::CloseForbidden
         | Code::CloseFieldUnknown
-        | Code::SecretUnusable => Role::Alarm,
+        | Code::SecretUnusable
+        | Code::FileUnusable
+        | Code::SettingBad => Role::Alarm,
         _ => Role::Warn,
     }
 }

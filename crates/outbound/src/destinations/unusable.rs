@@ -1,0 +1,39 @@
+//! A destination whose settings are wrong.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pipeline::{
+    Fault,
+    destination::{Checked, Destination, Form, Limits, Outgoing, Unready, Verdict},
+};
+
+/// In the place of one that cannot be made of its settings: its alerts become dead letters that say why.
+pub(super) struct Unusable(pub(super) Fault);
+
+#[async_trait]
+impl Destination for Unusable {
+    fn limits(&self) -> Limits {
+        Limits {
+            longest_send: Duration::ZERO,
+            pace: None,
+            together: 1,
+            at_once: 1,
+            has_plain_form: false,
+            busy: self.0.code,
+            shows_all: false,
+        }
+    }
+
+    async fn ready(&self) -> Result<(), Unready> {
+        Err(Unready::NotConfigured(self.0.clone()))
+    }
+
+    async fn send(&self, _: &[Outgoing<'_>], _: Form) -> Verdict {
+        Verdict::Refused { code: self.0.code, reason: self.0.what.clone(), payload: false }
+    }
+
+    async fn check(&self, _: bool) -> Checked {
+        Checked::Failed(self.0.clone())
+    }
+}
