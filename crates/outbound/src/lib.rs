@@ -22,6 +22,7 @@ mod slack;
 #[cfg(feature = "smtp")]
 mod smtp;
 mod source;
+mod status;
 pub mod webhook;
 
 pub use close::{

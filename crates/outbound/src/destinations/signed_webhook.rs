@@ -13,6 +13,7 @@ use crate::{
     SecretUrl, client, head, page, retry_after,
     rotating::{Rotating, field, fields},
     secret_url::{hidden, pasted_url},
+    status::Says,
 };
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
@@ -176,27 +177,23 @@ fn verdict(status: StatusCode, body: &str, is_page: bool, wait: Option<Duration>
     let body = text::shorten(body, SHOWN);
     let reason = format!("the receiver answers {} {body}", status.as_u16()).trim_end().to_owned();
     let pause = Pause::asked(wait);
-    match status.as_u16() {
-        200..=299 if is_page => {
+    match Says::of(status.as_u16()) {
+        Says::Taken if is_page => {
             again(Code::DestinationUnknown, format!("{reason}: a page, and no webhook's answer"), page::PAUSE)
         }
-        200..=299 => Verdict::Sent,
-        429 => {
+        Says::Taken => Verdict::Sent,
+        Says::Wait => {
             let pause = wait.unwrap_or(UNSAID_WAIT);
             Verdict::Wait { pause, code: Code::DestinationBusy, reason }
         }
-        300..=399 => refused(format!("{reason}: a redirect, which is not followed"), false),
-        // Somebody in between, whatever they answer: a login that is wanted, a filter.
-        407 | 451 | 511 => again(Code::DestinationUnavailable, reason, page::PAUSE),
-        // A gateway that gave up waiting, 520 and 524 being Cloudflare's: what is behind it may have taken the message.
-        408 | 502 | 504 | 520 | 524 => again(Code::DestinationUnknown, reason, pause),
+        Says::Elsewhere => refused(format!("{reason}: a redirect, which is not followed"), false),
+        Says::InBetween => again(Code::DestinationUnavailable, reason, page::PAUSE),
+        Says::Unknown => again(Code::DestinationUnknown, reason, pause),
         // Of the message itself applications, too, say with a page that it is bad.
-        400 | 413 | 415 | 422 => refused(reason, true),
-        401..=499 if is_page => again(Code::DestinationUnavailable, reason, page::PAUSE),
-        // Sent to another machine than is meant, locked, too early: <https://www.rfc-editor.org/rfc/rfc8470#section-5.2>.
-        421 | 423 | 425 => again(Code::DestinationUnavailable, reason, pause),
-        401..=499 => refused(reason, false),
-        _ => again(Code::DestinationUnavailable, reason, pause),
+        Says::TooLarge | Says::Bad => refused(reason, true),
+        Says::NotNow | Says::Refused if is_page => again(Code::DestinationUnavailable, reason, page::PAUSE),
+        Says::NotNow | Says::Trouble => again(Code::DestinationUnavailable, reason, pause),
+        Says::Refused => refused(reason, false),
     }
 }
 

@@ -12,7 +12,7 @@ use pipeline::{
 use serde_json::Value;
 
 use super::{SlackAnswer, SlackError, consent};
-use crate::page;
+use crate::{page, status::Says};
 
 /// How long to wait where Slack asks to wait and does not say how long.
 const UNSAID_WAIT: Duration = Duration::from_secs(30);
@@ -51,8 +51,8 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
         reason: format!("{reason}: {why}"),
         payload: false,
     };
-    match (meaning, answer.status) {
-        (Meaning::Wait, _) | (_, 429) => {
+    match (meaning, Says::of(answer.status)) {
+        (Meaning::Wait, _) | (_, Says::Wait) => {
             let reason = match answer.retry_after.filter(|asked| !asked.is_zero()) {
                 Some(asked) => format!("Slack asks to wait {} s", asked.as_secs_f64().ceil()),
                 None => "Slack asks to wait, and does not say how long".to_owned(),
@@ -65,31 +65,27 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
         (Meaning::Gone, _) => refused(Code::SlackWebhookGone),
         (Meaning::Closed, _) => refused(Code::SlackChannelClosed),
         (Meaning::Trouble, _) => later(Code::SlackUnavailable),
-        (Meaning::Consent, 200..=299) => Verdict::Sent,
+        (Meaning::Consent, Says::Taken) => Verdict::Sent,
         // What denies it in words of its own is believed; any other status says by itself how.
-        (Meaning::Unknown, 200..=299) if denied => refused(Code::SlackForbidden),
-        (_, 200..=299) if is_foreign => again(Code::SlackUnknown, reason, page::PAUSE),
+        (Meaning::Unknown, Says::Taken) if denied => refused(Code::SlackForbidden),
+        (_, Says::Taken) if is_foreign => again(Code::SlackUnknown, reason, page::PAUSE),
         // Whether Slack has seen the message is open.
-        (_, 200..=299) => later(Code::SlackUnknown),
-        (_, 300..=399) => wrong("a redirect, and an incoming webhook has none"),
-        // A login that is wanted in between, and what a filter says of what it lets nobody read.
-        (_, 407 | 451 | 511) => intercepted(),
-        // A gateway that gave up waiting, 520 and 524 being Cloudflare's: what is behind it may have taken the message.
-        (_, 408 | 502 | 504 | 520 | 524) => later(Code::SlackUnknown),
-        // Of what is too large, whoever stands in front speaks for what is behind.
-        (_, 413) => payload(),
+        (_, Says::Taken | Says::Unknown) => later(Code::SlackUnknown),
+        (_, Says::Elsewhere) => wrong("a redirect, and an incoming webhook has none"),
+        (_, Says::InBetween) => intercepted(),
+        (_, Says::TooLarge) => payload(),
         // Applications say with a page that a message is bad; Slack never does.
-        (_, 400 | 415 | 422) if !(answer.is_page && answer.is_slack) => payload(),
-        (_, 400..=499) if is_foreign => intercepted(),
-        (_, 401 | 403) => refused(Code::SlackForbidden),
-        (_, 404) => refused(Code::SlackWebhookGone),
-        (_, 405) => wrong("it takes no messages"),
-        (_, 410) => refused(Code::SlackChannelClosed),
-        // Sent to another machine than is meant, locked, too early: <https://www.rfc-editor.org/rfc/rfc8470#section-5.2>.
-        (_, 421 | 423 | 425) => later(Code::SlackUnavailable),
-        (_, 400..=499) => payload(),
-        // Server errors.
-        _ => later(Code::SlackUnavailable),
+        (_, Says::Bad) if !(answer.is_page && answer.is_slack) => payload(),
+        (_, Says::Bad | Says::NotNow | Says::Refused) if is_foreign => intercepted(),
+        (_, Says::NotNow) => later(Code::SlackUnavailable),
+        (_, Says::Bad | Says::Refused) => match answer.status {
+            401 | 403 => refused(Code::SlackForbidden),
+            404 => refused(Code::SlackWebhookGone),
+            405 => wrong("it takes no messages"),
+            410 => refused(Code::SlackChannelClosed),
+            _ => payload(),
+        },
+        (_, Says::Trouble) => later(Code::SlackUnavailable),
     }
 }
 
