@@ -121,7 +121,10 @@ impl Waiting {
         };
         let last = receipt.and_then(|receipt| {
             let code = receipt.code?;
-            Some(format!("{} ({code})", receipt.reason.as_deref().unwrap_or(code.cause())))
+            let left_out =
+                receipt.partly_sent.then(|| format!("left out: {}", LeftOut::line(&receipt.left_out)));
+            let reason = receipt.reason.clone().or(left_out).unwrap_or_else(|| code.cause().to_owned());
+            Some(format!("{reason} ({code})"))
         });
         if receipt.is_some_and(|receipt| receipt.state == ReceiptState::Failed) {
             let last = last.unwrap_or_else(|| "for no reason that is known".to_owned());
@@ -135,7 +138,7 @@ impl Waiting {
             }
             None => (Code::NoReceipt, format!("no receipt for {alert} after {} s", longest.as_secs())),
         };
-        let silence = silence.map_or_else(String::new, |silence| format!("; {place} has {silence}"));
+        let silence = silence.map_or_else(String::new, |silence| format!("; {silence}"));
         Fault::new(code, what + &silence)
     }
 }
@@ -225,8 +228,9 @@ impl Ops {
                     return Ok(Resent { lead_id: lead_id.clone(), notification });
                 }
                 _ if state == Some(ReceiptState::Failed) || waited >= longest => {
+                    // What is known already counts for more than whether this can be read.
                     let now = self.recorder.clock.now();
-                    let silence = silence(self.objects.as_ref(), destination, now).await?;
+                    let silence = silence(self.objects.as_ref(), destination, now).await.unwrap_or_default();
                     return Err(waiting.failed(receipt.as_ref(), silence.as_ref(), longest));
                 }
                 _ => {}

@@ -1,6 +1,6 @@
 //! The one way to make an HTTP client.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, io, time::Duration};
 
 use bytes::Bytes;
 use lead::text;
@@ -71,6 +71,22 @@ pub(crate) fn is_by_proxy(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(inner) = cause {
         if inner.to_string().starts_with("tunnel error") {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
+}
+
+/// Whether the server ended the connection instead of answering, without a word.
+pub(crate) fn is_closed(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let kind = inner.downcast_ref::<io::Error>().map(io::Error::kind);
+        let is_reset =
+            matches!(kind, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted));
+        // By its words, as reqwest hands out no type for it.
+        if is_reset || inner.to_string() == "connection closed before message completed" {
             return true;
         }
         cause = inner.source();

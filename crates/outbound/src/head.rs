@@ -14,7 +14,7 @@ use crate::{SecretUrl, client};
 pub(crate) async fn ask(client: &Client, url: &SecretUrl) -> Result<StatusCode, Unanswered> {
     let answer = client.head(url.0.clone()).send().await;
     answer.map(|answer| answer.status()).map_err(|error| Unanswered {
-        was_there: !client::never_left(&error) && !error.is_timeout(),
+        is_closed: !client::never_left(&error) && client::is_closed(&error),
         why: url.hide_in(&client::error_text(error)),
     })
 }
@@ -24,8 +24,8 @@ pub(crate) async fn ask(client: &Client, url: &SecretUrl) -> Result<StatusCode, 
 pub struct Unanswered {
     /// Why, without any part of the address that may be a secret.
     pub why: String,
-    /// Whether somebody was there and ended the connection instead. So do some who know no HEAD, and take alerts.
-    pub was_there: bool,
+    /// Whether the connection was made and then closed without a word. So do some who know no HEAD, and take alerts.
+    pub is_closed: bool,
 }
 
 /// What that says of the destination `name`, which can only be tried by an alert; `unavailable` is its code for not being
@@ -42,7 +42,9 @@ pub(crate) fn checked(
         Checked::Doubtful(Fault::new(unavailable, what))
     };
     match asked {
-        Err(Unanswered { why, was_there: true }) => doubtful(format!("{address} hangs up on a HEAD: {why}")),
+        Err(Unanswered { why, is_closed: true }) => {
+            doubtful(format!("{address} closes the connection on a HEAD: {why}"))
+        }
         Err(Unanswered { why, .. }) => failed(format!("not reached: {why}")),
         Ok(StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::NETWORK_AUTHENTICATION_REQUIRED) => {
             failed("somebody in between wants a login".to_owned())
@@ -67,7 +69,10 @@ fn is_odd(status: StatusCode) -> bool {
 #[cfg(test)]
 mod tests {
     use axum::{Router, http::Method};
-    use tokio::{io::AsyncReadExt as _, net::TcpListener};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
 
     use super::*;
 
@@ -98,21 +103,27 @@ mod tests {
             let checked = checked("webhook", "there", asked, Code::DestinationUnavailable);
             assert!(matches!(checked, Checked::Doubtful(_)), "{status}: {checked:?}");
         }
-        let rude = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let there =
-            SecretUrl(format!("http://{}/a-secret-path", rude.local_addr().unwrap()).parse().unwrap());
-        let hangs_up = async {
-            let (mut stream, _) = rude.accept().await.unwrap();
-            // All that was asked is read first, so that it is an end and no reset.
-            let _ = stream.read(&mut [0; 1_000]).await.unwrap();
-        };
-        let (asked, ()) = tokio::join!(ask(&client, &there), hangs_up);
-        let hung_up = checked("webhook", "there", asked, Code::DestinationUnavailable);
-        let Checked::Doubtful(fault) = hung_up else { panic!("{hung_up:?}") };
-        assert!(
-            fault.what.starts_with("there hangs up on a HEAD: ") && !fault.what.contains("a-secret"),
-            "{fault:?}"
-        );
+        for said in ["", "220 mail.example.com ESMTP\r\n"] {
+            let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let there =
+                SecretUrl(format!("http://{}/a-secret-path", other.local_addr().unwrap()).parse().unwrap());
+            let answers = async {
+                let (mut stream, _) = other.accept().await.unwrap();
+                // All that was asked is read first, so that it is an end and no reset.
+                let _ = stream.read(&mut [0; 1_000]).await.unwrap();
+                stream.write_all(said.as_bytes()).await.unwrap();
+            };
+            let (asked, ()) = tokio::join!(ask(&client, &there), answers);
+            let (is_doubtful, fault) = match checked("webhook", "there", asked, Code::DestinationUnavailable)
+            {
+                Checked::Doubtful(fault) => (true, fault),
+                Checked::Failed(fault) => (false, fault),
+                Checked::Well(line) => panic!("{line}"),
+            };
+            assert_eq!(is_doubtful, said.is_empty(), "{said:?}: {fault:?}");
+            assert_eq!(fault.what.contains("closes the connection on a HEAD: "), is_doubtful, "{fault:?}");
+            assert!(!fault.what.contains("a-secret"), "{fault:?}");
+        }
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let nobody = SecretUrl(format!("http://{closed}/a-secret-path").parse().unwrap());
         let checked = checked("webhook", "there", ask(&client, &nobody).await, Code::DestinationUnavailable);

@@ -332,7 +332,6 @@ impl Receipts {
             Attempt::Sent(part) => {
                 receipt.state = ReceiptState::Sent;
                 receipt.attempts += 1;
-                receipt.reason = None;
                 receipt.take(part);
             }
             Attempt::PartlySent(part) => {
@@ -469,7 +468,7 @@ impl Receipt {
     /// Writes down whom it has reached now.
     fn take(&mut self, part: Part) {
         self.partly_sent = !part.left_out.is_empty();
-        self.code = self.partly_sent.then_some(Code::PartlySent);
+        (self.code, self.reason) = (self.partly_sent.then_some(Code::PartlySent), None);
         self.left_out = part.left_out;
         if self.partly_sent {
             self.reached.extend(part.reached);

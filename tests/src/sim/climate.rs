@@ -109,7 +109,7 @@ impl Climate {
             leads: 2 + dice.below(9),
             burst: dice.chance(0.4),
             storm: dice.between(shortest, MINUTE * 90),
-            one_is_slow: dice.chance(0.12),
+            one_is_slow: dice.chance(0.2),
         }
     }
 }

@@ -71,11 +71,13 @@ pub enum Mutation {
     ForgottenRecipient,
     /// The alerts for all destinations stand in one line.
     OneLine,
+    /// A function works on its alerts as if it had for ever.
+    NoDeadline,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::EarlyAcknowledge,
         Self::MissedClaim,
         Self::DeleteBeforeSend,
@@ -95,6 +97,7 @@ impl Mutation {
         Self::TrialAsLead,
         Self::ForgottenRecipient,
         Self::OneLine,
+        Self::NoDeadline,
     ];
 
     /// A stage, with the mistake in what the driver makes of it.
@@ -104,7 +107,8 @@ impl Mutation {
             | Self::CountedFault
             | Self::OutcomeOfAnother
             | Self::TrialAsLead
-            | Self::OneLine => Arc::new(BadStage { mutation: self, stage, inbox }),
+            | Self::OneLine
+            | Self::NoDeadline => Arc::new(BadStage { mutation: self, stage, inbox }),
             _ => stage,
         }
     }
@@ -186,6 +190,8 @@ impl QueueStage for BadStage {
                 let _ = self.inbox.settle(queue, delivery, Disposition::Done).await;
             }
         }
+        let is_endless = self.mutation == Mutation::NoDeadline && queue == Queue::Notification;
+        let deadline = deadline.filter(|_| !is_endless);
         let mut deliveries = deliveries.to_vec();
         if self.mutation == Mutation::TrialAsLead {
             for delivery in &mut deliveries {

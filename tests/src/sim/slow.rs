@@ -13,30 +13,34 @@ use super::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-/// How long the slow one takes over a message: nearly as long as a client waits.
-const SLOW: Duration = Duration::from_secs(9);
+/// How long the slow one takes over a message that it answers: nearly as long as a client waits, or not so long that
+/// anybody would call a single one slow.
+const SLOW: [Duration; 3] = [Duration::from_secs(9), Duration::from_millis(4_800), Duration::from_secs(2)];
 /// How long it is slow after the first of the leads is due that come in meanwhile.
 pub const LASTS: Duration = Duration::from_secs(300);
 /// Leads come in by fours, every five seconds: more than the slow one gets done with, and no more than the others do by
 /// their own pace.
 const TOGETHER: u32 = 4;
 const EVERY: u32 = 5;
-const LEADS: u32 = 48;
+const LEADS: u32 = 24;
 /// Where a batch has alerts for all destinations, so many leads come in at once as well, which fill it.
-const BURST: usize = 40;
+const BURST: usize = 80;
 
 /// A slow destination.
 #[derive(Debug, Clone)]
 pub struct Slow {
     destination: DestinationId,
-    /// Whether it takes the message in the end; else the client gives up.
-    answers: bool,
+    /// After how long it takes the message; else the client gives up.
+    answers_after: Option<Duration>,
 }
 
 impl fmt::Display for Slow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let how = if self.answers { "answers slowly" } else { "does not answer" };
-        write!(f, "{} is slow from now on: it {how}", self.destination.label())
+        write!(f, "{} is slow from now on: it answers ", self.destination.label())?;
+        match self.answers_after {
+            Some(after) => write!(f, "after {} ms", after.as_millis()),
+            None => f.write_str("nothing"),
+        }
     }
 }
 
@@ -48,7 +52,8 @@ impl Slow {
             return None;
         }
         let destination = model.dice.pick(destinations).clone();
-        Some(Self { destination, answers: model.dice.chance(0.5) })
+        let answers_after = model.dice.chance(0.6).then(|| *model.dice.pick(&SLOW));
+        Some(Self { destination, answers_after })
     }
 
     /// When leads come in, since it began.
@@ -88,12 +93,12 @@ impl Slow {
 }
 
 /// How soon an alert goes out beside a slow destination. In one process each destination has workers of its own. An
-/// invocation of a function works for all of them, and both that there are at a time may be waiting for the slow one, each
-/// for two messages after the other.
+/// invocation of a function works for all of them, and the two that there are at a time may be waiting for the slow one; the
+/// burst makes half a dozen batches, and each of them may last as long as one message takes.
 fn soon(wiring: Wiring) -> Duration {
     match wiring {
         Wiring::Embedded => SECOND * 5,
-        Wiring::Aws => SECOND * 25,
+        Wiring::Aws => SECOND * 45,
     }
 }
 
@@ -105,14 +110,14 @@ impl Model {
 
     /// Waits as long as a slow destination takes; whether it then takes the message. None where it is not slow.
     pub async fn slowness(&self, destination: &DestinationId) -> Option<bool> {
-        let answers = match &*self.slow.lock().unwrap() {
-            Some(slow) if slow.destination == *destination => slow.answers,
+        let answers_after = match &*self.slow.lock().unwrap() {
+            Some(slow) if slow.destination == *destination => slow.answers_after,
             _ => return None,
         };
         self.struck("a destination is slow");
-        if answers {
-            self.clock.sleep(SLOW).await;
+        if let Some(after) = answers_after {
+            self.clock.sleep(after).await;
         }
-        Some(answers)
+        Some(answers_after.is_some())
     }
 }

@@ -1,7 +1,6 @@
 //! Destinations of a kind that nobody has heard of: the stage knows none by name.
 
 use std::{
-    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,7 +14,7 @@ use pipeline::{
     Code, Ended, Settings,
     destination::{Destination, DestinationId, Form, Limits, Pacing, Pause, Verdict},
     job::{AlertId, AlertJob},
-    ports::{Disposition, Queue},
+    ports::{Clock as _, Disposition, Queue},
     receipt::claim_for,
 };
 use tests::{
@@ -98,33 +97,45 @@ async fn a_pause_holds_up_its_own_message_or_all_of_the_destination() {
     }
 }
 
-/// A destination that takes its time over each message keeps the batch, and with it alerts to others, for one of them
-/// alone, whether it answers in the end or not. What is left is tried before long, and has lost no attempt.
+/// A destination that lets each message hang keeps the batch, and with it alerts to others, for one of them alone.
 #[tokio::test]
-async fn a_message_that_takes_long_does_not_hold_up_a_batch_for_each_of_its_alerts() {
+async fn a_message_that_hangs_does_not_hold_up_a_batch_for_each_of_its_alerts() {
+    let limits = Limits { at_once: 1, ..ScriptedDestination::plain() };
+    let (world, pager) = with_pager(limits, SECOND * 10);
     let again = Verdict::Again {
         code: Code::DestinationUnknown,
         reason: "timed out".to_owned(),
         pause: Pause::Growing,
         may_have_arrived: true,
     };
-    for (verdicts, wait) in [(vec![], SECOND), (vec![again; 3], SECOND * 15)] {
+    pager.answer(vec![again; 3]);
+    world.enrich_many(20).await;
+    let began = world.clock.elapsed();
+    assert!(world.notify_ready().await);
+    assert_eq!((world.clock.elapsed() - began, pager.handed().len()), (SECOND * 10, 1));
+    // What was left is tried before long, and has lost no attempt.
+    world.work_for(MINUTE * 10).await;
+    assert_eq!(pager.handed().len(), 23);
+    assert!(world.dead().await.is_empty());
+}
+
+/// A function works on a batch for all destinations. One that takes its time over each message gets no more of it than
+/// five seconds, and what has begun by then; a process that works for this destination alone goes on.
+#[tokio::test]
+async fn a_slow_destination_gets_no_more_of_a_functions_batch_than_its_turn() {
+    for (has_deadline, sent) in [(true, 3), (false, 8)] {
         let limits = Limits { at_once: 1, ..ScriptedDestination::plain() };
-        let (world, pager) = with_pager(limits, SECOND * 10);
-        let failed = verdicts.len();
-        pager.answer(verdicts);
+        let (world, pager) = with_pager(limits, SECOND * 2);
         world.enrich_many(8).await;
+        let deliveries = world.take_alerts().await;
+        assert_eq!(deliveries.len(), 8);
+        let deadline = has_deadline.then(|| world.clock.now() + MINUTE);
         let began = world.clock.elapsed();
-        assert!(world.notify_ready().await);
-        assert_eq!((world.clock.elapsed() - began, pager.handed().len()), (SECOND * 10, 1));
-        world.clock.advance(wait - Duration::from_millis(1));
-        // The first, where it failed, is tried again before them.
-        world.notify_ready().await;
-        let handed: BTreeSet<_> = pager.handed().into_iter().flat_map(|handed| handed.receipts).collect();
-        assert_eq!(handed.len(), 1, "the others wait {wait:?}");
-        world.work_for(MINUTE * 10).await;
-        assert_eq!(pager.handed().len(), 8 + failed);
-        assert!(world.dead().await.is_empty());
+        let outcomes = world.clock.run(world.notify.handle_until(&deliveries, deadline)).await;
+        assert_eq!((world.clock.elapsed() - began, pager.handed().len()), (SECOND * 2 * sent, sent as usize));
+        let done = outcomes.iter().filter(|outcome| **outcome == Disposition::Done).count();
+        let left = outcomes.iter().filter(|outcome| **outcome == Disposition::Retry(SECOND)).count();
+        assert_eq!((done, left), (sent as usize, 8 - sent as usize), "{outcomes:?}");
     }
 }
 
@@ -300,7 +311,7 @@ async fn a_long_silence_is_said_and_is_of_the_address_that_has_asked_for_it() {
     let health = world.ops.status().await.unwrap().health;
     let [silent] = health.as_slice() else { panic!("{health:?}") };
     assert_eq!((silent.what.as_str(), silent.code), (PAGER.as_str(), Some(Code::DestinationBusy)));
-    assert!(silent.reason.starts_with("asked for silence until 20"), "{}", silent.reason);
+    assert!(silent.reason.starts_with("nothing is sent there before 20"), "{}", silent.reason);
     pager.move_to("second");
     world.work_for(MINUTE * 15).await;
     assert_eq!(pager.handed().len(), 3, "another address has asked for nothing");

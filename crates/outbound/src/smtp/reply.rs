@@ -8,8 +8,6 @@ const LONGEST_LINE: usize = 16 * 1024;
 const LONGEST_REPLY: usize = 64 * 1024;
 /// How much of a line is passed on to lettre, which gives up on one of more than 1000 bytes.
 const PASSED_ON: usize = 500;
-/// How much of what is no reply is shown, in characters.
-const SHOWN: usize = 60;
 
 /// A reply, of ASCII alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +90,8 @@ impl Reading {
             let line = self.bytes.drain(..=end).collect::<Vec<u8>>();
             let line = ascii(&line);
             let Some((status, is_last, words)) = split(&line) else {
-                let begins = text::shorten(&line, SHOWN);
+                // Whole: it is shortened only once what is secret is hidden in it.
+                let begins = text::clean(&line);
                 return Err(if self.is_greeted { Trouble::NoReply } else { Trouble::NoGreeting }(begins));
             };
             let reply = self.begun.get_or_insert_with(|| Reply { status, lines: Vec::new() });
@@ -117,7 +116,7 @@ impl Reading {
             return None;
         }
         let line = self.bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        Some(Trouble::Unasked(text::shorten(&ascii(line), SHOWN)))
+        Some(Trouble::Unasked(text::clean(&ascii(line))))
     }
 
     /// The same, where it is anything but a goodbye, which a server may say at any time

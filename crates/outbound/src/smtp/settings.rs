@@ -14,7 +14,7 @@ use lettre::{
 };
 use pipeline::SecretText;
 use tokio_rustls::rustls::ClientConfig;
-use url::{ParseError, Url};
+use url::{ParseError, Position, Url};
 
 use super::{addresses, connect};
 use crate::{
@@ -140,6 +140,8 @@ fn parse_url(text: &str) -> Result<Url, String> {
         Ok(url) if !matches!(url.scheme(), "smtp" | "smtps") => {
             Err("it begins with neither smtp:// nor smtps://".to_owned())
         }
+        // One that ends the password too early, so that what follows stands behind the host.
+        Ok(url) if url[Position::BeforePath..].contains('@') => Err(encode.to_owned()),
         Ok(url) if url.username().is_empty() && url.as_str().contains('@') => Err(encode.to_owned()),
         Ok(url) => Ok(url),
         Err(_) if text.contains('@') && text.contains("://") => Err(encode.to_owned()),
@@ -320,6 +322,9 @@ mod tests {
             ("smtps://user:hunter2@h?tls=none", FROM, TO, "SMTP_URL: smtps:// is TLS from the start"),
             ("smtps://AKIA:a/hunter2#c@h", FROM, TO, "SMTP_URL: a user or password with"),
             ("smtps://AKIA:12/hunter2@h", FROM, TO, "SMTP_URL: a user or password with"),
+            ("smtps://AKIA:p@ss/hunter2@mail.example.com", FROM, TO, "SMTP_URL: a user or password with"),
+            ("smtps://AKIA:p@ss?hunter2@mail.example.com", FROM, TO, "SMTP_URL: a user or password with"),
+            ("smtps://AKIA:p@ss#hunter2@mail.example.com", FROM, TO, "SMTP_URL: a user or password with"),
             ("mail.example.com:587", FROM, TO, "SMTP_URL: it begins with neither"),
             ("smtp://h/starttls", FROM, TO, "SMTP_URL: \"starttls\" behind its host is no name"),
             ("smtp://h/tls=required", FROM, TO, "SMTP_URL: \"tls=required\" behind its host is no name"),

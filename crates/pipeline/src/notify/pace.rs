@@ -72,7 +72,7 @@ pub struct Silence {
 
 impl fmt::Display for Silence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "asked for silence until {}", self.until.strftime("%Y-%m-%d %H:%M:%S UTC"))
+        write!(f, "nothing is sent there before {}", self.until.strftime("%Y-%m-%d %H:%M:%S UTC"))
     }
 }
 

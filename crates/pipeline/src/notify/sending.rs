@@ -20,12 +20,13 @@ use crate::{
 
 /// From how many waiting alerts on a digest is worth losing the details of each.
 const DIGEST_FROM: usize = 3;
-/// From how long on a message is a long one. The others of its batch for this destination then wait in the queue and not
-/// in the batch, whose end alerts for other destinations may be waiting for.
+/// How long a function sends alerts of one batch to a destination, and how long the rest then waits in the queue: alerts
+/// for other destinations may be waiting for the end of the batch. In a process that lives nothing else does.
+const TURN: SignedDuration = SignedDuration::from_secs(5);
+const AFTER_TURN: Duration = Duration::from_secs(1);
+/// From how long on a message that fails in the end holds up the others of its batch, and how long these then wait.
 const LONG: SignedDuration = SignedDuration::from_secs(5);
-/// How long they wait after one that was answered, and after one that has failed: then the destination may be down.
-const AFTER_LONG: Duration = Duration::from_secs(1);
-const AFTER_LONG_FAILURE: Duration = Duration::from_secs(15);
+const AFTER_LONG: Duration = Duration::from_secs(15);
 /// How long writing down what came of an alert can take.
 const CONCLUDING: Duration = Duration::from_secs(5);
 
@@ -36,6 +37,8 @@ struct Sending<'a> {
     limits: Limits,
     pace: Option<Pace>,
     deadline: Option<Timestamp>,
+    /// When the first of them might be sent.
+    began: Timestamp,
     /// Taken from the end.
     waiting: Mutex<Vec<Ready>>,
     /// Who may take the next: one at a time, so that nobody takes a turn of the pace for nothing.
@@ -110,6 +113,7 @@ impl Notify {
             limits,
             pace,
             deadline,
+            began: self.recorder.clock.now(),
             waiting: Mutex::new(waiting),
             taking: AsyncMutex::default(),
         };
@@ -148,13 +152,12 @@ impl Sending<'_> {
             }
             let began = self.now();
             let verdict = self.send(&ours).await;
-            let was_long = self.now().duration_since(began) >= LONG;
-            let has_failed = matches!(verdict, Verdict::Again { .. });
+            let is_stuck =
+                matches!(verdict, Verdict::Again { .. }) && self.now().duration_since(began) >= LONG;
             let verdict = self.paced(verdict, has_waited).await;
             outcomes.extend(self.stage.conclude(ours, &verdict).await);
-            if was_long {
-                let wait = if has_failed { AFTER_LONG_FAILURE } else { AFTER_LONG };
-                outcomes.extend(self.leave(|_| Disposition::Retry(wait)));
+            if is_stuck {
+                outcomes.extend(self.leave(|_| Disposition::Retry(AFTER_LONG)));
             }
         }
     }
@@ -187,6 +190,9 @@ impl Sending<'_> {
         }
         if self.is_too_late() {
             return Next::Nothing(self.leave(|_| Disposition::Retry(Duration::ZERO)));
+        }
+        if self.deadline.is_some() && self.now().duration_since(self.began) >= TURN {
+            return Next::Nothing(self.leave(|_| Disposition::Retry(AFTER_TURN)));
         }
         let (available, has_waited) = match &self.pace {
             None => (usize::MAX, false),
