@@ -3,7 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::hmac;
-use axum::{Router, body::Bytes, http::HeaderMap};
+use axum::{
+    Router,
+    body::Bytes,
+    http::{HeaderMap, HeaderValue, header::RETRY_AFTER},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -32,8 +36,8 @@ pub struct Receiver {
 
 #[derive(Default)]
 struct State {
-    /// The statuses of the next answers.
-    next: Vec<u16>,
+    /// The statuses of the next answers, and how many seconds they ask to wait.
+    next: Vec<(u16, Option<u64>)>,
     /// All that came, whether it was taken or not.
     came: Vec<Taken>,
     refused: usize,
@@ -47,8 +51,10 @@ impl Receiver {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
         let router = Router::new().fallback(move |headers: HeaderMap, body: Bytes| {
-            let status = take(&shared, &headers, &body);
-            async move { status }
+            let (status, wait) = take(&shared, &headers, &body);
+            let wait: HeaderMap =
+                wait.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))).into_iter().collect();
+            async move { (status, wait) }
         });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, state }
@@ -56,7 +62,12 @@ impl Receiver {
 
     /// Answers the next messages with these statuses, in this order.
     pub fn answer(&self, statuses: &[u16]) {
-        self.state.lock().unwrap().next.extend(statuses.iter().rev());
+        self.state.lock().unwrap().next.extend(statuses.iter().rev().map(|status| (*status, None)));
+    }
+
+    /// Answers the next message with 503, and asks for so many seconds without another.
+    pub fn ask_to_wait(&self, seconds: u64) {
+        self.state.lock().unwrap().next.push((503, Some(seconds)));
     }
 
     /// All genuine messages that came, taken or not.
@@ -70,7 +81,7 @@ impl Receiver {
     }
 }
 
-fn take(state: &Mutex<State>, headers: &HeaderMap, body: &[u8]) -> StatusCode {
+fn take(state: &Mutex<State>, headers: &HeaderMap, body: &[u8]) -> (StatusCode, Option<u64>) {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (id, at) = (text("webhook-id"), text("webhook-timestamp"));
     let key = BASE64.decode(SECRET.trim_start_matches("whsec_")).unwrap();
@@ -83,9 +94,10 @@ fn take(state: &Mutex<State>, headers: &HeaderMap, body: &[u8]) -> StatusCode {
     let mut state = state.lock().unwrap();
     if !is_genuine {
         state.refused += 1;
-        return StatusCode::UNAUTHORIZED;
+        return (StatusCode::UNAUTHORIZED, None);
     }
     let lead = serde_json::from_slice(body).unwrap();
     state.came.push(Taken { id: id.to_owned(), alert: text("leadops-alert").to_owned(), lead });
-    state.next.pop().map_or(StatusCode::NO_CONTENT, |status| StatusCode::from_u16(status).unwrap())
+    let next = state.next.pop().map(|(status, wait)| (StatusCode::from_u16(status).unwrap(), wait));
+    next.unwrap_or((StatusCode::NO_CONTENT, None))
 }

@@ -57,6 +57,37 @@ async fn the_whole_lead_arrives_once_signed_and_with_the_same_identity_at_each_a
     up.terminate().await;
 }
 
+/// `doctor` looks at what it can reach, and alerts do not go there all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_without_messages_that_is_asked_for_is_said_everywhere() {
+    let (world, receiver) = (World::new().await, Receiver::start().await);
+    let up = up(&world, &receiver).await;
+    let doctor = async || {
+        let mut command = world.command(&["doctor", "--json"]);
+        command.env("USE_SLACK", "false").env("USE_WEBHOOK", "true");
+        command.env("WEBHOOK_URL", &receiver.url).env("WEBHOOK_SECRET", SECRET);
+        let checks: Vec<Value> = serde_json::from_slice(&command.output().await.unwrap().stdout).unwrap();
+        checks.into_iter().find(|check| check["check"] == "signed webhook").unwrap()
+    };
+    assert_eq!(doctor().await["result"], "ok");
+    receiver.ask_to_wait(86_400);
+    assert_eq!(post(&up.webhook, &event("lead_a"), KEY).await.0, 200);
+    until("that is written down", || async {
+        world.json(&["status"]).await["health"].as_array().is_some_and(|health| !health.is_empty())
+    })
+    .await;
+    let said = "nothing is sent there before 20";
+    let status = world.json(&["status"]).await;
+    assert!(status["health"][0]["reason"].as_str().unwrap().starts_with(said), "{status}");
+    let check = doctor().await;
+    assert_eq!((&check["result"], &check["code"]), (&"warning".into(), &"LO232".into()), "{check}");
+    assert!(check["detail"].as_str().unwrap().contains(said), "{check}");
+    let tried = world.run(&["try", "--to", "webhook", "--wait", "0"]).await;
+    let line = String::from_utf8([tried.stdout, tried.stderr].concat()).unwrap();
+    assert!(!tried.status.success() && line.contains("LO505") && line.contains(said), "{line}");
+    up.terminate().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_set_up_starts_no_new_pipeline_and_is_named() {
     let world = World::new().await;

@@ -79,13 +79,20 @@ impl Ops {
     /// The dead letters that a selection means, the latest first.
     ///
     /// # Errors
-    /// [`Code::NoSuchDeadLetter`] for an id that there is none of, or the fault of a port.
+    /// [`Code::NoSuchDeadLetter`] for an id that there is none of, which leaves the others as they are, or the fault of a
+    /// port.
     pub async fn select(&self, selection: &Selection) -> Result<Vec<DeadLetter>, Fault> {
         match selection {
             Selection::Ids(ids) => {
                 let mut letters = Vec::new();
                 for id in ids {
-                    letters.push(self.dead_letters.get(id).await?.ok_or_else(|| no_such(id))?.0);
+                    let Some((letter, _)) = self.dead_letters.get(id).await? else {
+                        let Fault { code, what } = no_such(id);
+                        let others =
+                            if ids.len() > 1 { ": nothing was done with the others either" } else { "" };
+                        return Err(Fault::new(code, what + others));
+                    };
+                    letters.push(letter);
                 }
                 Ok(letters)
             }

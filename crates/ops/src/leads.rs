@@ -277,6 +277,6 @@ impl Notification {
 impl Step {
     fn of(entry: &Entry) -> Self {
         let happened = &entry.happened;
-        Self { at: entry.at, stage: happened.stage(), detail: happened.detail(), code: happened.code() }
+        Self { at: entry.at, stage: happened.stage(), detail: entry.detail(), code: happened.code() }
     }
 }

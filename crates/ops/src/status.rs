@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use lead::Timestamp;
 use pipeline::{
     Code, Entry, Fault, Happened, Stage,
-    destination::LeftOut,
-    notify::silence,
+    destination::{DestinationId, LeftOut},
+    notify::{Silence, silence},
     ports::{Depth, Minute, Queue},
 };
 use serde::Serialize;
@@ -139,14 +139,22 @@ impl Ops {
         })
     }
 
+    /// Until when nothing is sent to a destination, where that is more than a moment.
+    ///
+    /// # Errors
+    /// The fault of the store.
+    pub async fn silence(&self, id: &DestinationId, now: Timestamp) -> Result<Option<Silence>, Fault> {
+        let silence = silence(self.objects.as_ref(), id, now).await?;
+        Ok(silence.filter(|silence| silence.until.duration_since(now) >= MOMENT))
+    }
+
     /// Destinations that have asked for a silence of more than a moment.
     async fn silent(&self, now: Timestamp) -> Result<Vec<Condition>, Fault> {
-        let asked = self.settings.destinations.iter().map(|id| silence(self.objects.as_ref(), id, now));
+        let asked = self.settings.destinations.iter().map(|id| self.silence(id, now));
         let asked = futures_util::future::try_join_all(asked).await?;
         let silent = self.settings.destinations.iter().zip(asked);
-        let silent = silent.filter_map(|(id, silence)| Some((id, silence?)));
-        let long = silent.filter(|(_, silence)| silence.until.duration_since(now) >= MOMENT);
-        Ok(long
+        Ok(silent
+            .filter_map(|(id, silence)| Some((id, silence?)))
             .map(|(id, silence)| Condition {
                 what: id.to_string(),
                 state: ConditionState::Warn,

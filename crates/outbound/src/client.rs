@@ -1,10 +1,18 @@
 //! The one way to make an HTTP client.
 
-use std::{error::Error as _, io, time::Duration};
+use std::{
+    error::Error as _,
+    io::{self, Read as _},
+    time::Duration,
+};
 
 use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
 use lead::text;
-use reqwest::{Client, ClientBuilder, Response};
+use reqwest::{
+    Client, ClientBuilder, Response,
+    header::{ACCEPT_ENCODING, HeaderValue},
+};
 use url::{Host, Url};
 
 /// What leadops calls itself.
@@ -18,12 +26,14 @@ const ERROR_LIMIT: usize = 300;
 /// * No redirect is followed, unless the caller says which: another address is another server.
 /// * TLS is rustls on aws-lc-rs, trusting what the machine trusts.
 /// * Nothing is repeated, not even what HTTP would allow to be.
+/// * Nobody is to compress an answer.
 /// * No `Referer` is sent, and few connections are kept.
 /// * `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are heeded, because in some networks there is no other
 ///   way out; except for a target on this machine, which no proxy could reach.
 pub fn builder(target: &Url) -> ClientBuilder {
     let builder = Client::builder()
         .user_agent(USER_AGENT)
+        .default_headers([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))].into_iter().collect())
         .retry(reqwest::retry::never())
         .referer(false)
         .redirect(reqwest::redirect::Policy::none())
@@ -132,6 +142,22 @@ pub(crate) async fn read_start(response: &mut Response, limit: usize) -> (Bytes,
     }
 }
 
+/// What every gzip member begins with: <https://www.rfc-editor.org/rfc/rfc1952#page-6>.
+const GZIP: &[u8] = b"\x1f\x8b";
+
+/// A body as one clean line, of at most `limit` bytes. Some compress what they answer though they were asked not to; what
+/// cannot be decoded of that is left out.
+pub(crate) fn line(body: &[u8], limit: usize) -> String {
+    if !body.starts_with(GZIP) {
+        return text::clean(&String::from_utf8_lossy(body));
+    }
+    let mut decoded = Vec::new();
+    let bound = u64::try_from(limit).unwrap_or(u64::MAX);
+    // Of one that is broken or cut off, what stands before that counts.
+    let _ = MultiGzDecoder::new(body).take(bound).read_to_end(&mut decoded);
+    text::clean(&String::from_utf8_lossy(&decoded))
+}
+
 /// How the reading of a body ended.
 pub(crate) enum Ended {
     Complete,
@@ -141,6 +167,10 @@ pub(crate) enum Ended {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
     use super::*;
 
     #[test]
@@ -158,6 +188,16 @@ mod tests {
         ] {
             assert_eq!(is_on_this_machine(&url.parse().unwrap()), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn what_was_compressed_unasked_is_read() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(format!("ok\n{}", "no ".repeat(2_000)).as_bytes()).unwrap();
+        let body = encoder.finish().unwrap();
+        assert_eq!(line(&body, 5), "ok no");
+        assert!(line(&body[..body.len() - 12], 5_000).starts_with("ok no no"), "what is there is read");
+        assert_eq!((line(b"\x1f\x8bnonsense", 100), line(b" o\nk ", 100)), (String::new(), "o k".to_owned()));
     }
 
     #[test]

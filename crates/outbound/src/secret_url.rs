@@ -35,11 +35,16 @@ pub(crate) fn pasted_url(text: &str, setting: &str) -> Result<Url, String> {
     if text.starts_with('<') {
         return Err("stands in < and >, which are no part of it".to_owned());
     }
-    Url::parse(text).map_err(|error| match error {
+    let url = Url::parse(text).map_err(|error| match error {
         ParseError::RelativeUrlWithoutBase => "does not begin with https://".to_owned(),
         ParseError::InvalidPort => "has no number of a port behind its host's colon".to_owned(),
         error => format!("is no URL: {error}"),
-    })
+    })?;
+    match url.fragment() {
+        // It is for browsers: <https://www.rfc-editor.org/rfc/rfc3986#section-3.5>.
+        Some(_) => Err("has something behind a #, which is never sent: a # that is meant is %23".to_owned()),
+        None => Ok(url),
+    }
 }
 
 /// A URL that is a credential. Prints its host alone.
@@ -159,9 +164,10 @@ mod tests {
             ("https://h.example/x,https://h.example/y", "one address"),
             ("https://h.example:https/x", "number of a port"),
             ("https://", "is no URL"),
+            ("https://h.example/x#hunter2", "behind a #"),
         ] {
             let why = pasted_url(text, "WEBHOOK_URL").unwrap_err();
-            assert!(why.contains(part), "{text}: {why}");
+            assert!(why.contains(part) && !why.contains("hunter2"), "{text}: {why}");
         }
         assert!(pasted_url("https://h.example/x?WEBHOOK_URL=1", "WEBHOOK_URL").is_ok());
     }

@@ -225,7 +225,7 @@ codes! {
         "Look at the destination. If the alert is not there, send it with `leadops resend LEAD_ID`, which makes a receipt of its own; then delete the dead letter (a copy is kept).";
     MailRefused = "LO221",
         "The mail server refuses the message for good.",
-        "Check EMAIL_FROM, EMAIL_TO and the credentials in SMTP_URL, then redrive.";
+        "Check EMAIL_FROM and EMAIL_TO against the server's words in the reason, then redrive.";
     MailUnavailable = "LO222",
         "The mail server could not be reached, serves nobody from here, or asks to try later.",
         "Check the server that SMTP_URL names.",
@@ -377,7 +377,7 @@ codes! {
         "Wait until it is due (`leadops pending`), or process it now with `leadops requeue LEAD_ID`.";
     NoReceipt = "LO505",
         "No receipt came in time: the alert is still queued.",
-        "Check that `leadops up` is running and see `leadops status`; the alert is sent once it is, a trial within ten minutes or not at all.";
+        "See `leadops status`: whether `leadops up` is running, and whether the destination has asked to wait. The alert is sent as soon as it can be; a trial within ten minutes or not at all.";
     EditRefused = "LO506",
         "The edited message would not be readable.",
         "Nothing was changed; edit it again and keep it a JSON object with its lead_id.";

@@ -289,10 +289,10 @@ impl Happened {
         }
     }
 
-    /// One line that tells it to a person.
-    pub fn detail(&self) -> String {
+    /// The same, of what happened at this time.
+    fn detail(&self, at: Timestamp) -> String {
         match self {
-            Self::Received { name, due_at, .. } => format!("{name}, due at {}", clock_time(*due_at)),
+            Self::Received { name, due_at, .. } => format!("{name}, due at {}", clock_time(*due_at, at)),
             Self::Duplicate { event_id, more } => {
                 let id = event_id.as_ref().map(|id| format!(" ({})", text::shorten(id, 40)));
                 let times = match more {
@@ -316,7 +316,7 @@ impl Happened {
             }
             Self::OwnerFound { owner, .. } => format!("owner {owner} found since the alert"),
             Self::Retrying { code, reason, attempt, again_at, .. } => {
-                format!("{reason} ({code}), attempt {attempt}, again at {}", clock_time(*again_at))
+                format!("{reason} ({code}), attempt {attempt}, again at {}", clock_time(*again_at, at))
             }
             Self::Notified { destination, kind, after_ms, together, repeat, attempts, left_out, reached } => {
                 let (place, what) = (destination.label(), kind_label(*kind));
@@ -378,6 +378,11 @@ impl Entry {
         Self { at, lead_id: Some(created.lead_id.clone()), nonce, happened }
     }
 
+    /// One line that tells it to a person.
+    pub fn detail(&self) -> String {
+        self.happened.detail(self.at)
+    }
+
     /// The entry's key, in which the newest sorts first.
     pub fn key(&self) -> String {
         let stage = self.happened.stage().as_str().to_owned();
@@ -400,9 +405,11 @@ fn kind_label(kind: AlertKind) -> &'static str {
     }
 }
 
-/// `HH:MM:SS` in UTC; the day is the entry's own or the next.
-fn clock_time(at: Timestamp) -> String {
-    at.strftime("%H:%M:%S UTC").to_string()
+/// `HH:MM:SS UTC`, the day in front of it where it is another than that of the entry, which was `then`.
+fn clock_time(at: Timestamp, then: Timestamp) -> String {
+    let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+    let time = at.strftime("%H:%M:%S UTC");
+    if day(at) == day(then) { time.to_string() } else { format!("{} {time}", day(at)) }
 }
 
 /// A short duration: `850 ms`, `1.2 s`, `4 min`.
@@ -475,6 +482,25 @@ mod tests {
         assert_eq!(json["code"], "LO204");
         assert_eq!(serde_json::from_value::<Entry>(json).unwrap(), entry);
         assert_eq!(JournalKey::parse(&entry.key()).unwrap().at, entry.at);
-        assert_eq!(entry.happened.detail(), "404 no_service (LO204), after 1 attempt");
+        assert_eq!(entry.detail(), "404 no_service (LO204), after 1 attempt");
+    }
+
+    #[test]
+    fn a_time_of_another_day_is_said_with_its_day() {
+        for (again_at, said) in [
+            ("2026-09-14T23:59:59Z", "503 (LO232), attempt 1, again at 23:59:59 UTC"),
+            ("2026-09-15T08:59:11Z", "503 (LO232), attempt 1, again at 2026-09-15 08:59:11 UTC"),
+        ] {
+            let happened = Happened::Retrying {
+                queue: Queue::Notification,
+                destination: Some("webhook".parse().unwrap()),
+                code: Code::DestinationUnavailable,
+                reason: "503".to_owned(),
+                attempt: 1,
+                again_at: again_at.parse().unwrap(),
+            };
+            let at = "2026-09-14T08:59:11Z".parse().unwrap();
+            assert_eq!(Entry { at, lead_id: None, nonce: 0, happened }.detail(), said);
+        }
     }
 }

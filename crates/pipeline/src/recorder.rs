@@ -92,7 +92,7 @@ impl Recorder {
 /// Writes an entry's line to the log.
 pub fn log(entry: &Entry) {
     let happened = &entry.happened;
-    let (stage, detail) = (happened.stage().as_str(), happened.detail());
+    let (stage, detail) = (happened.stage().as_str(), entry.detail());
     let lead_id = entry.lead_id.as_ref().map(LeadId::as_str);
     let code = happened.code().map(crate::Code::as_str);
     line(happened.function(), happened.level(), &format!("{stage}: {detail}"), lead_id, code);

@@ -119,7 +119,7 @@ pub fn webhook(data: &[u8]) {
             let job = ProcessJob::parse(&kept.job).unwrap();
             assert_eq!((&job.lead_id, &job.key), (&lead, &kept.key));
             assert_eq!(lead_in(&kept.job), Some(lead.clone()));
-            readable(&kept.entry.happened.detail(), 1_500);
+            readable(&kept.entry.detail(), 1_500);
             let entry = serde_json::to_string(&kept.entry).unwrap();
             assert!(entry.len() < 16_384, "a journal entry of {} bytes", entry.len());
             assert_eq!(serde_json::from_str::<Entry>(&entry).unwrap(), kept.entry);

@@ -141,6 +141,6 @@ async fn hostile_text_stays_text() {
     assert!(!message.contains("<!channel>") && !message.contains("<https://evil"), "{message}");
     assert!(!message.contains('\u{202e}') && !message.contains("\\u001b"), "{message}");
     for entry in world.story(&lead).await {
-        assert!(!entry.happened.detail().chars().any(|c| c.is_control() || c == '\u{202e}'));
+        assert!(!entry.detail().chars().any(|c| c.is_control() || c == '\u{202e}'));
     }
 }

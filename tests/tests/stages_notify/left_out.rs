@@ -120,7 +120,7 @@ async fn a_resend_to_those_who_were_left_out_may_fail_like_any_other() {
 async fn said_of_sending(world: &World, lead: &LeadId) -> Vec<String> {
     let story = world.story(lead).await.into_iter();
     let sent = story.filter(|entry| matches!(entry.happened, Happened::Notified { .. }));
-    sent.map(|entry| entry.happened.detail()).collect()
+    sent.map(|entry| entry.detail()).collect()
 }
 
 /// Whoever was left out is none of the recipients any more: nothing is sent, nothing dies, and nobody is asked to try again.
@@ -197,7 +197,7 @@ async fn the_story_names_whom_a_resend_has_reached() {
     assert_eq!(said_of_sending(&world, &lead).await[1], "pager:on-call took the alert again for bob");
     let asked =
         world.story(&lead).await.into_iter().find(|entry| matches!(entry.happened, Happened::Resent { .. }));
-    let asked = asked.unwrap().happened.detail();
+    let asked = asked.unwrap().detail();
     assert!(asked.contains("to those recipients whom it has not reached (left out were: b)"), "{asked}");
 }
 

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use futures_util::future::join;
 use lead::AlertKind;
+use ops::Whom;
 use pipeline::{
     Code, Ended, Settings,
     ports::{Clock, Disposition, Inbox, Queue},
     receipt::ReceiptState,
 };
 use tests::{
+    destinations::SLACK,
     doubles::Reply,
     world::{BURST, World},
 };
@@ -274,4 +276,25 @@ async fn a_fall_back_that_meets_a_wait_keeps_it() {
     let posted = world.slack.posted();
     assert!(posted[2].at >= posted[1].at + MINUTE);
     assert_eq!((world.shown(&lead), world.dead().await.len()), (1, 0));
+}
+
+/// Whoever has sent an alert again, and redrives the dead letter that it was sent again for.
+#[tokio::test]
+async fn an_alert_that_is_redriven_after_another_has_gone_out_in_its_place_is_labelled() {
+    for resent in [false, true] {
+        let (world, lead) = with_alert().await;
+        world.slack.answer([Reply::status(404, "no_service")]);
+        world.work_for(MINUTE).await;
+        assert_eq!(world.dead().await.len(), 1);
+        if resent {
+            let actions = world.ops.actions().unwrap();
+            actions.resend(&lead, &SLACK, Whom::Everybody).await.unwrap();
+            world.work_for(MINUTE).await;
+        }
+        world.redrive_all().await;
+        world.work_for(MINUTE).await;
+        let shown = world.slack.shown();
+        assert_eq!(shown.len(), 1 + usize::from(resent));
+        assert_eq!(shown.last().unwrap().mentions(REPEAT), resent);
+    }
 }

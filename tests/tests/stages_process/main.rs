@@ -211,7 +211,7 @@ async fn an_owner_under_another_name_or_of_another_type_is_said_in_the_alert_and
             (OwnerStatus::LookupFailed, "Trade fair")
         );
         let story = world.story(&lead).await;
-        let told = story.iter().map(|entry| (entry.happened.code(), entry.happened.detail()));
+        let told = story.iter().map(|entry| (entry.happened.code(), entry.detail()));
         let expected = format!("Name of lead_a, owner lookup failed: {said} (LO123)");
         assert!(
             told.clone().any(|entry| entry == (Some(Code::OwnerBroken), expected.clone())),

@@ -89,7 +89,7 @@ async fn a_look_up_that_finds_nothing_newer_says_so_and_why() {
     assert_eq!(world.shown(&lead), 1);
     let story = world.story(&lead).await;
     let enriched = story.iter().filter(|entry| matches!(entry.happened, Happened::Enriched { .. }));
-    let details: Vec<String> = enriched.map(|entry| entry.happened.detail()).collect();
+    let details: Vec<String> = enriched.map(|entry| entry.detail()).collect();
     assert_eq!(
         details,
         [

@@ -129,10 +129,10 @@ impl Target {
         };
         let wait = retry_after::of(response.headers());
         let (body, ended) = client::read_start(&mut response, BODY_LIMIT).await;
-        let body = String::from_utf8_lossy(&body);
+        let body = client::line(&body, BODY_LIMIT);
         let is_whole = !matches!(ended, client::Ended::Failed(_));
         let is_page = page::is_page(response.headers(), &body, is_whole);
-        verdict(response.status(), &self.hide_in(&text::clean(&body)), is_page, wait)
+        verdict(response.status(), &self.hide_in(&body), is_page, wait)
     }
 
     /// What was said, without what is secret.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lead::text;
 use pipeline::destination::Unready;
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -96,7 +95,7 @@ impl Slack for SlackWebhook {
             Ended::Failed(error) if response.status().is_success() => return Err(self.failed(error)),
             ended => !matches!(ended, Ended::Failed(_)),
         };
-        let body = text::clean(&String::from_utf8_lossy(&body));
+        let body = client::line(&body, BODY_LIMIT);
         Ok(SlackAnswer {
             status: response.status().as_u16(),
             is_page: page::is_page(response.headers(), &body, is_whole),

@@ -209,13 +209,17 @@ fn as_http(host: &str) -> Result<Url, String> {
     Url::parse(&format!("http://{host}/")).map_err(|error| format!("its host is none: {error}"))
 }
 
-/// A password as it is, as it stands in the URL, and as AUTH PLAIN and AUTH LOGIN send it.
+/// A password as it is, as it stands in the URL, as AUTH PLAIN and AUTH LOGIN send it, and as it is read where a server says it.
 fn secrets(user: &str, password: Option<&str>) -> Vec<SecretText> {
     let (Ok(user), Some(written)) = (decode(user), password) else { return Vec::new() };
     let Ok(password) = decode(written) else { return Vec::new() };
     let plain = BASE64.encode(format!("\0{user}\0{password}"));
     let login = BASE64.encode(&password);
-    let forms = [password, written.to_owned(), plain, login];
+    // Of what is no ASCII in a reply nothing is left.
+    let as_ascii =
+        password.bytes().map(|byte| if byte.is_ascii() { char::from(byte) } else { '?' }).collect();
+    let as_latin = password.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+    let forms = [password, written.to_owned(), plain, login, as_ascii, as_latin];
     forms.iter().map(|form| SecretText::new(form)).collect()
 }
 
@@ -276,6 +280,10 @@ mod tests {
             assert_eq!(settings.to_string(), shown);
             let all = format!("{settings:?} {:?}", SmtpMailer::new(settings.clone()));
             assert!(!all.contains("hunter2") && !all.contains("user"), "{all}");
+        }
+        let settings = SmtpSettings::parse("smtps://u:h%C3%BCnter2@h", FROM, TO).unwrap();
+        for said in ["hünter2", "h??nter2", "h?nter2", "h%C3%BCnter2"] {
+            assert_eq!(settings.hide_in(&format!("535 no {said} here")), "535 no … here");
         }
         let settings = SmtpSettings::parse("smtps://a%40b.c:p%2B%3A+%25@h", FROM, TO).unwrap();
         assert!(settings.credentials == Some(Credentials::new("a@b.c".to_owned(), "p+:+%".to_owned())));

@@ -859,6 +859,16 @@ async fn a_login_is_found_in_every_spelling_and_what_is_offered_instead_is_named
     comes_to(&verdict, &expected, "no login with user and password, but XOAUTH2, CRAM-MD5");
 }
 
+#[tokio::test]
+async fn a_login_that_has_said_all_and_is_asked_for_more_is_out_of_step() {
+    for more in ["334 \r\n", "334 UGFzc3dvcmQ6\r\n"] {
+        let server = Scripted::new(script(&[("ehlo", "250-x\r\n250 AUTH PLAIN\r\n"), ("auth", more)])).await;
+        let mailer = server.mailer("smtp://user:secret@", "", "a@example.org");
+        let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
+        comes_to(&verdict, &NOT_SENT, "out of step: it asks for more where the login has said all");
+    }
+}
+
 /// From which follows how long a claim lasts: CHANGELOG.md says so.
 #[test]
 fn more_recipients_make_a_mail_take_longer_and_not_without_end() {

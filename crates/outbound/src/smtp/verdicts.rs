@@ -165,6 +165,10 @@ pub(super) fn failed(step: Step, settings: &SmtpSettings, error: &Error) -> Verd
     let is_for_a_login = error.status().is_some_and(|status| status.to_string() == WANTS_A_LOGIN);
     match step {
         Step::Login if error.is_permanent() => refusal(Code::MailLoginRefused, &words),
+        // lettre has nothing left to say, or does not understand what is wanted.
+        Step::Login if error.is_response() || error.is_client() => {
+            unavailable("the server answers out of step: it asks for more where the login has said all")
+        }
         _ if is_for_a_login => refusal(Code::MailLoginRefused, &words),
         _ if error.is_permanent() || error.is_client() => refused(&words),
         _ => unavailable(&words),

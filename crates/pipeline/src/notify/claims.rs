@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use lead::{AlertKind, EnrichedLead, keys};
+use lead::{AlertKind, EnrichedLead, Timestamp, keys};
 
 use super::{Notify, Ours, Outcomes, Ready, storage_failed};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     destination::Limits,
     job::AlertJob,
     ports::Disposition,
-    receipt::{Attempt, Claimed, ReceiptState},
+    receipt::{Attempt, Claimed, Receipt, ReceiptState},
 };
 
 impl Notify {
@@ -114,15 +114,38 @@ impl Notify {
 
     async fn claim_one(&self, ready: Ready, limits: &Limits) -> Result<Ours, Disposition> {
         let owner = ready.lead.named_owner();
+        let given_up = ready.found.receipt().filter(|receipt| receipt.state == ReceiptState::Failed);
+        let given_up_at = given_up.map(|receipt| receipt.at);
         match self.receipts.claim(&ready.job, Some(&owner), limits.longest(), ready.found.clone()).await {
             Ok(Claimed::Ours(claim)) => {
-                self.unless_said(self.read_again(Ours { ready, claim: *claim }, limits.shows_all).await?)
-                    .await
+                let ours = self.read_again(Ours { ready, claim: *claim }, limits.shows_all).await?;
+                self.unless_said(self.labelled(ours, given_up_at).await?).await
             }
             Ok(Claimed::Sent) => Err(self.sent_before(&ready.job).await),
             Ok(Claimed::Busy(left)) => Err(Disposition::Retry(left)),
             Err(fault) => Err(self.no_receipt(ready.job, fault).await),
         }
+    }
+
+    /// Labels an alert that is put back into its queue, where another about the lead has gone there since it was given up:
+    /// an operator's, in its place.
+    async fn labelled(&self, mut ours: Ours, given_up_at: Option<Timestamp>) -> Result<Ours, Disposition> {
+        let job = &ours.ready.job;
+        let (Some(given_up_at), AlertKind::New | AlertKind::Resend) = (given_up_at, job.kind) else {
+            return Ok(ours);
+        };
+        let beside = match self.receipts.beside(&job.lead_id, &job.destination, &job.alert).await {
+            Ok(beside) => beside,
+            Err(fault) => {
+                storage_failed(&job.lead_id, &fault);
+                return Err(self.give_back(ours).await);
+            }
+        };
+        let is_later = |receipt: &Receipt| {
+            receipt.may_have_been_read() && !receipt.is_for_nobody() && receipt.at > given_up_at
+        };
+        ours.claim.receipt.unsure |= beside.iter().any(is_later);
+        Ok(ours)
     }
 
     /// Leaves out a follow-up whose owner the destination was notified of last: an alert that was on its way when it was

@@ -68,6 +68,20 @@ pub struct Silence {
     pub until: Timestamp,
     /// The code of its asking.
     pub code: Option<Code>,
+    /// What tells the address that has asked from another.
+    pub place: Option<String>,
+}
+
+impl Silence {
+    /// Whether it holds where messages go to now.
+    pub fn is_of(&self, place: Option<&str>) -> bool {
+        is_same(self.place.as_deref(), place)
+    }
+}
+
+/// Whether two places are one. One that is not known is that of an earlier version, or of a destination that has but one.
+fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+    one.is_none() || other.is_none() || one == other
 }
 
 impl fmt::Display for Silence {
@@ -88,7 +102,7 @@ pub async fn silence(
     let Some(object) = objects.get(&keys::pace(destination.as_str())).await? else { return Ok(None) };
     let Ok(kept) = serde_json::from_slice::<Kept>(&object.body) else { return Ok(None) };
     let until = kept.bucket.closed().filter(|until| *until > now);
-    Ok(until.map(|until| Silence { until, code: kept.code }))
+    Ok(until.map(|until| Silence { until, code: kept.code, place: kept.place }))
 }
 
 impl Pace {
@@ -179,6 +193,6 @@ impl Pace {
     /// Whether a bucket is of where messages go to now. One without a place is that of an earlier version, or of a
     /// destination that has none.
     fn is_ours(&self, kept: &Kept) -> bool {
-        kept.place.is_none() || self.place.is_none() || kept.place == self.place
+        is_same(kept.place.as_deref(), self.place.as_deref())
     }
 }

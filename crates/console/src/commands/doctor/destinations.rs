@@ -1,16 +1,22 @@
 //! Whether alerts would get where they are to go.
 
 use futures_util::future::join_all;
-use pipeline::destination::{Checked, DestinationId, Destinations, KINDS};
+use ops::Ops;
+use pipeline::{
+    Code, Fault,
+    destination::{Checked, DestinationId, Destinations, KINDS},
+};
 
 use super::Check;
 use crate::config::Doubt;
 
 /// Checks all destinations: those in use, those that are set up, and those that cannot be made, for the reasons in `doubts`.
+/// One that is as it should be may have asked to wait all the same, where there are leads.
 pub(super) async fn checks(
     in_use: &[DestinationId],
     destinations: &Destinations,
     doubts: &[Doubt],
+    ops: Option<&Ops>,
 ) -> Vec<Check> {
     let mut ids: Vec<DestinationId> = KINDS.iter().map(DestinationId::of_kind).collect();
     ids.extend(in_use.iter().chain(destinations.iter().map(|(id, _)| id)).cloned());
@@ -27,10 +33,22 @@ pub(super) async fn checks(
             Some(destination) => destination.check(in_use.contains(&id)).await,
             None => Checked::Well("switched off".to_owned()),
         };
-        vec![match checked {
-            Checked::Well(detail) => Check::ok(name, detail),
-            Checked::Doubtful(fault) => Check::bad(name, "warning", &fault),
-            Checked::Failed(fault) => Check::bad(name, "failed", &fault),
+        let waits = match (&checked, ops, destinations.get(&id)) {
+            (Checked::Well(_), Some(ops), Some(destination)) if in_use.contains(&id) => {
+                let asked = ops.silence(&id, ops.recorder.clock.now()).await.unwrap_or_default();
+                let place = destination.place().await;
+                asked.filter(|silence| silence.is_of(place.as_deref()))
+            }
+            _ => None,
+        };
+        vec![match (checked, waits) {
+            (Checked::Well(detail), Some(silence)) => {
+                let code = silence.code.unwrap_or(Code::DestinationBusy);
+                Check::bad(name, "warning", &Fault::new(code, format!("{detail}; {silence}")))
+            }
+            (Checked::Well(detail), None) => Check::ok(name, detail),
+            (Checked::Doubtful(fault), _) => Check::bad(name, "warning", &fault),
+            (Checked::Failed(fault), _) => Check::bad(name, "failed", &fault),
         }]
     });
     join_all(checks).await.into_iter().flatten().collect()

@@ -67,8 +67,10 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
                 .extend(crate::up::advice(&up).iter().map(|fault| Check::bad("settings", "warning", fault)));
             checks.push(signature(&up.trust, webhook).await);
             checks.extend(owners);
-            checks
-                .extend(destinations::checks(&up.settings.destinations, &up.destinations, &up.doubts).await);
+            checks.extend(
+                destinations::checks(&up.settings.destinations, &up.destinations, &up.doubts, ops.as_ref())
+                    .await,
+            );
         }
     }
     if let Some(ops) = &ops {

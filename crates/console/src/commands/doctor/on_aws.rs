@@ -26,12 +26,12 @@ use crate::{
 /// All checks.
 pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
     let (session, stack) = (&aws.session, &aws.stack);
+    let view = aws.ops(Access::ReadOnly);
     let destinations = async {
         let Made { destinations, doubts } = aws.destinations();
         let doubts: Vec<Doubt> = doubts.into_iter().map(Doubt::of_destination).collect();
-        destinations::checks(&stack.settings.destinations, &destinations, &doubts).await
+        destinations::checks(&stack.settings.destinations, &destinations, &doubts, Some(&view)).await
     };
-    let view = aws.ops(Access::ReadOnly);
     let owners = async {
         match OwnerSource::of_variables(&stack.variables()) {
             Ok(OwnerSource::Bucket(base)) => vec![owners::directory(&base).await],
