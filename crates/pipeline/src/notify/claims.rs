@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use lead::{AlertKind, EnrichedLead, Timestamp, keys};
+use lead::{AlertKind, EnrichedLead, keys};
 
 use super::{Notify, Ours, Outcomes, Ready, storage_failed};
 use crate::{
@@ -114,12 +114,13 @@ impl Notify {
 
     async fn claim_one(&self, ready: Ready, limits: &Limits) -> Result<Ours, Disposition> {
         let owner = ready.lead.named_owner();
-        let given_up = ready.found.receipt().filter(|receipt| receipt.state == ReceiptState::Failed);
-        let given_up_at = given_up.map(|receipt| receipt.at);
+        let replaced =
+            self.is_replaced(&ready).await.map_err(|fault| storage_failed(&ready.job.lead_id, &fault))?;
         match self.receipts.claim(&ready.job, Some(&owner), limits.longest(), ready.found.clone()).await {
-            Ok(Claimed::Ours(claim)) => {
-                let ours = self.read_again(Ours { ready, claim: *claim }, limits.shows_all).await?;
-                self.unless_said(self.labelled(ours, given_up_at).await?).await
+            Ok(Claimed::Ours(mut claim)) => {
+                claim.receipt.unsure |= replaced;
+                self.unless_said(self.read_again(Ours { ready, claim: *claim }, limits.shows_all).await?)
+                    .await
             }
             Ok(Claimed::Sent) => Err(self.sent_before(&ready.job).await),
             Ok(Claimed::Busy(left)) => Err(Disposition::Retry(left)),
@@ -127,25 +128,19 @@ impl Notify {
         }
     }
 
-    /// Labels an alert that is put back into its queue, where another about the lead has gone there since it was given up:
-    /// an operator's, in its place.
-    async fn labelled(&self, mut ours: Ours, given_up_at: Option<Timestamp>) -> Result<Ours, Disposition> {
-        let job = &ours.ready.job;
-        let (Some(given_up_at), AlertKind::New | AlertKind::Resend) = (given_up_at, job.kind) else {
-            return Ok(ours);
+    /// Whether an alert was given up and put back into its queue, and another about the lead has gone to its destination
+    /// meanwhile, in its place: an operator's. Then it is a repeat.
+    async fn is_replaced(&self, ready: &Ready) -> Result<bool, Fault> {
+        let job = &ready.job;
+        let given_up = ready.found.receipt().filter(|receipt| receipt.state == ReceiptState::Failed);
+        let (Some(given_up), AlertKind::New | AlertKind::Resend) = (given_up, job.kind) else {
+            return Ok(false);
         };
-        let beside = match self.receipts.beside(&job.lead_id, &job.destination, &job.alert).await {
-            Ok(beside) => beside,
-            Err(fault) => {
-                storage_failed(&job.lead_id, &fault);
-                return Err(self.give_back(ours).await);
-            }
-        };
+        let beside = self.receipts.beside(&job.lead_id, &job.destination, &job.alert).await?;
         let is_later = |receipt: &Receipt| {
-            receipt.may_have_been_read() && !receipt.is_for_nobody() && receipt.at > given_up_at
+            receipt.may_have_been_read() && !receipt.is_for_nobody() && receipt.at > given_up.at
         };
-        ours.claim.receipt.unsure |= beside.iter().any(is_later);
-        Ok(ours)
+        Ok(beside.iter().any(is_later))
     }
 
     /// Leaves out a follow-up whose owner the destination was notified of last: an alert that was on its way when it was
