@@ -92,12 +92,13 @@ impl Slow {
     }
 }
 
-/// How soon an alert goes out beside a slow destination. In one process each destination has workers of its own. An
+/// How soon an alert goes out beside a slow destination. In one process each destination has workers of its own, and what
+/// is waited for is the pace of the destination itself, as several leads may be due together once their owners are known. An
 /// invocation of a function works for all of them, and the two that there are at a time may be waiting for the slow one; the
 /// burst makes half a dozen batches, and each of them may last as long as one message takes.
 fn soon(wiring: Wiring) -> Duration {
     match wiring {
-        Wiring::Embedded => SECOND * 5,
+        Wiring::Embedded => SECOND * 8,
         Wiring::Aws => SECOND * 45,
     }
 }
