@@ -12,6 +12,7 @@ pub mod document;
 pub mod email;
 mod enriched;
 mod event;
+pub mod gzip;
 mod id;
 mod json;
 pub mod keys;

@@ -1,14 +1,9 @@
 //! The one way to make an HTTP client.
 
-use std::{
-    error::Error as _,
-    io::{self, Read as _},
-    time::Duration,
-};
+use std::{error::Error, io, iter, time::Duration};
 
 use bytes::Bytes;
-use flate2::bufread::MultiGzDecoder;
-use lead::text;
+use lead::{gzip, text};
 use reqwest::{
     Client, ClientBuilder, Response,
     header::{ACCEPT_ENCODING, HeaderValue},
@@ -52,14 +47,12 @@ pub fn error_text(error: reqwest::Error) -> String {
     let is_by_proxy = is_by_proxy(&error);
     let error = error.without_url();
     let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
+    for inner in causes(&error) {
         let inner_text = inner.to_string();
         if !told.contains(&inner_text) {
             told.push_str(": ");
             told.push_str(&inner_text);
         }
-        cause = inner.source();
     }
     if is_by_proxy {
         told.push_str("; the proxy that HTTPS_PROXY names passes nothing on to it");
@@ -78,30 +71,23 @@ pub(crate) fn never_left(error: &reqwest::Error) -> bool {
 
 /// Whether there was no connection because the proxy refused to make one. By its words, as reqwest hands out no type for it.
 pub(crate) fn is_by_proxy(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if inner.to_string().starts_with("tunnel error") {
-            return true;
-        }
-        cause = inner.source();
-    }
-    false
+    causes(error).any(|inner| inner.to_string().starts_with("tunnel error"))
 }
 
 /// Whether the server ended the connection instead of answering, without a word.
 pub(crate) fn is_closed(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
+    causes(error).any(|inner| {
         let kind = inner.downcast_ref::<io::Error>().map(io::Error::kind);
         let is_reset =
             matches!(kind, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted));
         // By its words, as reqwest hands out no type for it.
-        if is_reset || inner.to_string() == "connection closed before message completed" {
-            return true;
-        }
-        cause = inner.source();
-    }
-    false
+        is_reset || inner.to_string() == "connection closed before message completed"
+    })
+}
+
+/// What has caused an error, what caused that, and so on.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    iter::successors(error.source(), |&inner| inner.source())
 }
 
 /// Whether the URL's host is this machine by its name or address.
@@ -142,19 +128,14 @@ pub(crate) async fn read_start(response: &mut Response, limit: usize) -> (Bytes,
     }
 }
 
-/// What every gzip member begins with: <https://www.rfc-editor.org/rfc/rfc1952#page-6>.
-const GZIP: &[u8] = b"\x1f\x8b";
-
 /// A body as one clean line, of at most `limit` bytes. Some compress what they answer though they were asked not to; what
 /// cannot be decoded of that is left out.
 pub(crate) fn line(body: &[u8], limit: usize) -> String {
-    if !body.starts_with(GZIP) {
+    if !body.starts_with(gzip::BEGIN) {
         return text::clean(&String::from_utf8_lossy(body));
     }
-    let mut decoded = Vec::new();
-    let bound = u64::try_from(limit).unwrap_or(u64::MAX);
     // Of one that is broken or cut off, what stands before that counts.
-    let _ = MultiGzDecoder::new(body).take(bound).read_to_end(&mut decoded);
+    let (decoded, _) = gzip::decoded(body, limit);
     text::clean(&String::from_utf8_lossy(&decoded))
 }
 

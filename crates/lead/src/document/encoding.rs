@@ -1,19 +1,16 @@
 //! From bytes to text.
 
-use std::{borrow::Cow, io::Read};
-
-use flate2::bufread::MultiGzDecoder;
+use std::borrow::Cow;
 
 use super::{Document, Unreadable};
+use crate::gzip;
 
-/// What every gzip member begins with: <https://www.rfc-editor.org/rfc/rfc1952#page-6>.
-const GZIP: &[u8] = b"\x1f\x8b";
 /// The byte order mark of UTF-8, which several editors and PowerShell write.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The text of a document, without white space around it.
 pub(super) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Unreadable> {
-    if bytes.starts_with(GZIP) {
+    if bytes.starts_with(gzip::BEGIN) {
         return Ok(Cow::Owned(plain(&decoded(bytes)?)?.into_owned()));
     }
     plain(bytes)
@@ -68,14 +65,13 @@ fn is_binary(bytes: &[u8]) -> bool {
 
 /// What a gzip file holds, up to [`Document::LIMIT`].
 fn decoded(bytes: &[u8]) -> Result<Vec<u8>, Unreadable> {
-    let bound = u64::try_from(Document::LIMIT).unwrap_or(u64::MAX).saturating_add(1);
-    let mut decoded = Vec::new();
-    match MultiGzDecoder::new(bytes).take(bound).read_to_end(&mut decoded) {
+    let (decoded, read) = gzip::decoded(bytes, Document::LIMIT.saturating_add(1));
+    match read {
         Err(error) => Err(Unreadable(format!("it is gzip that cannot be decoded ({error})"))),
         Ok(_) if decoded.len() > Document::LIMIT => {
             Err(Unreadable(format!("it is gzip of more than {} bytes", Document::LIMIT)))
         }
-        Ok(_) if decoded.starts_with(GZIP) => Err(Unreadable("it is gzip within gzip".to_owned())),
+        Ok(_) if decoded.starts_with(gzip::BEGIN) => Err(Unreadable("it is gzip within gzip".to_owned())),
         Ok(_) => Ok(decoded),
     }
 }
@@ -166,7 +162,8 @@ mod tests {
         ] {
             assert_eq!(why(&bytes), name);
         }
-        for bytes in [broken, b"\x1f\x8b", &[GZIP, b"{}"].concat(), &[&compressed[..], b"{}"].concat()] {
+        for bytes in [broken, b"\x1f\x8b", &[gzip::BEGIN, b"{}"].concat(), &[&compressed[..], b"{}"].concat()]
+        {
             assert!(why(bytes).starts_with("it is gzip that cannot be decoded ("), "{bytes:?}");
         }
     }

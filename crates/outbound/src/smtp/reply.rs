@@ -88,7 +88,7 @@ impl Reading {
                 return Err(Trouble::NoEnd);
             }
             let line = self.bytes.drain(..=end).collect::<Vec<u8>>();
-            let line = ascii(&line);
+            let line = ascii(line.trim_ascii_end());
             let Some((status, is_last, words)) = split(&line) else {
                 // Whole: it is shortened only once what is secret is hidden in it.
                 let begins = text::clean(&line);
@@ -116,7 +116,7 @@ impl Reading {
             return None;
         }
         let line = self.bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        Some(Trouble::Unasked(text::clean(&ascii(line))))
+        Some(Trouble::Unasked(text::clean(&ascii(line.trim_ascii_end()))))
     }
 
     /// The same, where it is anything but a goodbye, which a server may say at any time
@@ -127,11 +127,11 @@ impl Reading {
     }
 }
 
-/// A line without its end. Replies are ASCII (<https://www.rfc-editor.org/rfc/rfc5321#section-2.3.7>), and what is not
-/// must not keep from reading the rest.
-fn ascii(line: &[u8]) -> String {
-    let line = line.trim_ascii_end().iter();
-    line.map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
+/// What is read of bytes. Replies are ASCII (<https://www.rfc-editor.org/rfc/rfc5321#section-2.3.7>), and what is not must
+/// not keep from reading the rest.
+pub(super) fn ascii(bytes: &[u8]) -> String {
+    let bytes = bytes.iter();
+    bytes.map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
 }
 
 /// Status, whether the line is the last, and words.

@@ -16,7 +16,7 @@ use pipeline::SecretText;
 use tokio_rustls::rustls::ClientConfig;
 use url::{ParseError, Position, Url};
 
-use super::{addresses, connect};
+use super::{addresses, connect, reply};
 use crate::{
     client,
     secret_url::{hidden, unescaped},
@@ -216,8 +216,7 @@ fn secrets(user: &str, password: Option<&str>) -> Vec<SecretText> {
     let plain = BASE64.encode(format!("\0{user}\0{password}"));
     let login = BASE64.encode(&password);
     // Of what is no ASCII in a reply nothing is left.
-    let as_ascii =
-        password.bytes().map(|byte| if byte.is_ascii() { char::from(byte) } else { '?' }).collect();
+    let as_ascii = reply::ascii(password.as_bytes());
     let as_latin = password.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
     let forms = [password, written.to_owned(), plain, login, as_ascii, as_latin];
     forms.iter().map(|form| SecretText::new(form)).collect()
