@@ -10,28 +10,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use console::tui::{
+use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, Timestamp};
+use ops::{DeadRow, Health, LeadRow, Notification, PendingRow, Status};
+use pipeline::{
+    Code, Settings, State,
+    ports::{DeadLetter, Level, LogLine, Queue, Seen},
+};
+use ratatui::{buffer::Buffer, layout::Rect};
+use sqlite::{Options, Store};
+use termlens::Terminal;
+use tests::process::binary;
+use tui::{
     app::App,
     find::{Filter, Texts},
     keymap::Press,
     msg::{Answer, Cmd, Event, Facts, Msg, Query, Reply},
-    source::{Banner, Seen},
+    source::Banner,
     table::{Shown, Wanted},
     text,
     theme::{Ground, Theme},
     update::update,
     view,
 };
-use embedded::{Options, Store};
-use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, Timestamp};
-use ops::{DeadRow, Health, LeadRow, Notification, PendingRow, Status};
-use pipeline::{
-    Code, Settings, State,
-    ports::{DeadLetter, Level, LogLine, Queue},
-};
-use ratatui::{buffer::Buffer, layout::Rect};
-use termlens::Terminal;
-use tests::process::binary;
 
 const LEADS: usize = 100_000;
 const LETTERS: usize = 10_000;
@@ -131,7 +131,7 @@ fn typing(app: &mut App) -> Figure {
 /// From the start of the process to the first picture.
 fn first_paint() -> Figure {
     let folder = tempfile::tempdir().unwrap();
-    drop(Store::open(folder.path(), Options { create: true, ..Options::default() }).unwrap());
+    drop(Store::open(folder.path(), Options::creating()).unwrap());
     let mut times: Vec<Duration> = (0..10)
         .map(|_| {
             let began = Instant::now();

@@ -1,6 +1,6 @@
 //! The neighbours of a real pipeline, spoken to over HTTP.
 
-use console::demo::{OwnerStandIn, Sample, Says, Scenario, SlackStandIn};
+use demo::{OwnerStandIn, Sample, Says, Scenario, SlackStandIn};
 use lead::{LeadId, Timestamp};
 
 use crate::process::until;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use console::demo::Sender;
+use demo::Sender;
 use pipeline::signature::Keys;
 use serde_json::Value;
 use tempfile::TempDir;

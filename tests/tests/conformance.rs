@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use embedded::{Options, QueueOptions, Store};
 use pipeline::ports::{Level, LogLine};
 use serde_json::Value;
+use sqlite::{Options, QueueOptions, Store};
 use tests::{
     clock::VirtualClock,
     conformance::{RULES, Subject, work::Working},
@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, task::block_in_place};
 use tracing_subscriber::layer::SubscriberExt;
 
 tests::conformance!(memory, Subject::memory());
-tests::conformance!(sqlite, sqlite(1));
+tests::conformance!(on_sqlite, sqlite(1));
 tests::conformance!(sqlite_in_two_processes, sqlite(2));
 
 /// Puts an adapter to the contract of whoever works on its queues.

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use embedded::{Options, Store};
+use sqlite::{Options, Store};
 use termlens::{Color, Key, Screen, Signal, Terminal, TerminalBuilder};
 use tests::process::binary;
 
@@ -217,7 +217,7 @@ fn keys_are_answered_while_the_pipeline_never_does() {
 fn a_pipeline_that_nobody_works_is_not_called_live_and_one_that_is_gone_is_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    drop(Store::open(&data, Options { create: true, ..Options::default() }).unwrap());
+    drop(Store::open(&data, Options::creating()).unwrap());
     let mut console = builder((100, 30)).args([Path::new("--data"), &data]).spawn(binary()).unwrap();
     console.wait_until(|screen| screen.contains("nobody works the queues")).unwrap();
     assert!(!console.screen().contains("● live"));
@@ -232,7 +232,7 @@ fn another_environment_is_a_palette_away() {
     let mut config = String::new();
     for name in ["north", "south"] {
         let data = folder.path().join(name);
-        drop(Store::open(&data, Options { create: true, ..Options::default() }).unwrap());
+        drop(Store::open(&data, Options::creating()).unwrap());
         config += &format!("[env.{name}]\ndata = {data:?}\nread_only = {}\n", name == "south");
     }
     config += "[env.missing]\ndata = \"/nowhere/at/all\"\n[keys]\npalette = \"F1\"\n";

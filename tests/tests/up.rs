@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use console::demo::{Answer, Mood};
+use demo::{Answer, Mood};
 use pipeline::signature::Keys;
 use serde_json::{Value, json};
 use tests::process::{KEY, PATIENCE, World, text, until};

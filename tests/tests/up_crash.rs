@@ -6,7 +6,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use console::demo::{Mood, Sample};
+use demo::{Mood, Sample};
 use futures_util::future::join_all;
 use lead::{LeadId, Timestamp};
 use pipeline::{ports::Random, signature::Keys};

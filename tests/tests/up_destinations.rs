@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use console::demo::Mood;
+use demo::Mood;
 use serde_json::{Value, json};
 use tests::{
     doubles::SmtpStandIn,

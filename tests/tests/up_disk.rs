@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, fs, os::unix::fs::FileExt, path::Path, time::Duration};
 
-use console::demo::Answer;
+use demo::Answer;
 use lead::LeadId;
 use serde_json::json;
 use tests::{

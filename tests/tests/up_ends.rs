@@ -8,7 +8,7 @@ use std::{
     process::{Output, Stdio},
 };
 
-use console::demo::Answer;
+use demo::Answer;
 use serde_json::Value;
 use tests::{
     http::post,

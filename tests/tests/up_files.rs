@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use console::demo::Answer;
+use demo::Answer;
 use serde_json::Value;
 use tests::{
     http::{client, post},

@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use console::wiring;
 use jiff::SignedDuration;
 use lead::{LeadId, OwnerStatus, Timestamp};
 use pipeline::{Code, Entry, Happened, ports::Journal};
 use serde_json::{Value, json};
+use sqlite::{Options, Store};
 use tests::{
     directory::{Directory, Reply},
     process::{PATIENCE, Up, World, text, until},
@@ -248,7 +248,7 @@ async fn whatever_is_no_word_of_the_directory_is_a_failed_look_up_and_says_so() 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_look_ups_of_three_hours_that_found_nothing_are_a_warning() {
     let world = World::new().await;
-    let store = wiring::create(&world.data()).await.unwrap();
+    let store = Store::open(&world.data(), Options::creating()).unwrap();
     let now = Timestamp::now();
     let look_up = async |number: i64, minutes_ago: i64, found: bool| {
         let lead: LeadId = format!("lead_n{number}").parse().unwrap();

@@ -3,10 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use console::wiring::Running;
-use embedded::{Options, Store};
+use embedded::Running;
 use pipeline::signature::Keys;
 use serde_json::{Value, json};
+use sqlite::{Options, Store};
 use tests::{
     http::{client, post},
     process::{KEY, Up, World, text, until},

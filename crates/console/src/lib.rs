@@ -3,17 +3,18 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod cli;
-pub mod commands;
+mod commands;
 pub mod config;
-pub mod demo;
-mod editor;
-pub mod endings;
-mod export;
-pub mod logging;
-pub mod output;
-pub mod owner_cell;
-pub mod tui;
-pub mod up;
+mod run;
+mod table;
+mod up;
 pub mod usage;
-mod who;
 pub mod wiring;
+
+pub use run::run;
+
+// Here for their features alone: `Cargo.toml` says why.
+use {
+    futures_channel as _, getrandom as _, libc as _, log as _, regex_syntax as _, rustix as _,
+    simd_adler32 as _, similar as _, tracing as _,
+};

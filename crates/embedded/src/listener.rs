@@ -25,7 +25,7 @@ use hyper_util::rt::TokioIo;
 use pipeline::{
     Code, Fault,
     ingest::{BODY_LIMIT, GENUINE, Ingest, Outcome, Webhook, is_expected_by_a_probe},
-    ports::Level,
+    ports::{Level, Upkeep},
     signature::Presented,
     unsigned::Head,
     webhook::{self, HEALTH, Health, Signature},
@@ -37,7 +37,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Refusals, Store};
+use crate::Refusals;
 use spoken::{FIRST, Spoken};
 use visitors::{Doing, Places, Visit, Visitors, Watched};
 
@@ -76,7 +76,7 @@ const LEAVING: Duration = Duration::from_millis(50);
 pub async fn serve(
     listener: TcpListener,
     ingest: Arc<Ingest>,
-    store: Store,
+    store: Arc<dyn Upkeep>,
     refusals: Refusals,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
@@ -87,7 +87,7 @@ async fn serve_in(
     places: Places,
     listener: TcpListener,
     ingest: Arc<Ingest>,
-    store: Store,
+    store: Arc<dyn Upkeep>,
     refusals: Refusals,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
@@ -115,7 +115,7 @@ type Answer = Response<Full<Bytes>>;
 struct Server {
     ingest: Arc<Ingest>,
     /// Says whether it could take webhooks.
-    store: Store,
+    store: Arc<dyn Upkeep>,
     refusals: Refusals,
     visitors: Arc<Visitors>,
 }
@@ -270,7 +270,7 @@ impl Server {
     fn health(&self) -> Answer {
         // Where the files are is nobody's business here.
         let failed = |code: Code| Health::Failed { code, error: code.cause().to_owned() };
-        let health = self.store.standing().map_or_else(|fault| failed(fault.code), |()| Health::Ok);
+        let health = self.store.intact().map_or_else(|fault| failed(fault.code), |()| Health::Ok);
         respond(health.status(), &health.json())
     }
 

@@ -7,21 +7,21 @@ use pipeline::{
     Code, Function,
     driver::{Spawn, Workers},
     notify::Notify,
-    ports::{Level, WorkQueues},
+    ports::{Level, Retention, Upkeep, WorkQueues},
     process::Process,
     recorder,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Retention, Store};
+use crate::Storage;
 
 /// How often what is old is let go of.
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Works until `shutdown`; then takes nothing more, gives what is in hand ten seconds to finish, and
 /// puts the rest back into its queue.
-pub async fn run(
-    store: Store,
+pub(crate) async fn run(
+    storage: Arc<dyn Storage>,
     process: Arc<Process>,
     notify: Arc<Notify>,
     retention: Retention,
@@ -29,18 +29,18 @@ pub async fn run(
 ) {
     let spawn: Spawn = Arc::new(|work| tokio::spawn(work).map(drop).boxed());
     let clock = Arc::clone(&notify.recorder.clock);
-    let queues: Arc<dyn WorkQueues> = Arc::new(store.clone());
+    let queues: Arc<dyn WorkQueues> = storage.clone();
     let [processing, notifying] = Workers::of_process(process, notify, &queues, &clock, &spawn);
     let pruning = async {
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = prune(&store, &retention) => {}
+            () = prune(&*storage, &retention) => {}
         }
     };
     tokio::join!(processing.run(shutdown.clone()), notifying.run(shutdown.clone()), pruning);
 }
 
-async fn prune(store: &Store, retention: &Retention) {
+async fn prune(store: &(impl Upkeep + ?Sized), retention: &Retention) {
     loop {
         match store.prune(retention).await {
             Ok(_) => {}

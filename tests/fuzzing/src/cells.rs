@@ -1,8 +1,8 @@
 //! Text on its way into a terminal's cells.
 
-use console::tui::text::{ASCII, UTF8, width};
 use lead::text;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use tui::text::{ASCII, UTF8, width};
 
 use super::harmless;
 

@@ -2,11 +2,9 @@
 
 use std::fs;
 
-use console::{
-    config::Config,
-    tui::keymap::{Action, BINDINGS, Keymap, Press},
-};
+use console::config::Config;
 use pipeline::{Code, Fault};
+use tui::keymap::{Action, BINDINGS, Keymap, Press};
 
 use super::{folder, harmless};
 

@@ -1,6 +1,6 @@
 //! What is typed after `/`.
 
-use console::tui::find::{Filter, Texts};
+use tui::find::{Filter, Texts};
 
 use super::texts;
 

@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use console::demo::{Answer, Mood, OwnerStandIn, Sample, Scenario, Sender, SlackStandIn};
+use demo::{Answer, Mood, OwnerStandIn, Sample, Scenario, Sender, SlackStandIn};
 use lead::{LeadId, Timestamp};
 use pipeline::signature::Keys;
 use serde_json::Value;

@@ -10,10 +10,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use console::{tui, wiring};
-use embedded::{Options, Store};
+
 use lead::Timestamp;
 use pipeline::{Settings, ports::Clock};
+use sqlite::{Options, Store};
 use system::SystemClock;
 
 /// How often the time can be asked for before it breaks: some seconds of the console's life.
@@ -37,11 +37,16 @@ impl Clock for BreakingClock {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = std::env::args().nth(1).unwrap_or_default();
-    let store = Store::open(Path::new(&folder), Options { create: true, ..Options::default() })?;
-    let mut ops = wiring::view(&store, Arc::new(Settings::default()), ops::Access::Full);
+    let store = Store::open(Path::new(&folder), Options::creating())?;
+    let mut ops = embedded::view(
+        Arc::new(store.clone()),
+        Arc::new(Settings::default()),
+        host::user(),
+        ops::Access::Full,
+    );
     ops.recorder.clock = Arc::new(BreakingClock(AtomicUsize::new(0)));
     let banner = tui::Banner { name: "breaking".to_owned(), place: folder, ..tui::Banner::default() };
     let watch = Arc::new(store.clone());
     let source = tui::Source { ops: Arc::new(ops), banner, watch, every: Duration::ZERO };
-    tui::run(source, Arc::new(tui::Nowhere), tui::Manners::default()).await
+    tui::run(source, Arc::new(tui::Nowhere), tui::Options::default()).await
 }

@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, future::pending, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use console::{tui, wiring};
-use embedded::{Options, Store};
+
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Entry, Fault, Progress, Settings, Stage,
@@ -13,6 +12,7 @@ use pipeline::{
         Minute, OpenCounts, OpenLead, Queue,
     },
 };
+use sqlite::{Options, Store};
 
 struct Silent;
 
@@ -105,12 +105,21 @@ impl Logs for Silent {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = std::env::args().nth(1).unwrap_or_default();
-    let store = Store::open(Path::new(&folder), Options { create: true, ..Options::default() })?;
-    let mut ops = wiring::view(&store, Arc::new(Settings::default()), ops::Access::Full);
+    let store = Store::open(Path::new(&folder), Options::creating())?;
+    let mut ops = embedded::view(
+        Arc::new(store.clone()),
+        Arc::new(Settings::default()),
+        host::user(),
+        ops::Access::Full,
+    );
     (ops.history, ops.inbox) = (Arc::new(Silent), Arc::new(Silent));
     (ops.dead_letters, ops.logs) = (Arc::new(Silent), Arc::new(Silent));
     let banner = tui::Banner { name: "silent".to_owned(), place: folder, ..tui::Banner::default() };
-    let source =
-        tui::Source { ops: Arc::new(ops), banner, watch: Arc::new(tui::Unwatched), every: Duration::ZERO };
-    tui::run(source, Arc::new(tui::Nowhere), tui::Manners::default()).await
+    let source = tui::Source {
+        ops: Arc::new(ops),
+        banner,
+        watch: Arc::new(pipeline::ports::Unwatched),
+        every: Duration::ZERO,
+    };
+    tui::run(source, Arc::new(tui::Nowhere), tui::Options::default()).await
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use aws_config::SdkConfig;
-use console::demo::Sender;
+use demo::Sender;
 use pipeline::{Function, signature::Keys};
 use serde_json::Value;
 use tokio::{

@@ -6,10 +6,8 @@ use std::{
     time::Duration,
 };
 
-use console::{
-    demo::{Answer, Sample, Sender},
-    wiring::OnAws,
-};
+use console::wiring::OnAws;
+use demo::{Answer, Sample, Sender};
 use lead::LeadId;
 use ops::{Access, Ops};
 use pipeline::ports::{DeadLetter, Depth, Queue};

@@ -3,11 +3,11 @@
 use std::{fs, path::Path};
 
 use async_trait::async_trait;
-use embedded::{Options, Store};
 use lead::{LeadId, keys};
 use pipeline::ports::{Objects, When};
 use rusqlite::Connection;
 use serde_json::Value;
+use sqlite::{Options, Store};
 use tokio::process::Command;
 
 use super::site::{Site, Work, a_mail_has_failed};

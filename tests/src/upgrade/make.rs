@@ -2,7 +2,7 @@
 
 use std::{io::Write, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
-use console::demo::Mood;
+use demo::Mood;
 use serde_json::Value;
 
 use super::{

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
-use console::demo::Says;
+use demo::Says;
 use lead::{LeadId, keys};
 use pipeline::{ports::Objects, signature::Keys};
 use serde_json::Value;

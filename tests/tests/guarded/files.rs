@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use console::demo::{Answer, Mood};
+use demo::{Answer, Mood};
 use serde_json::Value;
 use tests::{
     close::{API_KEY, Close},

@@ -1,6 +1,6 @@
 //! Texts that somebody else wrote into the pipeline's own objects, printed.
 
-use console::demo::{Answer, Mood};
+use demo::{Answer, Mood};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use tests::process::{PATIENCE, World, text, until};

@@ -1,6 +1,6 @@
 //! `SOURCE_PREFIX` and `TARGET_PREFIX`, and the keys of everything else.
 
-use console::demo::{Answer, Mood};
+use demo::{Answer, Mood};
 use rusqlite::Connection;
 use serde_json::Value;
 use tests::process::{PATIENCE, Up, World, text, until};

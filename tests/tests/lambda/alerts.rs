@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use console::demo::Says;
+use demo::Says;
 use jiff::SignedDuration;
 use lead::{AlertKind, LeadId};
 use ops::LeadQuery;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use console::demo::{Answer, Sample};
+use demo::{Answer, Sample};
 use pipeline::ports::Queue;
 use tests::{
     lambda::{Configuration, Host, Scene},

@@ -6,7 +6,7 @@ use aws_sdk_cloudwatch::{
     primitives::DateTime,
     types::{Dimension, MetricDatum},
 };
-use console::demo::{Answer, Mood, Says};
+use demo::{Answer, Mood, Says};
 use futures_util::future::join_all;
 use pipeline::{
     Code,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use console::demo::Answer;
+use demo::Answer;
 use lead::keys;
 use pipeline::{Code, Function, ports::Queue};
 use serde_json::{Value, json};

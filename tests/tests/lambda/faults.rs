@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use console::demo::Answer;
+use demo::Answer;
 use lead::LeadId;
 use pipeline::{Ended, ports::Queue};
 use tests::{aws::Mishap, lambda::Scene, process::PATIENCE};

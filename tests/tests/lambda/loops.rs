@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use console::demo::Says;
+use demo::Says;
 use pipeline::{Function, ports::Queue};
 use serde_json::json;
 use tests::process::until;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use console::demo::{Answer, Mood, Says};
+use demo::{Answer, Mood, Says};
 use lead::LeadId;
 use pipeline::ports::Queue;
 use serde_json::{Value, json};

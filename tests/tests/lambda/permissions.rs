@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use console::demo::{Answer, Mood, Says};
+use demo::{Answer, Mood, Says};
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use pipeline::{Code, Function, Stage, ports::Queue};

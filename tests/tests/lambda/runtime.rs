@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use console::demo::Answer;
+use demo::Answer;
 use pipeline::{Function, ports::Queue};
 use serde_json::Value;
 use tests::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use console::demo::{Mood, SlackStandIn};
+use demo::{Mood, SlackStandIn};
 use pipeline::ports::Queue;
 use serde_json::json;
 use tests::{

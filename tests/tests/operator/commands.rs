@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use console::demo::{Answer, Mood};
+use demo::{Answer, Mood};
 use serde_json::{Value, json};
 use tests::{
     desk::Desk,

@@ -23,7 +23,7 @@ use tests::{
     destinations::SLACK,
 };
 
-/// Everything that the overview asks, as in `console::tui::effect`.
+/// Everything that the overview asks, as in `tui::effect`.
 async fn refresh(ops: &Ops, after: &mut Option<String>) {
     let logs = LogQuery { after: after.clone(), limit: 1_000, ..LogQuery::default() };
     let leads = LeadQuery { limit: 100, ..LeadQuery::default() };

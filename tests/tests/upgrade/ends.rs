@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use console::demo::ToldLead;
+use demo::ToldLead;
 use jiff::SignedDuration;
 use lead::LeadId;
 use tests::{

@@ -1,6 +1,7 @@
 //! `resend` and `requeue`, and how outcomes are reported.
 
 use futures_util::future::join_all;
+use host::output;
 use lead::LeadId;
 use ops::{Ops, Resent, Whom};
 use pipeline::{
@@ -10,50 +11,47 @@ use pipeline::{
 use serde::Serialize;
 
 use super::confirm::{Answer, ask};
-use crate::{
-    cli::{Consent, ResendArgs, TryArgs},
-    output,
-};
+use crate::cli::{Consent, ResendArgs, TryArgs};
 
 /// What came of one item of an action.
 #[derive(Debug, Serialize)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The dead letter.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// The lead.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lead_id: Option<LeadId>,
+    pub(crate) lead_id: Option<LeadId>,
     /// The destination.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(rename = "channel")]
-    pub destination: Option<DestinationId>,
+    pub(crate) destination: Option<DestinationId>,
     /// What was done, or `failed`, or what would be done.
-    pub result: &'static str,
+    pub(crate) result: &'static str,
     /// More about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+    pub(crate) detail: Option<String>,
     /// The kind of failure.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<pipeline::Code>,
+    pub(crate) code: Option<pipeline::Code>,
     /// The failure.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 impl Outcome {
     /// A good one.
-    pub fn done(result: &'static str) -> Self {
+    pub(crate) fn done(result: &'static str) -> Self {
         Self { id: None, lead_id: None, destination: None, result, detail: None, code: None, error: None }
     }
 
     /// A bad one.
-    pub fn failed(fault: &Fault) -> Self {
+    pub(crate) fn failed(fault: &Fault) -> Self {
         Self { code: Some(fault.code), error: Some(fault.line()), ..Self::done("failed") }
     }
 
     /// One line for people.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let mut parts = vec![self.result.to_owned()];
         parts.extend(self.id.clone());
         parts.extend(self.lead_id.as_ref().map(ToString::to_string));
@@ -68,7 +66,7 @@ impl Outcome {
 ///
 /// # Errors
 /// As [`failures`] says, or that of stdout.
-pub fn report(outcomes: &[Outcome], as_json: bool) -> anyhow::Result<()> {
+pub(crate) fn report(outcomes: &[Outcome], as_json: bool) -> anyhow::Result<()> {
     if as_json {
         output::json(outcomes)?;
     } else {
@@ -83,7 +81,7 @@ pub fn report(outcomes: &[Outcome], as_json: bool) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// How many did, with their code where it is the same of all, else [`Code::SeveralFailed`].
-pub fn failures(outcomes: &[Outcome]) -> anyhow::Result<()> {
+pub(crate) fn failures(outcomes: &[Outcome]) -> anyhow::Result<()> {
     let failed: Vec<_> =
         outcomes.iter().filter_map(|outcome| outcome.code.zip(outcome.error.as_ref())).collect();
     match failed.as_slice() {
@@ -118,7 +116,7 @@ impl<'a> Item<'a> {
 ///
 /// # Errors
 /// As [`report`] says.
-pub async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
     let whom = if args.left_out { Whom::LeftOut } else { Whom::Everybody };
     let (leads, destinations) = (each_once(&args.leads), wanted(ops, args.to.as_ref())?);
@@ -171,7 +169,7 @@ fn question(items: &[Item<'_>], destinations: &[DestinationId]) -> Option<String
 ///
 /// # Errors
 /// As [`report`] says.
-pub async fn try_out(ops: &Ops, args: &TryArgs, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn try_out(ops: &Ops, args: &TryArgs, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
     let destinations = wanted(ops, args.to.as_ref())?;
     let tried = destinations.into_iter().map(|destination| async move {
@@ -216,7 +214,12 @@ fn sent(receipt: &Resent) -> Outcome {
 ///
 /// # Errors
 /// As [`report`] says.
-pub async fn requeue(ops: &Ops, leads: &[LeadId], consent: Consent, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn requeue(
+    ops: &Ops,
+    leads: &[LeadId],
+    consent: Consent,
+    as_json: bool,
+) -> anyhow::Result<()> {
     let actions = ops.actions()?;
     let leads = each_once(leads);
     let mut what = format!("process {} again, now: {}", counted(leads.len(), "lead"), listed(&leads));
@@ -246,7 +249,7 @@ pub async fn requeue(ops: &Ops, leads: &[LeadId], consent: Consent, as_json: boo
 }
 
 /// What somebody has named, each once and in their order.
-pub fn each_once<T: Clone + PartialEq>(named: &[T]) -> Vec<T> {
+pub(crate) fn each_once<T: Clone + PartialEq>(named: &[T]) -> Vec<T> {
     let mut once = Vec::new();
     for one in named {
         if !once.contains(one) {
@@ -257,13 +260,13 @@ pub fn each_once<T: Clone + PartialEq>(named: &[T]) -> Vec<T> {
 }
 
 /// `1 lead`, `2 leads`.
-pub fn counted(count: usize, thing: &str) -> String {
+pub(crate) fn counted(count: usize, thing: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {thing}{ending}")
 }
 
 /// The first few, and how many more.
-pub fn listed<T: ToString>(items: &[T]) -> String {
+pub(crate) fn listed<T: ToString>(items: &[T]) -> String {
     let shown: Vec<String> = items.iter().take(3).map(ToString::to_string).collect();
     let more = items.len().saturating_sub(shown.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };

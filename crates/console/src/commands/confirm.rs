@@ -2,13 +2,14 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
+use host::output;
 use pipeline::{Code, Fault};
 
-use crate::{cli::Consent, output};
+use crate::cli::Consent;
 
 /// What to do after asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Act.
     Act,
     /// Only say what would be touched.
@@ -19,7 +20,7 @@ pub enum Answer {
 ///
 /// # Errors
 /// [`Code::NotConfirmed`] where nobody said yes.
-pub fn ask(consent: Consent, what: &str) -> Result<Answer, Fault> {
+pub(crate) fn ask(consent: Consent, what: &str) -> Result<Answer, Fault> {
     if consent.dry_run {
         output::aside(&format!("would {what}"));
         return Ok(Answer::DryRun);

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
+use host::{Endings, output};
 use lead::Timestamp;
 use ops::{Ops, Selection};
 use pipeline::{
@@ -25,9 +26,7 @@ use super::{
 };
 use crate::{
     cli::{Consent, DeadCommand, QueueArg, RedriveArgs},
-    endings::Endings,
-    export,
-    output::{self, age, number, text, wide},
+    table::{age, number, table, text, wide},
 };
 
 /// How many dead letters `list` shows.
@@ -37,7 +36,7 @@ const LISTED: usize = 10_000;
 ///
 /// # Errors
 /// The fault of the pipeline, or of stdout.
-pub async fn run(ops: &Ops, command: &DeadCommand, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn run(ops: &Ops, command: &DeadCommand, as_json: bool) -> anyhow::Result<()> {
     match command {
         DeadCommand::List { queue } => list(ops, *queue, as_json).await,
         DeadCommand::Show { id } => show(ops, id, as_json).await,
@@ -83,7 +82,7 @@ async fn list(ops: &Ops, queue: Option<QueueArg>, as_json: bool) -> anyhow::Resu
         wide("lead"),
         wide("reason"),
     ];
-    output::table(&columns, rows, "No dead letters.")?;
+    table(&columns, rows, "No dead letters.")?;
     if count > shown {
         output::line(&format!("and {} more", count - shown))?;
     }
@@ -249,7 +248,7 @@ async fn edit(ops: &Ops, letters: &[DeadLetter]) -> anyhow::Result<String> {
     let file =
         tempfile::Builder::new().prefix("leadops-").suffix(".json").tempfile().context("a temporary file")?;
     file.as_file().write_all(pretty(&body).as_bytes()).context("a temporary file")?;
-    crate::editor::open(file.path())?;
+    host::editor::open(file.path())?;
     let edited = fs::read_to_string(file.path())
         .map_err(|e| Fault::new(Code::EditorFailed, format!("the edited message is gone: {e}")))?;
     // One line, as every message is; what is no JSON is refused by the redrive itself.
@@ -261,13 +260,13 @@ async fn export(ops: &Ops, file: Option<&Path>) -> anyhow::Result<()> {
     let actions = ops.actions()?;
     let Some(path) = file else {
         let exported = actions.export().await?;
-        return exported.iter().try_for_each(|(letter, body)| output::json(&export::row(letter, body)?));
+        return exported.iter().try_for_each(|(letter, body)| output::json(&ops::export::row(letter, body)?));
     };
     // Before anything is read, or written down as exported.
-    let file = export::create(path)?;
+    let file = ops::export::create(path)?;
     let written = async {
         let exported = actions.export().await?;
-        export::write(file, path, &exported)?;
+        ops::export::write(file, path, &exported)?;
         Ok::<_, Fault>(exported.len())
     };
     match written.await {

@@ -11,12 +11,13 @@ mod webhooks;
 
 use std::borrow::Cow;
 
+use host::output;
 use pipeline::{Code, Fault, Standing};
 use serde::Serialize;
 
 use crate::{
     config::{Config, Location, Place},
-    output, wiring,
+    wiring,
 };
 
 /// The outcome of one check.
@@ -57,7 +58,7 @@ impl Check {
 ///
 /// # Errors
 /// [`Code::ChecksFailed`], once all have been printed.
-pub async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow::Result<()> {
     let checks = match &place.at {
         Location::Folder(folder) => embedded::checks(config, folder).await,
         Location::Stack(stack) => match wiring::on_aws(stack).await {

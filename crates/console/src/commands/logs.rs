@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use host::output;
 use lead::Timestamp;
 use ops::Ops;
 use pipeline::{
@@ -9,7 +10,7 @@ use pipeline::{
     ports::{LogLine, LogQuery},
 };
 
-use crate::{cli::LogsArgs, output};
+use crate::cli::LogsArgs;
 
 /// How many lines without `--follow`, and at most at a time with it.
 const LINES: usize = 1_000;
@@ -21,7 +22,12 @@ const FIRST: usize = 20;
 ///
 /// # Errors
 /// The fault of the pipeline, or of stdout.
-pub async fn run(ops: &Ops, args: &LogsArgs, look_every: Duration, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    ops: &Ops,
+    args: &LogsArgs,
+    look_every: Duration,
+    as_json: bool,
+) -> anyhow::Result<()> {
     let mut query = LogQuery {
         function: args.function.map(Into::into),
         lead: args.lead.clone(),
@@ -85,7 +91,7 @@ fn print(lines: &[LogLine], as_json: bool) -> anyhow::Result<()> {
 }
 
 /// A line for people.
-pub fn format_line(line: &LogLine) -> String {
+pub(crate) fn format_line(line: &LogLine) -> String {
     let at = line.at.strftime("%Y-%m-%d %H:%M:%S%.3f");
     let lead = line.lead_id.as_ref().map_or_else(String::new, |lead| format!("  {lead}"));
     let text = lead::text::clean(&line.message);

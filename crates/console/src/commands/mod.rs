@@ -1,11 +1,11 @@
 //! The commands, one file each or per family.
 
-pub mod act;
-pub mod confirm;
-pub mod dead;
-pub mod doctor;
-pub mod logs;
-pub mod see;
-pub mod send;
-pub mod setup;
-pub mod subscribe;
+pub(crate) mod act;
+pub(crate) mod confirm;
+pub(crate) mod dead;
+pub(crate) mod doctor;
+pub(crate) mod logs;
+pub(crate) mod see;
+pub(crate) mod send;
+pub(crate) mod setup;
+pub(crate) mod subscribe;

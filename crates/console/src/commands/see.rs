@@ -2,9 +2,10 @@
 
 use std::num::NonZeroUsize;
 
+use host::output;
 use jiff::SignedDuration;
 use lead::{LeadId, OwnerStatus, Timestamp};
-use ops::{Condition, ConditionState, LeadQuery, LeadStory, Notification, Ops, Refused, Status};
+use ops::{Condition, ConditionState, LeadQuery, LeadStory, Notification, Ops, OwnerCell, Refused, Status};
 use pipeline::{
     Code, Fault, Standing, State,
     ports::{Depth, OpenCounts},
@@ -13,8 +14,7 @@ use serde_json::json;
 
 use crate::{
     cli::{LeadsArgs, PendingArgs},
-    output::{self, Cell, age, number, text, wide},
-    owner_cell::OwnerCell,
+    table::{Cell, age, number, table, text, wide},
 };
 
 /// How many open leads `pending` shows as a table, unless asked for more.
@@ -24,7 +24,7 @@ const PENDING: usize = 200;
 ///
 /// # Errors
 /// The fault of the pipeline, or of stdout.
-pub async fn status(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn status(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
     let (mut status, fruitless) = futures_util::try_join!(ops.status(), ops.fruitless_lookups())?;
     status.health.extend(fruitless.map(|fruitless| fruitless.condition()));
     if as_json { output::json(&status) } else { output::lines(&status_lines(&status)) }
@@ -91,7 +91,7 @@ fn condition(condition: &Condition) -> String {
 ///
 /// # Errors
 /// The fault of the pipeline, or of stdout.
-pub async fn pending(ops: &Ops, args: &PendingArgs, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn pending(ops: &Ops, args: &PendingArgs, as_json: bool) -> anyhow::Result<()> {
     let limit = args.limit.map(NonZeroUsize::get);
     if as_json {
         return output::json(&ops.pending(limit.unwrap_or(usize::MAX)).await?);
@@ -112,7 +112,7 @@ pub async fn pending(ops: &Ops, args: &PendingArgs, as_json: bool) -> anyhow::Re
             vec![due, state.to_owned(), row.display_name, row.lead_id.to_string(), stamp(row.received_at)]
         })
         .collect();
-    output::table(
+    table(
         &[number("due"), text("state"), wide("name"), text("lead"), text("received utc")],
         rows,
         "No lead is waiting.",
@@ -134,7 +134,7 @@ fn more(open: &OpenCounts, shown: usize) -> Option<String> {
 ///
 /// # Errors
 /// The fault of the pipeline, or of stdout.
-pub async fn leads(ops: &Ops, args: &LeadsArgs, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn leads(ops: &Ops, args: &LeadsArgs, as_json: bool) -> anyhow::Result<()> {
     let now = Timestamp::now();
     let query = LeadQuery {
         limit: args.limit,
@@ -163,14 +163,14 @@ pub async fn leads(ops: &Ops, args: &LeadsArgs, as_json: bool) -> anyhow::Result
         .collect();
     let columns =
         [text("enriched utc"), wide("name"), wide("owner"), wide("funnel"), text("told"), text("lead")];
-    output::table(&columns, rows, "No lead matches.")
+    table(&columns, rows, "No lead matches.")
 }
 
 /// `leadops lead LEAD_ID`.
 ///
 /// # Errors
 /// The fault of the pipeline, or of stdout.
-pub async fn lead(ops: &Ops, lead: &LeadId, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn lead(ops: &Ops, lead: &LeadId, as_json: bool) -> anyhow::Result<()> {
     let story = ops.lead(lead).await?;
     if as_json { output::json(&story) } else { output::lines(&story_lines(&story)) }
 }
@@ -216,7 +216,7 @@ fn field(label: &str, value: &str) -> String {
 ///
 /// # Errors
 /// That of stdout.
-pub fn explain(code: Code, as_json: bool) -> anyhow::Result<()> {
+pub(crate) fn explain(code: Code, as_json: bool) -> anyhow::Result<()> {
     let [remedy, again, dead] =
         [Standing::Reported, Standing::TriedAgain, Standing::Dead].map(|standing| code.remedy(standing));
     if as_json {
@@ -260,7 +260,7 @@ mod tests {
     use lead::EnrichedLead;
 
     use super::*;
-    use crate::owner_cell::tests::lead as owned;
+    use crate::table::tests::lead as owned;
 
     #[test]
     fn a_story_names_all_owners_who_has_left_and_the_phone_number() {

@@ -2,18 +2,21 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use embedded::Running;
+use host::output;
 use lead::{Document, Incoming, LeadId, Timestamp};
 use outbound::webhook::{self, Reply};
 use pipeline::{Code, Fault, signature::Keys, webhook::Answer};
 use serde::Serialize;
+use sqlite::{Options, Store};
 use url::Url;
 
 use super::act::{counted, listed};
 use crate::{
     cli::SendArgs,
     config::{Config, Location, Place, signature_keys},
-    output::{self, number, text, wide},
-    wiring::{self, Running},
+    table::{number, table, text, wide},
+    wiring,
 };
 
 /// What came of one file.
@@ -45,7 +48,12 @@ struct Came {
 ///
 /// # Errors
 /// [`Code::WebhookUnreachable`] or [`Code::WebhookRefused`] for the first file that was not taken.
-pub async fn run(config: &Config, place: &Place, args: &SendArgs, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    config: &Config,
+    place: &Place,
+    args: &SendArgs,
+    as_json: bool,
+) -> anyhow::Result<()> {
     let Webhook { url, keys, of } = webhook_of(config, place, args.to.as_deref()).await?;
     if keys.is_empty() {
         output::aside(&format!("note: {of} holds no key, so the events go unsigned"));
@@ -77,7 +85,7 @@ pub async fn run(config: &Config, place: &Place, args: &SendArgs, as_json: bool)
                 vec![row.file.clone(), http, (*status).to_owned(), about.unwrap_or_default()]
             })
             .collect();
-        output::table(&[text("file"), number("http"), text("status"), wide("lead")], cells, "")?;
+        table(&[text("file"), number("http"), text("status"), wide("lead")], cells, "")?;
     }
     let bad: Vec<(&Sent, &String)> =
         rows.iter().filter_map(|row| Some((row, row.came.error.as_ref()?))).collect();
@@ -126,7 +134,7 @@ async fn webhook_of(config: &Config, place: &Place, to: Option<&str>) -> Result<
 }
 
 async fn running(folder: &Path) -> Result<String, Fault> {
-    let store = wiring::open(folder).await?;
+    let store = Store::open(folder, Options::default())?;
     let running = Running::read(&store).await?;
     running.map(|running| running.webhook).ok_or_else(|| {
         let folder = folder.display();

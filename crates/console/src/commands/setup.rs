@@ -1,12 +1,13 @@
 //! `keys`, `config`, `completions`, `man`.
 
 use clap::CommandFactory;
+use host::output;
 use serde_json::json;
 
 use crate::{
     cli::Cli,
     config::{Config, Location, Place, Shown},
-    output::{self, text, wide},
+    table::{table, text, wide},
     wiring::{self, OnAws},
 };
 
@@ -14,14 +15,16 @@ use crate::{
 ///
 /// # Errors
 /// A key file that is wrong, or that of stdout.
-pub fn keys(config: &Config, as_json: bool) -> anyhow::Result<()> {
-    let table = config.keymap()?.table();
+pub(crate) fn keys(config: &Config, as_json: bool) -> anyhow::Result<()> {
+    let bindings = config.keymap()?.table();
     if as_json {
-        return output::json(&table);
+        return output::json(&bindings);
     }
-    let rows: Vec<Vec<String>> =
-        table.iter().map(|row| vec![row.keys.clone(), row.action.to_owned(), row.about.to_owned()]).collect();
-    output::table(&[text("keys"), text("action"), wide("what it does")], rows, "")
+    let rows: Vec<Vec<String>> = bindings
+        .iter()
+        .map(|row| vec![row.keys.clone(), row.action.to_owned(), row.about.to_owned()])
+        .collect();
+    table(&[text("keys"), text("action"), wide("what it does")], rows, "")
 }
 
 /// `leadops config`. For a stack, what its parameters say goes before everything else: the functions know
@@ -29,7 +32,7 @@ pub fn keys(config: &Config, as_json: bool) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// That of stdout, or why the stack cannot be found.
-pub async fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Result<()> {
     let mut shown = config.shown();
     let mut data = None;
     match &place.at {
@@ -78,7 +81,7 @@ pub async fn config(config: &Config, place: &Place, as_json: bool) -> anyhow::Re
             vec![s.name.to_owned(), value, s.source, s.about.to_owned()]
         })
         .collect();
-    output::table(&[text("setting"), wide("value"), wide("from"), wide("what it is")], rows, "")?;
+    table(&[text("setting"), wide("value"), wide("from"), wide("what it is")], rows, "")?;
     for why in unusable.into_iter().chain(config.unknown.iter().map(|unknown| unknown.fault().line())) {
         output::line(&format!("▲ {why}"))?;
     }
@@ -109,7 +112,7 @@ fn of_stack(shown: Vec<Shown>, aws: &OnAws) -> Vec<Shown> {
 ///
 /// # Errors
 /// That of stdout.
-pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "leadops", &mut script);
     output::document(String::from_utf8_lossy(&script).trim_end())
@@ -119,7 +122,7 @@ pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// That of stdout.
-pub fn man() -> anyhow::Result<()> {
+pub(crate) fn man() -> anyhow::Result<()> {
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut page)?;
     output::document(String::from_utf8_lossy(&page).trim_end())

@@ -6,6 +6,7 @@ mod trial;
 
 use std::sync::Arc;
 
+use host::output;
 use outbound::{
     CloseApi, CloseBase, Subscription,
     address::{self, Likeness, likeness},
@@ -20,7 +21,7 @@ use super::confirm::{Answer, ask};
 use crate::{
     cli::SubscribeArgs,
     config::{Config, Location, Place, api_keys},
-    output, wiring,
+    wiring,
 };
 use keys::KeyPlace;
 use plan::{Plan, Planner};
@@ -48,7 +49,12 @@ struct Subscribed {
 /// [`Code::CloseKeyMissing`], [`Code::WebhookOutOfReach`] and [`Code::WebhookElsewhere`] for an address through which
 /// nothing would arrive, the fault of Close's API, [`Code::CloseRefuses`], [`Code::SubscriptionKeyUnknown`], or why the
 /// key cannot be kept, after which no subscription was made.
-pub async fn run(config: &Config, place: &Place, args: &SubscribeArgs, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    config: &Config,
+    place: &Place,
+    args: &SubscribeArgs,
+    as_json: bool,
+) -> anyhow::Result<()> {
     let api = api(config)?;
     let Target { url, of_stack, keys } = target(config, place, args).await?;
     let known = keys.present().await?;
@@ -145,7 +151,7 @@ async fn duplicate(api: &CloseApi, url: &Url, fault: Fault) -> Result<Subscripti
 ///
 /// # Errors
 /// [`Code::CloseKeyMissing`], or as [`CloseApi::new`].
-pub fn api(config: &Config) -> Result<CloseApi, Fault> {
+pub(crate) fn api(config: &Config) -> Result<CloseApi, Fault> {
     let keys =
         api_keys(config)?.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))?;
     let base = CloseBase::parse(config.get("CLOSE_API_URL").unwrap_or(CloseBase::URL))?;

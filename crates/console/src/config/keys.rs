@@ -5,7 +5,7 @@ use std::{fs, io::ErrorKind, path::Path};
 use pipeline::Fault;
 
 use super::{Config, bad_file, one_line};
-use crate::tui::keymap::Keymap;
+use tui::keymap::Keymap;
 
 /// The keys of actions by their names, and the file that says so.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::keymap::{Action, Press};
+    use tui::keymap::{Action, Press};
 
     fn load(config: &str, keys: Option<&str>) -> Result<Keymap, Fault> {
         let folder = tempfile::tempdir().unwrap();

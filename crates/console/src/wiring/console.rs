@@ -4,13 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use ops::Access;
-use pipeline::Fault;
+use pipeline::{
+    Fault,
+    ports::{Seen, Unwatched, Watch},
+};
 
 use super::{Facts, Opened, Site, on_aws::Queues, open_place};
-use crate::{
-    config::{Config, Place},
-    tui::{Banner, Places, Seen, Source, Unwatched, Watch},
-};
+use tui::{Banner, Places, Source};
+
+use crate::config::{Config, Place};
 
 /// How often the console asks AWS, which counts requests; the README says what that costs.
 const ON_AWS: Duration = Duration::from_secs(5);

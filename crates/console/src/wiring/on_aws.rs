@@ -24,10 +24,7 @@ use system::{SystemClock, SystemRandom};
 use url::Url;
 
 use super::place::{AwsSite, person};
-use crate::{
-    config::{Shown, StackPlace, default_of, without_secrets},
-    who::who,
-};
+use crate::config::{Shown, StackPlace, default_of, without_secrets};
 
 /// A stack, and the session it was found with.
 pub struct OnAws {
@@ -151,7 +148,7 @@ impl OnAws {
         let ports = Ports { objects: view.clone(), journal: view.clone() };
         let settings = Arc::new(stack.settings.clone());
         let stages = Stages::new(ports, World { clock: Arc::clone(&clock), random }, Arc::clone(&settings));
-        let who = self.identity.as_ref().map_or_else(who, |identity| person(&identity.arn));
+        let who = self.identity.as_ref().map_or_else(host::user, |identity| person(&identity.arn));
         Ops {
             settings,
             objects: view.clone(),

@@ -2,17 +2,14 @@
 
 use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
-use embedded::Store;
+use embedded::Running;
 use lead::text;
 use ops::{Access, Ops};
 use pipeline::Fault;
 use ratatui::style::Color;
+use sqlite::{Options, Store};
 
-use super::{
-    Running,
-    on_aws::{Queues, on_aws},
-    open, view,
-};
+use super::on_aws::{Queues, on_aws};
 use crate::config::{Location, Place};
 
 /// An open pipeline.
@@ -120,11 +117,11 @@ pub async fn open_place(place: &Place, access: Access) -> Result<Opened, Fault> 
     let access = if place.read_only { Access::ReadOnly } else { access };
     match &place.at {
         Location::Folder(folder) => {
-            let store = open(folder).await?;
+            let store = Store::open(folder, Options::default())?;
             let settings = Running::read(&store).await?.map(|running| running.settings).unwrap_or_default();
             let facts = Facts::of(place, access, Site::Folder(folder.clone()));
             Ok(Opened {
-                ops: view(&store, Arc::new(settings), access),
+                ops: embedded::view(Arc::new(store.clone()), Arc::new(settings), host::user(), access),
                 facts,
                 store: Some(store),
                 queues: None,

@@ -16,7 +16,7 @@ use pipeline::webhook::PATH;
 use super::*;
 use system::{SystemClock, SystemRandom};
 
-use crate::{Options, Store};
+use sqlite::{Options, Store};
 
 struct Served {
     _dir: TempDir,
@@ -36,7 +36,7 @@ async fn serving_in(places: Places) -> Served {
 
 async fn serving_with(places: Places, intake: Option<Arc<dyn Intake>>) -> Served {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), Options { create: true, ..Options::default() }).unwrap();
+    let store = Store::open(dir.path(), Options::creating()).unwrap();
     let ports = Arc::new(store.clone());
     let recorder =
         Recorder { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), journal: ports.clone() };
@@ -47,10 +47,11 @@ async fn serving_with(places: Places, intake: Option<Arc<dyn Intake>>) -> Served
         recorder,
         repeats: Repeats::default(),
     };
-    let refusals = Refusals::of(&store).await.unwrap();
+    let refusals = Refusals::of(Arc::new(store.clone()), Arc::new(SystemClock)).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let served = serve_in(places, listener, Arc::new(ingest), store.clone(), refusals, stop.clone());
+    let served =
+        serve_in(places, listener, Arc::new(ingest), Arc::new(store.clone()), refusals, stop.clone());
     let served = tokio::spawn(served);
     Served { _dir: dir, store, address, stop, served }
 }

@@ -13,6 +13,8 @@ mod objects;
 mod owners;
 mod queue;
 mod secret;
+mod upkeep;
+mod watch;
 
 pub use clock::{Clock, Random};
 pub use close::{CloseAnswer, CloseReads, Window};
@@ -25,3 +27,5 @@ pub use objects::{Object, Objects, PutError, Version, When};
 pub use owners::{Found, Look, OtherRegion, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Owners, Then};
 pub use queue::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why, WorkQueues};
 pub use secret::Secret;
+pub use upkeep::{Pruned, Retention, Upkeep};
+pub use watch::{Seen, Unwatched, Watch};

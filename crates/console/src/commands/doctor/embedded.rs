@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use embedded::Store;
+use embedded::Running;
 use ops::{Access, Condition, Ops};
 use outbound::{
     ApiKeys, OwnerSource,
@@ -15,17 +15,15 @@ use pipeline::{
     ingest::Trust,
     webhook::{Answer, HEALTH, Health, PATH},
 };
+use sqlite::{Options, Store};
 use url::Url;
 
 use super::{Check, close, destinations, owners, permissions, webhooks};
-use crate::{
-    config::{Config, UpConfig, api_keys},
-    wiring::{self, Running},
-};
+use crate::config::{Config, UpConfig, api_keys};
 
 /// All checks.
 pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
-    let store = wiring::open(folder).await;
+    let store = Store::open(folder, Options::default());
     let running = match &store {
         Ok(store) => Running::read(store).await,
         Err(_) => Ok(None),
@@ -88,7 +86,7 @@ fn close_keys(config: &Config) -> Result<ApiKeys, Fault> {
 /// The view of a store by the settings of the `leadops up` that works on it, or did so last.
 fn view(store: &Store, running: Option<&Running>) -> Ops {
     let settings = running.map(|running| running.settings.clone()).unwrap_or_default();
-    wiring::view(store, Arc::new(settings), Access::ReadOnly)
+    embedded::view(Arc::new(store.clone()), Arc::new(settings), host::user(), Access::ReadOnly)
 }
 
 async fn data_folder(

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use embedded::private::{self, Owner};
+use host::private::{self, Owner};
 use pipeline::{Code, Fault};
 
 use super::Check;

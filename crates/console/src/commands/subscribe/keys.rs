@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use embedded::private;
+use host::private;
 use pipeline::{
     Code, Fault,
     signature::{Keys, merged, with_key},

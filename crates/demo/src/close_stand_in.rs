@@ -1,0 +1,267 @@
+//! A stand-in for Close's API, as far as owners are looked up in it.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use lead::LeadId;
+use outbound::{ApiKeys, CloseBase, OwnerSource};
+use pipeline::Fault;
+use serde_json::json;
+
+use crate::{Misfortune, Sample, local_server::LocalServer, organization};
+
+/// Below what the API is.
+const BASE: &str = "/api/v1/";
+/// Shaped like Close's, and no secret.
+const API_KEY: &str = "api_0demo0demo0demo0demo00.0demo0demo0demo0demo00";
+/// How many requests may come in one window.
+const LIMIT: u32 = 60;
+const WINDOW: Duration = Duration::from_secs(1);
+/// How long after a lead is due its look-ups have failed often enough for it to be told all the same.
+const GIVEN_UP: Duration = Duration::from_secs(9);
+
+/// What is said of a lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// The lead with its owners.
+    Owned,
+    /// The same from then on; until then nobody is assigned.
+    OwnedFrom(Instant),
+    /// Nobody is assigned.
+    Unowned,
+    /// A gateway's page until then, the lead with its owners from then on.
+    DownUntil(Instant),
+}
+
+/// The API.
+#[derive(Debug)]
+pub(crate) struct CloseStandIn {
+    server: LocalServer,
+    state: Arc<Mutex<Close>>,
+}
+
+#[derive(Debug)]
+struct Close {
+    leads: BTreeMap<LeadId, (Sample, Says)>,
+    /// When the window began, and how many requests came in it.
+    window: (Instant, u32),
+}
+
+impl CloseStandIn {
+    /// Starts one on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// Where no port can be had.
+    pub(crate) async fn start() -> io::Result<Self> {
+        let state = Arc::new(Mutex::new(Close { leads: BTreeMap::new(), window: (Instant::now(), 0) }));
+        let router = Router::new().fallback(take).with_state(Arc::clone(&state));
+        Ok(Self { server: LocalServer::start(router).await?, state })
+    }
+
+    /// `OWNER_SOURCE` and what belongs to it.
+    ///
+    /// # Errors
+    /// None that could be met.
+    pub(crate) fn source(&self) -> Result<OwnerSource, Fault> {
+        let base = CloseBase::parse(&format!("{}{BASE}", self.server.base()))?;
+        Ok(OwnerSource::Close(base, organization::owner_fields()))
+    }
+
+    /// `CLOSE_API_KEY`.
+    ///
+    /// # Errors
+    /// None that could be met.
+    pub(crate) fn keys() -> Result<ApiKeys, Fault> {
+        ApiKeys::parse(API_KEY)
+    }
+
+    /// Lets it have a lead, which goes wrong as it is to. To be called before the lead is sent.
+    ///
+    /// `delay` is the pipeline's: an owner who is late is assigned between the first look-up, one delay from now,
+    /// and the second, at least one delay after that.
+    pub(crate) fn know(&self, sample: &Sample, delay: Duration) {
+        let now = Instant::now();
+        let says = match sample.misfortune {
+            Some(Misfortune::NoOwner) => Says::Unowned,
+            Some(Misfortune::LateOwner) => {
+                Says::OwnedFrom(now + delay + delay.max(Duration::from_secs(1)) / 2)
+            }
+            Some(Misfortune::CloseDown) => Says::DownUntil(now + delay + GIVEN_UP),
+            _ => Says::Owned,
+        };
+        lock(&self.state).leads.insert(sample.lead_id.clone(), (sample.clone(), says));
+    }
+}
+
+fn lock(state: &Mutex<Close>) -> MutexGuard<'_, Close> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn take(State(state): State<Arc<Mutex<Close>>>, request: Request) -> Response {
+    let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{API_KEY}:")));
+    if request.headers().get(header::AUTHORIZATION).is_none_or(|given| given != basic.as_str()) {
+        return (StatusCode::UNAUTHORIZED, Json(json!({"error": "Unauthorized"}))).into_response();
+    }
+    let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+    lock(&state).take(path.strip_prefix(BASE).unwrap_or_default(), Instant::now())
+}
+
+impl Close {
+    fn take(&mut self, path: &str, now: Instant) -> Response {
+        if now >= self.window.0 + WINDOW {
+            self.window = (now, 0);
+        }
+        let reset = (self.window.0 + WINDOW).saturating_duration_since(now).as_secs_f64();
+        let limits = |remaining: u32| {
+            [("ratelimit", format!("limit={LIMIT}, remaining={remaining}, reset={reset:.3}"))]
+        };
+        let (_, count) = &mut self.window;
+        if *count == LIMIT {
+            let wait = [(header::RETRY_AFTER, format!("{reset:.3}"))];
+            return (StatusCode::TOO_MANY_REQUESTS, limits(0), wait, Json(json!({}))).into_response();
+        }
+        *count += 1;
+        (limits(LIMIT - *count), self.answer(path, now)).into_response()
+    }
+
+    fn answer(&self, path: &str, now: Instant) -> Response {
+        let mut is_down = false;
+        let (status, body) = organization::answer(path, |lead| {
+            let (sample, says) = self.leads.get(lead)?;
+            is_down = matches!(says, Says::DownUntil(until) if now < *until);
+            let is_owned = match says {
+                Says::Owned | Says::DownUntil(_) => true,
+                Says::OwnedFrom(from) => now >= *from,
+                Says::Unowned => false,
+            };
+            Some(sample.in_close(is_owned))
+        });
+        if is_down {
+            let page = "<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n<h1>502 Bad Gateway</h1>\n\
+                        </body>\n</html>\n";
+            return (StatusCode::BAD_GATEWAY, Html(page)).into_response();
+        }
+        (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Json(body))
+            .into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use lead::{Incoming, OwnerStatus, Timestamp};
+    use outbound::CloseReader;
+    use pipeline::{
+        Code,
+        ports::{CloseReads, Look, Owners, Window},
+    };
+    use sqlite::{Options, Store};
+    use system::SystemClock;
+
+    use super::*;
+    use crate::Scenario;
+
+    const FIRST: Look = Look { fresh: false, within: None };
+    const AGAIN: Look = Look { fresh: true, within: None };
+
+    /// What the pipeline would ask with.
+    fn owners(close: &CloseStandIn, folder: &tempfile::TempDir) -> Arc<dyn Owners> {
+        let store = Store::open(folder.path(), Options::creating()).unwrap();
+        let keys = Arc::new(CloseStandIn::keys().unwrap());
+        let source = close.source().unwrap();
+        source.open(keys, Arc::new(store), Arc::new(SystemClock), Duration::from_secs(30)).unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_lead_is_looked_up_as_its_misfortune_has_it() {
+        let (close, folder) = (CloseStandIn::start().await.unwrap(), tempfile::tempdir().unwrap());
+        let owners = owners(&close, &folder);
+        owners.warm_up().await;
+        let mut scenario = Scenario::new(1);
+        let mut ends = BTreeSet::new();
+        for _ in 0..40 {
+            let sample = scenario.next(Timestamp::now());
+            let Ok(Incoming::Created(created)) = Incoming::parse(&sample.event) else { continue };
+            close.know(&sample, Duration::from_secs(600));
+            let found = owners.find(&created, FIRST).await;
+            let (status, code, named) = match sample.misfortune {
+                Some(Misfortune::NoOwner | Misfortune::LateOwner) => {
+                    (OwnerStatus::Missing, Some(Code::OwnerMissing), 0)
+                }
+                Some(Misfortune::CloseDown) => (OwnerStatus::LookupFailed, Some(Code::CloseUnavailable), 0),
+                Some(Misfortune::DepartedOwner) => (OwnerStatus::Departed, Some(Code::OwnerDeparted), 1),
+                Some(Misfortune::TwoOwners) => (OwnerStatus::Assigned, None, 2),
+                _ => (OwnerStatus::Assigned, None, 1),
+            };
+            assert_eq!((found.facts.status, found.why.map(|why| why.code)), (status, code));
+            let names: Vec<&str> = found.facts.owners.iter().map(|owner| owner.name.as_str()).collect();
+            let expected: Vec<&str> = sample.owners.iter().take(named).map(|owner| owner.name).collect();
+            assert_eq!(names, expected, "{:?}", sample.misfortune);
+            // The webhook has it.
+            assert_eq!(found.facts.funnel.as_deref(), Some(sample.funnel));
+            ends.insert(status.as_str());
+        }
+        assert_eq!(ends.len(), 4);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_owner_who_is_late_and_an_api_that_was_down_come_in_time_for_a_later_look_up() {
+        let (close, folder) = (CloseStandIn::start().await.unwrap(), tempfile::tempdir().unwrap());
+        let owners = owners(&close, &folder);
+        owners.warm_up().await;
+        let mut scenario = Scenario::new(1);
+        for misfortune in [Misfortune::LateOwner, Misfortune::CloseDown] {
+            let sample = scenario.next_with(Timestamp::now(), Some(misfortune));
+            let Ok(Incoming::Created(created)) = Incoming::parse(&sample.event) else { panic!() };
+            close.know(&sample, Duration::ZERO);
+            assert!(owners.find(&created, FIRST).await.facts.owners.is_empty());
+            for (_, says) in lock(&close.state).leads.values_mut() {
+                *says = match *says {
+                    Says::OwnedFrom(from) => Says::OwnedFrom(from - Duration::from_secs(60)),
+                    Says::DownUntil(until) => Says::DownUntil(until - Duration::from_secs(60)),
+                    other => other,
+                };
+            }
+            let found = owners.find(&created, AGAIN).await.facts;
+            assert_eq!(found.lead_owner.as_deref(), Some(sample.owners[0].name), "{misfortune:?}");
+            assert_eq!(found.lead_phone.as_deref(), Some(sample.phone.as_str()));
+        }
+    }
+
+    #[tokio::test]
+    async fn another_key_is_refused_and_the_limit_is_said_and_held() {
+        let close = CloseStandIn::start().await.unwrap();
+        let Ok(OwnerSource::Close(base, _)) = close.source() else { panic!() };
+        let reader = |keys| CloseReader::new(base.clone(), Arc::new(keys)).unwrap();
+        let stranger = reader(ApiKeys::parse("api_other").unwrap());
+        assert_eq!(stranger.get("me/").await.unwrap().status, 401);
+        let reader = reader(CloseStandIn::keys().unwrap());
+        let mut left = Vec::new();
+        loop {
+            let answer = reader.get("me/?_fields=id").await.unwrap();
+            let Some(Window { remaining, reset }) = answer.window else { panic!("{answer:?}") };
+            assert!(reset <= WINDOW);
+            if answer.status == 429 {
+                assert!(remaining == 0 && answer.wait.is_some_and(|wait| wait <= WINDOW));
+                break;
+            }
+            assert_eq!(answer.status, 200);
+            left.push(remaining);
+            // A slow machine sees the next window.
+            assert!(left.len() < 10_000);
+        }
+        assert!(left.ends_with(&[2, 1, 0]), "{left:?}");
+    }
+}

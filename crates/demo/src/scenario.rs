@@ -1,0 +1,514 @@
+//! The sample leads, and what goes wrong with the first of them.
+
+use std::sync::Arc;
+
+use lead::{LeadId, Timestamp, text};
+use pipeline::ports::Random;
+use serde::Serialize;
+use serde_json::{
+    Value, json,
+    ser::{CharEscape, Formatter},
+};
+use system::SeededRandom;
+
+use super::organization::{self, DEPARTED, MEMBERS, Member};
+
+/// What goes wrong with a lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Misfortune {
+    /// Nobody is ever assigned: told with the defaults.
+    NoOwner,
+    /// Somebody is assigned only after it was told: a follow-up says who.
+    LateOwner,
+    /// Whoever it is assigned to has left: told with the name, and that they have left.
+    DepartedOwner,
+    /// It is assigned to two: told with both.
+    TwoOwners,
+    /// Close answers with a gateway's page when it is asked for the lead: told with the defaults, a follow-up
+    /// says who once Close is back.
+    CloseDown,
+    /// Slack asks to wait when it is told: told a little later.
+    SlackBusy,
+    /// Slack does not know the webhook when it is told: a dead letter, which can be redriven soon after.
+    SlackGone,
+    /// Signed with a key that is not ours: refused with 401.
+    ForgedSignature,
+    /// Delivered twice: told once.
+    DeliveredTwice,
+    /// The body breaks off in the middle: refused with 400.
+    MalformedBody,
+}
+
+impl Misfortune {
+    /// Whether the webhook must refuse it.
+    pub fn is_refused(self) -> bool {
+        matches!(self, Self::ForgedSignature | Self::MalformedBody)
+    }
+}
+
+/// The first dozen, so that the troubles of Slack meet as few other leads as possible.
+const OPENING: [Option<Misfortune>; 12] = [
+    None,
+    Some(Misfortune::LateOwner),
+    Some(Misfortune::SlackGone),
+    Some(Misfortune::DeliveredTwice),
+    Some(Misfortune::NoOwner),
+    Some(Misfortune::ForgedSignature),
+    Some(Misfortune::DepartedOwner),
+    Some(Misfortune::CloseDown),
+    Some(Misfortune::MalformedBody),
+    Some(Misfortune::TwoOwners),
+    Some(Misfortune::SlackBusy),
+    None,
+];
+
+/// A lead on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// The lead.
+    pub lead_id: LeadId,
+    /// Its name.
+    pub display_name: String,
+    /// The body of the webhook, as Close writes it; cut short where that is the misfortune.
+    pub event: Vec<u8>,
+    /// What goes wrong with it.
+    pub misfortune: Option<Misfortune>,
+    /// Who owns it, or will.
+    pub(crate) owners: Vec<&'static Member>,
+    pub(crate) email: String,
+    pub(crate) phone: String,
+    pub(crate) funnel: &'static str,
+    pub(crate) status_label: &'static str,
+    pub(crate) date_created: String,
+}
+
+fn half(text: &str) -> &str {
+    let mut end = text.len() / 2;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// An endless stream of leads: the same for the same seed and the same times.
+#[derive(Debug)]
+pub struct Scenario {
+    random: Arc<SeededRandom>,
+    count: usize,
+    subscription: String,
+}
+
+impl Scenario {
+    /// The stream of this seed.
+    pub fn new(seed: u64) -> Self {
+        let mut new = Self { random: SeededRandom::new(seed), count: 0, subscription: String::new() };
+        new.subscription = new.id("whsub_", 22);
+        new
+    }
+
+    /// The next lead, created at `now`. Each misfortune befalls one of the first dozen.
+    pub fn next(&mut self, now: Timestamp) -> Sample {
+        let misfortune = OPENING.get(self.count).copied().flatten();
+        self.next_with(now, misfortune)
+    }
+
+    /// The next lead with this misfortune, or without any.
+    pub fn next_with(&mut self, now: Timestamp, misfortune: Option<Misfortune>) -> Sample {
+        let display_name = name(self.count);
+        self.count += 1;
+        let lead = self.id("lead_", 43);
+        let owners = match misfortune {
+            Some(Misfortune::DepartedOwner) => vec![&DEPARTED],
+            Some(Misfortune::TwoOwners) => self.two_members().to_vec(),
+            _ => vec![self.one_of(&MEMBERS)],
+        };
+        let carries_owners = match misfortune {
+            Some(Misfortune::TwoOwners) => true,
+            Some(
+                Misfortune::NoOwner
+                | Misfortune::LateOwner
+                | Misfortune::DepartedOwner
+                | Misfortune::CloseDown,
+            ) => false,
+            _ => *self.one_of(&[true, false]),
+        };
+        let (email, phone) = (format!("info@{}", domain(&display_name)), self.phone());
+        let (funnel, status_label) = (*self.one_of(&FUNNELS), *self.one_of(&LABELS));
+        let mut sample = Sample {
+            // Made of the prefix and 43 letters and digits.
+            lead_id: lead.parse().unwrap_or_else(|_| unreachable!("{lead} is a lead id")),
+            display_name,
+            event: Vec::new(),
+            misfortune,
+            owners,
+            email,
+            phone,
+            funnel,
+            status_label,
+            date_created: format!("{}+00:00", now.strftime("%Y-%m-%dT%H:%M:%S.%6f")),
+        };
+        let event = as_close_writes(&self.event(&sample, carries_owners, now));
+        sample.event = match misfortune {
+            Some(Misfortune::MalformedBody) => half(&event).as_bytes().to_vec(),
+            _ => event.into_bytes(),
+        };
+        sample
+    }
+
+    fn event(&mut self, sample: &Sample, carries_owners: bool, now: Timestamp) -> Body {
+        let at = now.strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string();
+        let lead = sample.lead_id.to_string();
+        Body {
+            subscription_id: self.subscription.clone(),
+            event: Event {
+                id: self.id("ev_", 22),
+                date_created: at.clone(),
+                date_updated: at,
+                organization_id: organization::ID,
+                user_id: None,
+                request_id: self.id("req_", 22),
+                api_key_id: Some(self.id("api_", 22)),
+                oauth_client_id: None,
+                oauth_scope: None,
+                object_type: "lead",
+                object_id: lead.clone(),
+                lead_id: lead.clone(),
+                action: "created",
+                changed_fields: [],
+                meta: Meta { request_path: "/api/v1/lead/", request_method: "POST" },
+                data: Data {
+                    id: lead,
+                    organization_id: organization::ID,
+                    name: sample.display_name.clone(),
+                    display_name: sample.display_name.clone(),
+                    description: "",
+                    url: format!("https://www.{}/", domain(&sample.display_name)),
+                    status_id: self.id("stat_", 43),
+                    status_label: sample.status_label,
+                    addresses: [],
+                    contact_ids: [self.id("cont_", 43)],
+                    primary_email: sample.email_in_close(),
+                    primary_phone: sample.phone_in_close(),
+                    date_created: sample.date_created.clone(),
+                    date_updated: sample.date_created.clone(),
+                    funnel: sample.funnel,
+                    owners: carries_owners.then(|| sample.owner_value()),
+                },
+                previous_data: json!({}),
+            },
+        }
+    }
+
+    fn two_members(&mut self) -> [&'static Member; 2] {
+        let first = self.one_of(&MEMBERS);
+        loop {
+            let second = self.one_of(&MEMBERS);
+            if second != first {
+                return [first, second];
+            }
+        }
+    }
+
+    /// A number that nobody has.
+    fn phone(&mut self) -> String {
+        format!("+1 202-555-01{:02}", self.random.bits() % 100)
+    }
+
+    fn id(&mut self, prefix: &str, length: usize) -> String {
+        const LETTERS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        let letters: String = (0..length).map(|_| char::from(*self.one_of(LETTERS))).collect();
+        format!("{prefix}{letters}")
+    }
+
+    fn one_of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+        let index = usize::try_from(self.random.bits() >> 33).unwrap_or_default() % list.len();
+        &list[index]
+    }
+}
+
+/// The name of the lead with this number: first each as it is, then with one town after the other.
+fn name(number: usize) -> String {
+    let name = NAMES[number % NAMES.len()];
+    match (number / NAMES.len()).checked_sub(1) {
+        None => name.to_owned(),
+        Some(round) => format!("{name} {}", TOWNS[round % TOWNS.len()]),
+    }
+}
+
+/// A domain that nobody has (RFC 2606).
+fn domain(name: &str) -> String {
+    let folded = text::ascii(name).to_lowercase();
+    let words: Vec<&str> =
+        folded.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    format!("{}.example", if words.is_empty() { "company".to_owned() } else { words.join("-") })
+}
+
+const NAMES: [&str; 40] = [
+    "Harbour Logistics",
+    "Northwind GmbH",
+    "Zoë & Söhne",
+    "Kite & Sons",
+    "株式会社みなと",
+    "Blue Heron Catering",
+    "Ateliers du Fleuve",
+    "Copperfield Roofing",
+    "Lakeside Dental Group",
+    "Panadería La Espiga",
+    "Granite Peak Outfitters",
+    "Fjordlys Energi AS",
+    "Meridian Packaging",
+    "Saltmarsh Brewery",
+    "Łódź Textile Works",
+    "Cedar & Slate Architects",
+    "Old Mill Bakery",
+    "Tramontana Viaggi",
+    "Brightwater Schools Trust",
+    "Quarry Lane Motors",
+    "Österby Möbler AB",
+    "Halcyon Print Co.",
+    "Riverbend Veterinary",
+    "Foxglove Interiors",
+    "Azores Sea Freight",
+    "Milestone Freight & Storage",
+    "Café Lindenhof",
+    "Summit Ridge Solar",
+    "Paper Lantern Events",
+    "Kestrel Air Charter",
+    "Vinícola Serra Alta",
+    "Orchard Row Nurseries",
+    "Baltic Timber OÜ",
+    "Stonebridge Fitness",
+    "Marigold Home Care",
+    "Delta Grain Cooperative",
+    "Θάλασσα Tours",
+    "Ironwood Tools",
+    "Silverline Elevators",
+    "Juniper Street Books",
+];
+
+const TOWNS: [&str; 12] = [
+    "Rotterdam",
+    "Leeds",
+    "Graz",
+    "Porto",
+    "Malmö",
+    "Austin",
+    "Cork",
+    "Lyon",
+    "Gdańsk",
+    "Turin",
+    "Ghent",
+    "Osaka",
+];
+
+const FUNNELS: [&str; 6] =
+    ["Website form", "Trade fair", "Partner referral", "Webinar", "Free trial", "Newsletter"];
+
+const LABELS: [&str; 3] = ["Potential", "Qualified", "Interested"];
+
+/// The body of a webhook, in the order of Close's fields.
+#[derive(Serialize)]
+struct Body {
+    subscription_id: String,
+    event: Event,
+}
+
+#[derive(Serialize)]
+struct Event {
+    id: String,
+    date_created: String,
+    date_updated: String,
+    organization_id: &'static str,
+    user_id: Option<String>,
+    request_id: String,
+    api_key_id: Option<String>,
+    oauth_client_id: Option<String>,
+    oauth_scope: Option<String>,
+    object_type: &'static str,
+    object_id: String,
+    lead_id: String,
+    action: &'static str,
+    changed_fields: [(); 0],
+    meta: Meta,
+    data: Data,
+    previous_data: Value,
+}
+
+#[derive(Serialize)]
+struct Meta {
+    request_path: &'static str,
+    request_method: &'static str,
+}
+
+#[derive(Serialize)]
+struct Data {
+    id: String,
+    organization_id: &'static str,
+    name: String,
+    display_name: String,
+    description: &'static str,
+    url: String,
+    status_id: String,
+    status_label: &'static str,
+    addresses: [(); 0],
+    contact_ids: [String; 1],
+    primary_email: Value,
+    primary_phone: Value,
+    date_created: String,
+    date_updated: String,
+    #[serde(rename = "custom.cf_mLGb4kWzZlDB5mpWe7iZ24A6pJmoQkL0pIxCjrABYCN")]
+    funnel: &'static str,
+    #[serde(
+        rename = "custom.cf_i4oPLMaajn5dY9DUaPNqLJaqpQJk5JsxSssmIkhFuJ1",
+        skip_serializing_if = "Option::is_none"
+    )]
+    owners: Option<Value>,
+}
+
+/// JSON as Python's encoder writes it: a space after each comma and colon, and ASCII alone.
+fn as_close_writes(body: &Body) -> String {
+    let mut json = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut json, CloseFormat);
+    // Text and numbers into memory: nothing here can fail.
+    let _ = body.serialize(&mut serializer);
+    String::from_utf8(json).unwrap_or_default()
+}
+
+struct CloseFormat;
+
+impl Formatter for CloseFormat {
+    fn begin_array_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        to: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        if first { Ok(()) } else { to.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + std::io::Write>(
+        &mut self,
+        to: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        if first { Ok(()) } else { to.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, to: &mut W) -> std::io::Result<()> {
+        to.write_all(b": ")
+    }
+
+    fn write_string_fragment<W: ?Sized + std::io::Write>(
+        &mut self,
+        to: &mut W,
+        text: &str,
+    ) -> std::io::Result<()> {
+        for c in text.chars() {
+            if c.is_ascii() {
+                write!(to, "{c}")?;
+            } else {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(to, "\\u{unit:04x}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_char_escape<W: ?Sized + std::io::Write>(
+        &mut self,
+        to: &mut W,
+        escape: CharEscape,
+    ) -> std::io::Result<()> {
+        // Those of serde_json, which are Python's too.
+        serde_json::ser::CompactFormatter.write_char_escape(to, escape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use lead::{
+        Incoming, Malformed,
+        close::{FieldId, FieldSetting, Owned},
+    };
+
+    use super::*;
+    use crate::organization::{FUNNEL_FIELD, OWNER_FIELD};
+
+    fn stream(seed: u64, length: usize) -> Vec<Sample> {
+        let mut scenario = Scenario::new(seed);
+        let now: Timestamp = "2026-09-14T15:02:11.674Z".parse().unwrap();
+        (0..length).map(|_| scenario.next(now)).collect()
+    }
+
+    #[test]
+    fn every_misfortune_comes_once_and_within_the_first_dozen() {
+        let samples = stream(1, 500);
+        let misfortunes: Vec<_> = samples.iter().filter_map(|sample| sample.misfortune).collect();
+        assert_eq!(misfortunes.len(), 10);
+        assert_eq!(misfortunes.iter().collect::<BTreeSet<_>>().len(), 10);
+        assert!(samples.iter().skip(12).all(|sample| sample.misfortune.is_none()));
+        assert_eq!(misfortunes.iter().filter(|misfortune| misfortune.is_refused()).count(), 2);
+    }
+
+    #[test]
+    fn every_event_is_what_it_says_it_is() {
+        let mut carried = Vec::new();
+        for sample in stream(7, 500) {
+            let parsed = Incoming::parse(&sample.event);
+            if sample.misfortune == Some(Misfortune::MalformedBody) {
+                assert!(matches!(parsed, Err(Malformed::NotAnEvent(_))), "{parsed:?}");
+                continue;
+            }
+            let Ok(Incoming::Created(created)) = parsed else { panic!("{parsed:?}") };
+            assert_eq!((&created.lead_id, &created.name()), (&sample.lead_id, &sample.display_name));
+            assert_eq!(sample.lead_id.as_str().len(), 48);
+            assert_eq!(created.created_at(), "2026-09-14T15:02:11.674Z".parse().ok());
+            let field = |id: &str| (FieldSetting::parse(id).unwrap(), FieldId::parse(id).unwrap());
+            let (owner, funnel) = (field(OWNER_FIELD.1), field(FUNNEL_FIELD.1));
+            let funnel = Some((&funnel.0, &funnel.1));
+            let custom = (&created.custom, &created.custom_by_name);
+            let owned = Owned::of_webhook(custom.0, custom.1, (&owner.0, &owner.1), funnel);
+            assert_eq!(owned.funnel.as_deref(), Some(sample.funnel));
+            carried.push(!owned.owners.is_empty());
+            if !owned.owners.is_empty() {
+                assert_eq!(owned.owners, sample.owners.iter().map(|owner| owner.id).collect::<Vec<_>>());
+            }
+            assert_eq!(created.organization_id.as_deref(), Some(organization::ID));
+            assert!(sample.email.ends_with(".example") && sample.phone.starts_with("+1 202-555-01"));
+            let (count, left) = match sample.misfortune {
+                Some(Misfortune::TwoOwners) => (2, false),
+                misfortune => (1, misfortune == Some(Misfortune::DepartedOwner)),
+            };
+            assert_eq!(sample.owners.iter().collect::<BTreeSet<_>>().len(), count);
+            assert_eq!(sample.owners.contains(&&DEPARTED), left);
+        }
+        let count = carried.iter().filter(|carried| **carried).count();
+        assert!((150..350).contains(&count), "{count} of 500 have their owners in the webhook");
+    }
+
+    #[test]
+    fn the_bytes_are_as_close_writes_them() {
+        let sample = stream(1, 5).pop().unwrap();
+        let event = String::from_utf8(sample.event).unwrap();
+        assert!(event.is_ascii() && event.starts_with("{\"subscription_id\": \"whsub_"), "{event}");
+        assert!(
+            event.contains("\"display_name\": \"\\u682a\\u5f0f\\u4f1a\\u793e\\u307f\\u306a\\u3068\", "),
+            "{event}"
+        );
+        assert!(event.contains("\"date_created\": \"2026-09-14T15:02:11.674000\", "), "{event}");
+        assert!(event.contains("\"date_created\": \"2026-09-14T15:02:11.674000+00:00\", "), "{event}");
+        assert!(event.contains("\"changed_fields\": [], \"meta\": {\"request_path\": "), "{event}");
+        assert!(event.ends_with("\"previous_data\": {}}}"), "{event}");
+    }
+
+    #[test]
+    fn a_seed_makes_the_same_stream_and_another_seed_another() {
+        assert_eq!(stream(1, 100), stream(1, 100));
+        let ids = |seed| stream(seed, 500).into_iter().map(|sample| sample.lead_id).collect::<BTreeSet<_>>();
+        assert!(ids(1).len() == 500 && ids(1).is_disjoint(&ids(2)));
+        let names: BTreeSet<_> = stream(1, 500).into_iter().map(|sample| sample.display_name).collect();
+        assert!(names.len() > 400);
+    }
+}

@@ -1,0 +1,18 @@
+//! The machine that a person's process runs on: files that are private, the signals that end it, its user and the
+//! user's editor, and what it prints.
+//!
+//! Invariants:
+//! * Nothing of a pipeline's is made but by [`private`].
+//! * Nothing is printed but by [`output`]: no text from outside steers a terminal.
+//! * No rule about leads; no function on AWS needs it.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod editor;
+pub mod output;
+pub mod private;
+mod signals;
+mod user;
+
+pub use signals::Endings;
+pub use user::user;

@@ -1,0 +1,249 @@
+//! Everything a pipeline stores, in one SQLite file, `leadops.db`.
+//!
+//! [`Store`] is a cheap handle on it and implements the ports. Below it, `writer` is the one thread that
+//! writes, with group commit; `reader` a few connections that read beside it; `file` decides whether the
+//! file may be touched at all. The other modules are the ports, one subject each, and the SQL of that
+//! subject.
+//!
+//! Several processes may open one folder at the same time: SQLite's locks keep their writes apart, and
+//! each hears of the others' commits.
+//!
+//! Invariants:
+//! * No SQL outside this crate.
+//! * Every write goes through the store's one writer thread; what it has answered is on the disk.
+//! * No call on a [`Store`] blocks the async executor; opening one does.
+//! * A file that is damaged, foreign or of a newer version is never written to.
+//! * What a webhook or a message means is decided in `pipeline`, never here.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod checkpointer;
+mod dead_letters;
+mod file;
+mod history;
+mod identity;
+mod intake;
+mod journal;
+mod log_buffer;
+mod log_layer;
+mod logs;
+mod objects;
+mod queue;
+mod reader;
+mod retention;
+mod schema;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod units;
+mod up_lock;
+mod wake;
+mod watch;
+mod watcher;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use pipeline::{
+    Code, Fault,
+    patience::RECEIVES,
+    ports::{Clock, Queue},
+};
+use rusqlite::Connection;
+
+use self::{
+    file::{DbFile, Purpose, Trouble},
+    log_buffer::LogBuffer,
+    reader::Readers,
+    wake::Wakes,
+    watcher::Watcher,
+    writer::{Tx, Writer},
+};
+pub use self::{log_layer::LogLayer, up_lock::UpLock};
+use system::SystemClock;
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// Whether a folder and a file that do not exist are made, instead of [`Code::NoPipeline`]. The
+    /// file is then also checked for damage in full, if it is not very large.
+    pub create: bool,
+    /// The time that messages become due by.
+    pub clock: Arc<dyn Clock>,
+    /// How the delay queue delivers.
+    pub delay: QueueOptions,
+    /// How the notification queue delivers.
+    pub notification: QueueOptions,
+}
+
+impl Default for Options {
+    /// Opens what is there, on the system's clock.
+    fn default() -> Self {
+        Self {
+            create: false,
+            clock: Arc::new(SystemClock),
+            // The stage gives up by itself, with a reason. The queue's own limit is for messages whose worker
+            // died each time.
+            delay: QueueOptions { visibility: Duration::from_secs(60), max_receives: RECEIVES },
+            // Each look at an alert while its destination has asked to wait is a receive.
+            notification: QueueOptions { visibility: Duration::from_secs(120), max_receives: 100_000 },
+        }
+    }
+}
+
+impl Options {
+    /// Makes a file where there is none, on the system's clock.
+    pub fn creating() -> Self {
+        Self { create: true, ..Self::default() }
+    }
+}
+
+/// How a queue delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueOptions {
+    /// How long a received message stays out of sight without an outcome.
+    pub visibility: Duration,
+    /// How often a message is received before it is a dead letter.
+    pub max_receives: u32,
+}
+
+/// The pipeline's storage. Clones share one writer and its connections; the last one to go waits until
+/// all is written.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    file: Arc<DbFile>,
+    folder: PathBuf,
+    options: Options,
+    wakes: Arc<Wakes>,
+    logs: Arc<LogBuffer>,
+    // The writer goes last, so that its connection, which can, tidies the write-ahead log up.
+    watcher: OnceLock<Watcher>,
+    readers: Arc<Readers>,
+    looks: Arc<watch::Looks>,
+    writer: Writer,
+}
+
+impl Store {
+    /// Opens the store in the folder `dir`. Blocks while it does.
+    ///
+    /// Where the file can be read but not written, the store opens and only writing fails.
+    ///
+    /// # Errors
+    /// [`Code::NoPipeline`] where there is none and `options` do not say to create it,
+    /// [`Code::StorageGone`] where there is none and somebody works on it, or its log is there,
+    /// [`Code::FolderUnusable`] where it cannot be made or opened, [`Code::StorageNewer`] and
+    /// [`Code::StorageDamaged`] for a file that is not ours to write, which is left as it is, and the
+    /// other storage codes.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, Fault> {
+        let file = Arc::new(DbFile::prepare(dir, options.create)?);
+        let writing = match file.connect(Purpose::Write) {
+            Ok(conn) => Some(conn),
+            Err(fault) if fault.code == Code::StorageReadOnly => {
+                file.connect(Purpose::Read)?;
+                None
+            }
+            Err(fault) => return Err(fault),
+        };
+        let wakes = Arc::<Wakes>::default();
+        let clock = Arc::clone(&options.clock);
+        let (writer, logs) = Writer::start(Arc::clone(&file), writing, clock, Arc::clone(&wakes))?;
+        let readers = Readers::new(Arc::clone(&file));
+        let looks = watch::Looks::new(Arc::clone(&file));
+        let folder = dir.to_owned();
+        let watcher = OnceLock::new();
+        Ok(Self(Arc::new(Inner { file, folder, options, wakes, logs, watcher, readers, looks, writer })))
+    }
+
+    /// The folder it is in.
+    pub fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        self.0.file.path()
+    }
+
+    /// Whether anything could be written now.
+    ///
+    /// # Errors
+    /// [`Code::StorageReadOnly`] where the file can only be read, or the other storage codes.
+    pub async fn can_write(&self) -> Result<(), Fault> {
+        self.0.writer.write(|_| Ok(())).await
+    }
+
+    /// Becomes the one `leadops up` on this folder, until the answer is dropped or the process ends.
+    ///
+    /// # Errors
+    /// [`Code::AlreadyRunning`] while another one has it.
+    pub fn lock_for_up(&self) -> Result<UpLock, Fault> {
+        let lock = UpLock::take(self.folder(), self.0.file.ids())?;
+        self.0.file.is_worked_by_us(lock.held());
+        Ok(lock)
+    }
+
+    /// A layer for `tracing-subscriber` that keeps log lines in this store: all events with our field
+    /// `function`, and warnings and errors of others. It never blocks; when lines come faster than
+    /// they can be written, some are dropped and a line says how many.
+    pub fn log_layer(&self) -> LogLayer {
+        LogLayer { buffer: Arc::clone(&self.0.logs), clock: Arc::clone(&self.0.options.clock) }
+    }
+
+    /// Returns once everything sent before, log lines included, is written or has failed.
+    pub async fn flush(&self) -> Result<(), Fault> {
+        // Lines go a few hundred at a time.
+        for _ in 0..=log_buffer::LONGEST / log_buffer::TOGETHER {
+            self.write(|_| Ok(())).await?;
+            if !self.0.logs.is_waiting() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.0.options.clock
+    }
+
+    fn queue_options(&self, queue: Queue) -> QueueOptions {
+        match queue {
+            Queue::Delay => self.0.options.delay,
+            Queue::Notification => self.0.options.notification,
+        }
+    }
+
+    fn wakes(&self) -> &Arc<Wakes> {
+        &self.0.wakes
+    }
+
+    /// Sees to it that waiters hear of other processes' commits.
+    fn watch(&self) -> Result<(), Fault> {
+        if self.0.watcher.get().is_none() {
+            let watcher = Watcher::start(&self.0.file, Arc::clone(&self.0.wakes), self.0.writer.messages())?;
+            // Somebody else may have been quicker; ours ends at once then.
+            let _ = self.0.watcher.set(watcher);
+        }
+        Ok(())
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.0.readers.read(work).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Tx<'_>) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.0.writer.write(work).await
+    }
+}

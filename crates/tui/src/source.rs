@@ -1,0 +1,63 @@
+//! Where the console's pipelines come from: what wiring gives it for each place.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use ops::Ops;
+use pipeline::{Fault, ports::Watch};
+use ratatui::style::Color;
+
+/// Which pipeline it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Banner {
+    /// Its name.
+    pub name: String,
+    /// Where it is: its folder, or its account, region and stack.
+    pub place: String,
+    /// Whether actions are refused.
+    pub read_only: bool,
+    /// A word on it, such as that it is a demonstration.
+    pub note: Option<String>,
+    /// The colour of its name.
+    pub colour: Option<Color>,
+}
+
+/// A pipeline, opened for the console.
+pub struct Source {
+    /// What can be seen and done.
+    pub ops: Arc<Ops>,
+    /// What it is called.
+    pub banner: Banner,
+    /// Whether anything has changed.
+    pub watch: Arc<dyn Watch>,
+    /// The shortest time between two questions of a kind: where questions cost money, seconds.
+    pub every: Duration,
+}
+
+/// The pipelines that can be switched to, by their names in the config file.
+#[async_trait]
+pub trait Places: Send + Sync {
+    /// Their names.
+    fn names(&self) -> Vec<String>;
+
+    /// Opens one.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    async fn open(&self, name: &str) -> Result<Source, Fault>;
+}
+
+/// None at all.
+pub struct Nowhere;
+
+#[async_trait]
+impl Places for Nowhere {
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn open(&self, name: &str) -> Result<Source, Fault> {
+        let what = format!("there is no environment {:?}", lead::text::shorten(name, 60));
+        Err(Fault::new(pipeline::Code::NoSuchEnvironment, what))
+    }
+}

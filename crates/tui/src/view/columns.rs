@@ -1,0 +1,104 @@
+//! The columns of a table: which fit, and how wide each is.
+
+use super::widgets::{Pen, Row};
+use crate::{layout::Area, table::Sort, theme::Role};
+
+/// A column.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    /// Its name, also that of what it is sorted by.
+    pub(super) title: &'static str,
+    /// How wide it is at least, and at most.
+    pub(super) width: (usize, usize),
+    /// Its share of what is left.
+    pub(super) share: usize,
+    /// From which width of the table on it is shown.
+    pub(super) from: usize,
+    /// Whether it is a number or a time.
+    pub(super) right: bool,
+}
+
+/// A column of text.
+pub(super) const fn text(
+    title: &'static str,
+    least: usize,
+    most: usize,
+    share: usize,
+    from: usize,
+) -> Column {
+    Column { title, width: (least, most), share, from, right: false }
+}
+
+/// A column of numbers, of one width.
+pub(super) const fn number(title: &'static str, width: usize, from: usize) -> Column {
+    Column { title, width: (width, width), share: 0, from, right: true }
+}
+
+/// How wide each column is in a table of `total`; 0 where it is not shown. A gap of one between them.
+pub(super) fn widths(columns: &[Column], total: usize) -> Vec<usize> {
+    let shown = |column: &Column| column.from <= total;
+    let mut widths: Vec<usize> =
+        columns.iter().map(|column| if shown(column) { column.width.0 } else { 0 }).collect();
+    let gaps = widths.iter().filter(|width| **width > 0).count().saturating_sub(1);
+    let mut left = total.saturating_sub(gaps + widths.iter().sum::<usize>());
+    // What one does not take, the others may.
+    while left > 0 {
+        let hungry: Vec<usize> = (0..columns.len())
+            .filter(|at| widths[*at] > 0 && columns[*at].share > 0 && widths[*at] < columns[*at].width.1)
+            .collect();
+        let shares: usize = hungry.iter().map(|at| columns[*at].share).sum();
+        if shares == 0 {
+            break;
+        }
+        let before = left;
+        for at in hungry {
+            let most = columns[at].width.1 - widths[at];
+            let given = (before * columns[at].share / shares).max(1).min(most).min(left);
+            widths[at] += given;
+            left -= given;
+        }
+    }
+    widths
+}
+
+/// The names of the columns, the one that is sorted by marked.
+pub(super) fn titles(
+    pen: &mut Pen<'_>,
+    area: Area,
+    lead_in: usize,
+    columns: &[Column],
+    widths: &[usize],
+    sorted: Option<(&str, Sort)>,
+) {
+    if area.height == 0 {
+        return;
+    }
+    let mut row: Row = pen.row(area.width).gap(lead_in);
+    for (column, width) in columns.iter().zip(widths).filter(|(_, width)| **width > 0) {
+        let sort = sorted.filter(|(name, _)| *name == column.title).map(|(_, sort)| sort);
+        let (role, title) = match sort {
+            Some(sort) => {
+                let arrow = if sort.reverse { pen.glyphs.up } else { pen.glyphs.down };
+                (Role::Strong, format!("{}{arrow}", column.title))
+            }
+            None => (Role::Dim, column.title.to_owned()),
+        };
+        row = if column.right { row.right(role, &title, *width) } else { row.text(role, &title, *width) };
+        row = row.gap(1);
+    }
+    let line = row.line;
+    pen.line(area, &line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_share_what_is_left_and_go_where_there_is_no_room() {
+        let columns = [text("name", 6, 20, 2, 0), text("reason", 6, 90, 1, 30), number("age", 4, 0)];
+        assert_eq!(widths(&columns, 20), [15, 0, 4]);
+        assert_eq!(widths(&columns, 40), [20, 14, 4]);
+        assert_eq!(widths(&columns, 0), [6, 0, 4]);
+    }
+}

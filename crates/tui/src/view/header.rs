@@ -1,0 +1,274 @@
+//! Which pipeline it is, whether what is shown is live, and the vital signs.
+
+use super::{
+    health, logs,
+    widgets::{Pen, finding, spark, states},
+};
+use crate::{
+    app::{App, Door, Panel},
+    doc::Line,
+    format::{self, age, clock, millis, since},
+    layout::{Area, Layout},
+    remote::{Freshness, Trouble},
+    text::width,
+    theme::Role,
+    update::is_gone,
+};
+
+/// Up to this width words are short.
+pub(super) const NARROW: u16 = 60;
+/// What stands beside the sparklines: `in  1,234/min   told  1,234/min   `.
+const RATES: usize = 34;
+/// How many minutes the sparklines show at most.
+const MINUTES: usize = 60;
+
+pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
+    let header = layout.header;
+    let row = |index: u16| Area { y: header.y + index, height: u16::from(index < header.height), ..header };
+    title(pen, app, row(0));
+    vitals(pen, app, row(1));
+    if header.height > 3 {
+        rates(pen, app, row(2));
+    }
+    if header.height > 2 {
+        groups(pen, row(header.height - 1), health::signs(app));
+    }
+    if layout.is_full() {
+        tabs(pen, app, layout.tabs);
+    }
+}
+
+fn title(pen: &mut Pen<'_>, app: &App, area: Area) {
+    let time = format!("{} UTC ", clock(app.now));
+    let mut right = state(app, area.width < 80);
+    right.push((Role::Dim, format!("   {time}")));
+    let wide = |line: &Line| line.iter().map(|(_, text)| width(text)).sum::<usize>();
+    let total = usize::from(area.width);
+    // The state outlasts the clock, and both outlast the place.
+    if wide(&right) + 24 > total {
+        right.pop();
+        right.push((Role::Base, " ".to_owned()));
+    }
+    let room = total.saturating_sub(wide(&right));
+    let badge = if app.read_only() { " READ-ONLY " } else { "" };
+    let name = pen.glyphs.fit(&app.banner.name, room.saturating_sub(badge.len() + 4).clamp(4, 32));
+    let block = format!(" {name} ");
+    let mut left = pen.row(u16::try_from(room).unwrap_or(u16::MAX));
+    left = left.glyphs(Role::Strong, &block);
+    let badge_at = wide(&left.line) + 1;
+    if !badge.is_empty() {
+        left = left.gap(1).glyphs(Role::Warn, badge);
+    }
+    for text in [Some(&app.banner.place), app.banner.note.as_ref()] {
+        let Some(text) = text.map(|text| pen.glyphs.safe(text)).filter(|text| !text.is_empty()) else {
+            continue;
+        };
+        let left_over = room.saturating_sub(wide(&left.line) + 4);
+        if left_over >= 8 {
+            let columns = width(&text).min(left_over);
+            left = left.gap(2).id(Role::Dim, &text, columns);
+        }
+    }
+    pen.line(area, &left.line);
+    let columns = u16::try_from(width(&block)).unwrap_or(0).min(area.width);
+    pen.style(Area { width: columns, ..area }, pen.theme.name(app.banner.colour));
+    if !badge.is_empty() && badge_at + badge.len() <= room {
+        let x = area.x + u16::try_from(badge_at).unwrap_or(0);
+        pen.style(Area { x, width: 11, ..area }, pen.theme.badge());
+    }
+    let needed = u16::try_from(wide(&right)).unwrap_or(area.width).min(area.width);
+    pen.line(Area { x: area.x + area.width - needed, width: needed, ..area }, &right);
+}
+
+/// The oldest of what the panels show decides.
+fn state(app: &App, short: bool) -> Line {
+    let (glyphs, now) = (app.glyphs, app.now);
+    match &app.door {
+        Door::Open => {}
+        Door::Opening(_) => return vec![(Role::Dim, format!("{} opening", glyphs.queued))],
+        Door::Closed(_) => return vec![(Role::Alarm, format!("{} not open", glyphs.bad))],
+    }
+    let old = app.status.age(now).map_or_else(|| "no data".to_owned(), |old| format!("{} old", age(old)));
+    if is_gone(&app.watch) {
+        return vec![(Role::Alarm, format!("{} gone, {old}", glyphs.bad))];
+    }
+    if app.paused {
+        return vec![(Role::Warn, format!("{} paused, {old}", glyphs.paused))];
+    }
+    match app.status.freshness(now) {
+        Freshness::Loading => vec![(Role::Dim, format!("{} asking{}", glyphs.queued, glyphs.ellipsis))],
+        Freshness::Fresh => {
+            let others = [
+                app.pending.remote.freshness(now),
+                app.dead.remote.freshness(now),
+                app.leads.remote.freshness(now),
+                app.logs.source.freshness(now),
+            ];
+            if others.iter().any(|other| !matches!(other, Freshness::Loading | Freshness::Fresh)) {
+                return vec![(Role::Warn, format!("{} partly live", glyphs.stale))];
+            }
+            if app.watch.get().is_some_and(|seen| seen.worked == Some(false)) {
+                // The figures are fresh, but nothing moves: that is not live.
+                let text = if short { "no worker" } else { "nobody works the queues" };
+                return vec![(Role::Alarm, format!("{} {text}", glyphs.warning))];
+            }
+            let old = match app.status.age(now) {
+                Some(seconds @ 2..) => format!("  {} ago", age(seconds)),
+                _ => String::new(),
+            };
+            vec![(Role::Good, format!("{} live", glyphs.live)), (Role::Dim, old)]
+        }
+        Freshness::Stale(old) => vec![(Role::Warn, format!("{} stale, {} old", glyphs.stale, age(old)))],
+        Freshness::NotPermitted(_) => {
+            let code = match app.status.error.as_ref().map(|failure| &failure.trouble) {
+                Some(Trouble::Fault(fault)) => fault.code.as_str(),
+                _ => "",
+            };
+            vec![(Role::Alarm, format!("{} not permitted {code}, {old}", glyphs.bad))]
+        }
+        Freshness::Failed(_) => {
+            let wait = app.status.error.as_ref().map_or(0, |failure| since(failure.retry_at, now));
+            vec![(Role::Alarm, format!("{} not live, {old}, again in {wait} s", glyphs.bad))]
+        }
+    }
+}
+
+/// `3 dead`; a zero steps back.
+fn number(role: Role, glyph: &str, count: u64, about: &str, what: &str) -> Line {
+    let role = if count == 0 { Role::Dim } else { role };
+    let glyph = if glyph.is_empty() { String::new() } else { format!("{glyph} ") };
+    let what_role = if role == Role::Alarm { role } else { Role::Dim };
+    vec![(role, format!("{glyph}{about}{}", format::number(count))), (what_role, format!(" {what}"))]
+}
+
+/// Groups of numbers, as many as fit.
+fn groups(pen: &mut Pen<'_>, area: Area, groups: Vec<Line>) {
+    let mut line: Line = vec![(Role::Base, " ".to_owned())];
+    let mut used = 1;
+    let gap = if area.width < NARROW { 2 } else { 3 };
+    for group in groups {
+        let needed: usize = group.iter().map(|(_, text)| width(text)).sum();
+        if used + needed > usize::from(area.width) {
+            break;
+        }
+        used += needed + gap;
+        line.extend(group);
+        line.push((Role::Base, " ".repeat(gap)));
+    }
+    pen.line(area, &line);
+}
+
+/// What needs a person stands first, and always in the same place.
+fn vitals(pen: &mut Pen<'_>, app: &App, area: Area) {
+    let Some(status) = app.status.get() else { return };
+    let glyphs = pen.glyphs;
+    let dead = status.queues.delay.dead + status.queues.notification.dead;
+    let narrow = area.width < NARROW;
+    let (waiting, working, late) =
+        if narrow { ("wait", "work", "late") } else { ("waiting", "in work", "overdue") };
+    let about = if status.approximate { "~" } else { "" };
+    let mut died = number(Role::Alarm, glyphs.bad, dead, "", "dead");
+    if let (Some(oldest), true) = (status.oldest_dead_seconds, dead > 0 && !narrow) {
+        died.push((Role::Dim, format!(", oldest {}", age(oldest))));
+    }
+    let mut shown = vec![
+        number(Role::Alarm, glyphs.overdue, status.overdue, about, late),
+        died,
+        number(Role::Strong, "", status.pending, about, waiting),
+        number(Role::Strong, "", status.processing, about, working),
+    ];
+    let day = &status.last_24h;
+    let mut accepted = vec![(Role::Dim, "24 h  ".to_owned())];
+    accepted.extend(number(Role::Base, "", day.accepted, "", "in"));
+    // A narrow screen keeps what is now, and lets go of what was.
+    shown.extend([
+        accepted,
+        number(Role::Base, "", day.notified, "", "told"),
+        number(Role::Base, "", day.failed, "", "died"),
+    ]);
+    groups(pen, area, shown);
+}
+
+/// Accepted and told, minute by minute, and how long it took from due to told.
+fn rates(pen: &mut Pen<'_>, app: &App, area: Area) {
+    let mut shown: Vec<Line> = Vec::new();
+    let speed = app.status.get().map(|status| status.speed).unwrap_or_default();
+    let figures = [("p50", speed.p50_ms), ("p95", speed.p95_ms), ("p99", speed.p99_ms)];
+    let due = if area.width < 100 { String::new() } else { format!("due{}", pen.glyphs.arrow) };
+    let mut took: Line = vec![(Role::Dim, format!("{due}alert"))];
+    for (name, figure) in figures {
+        let figure = figure.map_or_else(|| pen.glyphs.dot.to_owned(), millis);
+        took.push((Role::Dim, format!(" {name} ")));
+        took.push((Role::Base, figure));
+    }
+    if let Some(minutes) = app.minutes.get() {
+        let wide: usize = took.iter().map(|(_, text)| width(text)).sum();
+        let room = usize::from(area.width).saturating_sub(wide + RATES);
+        let columns = (room / 2).clamp(4, MINUTES);
+        let accepted: Vec<u64> = minutes.iter().map(|minute| minute.accepted).collect();
+        let notified: Vec<u64> = minutes.iter().map(|minute| minute.notified).collect();
+        for (what, values) in [("in", accepted), ("told", notified)] {
+            // The running minute is drawn as it grows, but its number means nothing yet.
+            let last = values.iter().rev().nth(1).copied().unwrap_or(0);
+            let mut line = vec![(Role::Dim, format!("{what} "))];
+            line.extend(spark(pen.glyphs, &values, columns));
+            line.push((Role::Base, format!(" {}", format::number(last))));
+            line.push((Role::Dim, "/min".to_owned()));
+            shown.push(line);
+        }
+    }
+    if app.status.get().is_some() {
+        shown.push(took);
+    }
+    groups(pen, area, shown);
+}
+
+fn tabs(pen: &mut Pen<'_>, app: &App, area: Area) {
+    let dead = app.dead.total();
+    let known =
+        |count: Option<u64>| count.map_or_else(String::new, |count| format!(" {}", format::number(count)));
+    let counts = [
+        known(app.pending.remote.get().map(|page| page.rows.len() as u64)),
+        known(dead),
+        String::new(),
+        String::new(),
+    ];
+    let overdue = app.status.get().is_some_and(|status| status.overdue > 0);
+    let narrow = area.width < NARROW;
+    let rule = pen.glyphs.rule.repeat(usize::from(area.width));
+    pen.line(area, &[(Role::Dim, rule)]);
+    let mut x = area.x + u16::from(!narrow);
+    for panel in Panel::ALL {
+        let name = match (panel, narrow) {
+            (Panel::Dead, true) => "Dead",
+            (panel, _) => panel.title(),
+        };
+        let alarm = match panel {
+            Panel::Pending => overdue,
+            Panel::Dead => dead.is_some_and(|count| count > 0),
+            _ => false,
+        };
+        let text = format!(" {} {name}{} ", panel.index() + 1, counts[panel.index()]);
+        let columns = u16::try_from(width(&text)).unwrap_or(0);
+        let cell = Area { x, width: columns.min((area.x + area.width).saturating_sub(x)), ..area };
+        let role = if alarm { Role::Alarm } else { Role::Base };
+        let focused = panel == app.focus;
+        pen.line(cell, &[(if focused { Role::Strong } else { role }, text)]);
+        if focused {
+            pen.style(cell, pen.theme.selected());
+        }
+        x += columns + u16::from(!narrow);
+    }
+    // What else the heading of a panel would say.
+    let following = if app.focus == Panel::Logs { logs::following(app) } else { Line::new() };
+    let mut line = states([finding(app, app.focus), following]);
+    if !line.is_empty() {
+        line.insert(0, (Role::Base, " ".to_owned()));
+        line.push((Role::Base, " ".to_owned()));
+        let wide: usize = line.iter().map(|(_, text)| width(text)).sum();
+        let needed = u16::try_from(wide).unwrap_or(u16::MAX);
+        if x + needed < area.x + area.width {
+            pen.line(Area { x: area.x + area.width - needed - 1, width: needed, ..area }, &line);
+        }
+    }
+}

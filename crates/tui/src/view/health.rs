@@ -1,0 +1,153 @@
+//! How the neighbours of the pipeline fare: Slack, e-mail, Close, the source of owners, the credentials,
+//! and whether anybody works the queues.
+
+use jiff::SignedDuration;
+use lead::text;
+use ops::{Condition, ConditionState};
+use pipeline::{Code, destination::DestinationId, ports::Level};
+
+use crate::{
+    app::App,
+    doc::Line,
+    format::{age, since},
+    remote::{Remote, Trouble},
+    theme::Role,
+};
+
+/// How long a refused webhook is worth a warning.
+const REFUSED_FOR: SignedDuration = SignedDuration::from_mins(10);
+/// How many of the latest log lines are looked through for one.
+const LOOKED_THROUGH: usize = 500;
+
+/// One sign for each neighbour, those that need a person first.
+pub(super) fn signs(app: &App) -> Vec<Line> {
+    let mut signs: Vec<(Role, Line)> = Vec::new();
+    let glyphs = app.glyphs;
+    let mut sign = |role: Role, name: &str, detail: String| {
+        let glyph = match role {
+            Role::Alarm => glyphs.bad,
+            Role::Warn => glyphs.warning,
+            Role::Good => glyphs.good,
+            _ => glyphs.dot,
+        };
+        let text = if matches!(role, Role::Alarm | Role::Warn) { role } else { Role::Dim };
+        let name = format!("{name} ");
+        signs.push((role, vec![(role, format!("{glyph} ")), (Role::Base, name), (text, detail)]));
+    };
+    match app.watch.get().and_then(|seen| seen.worked) {
+        Some(false) => sign(Role::Alarm, "worker", "none: start leadops up".to_owned()),
+        Some(true) => sign(Role::Good, "worker", "up".to_owned()),
+        None => {}
+    }
+    if let Some(code) = refused_credentials(app) {
+        sign(Role::Alarm, "credentials", code.as_str().to_owned());
+    }
+    if let Some(health) = app.health.get() {
+        let ago = |at| age(since(app.now, at));
+        let conditions = app.status.get().map_or(&[][..], |status| &status.health);
+        for Condition { what, state, reason, code, .. } in conditions {
+            let role = match state {
+                ConditionState::Fail => Role::Alarm,
+                ConditionState::Ok => Role::Good,
+                ConditionState::Warn | ConditionState::Unknown => Role::Warn,
+            };
+            let detail = code.map_or_else(|| text::shorten(reason, 30), |code| code.as_str().to_owned());
+            sign(role, &label(what), detail);
+        }
+        let is_said = |id: &DestinationId| conditions.iter().any(|one| one.what == id.as_str());
+        for destination in app.destinations.iter().filter(|id| !is_said(id)) {
+            let known = health.destinations.iter().find(|known| known.destination == *destination);
+            let name = &destination.label();
+            match known.map(|known| (known.code, known.at)) {
+                None => sign(Role::Dim, name, "unused".to_owned()),
+                Some((None, at)) => sign(Role::Good, name, ago(at)),
+                Some((Some(code), at)) => sign(worry(code), name, format!("{code} {}", ago(at))),
+            }
+        }
+        match (refused_webhook(app), health.webhook_at) {
+            (Some(code), _) => sign(Role::Alarm, "Close", format!("refused {code}")),
+            (None, Some(at)) => sign(Role::Good, "Close", ago(at)),
+            (None, None) => sign(Role::Dim, "Close", "silent for 24 h".to_owned()),
+        }
+        // Strangers can make any number of them, so it is no alarm of its own.
+        match app.status.get().map(|status| status.refused.last_hour) {
+            None | Some(0) => {}
+            Some(refused) => sign(Role::Dim, "refused", format!("{refused} in 1 h")),
+        }
+        match (health.lookup_code, &health.fruitless_lookups, health.lookup_at) {
+            (Some(code), ..) => sign(worry(code), "owners", code.as_str().to_owned()),
+            (None, Some(none), _) => {
+                sign(worry(none.code), "owners", format!("{} none {}", none.code, ago(none.since)))
+            }
+            (None, None, Some(at)) => sign(Role::Good, "owners", ago(at)),
+            (None, None, None) => {}
+        }
+    }
+    let urgency = |role: &Role| match role {
+        Role::Alarm => 0,
+        Role::Warn => 1,
+        _ => 2,
+    };
+    signs.sort_by_key(|(role, _)| urgency(role));
+    signs.into_iter().map(|(_, line)| line).collect()
+}
+
+/// What a condition is called on the screen.
+fn label(what: &str) -> String {
+    what.parse().map_or_else(|_| what.to_owned(), |destination: DestinationId| destination.label())
+}
+
+/// Whether a failure mends itself or needs a person.
+fn worry(code: Code) -> Role {
+    match code {
+        Code::SlackWebhookGone
+        | Code::SlackForbidden
+        | Code::SlackChannelClosed
+        | Code::SlackNotConfigured
+        | Code::MailRefused
+        | Code::MailNotConfigured
+        | Code::DestinationNotConfigured
+        | Code::DestinationRefused
+        | Code::OwnerDirectoryGone
+        | Code::OwnersInOtherRegion
+        | Code::OwnersRedirected
+        | Code::CloseKeyMissing
+        | Code::CloseKeyRefused
+        | Code::CloseForbidden
+        | Code::CloseFieldUnknown
+        | Code::SecretUnusable
+        | Code::FileUnusable
+        | Code::SettingBad => Role::Alarm,
+        _ => Role::Warn,
+    }
+}
+
+/// Why the credentials are refused, if some question says so.
+fn refused_credentials(app: &App) -> Option<Code> {
+    fn of<T>(remote: &Remote<T>) -> Option<Code> {
+        match &remote.error.as_ref()?.trouble {
+            trouble @ Trouble::Fault(fault) if trouble.is_refusal() => Some(fault.code),
+            _ => None,
+        }
+    }
+    of(&app.status)
+        .or_else(|| of(&app.pending.remote))
+        .or_else(|| of(&app.dead.remote))
+        .or_else(|| of(&app.leads.remote))
+        .or_else(|| of(&app.logs.source))
+}
+
+/// The code of the last refused webhook, if none was accepted after it and it is not long ago.
+fn refused_webhook(app: &App) -> Option<Code> {
+    let line = app.logs.lines.iter().rev().take(LOOKED_THROUGH).find(|line| {
+        let codes =
+            [Code::SignatureMissing, Code::SignatureWrong, Code::SignatureOfAnother, Code::SignatureStale];
+        let is = |code: Code| line.code.as_deref() == Some(code.as_str());
+        // What strangers post elsewhere is a warning, and a signed webhook there an error.
+        line.level >= Level::Warn && codes.into_iter().any(is)
+            || line.level >= Level::Error && is(Code::NotTheWebhook)
+    })?;
+    let accepted = app.health.get().and_then(|health| health.webhook_at);
+    let recent = app.now.duration_since(line.at) < REFUSED_FOR;
+    (recent && accepted.is_none_or(|at| at < line.at)).then(|| line.code.as_deref()?.parse().ok())?
+}

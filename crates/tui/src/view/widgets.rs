@@ -1,0 +1,362 @@
+//! What the panels are made of.
+
+use lead::Timestamp;
+use ratatui::{
+    buffer::Buffer,
+    style::Style,
+    symbols::border,
+    widgets::{Block, Clear, Widget},
+};
+
+use super::rect;
+use crate::{
+    app::{App, Panel},
+    doc::Line,
+    format::age,
+    layout::{Area, Layout, Shape},
+    remote::{Freshness, Remote},
+    text::{Glyphs, width},
+    theme::{Role, Theme},
+    update::found,
+};
+
+/// After how many seconds without an answer it is said that one is awaited.
+const SLOW: u64 = 2;
+
+const ASCII_BORDER: border::Set<'_> = border::Set {
+    top_left: "+",
+    top_right: "+",
+    bottom_left: "+",
+    bottom_right: "+",
+    vertical_left: "|",
+    vertical_right: "|",
+    horizontal_top: "-",
+    horizontal_bottom: "-",
+};
+
+/// Writes into a buffer, never outside of an area.
+pub(super) struct Pen<'a> {
+    pub(super) buffer: &'a mut Buffer,
+    pub(super) theme: &'a Theme,
+    pub(super) glyphs: &'static Glyphs,
+}
+
+impl Pen<'_> {
+    /// Writes a line of safe text at the top of an area.
+    pub(super) fn line(&mut self, area: Area, pieces: &[(Role, String)]) {
+        let area = rect(self.buffer, area);
+        if area.height == 0 {
+            return;
+        }
+        let mut x = area.x;
+        for (role, text) in pieces {
+            let left = usize::from(area.right().saturating_sub(x));
+            // Whatever a frame has left there must not shine through.
+            let style = Style::reset().patch(self.theme.style(*role));
+            x = self.buffer.set_stringn(x, area.y, text, left, style).0;
+        }
+    }
+
+    /// Lays a style over an area.
+    pub(super) fn style(&mut self, area: Area, style: Style) {
+        self.buffer.set_style(rect(self.buffer, area), style);
+    }
+
+    /// Empties an area.
+    pub(super) fn clear(&mut self, area: Area) {
+        let area = rect(self.buffer, area);
+        // A wide letter that reaches into the area would swallow its first column.
+        if let Some(x) = area.x.checked_sub(1) {
+            for y in area.y..area.bottom() {
+                let cell = &mut self.buffer[(x, y)];
+                if width(cell.symbol()) > 1 {
+                    cell.set_symbol(" ");
+                }
+            }
+        }
+        Clear.render(area, self.buffer);
+    }
+
+    /// Draws a frame.
+    pub(super) fn frame(&mut self, area: Area, role: Role) {
+        let set = if self.glyphs.utf8 { border::ROUNDED } else { ASCII_BORDER };
+        let mut style = self.theme.style(role);
+        if role == Role::Accent {
+            style = style.remove_modifier(ratatui::style::Modifier::BOLD);
+        }
+        Block::bordered().border_set(set).border_style(style).render(rect(self.buffer, area), self.buffer);
+    }
+
+    /// A row of cells of a width, to be filled from the left.
+    pub(super) fn row(&self, columns: u16) -> Row {
+        Row { glyphs: self.glyphs, left: usize::from(columns), line: Line::new() }
+    }
+
+    /// Draws a panel's heading, a rule with its name; `state` stands on the right, as far as there is
+    /// room beside the name.
+    pub(super) fn heading(&mut self, app: &App, panel: Panel, layout: &Layout, state: Line) {
+        let area = layout.parts(panel).heading;
+        if area.height == 0 {
+            return;
+        }
+        let focused = app.focus == panel && app.windows.is_empty();
+        let (rule, rule_role) = match focused {
+            true => (self.glyphs.heavy, Role::Accent),
+            false => (self.glyphs.rule, Role::Dim),
+        };
+        self.line(area, &[(rule_role, rule.repeat(usize::from(area.width)))]);
+        if layout.shape == Shape::Grid && panel == Panel::Dead {
+            // The rule between the two halves hangs from it.
+            let panel = layout.panels[Panel::Dead.index()];
+            for y in panel.y + 1..panel.y + panel.height {
+                let cell = Area { y, width: 1, height: 1, ..panel };
+                self.line(cell, &[(Role::Dim, self.glyphs.vertical.to_owned())]);
+            }
+            if !focused {
+                self.line(Area { width: 1, ..area }, &[(Role::Dim, self.glyphs.cross.to_owned())]);
+            }
+        }
+        let heading = if focused { Role::Accent } else { Role::Strong };
+        let title = vec![
+            (if focused { Role::Accent } else { Role::Dim }, format!(" {} ", panel.index() + 1)),
+            (heading, format!("{} ", panel.title())),
+        ];
+        let used: usize = title.iter().map(|(_, text)| width(text)).sum();
+        let room = Area { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+        self.line(room, &title);
+        let mut state = state;
+        let mut needed = 2 + state.iter().map(|(_, text)| width(text)).sum::<usize>();
+        while needed + used + 1 > usize::from(room.width) {
+            let Some((_, text)) = state.pop() else { break };
+            needed -= width(&text);
+            // Nor what stood between it and the rest.
+            while let Some((_, text)) = state.pop_if(|(_, text)| text.trim().is_empty()) {
+                needed -= width(&text);
+            }
+        }
+        if !state.is_empty() {
+            state.insert(0, (Role::Base, " ".to_owned()));
+            state.push((Role::Base, " ".to_owned()));
+            let needed = u16::try_from(needed).unwrap_or(room.width);
+            self.line(Area { x: room.x + room.width - needed, width: needed, ..room }, &state);
+        }
+    }
+
+    /// What a panel says where it has no rows, and the line on a failing source above the rows. The
+    /// rest of the area.
+    pub(super) fn condition<T>(
+        &mut self,
+        remote: &Remote<T>,
+        area: Area,
+        now: Timestamp,
+        empty: Option<&str>,
+    ) -> Area {
+        let mut rest = area;
+        if let Some(failure) = &remote.error {
+            let line = failure.line(now, remote.in_flight.is_some());
+            let text = self
+                .row(area.width)
+                .text(Role::Alarm, &format!("{} {line}", self.glyphs.bad), area.width)
+                .line;
+            // At the bottom, so that the rows stay where they were.
+            let y = area.y + area.height.saturating_sub(1);
+            let last = Area { y, height: 1, ..area };
+            self.clear(last);
+            self.line(last, &text);
+            rest.height = rest.height.saturating_sub(1);
+        }
+        let text = match (remote.get(), &remote.error) {
+            (None, None) => Some(format!("asking{}", self.glyphs.ellipsis)),
+            (None, Some(_)) => None,
+            (Some(_), _) => empty.map(str::to_owned),
+        };
+        if let Some(text) = text {
+            let text = self.glyphs.fit(&text, usize::from(area.width).saturating_sub(2));
+            self.line(
+                Area { x: area.x + 1, width: area.width.saturating_sub(1), ..area },
+                &[(Role::Dim, text)],
+            );
+        }
+        rest
+    }
+
+    /// The first column of a row: whether it is marked, or where the cursor of a panel without focus is.
+    pub(super) fn gutter(&self, row: Row, marked: bool, selected: bool) -> Row {
+        match (marked, selected) {
+            (true, _) => row.glyphs(Role::Accent, self.glyphs.mark),
+            (false, true) => row.glyphs(Role::Dim, self.glyphs.marker),
+            (false, false) => row.gap(1),
+        }
+    }
+
+    /// Marks the row under the cursor.
+    pub(super) fn cursor(&mut self, area: Area, focused: bool) {
+        if focused {
+            self.style(area, self.theme.selected());
+        }
+    }
+}
+
+/// The age of a panel where it is not what it should be: `asking 4 s`, `12 s old`.
+pub(super) fn condition_of<T>(remote: &Remote<T>, now: Timestamp, glyphs: &Glyphs) -> Line {
+    let asking = remote.in_flight.map(|flight| crate::format::since(now, flight.asked_at));
+    match remote.freshness(now) {
+        Freshness::Failed(Some(old)) => vec![(Role::Alarm, format!("{} {} old", glyphs.stale, age(old)))],
+        Freshness::Failed(None) => vec![(Role::Alarm, format!("{} unknown", glyphs.stale))],
+        Freshness::NotPermitted(Some(old)) => {
+            vec![(Role::Alarm, format!("{} not permitted, {} old", glyphs.stale, age(old)))]
+        }
+        Freshness::NotPermitted(None) => vec![(Role::Alarm, format!("{} not permitted", glyphs.stale))],
+        Freshness::Stale(old) => vec![(Role::Warn, format!("{} {} old", glyphs.stale, age(old)))],
+        Freshness::Loading | Freshness::Fresh => match asking {
+            Some(seconds) if seconds > SLOW => vec![(Role::Dim, format!("asking {seconds} s"))],
+            _ => Line::new(),
+        },
+    }
+}
+
+/// Cells from left to right, each of its width, none beyond the row's.
+pub(super) struct Row {
+    glyphs: &'static Glyphs,
+    left: usize,
+    pub(super) line: Line,
+}
+
+impl Row {
+    /// A cell of text, filled up on the right.
+    pub(super) fn text(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
+        let columns = columns.into().min(self.left);
+        let text = self.glyphs.fit(text, columns);
+        let gap = columns - width(&text);
+        self.left -= columns;
+        self.line.push((role, format!("{text}{}", " ".repeat(gap))));
+        self
+    }
+
+    /// A cell of text, filled up on the left: for numbers and times.
+    pub(super) fn right(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
+        let columns = columns.into().min(self.left);
+        let text = self.glyphs.fit(text, columns);
+        let gap = columns - width(&text);
+        self.left -= columns;
+        self.line.push((role, format!("{}{text}", " ".repeat(gap))));
+        self
+    }
+
+    /// A cell of an id, whose middle is left out where it is too long.
+    pub(super) fn id(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
+        let columns = columns.into().min(self.left);
+        let text = self.glyphs.fit_middle(text, columns);
+        let gap = columns - width(&text);
+        self.left -= columns;
+        self.line.push((role, format!("{text}{}", " ".repeat(gap))));
+        self
+    }
+
+    /// Empty columns.
+    pub(super) fn gap(mut self, columns: usize) -> Self {
+        let columns = columns.min(self.left);
+        self.left -= columns;
+        self.line.push((Role::Base, " ".repeat(columns)));
+        self
+    }
+
+    /// Glyphs of our own, as they are; nothing where they do not fit.
+    pub(super) fn glyphs(mut self, role: Role, glyphs: &str) -> Self {
+        let columns = width(glyphs);
+        if columns <= self.left {
+            self.left -= columns;
+            self.line.push((role, glyphs.to_owned()));
+        }
+        self
+    }
+}
+
+/// A bar of which a fraction of `parts` of `whole` is filled.
+pub(super) fn bar(glyphs: &Glyphs, columns: usize, part: u64, whole: u64) -> (String, String) {
+    let part = part.min(whole);
+    let halves = match whole {
+        0 => 2 * columns,
+        _ => usize::try_from(part.saturating_mul(2 * columns as u64) / whole).unwrap_or(2 * columns),
+    };
+    let mut filled = glyphs.bar.repeat(halves / 2);
+    if halves % 2 == 1 {
+        filled.push_str(glyphs.bar_half);
+    }
+    let rest = columns - halves.div_ceil(2);
+    (filled, glyphs.bar_rest.repeat(rest))
+}
+
+/// A sparkline of the last values, the newest on the right, as many as there are columns. Nothing is a
+/// dim ground line, so that the time it covers can be seen.
+pub(super) fn spark(glyphs: &Glyphs, values: &[u64], columns: usize) -> Line {
+    let shown = &values[values.len().saturating_sub(columns)..];
+    let most = shown.iter().copied().max().unwrap_or(0).max(1);
+    let mut line = vec![(Role::Dim, glyphs.spark[1].repeat(columns - shown.len()))];
+    for value in shown {
+        let level = usize::try_from((value * 7).div_ceil(most)).unwrap_or(7).min(7) + 1;
+        let role = if *value == 0 { Role::Dim } else { Role::Base };
+        match line.last_mut() {
+            Some((last, text)) if *last == role => text.push_str(glyphs.spark[level]),
+            _ => line.push((role, glyphs.spark[level].to_owned())),
+        }
+    }
+    line
+}
+
+/// States behind each other, as far as there are any.
+pub(super) fn states(parts: impl IntoIterator<Item = Line>) -> Line {
+    let mut line = Line::new();
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        if !line.is_empty() {
+            line.push((Role::Base, "  ".to_owned()));
+        }
+        line.extend(part);
+    }
+    line
+}
+
+/// What a heading says of a filter and of marks.
+pub(super) fn finding(app: &App, panel: Panel) -> Line {
+    let mut line = Line::new();
+    let filter = app.filter(panel);
+    if !filter.is_empty() {
+        let text = app.glyphs.fit(filter.text(), 24);
+        line.push((Role::Accent, format!("/{text} ")));
+        line.push((Role::Strong, found(app, panel)));
+    }
+    let marks = app.marks(panel);
+    if marks > 0 {
+        let gap = if line.is_empty() { "" } else { "  " };
+        line.push((Role::Accent, format!("{gap}{} {marks}", app.glyphs.mark)));
+    }
+    line
+}
+
+/// The rows in sight: their places in the list, and where each is drawn.
+pub(super) fn rows(top: usize, count: usize, area: Area) -> impl Iterator<Item = (usize, Area)> {
+    let end = count.min(top + usize::from(area.height));
+    (top..end).zip(area.y..).map(move |(index, y)| (index, Area { y, height: 1, ..area }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::UTF8;
+
+    #[test]
+    fn bars_fill_by_halves() {
+        let shown = |part| {
+            let (filled, rest) = bar(&UTF8, 4, part, 8);
+            format!("{filled}{rest}")
+        };
+        assert_eq!([0, 1, 2, 7, 8, 99].map(shown), ["────", "╸───", "━───", "━━━╸", "━━━━", "━━━━"]);
+    }
+
+    #[test]
+    fn sparklines_show_every_minute_with_something_in_it() {
+        let drawn = |values: &[u64], columns| crate::doc::plain(&spark(&UTF8, values, columns));
+        assert_eq!(drawn(&[0, 1, 800], 4), "▁▁▂█");
+        assert_eq!(drawn(&[9, 0, 4], 2), "▁█");
+    }
+}
