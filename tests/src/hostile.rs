@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
+use close::signature::Keys;
 use lead::Timestamp;
-use pipeline::signature::Keys;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

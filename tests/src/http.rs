@@ -1,7 +1,7 @@
 //! HTTP on this machine.
 
+use close::signature::Keys;
 use lead::Timestamp;
-use pipeline::signature::Keys;
 use serde_json::Value;
 use url::Url;
 

@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
+use close::signature::Keys;
 use demo::Sender;
-use pipeline::signature::Keys;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use close::signature::Presented;
 use lead::{EnrichedLead, LeadId, Timestamp, keys};
 use ops::{Access, Ops, SaysNothing};
 use outbound::SlackDestination;
@@ -17,7 +18,6 @@ use pipeline::{
     ports::{Clock, DeadLetter, DeadLetters, Delivery, Disposition, History, Inbox, Objects, Outbox, Queue},
     process::{Counted, Process},
     receipt::Receipt,
-    signature::Presented,
     stages::{self, Ports, Stages},
     unsigned::Head,
 };

@@ -10,8 +10,9 @@ use std::{
 
 use aws::{S3Store, Uncounted};
 use bytes::Bytes;
+use close::CreatedLead;
 use futures_util::future::join;
-use lead::{AlertKind, CreatedLead, LeadId, OwnerStatus, Timestamp, keys};
+use lead::{AlertKind, LeadId, OwnerStatus, Timestamp, keys};
 use pipeline::{
     Code, Entry, Fault, Happened, Recorder, Settings, Stage,
     ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
@@ -54,7 +55,7 @@ impl Bucket {
 
     fn event(&self) -> NewEvent {
         let body = Bytes::from(World::event(&self.lead));
-        let Ok(lead::Incoming::Created(created)) = lead::Incoming::parse(&body) else { panic!() };
+        let Ok(close::Incoming::Created(created)) = close::Incoming::parse(&body) else { panic!() };
         let created: CreatedLead = *created;
         let now = self.clock.now();
         NewEvent {

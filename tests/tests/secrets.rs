@@ -4,9 +4,10 @@
 
 use std::fmt::{Debug, Display};
 
+use close::signature::Keys;
 use console::config::{Config, UpConfig};
 use outbound::{OwnersBase, SecretUrl, SmtpSettings};
-use pipeline::{SecretText, ingest::Trust, signature::Keys};
+use pipeline::{SecretText, ingest::Trust};
 use serde::Serialize;
 
 /// Does not compile where the type has the trait: then two functions of this name would fit.

@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use close::signature::{Keys, Presented};
 use lead::{LeadId, Timestamp, keys};
 use pipeline::{
     Code, Fault, Happened, Settings, Stage,
     ingest::{BODY_LIMIT, Outcome, Trust, Webhook},
     ports::{Depth, Inbox, Objects, Queue},
-    signature::{Keys, Presented},
     unsigned::Head,
 };
 use serde::Deserialize;

@@ -5,8 +5,9 @@
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use close::CreatedLead;
 use futures_util::future::join;
-use lead::{CreatedLead, LeadId, Owner, OwnerFacts, OwnerStatus};
+use lead::{LeadId, Owner, OwnerFacts, OwnerStatus};
 use ops::LeadQuery;
 use pipeline::{
     Code, Ended, Fault, Settings, Stage,

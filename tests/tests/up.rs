@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
+use close::signature::Keys;
 use demo::{Answer, Mood};
-use pipeline::signature::Keys;
 use serde_json::{Value, json};
 use tests::process::{KEY, PATIENCE, World, text, until};
 

@@ -6,10 +6,11 @@
 
 use std::{process::Stdio, time::Duration};
 
+use close::signature::Keys;
 use demo::{Mood, Sample};
 use futures_util::future::join_all;
 use lead::{LeadId, Timestamp};
-use pipeline::{ports::Random, signature::Keys};
+use pipeline::ports::Random;
 use serde_json::{Value, json};
 use system::SystemRandom;
 use tests::{

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use close::signature::Keys;
 use embedded::Running;
-use pipeline::signature::Keys;
 use serde_json::{Value, json};
 use sqlite::{Options, Store};
 use tests::{

@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_line_follows_the_specification() {
         let measured = Measured { counted: Some(Counted::Notified), after_ms: Some(850) };
-        let line = measured.line(lead::from_millis(1_789_398_131_642), "crm-lead-system");
+        let line = measured.line(outside::from_millis(1_789_398_131_642), "crm-lead-system");
         let expected = json!({
             "_aws": {
                 "Timestamp": 1_789_398_131_642_i64,
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn and_that_of_a_refused_webhook_which_is_told_apart_by_its_code() {
         for (code, counted) in [(Code::SignatureWrong, "LO102"), (Code::AwsDenied, "LO107")] {
-            let line = refused_webhook_line(lead::from_millis(1_789_398_131_642), code, "crm-lead-system");
+            let line = refused_webhook_line(outside::from_millis(1_789_398_131_642), code, "crm-lead-system");
             let expected = json!({
                 "_aws": {
                     "Timestamp": 1_789_398_131_642_i64,
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn so_does_that_of_a_refusal_which_is_told_apart_by_its_status() {
-        let line = refused_line(lead::from_millis(1_789_398_131_642), 401, "crm-lead-system");
+        let line = refused_line(outside::from_millis(1_789_398_131_642), 401, "crm-lead-system");
         let expected = json!({
             "_aws": {
                 "Timestamp": 1_789_398_131_642_i64,

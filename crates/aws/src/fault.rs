@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use lead::text;
+use outside::text;
 use pipeline::{Code, Fault};
 
 /// How much of an error is told.

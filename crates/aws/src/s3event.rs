@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use lead::{Timestamp, keys, text};
+use lead::{Timestamp, keys};
+use outside::text;
 use pipeline::job::{Cause, ProcessJob};
 use serde::Deserialize;
 
@@ -106,7 +107,7 @@ fn job(
     let Some(lead_id) = keys::lead_of_raw(source_prefix, &key) else {
         return Err(format!("{:?} is no key of a raw event", shown(&key)));
     };
-    let written = record.event_time.as_deref().and_then(lead::parse_time);
+    let written = record.event_time.as_deref().and_then(outside::parse_time);
     let due = written
         .zip(delay)
         .and_then(|(written, delay)| written.checked_add(SignedDuration::try_from(delay).ok()?).ok());

@@ -77,7 +77,7 @@ impl PlaceArgs {
         if let Some(url) = &self.endpoint_url
             && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
         {
-            return usage(format!("--endpoint-url {:?} is no http(s) URL", lead::text::shorten(url, 80)));
+            return usage(format!("--endpoint-url {:?} is no http(s) URL", outside::text::shorten(url, 80)));
         }
         match self.way() {
             Some(flag) if self.stack.is_none() && self.env.is_none() => {
@@ -461,11 +461,12 @@ impl Moment {
 }
 
 fn moment(text: &str) -> Result<Moment, String> {
-    if let Some(at) = lead::parse_time(text) {
+    if let Some(at) = outside::parse_time(text) {
         return Ok(Moment::At(at));
     }
     let date = format!("{text}T00:00:00");
-    let moment = span(text).map(Moment::Ago).or_else(|_| lead::parse_time(&date).map(Moment::At).ok_or(()));
+    let moment =
+        span(text).map(Moment::Ago).or_else(|_| outside::parse_time(&date).map(Moment::At).ok_or(()));
     moment.map_err(|()| {
         "expected a time such as 2026-09-14T15:00:00Z, or how long ago, such as 90m, 2h, 3d".to_owned()
     })

@@ -7,7 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pipeline::{Code, Fault, Variables, unpasted};
+use outside::unpasted;
+use pipeline::{Code, Fault, Variables};
 
 mod keys;
 mod paths;
@@ -218,7 +219,7 @@ impl Config {
                 self.secrets.insert(setting.name, (place, Source::File(path.to_owned())));
                 continue;
             } else {
-                let shown = lead::text::shorten(&key, 60);
+                let shown = outside::text::shorten(&key, 60);
                 let meant = unknown::meant(&key.to_ascii_uppercase());
                 let meant = meant
                     .map_or_else(String::new, |meant| format!("; is {} meant?", meant.to_ascii_lowercase()));
@@ -247,7 +248,7 @@ fn plain(value: &toml::Value) -> Option<String> {
 fn one_line(text: &str, error: &toml::de::Error) -> String {
     let line =
         error.span().map_or(0, |span| text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1);
-    format!("line {line}: {}", lead::text::shorten(error.message(), 200))
+    format!("line {line}: {}", outside::text::shorten(error.message(), 200))
 }
 
 fn bad_file(path: &Path, what: &str) -> Fault {

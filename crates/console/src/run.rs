@@ -71,7 +71,7 @@ fn warn(fault: &Fault) {
 fn line(error: &anyhow::Error) -> String {
     match error.downcast_ref::<Fault>() {
         Some(fault) => fault.line(),
-        None => Fault::new(Code::Internal, lead::text::shorten(&format!("{error:#}"), 400)).line(),
+        None => Fault::new(Code::Internal, outside::text::shorten(&format!("{error:#}"), 400)).line(),
     }
 }
 

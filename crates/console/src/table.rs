@@ -50,7 +50,7 @@ impl From<String> for Cell {
 impl Cell {
     fn clean(self) -> Self {
         match self {
-            Self::Text(text) => Self::Text(lead::text::clean(&text)),
+            Self::Text(text) => Self::Text(outside::text::clean(&text)),
             Self::Owners(owners) => Self::Owners(owners),
         }
     }
@@ -140,7 +140,7 @@ fn fit(text: &str, width: usize) -> String {
         kept.push_str(cluster);
     }
     if width > 0 {
-        kept.push(lead::text::ELLIPSIS);
+        kept.push(outside::text::ELLIPSIS);
     }
     kept
 }

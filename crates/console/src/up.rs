@@ -2,9 +2,10 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use close::client::HoldsKeys;
 use embedded::{OWNER_PATIENCE, Running};
 use lead::Timestamp;
-use outbound::{HoldsKeys, NoKeys, OwnerSource};
+use outbound::{NoKeys, OwnerSource};
 use pipeline::{
     Code, Fault, Settings,
     ports::{Objects, Retention},

@@ -26,7 +26,7 @@ pub fn fault(error: &clap::Error) -> Fault {
             _ => {}
         }
     }
-    Fault::new(Code::Usage, lead::text::shorten(&what, 400))
+    Fault::new(Code::Usage, outside::text::shorten(&what, 400))
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use close::client::{ApiKeys, CloseBase};
 use lead::LeadId;
-use outbound::{ApiKeys, CloseBase, OwnerSource};
+use outbound::OwnerSource;
 use pipeline::Fault;
 use serde_json::json;
 
@@ -83,7 +84,7 @@ impl CloseStandIn {
     /// # Errors
     /// None that could be met.
     pub(crate) fn keys() -> Result<ApiKeys, Fault> {
-        ApiKeys::parse(API_KEY)
+        Ok(ApiKeys::parse(API_KEY)?)
     }
 
     /// Lets it have a lead, which goes wrong as it is to. To be called before the lead is sent.
@@ -161,11 +162,13 @@ impl Close {
 mod tests {
     use std::collections::BTreeSet;
 
-    use lead::{Incoming, OwnerStatus, Timestamp};
-    use outbound::CloseReader;
+    use close::Incoming;
+    use close::client::CloseReader;
+    use close::{CloseReads, Window};
+    use lead::{OwnerStatus, Timestamp};
     use pipeline::{
         Code,
-        ports::{CloseReads, Look, Owners, Window},
+        ports::{Look, Owners},
     };
     use sqlite::{Options, Store};
     use system::SystemClock;

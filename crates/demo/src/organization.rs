@@ -3,7 +3,9 @@
 //!
 //! Shapes: <https://developer.close.com/resources/leads/>, `/resources/organizations/`, `/resources/custom-fields/`.
 
-use lead::{LeadId, close::FieldSetting, text};
+use close::FieldSetting;
+use lead::LeadId;
+use outside::text;
 use pipeline::owners::OwnerFields;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
@@ -220,7 +222,7 @@ fn roles() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use lead::close::{Account, FieldId, LeadAnswer, Roster, Who, custom_fields, roles};
+    use close::{Account, FieldId, LeadAnswer, Roster, Who, custom_fields, roles};
 
     use super::*;
     use crate::Scenario;

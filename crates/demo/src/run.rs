@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use close::signature::Keys;
 use embedded::{OWNER_PATIENCE, Storage, Up};
 use host::{Endings, output};
 use outbound::{SlackDestination, SlackWebhook};
@@ -15,7 +16,6 @@ use pipeline::{
     destination::Destination,
     ingest::Trust,
     ports::{Objects, Random, Retention},
-    signature::Keys,
 };
 use sqlite::Store;
 use system::{SystemClock, SystemRandom};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use lead::{LeadId, Timestamp, text};
+use lead::{LeadId, Timestamp};
+use outside::text;
 use pipeline::ports::Random;
 use serde::Serialize;
 use serde_json::{
@@ -428,10 +429,7 @@ impl Formatter for CloseFormat {
 mod tests {
     use std::collections::BTreeSet;
 
-    use lead::{
-        Incoming, Malformed,
-        close::{FieldId, FieldSetting, Owned},
-    };
+    use close::{FieldId, FieldSetting, Incoming, Malformed, Owned};
 
     use super::*;
     use crate::organization::{FUNNEL_FIELD, OWNER_FIELD};

@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
+use close::signature::Keys;
 use lead::{LeadId, Timestamp};
-use outbound::{client, webhook};
-use pipeline::{signature::Keys, webhook::Answer as Said};
+use outbound::webhook;
+use pipeline::webhook::Answer as Said;
 use reqwest::Client;
 use tokio::time::{MissedTickBehavior, interval};
 use url::Url;
@@ -78,7 +79,7 @@ impl Sender {
             return Err("there is no key to sign sample webhooks with".to_owned());
         }
         let forged = Keys::parse(&"0f".repeat(32)).map_err(|error| error.to_string())?;
-        let client = webhook::client(&webhook, PATIENCE).map_err(client::error_text)?;
+        let client = webhook::client(&webhook, PATIENCE).map_err(web::error_text)?;
         Ok(Self { client, webhook, keys, forged, account: Mutex::default() })
     }
 
@@ -173,7 +174,7 @@ impl Sender {
             .body(sample.event.clone());
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Answer::Failed(client::error_text(error)),
+            Err(error) => return Answer::Failed(web::error_text(error)),
         };
         let status = response.status();
         if !status.is_success() {
@@ -181,7 +182,7 @@ impl Sender {
         }
         let body = match response.bytes().await {
             Ok(body) => body,
-            Err(error) => return Answer::Failed(client::error_text(error)),
+            Err(error) => return Answer::Failed(web::error_text(error)),
         };
         match Said::read(status.as_u16(), &body) {
             Some(Said::Accepted(lead)) if lead == sample.lead_id => Answer::Accepted,
@@ -222,8 +223,8 @@ mod tests {
         http::{HeaderMap, StatusCode},
         routing::post,
     };
-    use lead::Incoming;
-    use pipeline::{Code, signature::Presented};
+    use close::Incoming;
+    use close::signature::Presented;
     use serde_json::{Value, json};
 
     use super::*;
@@ -254,7 +255,7 @@ mod tests {
         match keys().verify(presented, &body, Timestamp::now(), Duration::from_secs(60)) {
             Ok(_) => {}
             Err(code) => {
-                assert_eq!(code, Code::SignatureWrong);
+                assert_eq!(code, close::signature::Refusal::Wrong);
                 return (StatusCode::UNAUTHORIZED, Json(json!({})));
             }
         }

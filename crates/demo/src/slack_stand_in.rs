@@ -18,8 +18,8 @@ use axum::{
 use lead::{
     LeadId, Timestamp,
     slack::{BLOCKS_LIMIT, FIELD_LIMIT, HEADER_LIMIT, TOTAL_LIMIT},
-    text,
 };
+use outside::text;
 use serde_json::Value;
 
 use crate::{Misfortune, Sample, local_server::LocalServer};

@@ -11,6 +11,8 @@ use std::{
 };
 
 use async_trait::async_trait;
+use close::signature::Presented;
+use close::{CloseAnswer, CloseReads};
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use outbound::{Slack, SlackAnswer, SlackDestination, SlackError};
@@ -20,9 +22,8 @@ use pipeline::{
     driver::{Driver, QueueStage},
     ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
     owners::CloseOwners,
-    ports::{Clock, CloseAnswer, CloseReads, Inbox, NewMessage, Outbox, Owners, Queue, Random},
+    ports::{Clock, Inbox, NewMessage, Outbox, Owners, Queue, Random},
     process::Counted,
-    signature::Presented,
     stages::{self, Ports, Stages},
     unsigned::Head,
 };
@@ -112,7 +113,7 @@ impl Slack for Neighbours {
 
 #[async_trait]
 impl CloseReads for Neighbours {
-    async fn get(&self, path: &str) -> Result<CloseAnswer, Fault> {
+    async fn get(&self, path: &str) -> Result<CloseAnswer, close::Error> {
         let leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
         let (status, body) = organization::answer(path, |lead| {
             leads.get(lead).map(|sample| sample.in_close(sample.misfortune != Some(Misfortune::NoOwner)))

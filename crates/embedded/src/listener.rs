@@ -1,7 +1,7 @@
 //! The webhook listener: HTTP/1.1 on a TCP socket.
 //!
 //! A stranger can keep nobody out and take little memory. Whoever connects gets in, at the expense of
-//! others ([`visitors`] says of whom); bodies share one limit in size, at the expense of the largest; heads,
+//! others (`visitors` says of whom); bodies share one limit in size, at the expense of the largest; heads,
 //! bodies, unread answers and idle connections have a time limit.
 
 mod files;
@@ -11,6 +11,7 @@ mod visitors;
 use std::{error::Error as _, io, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use close::{headers, signature::Presented};
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
@@ -26,7 +27,6 @@ use pipeline::{
     Code, Fault,
     ingest::{BODY_LIMIT, GENUINE, Ingest, Outcome, Webhook, is_expected_by_a_probe},
     ports::{Level, Upkeep},
-    signature::Presented,
     unsigned::Head,
     webhook::{self, HEALTH, Health, Signature},
 };
@@ -363,7 +363,7 @@ enum Unreceived {
 fn presented(headers: &HeaderMap) -> Presented<'_> {
     // One that is no text is there, and none that can hold.
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    Presented { hash: text("close-sig-hash"), timestamp: text("close-sig-timestamp") }
+    Presented { hash: text(headers::HASH), timestamp: text(headers::TIMESTAMP) }
 }
 
 fn head_of(head: &Parts, peer: IpAddr) -> Head<'_> {

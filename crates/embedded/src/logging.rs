@@ -94,7 +94,7 @@ impl Write for &Stderr {
             text.extend(format!("{dropped} lines were dropped, as nobody read them\n").into_bytes());
         }
         let said = String::from_utf8_lossy(line);
-        text.extend(lead::text::printable(said.trim_end_matches('\n')).as_bytes());
+        text.extend(outside::text::printable(said.trim_end_matches('\n')).as_bytes());
         text.push(b'\n');
         if self.lines.try_send(Waiting::Line(text)).is_err() {
             self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);

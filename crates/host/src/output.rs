@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use lead::text::printable;
+use outside::text::printable;
 use pipeline::{Code, Fault};
 use serde::Serialize;
 
@@ -17,10 +17,10 @@ pub fn line(text: &str) -> anyhow::Result<()> {
     document(&printable(text))
 }
 
-/// Writes several lines to stdout, each as [`line`] does.
+/// Writes several lines to stdout, each as [`line()`] does.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn lines(lines: &[String]) -> anyhow::Result<()> {
     let printable: Vec<_> = lines.iter().map(|line| printable(line)).collect();
     document(&printable.join("\n"))
@@ -29,7 +29,7 @@ pub fn lines(lines: &[String]) -> anyhow::Result<()> {
 /// Writes a text that is ours alone to stdout as it is, such as a script for a shell, and ends it.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn document(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}").map_err(unwritten)
@@ -43,7 +43,7 @@ pub fn unwritten(error: io::Error) -> anyhow::Error {
     }
 }
 
-/// Writes one line to stderr, for people, as [`line`] does. Where it cannot be written there is nobody to hear
+/// Writes one line to stderr, for people, as [`line()`] does. Where it cannot be written there is nobody to hear
 /// of that, and it is no reason to stop.
 pub fn aside(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", printable(text));
@@ -74,7 +74,7 @@ fn escaped(json: &str) -> String {
         escaped.push_str(plain);
         let mut chars = other.chars();
         if let Some(c) = chars.next() {
-            if c.is_control() || lead::text::is_formatting(c) {
+            if c.is_control() || outside::text::is_formatting(c) {
                 let mut units = [0; 2];
                 escaped.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
             } else {
@@ -101,7 +101,7 @@ mod tests {
     fn json_is_harmless_and_means_the_same() {
         let hostile = serde_json::json!({"name": "a\u{9b}2J\u{202e}b\u{1b}[31m\u{e0001}株🚀"});
         let text = escaped(&hostile.to_string());
-        assert!(!text.chars().any(|c| c.is_control() || lead::text::is_formatting(c)), "{text}");
+        assert!(!text.chars().any(|c| c.is_control() || outside::text::is_formatting(c)), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), hostile);
     }
 }

@@ -25,7 +25,7 @@ fn in_words(user: u32, name: Option<&str>, host: &str, sudo: Option<&str>) -> St
     if let Some(sudo) = sudo.filter(|sudo| user == 0 && !sudo.is_empty()) {
         who += &format!(" (sudo by {sudo})");
     }
-    lead::text::shorten(&who, 80)
+    outside::text::shorten(&who, 80)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws::Secrets;
-use outbound::{ApiKeys, HoldsKeys};
+use close::client::{ApiKeys, HoldsKeys};
 use pipeline::{Code, Fault, Function, Variables, recorder};
 
 use crate::common::Common;
@@ -24,13 +24,13 @@ impl SecretKeys {
 
 #[async_trait]
 impl HoldsKeys for SecretKeys {
-    async fn keys(&self) -> Result<ApiKeys, Fault> {
+    async fn keys(&self) -> Result<ApiKeys, close::Error> {
         let Some(secret) = &self.secret else {
-            return Err(Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY_SECRET_NAME is not set"));
+            return Err(close::Error::Key("CLOSE_API_KEY_SECRET_NAME is not set".to_owned()));
         };
         let text = self.secrets.text(secret).await?;
         ApiKeys::parse(text.expose())
-            .map_err(|fault| Fault::new(Code::SecretUnusable, format!("the secret {secret}: {}", fault.what)))
+            .map_err(|error| Fault::new(Code::SecretUnusable, format!("the secret {secret}: {error}")).into())
     }
 
     async fn were_replaced(&self) -> bool {

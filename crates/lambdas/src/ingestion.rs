@@ -3,6 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws::Counts as _;
+use close::{
+    headers,
+    signature::{Keys, Presented},
+};
 use lambda_runtime::Error;
 use lead::Timestamp;
 use pipeline::{
@@ -10,7 +14,6 @@ use pipeline::{
     ingest::{GENUINE, Ingest, Outcome, Repeats, Trust, Webhook, is_expected_by_a_probe},
     ports::Level,
     recorder,
-    signature::{Keys, Presented},
     unsigned::Head,
     webhook,
 };
@@ -54,10 +57,8 @@ impl Handler for Ingestion {
     }
 
     async fn handle(&self, request: Request, _: Timestamp) -> Result<Response, Error> {
-        let presented = Presented {
-            hash: request.header("close-sig-hash"),
-            timestamp: request.header("close-sig-timestamp"),
-        };
+        let presented =
+            Presented { hash: request.header(headers::HASH), timestamp: request.header(headers::TIMESTAMP) };
         let (method, body) = (request.method().filter(|method| method != "POST"), request.body());
         // Nothing unsigned is trusted here, wherever it comes from.
         let agent = request.header("user-agent").map(|agent| ("user-agent", agent.as_bytes()));

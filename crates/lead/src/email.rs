@@ -1,6 +1,7 @@
 //! Alerts as e-mail.
 
-use crate::{Alert, text};
+use crate::Alert;
+use outside::text;
 
 /// SNS wants fewer than 100 characters: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
 pub const SUBJECT_LIMIT: usize = 99;

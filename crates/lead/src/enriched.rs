@@ -5,14 +5,9 @@ use std::{borrow::Cow, collections::BTreeMap};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{CreatedLead, Json, LeadId, Owner, OwnerFacts, means_nobody, text};
-
-/// Stands for a lead's e-mail address that nobody knows.
-pub const UNKNOWN_EMAIL: &str = "unknown@example.com";
-/// Stands for an owner that nobody has assigned.
-pub const UNASSIGNED: &str = "Unassigned";
-/// Stands for any other value that nobody knows.
-pub const UNKNOWN: &str = "Unknown";
+use crate::{Owner, OwnerFacts};
+use close::{CreatedLead, LeadId};
+use outside::{Json, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL, means_nobody, text};
 
 /// How the search for the owner ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -317,7 +312,7 @@ mod tests {
     #[test]
     fn custom_values_survive_to_the_last_digit() {
         let event = br#"{"event":{"object_type":"lead","action":"created","lead_id":"lead_a","data":{"custom.n":12345678901234567890.12345678901234567890}}}"#;
-        let Ok(crate::Incoming::Created(created)) = crate::Incoming::parse(event) else { panic!() };
+        let Ok(close::Incoming::Created(created)) = close::Incoming::parse(event) else { panic!() };
         let lead = EnrichedLead::new(
             &created,
             OwnerFacts::none(OwnerStatus::Missing),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::LeadId;
+use close::LeadId;
 
 /// Where receipts are.
 const RECEIPTS: &str = "receipts/";

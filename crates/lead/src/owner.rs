@@ -5,8 +5,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Document, LeadId, OwnerStatus, Unreadable,
+use crate::OwnerStatus;
+use close::LeadId;
+use outside::{
+    Document, Unreadable,
     document::{Fields, Value},
     means_nobody, text,
 };

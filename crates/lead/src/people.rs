@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::{EnrichedLead, Json, Owner, OwnerStatus, close};
+use crate::{EnrichedLead, Owner, OwnerStatus};
+use outside::Json;
 
 impl EnrichedLead {
     /// Its owners as people read them: all of them, the one who counts first, and who has left.
@@ -58,7 +59,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{OwnerFacts, UNASSIGNED};
+    use crate::OwnerFacts;
+    use outside::UNASSIGNED;
 
     const KNOWN: &str = "user_bVVWtzQdhJbYngmRZ4Xxdl7C9LoQNX3XKrJPBEziMkt";
     const UNKNOWN: &str = "user_thsLES2Ru2DTY2cdXlVwM5myyf0d445IdXt6amZQeV8";
@@ -68,7 +70,7 @@ mod tests {
             r#"{{"event":{{"object_type":"lead","action":"created","lead_id":"lead_a","data":{{"custom.cf_1":"{KNOWN}",
             "custom.cf_2":["{UNKNOWN}","{KNOWN}"],"custom.cf_3":"{KNOWN} ","custom.n":1.50}}}}}}"#
         );
-        let Ok(crate::Incoming::Created(created)) = crate::Incoming::parse(event.as_bytes()) else {
+        let Ok(close::Incoming::Created(created)) = close::Incoming::parse(event.as_bytes()) else {
             panic!()
         };
         let owner = |(name, active): &(&str, bool)| Owner {

@@ -6,7 +6,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{Alert, EnrichedLead, LeadId, OwnerStatus, text};
+use crate::{Alert, EnrichedLead, OwnerStatus};
+use close::LeadId;
+use outside::text;
 
 /// Slack's limit on `text`, which it recommends to stay under.
 pub const TEXT_LIMIT: usize = 4_000;

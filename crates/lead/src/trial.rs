@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::{EnrichedLead, LeadId, OwnerStatus, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL};
+use crate::{EnrichedLead, OwnerStatus};
+use close::LeadId;
+use outside::{UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL};
 
 impl EnrichedLead {
     /// What stands in a trial alert where a lead would.

@@ -114,5 +114,8 @@ impl Ops {
 }
 
 pub(crate) fn no_such(id: &str) -> Fault {
-    Fault::new(Code::NoSuchDeadLetter, format!("there is no dead letter {:?}", lead::text::shorten(id, 80)))
+    Fault::new(
+        Code::NoSuchDeadLetter,
+        format!("there is no dead letter {:?}", outside::text::shorten(id, 80)),
+    )
 }

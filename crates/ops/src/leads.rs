@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use lead::{Document, EnrichedLead, LeadId, OwnerStatus, Timestamp, keys, text};
+use lead::{EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
+use outside::{Document, text};
 use pipeline::{
     Code, Entry, Fault, Happened, Stage, State,
     destination::{DestinationId, LeftOut},

@@ -1,6 +1,7 @@
 //! A lead's owners in a cell of a table.
 
-use lead::{EnrichedLead, text};
+use lead::EnrichedLead;
+use outside::text;
 
 /// What a cell says of a lead's owners.
 #[derive(Debug, Clone)]
@@ -44,7 +45,8 @@ impl OwnerCell {
 
 #[cfg(test)]
 mod tests {
-    use lead::{Incoming, Owner, OwnerFacts, OwnerStatus, Timestamp};
+    use close::Incoming;
+    use lead::{Owner, OwnerFacts, OwnerStatus, Timestamp};
 
     use unicode_width::UnicodeWidthStr;
 
@@ -57,7 +59,7 @@ mod tests {
         }
         let mut cut = text.to_owned();
         while cut.width() + 1 > columns && cut.pop().is_some() {}
-        if columns > 0 { cut + "…" } else { cut }
+        if columns > 0 { format!("{}…", cut.trim_end()) } else { cut }
     }
 
     /// A lead whose only owner has left.

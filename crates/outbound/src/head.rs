@@ -3,7 +3,7 @@
 use pipeline::{Code, Fault, destination::Checked};
 use reqwest::{Client, StatusCode};
 
-use crate::{SecretUrl, client};
+use crate::SecretUrl;
 
 /// Asks for the head of an address, by the way that messages take: the same client, so the same proxy, certificates and
 /// limits. HEAD changes nothing, <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2>; whoever takes POST alone answers
@@ -14,8 +14,8 @@ use crate::{SecretUrl, client};
 pub(crate) async fn ask(client: &Client, url: &SecretUrl) -> Result<StatusCode, Unanswered> {
     let answer = client.head(url.0.clone()).send().await;
     answer.map(|answer| answer.status()).map_err(|error| Unanswered {
-        is_closed: !client::never_left(&error) && client::is_closed(&error),
-        why: url.hide_in(&client::error_text(error)),
+        is_closed: !web::never_left(&error) && web::is_closed(&error),
+        why: url.hide_in(&web::error_text(error)),
     })
 }
 
@@ -90,7 +90,7 @@ mod tests {
         });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let url = |path: &str| SecretUrl(format!("http://{address}/{path}").parse().unwrap());
-        let client = client::builder(&url("").0).build().unwrap();
+        let client = web::builder(&url("").0).build().unwrap();
         for (status, is_well) in
             [(200, true), (401, true), (404, true), (405, true), (501, true), (407, false), (511, false)]
         {

@@ -7,15 +7,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod address;
-pub mod client;
-mod close;
 pub mod destinations;
 mod head;
 mod owners;
 mod page;
 #[cfg(test)]
 mod recorded;
-mod retry_after;
 mod rotating;
 mod secret_url;
 mod slack;
@@ -25,9 +22,6 @@ mod source;
 mod status;
 pub mod webhook;
 
-pub use close::{
-    ApiKeys, CloseApi, CloseBase, CloseReader, CloseSecret, HoldsKeys, Subscription, duplicate_of,
-};
 pub use head::Unanswered;
 pub use owners::{HttpOwners, OwnersBase};
 pub use secret_url::SecretUrl;

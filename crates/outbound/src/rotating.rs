@@ -72,8 +72,8 @@ pub(crate) fn field<'a>(
     fields: &'a serde_json::Map<String, serde_json::Value>,
     names: &[&str],
 ) -> Option<&'a str> {
-    let mut found = fields.iter().filter(|(name, _)| names.contains(&pipeline::plain_name(name).as_str()));
-    found.find_map(|(_, value)| value.as_str()).map(pipeline::unpasted)
+    let mut found = fields.iter().filter(|(name, _)| names.contains(&outside::plain_name(name).as_str()));
+    found.find_map(|(_, value)| value.as_str()).map(outside::unpasted)
 }
 
 /// The fields of a secret that is JSON.

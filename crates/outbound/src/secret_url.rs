@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use pipeline::plain_name;
+use outside::plain_name;
 use url::{ParseError, Url};
 
 /// What is shorter in a path is no secret of anybody's, and may be an everyday word; values of a query are often keys.

@@ -3,14 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use lead::{close::FieldSetting, text};
+use close::FieldSetting;
+use outside::text;
 use pipeline::{
     Code, Fault, Variables,
     owners::{CloseOwners, Documents, OwnerFields},
     ports::{Clock, Objects, Owners},
 };
 
-use crate::{ApiKeys, CloseBase, CloseReader, HoldsKeys, HttpOwners, OwnersBase};
+use crate::{HttpOwners, OwnersBase};
+use close::client::{ApiKeys, CloseBase, CloseReader, HoldsKeys};
 
 /// Where owners are, `OWNER_SOURCE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +39,10 @@ impl OwnerSource {
                 let field = |name: &str| variables.get(name).as_deref().and_then(FieldSetting::parse);
                 let fields =
                     OwnerFields { owner: field("CLOSE_OWNER_FIELD"), funnel: field("CLOSE_FUNNEL_FIELD") };
-                Ok(Self::Close(CloseBase::of_variables(variables)?, fields))
+                Ok(Self::Close(
+                    CloseBase::parse(variables.get("CLOSE_API_URL").as_deref().unwrap_or(CloseBase::URL))?,
+                    fields,
+                ))
             }
             _ => {
                 let what =
@@ -91,8 +96,8 @@ pub struct NoKeys;
 
 #[async_trait]
 impl HoldsKeys for NoKeys {
-    async fn keys(&self) -> Result<ApiKeys, Fault> {
-        Err(Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))
+    async fn keys(&self) -> Result<ApiKeys, close::Error> {
+        Err(close::Error::Key("CLOSE_API_KEY is not set".to_owned()))
     }
 
     async fn were_replaced(&self) -> bool {

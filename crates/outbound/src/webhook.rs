@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use lead::{Document, text};
+use outside::{Document, text};
 use pipeline::webhook::Answer;
 use reqwest::{Client, Response, header::LOCATION};
 use url::Url;
 
-use crate::{
-    address::shown,
-    client::{self, Ended},
-};
+use web::{Ended, shown};
 
 /// More than any answer of leadops's has.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -22,7 +19,7 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 /// # Errors
 /// Where the machine's certificates cannot be read.
 pub fn client(target: &Url, timeout: Duration) -> Result<Client, reqwest::Error> {
-    client::builder(target).timeout(timeout).build()
+    web::builder(target).timeout(timeout).build()
 }
 
 /// What answered.
@@ -89,9 +86,9 @@ impl Reply {
 /// # Errors
 /// That it broke off, beginning with "it".
 pub async fn body(answer: &mut Response) -> Result<Bytes, String> {
-    match client::read_start(answer, ANSWER_LIMIT).await {
+    match web::read_start(answer, ANSWER_LIMIT).await {
         (body, Ended::Complete | Ended::TooLong) => Ok(body),
-        (_, Ended::Failed(error)) => Err(format!("it broke off: {}", client::error_text(error))),
+        (_, Ended::Failed(error)) => Err(format!("it broke off: {}", web::error_text(error))),
     }
 }
 

@@ -549,7 +549,7 @@ impl Code {
     pub fn read(code: &str, reason: String) -> (Self, String) {
         match code.parse() {
             Ok(code) => (code, reason),
-            Err(_) => (Self::OfLaterVersion, lead::text::shorten(&format!("{code}: {reason}"), 1_000)),
+            Err(_) => (Self::OfLaterVersion, outside::text::shorten(&format!("{code}: {reason}"), 1_000)),
         }
     }
 }
@@ -565,7 +565,7 @@ impl FromStr for Code {
     /// Reads `LO204`, in any case.
     fn from_str(text: &str) -> Result<Self, UnknownCode> {
         let found = Self::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(text.trim()));
-        found.copied().ok_or_else(|| UnknownCode(lead::text::shorten(text, 40)))
+        found.copied().ok_or_else(|| UnknownCode(outside::text::shorten(text, 40)))
     }
 }
 

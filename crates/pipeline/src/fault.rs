@@ -27,3 +27,44 @@ impl Fault {
         format!("{} {what}{end} {}", self.code, self.code.remedy(Standing::Reported))
     }
 }
+
+impl From<close::signature::Refusal> for Fault {
+    fn from(refusal: close::signature::Refusal) -> Self {
+        let code = match refusal {
+            close::signature::Refusal::Missing => Code::SignatureMissing,
+            close::signature::Refusal::Wrong => Code::SignatureWrong,
+            close::signature::Refusal::Stale => Code::SignatureStale,
+        };
+        Self::new(code, code.cause())
+    }
+}
+
+impl From<close::Error> for Fault {
+    /// The fault of whoever holds the key stays what it is.
+    fn from(error: close::Error) -> Self {
+        let code = match error {
+            close::Error::Holder(source) => {
+                return match source.downcast::<Self>() {
+                    Ok(fault) => *fault,
+                    Err(other) => {
+                        Self::new(Code::CloseKeyMissing, format!("the API key cannot be read: {other}"))
+                    }
+                };
+            }
+            close::Error::Address(_) => Code::SettingBad,
+            close::Error::Key(_) => Code::CloseKeyMissing,
+            close::Error::Unavailable(_) => Code::CloseUnavailable,
+            close::Error::Denied(_) => Code::CloseDenied,
+            close::Error::Throttled(_) => Code::CloseThrottled,
+            close::Error::Refused { .. } => Code::CloseRefuses,
+            close::Error::Failed(_) => Code::CloseFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<Fault> for close::Error {
+    fn from(fault: Fault) -> Self {
+        Self::Holder(Box::new(fault))
+    }
+}

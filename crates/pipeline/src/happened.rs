@@ -1,7 +1,9 @@
 //! What can happen to a lead: one type, from which the journal entry, the log line and the story on
 //! the screen are made.
 
-use lead::{AlertKind, CreatedLead, LeadId, OwnerStatus, Timestamp, keys::JournalKey, text};
+use close::CreatedLead;
+use lead::{AlertKind, LeadId, OwnerStatus, Timestamp, keys::JournalKey};
+use outside::text;
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -7,8 +7,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use close::{CreatedLead, Incoming};
 use futures_util::future::join_all;
-use lead::{CreatedLead, Incoming, LeadId, Timestamp, keys, text};
+use lead::{LeadId, Timestamp, keys};
+use outside::text;
 use serde_json::{Value, json};
 
 use crate::{
@@ -16,9 +18,9 @@ use crate::{
     job::{Cause, ProcessJob},
     ports::{Accepted, Intake, Level, NewEvent},
     recorder,
-    signature::{Keys, Presented},
     unsigned::Head,
 };
+use close::signature::{Keys, Presented};
 
 /// The largest body, in bytes.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -102,7 +104,7 @@ impl Webhook<'_> {
     pub fn seems_genuine(&self) -> bool {
         let is_event = || {
             self.body.len() <= LOOKED_AT
-                && !matches!(Incoming::parse(&self.body), Err(lead::Malformed::NotAnEvent(_)))
+                && !matches!(Incoming::parse(&self.body), Err(close::Malformed::NotAnEvent(_)))
         };
         !self.is_probe() && (self.presented.is_any() || is_event())
     }
@@ -214,13 +216,13 @@ impl Ingest {
             Trust::Signed(keys) => {
                 let age = self.settings.signature_max_age;
                 let verified = keys.verify(webhook.presented, &webhook.body, now, age);
-                Some(verified.map_err(|code| Fault::new(code, code.cause()))?)
+                Some(verified.map_err(Fault::from)?)
             }
         };
         let incoming = Incoming::parse(&webhook.body).map_err(|malformed| {
             let code = match malformed {
-                lead::Malformed::NotAnEvent(_) => Code::EventMalformed,
-                lead::Malformed::LeadId(_) => Code::LeadIdUnusable,
+                close::Malformed::NotAnEvent(_) => Code::EventMalformed,
+                close::Malformed::LeadId(_) => Code::LeadIdUnusable,
             };
             Fault::new(code, malformed.to_string())
         })?;

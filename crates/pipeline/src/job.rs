@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lead::{AlertKind, LeadId, Timestamp, text};
+use lead::{AlertKind, LeadId, Timestamp};
+use outside::text;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{destination::DestinationId, ports::NewMessage};

@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Write as _};
 
-use lead::text;
+use outside::text;
 use serde_json::{Map, Value};
 use tracing::{
     Event,

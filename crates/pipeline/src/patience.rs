@@ -15,7 +15,7 @@ use crate::ports::{Delivery, MAX_DELAY};
 pub const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often a queue has to let a message be received, for a stage to be as patient as that: with pauses of
-/// [`FIRST_PAUSE`] that double up to [`MAX_DELAY`] 101 times, and some more for workers that died.
+/// twenty seconds that double up to [`MAX_DELAY`] 101 times, and some more for workers that died.
 pub const RECEIVES: u32 = 120;
 
 /// The first pause after a store's fault.

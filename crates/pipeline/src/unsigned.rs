@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use lead::text;
+use outside::text;
 
 /// What proxies, content networks and tunnels add to a request that they pass on. A star stands for any end.
 const PASSED_ON: [&str; 28] = [
@@ -87,7 +87,7 @@ impl Head<'_> {
         if self.is_old {
             return Err("it is HTTP/1.0, as proxies speak it".to_owned());
         }
-        if self.headers.iter().any(|(name, _)| name.starts_with("close-sig-")) {
+        if self.headers.iter().any(|(name, _)| name.starts_with(close::headers::PREFIX)) {
             return Err("it has Close's signature headers, which only a key can prove".to_owned());
         }
         // What is not there in a request of a page's: `none` is of the address bar, which posts no JSON.

@@ -1,10 +1,12 @@
 //! The webhook as others see it: where it is, and what it answers.
 
-use lead::{LeadId, text};
+use lead::LeadId;
+use outside::text;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Code, Fault, signature::Presented};
+use crate::{Code, Fault};
+use close::signature::Presented;
 
 /// Where Close posts.
 pub const PATH: &str = "/crm/webhook";

@@ -129,5 +129,5 @@ fn queue_of(name: &str) -> Result<Queue, Fault> {
 }
 
 fn unreadable(what: &str) -> Fault {
-    Fault::new(Code::StorageDamaged, lead::text::clean(what))
+    Fault::new(Code::StorageDamaged, outside::text::clean(what))
 }

@@ -469,7 +469,7 @@ impl DbFile {
 
     /// The file's name and what is the matter with it.
     fn says(&self, what: &str) -> String {
-        lead::text::shorten(&format!("{}: {what}", self.path.display()), 500)
+        outside::text::shorten(&format!("{}: {what}", self.path.display()), 500)
     }
 
     /// What an error of SQLite's means.
@@ -517,6 +517,6 @@ fn immutable(path: &Path) -> String {
 
 fn make_folder(dir: &Path) -> Result<(), Fault> {
     private::make_folder(dir).map_err(|error| {
-        Fault::new(Code::FolderUnusable, lead::text::shorten(&format!("{}: {error}", dir.display()), 500))
+        Fault::new(Code::FolderUnusable, outside::text::shorten(&format!("{}: {error}", dir.display()), 500))
     })
 }

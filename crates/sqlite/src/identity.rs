@@ -172,11 +172,11 @@ impl Identity {
         match (loss, &state.fault) {
             (None, Some(fault)) if !state.for_good => {
                 let what = format!("{} and its log are back: it goes on", database.names[0].display());
-                say(Level::Warn, &Fault::new(fault.code, lead::text::shorten(&what, 500)));
+                say(Level::Warn, &Fault::new(fault.code, outside::text::shorten(&what, 500)));
                 *state = State::default();
             }
             (Some(what), None) => {
-                let fault = Fault::new(Code::StorageGone, lead::text::shorten(&what, 500));
+                let fault = Fault::new(Code::StorageGone, outside::text::shorten(&what, 500));
                 say(Level::Error, &fault);
                 *state = State { fault: Some(fault), can_be_rescued, for_good: false };
             }

@@ -181,7 +181,7 @@ pub(crate) fn understood<T: serde::de::DeserializeOwned>(json: &str) -> Option<T
 
 fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, Fault> {
     serde_json::from_str(json).map_err(|e| {
-        let what = lead::text::shorten(&format!("a row of the journal cannot be read: {e}"), 300);
+        let what = outside::text::shorten(&format!("a row of the journal cannot be read: {e}"), 300);
         Fault::new(Code::StorageDamaged, what)
     })
 }

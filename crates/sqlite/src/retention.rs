@@ -22,9 +22,9 @@ impl Upkeep for Store {
     /// waits for messages.
     ///
     /// # Errors
-    /// [`Code::StorageGone`] where the file, its log or its index was deleted, moved or replaced, or where the
-    /// `leadops up` of the folder has other files open; [`Code::AlreadyRunning`] where its lock was taken away and
-    /// another one works on the folder now; [`Code::StorageDamaged`].
+    /// [`pipeline::Code::StorageGone`] where the file, its log or its index was deleted, moved or replaced, or where the
+    /// `leadops up` of the folder has other files open; [`pipeline::Code::AlreadyRunning`] where its lock was taken away and
+    /// another one works on the folder now; [`pipeline::Code::StorageDamaged`].
     fn intact(&self) -> Result<(), Fault> {
         let file = &self.0.file;
         file.damage().map_or(Ok(()), |damage| Err(damage.clone()))?;

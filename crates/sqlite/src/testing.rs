@@ -11,7 +11,7 @@ use pipeline::{
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::{Options, Store};
+use crate::{Options, QueueOptions, Store};
 
 /// A clock that a test sets. Sleeping on it ends when the test has moved it far enough, however far
 /// it was moved back between.
@@ -61,7 +61,8 @@ impl Bench {
     }
 
     pub(crate) fn options(&self) -> Options {
-        Options { create: true, clock: Arc::clone(&self.clock) as Arc<dyn Clock>, ..Options::default() }
+        let delay = QueueOptions { visibility: Duration::from_secs(60), max_receives: 3 };
+        Options { clock: Arc::clone(&self.clock) as Arc<dyn Clock>, delay, ..Options::creating() }
     }
 
     pub(crate) fn store(&self) -> Store {

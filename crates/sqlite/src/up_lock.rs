@@ -100,7 +100,7 @@ impl Locked {
     fn new(folder: &Path, files: Option<FileIds>) -> Result<Self, Fault> {
         let path = folder.join(NAME);
         let fault = |code, what: &str| {
-            Fault::new(code, lead::text::shorten(&format!("{}: {what}", path.display()), 500))
+            Fault::new(code, outside::text::shorten(&format!("{}: {what}", path.display()), 500))
         };
         let unusable = |error: io::Error| fault(Code::FolderUnusable, &error.to_string());
         let file = private::open_or_create(&path).map_err(unusable)?;
@@ -153,5 +153,5 @@ pub(crate) fn agrees(folder: &Path, files: Option<FileIds>) -> Result<(), Fault>
         folder.display(),
         holder.pid
     );
-    Err(Fault::new(Code::StorageGone, lead::text::shorten(&what, 500)))
+    Err(Fault::new(Code::StorageGone, outside::text::shorten(&what, 500)))
 }

@@ -140,7 +140,7 @@ impl Effects {
         tokio::spawn(async move {
             let opened = timeout(OPENING, places.open(&name)).await.unwrap_or_else(|_| {
                 let what = format!("{name} did not open in {} s", OPENING.as_secs());
-                Err(Fault::new(Code::AwsUnreachable, lead::text::shorten(&what, 200)))
+                Err(Fault::new(Code::AwsUnreachable, outside::text::shorten(&what, 200)))
             });
             let _ = reports.send(Report::Opened(generation, Box::new(opened)));
         });

@@ -207,7 +207,7 @@ impl Keymap {
         let bad = |what: String| Fault::new(Code::ConfigFileBad, format!("{file}: {what}"));
         let mut keymap = Self::default();
         for (name, keys) in changes {
-            let shown = lead::text::shorten(name, 40);
+            let shown = outside::text::shorten(name, 40);
             let binding = BINDINGS.iter().find(|binding| binding.name == name).ok_or_else(|| {
                 bad(format!("[keys] there is no action {shown:?}; `leadops keys` lists them"))
             })?;
@@ -344,7 +344,7 @@ impl FromStr for Press {
         let mut chars = text.chars();
         if let (Some(c), None) = (chars.next(), chars.next())
             && !c.is_control()
-            && !lead::text::is_formatting(c)
+            && !outside::text::is_formatting(c)
         {
             return Ok(Self::Char(c));
         }
@@ -365,7 +365,7 @@ impl FromStr for Press {
             Some(number) => Ok(Self::F(number)),
             None => Err(format!(
                 "there is no key {:?}; keys are written as R, Ctrl-r, Alt-r, F5, Enter, Space, PgUp",
-                lead::text::shorten(text, 20)
+                outside::text::shorten(text, 20)
             )),
         }
     }

@@ -57,7 +57,7 @@ impl Places for Nowhere {
     }
 
     async fn open(&self, name: &str) -> Result<Source, Fault> {
-        let what = format!("there is no environment {:?}", lead::text::shorten(name, 60));
+        let what = format!("there is no environment {:?}", outside::text::shorten(name, 60));
         Err(Fault::new(pipeline::Code::NoSuchEnvironment, what))
     }
 }

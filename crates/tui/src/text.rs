@@ -125,9 +125,9 @@ impl Glyphs {
     /// `text` as one harmless line. Cleaning twice changes nothing.
     pub fn safe(&self, text: &str) -> String {
         if !self.utf8 {
-            return lead::text::ascii(text);
+            return outside::text::ascii(text);
         }
-        let cleaned = lead::text::clean(text);
+        let cleaned = outside::text::clean(text);
         if cleaned.is_ascii() {
             return cleaned;
         }
@@ -136,7 +136,7 @@ impl Glyphs {
             push_safe(&mut safe, cluster);
         }
         // What was taken away may have stood at an end, and what it left may begin a new cluster.
-        lead::text::clean(&safe)
+        outside::text::clean(&safe)
     }
 
     /// The same for a text that is being written, whose spaces at the ends stay.
@@ -330,7 +330,7 @@ mod tests {
             for glyphs in [&UTF8, &ASCII] {
                 let safe = glyphs.safe(&text);
                 prop_assert_eq!(glyphs.safe(&safe), safe.clone());
-                let harmless = |c: char| !c.is_control() && c != '\u{200d}' && !lead::text::is_formatting(c);
+                let harmless = |c: char| !c.is_control() && c != '\u{200d}' && !outside::text::is_formatting(c);
                 prop_assert!(safe.chars().all(harmless), "{:?}", safe);
                 prop_assert!(width(&glyphs.fit(&text, columns)) <= columns);
                 prop_assert!(width(&glyphs.fit_middle(&text, columns)) <= columns);

@@ -24,7 +24,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use pipeline::signature::Keys;
+use close::signature::Keys;
 use serde_json::json;
 
 use runtime::Process;

@@ -1,6 +1,6 @@
 //! Text on its way into a terminal's cells.
 
-use lead::text;
+use outside::text;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use tui::text::{ASCII, UTF8, width};
 

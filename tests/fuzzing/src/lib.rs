@@ -61,7 +61,7 @@ fn folder(target: &str) -> PathBuf {
 /// One line that can steer no terminal.
 #[track_caller]
 fn harmless(line: &str) {
-    let found = line.chars().find(|c| c.is_control() || lead::text::is_formatting(*c));
+    let found = line.chars().find(|c| c.is_control() || outside::text::is_formatting(*c));
     assert!(found.is_none(), "{found:?} in {line:?}");
 }
 

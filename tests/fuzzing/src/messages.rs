@@ -6,8 +6,8 @@ use lead::{
     Alert, AlertKind, EnrichedLead, OwnerStatus, Timestamp,
     email::{self, SUBJECT_LIMIT},
     slack::{self, BLOCKS_LIMIT, DIGEST_LEADS, FIELD_LIMIT, HEADER_LIMIT, TEXT_LIMIT, TOTAL_LIMIT},
-    text,
 };
+use outside::text;
 use serde_json::Value;
 
 use super::{harmless, texts};

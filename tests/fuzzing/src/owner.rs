@@ -1,9 +1,8 @@
 //! Owner documents.
 
-use lead::{
-    Document, EnrichedLead, Incoming, LeadId, OwnerDocument, OwnerFacts, OwnerStatus, Timestamp, UNASSIGNED,
-    means_nobody, text,
-};
+use close::Incoming;
+use lead::{EnrichedLead, LeadId, OwnerDocument, OwnerFacts, OwnerStatus, Timestamp, UNASSIGNED};
+use outside::{Document, means_nobody, text};
 
 use super::readable;
 

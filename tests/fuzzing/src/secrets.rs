@@ -3,12 +3,10 @@
 use std::fmt::Debug;
 
 use aws::secrets::keys_in;
+use close::signature::{Keys, Presented, Refusal};
 use lead::Timestamp;
 use outbound::{OwnersBase, SecretUrl, SmtpSettings};
-use pipeline::{
-    Code,
-    signature::{Keys, Presented},
-};
+use pipeline::Code;
 
 use super::{readable, texts};
 
@@ -100,6 +98,6 @@ fn signs(keys: &Keys, body: &[u8]) {
     assert!(verify(&hash, &timestamp, body).is_ok());
     assert!(verify(&hash.to_uppercase(), &timestamp, body).is_ok());
     let longer = [body, b" "].concat();
-    assert_eq!(verify(&hash, &timestamp, &longer), Err(Code::SignatureWrong));
-    assert_eq!(verify(&hash, "1789398132", body), Err(Code::SignatureWrong));
+    assert_eq!(verify(&hash, &timestamp, &longer), Err(Refusal::Wrong));
+    assert_eq!(verify(&hash, "1789398132", body), Err(Refusal::Wrong));
 }

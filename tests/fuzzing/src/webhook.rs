@@ -7,14 +7,16 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use close::Incoming;
+use close::signature::{Keys, Presented};
 use futures_util::FutureExt;
-use lead::{EnrichedLead, Incoming, OwnerFacts, OwnerStatus, Timestamp, keys, text};
+use lead::{EnrichedLead, OwnerFacts, OwnerStatus, Timestamp, keys};
+use outside::text;
 use pipeline::{
     Code, Entry, Fault, Recorder, Settings,
     ingest::{BODY_LIMIT, Ingest, Outcome, Repeats, Trust, Webhook},
     job::{ProcessJob, lead_in},
     ports::{Accepted, Clock, Intake, Journal, NewEvent, Random},
-    signature::{Keys, Presented},
     unsigned::Head,
 };
 
@@ -148,7 +150,7 @@ fn unsigned(data: &[u8]) {
     match head.is_of_this_machine() {
         Ok(()) => {
             let url = format!("http://{}/", std::str::from_utf8(host).unwrap().trim());
-            assert!(outbound::client::is_on_this_machine(&url.parse().unwrap()), "{url}");
+            assert!(web::is_on_this_machine(&url.parse().unwrap()), "{url}");
         }
         Err(why) => readable(&why, 400),
     }

@@ -21,9 +21,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use close::signature::Keys;
 use demo::{Answer, Mood, OwnerStandIn, Sample, Scenario, Sender, SlackStandIn};
 use lead::{LeadId, Timestamp};
-use pipeline::signature::Keys;
 use serde_json::Value;
 use tests::process::{KEY, binary, text};
 use tokio::{process::Command, sync::oneshot, time::sleep};

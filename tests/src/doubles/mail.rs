@@ -42,7 +42,7 @@ impl ScriptedMailer {
 
     /// It refuses a mail for good.
     pub fn refused(reason: &str) -> Verdict {
-        Verdict::Refused { code: Code::MailRefused, reason: lead::text::clean(reason), payload: false }
+        Verdict::Refused { code: Code::MailRefused, reason: outside::text::clean(reason), payload: false }
     }
 
     /// It cannot be reached.

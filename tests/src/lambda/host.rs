@@ -6,8 +6,9 @@ use std::{
 };
 
 use aws_config::SdkConfig;
+use close::signature::Keys;
 use demo::Sender;
-use pipeline::{Function, signature::Keys};
+use pipeline::Function;
 use serde_json::Value;
 use tokio::{
     task::JoinHandle,

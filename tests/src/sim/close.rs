@@ -4,12 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use close::signature::{Keys, Presented};
 use futures_util::future::{Either, select};
 use lead::LeadId;
 use pipeline::{
     ingest::{Ingest, Outcome, Webhook},
     ports::Clock,
-    signature::{Keys, Presented},
     unsigned::Head,
 };
 use serde_json::{Value, json};

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lead::{CreatedLead, OwnerStatus, Timestamp};
+use close::CreatedLead;
+use lead::{OwnerStatus, Timestamp};
 use outbound::{Slack, SlackAnswer, SlackError};
 use pipeline::{
     Code, Fault, Happened,

@@ -8,15 +8,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use lead::{
-    LeadId, OwnerStatus,
-    close::{FieldId, FieldSetting},
-};
-use pipeline::{
-    Code, Fault,
-    owners::OwnerFields,
-    ports::{Clock, CloseAnswer, CloseReads, Window},
-};
+use close::{CloseAnswer, CloseReads, Window};
+use close::{FieldId, FieldSetting};
+use lead::{LeadId, OwnerStatus};
+use pipeline::{owners::OwnerFields, ports::Clock};
 use serde_json::{Value, json};
 
 use super::{
@@ -252,10 +247,10 @@ pub struct CloseOf {
 
 #[async_trait]
 impl CloseReads for CloseOf {
-    async fn get(&self, path: &str) -> Result<CloseAnswer, Fault> {
+    async fn get(&self, path: &str) -> Result<CloseAnswer, close::Error> {
         let (organization, model) = (&self.organization, &self.organization.model);
         let lead = path.strip_prefix("lead/").and_then(|rest| rest.split('/').next()?.parse::<LeadId>().ok());
-        let unreachable = |what: &str| Err(Fault::new(Code::CloseUnavailable, what));
+        let unreachable = |what: &str| Err(close::Error::Unavailable(what.to_owned()));
         // Whatever goes wrong may end the look-up of any lead that waits for the same answer.
         let failed = || {
             let all: Vec<LeadId> = model.truth().leads.keys().cloned().collect();

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use lead::{CreatedLead, LeadId};
+use close::CreatedLead;
+use close::signature::Keys;
+use lead::LeadId;
 use outbound::{Slack, SlackDestination};
 use pipeline::{
     Entry, Fault, Settings,
@@ -14,7 +16,6 @@ use pipeline::{
     ports::{Found, Intake, Journal, Look, Objects, Outbox, Owners},
     process::{Counted, Process},
     receipt::Receipts,
-    signature::Keys,
     stages::{Stages, World},
 };
 

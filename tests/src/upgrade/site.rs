@@ -3,9 +3,10 @@
 use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
+use close::signature::Keys;
 use demo::Says;
 use lead::{LeadId, keys};
-use pipeline::{ports::Objects, signature::Keys};
+use pipeline::ports::Objects;
 use serde_json::Value;
 use tokio::{process::Command, time::timeout};
 

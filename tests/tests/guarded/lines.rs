@@ -34,7 +34,7 @@ fn poison_all(database: &Connection, table: &str, id: &str, column: &str) {
 }
 
 fn steers(c: char) -> bool {
-    c.is_control() || lead::text::is_formatting(c)
+    c.is_control() || outside::text::is_formatting(c)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use pipeline::signature::Keys;
+use close::signature::Keys;
 use serde_json::json;
 use tests::{
     aws::{Mishap, Moto, Proxy, Stack},

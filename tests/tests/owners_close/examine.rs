@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outbound::{ApiKeys, CloseReader};
+use close::client::{ApiKeys, CloseReader};
 use pipeline::{
     Code,
     owners::{Examination, examine},

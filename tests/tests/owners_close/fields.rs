@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use close::client::ApiKeys;
 use lead::OwnerStatus;
-use outbound::ApiKeys;
 use pipeline::{
     Code,
     ports::{Owners, Then},

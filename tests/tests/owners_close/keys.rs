@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use outbound::{ApiKeys, HoldsKeys, NoKeys};
+use close::client::{ApiKeys, HoldsKeys};
+use outbound::NoKeys;
 use pipeline::{
-    Code, Fault,
+    Code,
     owners::Retrieved,
     ports::{Objects, Then, When},
 };
@@ -80,7 +81,7 @@ struct Kept(Mutex<Vec<&'static str>>);
 
 #[async_trait]
 impl HoldsKeys for Kept {
-    async fn keys(&self) -> Result<ApiKeys, Fault> {
+    async fn keys(&self) -> Result<ApiKeys, close::Error> {
         ApiKeys::parse(self.0.lock().unwrap()[0])
     }
 

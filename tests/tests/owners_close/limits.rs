@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use close::FieldSetting;
+use close::client::ApiKeys;
 use futures_util::future::join_all;
-use lead::close::FieldSetting;
-use outbound::ApiKeys;
 use pipeline::{
     Code,
     owners::OwnerFields,

@@ -10,12 +10,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use lead::{CreatedLead, Incoming, OwnerFacts, close::FieldSetting};
-use outbound::{ApiKeys, CloseBase, CloseReader, HoldsKeys};
+use close::client::{ApiKeys, CloseBase, CloseReader, HoldsKeys};
+use close::{CloseAnswer, CloseReads};
+use close::{CreatedLead, FieldSetting, Incoming};
+use lead::OwnerFacts;
 use pipeline::{
-    Code, Fault,
+    Code,
     owners::{CloseOwners, OwnerFields, Retrieved},
-    ports::{CloseAnswer, CloseReads, Found, Look, Owners, Then},
+    ports::{Found, Look, Owners, Then},
 };
 use tests::{
     clock::VirtualClock,
@@ -69,7 +71,7 @@ impl Drop for UnderWay<'_> {
 
 #[async_trait]
 impl CloseReads for Counted {
-    async fn get(&self, path: &str) -> Result<CloseAnswer, Fault> {
+    async fn get(&self, path: &str) -> Result<CloseAnswer, close::Error> {
         self.traffic.under_way.fetch_add(1, SeqCst);
         let mut under_way = UnderWay(&self.traffic, false);
         let answer = self.reader.get(path).await;

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use close::CreatedLead;
 use futures_util::future::join;
-use lead::{AlertKind, CreatedLead, LeadId, OwnerFacts, OwnerStatus, keys};
+use lead::{AlertKind, LeadId, OwnerFacts, OwnerStatus, keys};
 use ops::Whom;
 use pipeline::{
     Settings, Stage,

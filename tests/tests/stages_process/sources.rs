@@ -6,7 +6,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use lead::{CreatedLead, OwnerFacts, OwnerStatus};
+use close::CreatedLead;
+use lead::{OwnerFacts, OwnerStatus};
 use pipeline::{
     Code, Fault, Happened,
     ports::{Found, Look, Owners, Then},

@@ -22,7 +22,6 @@ const PROCESSOR: &[&str] = &[
     include_str!("../../../crates/lambdas/src/close_keys.rs"),
     include_str!("../../../crates/outbound/src/owners/base.rs"),
     include_str!("../../../crates/outbound/src/source.rs"),
-    include_str!("../../../crates/outbound/src/close/transport.rs"),
 ];
 const NOTIFICATION: &[&str] = &[
     include_str!("../../../crates/lambdas/src/notification.rs"),
@@ -189,7 +188,7 @@ fn defaults_are_those_of_the_code() {
     assert_eq!(burst, outbound::SlackDestination::BURST);
     let bucket = format!("BUCKET: &str = \"{}\"", of_template.get("LOOKUP_BUCKET").unwrap());
     assert!(PROCESSOR.iter().any(|source| source.contains(&bucket)), "{bucket}");
-    assert_eq!(of_template.get("CLOSE_API_URL").as_deref(), Some(outbound::CloseBase::URL));
+    assert_eq!(of_template.get("CLOSE_API_URL").as_deref(), Some(close::client::CloseBase::URL));
     assert!(matches!(
         outbound::OwnerSource::of_variables(&of_template),
         Ok(outbound::OwnerSource::Bucket(_))

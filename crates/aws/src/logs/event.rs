@@ -1,7 +1,7 @@
 //! Log lines as CloudWatch keeps them: our own JSON, and what Lambda says beside it.
 
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
-use lead::text;
+use outside::text;
 use pipeline::{
     Function,
     ports::{Level, LogLine},
@@ -56,7 +56,7 @@ fn ours(function: Function, at: i64, mut fields: Map<String, Value>) -> LogLine 
         }
         None => None,
     };
-    let time = take("timestamp").and_then(|time| lead::parse_time(&time));
+    let time = take("timestamp").and_then(|time| outside::parse_time(&time));
     let level = take("level").map_or(Level::Info, |level| level_of(&level));
     let (lead_id, code) = (take("lead_id"), take("code"));
     let written_by = take("function");
@@ -66,7 +66,7 @@ fn ours(function: Function, at: i64, mut fields: Map<String, Value>) -> LogLine 
         fields.into_iter().take(MOST_FIELDS).map(|(name, value)| (text::shorten(&name, 60), bound(value)));
     LogLine {
         function: written_by.map_or_else(|| function.as_str().to_owned(), |name| text::shorten(&name, 60)),
-        at: time.unwrap_or_else(|| lead::from_millis(at)),
+        at: time.unwrap_or_else(|| outside::from_millis(at)),
         level,
         lead_id: lead_id.map(|lead| text::shorten(&lead, 80)),
         code: code.map(|code| text::shorten(&code, 20)),
@@ -139,7 +139,7 @@ fn plain(function: Function, at: i64, message: &str) -> LogLine {
 fn line(function: Function, at: i64, message: &str) -> LogLine {
     LogLine {
         cursor: String::new(),
-        at: lead::from_millis(at),
+        at: outside::from_millis(at),
         function: function.as_str().to_owned(),
         level: Level::Info,
         message: text::shorten(message, LONGEST_MESSAGE),

@@ -146,7 +146,7 @@ mod tests {
     fn found(at: i64, id: &str) -> Found {
         let line = LogLine {
             cursor: String::new(),
-            at: lead::from_millis(at),
+            at: outside::from_millis(at),
             function: "notification".to_owned(),
             level: Level::Info,
             message: id.to_owned(),

@@ -201,7 +201,7 @@ fn is_meant(line: &LogLine, query: &LogQuery) -> bool {
 
 /// A line that says that some are missing.
 fn unread(from: i64) -> Found {
-    let at = lead::from_millis(from);
+    let at = outside::from_millis(from);
     let message = "from here on there are more log lines than were read: \
                    ask for a shorter time, a lead or one function";
     let line = LogLine {

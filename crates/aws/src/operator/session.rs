@@ -7,7 +7,7 @@ use aws_config::{
     provider_config::ProviderConfig,
 };
 use aws_sdk_sts::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
-use lead::text;
+use outside::text;
 use pipeline::{
     Code, Fault,
     ports::{Clock, Random},

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata};
-use lead::{Timestamp, text};
+use lead::Timestamp;
+use outside::text;
 use pipeline::{Code, Fault, Function, Settings, Variables};
 
 use crate::{QueueUrls, fault::fault};

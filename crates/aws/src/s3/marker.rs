@@ -2,7 +2,8 @@
 //! shown of it, the soonest due first in a listing.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use lead::{LeadId, Timestamp, keys::MARKERS, text};
+use lead::{LeadId, Timestamp, keys::MARKERS};
+use outside::text;
 use pipeline::{Progress, ports::OpenLead};
 
 /// How many characters of a name are kept: with four bytes each, coded, and all else in a key they stay

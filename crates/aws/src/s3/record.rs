@@ -151,7 +151,9 @@ impl S3Store {
         let key = keys::raw(&self.0.source_prefix, lead);
         let Some(raw) = self.get(&key).await? else { return Ok(None) };
         // What cannot be read is for the processor to say.
-        let Ok(lead::Incoming::Created(created)) = lead::Incoming::parse(&raw.body) else { return Ok(None) };
+        let Ok(close::Incoming::Created(created)) = close::Incoming::parse(&raw.body) else {
+            return Ok(None);
+        };
         if created.lead_id != *lead {
             return Ok(None);
         }

@@ -1,9 +1,7 @@
 //! Keeping a key that Close has made.
 
-use pipeline::{
-    Code, Fault, SecretText,
-    signature::{Keys, with_key},
-};
+use close::signature::{Keys, with_key};
+use pipeline::{Code, Fault, SecretText};
 
 use super::Secrets;
 use crate::fault::fault;

@@ -11,9 +11,10 @@ use aws_sdk_secretsmanager::{
     error::{ProvideErrorMetadata, SdkError},
     operation::get_secret_value::GetSecretValueError,
 };
+use close::signature::Keys;
 use jiff::SignedDuration;
 use lead::Timestamp;
-use pipeline::{Code, Fault, SecretText, ports::Clock, signature::Keys};
+use pipeline::{Code, Fault, SecretText, ports::Clock};
 use tokio::sync::Mutex;
 
 use crate::{Clients, fault::fault};

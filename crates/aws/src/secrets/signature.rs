@@ -1,6 +1,7 @@
 //! Close's signature keys in a secret.
 
-use pipeline::{Code, Fault, SecretText, signature::Keys};
+use close::signature::Keys;
+use pipeline::{Code, Fault, SecretText};
 
 /// Reads the keys in a secret, in any of the forms of [`Keys::parse`].
 ///

@@ -9,10 +9,8 @@ use aws_sdk_sns::{
     config::retry::RetryConfig,
     error::{ProvideErrorMetadata, SdkError},
 };
-use lead::{
-    email::{Mail, mail},
-    text,
-};
+use lead::email::{Mail, mail};
+use outside::text;
 use pipeline::{
     Code, Fault,
     destination::{Checked, Destination, Form, Kind, Limits, Outgoing, Pacing, Pause, Verdict},

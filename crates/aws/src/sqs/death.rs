@@ -1,7 +1,8 @@
 //! What a dead letter says about its death: the attributes that it gets on its way.
 
 use aws_sdk_sqs::types::Message;
-use lead::{LeadId, Timestamp, text};
+use lead::{LeadId, Timestamp};
+use outside::text;
 use pipeline::{
     Code,
     ports::{DeadLetter, Delivery, Queue, Why},
@@ -101,8 +102,8 @@ mod tests {
             handle: "h".to_owned(),
             body: "{}".to_owned(),
             receives: 3,
-            sent_at: lead::from_millis(1_000),
-            first_received_at: Some(lead::from_millis(2_500)),
+            sent_at: outside::from_millis(1_000),
+            first_received_at: Some(outside::from_millis(2_500)),
             attributes: BTreeMap::from([(LEAD.to_owned(), "lead_b".to_owned())]),
         }
     }
@@ -123,19 +124,19 @@ mod tests {
             attempts: 2,
             lead: Some("lead_a".parse().unwrap()),
         };
-        let message = dead(&attributes(&delivery(), &why, lead::from_millis(9_000)));
+        let message = dead(&attributes(&delivery(), &why, outside::from_millis(9_000)));
         let letter = letter(Queue::Notification, &message, 5);
         assert_eq!((letter.code, letter.attempts), (Code::SlackWebhookGone, 2));
         assert_eq!((letter.reason.as_str(), letter.lead_id), ("404 no_service", why.lead));
-        assert_eq!(letter.first_failed_at, lead::from_millis(2_500));
-        assert_eq!(letter.dead_at, lead::from_millis(9_000));
+        assert_eq!(letter.first_failed_at, outside::from_millis(2_500));
+        assert_eq!(letter.dead_at, outside::from_millis(9_000));
         assert_eq!(original_id(&message), Some("original"));
     }
 
     #[test]
     fn the_senders_word_on_the_lead_counts_where_the_worker_does_not_know() {
         let why = Why { code: Code::JobUnreadable, reason: String::new(), attempts: 1, lead: None };
-        let message = dead(&attributes(&delivery(), &why, lead::from_millis(9_000)));
+        let message = dead(&attributes(&delivery(), &why, outside::from_millis(9_000)));
         assert_eq!(letter(Queue::Delay, &message, 5).lead_id, Some("lead_b".parse().unwrap()));
     }
 

@@ -96,7 +96,7 @@ fn sendable(text: &str) -> String {
 }
 
 fn time(message: &Message, name: MessageSystemAttributeName) -> Option<Timestamp> {
-    system(message, name).map(lead::from_millis)
+    system(message, name).map(outside::from_millis)
 }
 
 fn system(message: &Message, name: MessageSystemAttributeName) -> Option<i64> {

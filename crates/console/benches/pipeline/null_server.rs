@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 
+use close::signature::{Keys, Presented};
 use lead::Timestamp;
-use pipeline::signature::{Keys, Presented};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::{http::Message, webhooks::KEY};

@@ -1,7 +1,7 @@
 //! Signed webhooks, made before any clock starts.
 
+use close::signature::Keys;
 use lead::Timestamp;
-use pipeline::signature::Keys;
 
 use crate::{
     bodies::{Body, bodies},

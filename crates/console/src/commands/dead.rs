@@ -116,7 +116,9 @@ async fn show(ops: &Ops, id: &str, as_json: bool) -> anyhow::Result<()> {
         String::new(),
     ];
     // Set in: whoever has written it may have tried to write a line like those above.
-    lines.extend(pretty(&detail.body).lines().map(|line| format!("  {}", lead::text::clean_indented(line))));
+    lines.extend(
+        pretty(&detail.body).lines().map(|line| format!("  {}", outside::text::clean_indented(line))),
+    );
     if !detail.logs.is_empty() {
         lines.push(String::new());
         lines.extend(detail.logs.iter().map(super::logs::format_line));

@@ -1,12 +1,12 @@
 //! `doctor`: checks everything that has to be right.
 
-mod close;
 mod destinations;
 mod embedded;
 #[cfg_attr(not(feature = "aws"), path = "doctor/without_aws.rs")]
 mod on_aws;
 mod owners;
 mod permissions;
+mod subscription;
 mod webhooks;
 
 use std::borrow::Cow;

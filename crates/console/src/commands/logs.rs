@@ -94,6 +94,6 @@ fn print(lines: &[LogLine], as_json: bool) -> anyhow::Result<()> {
 pub(crate) fn format_line(line: &LogLine) -> String {
     let at = line.at.strftime("%Y-%m-%d %H:%M:%S%.3f");
     let lead = line.lead_id.as_ref().map_or_else(String::new, |lead| format!("  {lead}"));
-    let text = lead::text::clean(&line.message);
+    let text = outside::text::clean(&line.message);
     format!("{at}  {:<5}  {:<17}  {text}{lead}", line.level.as_str(), line.function)
 }

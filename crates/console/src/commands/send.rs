@@ -2,11 +2,14 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use close::Incoming;
+use close::signature::Keys;
 use embedded::Running;
 use host::output;
-use lead::{Document, Incoming, LeadId, Timestamp};
+use lead::{LeadId, Timestamp};
 use outbound::webhook::{self, Reply};
-use pipeline::{Code, Fault, signature::Keys, webhook::Answer};
+use outside::Document;
+use pipeline::{Code, Fault, webhook::Answer};
 use serde::Serialize;
 use sqlite::{Options, Store};
 use url::Url;
@@ -59,10 +62,10 @@ pub(crate) async fn run(
         output::aside(&format!("note: {of} holds no key, so the events go unsigned"));
     }
     let target: Url = url.parse().map_err(|error| {
-        let shown = lead::text::shorten(&url, 200);
+        let shown = outside::text::shorten(&url, 200);
         Fault::new(Code::WebhookUnreachable, format!("{shown:?} is no URL: {error}"))
     })?;
-    let shown = outbound::address::shown(&target);
+    let shown = web::shown(&target);
     if args.dry_run {
         let what = format!("post {} to {shown}: {}", counted(args.files.len(), "file"), listed(&names(args)));
         output::aside(&format!("would {what}"));
@@ -151,7 +154,7 @@ fn sign(keys: &Keys, name: &str, timestamp: &str, body: &[u8]) -> Option<String>
     let subscription = subscription.as_deref();
     keys.sign_for(subscription, timestamp, body).or_else(|| {
         if !keys.is_empty() {
-            let of = subscription.map_or_else(|| "none".to_owned(), |of| lead::text::shorten(of, 60));
+            let of = subscription.map_or_else(|| "none".to_owned(), |of| outside::text::shorten(of, 60));
             let theirs = keys.subscriptions().collect::<Vec<_>>().join(", ");
             output::aside(&format!("note: {name} is of the subscription {of}, and the keys are those of {theirs}: it will be refused"));
         }
@@ -174,7 +177,7 @@ async fn send(client: &reqwest::Client, webhook: &Url, keys: &Keys, file: &Path)
     let (http, came) = match request.body(body).send().await {
         Ok(answer) => (Some(answer.status().as_u16()), came(&Reply::read(answer).await, created.as_ref())),
         Err(error) => {
-            let error = Some(outbound::client::error_text(error));
+            let error = Some(web::error_text(error));
             (None, Came { status: "unreachable", error, ..Came::default() })
         }
     };
@@ -202,7 +205,8 @@ fn came(reply: &Reply, created: Option<&LeadId>) -> Came {
             Came { status: "ignored", error, ..Came::default() }
         }
         Reply::Ours(Answer::Refused { code, error }) => {
-            let error = Some(lead::text::clean_or(&lead::text::shorten(error, 300), "it does not say why"));
+            let error =
+                Some(outside::text::clean_or(&outside::text::shorten(error, 300), "it does not say why"));
             Came { status: "refused", code: *code, error, ..Came::default() }
         }
         Reply::Redirect { to, .. } => {

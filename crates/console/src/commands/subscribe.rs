@@ -4,15 +4,10 @@ mod keys;
 mod plan;
 mod trial;
 
-use std::sync::Arc;
-
+use close::client::{CloseApi, CloseBase, Subscription};
 use host::output;
-use outbound::{
-    CloseApi, CloseBase, Subscription,
-    address::{self, Likeness, likeness},
-    duplicate_of,
-};
-use pipeline::{Code, Fault};
+use outbound::address::{Likeness, likeness};
+use pipeline::{Code, Fault, ports::Clock as _};
 use serde::Serialize;
 use system::SystemClock;
 use url::Url;
@@ -64,7 +59,7 @@ pub(crate) async fn run(
     let plan = planner.plan(&url, &mut notes).await?;
     let (steps, result, dry_result) = plan.steps(&url, &known, &keys);
     let mut subscribed = Subscribed {
-        url: address::shown(&url),
+        url: web::shown(&url),
         subscription_id: plan.subscription().map(|subscription| subscription.id.clone()),
         result,
         key: plan.key_state(&known, false),
@@ -106,8 +101,8 @@ async fn act(
                 subscribed.subscription_id = Some(made.id);
                 return Ok((Plan::Create, new));
             }
-            Err(fault) => {
-                let found = duplicate(api, url, fault).await?;
+            Err(error) => {
+                let found = duplicate(api, url, error).await?;
                 let note = format!("Close had {} for this address already, and did not list it", found.id);
                 subscribed.notes.push(note);
                 let (subscription, key) = planner.adopt(found, url, &mut subscribed.notes).await?;
@@ -134,15 +129,15 @@ async fn act(
 }
 
 /// The subscription that Close says is there already, where it is one for this address.
-async fn duplicate(api: &CloseApi, url: &Url, fault: Fault) -> Result<Subscription, Fault> {
-    let Some(id) = duplicate_of(&fault) else { return Err(fault) };
+async fn duplicate(api: &CloseApi, url: &Url, error: close::Error) -> Result<Subscription, Fault> {
+    let close::Error::Refused { duplicate: Some(id), .. } = &error else { return Err(error.into()) };
     // What Close says is what a person needs, also where it shows no more of it.
-    let Ok(found) = api.subscription(id).await else { return Err(fault) };
+    let Ok(found) = api.subscription(id).await else { return Err(error.into()) };
     match found.url.as_ref().map(|there| likeness(there, url)) {
         Some(Likeness::Same) => Ok(found),
         _ => {
-            let what = format!("{}; {id} posts to {}", fault.what, found.shown_url());
-            Err(Fault::new(fault.code, what))
+            let what = format!("{error}; {id} posts to {}", found.shown_url());
+            Err(Fault::new(Code::CloseRefuses, what))
         }
     }
 }
@@ -155,7 +150,7 @@ pub(crate) fn api(config: &Config) -> Result<CloseApi, Fault> {
     let keys =
         api_keys(config)?.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))?;
     let base = CloseBase::parse(config.get("CLOSE_API_URL").unwrap_or(CloseBase::URL))?;
-    CloseApi::new(base, keys, Arc::new(SystemClock))
+    Ok(CloseApi::new(base, keys, Box::new(|time| Box::pin(async move { SystemClock.sleep(time).await })))?)
 }
 
 /// What Close is to call.
@@ -212,7 +207,7 @@ async fn keep_new(api: &CloseApi, made: &Subscription, keys: &KeyPlace) -> Resul
         Err(fault) => {
             let undone = match api.unsubscribe(id).await {
                 Ok(()) => format!("the new subscription {id} was taken away again"),
-                Err(other) => format!("delete the new subscription {id} in Close ({})", other.what),
+                Err(other) => format!("delete the new subscription {id} in Close ({other})"),
             };
             Err(Fault::new(fault.code, format!("{}; {undone}", fault.what)))
         }

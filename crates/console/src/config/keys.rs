@@ -53,7 +53,7 @@ impl KeyChanges {
 }
 
 fn shape(path: &Path, action: &str) -> Fault {
-    let action = lead::text::shorten(action, 40);
+    let action = outside::text::shorten(action, 40);
     bad_file(path, &format!("[keys] {action} must be a key such as \"F5\", or a list of keys"))
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lead::text;
+use outside::text;
 use pipeline::{Code, Fault};
 
 /// The path that `text` names: `~` in front is the home folder, as in a shell, which sees neither the values of env

@@ -7,8 +7,9 @@ use std::{
     str::FromStr,
 };
 
-use lead::text;
-use pipeline::{Code, Fault, unpasted};
+use outside::text;
+use outside::unpasted;
+use pipeline::{Code, Fault};
 use ratatui::style::Color;
 use serde::{Serialize, Serializer};
 

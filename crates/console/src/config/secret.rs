@@ -9,7 +9,8 @@ use std::{
     sync::OnceLock,
 };
 
-use pipeline::{Code, Fault, SecretText, unpasted};
+use outside::unpasted;
+use pipeline::{Code, Fault, SecretText};
 
 use super::{Config, Setting, Source, paths};
 

@@ -76,7 +76,7 @@ pub const SETTINGS: &[Setting] = &[
         "CLOSE_API_KEY",
         "API key of Close, for OWNER_SOURCE=close, `subscribe` and `doctor`; two by a comma while one is replaced",
     ),
-    setting("CLOSE_API_URL", Some(outbound::CloseBase::URL), "where Close's API is"),
+    setting("CLOSE_API_URL", Some(close::client::CloseBase::URL), "where Close's API is"),
 ];
 
 /// What a setting is where nobody says anything.

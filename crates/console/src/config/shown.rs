@@ -55,7 +55,7 @@ impl Config {
 pub fn without_secrets(name: &str, value: &str) -> String {
     let address = match name {
         "LOOKUP_BASE_URL" => outbound::OwnersBase::parse(value).ok().map(|base| base.to_string()),
-        "CLOSE_API_URL" => outbound::CloseBase::parse(value).ok().map(|base| base.to_string()),
+        "CLOSE_API_URL" => close::client::CloseBase::parse(value).ok().map(|base| base.to_string()),
         _ if value.contains("://") => return address(value),
         _ => return value.to_owned(),
     };
@@ -66,7 +66,7 @@ const NO_URL: &str = "(no valid URL)";
 
 /// An address without what may be a secret in it.
 pub(super) fn address(text: &str) -> String {
-    Url::parse(text).map_or_else(|_| NO_URL.to_owned(), |url| outbound::address::shown(&url))
+    Url::parse(text).map_or_else(|_| NO_URL.to_owned(), |url| web::shown(&url))
 }
 
 #[cfg(test)]

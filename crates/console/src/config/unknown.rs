@@ -1,6 +1,6 @@
 //! Variables that look like settings and are none: a misspelt one would be passed over without a word.
 
-use lead::text;
+use outside::text;
 use pipeline::{Code, Fault};
 use serde::Serialize;
 

@@ -2,18 +2,20 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use lead::{Timestamp, text};
+use close::client::ApiKeys;
+use close::signature::Keys;
+use lead::Timestamp;
 use ops::{Condition, ConditionState};
 use outbound::{
-    ApiKeys, OwnerSource,
+    OwnerSource,
     destinations::{ConstantSecret, Made, Origin, SecretSetting, make},
 };
+use outside::text;
 use pipeline::{
     Code, Fault, Settings, Variables,
     destination::{Destination, DestinationId, Destinations, Kind},
     ingest::Trust,
     ports::Secret,
-    signature::Keys,
 };
 
 use super::Config;
@@ -177,7 +179,7 @@ pub fn signature_keys(config: &Config) -> Result<Keys, Fault> {
 pub fn api_keys(config: &Config) -> Result<Option<ApiKeys>, Fault> {
     let Some(secret) = config.secret("CLOSE_API_KEY")? else { return Ok(None) };
     let keys = ApiKeys::parse(secret.expose());
-    keys.map(Some).map_err(|fault| Fault::new(fault.code, format!("CLOSE_API_KEY: {}", fault.what)))
+    keys.map(Some).map_err(|error| Fault::new(Code::CloseKeyMissing, format!("CLOSE_API_KEY: {error}")))
 }
 
 fn trust(config: &Config, variables: &Variables<'_>, listen: SocketAddr) -> Result<Trust, Fault> {

@@ -7,17 +7,15 @@ use aws::{
     NamedSecret, Secrets,
     operator::{Identity, Session, Stack},
 };
+use close::client::ApiKeys;
+use close::signature::Keys;
 use futures_util::future::join;
 use ops::{Access, Ops, SaysNothing};
-use outbound::{
-    ApiKeys,
-    destinations::{Made, Origin, SecretSetting, make, secret_setting},
-};
+use outbound::destinations::{Made, Origin, SecretSetting, make, secret_setting};
 use pipeline::{
     Code, Fault,
     destination::{Destination, Kind},
     ports::{Clock, Secret},
-    signature::Keys,
     stages::{Ports, Stages, World},
 };
 use system::{SystemClock, SystemRandom};
@@ -101,7 +99,7 @@ impl OnAws {
         };
         let text = self.session.secrets(Arc::new(SystemClock)).text(secret).await?;
         ApiKeys::parse(text.expose())
-            .map_err(|fault| Fault::new(Code::SecretUnusable, format!("the secret {secret}: {}", fault.what)))
+            .map_err(|error| Fault::new(Code::SecretUnusable, format!("the secret {secret}: {error}")))
     }
 
     /// The destinations that the stack's functions have, for an operator to look at.

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use embedded::Running;
-use lead::text;
 use ops::{Access, Ops};
+use outside::text;
 use pipeline::Fault;
 use ratatui::style::Color;
 use sqlite::{Options, Store};

@@ -2,9 +2,10 @@
 
 use std::{convert::Infallible, fmt};
 
+use close::client::ApiKeys;
+use close::signature::Keys;
 use ops::{Access, Ops};
-use outbound::ApiKeys;
-use pipeline::{Code, Fault, signature::Keys};
+use pipeline::{Code, Fault};
 use url::Url;
 
 use super::place::AwsSite;

@@ -1,6 +1,6 @@
 //! What somebody speaks who does not speak HTTP/1.1.
 
-use lead::text;
+use outside::text;
 
 /// How many of a connection's first bytes tell the protocols apart.
 pub(super) const FIRST: usize = 16;

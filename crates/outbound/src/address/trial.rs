@@ -2,17 +2,16 @@
 
 use std::{error::Error, io, time::Duration};
 
+use close::{headers, signature::Keys};
 use lead::Timestamp;
-use pipeline::{Code, Fault, signature::Keys, webhook::Answer};
+use pipeline::{Code, Fault, webhook::Answer};
 use reqwest::header;
 use tokio_rustls::rustls::{self, InvalidMessage};
 use url::Url;
 
-use super::{obstacle, shown};
-use crate::{
-    client,
-    webhook::{self, Reply},
-};
+use super::obstacle;
+use crate::webhook::{self, Reply};
+use web::shown;
 
 /// How long a trial may take in front of somebody. A proxy may wait a little for what is behind it before it answers 502.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -55,12 +54,12 @@ pub enum Judged {
 pub async fn attempt(url: &Url, patience: Duration, keys: &Keys) -> Tried {
     let client = match webhook::client(url, patience) {
         Ok(client) => client,
-        Err(error) => return Tried::Silent(client::error_text(error)),
+        Err(error) => return Tried::Silent(web::error_text(error)),
     };
     let post = async |signature: Option<(String, String)>| {
         let mut post = client.post(url.clone()).header(header::CONTENT_TYPE, "application/json");
         if let Some((hash, timestamp)) = signature {
-            post = post.header("close-sig-hash", hash).header("close-sig-timestamp", timestamp);
+            post = post.header(headers::HASH, hash).header(headers::TIMESTAMP, timestamp);
         }
         post.body(NOTHING).send().await
     };
@@ -88,10 +87,10 @@ fn failed(error: reqwest::Error, patience: Duration) -> Tried {
     match tls(&error) {
         Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => Tried::Plain,
         Some(error @ rustls::Error::InvalidCertificate(_)) => {
-            Tried::Untrusted(lead::text::shorten(&error.to_string(), 200))
+            Tried::Untrusted(outside::text::shorten(&error.to_string(), 200))
         }
         _ if error.is_timeout() => Tried::Silent(format!("no answer in {} s", patience.as_secs())),
-        _ => Tried::Silent(client::error_text(error)),
+        _ => Tried::Silent(web::error_text(error)),
     }
 }
 
@@ -160,12 +159,12 @@ impl Tried {
                 Judged::Bad(Fault::new(Code::UnsignedExposed, what))
             }
             Reply::Ours(Answer::Refused { code: Some(Code::NotTheWebhook), error }) => {
-                let error = lead::text::shorten(error, 200);
+                let error = outside::text::shorten(error, 200);
                 bad(format!("{url} leads to leadops, and not to its webhook: {error}"))
             }
             Reply::Ours(Answer::Refused { code, error }) => {
                 let what =
-                    format!("{url} leads to leadops, which refuses: {}", lead::text::shorten(error, 200));
+                    format!("{url} leads to leadops, which refuses: {}", outside::text::shorten(error, 200));
                 Judged::Unwell(Fault::new(code.unwrap_or(Code::WebhookRefused), what))
             }
             Reply::Ours(_) => bad(format!("{url} takes what is no event")),

@@ -10,7 +10,7 @@ use std::{
 
 use super::{MadeOne, Making, SecretSetting};
 use crate::{
-    SecretUrl, client, head, page, retry_after,
+    SecretUrl, head, page,
     rotating::{Rotating, field, fields},
     secret_url::{hidden, pasted_url},
     status::Says,
@@ -18,7 +18,8 @@ use crate::{
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use lead::{AlertKind, text};
+use lead::AlertKind;
+use outside::text;
 use pipeline::{
     Code, Fault, SecretText,
     destination::{Checked, Destination, Form, Limits, Outgoing, Pacing, Pause, Unready, Verdict},
@@ -70,7 +71,7 @@ impl Target {
     /// A line for the operator that shows nothing of either.
     fn read(url: &str, secrets: &str) -> Result<Self, String> {
         let url = pasted_url(url, URL.value).map_err(|why| format!("the address {why}"))?;
-        let is_safe = url.scheme() == "https" || url.scheme() == "http" && client::is_on_this_machine(&url);
+        let is_safe = url.scheme() == "https" || url.scheme() == "http" && web::is_on_this_machine(&url);
         if !is_safe {
             return Err(
                 "the address does not begin with https://: leads would travel in the clear".to_owned()
@@ -82,12 +83,12 @@ impl Target {
         if secrets.is_empty() {
             return Err("it holds no signing secret".to_owned());
         }
-        let client = client::builder(&url)
+        let client = web::builder(&url)
             .pool_max_idle_per_host(0)
             .connect_timeout(CONNECT)
             .timeout(LONGEST_POST)
             .build()
-            .map_err(client::error_text)?;
+            .map_err(web::error_text)?;
         let texts = written.into_iter().map(SecretText::new).collect();
         Ok(Self { url: SecretUrl(url), secrets, texts, client })
     }
@@ -122,15 +123,15 @@ impl Target {
         let mut response = match posted.send().await {
             Ok(response) => response,
             Err(error) => {
-                let never_left = client::never_left(&error);
-                let why = self.hide_in(&client::error_text(error));
+                let never_left = web::never_left(&error);
+                let why = self.hide_in(&web::error_text(error));
                 return if never_left { unavailable(why) } else { unknown(why) };
             }
         };
-        let wait = retry_after::of(response.headers());
-        let (body, ended) = client::read_start(&mut response, BODY_LIMIT).await;
-        let body = client::line(&body, BODY_LIMIT);
-        let is_whole = !matches!(ended, client::Ended::Failed(_));
+        let wait = web::retry_after::of(response.headers());
+        let (body, ended) = web::read_start(&mut response, BODY_LIMIT).await;
+        let body = web::line(&body, BODY_LIMIT);
+        let is_whole = !matches!(ended, web::Ended::Failed(_));
         let is_page = page::is_page(response.headers(), &body, is_whole);
         verdict(response.status(), &self.hide_in(&body), is_page, wait)
     }

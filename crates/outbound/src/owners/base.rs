@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use lead::{LeadId, text};
+use lead::LeadId;
+use outside::text;
 use pipeline::Variables;
 use url::Url;
 

@@ -9,12 +9,13 @@ mod template;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lead::{LeadId, text};
+use lead::LeadId;
+use outside::text;
 use pipeline::ports::{OwnerAnswer, OwnerDirectory, OwnerUnreachable};
 use reqwest::{Client, header, redirect};
 use url::Url;
 
-use crate::client::{self, Ended};
+use web::Ended;
 
 pub use base::OwnersBase;
 use base::Place;
@@ -61,12 +62,12 @@ impl HttpOwners {
         let client = match &base.place {
             Place::Folder(_) => None,
             Place::Web(url) => Some(
-                client::builder(url)
+                web::builder(url)
                     .connect_timeout(limits.connect)
                     .timeout(limits.total)
                     .redirect(redirect::Policy::custom(redirects::follow))
                     .build()
-                    .map_err(client::error_text)?,
+                    .map_err(web::error_text)?,
             ),
         };
         Ok(Self { base, limits, client })
@@ -76,7 +77,7 @@ impl HttpOwners {
         let mut response = client.get(url).send().await.map_err(unreachable)?;
         let (status, asked) = (response.status().as_u16(), response.url().clone());
         let headers = response.headers().clone();
-        match client::read_start(&mut response, self.limits.body).await {
+        match web::read_start(&mut response, self.limits.body).await {
             (body, Ended::Complete) => Ok(OwnerAnswer {
                 status,
                 content_type: headers
@@ -126,7 +127,7 @@ impl OwnerDirectory for HttpOwners {
 
 fn unreachable(error: reqwest::Error) -> OwnerUnreachable {
     let slow = error.is_timeout();
-    let told = client::error_text(error);
+    let told = web::error_text(error);
     OwnerUnreachable(if slow { format!("no answer in time: {told}") } else { told })
 }
 

@@ -1,7 +1,7 @@
 //! Addresses of S3.
 //! <https://docs.aws.amazon.com/general/latest/gr/s3.html>
 
-use lead::Document;
+use outside::Document;
 use pipeline::{owners::element, ports::OtherRegion};
 use reqwest::header::HeaderMap;
 use url::Url;

@@ -1,6 +1,6 @@
 //! The place of a lead in an address: `{lead_id}`.
 
-use lead::text;
+use outside::text;
 
 /// What stands for the lead's id, in the path of an address, once.
 pub(super) const PLACEHOLDER: &str = "{lead_id}";

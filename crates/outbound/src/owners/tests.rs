@@ -50,7 +50,7 @@ async fn whatever_is_answered_is_handed_on() {
         let router = Router::new().route(
             "/folder/lead_a1.json",
             get(move |headers: HeaderMap| async move {
-                assert_eq!(headers[header::USER_AGENT], client::USER_AGENT);
+                assert_eq!(headers[header::USER_AGENT], web::USER_AGENT);
                 assert!(!headers.contains_key(header::AUTHORIZATION));
                 (status, "{\"x\": 1}")
             }),

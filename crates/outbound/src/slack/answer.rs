@@ -37,7 +37,7 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
         }
     };
     let Read { meaning, denied, is_foreign } = read(&answer);
-    let shown = lead::text::shorten(&answer.body, SHOWN);
+    let shown = outside::text::shorten(&answer.body, SHOWN);
     let said = if shown.is_empty() { "without a word" } else { &shown };
     let who = if is_foreign { "something in front of Slack" } else { "Slack" };
     let reason = format!("{who} says {} {said}", answer.status).trim_end().to_owned();
@@ -446,8 +446,8 @@ mod tests {
                 status,
                 is_page: crate::page::is_page(&all, &body, true),
                 is_slack: at == "slack",
-                retry_after: crate::retry_after::of(&all),
-                body: lead::text::clean(&body),
+                retry_after: web::retry_after::of(&all),
+                body: outside::text::clean(&body),
             };
             let found = Expected::from(&verdict(Ok(answer)));
             if found != expected {

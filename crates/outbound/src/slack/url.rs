@@ -1,9 +1,10 @@
 //! Reading the URL of an incoming webhook.
 
-use pipeline::unpasted;
+use outside::unpasted;
 use url::Url;
 
-use crate::{SecretUrl, client::rooted, rotating, secret_url::pasted_url};
+use crate::{SecretUrl, rotating, secret_url::pasted_url};
+use web::rooted;
 
 /// The domains of Slack and of Slack for governments.
 const OF_SLACK: [&str; 2] = ["slack.com", "slack-gov.com"];

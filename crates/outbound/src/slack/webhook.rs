@@ -8,11 +8,8 @@ use reqwest::Client;
 use serde_json::{Value, json};
 
 use super::{Looked, Slack, SlackAnswer, SlackError};
-use crate::{
-    SecretUrl,
-    client::{self, Ended},
-    head, page, retry_after,
-};
+use crate::{SecretUrl, head, page};
+use web::{Ended, retry_after};
 
 /// How long a post may take to connect, and in all.
 #[derive(Debug, Clone, Copy)]
@@ -55,18 +52,18 @@ impl SlackWebhook {
     }
 
     fn with_patience(url: SecretUrl, patience: Patience) -> Result<Self, String> {
-        let client = client::builder(&url.0)
+        let client = web::builder(&url.0)
             .pool_max_idle_per_host(0)
             .connect_timeout(patience.connect)
             .timeout(patience.total)
             .build()
-            .map_err(client::error_text)?;
+            .map_err(web::error_text)?;
         Ok(Self { url, client })
     }
 
     fn failed(&self, error: reqwest::Error) -> SlackError {
-        let (is_by_proxy, never_left) = (client::is_by_proxy(&error), client::never_left(&error));
-        let why = self.url.hide_in(&client::error_text(error));
+        let (is_by_proxy, never_left) = (web::is_by_proxy(&error), web::never_left(&error));
+        let why = self.url.hide_in(&web::error_text(error));
         match () {
             () if is_by_proxy => SlackError::Intercepted(why),
             () if never_left => SlackError::NotSent(why),
@@ -89,13 +86,13 @@ impl Slack for SlackWebhook {
         let sent = self.client.post(self.url.0.clone()).json(message).send().await;
         let mut response = sent.map_err(|error| self.failed(error))?;
         let retry_after = retry_after::of(response.headers());
-        let (body, ended) = client::read_start(&mut response, BODY_LIMIT).await;
+        let (body, ended) = web::read_start(&mut response, BODY_LIMIT).await;
         // A refusal is one by its status; consent is said in the body, and may have been about to be denied.
         let is_whole = match ended {
             Ended::Failed(error) if response.status().is_success() => return Err(self.failed(error)),
             ended => !matches!(ended, Ended::Failed(_)),
         };
-        let body = client::line(&body, BODY_LIMIT);
+        let body = web::line(&body, BODY_LIMIT);
         Ok(SlackAnswer {
             status: response.status().as_u16(),
             is_page: page::is_page(response.headers(), &body, is_whole),
@@ -107,7 +104,7 @@ impl Slack for SlackWebhook {
 
     async fn look(&self) -> Looked {
         // What is on this machine stands in for Slack, or passes on to it.
-        if self.url.is_of_slack() || client::is_on_this_machine(&self.url.0) {
+        if self.url.is_of_slack() || web::is_on_this_machine(&self.url.0) {
             return Looked::Answered(self.post(&json!({ "text": "" })).await);
         }
         Looked::Reached(head::ask(&self.client, &self.url).await)
@@ -161,7 +158,7 @@ mod tests {
         let slack = serve(Router::new().fallback(
             |uri: Uri, headers: HeaderMap, Json(message): Json<Value>| async move {
                 assert_eq!((uri.path(), &message), (PATH, &json!({"text": "Zoë"})));
-                assert_eq!(headers["user-agent"], client::USER_AGENT);
+                assert_eq!(headers["user-agent"], web::USER_AGENT);
                 "ok"
             },
         ))

@@ -1,7 +1,7 @@
 //! Who mail is from and who it is for, as `EMAIL_FROM` and `EMAIL_TO` name them.
 
-use lead::text;
 use lettre::message::{Mailbox, Mailboxes};
+use outside::text;
 
 /// How much of what is no address is shown, in characters.
 const SHOWN: usize = 80;

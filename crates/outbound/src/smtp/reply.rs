@@ -1,6 +1,6 @@
 //! A mail server's reply: as <https://www.rfc-editor.org/rfc/rfc5321#section-4.2> has it, and as servers write it.
 
-use lead::text;
+use outside::text;
 
 /// How many bytes a line has at the most, and a reply: a few times what anybody needs
 /// (<https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.5>).

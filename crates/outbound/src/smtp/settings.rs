@@ -7,20 +7,17 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use lead::text;
 use lettre::{
     message::{Mailbox, Mailboxes},
     transport::smtp::{authentication::Credentials, extension::ClientId},
 };
+use outside::text;
 use pipeline::SecretText;
 use tokio_rustls::rustls::ClientConfig;
 use url::{ParseError, Position, Url};
 
 use super::{addresses, connect, reply};
-use crate::{
-    client,
-    secret_url::{hidden, unescaped},
-};
+use crate::secret_url::{hidden, unescaped};
 
 /// How the connection is encrypted.
 #[derive(Clone)]
@@ -95,7 +92,7 @@ impl SmtpSettings {
             (_, None) => return Err("it names a user but no password".to_owned()),
             (user, Some(password)) => Some(Credentials::new(decode(user)?, decode(password)?)),
         };
-        let is_exposed = credentials.is_some() && !client::is_on_this_machine(&as_http(&host)?);
+        let is_exposed = credentials.is_some() && !web::is_on_this_machine(&as_http(&host)?);
         let no_tls = |error: &dyn fmt::Display| format!("no TLS: {}", text::shorten(&error.to_string(), 200));
         let trust = || connect::trust().map_err(|error| no_tls(&error));
         let (tls, port) = match (url.scheme(), mode.as_deref()) {

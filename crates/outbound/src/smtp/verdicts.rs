@@ -2,8 +2,8 @@
 
 use std::{error::Error as _, io};
 
-use lead::text;
 use lettre::transport::smtp::Error;
+use outside::text;
 use pipeline::{
     Code,
     destination::{LeftOut, Pause, Verdict},

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr};
 
-use lead::text;
+use outside::text;
 use serde::{Deserialize, Serialize};
 
 use super::kinds::{KINDS, Kind};

@@ -15,7 +15,8 @@ use futures_util::{
     FutureExt as _,
     future::{Either, join_all, select},
 };
-use lead::{LeadId, Timestamp, text};
+use lead::{LeadId, Timestamp};
+use outside::text;
 
 use crate::{
     Code, Function,

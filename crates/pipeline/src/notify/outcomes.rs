@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::{TryFutureExt, future::join_all};
 use jiff::SignedDuration;
-use lead::{AlertKind, LeadId, Timestamp, text};
+use lead::{AlertKind, LeadId, Timestamp};
+use outside::text;
 
 use super::{FIRST_PAUSE, LONGEST_PAUSE, Notify, Ours, Outcomes, storage_failed};
 use crate::{

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lead::{CreatedLead, OwnerDocument, OwnerFacts, OwnerStatus, text};
+use close::CreatedLead;
+use lead::{OwnerDocument, OwnerFacts, OwnerStatus};
+use outside::text;
 
 use super::{
     meaning::{Meaning, meaning},

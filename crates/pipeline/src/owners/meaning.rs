@@ -1,6 +1,7 @@
 //! What the owner directory's answers mean.
 
-use lead::{Document, OwnerDocument, text};
+use lead::OwnerDocument;
+use outside::{Document, text};
 
 use crate::{
     Code, Fault,

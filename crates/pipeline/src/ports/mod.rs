@@ -3,7 +3,6 @@
 //! Every adapter passes the same conformance suite (`tests/src/conformance`).
 
 mod clock;
-mod close;
 mod dead_letters;
 mod history;
 mod intake;
@@ -17,7 +16,6 @@ mod upkeep;
 mod watch;
 
 pub use clock::{Clock, Random};
-pub use close::{CloseAnswer, CloseReads, Window};
 pub use dead_letters::{Body, DeadLetter, DeadLetters};
 pub use history::{History, Minute, OTHER, OpenCounts, OpenLead};
 pub use intake::{Accepted, Intake, NewEvent};

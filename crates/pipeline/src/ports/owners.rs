@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lead::{CreatedLead, LeadId, OwnerFacts, OwnerStatus};
+use close::CreatedLead;
+use lead::{LeadId, OwnerFacts, OwnerStatus};
 
 use crate::{Code, Fault};
 

@@ -8,7 +8,9 @@ mod follow_up;
 
 use std::{sync::Arc, time::Duration};
 
-use lead::{CreatedLead, EnrichedLead, Incoming, LeadId, OwnerStatus, Timestamp, keys, text};
+use close::{CreatedLead, Incoming};
+use lead::{EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
+use outside::text;
 
 use crate::{
     Code, Fault, Function, Happened, Recorder, Settings,

@@ -1,6 +1,5 @@
 //! What the stages can be told.
 
-mod pasted;
 mod prefixes;
 mod secret_text;
 mod variables;
@@ -9,7 +8,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use pasted::{plain_name, unpasted};
 pub use secret_text::SecretText;
 pub use variables::Variables;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::unpasted;
+use outside::unpasted;
 
 /// The value of a secret, without what pasting leaves around it, see [`unpasted`]. Prints nothing of it.
 #[derive(Clone, PartialEq, Eq)]

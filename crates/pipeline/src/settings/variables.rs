@@ -3,9 +3,11 @@
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
-use lead::text;
+use outside::text;
 
-use super::{Settings, unpasted};
+use outside::unpasted;
+
+use super::Settings;
 use crate::{
     Code, Fault,
     destination::{DestinationId, KINDS},

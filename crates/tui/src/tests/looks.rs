@@ -495,7 +495,7 @@ proptest! {
             let mut x = 0;
             while x < width {
                 let symbol = buffer[(x, y)].symbol();
-                let harmless = |c: char| !c.is_control() && c != '\u{200d}' && !lead::text::is_formatting(c);
+                let harmless = |c: char| !c.is_control() && c != '\u{200d}' && !outside::text::is_formatting(c);
                 prop_assert!(symbol.chars().all(harmless), "{:?}", symbol);
                 let columns = u16::try_from(text::width(symbol)).unwrap();
                 prop_assert!((1..=2).contains(&columns) && x + columns <= width, "{:?} at {},{}", symbol, x, y);
@@ -527,7 +527,7 @@ fn a_signed_webhook_that_came_to_another_address_is_an_alarm_and_what_strangers_
             Ok(Answer::Logs(mut lines)) => {
                 if let Some(line) = lines.last_mut() {
                     (line.level, line.at, line.code) =
-                        (level, lead::from_millis(NOW * 1_000), Some("LO109".to_owned()));
+                        (level, outside::from_millis(NOW * 1_000), Some("LO109".to_owned()));
                 }
                 Ok(Answer::Logs(lines))
             }

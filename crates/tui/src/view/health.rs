@@ -2,8 +2,8 @@
 //! and whether anybody works the queues.
 
 use jiff::SignedDuration;
-use lead::text;
 use ops::{Condition, ConditionState};
+use outside::text;
 use pipeline::{Code, destination::DestinationId, ports::Level};
 
 use crate::{

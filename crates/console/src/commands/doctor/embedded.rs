@@ -3,10 +3,11 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use close::client::ApiKeys;
 use embedded::Running;
 use ops::{Access, Condition, Ops};
 use outbound::{
-    ApiKeys, OwnerSource,
+    OwnerSource,
     address::{PATIENCE, Tried, attempt},
     webhook::Reply,
 };
@@ -18,7 +19,7 @@ use pipeline::{
 use sqlite::{Options, Store};
 use url::Url;
 
-use super::{Check, close, destinations, owners, permissions, webhooks};
+use super::{Check, destinations, owners, permissions, subscription, webhooks};
 use crate::config::{Config, UpConfig, api_keys};
 
 /// All checks.
@@ -74,7 +75,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     if let Some(ops) = &ops {
         checks.extend(set_up(ops).await);
     }
-    checks.extend(close::check(config, None, close::configured(config)).await);
+    checks.extend(subscription::check(config, None, subscription::configured(config)).await);
     checks
 }
 
@@ -134,7 +135,7 @@ async fn listener(running: Option<&str>, configured: Option<SocketAddr>) -> Opti
     };
     let asked = async {
         // An address to listen on, such as 0.0.0.0, is this machine's, and no proxy leads there.
-        let client = outbound::client::builder(&health).no_proxy();
+        let client = web::builder(&health).no_proxy();
         let client = client.timeout(Duration::from_secs(3)).build()?;
         let mut answer = client.get(health.clone()).send().await?;
         let body = outbound::webhook::body(&mut answer).await;
@@ -145,7 +146,7 @@ async fn listener(running: Option<&str>, configured: Option<SocketAddr>) -> Opti
         (Ok((status, body)), running) => match (read(status, &body), running) {
             (Some(Health::Ok), Some(_)) => Some(Check::ok(name, format!("{webhook} answers"))),
             (Some(Health::Failed { code, error }), _) => {
-                let error = lead::text::shorten(&error, 300);
+                let error = outside::text::shorten(&error, 300);
                 failed(code, format!("{webhook} answers {status}: {error}"))
             }
             (None, Some(_)) => {

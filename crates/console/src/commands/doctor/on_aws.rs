@@ -6,6 +6,7 @@ use aws::operator::{
     Signed,
     checks::{self, Finding, Grade},
 };
+use close::signature::Keys;
 use futures_util::future::join5;
 use ops::Access;
 use outbound::{
@@ -13,11 +14,11 @@ use outbound::{
     address::{Judged, Tried, attempt},
     destinations::Made,
 };
-use pipeline::{Code, Fault, signature::Keys};
+use pipeline::{Code, Fault};
 use system::{SystemClock, SystemRandom};
 use url::Url;
 
-use super::{Check, close, destinations, owners, webhooks};
+use super::{Check, destinations, owners, subscription, webhooks};
 use crate::{
     config::{Config, Doubt},
     wiring::OnAws,
@@ -48,7 +49,7 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
         checks::all(session, stack, Arc::new(SystemClock), Arc::new(SystemRandom), fetch),
         webhook(&url, async { aws.signature_secret().present().await }),
         owners,
-        close::check(config, url.as_ref().ok(), async { aws.signature_secret().present().await }),
+        subscription::check(config, url.as_ref().ok(), async { aws.signature_secret().present().await }),
         destinations,
     )
     .await;
@@ -77,14 +78,14 @@ impl From<Finding> for Check {
 /// Sends a signed request: the answer's status and body.
 async fn fetch(signed: Signed) -> Result<(u16, String), String> {
     let url: Url = signed.url.parse().map_err(|error| format!("{}: {error}", signed.url))?;
-    let client = outbound::client::builder(&url).timeout(Duration::from_secs(15)).build();
-    let mut request = client.map_err(outbound::client::error_text)?.get(url);
+    let client = web::builder(&url).timeout(Duration::from_secs(15)).build();
+    let mut request = client.map_err(web::error_text)?.get(url);
     for (name, value) in signed.headers {
         request = request.header(name, value);
     }
-    let answer = request.send().await.map_err(outbound::client::error_text)?;
+    let answer = request.send().await.map_err(web::error_text)?;
     let status = answer.status().as_u16();
-    answer.text().await.map(|body| (status, body)).map_err(outbound::client::error_text)
+    answer.text().await.map(|body| (status, body)).map_err(web::error_text)
 }
 
 /// Posts what nobody has signed, and what has no event in it: a healthy webhook refuses each for its own reason, through

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
+use close::CloseReads;
+use close::client::{ApiKeys, CloseBase, CloseReader};
+use close::{Account, CustomField, FieldId, FieldSetting, Role};
 use futures_util::future::join;
 use jiff::Timestamp;
-use lead::{
-    LeadId, OwnerDocument,
-    close::{Account, CustomField, FieldId, FieldSetting, Role},
-    text,
-};
+use lead::{LeadId, OwnerDocument};
 use ops::Ops;
-use outbound::{ApiKeys, CloseBase, CloseReader, HttpOwners, OwnersBase};
+use outbound::{HttpOwners, OwnersBase};
+use outside::text;
 use pipeline::{
     Code, Fault,
     owners::{self, Examination, Meaning, OwnerFields, Retrieved},
-    ports::{CloseReads, OwnerDirectory},
+    ports::OwnerDirectory,
 };
 use system::SystemClock;
 

@@ -5,11 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use close::signature::{Keys, merged, with_key};
 use host::private;
-use pipeline::{
-    Code, Fault,
-    signature::{Keys, merged, with_key},
-};
+use pipeline::{Code, Fault};
 
 use crate::{
     config::{Config, Source},

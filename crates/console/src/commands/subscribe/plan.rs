@@ -1,11 +1,11 @@
 //! What there is to do for Close to call the webhook.
 
-use outbound::{
-    CloseApi, CloseSecret, Subscription,
-    address::{Likeness, likeness, obstacle, shown},
-};
-use pipeline::{Code, Fault, signature::Keys};
+use close::client::{CloseApi, CloseSecret, Subscription};
+use close::signature::Keys;
+use outbound::address::{Likeness, likeness, obstacle};
+use pipeline::{Code, Fault};
 use url::Url;
+use web::shown;
 
 use super::{keys::KeyPlace, trial};
 

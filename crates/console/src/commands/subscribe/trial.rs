@@ -1,8 +1,10 @@
 //! Whether what Close posts to an address would arrive.
 
-use outbound::address::{Judged, PATIENCE, attempt, obstacle, resolved_obstacle, shown};
-use pipeline::{Code, Fault, signature::Keys, webhook};
+use close::signature::Keys;
+use outbound::address::{Judged, PATIENCE, attempt, obstacle, resolved_obstacle};
+use pipeline::{Code, Fault, webhook};
 use url::Url;
+use web::shown;
 
 /// What is worth knowing of an address, once it was tried, also with the keys that the pipeline has. `of_stack` is the stack's own webhook, where there is a stack.
 ///
@@ -44,7 +46,7 @@ fn other_path(url: &Url, of_stack: Option<&Url>) -> Option<String> {
     let is_known = webhook::is_at(path) || of_stack.is_some_and(|own| own.path() == path);
     (!is_known).then(|| {
         let own = of_stack.map_or(webhook::PATH, Url::path);
-        let path = lead::text::shorten(path, 100);
+        let path = outside::text::shorten(path, 100);
         format!(
             "the path is {path}, and leadops answers at {own}: right only if a proxy in front rewrites it"
         )

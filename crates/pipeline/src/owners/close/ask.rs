@@ -6,15 +6,18 @@ use std::{
 };
 
 use bytes::Bytes;
+use close::is_user;
 use jiff::SignedDuration;
-use lead::{LeadId, Timestamp, close::is_user, text};
+use lead::{LeadId, Timestamp};
+use outside::text;
 
 use super::{pace::Pace, retrieved::is_lately};
 use crate::{
     Code, Fault,
     owners::within,
-    ports::{Clock, CloseAnswer, CloseReads, Found, Then},
+    ports::{Clock, Found, Then},
 };
+use close::{CloseAnswer, CloseReads};
 
 /// How many requests one look-up may make.
 const MOST_REQUESTS: u32 = 2;
@@ -191,7 +194,8 @@ impl Asker {
         let asked = within(self.clock.as_ref(), limit, self.api.get(path)).await;
         let answer = match asked {
             Some(Ok(answer)) => answer,
-            Some(Err(fault)) => {
+            Some(Err(error)) => {
+                let fault = Fault::from(error);
                 let what = format!("{}: {}", what.doing(), text::shorten(&fault.what, 200));
                 // Another attempt finds no other key.
                 let for_good =
@@ -234,7 +238,7 @@ impl Asker {
 }
 
 /// An answer that is none of Close's: a page of somebody in between.
-pub(super) fn unreadable(what: Question<'_>, error: &lead::Unreadable) -> Stop {
+pub(super) fn unreadable(what: Question<'_>, error: &outside::Unreadable) -> Stop {
     Stop::failed(
         Code::CloseUnavailable,
         format!("{}: the answer is none of its API: {error}", what.doing()),

@@ -10,12 +10,10 @@ use std::{
     time::Duration,
 };
 
+use close::{FieldId, FieldSetting, Roster, custom_fields, is_id};
 use futures_util::lock::Mutex as Turn;
 use jiff::SignedDuration;
-use lead::{
-    Timestamp,
-    close::{FieldId, FieldSetting, Roster, custom_fields, is_id},
-};
+use lead::Timestamp;
 
 use super::{
     ask::{Asker, Means, Question, Stop, unreadable},

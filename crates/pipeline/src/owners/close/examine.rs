@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 
-use lead::{
-    Unreadable,
-    close::{Account, CustomField, Role, Roster, custom_fields, roles},
-};
+use close::{Account, CustomField, Role, Roster, custom_fields, roles};
+use outside::Unreadable;
 
 use super::ask::{Asker, Means, Question, Stop};
-use crate::{
-    Fault,
-    ports::{Clock, CloseReads},
-};
+use crate::{Fault, ports::Clock};
+use close::CloseReads;
 
 /// What Close says of the key, of the fields of leads and of the members; each where it could be had.
 #[derive(Debug, Clone)]

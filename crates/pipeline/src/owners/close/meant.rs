@@ -1,9 +1,7 @@
 //! Who is meant by the values of an owner field.
 
-use lead::{
-    Owner, OwnerFacts, OwnerStatus,
-    close::{Owned, Roster, Who, unnamed, without_ids},
-};
+use close::{Owned, Roster, Who, unnamed, without_ids};
+use lead::{Owner, OwnerFacts, OwnerStatus};
 
 use crate::{Code, Fault, ports::Found};
 

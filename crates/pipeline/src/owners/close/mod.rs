@@ -14,10 +14,8 @@ mod retrieved;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use lead::{
-    CreatedLead, OwnerFacts, OwnerStatus,
-    close::{FieldId, FieldSetting, LeadAnswer, Owned, Who},
-};
+use close::{CreatedLead, FieldId, FieldSetting, LeadAnswer, Owned, Who};
+use lead::{OwnerFacts, OwnerStatus};
 
 use self::{
     ask::{Asker, Means, Question, Stop, another, unreadable},
@@ -27,8 +25,9 @@ use self::{
 };
 use crate::{
     Code,
-    ports::{Clock, CloseReads, Found, Look, Objects, Owners},
+    ports::{Clock, Found, Look, Objects, Owners},
 };
+use close::CloseReads;
 pub use examine::{Examination, examine};
 pub use retrieved::{Failure, OwnerFields, Retrieved};
 

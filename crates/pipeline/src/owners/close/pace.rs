@@ -8,7 +8,7 @@ use std::{
 use jiff::SignedDuration;
 use lead::Timestamp;
 
-use crate::ports::CloseAnswer;
+use close::CloseAnswer;
 
 /// The pause between two requests while Close has not said what it allows: the example of its documentation
 /// allows twenty a second.
@@ -102,7 +102,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::ports::Window;
+    use close::Window;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use close::{FieldId, FieldSetting, Roster};
 use jiff::SignedDuration;
-use lead::{
-    Timestamp,
-    close::{FieldId, FieldSetting, Roster},
-    keys,
-};
+use lead::{Timestamp, keys};
 use serde::{Deserialize, Serialize};
 
 use super::directory::{AGAIN, CLAIM};

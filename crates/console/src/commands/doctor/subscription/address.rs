@@ -1,0 +1,40 @@
+//! Whether what Close posts arrives.
+
+use close::signature::Keys;
+use futures_util::future::{join, join_all};
+use outbound::address::{Judged, PATIENCE, attempt, obstacle, resolved_obstacle};
+use pipeline::{Code, Fault};
+use url::Url;
+use web::shown;
+
+use super::Check;
+
+const NAME: &str = "close address";
+
+/// What is to be said of each of these addresses of active subscriptions.
+pub(super) async fn checks(urls: impl Iterator<Item = &Url>, keys: &Keys) -> Vec<Check> {
+    let mut different: Vec<&Url> = urls.collect();
+    different.sort_unstable();
+    different.dedup();
+    join_all(different.into_iter().map(|url| of(url, keys))).await.concat()
+}
+
+async fn of(url: &Url, keys: &Keys) -> Vec<Check> {
+    let out_of_reach = |result, why: String| {
+        Check::bad(NAME, result, &Fault::new(Code::WebhookOutOfReach, format!("{}: {why}", shown(url))))
+    };
+    if let Some(why) = obstacle(url) {
+        return vec![out_of_reach("failed", why)];
+    }
+    let (resolved, tried) = join(resolved_obstacle(url), attempt(url, PATIENCE, keys)).await;
+    // Many a machine knows its own name by an address of its own, which the internet does not.
+    let resolved = resolved.map(|why| out_of_reach("warning", why));
+    let tried = match tried.judge(url) {
+        Judged::Good(what) => Check::ok(NAME, what),
+        Judged::Bad(fault) | Judged::Away(fault) | Judged::Unwell(fault) => {
+            Check::bad(NAME, "failed", &fault)
+        }
+        Judged::Untried(what) => Check::note(NAME, format!("{what} (from this machine; Close may reach it)")),
+    };
+    resolved.into_iter().chain([tried]).collect()
+}
