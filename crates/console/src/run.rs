@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     cli::{Cli, Command, DemoArgs, PlaceArgs, UpArgs},
-    commands::{act, dead, doctor, logs, see, send, setup, subscribe},
+    commands::{act, dead, doctor, explain, logs, see, send, setup, subscribe},
     config::{Config, Place, Unknown, UpConfig},
     up, usage,
     wiring::{self, Opened},
@@ -79,7 +79,7 @@ async fn carry_out(cli: Cli) -> anyhow::Result<()> {
     let PlaceArgs { read_only, json, .. } = cli.place;
     // These need no pipeline and no configuration.
     match &cli.command {
-        Some(Command::Explain { code }) => return see::explain(*code, json),
+        Some(Command::Explain { code }) => return explain::run(*code, json),
         Some(Command::Completions { shell }) => return setup::completions(*shell),
         Some(Command::Man) => return setup::man(),
         Some(Command::Demo(args)) => {

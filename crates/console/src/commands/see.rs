@@ -1,4 +1,4 @@
-//! `status`, `pending`, `leads`, `lead`, `explain`.
+//! `status`, `pending`, `leads`, `lead`.
 
 use std::num::NonZeroUsize;
 
@@ -7,10 +7,9 @@ use jiff::SignedDuration;
 use lead::{LeadId, OwnerStatus, Timestamp};
 use ops::{Condition, ConditionState, LeadQuery, LeadStory, Notification, Ops, OwnerCell, Refused, Status};
 use pipeline::{
-    Code, Fault, Standing, State,
+    Fault, State,
     ports::{Depth, OpenCounts},
 };
-use serde_json::json;
 
 use crate::{
     cli::{LeadsArgs, PendingArgs},
@@ -210,28 +209,6 @@ fn story_lines(story: &LeadStory) -> Vec<String> {
 
 fn field(label: &str, value: &str) -> String {
     format!("{label:<9} {value}")
-}
-
-/// `leadops explain CODE`.
-///
-/// # Errors
-/// That of stdout.
-pub(crate) fn explain(code: Code, as_json: bool) -> anyhow::Result<()> {
-    let [remedy, again, dead] =
-        [Standing::Reported, Standing::TriedAgain, Standing::Dead].map(|standing| code.remedy(standing));
-    if as_json {
-        return output::json(&json!({
-            "code": code, "cause": code.cause(), "remedy": remedy,
-            "remedy_while_tried_again": again, "remedy_when_dead": dead,
-        }));
-    }
-    let mut lines = vec![code.to_string(), code.cause().to_owned(), remedy.to_owned()];
-    for (when, other) in [("while it is tried again", again), ("as a dead letter", dead)] {
-        if other != remedy {
-            lines.push(format!("{when}: {other}"));
-        }
-    }
-    output::lines(&lines)
 }
 
 /// One alert in a cell: a mark and the destination.
