@@ -23,14 +23,17 @@ use tests::process::binary;
 use tui::{
     app::App,
     find::{Filter, Texts},
+    frame,
     keymap::Press,
     msg::{Answer, Cmd, Event, Facts, Msg, Query, Reply},
+    panel::Panel,
+    rows::Rows,
     source::Banner,
     table::{Shown, Wanted},
     text,
     theme::{Ground, Theme},
     update::update,
-    view,
+    view::View as _,
 };
 
 const LEADS: usize = 100_000;
@@ -89,7 +92,7 @@ fn frame(what: &'static str, app: &mut App, keys: &[Press]) -> Figure {
             tell(app, Event::Press(Press::Down));
             let began = Instant::now();
             buffer.reset();
-            view::paint(&mut buffer, app, &theme);
+            frame::paint(&mut buffer, app, &theme);
             began.elapsed()
         })
         .collect();
@@ -104,7 +107,7 @@ fn sifting() -> Figure {
     let times = (0..20)
         .map(|_| {
             let began = Instant::now();
-            let shown = Shown::sift(Arc::clone(&rows), &wanted);
+            let shown = Shown::filter(Arc::clone(&rows), &wanted);
             assert!(shown.matched > 0);
             began.elapsed()
         })
@@ -173,8 +176,8 @@ fn filled() -> App {
     let banner = Banner { name: "bench".to_owned(), place: "/srv/leadops".to_owned(), ..Banner::default() };
     let settings = Arc::new(Settings::default());
     let mut app = App::new(Facts { banner, refusal: None, settings, every: Duration::ZERO }, &text::UTF8);
-    app.logs.keep = LINES;
-    for table in [&mut app.leads.limit, &mut app.dead.limit] {
+    app.panels.logs.keep = LINES;
+    for table in [&mut app.panels.leads.limit, &mut app.panels.dead.table.limit] {
         *table = LEADS;
     }
     let asked = tell(&mut app, Event::Resize(SIZE.0, SIZE.1));
@@ -185,16 +188,19 @@ fn filled() -> App {
             Query::Status => Answer::Status(status()),
             Query::Health => Answer::Health(Health::default()),
             Query::Minutes(_) => Answer::Minutes(Vec::new()),
-            Query::Pending(_) => Answer::Pending(pending()),
-            Query::Dead(_) => Answer::Dead(letters(), LETTERS as u64),
-            Query::Leads(_) => Answer::Leads(leads()),
+            Query::Rows(Panel::Pending, _) => Answer::Rows(Rows::of(pending(), None)),
+            Query::Rows(Panel::Dead, _) => Answer::Rows(Rows::of(letters(), Some(LETTERS as u64))),
+            Query::Rows(Panel::Leads, _) => Answer::Rows(Rows::of(leads(), None)),
             Query::Logs(_) => Answer::Logs(lines()),
             other => panic!("{other:?}"),
         };
         let took = Duration::from_millis(1);
         tell(&mut app, Event::Reply(Box::new(Reply { generation, query, took, answer: Ok(answer) })));
     }
-    assert_eq!((app.leads.shown.len(), app.dead.shown.len(), app.logs.len()), (LEADS, LETTERS, LINES));
+    assert_eq!(
+        (app.panels.leads.shown.len(), app.panels.dead.table.shown.len(), app.panels.logs.len()),
+        (LEADS, LETTERS, LINES)
+    );
     app
 }
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use ops::{Actions, LeadQuery, Ops, Resent, Whom};
+use ops::{Actions, Ops, Resent, Whom};
 use pipeline::{
     Code, Fault, Stage,
     destination::DestinationId,
@@ -24,10 +24,11 @@ use pipeline::{
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
 use super::{
-    msg::{Act, Answer, Event, Facts, Progress, Query, Reply, Sift, Step, Target, Verb},
+    msg::{Act, Answer, Event, Facts, PATIENCE, Progress, Query, Reply, Step, Target, Verb},
+    panels,
     remote::Trouble,
+    rows::FilterTask,
     source::{Places, Source},
-    update::PATIENCE,
 };
 
 /// How long a resent alert's receipt is waited for.
@@ -101,11 +102,11 @@ impl Effects {
         }
     }
 
-    /// Sifts rows on a thread of its own.
-    pub fn sift(&self, generation: u64, sift: Sift) {
+    /// Filters and sorts rows on a thread of its own.
+    pub fn filter(&self, generation: u64, task: FilterTask) {
         let reports = self.reports.clone();
         tokio::task::spawn_blocking(move || {
-            let _ = reports.send(Report::Event(Event::Sifted(generation, sift.run())));
+            let _ = reports.send(Report::Event(Event::Filtered(generation, task.run())));
         });
     }
 
@@ -188,14 +189,7 @@ async fn answer(ops: &Ops, watch: &dyn Watch, query: &Query) -> Result<Answer, F
         Query::Status => Answer::Status(ops.status().await?),
         Query::Health => Answer::Health(ops.health().await?),
         Query::Minutes(count) => Answer::Minutes(ops.minutes(*count).await?),
-        Query::Pending(limit) => Answer::Pending(ops.pending(*limit).await?),
-        Query::Dead(limit) => {
-            let (rows, count) = ops.dead(None, *limit).await?;
-            Answer::Dead(rows, count)
-        }
-        Query::Leads(limit) => {
-            Answer::Leads(ops.leads(&LeadQuery { limit: *limit, ..LeadQuery::default() }).await?)
-        }
+        Query::Rows(panel, limit) => Answer::Rows(panels::fetch(ops, *panel, *limit).await?),
         Query::Logs(query) => Answer::Logs(ops.logs(query).await?),
         Query::Story(lead) => Answer::Story(Box::new(ops.lead(lead).await?)),
         Query::Raw(lead) => Answer::Raw(ops.raw(lead).await?),

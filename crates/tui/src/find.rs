@@ -119,6 +119,11 @@ impl Needle {
     }
 }
 
+/// How two texts stand in a list, whatever the case of their letters.
+pub fn by_text(a: &str, b: &str) -> std::cmp::Ordering {
+    a.to_lowercase().cmp(&b.to_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -20,8 +20,11 @@ use super::{
     app::App,
     keymap::Press,
     msg::{Answer, Cmd, Event, Facts, Msg, Query, Reply},
+    panel::Panel,
     remote::Trouble,
+    rows::Rows,
     source::Banner,
+    table::Row,
     text,
     update::update,
 };
@@ -89,9 +92,9 @@ pub(super) fn empty(size: (u16, u16)) -> App {
             Query::Status => Answer::Status(status(0, 0, 0, 0)),
             Query::Minutes(_) => Answer::Minutes(vec![]),
             Query::Health => Answer::Health(Health::default()),
-            Query::Pending(_) => Answer::Pending(vec![]),
-            Query::Dead(_) => Answer::Dead(vec![], 0),
-            Query::Leads(_) => Answer::Leads(vec![]),
+            Query::Rows(Panel::Pending, _) => rows_of::<PendingRow>(vec![]),
+            Query::Rows(Panel::Dead, _) => Answer::Rows(Rows::of::<DeadRow>(vec![], Some(0))),
+            Query::Rows(Panel::Leads, _) => rows_of::<LeadRow>(vec![]),
             Query::Logs(_) => Answer::Logs(vec![]),
             other => data(other)?,
         })
@@ -128,20 +131,15 @@ pub(super) fn answer_all(app: &mut App, second: i64, answer: impl Fn(&Query) -> 
 /// The questions on their way.
 pub(super) fn on_its_way(app: &App) -> Vec<(u64, Query)> {
     use super::window::Window;
-    let logs = pipeline::ports::LogQuery {
-        after: app.logs.lines.back().map(|line| line.cursor.clone()),
-        ..pipeline::ports::LogQuery::default()
-    };
     let mut flights = vec![
         (app.watch.in_flight, Query::Watch),
         (app.status.in_flight, Query::Status),
         (app.health.in_flight, Query::Health),
-        (app.pending.remote.in_flight, Query::Pending(app.pending.limit)),
-        (app.dead.remote.in_flight, Query::Dead(app.dead.limit)),
-        (app.leads.remote.in_flight, Query::Leads(app.leads.limit)),
-        (app.logs.source.in_flight, Query::Logs(logs)),
         (app.minutes.in_flight, Query::Minutes(120)),
     ];
+    for view in app.panels.all() {
+        flights.push((view.polling().in_flight, view.question().0));
+    }
     for open in &app.windows {
         match &open.window {
             Window::Story(story) => {
@@ -154,7 +152,7 @@ pub(super) fn on_its_way(app: &App) -> Vec<(u64, Query)> {
             _ => {}
         }
     }
-    if let Some(letter) = &app.peek {
+    if let Some(letter) = &app.panels.dead.peek {
         flights.push((letter.detail.in_flight, Query::Letter(letter.row.letter.id.clone())));
     }
     let mut asked: Vec<(u64, Query)> =
@@ -163,6 +161,26 @@ pub(super) fn on_its_way(app: &App) -> Vec<(u64, Query)> {
         asked.push((generation, Query::Select(Selection::All)));
     }
     asked
+}
+
+/// An answer with rows.
+pub(super) fn rows_of<T: Row>(rows: Vec<T>) -> Answer {
+    Answer::Rows(Rows::of(rows, None))
+}
+
+/// The same answer with its rows changed, where they are of this kind.
+pub(super) fn with_rows<T: Row>(answer: Answer, change: impl FnOnce(&mut Vec<T>)) -> Answer {
+    match &answer {
+        Answer::Rows(rows) => match rows.get::<T>() {
+            Some(found) => {
+                let mut changed = (*found).clone();
+                change(&mut changed);
+                Answer::Rows(Rows::of(changed, rows.total))
+            }
+            None => answer,
+        },
+        _ => answer,
+    }
 }
 
 /// A rich answer to any question.
@@ -174,9 +192,10 @@ pub(super) fn data(query: &Query) -> Result<Answer, Trouble> {
         Query::Select(_) => Answer::Select(dead().into_iter().map(|row| row.letter).collect()),
         Query::Status => Answer::Status(status(14, 2, 1, 3)),
         Query::Minutes(count) => Answer::Minutes(minutes(i64::from(*count))),
-        Query::Pending(_) => Answer::Pending(pending(17)),
-        Query::Dead(_) => Answer::Dead(dead(), 3),
-        Query::Leads(_) => Answer::Leads(leads(30)),
+        Query::Rows(Panel::Pending, _) => rows_of(pending(17)),
+        Query::Rows(Panel::Dead, _) => Answer::Rows(Rows::of(dead(), Some(3))),
+        Query::Rows(Panel::Leads, _) => rows_of(leads(30)),
+        Query::Rows(Panel::Logs, _) => panic!("{query:?}"),
         Query::Logs(query) if query.after.is_none() => Answer::Logs(logs(0, 40)),
         Query::Logs(_) => Answer::Logs(vec![]),
         Query::Story(lead) => Answer::Story(Box::new(story(lead.clone()))),

@@ -13,7 +13,7 @@
 //! ```
 //! Panels have a heading and no frame: the rules between them are enough, and rows are dear.
 
-use super::app::Panel;
+use super::panel::Panel;
 
 /// The smallest terminal that anything is drawn in.
 pub const SMALLEST: (u16, u16) = (30, 6);
@@ -72,7 +72,7 @@ pub struct Layout {
     /// The names of the panels, where only one is shown.
     pub tabs: Area,
     /// The panels by [`Panel::index`]; empty where one is hidden.
-    pub panels: [Area; 4],
+    pub panels: [Area; Panel::ALL.len()],
     /// Everything that a window may cover.
     pub body: Area,
     /// The last report; empty where there is no room.
@@ -86,12 +86,12 @@ pub fn of(size: (u16, u16), focus: Panel, full: bool) -> Layout {
     let (width, height) = size;
     let mut layout = Layout {
         shape: match shape(size) {
-            Shape::Grid | Shape::Stack if full => Shape::Single,
+            Shape::Grid | Shape::Stack if full || !Panel::OVERVIEW.contains(&focus) => Shape::Single,
             shape => shape,
         },
         header: Area::default(),
         tabs: Area::default(),
-        panels: [Area::default(); 4],
+        panels: [Area::default(); Panel::ALL.len()],
         body: Area { x: 0, y: 0, width, height },
         event: Area::default(),
         hints: Area::default(),
@@ -121,7 +121,7 @@ pub fn of(size: (u16, u16), focus: Panel, full: bool) -> Layout {
         Shape::Single => layout.panels[focus.index()] = body,
         Shape::Stack => {
             let mut y = body.y;
-            for (panel, share) in Panel::ALL.into_iter().zip(shares(body.height, focus)) {
+            for (panel, share) in Panel::OVERVIEW.into_iter().zip(shares(body.height, focus)) {
                 layout.panels[panel.index()] = Area { y, height: share, ..body };
                 y += share;
             }
@@ -132,12 +132,15 @@ pub fn of(size: (u16, u16), focus: Panel, full: bool) -> Layout {
             let leads = upper * 9 / 20;
             let left = width / 2;
             let pending = Area { width: left, height: upper - leads, ..body };
-            layout.panels = [
+            let areas = [
                 pending,
                 Area { x: left, width: width - left, height: upper, ..body },
                 Area { y: body.y + pending.height, height: leads, ..pending },
                 Area { y: body.y + upper, height: logs, ..body },
             ];
+            for (panel, area) in Panel::OVERVIEW.into_iter().zip(areas) {
+                layout.panels[panel.index()] = area;
+            }
         }
     }
     layout
@@ -155,9 +158,7 @@ fn shape((width, height): (u16, u16)) -> Shape {
 /// The heights of the four panels: the one in focus gets twice the share.
 fn shares(height: u16, focus: Panel) -> [u16; 4] {
     let share = height / 5;
-    let mut shares = [share; 4];
-    shares[focus.index()] = height - 3 * share;
-    shares
+    Panel::OVERVIEW.map(|panel| if panel == focus { height - 3 * share } else { share })
 }
 
 /// The inside of a window: without its frame.

@@ -12,20 +12,27 @@
 
 pub mod app;
 pub mod doc;
+pub mod draw;
 pub mod effect;
 pub mod find;
 #[cfg(test)]
 mod fixture;
 pub mod format;
+pub mod frame;
 pub mod keymap;
 pub mod layout;
+pub mod line;
 pub mod list;
 pub mod msg;
+pub mod panel;
+pub mod panels;
 pub mod remote;
-mod rows;
+pub mod rows;
 mod run;
+pub mod scene;
 pub mod source;
 pub mod table;
+pub mod table_view;
 pub mod tail;
 mod term;
 #[cfg(test)]
@@ -34,6 +41,7 @@ pub mod text;
 pub mod theme;
 pub mod update;
 pub mod view;
+pub mod views;
 pub mod window;
 
 pub use run::{Options, run};

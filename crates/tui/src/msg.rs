@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use lead::{LeadId, Timestamp};
-use ops::{DeadDetail, DeadRow, Health, LeadRow, LeadStory, PendingRow, Selection, Status, Whom};
+use ops::{DeadDetail, Health, LeadStory, Selection, Status, Whom};
 use pipeline::{
     Fault, Settings,
     destination::DestinationId,
@@ -12,10 +12,17 @@ use pipeline::{
 
 use super::{
     keymap::Press,
+    panel::Panel,
     remote::Trouble,
+    rows::{FilterTask, Filtered, Rows},
     source::Banner,
-    table::{Page, Shown, Wanted},
 };
+
+/// How long an answer is waited for. [`super::effect`] gives up after it; a source that holds its whole
+/// thread cannot even do that, so that the console looks at its clock as well.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How many log lines are asked for at once.
+pub const LOG_PAGE: usize = 500;
 
 /// Something that happened, and when: nothing in the console reads a clock.
 #[derive(Debug)]
@@ -41,8 +48,8 @@ pub enum Event {
     Tick,
     /// An answer to a question.
     Reply(Box<Reply>),
-    /// Rows have been sifted.
-    Sifted(u64, Sifted),
+    /// Rows have been filtered and sorted.
+    Filtered(u64, Filtered),
     /// How far an action is.
     Progress(Progress),
     /// An editor has ended.
@@ -88,12 +95,8 @@ pub enum Query {
     Health,
     /// The last so many minutes.
     Minutes(u16),
-    /// So many leads that have not ended.
-    Pending(usize),
-    /// So many dead letters.
-    Dead(usize),
-    /// So many enriched leads.
-    Leads(usize),
+    /// So many rows of a panel's table.
+    Rows(Panel, usize),
     /// Log lines.
     Logs(LogQuery),
     /// One lead.
@@ -114,9 +117,7 @@ pub enum Answer {
     Status(Status),
     Health(Health),
     Minutes(Vec<Minute>),
-    Pending(Vec<PendingRow>),
-    Dead(Vec<DeadRow>, u64),
-    Leads(Vec<LeadRow>),
+    Rows(Rows),
     Logs(Vec<LogLine>),
     Story(Box<LeadStory>),
     Raw(Option<String>),
@@ -135,35 +136,6 @@ pub struct Reply {
     pub took: Duration,
     /// The answer.
     pub answer: Result<Answer, Trouble>,
-}
-
-/// Rows to be sifted beside the keys.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "one for each table")]
-pub enum Sift {
-    Pending(Arc<Vec<PendingRow>>, Wanted),
-    Dead(Arc<Vec<DeadRow>>, Wanted),
-    Leads(Arc<Vec<LeadRow>>, Wanted),
-}
-
-/// Rows that have been sifted.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "one for each table")]
-pub enum Sifted {
-    Pending(Shown<PendingRow>),
-    Dead(Shown<DeadRow>),
-    Leads(Shown<LeadRow>),
-}
-
-impl Sift {
-    /// Sifts.
-    pub fn run(self) -> Sifted {
-        match self {
-            Self::Pending(rows, wanted) => Sifted::Pending(Shown::sift(rows, &wanted)),
-            Self::Dead(rows, wanted) => Sifted::Dead(Shown::sift(rows, &wanted)),
-            Self::Leads(rows, wanted) => Sifted::Leads(Shown::sift(rows, &wanted)),
-        }
-    }
 }
 
 /// What is done to each of some targets.
@@ -241,8 +213,8 @@ pub enum Cmd {
     },
     /// Do not wait for an answer any more.
     Forget(u64),
-    /// Sift rows.
-    Sift(u64, Sift),
+    /// Filter and sort rows.
+    Filter(u64, FilterTask),
     /// Act.
     Act {
         /// Which job it is.
@@ -273,10 +245,23 @@ impl Act {
     }
 }
 
-/// A table's page.
-pub fn page<T>(rows: Vec<T>, total: Option<u64>, limit: usize) -> Page<T> {
-    // Where only the rows are known, a full page says that there may be more.
-    let more = u64::from(rows.len() >= limit);
-    let total = total.unwrap_or(rows.len() as u64 + more);
-    Page { rows: Arc::new(rows), total }
+/// What letters are wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named as done")]
+pub enum Purpose {
+    Redrive,
+    RedriveAll,
+    Delete,
+    Export,
+}
+
+impl Purpose {
+    /// As a verb.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Redrive | Self::RedriveAll => "redrive",
+            Self::Delete => "delete",
+            Self::Export => "export",
+        }
+    }
 }

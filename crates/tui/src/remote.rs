@@ -1,6 +1,10 @@
 //! Something that is asked for again and again, with what is known about how well that goes.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
 use jiff::SignedDuration;
 use lead::Timestamp;
@@ -74,34 +78,61 @@ pub struct Failure {
     pub times: u32,
 }
 
-/// The last value, the question on its way and the last failure, side by side: a failure does not take
-/// away what is known, it only makes it old.
+/// How asking for something again and again goes: the question on its way and the last failure, side by side with the
+/// age of what is known. A failure does not take away what is known, it only makes it old.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remote<T> {
-    /// The last value, and when it was asked for.
-    pub value: Option<(T, Timestamp)>,
+pub struct Polling {
     /// The question on its way; never more than one.
     pub in_flight: Option<Flight>,
     /// The failure since the last value.
     pub error: Option<Failure>,
     /// What [`pipeline::ports::Watch`] saw before the last question.
     pub version: Option<u64>,
+    /// When the last value was asked for.
+    known_at: Option<Timestamp>,
     asked_at: Option<Timestamp>,
     next_at: Option<Timestamp>,
     patience: u64,
 }
 
-impl<T> Default for Remote<T> {
+impl Default for Polling {
     fn default() -> Self {
         Self {
-            value: None,
             in_flight: None,
             error: None,
             version: None,
+            known_at: None,
             asked_at: None,
             next_at: None,
             patience: STALE_AFTER,
         }
+    }
+}
+
+/// The last value, and how asking for it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote<T> {
+    value: Option<T>,
+    polling: Polling,
+}
+
+impl<T> Default for Remote<T> {
+    fn default() -> Self {
+        Self { value: None, polling: Polling::default() }
+    }
+}
+
+impl<T> Deref for Remote<T> {
+    type Target = Polling;
+
+    fn deref(&self) -> &Polling {
+        &self.polling
+    }
+}
+
+impl<T> DerefMut for Remote<T> {
+    fn deref_mut(&mut self) -> &mut Polling {
+        &mut self.polling
     }
 }
 
@@ -120,15 +151,15 @@ pub enum Freshness {
     NotPermitted(Option<u64>),
 }
 
-impl<T> Remote<T> {
-    /// The last value.
-    pub fn get(&self) -> Option<&T> {
-        self.value.as_ref().map(|(value, _)| value)
+impl Polling {
+    /// Whether there is a value.
+    pub fn is_known(&self) -> bool {
+        self.known_at.is_some()
     }
 
     /// The age of the last value in seconds.
     pub fn age(&self, now: Timestamp) -> Option<u64> {
-        self.value.as_ref().map(|(_, at)| since(now, *at))
+        self.known_at.map(|at| since(now, at))
     }
 
     /// How far it can be believed.
@@ -164,7 +195,7 @@ impl<T> Remote<T> {
     /// Whether nothing has changed since it was last asked for, and that is less than `longest` ago.
     pub fn holds(&self, version: Option<u64>, now: Timestamp, longest: SignedDuration) -> bool {
         let asked = self.asked_at.map(|at| now.duration_since(at));
-        self.value.is_some()
+        self.known_at.is_some()
             && self.error.is_none()
             && version.is_some()
             && self.version == version
@@ -178,10 +209,45 @@ impl<T> Remote<T> {
 
     /// Notes that the value still holds, as nothing has changed since it was asked for.
     pub fn confirmed(&mut self, now: Timestamp) {
-        if let Some((_, at)) = &mut self.value {
-            *at = now;
-        }
+        self.known_at = self.known_at.map(|_| now);
         self.next_at = Some(now + EVERY);
+    }
+
+    /// The question with this number has been answered, or given up.
+    fn ended(&mut self, generation: u64) -> Option<Flight> {
+        self.in_flight.take_if(|flight| flight.generation == generation)
+    }
+
+    /// A value has come.
+    fn succeeded(&mut self, flight: Flight, took: Duration) {
+        let pause =
+            SignedDuration::try_from(took * SHARE).unwrap_or(AT_MOST_EVERY).clamp(EVERY, AT_MOST_EVERY);
+        self.patience = STALE_AFTER.max(pause.as_secs().unsigned_abs() + 2 * took.as_secs() + 2);
+        self.next_at = Some(flight.asked_at + pause);
+        self.known_at = Some(flight.asked_at);
+        self.error = None;
+    }
+
+    /// The question with this number has failed.
+    pub fn failed(&mut self, generation: u64, trouble: Trouble, now: Timestamp) {
+        if self.ended(generation).is_some() {
+            self.fail(trouble, now);
+        }
+    }
+
+    fn fail(&mut self, trouble: Trouble, now: Timestamp) {
+        let times = self.error.as_ref().map_or(0, |failure| failure.times) + 1;
+        let wait = (1 << (times - 1).min(10)).min(LONGEST_BACK_OFF);
+        let retry_at = now + SignedDuration::from_secs(wait);
+        self.next_at = Some(retry_at);
+        self.error = Some(Failure { trouble, at: now, retry_at, times });
+    }
+}
+
+impl<T> Remote<T> {
+    /// The last value.
+    pub fn get(&self) -> Option<&T> {
+        self.value.as_ref()
     }
 
     /// Takes an answer, and hands it back where it is one to a question of long ago.
@@ -195,27 +261,13 @@ impl<T> Remote<T> {
         took: Duration,
         now: Timestamp,
     ) -> Result<(), Result<T, Trouble>> {
-        let Some(flight) = self.in_flight.filter(|flight| flight.generation == generation) else {
-            return Err(answer);
-        };
-        self.in_flight = None;
+        let Some(flight) = self.polling.ended(generation) else { return Err(answer) };
         match answer {
             Ok(value) => {
-                let pause = SignedDuration::try_from(took * SHARE)
-                    .unwrap_or(AT_MOST_EVERY)
-                    .clamp(EVERY, AT_MOST_EVERY);
-                self.patience = STALE_AFTER.max(pause.as_secs().unsigned_abs() + 2 * took.as_secs() + 2);
-                self.next_at = Some(flight.asked_at + pause);
-                self.value = Some((value, flight.asked_at));
-                self.error = None;
+                self.value = Some(value);
+                self.polling.succeeded(flight, took);
             }
-            Err(trouble) => {
-                let times = self.error.as_ref().map_or(0, |failure| failure.times) + 1;
-                let wait = (1 << (times - 1).min(10)).min(LONGEST_BACK_OFF);
-                let retry_at = now + SignedDuration::from_secs(wait);
-                self.next_at = Some(retry_at);
-                self.error = Some(Failure { trouble, at: now, retry_at, times });
-            }
+            Err(trouble) => self.polling.fail(trouble, now),
         }
         Ok(())
     }

@@ -1,159 +1,91 @@
-//! The rows of the tables: what can be found in them, and how they are sorted.
+//! Rows on their way between the console and its effects, which know no table.
 
-use std::{cmp::Ordering, sync::LazyLock};
+use std::{any::Any, fmt, sync::Arc};
 
-use lead::LeadId;
-use ops::{DeadRow, LeadRow, PendingRow};
-use pipeline::{destination::KINDS, ports::LogLine};
+use super::{
+    panel::Panel,
+    table::{Row, Shown, Wanted},
+};
 
-use super::{find::Texts, table::Row};
-
-fn by_text(a: &str, b: &str) -> Ordering {
-    a.to_lowercase().cmp(&b.to_lowercase())
+/// Rows of some table, as they came.
+#[derive(Clone)]
+pub struct Rows {
+    rows: Arc<dyn Any + Send + Sync>,
+    /// How many there are in all, where the source says so.
+    pub total: Option<u64>,
 }
 
-impl Texts for PendingRow {
-    fn fields() -> &'static [&'static str] {
-        &["name", "lead", "state"]
+impl Rows {
+    /// These rows.
+    pub fn of<T: Row>(rows: Vec<T>, total: Option<u64>) -> Self {
+        Self { rows: Arc::new(rows), total }
     }
 
-    fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
-        see("name", &self.display_name)
-            || see("lead", self.lead_id.as_str())
-            || see("state", self.state.as_str())
-    }
-}
-
-impl Row for PendingRow {
-    type Key = LeadId;
-    const SORTS: &'static [&'static str] = &["due", "name", "received"];
-
-    fn key(&self) -> &LeadId {
-        &self.lead_id
-    }
-
-    fn compare(&self, other: &Self, column: usize) -> Ordering {
-        match column {
-            1 => by_text(&self.display_name, &other.display_name),
-            2 => self.received_at.cmp(&other.received_at),
-            _ => self.due_at.cmp(&other.due_at),
-        }
+    /// The rows, where they are of this kind.
+    pub fn get<T: Row>(&self) -> Option<Arc<Vec<T>>> {
+        Arc::clone(&self.rows).downcast().ok()
     }
 }
 
-impl Texts for DeadRow {
-    fn fields() -> &'static [&'static str] {
-        &["name", "lead", "code", "reason", "queue", "id"]
-    }
-
-    fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
-        let letter = &self.letter;
-        self.display_name.as_deref().is_some_and(|name| see("name", name))
-            || letter.lead_id.as_ref().is_some_and(|lead| see("lead", lead.as_str()))
-            || see("code", letter.code.as_str())
-            || see("reason", &letter.reason)
-            || see("queue", letter.queue.as_str())
-            || see("id", &letter.id)
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").field("total", &self.total).finish_non_exhaustive()
     }
 }
 
-impl Row for DeadRow {
-    type Key = String;
-    const SORTS: &'static [&'static str] = &["age", "code", "name", "reason", "tries", "queue"];
-
-    fn key(&self) -> &String {
-        &self.letter.id
-    }
-
-    fn compare(&self, other: &Self, column: usize) -> Ordering {
-        let (a, b) = (&self.letter, &other.letter);
-        match column {
-            1 => a.code.cmp(&b.code),
-            2 => by_text(
-                self.display_name.as_deref().unwrap_or_default(),
-                other.display_name.as_deref().unwrap_or_default(),
-            ),
-            3 => by_text(&a.reason, &b.reason),
-            4 => b.attempts.cmp(&a.attempts),
-            5 => a.queue.cmp(&b.queue),
-            _ => b.dead_at.cmp(&a.dead_at),
-        }
+/// The very same rows.
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.rows, &other.rows) && self.total == other.total
     }
 }
 
-/// The names of a lead's fields, those of the destinations among them.
-static LEAD_FIELDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let destinations = KINDS.iter().map(|kind| kind.word);
-    let before = ["name", "lead", "owner", "email", "status", "funnel"];
-    before.into_iter().chain(destinations).chain(["owner_status"]).collect()
-});
+/// Rows to be filtered and sorted beside the keys.
+#[derive(Debug, Clone)]
+pub struct FilterTask {
+    panel: Panel,
+    rows: Rows,
+    wanted: Wanted,
+    run: fn(&Rows, &Wanted) -> Option<Box<dyn Any + Send>>,
+}
 
-impl Texts for LeadRow {
-    fn fields() -> &'static [&'static str] {
-        &LEAD_FIELDS
-    }
-
-    fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
-        let lead = &self.lead;
-        see("name", &lead.display_name)
-            || see("lead", lead.lead_id.as_str())
-            || lead.owner_labels().iter().any(|owner| see("owner", owner))
-            || see("email", &lead.lead_email)
-            || see("status", &lead.status_label)
-            || see("funnel", &lead.funnel)
-            || see("owner_status", lead.owner_status.as_str())
-            || self.notifications.iter().any(|alert| {
-                // Of a kind that this version does not know, nobody can ask.
-                alert.destination.kind().is_some_and(|kind| see(kind.word, alert.state))
-            })
+impl PartialEq for FilterTask {
+    fn eq(&self, other: &Self) -> bool {
+        (self.panel, &self.rows, &self.wanted) == (other.panel, &other.rows, &other.wanted)
     }
 }
 
-impl Row for LeadRow {
-    type Key = LeadId;
-    const SORTS: &'static [&'static str] = &["age", "name", "owner", "status", "funnel", "told"];
-
-    fn key(&self) -> &LeadId {
-        &self.lead.lead_id
+impl FilterTask {
+    /// Of a panel's table.
+    pub fn of<T: Row>(panel: Panel, rows: Arc<Vec<T>>, wanted: Wanted) -> Self {
+        let run = |rows: &Rows, wanted: &Wanted| -> Option<Box<dyn Any + Send>> {
+            Some(Box::new(Shown::filter(rows.get::<T>()?, wanted)))
+        };
+        Self { panel, rows: Rows { rows, total: None }, wanted, run }
     }
 
-    fn compare(&self, other: &Self, column: usize) -> Ordering {
-        let (a, b) = (&self.lead, &other.lead);
-        match column {
-            1 => by_text(&a.display_name, &b.display_name),
-            2 => by_text(&a.lead_owner, &b.lead_owner),
-            3 => by_text(&a.status_label, &b.status_label),
-            4 => by_text(&a.funnel, &b.funnel),
-            5 => worst(self).cmp(&worst(other)),
-            _ => b.enriched_at.cmp(&a.enriched_at),
-        }
+    /// Filters and sorts them.
+    pub fn run(self) -> Filtered {
+        Filtered { panel: self.panel, shown: (self.run)(&self.rows, &self.wanted) }
     }
 }
 
-/// The worst state of a lead's alerts: failed, then partly sent, then queued, then sent.
-fn worst(row: &LeadRow) -> u8 {
-    row.notifications
-        .iter()
-        .map(|alert| match alert.state {
-            "failed" => 0,
-            "partly_sent" => 1,
-            "queued" => 2,
-            _ => 3,
-        })
-        .min()
-        .unwrap_or(4)
+/// Rows that have been filtered and sorted.
+pub struct Filtered {
+    /// Of which panel's table.
+    pub panel: Panel,
+    shown: Option<Box<dyn Any + Send>>,
 }
 
-impl Texts for LogLine {
-    fn fields() -> &'static [&'static str] {
-        &["function", "level", "lead", "code", "message"]
+impl Filtered {
+    /// What is shown of them, where they are of this kind.
+    pub fn get<T: Row>(self) -> Option<Shown<T>> {
+        self.shown?.downcast().ok().map(|shown| *shown)
     }
+}
 
-    fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
-        see("message", &self.message)
-            || see("function", &self.function)
-            || see("level", self.level.as_str())
-            || self.lead_id.as_deref().is_some_and(|lead| see("lead", lead))
-            || self.code.as_deref().is_some_and(|code| see("code", code))
+impl fmt::Debug for Filtered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Filtered").field("panel", &self.panel).finish_non_exhaustive()
     }
 }

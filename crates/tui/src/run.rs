@@ -26,6 +26,7 @@ use tokio::{
 use super::{
     app::App,
     effect::{Effects, Report},
+    frame,
     keymap::{Keymap, Press},
     msg::{Cmd, Event, Msg, Pointer},
     source::{Places, Source},
@@ -33,7 +34,6 @@ use super::{
     text::Glyphs,
     theme::Theme,
     update::update,
-    view,
 };
 use host::Endings;
 
@@ -120,7 +120,7 @@ impl<N: Fn() -> Timestamp> Console<N> {
             // The first frame is drawn before the first answer is waited for.
             if self.dirty {
                 let (app, theme) = (&self.app, &self.theme);
-                guarded(|| screen.draw(|frame| view::draw(frame, app, theme)))?;
+                guarded(|| screen.draw(|screen| frame::draw(screen, app, theme)))?;
                 self.dirty = false;
             }
             let mut resumed = false;
@@ -164,7 +164,7 @@ impl<N: Fn() -> Timestamp> Console<N> {
                 match cmd {
                     Cmd::Ask { generation, query } => self.effects.ask(generation, query),
                     Cmd::Forget(generation) => self.effects.forget(generation),
-                    Cmd::Sift(generation, sift) => self.effects.sift(generation, sift),
+                    Cmd::Filter(generation, task) => self.effects.filter(generation, task),
                     Cmd::Act { job, act } => self.effects.act(job, act),
                     Cmd::Stop(job) => self.effects.stop(job),
                     Cmd::Switch(generation, name) => self.effects.switch(generation, name),

@@ -1,7 +1,7 @@
 //! A table of rows that are asked for again and again: what came, what of it is shown, in which order,
 //! and what is marked.
 
-use std::{cmp::Ordering, collections::HashSet, hash::Hash, sync::Arc};
+use std::{cmp::Ordering, collections::HashSet, fmt, hash::Hash, sync::Arc};
 
 use super::{
     find::{Filter, Texts},
@@ -13,13 +13,13 @@ use super::{
 pub const FIRST_ROWS: usize = 100;
 /// How many a table may grow to.
 pub const MOST_ROWS: usize = 100_000;
-/// Up to so many rows are sifted at once; more of them beside the keys.
+/// Up to so many rows are filtered at once; more of them beside the keys.
 pub const AT_ONCE: usize = 2_000;
 /// So near to the end of the known rows more are asked for.
 const NEAR_THE_END: usize = 50;
 
 /// A row of a table.
-pub trait Row: Texts + Clone + Send + Sync + 'static {
+pub trait Row: Texts + fmt::Debug + Clone + Send + Sync + 'static {
     /// What tells it from the others.
     type Key: Clone + Eq + Hash + Send + Sync;
 
@@ -42,6 +42,16 @@ pub struct Page<T> {
     pub total: u64,
 }
 
+impl<T> Page<T> {
+    /// Rows that were asked for up to a limit, and how many there are in all where the source says so.
+    pub fn of(rows: Arc<Vec<T>>, total: Option<u64>, limit: usize) -> Self {
+        // Where only the rows are known, a full page says that there may be more.
+        let more = u64::from(rows.len() >= limit);
+        let total = total.unwrap_or(rows.len() as u64 + more);
+        Self { rows, total }
+    }
+}
+
 /// By which column, and whether backwards.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sort {
@@ -51,7 +61,7 @@ pub struct Sort {
     pub reverse: bool,
 }
 
-/// What a table is sifted by.
+/// Which rows are wanted, and how.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// What rows have to match.
@@ -80,8 +90,8 @@ impl<T> Default for Shown<T> {
 }
 
 impl<T: Row> Shown<T> {
-    /// Sifts rows. May take its time.
-    pub fn sift(rows: Arc<Vec<T>>, wanted: &Wanted) -> Self {
+    /// Filters and sorts rows. May take its time.
+    pub fn filter(rows: Arc<Vec<T>>, wanted: &Wanted) -> Self {
         let Wanted { filter, dimmed, sort } = wanted;
         if filter.is_empty() && *sort == Sort::default() {
             let matched = rows.len();
@@ -140,10 +150,10 @@ pub struct Table<T: Row> {
     pub limit: usize,
     /// Which rows are wanted, and in which order.
     pub wanted: Wanted,
-    /// The rows that are shown; those of the question before, while new ones are being sifted.
+    /// The rows that are shown; those of the question before, while new ones are being filtered.
     pub shown: Shown<T>,
-    /// The sifting that is under way.
-    pub sifting: Option<u64>,
+    /// The filtering that is under way.
+    pub filtering: Option<u64>,
     /// The cursor.
     pub list: List<T::Key>,
     /// The rows that are marked.
@@ -160,7 +170,7 @@ impl<T: Row> Default for Table<T> {
             limit: FIRST_ROWS,
             wanted: Wanted::default(),
             shown: Shown::default(),
-            sifting: None,
+            filtering: None,
             list: List::default(),
             marks: HashSet::new(),
             range: None,
@@ -185,43 +195,37 @@ impl<T: Row> Table<T> {
         self.remote.get().is_some_and(|page| page.rows.len() as u64 >= page.total)
     }
 
-    /// Has the rows sifted anew.
-    pub fn sift(&mut self) {
+    /// Has the rows filtered and sorted anew.
+    pub fn refilter(&mut self) {
         self.stale = true;
     }
 
-    /// The sifting that is due: done at once where that takes no time, else handed out.
-    pub fn sift_due(&mut self, counter: &mut u64) -> Option<(u64, Arc<Vec<T>>, Wanted)> {
+    /// The filtering that is due: done at once where that takes no time, else handed out.
+    pub fn begin_filtering(&mut self, counter: &mut u64) -> Option<(u64, Arc<Vec<T>>, Wanted)> {
         if !std::mem::take(&mut self.stale) {
             return None;
         }
         let rows = self.remote.get().map(|page| Arc::clone(&page.rows)).unwrap_or_default();
         if rows.len() <= AT_ONCE || (self.wanted.filter.is_empty() && self.wanted.sort == Sort::default()) {
-            self.sifting = None;
-            self.shown = Shown::sift(rows, &self.wanted);
+            self.filtering = None;
+            self.shown = Shown::filter(rows, &self.wanted);
             return None;
         }
         *counter += 1;
-        self.sifting = Some(*counter);
+        self.filtering = Some(*counter);
         Some((*counter, rows, self.wanted.clone()))
     }
 
-    /// Takes sifted rows, unless others are wanted by now.
-    pub fn sifted(&mut self, generation: u64, shown: Shown<T>) {
-        if self.sifting == Some(generation) {
-            self.sifting = None;
+    /// Takes filtered rows, unless others are wanted by now.
+    pub fn take_filtered(&mut self, generation: u64, shown: Shown<T>) {
+        if self.filtering == Some(generation) {
+            self.filtering = None;
             self.shown = shown;
         }
     }
 
-    /// Puts the cursor back on its row.
-    pub fn settle(&mut self, visible: usize) {
-        let shown = &self.shown;
-        self.list.settle(shown.len(), |index| shown.row(index).map(Row::key), visible);
-    }
-
     /// Moves the cursor.
-    pub fn go(&mut self, index: usize, visible: usize) {
+    pub fn move_to(&mut self, index: usize, visible: usize) {
         let shown = &self.shown;
         self.list.go(index, shown.len(), |index| shown.row(index).map(Row::key), visible);
         self.grow();
@@ -278,6 +282,12 @@ impl<T: Row> Table<T> {
         }
     }
 
+    /// Takes all marks away, and the range that is being drawn.
+    pub fn unmark(&mut self) {
+        self.marks.clear();
+        self.range = None;
+    }
+
     /// Marks every row that matches, or takes those marks away where all of them have one.
     pub fn mark_shown(&mut self) {
         let filter = &self.wanted.filter;
@@ -306,7 +316,7 @@ impl<T: Row> Table<T> {
     }
 
     /// The next row from the cursor, in a direction, that the filter matches; around the end.
-    pub fn next_match(&self, forward: bool) -> Option<usize> {
+    pub fn next_matching(&self, forward: bool) -> Option<usize> {
         let rows = self.shown.len();
         (1..=rows)
             .map(|step| {
@@ -322,6 +332,6 @@ impl<T: Row> Table<T> {
             let present: HashSet<&T::Key> = rows.iter().map(Row::key).collect();
             self.marks.retain(|key| present.contains(key));
         }
-        self.sift();
+        self.refilter();
     }
 }

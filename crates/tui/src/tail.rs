@@ -14,7 +14,7 @@ pub const LOG_LINES: usize = 20_000;
 
 /// Which lines are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sieve {
+pub struct LogFilter {
     /// What they have to match.
     pub filter: Filter,
     /// Whether the others stay in sight, dimmed.
@@ -25,7 +25,7 @@ pub struct Sieve {
     pub function: Option<Function>,
 }
 
-impl Sieve {
+impl LogFilter {
     /// Whether a line is wanted.
     pub fn matches(&self, line: &LogLine) -> bool {
         self.level.is_none_or(|level| line.level >= level)
@@ -49,9 +49,9 @@ pub struct Tail {
     /// How many are kept.
     pub keep: usize,
     /// How asking for more goes.
-    pub source: Remote<()>,
+    pub remote: Remote<()>,
     /// Which lines are wanted.
-    pub sieve: Sieve,
+    pub wanted: LogFilter,
     /// The numbers of the lines that are shown; `None` for all.
     shown: Option<VecDeque<u64>>,
     /// How many lines match.
@@ -72,8 +72,8 @@ impl Default for Tail {
             lines: VecDeque::new(),
             first: 0,
             keep: LOG_LINES,
-            source: Remote::default(),
-            sieve: Sieve::default(),
+            remote: Remote::default(),
+            wanted: LogFilter::default(),
             shown: None,
             matched: 0,
             held: None,
@@ -96,17 +96,12 @@ impl Tail {
     }
 
     /// How many lines are shown.
-    pub fn len(&self) -> usize {
+    pub fn places(&self) -> usize {
         self.shown.as_ref().map_or(self.lines.len(), VecDeque::len)
     }
 
-    /// Whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// How many lines match.
-    pub fn matched(&self) -> usize {
+    pub fn matching(&self) -> usize {
         self.matched
     }
 
@@ -124,7 +119,7 @@ impl Tail {
             None => usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX),
             Some(shown) => shown.partition_point(|known| *known < number),
         }
-        .min(self.len().saturating_sub(1))
+        .min(self.places().saturating_sub(1))
     }
 
     /// The line with this number.
@@ -134,10 +129,10 @@ impl Tail {
 
     /// The place of the line under the cursor.
     pub fn cursor(&self) -> Option<usize> {
-        if self.is_empty() {
+        if self.places() == 0 {
             return None;
         }
-        Some(self.held.map_or(self.len() - 1, |held| self.place(held)))
+        Some(self.held.map_or(self.places() - 1, |held| self.place(held)))
     }
 
     /// The line under the cursor.
@@ -149,8 +144,8 @@ impl Tail {
     pub fn append(&mut self, lines: Vec<LogLine>) {
         for line in lines {
             let number = self.end();
-            if !self.sieve.is_open() {
-                let matches = self.sieve.matches(&line);
+            if !self.wanted.is_open() {
+                let matches = self.wanted.matches(&line);
                 self.matched += usize::from(matches);
                 if let (true, Some(shown)) = (matches, &mut self.shown) {
                     shown.push_back(number);
@@ -167,33 +162,33 @@ impl Tail {
                 }
                 self.top = self.top.saturating_sub(1);
             }
-            if !self.sieve.is_open() && gone.is_some_and(|line| self.sieve.matches(&line)) {
+            if !self.wanted.is_open() && gone.is_some_and(|line| self.wanted.matches(&line)) {
                 self.matched = self.matched.saturating_sub(1);
             }
             self.first += 1;
         }
-        if self.sieve.is_open() {
+        if self.wanted.is_open() {
             self.matched = self.lines.len();
         }
     }
 
-    /// Sifts all lines. A few milliseconds at most, as [`LOG_LINES`] says how many there are.
-    pub fn sift(&mut self, visible: usize) {
-        if self.sieve.is_open() {
+    /// Filters all lines. A few milliseconds at most, as [`LOG_LINES`] says how many there are.
+    pub fn refilter(&mut self, visible: usize) {
+        if self.wanted.is_open() {
             (self.shown, self.matched) = (None, self.lines.len());
         } else {
-            let matching = (self.first..).zip(&self.lines).filter(|(_, line)| self.sieve.matches(line));
+            let matching = (self.first..).zip(&self.lines).filter(|(_, line)| self.wanted.matches(line));
             let numbers: VecDeque<u64> = matching.map(|(number, _)| number).collect();
             self.matched = numbers.len();
-            self.shown = (!self.sieve.dimmed).then_some(numbers);
+            self.shown = (!self.wanted.dimmed).then_some(numbers);
         }
-        self.settle(visible);
+        self.keep_in_sight(visible);
     }
 
     /// Keeps the cursor among the lines and in sight.
-    pub fn settle(&mut self, visible: usize) {
+    pub fn keep_in_sight(&mut self, visible: usize) {
         let visible = visible.max(1);
-        let last_top = self.len().saturating_sub(visible);
+        let last_top = self.places().saturating_sub(visible);
         match self.held {
             None => {
                 self.top = last_top;
@@ -208,15 +203,15 @@ impl Tail {
     }
 
     /// Moves the cursor to a place; the last one follows again.
-    pub fn go(&mut self, place: usize, visible: usize) {
-        if self.is_empty() {
+    pub fn move_to(&mut self, place: usize, visible: usize) {
+        if self.places() == 0 {
             return;
         }
         if self.held.is_none() {
             self.seen = self.end();
         }
-        self.held = (place + 1 < self.len()).then(|| self.number(place)).flatten();
-        self.settle(visible);
+        self.held = (place + 1 < self.places()).then(|| self.number(place)).flatten();
+        self.keep_in_sight(visible);
     }
 
     /// Holds the view where it is.
@@ -238,7 +233,7 @@ impl Tail {
 
     /// The next place from the cursor, in a direction, that a condition holds for; around the end.
     pub fn next(&self, forward: bool, wanted: impl Fn(&LogLine) -> bool) -> Option<usize> {
-        let (from, count) = (self.cursor()?, self.len());
+        let (from, count) = (self.cursor()?, self.places());
         (1..=count)
             .map(|step| if forward { (from + step) % count } else { (from + count - step) % count })
             .find(|place| {

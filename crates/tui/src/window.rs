@@ -5,6 +5,7 @@ use ops::{DeadDetail, DeadRow, LeadStory};
 use pipeline::ports::{DeadLetter, LogLine};
 
 use super::{
+    format,
     keymap::Action,
     msg::{Act, Verb},
     remote::Remote,
@@ -291,6 +292,23 @@ impl Job {
     /// Whether something would be left undone by ending now.
     pub fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Running | Stage::Stopping)
+    }
+
+    /// How far it is, in one line; `stop` is the key that stops it.
+    pub fn line(&self, now: Timestamp, stop: &str) -> String {
+        let total = self.outcomes.len();
+        let mut text = format!("{} {} of {total}", self.act.verb.doing(), self.done + self.failed);
+        if self.failed > 0 {
+            text += &format!(", {} failed", self.failed);
+        }
+        if self.stage == Stage::Stopping {
+            return text + ", stopping";
+        }
+        if let Some((rate, left)) = self.pace(now) {
+            let rate = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
+            text += &format!(", {rate}/s, {} left", format::countdown(left));
+        }
+        format!("{text}; {stop} stops it")
     }
 
     /// Targets a second so far, and seconds left at that rate.

@@ -12,7 +12,7 @@ use super::{
         app::App,
         fixture::{NOW, answer_all, data, fresh, leads, press, tell},
         keymap::Press,
-        msg::{Answer, Cmd, Event, Progress, Query, Step, Verb},
+        msg::{Cmd, Event, Progress, Query, Step, Verb},
         window::{Stage, Window},
     },
     *,
@@ -66,13 +66,7 @@ fn the_row_that_was_asked_about_is_the_one_that_is_redriven() {
     let mut app = fresh(SMALL);
     one_by_one(&mut app);
     press(&mut app, &[Press::Char('R'), Press::Tab]);
-    next_second(&mut app, |answer| match answer {
-        Answer::Dead(mut rows, count) => {
-            rows.rotate_left(1);
-            Answer::Dead(rows, count)
-        }
-        other => other,
-    });
+    next_second(&mut app, |answer| with_rows::<DeadRow>(answer, |rows| rows.rotate_left(1)));
     assert_eq!(ids(acts(&press(&mut app, &[ENTER]))[0]), ["dead-1"]);
 }
 
@@ -114,13 +108,7 @@ fn one_marked_a_kind_what_matches_and_all() {
 #[test]
 fn what_is_not_known_here_is_counted_before_it_is_asked_about() {
     let mut app = fresh(SMALL);
-    next_second(&mut app, |answer| match answer {
-        Answer::Dead(mut rows, _) => {
-            rows.truncate(1);
-            Answer::Dead(rows, 3)
-        }
-        other => other,
-    });
+    next_second(&mut app, |answer| with_rows::<DeadRow>(answer, |rows| rows.truncate(1)));
     let cmds = press(&mut app, &[Press::Char('A')]);
     assert!(cmds.iter().any(|cmd| matches!(cmd, Cmd::Ask { query: Query::Select(_), .. })));
     assert!(app.windows.is_empty());
@@ -175,10 +163,10 @@ fn each_item_is_told_and_many_do_not_drown_the_rest() {
     assert_eq!(app.said.len(), before + 3, "one line for each thing to know");
     assert!(app.jobs[0].stage == Stage::Over && !app.read);
     press(&mut app, &[Press::Char('e'), Press::Tab]);
-    let text: Vec<String> = super::super::doc::of(&app, app.windows.last().unwrap(), 76)
+    let text: Vec<String> = super::super::doc::windows::of(&app, app.windows.last().unwrap(), 76)
         .lines
         .iter()
-        .map(super::super::doc::plain)
+        .map(super::super::line::plain)
         .collect();
     let text = text.join("\n");
     assert!(app.read && text.contains("LO502") && text.contains("dead again"), "{text}");
@@ -242,7 +230,7 @@ fn a_resend_can_go_to_those_alone_whom_the_last_alert_did_not_reach() {
         reason: "550 no such user".to_owned(),
         again: false,
     };
-    let before = &app.leads.shown.rows[0].notifications[0];
+    let before = &app.panels.leads.shown.rows[0].notifications[0];
     let mail = Notification {
         destination: EMAIL,
         state: "partly_sent",
@@ -250,9 +238,9 @@ fn a_resend_can_go_to_those_alone_whom_the_last_alert_did_not_reach() {
         left_out: vec![left_out],
         ..before.clone()
     };
-    let mut rows = (*app.leads.shown.rows).to_vec();
+    let mut rows = (*app.panels.leads.shown.rows).to_vec();
     rows[0].notifications.push(mail);
-    app.leads.shown.rows = rows.into();
+    app.panels.leads.shown.rows = rows.into();
     press(&mut app, &[Press::Char('3'), Press::Char('S')]);
     let asked = question(&app);
     assert!(asked.contains("e-mail partly sent"), "{asked}");

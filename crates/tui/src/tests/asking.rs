@@ -27,15 +27,18 @@ fn each_panel_has_one_question_on_its_way_and_a_late_answer_is_dropped() {
     // The console gives up, says so, and asks again later.
     let cmds = tell(&mut app, NOW + 13, Event::Tick);
     assert_eq!(cmds.iter().filter(|cmd| matches!(cmd, Cmd::Forget(_))).count(), 8);
-    assert!(matches!(app.pending.remote.error.as_ref().unwrap().trouble, Trouble::NoAnswer(_)));
+    assert!(matches!(app.panels.pending.remote.error.as_ref().unwrap().trouble, Trouble::NoAnswer(_)));
     tell(&mut app, NOW + 14, Event::Tick);
     for (generation, query) in old {
         let answer = data(&query);
         tell(&mut app, NOW + 14, reply(generation, query, answer));
     }
-    assert_eq!((app.pending.remote.get(), app.dead.remote.get(), app.logs.lines.len()), (None, None, 0));
+    assert_eq!(
+        (app.panels.pending.remote.get(), app.panels.dead.table.remote.get(), app.panels.logs.lines.len()),
+        (None, None, 0)
+    );
     answer_all(&mut app, NOW + 14, data);
-    assert_eq!(app.pending.shown.len(), 17);
+    assert_eq!(app.panels.pending.shown.len(), 17);
 }
 
 #[test]
@@ -43,8 +46,8 @@ fn a_failure_keeps_the_rows_and_counts_down_to_the_next_try() {
     let mut app = fresh(SMALL);
     tell(&mut app, NOW + 2, Event::Tick);
     answer_all(&mut app, NOW + 2, |_| Err(broken()));
-    assert_eq!(app.pending.shown.len(), 17);
-    assert_eq!(app.pending.remote.freshness(app.now), Freshness::Failed(Some(2)));
+    assert_eq!(app.panels.pending.shown.len(), 17);
+    assert_eq!(app.panels.pending.remote.freshness(app.now), Freshness::Failed(Some(2)));
     assert!(on_its_way(&app).is_empty());
     tell(&mut app, NOW + 3, Event::Tick);
     assert_eq!(
@@ -59,7 +62,7 @@ fn a_failure_keeps_the_rows_and_counts_down_to_the_next_try() {
     press(&mut app, &[Press::Char('r')]);
     assert_eq!(on_its_way(&app).len(), 8, "or at once, when asked to");
     answer_all(&mut app, NOW + 4, data);
-    assert_eq!(app.pending.remote.freshness(app.now), Freshness::Fresh);
+    assert_eq!(app.panels.pending.remote.freshness(app.now), Freshness::Fresh);
 }
 
 #[test]
@@ -95,13 +98,17 @@ fn nothing_is_read_again_that_has_not_changed() {
     let count = |wanted: fn(&Query) -> bool| asked.iter().filter(|query| wanted(query)).count();
     assert!(count(|query| matches!(query, Query::Watch)) > 50, "the look itself is cheap");
     assert_eq!(
-        count(|query| matches!(query, Query::Leads(_))),
+        count(|query| matches!(query, Query::Rows(Panel::Leads, _))),
         2,
         "once it could be told, and once it had changed"
     );
-    assert_eq!(count(|query| matches!(query, Query::Dead(_))), 2);
+    assert_eq!(count(|query| matches!(query, Query::Rows(Panel::Dead, _))), 2);
     assert!(count(|query| matches!(query, Query::Status)) <= 14, "counts depend on the time of day");
-    assert_eq!(app.leads.remote.freshness(app.now), Freshness::Fresh, "what has not changed is not old");
+    assert_eq!(
+        app.panels.leads.remote.freshness(app.now),
+        Freshness::Fresh,
+        "what has not changed is not old"
+    );
 }
 
 #[test]
@@ -119,16 +126,17 @@ fn a_place_that_costs_money_is_asked_less_often() {
 #[test]
 fn rows_come_as_far_as_somebody_goes() {
     let mut app = fresh(SMALL);
-    let many = |answer| match answer {
-        Answer::Leads(_) => Answer::Leads(leads(100)),
-        other => other,
-    };
+    let many = |answer| with_rows(answer, |rows| *rows = leads(100));
     next_second(&mut app, many);
-    assert!(!app.leads.is_complete(), "a full page: there may be more");
+    assert!(!app.panels.leads.is_complete(), "a full page: there may be more");
     press(&mut app, &[Press::Char('3'), Press::Char('G')]);
     next_second(&mut app, many);
     tell(&mut app, NOW + 4, Event::Tick);
-    assert!(on_its_way(&app).iter().any(|(_, query)| *query == Query::Leads(400)), "{:?}", on_its_way(&app));
+    assert!(
+        on_its_way(&app).iter().any(|(_, query)| *query == Query::Rows(Panel::Leads, 400)),
+        "{:?}",
+        on_its_way(&app)
+    );
 }
 
 #[test]
@@ -156,12 +164,14 @@ fn another_pipeline_clears_at_once_and_late_answers_of_the_old_one_are_dropped()
         panic!("{cmds:?}");
     };
     assert_eq!((name.as_str(), app.banner.name.as_str()), ("staging", "staging"));
-    assert!(app.leads.shown.is_empty() && app.status.get().is_none() && app.logs.lines.is_empty());
+    assert!(
+        app.panels.leads.shown.is_empty() && app.status.get().is_none() && app.panels.logs.lines.is_empty()
+    );
     for (generation, query) in old {
         let answer = data(&query);
         tell(&mut app, NOW + 2, reply(generation, query, answer));
     }
-    assert!(app.leads.shown.is_empty() && app.logs.lines.is_empty());
+    assert!(app.panels.leads.shown.is_empty() && app.panels.logs.lines.is_empty());
     assert!(tell(&mut app, NOW + 3, Event::Tick).is_empty(), "the old one is not asked any more");
     // Nothing can be done to a pipeline that is not there.
     assert!(press(&mut app, &[Press::Char('2'), Press::Char('A'), Press::Char('3'), ENTER]).is_empty());
@@ -179,7 +189,7 @@ fn another_pipeline_clears_at_once_and_late_answers_of_the_old_one_are_dropped()
     let cmds = tell(&mut app, NOW + 5, Event::Switched(*again, Box::new(Ok(facts))));
     assert_eq!((app.door == Door::Open, cmds.len()), (true, 8));
     answer_all(&mut app, NOW + 5, data);
-    assert_eq!(app.leads.shown.len(), 30);
+    assert_eq!(app.panels.leads.shown.len(), 30);
 }
 
 #[test]

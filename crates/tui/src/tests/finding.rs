@@ -4,19 +4,19 @@ use lead::LeadId;
 
 use super::{
     super::{
-        app::{App, Panel},
+        app::App,
         fixture::{NOW, answer_all, data, fresh, leads, press, tell},
         keymap::{Action, BINDINGS, Press},
-        msg::{Answer, Cmd, Event, Sift},
+        msg::{Cmd, Event},
         table::AT_ONCE,
-        update::{entries, found},
+        update::entries,
         window::{Entry, Window},
     },
     *,
 };
 
 fn names(app: &App) -> Vec<&str> {
-    app.leads.shown.iter().map(|row| row.lead.display_name.as_str()).collect()
+    app.panels.leads.shown.iter().map(|row| row.lead.display_name.as_str()).collect()
 }
 
 #[test]
@@ -24,15 +24,15 @@ fn a_filter_shows_what_it_finds_with_each_letter_and_esc_takes_it_back() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('3'), Press::Char('/')]);
     press(&mut app, &typed("owner:north"));
-    assert_eq!((app.leads.shown.matched, found(&app, Panel::Leads)), (0, "0 of 30".to_owned()));
+    assert_eq!((app.panels.leads.shown.matched, app.view().matched().line()), (0, "0 of 30".to_owned()));
     press(&mut app, &[Press::Ctrl('u')]);
     press(&mut app, &typed("kite !owner:unassigned"));
-    assert_eq!(names(&app).len(), app.leads.shown.matched);
+    assert_eq!(names(&app).len(), app.panels.leads.shown.matched);
     assert!(names(&app).iter().all(|name| *name == "Kite & Sons") && !names(&app).is_empty());
     press(&mut app, &[ENTER]);
-    assert!(app.typing.is_none() && !app.leads.wanted.filter.is_empty());
+    assert!(app.typing.is_none() && !app.panels.leads.wanted.filter.is_empty());
     press(&mut app, &[Press::Char('/'), Press::Char('x'), Press::Esc]);
-    assert_eq!(app.leads.wanted.filter.text(), "kite !owner:unassigned");
+    assert_eq!(app.panels.leads.wanted.filter.text(), "kite !owner:unassigned");
     press(&mut app, &[Press::Esc]);
     assert_eq!(names(&app).len(), 30);
 }
@@ -54,12 +54,12 @@ fn n_goes_from_match_to_match_whether_the_rest_is_hidden_or_dimmed() {
     press(&mut app, &[Press::Char('3'), Press::Char('/')]);
     press(&mut app, &typed("nova"));
     press(&mut app, &[ENTER, Press::Char('f')]);
-    assert_eq!((names(&app).len(), app.leads.shown.matched), (30, 3));
+    assert_eq!((names(&app).len(), app.panels.leads.shown.matched), (30, 3));
     let mut stops = Vec::new();
     for key in ['n', 'n', 'n', 'n', 'N'] {
         press(&mut app, &[Press::Char(key)]);
-        stops.push(app.leads.list.index);
-        assert_eq!(app.leads.row().unwrap().lead.display_name, "Nova Labs");
+        stops.push(app.panels.leads.list.index);
+        assert_eq!(app.panels.leads.row().unwrap().lead.display_name, "Nova Labs");
     }
     assert_eq!((stops[0], stops[3], stops[4]), (stops[3], stops[0], stops[2]), "{stops:?}");
 }
@@ -71,32 +71,33 @@ fn a_search_in_a_window_scrolls_to_what_it_finds() {
     press(&mut app, &typed("clipboard"));
     press(&mut app, &[ENTER]);
     let open = app.windows.last().unwrap().clone();
-    let lines = super::super::doc::of(&app, &open, 36).lines;
-    assert!(super::super::doc::plain(&lines[open.scroll]).contains("clipboard"), "{}", open.scroll);
-    assert!(app.filter(app.focus).is_empty(), "the panel behind is not touched");
+    let lines = super::super::doc::windows::of(&app, &open, 36).lines;
+    assert!(super::super::line::plain(&lines[open.scroll]).contains("clipboard"), "{}", open.scroll);
+    assert!(app.view().filter().is_empty(), "the panel behind is not touched");
 }
 
 #[test]
 fn marks_ranges_and_all_that_match() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('3'), Press::Char(' '), DOWN, Press::Char('v'), DOWN, DOWN]);
-    assert_eq!((app.leads.marks.len(), app.leads.is_marked(3)), (1, true), "the range is shown as it grows");
+    assert_eq!(
+        (app.panels.leads.marks.len(), app.panels.leads.is_marked(3)),
+        (1, true),
+        "the range is shown as it grows"
+    );
     press(&mut app, &[Press::Char('v')]);
-    assert_eq!(app.leads.marks.len(), 4);
+    assert_eq!(app.panels.leads.marks.len(), 4);
     assert_eq!(app.leads_at_hand().len(), 4);
     press(&mut app, &[Press::Char('u'), Press::Char('/')]);
     press(&mut app, &typed("kite"));
     press(&mut app, &[ENTER, Press::Char('a')]);
-    assert_eq!(app.leads.marks.len(), app.leads.shown.matched);
+    assert_eq!(app.panels.leads.marks.len(), app.panels.leads.shown.matched);
     press(&mut app, &[Press::Char('a')]);
-    assert!(app.leads.marks.is_empty());
+    assert!(app.panels.leads.marks.is_empty());
     // A marked row that is gone is not acted upon.
     press(&mut app, &[Press::Esc, Press::Char('a')]);
-    next_second(&mut app, |answer| match answer {
-        Answer::Leads(_) => Answer::Leads(leads(3)),
-        other => other,
-    });
-    assert_eq!(app.leads.marks.len(), 3);
+    next_second(&mut app, |answer| with_rows(answer, |rows| *rows = leads(3)));
+    assert_eq!(app.panels.leads.marks.len(), 3);
 }
 
 #[test]
@@ -115,29 +116,26 @@ fn any_column_sorts_both_ways_and_stays_sorted() {
     for _ in 0..5 {
         press(&mut app, &[Press::Char('s')]);
     }
-    assert_eq!(app.leads.shown.order, None, "once around, as they came");
+    assert_eq!(app.panels.leads.shown.order, None, "once around, as they came");
 }
 
 #[test]
 fn many_rows_are_sifted_beside_the_keys_and_a_late_result_is_dropped() {
     let mut app = fresh(SMALL);
     let many = leads(AT_ONCE + 1);
-    next_second(&mut app, |answer| match answer {
-        Answer::Leads(_) => Answer::Leads(many.clone()),
-        other => other,
-    });
+    next_second(&mut app, |answer| with_rows(answer, |rows| *rows = many.clone()));
     press(&mut app, &[Press::Char('3'), Press::Char('/')]);
     let sift = |cmds: Vec<Cmd>| {
-        cmds.into_iter().find_map(|cmd| if let Cmd::Sift(at, sift) = cmd { Some((at, sift)) } else { None })
+        cmds.into_iter().find_map(|cmd| if let Cmd::Filter(at, task) = cmd { Some((at, task)) } else { None })
     };
     let (first, of_first) = sift(press(&mut app, &typed("k"))).unwrap();
     let (second, of_second) = sift(press(&mut app, &typed("i"))).unwrap();
-    assert!(matches!(of_second, Sift::Leads(..)));
-    tell(&mut app, NOW + 2, Event::Sifted(first, of_first.run()));
-    assert_eq!(app.leads.shown.len(), many.len(), "the old rows stay until the right ones have come");
-    tell(&mut app, NOW + 2, Event::Sifted(second, of_second.run()));
+    assert!(format!("{of_second:?}").contains("Leads"));
+    tell(&mut app, NOW + 2, Event::Filtered(first, of_first.run()));
+    assert_eq!(app.panels.leads.shown.len(), many.len(), "the old rows stay until the right ones have come");
+    tell(&mut app, NOW + 2, Event::Filtered(second, of_second.run()));
     assert!(
-        app.leads.shown.matched < many.len()
+        app.panels.leads.shown.matched < many.len()
             && names(&app).iter().all(|name| name.to_lowercase().contains("ki"))
     );
 }

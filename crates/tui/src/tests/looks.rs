@@ -17,11 +17,11 @@ use super::{
     super::{
         app::App,
         fixture::{NOW, answer_all, at, broken, data, empty, fresh, loading, press, tell},
+        frame,
         keymap::Press,
         msg::{Answer, Cmd, Event, Progress, Query, Step},
         text,
         theme::{Ground, Role, Theme},
-        view,
     },
     *,
 };
@@ -30,7 +30,7 @@ const DARK: Theme = Theme { ground: Ground::Dark };
 
 fn draw(app: &App, theme: Theme) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, app.size.0, app.size.1));
-    view::paint(&mut buffer, app, &theme);
+    frame::paint(&mut buffer, app, &theme);
     buffer
 }
 
@@ -304,7 +304,7 @@ fn with_many_answers(size: (u16, u16)) -> App {
         ["slack", "email", "email:sales-north-of-the-river-and-beyond", "webhook", "webhook:crm"]
             .map(|id| id.parse().unwrap())
             .into();
-    let mut rows = (*app.leads.shown.rows).to_vec();
+    let mut rows = (*app.panels.leads.shown.rows).to_vec();
     let mail = rows[0].notifications[0].clone();
     rows[0].notifications.push(Notification {
         destination: app.destinations[2].clone(),
@@ -316,7 +316,7 @@ fn with_many_answers(size: (u16, u16)) -> App {
         }],
         ..mail
     });
-    app.leads.shown.rows = rows.into();
+    app.panels.leads.shown.rows = rows.into();
     press(&mut app, &[Press::Char('3'), Press::Char('S')]);
     app
 }
@@ -437,18 +437,17 @@ proptest! {
             app.banner.place = text(1);
             app.banner.note = Some(text(2));
             let change = |answer| match answer {
-                Answer::Pending(mut rows) => {
-                    rows.iter_mut().enumerate().for_each(|(at, row)| row.display_name = text(at));
-                    Answer::Pending(rows)
-                }
-                Answer::Dead(mut rows, count) => {
-                    for (at, row) in rows.iter_mut().enumerate() {
-                        row.display_name = Some(text(at));
-                        row.letter.reason = text(at + 1);
-                    }
-                    Answer::Dead(rows, count)
-                }
-                Answer::Leads(mut rows) => {
+                Answer::Rows(_) => {
+                    let answer = with_rows::<PendingRow>(answer, |rows| {
+                        rows.iter_mut().enumerate().for_each(|(at, row)| row.display_name = text(at));
+                    });
+                    let answer = with_rows::<DeadRow>(answer, |rows| {
+                        for (at, row) in rows.iter_mut().enumerate() {
+                            row.display_name = Some(text(at));
+                            row.letter.reason = text(at + 1);
+                        }
+                    });
+                    with_rows::<LeadRow>(answer, |rows| {
                     for (at, row) in rows.iter_mut().enumerate() {
                         row.lead.display_name = text(at);
                         row.lead.lead_owner = text(at + 1);
@@ -457,7 +456,7 @@ proptest! {
                         }
                         row.lead.funnel = text(at + 2);
                     }
-                    Answer::Leads(rows)
+                    })
                 }
                 Answer::Logs(mut lines) => {
                     for (at, line) in lines.iter_mut().enumerate() {

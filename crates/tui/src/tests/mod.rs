@@ -7,11 +7,14 @@ mod looks;
 mod moving;
 mod owners;
 
+use ops::{DeadRow, LeadRow, PendingRow};
+
 use super::{
     app::App,
-    fixture::{answer_all, data, tell},
+    fixture::{answer_all, data, tell, with_rows},
     keymap::Press,
     msg::{Act, Answer, Cmd, Event},
+    panel::Panel,
 };
 
 const SMALL: (u16, u16) = (80, 24);

@@ -2,7 +2,6 @@
 
 use super::{
     super::{
-        app::Panel,
         fixture::{NOW, answer_all, data, fresh, leads, logs, on_its_way, pending, press, tell},
         keymap::Press,
         layout::Shape,
@@ -17,32 +16,30 @@ use super::{
 fn the_cursor_stays_on_its_row_while_rows_come_and_go() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('3'), DOWN, DOWN]);
-    let chosen = app.leads.row().unwrap().lead.lead_id.clone();
-    let on_screen = app.leads.list.index - app.leads.list.top;
-    next_second(&mut app, |answer| match answer {
-        Answer::Leads(rows) => Answer::Leads(leads(35).split_off(30).into_iter().chain(rows).collect()),
-        other => other,
+    let chosen = app.panels.leads.row().unwrap().lead.lead_id.clone();
+    let on_screen = app.panels.leads.list.index - app.panels.leads.list.top;
+    next_second(&mut app, |answer| {
+        with_rows(answer, |rows| {
+            rows.splice(0..0, leads(35).split_off(30));
+        })
     });
-    assert_eq!(app.leads.row().unwrap().lead.lead_id, chosen);
-    assert_eq!((app.leads.list.index, app.leads.list.index - app.leads.list.top), (7, on_screen));
+    assert_eq!(app.panels.leads.row().unwrap().lead.lead_id, chosen);
+    assert_eq!(
+        (app.panels.leads.list.index, app.panels.leads.list.index - app.panels.leads.list.top),
+        (7, on_screen)
+    );
     // It is gone: the row that took its place is taken.
-    next_second(&mut app, |answer| match answer {
-        Answer::Leads(_) => Answer::Leads(leads(3)),
-        other => other,
-    });
-    assert_eq!(app.leads.list.index, 2);
+    next_second(&mut app, |answer| with_rows(answer, |rows| *rows = leads(3)));
+    assert_eq!(app.panels.leads.list.index, 2);
 }
 
 #[test]
 fn an_untouched_cursor_shows_the_first_row_whichever_it_is() {
     let mut app = fresh(SMALL);
-    next_second(&mut app, |answer| match answer {
-        Answer::Pending(mut rows) => Answer::Pending(rows.split_off(5)),
-        other => other,
-    });
-    assert_eq!(app.pending.row().unwrap().lead_id, pending(17)[5].lead_id);
+    next_second(&mut app, |answer| with_rows::<PendingRow>(answer, |rows| *rows = rows.split_off(5)));
+    assert_eq!(app.panels.pending.row().unwrap().lead_id, pending(17)[5].lead_id);
     press(&mut app, &[DOWN, UP]);
-    assert_eq!(app.pending.list.selected, None);
+    assert_eq!(app.panels.pending.list.selected, None);
 }
 
 #[test]
@@ -62,11 +59,11 @@ fn pages_ends_and_panels() {
     let mut app = fresh(SMALL);
     let page = app.layout().visible(Panel::Pending) - 1;
     press(&mut app, &[Press::PageDown]);
-    assert_eq!(app.pending.list.index, page);
+    assert_eq!(app.panels.pending.list.index, page);
     press(&mut app, &[Press::Char('G')]);
-    assert_eq!(app.pending.list.index, 16);
+    assert_eq!(app.panels.pending.list.index, 16);
     press(&mut app, &[Press::Char('g')]);
-    assert_eq!(app.pending.list.index, 0);
+    assert_eq!(app.panels.pending.list.index, 0);
     let mut panels = Vec::new();
     for key in [Press::Tab, Press::BackTab, Press::Right, Press::Left, Press::Char('4'), Press::BackTab] {
         press(&mut app, &[key]);
@@ -96,7 +93,10 @@ fn several_dead_letters_of_a_kind_open_as_a_list_and_one_opens_itself() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('2'), ENTER]);
     assert!(app.full && app.windows.is_empty());
-    assert_eq!((app.dead.wanted.filter.text(), app.dead.shown.len()), ("code:LO204", 2));
+    assert_eq!(
+        (app.panels.dead.table.wanted.filter.text(), app.panels.dead.table.shown.len()),
+        ("code:LO204", 2)
+    );
     press(&mut app, &[Press::Esc, Press::Esc, DOWN, ENTER]);
     assert!(matches!(app.window(), Some(Window::Letter(letter)) if letter.row.letter.id == "dead-3"));
 }
@@ -105,19 +105,22 @@ fn several_dead_letters_of_a_kind_open_as_a_list_and_one_opens_itself() {
 fn the_log_follows_until_somebody_reads_and_again_from_its_end_on() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('4'), UP, UP]);
-    let (held, top) = (app.logs.held, app.logs.top);
+    let (held, top) = (app.panels.logs.held, app.panels.logs.top);
     assert_eq!(held, Some(37));
     let more = |answer| match answer {
         Answer::Logs(_) => Answer::Logs(logs(40, 6)),
         other => other,
     };
     next_second(&mut app, more);
-    let now = (app.logs.held, app.logs.top, app.logs.unseen());
+    let now = (app.panels.logs.held, app.panels.logs.top, app.panels.logs.unseen());
     assert_eq!(now, (held, top, 6), "nothing moves under the eye");
     press(&mut app, &[Press::Char('G')]);
-    assert_eq!((app.logs.held, app.logs.unseen(), app.logs.cursor()), (None, 0, Some(45)));
+    assert_eq!(
+        (app.panels.logs.held, app.panels.logs.unseen(), app.panels.logs.cursor()),
+        (None, 0, Some(45))
+    );
     press(&mut app, &[UP, DOWN]);
-    assert_eq!(app.logs.held, None, "the last line is where following begins");
+    assert_eq!(app.panels.logs.held, None, "the last line is where following begins");
 }
 
 #[test]
@@ -127,29 +130,33 @@ fn the_log_is_asked_for_behind_its_last_line_and_kept_within_bounds() {
     let after = |query: &Query| matches!(query, Query::Logs(query) if query.after.as_deref() == Some("39"));
     assert!(on_its_way(&app).iter().any(|(_, query)| after(query)));
     press(&mut app, &[Press::Char('4'), UP]);
-    app.logs.append(logs(40, LOG_LINES + 500));
+    app.panels.logs.append(logs(40, LOG_LINES + 500));
     tell(&mut app, NOW + 6, Event::Tick);
-    assert_eq!(app.logs.lines.len(), LOG_LINES);
-    assert_eq!(app.logs.held, Some(app.logs.first), "the line under the cursor is gone, the oldest is next");
+    assert_eq!(app.panels.logs.lines.len(), LOG_LINES);
+    assert_eq!(
+        app.panels.logs.held,
+        Some(app.panels.logs.first),
+        "the line under the cursor is gone, the oldest is next"
+    );
 }
 
 #[test]
 fn the_log_is_sifted_by_level_and_function_and_jumps_between_errors() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('4'), Press::Char('i'), Press::Char('i')]);
-    assert_eq!((app.logs.len(), app.logs.matched()), (16, 16), "warnings and errors");
-    app.logs.append(logs(40, 10));
-    assert_eq!(app.logs.len(), 20, "new lines are sifted as they come");
+    assert_eq!((app.panels.logs.places(), app.panels.logs.matching()), (16, 16), "warnings and errors");
+    app.panels.logs.append(logs(40, 10));
+    assert_eq!(app.panels.logs.places(), 20, "new lines are filtered as they come");
     press(&mut app, &[Press::Char('c')]);
-    assert_eq!(app.logs.len(), 0, "the ingestion never warns here");
+    assert_eq!(app.panels.logs.places(), 0, "the ingestion never warns here");
     press(&mut app, &[Press::Esc]);
-    assert_eq!(app.logs.len(), 50);
+    assert_eq!(app.panels.logs.places(), 50);
     press(&mut app, &[Press::Char('[')]);
-    let at = app.logs.held;
+    let at = app.panels.logs.held;
     press(&mut app, &[Press::Char('[')]);
-    assert_eq!((at, app.logs.held), (Some(44), Some(39)));
+    assert_eq!((at, app.panels.logs.held), (Some(44), Some(39)));
     press(&mut app, &[Press::Char(']')]);
-    assert_eq!(app.logs.held, Some(44));
+    assert_eq!(app.panels.logs.held, Some(44));
 }
 
 #[test]
@@ -160,9 +167,12 @@ fn one_key_goes_from_anywhere_to_everything_about_the_same_lead() {
     let lead = story.lead.clone();
     press(&mut app, &[Press::Char('d')]);
     assert!(app.windows.is_empty() && app.focus == Panel::Dead && app.full);
-    assert_eq!((app.dead.wanted.filter.text(), app.dead.shown.len()), (&*format!("lead:{lead}"), 1));
+    assert_eq!(
+        (app.panels.dead.table.wanted.filter.text(), app.panels.dead.table.shown.len()),
+        (&*format!("lead:{lead}"), 1)
+    );
     press(&mut app, &[Press::Char('m')]);
-    assert_eq!((app.focus, app.logs.sieve.filter.text()), (Panel::Logs, &*format!("lead:{lead}")));
+    assert_eq!((app.focus, app.panels.logs.wanted.filter.text()), (Panel::Logs, &*format!("lead:{lead}")));
 }
 
 #[test]
@@ -176,7 +186,7 @@ fn windows_have_pages_and_the_raw_event_is_asked_for_when_it_is_looked_at() {
     answer_all(&mut app, NOW + 1, data);
     let open = app.windows.last().unwrap();
     let text: Vec<String> =
-        super::super::doc::of(&app, open, 70).lines.iter().map(super::super::doc::plain).collect();
+        super::super::doc::windows::of(&app, open, 70).lines.iter().map(super::super::line::plain).collect();
     assert!(text.iter().any(|line| line.contains("\"subscription_id\": \"whsub_1\"")), "{text:?}");
 }
 
@@ -203,10 +213,10 @@ fn the_mouse_is_the_terminals_until_somebody_wants_it() {
     let cmds = press(&mut app, &[ENTER]);
     assert!(cmds.contains(&Cmd::Mouse(true)));
     tell(&mut app, NOW + 1, Event::Mouse(Pointer::Click, rows.x, rows.y + 2));
-    assert_eq!((app.focus, app.leads.list.index), (Panel::Leads, 2));
+    assert_eq!((app.focus, app.panels.leads.list.index), (Panel::Leads, 2));
     tell(&mut app, NOW + 1, Event::Mouse(Pointer::Click, rows.x, rows.y + 2));
     assert!(matches!(app.window(), Some(Window::Story(_))), "the second click opens");
     press(&mut app, &[Press::Esc]);
     tell(&mut app, NOW + 1, Event::Mouse(Pointer::ScrollDown, rows.x, rows.y));
-    assert_eq!(app.leads.list.index, 5);
+    assert_eq!(app.panels.leads.list.index, 5);
 }

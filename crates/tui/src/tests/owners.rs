@@ -7,10 +7,10 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use super::{
     super::{
         doc,
-        fixture::{NOW, answer_all, data, fresh, leads, loading, press},
+        fixture::{NOW, answer_all, data, fresh, leads, loading, press, rows_of},
+        frame, line,
         msg::Query,
         theme::{Ground, Role, Theme},
-        view,
     },
     *,
 };
@@ -35,12 +35,12 @@ fn owned(status: OwnerStatus, owners: &[Owner]) -> LeadRow {
 fn with(rows: &[&LeadRow], size: (u16, u16), keys: &[Press]) -> (App, Buffer) {
     let mut app = loading(size);
     answer_all(&mut app, NOW, |query| match query {
-        Query::Leads(_) => Ok(Answer::Leads(rows.iter().map(|row| (*row).clone()).collect())),
+        Query::Rows(Panel::Leads, _) => Ok(rows_of(rows.iter().map(|row| (*row).clone()).collect())),
         other => data(other),
     });
     press(&mut app, keys);
     let mut buffer = Buffer::empty(Rect::new(0, 0, size.0, size.1));
-    view::paint(&mut buffer, &app, &Theme { ground: Ground::Dark });
+    frame::paint(&mut buffer, &app, &Theme { ground: Ground::Dark });
     (app, buffer)
 }
 
@@ -103,7 +103,7 @@ fn a_lead_is_found_by_each_of_its_owners_and_by_whoever_has_left() {
         let (mut app, _) = list(&[&row], 80);
         press(&mut app, &[Press::Char('/')]);
         press(&mut app, &typed(text));
-        assert_eq!(app.leads.shown.matched == 1, found, "{text}");
+        assert_eq!(app.panels.leads.shown.matched == 1, found, "{text}");
     }
 }
 
@@ -118,7 +118,7 @@ fn page(row: &LeadRow, number: usize) -> Vec<String> {
         (_, answer) => answer,
     });
     press(&mut app, &vec![Press::Tab; number]);
-    doc::of(&app, app.windows.last().unwrap(), 100).lines.iter().map(doc::plain).collect()
+    doc::windows::of(&app, app.windows.last().unwrap(), 100).lines.iter().map(line::plain).collect()
 }
 
 #[test]

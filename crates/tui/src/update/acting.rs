@@ -12,40 +12,22 @@ use similar::{ChangeTag, TextDiff};
 
 use super::{
     super::{
-        app::{App, Panel},
+        app::App,
         doc, format,
         keymap::{Action, Press},
-        msg::{Act, Cmd, Query, Target, Verb},
+        msg::{Act, Cmd, Purpose, Query, Target, Verb},
+        panel::Panel,
         theme::Role,
         window::{Choice, Confirm, Count, Input, Open, Window},
     },
     finding, jobs,
+    questions::{confirm, place, put},
 };
 
 /// How many kinds of failure a question lists.
 const KINDS: usize = 5;
 /// How many of the items it names.
 const SAMPLES: usize = 3;
-
-/// What letters are wanted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as done")]
-pub enum Purpose {
-    Redrive,
-    RedriveAll,
-    Delete,
-    Export,
-}
-
-impl Purpose {
-    fn verb(self) -> &'static str {
-        match self {
-            Self::Redrive | Self::RedriveAll => "redrive",
-            Self::Delete => "delete",
-            Self::Export => "export",
-        }
-    }
-}
 
 /// Begins an action: asks, or says why not.
 pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
@@ -57,18 +39,12 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         return;
     }
     match action {
-        Action::Redrive => match app.kind_row().filter(|_| by_kind(app)) {
-            Some(kind) => {
-                let code = kind.code;
-                of_code(app, code, Purpose::Redrive, cmds);
-            }
+        Action::Redrive => match kind_at_hand(app) {
+            Some(code) => of_code(app, code, Purpose::Redrive, cmds),
             None => of_hand(app, Purpose::Redrive),
         },
-        Action::Delete => match app.kind_row().filter(|_| by_kind(app)) {
-            Some(kind) => {
-                let code = kind.code;
-                of_code(app, code, Purpose::Delete, cmds);
-            }
+        Action::Delete => match kind_at_hand(app) {
+            Some(code) => of_code(app, code, Purpose::Delete, cmds),
             None => of_hand(app, Purpose::Delete),
         },
         Action::RedriveKind => match app.letters_at_hand().first() {
@@ -79,19 +55,30 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
             None => nothing(app, Purpose::Redrive),
         },
         Action::RedriveShown => {
-            let filter = &app.dead.wanted.filter;
+            let filter = &app.panels.dead.table.wanted.filter;
             let letters: Vec<DeadLetter> =
-                app.dead.shown.iter().filter(|row| filter.matches(*row)).map(letter).collect();
+                app.panels.dead.table.shown.iter().filter(|row| filter.matches(*row)).map(letter).collect();
             ask(app, Purpose::Redrive, letters);
         }
         Action::RedriveAll => select(app, Selection::All, Purpose::RedriveAll, cmds),
-        Action::Export if app.window().is_none() && app.dead.marks.is_empty() && !by_kind(app) => {
-            if app.dead.wanted.filter.is_empty() {
+        Action::Export
+            if app.window().is_none()
+                && app.panels.dead.table.marks.is_empty()
+                && kind_at_hand(app).is_none() =>
+        {
+            if app.panels.dead.table.wanted.filter.is_empty() {
                 select(app, Selection::All, Purpose::Export, cmds);
             } else {
-                let filter = &app.dead.wanted.filter;
-                let letters: Vec<DeadLetter> =
-                    app.dead.shown.iter().filter(|row| filter.matches(*row)).map(letter).collect();
+                let filter = &app.panels.dead.table.wanted.filter;
+                let letters: Vec<DeadLetter> = app
+                    .panels
+                    .dead
+                    .table
+                    .shown
+                    .iter()
+                    .filter(|row| filter.matches(*row))
+                    .map(letter)
+                    .collect();
                 ask(app, Purpose::Export, letters);
             }
         }
@@ -104,9 +91,10 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
     }
 }
 
-/// Whether the cursor is on a kind, and nothing else is meant.
-fn by_kind(app: &App) -> bool {
-    app.window().is_none() && app.focus == Panel::Dead && app.grouped() && app.dead.marks.is_empty()
+/// The code of the kind that the cursor is on, where nothing else is meant.
+fn kind_at_hand(app: &App) -> Option<Code> {
+    let dead = app.windows.is_empty() && app.focus == Panel::Dead;
+    Some(app.panels.dead.kind_at_hand().filter(|_| dead)?.code)
 }
 
 fn letter(row: &DeadRow) -> DeadLetter {
@@ -156,13 +144,13 @@ fn of_code(app: &mut App, code: Code, purpose: Purpose, cmds: &mut Vec<Cmd>) {
 /// Asks about the letters of a selection. Where not all of them are known here, they are counted first,
 /// so that the question is about exactly what is then done.
 fn select(app: &mut App, selection: Selection, purpose: Purpose, cmds: &mut Vec<Cmd>) {
-    if !app.dead.is_complete() {
+    if !app.panels.dead.table.is_complete() {
         let generation = app.number();
         app.selecting = Some((generation, purpose));
         app.say(Role::Dim, "counting the dead letters");
         return cmds.push(Cmd::Ask { generation, query: Query::Select(selection) });
     }
-    let rows = app.dead.remote.get().into_iter().flat_map(|page| page.rows.iter());
+    let rows = app.panels.dead.table.remote.get().into_iter().flat_map(|page| page.rows.iter());
     let wanted = |row: &&DeadRow| match &selection {
         Selection::All => true,
         Selection::Code(code) => row.letter.code == *code,
@@ -214,7 +202,7 @@ fn ask(app: &mut App, purpose: Purpose, letters: Vec<DeadLetter>) {
 }
 
 fn targets(app: &App, letters: Vec<DeadLetter>) -> Vec<Target> {
-    let page = app.dead.remote.get();
+    let page = app.panels.dead.table.remote.get();
     let rows = page.into_iter().flat_map(|page| page.rows.iter());
     let names: HashMap<&str, String> = rows.map(|row| (row.letter.id.as_str(), doc::name_of(row))).collect();
     letters
@@ -265,10 +253,6 @@ fn about(app: &App, letters: &[DeadLetter]) -> Vec<(Role, String)> {
     let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
     lines.push((Role::Dim, format!("{}{rest}", samples.join(", "))));
     lines
-}
-
-fn place(app: &App) -> String {
-    format!("{} ({})", app.banner.name, app.banner.place)
 }
 
 fn where_to(app: &App, lines: &mut Vec<(Role, String)>, letters: &[DeadLetter]) {
@@ -399,7 +383,7 @@ fn resend(app: &mut App) {
     let mut lines = which(&leads);
     let mut left_out: Vec<(DestinationId, Vec<String>)> = Vec::new();
     if let [(lead, _)] = leads.as_slice()
-        && let Some(row) = app.leads.shown.rows.iter().find(|row| row.lead.lead_id == *lead)
+        && let Some(row) = app.panels.leads.shown.rows.iter().find(|row| row.lead.lead_id == *lead)
     {
         lines.push((Role::Base, format!("owner {}", row.lead.owner_label())));
         left_out = not_reached(&row.notifications);
@@ -492,15 +476,7 @@ fn requeue(app: &mut App) {
     confirm(app, format!("Process {what} again?"), lines, vec![(label, Choice::Act(act))]);
 }
 
-// === Questions ===
-
-fn confirm(app: &mut App, title: String, lines: Vec<(Role, String)>, choices: Vec<(String, Choice)>) {
-    put(app, Confirm { title, lines, choices, focus: 0, count: None });
-}
-
-fn put(app: &mut App, question: Confirm) {
-    app.windows.push(Open::new(Window::Confirm(question)));
-}
+// === Answers ===
 
 /// A key that types at the number that a question wants: it then has its answer in focus. Whether it was one.
 pub(super) fn counted(app: &mut App, press: Press) -> bool {
@@ -515,12 +491,6 @@ pub(super) fn counted(app: &mut App, press: Press) -> bool {
     finding::edit(&mut count.typed, press);
     question.focus = usize::from(count.is_right());
     true
-}
-
-/// Asks before something runs on without anybody looking.
-pub(super) fn confirm_quit(app: &mut App, lines: Vec<(Role, String)>) {
-    let choices = vec![("Stop and quit".to_owned(), Choice::Quit)];
-    confirm(app, "Quit while something runs?".to_owned(), lines, choices);
 }
 
 /// A key with a question on top.

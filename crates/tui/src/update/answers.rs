@@ -1,68 +1,35 @@
 //! Questions: when they are asked, and what is done with their answers.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use lead::Timestamp;
-use ops::DeadRow;
-use pipeline::{
-    Code, Fault,
-    ports::{LogLine, LogQuery},
-};
+use pipeline::Code;
 
 use super::{
     super::{
-        app::{App, Door, Kind, Panel},
-        doc, format,
-        msg::{Answer, Cmd, Query, Reply, page},
-        remote::{Remote, Trouble},
-        table::{MOST_ROWS, Row, Table},
+        app::{App, Door},
+        doc,
+        msg::{Answer, Cmd, PATIENCE, Query, Reply},
+        panel::Panel,
+        remote::{Polling, Remote, Trouble},
+        table_view::{COUNTING, RESTING, mixed_up},
         theme::Role,
-        window::{Letter, Opened, Window},
+        view::{Came, View},
+        window::{Opened, Window},
     },
-    LOG_PAGE, PATIENCE, acting,
+    acting,
 };
 
 /// How many minutes the sparklines can show.
 const MINUTES: u16 = 120;
-/// Up to so many rows a table grows by itself while a filter looks for something.
-const SEARCHED: usize = 3_200;
 /// How old a look may be that says that nothing has changed.
 const LOOKED: u64 = 3;
 
-/// How long an answer holds while nothing changes: some of them depend on the time of day as well.
-const COUNTING: SignedDuration = SignedDuration::from_secs(5);
+/// How long an answer about minutes holds while nothing changes.
 const MINUTELY: SignedDuration = SignedDuration::from_secs(20);
 /// How often what changes slowly is asked for at most.
 const SELDOM: SignedDuration = SignedDuration::from_secs(4);
-const RESTING: SignedDuration = SignedDuration::from_secs(300);
-
-/// Has everything asked for again, whether or not it has changed.
-pub(super) fn hurry(app: &mut App) {
-    app.watch.hurry();
-    app.health.hurry();
-    app.minutes.hurry();
-    app.leads.remote.hurry();
-    app.logs.source.hurry();
-    hurry_tables(app);
-    for open in &mut app.windows {
-        match &mut open.window {
-            Window::Story(story) => {
-                story.story.hurry();
-                story.raw.hurry();
-            }
-            Window::Letter(letter) => letter.detail.hurry(),
-            _ => {}
-        }
-    }
-}
-
-/// Has what an action changes asked for again.
-pub(super) fn hurry_tables(app: &mut App) {
-    app.status.hurry();
-    app.pending.remote.hurry();
-    app.dead.remote.hurry();
-}
 
 // === Asking ===
 
@@ -76,37 +43,19 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     /// Asks where it is time to and something may have changed.
-    fn due<T>(&mut self, remote: &mut Remote<T>, longest: SignedDuration, query: impl FnOnce() -> Query) {
-        let too_soon = remote.is_too_soon(self.now, self.every);
-        if too_soon || !remote.is_due(self.now) {
+    fn due(&mut self, polling: &mut Polling, longest: SignedDuration, query: impl FnOnce() -> Query) {
+        let too_soon = polling.is_too_soon(self.now, self.every);
+        if too_soon || !polling.is_due(self.now) {
             return;
         }
-        if remote.holds(self.version, self.now, longest) {
-            return remote.confirmed(self.now);
+        if polling.holds(self.version, self.now, longest) {
+            return polling.confirmed(self.now);
         }
         *self.counter += 1;
-        remote.asked(*self.counter, self.now);
-        remote.version = self.version;
+        polling.asked(*self.counter, self.now);
+        polling.version = self.version;
         self.cmds.push(Cmd::Ask { generation: *self.counter, query: query() });
     }
-}
-
-/// Has the dead letter under the cursor fetched, where all of it is shown beside the list.
-fn peek(app: &mut App, cmds: &mut Vec<Cmd>) {
-    let layout = app.layout();
-    let parts = layout.parts(Panel::Dead);
-    let beside = layout.is_full() && parts.about.height > 0 && parts.about.y <= parts.rows.y;
-    let row = match beside && app.focus == Panel::Dead && !app.grouped() {
-        true => app.dead.row().cloned(),
-        false => None,
-    };
-    let known = app.peek.as_ref().map(|letter| &letter.row.letter.id);
-    if known == row.as_ref().map(|row| &row.letter.id) {
-        return;
-    }
-    let flight = app.peek.as_ref().and_then(|letter| letter.detail.in_flight);
-    cmds.extend(flight.map(|flight| Cmd::Forget(flight.generation)));
-    app.peek = row.map(|row| Box::new(Letter { row, detail: Remote::default() }));
 }
 
 /// Asks for everything that is due.
@@ -115,10 +64,11 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
         return;
     }
     let now = app.now;
-    peek(app, cmds);
-    search_on(&mut app.pending);
-    search_on(&mut app.dead);
-    search_on(&mut app.leads);
+    let (layout, has_focus) = (app.layout(), app.focus == Panel::Dead);
+    cmds.extend(app.panels.dead.peek_at(&layout, has_focus).map(Cmd::Forget));
+    for panel in Panel::ALL {
+        app.panels.view_mut(panel).search_on();
+    }
     let seen = app.watch.get().filter(|_| app.watch.error.is_none());
     let fresh = app.watch.age(now).is_some_and(|age| age <= LOOKED);
     let version = seen.and_then(|seen| seen.version).filter(|_| fresh);
@@ -129,12 +79,15 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
     }
     let asking = &mut asking;
     asking.due(&mut app.status, COUNTING, || Query::Status);
-    asking.due(&mut app.pending.remote, COUNTING, || Query::Pending(app.pending.limit));
-    asking.due(&mut app.dead.remote, RESTING, || Query::Dead(app.dead.limit));
-    asking.due(&mut app.leads.remote, RESTING, || Query::Leads(app.leads.limit));
-    let after = app.logs.lines.back().map(|line| line.cursor.clone());
-    let logs = LogQuery { after, limit: LOG_PAGE, ..LogQuery::default() };
-    asking.due(&mut app.logs.source, RESTING, || Query::Logs(logs));
+    for panel in Panel::ALL {
+        // Those beside the overview are asked for while they are looked at.
+        if !Panel::OVERVIEW.contains(&panel) && app.focus != panel {
+            continue;
+        }
+        let view = app.panels.view_mut(panel);
+        let (query, holds) = view.question();
+        asking.due(view.polling_mut(), holds, || query);
+    }
     // Nobody looks at these by the second.
     let seldom = SELDOM.max(app.every * 4);
     if !app.minutes.is_too_soon(now, seldom) {
@@ -143,7 +96,7 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
     if !app.health.is_too_soon(now, seldom) {
         asking.due(&mut app.health, MINUTELY, || Query::Health);
     }
-    if let Some(letter) = &mut app.peek
+    if let Some(letter) = &mut app.panels.dead.peek
         && letter.detail.get().is_none()
     {
         let id = letter.row.letter.id.clone();
@@ -175,25 +128,15 @@ pub fn is_gone(watch: &Remote<pipeline::ports::Seen>) -> bool {
     matches!(trouble, Some(Trouble::Fault(fault)) if fault.code == Code::StorageGone)
 }
 
-/// Has a table look further for what its filter wants.
-fn search_on<T: Row>(table: &mut Table<T>) {
-    let known = table.remote.get().map_or(0, |page| page.rows.len());
-    let wants_more = !table.wanted.filter.is_empty() && known >= table.limit && !table.is_complete();
-    if wants_more && table.limit < SEARCHED && table.remote.in_flight.is_none() {
-        table.limit = (table.limit * 4).min(MOST_ROWS);
-        table.remote.hurry();
-    }
-}
-
 /// Gives up on answers that are not coming.
 pub(super) fn overdue(app: &mut App, cmds: &mut Vec<Cmd>) {
-    fn check<T>(remote: &mut Remote<T>, now: Timestamp, cmds: &mut Vec<Cmd>) {
-        let Some(flight) = remote.in_flight else { return };
+    fn check(polling: &mut Polling, now: Timestamp, cmds: &mut Vec<Cmd>) {
+        let Some(flight) = polling.in_flight else { return };
         // A little more than the effect's own patience, whose report is the better one.
         let patience = SignedDuration::try_from(PATIENCE + Duration::from_secs(2)).unwrap_or_default();
         if now.duration_since(flight.asked_at) > patience {
             cmds.push(Cmd::Forget(flight.generation));
-            let _ = remote.answered(flight.generation, Err(Trouble::NoAnswer(PATIENCE)), PATIENCE, now);
+            polling.failed(flight.generation, Trouble::NoAnswer(PATIENCE), now);
         }
     }
     let now = app.now;
@@ -201,11 +144,10 @@ pub(super) fn overdue(app: &mut App, cmds: &mut Vec<Cmd>) {
     check(&mut app.status, now, cmds);
     check(&mut app.health, now, cmds);
     check(&mut app.minutes, now, cmds);
-    check(&mut app.pending.remote, now, cmds);
-    check(&mut app.dead.remote, now, cmds);
-    check(&mut app.leads.remote, now, cmds);
-    check(&mut app.logs.source, now, cmds);
-    if let Some(letter) = &mut app.peek {
+    for panel in Panel::ALL {
+        check(app.panels.view_mut(panel).polling_mut(), now, cmds);
+    }
+    if let Some(letter) = &mut app.panels.dead.peek {
         check(&mut letter.detail, now, cmds);
     }
     for open in &mut app.windows {
@@ -247,29 +189,10 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
         Query::Minutes(_) => {
             let _ = app.minutes.answered(generation, only!(Answer::Minutes(minutes) => minutes), took, now);
         }
-        Query::Pending(limit) => {
-            let rows = only!(Answer::Pending(rows) => rows).map(|mut rows| {
-                rows.sort_by_key(|row| row.due_at);
-                page(rows, None, limit)
-            });
-            if app.pending.remote.answered(generation, rows, took, now).is_ok() {
-                app.pending.came();
-            }
+        Query::Rows(panel, _) => {
+            app.panels.view_mut(panel).answered(Came { generation, answer, took, now });
         }
-        Query::Dead(limit) => {
-            let rows = only!(Answer::Dead(rows, count) => page(rows, Some(count), limit));
-            if app.dead.remote.answered(generation, rows, took, now).is_ok() {
-                app.dead.came();
-                app.kinds = app.dead.remote.get().map_or_else(Vec::new, |page| kinds(&page.rows));
-            }
-        }
-        Query::Leads(limit) => {
-            let rows = only!(Answer::Leads(rows) => page(rows, None, limit));
-            if app.leads.remote.answered(generation, rows, took, now).is_ok() {
-                app.leads.came();
-            }
-        }
-        Query::Logs(_) => logged(app, generation, only!(Answer::Logs(lines) => lines), took),
+        Query::Logs(_) => app.panels.logs.answered(Came { generation, answer, took, now }),
         Query::Story(_) => {
             let answer = only!(Answer::Story(story) => *story);
             for open in &mut app.windows {
@@ -304,7 +227,7 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
         Query::Letter(_) => {
             let answer = only!(Answer::Letter(detail) => *detail)
                 .map(|detail| Opened { body: doc::body(&detail.body), detail });
-            if let Some(letter) = &mut app.peek {
+            if let Some(letter) = &mut app.panels.dead.peek {
                 let _ = letter.detail.answered(generation, answer.clone(), took, now);
             }
             for open in &mut app.windows {
@@ -323,64 +246,4 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
             }
         }
     }
-}
-
-/// An answer to another question: a bug, shown rather than hidden.
-fn mixed_up() -> Trouble {
-    Fault::new(Code::Internal, "an answer does not fit its question").into()
-}
-
-fn logged(app: &mut App, generation: u64, answer: Result<Vec<LogLine>, Trouble>, took: Duration) {
-    let (lines, answer) = match answer {
-        Ok(lines) => (lines, Ok(())),
-        Err(trouble) => (Vec::new(), Err(trouble)),
-    };
-    if app.logs.source.answered(generation, answer, took, app.now).is_ok() {
-        // A full page: there is more.
-        if lines.len() >= LOG_PAGE {
-            app.logs.source.hurry();
-        }
-        app.logs.append(lines);
-    }
-}
-
-/// The kinds of failure among dead letters, the most frequent first.
-pub fn kinds(rows: &Arc<Vec<DeadRow>>) -> Vec<Kind> {
-    let mut kinds: HashMap<Code, Kind> = HashMap::new();
-    // The latest come first.
-    for row in rows.iter() {
-        let letter = &row.letter;
-        let kind = kinds.entry(letter.code).or_insert_with(|| Kind {
-            code: letter.code,
-            count: 0,
-            reason: letter.reason.clone(),
-            same_reason: true,
-            latest: letter.dead_at,
-            oldest: letter.dead_at,
-        });
-        kind.count += 1;
-        kind.same_reason &= kind.reason == letter.reason;
-        kind.latest = kind.latest.max(letter.dead_at);
-        kind.oldest = kind.oldest.min(letter.dead_at);
-    }
-    let mut kinds: Vec<Kind> = kinds.into_values().collect();
-    kinds.sort_unstable_by_key(|kind| (std::cmp::Reverse(kind.count), kind.code));
-    kinds
-}
-
-/// `12 of 340`, `12 of 3,200+`.
-pub fn found(app: &App, panel: Panel) -> String {
-    let (matched, of) = app.matched(panel);
-    let more = match panel {
-        Panel::Pending => app.pending.remote.get().is_some() && !app.pending.is_complete(),
-        Panel::Dead => app.dead.remote.get().is_some() && !app.dead.is_complete(),
-        Panel::Leads => app.leads.remote.get().is_some() && !app.leads.is_complete(),
-        Panel::Logs => app.logs.first > 0,
-    };
-    format!(
-        "{} of {}{}",
-        format::number(matched as u64),
-        format::number(of as u64),
-        if more { "+" } else { "" }
-    )
 }

@@ -1,13 +1,6 @@
 //! Copying what is at hand.
 
-use serde_json::Value;
-
-use super::super::{
-    app::{App, Panel},
-    msg::Cmd,
-    theme::Role,
-    window::Window,
-};
+use super::super::{app::App, msg::Cmd, table_view::json, theme::Role, window::Window};
 
 /// Terminals take about so many bytes; what is longer would be dropped without a word.
 const LONGEST: usize = 74_994;
@@ -30,37 +23,28 @@ pub(super) fn copy(app: &mut App, all: bool, cmds: &mut Vec<Cmd>) {
 
 /// Whether what is at hand has been asked for and has not come yet.
 fn is_asked(app: &App) -> bool {
-    match (app.window(), app.focus) {
-        (Some(Window::Letter(letter)), _) => letter.detail.get().is_none(),
-        (Some(Window::Story(story)), _) => story.story.get().is_none(),
-        (Some(_), _) => false,
-        (None, Panel::Pending) => app.pending.remote.get().is_none(),
-        (None, Panel::Dead) => app.dead.remote.get().is_none(),
-        (None, Panel::Leads) => app.leads.remote.get().is_none(),
-        (None, Panel::Logs) => app.logs.source.get().is_none(),
+    match app.window() {
+        Some(Window::Letter(letter)) => !letter.detail.is_known(),
+        Some(Window::Story(story)) => !story.story.is_known(),
+        Some(_) => false,
+        None => !app.view().polling().is_known(),
     }
 }
 
 fn id(app: &App) -> Option<(&'static str, String)> {
-    match (app.window(), app.focus) {
-        (Some(Window::Letter(letter)), _) => Some(("the dead letter's id", letter.row.letter.id.clone())),
-        (None, Panel::Dead) => Some(("the dead letter's id", app.dead_row()?.letter.id.clone())),
-        _ => Some(("the lead's id", app.lead_at_hand()?.0.to_string())),
+    match app.window() {
+        Some(Window::Letter(letter)) => Some(("the dead letter's id", letter.row.letter.id.clone())),
+        Some(_) => Some(("the lead's id", app.lead_at_hand()?.0.to_string())),
+        None => app.view().id(),
     }
 }
 
 fn everything(app: &App) -> Option<(&'static str, String)> {
-    let json = |value: serde_json::Result<Value>| Some(format!("{:#}", value.ok()?));
-    match (app.window(), app.focus) {
-        (Some(Window::Letter(letter)), _) => Some(("the message", letter.detail.get()?.detail.body.clone())),
-        (Some(Window::Story(story)), _) => {
-            Some(("the lead", json(serde_json::to_value(story.story.get()?))?))
-        }
-        (Some(Window::Line(line)), _) => Some(("the line", json(serde_json::to_value(&**line))?)),
-        (Some(_), _) => None,
-        (None, Panel::Pending) => Some(("the row", json(serde_json::to_value(app.pending.row()?))?)),
-        (None, Panel::Dead) => Some(("the row", json(serde_json::to_value(app.dead_row()?))?)),
-        (None, Panel::Leads) => Some(("the lead", json(serde_json::to_value(app.leads.row()?))?)),
-        (None, Panel::Logs) => Some(("the line", json(serde_json::to_value(app.log_row()?))?)),
+    match app.window() {
+        Some(Window::Letter(letter)) => Some(("the message", letter.detail.get()?.detail.body.clone())),
+        Some(Window::Story(story)) => Some(("the lead", json(story.story.get()?)?)),
+        Some(Window::Line(line)) => Some(("the line", json(&**line)?)),
+        Some(_) => None,
+        None => app.view().copy(),
     }
 }

@@ -2,16 +2,12 @@
 
 use super::{
     super::{
-        app::{App, Panel, Typing},
-        find::{Filter, Texts},
-        keymap::Press,
-        list::List,
-        table::{Row, Table},
+        app::{App, Typing},
+        keymap::{Action, Press},
         theme::Role,
         window::Input,
     },
-    moving::{self, with_table},
-    opening,
+    windows,
 };
 
 /// Begins to write one.
@@ -23,7 +19,7 @@ pub(super) fn begin(app: &mut App) {
 fn text(app: &App) -> String {
     match app.windows.last() {
         Some(open) => open.find.clone(),
-        None => app.filter(app.focus).text().to_owned(),
+        None => app.view().filter().text().to_owned(),
     }
 }
 
@@ -66,45 +62,23 @@ pub(super) fn edit(input: &mut Input, press: Press) {
 pub(super) fn apply(app: &mut App, text: &str) {
     if let Some(open) = app.windows.last_mut() {
         text.clone_into(&mut open.find);
-        return opening::find(app, true, true);
+        return windows::find(app, true, true);
     }
     let visible = app.layout().visible(app.focus);
-    if app.focus == Panel::Logs {
-        app.logs.sieve.filter = Filter::parse(text, pipeline::ports::LogLine::fields());
-        return app.logs.sift(visible);
-    }
-    with_table!(app, table => filter(table, text));
-}
-
-fn filter<T: Row>(table: &mut Table<T>, text: &str) {
-    let filter = Filter::parse(text, T::fields());
-    if filter == table.wanted.filter {
-        return;
-    }
-    table.wanted.filter = filter;
-    // What is found is looked at from its start.
-    table.list = List::default();
-    table.range = None;
-    table.sift();
+    app.view_mut().set_filter(text, visible);
 }
 
 /// To the next match, or the one before.
 pub(super) fn next(app: &mut App, forward: bool) {
     if !app.windows.is_empty() {
-        return opening::find(app, forward, false);
+        return windows::find(app, forward, false);
     }
-    if app.filter(app.focus).is_empty() {
-        let key = app.keymap.key(super::super::keymap::Action::Filter);
+    if app.view().filter().is_empty() {
+        let key = app.keymap.key(Action::Filter);
         return app.say(Role::Dim, format!("nothing is searched for: {key} begins"));
     }
-    let place = match app.focus {
-        Panel::Pending => app.pending.next_match(forward),
-        Panel::Dead => app.dead.next_match(forward),
-        Panel::Leads => app.leads.next_match(forward),
-        Panel::Logs => app.logs.next(forward, |line| app.logs.sieve.filter.matches(line)),
-    };
-    match place {
-        Some(place) => moving::go(app, place),
+    match app.view().next_match(forward) {
+        Some(place) => app.go(place),
         None => app.say(Role::Dim, "nothing matches"),
     }
 }

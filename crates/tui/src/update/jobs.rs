@@ -6,12 +6,11 @@ use super::{
     super::{
         app::{App, JOBS},
         format,
-        keymap::Action,
         msg::{Act, Cmd, Progress, Step, Verb},
         theme::Role,
         window::{Job, Outcome, Stage},
     },
-    acting, answers,
+    questions,
 };
 
 /// Begins a confirmed action.
@@ -34,7 +33,7 @@ pub(super) fn begin(app: &mut App, act: Act, cmds: &mut Vec<Cmd>) {
     }
     if act.verb.takes_letters() {
         // What was marked has been dealt with.
-        app.dead.marks.clear();
+        app.panels.dead.table.marks.clear();
     }
     cmds.push(Cmd::Act { job: id, act });
 }
@@ -73,7 +72,7 @@ pub(super) fn quit(app: &mut App, cmds: &mut Vec<Cmd>) {
     }
     lines.push((Role::Base, String::new()));
     lines.push((Role::Base, "It stops between two items; the rest stays as it is.".to_owned()));
-    acting::confirm_quit(app, lines);
+    questions::confirm_quit(app, lines);
 }
 
 /// Stops everything, and ends as soon as it has.
@@ -159,7 +158,7 @@ pub(super) fn progressed(app: &mut App, Progress { job: id, step }: Progress, cm
         cmds.push(Cmd::Quit);
     }
     if hurried {
-        answers::hurry_tables(app);
+        app.hurry_counts();
     }
 }
 
@@ -227,21 +226,4 @@ fn followed(job: &Job) -> Option<(Role, String)> {
         text += &format!(", {open} still under way");
     }
     Some((if ill > 0 { Role::Alarm } else { Role::Good }, text))
-}
-
-/// How far an action is, in one line.
-pub fn line(job: &Job, app: &App) -> String {
-    let total = job.outcomes.len();
-    let mut text = format!("{} {} of {total}", job.act.verb.doing(), job.done + job.failed);
-    if job.failed > 0 {
-        text += &format!(", {} failed", job.failed);
-    }
-    if job.stage == Stage::Stopping {
-        return text + ", stopping";
-    }
-    if let Some((rate, left)) = job.pace(app.now) {
-        let rate = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
-        text += &format!(", {rate}/s, {} left", format::countdown(left));
-    }
-    format!("{text}; {} stops it", app.keymap.key(Action::Stop))
 }

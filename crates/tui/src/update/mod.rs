@@ -1,4 +1,4 @@
-//! What the console does about what it is told. Pure: the same messages make the same console.
+//! What the console does about each message. Pure: the same messages make the same console.
 
 mod acting;
 mod answers;
@@ -9,29 +9,22 @@ mod moving;
 mod opening;
 mod palette;
 mod pointer;
+mod questions;
 mod switching;
+mod windows;
 
-use std::time::Duration;
-
-pub use acting::Purpose;
-pub use answers::{found, is_gone, kinds};
-pub use jobs::line as job_line;
+pub use answers::is_gone;
 pub use palette::entries;
 
 use super::{
     app::{App, Door},
     keymap::{Action, Press},
     layout::Shape,
-    msg::{Cmd, Event, Msg, Sift, Sifted},
+    msg::{Cmd, Event, Msg},
+    panel::Panel,
     theme::Role,
-    window::Window,
+    window::{Entry, Window},
 };
-
-/// How long an answer is waited for. [`super::effect`] gives up after it; a source that holds its whole
-/// thread cannot even do that, so that it is checked here as well.
-pub const PATIENCE: Duration = Duration::from_secs(10);
-/// How many log lines are asked for at once.
-pub const LOG_PAGE: usize = 500;
 
 /// Takes a message; what is to be done outside because of it.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
@@ -45,37 +38,43 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
         }
         Event::Press(press) => pressed(app, press, &mut cmds),
         Event::Paste(text) => text.chars().for_each(|c| typed(app, Press::Char(c), &mut cmds)),
-        Event::Mouse(pointer, x, y) => pointer::pointed(app, pointer, x, y, &mut cmds),
+        Event::Mouse(pointer, x, y) => {
+            if let Some(action) = pointer::pointed(app, pointer, x, y) {
+                perform(app, action, &mut cmds);
+            }
+        }
         Event::Resize(columns, rows) => app.size = (columns, rows),
         Event::Tick => answers::overdue(app, &mut cmds),
         Event::Reply(reply) => answers::replied(app, *reply, &mut cmds),
-        Event::Sifted(generation, sifted) => match sifted {
-            Sifted::Pending(shown) => app.pending.sifted(generation, shown),
-            Sifted::Dead(shown) => app.dead.sifted(generation, shown),
-            Sifted::Leads(shown) => app.leads.sifted(generation, shown),
-        },
+        Event::Filtered(generation, filtered) => {
+            app.panels.view_mut(filtered.panel).filtered(generation, filtered);
+        }
         Event::Progress(progress) => jobs::progressed(app, progress, &mut cmds),
         Event::Edited(detail, edited) => acting::edited(app, detail, edited),
         Event::Switched(generation, facts) => switching::switched(app, generation, *facts),
         Event::Terminate => cmds.push(Cmd::Quit),
         Event::Notice(text) => app.say(Role::Alarm, text),
     }
-    sift(app, &mut cmds);
-    moving::settle(app);
+    filter(app, &mut cmds);
+    settle(app);
     answers::ask(app, &mut cmds);
     cmds
 }
 
-/// Has rows sifted where something about them has changed.
-fn sift(app: &mut App, cmds: &mut Vec<Cmd>) {
-    if let Some((generation, rows, wanted)) = app.pending.sift_due(&mut app.counter) {
-        cmds.push(Cmd::Sift(generation, Sift::Pending(rows, wanted)));
+/// Has rows filtered where something about them has changed.
+fn filter(app: &mut App, cmds: &mut Vec<Cmd>) {
+    for panel in Panel::ALL {
+        if let Some((generation, task)) = app.panels.view_mut(panel).filter_due(panel, &mut app.counter) {
+            cmds.push(Cmd::Filter(generation, task));
+        }
     }
-    if let Some((generation, rows, wanted)) = app.dead.sift_due(&mut app.counter) {
-        cmds.push(Cmd::Sift(generation, Sift::Dead(rows, wanted)));
-    }
-    if let Some((generation, rows, wanted)) = app.leads.sift_due(&mut app.counter) {
-        cmds.push(Cmd::Sift(generation, Sift::Leads(rows, wanted)));
+}
+
+/// Puts every cursor back on its row.
+fn settle(app: &mut App) {
+    let layout = app.layout();
+    for panel in Panel::ALL {
+        app.panels.view_mut(panel).settle(layout.visible(panel), layout.is_full());
     }
 }
 
@@ -97,7 +96,15 @@ fn typed(app: &mut App, press: Press, cmds: &mut Vec<Cmd>) {
     if app.typing.is_some() {
         finding::typed(app, press);
     } else if matches!(app.window(), Some(Window::Palette { .. })) {
-        palette::typed(app, press, cmds);
+        match palette::typed(app, press) {
+            Some(Entry::Action(action)) => perform(app, action, cmds),
+            Some(Entry::Environment(name)) => switching::switch(app, name, cmds),
+            Some(Entry::Lead(lead)) => {
+                let name = app.name_of(&lead);
+                opening::story(app, lead, name);
+            }
+            None => {}
+        }
     } else if matches!(app.window(), Some(Window::File { .. })) {
         acting::typed(app, press);
     }
@@ -112,14 +119,14 @@ fn perform(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
     match action {
         Action::Suspend => return cmds.push(Cmd::Suspend),
         Action::Refresh if matches!(app.door, Door::Closed(_)) => return switching::again(app, cmds),
-        Action::Refresh => return answers::hurry(app),
+        Action::Refresh => return app.hurry(),
         // Nothing may be done unseen.
         Action::Quit | Action::Interrupt if app.windows.is_empty() || is_too_small(app) => {
             return jobs::quit(app, cmds);
         }
         _ if is_too_small(app) => return,
         Action::Quit | Action::Interrupt | Action::Back if !app.windows.is_empty() => {
-            return opening::close(app, cmds);
+            return windows::close(app, cmds);
         }
         _ => {}
     }
@@ -127,10 +134,10 @@ fn perform(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         return acting::answer(app, action, cmds);
     }
     match action {
-        Action::Help => opening::toggle(app, Window::Help),
+        Action::Help => windows::toggle(app, Window::Help),
         Action::Events => {
             app.read = true;
-            opening::toggle(app, Window::Events);
+            windows::toggle(app, Window::Events);
         }
         Action::Palette => palette::open(app),
         Action::Mouse => {
@@ -151,12 +158,12 @@ fn perform(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         Action::Pause => {
             app.paused = !app.paused;
             if !app.paused {
-                answers::hurry(app);
+                app.hurry();
             }
         }
         Action::Stop => jobs::stop(app, cmds),
         action if action.acts() => acting::act(app, action, cmds),
         _ if app.windows.is_empty() => moving::moved(app, action),
-        _ => opening::scroll(app, action),
+        _ => windows::scroll(app, action),
     }
 }

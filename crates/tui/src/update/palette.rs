@@ -6,10 +6,9 @@ use super::{
     super::{
         app::App,
         keymap::{Action, BINDINGS, Press},
-        msg::Cmd,
         window::{Entry, Input, Open, Window},
     },
-    finding, opening, perform, switching,
+    finding,
 };
 
 /// Opens it.
@@ -17,13 +16,15 @@ pub(super) fn open(app: &mut App) {
     app.windows.push(Open::new(Window::Palette { input: Input::default(), index: 0 }));
 }
 
-/// A key in it.
-pub(super) fn typed(app: &mut App, press: Press, cmds: &mut Vec<Cmd>) {
+/// A key in it; what was chosen with it.
+pub(super) fn typed(app: &mut App, press: Press) -> Option<Entry> {
     let found = match app.window() {
         Some(Window::Palette { input, .. }) => entries(app, &input.text),
-        _ => return,
+        _ => return None,
     };
-    let Some(Open { window: Window::Palette { input, index }, .. }) = app.windows.last_mut() else { return };
+    let Some(Open { window: Window::Palette { input, index }, .. }) = app.windows.last_mut() else {
+        return None;
+    };
     match press {
         Press::Esc | Press::Ctrl('c') => {
             app.windows.pop();
@@ -35,21 +36,14 @@ pub(super) fn typed(app: &mut App, press: Press, cmds: &mut Vec<Cmd>) {
         Press::Enter => {
             let chosen = found.get(*index).cloned();
             app.windows.pop();
-            match chosen {
-                Some(Entry::Action(action)) => perform(app, action, cmds),
-                Some(Entry::Environment(name)) => switching::switch(app, name, cmds),
-                Some(Entry::Lead(lead)) => {
-                    let name = app.name_of(&lead);
-                    opening::story(app, lead, name);
-                }
-                None => {}
-            }
+            return chosen;
         }
         press => {
             finding::edit(input, press);
             *index = 0;
         }
     }
+    None
 }
 
 /// What a text finds, the best first.

@@ -1,15 +1,14 @@
 //! What is being written, what is running, the last report, and the keys that help now.
 
-use super::widgets::{Pen, bar};
 use crate::{
-    app::{App, Door, Panel},
-    doc::Line,
+    app::{App, Door},
+    draw::{Pen, bar},
     format::{clock, since},
     keymap::{Action, Press},
     layout::{Area, Layout},
+    line::Line,
     text::width,
     theme::Role,
-    update::{found, job_line},
     window::{Input, Window},
 };
 
@@ -31,10 +30,10 @@ fn writing(pen: &mut Pen<'_>, app: &App, area: Area) -> bool {
     let Some(typing) = &app.typing else { return false };
     let mut after: Line = Vec::new();
     if app.windows.is_empty() {
-        let (matched, of) = app.matched(app.focus);
-        let role = if matched == 0 && of > 0 { Role::Warn } else { Role::Strong };
-        after.push((role, found(app, app.focus)));
-        let fields = fields(app.focus).join(": ");
+        let found = app.view().matched();
+        let role = if found.matched == 0 && found.of > 0 { Role::Warn } else { Role::Strong };
+        after.push((role, found.line()));
+        let fields = app.view().fields().join(": ");
         after.push((Role::Dim, format!("   {fields}:")));
     }
     input(
@@ -45,16 +44,6 @@ fn writing(pen: &mut Pen<'_>, app: &App, area: Area) -> bool {
         after,
     );
     true
-}
-
-fn fields(panel: Panel) -> &'static [&'static str] {
-    use crate::find::Texts;
-    match panel {
-        Panel::Pending => ops::PendingRow::fields(),
-        Panel::Dead => ops::DeadRow::fields(),
-        Panel::Leads => ops::LeadRow::fields(),
-        Panel::Logs => pipeline::ports::LogLine::fields(),
-    }
 }
 
 /// A line that is being written, its cursor in sight, with something behind it as far as there is room.
@@ -93,7 +82,10 @@ fn running(pen: &mut Pen<'_>, app: &App, area: Area) -> bool {
     let finished = (job.done + job.failed) as u64;
     let columns = if area.width >= 70 { 20 } else { 0 };
     let (filled, rest) = bar(pen.glyphs, columns, finished, job.outcomes.len() as u64);
-    let text = pen.glyphs.fit(&job_line(job, app), usize::from(area.width).saturating_sub(columns + 5));
+    let text = pen.glyphs.fit(
+        &job.line(app.now, &app.keymap.key(Action::Stop)),
+        usize::from(area.width).saturating_sub(columns + 5),
+    );
     let role = if job.failed > 0 { Role::Alarm } else { Role::Strong };
     pen.line(
         area,
@@ -188,28 +180,12 @@ fn useful(app: &App) -> Vec<(Action, &'static str)> {
             useful.extend([(Action::Refresh, "try again"), (Action::Palette, "palette")]);
         }
         None => {
-            let open = match app.focus {
-                Panel::Dead if app.grouped() => "open",
-                Panel::Dead => "open letter",
-                Panel::Logs => "open line",
-                _ => "open lead",
-            };
-            if !app.filter(app.focus).is_empty() || app.marks(app.focus) > 0 {
-                let what = if app.filter(app.focus).is_empty() { "unmark" } else { "show all" };
-                useful.push((Action::Back, what));
+            let (view, is_filtered) = (app.view(), !app.view().filter().is_empty());
+            if is_filtered || view.marks() > 0 {
+                useful.push((Action::Back, if is_filtered { "show all" } else { "unmark" }));
             }
-            useful.push((Action::Open, open));
-            match app.focus {
-                Panel::Dead if app.dead.total().unwrap_or(0) > 0 => {
-                    useful.extend(act(Action::Redrive, "redrive"));
-                    useful.extend(act(Action::RedriveAll, "all"));
-                }
-                Panel::Leads => useful.extend(act(Action::Resend, "resend alert")),
-                Panel::Pending => useful.extend(act(Action::Requeue, "process now")),
-                Panel::Logs if app.logs.held.is_some() => useful.push((Action::Bottom, "follow")),
-                Panel::Logs => useful.push((Action::Level, "level")),
-                Panel::Dead => {}
-            }
+            let hints = view.hints().into_iter();
+            useful.extend(hints.filter(|(action, _)| acts || !action.acts()));
             useful.push((Action::Filter, "filter"));
             useful.push((Action::Zoom, if app.full { "overview" } else { "full view" }));
             useful.extend([(Action::NextPanel, "panel"), (Action::Palette, "palette")]);

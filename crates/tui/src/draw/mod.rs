@@ -1,23 +1,25 @@
-//! What the panels are made of.
+//! What everything is drawn with: a pen that never writes outside of an area, and rows of cells.
+
+pub mod columns;
 
 use lead::Timestamp;
 use ratatui::{
     buffer::Buffer,
+    layout::Rect,
     style::Style,
     symbols::border,
     widgets::{Block, Clear, Widget},
 };
 
-use super::rect;
 use crate::{
-    app::{App, Panel},
-    doc::Line,
     format::age,
-    layout::{Area, Layout, Shape},
-    remote::{Freshness, Remote},
+    layout::{Area, Shape},
+    line::Line,
+    panel::Panel,
+    remote::{Freshness, Polling},
+    scene::Scene,
     text::{Glyphs, width},
     theme::{Role, Theme},
-    update::found,
 };
 
 /// After how many seconds without an answer it is said that one is awaited.
@@ -35,15 +37,18 @@ const ASCII_BORDER: border::Set<'_> = border::Set {
 };
 
 /// Writes into a buffer, never outside of an area.
-pub(super) struct Pen<'a> {
-    pub(super) buffer: &'a mut Buffer,
-    pub(super) theme: &'a Theme,
-    pub(super) glyphs: &'static Glyphs,
+pub struct Pen<'a> {
+    /// Where it writes.
+    pub buffer: &'a mut Buffer,
+    /// How roles look.
+    pub theme: &'a Theme,
+    /// The glyphs that the terminal can show.
+    pub glyphs: &'static Glyphs,
 }
 
 impl Pen<'_> {
     /// Writes a line of safe text at the top of an area.
-    pub(super) fn line(&mut self, area: Area, pieces: &[(Role, String)]) {
+    pub fn line(&mut self, area: Area, pieces: &[(Role, String)]) {
         let area = rect(self.buffer, area);
         if area.height == 0 {
             return;
@@ -58,12 +63,12 @@ impl Pen<'_> {
     }
 
     /// Lays a style over an area.
-    pub(super) fn style(&mut self, area: Area, style: Style) {
+    pub fn style(&mut self, area: Area, style: Style) {
         self.buffer.set_style(rect(self.buffer, area), style);
     }
 
     /// Empties an area.
-    pub(super) fn clear(&mut self, area: Area) {
+    pub fn clear(&mut self, area: Area) {
         let area = rect(self.buffer, area);
         // A wide letter that reaches into the area would swallow its first column.
         if let Some(x) = area.x.checked_sub(1) {
@@ -78,7 +83,7 @@ impl Pen<'_> {
     }
 
     /// Draws a frame.
-    pub(super) fn frame(&mut self, area: Area, role: Role) {
+    pub fn frame(&mut self, area: Area, role: Role) {
         let set = if self.glyphs.utf8 { border::ROUNDED } else { ASCII_BORDER };
         let mut style = self.theme.style(role);
         if role == Role::Accent {
@@ -88,26 +93,25 @@ impl Pen<'_> {
     }
 
     /// A row of cells of a width, to be filled from the left.
-    pub(super) fn row(&self, columns: u16) -> Row {
+    pub fn row(&self, columns: u16) -> Row {
         Row { glyphs: self.glyphs, left: usize::from(columns), line: Line::new() }
     }
 
     /// Draws a panel's heading, a rule with its name; `state` stands on the right, as far as there is
     /// room beside the name.
-    pub(super) fn heading(&mut self, app: &App, panel: Panel, layout: &Layout, state: Line) {
-        let area = layout.parts(panel).heading;
+    pub fn heading(&mut self, scene: &Scene<'_>, state: Line) {
+        let (area, layout, focused) = (scene.parts().heading, &scene.layout, scene.focused);
         if area.height == 0 {
             return;
         }
-        let focused = app.focus == panel && app.windows.is_empty();
         let (rule, rule_role) = match focused {
             true => (self.glyphs.heavy, Role::Accent),
             false => (self.glyphs.rule, Role::Dim),
         };
         self.line(area, &[(rule_role, rule.repeat(usize::from(area.width)))]);
-        if layout.shape == Shape::Grid && panel == Panel::Dead {
+        if layout.shape == Shape::Grid && scene.panel == Panel::Dead {
             // The rule between the two halves hangs from it.
-            let panel = layout.panels[Panel::Dead.index()];
+            let panel = layout.panels[scene.panel.index()];
             for y in panel.y + 1..panel.y + panel.height {
                 let cell = Area { y, width: 1, height: 1, ..panel };
                 self.line(cell, &[(Role::Dim, self.glyphs.vertical.to_owned())]);
@@ -118,8 +122,8 @@ impl Pen<'_> {
         }
         let heading = if focused { Role::Accent } else { Role::Strong };
         let title = vec![
-            (if focused { Role::Accent } else { Role::Dim }, format!(" {} ", panel.index() + 1)),
-            (heading, format!("{} ", panel.title())),
+            (if focused { Role::Accent } else { Role::Dim }, format!(" {} ", scene.panel.index() + 1)),
+            (heading, format!("{} ", scene.panel.titles().0)),
         ];
         let used: usize = title.iter().map(|(_, text)| width(text)).sum();
         let room = Area { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
@@ -144,16 +148,10 @@ impl Pen<'_> {
 
     /// What a panel says where it has no rows, and the line on a failing source above the rows. The
     /// rest of the area.
-    pub(super) fn condition<T>(
-        &mut self,
-        remote: &Remote<T>,
-        area: Area,
-        now: Timestamp,
-        empty: Option<&str>,
-    ) -> Area {
+    pub fn condition(&mut self, polling: &Polling, area: Area, now: Timestamp, empty: Option<&str>) -> Area {
         let mut rest = area;
-        if let Some(failure) = &remote.error {
-            let line = failure.line(now, remote.in_flight.is_some());
+        if let Some(failure) = &polling.error {
+            let line = failure.line(now, polling.in_flight.is_some());
             let text = self
                 .row(area.width)
                 .text(Role::Alarm, &format!("{} {line}", self.glyphs.bad), area.width)
@@ -165,10 +163,10 @@ impl Pen<'_> {
             self.line(last, &text);
             rest.height = rest.height.saturating_sub(1);
         }
-        let text = match (remote.get(), &remote.error) {
-            (None, None) => Some(format!("asking{}", self.glyphs.ellipsis)),
-            (None, Some(_)) => None,
-            (Some(_), _) => empty.map(str::to_owned),
+        let text = match (polling.is_known(), &polling.error) {
+            (false, None) => Some(format!("asking{}", self.glyphs.ellipsis)),
+            (false, Some(_)) => None,
+            (true, _) => empty.map(str::to_owned),
         };
         if let Some(text) = text {
             let text = self.glyphs.fit(&text, usize::from(area.width).saturating_sub(2));
@@ -181,7 +179,7 @@ impl Pen<'_> {
     }
 
     /// The first column of a row: whether it is marked, or where the cursor of a panel without focus is.
-    pub(super) fn gutter(&self, row: Row, marked: bool, selected: bool) -> Row {
+    pub fn gutter(&self, row: Row, marked: bool, selected: bool) -> Row {
         match (marked, selected) {
             (true, _) => row.glyphs(Role::Accent, self.glyphs.mark),
             (false, true) => row.glyphs(Role::Dim, self.glyphs.marker),
@@ -190,17 +188,22 @@ impl Pen<'_> {
     }
 
     /// Marks the row under the cursor.
-    pub(super) fn cursor(&mut self, area: Area, focused: bool) {
+    pub fn cursor(&mut self, area: Area, focused: bool) {
         if focused {
             self.style(area, self.theme.selected());
         }
     }
 }
 
+/// The part of an area that lies in the buffer.
+fn rect(buffer: &Buffer, area: Area) -> Rect {
+    Rect::new(area.x, area.y, area.width, area.height).intersection(buffer.area)
+}
+
 /// The age of a panel where it is not what it should be: `asking 4 s`, `12 s old`.
-pub(super) fn condition_of<T>(remote: &Remote<T>, now: Timestamp, glyphs: &Glyphs) -> Line {
-    let asking = remote.in_flight.map(|flight| crate::format::since(now, flight.asked_at));
-    match remote.freshness(now) {
+pub fn condition_of(polling: &Polling, now: Timestamp, glyphs: &Glyphs) -> Line {
+    let asking = polling.in_flight.map(|flight| crate::format::since(now, flight.asked_at));
+    match polling.freshness(now) {
         Freshness::Failed(Some(old)) => vec![(Role::Alarm, format!("{} {} old", glyphs.stale, age(old)))],
         Freshness::Failed(None) => vec![(Role::Alarm, format!("{} unknown", glyphs.stale))],
         Freshness::NotPermitted(Some(old)) => {
@@ -216,15 +219,16 @@ pub(super) fn condition_of<T>(remote: &Remote<T>, now: Timestamp, glyphs: &Glyph
 }
 
 /// Cells from left to right, each of its width, none beyond the row's.
-pub(super) struct Row {
+pub struct Row {
     glyphs: &'static Glyphs,
     left: usize,
-    pub(super) line: Line,
+    /// What has been written so far.
+    pub line: Line,
 }
 
 impl Row {
     /// A cell of text, filled up on the right.
-    pub(super) fn text(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
+    pub fn text(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
         let columns = columns.into().min(self.left);
         let text = self.glyphs.fit(text, columns);
         let gap = columns - width(&text);
@@ -234,7 +238,7 @@ impl Row {
     }
 
     /// A cell of text, filled up on the left: for numbers and times.
-    pub(super) fn right(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
+    pub fn right(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
         let columns = columns.into().min(self.left);
         let text = self.glyphs.fit(text, columns);
         let gap = columns - width(&text);
@@ -244,7 +248,7 @@ impl Row {
     }
 
     /// A cell of an id, whose middle is left out where it is too long.
-    pub(super) fn id(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
+    pub fn id(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
         let columns = columns.into().min(self.left);
         let text = self.glyphs.fit_middle(text, columns);
         let gap = columns - width(&text);
@@ -254,7 +258,7 @@ impl Row {
     }
 
     /// Empty columns.
-    pub(super) fn gap(mut self, columns: usize) -> Self {
+    pub fn gap(mut self, columns: usize) -> Self {
         let columns = columns.min(self.left);
         self.left -= columns;
         self.line.push((Role::Base, " ".repeat(columns)));
@@ -262,7 +266,7 @@ impl Row {
     }
 
     /// Glyphs of our own, as they are; nothing where they do not fit.
-    pub(super) fn glyphs(mut self, role: Role, glyphs: &str) -> Self {
+    pub fn glyphs(mut self, role: Role, glyphs: &str) -> Self {
         let columns = width(glyphs);
         if columns <= self.left {
             self.left -= columns;
@@ -273,7 +277,7 @@ impl Row {
 }
 
 /// A bar of which a fraction of `parts` of `whole` is filled.
-pub(super) fn bar(glyphs: &Glyphs, columns: usize, part: u64, whole: u64) -> (String, String) {
+pub fn bar(glyphs: &Glyphs, columns: usize, part: u64, whole: u64) -> (String, String) {
     let part = part.min(whole);
     let halves = match whole {
         0 => 2 * columns,
@@ -289,7 +293,7 @@ pub(super) fn bar(glyphs: &Glyphs, columns: usize, part: u64, whole: u64) -> (St
 
 /// A sparkline of the last values, the newest on the right, as many as there are columns. Nothing is a
 /// dim ground line, so that the time it covers can be seen.
-pub(super) fn spark(glyphs: &Glyphs, values: &[u64], columns: usize) -> Line {
+pub fn spark(glyphs: &Glyphs, values: &[u64], columns: usize) -> Line {
     let shown = &values[values.len().saturating_sub(columns)..];
     let most = shown.iter().copied().max().unwrap_or(0).max(1);
     let mut line = vec![(Role::Dim, glyphs.spark[1].repeat(columns - shown.len()))];
@@ -305,7 +309,7 @@ pub(super) fn spark(glyphs: &Glyphs, values: &[u64], columns: usize) -> Line {
 }
 
 /// States behind each other, as far as there are any.
-pub(super) fn states(parts: impl IntoIterator<Item = Line>) -> Line {
+pub fn states(parts: impl IntoIterator<Item = Line>) -> Line {
     let mut line = Line::new();
     for part in parts.into_iter().filter(|part| !part.is_empty()) {
         if !line.is_empty() {
@@ -316,25 +320,8 @@ pub(super) fn states(parts: impl IntoIterator<Item = Line>) -> Line {
     line
 }
 
-/// What a heading says of a filter and of marks.
-pub(super) fn finding(app: &App, panel: Panel) -> Line {
-    let mut line = Line::new();
-    let filter = app.filter(panel);
-    if !filter.is_empty() {
-        let text = app.glyphs.fit(filter.text(), 24);
-        line.push((Role::Accent, format!("/{text} ")));
-        line.push((Role::Strong, found(app, panel)));
-    }
-    let marks = app.marks(panel);
-    if marks > 0 {
-        let gap = if line.is_empty() { "" } else { "  " };
-        line.push((Role::Accent, format!("{gap}{} {marks}", app.glyphs.mark)));
-    }
-    line
-}
-
 /// The rows in sight: their places in the list, and where each is drawn.
-pub(super) fn rows(top: usize, count: usize, area: Area) -> impl Iterator<Item = (usize, Area)> {
+pub fn rows(top: usize, count: usize, area: Area) -> impl Iterator<Item = (usize, Area)> {
     let end = count.min(top + usize::from(area.height));
     (top..end).zip(area.y..).map(move |(index, y)| (index, Area { y, height: 1, ..area }))
 }
@@ -355,7 +342,7 @@ mod tests {
 
     #[test]
     fn sparklines_show_every_minute_with_something_in_it() {
-        let drawn = |values: &[u64], columns| crate::doc::plain(&spark(&UTF8, values, columns));
+        let drawn = |values: &[u64], columns| crate::line::plain(&spark(&UTF8, values, columns));
         assert_eq!(drawn(&[0, 1, 800], 4), "▁▁▂█");
         assert_eq!(drawn(&[9, 0, 4], 2), "▁█");
     }

@@ -1,28 +1,24 @@
-//! How it looks. Nothing here fetches, remembers or decides: the same console is always the same
+//! The whole picture: what stands around the panels, and over them. Nothing here fetches, remembers or decides: the same console is always the same
 //! picture. Only rows in sight are built, so that a frame costs the same at ten rows and at ten
 //! thousand.
 
-mod columns;
-mod dead;
 mod footer;
 mod header;
 mod health;
-mod leads;
-mod logs;
-mod pending;
 mod question;
-mod widgets;
 mod window;
 
 use pipeline::Standing;
-use ratatui::{Frame, buffer::Buffer, layout::Rect};
+use ratatui::{Frame, buffer::Buffer};
 
 use super::{
-    app::{App, Door, Panel},
+    app::{App, Door},
+    draw::{Pen, condition_of, states},
     layout::{Area, Layout, Shape},
+    panel::Panel,
     theme::{Role, Theme},
+    view::finding,
 };
-use widgets::Pen;
 
 /// Draws the console.
 pub fn draw(frame: &mut Frame<'_>, app: &App, theme: &Theme) {
@@ -43,12 +39,7 @@ pub fn paint(buffer: &mut Buffer, app: &App, theme: &Theme) {
                 if layout.panels[panel.index()].height == 0 {
                     continue;
                 }
-                match panel {
-                    Panel::Pending => pending::draw(&mut pen, app, &layout),
-                    Panel::Dead => dead::draw(&mut pen, app, &layout),
-                    Panel::Leads => leads::draw(&mut pen, app, &layout),
-                    Panel::Logs => logs::draw(&mut pen, app, &layout),
-                }
+                self::panel(&mut pen, app, panel);
             }
         }
         door => closed(&mut pen, app, door, &layout),
@@ -57,6 +48,16 @@ pub fn paint(buffer: &mut Buffer, app: &App, theme: &Theme) {
     if let Some(open) = app.windows.last() {
         window::draw(&mut pen, app, open, &layout);
     }
+}
+
+/// A panel: its heading, its view, and what the view says where it has no rows.
+fn panel(pen: &mut Pen<'_>, app: &App, panel: Panel) {
+    let (view, scene) = (app.panels.view(panel), app.scene(panel));
+    let condition = condition_of(view.polling(), app.now, pen.glyphs);
+    pen.heading(&scene, states([finding(view, pen.glyphs), view.state(&scene), condition]));
+    let nothing = view.is_empty().then(|| view.nothing(pen.glyphs));
+    let area = pen.condition(view.polling(), scene.parts().rows, app.now, nothing.as_deref());
+    view.draw(pen, &scene, area);
 }
 
 /// In the place of a pipeline that is not open.
@@ -103,9 +104,4 @@ fn too_small(pen: &mut Pen<'_>, app: &App) {
         let x = width.saturating_sub(columns) / 2;
         pen.line(Area { x, y, width: columns, height: 1 }, &[(Role::Strong, text)]);
     }
-}
-
-/// The part of an area that lies in the buffer.
-fn rect(buffer: &Buffer, area: Area) -> Rect {
-    Rect::new(area.x, area.y, area.width, area.height).intersection(buffer.area)
 }

@@ -8,9 +8,9 @@ use pipeline::{Code, destination::DestinationId, ports::Level};
 
 use crate::{
     app::App,
-    doc::Line,
     format::{age, since},
-    remote::{Remote, Trouble},
+    line::Line,
+    remote::{Polling, Trouble},
     theme::Role,
 };
 
@@ -97,7 +97,7 @@ fn label(what: &str) -> String {
     what.parse().map_or_else(|_| what.to_owned(), |destination: DestinationId| destination.label())
 }
 
-/// Whether a failure mends itself or needs a person.
+/// Whether a failure ends by itself or needs a person.
 fn worry(code: Code) -> Role {
     match code {
         Code::SlackWebhookGone
@@ -124,22 +124,16 @@ fn worry(code: Code) -> Role {
 
 /// Why the credentials are refused, if some question says so.
 fn refused_credentials(app: &App) -> Option<Code> {
-    fn of<T>(remote: &Remote<T>) -> Option<Code> {
-        match &remote.error.as_ref()?.trouble {
-            trouble @ Trouble::Fault(fault) if trouble.is_refusal() => Some(fault.code),
-            _ => None,
-        }
-    }
-    of(&app.status)
-        .or_else(|| of(&app.pending.remote))
-        .or_else(|| of(&app.dead.remote))
-        .or_else(|| of(&app.leads.remote))
-        .or_else(|| of(&app.logs.source))
+    let of = |polling: &Polling| match &polling.error.as_ref()?.trouble {
+        trouble @ Trouble::Fault(fault) if trouble.is_refusal() => Some(fault.code),
+        _ => None,
+    };
+    of(&app.status).or_else(|| app.panels.all().find_map(|view| of(view.polling())))
 }
 
 /// The code of the last refused webhook, if none was accepted after it and it is not long ago.
 fn refused_webhook(app: &App) -> Option<Code> {
-    let line = app.logs.lines.iter().rev().take(LOOKED_THROUGH).find(|line| {
+    let line = app.panels.logs.lines.iter().rev().take(LOOKED_THROUGH).find(|line| {
         let codes =
             [Code::SignatureMissing, Code::SignatureWrong, Code::SignatureOfAnother, Code::SignatureStale];
         let is = |code: Code| line.code.as_deref() == Some(code.as_str());

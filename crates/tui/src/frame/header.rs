@@ -1,22 +1,22 @@
 //! Which pipeline it is, whether what is shown is live, and the vital signs.
 
-use super::{
-    health, logs,
-    widgets::{Pen, finding, spark, states},
-};
+use super::health;
 use crate::{
-    app::{App, Door, Panel},
-    doc::Line,
+    app::{App, Door},
+    draw::{Pen, spark, states},
     format::{self, age, clock, millis, since},
     layout::{Area, Layout},
+    line::Line,
+    panel::Panel,
     remote::{Freshness, Trouble},
     text::width,
     theme::Role,
     update::is_gone,
+    view::finding,
 };
 
 /// Up to this width words are short.
-pub(super) const NARROW: u16 = 60;
+const NARROW: u16 = 60;
 /// What stands beside the sparklines: `in  1,234/min   told  1,234/min   `.
 const RATES: usize = 34;
 /// How many minutes the sparklines show at most.
@@ -98,13 +98,8 @@ fn state(app: &App, short: bool) -> Line {
     match app.status.freshness(now) {
         Freshness::Loading => vec![(Role::Dim, format!("{} asking{}", glyphs.queued, glyphs.ellipsis))],
         Freshness::Fresh => {
-            let others = [
-                app.pending.remote.freshness(now),
-                app.dead.remote.freshness(now),
-                app.leads.remote.freshness(now),
-                app.logs.source.freshness(now),
-            ];
-            if others.iter().any(|other| !matches!(other, Freshness::Loading | Freshness::Fresh)) {
+            let mut others = app.panels.all().map(|view| view.polling().freshness(now));
+            if others.any(|other| !matches!(other, Freshness::Loading | Freshness::Fresh)) {
                 return vec![(Role::Warn, format!("{} partly live", glyphs.stale))];
             }
             if app.watch.get().is_some_and(|seen| seen.worked == Some(false)) {
@@ -224,34 +219,19 @@ fn rates(pen: &mut Pen<'_>, app: &App, area: Area) {
 }
 
 fn tabs(pen: &mut Pen<'_>, app: &App, area: Area) {
-    let dead = app.dead.total();
-    let known =
-        |count: Option<u64>| count.map_or_else(String::new, |count| format!(" {}", format::number(count)));
-    let counts = [
-        known(app.pending.remote.get().map(|page| page.rows.len() as u64)),
-        known(dead),
-        String::new(),
-        String::new(),
-    ];
-    let overdue = app.status.get().is_some_and(|status| status.overdue > 0);
     let narrow = area.width < NARROW;
     let rule = pen.glyphs.rule.repeat(usize::from(area.width));
     pen.line(area, &[(Role::Dim, rule)]);
     let mut x = area.x + u16::from(!narrow);
     for panel in Panel::ALL {
-        let name = match (panel, narrow) {
-            (Panel::Dead, true) => "Dead",
-            (panel, _) => panel.title(),
-        };
-        let alarm = match panel {
-            Panel::Pending => overdue,
-            Panel::Dead => dead.is_some_and(|count| count > 0),
-            _ => false,
-        };
-        let text = format!(" {} {name}{} ", panel.index() + 1, counts[panel.index()]);
+        let view = app.panels.view(panel);
+        let (title, short) = panel.titles();
+        let name = if narrow { short } else { title };
+        let count = view.count().map_or_else(String::new, |count| format!(" {}", format::number(count)));
+        let text = format!(" {} {name}{count} ", panel.index() + 1);
         let columns = u16::try_from(width(&text)).unwrap_or(0);
         let cell = Area { x, width: columns.min((area.x + area.width).saturating_sub(x)), ..area };
-        let role = if alarm { Role::Alarm } else { Role::Base };
+        let role = if view.is_alarming(app.status.get()) { Role::Alarm } else { Role::Base };
         let focused = panel == app.focus;
         pen.line(cell, &[(if focused { Role::Strong } else { role }, text)]);
         if focused {
@@ -260,8 +240,8 @@ fn tabs(pen: &mut Pen<'_>, app: &App, area: Area) {
         x += columns + u16::from(!narrow);
     }
     // What else the heading of a panel would say.
-    let following = if app.focus == Panel::Logs { logs::following(app) } else { Line::new() };
-    let mut line = states([finding(app, app.focus), following]);
+    let view = app.view();
+    let mut line = states([finding(view, app.glyphs), view.tab_state(&app.scene(app.focus))]);
     if !line.is_empty() {
         line.insert(0, (Role::Base, " ".to_owned()));
         line.push((Role::Base, " ".to_owned()));

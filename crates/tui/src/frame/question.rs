@@ -1,12 +1,13 @@
 //! Questions, the palette and a path: what stands before the panels and waits for an answer.
 
-use super::{footer, widgets::Pen};
+use super::footer;
 use crate::{
     app::App,
-    doc::Line,
+    draw::Pen,
     format,
     keymap::labels,
     layout::{Area, Layout, inside},
+    line::Line,
     text::{Glyphs, width},
     theme::Role,
     update::entries,

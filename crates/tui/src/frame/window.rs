@@ -1,11 +1,13 @@
 //! What lies over the panels.
 
-use super::{question, widgets::Pen};
+use super::question;
 use crate::{
     app::App,
-    doc::{self, Line, plain},
+    doc::windows as doc,
+    draw::Pen,
     find::Filter,
     layout::{Area, Layout, inside},
+    line::{Line, plain},
     text::width,
     theme::Role,
     window::{Open, Window},

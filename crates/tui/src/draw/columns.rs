@@ -1,41 +1,35 @@
 //! The columns of a table: which fit, and how wide each is.
 
-use super::widgets::{Pen, Row};
+use super::{Pen, Row};
 use crate::{layout::Area, table::Sort, theme::Role};
 
 /// A column.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
+pub struct Column {
     /// Its name, also that of what it is sorted by.
-    pub(super) title: &'static str,
+    pub title: &'static str,
     /// How wide it is at least, and at most.
-    pub(super) width: (usize, usize),
+    pub width: (usize, usize),
     /// Its share of what is left.
-    pub(super) share: usize,
+    pub share: usize,
     /// From which width of the table on it is shown.
-    pub(super) from: usize,
+    pub from: usize,
     /// Whether it is a number or a time.
-    pub(super) right: bool,
+    pub right: bool,
 }
 
 /// A column of text.
-pub(super) const fn text(
-    title: &'static str,
-    least: usize,
-    most: usize,
-    share: usize,
-    from: usize,
-) -> Column {
+pub const fn text(title: &'static str, least: usize, most: usize, share: usize, from: usize) -> Column {
     Column { title, width: (least, most), share, from, right: false }
 }
 
 /// A column of numbers, of one width.
-pub(super) const fn number(title: &'static str, width: usize, from: usize) -> Column {
+pub const fn number(title: &'static str, width: usize, from: usize) -> Column {
     Column { title, width: (width, width), share: 0, from, right: true }
 }
 
 /// How wide each column is in a table of `total`; 0 where it is not shown. A gap of one between them.
-pub(super) fn widths(columns: &[Column], total: usize) -> Vec<usize> {
+pub fn widths(columns: &[Column], total: usize) -> Vec<usize> {
     let shown = |column: &Column| column.from <= total;
     let mut widths: Vec<usize> =
         columns.iter().map(|column| if shown(column) { column.width.0 } else { 0 }).collect();
@@ -62,7 +56,7 @@ pub(super) fn widths(columns: &[Column], total: usize) -> Vec<usize> {
 }
 
 /// The names of the columns, the one that is sorted by marked.
-pub(super) fn titles(
+pub fn titles(
     pen: &mut Pen<'_>,
     area: Area,
     lead_in: usize,

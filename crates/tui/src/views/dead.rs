@@ -1,0 +1,609 @@
+//! Dead letters: which, why, and what to do about the one under the cursor.
+
+use std::{cmp::Ordering, collections::HashMap};
+
+use jiff::SignedDuration;
+use lead::{LeadId, Timestamp};
+use ops::{DeadRow, Ops, Status};
+use pipeline::{Code, Fault, Standing};
+
+use crate::{
+    doc::{self, name_of},
+    draw::{
+        Pen,
+        columns::{self, Column, number, text},
+        rows,
+    },
+    find::{Filter, Texts, by_text},
+    format::{self, age, count, since},
+    keymap::Action,
+    layout::{Area, Layout},
+    line::Line,
+    list::List,
+    msg::Query,
+    panel::Panel,
+    remote::{Polling, Remote},
+    rows::{FilterTask, Filtered, Rows},
+    scene::Scene,
+    table::{Row, Table},
+    table_view::TableRow,
+    text::{Glyphs, width},
+    theme::Role,
+    view::{Came, Handled, Matched, Named, Opens, View},
+    window::{Letter, Window},
+};
+
+const LETTERS: [Column; 6] = [
+    text("code", 5, 5, 0, 0),
+    text("name", 8, 44, 4, 0),
+    text("reason", 10, 90, 6, 50),
+    text("queue", 12, 12, 0, 84),
+    number("tries", 5, 34),
+    number("age", 6, 0),
+];
+const KINDS: [Column; 4] =
+    [text("code", 5, 5, 0, 0), text("reason", 8, 110, 1, 0), number("", 5, 0), number("age", 6, 0)];
+
+/// Dead letters of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kind {
+    /// Their code.
+    pub code: Code,
+    /// How many.
+    pub count: usize,
+    /// The reason of the latest, and whether it is that of all.
+    pub reason: String,
+    /// Whether all of them give the same reason.
+    pub same_reason: bool,
+    /// When the latest died.
+    pub latest: Timestamp,
+    /// When the first died.
+    pub oldest: Timestamp,
+}
+
+impl Texts for DeadRow {
+    fn fields() -> &'static [&'static str] {
+        &["name", "lead", "code", "reason", "queue", "id"]
+    }
+
+    fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
+        let letter = &self.letter;
+        self.display_name.as_deref().is_some_and(|name| see("name", name))
+            || letter.lead_id.as_ref().is_some_and(|lead| see("lead", lead.as_str()))
+            || see("code", letter.code.as_str())
+            || see("reason", &letter.reason)
+            || see("queue", letter.queue.as_str())
+            || see("id", &letter.id)
+    }
+}
+
+impl Row for DeadRow {
+    type Key = String;
+    const SORTS: &'static [&'static str] = &["age", "code", "name", "reason", "tries", "queue"];
+
+    fn key(&self) -> &String {
+        &self.letter.id
+    }
+
+    fn compare(&self, other: &Self, column: usize) -> Ordering {
+        let (a, b) = (&self.letter, &other.letter);
+        match column {
+            1 => a.code.cmp(&b.code),
+            2 => by_text(
+                self.display_name.as_deref().unwrap_or_default(),
+                other.display_name.as_deref().unwrap_or_default(),
+            ),
+            3 => by_text(&a.reason, &b.reason),
+            4 => b.attempts.cmp(&a.attempts),
+            5 => a.queue.cmp(&b.queue),
+            _ => b.dead_at.cmp(&a.dead_at),
+        }
+    }
+}
+
+impl TableRow for DeadRow {
+    const PANEL: Panel = Panel::Dead;
+
+    async fn fetch(ops: &Ops, limit: usize) -> Result<Rows, Fault> {
+        let (rows, count) = ops.dead(None, limit).await?;
+        Ok(Rows::of(rows, Some(count)))
+    }
+
+    fn lead(&self) -> Option<Named> {
+        Some((self.letter.lead_id.clone()?, self.display_name.clone()))
+    }
+
+    fn letter(&self) -> Option<&DeadRow> {
+        Some(self)
+    }
+
+    fn id(&self) -> Option<(&'static str, String)> {
+        Some(("the dead letter's id", self.letter.id.clone()))
+    }
+
+    fn open(&self) -> Opens {
+        let letter = Letter { row: self.clone(), detail: Remote::default() };
+        Opens::Window(Box::new(Window::Letter(Box::new(letter))))
+    }
+
+    fn hints(table: &Table<Self>) -> Vec<(Action, &'static str)> {
+        let mut hints = vec![(Action::Open, "open letter")];
+        if table.total().unwrap_or(0) > 0 {
+            hints.extend([(Action::Redrive, "redrive"), (Action::RedriveAll, "all")]);
+        }
+        hints
+    }
+
+    fn count(table: &Table<Self>) -> Option<u64> {
+        table.total()
+    }
+
+    fn is_alarming(table: &Table<Self>, _: Option<&Status>) -> bool {
+        table.total().is_some_and(|count| count > 0)
+    }
+
+    fn state(table: &Table<Self>, scene: &Scene<'_>) -> Line {
+        let (known, total) = (table.shown.rows.len() as u64, table.total().unwrap_or(0));
+        let mut state = Line::new();
+        if total > 0 {
+            state.push((Role::Alarm, format!("{} {}", scene.glyphs.bad, format::number(total))));
+            if !table.is_complete() {
+                state.push((Role::Dim, format!("  latest {}", format::number(known))));
+            }
+        }
+        state
+    }
+
+    fn nothing(is_filtered: bool, glyphs: &Glyphs) -> String {
+        match is_filtered {
+            true => "No dead letter matches.".to_owned(),
+            false => format!("{} No dead letters.", glyphs.good),
+        }
+    }
+
+    fn draw(table: &Table<Self>, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+        letters(table, pen, scene, area);
+    }
+}
+
+/// Dead letters: one by one, or by kind.
+#[derive(Debug, Clone, Default)]
+pub struct DeadView {
+    /// One by one.
+    pub table: Table<DeadRow>,
+    /// By kind.
+    pub kinds: Vec<Kind>,
+    /// The cursor in those.
+    pub kinds_list: List<Code>,
+    /// Whether they are shown one by one in the overview, and by kind on all of the screen.
+    turned: [bool; 2],
+    /// The one under the cursor, where there is room for all of it beside the list.
+    pub peek: Option<Box<Letter>>,
+    /// Whether the panel has all of the screen.
+    full: bool,
+}
+
+impl DeadView {
+    /// Whether they are shown by kind.
+    pub fn grouped(&self) -> bool {
+        self.by_kind() && self.table.wanted.filter.is_empty()
+    }
+
+    /// Whether they are to be, without a filter: in the overview, unless somebody wants it otherwise.
+    fn by_kind(&self) -> bool {
+        self.turned[usize::from(self.full)] == self.full
+    }
+
+    /// The kind under the cursor.
+    pub fn kind(&self) -> Option<&Kind> {
+        self.kinds.get(self.kinds_list.index)
+    }
+
+    /// The kind under the cursor, where an action is about all of it.
+    pub fn kind_at_hand(&self) -> Option<&Kind> {
+        self.kind().filter(|_| self.grouped() && self.table.marks.is_empty())
+    }
+
+    /// The letter that the panel is about: the one under the cursor, or the latest of its kind.
+    pub fn selected(&self) -> Option<&DeadRow> {
+        if !self.grouped() {
+            return self.table.row();
+        }
+        let code = self.kind()?.code;
+        self.table.shown.iter().find(|row| row.letter.code == code)
+    }
+
+    /// The letter to be fetched, where all of it is shown beside the list. What was asked for one before is of no
+    /// interest any more: its number.
+    pub fn peek_at(&mut self, layout: &Layout, has_focus: bool) -> Option<u64> {
+        let parts = layout.parts(Panel::Dead);
+        let beside = layout.is_full() && parts.about.height > 0 && parts.about.y <= parts.rows.y;
+        let row = self.table.row().filter(|_| beside && has_focus && !self.grouped()).cloned();
+        let known = self.peek.as_ref().map(|letter| &letter.row.letter.id);
+        if known == row.as_ref().map(|row| &row.letter.id) {
+            return None;
+        }
+        let flight = self.peek.as_ref().and_then(|letter| letter.detail.in_flight);
+        self.peek = row.map(|row| Box::new(Letter { row, detail: Remote::default() }));
+        flight.map(|flight| flight.generation)
+    }
+
+    fn draw_kinds(&self, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+        let widths = columns::widths(&KINDS, usize::from(area.width).saturating_sub(2));
+        columns::titles(pen, scene.parts().columns, 1, &KINDS, &widths, None);
+        let focused = scene.focused;
+        for (index, area) in rows(self.kinds_list.top, self.kinds.len(), area) {
+            let kind = &self.kinds[index];
+            let selected = index == self.kinds_list.index;
+            // Where the reasons differ, the code's own words say what they have in common.
+            let reason = if kind.same_reason { kind.reason.as_str() } else { kind.code.cause() };
+            let line = pen
+                .gutter(pen.row(area.width), false, selected && !focused)
+                .text(Role::Alarm, kind.code.as_str(), widths[0])
+                .gap(1)
+                .text(Role::Base, reason, widths[1])
+                .gap(1)
+                .right(Role::Strong, &format!("{}{}", pen.glyphs.times, kind.count), widths[2])
+                .gap(1)
+                .right(Role::Base, &age(since(scene.now, kind.latest)), widths[3])
+                .line;
+            pen.line(area, &line);
+            if selected {
+                pen.cursor(area, focused);
+            }
+        }
+    }
+
+    /// Code, cause, reason and remedy of the letter under the cursor.
+    fn about_selected(&self, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+        let Some(row) = self.selected() else { return };
+        let letter = &row.letter;
+        let columns = usize::from(area.width);
+        let kind = self.kind().filter(|_| self.grouped());
+        let heading = match kind {
+            Some(kind) if kind.count > 1 => {
+                let (times, ago) = (pen.glyphs.times, age(since(scene.now, kind.oldest)));
+                format!("{} {times}{}, the first {ago} ago", letter.code, kind.count)
+            }
+            _ => format!("{} {} {}", letter.code, pen.glyphs.dot, name_of(row)),
+        };
+        let heading = pen.glyphs.fit(&heading, columns.saturating_sub(1));
+        let rule = pen.glyphs.rule.repeat(columns.saturating_sub(width(&heading) + 1));
+        let mut lines: Vec<Line> = vec![vec![(Role::Strong, format!("{heading} ")), (Role::Dim, rule)]];
+        // The remedy is the point; then what exactly, then why, then the rest.
+        let mut room = usize::from(area.height).saturating_sub(1);
+        let remedy = pen.glyphs.wrap_at_most(
+            letter.code.remedy(Standing::Dead),
+            columns.saturating_sub(2),
+            room.saturating_sub(1).max(1),
+        );
+        room = room.saturating_sub(remedy.len());
+        let pieces = [
+            (Role::Base, letter.reason.clone(), 2),
+            (Role::Dim, letter.code.cause().to_owned(), 3),
+            (Role::Dim, history(scene, row), 2),
+        ];
+        for (role, text, most) in pieces {
+            let text = pen.glyphs.wrap_at_most(&text, columns, most.min(room));
+            let text = if room == 0 { Vec::new() } else { text };
+            room = room.saturating_sub(text.len());
+            lines.extend(text.into_iter().map(|line| vec![(role, line)]));
+        }
+        for (index, line) in remedy.into_iter().enumerate() {
+            let lead_in = if index == 0 { format!("{} ", pen.glyphs.arrow) } else { "  ".to_owned() };
+            lines.push(vec![(Role::Accent, lead_in), (Role::Strong, line)]);
+        }
+        if room >= 2 && !scene.read_only {
+            let keys = [
+                (Action::Open, "message and log"),
+                (Action::Redrive, "redrive"),
+                (Action::Edit, "edit first"),
+            ];
+            let mut line = Line::new();
+            for (action, what) in keys {
+                line.push((Role::Strong, scene.keymap.key(action)));
+                line.push((Role::Dim, format!(" {what}   ")));
+            }
+            let wide: usize = line.iter().map(|(_, text)| width(text)).sum();
+            if wide <= columns + 3 {
+                lines.push(Line::new());
+                lines.push(line);
+            }
+        }
+        for (line, y) in lines.iter().zip(area.y..area.y + area.height) {
+            pen.line(Area { y, height: 1, ..area }, line);
+        }
+    }
+}
+
+impl View for DeadView {
+    fn polling(&self) -> &Polling {
+        self.table.polling()
+    }
+
+    fn polling_mut(&mut self) -> &mut Polling {
+        self.table.polling_mut()
+    }
+
+    fn question(&self) -> (Query, SignedDuration) {
+        self.table.question()
+    }
+
+    fn search_on(&mut self) {
+        self.table.search_on();
+    }
+
+    fn answered(&mut self, came: Came) {
+        self.table.answered(came);
+        self.kinds = self.table.remote.get().map_or_else(Vec::new, |page| kinds(&page.rows));
+    }
+
+    fn forget(&mut self) {
+        *self = Self { turned: self.turned, full: self.full, ..Self::default() };
+    }
+
+    fn len(&self) -> usize {
+        if self.grouped() { self.kinds.len() } else { self.table.len() }
+    }
+
+    fn index(&self) -> usize {
+        if self.grouped() { self.kinds_list.index } else { self.table.index() }
+    }
+
+    fn top(&self) -> Option<usize> {
+        Some(if self.grouped() { self.kinds_list.top } else { self.table.list.top })
+    }
+
+    fn go(&mut self, to: usize, visible: usize) {
+        if self.grouped() {
+            let kinds = &self.kinds;
+            self.kinds_list.go(to, kinds.len(), |at| kinds.get(at).map(|kind| &kind.code), visible);
+        } else {
+            self.table.go(to, visible);
+        }
+    }
+
+    fn settle(&mut self, visible: usize, full: bool) {
+        self.full = full;
+        self.table.settle(visible, full);
+        let kinds = &self.kinds;
+        self.kinds_list.settle(kinds.len(), |at| kinds.get(at).map(|kind| &kind.code), visible);
+    }
+
+    fn filter_due(&mut self, panel: Panel, counter: &mut u64) -> Option<(u64, FilterTask)> {
+        self.table.filter_due(panel, counter)
+    }
+
+    fn filtered(&mut self, generation: u64, filtered: Filtered) {
+        self.table.filtered(generation, filtered);
+    }
+
+    fn fields(&self) -> &'static [&'static str] {
+        self.table.fields()
+    }
+
+    fn filter(&self) -> &Filter {
+        self.table.filter()
+    }
+
+    fn set_filter(&mut self, text: &str, visible: usize) {
+        self.table.set_filter(text, visible);
+    }
+
+    fn matched(&self) -> Matched {
+        self.table.matched()
+    }
+
+    fn marks(&self) -> usize {
+        self.table.marks()
+    }
+
+    fn next_match(&self, forward: bool) -> Option<usize> {
+        self.table.next_match(forward)
+    }
+
+    fn handle(&mut self, action: Action, visible: usize) -> Handled {
+        match action {
+            Action::ByKind => {
+                let turned = &mut self.turned[usize::from(self.full)];
+                *turned = !*turned;
+                if self.by_kind() {
+                    self.set_filter("", visible);
+                }
+                Handled::Yes
+            }
+            Action::Mark | Action::Range | Action::MarkAll if self.grouped() => {
+                Handled::First(Action::ByKind, "shows them one by one, to be marked")
+            }
+            _ => self.table.handle(action, visible),
+        }
+    }
+
+    fn back(&mut self, visible: usize) -> bool {
+        self.table.back(visible)
+    }
+
+    fn open(&self) -> Opens {
+        match self.kind().filter(|_| self.grouped()) {
+            // Several of a kind are looked at one by one.
+            Some(kind) if kind.count > 1 => Opens::Filtered(format!("code:{}", kind.code)),
+            _ => self.selected().map_or(Opens::Story, TableRow::open),
+        }
+    }
+
+    fn hints(&self) -> Vec<(Action, &'static str)> {
+        let mut hints = self.table.hints();
+        if self.grouped() {
+            hints[0] = (Action::Open, "open");
+        }
+        hints
+    }
+
+    fn lead(&self) -> Option<Named> {
+        self.selected()?.lead()
+    }
+
+    fn marked_leads(&self) -> Vec<Named> {
+        self.table.marked_leads()
+    }
+
+    fn letters(&self) -> Option<Vec<DeadRow>> {
+        match self.kind_at_hand() {
+            Some(kind) => {
+                let rows = self.table.shown.iter().filter(|row| row.letter.code == kind.code);
+                Some(rows.cloned().collect())
+            }
+            None => Some(self.table.at_hand().into_iter().cloned().collect()),
+        }
+    }
+
+    fn name_of(&self, lead: &LeadId) -> Option<String> {
+        self.table.name_of(lead)
+    }
+
+    fn id(&self) -> Option<(&'static str, String)> {
+        self.selected()?.id()
+    }
+
+    fn copy(&self) -> Option<(&'static str, String)> {
+        Some((DeadRow::COPIED, crate::table_view::json(self.selected()?)?))
+    }
+
+    fn count(&self) -> Option<u64> {
+        self.table.count()
+    }
+
+    fn is_alarming(&self, status: Option<&Status>) -> bool {
+        self.table.is_alarming(status)
+    }
+
+    fn state(&self, scene: &Scene<'_>) -> Line {
+        let mut state = self.table.state(scene);
+        if self.grouped() && self.kinds.len() > 1 {
+            state.push((Role::Dim, format!("  {}", count(self.kinds.len(), "kind", "kinds"))));
+        }
+        state
+    }
+
+    fn nothing(&self, glyphs: &Glyphs) -> String {
+        self.table.nothing(glyphs)
+    }
+
+    fn draw(&self, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+        if self.grouped() {
+            self.draw_kinds(pen, scene, area);
+        } else {
+            self.table.draw(pen, scene, area);
+        }
+        let parts = scene.parts();
+        if parts.about.height > 0 && self.selected().is_some() {
+            let beside = parts.about.y == parts.rows.y || parts.about.y == parts.columns.y;
+            let mut area = parts.about;
+            if beside && scene.is_full() {
+                for y in area.y..area.y + area.height {
+                    let cell = Area { y, width: 1, height: 1, ..area };
+                    pen.line(cell, &[(Role::Dim, pen.glyphs.vertical.to_owned())]);
+                }
+                area = area.right_of(1);
+            }
+            let (x, width) = (area.x + 1, area.width.saturating_sub(2));
+            let area = Area { x, width, ..area };
+            match self.peek.as_deref().filter(|_| beside && scene.is_full() && !self.grouped()) {
+                Some(letter) => beside_it(pen, scene, letter, area),
+                None => self.about_selected(pen, scene, area),
+            }
+        }
+    }
+}
+
+/// The kinds of failure among dead letters, the most frequent first.
+fn kinds(rows: &[DeadRow]) -> Vec<Kind> {
+    let mut kinds: HashMap<Code, Kind> = HashMap::new();
+    // The latest come first.
+    for row in rows.iter() {
+        let letter = &row.letter;
+        let kind = kinds.entry(letter.code).or_insert_with(|| Kind {
+            code: letter.code,
+            count: 0,
+            reason: letter.reason.clone(),
+            same_reason: true,
+            latest: letter.dead_at,
+            oldest: letter.dead_at,
+        });
+        kind.count += 1;
+        kind.same_reason &= kind.reason == letter.reason;
+        kind.latest = kind.latest.max(letter.dead_at);
+        kind.oldest = kind.oldest.min(letter.dead_at);
+    }
+    let mut kinds: Vec<Kind> = kinds.into_values().collect();
+    kinds.sort_unstable_by_key(|kind| (std::cmp::Reverse(kind.count), kind.code));
+    kinds
+}
+
+fn letters(table: &Table<DeadRow>, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+    let widths = columns::widths(&LETTERS, usize::from(area.width).saturating_sub(2));
+    let sorted = Some((DeadRow::SORTS[table.wanted.sort.column], table.wanted.sort));
+    columns::titles(pen, scene.parts().columns, 1, &LETTERS, &widths, sorted);
+    let focused = scene.focused;
+    let range = table.range();
+    for (index, area) in rows(table.list.top, table.shown.len(), area) {
+        let Some(row) = table.shown.row(index) else { continue };
+        let letter = &row.letter;
+        let selected = index == table.list.index;
+        let dim = table.wanted.dimmed && !table.wanted.filter.matches(row);
+        let role = |role| if dim { Role::Dim } else { role };
+        let marked = range.contains(&index) || table.marks.contains(&letter.id);
+        let mut line = pen
+            .gutter(pen.row(area.width), marked, selected && !focused)
+            .text(role(Role::Alarm), letter.code.as_str(), widths[0])
+            .gap(1)
+            .text(role(Role::Base), &name_of(row), widths[1])
+            .gap(1);
+        if widths[2] > 0 {
+            line = line.text(Role::Dim, &letter.reason, widths[2]).gap(1);
+        }
+        if widths[3] > 0 {
+            line = line.text(Role::Dim, letter.queue.as_str(), widths[3]).gap(1);
+        }
+        if widths[4] > 0 {
+            let tries = format!("{}{}", pen.glyphs.times, letter.attempts);
+            line = line.right(Role::Dim, &tries, widths[4]).gap(1);
+        }
+        let line = line.right(role(Role::Base), &age(since(scene.now, letter.dead_at)), widths[5]).line;
+        pen.line(area, &line);
+        if selected {
+            pen.cursor(area, focused);
+        }
+    }
+}
+
+/// All of the letter under the cursor: why it died, what to do, its message, the log of its last attempt.
+fn beside_it(pen: &mut Pen<'_>, scene: &Scene<'_>, letter: &Letter, area: Area) {
+    let lines = doc::letter::beside(scene.now, scene.keymap, pen.glyphs, letter, usize::from(area.width));
+    let more = lines.len() > usize::from(area.height);
+    for (line, y) in lines.iter().zip(area.y..area.y + area.height) {
+        pen.line(Area { y, height: 1, ..area }, line);
+    }
+    if more {
+        let y = area.y + area.height.saturating_sub(1);
+        let key = scene.keymap.key(Action::Open);
+        let text =
+            pen.glyphs.fit(&format!("{} {key} shows all of it", pen.glyphs.down), usize::from(area.width));
+        pen.line(
+            Area { y, height: 1, ..area },
+            &[(Role::Dim, format!("{text}{}", " ".repeat(usize::from(area.width))))],
+        );
+    }
+}
+
+/// `notification queue, 3 attempts in 2 min`.
+fn history(scene: &Scene<'_>, row: &DeadRow) -> String {
+    let letter = &row.letter;
+    let tries = count(letter.attempts as usize, "attempt", "attempts");
+    let took = match since(letter.dead_at, letter.first_failed_at) {
+        0 => String::new(),
+        seconds => format!(" in {}", age(seconds)),
+    };
+    let ago = age(since(scene.now, letter.dead_at));
+    format!("{} queue, {tries}{took}, died {ago} ago", letter.queue.as_str())
+}

@@ -1,0 +1,239 @@
+//! Enriched leads, the newest first: whose they are, and whether somebody has been notified.
+
+use std::{cmp::Ordering, sync::LazyLock};
+
+use lead::LeadId;
+use ops::{LeadQuery, LeadRow, Ops, OwnerCell};
+use pipeline::{
+    Fault,
+    destination::{DestinationId, KINDS},
+};
+
+use crate::{
+    doc::delivery_mark,
+    draw::{
+        Pen,
+        columns::{self, Column, number, text},
+        rows,
+    },
+    find::{Texts, by_text},
+    format::{self, age, since},
+    keymap::Action,
+    layout::Area,
+    line::Line,
+    panel::Panel,
+    rows::Rows,
+    scene::Scene,
+    table::{Row, Table},
+    table_view::TableRow,
+    text::{Glyphs, width},
+    theme::Role,
+    view::Named,
+};
+
+/// The longest name of a destination in the table, in columns; its id stands for a longer one.
+const LABEL: usize = 8;
+/// From this width on destinations stand with their names.
+const WIDE: usize = 60;
+
+/// The names of a lead's fields, those of the destinations among them.
+static LEAD_FIELDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let destinations = KINDS.iter().map(|kind| kind.word);
+    let before = ["name", "lead", "owner", "email", "status", "funnel"];
+    before.into_iter().chain(destinations).chain(["owner_status"]).collect()
+});
+
+impl Texts for LeadRow {
+    fn fields() -> &'static [&'static str] {
+        &LEAD_FIELDS
+    }
+
+    fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
+        let lead = &self.lead;
+        see("name", &lead.display_name)
+            || see("lead", lead.lead_id.as_str())
+            || lead.owner_labels().iter().any(|owner| see("owner", owner))
+            || see("email", &lead.lead_email)
+            || see("status", &lead.status_label)
+            || see("funnel", &lead.funnel)
+            || see("owner_status", lead.owner_status.as_str())
+            || self.notifications.iter().any(|alert| {
+                // Of a kind that this version does not know, nobody can ask.
+                alert.destination.kind().is_some_and(|kind| see(kind.word, alert.state))
+            })
+    }
+}
+
+impl Row for LeadRow {
+    type Key = LeadId;
+    const SORTS: &'static [&'static str] = &["age", "name", "owner", "status", "funnel", "told"];
+
+    fn key(&self) -> &LeadId {
+        &self.lead.lead_id
+    }
+
+    fn compare(&self, other: &Self, column: usize) -> Ordering {
+        let (a, b) = (&self.lead, &other.lead);
+        match column {
+            1 => by_text(&a.display_name, &b.display_name),
+            2 => by_text(&a.lead_owner, &b.lead_owner),
+            3 => by_text(&a.status_label, &b.status_label),
+            4 => by_text(&a.funnel, &b.funnel),
+            5 => worst(self).cmp(&worst(other)),
+            _ => b.enriched_at.cmp(&a.enriched_at),
+        }
+    }
+}
+
+impl TableRow for LeadRow {
+    const PANEL: Panel = Panel::Leads;
+    const COPIED: &'static str = "the lead";
+
+    async fn fetch(ops: &Ops, limit: usize) -> Result<Rows, Fault> {
+        Ok(Rows::of(ops.leads(&LeadQuery { limit, ..LeadQuery::default() }).await?, None))
+    }
+
+    fn lead(&self) -> Option<Named> {
+        Some((self.lead.lead_id.clone(), Some(self.lead.display_name.clone())))
+    }
+
+    fn hints(_: &Table<Self>) -> Vec<(Action, &'static str)> {
+        vec![(Action::Open, "open lead"), (Action::Resend, "resend alert")]
+    }
+
+    fn state(table: &Table<Self>, _: &Scene<'_>) -> Line {
+        if table.shown.rows.is_empty() {
+            return Line::new();
+        }
+        let more = if table.is_complete() { "" } else { "+" };
+        let order = match (table.wanted.sort.column, table.wanted.sort.reverse) {
+            (0, false) => "newest first".to_owned(),
+            (column, _) => format!("by {}", Self::SORTS[column]),
+        };
+        let known = format::number(table.shown.rows.len() as u64);
+        vec![(Role::Base, format!("{known}{more}")), (Role::Dim, format!("  {order}"))]
+    }
+
+    fn nothing(is_filtered: bool, _: &Glyphs) -> String {
+        if is_filtered { "No lead matches." } else { "No lead has been enriched yet." }.to_owned()
+    }
+
+    fn draw(table: &Table<Self>, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+        let total = usize::from(area.width).saturating_sub(2);
+        let destinations = destinations(table, scene);
+        let labels: Vec<String> =
+            destinations.iter().map(|id| label(id, total, destinations.len())).collect();
+        let told: usize = labels.iter().map(|label| if label.is_empty() { 2 } else { 3 + label.len() }).sum();
+        let columns: [Column; 7] = [
+            number("age", 6, 0),
+            text("name", 8, 48, 5, 0),
+            text("owner", 8, 40, 5, 0),
+            text("status", 8, 24, 2, 96),
+            text("funnel", 8, 24, 2, 60),
+            text("lead", 14, 36, 2, 120),
+            text("told", told.max(4), told.max(4), 0, 0),
+        ];
+        let widths = columns::widths(&columns, total);
+        let sorted = Some((LeadRow::SORTS[table.wanted.sort.column], table.wanted.sort));
+        columns::titles(pen, scene.parts().columns, 1, &columns, &widths, sorted);
+        let focused = scene.focused;
+        let range = table.range();
+        for (index, area) in rows(table.list.top, table.shown.len(), area) {
+            let Some(row) = table.shown.row(index) else { continue };
+            let lead = &row.lead;
+            let selected = index == table.list.index;
+            let dim = table.wanted.dimmed && !table.wanted.filter.matches(row);
+            let role = |role| if dim { Role::Dim } else { role };
+            let marked = range.contains(&index) || table.marks.contains(&lead.lead_id);
+            let mut line = pen
+                .gutter(pen.row(area.width), marked, selected && !focused && scene.is_full())
+                .right(Role::Dim, &age(since(scene.now, lead.enriched_at)), widths[0])
+                .gap(1)
+                .text(role(Role::Base), &lead.display_name, widths[1])
+                .gap(1);
+            let owners = |columns: usize| {
+                OwnerCell::of(lead).fit(columns, width, |text, columns| pen.glyphs.fit(text, columns))
+            };
+            line = if lead.has_owner() {
+                line.text(role(Role::Base), &owners(widths[2]), widths[2])
+            } else {
+                let left = widths[2].saturating_sub(2);
+                let line = line.glyphs(role(Role::Warn), pen.glyphs.warning).gap(1);
+                line.text(role(Role::Warn), &owners(left), left)
+            };
+            line = line.gap(1);
+            for (columns, text) in [(widths[3], &lead.status_label), (widths[4], &lead.funnel)] {
+                if columns > 0 {
+                    line = line.text(Role::Dim, text, columns).gap(1);
+                }
+            }
+            if widths[5] > 0 {
+                line = line.id(Role::Dim, lead.lead_id.as_str(), widths[5]).gap(1);
+            }
+            for (destination, label) in destinations.iter().zip(&labels) {
+                let (mark, glyph) = delivered(row, destination, pen.glyphs);
+                line = line.glyphs(mark, glyph).gap(1);
+                if !label.is_empty() {
+                    line = line.text(
+                        role(if mark == Role::Good { Role::Dim } else { mark }),
+                        label,
+                        label.len() + 1,
+                    );
+                }
+            }
+            let line = line.line;
+            pen.line(area, &line);
+            if selected {
+                pen.cursor(area, focused);
+            }
+        }
+    }
+}
+
+/// The worst state of a lead's alerts: failed, then partly sent, then queued, then sent.
+fn worst(row: &LeadRow) -> u8 {
+    row.notifications
+        .iter()
+        .map(|alert| match alert.state {
+            "failed" => 0,
+            "partly_sent" => 1,
+            "queued" => 2,
+            _ => 3,
+        })
+        .min()
+        .unwrap_or(4)
+}
+
+/// The destinations in use: those that are set up, and those that some alert in sight has gone to.
+fn destinations(table: &Table<LeadRow>, scene: &Scene<'_>) -> Vec<DestinationId> {
+    let mut destinations = scene.destinations.to_vec();
+    let in_sight = (table.list.top..table.list.top + 200).filter_map(|at| table.shown.row(at));
+    let used = in_sight.flat_map(|row| row.notifications.iter().map(|alert| &alert.destination));
+    for id in used {
+        if !destinations.contains(id) {
+            destinations.push(id.clone());
+        }
+    }
+    destinations.sort_unstable();
+    destinations
+}
+
+/// The only destination needs no name where there is little room, and of several an initial has to do.
+fn label(id: &DestinationId, columns: usize, destinations: usize) -> String {
+    match columns {
+        WIDE.. => match id.label() {
+            short if short.len() <= LABEL => short,
+            _ => id.to_string(),
+        },
+        _ if destinations == 1 => String::new(),
+        _ => id.as_str().chars().take(1).map(|c| c.to_ascii_uppercase()).collect(),
+    }
+}
+
+/// The mark of a lead's latest alert at a destination.
+fn delivered(row: &LeadRow, destination: &DestinationId, glyphs: &'static Glyphs) -> (Role, &'static str) {
+    match row.notifications.iter().rfind(|notification| notification.destination == *destination) {
+        None => (Role::Dim, glyphs.dot),
+        Some(notification) => delivery_mark(notification, glyphs),
+    }
+}

@@ -1,0 +1,323 @@
+//! The tail of the log: followed, or held where somebody reads.
+
+use jiff::SignedDuration;
+use lead::LeadId;
+use pipeline::{
+    Function,
+    ports::{Level, LogLine, LogQuery},
+};
+
+use crate::{
+    doc::level_mark,
+    draw::{
+        Pen,
+        columns::{self, Column, text},
+        states,
+    },
+    find::{Filter, Texts},
+    format::clock,
+    keymap::Action,
+    layout::Area,
+    line::Line,
+    msg::{Answer, LOG_PAGE, Query},
+    remote::Polling,
+    scene::Scene,
+    table_view::{RESTING, json, mixed_up},
+    tail::Tail,
+    text::{Glyphs, width},
+    theme::Role,
+    view::{Came, Handled, Matched, Named, Opens, View},
+    window::Window,
+};
+
+/// Up to this width there is no room among the tabs to say whether the log is followed.
+const NARROW: u16 = 60;
+
+const COLUMNS: [Column; 5] = [
+    text("time", 8, 8, 0, 0),
+    text("", 1, 1, 0, 0),
+    text("function", 8, 8, 0, 58),
+    text("message", 8, 400, 1, 0),
+    text("lead", 15, 24, 0, 100),
+];
+
+impl Texts for LogLine {
+    fn fields() -> &'static [&'static str] {
+        &["function", "level", "lead", "code", "message"]
+    }
+
+    fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
+        see("message", &self.message)
+            || see("function", &self.function)
+            || see("level", self.level.as_str())
+            || self.lead_id.as_deref().is_some_and(|lead| see("lead", lead))
+            || self.code.as_deref().is_some_and(|code| see("code", code))
+    }
+}
+
+impl View for Tail {
+    fn polling(&self) -> &Polling {
+        &self.remote
+    }
+
+    fn polling_mut(&mut self) -> &mut Polling {
+        &mut self.remote
+    }
+
+    fn question(&self) -> (Query, SignedDuration) {
+        let after = self.lines.back().map(|line| line.cursor.clone());
+        (Query::Logs(LogQuery { after, limit: LOG_PAGE, ..LogQuery::default() }), RESTING)
+    }
+
+    fn answered(&mut self, came: Came) {
+        let Came { generation, answer, took, now } = came;
+        let (lines, answer) = match answer {
+            Ok(Answer::Logs(lines)) => (lines, Ok(())),
+            Ok(_) => (Vec::new(), Err(mixed_up())),
+            Err(trouble) => (Vec::new(), Err(trouble)),
+        };
+        if self.remote.answered(generation, answer, took, now).is_ok() {
+            // A full page: there is more.
+            if lines.len() >= LOG_PAGE {
+                self.remote.hurry();
+            }
+            self.append(lines);
+        }
+    }
+
+    fn forget(&mut self) {
+        *self = self.emptied();
+    }
+
+    fn len(&self) -> usize {
+        self.places()
+    }
+
+    fn index(&self) -> usize {
+        self.cursor().unwrap_or(0)
+    }
+
+    fn top(&self) -> Option<usize> {
+        (!self.wrap).then_some(self.top)
+    }
+
+    fn go(&mut self, to: usize, visible: usize) {
+        self.move_to(to.min(self.places().saturating_sub(1)), visible);
+    }
+
+    fn settle(&mut self, visible: usize, _full: bool) {
+        self.keep_in_sight(visible);
+    }
+
+    fn fields(&self) -> &'static [&'static str] {
+        LogLine::fields()
+    }
+
+    fn filter(&self) -> &Filter {
+        &self.wanted.filter
+    }
+
+    fn set_filter(&mut self, text: &str, visible: usize) {
+        self.wanted.filter = Filter::parse(text, LogLine::fields());
+        self.refilter(visible);
+    }
+
+    fn matched(&self) -> Matched {
+        Matched { matched: self.matching(), of: self.lines.len(), more: self.first > 0 }
+    }
+
+    fn next_match(&self, forward: bool) -> Option<usize> {
+        self.next(forward, |line| self.wanted.filter.matches(line))
+    }
+
+    fn handle(&mut self, action: Action, visible: usize) -> Handled {
+        match action {
+            Action::Wrap => {
+                self.wrap = !self.wrap;
+                return Handled::Yes;
+            }
+            Action::Dim => self.wanted.dimmed = !self.wanted.dimmed,
+            Action::Level => {
+                self.wanted.level = match self.wanted.level {
+                    None => Some(Level::Info),
+                    Some(Level::Debug | Level::Info) => Some(Level::Warn),
+                    Some(Level::Warn) => Some(Level::Error),
+                    Some(Level::Error) => None,
+                };
+            }
+            Action::Function => {
+                self.wanted.function = match self.wanted.function {
+                    None => Some(Function::WebhookIngestion),
+                    Some(Function::WebhookIngestion) => Some(Function::LeadProcessor),
+                    Some(Function::LeadProcessor) => Some(Function::Notification),
+                    Some(Function::Notification) => Some(Function::Housekeeping),
+                    Some(Function::Housekeeping | Function::Operator) => None,
+                };
+            }
+            _ => return Handled::No,
+        }
+        self.refilter(visible);
+        Handled::Yes
+    }
+
+    fn back(&mut self, visible: usize) -> bool {
+        if self.wanted.is_open() {
+            return false;
+        }
+        (self.wanted.level, self.wanted.function) = (None, None);
+        self.set_filter("", visible);
+        true
+    }
+
+    fn open(&self) -> Opens {
+        self.row()
+            .map_or(Opens::Story, |line| Opens::Window(Box::new(Window::Line(Box::new((**line).clone())))))
+    }
+
+    fn hints(&self) -> Vec<(Action, &'static str)> {
+        let own = if self.held.is_some() { (Action::Bottom, "follow") } else { (Action::Level, "level") };
+        vec![(Action::Open, "open line"), own]
+    }
+
+    fn lead(&self) -> Option<Named> {
+        lead_of(self.row()?)
+    }
+
+    fn copy(&self) -> Option<(&'static str, String)> {
+        Some(("the line", json(&**self.row()?)?))
+    }
+
+    fn state(&self, scene: &Scene<'_>) -> Line {
+        let mut wanted = Line::new();
+        if let Some(level) = self.wanted.level {
+            wanted.push((Role::Accent, format!("from {} on", level.as_str())));
+        }
+        if let Some(function) = self.wanted.function {
+            let gap = if wanted.is_empty() { "" } else { "  " };
+            wanted.push((Role::Accent, format!("{gap}{}", short(function.as_str()))));
+        }
+        states([wanted, self.tab_state(scene)])
+    }
+
+    /// Whether the newest lines are followed: `following`, or `held, 37 new`.
+    fn tab_state(&self, scene: &Scene<'_>) -> Line {
+        if self.held.is_none() {
+            return vec![(Role::Dim, format!("following {}", scene.glyphs.live))];
+        }
+        let new = match self.unseen() {
+            0 => String::new(),
+            new => format!(", {new} new {}", scene.glyphs.down),
+        };
+        let key = scene.keymap.key(Action::Bottom);
+        vec![(Role::Warn, format!("held{new}")), (Role::Dim, format!("  {key} follows"))]
+    }
+
+    fn nothing(&self, _: &Glyphs) -> String {
+        if self.wanted.is_open() { "No log lines yet." } else { "No log line matches." }.to_owned()
+    }
+
+    fn draw(&self, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+        let widths = columns::widths(&COLUMNS, usize::from(area.width).saturating_sub(2));
+        columns::titles(pen, scene.parts().columns, 1, &COLUMNS, &widths, None);
+        if self.wrap {
+            wrapped(pen, self, scene, area, &widths);
+        } else {
+            cut(pen, self, scene, area, &widths);
+        }
+        // Without a heading, and no room among the tabs, there is no other place to say it in.
+        if scene.is_full()
+            && area.width < NARROW
+            && self.held.is_some()
+            && let Some((role, text)) = self.tab_state(scene).into_iter().next()
+        {
+            let columns = u16::try_from(width(&text) + 2).unwrap_or(0).min(area.width);
+            let y = area.y + area.height.saturating_sub(1);
+            let place = Area { x: area.x + area.width - columns, y, width: columns, height: 1 };
+            pen.line(place, &[(role, format!(" {text} "))]);
+        }
+    }
+}
+
+/// The lead that a line is about.
+pub fn lead_of(line: &LogLine) -> Option<Named> {
+    let id: LeadId = line.lead_id.as_ref()?.parse().ok()?;
+    Some((id, None))
+}
+
+/// Each line in one row.
+fn cut(pen: &mut Pen<'_>, logs: &Tail, scene: &Scene<'_>, area: Area, widths: &[usize]) {
+    let focused = scene.focused;
+    for (place, y) in (logs.top..logs.len()).zip(area.y..area.y + area.height) {
+        let Some(number) = logs.number(place) else { continue };
+        let Some(line) = logs.line(number) else { continue };
+        let area = Area { y, height: 1, ..area };
+        let row = first(pen, logs, line, widths, &line.message, area.width);
+        pen.line(area, &row);
+        // While following, the newest line needs no cursor: it is where the eye is.
+        if logs.held == Some(number) {
+            pen.cursor(area, focused);
+        }
+    }
+}
+
+/// Each line in as many rows as it needs, from the one under the cursor upwards.
+fn wrapped(pen: &mut Pen<'_>, logs: &Tail, scene: &Scene<'_>, area: Area, widths: &[usize]) {
+    let focused = scene.focused;
+    let Some(cursor) = logs.cursor() else { return };
+    let indent = 1 + widths[..3].iter().filter(|width| **width > 0).map(|width| width + 1).sum::<usize>();
+    let mut bottom = area.y + area.height;
+    for place in (0..=cursor).rev() {
+        let Some(number) = logs.number(place) else { break };
+        let Some(line) = logs.line(number) else { break };
+        let pieces = pen.glyphs.wrap(&line.message, widths[3].max(1));
+        let dim = is_dim(logs, line);
+        let (role, _) = level_mark(line.level, pen.glyphs);
+        let role = if dim { Role::Dim } else { role };
+        for (index, piece) in pieces.iter().enumerate().rev() {
+            if bottom <= area.y {
+                return;
+            }
+            bottom -= 1;
+            let area = Area { y: bottom, height: 1, ..area };
+            let row = match index {
+                0 => first(pen, logs, line, widths, piece, area.width),
+                _ => pen.row(area.width).gap(indent).text(role, piece, widths[3]).line,
+            };
+            pen.line(area, &row);
+            if logs.held == Some(number) {
+                pen.cursor(area, focused);
+            }
+        }
+    }
+}
+
+/// The first row of a line.
+fn first(pen: &Pen<'_>, logs: &Tail, line: &LogLine, widths: &[usize], message: &str, columns: u16) -> Line {
+    let (role, glyph) = level_mark(line.level, pen.glyphs);
+    let role = if is_dim(logs, line) { Role::Dim } else { role };
+    let mut row =
+        pen.row(columns).gap(1).text(Role::Dim, &clock(line.at), widths[0]).gap(1).glyphs(role, glyph).gap(1);
+    if widths[2] > 0 {
+        row = row.text(Role::Dim, short(&line.function), widths[2]).gap(1);
+    }
+    row = row.text(role, message, widths[3]);
+    if widths[4] > 0 {
+        row = row.gap(1).id(Role::Dim, line.lead_id.as_deref().unwrap_or_default(), widths[4]);
+    }
+    row.line
+}
+
+fn is_dim(logs: &Tail, line: &LogLine) -> bool {
+    logs.wanted.dimmed && !logs.wanted.is_open() && !logs.wanted.matches(line)
+}
+
+/// The function by the step of a lead's path that it does.
+fn short(function: &str) -> &str {
+    match function {
+        "webhook-ingestion" => "ingest",
+        "lead-processor" => "process",
+        "notification" => "notify",
+        "housekeeping" => "house",
+        other => other,
+    }
+}

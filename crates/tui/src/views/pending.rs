@@ -1,0 +1,190 @@
+//! Leads that have not ended, counting down.
+
+use std::cmp::Ordering;
+
+use jiff::SignedDuration;
+use lead::LeadId;
+use ops::{Ops, PendingRow, Status};
+use pipeline::{Fault, State};
+
+use crate::{
+    draw::{
+        Pen, bar,
+        columns::{self, Column, number, text},
+        rows,
+    },
+    find::{Texts, by_text},
+    format::{self, clock, countdown, since},
+    keymap::Action,
+    layout::Area,
+    line::Line,
+    panel::Panel,
+    rows::Rows,
+    scene::Scene,
+    table::{Row, Table},
+    table_view::{COUNTING, TableRow},
+    text::{Glyphs, width},
+    theme::Role,
+    view::Named,
+};
+
+/// What is due soonest comes first, so overdue is on top. The bar goes where there is no room for it.
+const COLUMNS: [Column; 6] = [
+    text("", 1, 1, 0, 0),
+    text("name", 14, 48, 4, 0),
+    text("lead", 14, 36, 2, 96),
+    text("received", 8, 8, 0, 84),
+    text("", 7, 44, 2, 32),
+    number("due", 9, 0),
+];
+
+/// From this width on there is room for words in the place of the bar.
+const WORDY: usize = 15;
+
+impl Texts for PendingRow {
+    fn fields() -> &'static [&'static str] {
+        &["name", "lead", "state"]
+    }
+
+    fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
+        see("name", &self.display_name)
+            || see("lead", self.lead_id.as_str())
+            || see("state", self.state.as_str())
+    }
+}
+
+impl Row for PendingRow {
+    type Key = LeadId;
+    const SORTS: &'static [&'static str] = &["due", "name", "received"];
+
+    fn key(&self) -> &LeadId {
+        &self.lead_id
+    }
+
+    fn compare(&self, other: &Self, column: usize) -> Ordering {
+        match column {
+            1 => by_text(&self.display_name, &other.display_name),
+            2 => self.received_at.cmp(&other.received_at),
+            _ => self.due_at.cmp(&other.due_at),
+        }
+    }
+}
+
+impl TableRow for PendingRow {
+    const PANEL: Panel = Panel::Pending;
+    const HOLDS: SignedDuration = COUNTING;
+
+    async fn fetch(ops: &Ops, limit: usize) -> Result<Rows, Fault> {
+        let mut rows = ops.pending(limit).await?;
+        rows.sort_by_key(|row| row.due_at);
+        Ok(Rows::of(rows, None))
+    }
+
+    fn lead(&self) -> Option<Named> {
+        Some((self.lead_id.clone(), Some(self.display_name.clone())))
+    }
+
+    fn hints(_: &Table<Self>) -> Vec<(Action, &'static str)> {
+        vec![(Action::Open, "open lead"), (Action::Requeue, "process now")]
+    }
+
+    fn count(table: &Table<Self>) -> Option<u64> {
+        table.remote.get().map(|page| page.rows.len() as u64)
+    }
+
+    fn is_alarming(_: &Table<Self>, status: Option<&Status>) -> bool {
+        status.is_some_and(|status| status.overdue > 0)
+    }
+
+    fn state(table: &Table<Self>, scene: &Scene<'_>) -> Line {
+        let total = scene.status.map(|status| status.pending + status.processing + status.overdue);
+        let about = if scene.status.is_some_and(|status| status.approximate) { "~" } else { "" };
+        let known = table.shown.rows.len() as u64;
+        match total {
+            Some(total) if total > known => {
+                let next = format::number(known);
+                vec![(Role::Dim, format!("next {next} of {about}{}", format::number(total)))]
+            }
+            _ if known > 0 => vec![(Role::Base, format::number(known))],
+            _ => Line::new(),
+        }
+    }
+
+    fn nothing(is_filtered: bool, _: &Glyphs) -> String {
+        if is_filtered { "No lead matches." } else { "No lead is waiting." }.to_owned()
+    }
+
+    fn draw(table: &Table<Self>, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+        let widths = columns::widths(&COLUMNS, usize::from(area.width).saturating_sub(2));
+        let sorted = Some((PendingRow::SORTS[table.wanted.sort.column], table.wanted.sort));
+        columns::titles(pen, scene.parts().columns, 1, &COLUMNS, &widths, sorted);
+        let focused = scene.focused;
+        let range = table.range();
+        for (index, area) in rows(table.list.top, table.shown.len(), area) {
+            let Some(row) = table.shown.row(index) else { continue };
+            let selected = index == table.list.index;
+            let state = scene.state_of(row.due_at, row.state);
+            let (role, glyph, time_role) = match state {
+                State::Overdue => (Role::Strong, (Role::Alarm, pen.glyphs.overdue), Role::Alarm),
+                State::Processing => (Role::Base, (Role::Accent, pen.glyphs.working), Role::Dim),
+                _ => (Role::Base, (Role::Dim, " "), Role::Base),
+            };
+            let role =
+                if table.wanted.dimmed && !table.wanted.filter.matches(row) { Role::Dim } else { role };
+            // A bar that has nothing to say leaves its room to the name.
+            let bar = if state == State::Pending || widths[4] >= WORDY { widths[4] } else { 0 };
+            let name = widths[1] + if bar < widths[4] { widths[4] + 1 } else { 0 };
+            let marked = range.contains(&index) || table.marks.contains(&row.lead_id);
+            let mut line = pen
+                .gutter(pen.row(area.width), marked, selected && !focused && scene.is_full())
+                .glyphs(glyph.0, glyph.1)
+                .gap(1)
+                .text(role, &row.display_name, name)
+                .gap(1);
+            if widths[2] > 0 {
+                line = line.id(Role::Dim, row.lead_id.as_str(), widths[2]).gap(1);
+            }
+            if widths[3] > 0 {
+                line = line.text(Role::Dim, &clock(row.received_at), widths[3]).gap(1);
+            }
+            if bar > 0 {
+                for (role, text) in middle(pen, scene, row, state, bar) {
+                    line = line.glyphs(role, &text);
+                }
+                line = line.gap(1);
+            }
+            let line = line.right(time_role, &time_of(scene, row, state), widths[5]).line;
+            pen.line(area, &line);
+            if selected {
+                pen.cursor(area, focused);
+            }
+        }
+    }
+}
+
+/// How much of the wait is over; of a lead that should have ended, when it was due.
+fn middle(pen: &Pen<'_>, scene: &Scene<'_>, row: &PendingRow, state: State, columns: usize) -> Line {
+    let fill = |role, text: &str| {
+        let text = pen.glyphs.fit(text, columns);
+        let gap = columns - width(&text);
+        vec![(role, text), (Role::Base, " ".repeat(gap))]
+    };
+    match state {
+        State::Overdue => fill(Role::Alarm, &format!("due {}", clock(row.due_at))),
+        State::Processing => fill(Role::Dim, "being worked on"),
+        _ => {
+            let (waited, wait) = (since(scene.now, row.received_at), since(row.due_at, row.received_at));
+            let (filled, left) = bar(pen.glyphs, columns, waited, wait);
+            vec![(Role::Accent, filled), (Role::Dim, left)]
+        }
+    }
+}
+
+/// `4:58`, `in work`, `2:40 late`.
+fn time_of(scene: &Scene<'_>, row: &PendingRow, state: State) -> String {
+    match state {
+        State::Overdue => format!("{} late", countdown(since(scene.now, row.due_at))),
+        State::Processing => "in work".to_owned(),
+        _ => countdown(since(row.due_at, scene.now)),
+    }
+}
