@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use lead::{Timestamp, keys};
 use pipeline::{
     Code, Fault, Function, Refused,
-    ports::{Clock, Level, Objects, PutError, When},
+    ports::{Clock, Level, Objects, When},
     recorder,
 };
 use tokio::sync::Notify;
@@ -90,10 +90,10 @@ impl Refusals {
             serde_json::to_vec(&counted.refused)
         };
         let written = match json {
-            Ok(json) => self.objects.put(KEY, json.into(), When::Always).await.map(drop),
-            Err(error) => Err(PutError::Fault(Fault::new(Code::Internal, format!("no JSON form: {error}")))),
+            Ok(json) => self.objects.put(KEY, json.into(), When::Always).await.map(drop).map_err(Fault::from),
+            Err(error) => Err(Fault::new(Code::Internal, format!("no JSON form: {error}"))),
         };
-        if let Err(PutError::Fault(fault)) = written {
+        if let Err(fault) = written {
             let what = "the count of refused requests was not written";
             recorder::fault(Function::WebhookIngestion, Level::Warn, what, None, &fault);
             // With the next ones, or in a minute.

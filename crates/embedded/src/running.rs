@@ -7,7 +7,7 @@ use lead::{Timestamp, keys};
 use ops::{Condition, SetUp};
 use pipeline::{
     Code, Fault, Settings,
-    ports::{Objects, PutError, When},
+    ports::{Objects, When},
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,10 +44,8 @@ impl Running {
     /// The fault of the store.
     pub async fn write(&self, objects: &(impl Objects + ?Sized)) -> Result<(), Fault> {
         let body = serde_json::to_vec(self).map_err(|e| Fault::new(Code::Internal, e.to_string()))?;
-        match objects.put(keys::RUNNING, body.into(), When::Always).await {
-            Ok(_) | Err(PutError::Precondition) => Ok(()),
-            Err(PutError::Fault(fault)) => Err(fault),
-        }
+        objects.put(keys::RUNNING, body.into(), When::Always).await?;
+        Ok(())
     }
 }
 

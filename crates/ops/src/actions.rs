@@ -6,7 +6,7 @@ use lead::{LeadId, keys};
 use pipeline::{
     Code, Entry, Fault, Function, Happened,
     job::{Cause, ProcessJob},
-    ports::{Body, DeadLetter, Level, PutError, Queue, When},
+    ports::{Body, DeadLetter, Level, Queue, When},
     recorder,
 };
 use serde_json::json;
@@ -113,10 +113,7 @@ impl<'a> Actions<'a> {
         let copy = json!({
             "dead_letter": letter, "body": body, "deleted_at": ops.recorder.clock.now(), "deleted_by": ops.who,
         });
-        match ops.objects.put(&kept, copy.to_string().into(), When::Always).await {
-            Ok(_) | Err(PutError::Precondition) => {}
-            Err(PutError::Fault(fault)) => return Err(fault),
-        }
+        ops.objects.put(&kept, copy.to_string().into(), When::Always).await?;
         if !ops.dead_letters.delete(id).await? {
             return Err(no_such(id));
         }

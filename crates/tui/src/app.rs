@@ -16,14 +16,13 @@ use super::{
     layout::{self, Layout},
     msg::{Facts, Purpose},
     panel::Panel,
-    panels::Panels,
     remote::Remote,
     scene::Scene,
     source::Banner,
     text::Glyphs,
     theme::Role,
     view::{Named, View},
-    views::log::lead_of,
+    views::{Panels, log::lead_of},
     window::{Input, Job, Open, Window},
 };
 

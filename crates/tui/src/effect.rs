@@ -25,10 +25,10 @@ use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
 use super::{
     msg::{Act, Answer, Event, Facts, PATIENCE, Progress, Query, Reply, Step, Target, Verb},
-    panels,
     remote::Trouble,
     rows::FilterTask,
     source::{Places, Source},
+    views,
 };
 
 /// How long a resent alert's receipt is waited for.
@@ -189,7 +189,7 @@ async fn answer(ops: &Ops, watch: &dyn Watch, query: &Query) -> Result<Answer, F
         Query::Status => Answer::Status(ops.status().await?),
         Query::Health => Answer::Health(ops.health().await?),
         Query::Minutes(count) => Answer::Minutes(ops.minutes(*count).await?),
-        Query::Rows(panel, limit) => Answer::Rows(panels::fetch(ops, *panel, *limit).await?),
+        Query::Rows(panel, limit) => Answer::Rows(views::fetch(ops, *panel, *limit).await?),
         Query::Logs(query) => Answer::Logs(ops.logs(query).await?),
         Query::Story(lead) => Answer::Story(Box::new(ops.lead(lead).await?)),
         Query::Raw(lead) => Answer::Raw(ops.raw(lead).await?),

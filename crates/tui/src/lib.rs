@@ -25,7 +25,6 @@ pub mod line;
 pub mod list;
 pub mod msg;
 pub mod panel;
-pub mod panels;
 pub mod remote;
 pub mod rows;
 mod run;

@@ -1,4 +1,4 @@
-//! The panels by name. What each shows is its view: [`super::panels`].
+//! The panels by name. What each shows is its view: [`super::views`].
 
 use super::keymap::Action;
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lead::Timestamp;
 use pipeline::{
-    Fault,
+    Code, Fault,
     ports::{Objects, PutError, Version, When},
 };
 
@@ -27,4 +27,16 @@ pub trait Bucket: Objects {
 
     /// Where a key is, for messages: `s3://bucket/key`.
     fn place(&self, key: &str) -> String;
+
+    /// Writes an object, whatever is there.
+    async fn write(&self, key: &str, body: Bytes) -> Result<(), Fault> {
+        match self.put(key, body, When::Always).await {
+            Ok(_) => Ok(()),
+            Err(PutError::Fault(fault)) => Err(fault),
+            Err(PutError::Precondition) => {
+                let what = format!("writing {}: refused for a condition that it has not", self.place(key));
+                Err(Fault::new(Code::AwsFailed, what))
+            }
+        }
+    }
 }

@@ -135,12 +135,4 @@ impl S3Store {
             _ => self.delete(key).await,
         }
     }
-
-    /// Writes an object, whatever is there.
-    pub(super) async fn write(&self, key: &str, body: Bytes) -> Result<(), Fault> {
-        match self.put(key, body, When::Always).await {
-            Ok(_) | Err(PutError::Precondition) => Ok(()),
-            Err(PutError::Fault(fault)) => Err(fault),
-        }
-    }
 }

@@ -99,6 +99,11 @@ impl S3Store {
     async fn delete(&self, key: &str) -> Result<(), Fault> {
         self.0.bucket.delete(key).await
     }
+
+    /// Writes an object, whatever is there.
+    async fn write(&self, key: &str, body: Bytes) -> Result<(), Fault> {
+        self.0.bucket.write(key, body).await
+    }
 }
 
 #[async_trait]

@@ -12,13 +12,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp, keys::SCHEDULED};
 use pipeline::{
-    Code, Fault,
-    ports::{Clock, MAX_DELAY, NewMessage, Outbox, PutError, Queue, When},
+    Fault,
+    ports::{Clock, MAX_DELAY, NewMessage, Outbox, Queue},
 };
 
 use super::Bucket;
@@ -105,18 +104,6 @@ impl Schedule {
         self.bucket.delete(key).await?;
         Ok(true)
     }
-
-    async fn put(&self, key: &str, body: String) -> Result<(), Fault> {
-        match self.bucket.put(key, Bytes::from(body), When::Always).await {
-            Ok(_) => Ok(()),
-            Err(PutError::Fault(fault)) => Err(fault),
-            Err(PutError::Precondition) => {
-                let what =
-                    format!("writing {}: refused for a condition that it has not", self.bucket.place(key));
-                Err(Fault::new(Code::AwsFailed, what))
-            }
-        }
-    }
 }
 
 #[cfg(feature = "operator")]
@@ -139,7 +126,7 @@ impl Outbox for Schedule {
                 let wait = SignedDuration::try_from(message.delay).unwrap_or(SignedDuration::MAX);
                 let now = self.clock.now();
                 let due = now.checked_add(wait).unwrap_or(Timestamp::MAX);
-                self.put(&key(due, lead, &message.body), message.body).await
+                self.bucket.write(&key(due, lead, &message.body), message.body.into()).await
             }
             _ => self.outbox.send(queue, message).await,
         }

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Queue;
 use crate::{
@@ -51,7 +51,7 @@ pub enum Body {
 }
 
 /// A dead letter without its body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// Its identity among the dead letters.
     pub id: String,

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lead::Timestamp;
 
-use crate::Fault;
+use crate::{Code, Fault};
 
 /// An object store: byte strings under keys, with conditional writes.
 ///
@@ -57,4 +57,16 @@ pub enum PutError {
     /// The store failed. The write may or may not have happened.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+impl From<PutError> for Fault {
+    /// For a write whose condition holds in any case, as [`When::Always`] does.
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Precondition => {
+                Self::new(Code::Internal, "a write without a condition was refused for one")
+            }
+            PutError::Fault(fault) => fault,
+        }
+    }
 }

@@ -1,6 +1,72 @@
-//! The views, one file each.
+//! The views, one file each, and which panel has which.
 
 pub mod dead;
 pub mod leads;
 pub mod log;
 pub mod pending;
+
+use ops::{DeadRow, LeadRow, Ops, PendingRow};
+use pipeline::Fault;
+
+use self::dead::DeadView;
+use super::{
+    panel::Panel,
+    rows::Rows,
+    table::Table,
+    table_view::{TableRow, mixed_up},
+    tail::Tail,
+    view::View,
+};
+
+/// The views of all panels.
+#[derive(Debug, Clone, Default)]
+pub struct Panels {
+    /// Leads that have not ended.
+    pub pending: Table<PendingRow>,
+    /// Dead letters.
+    pub dead: DeadView,
+    /// Enriched leads.
+    pub leads: Table<LeadRow>,
+    /// The log.
+    pub logs: Tail,
+}
+
+impl Panels {
+    /// A panel's view.
+    pub fn view(&self, panel: Panel) -> &dyn View {
+        match panel {
+            Panel::Pending => &self.pending,
+            Panel::Dead => &self.dead,
+            Panel::Leads => &self.leads,
+            Panel::Logs => &self.logs,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn view_mut(&mut self, panel: Panel) -> &mut dyn View {
+        match panel {
+            Panel::Pending => &mut self.pending,
+            Panel::Dead => &mut self.dead,
+            Panel::Leads => &mut self.leads,
+            Panel::Logs => &mut self.logs,
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &dyn View> {
+        Panel::ALL.into_iter().map(|panel| self.view(panel))
+    }
+}
+
+/// Asks for so many rows of a panel's table.
+///
+/// # Errors
+/// The fault of a port.
+pub async fn fetch(ops: &Ops, panel: Panel, limit: usize) -> Result<Rows, Fault> {
+    match panel {
+        Panel::Pending => PendingRow::fetch(ops, limit).await,
+        Panel::Dead => DeadRow::fetch(ops, limit).await,
+        Panel::Leads => LeadRow::fetch(ops, limit).await,
+        Panel::Logs => Err(mixed_up()),
+    }
+}
