@@ -7,7 +7,7 @@ use close::LeadId;
 /// Where receipts are.
 const RECEIPTS: &str = "receipts/";
 /// Where copies of deleted dead letters are.
-const DELETED: &str = "deleted/";
+pub const DELETED: &str = "deleted/";
 /// Where it is written down how much may be sent to a destination.
 const PACE: &str = "pace/";
 /// Where the journal is.

@@ -37,6 +37,8 @@ pub trait TableRow: Row + Serialize {
     const PANEL: Panel;
     /// How long an answer holds while nothing changes.
     const HOLDS: SignedDuration = RESTING;
+    /// The shortest time between two questions, where each costs many requests.
+    const PAUSE: SignedDuration = SignedDuration::ZERO;
     /// What a row is called when it is copied.
     const COPIED: &'static str = "the row";
 
@@ -85,6 +87,10 @@ impl<T: TableRow> View for Table<T> {
 
     fn question(&self) -> (Query, SignedDuration) {
         (Query::Rows(T::PANEL, self.limit), T::HOLDS)
+    }
+
+    fn pause(&self) -> SignedDuration {
+        T::PAUSE
     }
 
     fn search_on(&mut self) {

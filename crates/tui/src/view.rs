@@ -87,6 +87,10 @@ pub trait View {
     fn polling_mut(&mut self) -> &mut Polling;
     /// What it asks for next, and how long an answer holds while nothing changes.
     fn question(&self) -> (Query, SignedDuration);
+    /// The shortest time between two of its questions, where each costs many requests.
+    fn pause(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
     /// Has it ask for more rows where its filter looks for something.
     fn search_on(&mut self) {}
     /// Takes an answer.

@@ -85,6 +85,9 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
             continue;
         }
         let view = app.panels.view_mut(panel);
+        if view.polling().is_too_soon(now, view.pause()) {
+            continue;
+        }
         let (query, holds) = view.question();
         asking.due(view.polling_mut(), holds, || query);
     }
