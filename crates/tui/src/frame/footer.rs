@@ -7,6 +7,7 @@ use crate::{
     keymap::{Action, Press},
     layout::{Area, Layout},
     line::Line,
+    panel::Panel,
     text::width,
     theme::Role,
     window::{Input, Window},
@@ -187,7 +188,11 @@ fn useful(app: &App) -> Vec<(Action, &'static str)> {
             let hints = view.hints().into_iter();
             useful.extend(hints.filter(|(action, _)| acts || !action.acts()));
             useful.push((Action::Filter, "filter"));
-            useful.push((Action::Zoom, if app.full { "overview" } else { "full view" }));
+            useful.push(match app.full {
+                _ if !Panel::OVERVIEW.contains(&app.focus) => (Action::Overview, "overview"),
+                true => (Action::Zoom, "overview"),
+                false => (Action::Zoom, "full view"),
+            });
             useful.extend([(Action::NextPanel, "panel"), (Action::Palette, "palette")]);
         }
     }

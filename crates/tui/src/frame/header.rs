@@ -222,17 +222,30 @@ fn tabs(pen: &mut Pen<'_>, app: &App, area: Area) {
     let narrow = area.width < NARROW;
     let rule = pen.glyphs.rule.repeat(usize::from(area.width));
     pen.line(area, &[(Role::Dim, rule)]);
-    let mut x = area.x + u16::from(!narrow);
-    for panel in Panel::ALL {
-        let view = app.panels.view(panel);
+    let text = |panel: Panel| {
         let (title, short) = panel.titles();
         let name = if narrow { short } else { title };
-        let count = view.count().map_or_else(String::new, |count| format!(" {}", format::number(count)));
-        let text = format!(" {} {name}{count} ", panel.index() + 1);
+        let count = app.panels.view(panel).count();
+        let count = count.map_or_else(String::new, |count| format!(" {}", format::number(count)));
+        format!(" {} {name}{count} ", panel.index() + 1)
+    };
+    let gap = usize::from(!narrow);
+    // Where there is no room for all of them, the first ones make room for the one in focus.
+    let mut first = 0;
+    let needed = |first: usize| -> usize {
+        Panel::ALL[first..=app.focus.index()].iter().map(|panel| width(&text(*panel)) + gap).sum()
+    };
+    while first < app.focus.index() && gap + needed(first) > usize::from(area.width) {
+        first += 1;
+    }
+    let mut x = area.x + u16::from(!narrow);
+    for panel in &Panel::ALL[first..] {
+        let text = text(*panel);
         let columns = u16::try_from(width(&text)).unwrap_or(0);
         let cell = Area { x, width: columns.min((area.x + area.width).saturating_sub(x)), ..area };
-        let role = if view.is_alarming(app.status.get()) { Role::Alarm } else { Role::Base };
-        let focused = panel == app.focus;
+        let is_alarming = app.panels.view(*panel).is_alarming(app.status.get());
+        let role = if is_alarming { Role::Alarm } else { Role::Base };
+        let focused = *panel == app.focus;
         pen.line(cell, &[(if focused { Role::Strong } else { role }, text)]);
         if focused {
             pen.style(cell, pen.theme.selected());

@@ -70,15 +70,18 @@ pub fn entries(app: &App, text: &str) -> Vec<Entry> {
     found.into_iter().map(|(_, entry)| entry).collect()
 }
 
-/// How well a text finds a name, the less the better: at its start, in it, in its explanation, with its
+/// How well a text finds a name, the less the better: as it is, at its start, in it, in its explanation, with its
 /// letters in order.
 fn score(text: &str, name: &str, about: &str) -> Option<usize> {
     let text = text.to_lowercase();
-    if name.starts_with(&text) {
+    if name == text {
         return Some(0);
     }
-    if name.contains(&text) {
+    if name.starts_with(&text) {
         return Some(1);
+    }
+    if name.contains(&text) {
+        return Some(2);
     }
     let mut letters = text.chars().filter(|c| !c.is_whitespace());
     let mut wanted = letters.next();
@@ -88,7 +91,7 @@ fn score(text: &str, name: &str, about: &str) -> Option<usize> {
         }
     }
     if wanted.is_none() {
-        return Some(2);
+        return Some(3);
     }
-    about.to_lowercase().contains(&text).then_some(3)
+    about.to_lowercase().contains(&text).then_some(4)
 }
