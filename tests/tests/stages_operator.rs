@@ -62,7 +62,7 @@ async fn a_lead_told_before_the_redrive_is_written_down_has_ended() {
     let letter = world.dead().await.remove(0);
     world.weather.at(1, Call::Redrive, Moment::After, Strike::Slow(SECOND * 5));
     let worker = async {
-        world.clock.sleep(SECOND).await;
+        world.clock.advance(SECOND);
         let alerts = world.take_alerts().await;
         let dispositions = world.notify.handle(&alerts).await;
         for (alert, disposition) in alerts.iter().zip(dispositions) {
@@ -163,7 +163,25 @@ async fn deleting_keeps_a_copy_wherever_it_is_stopped() {
         let copy: serde_json::Value = serde_json::from_slice(&copy.body).unwrap();
         assert_eq!((copies.len(), copy["body"].as_str()), (1, Some(body.as_str())));
         assert_eq!(world.dead().await, []);
+        let (deleted, count) = world.ops.deleted(10).await.unwrap();
+        let [row] = deleted.as_slice() else { panic!("{deleted:?}") };
+        assert_eq!((&row.dead_letter, &row.body, count), (&letter, &body, 1));
+        assert_eq!((&row.deleted_by, row.display_name.is_some()), (&world.ops.who, true));
     }
+}
+
+#[tokio::test]
+async fn copies_of_another_form_are_counted_and_left_out_and_the_latest_come_first() {
+    let (world, _) = with_dead(3).await;
+    for letter in world.dead().await {
+        world.clock.advance(SECOND);
+        world.ops.actions().unwrap().delete(&letter.id).await.unwrap();
+    }
+    let odd = bytes::Bytes::from_static(b"{\"dead_letter\": 7}");
+    Objects::put(&world.memory, "deleted/0.json", odd, pipeline::ports::When::Always).await.unwrap();
+    let (rows, count) = world.ops.deleted(2).await.unwrap();
+    assert_eq!((rows.len(), count), (2, 4));
+    assert!(rows[0].deleted_at > rows[1].deleted_at);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 mod actions;
 mod condition;
 mod dead;
+mod deleted;
 pub mod export;
 mod health;
 mod leads;
@@ -30,6 +31,7 @@ use pipeline::{
 pub use actions::{Actions, Redriven};
 pub use condition::{Condition, ConditionState, SaysNothing, SetUp};
 pub use dead::{DeadDetail, DeadRow, Selection};
+pub use deleted::DeletedRow;
 pub use health::{DestinationHealth, Health};
 pub use leads::{LeadQuery, LeadRow, LeadStory, Notification, Step};
 pub use lookups::FruitlessLookups;

@@ -7,8 +7,8 @@ use lead::{
     AlertKind, EnrichedLead, LeadId, Owner, OwnerStatus, Timestamp, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL,
 };
 use ops::{
-    DeadDetail, DeadRow, DestinationHealth, Health, Last24h, LeadRow, LeadStory, Notification, PendingRow,
-    Queues, Refused, Selection, Speed, Status, Step,
+    DeadDetail, DeadRow, DeletedRow, DestinationHealth, Health, Last24h, LeadRow, LeadStory, Notification,
+    PendingRow, Queues, Refused, Selection, Speed, Status, Step,
 };
 use outbound::SlackDestination;
 use pipeline::{
@@ -195,12 +195,25 @@ pub(super) fn data(query: &Query) -> Result<Answer, Trouble> {
         Query::Rows(Panel::Pending, _) => rows_of(pending(17)),
         Query::Rows(Panel::Dead, _) => Answer::Rows(Rows::of(dead(), Some(3))),
         Query::Rows(Panel::Leads, _) => rows_of(leads(30)),
+        Query::Rows(Panel::Deleted, _) => Answer::Rows(Rows::of(deleted(), Some(2))),
         Query::Rows(Panel::Logs, _) => panic!("{query:?}"),
         Query::Logs(query) if query.after.is_none() => Answer::Logs(logs(0, 40)),
         Query::Logs(_) => Answer::Logs(vec![]),
         Query::Story(lead) => Answer::Story(Box::new(story(lead.clone()))),
         Query::Letter(id) => Answer::Letter(Box::new(letter(id))),
     })
+}
+
+fn deleted() -> Vec<DeletedRow> {
+    let by = ["ada@ops-1", "root@ops-1 (sudo by ada)"];
+    let of = |(index, row): (usize, DeadRow)| DeletedRow {
+        deleted_at: at(NOW - 400 - 4_000 * i64::try_from(index).unwrap()),
+        deleted_by: by[index % 2].to_owned(),
+        body: "{}".to_owned(),
+        display_name: row.display_name,
+        dead_letter: row.letter,
+    };
+    dead().into_iter().take(2).enumerate().map(of).collect()
 }
 
 /// A webhook's body.

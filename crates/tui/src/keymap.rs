@@ -109,6 +109,7 @@ bindings! {
         DeadLetters "dead-letters" [Char('2')] "to Dead letters; once more: all of the screen";
         Leads "leads" [Char('3')] "to Leads; once more: all of the screen";
         Log "log" [Char('4')] "to the Log; once more: all of the screen";
+        Deleted "deleted" [Char('5')] "to the deleted dead letters";
         Zoom "zoom" [Char('z')] "this panel on all of the screen, or the overview again";
     }
     Look {

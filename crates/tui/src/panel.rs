@@ -10,11 +10,12 @@ pub enum Panel {
     Dead,
     Leads,
     Logs,
+    Deleted,
 }
 
 impl Panel {
     /// All of them, in the order of their keys.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Dead, Self::Leads, Self::Logs];
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Dead, Self::Leads, Self::Logs, Self::Deleted];
     /// Those of the overview. The others have all of the screen.
     pub const OVERVIEW: [Self; 4] = [Self::Pending, Self::Dead, Self::Leads, Self::Logs];
 
@@ -30,6 +31,7 @@ impl Panel {
             Self::Dead => ("Dead letters", "Dead"),
             Self::Leads => ("Leads", "Leads"),
             Self::Logs => ("Log", "Log"),
+            Self::Deleted => ("Deleted", "Del"),
         }
     }
 
@@ -40,6 +42,7 @@ impl Panel {
             Self::Dead => Action::DeadLetters,
             Self::Leads => Action::Leads,
             Self::Logs => Action::Log,
+            Self::Deleted => Action::Deleted,
         }
     }
 

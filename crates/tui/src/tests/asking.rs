@@ -9,6 +9,7 @@ use super::{
             NOW, answer_all, broken, data, facts, fresh, leads, loading, on_its_way, press, reply, tell,
         },
         keymap::Press,
+        layout::Shape,
         msg::{Answer, Cmd, Event, Query},
         remote::{Freshness, Trouble},
     },
@@ -206,4 +207,30 @@ fn a_pipeline_that_was_deleted_under_us_is_not_asked_and_not_called_live() {
         answer_all(&mut app, NOW + second, |_| Err(Fault::new(Code::StorageGone, "gone").into()));
     }
     assert!(matches!(app.status.freshness(app.now), Freshness::Stale(_)));
+}
+
+#[test]
+fn what_is_beside_the_overview_is_asked_for_while_it_is_looked_at_and_once_a_minute() {
+    let mut app = fresh(LARGE);
+    let deleted = |cmds: &[Cmd]| {
+        cmds.iter()
+            .filter(|cmd| matches!(cmd, Cmd::Ask { query: Query::Rows(Panel::Deleted, _), .. }))
+            .count()
+    };
+    let asked = |app: &mut App, seconds: std::ops::Range<i64>| -> usize {
+        let second = |second| {
+            let cmds = tell(app, NOW + second, Event::Tick);
+            answer_all(app, NOW + second, data);
+            deleted(&cmds)
+        };
+        seconds.map(second).sum()
+    };
+    assert_eq!(asked(&mut app, 2..130), 0);
+    let cmds = press(&mut app, &[Press::Char('5')]);
+    assert_eq!(deleted(&cmds), 1);
+    answer_all(&mut app, NOW + 130, data);
+    assert_eq!((app.layout().shape, app.panels.deleted.shown.len()), (Shape::Single, 2));
+    assert_eq!(asked(&mut app, 131..240), 1);
+    press(&mut app, &[Press::Char('0')]);
+    assert_eq!((app.focus, app.layout().shape), (Panel::Pending, Shape::Grid));
 }

@@ -1,11 +1,12 @@
 //! The views, one file each, and which panel has which.
 
 pub mod dead;
+mod deleted;
 pub mod leads;
 pub mod log;
 pub mod pending;
 
-use ops::{DeadRow, LeadRow, Ops, PendingRow};
+use ops::{DeadRow, DeletedRow, LeadRow, Ops, PendingRow};
 use pipeline::Fault;
 
 use self::dead::DeadView;
@@ -29,6 +30,8 @@ pub struct Panels {
     pub leads: Table<LeadRow>,
     /// The log.
     pub logs: Tail,
+    /// Deleted dead letters.
+    pub deleted: Table<DeletedRow>,
 }
 
 impl Panels {
@@ -39,6 +42,7 @@ impl Panels {
             Panel::Dead => &self.dead,
             Panel::Leads => &self.leads,
             Panel::Logs => &self.logs,
+            Panel::Deleted => &self.deleted,
         }
     }
 
@@ -49,6 +53,7 @@ impl Panels {
             Panel::Dead => &mut self.dead,
             Panel::Leads => &mut self.leads,
             Panel::Logs => &mut self.logs,
+            Panel::Deleted => &mut self.deleted,
         }
     }
 
@@ -68,5 +73,6 @@ pub async fn fetch(ops: &Ops, panel: Panel, limit: usize) -> Result<Rows, Fault>
         Panel::Dead => DeadRow::fetch(ops, limit).await,
         Panel::Leads => LeadRow::fetch(ops, limit).await,
         Panel::Logs => Err(mixed_up()),
+        Panel::Deleted => DeletedRow::fetch(ops, limit).await,
     }
 }
