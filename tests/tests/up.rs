@@ -289,6 +289,12 @@ async fn an_operator_resends_requeues_exports_and_deletes() {
     let deleted = world.json(&["dead", "delete", id, id, "--yes"]).await;
     assert_eq!(deleted.as_array().unwrap().len(), 1, "{deleted}");
     assert!(deleted[0]["detail"].as_str().unwrap().contains("deleted/"), "{deleted}");
+    let copies = world.json(&["dead", "deleted"]).await;
+    assert_eq!((&copies[0]["dead_letter"]["id"], copies.as_array().unwrap().len()), (&deleted[0]["id"], 1));
+    assert!(
+        !copies[0]["body"].as_str().unwrap().is_empty() && copies[0]["deleted_by"].is_string(),
+        "{copies}"
+    );
     assert_eq!(world.json(&["dead", "list"]).await, json!([]));
 
     for (args, code) in [

@@ -246,7 +246,9 @@ pub enum DeadCommand {
         /// The file; stdout without one.
         file: Option<PathBuf>,
     },
-    /// Delete them, keeping a copy.
+    /// Those that were deleted, the latest first, with the copies of their messages in --json.
+    Deleted,
+    /// Delete them; a copy of each is stored.
     Delete {
         /// The dead letters.
         #[arg(value_name = "ID", required = true)]

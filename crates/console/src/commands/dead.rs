@@ -42,6 +42,7 @@ pub(crate) async fn run(ops: &Ops, command: &DeadCommand, as_json: bool) -> anyh
         DeadCommand::Show { id } => show(ops, id, as_json).await,
         DeadCommand::Redrive(args) => redrive(ops, args, as_json).await,
         DeadCommand::Export { file } => export(ops, file.as_deref()).await,
+        DeadCommand::Deleted => deleted(ops, as_json).await,
         DeadCommand::Delete { ids, consent } => delete(ops, ids, *consent, as_json).await,
     }
 }
@@ -256,6 +257,36 @@ async fn edit(ops: &Ops, letters: &[DeadLetter]) -> anyhow::Result<String> {
     // One line, as every message is; what is no JSON is refused by the redrive itself.
     let value: Result<Value, _> = serde_json::from_str(&edited);
     Ok(value.map_or(edited, |value| value.to_string()))
+}
+
+async fn deleted(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
+    let (rows, count) = ops.deleted(LISTED).await?;
+    if as_json {
+        return output::json(&rows);
+    }
+    let (now, shown) = (Timestamp::now(), rows.len() as u64);
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|row| {
+            let letter = row.dead_letter;
+            let lead = letter.lead_id.map(|lead| lead.to_string());
+            let seconds = u64::try_from(now.duration_since(row.deleted_at).as_secs()).unwrap_or_default();
+            vec![
+                letter.id,
+                letter.code.to_string(),
+                row.display_name.or(lead).unwrap_or_default(),
+                letter.reason,
+                row.deleted_by,
+                age(seconds),
+            ]
+        })
+        .collect();
+    let columns = [text("id"), text("code"), wide("name"), wide("reason"), wide("by"), number("deleted")];
+    table(&columns, rows, "No dead letter was deleted.")?;
+    if count > shown {
+        output::line(&format!("and {} more", count - shown))?;
+    }
+    Ok(())
 }
 
 async fn export(ops: &Ops, file: Option<&Path>) -> anyhow::Result<()> {
