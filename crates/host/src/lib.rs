@@ -3,7 +3,7 @@
 //!
 //! Invariants:
 //! * Nothing of a pipeline's is made but by [`private`].
-//! * Nothing is printed but by [`output`]: no text from outside steers a terminal.
+//! * No command prints but by [`output`]: no text from outside steers a terminal. (Log lines are the process's own.)
 //! * No rule about leads; no function on AWS needs it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -1,5 +1,4 @@
-//! What a lead is: Close's event, the owner document, the enriched lead, object keys and the texts
-//! of the alerts.
+//! What a lead is: the owner document, the enriched lead, object keys and the texts of the alerts.
 //!
 //! Pure: no I/O, no clock, no randomness. Everything that comes from outside is checked once, here,
 //! and is a type afterwards.

@@ -1,7 +1,7 @@
 //! Other people's servers: owner directory, and destinations of alerts.
 //!
 //! Every call is bounded in time and in size, none of a port is repeated here (when to try again is the
-//! stages' decision), and no error text holds a secret. Beside the ports there are Close's own API and what can be
+//! stages' decision), and no error text holds a secret. Beside the ports there is what can be
 //! known of the address that Close posts to.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -1,8 +1,6 @@
 //! The README's two commands share one build: every crate that `cargo run` compiles, with its features, is one that
 //! `cargo test --workspace` uses as it is.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{collections::BTreeSet, process::Command};
 
 /// Each package with its features as Cargo resolves them for these arguments.

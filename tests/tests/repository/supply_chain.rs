@@ -1,8 +1,6 @@
 //! What we depend on, and what our own crates forbid themselves: `deny.toml`'s rules, as far as they can
 //! be checked without installing cargo-deny.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use toml::Table;
