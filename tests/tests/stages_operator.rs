@@ -11,7 +11,7 @@ use lead::{LeadId, Owner, OwnerFacts, OwnerStatus};
 use ops::LeadQuery;
 use pipeline::{
     Code, Ended, Fault, Settings, Stage,
-    ports::{Body, Clock, DeadLetter, Found, Inbox, Look, Objects, Owners, Queue},
+    ports::{Body, DeadLetter, Found, Inbox, Look, Objects, Owners, Queue},
 };
 use tests::{
     doubles::Reply,

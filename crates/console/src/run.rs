@@ -14,7 +14,7 @@ use crate::{
     wiring::{self, Opened},
 };
 use clap::Parser;
-use host::{Endings, output};
+use host::{ShutdownSignals, output};
 use ops::Access;
 
 use pipeline::{Code, Fault, Function, ports::Level, recorder};
@@ -191,7 +191,7 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
     let _lock = store.lock_for_up()?;
     let _logging = embedded::logging::start(store.log_layer());
     // Listened for before the address is announced: whoever reads it may stop us at once.
-    let mut endings = Endings::listen()?;
+    let mut endings = ShutdownSignals::listen()?;
     let owners = config.owners.place();
     let storage = Arc::new(store.clone());
     let up = embedded::Up::start(up::options(config, storage.clone())?, storage).await?;

@@ -9,7 +9,7 @@ use std::{
 
 use close::signature::Keys;
 use embedded::{OWNER_PATIENCE, Storage, Up};
-use host::{Endings, output};
+use host::{ShutdownSignals, output};
 use outbound::{SlackDestination, SlackWebhook};
 use pipeline::{
     Code, Fault, Settings,
@@ -57,7 +57,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         return Err(Fault::new(Code::TerminalMissing, what).into());
     }
     // The console listens for them itself.
-    let mut endings = headless.is_some().then(Endings::listen).transpose()?;
+    let mut endings = headless.is_some().then(ShutdownSignals::listen).transpose()?;
     // Somebody who watches wants to see leads wait; somebody who does not wants to see them announced.
     let delay = delay.unwrap_or(Duration::from_secs(if headless.is_some() { 2 } else { 20 }));
     let folder = tempfile::Builder::new().prefix("leadops-demo-").tempdir()?;
@@ -114,7 +114,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 /// Returns when the demo is asked to end before its time.
-async fn ended(endings: Option<&mut Endings>) {
+async fn ended(endings: Option<&mut ShutdownSignals>) {
     match endings {
         Some(endings) => endings.come().await,
         None => std::future::pending().await,

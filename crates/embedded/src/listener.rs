@@ -1,12 +1,12 @@
 //! The webhook listener: HTTP/1.1 on a TCP socket.
 //!
-//! A stranger can keep nobody out and take little memory. Whoever connects gets in, at the expense of
-//! others (`visitors` says of whom); bodies share one limit in size, at the expense of the largest; heads,
-//! bodies, unread answers and idle connections have a time limit.
+//! An attacker can neither lock others out nor take much memory. A new connection is always accepted, and
+//! another is closed for it (`connections` says which); bodies share one limit in size, at the expense of the
+//! largest; heads, bodies, unread answers and idle connections have a time limit.
 
+mod connections;
 mod files;
-mod spoken;
-mod visitors;
+mod protocol;
 
 use std::{error::Error as _, io, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -38,8 +38,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::Refusals;
-use spoken::{FIRST, Spoken};
-use visitors::{Doing, Places, Visit, Visitors, Watched};
+use connections::{ConnectionGuard, ConnectionLimits, ConnectionState, OpenConnections, TrackedStream};
+use protocol::{FIRST, Protocol};
 
 /// How long a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -53,15 +53,15 @@ const DISCARDED: u64 = 8 * BODY_LIMIT as u64;
 /// The longest head of a request, and how much is read from the socket at once. Close's have less than
 /// 1 KiB, and a proxy adds little.
 const BUFFER: usize = 16 * 1024;
-/// How much of its answers the system keeps for somebody who does not read them.
+/// How much of its answers the system buffers for a client that does not read them.
 const SEND_BUFFER: usize = 32 * 1024;
 /// How long requests may take to finish once the listener is to stop.
-const FAREWELL: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long after an error of the system's no further connection is taken.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How many may be on their way out, their sockets open still, while others come in.
+/// How many evicted connections may have their sockets open still while others are accepted.
 const LEAVING_AT_ONCE: usize = 128;
-/// How long somebody who comes in waits for them before one more has to go.
+/// How long a new connection waits for those before one more is evicted.
 const LEAVING: Duration = Duration::from_millis(50);
 
 /// Answers webhooks until `shutdown`, then takes no more and finishes those that have begun.
@@ -80,31 +80,31 @@ pub async fn serve(
     refusals: Refusals,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    serve_in(files::places(), listener, ingest, store, refusals, shutdown).await
+    serve_in(files::limits(), listener, ingest, store, refusals, shutdown).await
 }
 
 async fn serve_in(
-    places: Places,
+    limits: ConnectionLimits,
     listener: TcpListener,
     ingest: Arc<Ingest>,
     store: Arc<dyn Upkeep>,
     refusals: Refusals,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let everybody = places.all + LEAVING_AT_ONCE;
-    let seats = Arc::new(Semaphore::new(everybody));
-    let visitors = Arc::new(Visitors::new(places, BODIES));
-    let server = Arc::new(Server { ingest, store, refusals, visitors });
+    let all_seats = limits.all + LEAVING_AT_ONCE;
+    let seats = Arc::new(Semaphore::new(all_seats));
+    let connections = Arc::new(OpenConnections::new(limits, BODIES));
+    let server = Arc::new(Server { ingest, store, refusals, connections });
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = server.accept(&listener, &seats, &shutdown) => {}
-        () = server.visitors.look_after_time() => {}
+        () = server.connections.look_after_time() => {}
         () = server.refusals.write_as_they_come() => {}
     }
     drop(listener);
-    // Whoever is not done by then is cut off.
-    let everybody = u32::try_from(everybody).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(FAREWELL, seats.acquire_many(everybody)).await;
+    // What is not done by then is cut off.
+    let all_seats = u32::try_from(all_seats).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, seats.acquire_many(all_seats)).await;
     server.refusals.write().await;
     server.ingest.finish().await;
     Ok(())
@@ -117,7 +117,7 @@ struct Server {
     /// Says whether it could take webhooks.
     store: Arc<dyn Upkeep>,
     refusals: Refusals,
-    visitors: Arc<Visitors>,
+    connections: Arc<OpenConnections>,
 }
 
 impl Server {
@@ -131,15 +131,15 @@ impl Server {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let Some((visit, seat)) = self.enter(seats).await else { return };
-                    let caller = Caller { peer: peer.ip(), visit };
+                    let Some((guard, seat)) = self.enter(seats).await else { return };
+                    let caller = Peer { address: peer.ip(), guard };
                     tokio::spawn(Arc::clone(self).connection(stream, caller, seat, shutdown.clone()));
                 }
                 // Of one connection, not of the listener.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     // There may be no file left to open.
-                    self.visitors.send_one_away();
+                    self.connections.evict_one();
                     let what = format!("no connection could be taken: {error}");
                     self.ingest.log_refusal(Level::Warn, &Fault::new(Code::ListenerFull, what), "");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -148,22 +148,22 @@ impl Server {
         }
     }
 
-    /// Lets somebody in who has come. Where all places are taken, somebody else has to go.
-    async fn enter(&self, seats: &Arc<Semaphore>) -> Option<(Visit, OwnedSemaphorePermit)> {
-        let visit = self.visitors.enter();
-        self.log_room(visit.makes_room());
+    /// Gives a new connection a place. Where all are taken, another connection is evicted.
+    async fn enter(&self, seats: &Arc<Semaphore>) -> Option<(ConnectionGuard, OwnedSemaphorePermit)> {
+        let guard = self.connections.enter();
+        self.log_eviction(guard.evict_for());
         loop {
             let seat = Arc::clone(seats).acquire_owned();
             match tokio::time::timeout(LEAVING, seat).await {
-                Ok(seat) => return Some((visit, seat.ok()?)),
+                Ok(seat) => return Some((guard, seat.ok()?)),
                 // All are being served, or take their time to leave.
-                Err(_) => self.log_room(self.visitors.send_one_away()),
+                Err(_) => self.log_eviction(self.connections.evict_one()),
             }
         }
     }
 
-    fn log_room(&self, somebody_went: bool) {
-        if somebody_went {
+    fn log_eviction(&self, evicted: bool) {
+        if evicted {
             let what = "all places were taken: a connection was closed to make room for a new one";
             self.ingest.log_refusal(Level::Warn, &Fault::new(Code::ListenerFull, what), "");
         }
@@ -172,7 +172,7 @@ impl Server {
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
-        caller: Caller,
+        caller: Peer,
         _seat: OwnedSemaphorePermit,
         shutdown: CancellationToken,
     ) {
@@ -180,11 +180,11 @@ impl Server {
         let mut first = [0; FIRST];
         let begins = tokio::select! {
             begins = stream.peek(&mut first) => begins.unwrap_or_default(),
-            () = caller.visit.sent_away() => 0,
+            () = caller.guard.evicted() => 0,
             () = shutdown.cancelled() => 0,
         };
         if begins > 0 {
-            self.log_room(caller.visit.speaks());
+            self.log_eviction(caller.guard.speaks());
             let first = &first[..begins];
             Box::pin(self.requests(stream, first, caller, shutdown)).await;
         }
@@ -195,35 +195,35 @@ impl Server {
         self: Arc<Self>,
         stream: TcpStream,
         first: &[u8],
-        caller: Caller,
+        caller: Peer,
         shutdown: CancellationToken,
     ) {
         // An answer is one small packet. Where one of these fails, it is only later, or kept for longer.
         let _ = stream.set_nodelay(true);
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
-        let Caller { peer, visit } = caller;
-        let visit = Arc::new(visit);
+        let Peer { address, guard } = caller;
+        let guard = Arc::new(guard);
         let service = service_fn(|request| {
-            let (server, visit) = (Arc::clone(&self), Arc::clone(&visit));
-            async move { Ok::<_, std::convert::Infallible>(server.answer(request, peer, &visit).await) }
+            let (server, guard) = (Arc::clone(&self), Arc::clone(&guard));
+            async move { Ok::<_, std::convert::Infallible>(server.answer(request, address, &guard).await) }
         });
         let connection = http1::Builder::new()
             // Its own knows only of heads.
             .header_read_timeout(None)
             .max_buf_size(BUFFER)
-            .serve_connection(TokioIo::new(Watched::new(stream, Arc::clone(&visit))), service);
+            .serve_connection(TokioIo::new(TrackedStream::new(stream, Arc::clone(&guard))), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
             ended = connection.as_mut() => {
-                // What else goes wrong on a connection is the other side's affair.
+                // What else goes wrong on a connection is the client's.
                 if let Some(error) = ended.err().filter(hyper::Error::is_parse) {
                     self.not_read(&error, first);
                 }
             }
-            () = visit.sent_away() => {}
+            () = guard.evicted() => {}
             () = shutdown.cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                let _ = tokio::time::timeout(FAREWELL, connection).await;
+                let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, connection).await;
             }
         }
     }
@@ -233,20 +233,20 @@ impl Server {
         let (status, what, kind) = if error.is_parse_too_large() {
             (431, format!("the head of a request is longer than {BUFFER} bytes"), "head")
         } else {
-            let spoken = Spoken::of(first);
-            (400, spoken.said(first), spoken.kind())
+            let protocol = Protocol::of(first);
+            (400, protocol.description(first), protocol.kind())
         };
         self.ingest.log_refusal(Level::Warn, &Fault::new(Code::NotHttp, what), kind);
         self.refusals.count(status, None);
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr, visit: &Visit) -> Answer {
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr, guard: &ConnectionGuard) -> Answer {
         // Of requests that come in one piece, each takes its turn with those of other connections.
         tokio::task::yield_now().await;
         let answer = match (request.uri().path(), request.method()) {
             (path, &Method::POST) if webhook::is_at(path) => {
                 let signed = presented(request.headers()).is_any();
-                match AssertUnwindSafe(self.webhook(request, peer, visit)).catch_unwind().await {
+                match AssertUnwindSafe(self.webhook(request, peer, guard)).catch_unwind().await {
                     Ok(answer) => answer,
                     Err(_) => {
                         let fault = Fault::new(Code::Internal, "the webhook stage panicked");
@@ -254,15 +254,15 @@ impl Server {
                     }
                 }
             }
-            // Of those who ask how it is, none is refused a webhook.
+            // A health check is no webhook, so its refusal is not counted.
             (HEALTH, &Method::GET | &Method::HEAD) => self.health(),
             (HEALTH, _) => {
                 not_allowed("GET, HEAD", &json!({"status": "refused", "error": "only GET works here"}))
             }
-            _ => self.elsewhere(request, visit).await,
+            _ => self.elsewhere(request, guard).await,
         };
-        visit.let_go();
-        visit.is(Doing::Waiting);
+        guard.release();
+        guard.is(ConnectionState::Idle);
         answer
     }
 
@@ -274,28 +274,28 @@ impl Server {
         respond(health.status(), &health.json())
     }
 
-    async fn webhook(&self, request: Request<Incoming>, peer: IpAddr, visit: &Visit) -> Answer {
+    async fn webhook(&self, request: Request<Incoming>, peer: IpAddr, guard: &ConnectionGuard) -> Answer {
         let (head, body) = request.into_parts();
         let presented = presented(&head.headers);
-        let body = match receive_in_time(&head.headers, body, visit).await {
+        let body = match receive_in_time(&head.headers, body, guard).await {
             Ok(body) => body,
-            Err(Unreceived::Refused(fault, status)) => {
+            Err(BodyError::Refused(fault, status)) => {
                 return self.refused(&fault, status, presented.is_any());
             }
-            // A stranger's is nobody's loss. A webhook's may be cut off by what is in front, each time.
-            Err(Unreceived::BrokeOff) if presented.is_any() => {
+            // An unsigned one is no loss. A webhook's may be cut off by what is in front, each time.
+            Err(BodyError::BrokeOff) if presented.is_any() => {
                 let fault = Fault::new(Code::NotHttp, "the body of a signed webhook broke off");
                 return self.refused(&fault, 400, true);
             }
             // Nobody is there to be answered.
-            Err(Unreceived::BrokeOff) => return respond(400, &json!({"status": "refused"})),
+            Err(BodyError::BrokeOff) => return respond(400, &json!({"status": "refused"})),
         };
-        visit.is(Doing::Served);
+        guard.is(ConnectionState::Handling);
         let webhook = Webhook { presented, head: head_of(&head, peer), body };
         let (seems_genuine, is_probe) = (webhook.seems_genuine(), webhook.is_probe());
         let outcome = self.ingest.handle(webhook).await;
         match &outcome {
-            Outcome::Accepted(_) => visit.is_proven(),
+            Outcome::Accepted(_) => guard.is_proven(),
             Outcome::Refused(fault) if is_probe && is_expected_by_a_probe(fault.code) => {}
             Outcome::Refused(fault) => self.count(outcome.status(), fault, seems_genuine),
             Outcome::Duplicate(_) | Outcome::Ignored { .. } => {}
@@ -304,13 +304,13 @@ impl Server {
     }
 
     /// Refuses a request that is no POST to the webhook.
-    async fn elsewhere(&self, request: Request<Incoming>, visit: &Visit) -> Answer {
+    async fn elsewhere(&self, request: Request<Incoming>, guard: &ConnectionGuard) -> Answer {
         let (head, body) = request.into_parts();
         let (method, path) = (head.method.as_str(), head.uri.path());
         let presented = presented(&head.headers);
         let mut signature = Signature::claimed(presented);
         if signature == Signature::Claimed && head.method == Method::POST {
-            let body = receive_in_time(&head.headers, body, visit).await;
+            let body = receive_in_time(&head.headers, body, guard).await;
             if body.is_ok_and(|body| self.ingest.is_signed(presented, &body)) {
                 signature = Signature::Holds;
             }
@@ -346,14 +346,14 @@ impl Server {
     }
 }
 
-/// Somebody who is connected.
-struct Caller {
-    peer: IpAddr,
-    visit: Visit,
+/// The other side of a connection.
+struct Peer {
+    address: IpAddr,
+    guard: ConnectionGuard,
 }
 
 /// Why there is no body.
-enum Unreceived {
+enum BodyError {
     /// It is not wanted, with the HTTP status that says so.
     Refused(Fault, u16),
     /// The other side has gone.
@@ -378,19 +378,27 @@ fn head_of(head: &Parts, peer: IpAddr) -> Head<'_> {
 }
 
 /// The whole body, where it comes in [`BODY_TIMEOUT`].
-async fn receive_in_time(headers: &HeaderMap, body: Incoming, visit: &Visit) -> Result<Bytes, Unreceived> {
-    visit.is(Doing::Sending);
-    tokio::time::timeout(BODY_TIMEOUT, receive(headers, body, visit)).await.unwrap_or_else(|_| {
+async fn receive_in_time(
+    headers: &HeaderMap,
+    body: Incoming,
+    guard: &ConnectionGuard,
+) -> Result<Bytes, BodyError> {
+    guard.is(ConnectionState::ReadingBody);
+    tokio::time::timeout(BODY_TIMEOUT, receive(headers, body, guard)).await.unwrap_or_else(|_| {
         let what = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
-        Err(Unreceived::Refused(Fault::new(Code::NotHttp, what), 408))
+        Err(BodyError::Refused(Fault::new(Code::NotHttp, what), 408))
     })
 }
 
-/// The whole body, for which `visit` has taken room.
-async fn receive(headers: &HeaderMap, mut body: Incoming, visit: &Visit) -> Result<Bytes, Unreceived> {
+/// The whole body, for which `guard` has taken room.
+async fn receive(
+    headers: &HeaderMap,
+    mut body: Incoming,
+    guard: &ConnectionGuard,
+) -> Result<Bytes, BodyError> {
     let said = body.size_hint().lower();
     if said > BODY_LIMIT as u64 {
-        // Who asks first whether to send is simply told.
+        // A client that asks first whether to send has its answer at once.
         if said <= DISCARDED && !headers.contains_key(EXPECT) {
             discard(body).await;
         }
@@ -405,15 +413,15 @@ async fn receive(headers: &HeaderMap, mut body: Incoming, visit: &Visit) -> Resu
         let length = whole.len() + part.len();
         if length > BODY_LIMIT {
             drop(whole);
-            visit.let_go();
+            guard.release();
             discard(body).await;
             return Err(too_large(&format!("more than {BODY_LIMIT} bytes")));
         }
         if length > whole.capacity() {
             let capacity = length.next_power_of_two().clamp(FIRST_PART, BODY_LIMIT);
-            if !visit.hold(capacity - whole.capacity()) {
+            if !guard.hold(capacity - whole.capacity()) {
                 let what = "too many large bodies are arriving at once";
-                return Err(Unreceived::Refused(Fault::new(Code::NotStored, what), 503));
+                return Err(BodyError::Refused(Fault::new(Code::NotStored, what), 503));
             }
             whole.reserve_exact(capacity - whole.len());
         }
@@ -422,7 +430,7 @@ async fn receive(headers: &HeaderMap, mut body: Incoming, visit: &Visit) -> Resu
     Ok(whole.into())
 }
 
-/// Reads on without keeping anything.
+/// Reads on and throws away what comes.
 async fn discard(mut body: Incoming) {
     let mut left = DISCARDED;
     while let Some(Ok(frame)) = body.frame().await {
@@ -435,21 +443,21 @@ async fn discard(mut body: Incoming) {
 }
 
 /// What has become of a body that cannot be read on.
-fn broken(error: &hyper::Error) -> Unreceived {
+fn broken(error: &hyper::Error) -> BodyError {
     use io::ErrorKind::{InvalidData, InvalidInput};
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause {
         Some(cause) if matches!(cause.kind(), InvalidData | InvalidInput) => {
             let what = format!("the body is not sent as HTTP/1.1 wants it: {cause}");
-            Unreceived::Refused(Fault::new(Code::NotHttp, what), 400)
+            BodyError::Refused(Fault::new(Code::NotHttp, what), 400)
         }
-        _ => Unreceived::BrokeOff,
+        _ => BodyError::BrokeOff,
     }
 }
 
-fn too_large(length: &str) -> Unreceived {
+fn too_large(length: &str) -> BodyError {
     let what = format!("the body has {length}, the limit is {BODY_LIMIT}");
-    Unreceived::Refused(Fault::new(Code::BodyTooLarge, what), 413)
+    BodyError::Refused(Fault::new(Code::BodyTooLarge, what), 413)
 }
 
 fn not_allowed(methods: &'static str, body: &Value) -> Answer {

@@ -14,5 +14,5 @@ pub mod private;
 mod signals;
 mod user;
 
-pub use signals::Endings;
+pub use signals::ShutdownSignals;
 pub use user::user;

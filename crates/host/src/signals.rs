@@ -11,9 +11,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Asked to end: by SIGTERM or SIGINT; by SIGHUP when the terminal goes away; by SIGQUIT.
 ///
 /// One of the last two that was ignored when the process started stays ignored, as under `nohup`.
-pub struct Endings(Vec<Signal>);
+pub struct ShutdownSignals(Vec<Signal>);
 
-impl Endings {
+impl ShutdownSignals {
     /// From now on no such signal ends the process by itself.
     ///
     /// # Errors

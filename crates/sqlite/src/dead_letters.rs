@@ -10,7 +10,7 @@ use pipeline::{
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::{Store, file::Trouble, queue, units, writer::Tx};
+use crate::{Store, file::StoreError, queue, units, writer::Tx};
 
 #[async_trait]
 impl DeadLetters for Store {
@@ -64,7 +64,7 @@ pub(crate) fn bury(tx: &Tx<'_>, message: i64, failed_at: i64, why: &Why) -> rusq
     Ok(())
 }
 
-fn list(conn: &Connection, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), Trouble> {
+fn list(conn: &Connection, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), StoreError> {
     let restriction = if queue.is_some() { "WHERE queue = ?1" } else { "WHERE ?1 IS NULL" };
     let queue = queue.map(Queue::as_str);
     let mut select = conn.prepare_cached(&format!(
@@ -79,14 +79,14 @@ fn list(conn: &Connection, queue: Option<Queue>, limit: usize) -> Result<(Vec<De
     Ok((letters, count.query_row([queue], |row| units::counted(row, 0))?))
 }
 
-fn get(conn: &Connection, id: i64) -> Result<Option<(DeadLetter, String)>, Trouble> {
+fn get(conn: &Connection, id: i64) -> Result<Option<(DeadLetter, String)>, StoreError> {
     let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS}, body FROM dead_letter WHERE id = ?"))?;
     let mut rows = select.query([id])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     Ok(Some((letter(row)?, row.get(8)?)))
 }
 
-fn redrive(tx: &Tx<'_>, id: i64, body: &Body) -> Result<bool, Trouble> {
+fn redrive(tx: &Tx<'_>, id: i64, body: &Body) -> Result<bool, StoreError> {
     let mut select = tx.conn.prepare_cached("SELECT queue, lead, body FROM dead_letter WHERE id = ?")?;
     let found = select.query_row([id], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, String>(2)?))
@@ -107,7 +107,7 @@ fn delete(tx: &Tx<'_>, id: i64) -> rusqlite::Result<bool> {
 
 const COLUMNS: &str = "id, queue, lead, code, reason, attempts, first_failed_at, dead_at";
 
-fn letter(row: &Row<'_>) -> Result<DeadLetter, Trouble> {
+fn letter(row: &Row<'_>) -> Result<DeadLetter, StoreError> {
     let id: i64 = row.get(0)?;
     let (code, reason): (String, String) = (row.get(3)?, row.get(4)?);
     let (code, reason) = Code::read(&code, reason);

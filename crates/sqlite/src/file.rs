@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig, ffi,
 use crate::{
     identity::{self, FileIds, Identity},
     schema,
-    up_lock::{self, Held},
+    up_lock::{self, LockGuard},
 };
 use host::private;
 
@@ -36,23 +36,23 @@ pub(crate) struct DbFile {
     /// Which files are open.
     identity: Identity,
     /// The lock of the folder, where this process is its `leadops up`.
-    lock: OnceLock<Arc<Held>>,
+    lock: OnceLock<Arc<LockGuard>>,
 }
 
 /// Why a statement did not do its work.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum StoreError {
     Sqlite(rusqlite::Error),
     Fault(Fault),
 }
 
-impl From<rusqlite::Error> for Trouble {
+impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-impl From<Fault> for Trouble {
+impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
@@ -70,7 +70,7 @@ pub(crate) enum Purpose {
 }
 
 /// What is under the file's name.
-enum Found {
+enum FileState {
     Nothing,
     /// A file without anything in it, as a disk that was full leaves of a copy.
     Empty,
@@ -93,11 +93,11 @@ impl DbFile {
         };
         file.is_shared(dir, create)?;
         let found = file.look()?;
-        if matches!(found, Found::Nothing | Found::Empty) {
+        if matches!(found, FileState::Nothing | FileState::Empty) {
             file.is_missed(dir, create)?;
         }
         match found {
-            Found::Ours => {
+            FileState::Ours => {
                 file.tighten();
                 let mut version = file.version();
                 file.frozen = version.as_ref().is_err_and(|trouble| file.is_frozen(trouble));
@@ -109,12 +109,12 @@ impl DbFile {
                 }
                 file.update(version.map_err(|trouble| file.fault(trouble))?)?;
             }
-            Found::Nothing if create => {
+            FileState::Nothing if create => {
                 make_folder(dir)?;
                 file.create()?;
             }
-            Found::Empty if create => file.fill(&file.path).map_err(|trouble| file.fault(trouble))?,
-            Found::Nothing | Found::Empty => {
+            FileState::Empty if create => file.fill(&file.path).map_err(|trouble| file.fault(trouble))?,
+            FileState::Nothing | FileState::Empty => {
                 return Err(Fault::new(Code::NoPipeline, format!("{} does not exist", file.path.display())));
             }
         }
@@ -136,7 +136,7 @@ impl DbFile {
     /// Whether there is no file where one must be: somebody works on it, or its log is there.
     fn is_missed(&self, dir: &Path, create: bool) -> Result<(), Fault> {
         // Between the looks, the first `leadops up` of a folder may have made it.
-        if up_lock::is_held(dir) && !matches!(self.look()?, Found::Ours) {
+        if up_lock::is_held(dir) && !matches!(self.look()?, FileState::Ours) {
             let (code, what) = match create {
                 true => (Code::AlreadyRunning, "it is gone, and another `leadops up` has it open still"),
                 false => (Code::StorageGone, "it was deleted or moved while `leadops up` has it open"),
@@ -182,7 +182,7 @@ impl DbFile {
     }
 
     /// From now on this process is the `leadops up` of the folder, and holds its lock.
-    pub(crate) fn is_worked_by_us(&self, lock: Arc<Held>) {
+    pub(crate) fn is_worked_by_us(&self, lock: Arc<LockGuard>) {
         let _ = self.lock.set(lock);
     }
 
@@ -235,7 +235,7 @@ impl DbFile {
         }
     }
 
-    fn try_connect(&self, purpose: Purpose) -> Result<Connection, Trouble> {
+    fn try_connect(&self, purpose: Purpose) -> Result<Connection, StoreError> {
         let access = match purpose {
             Purpose::Write | Purpose::Checkpoint => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Purpose::Read | Purpose::Watch => OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -271,7 +271,7 @@ impl DbFile {
         Ok(conn)
     }
 
-    fn open(&self, access: OpenFlags) -> Result<Connection, Trouble> {
+    fn open(&self, access: OpenFlags) -> Result<Connection, StoreError> {
         let access = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = if self.frozen {
             let access = access | OpenFlags::SQLITE_OPEN_URI;
@@ -285,12 +285,12 @@ impl DbFile {
     }
 
     /// Sets a pragma and makes sure that it took.
-    fn set(&self, conn: &Connection, pragma: &str, value: &str, expected: &str) -> Result<(), Trouble> {
+    fn set(&self, conn: &Connection, pragma: &str, value: &str, expected: &str) -> Result<(), StoreError> {
         conn.pragma_update(None, pragma, value)?;
         self.expect(conn, pragma, expected)
     }
 
-    fn expect(&self, conn: &Connection, pragma: &str, expected: &str) -> Result<(), Trouble> {
+    fn expect(&self, conn: &Connection, pragma: &str, expected: &str) -> Result<(), StoreError> {
         let actual = conn.pragma_query_value(None, pragma, |row| row.get::<_, Value>(0));
         let actual = match actual {
             Ok(Value::Integer(number)) => number.to_string(),
@@ -308,10 +308,10 @@ impl DbFile {
     }
 
     /// What the file's first bytes say. <https://www.sqlite.org/fileformat2.html#the_database_header>
-    fn look(&self) -> Result<Found, Fault> {
+    fn look(&self) -> Result<FileState, Fault> {
         // It was looked at when it was opened first.
         if identity::is_open_here(&self.path) && self.size() > 0 {
-            return Ok(Found::Ours);
+            return Ok(FileState::Ours);
         }
         let damaged = |what: &str| Err(Fault::new(Code::StorageDamaged, self.says(what)));
         let mut header = [0; 100];
@@ -321,7 +321,7 @@ impl DbFile {
         });
         let (read, meta) = match read {
             Ok(found) => found,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FileState::Nothing),
             Err(error) => {
                 return Err(Fault::new(Code::FolderUnusable, self.says(&error.to_string())));
             }
@@ -334,7 +334,7 @@ impl DbFile {
             if self.log_size() > 0 {
                 return damaged("it is empty, but its write-ahead log is not");
             }
-            return Ok(Found::Empty);
+            return Ok(FileState::Empty);
         }
         if read < header.len() || !header.starts_with(b"SQLite format 3\0") {
             return damaged("it is no SQLite database");
@@ -356,17 +356,17 @@ impl DbFile {
         if meta.len() < page * u64::from(number(28)) && self.log_size() == 0 {
             return damaged("its end is missing");
         }
-        Ok(Found::Ours)
+        Ok(FileState::Ours)
     }
 
     /// Whether this is why SQLite reads the file only when told that nobody writes it: after it was closed in good order it
     /// has no log and no index of one, and here none can be made. <https://www.sqlite.org/wal.html#readonly>
     ///
     /// Not where this user alone may not write: others can.
-    fn is_frozen(&self, trouble: &Trouble) -> bool {
+    fn is_frozen(&self, trouble: &StoreError) -> bool {
         let refused = matches!(
             trouble,
-            Trouble::Sqlite(rusqlite::Error::SqliteFailure(error, _)) if error.code == ErrorCode::CannotOpen
+            StoreError::Sqlite(rusqlite::Error::SqliteFailure(error, _)) if error.code == ErrorCode::CannotOpen
         );
         let by_disk = || {
             let opened = fs::OpenOptions::new().write(true).open(&self.path);
@@ -396,7 +396,7 @@ impl DbFile {
 
     /// Has SQLite look through the whole file, without changing it.
     fn check(&self) -> Result<(), Fault> {
-        let checked = || -> Result<String, Trouble> {
+        let checked = || -> Result<String, StoreError> {
             let conn = self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             Ok(conn.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?)
@@ -432,7 +432,7 @@ impl DbFile {
     }
 
     /// Makes an empty file a store.
-    fn fill(&self, path: &Path) -> Result<(), Trouble> {
+    fn fill(&self, path: &Path) -> Result<(), StoreError> {
         let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, access)?;
         // Only takes in an empty file, and shows once there is a table.
@@ -456,7 +456,7 @@ impl DbFile {
     }
 
     /// Asks SQLite for the version, without changing the file.
-    fn version(&self) -> Result<u32, Trouble> {
+    fn version(&self) -> Result<u32, StoreError> {
         let conn = self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         Ok(schema::version(&conn)?)
@@ -473,10 +473,10 @@ impl DbFile {
     }
 
     /// What an error of SQLite's means.
-    pub(crate) fn fault(&self, trouble: impl Into<Trouble>) -> Fault {
+    pub(crate) fn fault(&self, trouble: impl Into<StoreError>) -> Fault {
         let error = match trouble.into() {
-            Trouble::Fault(fault) => return fault,
-            Trouble::Sqlite(error) => error,
+            StoreError::Fault(fault) => return fault,
+            StoreError::Sqlite(error) => error,
         };
         let code = match &error {
             rusqlite::Error::SqliteFailure(error, _) => match error.code {

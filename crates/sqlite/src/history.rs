@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use crate::{
     Store,
-    file::Trouble,
+    file::StoreError,
     journal::{self, key_time, understood},
     units,
 };
@@ -105,7 +105,7 @@ fn recent(
     since: i64,
     before: Option<(i64, String)>,
     limit: usize,
-) -> Result<Vec<Entry>, Trouble> {
+) -> Result<Vec<Entry>, StoreError> {
     let (until, before) = before.unwrap_or((i64::MAX, String::new()));
     let mut select = conn.prepare_cached(
         "SELECT at, body FROM journal WHERE stage = ? AND at >= ? AND at <= ? ORDER BY at DESC",
@@ -134,7 +134,7 @@ fn recent(
     Ok(found.into_iter().map(|(_, entry)| entry).collect())
 }
 
-fn open_leads(conn: &Connection, limit: usize) -> Result<Vec<OpenLead>, Trouble> {
+fn open_leads(conn: &Connection, limit: usize) -> Result<Vec<OpenLead>, StoreError> {
     let mut select =
         conn.prepare_cached("SELECT id, progress FROM lead WHERE ended_at IS NULL ORDER BY due_at LIMIT ?")?;
     let mut leads = Vec::new();

@@ -9,7 +9,7 @@ use pipeline::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::{Store, file::Trouble, units, writer::Tx};
+use crate::{Store, file::StoreError, units, writer::Tx};
 
 /// Stands for the lead of an entry that is about none.
 const NO_LEAD: i64 = 0;
@@ -35,13 +35,13 @@ impl Prepared {
     }
 }
 
-pub(crate) fn append(tx: &Tx<'_>, entry: &Entry) -> Result<(), Trouble> {
+pub(crate) fn append(tx: &Tx<'_>, entry: &Entry) -> Result<(), StoreError> {
     append_prepared(tx, &Prepared::new(entry.clone())?)
 }
 
 /// Writes an entry, the progress of its lead and the counts. An entry that is there already changes
 /// nothing.
-pub(crate) fn append_prepared(tx: &Tx<'_>, Prepared { entry, json }: &Prepared) -> Result<(), Trouble> {
+pub(crate) fn append_prepared(tx: &Tx<'_>, Prepared { entry, json }: &Prepared) -> Result<(), StoreError> {
     let Some(lead) = &entry.lead_id else {
         insert(tx, NO_LEAD, entry, json)?;
         return Ok(());
@@ -140,7 +140,7 @@ fn count(tx: &Tx<'_>, entry: &Entry, counted: Counted) -> rusqlite::Result<()> {
 }
 
 /// How far a lead is. `None` for one that is not known, and for what only a later version understands.
-pub(crate) fn progress(conn: &Connection, lead: &LeadId) -> Result<Option<Progress>, Trouble> {
+pub(crate) fn progress(conn: &Connection, lead: &LeadId) -> Result<Option<Progress>, StoreError> {
     Ok(match state(conn, lead)? {
         Some((_, Ok(progress))) => progress,
         Some((_, Err(fault))) => {

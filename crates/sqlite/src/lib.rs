@@ -57,10 +57,10 @@ use pipeline::{
 use rusqlite::Connection;
 
 use self::{
-    file::{DbFile, Purpose, Trouble},
+    file::{DbFile, Purpose, StoreError},
     log_buffer::LogBuffer,
     reader::Readers,
-    wake::Wakes,
+    wake::Wakeups,
     watcher::Watcher,
     writer::{Tx, Writer},
 };
@@ -121,12 +121,12 @@ struct Inner {
     file: Arc<DbFile>,
     folder: PathBuf,
     options: Options,
-    wakes: Arc<Wakes>,
+    wakes: Arc<Wakeups>,
     logs: Arc<LogBuffer>,
     // The writer goes last, so that its connection, which can, tidies the write-ahead log up.
     watcher: OnceLock<Watcher>,
     readers: Arc<Readers>,
-    looks: Arc<watch::Looks>,
+    looks: Arc<watch::ChangeDetector>,
     writer: Writer,
 }
 
@@ -151,11 +151,11 @@ impl Store {
             }
             Err(fault) => return Err(fault),
         };
-        let wakes = Arc::<Wakes>::default();
+        let wakes = Arc::<Wakeups>::default();
         let clock = Arc::clone(&options.clock);
         let (writer, logs) = Writer::start(Arc::clone(&file), writing, clock, Arc::clone(&wakes))?;
         let readers = Readers::new(Arc::clone(&file));
-        let looks = watch::Looks::new(Arc::clone(&file));
+        let looks = watch::ChangeDetector::new(Arc::clone(&file));
         let folder = dir.to_owned();
         let watcher = OnceLock::new();
         Ok(Self(Arc::new(Inner { file, folder, options, wakes, logs, watcher, readers, looks, writer })))
@@ -219,7 +219,7 @@ impl Store {
         }
     }
 
-    fn wakes(&self) -> &Arc<Wakes> {
+    fn wakes(&self) -> &Arc<Wakeups> {
         &self.0.wakes
     }
 
@@ -235,14 +235,14 @@ impl Store {
 
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Fault> {
         self.0.readers.read(work).await
     }
 
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Tx<'_>) -> Result<T, Trouble> + Send + 'static,
+        work: impl FnMut(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Fault> {
         self.0.writer.write(work).await
     }

@@ -9,7 +9,7 @@ use pipeline::{
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::units::random_id;
-use crate::{Store, file::Trouble, units, writer::Tx};
+use crate::{Store, file::StoreError, units, writer::Tx};
 
 #[async_trait]
 impl Objects for Store {
@@ -53,7 +53,7 @@ pub(crate) fn insert(tx: &Tx<'_>, key: &str, body: &[u8]) -> rusqlite::Result<Op
     Ok((added > 0).then_some(version))
 }
 
-fn put(tx: &Tx<'_>, key: &str, body: &[u8], when: &When) -> Result<Option<Version>, Trouble> {
+fn put(tx: &Tx<'_>, key: &str, body: &[u8], when: &When) -> Result<Option<Version>, StoreError> {
     let (new, now) = (random_id(), units::micros(tx.now));
     let written = match when {
         When::Absent => return Ok(insert(tx, key, body)?.map(version)),
@@ -100,11 +100,11 @@ fn version(number: i64) -> Version {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bench;
+    use crate::testing::TestStore;
 
     #[tokio::test]
     async fn conditional_writes_hold_and_every_write_has_its_own_version() {
-        let bench = Bench::new();
+        let bench = TestStore::new();
         let store = bench.store();
         let put = |body: &'static str, when| store.put("k", Bytes::from_static(body.as_bytes()), when);
         assert_eq!(store.get("k").await, Ok(None));
@@ -122,7 +122,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_listing_is_in_the_order_of_bytes_and_knows_no_wildcards() {
-        let bench = Bench::new();
+        let bench = TestStore::new();
         let store = bench.store();
         let keys = ["a", "a%", "a%b", "a_", "aB", "ab", "a\u{7f}", "a\u{10ffff}", "a\u{10ffff}z", "b", "é"];
         for key in keys {

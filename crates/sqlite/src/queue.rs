@@ -13,7 +13,7 @@ use pipeline::{
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::units::random_id;
-use crate::{QueueOptions, Store, dead_letters, file::Trouble, journal, units, writer::Tx};
+use crate::{QueueOptions, Store, dead_letters, file::StoreError, journal, units, writer::Tx};
 
 /// How often a lead is taken up at once after its worker has stopped.
 const OFTEN: u32 = 5;
@@ -171,7 +171,7 @@ fn receive(
     queue: Queue,
     most: usize,
     options: QueueOptions,
-) -> Result<(Vec<Delivery>, Vec<Entry>), Trouble> {
+) -> Result<(Vec<Delivery>, Vec<Entry>), StoreError> {
     let now = units::millis(tx.now);
     // At least a moment, or the loop below would see the same message again.
     let hidden_until = units::millis_after(tx.now, options.visibility.max(Duration::from_millis(1)));
@@ -219,7 +219,7 @@ fn receive(
 }
 
 /// Buries a message that was received as often as its queue allows, and ends its lead.
-fn abandon(tx: &Tx<'_>, queue: Queue, message: &Ready, failed_at: Option<i64>) -> Result<Entry, Trouble> {
+fn abandon(tx: &Tx<'_>, queue: Queue, message: &Ready, failed_at: Option<i64>) -> Result<Entry, StoreError> {
     let lead = message.lead.as_deref().and_then(|lead| lead.parse().ok());
     let lead = lead.or_else(|| job::lead_in(&message.body));
     let attempts = message.receives;

@@ -6,7 +6,7 @@ use pipeline::{Code, Fault};
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use crate::file::{DbFile, Purpose, Trouble};
+use crate::file::{DbFile, Purpose, StoreError};
 
 /// How many read at the same time.
 const CONNECTIONS: usize = 3;
@@ -26,7 +26,7 @@ impl Readers {
     /// Runs `work` on a connection, away from the executor.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Fault> {
         let stopped = |what: &str| Fault::new(Code::Internal, format!("a read stopped: {what}"));
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|e| stopped(&e.to_string()))?;

@@ -50,12 +50,12 @@ impl Clock for ManualClock {
 }
 
 /// A folder of its own and a clock.
-pub(crate) struct Bench {
+pub(crate) struct TestStore {
     pub(crate) dir: TempDir,
     pub(crate) clock: Arc<ManualClock>,
 }
 
-impl Bench {
+impl TestStore {
     pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap(), clock: Arc::new(ManualClock::new()) }
     }

@@ -25,11 +25,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The right to work on a folder. The operating system takes it back from a process that has died.
 #[derive(Debug)]
-pub struct UpLock(Arc<Held>);
+pub struct UpLock(Arc<LockGuard>);
 
 /// A lock that is held, under a name that somebody may take away.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct LockGuard {
     folder: PathBuf,
     files: Option<FileIds>,
     /// None once it was given back.
@@ -54,10 +54,10 @@ impl UpLock {
     /// Takes the lock and writes down which files its holder has open, where they are known.
     pub(crate) fn take(folder: &Path, files: Option<FileIds>) -> Result<Self, Fault> {
         let locked = Mutex::new(Some(Locked::new(folder, files)?));
-        Ok(Self(Arc::new(Held { folder: folder.to_owned(), files, locked })))
+        Ok(Self(Arc::new(LockGuard { folder: folder.to_owned(), files, locked })))
     }
 
-    pub(crate) fn held(&self) -> Arc<Held> {
+    pub(crate) fn held(&self) -> Arc<LockGuard> {
         Arc::clone(&self.0)
     }
 }
@@ -70,7 +70,7 @@ impl Drop for UpLock {
     }
 }
 
-impl Held {
+impl LockGuard {
     /// Locks the file again under its name, where that was deleted or replaced: a lock that nobody finds keeps
     /// nobody out.
     ///

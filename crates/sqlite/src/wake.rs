@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 /// A waiter is told of every commit with a message that becomes visible sooner than it waits anyway.
 /// It registers before it looks, and a notification that comes while it looks is kept: none is missed.
 #[derive(Debug, Default)]
-pub(crate) struct Wakes(Mutex<Vec<Arc<Waiter>>>);
+pub(crate) struct Wakeups(Mutex<Vec<Arc<Waiter>>>);
 
 #[derive(Debug)]
 struct Waiter {
@@ -24,16 +24,16 @@ struct Waiter {
 }
 
 /// A place among the waiters, for as long as it lives.
-pub(crate) struct Waiting {
-    wakes: Arc<Wakes>,
+pub(crate) struct WaitGuard {
+    wakes: Arc<Wakeups>,
     waiter: Arc<Waiter>,
 }
 
-impl Wakes {
-    pub(crate) fn register(self: &Arc<Self>, queue: Queue) -> Waiting {
+impl Wakeups {
+    pub(crate) fn register(self: &Arc<Self>, queue: Queue) -> WaitGuard {
         let waiter = Arc::new(Waiter { queue, until: AtomicI64::new(i64::MAX), notify: Notify::new() });
         self.lock().push(Arc::clone(&waiter));
-        Waiting { wakes: Arc::clone(self), waiter }
+        WaitGuard { wakes: Arc::clone(self), waiter }
     }
 
     /// A message of this queue that becomes visible at `visible_at` has been committed.
@@ -57,7 +57,7 @@ impl Wakes {
     }
 }
 
-impl Waiting {
+impl WaitGuard {
     /// About to look: from now on everything is of interest.
     pub(crate) fn look(&self) {
         self.waiter.until.store(i64::MAX, Ordering::SeqCst);
@@ -73,7 +73,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for WaitGuard {
     fn drop(&mut self) {
         self.wakes.lock().retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
     }

@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// A connection that sees others' commits.
-pub(crate) struct Looks {
+pub(crate) struct ChangeDetector {
     file: Arc<DbFile>,
     /// SQLite tells each connection of the commits of all others, so it has to be the same one.
     conn: Mutex<Option<Connection>>,
 }
 
-impl Looks {
+impl ChangeDetector {
     pub(crate) fn new(file: Arc<DbFile>) -> Arc<Self> {
         Arc::new(Self { file, conn: Mutex::default() })
     }

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use crate::{
     file::{DbFile, Purpose},
-    wake::Wakes,
+    wake::Wakeups,
     writer::Message,
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct Watcher {
 impl Watcher {
     pub(crate) fn start(
         file: &Arc<DbFile>,
-        wakes: Arc<Wakes>,
+        wakes: Arc<Wakeups>,
         writer: mpsc::Sender<Message>,
     ) -> Result<Self, Fault> {
         let (alive, ended) = mpsc::channel();
@@ -44,7 +44,7 @@ impl Watcher {
     }
 }
 
-fn watch(file: &DbFile, wakes: &Wakes, writer: &mpsc::Sender<Message>, ended: &mpsc::Receiver<()>) {
+fn watch(file: &DbFile, wakes: &Wakeups, writer: &mpsc::Sender<Message>, ended: &mpsc::Receiver<()>) {
     let mut conn: Option<Connection> = None;
     let mut seen = None;
     loop {

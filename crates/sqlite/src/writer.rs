@@ -26,9 +26,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
     checkpointer::Checkpointer,
-    file::{DbFile, Purpose, Trouble},
+    file::{DbFile, Purpose, StoreError},
     log_buffer::{self, LogBuffer},
-    wake::Wakes,
+    wake::Wakeups,
 };
 
 /// How many operations share a commit at most.
@@ -84,7 +84,7 @@ struct Work<T, F> {
 impl<T, F> Operation for Work<T, F>
 where
     T: Send,
-    F: FnMut(&Tx<'_>) -> Result<T, Trouble> + Send,
+    F: FnMut(&Tx<'_>) -> Result<T, StoreError> + Send,
 {
     fn run(&mut self, file: &DbFile, tx: &Tx<'_>) -> bool {
         let result = match catch_unwind(AssertUnwindSafe(|| (self.work)(tx))) {
@@ -125,7 +125,7 @@ impl Writer {
         file: Arc<DbFile>,
         conn: Option<Connection>,
         clock: Arc<dyn Clock>,
-        wakes: Arc<Wakes>,
+        wakes: Arc<Wakeups>,
     ) -> Result<(Self, Arc<LogBuffer>), Fault> {
         let (messages, inbox) = mpsc::channel();
         let logs = Arc::new(LogBuffer::new(messages.clone()));
@@ -146,7 +146,7 @@ impl Writer {
     /// `work` may be run twice, the first run being undone.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Tx<'_>) -> Result<T, Trouble> + Send + 'static,
+        work: impl FnMut(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Fault> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| stopped())?;
         let (caller, answer) = oneshot::channel();
@@ -167,7 +167,7 @@ impl Drop for Writer {
 }
 
 /// Why a transaction came to nothing.
-enum Undone {
+enum TransactionError {
     /// An operation failed.
     ByOperation,
     /// The storage did.
@@ -179,7 +179,7 @@ struct Thread {
     /// None where it could not be opened for writing; tried again with each batch.
     conn: Option<Connection>,
     clock: Arc<dyn Clock>,
-    wakes: Arc<Wakes>,
+    wakes: Arc<Wakeups>,
     logs: Arc<LogBuffer>,
     checkpointer: Checkpointer,
     /// The earliest time at which a message of each queue became visible in this transaction.
@@ -249,11 +249,11 @@ impl Thread {
         let logs = self.logs.take();
         match self.transaction(&mut batch, &logs) {
             Ok(()) => answer(batch, &Ok(())),
-            Err(Undone::ByStorage(fault)) => {
+            Err(TransactionError::ByStorage(fault)) => {
                 self.logs.lost(&logs);
                 answer(batch, &Err(fault));
             }
-            Err(Undone::ByOperation) => {
+            Err(TransactionError::ByOperation) => {
                 let alone = batch.len() == 1 && logs.is_empty();
                 for operation in batch {
                     self.write_one(operation, !alone);
@@ -268,13 +268,13 @@ impl Thread {
     /// Runs an operation in a transaction of its own, unless that is how it has just failed.
     fn write_one(&mut self, operation: Box<dyn Operation>, again: bool) {
         let mut one = [operation];
-        let done = if again { self.transaction(&mut one, &[]) } else { Err(Undone::ByOperation) };
+        let done = if again { self.transaction(&mut one, &[]) } else { Err(TransactionError::ByOperation) };
         answer(
             one,
             &match done {
                 // A failed operation has its own answer.
-                Ok(()) | Err(Undone::ByOperation) => Ok(()),
-                Err(Undone::ByStorage(fault)) => Err(fault),
+                Ok(()) | Err(TransactionError::ByOperation) => Ok(()),
+                Err(TransactionError::ByStorage(fault)) => Err(fault),
             },
         );
     }
@@ -284,39 +284,39 @@ impl Thread {
         &mut self,
         operations: &mut [Box<dyn Operation>],
         logs: &[log_buffer::Line],
-    ) -> Result<(), Undone> {
+    ) -> Result<(), TransactionError> {
         if operations.is_empty() && logs.is_empty() {
             return Ok(());
         }
         if let Some(damage) = self.file.damage() {
-            return Err(Undone::ByStorage(damage.clone()));
+            return Err(TransactionError::ByStorage(damage.clone()));
         }
         // Those that work beside `up` look each time; it looks after each commit, and five times a second.
-        self.file.agrees_with_up().map_err(Undone::ByStorage)?;
+        self.file.agrees_with_up().map_err(TransactionError::ByStorage)?;
         if self.file.identity().is_lost() {
-            self.still_ours().map_err(Undone::ByStorage)?;
+            self.still_ours().map_err(TransactionError::ByStorage)?;
         }
         if self.conn.is_none() {
-            self.conn = Some(self.file.connect(Purpose::Write).map_err(Undone::ByStorage)?);
+            self.conn = Some(self.file.connect(Purpose::Write).map_err(TransactionError::ByStorage)?);
         }
-        let Some(conn) = &self.conn else { return Err(Undone::ByStorage(stopped())) };
-        let storage = |error| Undone::ByStorage(self.file.fault(error));
+        let Some(conn) = &self.conn else { return Err(TransactionError::ByStorage(stopped())) };
+        let storage = |error| TransactionError::ByStorage(self.file.fault(error));
         for earliest in &self.visible {
             earliest.set(i64::MAX);
         }
         conn.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute(())).map_err(storage)?;
         let tx = Tx { conn, now: self.clock.now(), visible: &self.visible };
         let done = if !operations.iter_mut().all(|operation| operation.run(&self.file, &tx)) {
-            Err(Undone::ByOperation)
+            Err(TransactionError::ByOperation)
         } else if let Err(error) = log_buffer::write(conn, logs) {
-            Err(if operations.is_empty() { storage(error) } else { Undone::ByOperation })
+            Err(if operations.is_empty() { storage(error) } else { TransactionError::ByOperation })
         } else {
             conn.prepare_cached("COMMIT").and_then(|mut commit| commit.execute(())).map_err(storage)
         };
         // SQLite has rolled back already after some errors.
         let stuck = done.is_err() && !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err();
         // Nobody hears of a commit that no next start would find.
-        let done = done.and_then(|_| self.still_ours().map_err(Undone::ByStorage));
+        let done = done.and_then(|_| self.still_ours().map_err(TransactionError::ByStorage));
         if stuck && let Some(conn) = self.conn.take() {
             // The log stays as it is: the next connection has to find the same one.
             let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);

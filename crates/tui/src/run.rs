@@ -35,7 +35,7 @@ use super::{
     theme::Theme,
     update::update,
 };
-use host::Endings;
+use host::ShutdownSignals;
 
 /// How many reports are taken in before the next frame.
 const BATCH: usize = 256;
@@ -86,7 +86,7 @@ enum Signal {
 }
 
 fn signals() -> io::Result<impl Stream<Item = Signal>> {
-    let mut endings = Endings::listen()?;
+    let mut endings = ShutdownSignals::listen()?;
     // SIGCONT has no name of its own in tokio.
     let mut continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
     Ok(futures_util::stream::poll_fn(move |context| {

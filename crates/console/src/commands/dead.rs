@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
-use host::{Endings, output};
+use host::{ShutdownSignals, output};
 use lead::Timestamp;
 use ops::{Ops, Selection};
 use pipeline::{
@@ -199,7 +199,7 @@ async fn redrive_all(
         }
         ControlFlow::Continue(())
     };
-    let mut endings = Endings::listen()?;
+    let mut endings = ShutdownSignals::listen()?;
     {
         let mut redrive = pin!(actions.redrive_all(letters, rate, tell));
         loop {

@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::visitors::Places;
+use super::connections::ConnectionLimits;
 
 /// How many connections are open at most that have sent something: each may hold a part of a request.
 const SPEAKING: usize = 1_024;
@@ -17,7 +17,7 @@ const OTHERS: usize = 512;
 ///
 /// With the 1,024 files that systems allow by default, strangers could take them all and leave none for
 /// the database.
-pub(super) fn places() -> Places {
+pub(super) fn limits() -> ConnectionLimits {
     let limit = getrlimit(Resource::Nofile);
     // None is no limit.
     let (current, most) = (limit.current.unwrap_or(u64::MAX), limit.maximum.unwrap_or(u64::MAX));
@@ -31,9 +31,9 @@ pub(super) fn places() -> Places {
     of(usize::try_from(files).unwrap_or(usize::MAX))
 }
 
-fn of(files: usize) -> Places {
+fn of(files: usize) -> ConnectionLimits {
     let all = files.saturating_sub(OTHERS).max(files / 4).clamp(1, ALL);
-    Places { all, speaking: all.min(SPEAKING) }
+    ConnectionLimits { all, speaking: all.min(SPEAKING) }
 }
 
 #[cfg(test)]

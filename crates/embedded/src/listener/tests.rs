@@ -18,7 +18,7 @@ use system::{SystemClock, SystemRandom};
 
 use sqlite::{Options, Store};
 
-struct Served {
+struct TestServer {
     _dir: TempDir,
     store: Store,
     address: SocketAddr,
@@ -26,15 +26,15 @@ struct Served {
     served: JoinHandle<io::Result<()>>,
 }
 
-async fn serving() -> Served {
-    serving_in(files::places()).await
+async fn serving() -> TestServer {
+    serving_in(files::limits()).await
 }
 
-async fn serving_in(places: Places) -> Served {
-    serving_with(places, None).await
+async fn serving_in(limits: ConnectionLimits) -> TestServer {
+    serving_with(limits, None).await
 }
 
-async fn serving_with(places: Places, intake: Option<Arc<dyn Intake>>) -> Served {
+async fn serving_with(limits: ConnectionLimits, intake: Option<Arc<dyn Intake>>) -> TestServer {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Options::creating()).unwrap();
     let ports = Arc::new(store.clone());
@@ -51,12 +51,12 @@ async fn serving_with(places: Places, intake: Option<Arc<dyn Intake>>) -> Served
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     let served =
-        serve_in(places, listener, Arc::new(ingest), Arc::new(store.clone()), refusals, stop.clone());
+        serve_in(limits, listener, Arc::new(ingest), Arc::new(store.clone()), refusals, stop.clone());
     let served = tokio::spawn(served);
-    Served { _dir: dir, store, address, stop, served }
+    TestServer { _dir: dir, store, address, stop, served }
 }
 
-impl Served {
+impl TestServer {
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
@@ -229,7 +229,7 @@ impl Intake for Failing {
 
 #[tokio::test]
 async fn what_could_not_be_stored_is_counted_as_a_webhook_that_was_refused() {
-    let served = serving_with(files::places(), Some(Arc::new(Failing))).await;
+    let served = serving_with(files::limits(), Some(Arc::new(Failing))).await;
     let answer = served.ask(&post(PATH, EVENT.as_bytes())).await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     served.stop.cancel();
@@ -290,9 +290,9 @@ async fn first_line(stream: &mut TcpStream, request: &[u8]) -> String {
 #[tokio::test]
 async fn however_many_are_proven_and_idle_each_newcomer_gets_in() {
     let served = serving().await;
-    let places = files::places();
+    let limits = files::limits();
     let mut proven = Vec::new();
-    for lead in 0..places.speaking {
+    for lead in 0..limits.speaking {
         let mut stream = served.connect().await;
         assert_eq!(first_line(&mut stream, &posted(&event_of(lead))).await, "HTTP/1.1 200 OK");
         proven.push(stream);
@@ -300,7 +300,7 @@ async fn however_many_are_proven_and_idle_each_newcomer_gets_in() {
     let mut newcomers = Vec::new();
     for lead in 0..50 {
         let mut stream = served.connect().await;
-        let request = posted(&event_of(places.speaking + lead));
+        let request = posted(&event_of(limits.speaking + lead));
         assert_eq!(first_line(&mut stream, &request).await, "HTTP/1.1 200 OK");
         newcomers.push(stream);
     }
@@ -316,7 +316,7 @@ async fn however_many_are_proven_and_idle_each_newcomer_gets_in() {
         );
         assert_eq!(gone, number < 50, "{number}");
     }
-    let accepted = places.speaking + 50;
+    let accepted = limits.speaking + 50;
     assert_eq!(served.store.depth(Queue::Delay).await.unwrap().waiting, accepted as u64);
 }
 
@@ -329,7 +329,7 @@ async fn whoever_repeats_a_webhook_stays_a_stranger() {
     let other = r#"{"event":{"object_type":"lead","action":"updated","lead_id":"lead_a1","data":{}}}"#;
     let request = [posted(EVENT), posted(other)];
     // As many as there are places, and twice as many.
-    for number in 0..files::places().speaking * 2 {
+    for number in 0..files::limits().speaking * 2 {
         let mut stream = served.connect().await;
         assert_eq!(first_line(&mut stream, &request[number % 2]).await, "HTTP/1.1 200 OK");
         repeating.push(stream);
@@ -342,16 +342,16 @@ async fn whoever_repeats_a_webhook_stays_a_stranger() {
 
 #[tokio::test]
 async fn whoever_connects_has_time_for_its_request_whatever_others_send() {
-    let places = Places { all: 64, speaking: 16 };
-    let served = serving_in(places).await;
+    let limits = ConnectionLimits { all: 64, speaking: 16 };
+    let served = serving_in(limits).await;
     let mut far = served.connect().await;
     let mut others = Vec::new();
-    for _ in 0..places.speaking * 3 {
+    for _ in 0..limits.speaking * 3 {
         let mut stream = served.connect().await;
         first_line(&mut stream, &posted(EVENT)).await;
         others.push(stream);
     }
-    for _ in places.speaking + 1..places.all {
+    for _ in limits.speaking + 1..limits.all {
         others.push(served.connect().await);
     }
     assert_eq!(first_line(&mut far, &posted(&event_of(1))).await, "HTTP/1.1 200 OK");

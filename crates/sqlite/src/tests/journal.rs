@@ -6,7 +6,7 @@ use pipeline::{
     ports::{Clock, History, Intake, Journal, OpenLead, Queue},
 };
 
-use crate::testing::{Bench, event, lead};
+use crate::testing::{TestStore, event, lead};
 
 fn entry(at: Timestamp, about: Option<LeadId>, nonce: u32, happened: Happened) -> Entry {
     Entry { at, lead_id: about, nonce, happened }
@@ -42,7 +42,7 @@ fn dead() -> Happened {
 
 #[tokio::test]
 async fn the_newest_come_first_and_pages_meet_without_gap_or_overlap() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     let start = bench.clock.now();
     let mut all = Vec::new();
@@ -95,7 +95,7 @@ async fn the_newest_come_first_and_pages_meet_without_gap_or_overlap() {
 
 #[tokio::test]
 async fn progress_and_counts_follow_the_journal() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     let now = bench.clock.now();
     for number in [2, 1, 0] {

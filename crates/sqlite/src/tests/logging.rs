@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::{
     Store,
     log_buffer::LONGEST,
-    testing::{Bench, lead},
+    testing::{TestStore, lead},
 };
 
 /// Runs `work` with its events going to `store`, and waits until they are there.
@@ -26,7 +26,7 @@ fn all() -> LogQuery {
 
 #[tokio::test]
 async fn our_events_are_kept_with_their_fields_and_cleaned() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     logged(&store, || {
         recorder::line(Function::Notification, Level::Warn, "a\nb\u{202e}", Some("lead_1"), Some("LO201"));
@@ -50,7 +50,7 @@ async fn our_events_are_kept_with_their_fields_and_cleaned() {
 
 #[tokio::test]
 async fn queries_restrict_and_a_cursor_follows() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     let functions = [Function::WebhookIngestion, Function::LeadProcessor];
     let levels = [Level::Debug, Level::Info, Level::Warn, Level::Error];
@@ -92,7 +92,7 @@ async fn queries_restrict_and_a_cursor_follows() {
 
 #[tokio::test]
 async fn too_many_lines_are_dropped_and_counted_instead_of_waited_for() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     let (release, released) = std::sync::mpsc::channel::<()>();
     let (started, running) = std::sync::mpsc::channel::<()>();
@@ -122,7 +122,7 @@ async fn too_many_lines_are_dropped_and_counted_instead_of_waited_for() {
 
 #[tokio::test]
 async fn the_last_lines_are_written_when_the_store_closes() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     let subscriber = tracing_subscriber::registry().with(store.log_layer());
     tracing::subscriber::with_default(subscriber, || {

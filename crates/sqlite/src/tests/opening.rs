@@ -10,10 +10,10 @@ use rusqlite::Connection;
 
 use crate::{
     Options, Store, schema,
-    testing::{Bench, event},
+    testing::{TestStore, event},
 };
 
-fn refused(bench: &Bench, options: Options) -> Code {
+fn refused(bench: &TestStore, options: Options) -> Code {
     let fault = Store::open(bench.dir.path(), options).err().unwrap();
     assert!(fault.what.contains("leadops"), "{fault}");
     fault.code
@@ -21,7 +21,7 @@ fn refused(bench: &Bench, options: Options) -> Code {
 
 /// Opening the file with these bytes fails with `code` and changes nothing.
 fn left_alone(bytes: &[u8], code: Code) {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let path = bench.dir.path().join("leadops.db");
     fs::write(&path, bytes).unwrap();
     for create in [false, true] {
@@ -32,7 +32,7 @@ fn left_alone(bytes: &[u8], code: Code) {
 
 /// The bytes of a file with some leads in it.
 fn bytes_of_a_used_store() -> Vec<u8> {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let store = bench.store();
     for number in 0..50 {
@@ -47,7 +47,7 @@ fn bytes_of_a_used_store() -> Vec<u8> {
 
 #[test]
 fn a_folder_without_a_pipeline_is_made_only_when_asked() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let dir = bench.dir.path().join("a/b");
     let closed = Store::open(&dir, Options { create: false, ..bench.options() });
     assert_eq!(closed.err().unwrap().code, Code::NoPipeline);
@@ -58,7 +58,7 @@ fn a_folder_without_a_pipeline_is_made_only_when_asked() {
 
 #[test]
 fn a_folder_that_is_a_file_is_unusable() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let dir = bench.dir.path().join("file");
     fs::write(&dir, "").unwrap();
     assert_eq!(Store::open(&dir, bench.options()).err().unwrap().code, Code::FolderUnusable);
@@ -68,7 +68,7 @@ fn a_folder_that_is_a_file_is_unusable() {
 
 #[test]
 fn a_newer_file_is_left_alone() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let path = bench.store().path().to_owned();
     let conn = Connection::open(&path).unwrap();
     conn.pragma_update(None, "user_version", schema::VERSION + 1).unwrap();
@@ -84,7 +84,7 @@ fn what_is_no_database_is_left_alone() {
 
 #[test]
 fn another_programs_database_is_left_alone() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let path = bench.dir.path().join("other.db");
     let conn = Connection::open(&path).unwrap();
     conn.execute_batch("CREATE TABLE song (title TEXT)").unwrap();
@@ -104,7 +104,7 @@ fn a_file_without_its_end_is_left_alone() {
 fn damage_inside_is_found_before_the_pipeline_starts() {
     let sound = bytes_of_a_used_store();
     for page in 1..sound.len() / 4096 {
-        let bench = Bench::new();
+        let bench = TestStore::new();
         let path = bench.dir.path().join("leadops.db");
         let mut bytes = sound.clone();
         bytes[page * 4096..][..64].fill(0xff);
@@ -117,7 +117,7 @@ fn damage_inside_is_found_before_the_pipeline_starts() {
 
 #[test]
 fn an_empty_file_is_an_interrupted_start() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     fs::write(bench.dir.path().join("leadops.db"), "").unwrap();
     assert_eq!(refused(&bench, Options { create: false, ..bench.options() }), Code::NoPipeline);
     bench.store();
@@ -125,7 +125,7 @@ fn an_empty_file_is_an_interrupted_start() {
 
 #[tokio::test]
 async fn what_one_store_has_answered_the_next_one_has() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     for number in 0..3 {
         bench.store().accept(event(&*bench.clock, number)).await.unwrap();
     }
@@ -137,7 +137,7 @@ async fn what_one_store_has_answered_the_next_one_has() {
 
 #[test]
 fn many_open_a_new_folder_at_once() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let dir = bench.dir.path().join("new");
     std::thread::scope(|scope| {
         let all: Vec<_> =
@@ -150,7 +150,7 @@ fn many_open_a_new_folder_at_once() {
 
 #[test]
 fn only_one_up_has_the_folder() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let (first, second) = (bench.store(), bench.store());
     let lock = first.lock_for_up().unwrap();
     assert_eq!(second.lock_for_up().err().unwrap().code, Code::AlreadyRunning);

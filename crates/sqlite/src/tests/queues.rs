@@ -12,7 +12,7 @@ use pipeline::{
 
 use crate::{
     Store,
-    testing::{Bench, event, lead},
+    testing::{TestStore, event, lead},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -32,7 +32,7 @@ async fn one(store: &Store, queue: Queue) -> Delivery {
 
 #[tokio::test]
 async fn nothing_is_early_whatever_the_wall_clock_does() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     store.send(Queue::Delay, message("a", MINUTE)).await.unwrap();
     bench.clock.advance(MINUTE - Duration::from_millis(1));
@@ -46,7 +46,7 @@ async fn nothing_is_early_whatever_the_wall_clock_does() {
 
 #[tokio::test]
 async fn the_longest_ready_come_first_and_each_once() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     for (body, seconds) in [("c", 3), ("a", 1), ("b", 2), ("d", 4)] {
         store.send(Queue::Delay, message(body, Duration::from_secs(seconds))).await.unwrap();
@@ -62,7 +62,7 @@ async fn the_longest_ready_come_first_and_each_once() {
 
 #[tokio::test]
 async fn a_message_without_an_outcome_comes_back_and_an_old_handle_is_worth_nothing() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     store.send(Queue::Delay, message("a", Duration::ZERO)).await.unwrap();
     let first = one(&store, Queue::Delay).await;
@@ -81,7 +81,7 @@ async fn a_message_without_an_outcome_comes_back_and_an_old_handle_is_worth_noth
 
 #[tokio::test]
 async fn an_outcome_after_the_visibility_counts_while_nobody_else_has_the_message() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     store.send(Queue::Delay, message("a", Duration::ZERO)).await.unwrap();
     let delivery = one(&store, Queue::Delay).await;
@@ -92,7 +92,7 @@ async fn an_outcome_after_the_visibility_counts_while_nobody_else_has_the_messag
 
 #[tokio::test]
 async fn after_three_deliveries_without_an_outcome_the_lead_ends_as_a_dead_letter() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     store.accept(event(&*bench.clock, 1)).await.unwrap();
     bench.clock.advance(MINUTE * 10);
@@ -117,7 +117,7 @@ async fn after_three_deliveries_without_an_outcome_the_lead_ends_as_a_dead_lette
 
 #[tokio::test]
 async fn a_dead_letter_can_be_read_edited_and_deleted() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     for body in ["a", "b"] {
         store.send(Queue::Notification, message(body, Duration::ZERO)).await.unwrap();
@@ -150,7 +150,7 @@ async fn a_dead_letter_can_be_read_edited_and_deleted() {
 
 #[tokio::test]
 async fn what_a_killed_process_had_in_hand_is_ready_at_once() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let killed = bench.store();
     killed.send(Queue::Delay, message("a", Duration::ZERO)).await.unwrap();
     killed.send(Queue::Delay, message("b", MINUTE)).await.unwrap();
@@ -167,7 +167,7 @@ async fn what_a_killed_process_had_in_hand_is_ready_at_once() {
 
 #[tokio::test]
 async fn a_lead_that_was_in_hand_at_many_deaths_rests_and_an_alert_does_not() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let mut options = bench.options();
     options.delay.max_receives = 100;
     let store = Store::open(bench.dir.path(), options).unwrap();
@@ -190,7 +190,7 @@ async fn a_lead_that_was_in_hand_at_many_deaths_rests_and_an_alert_does_not() {
 
 #[tokio::test]
 async fn what_is_given_back_has_lost_no_attempt() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     store.send(Queue::Delay, message("a", Duration::ZERO)).await.unwrap();
     for _ in 0..10 {
@@ -202,7 +202,7 @@ async fn what_is_given_back_has_lost_no_attempt() {
 }
 
 /// Waits until a message of the delay queue is ready, letting a second pass whenever nothing happens.
-async fn seconds_until_ready(bench: &Bench, store: &Store) -> u32 {
+async fn seconds_until_ready(bench: &TestStore, store: &Store) -> u32 {
     let mut wait = std::pin::pin!(store.wait_ready(Queue::Delay));
     let mut seconds = 0;
     loop {
@@ -222,7 +222,7 @@ async fn seconds_until_ready(bench: &Bench, store: &Store) -> u32 {
 
 #[tokio::test]
 async fn who_waits_is_woken_when_a_message_is_due() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     store.send(Queue::Delay, message("a", Duration::from_secs(5))).await.unwrap();
     assert!(seconds_until_ready(&bench, &store).await >= 5);
@@ -231,7 +231,7 @@ async fn who_waits_is_woken_when_a_message_is_due() {
 
 #[tokio::test]
 async fn who_waits_notices_that_the_clock_was_set() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     store.send(Queue::Delay, message("a", MINUTE * 15)).await.unwrap();
     let wait = tokio::spawn({
@@ -246,7 +246,7 @@ async fn who_waits_notices_that_the_clock_was_set() {
 
 #[tokio::test]
 async fn no_wake_up_is_missed_here_or_from_another_store_on_the_file() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let (store, other) = (bench.store(), bench.store());
     for (sender, times) in [(&store, 100), (&other, 3)] {
         for n in 0..times {

@@ -14,13 +14,13 @@ use pipeline::{
 };
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::testing::{Bench, event, lead};
+use crate::testing::{TestStore, event, lead};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::test]
 async fn what_is_old_goes_and_open_leads_and_objects_stay() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     let notified = |number| Entry {
         at: bench.clock.now(),
@@ -64,7 +64,7 @@ async fn what_is_old_goes_and_open_leads_and_objects_stay() {
 
 #[tokio::test]
 async fn log_lines_go_by_age_and_by_number() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     let layered = tracing_subscriber::registry().with(store.log_layer());
     let subscriber = tracing::Dispatch::new(layered);
@@ -86,7 +86,7 @@ async fn log_lines_go_by_age_and_by_number() {
 
 #[tokio::test]
 async fn free_space_is_given_back() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     for n in 0..20 {
         let body = Bytes::from(vec![1; 1_000_000]);

@@ -9,24 +9,24 @@ use pipeline::{
 
 use crate::{
     Options, Store,
-    testing::{Bench, event},
+    testing::{TestStore, event},
 };
 
 const ALL: [&str; 3] = ["leadops.db", "leadops.db-wal", "leadops.db-shm"];
 
-async fn accept(bench: &Bench, store: &Store, numbers: std::ops::Range<usize>) {
+async fn accept(bench: &TestStore, store: &Store, numbers: std::ops::Range<usize>) {
     for number in numbers {
         assert_eq!(store.accept(event(&*bench.clock, number)).await, Ok(Accepted::New));
     }
 }
 
-async fn refused(bench: &Bench, store: &Store, number: usize) {
+async fn refused(bench: &TestStore, store: &Store, number: usize) {
     let fault = store.accept(event(&*bench.clock, number)).await.unwrap_err();
     assert!(fault.code == Code::StorageGone && fault.what.contains("leadops.db"), "{fault}");
     assert_eq!(store.intact().unwrap_err().code, Code::StorageGone);
 }
 
-async fn waiting(bench: &Bench, store: &Store) -> u64 {
+async fn waiting(bench: &TestStore, store: &Store) -> u64 {
     use pipeline::ports::{Clock, History};
     let now = bench.clock.now();
     let OpenCounts { waiting, .. } = store.count_open(now, now).await.unwrap();
@@ -43,7 +43,7 @@ fn replace(path: &Path, bytes: &[u8]) {
 #[tokio::test]
 async fn nothing_is_acknowledged_into_files_that_are_gone() {
     for names in [&ALL[..1], &ALL[1..2], &ALL[2..], &ALL[1..], &ALL] {
-        let bench = Bench::new();
+        let bench = TestStore::new();
         let store = bench.store();
         accept(&bench, &store, 0..3).await;
         for name in names {
@@ -59,7 +59,7 @@ async fn nothing_is_acknowledged_into_files_that_are_gone() {
 async fn nothing_is_acknowledged_into_a_file_that_was_replaced_and_the_other_is_left_alone() {
     for name in ALL {
         for stranger in [b"notes on leads".to_vec(), Vec::new()] {
-            let bench = Bench::new();
+            let bench = TestStore::new();
             let store = bench.store();
             accept(&bench, &store, 0..3).await;
             let path = bench.dir.path().join(name);
@@ -74,7 +74,7 @@ async fn nothing_is_acknowledged_into_a_file_that_was_replaced_and_the_other_is_
 
 #[tokio::test]
 async fn it_goes_on_when_the_same_files_are_back() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     accept(&bench, &store, 0..3).await;
     let away = bench.dir.path().join("away");
@@ -95,7 +95,7 @@ async fn it_goes_on_when_the_same_files_are_back() {
 #[tokio::test]
 async fn what_was_accepted_before_the_log_was_deleted_is_in_the_database() {
     for names in [&ALL[1..2], &ALL[2..], &ALL[1..]] {
-        let bench = Bench::new();
+        let bench = TestStore::new();
         let store = bench.store();
         accept(&bench, &store, 0..50).await;
         for name in names {
@@ -103,7 +103,7 @@ async fn what_was_accepted_before_the_log_was_deleted_is_in_the_database() {
         }
         refused(&bench, &store, 50).await;
         // Here is what a process that is killed now would leave.
-        let left = Bench::new();
+        let left = TestStore::new();
         for name in ["leadops.db", "leadops.db-wal"] {
             let _ = fs::copy(bench.dir.path().join(name), left.dir.path().join(name));
         }
@@ -116,7 +116,7 @@ async fn what_was_accepted_before_the_log_was_deleted_is_in_the_database() {
 /// It takes up no log that comes back: others may have written into the database meanwhile.
 #[tokio::test]
 async fn a_log_that_was_given_up_stays_given_up() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     accept(&bench, &store, 0..3).await;
     let (log, away) = (bench.dir.path().join("leadops.db-wal"), bench.dir.path().join("away"));
@@ -129,7 +129,7 @@ async fn a_log_that_was_given_up_stays_given_up() {
 /// With a log that somebody else writes there is nothing to rescue: it would be mixed with ours.
 #[tokio::test]
 async fn beside_a_strangers_log_the_database_stays_as_it_is() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     accept(&bench, &store, 0..3).await;
     replace(&bench.dir.path().join("leadops.db-wal"), b"a stranger's");
@@ -142,7 +142,7 @@ async fn beside_a_strangers_log_the_database_stays_as_it_is() {
 
 #[tokio::test]
 async fn where_nobody_writes_the_watcher_notices() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     accept(&bench, &store, 0..50).await;
     let waiter = store.clone();
@@ -164,7 +164,7 @@ async fn where_nobody_writes_the_watcher_notices() {
 
 #[tokio::test]
 async fn whoever_works_beside_up_refuses_files_that_up_does_not_have() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let up = bench.store();
     accept(&bench, &up, 0..3).await;
     let beside = bench.store();
@@ -188,7 +188,7 @@ async fn whoever_works_beside_up_refuses_files_that_up_does_not_have() {
 
 #[tokio::test]
 async fn a_log_without_its_database_is_not_taken_for_that_of_a_new_one() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     accept(&bench, &store, 0..3).await;
     let log = fs::read(bench.dir.path().join("leadops.db-wal")).unwrap();
@@ -212,7 +212,7 @@ fn watched(store: &Store) -> tokio::task::JoinHandle<()> {
 
 #[tokio::test]
 async fn a_lock_that_is_deleted_is_made_again_and_keeps_others_out() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let (store, other) = (bench.store(), bench.store());
     let lock = store.lock_for_up().unwrap();
     let name = bench.dir.path().join("leadops.lock");
@@ -233,7 +233,7 @@ async fn a_lock_that_is_deleted_is_made_again_and_keeps_others_out() {
 
 #[tokio::test]
 async fn of_two_that_have_a_lock_by_its_deletion_the_first_writes_no_more() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let (store, other) = (bench.store(), bench.store());
     let _lock = store.lock_for_up().unwrap();
     fs::remove_file(bench.dir.path().join("leadops.lock")).unwrap();
@@ -255,7 +255,7 @@ async fn of_two_that_have_a_lock_by_its_deletion_the_first_writes_no_more() {
 #[tokio::test]
 async fn a_second_look_at_an_open_file_leaves_its_locks() {
     use std::os::unix::fs::MetadataExt;
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     accept(&bench, &store, 0..1).await;
     let file = format!(":{} ", fs::metadata(store.path()).unwrap().ino());

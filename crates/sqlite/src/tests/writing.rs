@@ -11,7 +11,7 @@ use pipeline::{
 
 use crate::{
     Store,
-    testing::{Bench, event, lead},
+    testing::{TestStore, event, lead},
 };
 
 /// Keeps the writer busy until the answer is dropped, so that what is sent meanwhile shares a batch.
@@ -34,7 +34,7 @@ async fn hold(store: &Store) -> mpsc::Sender<()> {
 
 #[tokio::test]
 async fn an_accepted_event_is_kept_queued_and_told_once() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     let event = event(&*bench.clock, 1);
     assert_eq!(store.accept(event.clone()).await, Ok(Accepted::New));
@@ -52,7 +52,7 @@ async fn an_accepted_event_is_kept_queued_and_told_once() {
 
 #[tokio::test]
 async fn a_failing_operation_takes_no_neighbour_with_it() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     let held = hold(&store).await;
     let accepts = join_all((0..100).map(|n| store.accept(event(&*bench.clock, n))));
@@ -80,7 +80,7 @@ async fn a_failing_operation_takes_no_neighbour_with_it() {
 
 #[tokio::test]
 async fn a_caller_who_goes_away_does_no_harm() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     let held = hold(&store).await;
     for number in 0..3 {
@@ -103,7 +103,7 @@ async fn limit(store: &Store, pages: Option<i64>) {
 
 #[tokio::test]
 async fn a_full_disk_refuses_whole_events_and_recovers_by_itself() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     limit(&store, Some(40)).await;
     let accepts = join_all((0..500).map(|n| store.accept(event(&*bench.clock, n)))).await;
@@ -124,14 +124,14 @@ async fn a_full_disk_refuses_whole_events_and_recovers_by_itself() {
     whole(500).await;
 }
 
-fn bench_time(bench: &Bench) -> lead::Timestamp {
+fn bench_time(bench: &TestStore) -> lead::Timestamp {
     use pipeline::ports::Clock;
     bench.clock.now()
 }
 
 #[tokio::test]
 async fn a_transaction_that_cannot_begin_fails_its_operations_and_the_next_one_goes_on() {
-    let bench = Bench::new();
+    let bench = TestStore::new();
     let store = bench.store();
     // A transaction left open makes the next BEGIN fail.
     store.write(|tx| Ok(tx.conn.execute_batch("COMMIT; BEGIN; SAVEPOINT held")?)).await.unwrap();

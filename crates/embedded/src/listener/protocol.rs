@@ -1,13 +1,13 @@
-//! What somebody speaks who does not speak HTTP/1.1.
+//! Which protocol a client speaks that does not speak HTTP/1.1.
 
 use outside::text;
 
-/// How many of a connection's first bytes tell the protocols apart.
+/// How many of a connection's first bytes distinguish the protocols.
 pub(super) const FIRST: usize = 16;
 
 /// A protocol that a proxy may have been set up with, or none that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spoken {
+pub(super) enum Protocol {
     /// TLS: a record of a handshake, <https://www.rfc-editor.org/rfc/rfc8446#section-5.1>.
     Tls,
     /// HTTP/2 without an upgrade, <https://www.rfc-editor.org/rfc/rfc9113#section-3.4>.
@@ -19,7 +19,7 @@ pub(super) enum Spoken {
     Other,
 }
 
-impl Spoken {
+impl Protocol {
     /// By a connection's first bytes.
     pub(super) fn of(first: &[u8]) -> Self {
         if first.starts_with(b"\x16\x03") {
@@ -35,7 +35,7 @@ impl Spoken {
     }
 
     /// What to say of a connection with these first bytes.
-    pub(super) fn said(self, first: &[u8]) -> String {
+    pub(super) fn description(self, first: &[u8]) -> String {
         let what = match self {
             Self::Tls => "somebody speaks TLS to this port",
             Self::Http2 => "somebody speaks HTTP/2 to this port",
@@ -48,7 +48,7 @@ impl Spoken {
         format!("{what}: if it is the proxy in front, have it send plain HTTP/1.1")
     }
 
-    /// What tells it apart in the log.
+    /// What distinguishes it in the log.
     pub(super) fn kind(self) -> &'static str {
         match self {
             Self::Tls => "TLS",
@@ -65,22 +65,22 @@ mod tests {
 
     #[test]
     fn a_proxys_protocols_are_known_by_their_first_bytes() {
-        for (first, spoken) in [
-            (&b"\x16\x03\x01\x02\x00\x01\x00"[..], Spoken::Tls),
-            (b"\x16\x03", Spoken::Tls),
-            (b"PRI * HTTP/2.0\r\n", Spoken::Http2),
-            (b"PROXY TCP4 192.0", Spoken::Proxy),
-            (b"PROXY UNKNOWN\r\n", Spoken::Proxy),
-            (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", Spoken::Proxy),
-            (b"", Spoken::Other),
-            (b"\x16", Spoken::Other),
-            (b"PROXYTCP", Spoken::Other),
-            (b"\r\n\r\nGET / HTTP/1.1", Spoken::Other),
-            (b"POST /crm/webhoo", Spoken::Other),
-            (b"SSH-2.0-OpenSSH_", Spoken::Other),
+        for (first, protocol) in [
+            (&b"\x16\x03\x01\x02\x00\x01\x00"[..], Protocol::Tls),
+            (b"\x16\x03", Protocol::Tls),
+            (b"PRI * HTTP/2.0\r\n", Protocol::Http2),
+            (b"PROXY TCP4 192.0", Protocol::Proxy),
+            (b"PROXY UNKNOWN\r\n", Protocol::Proxy),
+            (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", Protocol::Proxy),
+            (b"", Protocol::Other),
+            (b"\x16", Protocol::Other),
+            (b"PROXYTCP", Protocol::Other),
+            (b"\r\n\r\nGET / HTTP/1.1", Protocol::Other),
+            (b"POST /crm/webhoo", Protocol::Other),
+            (b"SSH-2.0-OpenSSH_", Protocol::Other),
         ] {
-            assert_eq!(Spoken::of(first), spoken, "{first:?}");
-            let said = spoken.said(first);
+            assert_eq!(Protocol::of(first), protocol, "{first:?}");
+            let said = protocol.description(first);
             assert!(!said.chars().any(char::is_control), "{said}");
         }
     }
