@@ -17,7 +17,7 @@ use pipeline::{
     Entry, Fault,
     ports::{
         Accepted, Body, Clock, DeadLetter, DeadLetters, Delivery, Depth, Disposition, Inbox, Intake, Journal,
-        NewEvent, NewMessage, Object, Objects, Outbox, PutError, Queue, Version, When, WorkQueues,
+        NewEvent, NewMessage, Object, Objects, Outbox, PutError, Queue, Version, WorkQueues, WriteCondition,
     },
 };
 
@@ -174,7 +174,7 @@ impl<T: Objects> Objects for Faulty<T> {
         self.through(Call::Get, key, self.inner.get(key)).await
     }
 
-    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
+    async fn put(&self, key: &str, body: Bytes, when: WriteCondition) -> Result<Version, PutError> {
         self.through(Call::Put, key, self.inner.put(key, body, when)).await
     }
 
@@ -189,7 +189,7 @@ impl<T: Bucket> Bucket for Faulty<T> {
         &self,
         key: &str,
         body: Bytes,
-        when: When,
+        when: WriteCondition,
         stored_at: Timestamp,
     ) -> Result<Version, PutError> {
         self.through(Call::Put, key, self.inner.put_as_of(key, body, when, stored_at)).await

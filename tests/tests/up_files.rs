@@ -85,7 +85,7 @@ async fn health(up: &Up) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
-async fn is_said(up: &Up) {
+async fn should_log(up: &Up) {
     until("its health says so", || async {
         let (status, said) = health(up).await;
         status == 503 && said["code"] == "LO409"
@@ -122,7 +122,7 @@ async fn files_that_are_taken_away_are_503_and_said_everywhere_and_nothing_that_
             let (status, answer) = post(&up.webhook, &world.sample().event, KEY).await;
             assert_eq!((status, answer["code"].as_str()), (503, Some("LO107")), "{what}: {answer}");
         }
-        is_said(&up).await;
+        should_log(&up).await;
         until("the log says so", || async { !lines(&log, "ERROR").is_empty() }).await;
         let before = contents(&world.data());
         let doctor = world.run(&["doctor"]).await;
@@ -188,7 +188,7 @@ async fn files_that_are_put_back_heal_it_and_nobody_is_alerted_meanwhile() {
         let sample = world.sample();
         assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
         fs::rename(&name, &elsewhere).unwrap();
-        is_said(&up).await;
+        should_log(&up).await;
         let refused = world.sample();
         assert_eq!(post(&up.webhook, &refused.event, KEY).await.0, 503, "{what}");
         let mut doctor = world.command(&["doctor"]);
@@ -235,7 +235,7 @@ async fn a_strangers_files_in_their_places_are_left_as_they_are() {
         }
         fs::rename(world.data(), world.folder.path().join("ours")).unwrap();
         fs::rename(&theirs, world.data()).unwrap();
-        is_said(&up).await;
+        should_log(&up).await;
         assert_eq!(post(&up.webhook, &world.sample().event, KEY).await.0, 503);
         assert!(up.terminate().await.success());
         for end in ["", "-wal", "-shm"] {

@@ -4,7 +4,7 @@
 
 use std::process::{Command, Output};
 
-use pipeline::Standing;
+use pipeline::RetryState;
 
 fn leadops(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_leadops")).args(args).env("LEADOPS_CONFIG", "").output().unwrap()
@@ -30,9 +30,9 @@ fn every_code_is_explained() {
             serde_json::from_str(&stdout(&["explain", code.as_str(), "--json"])).unwrap();
         assert_eq!(json["code"], code.as_str());
         for (field, standing) in [
-            ("remedy", Standing::Reported),
-            ("remedy_while_tried_again", Standing::TriedAgain),
-            ("remedy_when_dead", Standing::Dead),
+            ("remedy", RetryState::Reported),
+            ("remedy_while_tried_again", RetryState::Retrying),
+            ("remedy_when_dead", RetryState::Dead),
         ] {
             assert!(text.contains(code.remedy(standing)), "{code}: {standing:?}");
             assert_eq!(json[field], code.remedy(standing));

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use lead::{Timestamp, keys};
 use pipeline::{
     Code, Fault, Function, Refused,
-    ports::{Clock, Level, Objects, When},
+    ports::{Clock, Level, Objects, WriteCondition},
     recorder,
 };
 use tokio::sync::Notify;
@@ -30,7 +30,7 @@ const TOGETHER: Duration = Duration::from_millis(250);
 pub struct Refusals {
     objects: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
-    counted: Mutex<Counted>,
+    counted: Mutex<Counters>,
     /// There is something that is not written.
     any: Notify,
     /// Among that is a kind which its minute had none of.
@@ -38,7 +38,7 @@ pub struct Refusals {
 }
 
 #[derive(Default)]
-struct Counted {
+struct Counters {
     refused: Refused,
     /// Whether there is something that is not written.
     unwritten: bool,
@@ -50,7 +50,7 @@ impl Refusals {
     /// # Errors
     /// The fault of the store.
     pub async fn of(objects: Arc<dyn Objects>, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
-        let counted = Counted { refused: Refused::read(&*objects).await?, unwritten: false };
+        let counted = Counters { refused: Refused::read(&*objects).await?, unwritten: false };
         let (any, news) = (Notify::new(), Notify::new());
         Ok(Self { objects, clock, counted: Mutex::new(counted), any, news })
     }
@@ -90,7 +90,12 @@ impl Refusals {
             serde_json::to_vec(&counted.refused)
         };
         let written = match json {
-            Ok(json) => self.objects.put(KEY, json.into(), When::Always).await.map(drop).map_err(Fault::from),
+            Ok(json) => self
+                .objects
+                .put(KEY, json.into(), WriteCondition::Always)
+                .await
+                .map(drop)
+                .map_err(Fault::from),
             Err(error) => Err(Fault::new(Code::Internal, format!("no JSON form: {error}"))),
         };
         if let Err(fault) = written {
@@ -102,7 +107,7 @@ impl Refusals {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counted> {
+    fn lock(&self) -> MutexGuard<'_, Counters> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -287,7 +292,7 @@ mod tests {
         let earlier: Earlier = serde_json::from_slice(&body).unwrap();
         assert_eq!(earlier.minutes.len(), 1);
         let body = serde_json::to_vec(&earlier).unwrap();
-        store.put(KEY, body.into(), When::Always).await.unwrap();
+        store.put(KEY, body.into(), WriteCondition::Always).await.unwrap();
         assert_eq!(webhooks().await, BTreeMap::new());
         let refusals = bench.refusals(&store).await;
         refusals.count(404, Some(Code::NotTheWebhook));
@@ -297,7 +302,7 @@ mod tests {
         // A code of a later version takes no count with it.
         let later = String::from_utf8(store.get(KEY).await.unwrap().unwrap().body.to_vec()).unwrap();
         let later = later.replace("LO109", "LO199");
-        store.put(KEY, later.into_bytes().into(), When::Always).await.unwrap();
+        store.put(KEY, later.into_bytes().into(), WriteCondition::Always).await.unwrap();
         assert_eq!(webhooks().await, BTreeMap::from([(Code::OfLaterVersion, 1)]));
         bench.advance(62 * 60);
         refusals.count(401, Some(Code::SignatureWrong));
@@ -309,7 +314,7 @@ mod tests {
     async fn counts_that_cannot_be_read_are_none() {
         let bench = Bench::new();
         let store = bench.store();
-        store.put(KEY, bytes::Bytes::from_static(b"[1]"), When::Always).await.unwrap();
+        store.put(KEY, bytes::Bytes::from_static(b"[1]"), WriteCondition::Always).await.unwrap();
         assert_eq!(bench.refused(&store).await, []);
         let refusals = bench.refusals(&store).await;
         refusals.count(401, None);

@@ -8,9 +8,9 @@ use pipeline::{
     Code, Fault, Settings,
     destination::Destinations,
     driver::take_over,
-    ingest::{Repeats, Trust},
+    ingest::{LogThrottles, Trust},
     ports::{Owners, Retention},
-    process::Counted,
+    process::AttemptCounter,
     webhook::PATH,
 };
 use tokio::{
@@ -72,8 +72,8 @@ impl Up {
             doubts,
         };
         running.write(&*storage).await?;
-        let ingest = stages.ingest(storage.clone(), trust, Repeats::default());
-        let process = stages.process(storage.clone(), Arc::clone(&owners), Counted::InTheJob);
+        let ingest = stages.ingest(storage.clone(), trust, LogThrottles::default());
+        let process = stages.process(storage.clone(), Arc::clone(&owners), AttemptCounter::InJob);
         let notify = stages.notify(destinations);
         tokio::spawn(async move { owners.warm_up().await });
         let refusals = Refusals::of(storage.clone(), Arc::clone(&stages.world.clock)).await?;

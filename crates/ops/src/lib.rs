@@ -24,7 +24,7 @@ use std::sync::Arc;
 use lead::LeadId;
 use pipeline::{
     Code, Fault, Recorder, Settings,
-    alerting::Alerting,
+    alert_queue::AlertQueue,
     ports::{DeadLetters, History, Inbox, LogLine, LogQuery, Logs, Objects, Outbox},
 };
 
@@ -88,7 +88,7 @@ pub struct Ops {
     /// Where requeued leads go.
     pub outbox: Arc<dyn Outbox>,
     /// Where resent alerts go, and their receipts.
-    pub alerting: Alerting,
+    pub alerting: AlertQueue,
     /// Where actions are written down.
     pub recorder: Recorder,
     /// What the pipeline says of its own set-up.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use lead::{AlertKind, LeadId};
 use pipeline::{
-    Code, Fault, Happened,
-    alerting::Terms,
+    Code, Fault, JournalEvent,
+    alert_queue::AlertOptions,
     destination::{DestinationId, KINDS, LeftOut},
     job::{AlertId, AlertJob},
-    notify::{Silence, silence},
-    receipt::{Part, Receipt, ReceiptState},
+    notify::{DestinationPause, destination_pause},
+    receipt::{PartialDelivery, Receipt, ReceiptState},
 };
 use serde::Serialize;
 
@@ -71,20 +71,20 @@ impl Actions<'_> {
         let rest = match whom {
             Whom::Everybody => {
                 ops.check_enriched(lead).await?;
-                Part::default()
+                PartialDelivery::default()
             }
             Whom::LeftOut => ops.left_out(lead, destination).await?,
         };
         let alert = AlertId::resend(ops.recorder.random.bits());
         let (lead_id, destination) = (lead.clone(), destination.clone());
-        let resent = Happened::Resent {
+        let resent = JournalEvent::Resent {
             destination: destination.clone(),
             by: ops.who.clone(),
             only: rest.left_out.iter().map(|one| one.recipient.clone()).collect(),
         };
         let job = AlertJob { lead_id, destination, alert, kind: AlertKind::Resend, due_at: None };
         ops.recorder.record(Some(lead.clone()), resent).await?;
-        ops.alerting.queue_on(&job, Terms { rest, ..Terms::default() }).await?;
+        ops.alerting.queue_with(&job, AlertOptions { rest, ..AlertOptions::default() }).await?;
         Ok(Waiting { job })
     }
 }
@@ -110,9 +110,14 @@ impl Actions<'_> {
 }
 
 impl Waiting {
-    /// What it means that it was given up, or has not arrived for so long, where its destination has asked for silence or
-    /// not.
-    fn failed(&self, receipt: Option<&Receipt>, silence: Option<&Silence>, longest: Duration) -> Fault {
+    /// What it means that it was given up, or has not arrived in this time, and whether its destination has asked for a
+    /// pause.
+    fn failed(
+        &self,
+        receipt: Option<&Receipt>,
+        pause: Option<&DestinationPause>,
+        longest: Duration,
+    ) -> Fault {
         let is_trial = self.job.is_trial();
         let place = self.job.destination.label();
         let alert = match is_trial {
@@ -138,8 +143,8 @@ impl Waiting {
             }
             None => (Code::NoReceipt, format!("no receipt for {alert} after {} s", longest.as_secs())),
         };
-        let silence = silence.map_or_else(String::new, |silence| format!("; {silence}"));
-        Fault::new(code, what + &silence)
+        let pause = pause.map_or_else(String::new, |pause| format!("; {pause}"));
+        Fault::new(code, what + &pause)
     }
 }
 
@@ -163,7 +168,11 @@ impl Ops {
     /// # Errors
     /// [`Code::NoSuchLead`] or [`Code::NotEnriched`] where there is nothing to send; [`Code::NobodyLeftOut`], with how it
     /// is instead; or the fault of the store.
-    pub async fn left_out(&self, lead: &LeadId, destination: &DestinationId) -> Result<Part, Fault> {
+    pub async fn left_out(
+        &self,
+        lead: &LeadId,
+        destination: &DestinationId,
+    ) -> Result<PartialDelivery, Fault> {
         self.check_enriched(lead).await?;
         let receipts = self.alerting.receipts.of_lead(lead).await?.into_iter();
         let there: Vec<_> = receipts.filter(|one| one.destination == *destination).collect();
@@ -181,7 +190,7 @@ impl Ops {
             Some(last) if last.left_out.is_empty() => {
                 fault(format!("the last alert about {lead} on {place} left nobody out"))
             }
-            Some(last) => Ok(Part { reached: last.reached, left_out: last.left_out }),
+            Some(last) => Ok(PartialDelivery { reached: last.reached, left_out: last.left_out }),
             None => fault(format!("no alert about {lead} has reached anybody on {place}")),
         }
     }
@@ -216,7 +225,7 @@ impl Ops {
             let receipt = self.alerting.receipts.get(lead_id, destination, alert).await?;
             let state = receipt.as_ref().map(|receipt| receipt.state);
             match receipt.as_ref() {
-                Some(receipt) if receipt.is_for_nobody() => {
+                Some(receipt) if receipt.has_no_recipients() => {
                     let (place, lead) = (destination.label(), lead_id);
                     let what = format!(
                         "none of the recipients is left out of the alert about {lead} on {place}: nothing was sent"
@@ -230,8 +239,9 @@ impl Ops {
                 _ if state == Some(ReceiptState::Failed) || waited >= longest => {
                     // What is known already counts for more than whether this can be read.
                     let now = self.recorder.clock.now();
-                    let silence = silence(self.objects.as_ref(), destination, now).await.unwrap_or_default();
-                    return Err(waiting.failed(receipt.as_ref(), silence.as_ref(), longest));
+                    let pause =
+                        destination_pause(self.objects.as_ref(), destination, now).await.unwrap_or_default();
+                    return Err(waiting.failed(receipt.as_ref(), pause.as_ref(), longest));
                 }
                 _ => {}
             }

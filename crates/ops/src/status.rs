@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::SignedDuration;
 use lead::Timestamp;
 use pipeline::{
-    Code, Entry, Fault, Happened, Stage,
+    Code, Entry, Fault, JournalEvent, Stage,
     destination::{DestinationId, LeftOut},
-    notify::{Silence, silence},
+    notify::{DestinationPause, destination_pause},
     ports::{Depth, Minute, Queue},
 };
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::{Condition, ConditionState, Ops};
 ///
 /// On AWS each of them is a request, once.
 const SPEED_SAMPLE: usize = 100;
-/// A silence as long as a destination asks for at any time is not worth a word.
+/// A pause as short as any destination may ask for is not worth reporting.
 const MOMENT: SignedDuration = SignedDuration::from_secs(60);
 
 /// `leadops status`.
@@ -107,7 +107,7 @@ impl Ops {
             self.history.refused(now - SignedDuration::from_mins(59)),
             self.history.recent(&[Stage::Notified], Some(day_ago), None, SPEED_SAMPLE),
             self.dead_letters.oldest(),
-            self.silent(now),
+            self.paused_destinations(now),
             self.set_up.conditions(),
         )?;
         let mut health = health;
@@ -120,8 +120,8 @@ impl Ops {
             last_24h.notified += minute.notified;
             last_24h.failed += minute.failed;
         }
-        let taken = told.iter().filter_map(|entry| match entry.happened {
-            Happened::Notified { after_ms, .. } => after_ms,
+        let taken = told.iter().filter_map(|entry| match entry.event {
+            JournalEvent::Notified { after_ms, .. } => after_ms,
             _ => None,
         });
         Ok(Status {
@@ -143,24 +143,28 @@ impl Ops {
     ///
     /// # Errors
     /// The fault of the store.
-    pub async fn silence(&self, id: &DestinationId, now: Timestamp) -> Result<Option<Silence>, Fault> {
-        let silence = silence(self.objects.as_ref(), id, now).await?;
-        Ok(silence.filter(|silence| silence.until.duration_since(now) >= MOMENT))
+    pub async fn destination_pause(
+        &self,
+        id: &DestinationId,
+        now: Timestamp,
+    ) -> Result<Option<DestinationPause>, Fault> {
+        let pause = destination_pause(self.objects.as_ref(), id, now).await?;
+        Ok(pause.filter(|pause| pause.until.duration_since(now) >= MOMENT))
     }
 
-    /// Destinations that have asked for a silence of more than a moment.
-    async fn silent(&self, now: Timestamp) -> Result<Vec<Condition>, Fault> {
-        let asked = self.settings.destinations.iter().map(|id| self.silence(id, now));
+    /// Destinations that have asked for a pause of more than a moment.
+    async fn paused_destinations(&self, now: Timestamp) -> Result<Vec<Condition>, Fault> {
+        let asked = self.settings.destinations.iter().map(|id| self.destination_pause(id, now));
         let asked = futures_util::future::try_join_all(asked).await?;
-        let silent = self.settings.destinations.iter().zip(asked);
-        Ok(silent
-            .filter_map(|(id, silence)| Some((id, silence?)))
-            .map(|(id, silence)| Condition {
+        let paused = self.settings.destinations.iter().zip(asked);
+        Ok(paused
+            .filter_map(|(id, pause)| Some((id, pause?)))
+            .map(|(id, pause)| Condition {
                 what: id.to_string(),
                 state: ConditionState::Warn,
                 since: None,
-                reason: format!("{silence}: its alerts wait"),
-                code: silence.code,
+                reason: format!("{pause}: its alerts wait"),
+                code: pause.code,
             })
             .collect())
     }
@@ -192,7 +196,7 @@ impl Ops {
 fn left_out(notified: &[Entry]) -> Vec<Condition> {
     let (mut seen, mut conditions) = (Vec::new(), Vec::new());
     for entry in notified {
-        let Happened::Notified { destination, left_out, .. } = &entry.happened else { continue };
+        let JournalEvent::Notified { destination, left_out, .. } = &entry.event else { continue };
         if seen.contains(&destination) {
             continue;
         }

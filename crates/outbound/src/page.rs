@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use pipeline::destination::Pause;
+use pipeline::destination::RetryDelay;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 /// How long a message is let rest that somebody in between has answered: who has to sign in to a network or to add an
 /// address to a list needs minutes. What comes next may go another way, and is not held up.
-pub(crate) const PAUSE: Pause = Pause::OfMessage(Duration::from_secs(30));
+pub(crate) const PAUSE: RetryDelay = RetryDelay::Message(Duration::from_secs(30));
 
 /// The longest text, in bytes, that is a word and no page, though it is said to be one: many a small program says so of
 /// all it answers.
@@ -26,8 +26,8 @@ pub(crate) fn is_page(headers: &HeaderMap, body: &str, is_whole: bool) -> bool {
     }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.trim_start().to_ascii_lowercase();
-    let is_said = kind.starts_with("text/html") || kind.starts_with("application/xhtml");
-    is_said && (!is_whole || !is_xml && (body.starts_with('<') || body.len() > LONGEST_WORD))
+    let should_log = kind.starts_with("text/html") || kind.starts_with("application/xhtml");
+    should_log && (!is_whole || !is_xml && (body.starts_with('<') || body.len() > LONGEST_WORD))
 }
 
 /// A document without what may stand before its first word or tag, and whether it says that it is XML.

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 /// How it stands with the work over which something went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum RetryState {
     /// Whoever asked for it has been answered with the failure.
     Reported,
     /// It is tried again by itself.
-    TriedAgain,
+    Retrying,
     /// It is a dead letter: nothing more happens by itself.
     Dead,
 }
@@ -52,11 +52,11 @@ macro_rules! codes {
             }
 
             /// What to do about it.
-            pub fn remedy(self, standing: Standing) -> &'static str {
+            pub fn remedy(self, standing: RetryState) -> &'static str {
                 match standing {
-                    Standing::Reported => match self { $(Code::$name => $remedy,)* },
-                    Standing::TriedAgain => match self { $(Code::$name => first!($($again,)? $remedy),)* },
-                    Standing::Dead => match self { $(Code::$name => first!($($dead,)? $remedy),)* },
+                    RetryState::Reported => match self { $(Code::$name => $remedy,)* },
+                    RetryState::Retrying => match self { $(Code::$name => first!($($again,)? $remedy),)* },
+                    RetryState::Dead => match self { $(Code::$name => first!($($dead,)? $remedy),)* },
                 }
             }
         }
@@ -593,7 +593,7 @@ mod tests {
         for code in Code::ALL {
             assert_eq!(code.as_str().to_lowercase().parse(), Ok(*code));
             let remedies =
-                [Standing::Reported, Standing::TriedAgain, Standing::Dead].map(|it| code.remedy(it));
+                [RetryState::Reported, RetryState::Retrying, RetryState::Dead].map(|it| code.remedy(it));
             for line in [code.cause()].into_iter().chain(remedies) {
                 assert!(line.ends_with('.') && !line.contains('\n'), "{code}: {line}");
             }
@@ -622,14 +622,14 @@ mod tests {
     #[test]
     fn what_a_dead_letter_says_promises_nothing_and_what_is_tried_again_asks_for_no_redrive() {
         for code in Code::ALL.iter().copied().filter(|code| is_of_a_stage(*code)) {
-            let dead = code.remedy(Standing::Dead);
+            let dead = code.remedy(RetryState::Dead);
             for promise in ["by itself", "by themselves", "tries again", "goes on", "goes out afterwards"] {
                 let never_dead = code == Code::SlackRateLimited;
                 assert!(never_dead || !dead.contains(promise), "{code}: {dead}");
             }
         }
         for code in Code::ALL {
-            let (again, dead) = (code.remedy(Standing::TriedAgain), code.remedy(Standing::Dead));
+            let (again, dead) = (code.remedy(RetryState::Retrying), code.remedy(RetryState::Dead));
             if again.contains("again by itself") {
                 assert!(again != dead || !is_of_a_stage(*code), "{code}: {again}");
                 assert!(!again.contains("redriv"), "{code}: {again}");

@@ -1,6 +1,6 @@
 //! What a port reports when it cannot do its work.
 
-use crate::{Code, code::Standing};
+use crate::{Code, code::RetryState};
 
 /// A failure with its code: what happened, in a line that names the lead or the file.
 ///
@@ -24,7 +24,7 @@ impl Fault {
     pub fn line(&self) -> String {
         let what = self.what.trim_end_matches('.');
         let end = if what.ends_with(['?', '!']) { "" } else { "." };
-        format!("{} {what}{end} {}", self.code, self.code.remedy(Standing::Reported))
+        format!("{} {what}{end} {}", self.code, self.code.remedy(RetryState::Reported))
     }
 }
 

@@ -10,18 +10,17 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod alerting;
+pub mod alert_queue;
 mod code;
 pub mod destination;
 pub mod driver;
 mod fault;
-mod happened;
 pub mod ingest;
 pub mod job;
-pub mod logged;
+mod journal_event;
+pub mod log_record;
 pub mod notify;
 pub mod owners;
-pub mod patience;
 pub mod ports;
 pub mod process;
 mod progress;
@@ -30,14 +29,15 @@ pub mod recorder;
 mod refused;
 mod settings;
 pub mod stages;
+pub mod store_retry;
 mod throttle;
 pub mod unsigned;
 pub mod webhook;
 
-pub use code::{Code, Standing};
+pub use code::{Code, RetryState};
 pub use fault::Fault;
-pub use happened::{Entry, Happened, Stage};
-pub use progress::{Counted, Ended, Progress, State};
+pub use journal_event::{Entry, JournalEvent, Stage};
+pub use progress::{Ended, LeadMetric, Progress, State};
 pub use recorder::{Function, Recorder};
 pub use refused::Refused;
 pub use settings::{SecretText, Settings, Variables};

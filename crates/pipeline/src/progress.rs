@@ -5,7 +5,7 @@ use std::time::Duration;
 use lead::{AlertKind, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Happened, ports::Queue};
+use crate::{Entry, JournalEvent, ports::Queue};
 
 /// What the journal says of one lead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ impl State {
 
 /// What is counted, each at most once a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Counted {
+pub enum LeadMetric {
     /// A lead was accepted.
     Accepted,
     /// It was enriched for the first time.
@@ -95,10 +95,10 @@ pub enum Counted {
 impl Progress {
     /// The lead's progress after `entry`, and what is to be counted. `None` where the lead is not
     /// known and the entry does not make it known.
-    pub fn after(before: Option<Self>, entry: &Entry) -> (Option<Self>, Option<Counted>) {
+    pub fn after(before: Option<Self>, entry: &Entry) -> (Option<Self>, Option<LeadMetric>) {
         let Some(mut progress) = before else {
-            return match &entry.happened {
-                Happened::Received { name, due_at, .. } => {
+            return match &entry.event {
+                JournalEvent::Received { name, due_at, .. } => {
                     let progress = Self {
                         name: name.clone(),
                         received_at: entry.at,
@@ -108,37 +108,37 @@ impl Progress {
                         failed: false,
                         ended: None,
                     };
-                    (Some(progress), Some(Counted::Accepted))
+                    (Some(progress), Some(LeadMetric::Accepted))
                 }
                 _ => (None, None),
             };
         };
         let mut counted = None;
-        match &entry.happened {
-            Happened::Enriched { .. } => {
-                counted = (!progress.enriched).then_some(Counted::Enriched);
+        match &entry.event {
+            JournalEvent::Enriched { .. } => {
+                counted = (!progress.enriched).then_some(LeadMetric::Enriched);
                 progress.enriched = true;
             }
-            Happened::Notified { .. } | Happened::AlreadyNotified { .. } => {
-                counted = (!progress.told).then_some(Counted::Notified);
+            JournalEvent::Notified { .. } | JournalEvent::AlreadyNotified { .. } => {
+                counted = (!progress.told).then_some(LeadMetric::Notified);
                 progress.told = true;
                 progress.ended = Some((Ended::Notified, entry.at));
             }
             // A second destination's failure, or a follow-up's, does not undo what has been told.
-            Happened::Dead { .. } if progress.told => {
+            JournalEvent::Dead { .. } if progress.told => {
                 progress.ended = progress.ended.or(Some((Ended::Notified, entry.at)));
             }
             // One that an operator asked for, or a follow-up, leaves the first alert to its own fate.
-            Happened::Dead { alert: Some(AlertKind::Resend | AlertKind::FollowUp), .. }
+            JournalEvent::Dead { alert: Some(AlertKind::Resend | AlertKind::FollowUp), .. }
                 if !progress.failed => {}
-            Happened::Dead { .. } => {
-                counted = (!progress.failed).then_some(Counted::Failed);
+            JournalEvent::Dead { .. } => {
+                counted = (!progress.failed).then_some(LeadMetric::Failed);
                 progress.failed = true;
                 progress.ended = Some((Ended::Dead, entry.at));
             }
             // Nothing that is tried again is dead: its worker stopped before the dead letter was made, or the
             // other destination's alert died.
-            Happened::Retrying { queue: Queue::Notification, .. } => {
+            JournalEvent::Retrying { queue: Queue::Notification, .. } => {
                 if let Some((Ended::Dead, _)) = progress.ended {
                     progress.ended = None;
                 }
@@ -146,8 +146,10 @@ impl Progress {
             // A quick worker's end can be written before the operator's entry, whose time is that of
             // the decision: then the lead has ended since.
             // A lead that has been told stays so, whatever else about it is sent again.
-            Happened::Redriven { .. } if progress.told => {}
-            Happened::Redriven { .. } | Happened::Requeued { .. } if !progress.has_ended_since(entry.at) => {
+            JournalEvent::Redriven { .. } if progress.told => {}
+            JournalEvent::Redriven { .. } | JournalEvent::Requeued { .. }
+                if !progress.has_ended_since(entry.at) =>
+            {
                 progress.due_at = entry.at;
                 progress.ended = None;
             }
@@ -185,12 +187,11 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn fold(happened: Vec<Happened>) -> (Progress, Vec<Counted>) {
+    fn fold(event: Vec<JournalEvent>) -> (Progress, Vec<LeadMetric>) {
         let mut counted = Vec::new();
         let mut progress = None;
-        for (second, happened) in (0..).zip(happened) {
-            let entry =
-                Entry { at: at(second), lead_id: Some("lead_a".parse().unwrap()), nonce: 0, happened };
+        for (second, event) in (0..).zip(event) {
+            let entry = Entry { at: at(second), lead_id: Some("lead_a".parse().unwrap()), nonce: 0, event };
             let (after, count) = Progress::after(progress, &entry);
             progress = after;
             counted.extend(count);
@@ -198,13 +199,13 @@ mod tests {
         (progress.unwrap(), counted)
     }
 
-    fn received() -> Happened {
-        Happened::Received { name: "A".to_owned(), event_id: None, due_at: at(10) }
+    fn received() -> JournalEvent {
+        JournalEvent::Received { name: "A".to_owned(), event_id: None, due_at: at(10) }
     }
 
-    fn enriched() -> Happened {
+    fn enriched() -> JournalEvent {
         let owner_status = OwnerStatus::Assigned;
-        Happened::Enriched {
+        JournalEvent::Enriched {
             name: "A".to_owned(),
             owner: "B".to_owned(),
             owner_status,
@@ -214,9 +215,9 @@ mod tests {
         }
     }
 
-    fn notified() -> Happened {
+    fn notified() -> JournalEvent {
         let (destination, kind) = ("slack".parse().unwrap(), AlertKind::New);
-        Happened::Notified {
+        JournalEvent::Notified {
             destination,
             kind,
             after_ms: None,
@@ -228,9 +229,9 @@ mod tests {
         }
     }
 
-    fn dead() -> Happened {
+    fn dead() -> JournalEvent {
         let (queue, code) = (Queue::Notification, Code::SlackWebhookGone);
-        Happened::Dead { queue, destination: None, alert: None, code, reason: String::new(), attempts: 1 }
+        JournalEvent::Dead { queue, destination: None, alert: None, code, reason: String::new(), attempts: 1 }
     }
 
     #[test]
@@ -241,10 +242,10 @@ mod tests {
             [state(9), state(10), state(15), state(16)],
             [State::Pending, State::Processing, State::Processing, State::Overdue]
         );
-        assert_eq!(counted, [Counted::Accepted, Counted::Enriched]);
+        assert_eq!(counted, [LeadMetric::Accepted, LeadMetric::Enriched]);
         let (progress, counted) = fold(vec![received(), enriched(), notified(), notified()]);
         assert_eq!(progress.ended, Some((Ended::Notified, at(3))));
-        assert_eq!(counted, [Counted::Accepted, Counted::Enriched, Counted::Notified]);
+        assert_eq!(counted, [LeadMetric::Accepted, LeadMetric::Enriched, LeadMetric::Notified]);
     }
 
     #[test]
@@ -258,9 +259,9 @@ mod tests {
     #[test]
     fn a_failed_resend_ends_no_lead_whose_first_alert_still_waits() {
         let failed = |kind| match dead() {
-            Happened::Dead { queue, code, reason, attempts, .. } => {
+            JournalEvent::Dead { queue, code, reason, attempts, .. } => {
                 let destination = Some("slack".parse().unwrap());
-                Happened::Dead { queue, destination, alert: Some(kind), code, reason, attempts }
+                JournalEvent::Dead { queue, destination, alert: Some(kind), code, reason, attempts }
             }
             other => other,
         };
@@ -272,7 +273,7 @@ mod tests {
 
     #[test]
     fn what_is_tried_again_is_not_dead() {
-        let retrying = |queue| Happened::Retrying {
+        let retrying = |queue| JournalEvent::Retrying {
             queue,
             destination: None,
             code: Code::SlackUnavailable,
@@ -282,7 +283,7 @@ mod tests {
         };
         let (progress, counted) = fold(vec![received(), dead(), retrying(Queue::Notification), dead()]);
         assert!(matches!(progress.ended, Some((Ended::Dead, _))));
-        assert_eq!(counted, [Counted::Accepted, Counted::Failed]);
+        assert_eq!(counted, [LeadMetric::Accepted, LeadMetric::Failed]);
         let (progress, _) = fold(vec![received(), dead(), retrying(Queue::Notification)]);
         assert_eq!(progress.ended, None);
         let (progress, _) = fold(vec![received(), notified(), retrying(Queue::Notification)]);
@@ -294,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_redriven_lead_is_open_again() {
-        let redriven = Happened::Redriven {
+        let redriven = JournalEvent::Redriven {
             queue: Queue::Notification,
             by: "x".to_owned(),
             dead_letter: "1".to_owned(),
@@ -302,12 +303,12 @@ mod tests {
         };
         let (progress, counted) = fold(vec![received(), dead(), redriven]);
         assert_eq!((progress.ended, progress.due_at), (None, at(2)));
-        assert_eq!(counted, [Counted::Accepted, Counted::Failed]);
+        assert_eq!(counted, [LeadMetric::Accepted, LeadMetric::Failed]);
     }
 
     #[test]
     fn what_is_redriven_about_a_told_lead_opens_it_no_more() {
-        let redriven = || Happened::Redriven {
+        let redriven = || JournalEvent::Redriven {
             queue: Queue::Delay,
             by: "x".to_owned(),
             dead_letter: "1".to_owned(),
@@ -315,26 +316,26 @@ mod tests {
         };
         let (progress, counted) = fold(vec![received(), notified(), dead(), redriven(), dead()]);
         assert!(matches!(progress.ended, Some((Ended::Notified, _))));
-        assert_eq!(counted, [Counted::Accepted, Counted::Notified]);
+        assert_eq!(counted, [LeadMetric::Accepted, LeadMetric::Notified]);
     }
 
     #[test]
     fn an_end_since_the_operators_decision_holds() {
-        let redriven = Happened::Redriven {
+        let redriven = JournalEvent::Redriven {
             queue: Queue::Notification,
             by: "x".to_owned(),
             dead_letter: "1".to_owned(),
             edited: false,
         };
         let (progress, _) = fold(vec![received(), dead(), notified()]);
-        let entry = Entry { at: at(1), lead_id: None, nonce: 0, happened: redriven };
+        let entry = Entry { at: at(1), lead_id: None, nonce: 0, event: redriven };
         let (progress, _) = Progress::after(Some(progress), &entry);
         assert!(matches!(progress.unwrap().ended, Some((Ended::Notified, _))));
     }
 
     #[test]
     fn what_is_said_of_an_unknown_lead_makes_none() {
-        let entry = Entry { at: at(0), lead_id: None, nonce: 0, happened: dead() };
+        let entry = Entry { at: at(0), lead_id: None, nonce: 0, event: dead() };
         assert_eq!(Progress::after(None, &entry), (None, None));
     }
 }

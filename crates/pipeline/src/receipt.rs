@@ -14,20 +14,20 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Code, Fault, Function,
     destination::{DestinationId, LeftOut},
-    happened::is_false,
     job::{AlertId, AlertJob},
-    ports::{Clock, Level, Objects, PutError, Version, When},
+    journal_event::is_false,
+    ports::{Clock, Level, Objects, PutError, Version, WriteCondition},
     recorder,
 };
 
-/// The longest that any claim lasts. One that has longer to go is one of a clock that has stepped back since.
+/// The longest that any claim lasts. If one has longer to go, the clock has stepped back since.
 pub const LONGEST_CLAIM: Duration = Duration::from_secs(300);
 /// How much of a claim has to be left when sending begins, beyond the longest that sending takes.
 const MARGIN: Duration = Duration::from_secs(10);
 /// How much time there is between claiming an alert and beginning to send it.
 const HEAD_START: Duration = Duration::from_secs(15);
 
-/// How long a claim lasts at a destination that takes at most so long over a message: longer than it is ever waited for.
+/// How long a claim lasts at a destination that takes at most `longest_send` for a message: longer than anybody waits.
 pub fn claim_for(longest_send: Duration) -> Duration {
     (HEAD_START + longest_send + MARGIN).min(LONGEST_CLAIM)
 }
@@ -44,22 +44,22 @@ pub struct Receipt {
     pub alert: AlertId,
     /// Why it is sent.
     pub kind: AlertKind,
-    /// Where it stands.
+    /// Its state.
     #[serde(flatten)]
     pub state: ReceiptState,
-    /// When that last changed. Never earlier than what it was before, should the clock have stepped back: of
-    /// a lead's receipts at a destination the latest has the last word.
+    /// When that last changed. Never earlier than before, even if the clock has stepped back: of a lead's
+    /// receipts at a destination the latest decides.
     pub at: Timestamp,
     /// How many attempts have come to an outcome or were given up.
     pub attempts: u32,
     /// The last failure.
     pub code: Option<Code>,
-    /// The same in words, of an alert that somebody has asked for and may be waiting for.
+    /// The same in words, if an operator asked for the alert and may be waiting for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The owner that was told, or is being told.
+    /// The owner that the alert names.
     pub owner: Option<String>,
-    /// Whether some attempt may have arrived unseen.
+    /// Whether some attempt may have arrived without an answer.
     pub unsure: bool,
     /// Whether it must not be folded into a digest again, because one that it was in was refused.
     #[serde(default)]
@@ -76,7 +76,7 @@ pub struct Receipt {
     pub partly_sent: bool,
 }
 
-/// Where an alert stands.
+/// The state of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ReceiptState {
@@ -87,7 +87,7 @@ pub enum ReceiptState {
         /// When the claim runs out.
         until: Timestamp,
     },
-    /// The destination has taken it.
+    /// The destination has accepted it.
     Sent,
     /// Given up.
     Failed,
@@ -110,62 +110,62 @@ impl Claim {
     }
 }
 
-/// The receipt of an alert as it was found, for a claim on it.
+/// The receipt of an alert as it was read, for a claim on it.
 #[derive(Debug, Clone)]
-pub struct Found(Option<(Receipt, Version)>);
+pub struct ReceiptSnapshot(Option<(Receipt, Version)>);
 
-impl Found {
+impl ReceiptSnapshot {
     /// The receipt, where there is one.
     pub fn receipt(&self) -> Option<&Receipt> {
         self.0.as_ref().map(|(receipt, _)| receipt)
     }
 }
 
-/// What came of asking for a claim.
+/// The result of asking for a claim.
 #[derive(Debug, Clone)]
-pub enum Claimed {
-    /// It is ours to send.
-    Ours(Box<Claim>),
+pub enum ClaimResult {
+    /// It is the caller's to send.
+    Acquired(Box<Claim>),
     /// It has been sent.
-    Sent,
-    /// Somebody else is sending it; their claim lasts so long.
-    Busy(Duration),
+    AlreadySent,
+    /// Another worker is sending it, whose claim lasts so much longer.
+    HeldByOther(Duration),
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Attempt {
-    /// The destination has taken it.
-    Sent(Part),
-    /// The destination has taken it for some, and is asked again for those of the others who are to be tried again.
-    PartlySent(Part),
-    /// What it says has been said by another meanwhile.
-    Needless,
+pub enum AttemptOutcome {
+    /// The destination has accepted it.
+    Sent(PartialDelivery),
+    /// The destination has accepted it for some recipients, and is asked again for those who are to be retried.
+    PartlySent(PartialDelivery),
+    /// Another alert has said the same meanwhile.
+    NotNeeded,
     /// Nobody is left whom it is for: who had not got it is none of the recipients any more.
-    ForNobody,
-    /// It was not taken and will be tried again. `counts` is false for a wait that was asked for.
-    Again {
+    NoRecipients,
+    /// It was not accepted and will be retried. `counts` is false for a pause that was asked for.
+    Retry {
         /// Why.
         code: Code,
         /// Whether it counts against the attempts.
         counts: bool,
         /// Whether it is to be sent alone from now on.
         alone: bool,
-        /// Whether it may have arrived all the same.
+        /// Whether it may have arrived anyway.
         unsure: bool,
     },
     /// It is given up.
     Failed {
         /// Why.
         code: Code,
-        /// Whether it may have arrived all the same.
+        /// Whether it may have arrived anyway.
         unsure: bool,
     },
 }
 
 /// Whom an alert has reached, and whom not. Empty where it has reached everybody.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Part {
+pub struct PartialDelivery {
     /// Those whom it has reached now.
     pub reached: Vec<String>,
     /// Those whom it has not reached, now or before.
@@ -188,17 +188,17 @@ impl Receipts {
     ///
     /// # Errors
     /// [`Code::ReceiptUnreadable`] where there is one that cannot be read.
-    pub async fn expect(
+    pub async fn ensure(
         &self,
         job: &AlertJob,
         not_before: Timestamp,
-        rest: Part,
+        rest: PartialDelivery,
     ) -> Result<Option<Receipt>, Fault> {
         let mut receipt = self.fresh(job);
         receipt.left_out = rest.left_out.into_iter().map(|one| LeftOut { again: true, ..one }).collect();
         receipt.reached = rest.reached;
         receipt.at = receipt.at.max(not_before);
-        match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Absent).await {
+        match self.objects.put(&receipt.key(), receipt.to_bytes(), WriteCondition::Absent).await {
             Ok(_) => Ok(None),
             Err(PutError::Precondition) => self.get(&job.lead_id, &job.destination, &job.alert).await,
             Err(PutError::Fault(fault)) => Err(fault),
@@ -212,7 +212,7 @@ impl Receipts {
         destination: &DestinationId,
         alert: &AlertId,
     ) -> Result<Option<Receipt>, Fault> {
-        Ok(self.look(lead, destination, alert).await?.map(|(receipt, _)| receipt))
+        Ok(self.get_versioned(lead, destination, alert).await?.map(|(receipt, _)| receipt))
     }
 
     /// All receipts of a lead that can be read, in no particular order. The log says which cannot.
@@ -223,7 +223,7 @@ impl Receipts {
 
     /// The receipts of a lead at a destination, but for the one of this alert, that can be read, in no particular order.
     /// One that cannot says nothing of what was sent.
-    pub async fn beside(
+    pub async fn others_at(
         &self,
         lead: &LeadId,
         destination: &DestinationId,
@@ -247,7 +247,7 @@ impl Receipts {
             match self.read(&key).await {
                 Ok(receipt) => receipts.extend(receipt.map(|(receipt, _)| receipt)),
                 Err(fault) if fault.code == Code::ReceiptUnreadable => {
-                    recorder::fault(function, Level::Warn, "left out", Some(lead), &fault);
+                    recorder::fault(function, Level::Warn, "ignored", Some(lead), &fault);
                 }
                 Err(fault) => return Err(fault),
             }
@@ -256,31 +256,31 @@ impl Receipts {
     }
 
     /// The receipt of an alert, to be claimed later.
-    pub async fn find(&self, job: &AlertJob) -> Result<Found, Fault> {
-        self.look(&job.lead_id, &job.destination, &job.alert).await.map(Found)
+    pub async fn find(&self, job: &AlertJob) -> Result<ReceiptSnapshot, Fault> {
+        self.get_versioned(&job.lead_id, &job.destination, &job.alert).await.map(ReceiptSnapshot)
     }
 
-    /// Claims an alert for sending, recording the owner that will be told; or, without one, for giving
-    /// it up. `longest_send` is the destination's. `found` may have changed since: then it is looked at again.
+    /// Claims an alert for sending, recording the owner that it names; or, without one, for giving it up.
+    /// `longest_send` is the destination's. `snapshot` may have changed since: then it is read again.
     pub async fn claim(
         &self,
         job: &AlertJob,
         owner: Option<&str>,
         longest_send: Duration,
-        mut found: Found,
-    ) -> Result<Claimed, Fault> {
+        mut snapshot: ReceiptSnapshot,
+    ) -> Result<ClaimResult, Fault> {
         loop {
             let now = self.clock.now();
-            let (mut receipt, when) = match found.0 {
-                None => (self.fresh(job), When::Absent),
-                Some((receipt, version)) => (receipt, When::Unchanged(version)),
+            let (mut receipt, when) = match snapshot.0 {
+                None => (self.fresh(job), WriteCondition::Absent),
+                Some((receipt, version)) => (receipt, WriteCondition::Unchanged(version)),
             };
             match receipt.state {
-                ReceiptState::Sent => return Ok(Claimed::Sent),
+                ReceiptState::Sent => return Ok(ClaimResult::AlreadySent),
                 ReceiptState::Claimed { until } => {
                     let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
                     if !left.is_zero() && left <= LONGEST_CLAIM {
-                        return Ok(Claimed::Busy(left));
+                        return Ok(ClaimResult::HeldByOther(left));
                     }
                     receipt.unsure = true;
                     receipt.attempts += 1;
@@ -295,94 +295,102 @@ impl Receipts {
             receipt.owner = owner.map(str::to_owned).or(receipt.owner);
             match self.objects.put(&receipt.key(), receipt.to_bytes(), when).await {
                 Ok(version) => {
-                    return Ok(Claimed::Ours(Box::new(Claim { receipt, version, longest_send })));
+                    return Ok(ClaimResult::Acquired(Box::new(Claim { receipt, version, longest_send })));
                 }
-                // Somebody was quicker: look again.
-                Err(PutError::Precondition) => found = self.find(job).await?,
+                // Another worker was quicker: read it again.
+                Err(PutError::Precondition) => snapshot = self.find(job).await?,
                 Err(PutError::Fault(fault)) => return Err(fault),
             }
         }
     }
 
-    /// Whether a claim lasts long enough still to send under it. A worker that stood still for a while, or
-    /// whose clock was set, finds that others may have claimed the alert since.
-    pub fn stands(&self, claim: &Claim) -> bool {
+    /// Whether a claim still lasts long enough to send under it. To a worker that was suspended, or whose clock was set,
+    /// this says that others may have claimed the alert since.
+    pub fn is_valid(&self, claim: &Claim) -> bool {
         let ReceiptState::Claimed { until } = claim.receipt.state else { return false };
         let left = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
         (claim.longest_send + MARGIN..=claim_for(claim.longest_send)).contains(&left)
     }
 
-    /// Gives back a claim under which nothing was sent. Somebody else may have the alert by now.
-    pub async fn give_back(&self, claim: Claim) -> Result<(), Fault> {
+    /// Releases a claim under which nothing was sent. Another worker may have the alert by now.
+    pub async fn release(&self, claim: Claim) -> Result<(), Fault> {
         let mut receipt = claim.receipt;
         receipt.at = self.clock.now().max(receipt.at);
         receipt.state = ReceiptState::Queued;
-        match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Unchanged(claim.version)).await {
+        match self
+            .objects
+            .put(&receipt.key(), receipt.to_bytes(), WriteCondition::Unchanged(claim.version))
+            .await
+        {
             Ok(_) | Err(PutError::Precondition) => Ok(()),
             Err(PutError::Fault(fault)) => Err(fault),
         }
     }
 
-    /// Writes down what came of a claim. The receipt as written; unchanged where somebody else has
-    /// claimed it since.
-    pub async fn conclude(&self, claim: Claim, attempt: Attempt) -> Result<Receipt, Fault> {
+    /// Records the outcome of a claim. Returns the receipt as written; in the store it is unchanged if another worker
+    /// has claimed it since.
+    pub async fn conclude(&self, claim: Claim, attempt: AttemptOutcome) -> Result<Receipt, Fault> {
         let mut receipt = claim.receipt;
         receipt.at = self.clock.now().max(receipt.at);
         match attempt {
-            Attempt::Sent(part) => {
+            AttemptOutcome::Sent(part) => {
                 receipt.state = ReceiptState::Sent;
                 receipt.attempts += 1;
                 receipt.take(part);
             }
-            Attempt::PartlySent(part) => {
+            AttemptOutcome::PartlySent(part) => {
                 receipt.state = ReceiptState::Queued;
                 receipt.attempts += 1;
                 receipt.take(part);
             }
-            Attempt::Needless => receipt.state = ReceiptState::Sent,
-            Attempt::ForNobody => {
+            AttemptOutcome::NotNeeded => receipt.state = ReceiptState::Sent,
+            AttemptOutcome::NoRecipients => {
                 receipt.state = ReceiptState::Sent;
                 receipt.attempts += 1;
                 let has_reached_some = receipt.partly_sent;
                 let left_out = receipt.left_out.iter().filter(|one| !one.again).cloned().collect();
-                receipt.take(Part { reached: Vec::new(), left_out });
+                receipt.take(PartialDelivery { reached: Vec::new(), left_out });
                 if !has_reached_some {
                     receipt.code = Some(Code::NobodyLeftOut);
                 }
             }
-            Attempt::Again { code, counts, alone, unsure } => {
+            AttemptOutcome::Retry { code, counts, alone, unsure } => {
                 receipt.state = ReceiptState::Queued;
                 receipt.attempts += u32::from(counts);
                 receipt.code = Some(code);
                 receipt.unsure |= unsure;
                 receipt.alone |= alone;
-                if !receipt.may_have_been_read() {
+                if !receipt.may_have_arrived() {
                     receipt.owner = None;
                 }
             }
-            Attempt::Failed { code, unsure } => {
+            AttemptOutcome::Failed { code, unsure } => {
                 receipt.state = ReceiptState::Failed;
                 receipt.attempts += 1;
                 receipt.unsure |= unsure;
                 receipt.code = Some(code);
             }
         }
-        match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Unchanged(claim.version)).await {
+        match self
+            .objects
+            .put(&receipt.key(), receipt.to_bytes(), WriteCondition::Unchanged(claim.version))
+            .await
+        {
             Ok(_) | Err(PutError::Precondition) => Ok(receipt),
             Err(PutError::Fault(fault)) => Err(fault),
         }
     }
 
-    /// Ends the claim of a worker that is known to be gone, which otherwise has to run out first. Whether
-    /// it had sent the alert is not known, so the next one says that it may be a repeat.
+    /// Expires the claim of a worker that is known to have ended, which would otherwise have to run out first. Whether
+    /// it had sent the alert is not known, so the next one is labelled as a possible repeat.
     ///
-    /// Only for who knows that nobody else sends alerts.
-    pub async fn end_claim(&self, job: &AlertJob) -> Result<(), Fault> {
+    /// Only for a caller that knows that no other worker sends alerts.
+    pub async fn expire_claim(&self, job: &AlertJob) -> Result<(), Fault> {
         let Some((mut receipt, version)) = self.find(job).await?.0 else { return Ok(()) };
         let ReceiptState::Claimed { until } = &mut receipt.state else { return Ok(()) };
         // Over, whatever the clock does.
         *until = Timestamp::UNIX_EPOCH;
-        match self.objects.put(&receipt.key(), receipt.to_bytes(), When::Unchanged(version)).await {
+        match self.objects.put(&receipt.key(), receipt.to_bytes(), WriteCondition::Unchanged(version)).await {
             Ok(_) | Err(PutError::Precondition) => Ok(()),
             Err(PutError::Fault(fault)) => Err(fault),
         }
@@ -400,7 +408,7 @@ impl Receipts {
         }
     }
 
-    async fn look(
+    async fn get_versioned(
         &self,
         lead: &LeadId,
         destination: &DestinationId,
@@ -448,14 +456,14 @@ impl Receipt {
     }
 
     /// Whether people may have seen the alert.
-    pub fn may_have_been_read(&self) -> bool {
+    pub fn may_have_arrived(&self) -> bool {
         self.unsure
             || self.partly_sent
             || matches!(self.state, ReceiptState::Sent | ReceiptState::Claimed { .. })
     }
 
     /// Whether it came to its end without a message, as nobody was left whom it was for.
-    pub fn is_for_nobody(&self) -> bool {
+    pub fn has_no_recipients(&self) -> bool {
         self.state == ReceiptState::Sent && self.code == Some(Code::NobodyLeftOut)
     }
 
@@ -466,7 +474,7 @@ impl Receipt {
     }
 
     /// Writes down whom it has reached now.
-    fn take(&mut self, part: Part) {
+    fn take(&mut self, part: PartialDelivery) {
         self.partly_sent = !part.left_out.is_empty();
         (self.code, self.reason) = (self.partly_sent.then_some(Code::PartlySent), None);
         self.left_out = part.left_out;

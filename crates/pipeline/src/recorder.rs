@@ -6,7 +6,7 @@ use lead::LeadId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Entry, Fault, Happened,
+    Entry, Fault, JournalEvent,
     ports::{Clock, Journal, Level, Queue, Random},
 };
 
@@ -64,8 +64,8 @@ pub struct Recorder {
 
 impl Recorder {
     /// An entry about something that happens now, not written yet.
-    pub fn entry(&self, lead_id: Option<LeadId>, happened: Happened) -> Entry {
-        Entry { at: self.clock.now(), lead_id, nonce: self.nonce(), happened }
+    pub fn entry(&self, lead_id: Option<LeadId>, event: JournalEvent) -> Entry {
+        Entry { at: self.clock.now(), lead_id, nonce: self.nonce(), event }
     }
 
     /// What tells an entry apart from others of its moment.
@@ -77,8 +77,8 @@ impl Recorder {
     }
 
     /// Writes an entry to the journal, then its line to the log.
-    pub async fn record(&self, lead_id: Option<LeadId>, happened: Happened) -> Result<(), Fault> {
-        self.write(self.entry(lead_id, happened)).await
+    pub async fn record(&self, lead_id: Option<LeadId>, event: JournalEvent) -> Result<(), Fault> {
+        self.write(self.entry(lead_id, event)).await
     }
 
     /// Writes an entry that was made before, keeping its time.
@@ -91,11 +91,11 @@ impl Recorder {
 
 /// Writes an entry's line to the log.
 pub fn log(entry: &Entry) {
-    let happened = &entry.happened;
-    let (stage, detail) = (happened.stage().as_str(), entry.detail());
+    let event = &entry.event;
+    let (stage, detail) = (event.stage().as_str(), entry.detail());
     let lead_id = entry.lead_id.as_ref().map(LeadId::as_str);
-    let code = happened.code().map(crate::Code::as_str);
-    line(happened.function(), happened.level(), &format!("{stage}: {detail}"), lead_id, code);
+    let code = event.code().map(crate::Code::as_str);
+    line(event.function(), event.level(), &format!("{stage}: {detail}"), lead_id, code);
 }
 
 /// Writes a fault to the log, `context` in front where it says more than the fault does.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::{
     Recorder, Settings,
-    alerting::Alerting,
+    alert_queue::AlertQueue,
     destination::Destinations,
-    ingest::{Ingest, Repeats, Trust},
+    ingest::{Ingest, LogThrottles, Trust},
     notify::Notify,
     ports::{Clock, Intake, Journal, Objects, Outbox, Owners, Random},
-    process::{Counted, Process},
+    process::{AttemptCounter, Process},
     receipt::Receipts,
 };
 
@@ -49,12 +49,17 @@ impl Stages {
     }
 
     /// The first: takes webhooks in.
-    pub fn ingest(&self, intake: Arc<dyn Intake>, trust: Trust, repeats: Repeats) -> Ingest {
+    pub fn ingest(&self, intake: Arc<dyn Intake>, trust: Trust, repeats: LogThrottles) -> Ingest {
         Ingest { settings: Arc::clone(&self.settings), trust, intake, recorder: self.recorder(), repeats }
     }
 
     /// The second: looks owners up and enriches leads.
-    pub fn process(&self, outbox: Arc<dyn Outbox>, owners: Arc<dyn Owners>, counted: Counted) -> Process {
+    pub fn process(
+        &self,
+        outbox: Arc<dyn Outbox>,
+        owners: Arc<dyn Owners>,
+        counted: AttemptCounter,
+    ) -> Process {
         Process {
             settings: Arc::clone(&self.settings),
             objects: Arc::clone(&self.ports.objects),
@@ -78,8 +83,8 @@ impl Stages {
     }
 
     /// Queueing alerts.
-    pub fn alerting(&self, outbox: Arc<dyn Outbox>) -> Alerting {
-        Alerting { receipts: self.receipts(), outbox }
+    pub fn alerting(&self, outbox: Arc<dyn Outbox>) -> AlertQueue {
+        AlertQueue { receipts: self.receipts(), outbox }
     }
 
     /// The proof of what was sent.

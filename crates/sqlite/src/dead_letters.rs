@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Fault,
-    ports::{Body, DeadLetter, DeadLetters, Queue, Why},
+    ports::{Body, DeadLetter, DeadLetterCause, DeadLetters, Queue},
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -45,7 +45,7 @@ impl DeadLetters for Store {
 
 /// Moves a message to the dead letters. `failed_at`, in microseconds since 1970, is when it failed, if
 /// it had not before.
-pub(crate) fn bury(tx: &Tx<'_>, message: i64, failed_at: i64, why: &Why) -> rusqlite::Result<()> {
+pub(crate) fn bury(tx: &Tx<'_>, message: i64, failed_at: i64, why: &DeadLetterCause) -> rusqlite::Result<()> {
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO dead_letter (id, queue, lead, code, reason, attempts, first_failed_at, dead_at, body) \
          SELECT id, queue, coalesce(?2, lead), ?3, ?4, ?5, coalesce(first_failed_at, ?6), ?7, body \

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Code, Counted, Entry, Fault, Function, Progress,
+    Code, Entry, Fault, Function, LeadMetric, Progress,
     ports::{Journal, Level},
     recorder,
 };
@@ -90,7 +90,7 @@ fn insert(tx: &Tx<'_>, lead: i64, entry: &Entry, json: &str) -> rusqlite::Result
         "INSERT INTO journal (stage, at, lead, nonce, body) VALUES (?, ?, ?, ?, ?) \
          ON CONFLICT (stage, at, lead, nonce) DO NOTHING",
     )?;
-    let stage = entry.happened.stage().as_str();
+    let stage = entry.event.stage().as_str();
     Ok(insert.execute((stage, key_time(entry.at), lead, entry.nonce, json))? > 0)
 }
 
@@ -116,21 +116,21 @@ impl Columns {
     }
 }
 
-fn count(tx: &Tx<'_>, entry: &Entry, counted: Counted) -> rusqlite::Result<()> {
+fn count(tx: &Tx<'_>, entry: &Entry, counted: LeadMetric) -> rusqlite::Result<()> {
     let mut upsert = tx.conn.prepare_cached(match counted {
-        Counted::Accepted => {
+        LeadMetric::Accepted => {
             "INSERT INTO minute (at, accepted) VALUES (?, 1) \
              ON CONFLICT (at) DO UPDATE SET accepted = accepted + 1"
         }
-        Counted::Enriched => {
+        LeadMetric::Enriched => {
             "INSERT INTO minute (at, enriched) VALUES (?, 1) \
              ON CONFLICT (at) DO UPDATE SET enriched = enriched + 1"
         }
-        Counted::Notified => {
+        LeadMetric::Notified => {
             "INSERT INTO minute (at, notified) VALUES (?, 1) \
              ON CONFLICT (at) DO UPDATE SET notified = notified + 1"
         }
-        Counted::Failed => {
+        LeadMetric::Failed => {
             "INSERT INTO minute (at, failed) VALUES (?, 1) \
              ON CONFLICT (at) DO UPDATE SET failed = failed + 1"
         }

@@ -51,8 +51,8 @@ use std::{
 
 use pipeline::{
     Code, Fault,
-    patience::RECEIVES,
     ports::{Clock, Queue},
+    store_retry::RECEIVES,
 };
 use rusqlite::Connection;
 

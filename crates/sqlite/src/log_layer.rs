@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pipeline::{logged::Logged, ports::Clock};
+use pipeline::{log_record::LogRecord, ports::Clock};
 use serde_json::Value;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{Layer, layer::Context};
@@ -17,7 +17,8 @@ pub struct LogLayer {
 
 impl<S: Subscriber> Layer<S> for LogLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let Some(Logged { level, function, lead_id: lead, code, message, fields }) = Logged::of(event) else {
+        let Some(LogRecord { level, function, lead_id: lead, code, message, fields }) = LogRecord::of(event)
+        else {
             return;
         };
         let fields = (!fields.is_empty()).then(|| Value::Object(fields).to_string());

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pipeline::{
     Code, Fault,
-    ports::{Object, Objects, PutError, Version, When},
+    ports::{Object, Objects, PutError, Version, WriteCondition},
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -30,7 +30,7 @@ impl Objects for Store {
         .await
     }
 
-    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
+    async fn put(&self, key: &str, body: Bytes, when: WriteCondition) -> Result<Version, PutError> {
         let key = key.to_owned();
         let written = self.write(move |tx| put(tx, &key, &body, &when)).await?;
         written.ok_or(PutError::Precondition)
@@ -53,18 +53,18 @@ pub(crate) fn insert(tx: &Tx<'_>, key: &str, body: &[u8]) -> rusqlite::Result<Op
     Ok((added > 0).then_some(version))
 }
 
-fn put(tx: &Tx<'_>, key: &str, body: &[u8], when: &When) -> Result<Option<Version>, StoreError> {
+fn put(tx: &Tx<'_>, key: &str, body: &[u8], when: &WriteCondition) -> Result<Option<Version>, StoreError> {
     let (new, now) = (random_id(), units::micros(tx.now));
     let written = match when {
-        When::Absent => return Ok(insert(tx, key, body)?.map(version)),
-        When::Always => {
+        WriteCondition::Absent => return Ok(insert(tx, key, body)?.map(version)),
+        WriteCondition::Always => {
             let mut upsert = tx.conn.prepare_cached(
                 "INSERT INTO object (key, body, version, stored_at) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO \
                  UPDATE SET body = excluded.body, version = excluded.version, stored_at = excluded.stored_at",
             )?;
             upsert.execute((key, body, new, now))?
         }
-        When::Unchanged(Version(old)) => {
+        WriteCondition::Unchanged(Version(old)) => {
             // A version of somebody else's making matches nothing.
             let Ok(old) = old.parse::<i64>() else { return Ok(None) };
             let mut update = tx.conn.prepare_cached(
@@ -108,14 +108,17 @@ mod tests {
         let store = bench.store();
         let put = |body: &'static str, when| store.put("k", Bytes::from_static(body.as_bytes()), when);
         assert_eq!(store.get("k").await, Ok(None));
-        assert_eq!(put("a", When::Unchanged(version(1))).await, Err(PutError::Precondition));
-        let first = put("a", When::Absent).await.unwrap();
-        assert_eq!(put("b", When::Absent).await, Err(PutError::Precondition));
-        let second = put("a", When::Always).await.unwrap();
+        assert_eq!(put("a", WriteCondition::Unchanged(version(1))).await, Err(PutError::Precondition));
+        let first = put("a", WriteCondition::Absent).await.unwrap();
+        assert_eq!(put("b", WriteCondition::Absent).await, Err(PutError::Precondition));
+        let second = put("a", WriteCondition::Always).await.unwrap();
         assert_ne!(first, second);
-        assert_eq!(put("b", When::Unchanged(first)).await, Err(PutError::Precondition));
-        assert_eq!(put("b", When::Unchanged(Version("x".to_owned()))).await, Err(PutError::Precondition));
-        let third = put("c", When::Unchanged(second)).await.unwrap();
+        assert_eq!(put("b", WriteCondition::Unchanged(first)).await, Err(PutError::Precondition));
+        assert_eq!(
+            put("b", WriteCondition::Unchanged(Version("x".to_owned()))).await,
+            Err(PutError::Precondition)
+        );
+        let third = put("c", WriteCondition::Unchanged(second)).await.unwrap();
         let object = store.get("k").await.unwrap().unwrap();
         assert_eq!((object.body.as_ref(), object.version), (&b"c"[..], third));
     }
@@ -126,7 +129,7 @@ mod tests {
         let store = bench.store();
         let keys = ["a", "a%", "a%b", "a_", "aB", "ab", "a\u{7f}", "a\u{10ffff}", "a\u{10ffff}z", "b", "é"];
         for key in keys {
-            store.put(key, Bytes::new(), When::Absent).await.unwrap();
+            store.put(key, Bytes::new(), WriteCondition::Absent).await.unwrap();
         }
         let mut sorted = keys.to_vec();
         sorted.sort_by_key(|key| key.as_bytes());

@@ -5,9 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use lead::LeadId;
 use pipeline::{
-    Code, Entry, Fault, Happened,
+    Code, Entry, Fault, JournalEvent,
     job::{self, AlertJob},
-    ports::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why, WorkQueues},
+    ports::{
+        DeadLetterCause, Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue,
+        WorkQueues,
+    },
     recorder,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -229,13 +232,13 @@ fn abandon(tx: &Tx<'_>, queue: Queue, message: &Ready, failed_at: Option<i64>) -
         Queue::Notification => AlertJob::parse(&message.body).ok().map(|job| (job.destination, job.kind)),
     };
     let (destination, alert) = alert.unzip();
-    let why = Why { code: Code::Abandoned, reason: reason.clone(), attempts, lead: lead.clone() };
+    let why = DeadLetterCause { code: Code::Abandoned, reason: reason.clone(), attempts, lead: lead.clone() };
     dead_letters::bury(tx, message.id, failed_at.unwrap_or(units::micros(tx.now)), &why)?;
     // Any bits will do.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let nonce = random_id() as u32;
-    let happened = Happened::Dead { queue, destination, alert, code: Code::Abandoned, reason, attempts };
-    let entry = Entry { at: tx.now, lead_id: lead, nonce, happened };
+    let event = JournalEvent::Dead { queue, destination, alert, code: Code::Abandoned, reason, attempts };
+    let entry = Entry { at: tx.now, lead_id: lead, nonce, event };
     journal::append(tx, &entry)?;
     Ok(entry)
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Entry, Happened,
+    Entry, JournalEvent,
     ports::{Clock, NewEvent},
 };
 use tempfile::TempDir;
@@ -78,14 +78,14 @@ pub(crate) fn lead(number: usize) -> LeadId {
 pub(crate) fn event(clock: &dyn Clock, number: usize) -> NewEvent {
     let (at, delay) = (clock.now(), Duration::from_secs(600));
     let due_at = at + jiff::SignedDuration::try_from(delay).unwrap();
-    let happened = Happened::Received { name: format!("Lead {number}"), event_id: None, due_at };
+    let event = JournalEvent::Received { name: format!("Lead {number}"), event_id: None, due_at };
     let lead = lead(number);
     NewEvent {
         key: lead::keys::raw("source/", &lead),
         body: format!("{{\"raw\":{number}}}").into(),
         delay,
         job: format!("{{\"lead_id\":\"{lead}\"}}"),
-        entry: Entry { at, lead_id: Some(lead.clone()), nonce: 1, happened },
+        entry: Entry { at, lead_id: Some(lead.clone()), nonce: 1, event },
         lead,
         repeated: false,
     }

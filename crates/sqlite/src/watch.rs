@@ -61,7 +61,7 @@ mod tests {
     use crate::{Options, Store};
     use pipeline::{
         Code,
-        ports::{Objects, Watch, When},
+        ports::{Objects, Watch, WriteCondition},
     };
 
     #[tokio::test]
@@ -71,7 +71,7 @@ mod tests {
         let first = store.look().await.unwrap();
         assert_eq!(store.look().await.unwrap(), first);
         assert_eq!(first.worked, Some(false));
-        store.put("a", "b".into(), When::Always).await.unwrap();
+        store.put("a", "b".into(), WriteCondition::Always).await.unwrap();
         let second = store.look().await.unwrap();
         assert_ne!(second.version, first.version);
         let lock = store.lock_for_up().unwrap();

@@ -44,7 +44,7 @@ pub(crate) enum Message {
     /// There are log lines to write.
     Logs,
     /// The files may be gone.
-    Look,
+    LookupOptions,
     /// Nothing follows.
     Stop,
 }
@@ -200,7 +200,7 @@ impl Thread {
                 Ok(Message::Run(operation)) => batch.push(operation),
                 // Waits a little for company.
                 Ok(Message::Logs) => continue,
-                Ok(Message::Look) => {
+                Ok(Message::LookupOptions) => {
                     let _ = self.still_ours();
                     continue;
                 }
@@ -210,7 +210,7 @@ impl Thread {
             while batch.len() < BATCH && !stop {
                 match inbox.try_recv() {
                     Ok(Message::Run(operation)) => batch.push(operation),
-                    Ok(Message::Logs | Message::Look) => {}
+                    Ok(Message::Logs | Message::LookupOptions) => {}
                     Ok(Message::Stop) => stop = true,
                     Err(_) => break,
                 }

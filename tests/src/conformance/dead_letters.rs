@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::{join, join_all};
 use pipeline::{
     Code,
-    ports::{Body, Depth, Disposition, NewMessage, Queue, Why},
+    ports::{Body, DeadLetterCause, Depth, Disposition, NewMessage, Queue},
 };
 
 use super::{SECOND, Subject, TICK, lead, why};
@@ -51,7 +51,12 @@ pub async fn an_unreadable_message_dies_without_a_lead(subject: Subject) {
     let message = NewMessage { body: body.clone(), lead: None, delay: Duration::ZERO };
     subject.outbox.send(QUEUE, message).await.unwrap();
     let delivery = subject.receive_one(QUEUE).await;
-    let why = Why { code: Code::AlertUnreadable, reason: "no alert".to_owned(), attempts: 1, lead: None };
+    let why = DeadLetterCause {
+        code: Code::AlertUnreadable,
+        reason: "no alert".to_owned(),
+        attempts: 1,
+        lead: None,
+    };
     subject.settle(QUEUE, &delivery, Disposition::Dead(why)).await;
     let (mut letters, _) = subject.dead_letters.list(None, 10).await.unwrap();
     let letter = letters.remove(0);

@@ -8,14 +8,14 @@ use lead::LeadId;
 use pipeline::{
     Entry, Stage,
     job::{Cause, ProcessJob},
-    ports::{Accepted, Depth, NewEvent, Queue, When},
+    ports::{Accepted, Depth, NewEvent, Queue, WriteCondition},
 };
 
 use super::{INTAKE_DELAY as DELAY, SECOND, Subject, TICK, lead, received};
 
 fn event(subject: &Subject, lead_id: &LeadId, body: &'static [u8]) -> NewEvent {
     let due_at = subject.now() + DELAY;
-    let (happened, key) = (received("A", due_at), format!("source/crm_event_{lead_id}.json"));
+    let (event, key) = (received("A", due_at), format!("source/crm_event_{lead_id}.json"));
     let job = ProcessJob::new(lead_id.clone(), key.clone(), due_at, Cause::Arrival);
     NewEvent {
         lead: lead_id.clone(),
@@ -23,7 +23,7 @@ fn event(subject: &Subject, lead_id: &LeadId, body: &'static [u8]) -> NewEvent {
         body: Bytes::from_static(body),
         delay: DELAY,
         job: job.message(subject.now()).body,
-        entry: Entry { at: subject.now(), lead_id: Some(lead_id.clone()), nonce: 1, happened },
+        entry: Entry { at: subject.now(), lead_id: Some(lead_id.clone()), nonce: 1, event },
         repeated: false,
     }
 }
@@ -87,7 +87,7 @@ pub async fn a_duplicate_changes_nothing(subject: Subject) {
 /// It is the object that tells, whoever wrote it.
 pub async fn a_key_that_is_taken_already_is_a_duplicate(subject: Subject) {
     let event = event(&subject, &lead("a"), b"new");
-    subject.objects.put(&event.key, Bytes::from_static(b"old"), When::Always).await.unwrap();
+    subject.objects.put(&event.key, Bytes::from_static(b"old"), WriteCondition::Always).await.unwrap();
     // S3 itself queues whatever is written there.
     let before = subject.inbox.depth(Queue::Delay).await.unwrap();
     assert_eq!(subject.intake.accept(event).await.unwrap(), Accepted::Duplicate);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lead::{AlertKind, LeadId, OwnerStatus, Timestamp};
 use pipeline::{
-    Ended, Entry, Happened, Stage,
+    Ended, Entry, JournalEvent, Stage,
     ports::{Minute, OpenCounts, OpenLead, Queue},
 };
 
@@ -28,9 +28,9 @@ const ALL: &[Stage] = &[
     Stage::Requeued,
 ];
 
-fn enriched() -> Happened {
+fn enriched() -> JournalEvent {
     let owner_status = OwnerStatus::Assigned;
-    Happened::Enriched {
+    JournalEvent::Enriched {
         name: "A".to_owned(),
         owner: "B".to_owned(),
         owner_status,
@@ -40,9 +40,9 @@ fn enriched() -> Happened {
     }
 }
 
-fn notified() -> Happened {
+fn notified() -> JournalEvent {
     let (destination, kind) = (SLACK, AlertKind::New);
-    Happened::Notified {
+    JournalEvent::Notified {
         destination,
         kind,
         after_ms: Some(5),
@@ -54,15 +54,15 @@ fn notified() -> Happened {
     }
 }
 
-fn redriven() -> Happened {
+fn redriven() -> JournalEvent {
     let (by, dead_letter) = ("op".to_owned(), "1".to_owned());
-    Happened::Redriven { queue: Queue::Notification, by, dead_letter, edited: true }
+    JournalEvent::Redriven { queue: Queue::Notification, by, dead_letter, edited: true }
 }
 
 /// One entry of several kinds each second.
 async fn story(subject: &Subject) -> Vec<Entry> {
     let mut written = Vec::new();
-    let requeued = Happened::Requeued { by: "op".to_owned() };
+    let requeued = JournalEvent::Requeued { by: "op".to_owned() };
     let kinds = [
         received("A", subject.now()),
         enriched(),
@@ -71,8 +71,8 @@ async fn story(subject: &Subject) -> Vec<Entry> {
         notified(),
         requeued,
     ];
-    for happened in kinds {
-        written.push(subject.happen(&lead("a"), happened).await);
+    for event in kinds {
+        written.push(subject.happen(&lead("a"), event).await);
         subject.pass(SECOND);
     }
     written
@@ -92,7 +92,7 @@ pub async fn the_newest_come_first(subject: Subject) {
 pub async fn only_the_stages_asked_for_come(subject: Subject) {
     let written = story(&subject).await;
     let of = |stages: &[Stage]| -> Vec<Entry> {
-        written.iter().rev().filter(|entry| stages.contains(&entry.happened.stage())).cloned().collect()
+        written.iter().rev().filter(|entry| stages.contains(&entry.event.stage())).cloned().collect()
     };
     for stages in [&[Stage::Dead][..], &[Stage::Received, Stage::Notified], &[Stage::Exported]] {
         let found = subject.history.recent(stages, None, None, 2).await.unwrap();
@@ -132,8 +132,8 @@ pub async fn entries_older_than_wanted_stay_away(subject: Subject) {
 pub async fn entries_of_one_moment_are_all_kept(subject: Subject) {
     let at = subject.now();
     for (name, nonce) in [("a", 1), ("a", 2), ("b", 1)] {
-        for happened in [received("A", at), enriched()] {
-            let entry = Entry { at, lead_id: Some(lead(name)), nonce, happened };
+        for event in [received("A", at), enriched()] {
+            let entry = Entry { at, lead_id: Some(lead(name)), nonce, event };
             subject.journal.append(entry).await.unwrap();
         }
     }
@@ -158,8 +158,8 @@ pub async fn a_leads_story_is_told_from_its_start(subject: Subject) {
 
 /// An export, for one.
 pub async fn an_entry_without_a_lead_is_kept(subject: Subject) {
-    let happened = Happened::Exported { by: "op".to_owned(), count: 3 };
-    let entry = Entry { at: subject.now(), lead_id: None, nonce: 9, happened };
+    let event = JournalEvent::Exported { by: "op".to_owned(), count: 3 };
+    let entry = Entry { at: subject.now(), lead_id: None, nonce: 9, event };
     subject.journal.append(entry.clone()).await.unwrap();
     assert_eq!(subject.history.recent(&[Stage::Exported], None, None, 10).await.unwrap(), [entry]);
     assert_eq!(subject.history.open_leads(10).await.unwrap(), []);
@@ -175,9 +175,9 @@ pub async fn progress_is_folded_from_the_entries(subject: Subject) {
     let kinds =
         [received("A", due_at), enriched(), dead(Queue::Notification), redriven(), notified(), enriched()];
     let mut expected = None;
-    for happened in kinds {
+    for event in kinds {
         subject.pass(SECOND);
-        let entry = subject.happen(&lead("a"), happened).await;
+        let entry = subject.happen(&lead("a"), event).await;
         (expected, _) = pipeline::Progress::after(expected, &entry);
         assert_eq!(subject.history.progress(&lead("a")).await.unwrap(), expected);
     }
@@ -256,8 +256,8 @@ pub async fn minutes_count_each_thing_once_a_lead(subject: Subject) {
         subject.pass(TICK_OF_JOURNAL);
     }
     let second = minute_of(&subject);
-    for happened in [notified(), notified()] {
-        subject.happen(&a, happened).await;
+    for event in [notified(), notified()] {
+        subject.happen(&a, event).await;
         subject.pass(TICK_OF_JOURNAL);
     }
     subject.happen(&b, dead(Queue::Notification)).await;

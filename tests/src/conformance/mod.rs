@@ -14,10 +14,10 @@ use std::{any::Any, sync::Arc, time::Duration};
 
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Code, Entry, Happened,
+    Code, Entry, JournalEvent,
     ports::{
-        DeadLetters, Delivery, Disposition, History, Inbox, Intake, Journal, LogLine, Logs, NewMessage,
-        Objects, Outbox, Queue, Why,
+        DeadLetterCause, DeadLetters, Delivery, Disposition, History, Inbox, Intake, Journal, LogLine, Logs,
+        NewMessage, Objects, Outbox, Queue,
     },
 };
 
@@ -105,7 +105,7 @@ impl Subject {
     }
 
     /// Sends a message and makes a dead letter of it. The dead letter's id.
-    async fn kill(&self, queue: Queue, body: &str, why: Why) -> String {
+    async fn kill(&self, queue: Queue, body: &str, why: DeadLetterCause) -> String {
         self.send(queue, body, Duration::ZERO).await;
         let delivery = self.receive_one(queue).await;
         self.settle(queue, &delivery, Disposition::Dead(why)).await;
@@ -113,8 +113,8 @@ impl Subject {
         latest.first().expect("the message should be a dead letter").id.clone()
     }
 
-    async fn happen(&self, lead_id: &LeadId, happened: Happened) -> Entry {
-        let entry = Entry { at: self.now(), lead_id: Some(lead_id.clone()), nonce: 7, happened };
+    async fn happen(&self, lead_id: &LeadId, event: JournalEvent) -> Entry {
+        let entry = Entry { at: self.now(), lead_id: Some(lead_id.clone()), nonce: 7, event };
         self.journal.append(entry.clone()).await.unwrap();
         entry
     }
@@ -141,17 +141,22 @@ fn lead(name: &str) -> LeadId {
     format!("lead_{name}").parse().unwrap()
 }
 
-fn why(reason: &str) -> Why {
-    Why { code: Code::SlackWebhookGone, reason: reason.to_owned(), attempts: 2, lead: Some(lead("a")) }
+fn why(reason: &str) -> DeadLetterCause {
+    DeadLetterCause {
+        code: Code::SlackWebhookGone,
+        reason: reason.to_owned(),
+        attempts: 2,
+        lead: Some(lead("a")),
+    }
 }
 
-fn received(name: &str, due_at: Timestamp) -> Happened {
-    Happened::Received { name: name.to_owned(), event_id: Some("ev_1".to_owned()), due_at }
+fn received(name: &str, due_at: Timestamp) -> JournalEvent {
+    JournalEvent::Received { name: name.to_owned(), event_id: Some("ev_1".to_owned()), due_at }
 }
 
-fn dead(queue: Queue) -> Happened {
+fn dead(queue: Queue) -> JournalEvent {
     let (code, reason) = (Code::SlackWebhookGone, "404 no_service".to_owned());
-    Happened::Dead { queue, destination: Some(SLACK), alert: None, code, reason, attempts: 1 }
+    JournalEvent::Dead { queue, destination: Some(SLACK), alert: None, code, reason, attempts: 1 }
 }
 
 /// Puts an adapter to every suite: `conformance!(name, make)`, `make` being an expression that gives a

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use pipeline::ports::{PutError, Version, When};
+use pipeline::ports::{PutError, Version, WriteCondition};
 
 use super::{SECOND, Subject};
 
-async fn put(subject: &Subject, key: &str, body: &str, when: When) -> Result<Version, PutError> {
+async fn put(subject: &Subject, key: &str, body: &str, when: WriteCondition) -> Result<Version, PutError> {
     subject.objects.put(key, Bytes::from(body.to_owned()), when).await
 }
 
@@ -19,7 +19,7 @@ async fn read(subject: &Subject, key: &str) -> Option<String> {
 
 async fn fill(subject: &Subject, keys: &[&str]) {
     for key in keys {
-        put(subject, key, "x", When::Always).await.unwrap();
+        put(subject, key, "x", WriteCondition::Always).await.unwrap();
     }
 }
 
@@ -38,7 +38,7 @@ pub async fn what_was_never_written_is_not_there(subject: Subject) {
 /// A finished write is seen by every later read, with its version and the time of the write.
 pub async fn what_was_written_is_read_back_with_its_time(subject: Subject) {
     let written_at = subject.now();
-    let version = put(&subject, "k", "body", When::Always).await.unwrap();
+    let version = put(&subject, "k", "body", WriteCondition::Always).await.unwrap();
     subject.pass(SECOND);
     let object = subject.objects.get("k").await.unwrap().unwrap();
     assert_eq!((object.body.as_ref(), object.version), (&b"body"[..], version));
@@ -50,7 +50,7 @@ pub async fn a_key_is_any_text(subject: Subject) {
     let keys =
         ["a%b", "a_b", "a\\b", "a'b", "a\"b", "a*b", "a/../b", "é", "e\u{301}", "株式会社", "🚀", "A%B"];
     for key in keys {
-        put(&subject, key, key, When::Absent).await.unwrap();
+        put(&subject, key, key, WriteCondition::Absent).await.unwrap();
     }
     for key in keys {
         assert_eq!(read(&subject, key).await.as_deref(), Some(key));
@@ -61,37 +61,38 @@ pub async fn a_key_is_any_text(subject: Subject) {
 pub async fn bodies_are_any_bytes(subject: Subject) {
     let large: Vec<u8> = (0..1024 * 1024u32).map(|n| n.to_le_bytes()[0]).collect();
     for (key, body) in [("empty", vec![]), ("binary", vec![0, 255, 13, 10, 0]), ("large", large)] {
-        subject.objects.put(key, body.clone().into(), When::Always).await.unwrap();
+        subject.objects.put(key, body.clone().into(), WriteCondition::Always).await.unwrap();
         assert!(subject.objects.get(key).await.unwrap().unwrap().body == body, "{key}");
     }
 }
 
-/// [`When::Always`] replaces whatever is there, and the time with it.
+/// [`WriteCondition::Always`] replaces whatever is there, and the time with it.
 pub async fn a_write_replaces_the_whole_object(subject: Subject) {
-    put(&subject, "k", "a long first body", When::Always).await.unwrap();
+    put(&subject, "k", "a long first body", WriteCondition::Always).await.unwrap();
     subject.pass(SECOND);
-    put(&subject, "k", "short", When::Always).await.unwrap();
+    put(&subject, "k", "short", WriteCondition::Always).await.unwrap();
     let object = subject.objects.get("k").await.unwrap().unwrap();
     assert_eq!((object.body.as_ref(), object.stored_at), (&b"short"[..], subject.now()));
 }
 
-/// [`When::Absent`] holds once; after that nothing is written.
+/// [`WriteCondition::Absent`] holds once; after that nothing is written.
 pub async fn absent_writes_only_the_first_time(subject: Subject) {
-    put(&subject, "k", "first", When::Absent).await.unwrap();
-    assert_eq!(put(&subject, "k", "second", When::Absent).await, Err(PutError::Precondition));
+    put(&subject, "k", "first", WriteCondition::Absent).await.unwrap();
+    assert_eq!(put(&subject, "k", "second", WriteCondition::Absent).await, Err(PutError::Precondition));
     assert_eq!(read(&subject, "k").await.as_deref(), Some("first"));
 }
 
-/// [`When::Unchanged`] holds for the current version of that key alone.
+/// [`WriteCondition::Unchanged`] holds for the current version of that key alone.
 pub async fn unchanged_writes_only_over_the_version_that_was_read(subject: Subject) {
-    let first = put(&subject, "k", "1", When::Always).await.unwrap();
-    let second = put(&subject, "k", "2", When::Unchanged(first.clone())).await.unwrap();
+    let first = put(&subject, "k", "1", WriteCondition::Always).await.unwrap();
+    let second = put(&subject, "k", "2", WriteCondition::Unchanged(first.clone())).await.unwrap();
     assert_ne!(first, second);
-    let late = put(&subject, "k", "3", When::Unchanged(first.clone())).await;
+    let late = put(&subject, "k", "3", WriteCondition::Unchanged(first.clone())).await;
     assert_eq!(late, Err(PutError::Precondition));
-    let nowhere = put(&subject, "none", "3", When::Unchanged(first)).await;
+    let nowhere = put(&subject, "none", "3", WriteCondition::Unchanged(first)).await;
     assert_eq!(nowhere, Err(PutError::Precondition));
-    let foreign = put(&subject, "k", "3", When::Unchanged(Version("no version of ours".to_owned()))).await;
+    let foreign =
+        put(&subject, "k", "3", WriteCondition::Unchanged(Version("no version of ours".to_owned()))).await;
     assert_eq!(foreign, Err(PutError::Precondition));
     assert_eq!(read(&subject, "k").await.as_deref(), Some("2"));
     assert_eq!(read(&subject, "none").await, None);
@@ -100,7 +101,7 @@ pub async fn unchanged_writes_only_over_the_version_that_was_read(subject: Subje
 /// Of eight writers that race for a new key, exactly one succeeds, and its bytes are there.
 pub async fn of_racing_creators_exactly_one_wins(subject: Subject) {
     for round in 0..20 {
-        race(&subject, &format!("k{round}"), When::Absent).await;
+        race(&subject, &format!("k{round}"), WriteCondition::Absent).await;
     }
 }
 
@@ -108,12 +109,12 @@ pub async fn of_racing_creators_exactly_one_wins(subject: Subject) {
 pub async fn of_racing_updaters_exactly_one_wins(subject: Subject) {
     for round in 0..20 {
         let key = format!("k{round}");
-        let version = put(&subject, &key, "old", When::Always).await.unwrap();
-        race(&subject, &key, When::Unchanged(version)).await;
+        let version = put(&subject, &key, "old", WriteCondition::Always).await.unwrap();
+        race(&subject, &key, WriteCondition::Unchanged(version)).await;
     }
 }
 
-async fn race(subject: &Subject, key: &str, when: When) {
+async fn race(subject: &Subject, key: &str, when: WriteCondition) {
     let writers = (0..8).map(|number| {
         let (objects, key, when) = (Arc::clone(&subject.objects), key.to_owned(), when.clone());
         tokio::spawn(async move { objects.put(&key, number.to_string().into(), when).await })

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use lead::LeadId;
 use pipeline::{
     Code,
-    destination::{Checked, Destination, Form, Limits, Outgoing, Verdict},
+    destination::{CheckOutcome, Destination, Limits, MessageFormat, Outgoing, Verdict},
     ports::Clock,
 };
 
@@ -28,7 +28,7 @@ pub struct Handed {
     /// Those whom its first alert is not for any more.
     pub done: Vec<String>,
     /// How it is written.
-    pub form: Form,
+    pub form: MessageFormat,
 }
 
 /// A destination of no kind that the product knows. It takes everything unless told otherwise.
@@ -95,7 +95,7 @@ impl Destination for ScriptedDestination {
         self.place.lock().unwrap().clone()
     }
 
-    async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict {
+    async fn send(&self, alerts: &[Outgoing<'_>], form: MessageFormat) -> Verdict {
         let handed = Handed {
             at: self.clock.elapsed(),
             leads: alerts.iter().map(|one| one.alert.lead.lead_id.clone()).collect(),
@@ -110,7 +110,7 @@ impl Destination for ScriptedDestination {
         verdict
     }
 
-    async fn check(&self, _: bool) -> Checked {
-        Checked::Well("scripted".to_owned())
+    async fn check(&self, _: bool) -> CheckOutcome {
+        CheckOutcome::Ok("scripted".to_owned())
     }
 }

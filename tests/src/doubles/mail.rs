@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use lead::email::{Mail, mail};
 use pipeline::{
     Code,
-    destination::{Checked, Destination, Form, Limits, Outgoing, Pause, Verdict},
+    destination::{CheckOutcome, Destination, Limits, MessageFormat, Outgoing, RetryDelay, Verdict},
 };
 
 /// A mail server that takes every mail unless told otherwise.
@@ -48,13 +48,18 @@ impl ScriptedMailer {
     /// It cannot be reached.
     pub fn unavailable() -> Verdict {
         let reason = "mail server: 451 later".to_owned();
-        Verdict::Again { code: Code::MailUnavailable, reason, pause: Pause::Growing, may_have_arrived: false }
+        Verdict::Retry {
+            code: Code::MailUnavailable,
+            reason,
+            pause: RetryDelay::Backoff,
+            may_have_arrived: false,
+        }
     }
 
     /// It does not confirm a mail.
     pub fn unknown() -> Verdict {
         let reason = "mail server: connection lost".to_owned();
-        Verdict::Again { code: Code::MailUnknown, reason, pause: Pause::Growing, may_have_arrived: true }
+        Verdict::Retry { code: Code::MailUnknown, reason, pause: RetryDelay::Backoff, may_have_arrived: true }
     }
 }
 
@@ -73,14 +78,14 @@ impl Destination for ScriptedMailer {
         }
     }
 
-    async fn send(&self, alerts: &[Outgoing<'_>], _: Form) -> Verdict {
+    async fn send(&self, alerts: &[Outgoing<'_>], _: MessageFormat) -> Verdict {
         let [one] = alerts else { panic!("{} alerts in one mail", alerts.len()) };
         let verdict = self.next.lock().unwrap().pop_front().unwrap_or(Verdict::Sent);
         self.tried.lock().unwrap().push((mail(&one.alert), verdict.clone()));
         verdict
     }
 
-    async fn check(&self, _: bool) -> Checked {
-        Checked::Well("scripted".to_owned())
+    async fn check(&self, _: bool) -> CheckOutcome {
+        CheckOutcome::Ok("scripted".to_owned())
     }
 }

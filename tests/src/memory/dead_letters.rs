@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use lead::Timestamp;
 use pipeline::{
     Fault,
-    ports::{Body, DeadLetter, DeadLetters, NewMessage, Queue, Why},
+    ports::{Body, DeadLetter, DeadLetterCause, DeadLetters, NewMessage, Queue},
 };
 
 use super::{Memory, State, queues::Dying};
@@ -13,7 +13,7 @@ use super::{Memory, State, queues::Dying};
 pub(super) type Content = BTreeMap<u64, (DeadLetter, String)>;
 
 impl State {
-    pub(super) fn bury(&mut self, message: Dying, why: Why, dead_at: Timestamp) {
+    pub(super) fn bury(&mut self, message: Dying, why: DeadLetterCause, dead_at: Timestamp) {
         let number = self.count();
         let letter = DeadLetter {
             id: number.to_string(),

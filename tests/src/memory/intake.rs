@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use pipeline::{
     Fault,
-    ports::{Accepted, Intake, NewEvent, NewMessage, PutError, Queue, When},
+    ports::{Accepted, Intake, NewEvent, NewMessage, PutError, Queue, WriteCondition},
 };
 
 use super::Memory;
@@ -11,7 +11,7 @@ impl Intake for Memory {
     async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault> {
         let now = self.now();
         let mut state = self.state();
-        match state.put(&event.key, event.body, &When::Absent, now) {
+        match state.put(&event.key, event.body, &WriteCondition::Absent, now) {
             Ok(_) => {}
             Err(PutError::Precondition) => return Ok(Accepted::Duplicate),
             Err(PutError::Fault(fault)) => return Err(fault),

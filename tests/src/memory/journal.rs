@@ -6,7 +6,7 @@ use std::{
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Code, Counted, Entry, Fault, Progress, Stage,
+    Code, Entry, Fault, LeadMetric, Progress, Stage,
     ports::{History, Journal, Minute, OpenCounts, OpenLead},
 };
 
@@ -33,10 +33,10 @@ impl State {
                 let at = minute_of(entry.at);
                 let minute = journal.minutes.entry(at).or_insert(Minute { at, ..Minute::default() });
                 *match counted {
-                    Counted::Accepted => &mut minute.accepted,
-                    Counted::Enriched => &mut minute.enriched,
-                    Counted::Notified => &mut minute.notified,
-                    Counted::Failed => &mut minute.failed,
+                    LeadMetric::Accepted => &mut minute.accepted,
+                    LeadMetric::Enriched => &mut minute.enriched,
+                    LeadMetric::Notified => &mut minute.notified,
+                    LeadMetric::Failed => &mut minute.failed,
                 } += 1;
             }
             journal.of_lead.entry(lead.clone()).or_default().push(entry.clone());
@@ -71,7 +71,7 @@ impl History for Memory {
         let from = before.map_or(Unbounded, Excluded);
         let behind = state.journal.entries.range::<str, _>((from, Unbounded)).map(|(_, entry)| entry);
         let young = behind.take_while(|entry| since.is_none_or(|since| entry.at >= since));
-        Ok(young.filter(|entry| stages.contains(&entry.happened.stage())).take(limit).cloned().collect())
+        Ok(young.filter(|entry| stages.contains(&entry.event.stage())).take(limit).cloned().collect())
     }
 
     async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Entry>, Fault> {

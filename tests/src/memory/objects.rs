@@ -9,7 +9,7 @@ use bytes::Bytes;
 use lead::Timestamp;
 use pipeline::{
     Fault,
-    ports::{Object, Objects, PutError, Version, When},
+    ports::{Object, Objects, PutError, Version, WriteCondition},
 };
 
 use super::{Memory, State};
@@ -22,14 +22,14 @@ impl State {
         &mut self,
         key: &str,
         body: Bytes,
-        when: &When,
+        when: &WriteCondition,
         stored_at: Timestamp,
     ) -> Result<Version, PutError> {
         let current = self.objects.get(key).map(|object| &object.version);
         let holds = match when {
-            When::Always => true,
-            When::Absent => current.is_none(),
-            When::Unchanged(version) => current == Some(version),
+            WriteCondition::Always => true,
+            WriteCondition::Absent => current.is_none(),
+            WriteCondition::Unchanged(version) => current == Some(version),
         };
         if !holds {
             return Err(PutError::Precondition);
@@ -61,7 +61,7 @@ impl Objects for Memory {
         Ok(self.state().objects.get(key).cloned())
     }
 
-    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
+    async fn put(&self, key: &str, body: Bytes, when: WriteCondition) -> Result<Version, PutError> {
         let now = self.now();
         self.state().put(key, body, &when, now)
     }
@@ -83,7 +83,7 @@ impl Bucket for Memory {
         &self,
         key: &str,
         body: Bytes,
-        when: When,
+        when: WriteCondition,
         stored_at: Timestamp,
     ) -> Result<Version, PutError> {
         self.state().put(key, body, &when, stored_at)

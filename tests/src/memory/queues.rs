@@ -4,9 +4,12 @@ use async_trait::async_trait;
 use futures_util::future::select;
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Code, Entry, Fault, Happened,
+    Code, Entry, Fault, JournalEvent,
     job::{self, AlertJob},
-    ports::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why, WorkQueues},
+    ports::{
+        DeadLetterCause, Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue,
+        WorkQueues,
+    },
 };
 use tokio::sync::oneshot;
 
@@ -69,11 +72,11 @@ impl State {
             let lead = message.lead.or_else(|| job::lead_in(&message.body));
             let alert = AlertJob::parse(&message.body).ok().map(|job| (job.destination, job.kind));
             let (destination, alert) = alert.unzip();
-            let happened =
-                Happened::Dead { queue, destination, alert, code, reason: reason.clone(), attempts };
+            let event =
+                JournalEvent::Dead { queue, destination, alert, code, reason: reason.clone(), attempts };
             let nonce = u32::try_from(self.count() & u64::from(u32::MAX)).unwrap();
-            self.append(Entry { at: now, lead_id: lead.clone(), nonce, happened });
-            let why = Why { code, reason, attempts, lead };
+            self.append(Entry { at: now, lead_id: lead.clone(), nonce, event });
+            let why = DeadLetterCause { code, reason, attempts, lead };
             let first_failed_at = message.first_failed_at;
             self.bury(Dying { queue, body: message.body, first_failed_at }, why, now);
         }
@@ -142,7 +145,7 @@ impl Inbox for Memory {
             }
             Disposition::Dead(why) => {
                 let Some(message) = state.queues.remove(&place) else { return Ok(()) };
-                let why = Why { lead: why.lead.or(message.lead), ..why };
+                let why = DeadLetterCause { lead: why.lead.or(message.lead), ..why };
                 let first_failed_at = message.first_failed_at;
                 state.bury(Dying { queue, body: message.body, first_failed_at }, why, now);
             }

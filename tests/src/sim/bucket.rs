@@ -13,7 +13,7 @@ use bytes::Bytes;
 use lead::Timestamp;
 use pipeline::{
     Fault,
-    ports::{Clock, Object, Objects, PutError, Version, When},
+    ports::{Clock, Object, Objects, PutError, Version, WriteCondition},
 };
 
 use super::Model;
@@ -114,7 +114,7 @@ impl Objects for SimBucket {
         Ok(self.state.lock().unwrap().objects.get(key).cloned())
     }
 
-    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
+    async fn put(&self, key: &str, body: Bytes, when: WriteCondition) -> Result<Version, PutError> {
         self.put_as_of(key, body, when, self.model.clock.now()).await
     }
 
@@ -135,15 +135,15 @@ impl Bucket for SimBucket {
         &self,
         key: &str,
         body: Bytes,
-        when: When,
+        when: WriteCondition,
         stored_at: Timestamp,
     ) -> Result<Version, PutError> {
         let mut state = self.state.lock().unwrap();
         let current = state.objects.get(key).map(|object| &object.version);
         let holds = match &when {
-            When::Always => true,
-            When::Absent => current.is_none(),
-            When::Unchanged(version) => current == Some(version),
+            WriteCondition::Always => true,
+            WriteCondition::Absent => current.is_none(),
+            WriteCondition::Unchanged(version) => current == Some(version),
         };
         if !holds {
             return Err(PutError::Precondition);

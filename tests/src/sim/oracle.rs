@@ -13,7 +13,7 @@ use std::{
 
 use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, UNASSIGNED, keys};
 use pipeline::{
-    Code, Ended, Entry, Happened, State,
+    Code, Ended, Entry, JournalEvent, State,
     destination::DestinationId,
     job::AlertId,
     ports::Queue,
@@ -302,7 +302,7 @@ pub fn journals(model: &Model, name: &str, entry: &Entry) {
         let (at, what) = (model.clock.elapsed(), format!("{name} wrote down what happened to one"));
         model.truth().broken(Promise::Trial, entry.lead_id.as_ref(), at, what);
     }
-    let (Happened::Duplicate { .. }, Some(lead)) = (&entry.happened, &entry.lead_id) else { return };
+    let (JournalEvent::Duplicate { .. }, Some(lead)) = (&entry.event, &entry.lead_id) else { return };
     let at = model.clock.elapsed();
     let mut truth = model.truth();
     let sets = truth.clock_sets;

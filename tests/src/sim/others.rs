@@ -7,7 +7,8 @@ use lead::email::mail;
 use pipeline::{
     Code,
     destination::{
-        Checked, Destination, DestinationId, Form, LeftOut, Limits, Outgoing, Pacing, Pause, Verdict,
+        CheckOutcome, Destination, DestinationId, LeftOut, Limits, MessageFormat, Outgoing, RateLimit,
+        RetryDelay, Verdict,
     },
     ports::Clock,
 };
@@ -45,7 +46,7 @@ impl OtherOf {
     }
 
     fn again(code: Code, reason: &str, may_have_arrived: bool) -> Verdict {
-        Verdict::Again { code, reason: reason.to_owned(), pause: Pause::Growing, may_have_arrived }
+        Verdict::Retry { code, reason: reason.to_owned(), pause: RetryDelay::Backoff, may_have_arrived }
     }
 }
 
@@ -55,7 +56,7 @@ impl Destination for OtherOf {
         let is_pager = self.id == PAGER;
         Limits {
             longest_send: PATIENCE,
-            pace: is_pager.then_some(Pacing { rate: 2, burst: 3 }),
+            pace: is_pager.then_some(RateLimit { rate: 2, burst: 3 }),
             together: if is_pager { 4 } else { 1 },
             at_once: if is_pager { 2 } else { 4 },
             has_plain_form: is_pager,
@@ -64,7 +65,7 @@ impl Destination for OtherOf {
         }
     }
 
-    async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict {
+    async fn send(&self, alerts: &[Outgoing<'_>], form: MessageFormat) -> Verdict {
         let model = &self.weather.model;
         let said: Vec<_> = alerts.iter().filter_map(|one| said::by_mail(&mail(&one.alert))).collect();
         let about = || said.iter().map(|said| said.lead.as_str()).collect::<Vec<_>>().join(" ");
@@ -103,7 +104,7 @@ impl Destination for OtherOf {
                     let pause = model.dice.between(Duration::from_secs(1), Duration::from_secs(300));
                     return Verdict::Wait { pause, code: Code::DestinationBusy, reason };
                 }
-                3 if self.id == PAGER && form == Form::Usual => {
+                3 if self.id == PAGER && form == MessageFormat::Rich => {
                     model.struck("pager: refuses the message");
                     return Verdict::Refused { code, reason, payload: true };
                 }
@@ -137,7 +138,7 @@ impl Destination for OtherOf {
         Verdict::Sent
     }
 
-    async fn check(&self, _: bool) -> Checked {
-        Checked::Well("simulated".to_owned())
+    async fn check(&self, _: bool) -> CheckOutcome {
+        CheckOutcome::Ok("simulated".to_owned())
     }
 }

@@ -16,8 +16,8 @@ use pipeline::{
     Code, Fault,
     job::{AlertJob, lead_in},
     ports::{
-        Body, Clock, DeadLetter, DeadLetters, Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage,
-        Outbox, Queue, Why,
+        Body, Clock, DeadLetter, DeadLetterCause, DeadLetters, Delivery, Depth, Disposition, Inbox,
+        MAX_DELAY, NewMessage, Outbox, Queue,
     },
 };
 
@@ -176,7 +176,7 @@ impl SimSqs {
     }
 
     /// Puts a copy of a message among the dead letters.
-    pub fn bury(&self, queue: Queue, delivery: &Delivery, why: Why) {
+    pub fn bury(&self, queue: Queue, delivery: &Delivery, why: DeadLetterCause) {
         // Of the function's clock, as its attributes say it.
         let now = self.model.clock.now();
         let mut state = self.state();
@@ -431,7 +431,7 @@ impl Reach for SqsOf {
     }
 
     /// Copies a message of ours to the dead letters.
-    async fn bury(&self, queue: Queue, delivery: &Delivery, why: &Why) -> Result<(), Fault> {
+    async fn bury(&self, queue: Queue, delivery: &Delivery, why: &DeadLetterCause) -> Result<(), Fault> {
         self.request(Call::Send, "dead letters", || self.sqs.bury(queue, delivery, why.clone())).await
     }
 

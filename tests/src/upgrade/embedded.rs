@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use async_trait::async_trait;
 use lead::{LeadId, keys};
-use pipeline::ports::{Objects, When};
+use pipeline::ports::{Objects, WriteCondition};
 use rusqlite::Connection;
 use serde_json::Value;
 use sqlite::{Options, Store};
@@ -132,7 +132,7 @@ impl Site for Embedded {
 
     async fn write_raw(&self, lead: &LeadId, body: &[u8]) {
         let key = keys::raw("source/", lead);
-        self.store().put(&key, body.to_vec().into(), When::Always).await.unwrap();
+        self.store().put(&key, body.to_vec().into(), WriteCondition::Always).await.unwrap();
     }
 
     async fn save(&self, folder: &Path) {

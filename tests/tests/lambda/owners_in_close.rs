@@ -127,7 +127,7 @@ async fn a_key_that_is_revoked_stops_no_alert_and_a_new_one_is_found_in_the_secr
     for lead in &leads[1..5] {
         assert_eq!(enriched(&scene, lead.as_str()).await["owner_status"], "lookup_failed", "{lead}");
         let story = scene.ops.history.of_lead(lead).await.unwrap();
-        let codes: Vec<_> = story.iter().filter_map(|entry| entry.happened.code()).collect();
+        let codes: Vec<_> = story.iter().filter_map(|entry| entry.event.code()).collect();
         assert_eq!(codes, [Code::CloseKeyRefused], "{lead}");
     }
     // The old one is beside it still.
@@ -140,7 +140,7 @@ async fn a_key_that_is_revoked_stops_no_alert_and_a_new_one_is_found_in_the_secr
         deliver(&scene, &close, lead.as_str()).await;
         until("it is enriched", || async {
             let story = scene.ops.history.of_lead(&lead).await.unwrap();
-            story.iter().any(|entry| entry.happened.stage() == Stage::Enriched)
+            story.iter().any(|entry| entry.event.stage() == Stage::Enriched)
         })
         .await;
         enriched(&scene, lead.as_str()).await["owner_status"] == "missing"
@@ -164,6 +164,6 @@ async fn without_a_key_every_lead_is_announced() {
     scene.until_told(std::slice::from_ref(&lead)).await;
     assert_eq!(enriched(&scene, MARLOWE).await["owner_status"], "lookup_failed");
     let story = scene.ops.history.of_lead(&lead).await.unwrap();
-    assert!(story.iter().any(|entry| entry.happened.code() == Some(Code::SecretUnusable)), "{story:#?}");
+    assert!(story.iter().any(|entry| entry.event.code() == Some(Code::SecretUnusable)), "{story:#?}");
     assert_eq!((scene.host.failures(), close.account().requests.len()), (vec![], 0));
 }

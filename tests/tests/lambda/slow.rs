@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pipeline::{Code, Function, Happened, ports::Queue};
+use pipeline::{Code, Function, JournalEvent, ports::Queue};
 use tests::{aws::Mishap, lambda::Scene};
 
 /// The shortest visibility timeout, and with it the shortest timeout of the function.
@@ -41,8 +41,8 @@ async fn a_function_that_is_stopped_before_the_directory_answers_counts_attempts
     let story = scene.ops.history.of_lead(&lead).await.unwrap();
     let attempts: Vec<(Code, u32)> = story
         .iter()
-        .filter_map(|entry| match &entry.happened {
-            Happened::Retrying { code, attempt, reason, .. } => {
+        .filter_map(|entry| match &entry.event {
+            JournalEvent::Retrying { code, attempt, reason, .. } => {
                 assert!(reason.contains("none within"), "{reason}");
                 Some((*code, *attempt))
             }

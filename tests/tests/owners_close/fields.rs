@@ -6,7 +6,7 @@ use close::client::ApiKeys;
 use lead::OwnerStatus;
 use pipeline::{
     Code,
-    ports::{Owners, Then},
+    ports::{NextLookup, Owners},
 };
 use tests::close::{
     API_KEY, FERROUS, FUNNEL_FIELD, Instead, MARLOWE, OWNER_FIELD, QUILLWORK, TAMSIN, TEXT_FIELD,
@@ -66,11 +66,11 @@ async fn looking_for_a_field_the_lead_and_the_members_takes_two_looks() {
         let owners = scene.process("Lead Owner");
         let lead = scene.lead(MARLOWE);
         let found = scene.run(owners.find(&lead, FRESH)).await;
-        assert_eq!(outcome(&found), (Some(Code::CloseBusy), Then::Wait(SECOND)));
+        assert_eq!(outcome(&found), (Some(Code::CloseBusy), NextLookup::Wait(SECOND)));
         assert_eq!(scene.requests().len(), 2);
         scene.clock.advance(SECOND);
         let found = scene.run(owners.find(&lead, FRESH)).await;
-        assert_eq!(outcome(&found), (None, Then::Settled), "{found:?}");
+        assert_eq!(outcome(&found), (None, NextLookup::Done), "{found:?}");
         assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
         assert_eq!(scene.requests().len(), 2);
     })
@@ -118,7 +118,7 @@ async fn a_name_that_no_field_has_or_several_have_is_said_once_a_minute() {
             let owners = scene.process_with(name, None, Arc::new(ApiKeys::parse(API_KEY).unwrap()));
             for lead in [MARLOWE, QUILLWORK, FERROUS] {
                 let found = scene.find(&owners, lead, LOOK).await;
-                assert_eq!(outcome(&found), (Some(Code::CloseFieldUnknown), Then::Settled));
+                assert_eq!(outcome(&found), (Some(Code::CloseFieldUnknown), NextLookup::Done));
                 assert_eq!((found.facts.status, &found.facts.lead_owner), (OwnerStatus::LookupFailed, &None));
                 assert!(found.why.unwrap().what.contains(name));
             }
@@ -137,7 +137,7 @@ async fn a_field_that_is_not_set_is_said_and_costs_no_request() {
         let owners = scene.process_with("", None, Arc::new(ApiKeys::parse(API_KEY).unwrap()));
         scene.run(owners.warm_up()).await;
         let found = scene.find(&owners, MARLOWE, LOOK).await;
-        assert_eq!(outcome(&found), (Some(Code::CloseFieldUnknown), Then::Settled));
+        assert_eq!(outcome(&found), (Some(Code::CloseFieldUnknown), NextLookup::Done));
         assert_eq!(scene.requests().len(), 0);
     })
     .await;
@@ -171,7 +171,7 @@ async fn a_funnel_that_cannot_be_looked_for_takes_no_owner_away() {
         scene.close.account().forbid(SCHEMA);
         let owners = scene.process_with(OWNER_FIELD, Some("Funnel"), keys);
         let found = scene.find_in_the_end(&owners, MARLOWE, LOOK).await;
-        assert_eq!(outcome(&found), (None, Then::Settled), "{found:?}");
+        assert_eq!(outcome(&found), (None, NextLookup::Done), "{found:?}");
         assert_eq!((named(&found.facts), &found.facts.funnel), (vec![("Tamsin Okafor-Test", true)], &None));
     })
     .await;
@@ -182,10 +182,10 @@ async fn a_schema_that_cannot_be_had_is_asked_for_again() {
     under_every_switch(async |scene| {
         let owners = scene.process("Lead Owner");
         for (instead, code, then) in [
-            (Instead::Status(503), Code::CloseUnavailable, Then::Again),
-            (Instead::Maintenance, Code::CloseUnavailable, Then::Again),
-            (Instead::Half, Code::CloseUnavailable, Then::Again),
-            (Instead::Status(403), Code::CloseForbidden, Then::Settled),
+            (Instead::Status(503), Code::CloseUnavailable, NextLookup::Retry),
+            (Instead::Maintenance, Code::CloseUnavailable, NextLookup::Retry),
+            (Instead::Half, Code::CloseUnavailable, NextLookup::Retry),
+            (Instead::Status(403), Code::CloseForbidden, NextLookup::Done),
         ] {
             scene.close.account().next(1, SCHEMA, instead);
             for _ in 0..2 {
@@ -213,7 +213,7 @@ async fn a_field_that_was_deleted_names_nobody() {
             UnknownField::Skipped => Code::CloseFieldUnknown,
             UnknownField::Refused => Code::CloseUnavailable,
         };
-        assert_eq!(outcome(&found), (Some(expected), Then::Settled));
+        assert_eq!(outcome(&found), (Some(expected), NextLookup::Done));
         assert_eq!(found.facts.lead_owner, None);
     })
     .await;

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use pipeline::{
     Code,
     owners::OwnerFields,
-    ports::{Clock, Look, Owners, Then},
+    ports::{Clock, LookupOptions, NextLookup, Owners},
 };
 use tests::close::{API_KEY, FERROUS, Instead, Limit, Limits, MARLOWE, OWNER_FIELD, Switches, TAMSIN};
 
@@ -38,13 +38,13 @@ async fn a_wait_is_no_attempt_and_nothing_is_asked_before_it_is_over() {
         let owners = impatient(scene);
         scene.close.account().next(1, "/lead/", Instead::Wait(ASKED));
         let found = scene.find(&owners, MARLOWE, FRESH).await;
-        let (Some(Code::CloseBusy), Then::Wait(wait)) = outcome(&found) else { panic!("{found:?}") };
+        let (Some(Code::CloseBusy), NextLookup::Wait(wait)) = outcome(&found) else { panic!("{found:?}") };
         assert!(is_as_asked(scene.switches.limits, wait), "{wait:?}");
         assert_eq!(scene.requests().len(), 1);
         // Another lead is told to wait for the rest of it.
         scene.clock.advance(wait / 2);
         let found = scene.find(&owners, FERROUS, LOOK).await;
-        assert_eq!(outcome(&found), (Some(Code::CloseBusy), Then::Wait(wait - wait / 2)));
+        assert_eq!(outcome(&found), (Some(Code::CloseBusy), NextLookup::Wait(wait - wait / 2)));
         assert_eq!(scene.requests().len(), 0);
         scene.clock.advance(wait - wait / 2);
         let found = scene.find(&owners, MARLOWE, FRESH).await;
@@ -59,7 +59,7 @@ async fn whoever_has_the_time_waits_in_place() {
         let owners = scene.owners();
         scene.close.account().next(1, "/lead/", Instead::Wait(ASKED));
         let found = scene.find(&owners, MARLOWE, FRESH).await;
-        let Then::Wait(wait) = found.then else { panic!("{found:?}") };
+        let NextLookup::Wait(wait) = found.then else { panic!("{found:?}") };
         let before = scene.clock.elapsed();
         let found = scene.find(&owners, MARLOWE, FRESH).await;
         assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
@@ -68,9 +68,9 @@ async fn whoever_has_the_time_waits_in_place() {
         scene.close.account().next(1, "/lead/", Instead::Wait(ASKED));
         scene.find(&owners, MARLOWE, FRESH).await;
         scene.requests();
-        let look = Look { within: Some(SECOND), ..FRESH };
+        let look = LookupOptions { within: Some(SECOND), ..FRESH };
         let found = scene.find(&owners, MARLOWE, look).await;
-        assert!(matches!(found.then, Then::Wait(_)), "{found:?}");
+        assert!(matches!(found.then, NextLookup::Wait(_)), "{found:?}");
         assert_eq!(scene.requests().len(), 0);
     })
     .await;
@@ -93,7 +93,7 @@ async fn a_wait_for_the_members_is_no_attempt_either() {
         let owners = impatient(scene);
         scene.close.account().next(1, "/organization/", Instead::Wait(ASKED));
         let found = scene.find(&owners, MARLOWE, LOOK).await;
-        let (Some(Code::CloseBusy), Then::Wait(wait)) = outcome(&found) else { panic!("{found:?}") };
+        let (Some(Code::CloseBusy), NextLookup::Wait(wait)) = outcome(&found) else { panic!("{found:?}") };
         assert!(is_as_asked(scene.switches.limits, wait), "{wait:?}");
         scene.clock.advance(wait);
         let found = scene.find(&owners, MARLOWE, LOOK).await;
@@ -108,7 +108,7 @@ async fn an_endless_wait_is_not_believed() {
         let owners = impatient(scene);
         scene.close.account().next(1, "/lead/", Instead::Wait(Duration::from_secs(86_400)));
         let found = scene.find(&owners, FERROUS, LOOK).await;
-        let Then::Wait(wait) = found.then else { panic!("{found:?}") };
+        let NextLookup::Wait(wait) = found.then else { panic!("{found:?}") };
         assert!(wait <= 2 * MINUTE, "{wait:?}");
     })
     .await;
@@ -132,12 +132,12 @@ async fn a_crowd_of_leads_keeps_to_a_small_limit() {
             loop {
                 let found = owners.find(&lead, FRESH).await;
                 match found.then {
-                    Then::Settled => {
+                    NextLookup::Done => {
                         assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
                         return attempts;
                     }
-                    Then::Wait(wait) => scene.clock.sleep(wait).await,
-                    Then::Again => panic!("{found:?}"),
+                    NextLookup::Wait(wait) => scene.clock.sleep(wait).await,
+                    NextLookup::Retry => panic!("{found:?}"),
                 }
                 attempts += 1;
             }

@@ -7,7 +7,7 @@ use lead::OwnerStatus;
 use pipeline::{
     Code,
     owners::Retrieved,
-    ports::{Clock, Look, Owners, Then},
+    ports::{Clock, LookupOptions, NextLookup, Owners},
 };
 use tests::{
     close::{FERROUS, Instead, MARLOWE, NADIA, ORGANIZATION, ROWAN, TAMSIN, user},
@@ -124,13 +124,13 @@ async fn the_reading_of_a_process_that_stopped_is_taken_over() {
         let (one, other) = (scene.owners(), scene.owners());
         let lead = scene.lead(MARLOWE);
         scene.close.account().next(1, MEMBERS, Instead::Never);
-        let look = Look { within: Some(MINUTE), ..LOOK };
+        let look = LookupOptions { within: Some(MINUTE), ..LOOK };
         // It stops in the middle of its reading.
         let first = select(one.find(&lead, look), scene.clock.sleep(SECOND));
         assert!(matches!(scene.run(first).await, Either::Right(_)));
         // The other one waits for it, and not for ever.
         let found = scene.run(other.find(&lead, LOOK)).await;
-        assert_eq!(outcome(&found), (Some(Code::CloseBusy), Then::Wait(SECOND)));
+        assert_eq!(outcome(&found), (Some(Code::CloseBusy), NextLookup::Wait(SECOND)));
         assert_eq!(reads(scene), 1);
         scene.clock.advance(25 * SECOND);
         let found = scene.run(other.find(&lead, LOOK)).await;
@@ -179,7 +179,7 @@ async fn nobody_waits_for_a_reading_where_there_are_members_already() {
         scene.clock.advance(15 * MINUTE);
         scene.close.account().next(1, MEMBERS, Instead::Never);
         let (lead, before) = (scene.lead(MARLOWE), scene.clock.elapsed());
-        let look = Look { within: Some(9 * SECOND), ..LOOK };
+        let look = LookupOptions { within: Some(9 * SECOND), ..LOOK };
         let timed = async || (owners.find(&lead, look).await, scene.clock.elapsed() - before);
         let ((first, slow), (second, quick)) = scene.run(join(timed(), timed())).await;
         assert_eq!(named(&second.facts), [("Tamsin Okafor-Test", true)]);
@@ -216,7 +216,7 @@ async fn without_any_members_a_failure_is_not_repeated_for_every_lead() {
         scene.close.account().next(1, MEMBERS, Instead::Status(500));
         for _ in 0..4 {
             let found = scene.find(&owners, MARLOWE, LOOK).await;
-            assert_eq!(outcome(&found), (Some(Code::CloseUnavailable), Then::Again));
+            assert_eq!(outcome(&found), (Some(Code::CloseUnavailable), NextLookup::Retry));
         }
         assert_eq!(reads(scene), 1);
         let failure = scene.retrieved().unwrap().failure.unwrap();

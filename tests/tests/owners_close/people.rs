@@ -3,7 +3,7 @@
 use lead::OwnerStatus;
 use pipeline::{
     Code,
-    ports::{Owners, Then},
+    ports::{NextLookup, Owners},
 };
 use serde_json::json;
 use tests::close::{
@@ -23,7 +23,7 @@ async fn an_owner_in_the_webhook_is_named_without_asking_for_the_lead() {
             created(&sample_bytes("webhook_lead_created_with_owner")),
         ] {
             let found = scene.run(owners.find(&lead, LOOK)).await;
-            assert_eq!(outcome(&found), (None, Then::Settled));
+            assert_eq!(outcome(&found), (None, NextLookup::Done));
             assert_eq!(found.facts.status, OwnerStatus::Assigned);
             assert_eq!(found.facts.lead_owner.as_deref(), Some("Tamsin Okafor-Test"));
             assert_eq!(found.facts.owners[0].id.as_deref(), Some(TAMSIN));
@@ -40,7 +40,7 @@ async fn otherwise_close_is_asked_for_the_lead_once_and_for_the_members_once() {
         let owners = scene.owners();
         scene.close.account().own_later(FERROUS, &[TAMSIN]);
         let found = scene.run(owners.find(&scene.lead(FERROUS), LOOK)).await;
-        assert_eq!((outcome(&found), found.facts.status), ((None, Then::Settled), OwnerStatus::Assigned));
+        assert_eq!((outcome(&found), found.facts.status), ((None, NextLookup::Done), OwnerStatus::Assigned));
         assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
         assert_eq!(found.facts.funnel.as_deref(), Some("Newsletter"));
         let expected = match scene.switches.second_request {
@@ -81,7 +81,10 @@ async fn of_two_owners_the_first_is_told_and_both_are_named() {
             };
             assert_eq!(named(&found.facts), expected);
             assert_eq!(found.facts.lead_owner.as_deref(), Some(expected[0].0));
-            assert_eq!((outcome(&found), found.facts.status), ((None, Then::Settled), OwnerStatus::Assigned));
+            assert_eq!(
+                (outcome(&found), found.facts.status),
+                ((None, NextLookup::Done), OwnerStatus::Assigned)
+            );
         }
         assert_eq!(scene.close.asked_for(QUILLWORK), 1);
     })
@@ -111,7 +114,7 @@ async fn whoever_has_left_is_said_to_have_left_and_close_is_asked_who_came_inste
         let owners = scene.owners();
         let lead = scene.lead(BRINDLE);
         let found = scene.run(owners.find(&lead, LOOK)).await;
-        assert_eq!(outcome(&found), (Some(Code::OwnerDeparted), Then::Settled));
+        assert_eq!(outcome(&found), (Some(Code::OwnerDeparted), NextLookup::Done));
         assert_eq!(found.facts.status, OwnerStatus::Departed);
         assert_eq!(found.facts.lead_owner.as_deref(), Some("Ivo Sampleton"));
         assert_eq!(named(&found.facts), [("Ivo Sampleton", false)]);
@@ -120,7 +123,7 @@ async fn whoever_has_left_is_said_to_have_left_and_close_is_asked_who_came_inste
         // The same webhook, and by now another owner.
         scene.close.account().own(BRINDLE, &[NADIA]);
         let found = scene.run(owners.find(&lead, LOOK)).await;
-        assert_eq!((outcome(&found), found.facts.status), ((None, Then::Settled), OwnerStatus::Assigned));
+        assert_eq!((outcome(&found), found.facts.status), ((None, NextLookup::Done), OwnerStatus::Assigned));
         assert_eq!(named(&found.facts), [("Nadia Exampelova", true)]);
         assert_eq!(scene.requests().len(), 1);
     })
@@ -167,7 +170,7 @@ async fn a_lead_that_nobody_owns_is_missing_one() {
         let owners = scene.owners();
         for lead in [created(&sample_bytes("webhook_lead_created_without_owner")), scene.lead(FERROUS)] {
             let found = scene.run(owners.find(&lead, LOOK)).await;
-            assert_eq!(outcome(&found), (Some(Code::OwnerMissing), Then::Settled));
+            assert_eq!(outcome(&found), (Some(Code::OwnerMissing), NextLookup::Done));
             assert_eq!((found.facts.status, &found.facts.lead_owner), (OwnerStatus::Missing, &None));
             assert_eq!(found.facts.funnel.as_deref(), Some("Newsletter"));
             assert_eq!(found.facts.status_label.as_deref(), Some("Potential"));
@@ -202,7 +205,7 @@ async fn a_user_whom_nobody_knows_is_not_shown_by_the_whole_id() {
         scene.close.account().own(FERROUS, &[&stranger]);
         for look in [LOOK, FRESH] {
             let found = scene.find(&owners, FERROUS, look).await;
-            assert_eq!(outcome(&found), (Some(Code::OwnerUnknown), Then::Settled));
+            assert_eq!(outcome(&found), (Some(Code::OwnerUnknown), NextLookup::Done));
             assert_eq!(found.facts.status, OwnerStatus::LookupFailed);
             assert_eq!(found.facts.lead_owner.as_deref(), Some("Close user …123456"));
             assert!(found.why.as_ref().unwrap().what.contains("Close user …123456"));
@@ -236,7 +239,10 @@ async fn an_owner_may_be_written_as_a_name_or_an_address() {
         };
         for value in ["Rowan Testaverde", "rowan@sales.example", " Rowan@Sales.Example\n", ROWAN] {
             let found = find(value).await;
-            assert_eq!((outcome(&found), found.facts.status), ((None, Then::Settled), OwnerStatus::Assigned));
+            assert_eq!(
+                (outcome(&found), found.facts.status),
+                ((None, NextLookup::Done), OwnerStatus::Assigned)
+            );
             assert_eq!(named(&found.facts), [("Rowan Testaverde", true)], "{value}");
         }
         let found = find("Ivo Sampleton").await;
@@ -248,7 +254,7 @@ async fn an_owner_may_be_written_as_a_name_or_an_address() {
             ["Rowan", "rowan testaverde", "Rowan Testaverde, Tamsin Okafor-Test", "nobody@sales.example"]
         {
             let found = find(value).await;
-            assert_eq!(outcome(&found), (Some(Code::OwnerUnknown), Then::Settled), "{value}");
+            assert_eq!(outcome(&found), (Some(Code::OwnerUnknown), NextLookup::Done), "{value}");
             assert_eq!((found.facts.status, &found.facts.lead_owner), (OwnerStatus::LookupFailed, &None));
             assert!(found.why.unwrap().what.contains(value));
         }
@@ -284,7 +290,7 @@ async fn a_name_that_several_have_names_nobody() {
         // Once the members are read again.
         scene.clock.advance(20 * crate::scene::MINUTE);
         let found = scene.find(&owners, WALK_IN, LOOK).await;
-        assert_eq!(outcome(&found), (Some(Code::OwnerAmbiguous), Then::Settled));
+        assert_eq!(outcome(&found), (Some(Code::OwnerAmbiguous), NextLookup::Done));
         assert_eq!((found.facts.status, &found.facts.lead_owner), (OwnerStatus::LookupFailed, &None));
         assert!(found.why.unwrap().what.contains("Alex Sample"));
     })
@@ -326,7 +332,7 @@ async fn a_small_role_sees_its_own_leads_and_says_which_it_does_not() {
         let owners = scene.owners();
         scene.close.account().restrict();
         let found = scene.find(&owners, FERROUS, LOOK).await;
-        assert_eq!(outcome(&found), (Some(Code::CloseLeadHidden), Then::Settled));
+        assert_eq!(outcome(&found), (Some(Code::CloseLeadHidden), NextLookup::Done));
         assert_eq!((found.facts.status, &found.facts.lead_owner), (OwnerStatus::LookupFailed, &None));
         let found = scene.find(&owners, MARLOWE, FRESH).await;
         match scene.switches.small_role {

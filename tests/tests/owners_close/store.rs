@@ -3,7 +3,7 @@
 use pipeline::{
     Code, Fault,
     owners::Retrieved,
-    ports::{Clock, Objects, When},
+    ports::{Clock, Objects, WriteCondition},
 };
 use tests::{
     close::{MARLOWE, OWNER_FIELD},
@@ -36,7 +36,7 @@ async fn a_damaged_object_is_as_good_as_none_and_is_mended() {
             r#"{"fields":{"Lead Owner":"../x"}}"#,
             r#"{"read_at":"yesterday","claimed_until":{}}"#,
         ] {
-            scene.memory.put(Retrieved::KEY, damaged.into(), When::Always).await.unwrap();
+            scene.memory.put(Retrieved::KEY, damaged.into(), WriteCondition::Always).await.unwrap();
             names_tamsin(scene, &scene.owners()).await;
             assert_eq!(scene.retrieved().unwrap().read_at, Some(scene.clock.now()), "{damaged}");
         }
@@ -51,7 +51,7 @@ async fn an_object_of_the_future_is_not_waited_for() {
     under_the_likeliest(async |scene| {
         let future = r#"{"organization_id":"orga_1","roster":{"members":[]},"read_at":"2036-01-01T00:00:00Z",
             "claimed_until":"2036-01-01T00:00:00Z","failure":{"at":"2036-01-01T00:00:00Z","code":"LO134","what":"x"}}"#;
-        scene.memory.put(Retrieved::KEY, future.into(), When::Always).await.unwrap();
+        scene.memory.put(Retrieved::KEY, future.into(), WriteCondition::Always).await.unwrap();
         names_tamsin(scene, &scene.owners()).await;
         assert_eq!(scene.retrieved().unwrap().read_at, Some(scene.clock.now()));
     })
@@ -84,7 +84,7 @@ async fn a_store_that_fails_in_the_middle_costs_no_owner() {
         // By name, so that both the field and the members are written.
         for (call, nth) in [(Call::Get, 1), (Call::Get, 2), (Call::Put, 1), (Call::Put, 2), (Call::Put, 3)] {
             for moment in [Moment::Before, Moment::After] {
-                scene.memory.put(Retrieved::KEY, "".into(), When::Always).await.unwrap();
+                scene.memory.put(Retrieved::KEY, "".into(), WriteCondition::Always).await.unwrap();
                 let owners = scene.process("Lead Owner");
                 scene.plan.at(nth, call, moment, broken());
                 let found = scene.find(&owners, MARLOWE, LOOK).await;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use futures_util::future::join;
 use lead::{AlertKind, LeadId};
 use pipeline::{
-    Code, Ended, Fault, Happened, Settings,
+    Code, Ended, Fault, JournalEvent, Settings,
     job::{AlertId, AlertJob},
     ports::{Clock, Delivery, Disposition},
 };
@@ -48,8 +48,8 @@ async fn with_alert() -> (World, LeadId) {
 /// The `Notified` entries of a lead: kind, how many together, whether labelled, attempts.
 async fn notified(world: &World, lead: &LeadId) -> Vec<(AlertKind, usize, bool, u32)> {
     let story = world.story(lead).await;
-    let notified = story.into_iter().filter_map(|entry| match entry.happened {
-        Happened::Notified { kind, together, repeat, attempts, .. } => {
+    let notified = story.into_iter().filter_map(|entry| match entry.event {
+        JournalEvent::Notified { kind, together, repeat, attempts, .. } => {
             Some((kind, together, repeat, attempts))
         }
         _ => None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use lead::AlertKind;
 use pipeline::{
-    Ended, Happened,
+    Ended, JournalEvent,
     ports::{Clock, Disposition, Queue},
     receipt::{ReceiptState, claim_for},
 };
@@ -57,7 +57,7 @@ async fn the_alert_says_the_seven_facts_and_how_long_it_took() {
         assert!(message.contains(fact), "{fact}: {message}");
     }
     let story = world.story(&lead).await;
-    let Happened::Notified { after_ms, .. } = story.last().unwrap().happened else { panic!("{story:?}") };
+    let JournalEvent::Notified { after_ms, .. } = story.last().unwrap().event else { panic!("{story:?}") };
     assert_eq!(after_ms, Some(0));
 }
 

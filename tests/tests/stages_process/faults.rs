@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use lead::{LeadId, OwnerStatus};
 use pipeline::{
-    Code, Ended, Happened, Settings, Stage,
+    Code, Ended, JournalEvent, Settings, Stage,
     owners::Documents,
-    patience::PATIENCE,
     ports::{Clock, Inbox, MAX_DELAY, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Queue},
+    store_retry::RETRY_FOR,
 };
 use tests::{clock::VirtualClock, doubles::ScriptedOwners, faulty::Call, world::World};
 
@@ -44,8 +44,8 @@ async fn a_store_that_refuses_writes_for_an_hour_uses_up_no_attempt_of_a_lead() 
 /// The reasons of the attempts that were made again.
 async fn retrying(world: &World, lead: &LeadId) -> Vec<String> {
     let story = world.story(lead).await.into_iter();
-    let reasons = story.filter_map(|entry| match entry.happened {
-        Happened::Retrying { reason, .. } => Some(reason),
+    let reasons = story.filter_map(|entry| match entry.event {
+        JournalEvent::Retrying { reason, .. } => Some(reason),
         _ => None,
     });
     reasons.collect()
@@ -57,7 +57,7 @@ async fn a_store_that_fails_for_longer_than_a_day_makes_a_dead_letter_that_can_b
     let lead = world.accept("a").await;
     world.owners.assign(&lead, "Sales North");
     refuse_enriched_leads(&world);
-    world.work_for(world.settings.delay + PATIENCE).await;
+    world.work_for(world.settings.delay + RETRY_FOR).await;
     assert_eq!(world.dead().await, []);
     world.work_for(MAX_DELAY).await;
     let dead = world.dead().await;
@@ -107,8 +107,8 @@ async fn an_owner_who_is_found_at_a_later_attempt_leaves_the_lead_due_when_it_wa
     let document = ScriptedOwners::document(&lead, "Sales North");
     world.owners.script(&lead, [ScriptedOwners::unreachable(), document]);
     world.work_for(world.settings.delay + MINUTE).await;
-    let told = world.story(&lead).await.into_iter().find_map(|entry| match entry.happened {
-        Happened::Notified { after_ms, .. } => after_ms,
+    let told = world.story(&lead).await.into_iter().find_map(|entry| match entry.event {
+        JournalEvent::Notified { after_ms, .. } => after_ms,
         _ => None,
     });
     assert!((1_000..3_000).contains(&told.unwrap()), "the pause is part of it: {told:?}");

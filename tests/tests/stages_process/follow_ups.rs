@@ -10,7 +10,7 @@ use ops::Whom;
 use pipeline::{
     Settings, Stage,
     job::{AlertId, AlertJob},
-    ports::{Clock, Disposition, Found, Inbox, Look, Objects, Owners, Queue, When},
+    ports::{Clock, Disposition, Found, Inbox, LookupOptions, Objects, Owners, Queue, WriteCondition},
     receipt::ReceiptState,
 };
 use tests::{
@@ -140,7 +140,7 @@ async fn a_follow_up_that_died_is_sent_when_the_owner_is_the_same_still() {
 async fn a_receipt_that_cannot_be_read_hides_no_change() {
     let (world, lead) = announced().await;
     let key = keys::receipt(&lead, "slack", "resend-0");
-    world.memory.put(&key, "junk".into(), When::Always).await.unwrap();
+    world.memory.put(&key, "junk".into(), WriteCondition::Always).await.unwrap();
     for owner in [OWNERS[1], OWNERS[0]] {
         change(&world, &lead, owner).await;
         world.work_for(MINUTE).await;
@@ -258,7 +258,7 @@ struct Moved;
 
 #[async_trait]
 impl Owners for Moved {
-    async fn find(&self, _: &CreatedLead, look: Look) -> Found {
+    async fn find(&self, _: &CreatedLead, look: LookupOptions) -> Found {
         let owner = if look.fresh { OWNERS[1] } else { OWNERS[0] };
         let facts =
             OwnerFacts { lead_owner: Some(owner.to_owned()), ..OwnerFacts::none(OwnerStatus::Assigned) };

@@ -12,8 +12,10 @@ use std::time::Duration;
 use futures_util::future::join;
 use lead::{LeadId, OwnerStatus, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL, keys};
 use pipeline::{
-    Code, Ended, Fault, Happened, Settings, Stage,
-    ports::{Body, Clock, Disposition, Inbox, MAX_DELAY, Objects, OtherRegion, OwnerAnswer, Queue, When},
+    Code, Ended, Fault, JournalEvent, Settings, Stage,
+    ports::{
+        Body, Clock, Disposition, Inbox, MAX_DELAY, Objects, OtherRegion, OwnerAnswer, Queue, WriteCondition,
+    },
 };
 use serde_json::{Value, json};
 use tests::{
@@ -114,8 +116,8 @@ async fn check_defaults(world: &World, lead: &LeadId, status: OwnerStatus, code:
         .story(lead)
         .await
         .into_iter()
-        .filter_map(|entry| match entry.happened {
-            Happened::Enriched { code, owner_status, .. } => Some((code, owner_status)),
+        .filter_map(|entry| match entry.event {
+            JournalEvent::Enriched { code, owner_status, .. } => Some((code, owner_status)),
             _ => None,
         })
         .collect();
@@ -178,8 +180,8 @@ async fn an_answer_that_is_not_the_directorys_word_is_no_missing_document() {
             .story(&lead)
             .await
             .into_iter()
-            .filter_map(|entry| match entry.happened {
-                Happened::Enriched { reason, .. } => reason,
+            .filter_map(|entry| match entry.event {
+                JournalEvent::Enriched { reason, .. } => reason,
                 _ => None,
             })
             .collect();
@@ -211,7 +213,7 @@ async fn an_owner_under_another_name_or_of_another_type_is_said_in_the_alert_and
             (OwnerStatus::LookupFailed, "Trade fair")
         );
         let story = world.story(&lead).await;
-        let told = story.iter().map(|entry| (entry.happened.code(), entry.detail()));
+        let told = story.iter().map(|entry| (entry.event.code(), entry.detail()));
         let expected = format!("Name of lead_a, owner lookup failed: {said} (LO123)");
         assert!(
             told.clone().any(|entry| entry == (Some(Code::OwnerBroken), expected.clone())),
@@ -325,7 +327,7 @@ async fn a_word_for_nobody_that_an_earlier_version_took_for_an_owner_is_looked_f
     let key = keys::enriched("target/", &lead);
     let stored = world.memory.get(&key).await.unwrap().unwrap();
     let earlier = String::from_utf8(stored.body.to_vec()).unwrap().replace("Sales North", "None");
-    world.memory.put(&key, earlier.into(), When::Always).await.unwrap();
+    world.memory.put(&key, earlier.into(), WriteCondition::Always).await.unwrap();
     assert!(!world.enriched(&lead).await.unwrap().has_owner());
 
     world.owners.script(&lead, [ScriptedOwners::missing()]);
@@ -364,7 +366,7 @@ async fn an_owner_that_cannot_be_read_is_said_and_costs_neither_the_alert_nor_th
     world.work_for(world.settings.delay + MINUTE).await;
     let enriched = world.enriched(&lead).await.unwrap();
     assert_eq!((enriched.lead_owner.as_str(), enriched.funnel.as_str()), (UNASSIGNED, "Trade fair"));
-    let codes: Vec<_> = world.story(&lead).await.iter().filter_map(|entry| entry.happened.code()).collect();
+    let codes: Vec<_> = world.story(&lead).await.iter().filter_map(|entry| entry.event.code()).collect();
     assert_eq!((world.shown(&lead), codes), (1, vec![Code::OwnerBroken]));
     world.owners.script(&lead, [ScriptedOwners::answer(200, r#"{"lead_owner":"Dana Field"}"#)]);
     world.work_for(world.settings.recheck_wait(1)).await;
@@ -391,8 +393,8 @@ async fn what_came_instead_of_an_owner_document_is_said() {
             .story(&lead)
             .await
             .into_iter()
-            .filter_map(|entry| match entry.happened {
-                Happened::Retrying { reason, .. } => Some(reason),
+            .filter_map(|entry| match entry.event {
+                JournalEvent::Retrying { reason, .. } => Some(reason),
                 _ => None,
             })
             .collect();
@@ -564,7 +566,7 @@ async fn a_re_check_that_finds_none_says_so_even_where_the_enriched_lead_was_dam
     let lead = world.accept("a").await;
     world.work_for(world.settings.delay).await;
     let key = keys::enriched("target/", &lead);
-    world.memory.put(&key, "junk".into(), When::Always).await.unwrap();
+    world.memory.put(&key, "junk".into(), WriteCondition::Always).await.unwrap();
     world.work_for(world.settings.recheck_wait(1)).await;
     assert_eq!(world.enriched(&lead).await.unwrap().owner_status, OwnerStatus::Missing, "it is mended");
     let stages = world.stages(&lead).await;
@@ -670,7 +672,7 @@ async fn with_raw_event(body: &str) -> (World, LeadId) {
     let world = World::new();
     let lead = world.accept("a").await;
     let key = keys::raw("source/", &lead);
-    world.memory.put(&key, body.to_owned().into(), When::Always).await.unwrap();
+    world.memory.put(&key, body.to_owned().into(), WriteCondition::Always).await.unwrap();
     world.work_for(world.settings.delay).await;
     (world, lead)
 }
@@ -705,7 +707,7 @@ async fn a_raw_event_that_is_gone_makes_a_dead_letter_and_restoring_it_helps() {
     world.work_for(SECOND).await;
     assert_eq!(world.dead_codes().await, [Code::RawEventGone]);
     let key = keys::raw("source/", &lead);
-    world.memory.put(&key, World::event(&lead).into(), When::Always).await.unwrap();
+    world.memory.put(&key, World::event(&lead).into(), WriteCondition::Always).await.unwrap();
     world.redrive_all().await;
     world.work_for(SECOND).await;
     assert_eq!((world.shown(&lead), world.dead().await.len()), (1, 0));
@@ -744,7 +746,7 @@ async fn a_bad_lead_does_not_hold_up_the_others() {
     let world = World::new();
     let leads = [world.accept("a").await, world.accept("b").await, world.accept("c").await];
     let key = keys::raw("source/", &leads[1]);
-    world.memory.put(&key, "junk".into(), When::Always).await.unwrap();
+    world.memory.put(&key, "junk".into(), WriteCondition::Always).await.unwrap();
     world.work_for(world.settings.delay + SECOND * 5).await;
     let shown: Vec<usize> = leads.iter().map(|lead| world.shown(lead)).collect();
     assert_eq!((shown.as_slice(), world.dead().await.len()), (&[1, 0, 1][..], 1));

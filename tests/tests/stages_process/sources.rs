@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use close::CreatedLead;
 use lead::{OwnerFacts, OwnerStatus};
 use pipeline::{
-    Code, Fault, Happened,
-    ports::{Found, Look, Owners, Then},
+    Code, Fault, JournalEvent,
+    ports::{Found, LookupOptions, NextLookup, Owners},
 };
 use tests::world::World;
 
@@ -21,7 +21,7 @@ struct Says(Mutex<Vec<Found>>);
 
 #[async_trait]
 impl Owners for Says {
-    async fn find(&self, _: &CreatedLead, _: Look) -> Found {
+    async fn find(&self, _: &CreatedLead, _: LookupOptions) -> Found {
         let mut says = self.0.lock().unwrap();
         if says.len() > 1 { says.remove(0) } else { says[0].clone() }
     }
@@ -34,7 +34,7 @@ fn says(outcomes: impl IntoIterator<Item = Found>) -> World {
 }
 
 fn busy(wait: Duration) -> Found {
-    Found::failed(Code::CloseBusy, "it has to wait", Then::Wait(wait))
+    Found::failed(Code::CloseBusy, "it has to wait", NextLookup::Wait(wait))
 }
 
 fn named(owner: &str) -> Found {
@@ -46,7 +46,7 @@ fn named(owner: &str) -> Found {
 
 #[tokio::test]
 async fn a_wait_that_is_asked_for_is_no_attempt_and_stands_in_the_story_once() {
-    let failed = || Found::failed(Code::CloseUnavailable, "502", Then::Again);
+    let failed = || Found::failed(Code::CloseUnavailable, "502", NextLookup::Retry);
     let waits = (0..5).map(|_| busy(SECOND));
     let world = says([failed()].into_iter().chain(waits).chain([failed(), named("Sales North")]));
     let lead = world.accept("a").await;
@@ -74,7 +74,7 @@ async fn no_alert_waits_for_long_because_a_source_asks_to() {
 
 #[tokio::test]
 async fn a_look_up_that_finds_nothing_newer_says_so_and_why() {
-    let gone = Found::failed(Code::CloseLeadHidden, "it answers 404", Then::Settled);
+    let gone = Found::failed(Code::CloseLeadHidden, "it answers 404", NextLookup::Done);
     let none = Found::of(
         OwnerFacts::none(OwnerStatus::Missing),
         Some(Fault::new(Code::OwnerMissing, "the owner field is empty")),
@@ -89,7 +89,7 @@ async fn a_look_up_that_finds_nothing_newer_says_so_and_why() {
     assert_eq!(world.enriched(&lead).await.unwrap().lead_owner, "Sales North");
     assert_eq!(world.shown(&lead), 1);
     let story = world.story(&lead).await;
-    let enriched = story.iter().filter(|entry| matches!(entry.happened, Happened::Enriched { .. }));
+    let enriched = story.iter().filter(|entry| matches!(entry.event, JournalEvent::Enriched { .. }));
     let details: Vec<String> = enriched.map(|entry| entry.detail()).collect();
     assert_eq!(
         details,

@@ -87,7 +87,7 @@ fn sqs_gives_up_only_after_the_stage_has() {
         let (least, most) = (template.bound(receives, "MinValue"), template.bound(attempts, "MaxValue"));
         assert!(least > most && least >= 5, "{queue}: {receives} from {least}, {attempts} up to {most}");
         let receives = template.bound(receives, "Default");
-        let patient = u64::from(pipeline::patience::RECEIVES);
+        let patient = u64::from(pipeline::store_retry::RECEIVES);
         assert!(receives >= patient, "{queue}: a store is waited out for a day, {patient} receives");
         let defaults = pipeline::Settings::default();
         let expected =

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use lead::Timestamp;
 use pipeline::{
     Code, Fault,
-    ports::{Objects, PutError, Version, When},
+    ports::{Objects, PutError, Version, WriteCondition},
 };
 
 /// A bucket: objects that can be deleted, too, and that can say another time of writing than the clock does.
@@ -18,7 +18,7 @@ pub trait Bucket: Objects {
         &self,
         key: &str,
         body: Bytes,
-        when: When,
+        when: WriteCondition,
         stored_at: Timestamp,
     ) -> Result<Version, PutError>;
 
@@ -30,7 +30,7 @@ pub trait Bucket: Objects {
 
     /// Writes an object, whatever is there.
     async fn write(&self, key: &str, body: Bytes) -> Result<(), Fault> {
-        match self.put(key, body, When::Always).await {
+        match self.put(key, body, WriteCondition::Always).await {
             Ok(_) => Ok(()),
             Err(PutError::Fault(fault)) => Err(fault),
             Err(PutError::Precondition) => {

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use lead::LeadId;
 use pipeline::{
-    Code, Counted, Entry, Fault, Happened, Progress,
-    ports::{Journal, Objects, PutError, When},
+    Code, Entry, Fault, JournalEvent, LeadMetric, Progress,
+    ports::{Journal, Objects, PutError, WriteCondition},
 };
 
 use super::{
@@ -24,7 +24,7 @@ use super::{
 use crate::counts::Measured;
 
 fn is_of_a_webhook(entry: &Entry) -> bool {
-    matches!(entry.happened, Happened::Received { .. } | Happened::Duplicate { .. })
+    matches!(entry.event, JournalEvent::Received { .. } | JournalEvent::Duplicate { .. })
 }
 
 #[async_trait]
@@ -50,13 +50,13 @@ impl S3Store {
     pub(super) async fn enter(&self, lead: &LeadId, entry: &Entry) -> Result<(), Fault> {
         loop {
             let (mut record, when) = match self.look(lead).await? {
-                Some(Look::Record(record, version)) => (record, When::Unchanged(version)),
+                Some(Look::Record(record, version)) => (record, WriteCondition::Unchanged(version)),
                 // Who writes down that a webhook came may not see of what it would be made anew. Others do it.
                 Some(Look::Damaged(..)) if is_of_a_webhook(entry) => return Ok(()),
                 Some(Look::Damaged(body, version, _)) => {
-                    (self.made_anew(lead, body).await?, When::Unchanged(version))
+                    (self.made_anew(lead, body).await?, WriteCondition::Unchanged(version))
                 }
-                None => (self.healed(lead, entry).await?, When::Absent),
+                None => (self.healed(lead, entry).await?, WriteCondition::Absent),
             };
             // One from before markers were kept in mind has the one of its state.
             record.note_marker(lead);
@@ -82,7 +82,7 @@ impl S3Store {
             }
             // It is there since the lead was received. In all else that happens to an open lead, somebody
             // may have opened it again and stopped before the marker was put.
-            let there = waited && counted == Some(Counted::Enriched) && record.markers == had;
+            let there = waited && counted == Some(LeadMetric::Enriched) && record.markers == had;
             return self.mark(lead, &record, there).await;
         }
     }
@@ -90,7 +90,7 @@ impl S3Store {
     /// The record of a lead that has none: with its reception, where its raw event is there.
     async fn healed(&self, lead: &LeadId, entry: &Entry) -> Result<Record, Fault> {
         let mut record = Record::default();
-        if matches!(entry.happened, Happened::Received { .. }) {
+        if matches!(entry.event, JournalEvent::Received { .. }) {
             return Ok(record);
         }
         if let Some(received) = self.received(lead).await? {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use lead::Timestamp;
 use pipeline::{
     Code, Fault,
-    ports::{Clock, Object, Objects, PutError, Random, Version, When},
+    ports::{Clock, Object, Objects, PutError, Random, Version, WriteCondition},
 };
 
 use super::Bucket;
@@ -64,7 +64,7 @@ impl Objects for S3Objects {
         Ok(Some(Object { body: body.into_bytes(), version, stored_at }))
     }
 
-    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
+    async fn put(&self, key: &str, body: Bytes, when: WriteCondition) -> Result<Version, PutError> {
         self.put_as_of(key, body, when, self.clock.now()).await
     }
 
@@ -109,7 +109,7 @@ impl S3Objects {
         &self,
         key: &str,
         body: &Bytes,
-        when: &When,
+        when: &WriteCondition,
         write: &str,
         stored_at: Timestamp,
     ) -> Result<Version, SdkError<PutObjectError>> {
@@ -120,9 +120,9 @@ impl S3Objects {
             .metadata(STORED_AT, stored_at.to_string())
             .metadata(WRITE, write);
         let put = match when {
-            When::Always => put,
-            When::Absent => put.if_none_match("*"),
-            When::Unchanged(Version(version)) => {
+            WriteCondition::Always => put,
+            WriteCondition::Absent => put.if_none_match("*"),
+            WriteCondition::Unchanged(Version(version)) => {
                 let (tag, _) = version.split_once(' ').unwrap_or((version, ""));
                 put.if_match(tag)
             }
@@ -151,7 +151,7 @@ impl Bucket for S3Objects {
         &self,
         key: &str,
         body: Bytes,
-        when: When,
+        when: WriteCondition,
         stored_at: Timestamp,
     ) -> Result<Version, PutError> {
         let write = format!("{:016x}", self.random.bits());

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use pipeline::{
     Recorder, Settings,
-    ingest::{Repeats, Trust},
+    ingest::{LogThrottles, Trust},
     ports::{Accepted, Clock, History, Inbox, Intake, NewEvent, Queue},
 };
 use tempfile::TempDir;
@@ -45,7 +45,7 @@ async fn serving_with(limits: ConnectionLimits, intake: Option<Arc<dyn Intake>>)
         trust: Trust::Anyone,
         intake: intake.unwrap_or(ports),
         recorder,
-        repeats: Repeats::default(),
+        repeats: LogThrottles::default(),
     };
     let refusals = Refusals::of(Arc::new(store.clone()), Arc::new(SystemClock)).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

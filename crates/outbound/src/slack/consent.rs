@@ -63,7 +63,7 @@ pub(super) fn denies(fields: &Map<String, Value>) -> bool {
 }
 
 /// Whether JSON says that the message was taken.
-pub(super) fn is_said(fields: &Map<String, Value>) -> bool {
+pub(super) fn should_log(fields: &Map<String, Value>) -> bool {
     let any = |names: &[&str], is: fn(&Value) -> bool| fields_of(fields, names).any(is);
     let is_denied = any(&TEXTS, |text| has(text.as_str().unwrap_or_default(), &DENIALS));
     any(&YES, |yes| truth(yes) == Some(true))
@@ -147,7 +147,7 @@ mod tests {
             (r#"{"error":{"code":7}}"#, true, false),
         ] {
             let fields: Map<String, Value> = serde_json::from_str(body).unwrap();
-            assert_eq!((denies(&fields), is_said(&fields)), (denied, said), "{body}");
+            assert_eq!((denies(&fields), should_log(&fields)), (denied, said), "{body}");
         }
     }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use id::{DestinationId, NoDestination};
 pub use kinds::{KINDS, Kind};
 
-use crate::{Code, Fault, happened::is_false};
+use crate::{Code, Fault, journal_event::is_false};
 
 /// A way to notify the team.
 #[async_trait]
@@ -25,7 +25,7 @@ pub trait Destination: Send + Sync {
     fn limits(&self) -> Limits;
 
     /// Whether alerts can be sent there at all just now. Asked before they are claimed, once for a batch.
-    async fn ready(&self) -> Result<(), Unready> {
+    async fn ready(&self) -> Result<(), NotReady> {
         Ok(())
     }
 
@@ -37,10 +37,10 @@ pub trait Destination: Send + Sync {
 
     /// Sends one message with these alerts, at least one and at most [`Limits::together`], and returns once it is taken
     /// or not. Never longer than [`Limits::longest_send`], and never again by itself. No reason holds a secret.
-    async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict;
+    async fn send(&self, alerts: &[Outgoing<'_>], form: MessageFormat) -> Verdict;
 
     /// What can be known of it without sending an alert, for `leadops doctor`. `in_use` where new leads go there.
-    async fn check(&self, in_use: bool) -> Checked;
+    async fn check(&self, in_use: bool) -> CheckOutcome;
 }
 
 /// An alert that is being sent.
@@ -99,7 +99,7 @@ pub struct Limits {
     /// The longest that [`Destination::send`] takes. How long a claim lasts follows from it.
     pub longest_send: Duration,
     /// How many messages a second, where that is limited.
-    pub pace: Option<Pacing>,
+    pub pace: Option<RateLimit>,
     /// How many alerts one message carries at most.
     pub together: usize,
     /// How many messages may be under way at once.
@@ -121,7 +121,7 @@ impl Limits {
 
 /// A number of messages a second, and how many at once after a silence. Both at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pacing {
+pub struct RateLimit {
     /// Messages a second.
     pub rate: u32,
     /// Messages at once.
@@ -130,16 +130,16 @@ pub struct Pacing {
 
 /// How a message is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum MessageFormat {
     /// With all that the destination can show.
-    Usual,
+    Rich,
     /// As plain as it can be.
     Plain,
 }
 
 /// Why no alert can be sent to a destination now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unready {
+pub enum NotReady {
     /// It is not set up as it should be: its alerts become dead letters.
     NotConfigured(Fault),
     /// What it needs cannot be read just now: its alerts wait for so long.
@@ -148,11 +148,11 @@ pub enum Unready {
 
 /// What was found in checking a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Checked {
+pub enum CheckOutcome {
     /// It is as it should be; one line.
-    Well(String),
+    Ok(String),
     /// Not as it should be, and it works nevertheless.
-    Doubtful(Fault),
+    Warning(Fault),
     /// It does not work.
     Failed(Fault),
 }
@@ -180,13 +180,13 @@ pub enum Verdict {
         reason: String,
     },
     /// Not taken, or nobody knows: to be tried again.
-    Again {
+    Retry {
         /// The kind of failure.
         code: Code,
         /// What failed, one clean line.
         reason: String,
         /// The shortest pause before that.
-        pause: Pause,
+        pause: RetryDelay,
         /// Whether the message may have arrived all the same.
         may_have_arrived: bool,
     },
@@ -203,27 +203,27 @@ pub enum Verdict {
 
 /// How long it takes at the least before a message is tried again. Pauses grow by themselves with each attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pause {
+pub enum RetryDelay {
     /// As long as they do.
-    Growing,
+    Backoff,
     /// So long, for this message alone.
-    OfMessage(Duration),
+    Message(Duration),
     /// So long, and nothing else is sent to the destination meanwhile.
-    OfDestination(Duration),
+    Destination(Duration),
 }
 
-impl Pause {
+impl RetryDelay {
     /// The least that it takes.
     pub fn least(self) -> Duration {
         match self {
-            Self::Growing => Duration::ZERO,
-            Self::OfMessage(pause) | Self::OfDestination(pause) => pause,
+            Self::Backoff => Duration::ZERO,
+            Self::Message(pause) | Self::Destination(pause) => pause,
         }
     }
 
     /// What the destination has asked for, if it has.
     pub fn asked(pause: Option<Duration>) -> Self {
-        pause.filter(|pause| !pause.is_zero()).map_or(Self::Growing, Self::OfDestination)
+        pause.filter(|pause| !pause.is_zero()).map_or(Self::Backoff, Self::Destination)
     }
 }
 

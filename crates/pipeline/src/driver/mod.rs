@@ -4,7 +4,7 @@
 //! deadline; a process that lives has [`Workers`] take batches for as long as it does, after [`take_over`] of what its
 //! predecessor had in hand.
 
-mod in_hand;
+mod in_flight;
 mod take_over;
 mod workers;
 
@@ -95,7 +95,7 @@ impl QueueStage for Notify {
     /// Ends the claims on alerts, so that the next attempt need not wait for them to run out.
     async fn leave_off(&self, deliveries: &[Delivery]) {
         for job in deliveries.iter().filter_map(|delivery| AlertJob::parse(&delivery.body).ok()) {
-            if let Err(fault) = self.receipts.end_claim(&job).await {
+            if let Err(fault) = self.receipts.expire_claim(&job).await {
                 let (what, lead) = ("a claim is left to run out", Some(&job.lead_id));
                 recorder::fault(Function::Notification, Level::Warn, what, lead, &fault);
             }

@@ -14,7 +14,7 @@ pub async fn take_over(queues: &dyn WorkQueues, receipts: &Receipts) -> Result<(
     // Before the messages are ready again, so that the first look at an alert need not wait for a claim.
     for body in queues.in_flight(Queue::Notification).await? {
         if let Ok(job) = AlertJob::parse(&body) {
-            receipts.end_claim(&job).await?;
+            receipts.expire_claim(&job).await?;
         }
     }
     queues.release_in_flight().await?;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, Either, join_all, select};
 use tokio_util::sync::CancellationToken;
 
-use super::{Driver, FIRST_PAUSE, QueueStage, in_hand::InHand};
+use super::{Driver, FIRST_PAUSE, QueueStage, in_flight::InFlight};
 use crate::{
     Code, Fault,
     ports::{Clock, Delivery, Disposition, Inbox, Level, WorkQueues},
@@ -72,25 +72,25 @@ impl Workers {
         let workers = Arc::new(self);
         let lanes = workers.driver.stage.lanes().max(1);
         let give_up = CancellationToken::new();
-        let mut in_hand = InHand::default();
+        let mut in_flight = InFlight::default();
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
-            if in_hand.full_lanes(workers.at_once) >= lanes {
-                either(stop.cancelled(), in_hand.next()).await;
+            if in_flight.full_lanes(workers.at_once) >= lanes {
+                either(stop.cancelled(), in_flight.next()).await;
                 continue;
             }
-            let free = (workers.at_once * lanes).saturating_sub(in_hand.len());
+            let free = (workers.at_once * lanes).saturating_sub(in_flight.len());
             // Not to be cancelled: what it takes must not be lost sight of.
             let received = workers.queues.receive(workers.driver.stage.queue(), workers.batch.max(free));
-            let waited = match in_hand.beside(received).await {
+            let waited = match in_flight.beside(received).await {
                 Ok(deliveries) if deliveries.is_empty() => {
                     let ready = workers.queues.wait_ready(workers.driver.stage.queue());
-                    unless(&stop, in_hand.beside(ready)).await.unwrap_or(Ok(()))
+                    unless(&stop, in_flight.beside(ready)).await.unwrap_or(Ok(()))
                 }
                 Ok(deliveries) => {
-                    let resting = workers.begin(deliveries, &mut in_hand, &give_up);
+                    let resting = workers.begin(deliveries, &mut in_flight, &give_up);
                     let given_back = resting.iter().map(|(one, rest)| workers.give_back(one, *rest));
-                    in_hand.beside(join_all(given_back)).await;
+                    in_flight.beside(join_all(given_back)).await;
                     Ok(())
                 }
                 Err(fault) => Err(fault),
@@ -100,17 +100,17 @@ impl Workers {
                 Err(fault) => {
                     workers.failed("receiving", &fault);
                     let rest = workers.driver.clock.sleep(pause);
-                    unless(&stop, in_hand.beside(rest)).await;
+                    unless(&stop, in_flight.beside(rest)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
-        let ended = async { while in_hand.next().await {} };
+        let ended = async { while in_flight.next().await {} };
         let farewell = workers.driver.clock.sleep(FAREWELL);
         let is_over = matches!(select(pin!(ended), pin!(farewell)).await, Either::Left(_));
         if !is_over {
             give_up.cancel();
-            while in_hand.next().await {}
+            while in_flight.next().await {}
         }
     }
 
@@ -119,7 +119,7 @@ impl Workers {
     fn begin(
         self: &Arc<Self>,
         deliveries: Vec<Delivery>,
-        in_hand: &mut InHand,
+        in_flight: &mut InFlight,
         give_up: &CancellationToken,
     ) -> Vec<(Delivery, Duration)> {
         let mut lanes: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
@@ -129,12 +129,12 @@ impl Workers {
         let mut resting = Vec::new();
         for (lane, deliveries) in lanes {
             for batch in deliveries.chunks(self.batch) {
-                if in_hand.is_full(&lane, self.at_once) {
-                    resting.extend(batch.iter().map(|one| (one.clone(), in_hand.rest(&lane, self.batch))));
+                if in_flight.is_full(&lane, self.at_once) {
+                    resting.extend(batch.iter().map(|one| (one.clone(), in_flight.rest(&lane, self.batch))));
                     continue;
                 }
                 let work = Arc::clone(self).work(batch.into(), give_up.clone());
-                in_hand.push(&lane, (self.spawn)(Box::pin(work)));
+                in_flight.push(&lane, (self.spawn)(Box::pin(work)));
             }
         }
         resting

@@ -1,15 +1,15 @@
-//! The stage that notifies the team: once per lead and destination, at the destination's pace.
+//! The stage that notifies the team: once per lead and destination, within the destination's rate limit.
 //!
 //! An alert is claimed before it is sent and its receipt completed after. What the destination answers
-//! decides what follows: a wait that is asked for is kept in full, trouble on the way is tried again
+//! decides what follows: a pause that is asked for is honoured in full, a failure on the way is retried
 //! with growing pauses, and a refusal makes a dead letter at once. When more alerts are ready than the
-//! pace allows, they are folded into digests where the destination has such.
+//! rate limit allows, they are folded into digests where the destination has such.
 
-mod bucket;
 mod claims;
 mod outcomes;
-mod pace;
+mod rate_limiter;
 mod sending;
+mod token_bucket;
 mod trials;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -17,24 +17,24 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use lead::{Alert, EnrichedLead, LeadId, Timestamp};
 
-use pace::Pace;
-pub use pace::{Silence, silence};
+use rate_limiter::RateLimiter;
+pub use rate_limiter::{DestinationPause, destination_pause};
 
 use crate::{
     Code, Fault, Function, Recorder, Settings,
     destination::{DestinationId, Destinations, Outgoing},
     job::{AlertJob, lead_in},
     ports::{Delivery, Disposition, Level, Objects},
-    receipt::{Claim, Found, Receipts},
+    receipt::{Claim, ReceiptSnapshot, Receipts},
     recorder,
 };
 
 /// The first and the longest pause between two attempts.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
-/// From how many receives on a message is let rest.
+/// From how many receives a message comes back more slowly.
 const OFTEN: u32 = 100;
-/// How long after a failure of the storage an alert is looked at again.
+/// How long after a failure of the storage an alert is retried.
 const STORAGE_PAUSE: Duration = Duration::from_secs(5);
 
 /// The stage.
@@ -43,7 +43,7 @@ pub struct Notify {
     pub settings: Arc<Settings>,
     /// Where enriched leads are.
     pub objects: Arc<dyn Objects>,
-    /// The proof of what was sent.
+    /// The proofs of what was sent.
     pub receipts: Receipts,
     /// Journal and log.
     pub recorder: Recorder,
@@ -51,29 +51,28 @@ pub struct Notify {
     pub destinations: Destinations,
 }
 
-/// An alert that is to be sent: its place in the batch, its message, its lead.
-struct Ready {
+/// An alert that is to be sent: its place in the batch, its message, its lead, its receipt.
+struct LoadedAlert {
     index: usize,
     job: AlertJob,
     lead: EnrichedLead,
-    /// Its receipt.
-    found: Found,
+    snapshot: ReceiptSnapshot,
 }
 
-impl Ready {
+impl LoadedAlert {
     /// Whether it is not to be folded into a digest.
     fn is_alone(&self) -> bool {
-        self.job.is_trial() || self.found.receipt().is_some_and(|receipt| receipt.alone)
+        self.job.is_trial() || self.snapshot.receipt().is_some_and(|receipt| receipt.alone)
     }
 }
 
-/// An alert that is ours to send.
-struct Ours {
-    ready: Ready,
+/// An alert on which this worker has a claim.
+struct ClaimedAlert {
+    ready: LoadedAlert,
     claim: Claim,
 }
 
-impl Ours {
+impl ClaimedAlert {
     fn outgoing(&self) -> Outgoing<'_> {
         let possible_repeat = self.claim.receipt.unsure;
         let alert = Alert { lead: &self.ready.lead, kind: self.ready.job.kind, possible_repeat };
@@ -115,18 +114,18 @@ impl Notify {
                 *slot = Some(disposition);
             }
         }
-        // Of one without an outcome its receipt says how far it is.
+        // For one without an outcome, the receipt says how far it is.
         let outcomes = slots.into_iter().map(|slot| slot.unwrap_or(Disposition::Retry(Duration::ZERO)));
         outcomes
             .zip(deliveries)
-            .map(|(disposition, delivery)| rested(disposition, delivery.receives))
+            .map(|(disposition, delivery)| slowed(disposition, delivery.receives))
             .collect()
     }
 }
 
 /// Lets a message that has been received very often come back more slowly. SQS makes a dead letter of one
 /// that was received a thousand times, whatever the reason; this way that takes half a day.
-fn rested(disposition: Disposition, receives: u32) -> Disposition {
+fn slowed(disposition: Disposition, receives: u32) -> Disposition {
     match disposition {
         Disposition::Retry(wait) if receives > OFTEN => {
             let rest = Duration::from_secs(u64::from(receives / 10)).min(LONGEST_PAUSE);
@@ -136,7 +135,7 @@ fn rested(disposition: Disposition, receives: u32) -> Disposition {
     }
 }
 
-/// Says in the log that the storage failed; the message is looked at again, and its receipt decides.
+/// Logs that the storage failed. The message is retried, and its receipt decides.
 fn storage_failed(lead: &LeadId, fault: &Fault) -> Disposition {
     recorder::fault(Function::Notification, Level::Error, "", Some(lead), fault);
     Disposition::Retry(STORAGE_PAUSE)

@@ -1,4 +1,4 @@
-//! What becomes of alerts: what their destination says of them, written down and decided.
+//! The outcomes of alerts: what their destinations answer, and what follows.
 
 use std::time::Duration;
 
@@ -7,50 +7,50 @@ use jiff::SignedDuration;
 use lead::{AlertKind, LeadId, Timestamp};
 use outside::text;
 
-use super::{FIRST_PAUSE, LONGEST_PAUSE, Notify, Ours, Outcomes, storage_failed};
+use super::{ClaimedAlert, FIRST_PAUSE, LONGEST_PAUSE, Notify, Outcomes, storage_failed};
 use crate::{
-    Code, Fault, Function, Happened,
+    Code, Fault, Function, JournalEvent,
     destination::{DestinationId, LeftOut, Verdict},
     job::AlertJob,
-    patience::doubled,
-    ports::{Disposition, Level, MAX_DELAY, Queue, Why},
-    receipt::{Attempt, Claim, Claimed, Part, Receipt},
+    ports::{DeadLetterCause, Disposition, Level, MAX_DELAY, Queue},
+    receipt::{AttemptOutcome, Claim, ClaimResult, PartialDelivery, Receipt},
     recorder,
+    store_retry::doubled,
 };
 
 /// How much of a reason is shown, in characters.
 const LONGEST_REASON: usize = 300;
 
 impl Notify {
-    /// Writes down what came of alerts that were sent together, and says what becomes of each message.
-    pub(super) async fn conclude(&self, ours: Vec<Ours>, verdict: &Verdict) -> Outcomes {
-        let together = ours.len();
-        join_all(ours.into_iter().map(|ours| async move {
-            let index = ours.ready.index;
-            (index, self.conclude_one(ours, verdict, together).await)
+    /// Records the outcome of alerts that were sent together. Returns what becomes of each message.
+    pub(super) async fn conclude(&self, claimed: Vec<ClaimedAlert>, verdict: &Verdict) -> Outcomes {
+        let together = claimed.len();
+        join_all(claimed.into_iter().map(|claimed| async move {
+            let index = claimed.ready.index;
+            (index, self.conclude_one(claimed, verdict, together).await)
         }))
         .await
     }
 
-    async fn conclude_one(&self, ours: Ours, verdict: &Verdict, together: usize) -> Disposition {
-        let Ours { ready, mut claim } = ours;
+    async fn conclude_one(&self, claimed: ClaimedAlert, verdict: &Verdict, together: usize) -> Disposition {
+        let ClaimedAlert { ready, mut claim } = claimed;
         let (job, attempts) = (ready.job, claim.receipt.attempts + 1);
         let is_last = attempts >= self.settings.notify_attempts;
-        let again = |code, counts, unsure| Attempt::Again { code, counts, alone: false, unsure };
+        let again = |code, counts, unsure| AttemptOutcome::Retry { code, counts, alone: false, unsure };
         let (attempt, fault, pause) = match verdict {
             Verdict::Sent => {
                 let awaited = claim.receipt.left_out.iter().filter(|one| one.again);
                 let reached = awaited.map(|one| one.recipient.clone()).collect();
-                let part = Part { reached, left_out: still_left_out(&claim, &[]) };
+                let part = PartialDelivery { reached, left_out: still_left_out(&claim, &[]) };
                 return self.sent(&job, claim, together, part).await;
             }
             Verdict::PartlySent { reached, left_out } if reached.is_empty() && left_out.is_empty() => {
-                return self.ended(&job, claim, together, Attempt::ForNobody, Vec::new()).await;
+                return self.ended(&job, claim, together, AttemptOutcome::NoRecipients, Vec::new()).await;
             }
             Verdict::PartlySent { reached, left_out } if reached.is_empty() && !claim.receipt.partly_sent => {
-                // It is for those alone whom another has not reached, and has reached nobody itself.
+                // It is only for those whom an earlier one has not reached, and has reached nobody itself.
                 let attempt = if is_last || !left_out.iter().any(|one| one.again) {
-                    Attempt::Failed { code: Code::PartlySent, unsure: false }
+                    AttemptOutcome::Failed { code: Code::PartlySent, unsure: false }
                 } else {
                     again(Code::PartlySent, true, false)
                 };
@@ -58,7 +58,8 @@ impl Notify {
                 (attempt, Fault::new(Code::PartlySent, what), self.backoff(attempts))
             }
             Verdict::PartlySent { reached, left_out } => {
-                let part = Part { reached: reached.clone(), left_out: still_left_out(&claim, left_out) };
+                let part =
+                    PartialDelivery { reached: reached.clone(), left_out: still_left_out(&claim, left_out) };
                 if is_last || !left_out.iter().any(|one| one.again) {
                     return self.sent(&job, claim, together, part).await;
                 }
@@ -67,48 +68,48 @@ impl Notify {
             Verdict::Wait { pause, code, reason } => {
                 (again(*code, false, false), Fault::new(*code, reason.clone()), *pause)
             }
-            Verdict::Again { code, reason, pause, may_have_arrived } => {
+            Verdict::Retry { code, reason, pause, may_have_arrived } => {
                 let attempt = if is_last {
-                    Attempt::Failed { code: *code, unsure: *may_have_arrived }
+                    AttemptOutcome::Failed { code: *code, unsure: *may_have_arrived }
                 } else {
                     again(*code, true, *may_have_arrived)
                 };
                 (attempt, Fault::new(*code, reason.clone()), self.backoff(attempts).max(pause.least()))
             }
             Verdict::Refused { code, reason, payload } => {
-                // One bad lead must not take the others of its digest with it: each for itself from now on.
+                // One bad lead must not take the others of its digest with it: from now on each is sent alone.
                 let attempt = if *payload && together > 1 {
-                    Attempt::Again { code: *code, counts: false, alone: true, unsure: false }
+                    AttemptOutcome::Retry { code: *code, counts: false, alone: true, unsure: false }
                 } else {
-                    Attempt::Failed { code: *code, unsure: false }
+                    AttemptOutcome::Failed { code: *code, unsure: false }
                 };
                 (attempt, Fault::new(*code, reason.clone()), Duration::ZERO)
             }
         };
-        let is_given_up = matches!(attempt, Attempt::Failed { .. });
+        let is_given_up = matches!(attempt, AttemptOutcome::Failed { .. });
         if is_given_up && claim.receipt.partly_sent {
-            // The others have it: no dead letter, which would be sent to everybody.
+            // The others received it: no dead letter, which would be sent to everybody.
             let missing = claim.receipt.left_out.iter().filter(|one| one.again);
             let missing: Vec<_> =
                 missing.map(|one| LeftOut { reason: fault.what.clone(), ..one.clone() }).collect();
-            let part = Part { reached: Vec::new(), left_out: still_left_out(&claim, &missing) };
+            let part = PartialDelivery { reached: Vec::new(), left_out: still_left_out(&claim, &missing) };
             return self.sent(&job, claim, together, part).await;
         }
-        claim.receipt.reason = job.is_asked_for().then(|| shown(&fault));
+        claim.receipt.reason = job.is_asked_for().then(|| short_reason(&fault));
         if let Err(fault) = self.receipts.conclude(claim, attempt).await {
             return storage_failed(&job.lead_id, &fault);
         }
         if is_given_up {
             return self.dead_alert(job, fault, attempts).await;
         }
-        self.tried_again(&job, fault, attempts, pause).await
+        self.retry_later(&job, fault, attempts, pause).await
     }
 
-    /// Writes down that an attempt of this number failed, and lets the next come after a pause.
-    async fn tried_again(&self, job: &AlertJob, fault: Fault, attempt: u32, pause: Duration) -> Disposition {
-        // A longer one is looked at in between, and nothing is tried.
+    /// Records that an attempt of this number failed, and schedules the next.
+    async fn retry_later(&self, job: &AlertJob, fault: Fault, attempt: u32, pause: Duration) -> Disposition {
+        // If the pause is longer than a queue can wait, the message comes back in between, and nothing is sent.
         let again_at = self.recorder.clock.now() + SignedDuration::try_from(pause).unwrap_or_default();
-        let happened = Happened::Retrying {
+        let event = JournalEvent::Retrying {
             queue: Queue::Notification,
             destination: Some(job.destination.clone()),
             code: fault.code,
@@ -116,24 +117,30 @@ impl Notify {
             attempt,
             again_at,
         };
-        if let Err(fault) = self.record(job, happened).await {
+        if let Err(fault) = self.record(job, event).await {
             storage_failed(&job.lead_id, &fault);
         }
         Disposition::Retry(pause.min(MAX_DELAY))
     }
 
-    /// Writes down that some have an alert, so that its lead has ended, and lets it come back for the others.
-    async fn partly_sent(&self, job: AlertJob, claim: Claim, together: usize, part: Part) -> Disposition {
+    /// Records that some recipients received an alert, which ends its lead, and schedules it for the others.
+    async fn partly_sent(
+        &self,
+        job: AlertJob,
+        claim: Claim,
+        together: usize,
+        part: PartialDelivery,
+    ) -> Disposition {
         let is_first = !claim.receipt.partly_sent;
         let reached = newly_reached(&claim, &part.reached);
-        let receipt = match self.receipts.conclude(claim, Attempt::PartlySent(part)).await {
+        let receipt = match self.receipts.conclude(claim, AttemptOutcome::PartlySent(part)).await {
             Ok(receipt) => receipt,
             Err(fault) => return storage_failed(&job.lead_id, &fault),
         };
         let pause = self.backoff(receipt.attempts);
         if !is_first {
             let what = format!("left out: {}", LeftOut::line(&receipt.left_out));
-            return self.tried_again(&job, Fault::new(Code::PartlySent, what), receipt.attempts, pause).await;
+            return self.retry_later(&job, Fault::new(Code::PartlySent, what), receipt.attempts, pause).await;
         }
         match self.notified(&job, receipt, together, reached, job.due_at).await {
             Disposition::Done => Disposition::Retry(pause),
@@ -141,24 +148,30 @@ impl Notify {
         }
     }
 
-    /// Completes the receipt of an alert that the destination has taken.
-    async fn sent(&self, job: &AlertJob, claim: Claim, together: usize, mut part: Part) -> Disposition {
+    /// Completes the receipt of an alert that the destination has accepted.
+    async fn sent(
+        &self,
+        job: &AlertJob,
+        claim: Claim,
+        together: usize,
+        mut part: PartialDelivery,
+    ) -> Disposition {
         part.left_out.iter_mut().for_each(|one| one.again = false);
         let reached = part.reached.clone();
-        self.ended(job, claim, together, Attempt::Sent(part), reached).await
+        self.ended(job, claim, together, AttemptOutcome::Sent(part), reached).await
     }
 
-    /// Completes the receipt of an alert that has reached these now. Between the one and the other lies the only window in
-    /// which an alert can be sent twice, so the storage gets several chances.
+    /// Completes the receipt of an alert that has now reached these recipients. Between sending and completing lies the only
+    /// window in which an alert can be sent twice, so the write is tried several times.
     async fn ended(
         &self,
         job: &AlertJob,
         claim: Claim,
         together: usize,
-        attempt: Attempt,
+        attempt: AttemptOutcome,
         reached: Vec<String>,
     ) -> Disposition {
-        // How long it took is measured with the first who get it.
+        // How long it took is measured when the first recipients receive it.
         let due_at = job.due_at.filter(|_| !claim.receipt.partly_sent);
         let reached = newly_reached(&claim, &reached);
         let mut pauses = [200, 1_000, 3_000].into_iter().map(Duration::from_millis);
@@ -175,7 +188,7 @@ impl Notify {
         self.notified(job, receipt, together, reached, due_at).await
     }
 
-    /// Writes down that a destination has taken an alert, as its receipt says, and how long after it was due.
+    /// Records that a destination has accepted an alert, and how long after it was due.
     async fn notified(
         &self,
         job: &AlertJob,
@@ -185,7 +198,7 @@ impl Notify {
         due_at: Option<Timestamp>,
     ) -> Disposition {
         let late = due_at.map(|due_at| receipt.at.duration_since(due_at));
-        let happened = Happened::Notified {
+        let event = JournalEvent::Notified {
             destination: job.destination.clone(),
             kind: job.kind,
             after_ms: late
@@ -197,15 +210,15 @@ impl Notify {
             left_out: receipt.left_out,
             reached,
         };
-        match self.record(job, happened).await {
+        match self.record(job, event).await {
             Ok(()) => Disposition::Done,
             Err(fault) => storage_failed(&job.lead_id, &fault),
         }
     }
 
-    /// What becomes of an alert whose receipt could not be read or written. Where the storage failed it may go well
-    /// later; a receipt that cannot be understood stays so, and an alert that may have been sent is not sent again.
-    pub(super) async fn no_receipt(&self, job: AlertJob, fault: Fault) -> Disposition {
+    /// Handles an alert whose receipt could not be read or written. If the storage failed, it is retried; a receipt that
+    /// is not readable stays so, and an alert that may have been sent is not sent again.
+    pub(super) async fn without_receipt(&self, job: AlertJob, fault: Fault) -> Disposition {
         match fault.code {
             Code::ReceiptUnreadable => self.dead_alert(job, fault, 1).await,
             _ => storage_failed(&job.lead_id, &fault),
@@ -214,17 +227,19 @@ impl Notify {
 
     /// Makes a dead letter of an alert that cannot even be tried.
     pub(super) async fn give_up(&self, job: AlertJob, fault: Fault) -> Disposition {
-        let reason = job.is_asked_for().then(|| shown(&fault));
+        let reason = job.is_asked_for().then(|| short_reason(&fault));
         let claim = |found| self.receipts.claim(&job, None, Duration::ZERO, found);
         let given_up = match self.receipts.find(&job).and_then(claim).await {
-            Ok(Claimed::Ours(mut claim)) => {
+            Ok(ClaimResult::Acquired(mut claim)) => {
                 claim.receipt.reason = reason;
-                self.receipts.conclude(*claim, Attempt::Failed { code: fault.code, unsure: false }).await
+                self.receipts
+                    .conclude(*claim, AttemptOutcome::Failed { code: fault.code, unsure: false })
+                    .await
             }
-            Ok(Claimed::Sent) => return self.sent_before(&job).await,
-            Ok(Claimed::Busy(left)) => return Disposition::Retry(left),
+            Ok(ClaimResult::AlreadySent) => return self.already_sent(&job).await,
+            Ok(ClaimResult::HeldByOther(left)) => return Disposition::Retry(left),
             Err(unreadable) if unreadable.code == Code::ReceiptUnreadable => {
-                return self.no_receipt(job, unreadable).await;
+                return self.without_receipt(job, unreadable).await;
             }
             Err(fault) => Err(fault),
         };
@@ -234,9 +249,9 @@ impl Notify {
         }
     }
 
-    pub(super) async fn sent_before(&self, job: &AlertJob) -> Disposition {
-        let happened = Happened::AlreadyNotified { destination: job.destination.clone() };
-        match self.record(job, happened).await {
+    pub(super) async fn already_sent(&self, job: &AlertJob) -> Disposition {
+        let event = JournalEvent::AlreadyNotified { destination: job.destination.clone() };
+        match self.record(job, event).await {
             Ok(()) => Disposition::Done,
             Err(fault) => storage_failed(&job.lead_id, &fault),
         }
@@ -250,11 +265,11 @@ impl Notify {
         fault: Fault,
         attempts: u32,
     ) -> Disposition {
-        let happened = died(alert, &fault, attempts);
-        if let Err(fault) = self.recorder.record(lead.clone(), happened).await {
+        let event = dead_event(alert, &fault, attempts);
+        if let Err(fault) = self.recorder.record(lead.clone(), event).await {
             recorder::fault(Function::Notification, Level::Error, "", lead.as_ref(), &fault);
         }
-        Disposition::Dead(Why { code: fault.code, reason: shown(&fault), attempts, lead })
+        Disposition::Dead(DeadLetterCause { code: fault.code, reason: short_reason(&fault), attempts, lead })
     }
 
     /// 1 s, 2 s, 4 s and so on, up to ten minutes.
@@ -264,24 +279,28 @@ impl Notify {
     }
 }
 
-/// That a message, or the alert in it, is given up.
-pub(super) fn died(alert: Option<(DestinationId, AlertKind)>, fault: &Fault, attempts: u32) -> Happened {
+/// The event of a message, or of the alert in it, that is given up.
+pub(super) fn dead_event(
+    alert: Option<(DestinationId, AlertKind)>,
+    fault: &Fault,
+    attempts: u32,
+) -> JournalEvent {
     let (destination, alert) = alert.unzip();
-    let (queue, code, reason) = (Queue::Notification, fault.code, shown(fault));
-    Happened::Dead { queue, destination, alert, code, reason, attempts }
+    let (queue, code, reason) = (Queue::Notification, fault.code, short_reason(fault));
+    JournalEvent::Dead { queue, destination, alert, code, reason, attempts }
 }
 
-/// What happened, as it is shown.
-fn shown(fault: &Fault) -> String {
+/// The reason, shortened for listings.
+fn short_reason(fault: &Fault) -> String {
     text::shorten(&fault.what, LONGEST_REASON)
 }
 
-/// Whom an attempt has reached, of an alert that was not for everybody.
+/// Whom an attempt has reached, if the alert was not for everybody.
 fn newly_reached(claim: &Claim, reached: &[String]) -> Option<Vec<String>> {
     (!claim.receipt.done().is_empty()).then(|| reached.to_vec())
 }
 
-/// Whom an alert has not reached after an attempt that has left these out: they, and those whom it was not for any more.
+/// Whom an alert has not reached after an attempt that left these out: they, and those who are not retried.
 fn still_left_out(claim: &Claim, now: &[LeftOut]) -> Vec<LeftOut> {
     claim.receipt.left_out.iter().filter(|one| !one.again).chain(now).cloned().collect()
 }

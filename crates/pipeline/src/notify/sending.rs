@@ -9,25 +9,25 @@ use futures_util::{future::join_all, lock::Mutex as AsyncMutex};
 use jiff::SignedDuration;
 use lead::Timestamp;
 
-use super::{Notify, Ours, Outcomes, Pace, Ready, storage_failed};
+use super::{ClaimedAlert, LoadedAlert, Notify, Outcomes, RateLimiter, storage_failed};
 use crate::{
     Fault, Function,
-    destination::{Destination, DestinationId, Form, Limits, Pause, Unready, Verdict},
+    destination::{Destination, DestinationId, Limits, MessageFormat, NotReady, RetryDelay, Verdict},
     job::AlertJob,
     ports::{Disposition, Level, MAX_DELAY},
     recorder,
 };
 
-/// From how many waiting alerts on a digest is worth losing the details of each.
+/// From how many waiting alerts a digest is worth losing the details of each.
 const DIGEST_FROM: usize = 3;
 /// How long a function sends alerts of one batch to a destination, and how long the rest then waits in the queue: alerts
-/// for other destinations may be waiting for the end of the batch. In a process that lives nothing else does.
-const TURN: SignedDuration = SignedDuration::from_secs(5);
-const AFTER_TURN: Duration = Duration::from_secs(1);
-/// From how long on a message that fails in the end holds up the others of its batch, and how long these then wait.
+/// for other destinations may be waiting for the end of the batch. In a long-lived process none do.
+const BATCH_SHARE: SignedDuration = SignedDuration::from_secs(5);
+const AFTER_SHARE: Duration = Duration::from_secs(1);
+/// From how long a message that fails holds up the others of its batch, and how long these then wait.
 const LONG: SignedDuration = SignedDuration::from_secs(5);
 const AFTER_LONG: Duration = Duration::from_secs(15);
-/// How long writing down what came of an alert can take.
+/// How long recording the outcome of an alert can take.
 const CONCLUDING: Duration = Duration::from_secs(5);
 
 /// What is to be sent to one destination, by as many workers as it has messages at once.
@@ -35,20 +35,20 @@ struct Sending<'a> {
     stage: &'a Notify,
     destination: &'a dyn Destination,
     limits: Limits,
-    pace: Option<Pace>,
+    pace: Option<RateLimiter>,
     deadline: Option<Timestamp>,
     /// When the first of them might be sent.
     began: Timestamp,
     /// Taken from the end.
-    waiting: Mutex<Vec<Ready>>,
-    /// Who may take the next: one at a time, so that nobody takes a turn of the pace for nothing.
+    waiting: Mutex<Vec<LoadedAlert>>,
+    /// Held while the next are taken: by one at a time, so that no permit is taken in vain.
     taking: AsyncMutex<()>,
 }
 
 /// What is to be done next.
 enum Next {
-    /// These are to be sent together; whether waits were asked for since the last message that was taken.
-    Send(Vec<Ready>, bool),
+    /// These are to be sent together; whether pauses were asked for since the last message that was accepted.
+    Send(Vec<LoadedAlert>, bool),
     /// Nothing more is sent now: all that waited has an outcome.
     Nothing(Outcomes),
 }
@@ -67,10 +67,10 @@ impl Notify {
         };
         match destination.ready().await {
             Ok(()) => {}
-            Err(Unready::NotConfigured(fault)) => {
+            Err(NotReady::NotConfigured(fault)) => {
                 return self.give_up_all(jobs, &fault).await;
             }
-            Err(Unready::Later(fault, pause)) => {
+            Err(NotReady::Later(fault, pause)) => {
                 let context = format!("its alert on {} waits", id.label());
                 let wait = |(index, job): (usize, AlertJob)| {
                     recorder::fault(
@@ -96,7 +96,7 @@ impl Notify {
                 Err(outcome) => outcomes.push(outcome),
             }
         }
-        // The ones that must go alone first, then the others in their order.
+        // First those that must not be in a digest, then the others in their order.
         waiting.sort_by_key(|ready| !ready.is_alone());
         waiting.reverse();
         let limits = destination.limits();
@@ -104,7 +104,7 @@ impl Notify {
             None => None,
             Some(pacing) => {
                 let (objects, clock) = (self.objects.clone(), self.recorder.clock.clone());
-                Some(Pace::new(objects, clock, &id, destination.place().await, pacing))
+                Some(RateLimiter::new(objects, clock, &id, destination.place().await, pacing))
             }
         };
         let sending = Sending {
@@ -143,36 +143,36 @@ impl Sending<'_> {
                     return outcomes;
                 }
             };
-            let ours = self.stage.claim(group, &self.limits, &mut outcomes).await;
-            if ours.is_empty() {
+            let claimed = self.stage.claim(group, &self.limits, &mut outcomes).await;
+            if claimed.is_empty() {
                 if let Some(pace) = &self.pace {
-                    written(pace.give_back().await);
+                    log_if_failed(pace.return_permit().await);
                 }
                 continue;
             }
             let began = self.now();
-            let verdict = self.send(&ours).await;
+            let verdict = self.send(&claimed).await;
             let is_stuck =
-                matches!(verdict, Verdict::Again { .. }) && self.now().duration_since(began) >= LONG;
-            let verdict = self.paced(verdict, has_waited).await;
-            outcomes.extend(self.stage.conclude(ours, &verdict).await);
+                matches!(verdict, Verdict::Retry { .. }) && self.now().duration_since(began) >= LONG;
+            let verdict = self.note_outcome(verdict, has_waited).await;
+            outcomes.extend(self.stage.conclude(claimed, &verdict).await);
             if is_stuck {
-                outcomes.extend(self.leave(|_| Disposition::Retry(AFTER_LONG)));
+                outcomes.extend(self.return_rest(|_| Disposition::Retry(AFTER_LONG)));
             }
         }
     }
 
-    /// Has the pace heed what came of a message.
-    async fn paced(&self, verdict: Verdict, has_waited: bool) -> Verdict {
+    /// Has the rate limiter learn from the outcome of a message.
+    async fn note_outcome(&self, verdict: Verdict, has_waited: bool) -> Verdict {
         let Some(pace) = &self.pace else { return verdict };
         match verdict {
-            Verdict::Sent | Verdict::PartlySent { .. } if has_waited => written(pace.taken().await),
-            Verdict::Again { code, pause: Pause::OfDestination(pause), .. } => {
-                written(pace.close(pause, code).await);
+            Verdict::Sent | Verdict::PartlySent { .. } if has_waited => log_if_failed(pace.accepted().await),
+            Verdict::Retry { code, pause: RetryDelay::Destination(pause), .. } => {
+                log_if_failed(pace.pause(pause, code).await);
             }
             Verdict::Wait { pause: asked, code, reason } => {
-                let pause = pace.wait(asked, code).await.unwrap_or_else(|fault| {
-                    written(Err(fault));
+                let pause = pace.asked_to_wait(asked, code).await.unwrap_or_else(|fault| {
+                    log_if_failed(Err(fault));
                     asked
                 });
                 return Verdict::Wait { pause, code, reason };
@@ -182,46 +182,52 @@ impl Sending<'_> {
         verdict
     }
 
-    /// The alerts to send next, once their turn has come.
+    /// The alerts to send next, once the rate limit allows.
     async fn next(&self) -> Next {
         let _taking = self.taking.lock().await;
         if self.waiting().is_empty() {
             return Next::Nothing(Outcomes::new());
         }
         if self.is_too_late() {
-            return Next::Nothing(self.leave(|_| Disposition::Retry(Duration::ZERO)));
+            return Next::Nothing(self.return_rest(|_| Disposition::Retry(Duration::ZERO)));
         }
-        if self.deadline.is_some() && self.now().duration_since(self.began) >= TURN {
-            return Next::Nothing(self.leave(|_| Disposition::Retry(AFTER_TURN)));
+        if self.deadline.is_some() && self.now().duration_since(self.began) >= BATCH_SHARE {
+            return Next::Nothing(self.return_rest(|_| Disposition::Retry(AFTER_SHARE)));
         }
         let (available, has_waited) = match &self.pace {
             None => (usize::MAX, false),
-            Some(pace) => match pace.turn().await {
+            Some(pace) => match pace.acquire().await {
                 Ok(Ok(right)) => (right.more + 1, right.has_waited),
                 Ok(Err(closed)) => {
-                    return Next::Nothing(self.leave(|_| Disposition::Retry(closed.min(MAX_DELAY))));
+                    return Next::Nothing(self.return_rest(|_| Disposition::Retry(closed.min(MAX_DELAY))));
                 }
                 Err(fault) => {
-                    return Next::Nothing(self.leave(|ready| storage_failed(&ready.job.lead_id, &fault)));
+                    return Next::Nothing(
+                        self.return_rest(|ready| storage_failed(&ready.job.lead_id, &fault)),
+                    );
                 }
             },
         };
         Next::Send(next_group(&mut self.waiting(), available, self.limits.together), has_waited)
     }
 
-    /// Sends one message. One of a single alert that is refused for what is in it goes once more, in the plainest form.
-    async fn send(&self, ours: &[Ours]) -> Verdict {
-        let alerts: Vec<_> = ours.iter().map(Ours::outgoing).collect();
-        let verdict = self.destination.send(&alerts, Form::Usual).await;
+    /// Sends one message. A single alert whose content is refused is sent once more, in the plainest format.
+    async fn send(&self, claimed: &[ClaimedAlert]) -> Verdict {
+        let alerts: Vec<_> = claimed.iter().map(ClaimedAlert::outgoing).collect();
+        let verdict = self.destination.send(&alerts, MessageFormat::Rich).await;
         let Verdict::Refused { code, payload: true, .. } = verdict else { return verdict };
         if alerts.len() > 1 || !self.limits.has_plain_form {
             return verdict;
         }
-        let again =
-            |code, reason| Verdict::Again { code, reason, pause: Pause::Growing, may_have_arrived: false };
+        let again = |code, reason| Verdict::Retry {
+            code,
+            reason,
+            pause: RetryDelay::Backoff,
+            may_have_arrived: false,
+        };
         match &self.pace {
             None => {}
-            Some(pace) => match pace.turn().await {
+            Some(pace) => match pace.acquire().await {
                 Ok(Ok(_)) => {}
                 Ok(Err(pause)) => {
                     let reason = format!("no message for {} s, as was asked for", pause.as_secs());
@@ -230,10 +236,10 @@ impl Sending<'_> {
                 Err(fault) => return again(fault.code, fault.what),
             },
         }
-        if !ours.iter().all(|ours| self.stage.receipts.stands(&ours.claim)) {
+        if !claimed.iter().all(|claimed| self.stage.receipts.is_valid(&claimed.claim)) {
             return again(code, "the claim ran out meanwhile".to_owned());
         }
-        match self.destination.send(&alerts, Form::Plain).await {
+        match self.destination.send(&alerts, MessageFormat::Plain).await {
             Verdict::Refused { payload: true, .. } => verdict,
             second => second,
         }
@@ -246,8 +252,8 @@ impl Sending<'_> {
         Duration::try_from(left).unwrap_or_default() < self.limits.longest() + CONCLUDING
     }
 
-    /// Leaves all that still waits for later.
-    fn leave(&self, disposition: impl Fn(&Ready) -> Disposition) -> Outcomes {
+    /// Returns all that still waits to the queue.
+    fn return_rest(&self, disposition: impl Fn(&LoadedAlert) -> Disposition) -> Outcomes {
         self.waiting().drain(..).map(|ready| (ready.index, disposition(&ready))).collect()
     }
 
@@ -255,15 +261,15 @@ impl Sending<'_> {
         self.stage.recorder.clock.now()
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Ready>> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<LoadedAlert>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The next alerts to send together: one, unless more wait than may be sent now.
-fn next_group(waiting: &mut Vec<Ready>, available: usize, together: usize) -> Vec<Ready> {
+fn next_group(waiting: &mut Vec<LoadedAlert>, available: usize, together: usize) -> Vec<LoadedAlert> {
     let foldable = waiting.iter().filter(|ready| !ready.is_alone()).count();
-    let alone = waiting.last().is_some_and(Ready::is_alone);
+    let alone = waiting.last().is_some_and(LoadedAlert::is_alone);
     let fold = !alone && foldable >= DIGEST_FROM && foldable > available;
     let size = if fold { together.max(1) } else { 1 };
     let mut group = waiting.split_off(waiting.len().saturating_sub(size));
@@ -271,9 +277,15 @@ fn next_group(waiting: &mut Vec<Ready>, available: usize, together: usize) -> Ve
     group
 }
 
-/// Says in the log that the pace could not be written down. What is sent or not does not depend on it.
-fn written(result: Result<(), Fault>) {
+/// Logs that the rate limiter could not be stored. Whether an alert is sent does not depend on it.
+fn log_if_failed(result: Result<(), Fault>) {
     if let Err(fault) = result {
-        recorder::fault(Function::Notification, Level::Warn, "the pace is not written down", None, &fault);
+        recorder::fault(
+            Function::Notification,
+            Level::Warn,
+            "the rate limit could not be stored",
+            None,
+            &fault,
+        );
     }
 }

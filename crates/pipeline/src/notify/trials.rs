@@ -3,9 +3,9 @@
 
 use jiff::SignedDuration;
 
-use super::{Notify, outcomes::died};
+use super::{Notify, outcomes::dead_event};
 use crate::{
-    Fault, Function, Happened,
+    Fault, Function, JournalEvent,
     job::AlertJob,
     ports::{Disposition, Level},
     recorder,
@@ -30,13 +30,13 @@ impl Notify {
     }
 
     /// Writes down what happened to an alert.
-    pub(super) async fn record(&self, job: &AlertJob, happened: Happened) -> Result<(), Fault> {
+    pub(super) async fn record(&self, job: &AlertJob, event: JournalEvent) -> Result<(), Fault> {
         let lead_id = Some(job.lead_id.clone());
         if job.is_trial() {
-            recorder::log(&self.recorder.entry(lead_id, happened));
+            recorder::log(&self.recorder.entry(lead_id, event));
             return Ok(());
         }
-        self.recorder.record(lead_id, happened).await
+        self.recorder.record(lead_id, event).await
     }
 
     /// Makes a dead letter of an alert; of a trial, which whoever asked for it can ask for again, its receipt is enough.
@@ -45,8 +45,8 @@ impl Notify {
         if !is_trial {
             return self.dead(Some(job.lead_id), alert, fault, attempts).await;
         }
-        let happened = died(alert, &fault, attempts);
-        recorder::log(&self.recorder.entry(Some(job.lead_id), happened));
+        let event = dead_event(alert, &fault, attempts);
+        recorder::log(&self.recorder.entry(Some(job.lead_id), event));
         Disposition::Done
     }
 }

@@ -8,12 +8,12 @@ use lead::{OwnerDocument, OwnerFacts, OwnerStatus};
 use outside::text;
 
 use super::{
-    meaning::{Meaning, meaning},
+    meaning::{LookupAnswer, meaning},
     within,
 };
 use crate::{
     Code, Fault,
-    ports::{Clock, Found, Look, OwnerDirectory, Owners, Then},
+    ports::{Clock, Found, LookupOptions, NextLookup, OwnerDirectory, Owners},
 };
 
 /// The owner directory as a source of owners.
@@ -26,9 +26,9 @@ pub struct Documents {
 
 #[async_trait]
 impl Owners for Documents {
-    async fn find(&self, lead: &CreatedLead, look: Look) -> Found {
+    async fn find(&self, lead: &CreatedLead, look: LookupOptions) -> Found {
         let id = &lead.lead_id;
-        let failed = |what: String| Found::failed(Code::OwnerLookupFailed, what, Then::Again);
+        let failed = |what: String| Found::failed(Code::OwnerLookupFailed, what, NextLookup::Retry);
         let answer = match within(self.clock.as_ref(), look.within, self.directory.fetch(id)).await {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => {
@@ -43,12 +43,12 @@ impl Owners for Documents {
             }
         };
         match meaning(&answer) {
-            Meaning::Document(document) => read(document, lead),
-            Meaning::Nobody(what) => {
+            LookupAnswer::Document(document) => read(document, lead),
+            LookupAnswer::Unassigned(what) => {
                 let why = Fault::new(Code::OwnerMissing, what);
                 Found::of(OwnerFacts::none(OwnerStatus::Missing), Some(why))
             }
-            Meaning::Trouble(fault, then) => Found::failed(fault.code, fault.what, then),
+            LookupAnswer::Failed(fault, then) => Found::failed(fault.code, fault.what, then),
         }
     }
 }

@@ -5,18 +5,18 @@ use outside::{Document, text};
 
 use crate::{
     Code, Fault,
-    ports::{OwnerAnswer, Then},
+    ports::{NextLookup, OwnerAnswer},
 };
 
 /// What an answer of the owner directory means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Meaning {
+pub enum LookupAnswer {
     /// A document, whatever it says.
     Document(OwnerDocument),
     /// There is no document: nobody is assigned yet. How that was said.
-    Nobody(String),
+    Unassigned(String),
     /// The look-up failed, and whether another one soon is worth it.
-    Trouble(Fault, Then),
+    Failed(Fault, NextLookup),
 }
 
 /// The codes of an error that say that there is no such document. A public bucket answers 403 and `AccessDenied`
@@ -42,15 +42,15 @@ const PAGE_BEGINS: usize = 1_024;
 ///   <https://www.rfc-editor.org/rfc/rfc9110#name-407-proxy-authentication-re>,
 ///   <https://www.rfc-editor.org/rfc/rfc6585#section-6>.
 /// * 403 and 404 with nothing, a line of text or JSON are an own directory's, and mean nobody.
-pub fn meaning(answer: &OwnerAnswer) -> Meaning {
+pub fn meaning(answer: &OwnerAnswer) -> LookupAnswer {
     let status = answer.status;
     let (again, settled) = (
-        |code, what: String| Meaning::Trouble(Fault::new(code, what), Then::Again),
-        |code, what: String| Meaning::Trouble(Fault::new(code, what), Then::Settled),
+        |code, what: String| LookupAnswer::Failed(Fault::new(code, what), NextLookup::Retry),
+        |code, what: String| LookupAnswer::Failed(Fault::new(code, what), NextLookup::Done),
     );
     if (200..300).contains(&status) {
         return match OwnerDocument::parse(&answer.body) {
-            Ok(document) => Meaning::Document(document),
+            Ok(document) => LookupAnswer::Document(document),
             Err(broken) => again(Code::OwnerBroken, broken.to_string()),
         };
     }
@@ -84,12 +84,12 @@ pub fn meaning(answer: &OwnerAnswer) -> Meaning {
             settled(Code::OwnerDirectoryGone, format!("the owner directory does not exist ({code})"))
         }
         (403 | 404, Some(code)) if NO_DOCUMENT.contains(&code) => {
-            Meaning::Nobody(format!("no owner document ({status} {code})"))
+            LookupAnswer::Unassigned(format!("no owner document ({status} {code})"))
         }
         (403, None) if let Some(what) = no_such_api(body) => {
             again(Code::OwnerLookupFailed, format!("the owner directory answered 403: {what}"))
         }
-        (403 | 404, None) => Meaning::Nobody(format!("no owner document ({status})")),
+        (403 | 404, None) => LookupAnswer::Unassigned(format!("no owner document ({status})")),
         (_, Some(code)) => {
             again(Code::OwnerLookupFailed, format!("the owner directory answered {status} {code}"))
         }
@@ -108,12 +108,12 @@ impl Page {
     fn of(answer: &OwnerAnswer, body: &str) -> Option<Self> {
         let begins = body.chars().take(PAGE_BEGINS).collect::<String>().to_ascii_lowercase();
         // Some languages call everything HTML that nobody calls otherwise.
-        let is_said =
+        let should_log =
             answer.content_type.as_ref().is_some_and(|kind| kind.to_ascii_lowercase().contains("html"))
                 && begins.starts_with('<')
                 && !begins.starts_with("<?xml")
                 && !begins.starts_with("<error");
-        if !is_said && !begins.contains("<html") && !begins.contains("<!doctype html") {
+        if !should_log && !begins.contains("<html") && !begins.contains("<!doctype html") {
             return None;
         }
         let all = body.to_ascii_lowercase();
@@ -187,14 +187,14 @@ mod tests {
 
     fn nobody(answer: &OwnerAnswer) -> String {
         match meaning(answer) {
-            Meaning::Nobody(what) => what,
+            LookupAnswer::Unassigned(what) => what,
             other => panic!("{answer:?}: {other:?}"),
         }
     }
 
-    fn trouble(answer: &OwnerAnswer) -> (Code, String, Then) {
+    fn trouble(answer: &OwnerAnswer) -> (Code, String, NextLookup) {
         match meaning(answer) {
-            Meaning::Trouble(fault, then) => (fault.code, fault.what, then),
+            LookupAnswer::Failed(fault, then) => (fault.code, fault.what, then),
             other => panic!("{answer:?}: {other:?}"),
         }
     }
@@ -257,10 +257,10 @@ mod tests {
             "NotSignedUp",
         ] {
             let expected = format!("the owner directory answered 403 {code}");
-            assert_eq!(trouble(&error(403, code)), (Code::OwnerLookupFailed, expected, Then::Again));
+            assert_eq!(trouble(&error(403, code)), (Code::OwnerLookupFailed, expected, NextLookup::Retry));
         }
         let gone = "the owner directory does not exist (NoSuchBucket)".to_owned();
-        assert_eq!(trouble(&error(404, "NoSuchBucket")), (Code::OwnerDirectoryGone, gone, Then::Settled));
+        assert_eq!(trouble(&error(404, "NoSuchBucket")), (Code::OwnerDirectoryGone, gone, NextLookup::Done));
         let site = "<html><body><ul><li>Code: NoSuchBucket</li></ul></body></html>";
         assert_eq!(trouble(&answer(404, site)).0, Code::OwnerDirectoryGone);
         assert_eq!(trouble(&error(503, "SlowDown")).1, "the owner directory answered 503 SlowDown");
@@ -285,7 +285,7 @@ mod tests {
             (511, ""),
         ] {
             let (code, what, then) = trouble(&answer(status, page));
-            assert_eq!((code, then), (Code::OwnersIntercepted, Then::Again), "{status} {page}");
+            assert_eq!((code, then), (Code::OwnersIntercepted, NextLookup::Retry), "{status} {page}");
             assert!(what.starts_with("somebody in between answered for the owner directory: "), "{what}");
             assert!(what.contains(&status.to_string()), "{what}");
         }
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn a_page_with_success_is_no_document() {
         let (code, what, then) = trouble(&answer(200, LOGIN));
-        assert_eq!((code, then), (Code::OwnerBroken, Then::Again));
+        assert_eq!((code, then), (Code::OwnerBroken, NextLookup::Retry));
         assert!(what.starts_with("the owner document is broken: it begins with `<!doctype html>"), "{what}");
     }
 
@@ -321,12 +321,12 @@ mod tests {
         let moved = OwnerAnswer { region: Some(region), ..error(301, "PermanentRedirect") };
         let what =
             "the bucket is in eu-west-1: set LOOKUP_BASE_URL=https://owners.s3.eu-west-1.amazonaws.com";
-        assert_eq!(trouble(&moved), (Code::OwnersInOtherRegion, what.to_owned(), Then::Settled));
+        assert_eq!(trouble(&moved), (Code::OwnersInOtherRegion, what.to_owned(), NextLookup::Done));
         let points_to = Some("https://login.example.com".to_owned());
         let what = "the owner directory points to https://login.example.com (302), which is not asked";
         assert_eq!(
             trouble(&OwnerAnswer { points_to, ..answer(302, "") }),
-            (Code::OwnersRedirected, what.to_owned(), Then::Again)
+            (Code::OwnersRedirected, what.to_owned(), NextLookup::Retry)
         );
     }
 

@@ -109,7 +109,7 @@ impl OpenCounts {
     }
 }
 
-/// The counts of one minute, by [`crate::Counted`].
+/// The counts of one minute, by [`crate::LeadMetric`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Minute {
     /// The minute's start.

@@ -21,9 +21,13 @@ pub use history::{History, Minute, OTHER, OpenCounts, OpenLead};
 pub use intake::{Accepted, Intake, NewEvent};
 pub use journal::Journal;
 pub use logs::{Level, LogLine, LogQuery, Logs};
-pub use objects::{Object, Objects, PutError, Version, When};
-pub use owners::{Found, Look, OtherRegion, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Owners, Then};
-pub use queue::{Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, Why, WorkQueues};
+pub use objects::{Object, Objects, PutError, Version, WriteCondition};
+pub use owners::{
+    Found, LookupOptions, NextLookup, OtherRegion, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Owners,
+};
+pub use queue::{
+    DeadLetterCause, Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, WorkQueues,
+};
 pub use secret::Secret;
 pub use upkeep::{Pruned, Retention, Upkeep};
 pub use watch::{Seen, Unwatched, Watch};

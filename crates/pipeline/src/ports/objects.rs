@@ -15,7 +15,7 @@ pub trait Objects: Send + Sync {
     async fn get(&self, key: &str) -> Result<Option<Object>, Fault>;
 
     /// Writes `body` under `key` if `when` holds, and returns the new version.
-    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError>;
+    async fn put(&self, key: &str, body: Bytes, when: WriteCondition) -> Result<Version, PutError>;
 
     /// Up to `limit` keys that start with `prefix` and sort after `after`, in ascending order of bytes.
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault>;
@@ -26,7 +26,7 @@ pub trait Objects: Send + Sync {
 pub struct Object {
     /// The content.
     pub body: Bytes,
-    /// What [`When::Unchanged`] compares with.
+    /// What [`WriteCondition::Unchanged`] compares with.
     pub version: Version,
     /// When it was written.
     pub stored_at: Timestamp,
@@ -38,7 +38,7 @@ pub struct Version(pub String);
 
 /// The condition of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum When {
+pub enum WriteCondition {
     /// Whatever is there is replaced.
     Always,
     /// Only if there is no object under the key.
@@ -60,7 +60,7 @@ pub enum PutError {
 }
 
 impl From<PutError> for Fault {
-    /// For a write whose condition holds in any case, as [`When::Always`] does.
+    /// For a write whose condition holds in any case, as [`WriteCondition::Always`] does.
     fn from(error: PutError) -> Self {
         match error {
             PutError::Precondition => {

@@ -13,7 +13,7 @@ pub trait Owners: Send + Sync {
     /// Looks for a lead's owner.
     ///
     /// Whatever the source answers, or does not answer, comes to an outcome: the alert goes out with it.
-    async fn find(&self, lead: &CreatedLead, look: Look) -> Found;
+    async fn find(&self, lead: &CreatedLead, look: LookupOptions) -> Found;
 
     /// Reads what all leads share, so that the first need not wait for it.
     async fn warm_up(&self) {}
@@ -21,7 +21,7 @@ pub trait Owners: Send + Sync {
 
 /// How an owner is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct LookupOptions {
     /// Whether what the event says of the owner may be out of date.
     pub fresh: bool,
     /// How long it may take at most.
@@ -36,7 +36,7 @@ pub struct Found {
     /// Why there is no owner, where there is none.
     pub why: Option<Fault>,
     /// Whether another look-up is worth it.
-    pub then: Then,
+    pub then: NextLookup,
     /// Whether it is no younger than the event: nobody was asked for the lead itself.
     pub of_event: bool,
     /// Whether the source knows the lead, and says that nobody owns it yet: where it has such a word for one lead, it
@@ -46,11 +46,11 @@ pub struct Found {
 
 /// What a source says of the next look-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
+pub enum NextLookup {
     /// It would say the same soon.
-    Settled,
+    Done,
     /// It may well say something else, and this one was an attempt.
-    Again,
+    Retry,
     /// It asks to be left alone for so long. This was no attempt.
     Wait(Duration),
 }
@@ -58,11 +58,11 @@ pub enum Then {
 impl Found {
     /// An owner, or whatever else is known for good.
     pub fn of(facts: OwnerFacts, why: Option<Fault>) -> Self {
-        Self { facts, why, then: Then::Settled, of_event: false, lead_is_known: false }
+        Self { facts, why, then: NextLookup::Done, of_event: false, lead_is_known: false }
     }
 
     /// The look-up failed.
-    pub fn failed(code: Code, what: impl Into<String>, then: Then) -> Self {
+    pub fn failed(code: Code, what: impl Into<String>, then: NextLookup) -> Self {
         let facts = OwnerFacts::none(OwnerStatus::LookupFailed);
         Self { facts, why: Some(Fault::new(code, what)), then, of_event: false, lead_is_known: false }
     }

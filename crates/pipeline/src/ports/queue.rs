@@ -123,12 +123,12 @@ pub enum Disposition {
     /// Deliver it again after this time, at most [`MAX_DELAY`].
     Retry(Duration),
     /// No retry can help: move it to the dead letters now.
-    Dead(Why),
+    Dead(DeadLetterCause),
 }
 
 /// Why a message died.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Why {
+pub struct DeadLetterCause {
     /// The kind of failure.
     pub code: Code,
     /// What happened, one clean line.

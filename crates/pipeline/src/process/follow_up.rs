@@ -15,7 +15,7 @@ use lead::{AlertKind, EnrichedLead, Timestamp};
 use super::Process;
 use crate::{
     Fault,
-    alerting::Terms,
+    alert_queue::AlertOptions,
     destination::DestinationId,
     job::{AlertId, AlertJob},
     receipt::{LONGEST_CLAIM, Receipt, ReceiptState},
@@ -45,7 +45,8 @@ impl Process {
         destination: &DestinationId,
         first: Option<Receipt>,
     ) -> Result<(), Fault> {
-        let others = self.alerting.receipts.beside(&lead.lead_id, destination, &AlertId::new_lead()).await?;
+        let others =
+            self.alerting.receipts.others_at(&lead.lead_id, destination, &AlertId::new_lead()).await?;
         let receipts: Vec<Receipt> = first.into_iter().chain(others).collect();
         let Some(due) = due(&receipts, &lead.named_owner(), self.recorder.clock.now()) else { return Ok(()) };
         let job = AlertJob {
@@ -55,8 +56,8 @@ impl Process {
             kind: AlertKind::FollowUp,
             due_at: None,
         };
-        let terms = Terms { not_before: due.not_before, wait: due.wait, ..Terms::default() };
-        self.alerting.queue_on(&job, terms).await?;
+        let options = AlertOptions { not_before: due.not_before, wait: due.wait, ..AlertOptions::default() };
+        self.alerting.queue_with(&job, options).await?;
         Ok(())
     }
 }
@@ -64,7 +65,7 @@ impl Process {
 /// The follow-up that is due at a destination with these receipts, the first alert's first, where the lead has
 /// this owner.
 fn due(receipts: &[Receipt], owner: &str, now: Timestamp) -> Option<Due> {
-    let announced = || receipts.iter().filter(|receipt| receipt.may_have_been_read());
+    let announced = || receipts.iter().filter(|receipt| receipt.may_have_arrived());
     let last = announced().filter(|receipt| receipt.owner.is_some()).max_by_key(|receipt| receipt.at)?;
     let is_other = |receipt: &&Receipt| receipt.owner.as_deref().is_some_and(|named| named != owner);
     let wait = announced().filter(is_other).filter_map(|receipt| left_of_claim(receipt, now)).max();
@@ -80,7 +81,7 @@ fn due(receipts: &[Receipt], owner: &str, now: Timestamp) -> Option<Due> {
     let waiting = |receipt: &&Receipt| {
         receipt.kind == AlertKind::FollowUp
             && receipt.state == ReceiptState::Queued
-            && !receipt.may_have_been_read()
+            && !receipt.may_have_arrived()
     };
     // Sent once more under its own receipt, it is marked as a possible repeat.
     let in_doubt = is_in_doubt.then(|| {
@@ -98,8 +99,7 @@ fn due(receipts: &[Receipt], owner: &str, now: Timestamp) -> Option<Due> {
 /// The first follow-up that names this owner and that nobody can have read: one that was given up, or a
 /// new one. Who decides twice on the same receipts comes to the same.
 fn unread(receipts: &[Receipt], owner: &str) -> AlertId {
-    let is_read =
-        |alert: &AlertId| receipts.iter().any(|one| one.alert == *alert && one.may_have_been_read());
+    let is_read = |alert: &AlertId| receipts.iter().any(|one| one.alert == *alert && one.may_have_arrived());
     let mut number = 1;
     loop {
         let alert = AlertId::follow_up(owner, number);

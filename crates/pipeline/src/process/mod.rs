@@ -13,16 +13,16 @@ use lead::{EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
 use outside::text;
 
 use crate::{
-    Code, Fault, Function, Happened, Recorder, Settings,
-    alerting::Alerting,
+    Code, Fault, Function, JournalEvent, Recorder, Settings,
+    alert_queue::AlertQueue,
     destination::DestinationId,
     job::{AlertId, AlertJob, Cause, ProcessJob, lead_in},
-    patience::{PATIENCE, Patience, doubled},
     ports::{
-        Delivery, Disposition, Found, Level, Look, NewMessage, Objects, Outbox, Owners, PutError, Queue,
-        Then, When, Why,
+        DeadLetterCause, Delivery, Disposition, Found, Level, LookupOptions, NewMessage, NextLookup, Objects,
+        Outbox, Owners, PutError, Queue, WriteCondition,
     },
     recorder,
+    store_retry::{RETRY_FOR, StoreRetry, doubled},
 };
 
 /// How long after a failed look-up the next one is made; each further pause is twice as long.
@@ -51,34 +51,34 @@ pub struct Process {
     /// Where further look-ups go.
     pub outbox: Arc<dyn Outbox>,
     /// Where alerts go.
-    pub alerting: Alerting,
+    pub alerting: AlertQueue,
     /// Journal and log.
     pub recorder: Recorder,
     /// Where failed look-ups are counted.
-    pub counted: Counted,
+    pub counted: AttemptCounter,
 }
 
 /// Where failed look-ups are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counted {
+pub enum AttemptCounter {
     /// In the job, which is sent again: what else brings its message back, a store's fault or a worker that
     /// died, does not count.
-    InTheJob,
+    InJob,
     /// By the queue, which counts everything: for a stage that cannot send to it.
-    ByTheQueue,
+    ByQueue,
 }
 
 /// Why processing stopped before its end.
-enum Stop {
+enum Interruption {
     /// No retry can help.
     Dead(Code, String),
     /// The look-up failed, and its next attempt follows after this pause.
-    Again(Fault, Duration),
+    Retry(Fault, Duration),
     /// A store or a queue failed.
     Fault(Fault),
 }
 
-impl From<Fault> for Stop {
+impl From<Fault> for Interruption {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
@@ -115,13 +115,13 @@ impl Process {
 
     /// Handles a message that holds no job, for this reason.
     pub async fn unreadable(&self, delivery: &Delivery, reason: &str) -> Disposition {
-        let stop = Stop::Dead(Code::JobUnreadable, reason.to_owned());
+        let stop = Interruption::Dead(Code::JobUnreadable, reason.to_owned());
         self.stopped(stop, lead_in(&delivery.body), delivery).await
     }
 
     /// Leaves a job for later because the storage failed.
     pub async fn failed(&self, fault: Fault, lead: &LeadId, delivery: &Delivery) -> Disposition {
-        self.stopped(Stop::Fault(fault), Some(lead.clone()), delivery).await
+        self.stopped(Interruption::Fault(fault), Some(lead.clone()), delivery).await
     }
 
     async fn process(
@@ -129,7 +129,7 @@ impl Process {
         job: &ProcessJob,
         delivery: &Delivery,
         deadline: Option<Timestamp>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Interruption> {
         let now = self.recorder.clock.now();
         if !job.wait(now).is_zero() {
             // Waits longer than a queue's longest delay come in several parts, and a clock may have
@@ -138,20 +138,20 @@ impl Process {
         }
         let (created, received_at) = self.read_event(job).await?;
         let within = deadline.map(|deadline| self.time_to_look_up(deadline));
-        let look = Look { fresh: job.cause != Cause::Arrival, within };
+        let look = LookupOptions { fresh: job.cause != Cause::Arrival, within };
         let found = self.owners.find(&created, look).await;
         let attempt = match self.counted {
-            Counted::InTheJob => job.attempts.saturating_add(1),
-            Counted::ByTheQueue => delivery.receives,
+            AttemptCounter::InJob => job.attempts.saturating_add(1),
+            AttemptCounter::ByQueue => delivery.receives,
         };
         match (found.then, found.why.clone()) {
-            (Then::Again, Some(why))
+            (NextLookup::Retry, Some(why))
                 if !matches!(job.cause, Cause::Recheck { .. })
                     && attempt < self.settings.process_attempts =>
             {
                 return self.look_up_later(job, attempt, why).await;
             }
-            (Then::Wait(pause), Some(why)) if self.may_wait(job, pause, delivery) => {
+            (NextLookup::Wait(pause), Some(why)) if self.may_wait(job, pause, delivery) => {
                 return self.wait_for_owners(job, pause, why).await;
             }
             _ => {}
@@ -167,22 +167,28 @@ impl Process {
     }
 
     /// The raw event, checked again: what lies in the bucket is not necessarily what we put there.
-    async fn read_event(&self, job: &ProcessJob) -> Result<(CreatedLead, Timestamp), Stop> {
+    async fn read_event(&self, job: &ProcessJob) -> Result<(CreatedLead, Timestamp), Interruption> {
         let Some(raw) = self.objects.get(&job.key).await? else {
-            return Err(Stop::Dead(Code::RawEventGone, format!("{} does not exist", job.key)));
+            return Err(Interruption::Dead(Code::RawEventGone, format!("{} does not exist", job.key)));
         };
         let created = match Incoming::parse(&raw.body) {
             Ok(Incoming::Created(created)) => *created,
             Ok(Incoming::Other { kind, .. }) => {
-                return Err(Stop::Dead(Code::RawEventUnreadable, format!("{} is a {kind} event", job.key)));
+                return Err(Interruption::Dead(
+                    Code::RawEventUnreadable,
+                    format!("{} is a {kind} event", job.key),
+                ));
             }
             Err(malformed) => {
-                return Err(Stop::Dead(Code::RawEventUnreadable, format!("{}: {malformed}", job.key)));
+                return Err(Interruption::Dead(
+                    Code::RawEventUnreadable,
+                    format!("{}: {malformed}", job.key),
+                ));
             }
         };
         if created.lead_id != job.lead_id {
             let what = format!("{} is about {}", job.key, created.lead_id);
-            return Err(Stop::Dead(Code::RawEventMismatch, what));
+            return Err(Interruption::Dead(Code::RawEventMismatch, what));
         }
         Ok((created, raw.stored_at))
     }
@@ -194,7 +200,7 @@ impl Process {
         created: &CreatedLead,
         received_at: Timestamp,
         found: Found,
-    ) -> Result<EnrichedLead, Stop> {
+    ) -> Result<EnrichedLead, Interruption> {
         let key = keys::enriched(&self.settings.target_prefix, &job.lead_id);
         let code = found.why.as_ref().map(|why| why.code);
         let recheck = matches!(job.cause, Cause::Recheck { .. });
@@ -211,8 +217,8 @@ impl Process {
         };
         let (lead, code) = loop {
             let when = match &before {
-                Some(object) => When::Unchanged(object.version.clone()),
-                None => When::Absent,
+                Some(object) => WriteCondition::Unchanged(object.version.clone()),
+                None => WriteCondition::Absent,
             };
             let known = before.and_then(|object| serde_json::from_slice::<EnrichedLead>(&object.body).ok());
             let (lead, code) = match known {
@@ -244,10 +250,10 @@ impl Process {
             }
         };
         let (name, owner) = (text::shorten(&lead.display_name, 200), text::shorten(&lead.owner_label(), 200));
-        let happened = if recheck && lead.has_owner() {
-            Happened::OwnerFound { name, owner }
+        let event = if recheck && lead.has_owner() {
+            JournalEvent::OwnerFound { name, owner }
         } else {
-            Happened::Enriched {
+            JournalEvent::Enriched {
                 name,
                 owner,
                 owner_status: lead.owner_status,
@@ -256,7 +262,7 @@ impl Process {
                 lead_is_known,
             }
         };
-        self.recorder.record(Some(job.lead_id.clone()), happened).await?;
+        self.recorder.record(Some(job.lead_id.clone()), event).await?;
         Ok(lead)
     }
 
@@ -315,12 +321,12 @@ impl Process {
     }
 
     /// Has the owner looked up once more, after a failed attempt of this number.
-    async fn look_up_later(&self, job: &ProcessJob, attempt: u32, fault: Fault) -> Result<(), Stop> {
+    async fn look_up_later(&self, job: &ProcessJob, attempt: u32, fault: Fault) -> Result<(), Interruption> {
         let pause = self.around(doubled(LOOKUP_PAUSE, attempt, LONGEST_LOOKUP_PAUSE));
-        if self.counted == Counted::ByTheQueue {
-            return Err(Stop::Again(fault, pause));
+        if self.counted == AttemptCounter::ByQueue {
+            return Err(Interruption::Retry(fault, pause));
         }
-        self.send_again(ProcessJob { attempts: attempt, ..job.clone() }, pause).await?;
+        self.requeue_job(ProcessJob { attempts: attempt, ..job.clone() }, pause).await?;
         self.tried_again(Some(job.lead_id.clone()), fault, attempt, pause).await;
         Ok(())
     }
@@ -329,18 +335,23 @@ impl Process {
     fn may_wait(&self, job: &ProcessJob, asked: Duration, delivery: &Delivery) -> bool {
         let most = if asked > LONG_WAIT { MOST_LONG_WAITS } else { MOST_WAITS };
         match self.counted {
-            Counted::InTheJob => job.waits < most,
-            Counted::ByTheQueue => delivery.receives < self.settings.process_attempts,
+            AttemptCounter::InJob => job.waits < most,
+            AttemptCounter::ByQueue => delivery.receives < self.settings.process_attempts,
         }
     }
 
     /// Leaves the lead for as long as the source of owners asks to wait: no attempt of it.
-    async fn wait_for_owners(&self, job: &ProcessJob, asked: Duration, fault: Fault) -> Result<(), Stop> {
+    async fn wait_for_owners(
+        &self,
+        job: &ProcessJob,
+        asked: Duration,
+        fault: Fault,
+    ) -> Result<(), Interruption> {
         let pause = self.around(asked.max(doubled(WAIT, job.waits + 1, LONGEST_LOOKUP_PAUSE))).max(asked);
-        if self.counted == Counted::ByTheQueue {
-            return Err(Stop::Again(fault, pause));
+        if self.counted == AttemptCounter::ByQueue {
+            return Err(Interruption::Retry(fault, pause));
         }
-        self.send_again(ProcessJob { waits: job.waits + 1, ..job.clone() }, pause).await?;
+        self.requeue_job(ProcessJob { waits: job.waits + 1, ..job.clone() }, pause).await?;
         // Once is enough for its story.
         if job.waits == 0 && !matches!(job.cause, Cause::Recheck { .. }) {
             self.tried_again(Some(job.lead_id.clone()), fault, job.attempts + 1, pause).await;
@@ -354,32 +365,32 @@ impl Process {
     }
 
     /// Sends a job again. The time at which the lead was due stays what it was.
-    async fn send_again(&self, job: ProcessJob, pause: Duration) -> Result<(), Fault> {
+    async fn requeue_job(&self, job: ProcessJob, pause: Duration) -> Result<(), Fault> {
         let message = NewMessage { delay: pause, ..job.message(self.recorder.clock.now()) };
         self.outbox.send(Queue::Delay, message).await
     }
 
-    async fn stopped(&self, stop: Stop, lead: Option<LeadId>, delivery: &Delivery) -> Disposition {
+    async fn stopped(&self, stop: Interruption, lead: Option<LeadId>, delivery: &Delivery) -> Disposition {
         let attempt = delivery.receives;
         let (fault, pause) = match stop {
-            Stop::Again(fault, pause) => (fault, Some(pause)),
-            Stop::Fault(fault) if fault.code.is_of_a_destination() => {
+            Interruption::Retry(fault, pause) => (fault, Some(pause)),
+            Interruption::Fault(fault) if fault.code.is_of_a_destination() => {
                 let again = attempt < self.settings.process_attempts;
                 (fault, again.then_some(REFUSAL_PAUSE))
             }
-            Stop::Fault(fault) => match Patience::with(delivery, self.recorder.clock.now()) {
-                Patience::Again(pause, until) => {
+            Interruption::Fault(fault) => match StoreRetry::with(delivery, self.recorder.clock.now()) {
+                StoreRetry::After(pause, until) => {
                     let until = until.strftime("%Y-%m-%d %H:%M UTC");
                     let what = format!("{}; tried again until {until}", text::shorten(&fault.what, 250));
                     (Fault::new(fault.code, what), Some(pause))
                 }
-                Patience::Over => {
-                    let hours = PATIENCE.as_secs() / 3_600;
+                StoreRetry::GiveUp => {
+                    let hours = RETRY_FOR.as_secs() / 3_600;
                     let what = format!("{}; tried for {hours} hours", text::shorten(&fault.what, 250));
                     (Fault::new(fault.code, what), None)
                 }
             },
-            Stop::Dead(code, reason) => (Fault::new(code, reason), None),
+            Interruption::Dead(code, reason) => (Fault::new(code, reason), None),
         };
         match pause {
             Some(pause) => {
@@ -392,7 +403,7 @@ impl Process {
 
     async fn tried_again(&self, lead: Option<LeadId>, fault: Fault, attempt: u32, pause: Duration) {
         let wait = jiff::SignedDuration::try_from(pause).unwrap_or_default();
-        let happened = Happened::Retrying {
+        let event = JournalEvent::Retrying {
             queue: Queue::Delay,
             destination: None,
             code: fault.code,
@@ -400,21 +411,21 @@ impl Process {
             attempt,
             again_at: self.recorder.clock.now() + wait,
         };
-        self.record(lead, happened).await;
+        self.record(lead, event).await;
     }
 
     async fn dead(&self, lead: Option<LeadId>, fault: Fault, attempts: u32) -> Disposition {
         let (code, reason) = (fault.code, text::shorten(&fault.what, 300));
         let (queue, for_journal) = (Queue::Delay, reason.clone());
-        let happened =
-            Happened::Dead { queue, destination: None, alert: None, code, reason: for_journal, attempts };
-        self.record(lead.clone(), happened).await;
-        Disposition::Dead(Why { code, reason, attempts, lead })
+        let event =
+            JournalEvent::Dead { queue, destination: None, alert: None, code, reason: for_journal, attempts };
+        self.record(lead.clone(), event).await;
+        Disposition::Dead(DeadLetterCause { code, reason, attempts, lead })
     }
 
     /// Where the journal fails as well, the log still says so, and the message speaks for itself.
-    async fn record(&self, lead: Option<LeadId>, happened: Happened) {
-        if let Err(fault) = self.recorder.record(lead.clone(), happened).await {
+    async fn record(&self, lead: Option<LeadId>, event: JournalEvent) {
+        if let Err(fault) = self.recorder.record(lead.clone(), event).await {
             recorder::fault(Function::LeadProcessor, Level::Error, "", lead.as_ref(), &fault);
         }
     }

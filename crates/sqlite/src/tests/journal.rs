@@ -2,24 +2,24 @@
 
 use lead::{AlertKind, LeadId, OwnerStatus, Timestamp};
 use pipeline::{
-    Code, Entry, Happened, Stage,
+    Code, Entry, JournalEvent, Stage,
     ports::{Clock, History, Intake, Journal, OpenLead, Queue},
 };
 
 use crate::testing::{TestStore, event, lead};
 
-fn entry(at: Timestamp, about: Option<LeadId>, nonce: u32, happened: Happened) -> Entry {
-    Entry { at, lead_id: about, nonce, happened }
+fn entry(at: Timestamp, about: Option<LeadId>, nonce: u32, event: JournalEvent) -> Entry {
+    Entry { at, lead_id: about, nonce, event }
 }
 
-fn enriched() -> Happened {
+fn enriched() -> JournalEvent {
     let (name, owner, owner_status) = ("A".to_owned(), "B".to_owned(), OwnerStatus::Assigned);
-    Happened::Enriched { name, owner, owner_status, code: None, reason: None, lead_is_known: false }
+    JournalEvent::Enriched { name, owner, owner_status, code: None, reason: None, lead_is_known: false }
 }
 
-fn notified() -> Happened {
+fn notified() -> JournalEvent {
     let (destination, kind) = ("slack".parse().unwrap(), AlertKind::New);
-    Happened::Notified {
+    JournalEvent::Notified {
         destination,
         kind,
         after_ms: Some(1),
@@ -31,13 +31,13 @@ fn notified() -> Happened {
     }
 }
 
-fn exported() -> Happened {
-    Happened::Exported { by: "x".to_owned(), count: 1 }
+fn exported() -> JournalEvent {
+    JournalEvent::Exported { by: "x".to_owned(), count: 1 }
 }
 
-fn dead() -> Happened {
+fn dead() -> JournalEvent {
     let (queue, code) = (Queue::Delay, Code::JobUnreadable);
-    Happened::Dead { queue, destination: None, alert: None, code, reason: "x".to_owned(), attempts: 1 }
+    JournalEvent::Dead { queue, destination: None, alert: None, code, reason: "x".to_owned(), attempts: 1 }
 }
 
 #[tokio::test]
@@ -49,12 +49,12 @@ async fn the_newest_come_first_and_pages_meet_without_gap_or_overlap() {
     for n in 0..60_u32 {
         let at = start + jiff::SignedDuration::from_micros(i64::from(n / 12));
         let about = (n % 4 != 0).then(|| lead(n as usize % 3));
-        let happened = match n % 3 {
+        let event = match n % 3 {
             0 => enriched(),
             1 => exported(),
             _ => notified(),
         };
-        let entry = entry(at, about, n % 5 * 1_000_000_000, happened);
+        let entry = entry(at, about, n % 5 * 1_000_000_000, event);
         if all.iter().any(|other: &Entry| other.key() == entry.key()) {
             continue;
         }
@@ -66,7 +66,7 @@ async fn the_newest_come_first_and_pages_meet_without_gap_or_overlap() {
     let three = [Stage::Enriched, Stage::Exported, Stage::Notified];
     for stages in [&both[..], &three, &[Stage::Exported], &[Stage::Received], &[]] {
         let expected: Vec<Entry> =
-            all.iter().filter(|e| stages.contains(&e.happened.stage())).cloned().collect();
+            all.iter().filter(|e| stages.contains(&e.event.stage())).cloned().collect();
         for page in [1, 2, 7, 100] {
             let mut found: Vec<Entry> = Vec::new();
             loop {
@@ -83,7 +83,7 @@ async fn the_newest_come_first_and_pages_meet_without_gap_or_overlap() {
     // A key whose stage is not among those asked for is a place as well.
     for place in &all {
         let expected: Vec<&Entry> =
-            all.iter().filter(|e| e.key() > place.key() && e.happened.stage() == Stage::Exported).collect();
+            all.iter().filter(|e| e.key() > place.key() && e.event.stage() == Stage::Exported).collect();
         let found = store.recent(&[Stage::Exported], None, Some(&place.key()), 100).await.unwrap();
         assert_eq!(found.iter().collect::<Vec<_>>(), expected);
     }
@@ -101,11 +101,11 @@ async fn progress_and_counts_follow_the_journal() {
     for number in [2, 1, 0] {
         store.accept(event(&*bench.clock, number)).await.unwrap();
     }
-    for (number, happened) in
+    for (number, event) in
         [(0, enriched()), (0, notified()), (1, enriched()), (1, enriched()), (2, dead()), (9, notified())]
     {
         let about = Some(lead(number));
-        let entry = entry(now, about, store_nonce(), happened);
+        let entry = entry(now, about, store_nonce(), event);
         store.append(entry.clone()).await.unwrap();
         // Written again, because the answer was lost.
         store.append(entry).await.unwrap();
@@ -122,7 +122,7 @@ async fn progress_and_counts_follow_the_journal() {
     assert_eq!((minute.accepted, minute.enriched, minute.notified, minute.failed), (3, 2, 1, 1));
     assert!(minute.at <= now && now.duration_since(minute.at).as_secs() < 60);
     let story = store.of_lead(&lead(0)).await.unwrap();
-    let stages: Vec<Stage> = story.iter().map(|entry| entry.happened.stage()).collect();
+    let stages: Vec<Stage> = story.iter().map(|entry| entry.event.stage()).collect();
     assert_eq!(stages, [Stage::Received, Stage::Enriched, Stage::Notified]);
 }
 

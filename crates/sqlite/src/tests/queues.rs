@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use pipeline::{
-    Code, Ended, Happened,
+    Code, Ended, JournalEvent,
     ports::{
-        Body, DeadLetters, Delivery, Depth, Disposition, History, Inbox, Intake, NewMessage, Outbox, Queue,
-        Why, WorkQueues,
+        Body, DeadLetterCause, DeadLetters, Delivery, Depth, Disposition, History, Inbox, Intake, NewMessage,
+        Outbox, Queue, WorkQueues,
     },
 };
 
@@ -70,7 +70,7 @@ async fn a_message_without_an_outcome_comes_back_and_an_old_handle_is_worth_noth
     let second = one(&store, Queue::Delay).await;
     assert_eq!((&first.id, first.receives, second.receives), (&second.id, 1, 2));
     assert_ne!(first.handle, second.handle);
-    let dead = Why { code: Code::Internal, reason: "late".to_owned(), attempts: 1, lead: None };
+    let dead = DeadLetterCause { code: Code::Internal, reason: "late".to_owned(), attempts: 1, lead: None };
     for late in [Disposition::Done, Disposition::Retry(Duration::ZERO), Disposition::Dead(dead)] {
         store.settle(Queue::Delay, &first, late).await.unwrap();
     }
@@ -109,7 +109,7 @@ async fn after_three_deliveries_without_an_outcome_the_lead_ends_as_a_dead_lette
     let progress = store.progress(&lead(1)).await.unwrap().unwrap();
     assert!(matches!(progress.ended, Some((Ended::Dead, at)) if at == letter.dead_at));
     let story = store.of_lead(&lead(1)).await.unwrap();
-    assert!(matches!(story[1].happened, Happened::Dead { code: Code::Abandoned, attempts: 3, .. }));
+    assert!(matches!(story[1].event, JournalEvent::Dead { code: Code::Abandoned, attempts: 3, .. }));
     assert!(store.redrive(&letter.id, Body::AsIs).await.unwrap());
     assert!(!store.redrive(&letter.id, Body::AsIs).await.unwrap());
     assert_eq!(one(&store, Queue::Delay).await.receives, 1);
@@ -126,7 +126,7 @@ async fn a_dead_letter_can_be_read_edited_and_deleted() {
         bench.clock.advance(MINUTE);
         let delivery = one(&store, Queue::Notification).await;
         let reason = "404 no_service".to_owned();
-        let why = Why { code: Code::SlackWebhookGone, reason, attempts: 2, lead: Some(lead(7)) };
+        let why = DeadLetterCause { code: Code::SlackWebhookGone, reason, attempts: 2, lead: Some(lead(7)) };
         store.settle(Queue::Notification, &delivery, Disposition::Dead(why)).await.unwrap();
     }
     let (letters, total) = DeadLetters::list(&store, None, 1).await.unwrap();

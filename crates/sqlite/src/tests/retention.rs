@@ -6,9 +6,10 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use lead::AlertKind;
 use pipeline::{
-    Entry, Function, Happened, Stage,
+    Entry, Function, JournalEvent, Stage,
     ports::{
-        Clock, History, Intake, Journal, Level, LogQuery, Logs, Objects, Pruned, Retention, Upkeep, When,
+        Clock, History, Intake, Journal, Level, LogQuery, Logs, Objects, Pruned, Retention, Upkeep,
+        WriteCondition,
     },
     recorder,
 };
@@ -26,7 +27,7 @@ async fn what_is_old_goes_and_open_leads_and_objects_stay() {
         at: bench.clock.now(),
         lead_id: Some(lead(number)),
         nonce: 7,
-        happened: Happened::Notified {
+        event: JournalEvent::Notified {
             destination: "slack".parse().unwrap(),
             kind: AlertKind::New,
             after_ms: None,
@@ -40,12 +41,12 @@ async fn what_is_old_goes_and_open_leads_and_objects_stay() {
     join_all((0..1_500).map(|number| store.accept(event(&*bench.clock, number)))).await;
     let ended = (0..1_500).filter(|number| *number != 700);
     join_all(ended.map(|number| store.append(notified(number)))).await;
-    store.put("receipts/lead_1/slack/new.json", Bytes::new(), When::Always).await.unwrap();
-    store.put("receipts/lead_2/slack/new.json", Bytes::new(), When::Always).await.unwrap();
-    store.put("deleted/1.json", Bytes::new(), When::Always).await.unwrap();
+    store.put("receipts/lead_1/slack/new.json", Bytes::new(), WriteCondition::Always).await.unwrap();
+    store.put("receipts/lead_2/slack/new.json", Bytes::new(), WriteCondition::Always).await.unwrap();
+    store.put("deleted/1.json", Bytes::new(), WriteCondition::Always).await.unwrap();
     assert_eq!(store.prune(&Retention::default()).await, Ok(Pruned::default()));
     bench.clock.advance(DAY * 60);
-    store.put("receipts/lead_2/slack/new.json", Bytes::new(), When::Always).await.unwrap();
+    store.put("receipts/lead_2/slack/new.json", Bytes::new(), WriteCondition::Always).await.unwrap();
     bench.clock.advance(DAY * 31);
     store.accept(event(&*bench.clock, 2_000)).await.unwrap();
     store.append(notified(2_000)).await.unwrap();
@@ -90,7 +91,7 @@ async fn free_space_is_given_back() {
     let store = bench.store();
     for n in 0..20 {
         let body = Bytes::from(vec![1; 1_000_000]);
-        store.put(&format!("receipts/{n}"), body, When::Always).await.unwrap();
+        store.put(&format!("receipts/{n}"), body, WriteCondition::Always).await.unwrap();
     }
     let pages = async || {
         let pages =

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, future::join_all, poll};
 use pipeline::{
     Code, Fault,
-    ports::{Accepted, Depth, History, Inbox, Intake, Objects, Queue, When},
+    ports::{Accepted, Depth, History, Inbox, Intake, Objects, Queue, WriteCondition},
 };
 
 use crate::{
@@ -64,7 +64,7 @@ async fn a_failing_operation_takes_no_neighbour_with_it() {
         tx.conn.execute("INSERT INTO minute (at) VALUES (78)", ())?;
         panic!("meant to")
     });
-    let later = store.put("later", Bytes::new(), When::Absent);
+    let later = store.put("later", Bytes::new(), WriteCondition::Absent);
     let all = async { tokio::join!(accepts, fails, panics, later) };
     let mut all = pin!(all);
     assert!(poll!(&mut all).is_pending());
@@ -135,9 +135,9 @@ async fn a_transaction_that_cannot_begin_fails_its_operations_and_the_next_one_g
     let store = bench.store();
     // A transaction left open makes the next BEGIN fail.
     store.write(|tx| Ok(tx.conn.execute_batch("COMMIT; BEGIN; SAVEPOINT held")?)).await.unwrap();
-    store.put("a", Bytes::new(), When::Absent).await.unwrap();
+    store.put("a", Bytes::new(), WriteCondition::Absent).await.unwrap();
     let broken = store.write(|tx| Ok(tx.conn.execute_batch("ROLLBACK")?)).await;
     assert_eq!(broken.unwrap_err().code, Code::StorageFailed);
-    store.put("b", Bytes::new(), When::Absent).await.unwrap();
+    store.put("b", Bytes::new(), WriteCondition::Absent).await.unwrap();
     assert_eq!(store.list("", None, 10).await.unwrap(), ["a", "b"]);
 }

@@ -1,7 +1,7 @@
 //! A dead letter.
 
 use lead::Timestamp;
-use pipeline::Standing;
+use pipeline::RetryState;
 
 use super::{Writer, about_polling, level_mark};
 use crate::{
@@ -40,7 +40,7 @@ pub fn letter_story(opened: &Letter, at: &At<'_>, pen: &mut Writer) {
     let row = &opened.row.letter;
     pen.field("reason", Role::Strong, &row.reason);
     pen.field("code", Role::Alarm, &format!("{} {} {}", pen.glyphs.bad, row.code, row.code.cause()));
-    pen.field("remedy", Role::Accent, &format!("{} {}", pen.glyphs.arrow, row.code.remedy(Standing::Dead)));
+    pen.field("remedy", Role::Accent, &format!("{} {}", pen.glyphs.arrow, row.code.remedy(RetryState::Dead)));
     let tries = format::count(row.attempts as usize, "attempt", "attempts");
     let died = format!(
         "{} ago, {tries} since {}; {} queue",

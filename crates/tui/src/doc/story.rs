@@ -2,7 +2,7 @@
 
 use lead::{EnrichedLead, OwnerStatus, Timestamp};
 use ops::{LeadStory, Step};
-use pipeline::{Stage, Standing, State};
+use pipeline::{RetryState, Stage, State};
 
 use super::{Writer, about_polling, delivery, delivery_mark};
 use crate::{
@@ -115,7 +115,7 @@ fn tell(story: &LeadStory, now: Timestamp, pen: &mut Writer) {
             pen.hang(vec![(role, glyph.to_owned())], 2, Role::Base, &text);
             if let Some(code) = notification.code.filter(|_| notification.state != "sent") {
                 let standing =
-                    if notification.state == "queued" { Standing::TriedAgain } else { Standing::Dead };
+                    if notification.state == "queued" { RetryState::Retrying } else { RetryState::Dead };
                 let text = format!("{} {}", code.cause(), code.remedy(standing));
                 pen.hang(Line::new(), 4, Role::Dim, &text);
             }

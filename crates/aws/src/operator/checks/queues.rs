@@ -2,8 +2,8 @@
 
 use pipeline::{
     Code, Fault,
-    patience::RECEIVES,
     ports::{DeadLetters, Queue},
+    store_retry::RECEIVES,
 };
 
 use super::{Finding, Stack};

@@ -15,7 +15,7 @@ use super::{pace::Pace, retrieved::is_lately};
 use crate::{
     Code, Fault,
     owners::within,
-    ports::{Clock, Found, Then},
+    ports::{Clock, Found, NextLookup},
 };
 use close::{CloseAnswer, CloseReads};
 
@@ -28,14 +28,14 @@ const GO_ON: Duration = Duration::from_secs(1);
 
 /// Why a look-up stops without an owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum LookupStop {
     /// It failed.
     Failed { fault: Fault, again: bool },
     /// Close asks to wait, or the look-up has used up what it may cost.
     Wait { fault: Fault, pause: Duration },
 }
 
-impl Stop {
+impl LookupStop {
     pub(super) fn failed(code: Code, what: impl Into<String>, again: bool) -> Self {
         Self::Failed { fault: Fault::new(code, what), again }
     }
@@ -47,24 +47,24 @@ impl Stop {
     }
 }
 
-impl From<Stop> for Found {
-    fn from(stop: Stop) -> Self {
+impl From<LookupStop> for Found {
+    fn from(stop: LookupStop) -> Self {
         let (fault, then) = match stop {
-            Stop::Failed { fault, again: true } => (fault, Then::Again),
-            Stop::Failed { fault, again: false } => (fault, Then::Settled),
-            Stop::Wait { fault, pause } => (fault, Then::Wait(pause)),
+            LookupStop::Failed { fault, again: true } => (fault, NextLookup::Retry),
+            LookupStop::Failed { fault, again: false } => (fault, NextLookup::Done),
+            LookupStop::Wait { fault, pause } => (fault, NextLookup::Wait(pause)),
         };
         Self::failed(fault.code, fault.what, then)
     }
 }
 
 /// What one look-up may still cost.
-pub(super) struct Means {
+pub(super) struct LookupBudget {
     requests: u32,
     until: Option<Timestamp>,
 }
 
-impl Means {
+impl LookupBudget {
     /// Two requests, until then.
     pub(super) fn until(until: Option<Timestamp>) -> Self {
         Self { requests: MOST_REQUESTS, until }
@@ -78,7 +78,7 @@ impl Means {
 
 /// What is asked for.
 #[derive(Clone, Copy)]
-pub(super) enum Question<'a> {
+pub(super) enum CloseRequest<'a> {
     Lead(&'a LeadId),
     Members,
     Fields,
@@ -86,7 +86,7 @@ pub(super) enum Question<'a> {
     Roles,
 }
 
-impl Question<'_> {
+impl CloseRequest<'_> {
     fn doing(self) -> String {
         match self {
             Self::Lead(lead) => format!("asking Close for {lead}"),
@@ -99,7 +99,7 @@ impl Question<'_> {
 }
 
 /// Asks Close.
-pub(super) struct Asker {
+pub(super) struct CloseClient {
     api: Arc<dyn CloseReads>,
     pub(super) clock: Arc<dyn Clock>,
     /// How long a turn is waited for in place.
@@ -110,7 +110,7 @@ pub(super) struct Asker {
     key: Mutex<Option<(Timestamp, Result<(), Code>)>>,
 }
 
-impl Asker {
+impl CloseClient {
     pub(super) fn new(api: Arc<dyn CloseReads>, clock: Arc<dyn Clock>, patience: Duration) -> Self {
         Self {
             api,
@@ -123,12 +123,17 @@ impl Asker {
     }
 
     /// The body of a good answer.
-    pub(super) async fn ask(&self, path: &str, what: Question<'_>, means: &mut Means) -> Result<Bytes, Stop> {
+    pub(super) async fn ask(
+        &self,
+        path: &str,
+        what: CloseRequest<'_>,
+        means: &mut LookupBudget,
+    ) -> Result<Bytes, LookupStop> {
         let answer = self.answer(path, what, means).await?;
         let trace = answer.trace.as_ref().map_or_else(String::new, |trace| format!(" (trace {trace})"));
         let said = format!("{}: it answers {}{trace}", what.doing(), answer.status);
-        let failed = |code, again| Err(Stop::failed(code, said.clone(), again));
-        let is_lead = matches!(what, Question::Lead(_));
+        let failed = |code, again| Err(LookupStop::failed(code, said.clone(), again));
+        let is_lead = matches!(what, CloseRequest::Lead(_));
         match answer.status {
             200..=299 => Ok(answer.body),
             401 | 403 if is_lead => match self.is_key_good(means).await? {
@@ -148,7 +153,7 @@ impl Asker {
     }
 
     /// Whether the key is good at all, asked at most once a minute.
-    async fn is_key_good(&self, means: &mut Means) -> Result<Result<(), Code>, Stop> {
+    async fn is_key_good(&self, means: &mut LookupBudget) -> Result<Result<(), Code>, LookupStop> {
         let known = *self.key.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         if let Some((at, known)) = known
@@ -156,19 +161,19 @@ impl Asker {
         {
             return Ok(known);
         }
-        let answer = self.answer("me/?_fields=id", Question::Me, means).await?;
+        let answer = self.answer("me/?_fields=id", CloseRequest::Me, means).await?;
         let verdict = match answer.status {
             200..=299 => match is_user(&answer.body) {
                 Ok(true) => Ok(()),
-                Ok(false) => return Err(another(Question::Me)),
-                Err(error) => return Err(unreadable(Question::Me, &error)),
+                Ok(false) => return Err(another(CloseRequest::Me)),
+                Err(error) => return Err(unreadable(CloseRequest::Me, &error)),
             },
             401 => Err(Code::CloseKeyRefused),
             402 | 403 => Err(Code::CloseForbidden),
             _ => {
-                return Err(Stop::failed(
+                return Err(LookupStop::failed(
                     Code::CloseUnavailable,
-                    format!("{}: it answers {}", Question::Me.doing(), answer.status),
+                    format!("{}: it answers {}", CloseRequest::Me.doing(), answer.status),
                     true,
                 ));
             }
@@ -178,15 +183,20 @@ impl Asker {
     }
 
     /// Any answer but a request to wait.
-    async fn answer(&self, path: &str, what: Question<'_>, means: &mut Means) -> Result<CloseAnswer, Stop> {
+    async fn answer(
+        &self,
+        path: &str,
+        what: CloseRequest<'_>,
+        means: &mut LookupBudget,
+    ) -> Result<CloseAnswer, LookupStop> {
         if means.requests == 0 {
             let fault = Fault::new(
                 Code::CloseBusy,
                 format!("{}: later, as two requests were made for the lead", what.doing()),
             );
-            return Err(Stop::Wait { fault, pause: GO_ON });
+            return Err(LookupStop::Wait { fault, pause: GO_ON });
         }
-        let pace = if matches!(what, Question::Lead(_)) { &self.of_leads } else { &self.of_others };
+        let pace = if matches!(what, CloseRequest::Lead(_)) { &self.of_leads } else { &self.of_others };
         self.turn(pace, what, means).await?;
         means.requests -= 1;
         let now = self.clock.now();
@@ -200,7 +210,7 @@ impl Asker {
                 // Another attempt finds no other key.
                 let for_good =
                     [Code::CloseKeyMissing, Code::SecretUnusable, Code::ResourceMissing, Code::AwsDenied];
-                return Err(Stop::failed(fault.code, what, !for_good.contains(&fault.code)));
+                return Err(LookupStop::failed(fault.code, what, !for_good.contains(&fault.code)));
             }
             None => {
                 let limit = limit.unwrap_or_default().as_secs_f64();
@@ -208,7 +218,7 @@ impl Asker {
                     "{}: no answer within {limit:.1} s, which is what its worker could wait",
                     what.doing()
                 );
-                return Err(Stop::failed(Code::CloseUnavailable, what, true));
+                return Err(LookupStop::failed(Code::CloseUnavailable, what, true));
             }
         };
         match pace.heed(self.clock.now(), &answer) {
@@ -218,7 +228,12 @@ impl Asker {
     }
 
     /// Waits for a turn, where it comes soon.
-    async fn turn(&self, pace: &Pace, what: Question<'_>, means: &Means) -> Result<(), Stop> {
+    async fn turn(
+        &self,
+        pace: &Pace,
+        what: CloseRequest<'_>,
+        means: &LookupBudget,
+    ) -> Result<(), LookupStop> {
         let now = self.clock.now();
         // What is left is for the request as well.
         let patience = means.left(now).map_or(self.patience, |left| self.patience.min(left / 2));
@@ -238,8 +253,8 @@ impl Asker {
 }
 
 /// An answer that is none of Close's: a page of somebody in between.
-pub(super) fn unreadable(what: Question<'_>, error: &outside::Unreadable) -> Stop {
-    Stop::failed(
+pub(super) fn unreadable(what: CloseRequest<'_>, error: &outside::Unreadable) -> LookupStop {
+    LookupStop::failed(
         Code::CloseUnavailable,
         format!("{}: the answer is none of its API: {error}", what.doing()),
         true,
@@ -247,18 +262,18 @@ pub(super) fn unreadable(what: Question<'_>, error: &outside::Unreadable) -> Sto
 }
 
 /// The answer is about somebody or something else.
-pub(super) fn another(what: Question<'_>) -> Stop {
-    Stop::failed(
+pub(super) fn another(what: CloseRequest<'_>) -> LookupStop {
+    LookupStop::failed(
         Code::CloseUnavailable,
         format!("{}: the answer is about something else", what.doing()),
         true,
     )
 }
 
-fn busy(what: Question<'_>, pause: Duration) -> Stop {
+fn busy(what: CloseRequest<'_>, pause: Duration) -> LookupStop {
     let fault = Fault::new(
         Code::CloseBusy,
         format!("{}: it has to wait for {:.1} s", what.doing(), pause.as_secs_f64()),
     );
-    Stop::Wait { fault, pause }
+    LookupStop::Wait { fault, pause }
 }

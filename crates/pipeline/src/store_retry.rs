@@ -1,7 +1,7 @@
 //! How long a stage waits before it tries again, and when it stops.
 //!
-//! A store that fails is no failure of the lead whose work it stops: it uses up none of the lead's attempts.
-//! It is waited out with pauses that grow, for a day.
+//! A failure of the store is not one of the lead that is processed: it uses up none of the lead's attempts, and the
+//! work is retried with growing pauses for a day.
 
 use std::time::Duration;
 
@@ -10,36 +10,36 @@ use lead::Timestamp;
 
 use crate::ports::{Delivery, MAX_DELAY};
 
-/// How long a message is tried again whose work a store's fault stops, from the first time on. It is longer
-/// than a night, so that whoever comes in the morning finds alerts that wait and not dead letters.
-pub const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a message is retried that a failure of the store stops, from the first time on. It is longer than a night,
+/// so that in the morning there are pending alerts and not dead letters.
+pub const RETRY_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How often a queue has to let a message be received, for a stage to be as patient as that: with pauses of
-/// twenty seconds that double up to [`MAX_DELAY`] 101 times, and some more for workers that died.
+/// How often a queue has to let a message be received for that: 101 times, with pauses that double from twenty seconds
+/// up to [`MAX_DELAY`], and some more for workers that died.
 pub const RECEIVES: u32 = 120;
 
-/// The first pause after a store's fault.
+/// The first pause after a failure of the store.
 const FIRST_PAUSE: Duration = Duration::from_secs(20);
 
-/// What follows a store's fault.
+/// What follows a failure of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// The message is looked at again after this pause, and so on until then.
-    Again(Duration, Timestamp),
-    /// It has been tried again for long enough.
-    Over,
+pub(crate) enum StoreRetry {
+    /// The message is retried after this pause, and so on until then.
+    After(Duration, Timestamp),
+    /// It has been retried for long enough.
+    GiveUp,
 }
 
-impl Patience {
-    /// What follows a store's fault over this delivery. How long it has been tried again follows from how often it
-    /// was received: a message that has waited for days, as nobody was at work, has not been tried.
+impl StoreRetry {
+    /// What follows a failure of the store with this delivery. How long it has been retried follows from how often it
+    /// was received: a message that has waited for days because no worker was running has not been tried.
     pub(crate) fn with(delivery: &Delivery, now: Timestamp) -> Self {
         let pause = |tries| doubled(FIRST_PAUSE, tries, MAX_DELAY);
         let tried: Duration = (1..delivery.receives.min(RECEIVES)).map(pause).sum();
-        let left = SignedDuration::try_from(PATIENCE.saturating_sub(tried)).unwrap_or_default();
+        let left = SignedDuration::try_from(RETRY_FOR.saturating_sub(tried)).unwrap_or_default();
         match now.checked_add(left) {
-            Ok(until) if !left.is_zero() => Self::Again(pause(delivery.receives), until),
-            _ => Self::Over,
+            Ok(until) if !left.is_zero() => Self::After(pause(delivery.receives), until),
+            _ => Self::GiveUp,
         }
     }
 }
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn pauses_grow_and_end_after_a_day_before_the_queue_gives_the_message_up() {
         let (mut now, mut receives, mut pauses) = (Timestamp::UNIX_EPOCH, 1, Vec::new());
-        while let Patience::Again(pause, until) = Patience::with(&delivery(receives), now) {
+        while let StoreRetry::After(pause, until) = StoreRetry::with(&delivery(receives), now) {
             assert_eq!(until, Timestamp::from_second(24 * 60 * 60).unwrap());
             now += pause;
             receives += 1;
@@ -84,7 +84,9 @@ mod tests {
     #[test]
     fn a_message_that_has_waited_for_days_has_its_patience_still() {
         let now = Timestamp::from_second(10 * 86_400).unwrap();
-        let Patience::Again(pause, until) = Patience::with(&delivery(1), now) else { panic!("over at once") };
+        let StoreRetry::After(pause, until) = StoreRetry::with(&delivery(1), now) else {
+            panic!("over at once")
+        };
         assert_eq!((pause.as_secs(), until.duration_since(now)), (20, SignedDuration::from_hours(24)));
     }
 

@@ -8,40 +8,40 @@ use crate::{
     Code, Fault,
     job::AlertJob,
     ports::{NewMessage, Outbox, Queue},
-    receipt::{Part, Receipt, Receipts},
+    receipt::{PartialDelivery, Receipt, Receipts},
 };
 
 /// Where alerts are queued.
 #[derive(Clone)]
-pub struct Alerting {
+pub struct AlertQueue {
     /// Their receipts.
     pub receipts: Receipts,
     /// The notification queue.
     pub outbox: Arc<dyn Outbox>,
 }
 
-/// What is special about an alert.
+/// How an alert differs from a usual one.
 #[derive(Debug, Clone, Default)]
-pub struct Terms {
+pub struct AlertOptions {
     /// Its receipt, where that is new, is of no earlier time: it has to come after others.
     pub not_before: Timestamp,
     /// How long its message is out of sight.
     pub wait: Duration,
-    /// Whom an earlier alert did not reach, where it is for them alone, and whom it did.
-    pub rest: Part,
+    /// Whom an earlier alert did not reach, if it is only for them, and whom it did reach.
+    pub rest: PartialDelivery,
 }
 
-impl Alerting {
+impl AlertQueue {
     /// Makes the alert's receipt, then its message. Interrupted in between and done again, it is still
-    /// one alert: the receipt decides. Gives the receipt of before, where it had been queued already.
+    /// one alert: the receipt decides. Returns the earlier receipt, if it had been queued already.
     pub async fn queue(&self, job: &AlertJob) -> Result<Option<Receipt>, Fault> {
-        self.queue_on(job, Terms::default()).await
+        self.queue_with(job, AlertOptions::default()).await
     }
 
-    /// Like [`Alerting::queue`], for an alert that is not quite as all others.
-    pub async fn queue_on(&self, job: &AlertJob, terms: Terms) -> Result<Option<Receipt>, Fault> {
-        let Terms { not_before, wait, rest } = terms;
-        let before = match self.receipts.expect(job, not_before, rest).await {
+    /// Like [`AlertQueue::queue`], with options.
+    pub async fn queue_with(&self, job: &AlertJob, options: AlertOptions) -> Result<Option<Receipt>, Fault> {
+        let AlertOptions { not_before, wait, rest } = options;
+        let before = match self.receipts.ensure(job, not_before, rest).await {
             // One for the notification to say so, and no reason for the lead to wait.
             Err(fault) if fault.code == Code::ReceiptUnreadable => None,
             before => before?,

@@ -15,7 +15,7 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 /// The batches that are being worked on. A lane is as full as the number of its batches; what is more of it waits in the
 /// queue, behind the messages of other lanes.
 #[derive(Default)]
-pub(super) struct InHand {
+pub(super) struct InFlight {
     work: FuturesUnordered<BoxFuture<'static, String>>,
     lanes: BTreeMap<String, Lane>,
 }
@@ -27,7 +27,7 @@ struct Lane {
     resting: usize,
 }
 
-impl InHand {
+impl InFlight {
     /// How many batches there are.
     pub(super) fn len(&self) -> usize {
         self.work.len()

@@ -23,13 +23,13 @@ pub struct Entry {
     pub nonce: u32,
     /// What.
     #[serde(flatten)]
-    pub happened: Happened,
+    pub event: JournalEvent,
 }
 
 /// What happened. Texts in it are clean lines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
-pub enum Happened {
+pub enum JournalEvent {
     /// A webhook was accepted.
     Received {
         /// The lead's name.
@@ -179,7 +179,7 @@ pub enum Happened {
     },
 }
 
-/// The kinds of [`Happened`], by the name on the wire.
+/// The kinds of [`JournalEvent`], by the name on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "each is documented at Happened")]
@@ -220,7 +220,7 @@ impl Stage {
     }
 }
 
-impl Happened {
+impl JournalEvent {
     /// Its kind.
     pub fn stage(&self) -> Stage {
         match self {
@@ -376,18 +376,18 @@ impl Entry {
     pub fn received(created: &CreatedLead, at: Timestamp, due_at: Timestamp, nonce: u32) -> Self {
         let name = text::shorten(&created.name(), 200);
         let event_id = created.event_id.as_ref().map(|id| text::shorten(id, 80));
-        let happened = Happened::Received { name, event_id, due_at };
-        Self { at, lead_id: Some(created.lead_id.clone()), nonce, happened }
+        let event = JournalEvent::Received { name, event_id, due_at };
+        Self { at, lead_id: Some(created.lead_id.clone()), nonce, event }
     }
 
     /// One line that tells it to a person.
     pub fn detail(&self) -> String {
-        self.happened.detail(self.at)
+        self.event.detail(self.at)
     }
 
     /// The entry's key, in which the newest sorts first.
     pub fn key(&self) -> String {
-        let stage = self.happened.stage().as_str().to_owned();
+        let stage = self.event.stage().as_str().to_owned();
         JournalKey { at: self.at, stage, lead: self.lead_id.clone(), nonce: self.nonce }.to_key()
     }
 }
@@ -433,7 +433,7 @@ mod tests {
             CloseUnavailable, OwnerAmbiguous, OwnerDeparted, OwnerLookupFailed, OwnerMissing, OwnerUnknown,
         };
         use OwnerStatus::{Assigned, Departed, LookupFailed, Missing};
-        let look_up = |owner_status, code, lead_is_known| Happened::Enriched {
+        let look_up = |owner_status, code, lead_is_known| JournalEvent::Enriched {
             name: "A".to_owned(),
             owner: "B".to_owned(),
             owner_status,
@@ -441,7 +441,7 @@ mod tests {
             reason: None,
             lead_is_known,
         };
-        for (happened, found) in [
+        for (event, found) in [
             (look_up(Assigned, None, false), Some(true)),
             // Whoever they are, the source was asked and named them.
             (look_up(Departed, Some(OwnerDeparted), false), Some(true)),
@@ -452,14 +452,14 @@ mod tests {
             (look_up(LookupFailed, Some(CloseUnavailable), false), Some(false)),
             // As before, and not found now.
             (look_up(Assigned, Some(OwnerLookupFailed), false), Some(false)),
-            (Happened::OwnerFound { name: "A".to_owned(), owner: "B".to_owned() }, Some(true)),
-            (Happened::Requeued { by: "B".to_owned() }, None),
+            (JournalEvent::OwnerFound { name: "A".to_owned(), owner: "B".to_owned() }, Some(true)),
+            (JournalEvent::Requeued { by: "B".to_owned() }, None),
         ] {
-            assert_eq!(happened.found_an_owner(), found, "{happened:?}");
+            assert_eq!(event.found_an_owner(), found, "{event:?}");
         }
         let of_before =
             r#"{"stage":"enriched","name":"A","owner":"B","owner_status":"missing","code":"LO121"}"#;
-        assert_eq!(serde_json::from_str::<Happened>(of_before).unwrap().found_an_owner(), Some(false));
+        assert_eq!(serde_json::from_str::<JournalEvent>(of_before).unwrap().found_an_owner(), Some(false));
         let written = serde_json::to_string(&look_up(Missing, Some(OwnerMissing), false)).unwrap();
         assert_eq!(written, of_before, "as the version before writes it");
     }
@@ -470,7 +470,7 @@ mod tests {
             at: Timestamp::from_millisecond(1_789_398_131_000).unwrap(),
             lead_id: Some("lead_a".parse().unwrap()),
             nonce: 7,
-            happened: Happened::Dead {
+            event: JournalEvent::Dead {
                 queue: Queue::Notification,
                 destination: Some("slack".parse().unwrap()),
                 alert: Some(AlertKind::New),
@@ -480,7 +480,7 @@ mod tests {
             },
         };
         let json = serde_json::to_value(&entry).unwrap();
-        assert_eq!(json["stage"], entry.happened.stage().as_str());
+        assert_eq!(json["stage"], entry.event.stage().as_str());
         assert_eq!(json["code"], "LO204");
         assert_eq!(serde_json::from_value::<Entry>(json).unwrap(), entry);
         assert_eq!(JournalKey::parse(&entry.key()).unwrap().at, entry.at);
@@ -493,7 +493,7 @@ mod tests {
             ("2026-09-14T23:59:59Z", "503 (LO232), attempt 1, again at 23:59:59 UTC"),
             ("2026-09-15T08:59:11Z", "503 (LO232), attempt 1, again at 2026-09-15 08:59:11 UTC"),
         ] {
-            let happened = Happened::Retrying {
+            let event = JournalEvent::Retrying {
                 queue: Queue::Notification,
                 destination: Some("webhook".parse().unwrap()),
                 code: Code::DestinationUnavailable,
@@ -502,7 +502,7 @@ mod tests {
                 again_at: again_at.parse().unwrap(),
             };
             let at = "2026-09-14T08:59:11Z".parse().unwrap();
-            assert_eq!(Entry { at, lead_id: None, nonce: 0, happened }.detail(), said);
+            assert_eq!(Entry { at, lead_id: None, nonce: 0, event }.detail(), said);
         }
     }
 }

@@ -19,7 +19,7 @@ const MOST_FIELDS: usize = 16;
 
 /// A log event.
 #[derive(Debug)]
-pub struct Logged {
+pub struct LogRecord {
     /// How serious it is.
     pub level: Level,
     /// Whose it is: the function's name, else the module's.
@@ -34,7 +34,7 @@ pub struct Logged {
     pub fields: Map<String, Value>,
 }
 
-impl Logged {
+impl LogRecord {
     /// What an event says; `None` for the chatter of dependencies below a warning.
     pub fn of(event: &Event<'_>) -> Option<Self> {
         let level = match *event.metadata().level() {
