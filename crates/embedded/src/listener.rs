@@ -198,7 +198,7 @@ impl Server {
         caller: Peer,
         shutdown: CancellationToken,
     ) {
-        // An answer is one small packet. Where one of these fails, it is only later, or kept for longer.
+        // An answer is one small packet. Where one of these fails, it is only sent later, or buffered for longer.
         let _ = stream.set_nodelay(true);
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
         let Peer { address, guard } = caller;
@@ -266,7 +266,7 @@ impl Server {
         answer
     }
 
-    /// Whether a webhook would be accepted, for whoever supervises us.
+    /// Whether a webhook would be accepted, for a supervisor.
     fn health(&self) -> Answer {
         // Where the files are is nobody's business here.
         let failed = |code: Code| Health::Failed { code, error: code.cause().to_owned() };

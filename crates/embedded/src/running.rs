@@ -1,4 +1,4 @@
-//! What a pipeline at work says of itself, for whoever looks at its store.
+//! What a running pipeline reports about itself, for readers of its store.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Files and folders that nobody else on the machine has access to: leads are people, and keys are keys.
 //!
-//! Whoever makes something in a pipeline's folder makes it here, so that three rules hold for all of it: folders
+//! Everything in a pipeline's folder is created here, so that three rules hold for all of it: folders
 //! have the mode 0700 and files 0600 whatever the umask says; a name that is taken is neither written over nor
 //! followed; and what root makes in somebody else's folder belongs to that somebody, as with `sudo leadops
 //! subscribe` for a service that has a user of its own.

@@ -41,8 +41,8 @@ fn subject(alert: &Alert<'_>) -> String {
     if subject.len() <= SUBJECT_LIMIT {
         return subject;
     }
-    let kept: String = subject.chars().take(SUBJECT_LIMIT - 3).collect();
-    format!("{}...", kept.trim_end())
+    let cut: String = subject.chars().take(SUBJECT_LIMIT - 3).collect();
+    format!("{}...", cut.trim_end())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The enriched lead: what the sales team is told, and what `target/` keeps.
+//! The enriched lead: what alerts say, and what is stored below `target/`.
 
 use std::{borrow::Cow, collections::BTreeMap};
 

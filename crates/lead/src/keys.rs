@@ -78,7 +78,7 @@ pub fn pace(destination: &str) -> String {
     format!("{PACE}{destination}.json")
 }
 
-/// The kept copy of a deleted dead letter. `id` is the dead letter's; whatever is not a letter, digit
+/// The copy of a deleted dead letter. `id` is the dead letter's; whatever is not a letter, digit
 /// or hyphen in it becomes a hyphen.
 pub fn deleted(id: &str) -> String {
     let safe: String =

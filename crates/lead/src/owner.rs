@@ -145,7 +145,7 @@ impl OwnerDocument {
         }
     }
 
-    /// Whether the document says that it is about this lead, and that nobody owns it: whoever wrote it knows the lead.
+    /// Whether the document says that it is about this lead, and that nobody owns it: its author knows the lead.
     pub fn knows_nobody(&self, lead: &LeadId) -> bool {
         self.lead_id.as_deref() == Some(lead.as_str())
             && self.lead_owner.is_none()

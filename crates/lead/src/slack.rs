@@ -128,16 +128,16 @@ fn cut(lines: &str) -> String {
     if text::utf16(lines) <= TEXT_LIMIT {
         return lines.to_owned();
     }
-    let mut kept = String::new();
+    let mut cut = String::new();
     for line in lines.lines() {
-        if text::utf16(&kept) + text::utf16(line) + 2 > TEXT_LIMIT {
+        if text::utf16(&cut) + text::utf16(line) + 2 > TEXT_LIMIT {
             break;
         }
-        kept.push_str(line);
-        kept.push('\n');
+        cut.push_str(line);
+        cut.push('\n');
     }
-    kept.push(text::ELLIPSIS);
-    kept
+    cut.push(text::ELLIPSIS);
+    cut
 }
 
 fn header(title: &str) -> Value {

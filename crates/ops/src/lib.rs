@@ -117,7 +117,7 @@ impl Ops {
     pub async fn without_receipts(&self, leads: &[LeadId]) -> Result<Vec<LeadId>, Fault> {
         let mut found = Vec::new();
         for lead in leads {
-            let announced = self.history.progress(lead).await?.is_some_and(|progress| progress.told);
+            let announced = self.history.progress(lead).await?.is_some_and(|progress| progress.notified);
             if announced && self.alerting.receipts.of_lead(lead).await?.is_empty() {
                 found.push(lead.clone());
             }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How it stands with the work over which something went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryState {
-    /// Whoever asked for it has been answered with the failure.
+    /// The caller was answered with the failure.
     Reported,
     /// It is tried again by itself.
     Retrying,

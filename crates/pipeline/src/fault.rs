@@ -40,7 +40,7 @@ impl From<close::signature::Refusal> for Fault {
 }
 
 impl From<close::Error> for Fault {
-    /// The fault of whoever holds the key stays what it is.
+    /// The fault of the source of keys is passed on unchanged.
     fn from(error: close::Error) -> Self {
         let code = match error {
             close::Error::Holder(source) => {

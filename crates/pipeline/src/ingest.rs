@@ -125,7 +125,7 @@ pub fn is_expected_by_a_probe(code: Code) -> bool {
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Kept and queued.
+    /// Stored and queued.
     Accepted(LeadId),
     /// Known already.
     Duplicate(LeadId),
@@ -161,7 +161,7 @@ impl Outcome {
             Self::Accepted(lead) => json!({"status": "accepted", "lead_id": lead}),
             Self::Duplicate(lead) => json!({"status": "duplicate", "lead_id": lead}),
             Self::Ignored { kind } => json!({"status": "ignored", "event": kind}),
-            // What failed inside is for the log, not for whoever called.
+            // What failed inside is for the log, not for the caller.
             Self::Refused(fault) if self.status() == 503 => {
                 json!({"status": "refused", "code": fault.code, "error": fault.code.cause()})
             }
@@ -289,7 +289,7 @@ impl Ingest {
     }
 
     async fn record_duplicate(&self, lead: &LeadId, duplicate: JournalEvent) {
-        // The event is kept whether or not this can be written down, so the answer is success.
+        // The event is stored whether or not this can be recorded, so the answer is success.
         if let Err(fault) = self.recorder.record(Some(lead.clone()), duplicate).await {
             let context = "the duplicate is not in the journal";
             recorder::fault(Function::WebhookIngestion, Level::Warn, context, Some(lead), &fault);

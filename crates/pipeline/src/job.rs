@@ -43,7 +43,7 @@ pub enum Cause {
     Arrival,
     /// An operator asked for it.
     Requeue,
-    /// It was told without an owner, who may have been assigned since.
+    /// It was announced without an owner, who may have been assigned since.
     Recheck {
         /// The number of the look-up, from 1.
         number: u32,

@@ -12,7 +12,7 @@ use crate::{
     ports::{Level, Queue},
 };
 
-/// One thing that happened, as the journal keeps it.
+/// One journal entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// When.
@@ -66,7 +66,7 @@ pub enum JournalEvent {
         #[serde(default, skip_serializing_if = "is_false")]
         lead_is_known: bool,
     },
-    /// A lead that was told without its owner has one now.
+    /// A lead that was announced without its owner has one now.
     OwnerFound {
         /// The lead's name.
         name: String,
@@ -96,7 +96,7 @@ pub enum JournalEvent {
         destination: DestinationId,
         /// Which alert.
         kind: AlertKind,
-        /// From due to told, for a lead's first alert.
+        /// From due to sent, in milliseconds, for a lead's first alert.
         after_ms: Option<u64>,
         /// How many leads were in the message.
         together: usize,

@@ -1,4 +1,4 @@
-//! What a log event says, cleaned and bounded, whoever writes it down.
+//! A log event, cleaned and bounded, for every place that stores it.
 
 use std::fmt::{Debug, Write as _};
 
@@ -11,9 +11,9 @@ use tracing::{
 
 use crate::ports::Level;
 
-/// The most characters of a message that are kept.
+/// The most characters of a message.
 const LONGEST_MESSAGE: usize = 2_000;
-/// The most characters of another field that are kept, and how many such fields.
+/// The most characters of another field, and how many such fields.
 const LONGEST_FIELD: usize = 500;
 const MOST_FIELDS: usize = 16;
 

@@ -18,8 +18,9 @@ pub struct Progress {
     pub due_at: Timestamp,
     /// Whether it has been enriched.
     pub enriched: bool,
-    /// Whether somebody has been told.
-    pub told: bool,
+    /// Whether a destination has accepted an alert about it.
+    #[serde(rename = "told")]
+    pub notified: bool,
     /// Whether it has ended dead before, however it fared since.
     pub failed: bool,
     /// How and when it ended.
@@ -30,9 +31,9 @@ pub struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
-    /// Somebody was told.
+    /// A destination has accepted an alert.
     Notified,
-    /// Nobody was told, and no retry is left: a dead letter says why.
+    /// No alert was accepted, and no retry is left: a dead letter says why.
     Dead,
 }
 
@@ -86,7 +87,7 @@ pub enum LeadMetric {
     Accepted,
     /// It was enriched for the first time.
     Enriched,
-    /// Somebody was told for the first time.
+    /// An alert was accepted for the first time.
     Notified,
     /// It ended dead.
     Failed,
@@ -104,7 +105,7 @@ impl Progress {
                         received_at: entry.at,
                         due_at: *due_at,
                         enriched: false,
-                        told: false,
+                        notified: false,
                         failed: false,
                         ended: None,
                     };
@@ -120,12 +121,12 @@ impl Progress {
                 progress.enriched = true;
             }
             JournalEvent::Notified { .. } | JournalEvent::AlreadyNotified { .. } => {
-                counted = (!progress.told).then_some(LeadMetric::Notified);
-                progress.told = true;
+                counted = (!progress.notified).then_some(LeadMetric::Notified);
+                progress.notified = true;
                 progress.ended = Some((Ended::Notified, entry.at));
             }
-            // A second destination's failure, or a follow-up's, does not undo what has been told.
-            JournalEvent::Dead { .. } if progress.told => {
+            // A second destination's failure, or a follow-up's, does not undo an alert that was sent.
+            JournalEvent::Dead { .. } if progress.notified => {
                 progress.ended = progress.ended.or(Some((Ended::Notified, entry.at)));
             }
             // One that an operator asked for, or a follow-up, leaves the first alert to its own fate.
@@ -145,8 +146,8 @@ impl Progress {
             }
             // A quick worker's end can be written before the operator's entry, whose time is that of
             // the decision: then the lead has ended since.
-            // A lead that has been told stays so, whatever else about it is sent again.
-            JournalEvent::Redriven { .. } if progress.told => {}
+            // A lead that was announced stays so, whatever else about it is sent again.
+            JournalEvent::Redriven { .. } if progress.notified => {}
             JournalEvent::Redriven { .. } | JournalEvent::Requeued { .. }
                 if !progress.has_ended_since(entry.at) =>
             {

@@ -64,14 +64,14 @@ pub struct Receipt {
     /// Whether it must not be folded into a digest again, because one that it was in was refused.
     #[serde(default)]
     pub alone: bool,
-    /// Whom it has not reached: those whom it is for still, and those who are not tried again.
+    /// Whom it has not reached: those who will be retried, and those who will not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
-    /// Those who have it, where that is not everybody; of an alert for those alone whom an earlier one did not reach, those
+    /// Those who received it, if that is not everybody; of an alert for those alone whom an earlier one did not reach, those
     /// whom that has reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reached: Vec<String>,
-    /// Whether some of those whom it is for have it.
+    /// Whether some of its recipients received it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub partly_sent: bool,
 }
@@ -141,7 +141,7 @@ pub enum AttemptOutcome {
     PartlySent(PartialDelivery),
     /// Another alert has said the same meanwhile.
     NotNeeded,
-    /// Nobody is left whom it is for: who had not got it is none of the recipients any more.
+    /// It has no recipient left: those who had not received it are no longer configured.
     NoRecipients,
     /// It was not accepted and will be retried. `counts` is false for a pause that was asked for.
     Retry {
@@ -462,18 +462,18 @@ impl Receipt {
             || matches!(self.state, ReceiptState::Sent | ReceiptState::Claimed { .. })
     }
 
-    /// Whether it came to its end without a message, as nobody was left whom it was for.
+    /// Whether it ended without a message, as no recipient was left.
     pub fn has_no_recipients(&self) -> bool {
         self.state == ReceiptState::Sent && self.code == Some(Code::NobodyLeftOut)
     }
 
-    /// Those whom it is not for any more: they have it, or are not tried again.
+    /// Those whom it is no longer for: they received it, or are not retried.
     pub fn done(&self) -> Vec<&str> {
         let settled = self.left_out.iter().filter(|one| !one.again).map(|one| one.recipient.as_str());
         self.reached.iter().map(String::as_str).chain(settled).collect()
     }
 
-    /// Writes down whom it has reached now.
+    /// Records whom it has reached now.
     fn take(&mut self, part: PartialDelivery) {
         self.partly_sent = !part.left_out.is_empty();
         (self.code, self.reason) = (self.partly_sent.then_some(Code::PartlySent), None);

@@ -30,7 +30,7 @@ struct Keys<K> {
     full_until: Option<Timestamp>,
 }
 
-/// When something was said last, and how often it has happened since.
+/// When something was logged last, and how often it has happened since.
 #[derive(Debug, Clone, Copy)]
 struct Said {
     at: Timestamp,
@@ -67,7 +67,7 @@ impl<K: Eq + Hash> Throttle<K> {
         self.lock().known.get(key).is_some_and(|said| !self.is_over(said.at, now))
     }
 
-    /// The keys of what has happened and was not said, with how often, for the last time.
+    /// The keys of what happened and was not logged, with how often, for the last time.
     pub fn take_suppressed(&self) -> Vec<(K, u64)> {
         let known = std::mem::take(&mut self.lock().known);
         known.into_iter().filter(|(_, said)| said.since > 0).map(|(key, said)| (key, said.since)).collect()

@@ -51,7 +51,7 @@ pub struct Head<'a> {
     pub peer: Option<IpAddr>,
     /// The host and port of a target that is a whole URL, which stands above the header's (RFC 9112, 3.2.2).
     pub target: Option<&'a str>,
-    /// Whether it is HTTP/1.0, which no program on this machine needs, and nginx speaks unless it is told otherwise.
+    /// Whether it is HTTP/1.0, which no program on this machine needs, and nginx speaks unless configured otherwise.
     pub is_old: bool,
     /// The headers, their names in lower case.
     pub headers: Vec<(&'a str, &'a [u8])>,

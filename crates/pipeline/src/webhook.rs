@@ -21,7 +21,7 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
 }
 
-/// Where whoever supervises an embedded pipeline asks how it is.
+/// Where a supervisor checks the health of an embedded pipeline.
 pub const HEALTH: &str = "/healthz";
 
 /// What is known of the signature of a request.

@@ -359,7 +359,7 @@ impl DbFile {
         Ok(FileState::Ours)
     }
 
-    /// Whether this is why SQLite reads the file only when told that nobody writes it: after it was closed in good order it
+    /// Whether this is why SQLite reads the file only when asserted that nobody writes it: after it was closed in good order it
     /// has no log and no index of one, and here none can be made. <https://www.sqlite.org/wal.html#readonly>
     ///
     /// Not where this user alone may not write: others can.
@@ -439,7 +439,7 @@ impl DbFile {
         conn.pragma_update(None, "auto_vacuum", "incremental")?;
         schema::create(&mut conn)?;
         self.expect(&conn, "auto_vacuum", "2")?;
-        // Kept in the file. Switching to it later would need the file alone.
+        // Stored in the file. Switching to it later would need exclusive access.
         self.set(&conn, "journal_mode", "wal", "wal")
     }
 

@@ -1,4 +1,4 @@
-//! What the program logs, kept in the store.
+//! The program's log, in the store.
 
 use std::sync::Arc;
 

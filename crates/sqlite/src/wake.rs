@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 
 /// Everybody who waits for a message of either queue.
 ///
-/// A waiter is told of every commit with a message that becomes visible sooner than it waits anyway.
-/// It registers before it looks, and a notification that comes while it looks is kept: none is missed.
+/// A waiter is notified of every commit with a message that becomes visible sooner than it waits anyway.
+/// It registers before it looks, and a notification that comes while it looks is remembered: none is missed.
 #[derive(Debug, Default)]
 pub(crate) struct Wakeups(Mutex<Vec<Arc<Waiter>>>);
 

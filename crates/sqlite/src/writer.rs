@@ -38,7 +38,7 @@ const WAITING: usize = 1024;
 /// How long log lines wait for an operation whose commit they can share.
 const LOG_PAUSE: Duration = Duration::from_millis(50);
 
-/// What the thread is told.
+/// A command for the thread.
 pub(crate) enum Message {
     Run(Box<dyn Operation>),
     /// There are log lines to write.
@@ -67,7 +67,7 @@ impl Tx<'_> {
 
 /// Something to write. May be run twice; the first run is undone then.
 pub(crate) trait Operation: Send {
-    /// False if it failed and what it changed must not be kept.
+    /// False if it failed and what it changed must not remain.
     fn run(&mut self, file: &DbFile, tx: &Tx<'_>) -> bool;
 
     /// Tells the caller: its own result, or why the transaction failed.

@@ -182,7 +182,7 @@ pub async fn progress_is_folded_from_the_entries(subject: Subject) {
         assert_eq!(subject.history.progress(&lead("a")).await.unwrap(), expected);
     }
     let progress = expected.unwrap();
-    assert!(progress.enriched && progress.told && matches!(progress.ended, Some((Ended::Notified, _))));
+    assert!(progress.enriched && progress.notified && matches!(progress.ended, Some((Ended::Notified, _))));
 }
 
 async fn receive(subject: &Subject, name: &str, due_at: Timestamp) -> LeadId {

@@ -49,7 +49,7 @@ mod tests {
                 received_at: at((due - wait).max(0)),
                 due_at: at(due),
                 enriched: false,
-                told: false,
+                notified: false,
                 failed: false,
                 ended: None,
             };

@@ -58,7 +58,7 @@ pub struct Outgoing<'a> {
 /// How many of those who were left out a line names.
 const NAMED: usize = 3;
 
-/// Somebody whom a message has not reached, while it has reached others.
+/// A recipient whom a message has not reached, while it has reached others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Who, as the destination names them: an e-mail address.
@@ -162,12 +162,12 @@ pub enum CheckOutcome {
 pub enum Verdict {
     /// Taken.
     Sent,
-    /// Taken for some of those whom it was for; or an answer to an alert that was not for everybody, as
+    /// Accepted for some of its recipients; or an answer to an alert that was not for everybody, as
     /// [`Outgoing::done`] says.
     PartlySent {
         /// Those. None only where others have it.
         reached: Vec<String>,
-        /// The others. Where there are neither these nor those, nobody is left whom the alert is for.
+        /// The others. If both are empty, the alert has no recipient left.
         left_out: Vec<LeftOut>,
     },
     /// Not taken: it asks to wait.
@@ -196,7 +196,7 @@ pub enum Verdict {
         code: Code,
         /// The answer in words, one clean line.
         reason: String,
-        /// Whether it is the message itself that is refused, and not whoever sends it.
+        /// Whether it is the message that is refused, and not its sender.
         payload: bool,
     },
 }

@@ -29,7 +29,7 @@ impl Notify {
         true
     }
 
-    /// Writes down what happened to an alert.
+    /// Records what happened to an alert.
     pub(super) async fn record(&self, job: &AlertJob, event: JournalEvent) -> Result<(), Fault> {
         let lead_id = Some(job.lead_id.clone());
         if job.is_trial() {
@@ -39,7 +39,7 @@ impl Notify {
         self.recorder.record(lead_id, event).await
     }
 
-    /// Makes a dead letter of an alert; of a trial, which whoever asked for it can ask for again, its receipt is enough.
+    /// Makes a dead letter of an alert. For a trial, which can be sent again, the receipt is enough.
     pub(super) async fn dead_alert(&self, job: AlertJob, fault: Fault, attempts: u32) -> Disposition {
         let (is_trial, alert) = (job.is_trial(), Some((job.destination, job.kind)));
         if !is_trial {

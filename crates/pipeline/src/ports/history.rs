@@ -118,7 +118,7 @@ pub struct Minute {
     pub accepted: u64,
     /// Leads enriched for the first time.
     pub enriched: u64,
-    /// Leads told to somebody.
+    /// Leads announced.
     pub notified: u64,
     /// Leads that ended dead.
     pub failed: u64,

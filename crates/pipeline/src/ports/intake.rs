@@ -6,14 +6,14 @@ use lead::LeadId;
 
 use crate::{Entry, Fault};
 
-/// Where accepted events go: kept and queued, both or neither.
+/// Where accepted events go: stored and queued, both or neither.
 #[async_trait]
 pub trait Intake: Send + Sync {
     /// Stores the raw bytes under `key` if there are none yet, queues the lead's job to become due
     /// after `delay`, and writes `entry` to the journal.
     ///
     /// When this returns [`Accepted::New`], all of it survives a power cut. When it fails, nothing of
-    /// it is there, or all of it is and the caller could not be told.
+    /// it is there, or all of it is and the caller could not be notified.
     async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault>;
 }
 
@@ -40,8 +40,8 @@ pub struct NewEvent {
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepted {
-    /// It is kept and queued.
+    /// It is stored and queued.
     New,
-    /// An event of this lead is kept already; nothing was changed.
+    /// An event of this lead is stored already; nothing was changed.
     Duplicate,
 }

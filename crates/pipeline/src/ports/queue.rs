@@ -72,7 +72,7 @@ pub trait Inbox: Send + Sync {
     async fn depth(&self, queue: Queue) -> Result<Depth, Fault>;
 }
 
-/// The receiving end of the queues for whoever works on them for as long as it lives, and alone.
+/// The receiving end of the queues, for the one long-lived worker on them.
 #[async_trait]
 pub trait WorkQueues: Inbox {
     /// Returns when a message of this queue may be ready. It may return once too often, never once too seldom.
@@ -91,7 +91,7 @@ pub trait WorkQueues: Inbox {
     /// The bodies of a queue's messages that are in flight.
     async fn in_flight(&self, queue: Queue) -> Result<Vec<String>, Fault>;
 
-    /// Makes every message that is in flight ready again, and says how many there were: whoever had them is gone.
+    /// Makes every message that is in flight ready again, and returns how many there were: their worker has ended.
     async fn release_in_flight(&self) -> Result<u64, Fault>;
 }
 

@@ -14,6 +14,6 @@ pub trait Secret: Send + Sync {
     /// Its present text. While it cannot be read, the one that was read last is good.
     async fn text(&self) -> Result<SecretText, Fault>;
 
-    /// Reads it again for somebody whom its text has failed. Whether it has changed.
+    /// Reads it again after its text was refused. Returns whether it has changed.
     async fn refresh(&self) -> Result<bool, Fault>;
 }

@@ -7,7 +7,7 @@ use crate::Fault;
 /// What a process that lives for months needs of its store, beside storing.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
-    /// Whether what is written now is found by whoever opens the store next, as of the last look. Cheap: it is asked
+    /// Whether what is written now is found by the next process that opens the store, as of the last check. Cheap: it is asked
     /// before each answer that says whether webhooks can be taken.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ pub trait Watch: Send + Sync {
     /// Where the pipeline itself is gone.
     async fn look(&self) -> Result<Seen, Fault>;
 
-    /// Whoever has looked looks no more: gives back what was taken for it.
+    /// Releases what watching needs; nobody watches any more.
     async fn let_go(&self) {}
 }
 

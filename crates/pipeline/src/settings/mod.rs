@@ -1,4 +1,4 @@
-//! What the stages can be told.
+//! The settings of the stages.
 
 mod prefixes;
 mod secret_text;
@@ -27,11 +27,11 @@ pub struct Settings {
     #[serde(rename = "channels")]
     pub destinations: Vec<DestinationId>,
     /// How often a lead is processed before its message is a dead letter. On the last of them a lead
-    /// whose owner cannot be looked up is told without one.
+    /// whose owner cannot be looked up is announced without one.
     pub process_attempts: u32,
     /// How often an alert is tried before it is a dead letter. Waits that Slack asks for do not count.
     pub notify_attempts: u32,
-    /// How often the owner of a lead that was told without one is looked for again.
+    /// How often the owner of a lead that was announced without one is looked up again.
     pub rechecks: u32,
     /// How old a signature may be.
     ///

@@ -14,7 +14,7 @@ impl SecretText {
         Self(unpasted(text).to_owned())
     }
 
-    /// The value, for whoever uses it up.
+    /// The value, for its user.
     pub fn expose(&self) -> &str {
         &self.0
     }

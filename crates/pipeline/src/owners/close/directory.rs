@@ -34,7 +34,7 @@ pub(super) const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 const FAILED: SignedDuration = SignedDuration::from_secs(5);
 /// How long one reader has for it.
 pub(super) const CLAIM: SignedDuration = SignedDuration::from_secs(25);
-/// How long whoever needs what another reads waits for it, and how often they look.
+/// How long a reader waits for what another one is reading, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(500);
 /// How often members are stored again that something else was stored over.
@@ -94,7 +94,7 @@ impl OrganizationCache {
         self.objects.put(Retrieved::KEY, body.into(), when).await
     }
 
-    /// The fields that the settings name. Names are looked for once, and what they meant is kept.
+    /// The fields that the settings name. Names are looked up once, and the result is stored.
     pub(super) async fn fields(
         &self,
         asker: &CloseClient,
