@@ -11,7 +11,7 @@ use lead::{LeadId, Owner, OwnerFacts, OwnerStatus};
 use ops::LeadQuery;
 use pipeline::{
     Code, Ended, Fault, Settings, Stage,
-    ports::{Body, DeadLetter, Found, Inbox, LookupOptions, Objects, Owners, Queue},
+    ports::{Body, DeadLetter, Inbox, LookupOptions, LookupOutcome, Objects, Owners, Queue},
 };
 use tests::{
     doubles::Reply,
@@ -202,7 +202,7 @@ struct TenOwners;
 
 #[async_trait]
 impl Owners for TenOwners {
-    async fn find(&self, _: &CreatedLead, _: LookupOptions) -> Found {
+    async fn find(&self, _: &CreatedLead, _: LookupOptions) -> LookupOutcome {
         let name = |number: u32| format!("Desk {number} of the sales office in Rotterdam");
         let owner = |number| Owner { id: None, name: name(number), active: number == 10, unknown: false };
         let facts = OwnerFacts {
@@ -210,7 +210,7 @@ impl Owners for TenOwners {
             owners: (1..=10).map(owner).collect(),
             ..OwnerFacts::none(OwnerStatus::Assigned)
         };
-        Found::of(facts, None)
+        LookupOutcome::of(facts, None)
     }
 }
 

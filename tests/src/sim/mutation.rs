@@ -16,9 +16,9 @@ use pipeline::{
     driver::QueueStage,
     job::ProcessJob,
     ports::{
-        Accepted, Body, Clock, DeadLetter, DeadLetterCause, DeadLetters, Delivery, Disposition, Found, Inbox,
-        Intake, Journal, LookupOptions, NewEvent, NewMessage, NextLookup, Object, Objects, Outbox, Owners,
-        PutError, Queue, Version, WriteCondition,
+        Accepted, Body, Clock, DeadLetter, DeadLetterCause, DeadLetters, Delivery, Disposition, Inbox,
+        Intake, Journal, LookupOptions, LookupOutcome, NewEvent, NewMessage, NextLookup, Object, Objects,
+        Outbox, Owners, PutError, Queue, Version, WriteCondition,
     },
 };
 use serde_json::Value;
@@ -329,7 +329,7 @@ struct BadOwners(Mutation, Arc<dyn Owners>);
 
 #[async_trait]
 impl Owners for BadOwners {
-    async fn find(&self, lead: &CreatedLead, look: LookupOptions) -> Found {
+    async fn find(&self, lead: &CreatedLead, look: LookupOptions) -> LookupOutcome {
         let mut found = self.1.find(lead, look).await;
         match (self.0, found.facts.status, &found.why) {
             (Mutation::DepartedAsPresent, OwnerStatus::Departed, _) => {

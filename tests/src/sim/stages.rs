@@ -13,7 +13,7 @@ use pipeline::{
     ingest::{Ingest, LogThrottles, Trust},
     notify::Notify,
     owners::{CloseOwners, Documents},
-    ports::{Found, Intake, Journal, LookupOptions, Objects, Outbox, Owners},
+    ports::{Intake, Journal, LookupOptions, LookupOutcome, Objects, Outbox, Owners},
     process::{AttemptCounter, Process},
     receipt::Receipts,
     stages::{Stages, World},
@@ -121,7 +121,7 @@ struct WatchedOwners {
 
 #[async_trait]
 impl Owners for WatchedOwners {
-    async fn find(&self, lead: &CreatedLead, look: LookupOptions) -> Found {
+    async fn find(&self, lead: &CreatedLead, look: LookupOptions) -> LookupOutcome {
         oracle::looked_up(&self.model, &lead.lead_id);
         if let Some(organization) = self.organization.as_ref().filter(|_| !look.fresh) {
             organization.carries(&lead.lead_id);

@@ -17,7 +17,7 @@ use lead::OwnerFacts;
 use pipeline::{
     Code,
     owners::{CloseOwners, OwnerFields, Retrieved},
-    ports::{Found, LookupOptions, NextLookup, Owners},
+    ports::{LookupOptions, LookupOutcome, NextLookup, Owners},
 };
 use tests::{
     clock::VirtualClock,
@@ -135,7 +135,7 @@ impl Scene {
     }
 
     /// Looks an owner up.
-    pub(crate) async fn find(&self, owners: &CloseOwners, lead: &str, look: LookupOptions) -> Found {
+    pub(crate) async fn find(&self, owners: &CloseOwners, lead: &str, look: LookupOptions) -> LookupOutcome {
         let lead = self.lead(lead);
         self.run(owners.find(&lead, look)).await
     }
@@ -146,10 +146,10 @@ impl Scene {
         owners: &CloseOwners,
         lead: &str,
         look: LookupOptions,
-    ) -> Found {
+    ) -> LookupOutcome {
         for _ in 0..4 {
             match self.find(owners, lead, look).await {
-                Found { then: NextLookup::Wait(wait), .. } => self.clock.advance(wait),
+                LookupOutcome { then: NextLookup::Wait(wait), .. } => self.clock.advance(wait),
                 found => return found,
             }
         }
@@ -226,7 +226,7 @@ pub(crate) fn created(webhook: &[u8]) -> CreatedLead {
 }
 
 /// The code of an outcome and what it says of the next look-up.
-pub(crate) fn outcome(found: &Found) -> (Option<Code>, NextLookup) {
+pub(crate) fn outcome(found: &LookupOutcome) -> (Option<Code>, NextLookup) {
     (found.why.as_ref().map(|why| why.code), found.then)
 }
 
@@ -236,7 +236,7 @@ pub(crate) fn named(facts: &OwnerFacts) -> Vec<(&str, bool)> {
 }
 
 /// Every text of an outcome that a person may read.
-pub(crate) fn texts(found: &Found) -> String {
+pub(crate) fn texts(found: &LookupOutcome) -> String {
     let facts = &found.facts;
     let texts = [&facts.lead_owner, &facts.lead_email, &facts.lead_phone, &facts.funnel, &facts.status_label];
     let texts = texts.into_iter().flatten().chain(facts.owners.iter().map(|owner| &owner.name));

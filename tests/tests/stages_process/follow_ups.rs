@@ -10,7 +10,9 @@ use ops::Whom;
 use pipeline::{
     Settings, Stage,
     job::{AlertId, AlertJob},
-    ports::{Clock, Disposition, Found, Inbox, LookupOptions, Objects, Owners, Queue, WriteCondition},
+    ports::{
+        Clock, Disposition, Inbox, LookupOptions, LookupOutcome, Objects, Owners, Queue, WriteCondition,
+    },
     receipt::ReceiptState,
 };
 use tests::{
@@ -258,11 +260,11 @@ struct Moved;
 
 #[async_trait]
 impl Owners for Moved {
-    async fn find(&self, _: &CreatedLead, look: LookupOptions) -> Found {
+    async fn find(&self, _: &CreatedLead, look: LookupOptions) -> LookupOutcome {
         let owner = if look.fresh { OWNERS[1] } else { OWNERS[0] };
         let facts =
             OwnerFacts { lead_owner: Some(owner.to_owned()), ..OwnerFacts::none(OwnerStatus::Assigned) };
-        Found { of_event: !look.fresh, ..Found::of(facts, None) }
+        LookupOutcome { of_event: !look.fresh, ..LookupOutcome::of(facts, None) }
     }
 }
 

@@ -10,35 +10,35 @@ use close::CreatedLead;
 use lead::{OwnerFacts, OwnerStatus};
 use pipeline::{
     Code, Fault, JournalEvent,
-    ports::{Found, LookupOptions, NextLookup, Owners},
+    ports::{LookupOptions, LookupOutcome, NextLookup, Owners},
 };
 use tests::world::World;
 
 use super::{MINUTE, SECOND};
 
 /// A source that says these, one after the other, and the last one for ever.
-struct Says(Mutex<Vec<Found>>);
+struct Says(Mutex<Vec<LookupOutcome>>);
 
 #[async_trait]
 impl Owners for Says {
-    async fn find(&self, _: &CreatedLead, _: LookupOptions) -> Found {
+    async fn find(&self, _: &CreatedLead, _: LookupOptions) -> LookupOutcome {
         let mut says = self.0.lock().unwrap();
         if says.len() > 1 { says.remove(0) } else { says[0].clone() }
     }
 }
 
-fn says(outcomes: impl IntoIterator<Item = Found>) -> World {
+fn says(outcomes: impl IntoIterator<Item = LookupOutcome>) -> World {
     let mut world = World::new();
     world.process.owners = Arc::new(Says(Mutex::new(outcomes.into_iter().collect())));
     world
 }
 
-fn busy(wait: Duration) -> Found {
-    Found::failed(Code::CloseBusy, "it has to wait", NextLookup::Wait(wait))
+fn busy(wait: Duration) -> LookupOutcome {
+    LookupOutcome::failed(Code::CloseBusy, "it has to wait", NextLookup::Wait(wait))
 }
 
-fn named(owner: &str) -> Found {
-    Found::of(
+fn named(owner: &str) -> LookupOutcome {
+    LookupOutcome::of(
         OwnerFacts { lead_owner: Some(owner.to_owned()), ..OwnerFacts::none(OwnerStatus::Assigned) },
         None,
     )
@@ -46,7 +46,7 @@ fn named(owner: &str) -> Found {
 
 #[tokio::test]
 async fn a_wait_that_is_asked_for_is_no_attempt_and_stands_in_the_story_once() {
-    let failed = || Found::failed(Code::CloseUnavailable, "502", NextLookup::Retry);
+    let failed = || LookupOutcome::failed(Code::CloseUnavailable, "502", NextLookup::Retry);
     let waits = (0..5).map(|_| busy(SECOND));
     let world = says([failed()].into_iter().chain(waits).chain([failed(), named("Sales North")]));
     let lead = world.accept("a").await;
@@ -74,8 +74,8 @@ async fn no_alert_waits_for_long_because_a_source_asks_to() {
 
 #[tokio::test]
 async fn a_look_up_that_finds_nothing_newer_says_so_and_why() {
-    let gone = Found::failed(Code::CloseLeadHidden, "it answers 404", NextLookup::Done);
-    let none = Found::of(
+    let gone = LookupOutcome::failed(Code::CloseLeadHidden, "it answers 404", NextLookup::Done);
+    let none = LookupOutcome::of(
         OwnerFacts::none(OwnerStatus::Missing),
         Some(Fault::new(Code::OwnerMissing, "the owner field is empty")),
     );

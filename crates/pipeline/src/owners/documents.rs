@@ -8,12 +8,12 @@ use lead::{OwnerDocument, OwnerFacts, OwnerStatus};
 use outside::text;
 
 use super::{
-    meaning::{LookupAnswer, meaning},
+    interpret::{LookupAnswer, interpret},
     within,
 };
 use crate::{
     Code, Fault,
-    ports::{Clock, Found, LookupOptions, NextLookup, OwnerDirectory, Owners},
+    ports::{Clock, LookupOptions, LookupOutcome, NextLookup, OwnerDirectory, Owners},
 };
 
 /// The owner directory as a source of owners.
@@ -26,34 +26,34 @@ pub struct Documents {
 
 #[async_trait]
 impl Owners for Documents {
-    async fn find(&self, lead: &CreatedLead, look: LookupOptions) -> Found {
+    async fn find(&self, lead: &CreatedLead, options: LookupOptions) -> LookupOutcome {
         let id = &lead.lead_id;
-        let failed = |what: String| Found::failed(Code::OwnerLookupFailed, what, NextLookup::Retry);
-        let answer = match within(self.clock.as_ref(), look.within, self.directory.fetch(id)).await {
+        let failed = |what: String| LookupOutcome::failed(Code::OwnerLookupFailed, what, NextLookup::Retry);
+        let answer = match within(self.clock.as_ref(), options.within, self.directory.fetch(id)).await {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => {
                 let why = text::shorten(&error.to_string(), 200);
                 return failed(format!("the owner directory gave no answer: {why}"));
             }
             None => {
-                let limit = look.within.unwrap_or_default().as_secs_f64();
+                let limit = options.within.unwrap_or_default().as_secs_f64();
                 return failed(format!(
                     "the owner directory gave no answer: none within {limit:.1} s, which is what its worker could wait"
                 ));
             }
         };
-        match meaning(&answer) {
+        match interpret(&answer) {
             LookupAnswer::Document(document) => read(document, lead),
             LookupAnswer::Unassigned(what) => {
                 let why = Fault::new(Code::OwnerMissing, what);
-                Found::of(OwnerFacts::none(OwnerStatus::Missing), Some(why))
+                LookupOutcome::of(OwnerFacts::none(OwnerStatus::Missing), Some(why))
             }
-            LookupAnswer::Failed(fault, then) => Found::failed(fault.code, fault.what, then),
+            LookupAnswer::Failed(fault, then) => LookupOutcome::failed(fault.code, fault.what, then),
         }
     }
 }
 
-fn read(document: OwnerDocument, lead: &CreatedLead) -> Found {
+fn read(document: OwnerDocument, lead: &CreatedLead) -> LookupOutcome {
     let lost = document.lost_owner.clone();
     let lead_is_known = document.knows_nobody(&lead.lead_id);
     let facts = document.facts(&lead.lead_id);
@@ -68,5 +68,5 @@ fn read(document: OwnerDocument, lead: &CreatedLead) -> Found {
         _ => None,
     };
     let why = why.map(|(code, what)| Fault::new(code, what));
-    Found { lead_is_known, ..Found::of(facts, why) }
+    LookupOutcome { lead_is_known, ..LookupOutcome::of(facts, why) }
 }

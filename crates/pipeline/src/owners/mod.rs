@@ -5,7 +5,7 @@
 
 mod close;
 mod documents;
-mod meaning;
+mod interpret;
 
 use std::{future::Future, pin::pin, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::ports::Clock;
 
 pub use close::{CloseOwners, Examination, Failure, OwnerFields, Retrieved, examine};
 pub use documents::Documents;
-pub use meaning::{LookupAnswer, element, meaning};
+pub use interpret::{LookupAnswer, element, interpret};
 
 /// The outcome of `work`, or `None` where it takes longer than `limit`.
 async fn within<T>(clock: &dyn Clock, limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {

@@ -23,7 +23,8 @@ pub use journal::Journal;
 pub use logs::{Level, LogLine, LogQuery, Logs};
 pub use objects::{Object, Objects, PutError, Version, WriteCondition};
 pub use owners::{
-    Found, LookupOptions, NextLookup, OtherRegion, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Owners,
+    LookupOptions, LookupOutcome, NextLookup, OtherRegion, OwnerAnswer, OwnerDirectory, OwnerUnreachable,
+    Owners,
 };
 pub use queue::{
     DeadLetterCause, Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage, Outbox, Queue, WorkQueues,

@@ -13,7 +13,7 @@ pub trait Owners: Send + Sync {
     /// Looks for a lead's owner.
     ///
     /// Whatever the source answers, or does not answer, comes to an outcome: the alert goes out with it.
-    async fn find(&self, lead: &CreatedLead, look: LookupOptions) -> Found;
+    async fn find(&self, lead: &CreatedLead, options: LookupOptions) -> LookupOutcome;
 
     /// Reads what all leads share, so that the first need not wait for it.
     async fn warm_up(&self) {}
@@ -30,7 +30,7 @@ pub struct LookupOptions {
 
 /// The outcome of a look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct LookupOutcome {
     /// What is known now.
     pub facts: OwnerFacts,
     /// Why there is no owner, where there is none.
@@ -55,7 +55,7 @@ pub enum NextLookup {
     Wait(Duration),
 }
 
-impl Found {
+impl LookupOutcome {
     /// An owner, or whatever else is known for good.
     pub fn of(facts: OwnerFacts, why: Option<Fault>) -> Self {
         Self { facts, why, then: NextLookup::Done, of_event: false, lead_is_known: false }
@@ -72,7 +72,7 @@ impl Found {
 #[async_trait]
 pub trait OwnerDirectory: Send + Sync {
     /// Asks for a lead's document and returns whatever was answered; what it means is decided in
-    /// [`crate::owners::meaning`]. Bounded in time and in size. A redirect is followed within the directory alone, and
+    /// [`crate::owners::interpret`]. Bounded in time and in size. A redirect is followed within the directory alone, and
     /// is the answer where it leads elsewhere.
     async fn fetch(&self, lead: &LeadId) -> Result<OwnerAnswer, OwnerUnreachable>;
 }

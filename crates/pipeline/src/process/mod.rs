@@ -18,8 +18,8 @@ use crate::{
     destination::DestinationId,
     job::{AlertId, AlertJob, Cause, ProcessJob, lead_in},
     ports::{
-        DeadLetterCause, Delivery, Disposition, Found, Level, LookupOptions, NewMessage, NextLookup, Objects,
-        Outbox, Owners, PutError, Queue, WriteCondition,
+        DeadLetterCause, Delivery, Disposition, Level, LookupOptions, LookupOutcome, NewMessage, NextLookup,
+        Objects, Outbox, Owners, PutError, Queue, WriteCondition,
     },
     recorder,
     store_retry::{RETRY_FOR, StoreRetry, doubled},
@@ -199,7 +199,7 @@ impl Process {
         job: &ProcessJob,
         created: &CreatedLead,
         received_at: Timestamp,
-        found: Found,
+        found: LookupOutcome,
     ) -> Result<EnrichedLead, Interruption> {
         let key = keys::enriched(&self.settings.target_prefix, &job.lead_id);
         let code = found.why.as_ref().map(|why| why.code);

@@ -47,7 +47,7 @@ pub(super) async fn directory(base: &OwnersBase) -> Check {
         Ok(answer) => answer,
         Err(error) => return failed(Code::OwnerLookupFailed, format!("{place}: {error}")),
     };
-    match owners::meaning(&answer) {
+    match owners::interpret(&answer) {
         LookupAnswer::Unassigned(_) => {
             Check::ok(name, format!("{place} answers {} for an unknown lead", answer.status))
         }

@@ -15,7 +15,7 @@ use super::{pace::Pace, retrieved::is_lately};
 use crate::{
     Code, Fault,
     owners::within,
-    ports::{Clock, Found, NextLookup},
+    ports::{Clock, LookupOutcome, NextLookup},
 };
 use close::{CloseAnswer, CloseReads};
 
@@ -47,7 +47,7 @@ impl LookupStop {
     }
 }
 
-impl From<LookupStop> for Found {
+impl From<LookupStop> for LookupOutcome {
     fn from(stop: LookupStop) -> Self {
         let (fault, then) = match stop {
             LookupStop::Failed { fault, again: true } => (fault, NextLookup::Retry),

@@ -7,8 +7,8 @@
 mod ask;
 mod directory;
 mod examine;
-mod meant;
 mod pace;
+mod resolve;
 mod retrieved;
 
 use std::{sync::Arc, time::Duration};
@@ -20,12 +20,12 @@ use lead::{OwnerFacts, OwnerStatus};
 use self::{
     ask::{CloseClient, CloseRequest, LookupBudget, LookupStop, another, unreadable},
     directory::{AGAIN, FRESH, OrganizationCache},
-    meant::{meant, missing, odd, unread},
+    resolve::{missing, odd, resolve, unread},
     retrieved::Named,
 };
 use crate::{
     Code,
-    ports::{Clock, Found, LookupOptions, Objects, Owners},
+    ports::{Clock, LookupOptions, LookupOutcome, Objects, Owners},
 };
 use close::CloseReads;
 pub use examine::{Examination, examine};
@@ -69,11 +69,12 @@ impl CloseOwners {
     async fn search(
         &self,
         lead: &CreatedLead,
-        look: LookupOptions,
+        options: LookupOptions,
         known: &mut OwnerFacts,
-    ) -> Result<Found, LookupStop> {
+    ) -> Result<LookupOutcome, LookupStop> {
         let now = self.asker.clock.now();
-        let limit = look.within.map(|limit| now + jiff::SignedDuration::try_from(limit).unwrap_or_default());
+        let limit =
+            options.within.map(|limit| now + jiff::SignedDuration::try_from(limit).unwrap_or_default());
         let mut means = LookupBudget::until(limit);
         let named = self.named()?;
         let fields = self.directory.fields(&self.asker, &mut means, named).await?;
@@ -82,11 +83,11 @@ impl CloseOwners {
         known.funnel.clone_from(&owned.funnel);
         let mut carried = None;
         let organization = lead.organization_id.as_deref();
-        if !look.fresh && !owned.owners.is_empty() {
+        if !options.fresh && !owned.owners.is_empty() {
             known.lead_owner = unread(&owned);
             match self.people(&owned.owners, organization, &mut means).await {
                 Ok(people) => {
-                    let found = Found { of_event: true, ..people };
+                    let found = LookupOutcome { of_event: true, ..people };
                     if found.facts.status == OwnerStatus::Assigned {
                         return Ok(found);
                     }
@@ -125,7 +126,7 @@ impl CloseOwners {
             status_label: answer.status_label,
             ..found.facts
         };
-        Ok(Found { facts, ..found })
+        Ok(LookupOutcome { facts, ..found })
     }
 
     /// The lead as Close has it now.
@@ -159,7 +160,7 @@ impl CloseOwners {
         values: &[String],
         organization: Option<&str>,
         means: &mut LookupBudget,
-    ) -> Result<Found, LookupStop> {
+    ) -> Result<LookupOutcome, LookupStop> {
         let mut members = self.directory.members(&self.asker, means, organization, FRESH).await?;
         if values.iter().any(|value| members.roster.who(value) == Who::Unknown) {
             match self.directory.members(&self.asker, means, organization, AGAIN).await {
@@ -169,12 +170,12 @@ impl CloseOwners {
                 Err(stop) => return Err(stop),
             }
         }
-        Ok(meant(values, &members.roster))
+        Ok(resolve(values, &members.roster))
     }
 }
 
 /// What was found, and what the event says where nothing was.
-fn with_known(found: Found, known: OwnerFacts) -> Found {
+fn with_known(found: LookupOutcome, known: OwnerFacts) -> LookupOutcome {
     let facts = found.facts;
     let is_unread = facts.status == OwnerStatus::LookupFailed && facts.owners.is_empty();
     let facts = OwnerFacts {
@@ -184,18 +185,18 @@ fn with_known(found: Found, known: OwnerFacts) -> Found {
         funnel: facts.funnel.or(known.funnel),
         ..facts
     };
-    Found { facts, ..found }
+    LookupOutcome { facts, ..found }
 }
 
 #[async_trait]
 impl Owners for CloseOwners {
-    async fn find(&self, lead: &CreatedLead, look: LookupOptions) -> Found {
+    async fn find(&self, lead: &CreatedLead, options: LookupOptions) -> LookupOutcome {
         let mut known = OwnerFacts {
             lead_email: lead.email.clone(),
             lead_phone: lead.phone.clone(),
             ..OwnerFacts::none(OwnerStatus::LookupFailed)
         };
-        let found = self.search(lead, look, &mut known).await.unwrap_or_else(Found::from);
+        let found = self.search(lead, options, &mut known).await.unwrap_or_else(LookupOutcome::from);
         with_known(found, known)
     }
 

@@ -3,13 +3,13 @@
 use close::{Owned, Roster, Who, unnamed, without_ids};
 use lead::{Owner, OwnerFacts, OwnerStatus};
 
-use crate::{Code, Fault, ports::Found};
+use crate::{Code, Fault, ports::LookupOutcome};
 
 /// Who is meant by these values, where these are the members.
 ///
 /// Whoever is there counts, whatever the other values are; then a user whom nobody knows, as they may be there;
 /// then who has left. A text that means nobody, or several, counts where there is nothing else.
-pub(super) fn meant(values: &[String], roster: &Roster) -> Found {
+pub(super) fn resolve(values: &[String], roster: &Roster) -> LookupOutcome {
     let (mut owners, mut unclear): (Vec<Owner>, Option<Fault>) = (Vec::new(), None);
     for value in values {
         let owner = match (roster.who(value), unnamed(value)) {
@@ -41,31 +41,33 @@ pub(super) fn meant(values: &[String], roster: &Roster) -> Found {
     let first = |is: fn(&&Owner) -> bool| owners.iter().find(is).map(|owner| owner.name.clone());
     let (present, stranger, former) = (first(|it| it.active), first(|it| it.unknown), first(|_| true));
     match (present, stranger, former, unclear) {
-        (Some(name), ..) => Found::of(of(OwnerStatus::Assigned, name, owners), None),
+        (Some(name), ..) => LookupOutcome::of(of(OwnerStatus::Assigned, name, owners), None),
         (None, Some(name), ..) => {
             let why = Fault::new(Code::OwnerUnknown, format!("{name} is not among the members in Close"));
-            Found::of(of(OwnerStatus::LookupFailed, name, owners), Some(why))
+            LookupOutcome::of(of(OwnerStatus::LookupFailed, name, owners), Some(why))
         }
         (None, None, Some(name), _) => {
             let why = Fault::new(Code::OwnerDeparted, format!("{name} has left the organisation in Close"));
-            Found::of(of(OwnerStatus::Departed, name, owners), Some(why))
+            LookupOutcome::of(of(OwnerStatus::Departed, name, owners), Some(why))
         }
-        (None, None, None, Some(why)) => Found::of(OwnerFacts::none(OwnerStatus::LookupFailed), Some(why)),
+        (None, None, None, Some(why)) => {
+            LookupOutcome::of(OwnerFacts::none(OwnerStatus::LookupFailed), Some(why))
+        }
         (None, None, None, None) => missing(),
     }
 }
 
 /// The owner field is empty.
-pub(super) fn missing() -> Found {
+pub(super) fn missing() -> LookupOutcome {
     let why = Fault::new(Code::OwnerMissing, "the owner field of the lead is empty in Close");
-    Found::of(OwnerFacts::none(OwnerStatus::Missing), Some(why))
+    LookupOutcome::of(OwnerFacts::none(OwnerStatus::Missing), Some(why))
 }
 
 /// The owner field holds something that can name nobody.
-pub(super) fn odd() -> Found {
+pub(super) fn odd() -> LookupOutcome {
     let what = "the owner field of the lead holds neither a member nor a text in Close";
     let facts = OwnerFacts::none(OwnerStatus::LookupFailed);
-    Found::of(facts, Some(Fault::new(Code::OwnerUnknown, what)))
+    LookupOutcome::of(facts, Some(Fault::new(Code::OwnerUnknown, what)))
 }
 
 /// What is said of an owner whom a webhook names, where nobody can say who it is.

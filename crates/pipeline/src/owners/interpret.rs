@@ -42,7 +42,7 @@ const PAGE_BEGINS: usize = 1_024;
 ///   <https://www.rfc-editor.org/rfc/rfc9110#name-407-proxy-authentication-re>,
 ///   <https://www.rfc-editor.org/rfc/rfc6585#section-6>.
 /// * 403 and 404 with nothing, a line of text or JSON are an own directory's, and mean nobody.
-pub fn meaning(answer: &OwnerAnswer) -> LookupAnswer {
+pub fn interpret(answer: &OwnerAnswer) -> LookupAnswer {
     let status = answer.status;
     let (again, settled) = (
         |code, what: String| LookupAnswer::Failed(Fault::new(code, what), NextLookup::Retry),
@@ -186,14 +186,14 @@ mod tests {
     }
 
     fn nobody(answer: &OwnerAnswer) -> String {
-        match meaning(answer) {
+        match interpret(answer) {
             LookupAnswer::Unassigned(what) => what,
             other => panic!("{answer:?}: {other:?}"),
         }
     }
 
     fn trouble(answer: &OwnerAnswer) -> (Code, String, NextLookup) {
-        match meaning(answer) {
+        match interpret(answer) {
             LookupAnswer::Failed(fault, then) => (fault.code, fault.what, then),
             other => panic!("{answer:?}: {other:?}"),
         }
@@ -335,7 +335,7 @@ mod tests {
         for answer in
             [answer(403, "<html>\u{1b}[2J\n"), error(403, "\u{1b}[2J"), error(403, &"A".repeat(500))]
         {
-            let shown = format!("{:?}", meaning(&answer));
+            let shown = format!("{:?}", interpret(&answer));
             assert!(!shown.contains('\u{1b}') && !shown.contains("AAAA"), "{shown}");
         }
     }
