@@ -214,7 +214,7 @@ fn keys_are_answered_while_the_pipeline_never_does() {
 }
 
 #[test]
-fn a_pipeline_that_nobody_works_is_not_called_live_and_one_that_is_gone_is_said_to_be() {
+fn a_pipeline_without_a_worker_is_not_called_live_and_a_deleted_one_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     drop(Store::open(&data, Options::creating()).unwrap());
@@ -263,7 +263,7 @@ fn another_environment_is_a_palette_away() {
 // === Acting ===
 
 #[test]
-fn a_dead_letter_is_redriven_with_the_keys_alone_and_followed_until_it_is_told() {
+fn a_dead_letter_is_redriven_by_keys_and_followed_until_it_is_notified() {
     let mut console = demo((120, 36));
     // Slack knows the webhook again, and takes alerts.
     console.wait_until(|screen| screen.contains("LO204")).unwrap();
@@ -332,7 +332,7 @@ fn a_message_is_edited_in_the_editor_shown_by_its_changes_and_redriven() {
 }
 
 #[test]
-fn dead_letters_are_exported_and_deleted_with_a_copy_kept() {
+fn dead_letters_are_exported_and_deleted_with_a_stored_copy() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("dead.ndjson");
     let mut console = still((120, 36), &[]);

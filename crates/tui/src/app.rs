@@ -310,7 +310,7 @@ impl App {
         for open in &mut self.windows {
             match &mut open.window {
                 Window::Story(story) => {
-                    story.story.refresh_soon();
+                    story.history.refresh_soon();
                     story.raw.refresh_soon();
                 }
                 Window::Letter(letter) => letter.detail.refresh_soon(),

@@ -62,8 +62,8 @@ pub struct Effects {
     watch: Arc<dyn Watch>,
     environments: Arc<dyn Environments>,
     reports: mpsc::UnboundedSender<Report>,
-    asking: HashMap<u64, AbortHandle>,
-    acting: HashMap<u64, Arc<AtomicBool>>,
+    queries: HashMap<u64, AbortHandle>,
+    operations: HashMap<u64, Arc<AtomicBool>>,
 }
 
 impl Effects {
@@ -77,12 +77,15 @@ impl Effects {
         environments: Arc<dyn Environments>,
     ) -> (Self, mpsc::UnboundedReceiver<Report>) {
         let (reports, listener) = mpsc::unbounded_channel();
-        (Self { ops, watch, environments, reports, asking: HashMap::new(), acting: HashMap::new() }, listener)
+        (
+            Self { ops, watch, environments, reports, queries: HashMap::new(), operations: HashMap::new() },
+            listener,
+        )
     }
 
     /// Starts a query.
     pub fn ask(&mut self, generation: u64, query: Query) {
-        self.asking.retain(|_, task| !task.is_finished());
+        self.queries.retain(|_, task| !task.is_finished());
         let (ops, watch, reports) = (self.ops.clone(), self.watch.clone(), self.reports.clone());
         let task = tokio::spawn(async move {
             let began = Instant::now();
@@ -94,12 +97,12 @@ impl Effects {
             // The channel is closed once the console has ended.
             let _ = reports.send(Report::Event(Event::Reply(Box::new(reply))));
         });
-        self.asking.insert(generation, task.abort_handle());
+        self.queries.insert(generation, task.abort_handle());
     }
 
     /// Cancels a query.
     pub fn cancel(&mut self, generation: u64) {
-        if let Some(task) = self.asking.remove(&generation) {
+        if let Some(task) = self.queries.remove(&generation) {
             task.abort();
         }
     }
@@ -115,7 +118,7 @@ impl Effects {
     /// Starts an operation.
     pub fn run(&mut self, job: u64, operation: Operation) {
         let (ops, reports, stop) = (self.ops.clone(), self.reports.clone(), Arc::new(AtomicBool::new(false)));
-        self.acting.insert(job, stop.clone());
+        self.operations.insert(job, stop.clone());
         tokio::spawn(async move {
             let report = |step| {
                 let _ = reports.send(Report::Event(Event::Progress(Progress { job, step })));
@@ -129,14 +132,14 @@ impl Effects {
 
     /// Stops an operation after the current target.
     pub fn stop(&mut self, job: u64) {
-        if let Some(stop) = self.acting.remove(&job) {
+        if let Some(stop) = self.operations.remove(&job) {
             stop.store(true, Ordering::Relaxed);
         }
     }
 
     /// Opens another pipeline, and cancels all queries to this one.
     pub fn switch(&mut self, generation: u64, name: String) {
-        for (_, task) in self.asking.drain() {
+        for (_, task) in self.queries.drain() {
             task.abort();
         }
         let (environments, reports) = (self.environments.clone(), self.reports.clone());
@@ -175,11 +178,11 @@ impl Source {
 
 impl Drop for Effects {
     fn drop(&mut self) {
-        for task in self.asking.values() {
+        for task in self.queries.values() {
             task.abort();
         }
         // An operation stops after its current target; the runtime's end would stop it anywhere.
-        for stop in self.acting.values() {
+        for stop in self.operations.values() {
             stop.store(true, Ordering::Relaxed);
         }
     }
@@ -215,10 +218,10 @@ async fn perform(
             return resend(ops, actions, (&to, whom), &targets, &stopped, report).await;
         }
         Verb::Try(to) => {
-            let tried = async { ops.receipt(&actions.try_out(&to).await?, RECEIPT_TIMEOUT).await };
-            let tried =
-                unless_stopped(&stopped, tried).await.and_then(|receipt| taken(&receipt, "the test alert"));
-            report(Step::Done(0, tried));
+            let receipt = async { ops.receipt(&actions.try_out(&to).await?, RECEIPT_TIMEOUT).await };
+            let receipt =
+                unless_stopped(&stopped, receipt).await.and_then(|receipt| taken(&receipt, "the test alert"));
+            report(Step::Done(0, receipt));
             return Ok(());
         }
         _ => {}
@@ -251,8 +254,8 @@ async fn one(actions: Actions<'_>, verb: &Verb, target: &Target) -> Result<Optio
             actions.redrive(letter, Body::Edited(body.clone())).await?;
         }
         Verb::Delete => {
-            let kept = actions.delete(&target.letter.as_ref().ok_or_else(missing)?.id).await?;
-            return Ok(Some(format!("a copy is in {kept}")));
+            let copy = actions.delete(&target.letter.as_ref().ok_or_else(missing)?.id).await?;
+            return Ok(Some(format!("a copy is in {copy}")));
         }
         Verb::Requeue => actions.requeue(target.lead.as_ref().ok_or_else(missing)?).await?,
         Verb::Resend(..) | Verb::Try(_) | Verb::Export(_) => return Err(missing()),

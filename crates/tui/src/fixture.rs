@@ -127,14 +127,14 @@ pub(super) fn reply(generation: u64, query: Query, answer: Result<Answer, QueryE
 
 /// Answers every query in flight.
 pub(super) fn answer_all(app: &mut App, second: i64, answer: impl Fn(&Query) -> Result<Answer, QueryError>) {
-    for (generation, query) in on_its_way(app) {
+    for (generation, query) in in_flight(app) {
         let answer = answer(&query);
         dispatch(app, second, reply(generation, query, answer));
     }
 }
 
 /// The queries in flight.
-pub(super) fn on_its_way(app: &App) -> Vec<(u64, Query)> {
+pub(super) fn in_flight(app: &App) -> Vec<(u64, Query)> {
     use super::window::Window;
     let mut flights = vec![
         (app.watch.in_flight, Query::Watch),
@@ -148,7 +148,7 @@ pub(super) fn on_its_way(app: &App) -> Vec<(u64, Query)> {
     for open in &app.windows {
         match &open.window {
             Window::Story(story) => {
-                flights.push((story.story.in_flight, Query::Story(story.lead.clone())));
+                flights.push((story.history.in_flight, Query::Story(story.lead.clone())));
                 flights.push((story.raw.in_flight, Query::Raw(story.lead.clone())));
             }
             Window::Letter(letter) => {
@@ -160,12 +160,12 @@ pub(super) fn on_its_way(app: &App) -> Vec<(u64, Query)> {
     if let Some(letter) = &app.panels.dead.preview {
         flights.push((letter.detail.in_flight, Query::Letter(letter.row.letter.id.clone())));
     }
-    let mut asked: Vec<(u64, Query)> =
+    let mut queries: Vec<(u64, Query)> =
         flights.into_iter().filter_map(|(flight, query)| Some((flight?.generation, query))).collect();
     if let Some((generation, _)) = app.selecting {
-        asked.push((generation, Query::Select(Selection::All)));
+        queries.push((generation, Query::Select(Selection::All)));
     }
-    asked
+    queries
 }
 
 /// An answer with rows.
@@ -324,7 +324,7 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
     (0..count)
         .map(|number| {
             let owned = number % 4 != 1;
-            let told = NOW - 12 - 25 * number as i64;
+            let enriched_at = NOW - 12 - 25 * number as i64;
             let state = match number {
                 0 => "queued",
                 5 => "failed",
@@ -351,9 +351,9 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
                     },
                     lead_owner: if owned { DESKS[number % 4].to_owned() } else { UNASSIGNED.to_owned() },
                     funnel: if owned { FUNNELS[number % 3].to_owned() } else { UNKNOWN.to_owned() },
-                    enriched_at: at(told),
+                    enriched_at: at(enriched_at),
                     event_id: None,
-                    received_at: at(told - 600),
+                    received_at: at(enriched_at - 600),
                     owner_status,
                     custom: Default::default(),
                 },
@@ -361,7 +361,7 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
                     destination: SlackDestination::ID,
                     kind: AlertKind::New,
                     state,
-                    at: at(told + 1),
+                    at: at(enriched_at + 1),
                     attempts: 1,
                     code: (state == "failed").then_some(Code::SlackWebhookGone),
                     left_out: Vec::new(),
@@ -371,8 +371,8 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
         .collect()
 }
 
-/// For most leads only the owner's name is known; one has two owners, of whom one has left, and the only owner of
-/// another has left.
+/// For most leads only the owner's name is known; one has two owners, of whom one has left, and the only
+/// owner of another has left.
 fn owners(number: usize) -> Vec<Owner> {
     let owner = |name: &str, active| Owner {
         id: Some(format!("user_{}", name.replace(' ', ""))),

@@ -3,7 +3,8 @@
 /// The cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List<K> {
-    /// The row under the cursor; `None` until the cursor is moved: it then stays on the first row, whichever that is.
+    /// The row under the cursor; `None` until the cursor is moved: it then stays on the first row, whichever
+    /// that is.
     pub selected: Option<K>,
     /// Where that is.
     pub index: usize,
@@ -40,7 +41,8 @@ impl<K: Clone + PartialEq> List<K> {
         self.show(rows, visible);
     }
 
-    /// Moves the cursor to a row. At the first one, the cursor stays on the first row from then on, whichever that is.
+    /// Moves the cursor to a row. At the first one, the cursor stays on the first row from then on, whichever
+    /// that is.
     pub fn go<'a>(&mut self, index: usize, rows: usize, key: impl Fn(usize) -> Option<&'a K>, visible: usize)
     where
         K: 'a,

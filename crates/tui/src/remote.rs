@@ -62,7 +62,7 @@ pub struct InFlightQuery {
     /// Its number, which distinguishes its answer from those to earlier queries.
     pub generation: u64,
     /// When it was sent.
-    pub asked_at: Timestamp,
+    pub sent_at: Timestamp,
 }
 
 /// The failure of the last query.
@@ -90,7 +90,7 @@ pub struct Polling {
     pub version: Option<u64>,
     /// When the query for the last value was sent.
     known_at: Option<Timestamp>,
-    asked_at: Option<Timestamp>,
+    sent_at: Option<Timestamp>,
     next_at: Option<Timestamp>,
     stale_after: u64,
 }
@@ -102,7 +102,7 @@ impl Default for Polling {
             error: None,
             version: None,
             known_at: None,
-            asked_at: None,
+            sent_at: None,
             next_at: None,
             stale_after: STALE_AFTER,
         }
@@ -182,29 +182,29 @@ impl Polling {
     }
 
     /// Notes that a query was sent.
-    pub fn asked(&mut self, generation: u64, now: Timestamp) {
-        self.in_flight = Some(InFlightQuery { generation, asked_at: now });
-        self.asked_at = Some(now);
+    pub fn sent(&mut self, generation: u64, now: Timestamp) {
+        self.in_flight = Some(InFlightQuery { generation, sent_at: now });
+        self.sent_at = Some(now);
     }
 
     /// Whether the last query was sent less than `min_interval` ago.
     pub fn is_too_soon(&self, now: Timestamp, min_interval: SignedDuration) -> bool {
-        self.asked_at.is_some_and(|at| (SignedDuration::ZERO..min_interval).contains(&now.duration_since(at)))
+        self.sent_at.is_some_and(|at| (SignedDuration::ZERO..min_interval).contains(&now.duration_since(at)))
     }
 
     /// Whether nothing has changed since the last query, which was less than `max_age` ago.
     pub fn is_current(&self, version: Option<u64>, now: Timestamp, max_age: SignedDuration) -> bool {
-        let asked = self.asked_at.map(|at| now.duration_since(at));
+        let age = self.sent_at.map(|at| now.duration_since(at));
         self.known_at.is_some()
             && self.error.is_none()
             && version.is_some()
             && self.version == version
-            && asked.is_some_and(|ago| !ago.is_negative() && ago < max_age)
+            && age.is_some_and(|ago| !ago.is_negative() && ago < max_age)
     }
 
     /// Makes the next query due at once, whether or not anything has changed.
     pub fn refresh_soon(&mut self) {
-        (self.next_at, self.asked_at, self.version) = (None, None, None);
+        (self.next_at, self.sent_at, self.version) = (None, None, None);
     }
 
     /// Notes that the value is still current, as nothing has changed since its query.
@@ -223,8 +223,8 @@ impl Polling {
         let pause =
             SignedDuration::try_from(took * SHARE).unwrap_or(MAX_INTERVAL).clamp(MIN_INTERVAL, MAX_INTERVAL);
         self.stale_after = STALE_AFTER.max(pause.as_secs().unsigned_abs() + 2 * took.as_secs() + 2);
-        self.next_at = Some(flight.asked_at + pause);
-        self.known_at = Some(flight.asked_at);
+        self.next_at = Some(flight.sent_at + pause);
+        self.known_at = Some(flight.sent_at);
         self.error = None;
     }
 
@@ -275,8 +275,8 @@ impl<T> Remote<T> {
 
 impl Failure {
     /// `retry in 0:04: LO403 the disk is gone`. The wait comes first, as the end may be cut.
-    pub fn line(&self, now: Timestamp, asking: bool) -> String {
-        match (asking, since(self.retry_at, now)) {
+    pub fn line(&self, now: Timestamp, retrying: bool) -> String {
+        match (retrying, since(self.retry_at, now)) {
             (true, _) | (_, 0) => format!("retrying: {}", self.error),
             (false, wait) => format!("retry in {}: {}", countdown(wait), self.error),
         }
@@ -299,14 +299,14 @@ mod tests {
     fn a_failure_keeps_the_value_and_backs_off_to_half_a_minute() {
         let mut remote = Remote::<u8>::default();
         assert_eq!(remote.freshness(at(0)), Freshness::Loading);
-        remote.asked(1, at(0));
+        remote.sent(1, at(0));
         assert!(!remote.is_due(at(5)), "one question at a time");
         remote.answered(1, Ok(7), Duration::ZERO, at(0)).unwrap();
         assert_eq!(remote.freshness(at(1)), Freshness::Fresh);
         let mut now = 1;
         let mut waits = Vec::new();
         for generation in 2..9 {
-            remote.asked(generation, at(now));
+            remote.sent(generation, at(now));
             remote.answered(generation, broken(), Duration::ZERO, at(now)).unwrap();
             let retry_at = remote.error.as_ref().unwrap().retry_at.as_second();
             assert!(!remote.is_due(at(retry_at - 1)) && remote.is_due(at(retry_at)));
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn a_late_answer_changes_nothing() {
         let mut remote = Remote::<u8>::default();
-        remote.asked(2, at(0));
+        remote.sent(2, at(0));
         assert_eq!(remote.answered(1, Ok(7), Duration::ZERO, at(1)), Err(Ok(7)));
         assert_eq!((remote.get(), remote.in_flight.is_some()), (None, true));
     }
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_slow_source_is_asked_less_often() {
         let mut remote = Remote::<u8>::default();
-        remote.asked(1, at(0));
+        remote.sent(1, at(0));
         remote.answered(1, Ok(7), Duration::from_millis(200), at(0)).unwrap();
         assert!(!remote.is_due(at(3)) && remote.is_due(at(4)));
         assert!(remote.is_due(at(-10_000)), "the clock was put back");

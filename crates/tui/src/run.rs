@@ -128,7 +128,7 @@ impl<N: Fn() -> Timestamp> Console<N> {
                 self.dirty = false;
             }
             let mut resumed = false;
-            let mut asked = VecDeque::from(tokio::select! {
+            let mut cmds = VecDeque::from(tokio::select! {
                 // Keys come first: answers never delay them.
                 biased;
                 signal = signals.next() => match signal {
@@ -148,23 +148,23 @@ impl<N: Fn() -> Timestamp> Console<N> {
                     None => return Ok(()),
                 },
                 Some(report) = reports.recv() => {
-                    let mut asked = self.handle_report(report);
+                    let mut cmds = self.handle_report(report);
                     for _ in 0..BATCH {
                         let Ok(report) = reports.try_recv() else { break };
-                        asked.extend(self.handle_report(report));
+                        cmds.extend(self.handle_report(report));
                     }
-                    asked
+                    cmds
                 }
                 _ = second.tick() => self.dispatch(Event::Tick),
             });
             for message in term::take_panics() {
-                asked.extend(self.dispatch(Event::Notice(message)));
+                cmds.extend(self.dispatch(Event::Notice(message)));
             }
             if resumed {
                 screen.resume()?;
                 self.terminal_returned(screen)?;
             }
-            while let Some(cmd) = asked.pop_front() {
+            while let Some(cmd) = cmds.pop_front() {
                 match cmd {
                     Cmd::Ask { generation, query } => self.effects.ask(generation, query),
                     Cmd::Cancel(generation) => self.effects.cancel(generation),
@@ -180,7 +180,7 @@ impl<N: Fn() -> Timestamp> Console<N> {
                         let edited = screen.suspend_for(|| edit(&detail, &text))?;
                         keys = Box::pin(EventStream::new());
                         self.terminal_returned(screen)?;
-                        asked.extend(self.dispatch(Event::Edited(detail, edited)));
+                        cmds.extend(self.dispatch(Event::Edited(detail, edited)));
                     }
                     Cmd::Suspend => {
                         screen.suspend()?;

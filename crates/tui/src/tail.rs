@@ -39,7 +39,8 @@ impl LogFilter {
     }
 }
 
-/// The log. Lines have numbers, counted from the first that was ever received, and places among the ones shown.
+/// The log. Lines have numbers, counted from the first that was ever received, and places among the ones
+/// shown.
 #[derive(Debug, Clone)]
 pub struct Tail {
     /// The lines, the oldest first.

@@ -258,24 +258,24 @@ fn push_safe(safe: &mut String, cluster: &str) {
         return;
     }
     let Some(base) = cluster.chars().find(|c| c.width().unwrap_or(0) > 0) else { return };
-    let mut kept = String::from(base);
+    let mut limited = String::from(base);
     // A joined, toned or keycapped emoji is shown as its first part.
     if !cluster.chars().any(is_emoji_glue) {
         let marks = cluster.chars().skip_while(|c| *c != base).skip(1);
-        let (mut zero_width, start) = (0, kept.len());
+        let (mut zero_width, start) = (0, limited.len());
         for mark in marks {
             zero_width += usize::from(mark.width() == Some(0));
             if zero_width > MARKS {
                 break;
             }
-            kept.push(mark);
+            limited.push(mark);
         }
-        if width(&kept) > 2 {
-            kept.truncate(start);
+        if width(&limited) > 2 {
+            limited.truncate(start);
         }
     }
-    match width(&kept) {
-        1 | 2 => safe.push_str(&kept),
+    match width(&limited) {
+        1 | 2 => safe.push_str(&limited),
         _ => safe.push('□'),
     }
 }

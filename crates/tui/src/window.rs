@@ -37,8 +37,8 @@ pub struct Story {
     pub lead: LeadId,
     /// Its name, or its id as long as that is not known.
     pub name: String,
-    /// Its story.
-    pub story: Remote<LeadStory>,
+    /// Its history.
+    pub history: Remote<LeadStory>,
     /// Its raw event by lines, queried when its page is opened; `None` if there is none.
     pub raw: Remote<Option<Vec<String>>>,
 }

@@ -33,8 +33,8 @@ pub(super) fn log_line(keymap: &Keymap, line: &LogLine, writer: &mut Writer) {
     }
 }
 
-/// Whether the work that a line of the log is about failed or is retried: an entry of the journal begins with its
-/// kind.
+/// Whether the work that a line of the log is about failed or is retried: an entry of the journal begins with
+/// its kind.
 fn standing(line: &LogLine) -> Standing {
     let is =
         |stage: Stage| line.message.strip_prefix(stage.as_str()).is_some_and(|rest| rest.starts_with(':'));

@@ -15,16 +15,16 @@ use crate::{
 
 /// What happened to it.
 pub(super) fn history(story: &Story, now: Timestamp, writer: &mut Writer) {
-    polling_state(&story.story, now, writer);
-    if let Some(story) = story.story.get() {
+    polling_state(&story.history, now, writer);
+    if let Some(story) = story.history.get() {
         write_history(story, now, writer);
     }
 }
 
 /// The enriched lead as it is stored, with people by their names.
 pub(super) fn enriched(story: &Story, now: Timestamp, writer: &mut Writer) {
-    polling_state(&story.story, now, writer);
-    let Some(story) = story.story.get() else { return };
+    polling_state(&story.history, now, writer);
+    let Some(story) = story.history.get() else { return };
     writer.field("stored as", Role::Dim, &story.target_key);
     writer.blank();
     match &story.lead {
@@ -39,7 +39,7 @@ pub(super) fn enriched(story: &Story, now: Timestamp, writer: &mut Writer) {
 /// The webhook's body, formatted.
 pub(super) fn raw(story: &Story, now: Timestamp, writer: &mut Writer) {
     polling_state(&story.raw, now, writer);
-    if let Some(story) = story.story.get() {
+    if let Some(story) = story.history.get() {
         writer.field("stored as", Role::Dim, &story.raw_key);
         writer.blank();
     }

@@ -202,7 +202,7 @@ fn rect(buffer: &Buffer, area: Area) -> Rect {
 
 /// The state of a panel that is not up to date: `loading 4 s`, `12 s old`.
 pub fn condition_of(polling: &Polling, now: Timestamp, glyphs: &Glyphs) -> Line {
-    let asking = polling.in_flight.map(|flight| crate::format::since(now, flight.asked_at));
+    let waiting = polling.in_flight.map(|flight| crate::format::since(now, flight.sent_at));
     match polling.freshness(now) {
         Freshness::Failed(Some(old)) => vec![(Role::Alarm, format!("{} {} old", glyphs.stale, age(old)))],
         Freshness::Failed(None) => vec![(Role::Alarm, format!("{} unknown", glyphs.stale))],
@@ -211,7 +211,7 @@ pub fn condition_of(polling: &Polling, now: Timestamp, glyphs: &Glyphs) -> Line 
         }
         Freshness::NotPermitted(None) => vec![(Role::Alarm, format!("{} not permitted", glyphs.stale))],
         Freshness::Stale(old) => vec![(Role::Warn, format!("{} {} old", glyphs.stale, age(old)))],
-        Freshness::Loading | Freshness::Fresh => match asking {
+        Freshness::Loading | Freshness::Fresh => match waiting {
             Some(seconds) if seconds > SLOW => vec![(Role::Dim, format!("loading {seconds} s"))],
             _ => Line::new(),
         },

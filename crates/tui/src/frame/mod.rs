@@ -1,6 +1,6 @@
-//! The whole frame: what is around the panels, and over them. Nothing here fetches, remembers or decides: the same console is always the same
-//! picture. Only rows in sight are built, so that a frame costs the same at ten rows and at ten
-//! thousand.
+//! The whole frame: what is around the panels, and over them. Nothing here fetches, remembers or decides: the
+//! same console is always the same picture. Only rows in sight are built, so that a frame costs the same at
+//! ten rows and at ten thousand.
 
 mod footer;
 mod header;

@@ -54,7 +54,8 @@ pub(super) fn confirm(painter: &mut Painter<'_>, confirm: &Confirm, scroll: usiz
     let below = if confirm.count.is_some() { 2 } else { 0 };
     let inner =
         dialog(painter, layout, &confirm.title, columns, lines.len() + below + answers.rows.len() - 1);
-    // The buttons are never pushed out; dim lines are dropped first. If there is little room, half stays for the text.
+    // The buttons are never pushed out; dim lines are dropped first. If there is little room, half stays for
+    // the text.
     let height = usize::from(inner.height).saturating_sub(below);
     let most = (height / 2).max(height.saturating_sub(1 + lines.len())).max(1);
     let shown = answers.rows.len().min(most);

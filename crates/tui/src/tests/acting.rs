@@ -101,8 +101,8 @@ fn one_marked_a_kind_what_matches_and_all() {
     ] {
         let mut app = fresh(SMALL);
         press(&mut app, &keys);
-        let asked = question(&app);
-        assert!(asked.contains("prod (/srv/leadops), due immediately"), "{asked}");
+        let text = question(&app);
+        assert!(text.contains("prod (/srv/leadops), due immediately"), "{text}");
         let everything = wanted.len() == 3;
         let sure = if everything { Press::Char('3') } else { Press::Tab };
         let cmds = press(&mut app, &[sure, ENTER]);
@@ -258,12 +258,12 @@ fn a_resend_can_go_only_to_those_whom_the_last_alert_did_not_reach() {
     rows[0].notifications.push(mail);
     app.panels.leads.shown.rows = rows.into();
     press(&mut app, &[Press::Char('3'), Press::Char('S')]);
-    let asked = question(&app);
-    assert!(asked.contains("e-mail partly sent"), "{asked}");
-    assert!(asked.contains("not for b@example.org (550 no such user)"), "{asked}");
-    let whom =
+    let text = question(&app);
+    assert!(text.contains("e-mail partly sent"), "{text}");
+    assert!(text.contains("not for b@example.org (550 no such user)"), "{text}");
+    let recipients =
         "\"Left out only\" sends to those recipients whom it has not reached (left out were: b@example.org).";
-    assert!(asked.contains(whom), "{asked}");
+    assert!(text.contains(recipients), "{text}");
     let cmds = press(&mut app, &[Press::Tab, Press::Tab, Press::Tab, ENTER]);
     assert_eq!(operations(&cmds)[0].verb, Verb::Resend(EMAIL, Whom::LeftOut));
 }
@@ -288,15 +288,15 @@ fn a_test_alert_goes_to_the_chosen_destination_and_needs_no_lead() {
 /// The notices about operations that failed.
 #[test]
 fn what_did_not_arrive_is_reported_as_it_is() {
-    let (trial, alert) = (Press::Char('T'), Press::Char('S'));
+    let (test_alert, alert) = (Press::Char('T'), Press::Char('S'));
     for (key, fault, notices) in [
         (
-            trial,
+            test_alert,
             Fault::new(Code::TrialFailed, "left out: b (550 no)"),
             "test alert failed: LO534 left out: b (550 no).",
         ),
         (
-            trial,
+            test_alert,
             Fault::new(Code::NoReceipt, "none after 60 s"),
             "test alert: no receipt yet: LO505 none after 60 s.",
         ),
@@ -347,11 +347,8 @@ fn an_edited_message_is_shown_by_its_changes_before_it_is_redriven() {
         "once more, as it was left"
     );
     edit(&mut app, &detail, text.replace("\"new\"", "\"again\""));
-    let asked = question(&app);
-    assert!(
-        asked.contains("  - \"alert\": \"new\",") && asked.contains("  + \"alert\": \"again\","),
-        "{asked}"
-    );
+    let text = question(&app);
+    assert!(text.contains("  - \"alert\": \"new\",") && text.contains("  + \"alert\": \"again\","), "{text}");
     let cmds = press(&mut app, &[Press::Tab, Press::Tab, ENTER]);
     assert!(matches!(&operations(&cmds)[0].verb, Verb::RedriveEdited(body) if body.contains("\"again\"")));
 }

@@ -125,11 +125,11 @@ fn many_rows_are_filtered_in_another_thread_and_a_late_result_is_dropped() {
     let many = leads(AT_ONCE + 1);
     next_second(&mut app, |answer| with_rows(answer, |rows| *rows = many.clone()));
     press(&mut app, &[Press::Char('3'), Press::Char('/')]);
-    let sift = |cmds: Vec<Cmd>| {
+    let filter_task = |cmds: Vec<Cmd>| {
         cmds.into_iter().find_map(|cmd| if let Cmd::Filter(at, task) = cmd { Some((at, task)) } else { None })
     };
-    let (first, of_first) = sift(press(&mut app, &typed("k"))).unwrap();
-    let (second, of_second) = sift(press(&mut app, &typed("i"))).unwrap();
+    let (first, of_first) = filter_task(press(&mut app, &typed("k"))).unwrap();
+    let (second, of_second) = filter_task(press(&mut app, &typed("i"))).unwrap();
     assert!(format!("{of_second:?}").contains("Leads"));
     dispatch(&mut app, NOW + 2, Event::Filtered(first, of_first.run()));
     assert_eq!(app.panels.leads.shown.len(), many.len(), "the old rows stay until the right ones have come");

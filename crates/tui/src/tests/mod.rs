@@ -1,11 +1,11 @@
 //! The console as a whole: how it handles keys and answers, and how it looks.
 
 mod acting;
-mod asking;
 mod finding;
 mod looks;
 mod moving;
 mod owners;
+mod queries;
 
 use ops::{DeadRow, LeadRow, PendingRow};
 

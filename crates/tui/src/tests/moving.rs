@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        fixture::{NOW, answer_all, data, dispatch, fresh, leads, logs, on_its_way, pending, press},
+        fixture::{NOW, answer_all, data, dispatch, fresh, in_flight, leads, logs, pending, press},
         keymap::Press,
         layout::Shape,
         msg::{Answer, Cmd, Event, Pointer, Query},
@@ -128,7 +128,7 @@ fn the_log_is_queried_after_its_last_line_and_stays_within_bounds() {
     let mut app = fresh(SMALL);
     dispatch(&mut app, NOW + 5, Event::Tick);
     let after = |query: &Query| matches!(query, Query::Logs(query) if query.after.as_deref() == Some("39"));
-    assert!(on_its_way(&app).iter().any(|(_, query)| after(query)));
+    assert!(in_flight(&app).iter().any(|(_, query)| after(query)));
     press(&mut app, &[Press::Char('4'), UP]);
     app.panels.logs.append(logs(40, LOG_LINES + 500));
     dispatch(&mut app, NOW + 6, Event::Tick);
@@ -180,7 +180,7 @@ fn windows_have_pages_and_the_raw_event_is_asked_for_when_it_is_looked_at() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('3'), ENTER]);
     answer_all(&mut app, NOW + 1, data);
-    assert!(on_its_way(&app).iter().all(|(_, query)| !matches!(query, Query::Raw(_))));
+    assert!(in_flight(&app).iter().all(|(_, query)| !matches!(query, Query::Raw(_))));
     let cmds = press(&mut app, &[Press::Tab, Press::Tab]);
     assert!(cmds.iter().any(|cmd| matches!(cmd, Cmd::Ask { query: Query::Raw(_), .. })));
     answer_all(&mut app, NOW + 1, data);

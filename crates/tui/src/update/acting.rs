@@ -479,8 +479,8 @@ fn requeue(app: &mut App) {
 
 // === Answers ===
 
-/// A digit of the number that a question requires; the right number moves the focus to its button. Whether the
-/// key was handled.
+/// A digit of the number that a question requires; the right number moves the focus to its button. Whether
+/// the key was handled.
 pub(super) fn type_count(app: &mut App, press: Press) -> bool {
     let Some(OpenWindow { window: Window::Confirm(question), .. }) = app.windows.last_mut() else {
         return false;

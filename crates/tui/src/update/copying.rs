@@ -25,7 +25,7 @@ pub(super) fn copy(app: &mut App, all: bool, cmds: &mut Vec<Cmd>) {
 fn is_asked(app: &App) -> bool {
     match app.window() {
         Some(Window::Letter(letter)) => !letter.detail.is_known(),
-        Some(Window::Story(story)) => !story.story.is_known(),
+        Some(Window::Story(story)) => !story.history.is_known(),
         Some(_) => false,
         None => !app.view().polling().is_known(),
     }
@@ -42,7 +42,7 @@ fn id(app: &App) -> Option<(&'static str, String)> {
 fn everything(app: &App) -> Option<(&'static str, String)> {
     match app.window() {
         Some(Window::Letter(letter)) => Some(("the message", letter.detail.get()?.detail.body.clone())),
-        Some(Window::Story(story)) => Some(("the lead", json(story.story.get()?)?)),
+        Some(Window::Story(story)) => Some(("the lead", json(story.history.get()?)?)),
         Some(Window::Line(line)) => Some(("the line", json(&**line)?)),
         Some(_) => None,
         None => app.view().copy(),

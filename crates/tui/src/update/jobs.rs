@@ -95,23 +95,23 @@ pub(super) fn progressed(app: &mut App, Progress { job: id, step }: Progress, cm
     let job = &mut app.jobs[at];
     let mut notice: Option<(Role, String)> = None;
     // Amid many targets the next second is soon enough.
-    let is_pressing = !matches!(step, Step::Done(..)) || job.outcomes.len() == 1;
+    let refresh_now = !matches!(step, Step::Done(..)) || job.outcomes.len() == 1;
     match step {
         Step::Done(index, result) => {
             let name = job.operation.targets.get(index).map_or("", |target| &target.name).to_owned();
             // Many targets would drown all other notices: they are reported one by one in
             // the list of actions, and here in one line at the end.
-            let alone = job.outcomes.len() == 1;
+            let single = job.outcomes.len() == 1;
             match &result {
-                Ok(word) => {
+                Ok(detail) => {
                     job.done += 1;
-                    if alone {
-                        notice = Some((Role::Good, done(&job.operation.verb, &name, word.as_deref())));
+                    if single {
+                        notice = Some((Role::Good, done(&job.operation.verb, &name, detail.as_deref())));
                     }
                 }
                 Err(fault) => {
                     job.failed += 1;
-                    if alone {
+                    if single {
                         notice = Some((Role::Alarm, failed(&job.operation.verb, &name, fault)));
                     }
                 }
@@ -157,19 +157,19 @@ pub(super) fn progressed(app: &mut App, Progress { job: id, step }: Progress, cm
     if app.quitting && !app.jobs.iter().any(Job::is_running) {
         cmds.push(Cmd::Quit);
     }
-    if is_pressing {
+    if refresh_now {
         app.refresh_counts();
     }
 }
 
 /// The notice about a target that succeeded.
-fn done(verb: &Verb, name: &str, word: Option<&str>) -> String {
-    let word = word.unwrap_or_default();
+fn done(verb: &Verb, name: &str, detail: Option<&str>) -> String {
+    let detail = detail.unwrap_or_default();
     match verb {
         Verb::Redrive | Verb::RedriveEdited(_) => format!("{name} is back in its queue"),
-        Verb::Delete => format!("{name} is deleted, {word}"),
+        Verb::Delete => format!("{name} is deleted, {detail}"),
         Verb::Requeue => format!("{name} was requeued"),
-        Verb::Resend(..) | Verb::Try(_) => format!("{name}: {word}"),
+        Verb::Resend(..) | Verb::Try(_) => format!("{name}: {detail}"),
         Verb::Export(path) => format!("{name} is written to {}", path.display()),
     }
 }
@@ -212,20 +212,20 @@ fn summary(job: &Job, stopped: bool) -> Option<(Role, String)> {
 /// The notice on how several targets ended afterwards.
 fn followed(job: &Job) -> Option<(Role, String)> {
     let followed = || job.outcomes.iter().flatten().filter_map(|outcome| outcome.followed.as_ref());
-    let (well, ill) = (
+    let (notified, dead) = (
         followed().filter(|followed| followed.is_ok()).count(),
         followed().filter(|followed| followed.is_err()).count(),
     );
-    if well + ill == 0 || job.outcomes.len() == 1 {
+    if notified + dead == 0 || job.outcomes.len() == 1 {
         return None;
     }
-    let open = job.done.saturating_sub(well + ill);
-    let mut text = format!("of the {} {}: {well} notified", job.done, job.operation.verb.done());
-    if ill > 0 {
-        text += &format!(", {ill} dead again");
+    let open = job.done.saturating_sub(notified + dead);
+    let mut text = format!("of the {} {}: {notified} notified", job.done, job.operation.verb.done());
+    if dead > 0 {
+        text += &format!(", {dead} dead again");
     }
     if open > 0 {
         text += &format!(", {open} in progress");
     }
-    Some((if ill > 0 { Role::Alarm } else { Role::Good }, text))
+    Some((if dead > 0 { Role::Alarm } else { Role::Good }, text))
 }

@@ -1,7 +1,6 @@
 //! What the console does about each message. Pure: the same messages make the same console.
 
 mod acting;
-mod answers;
 mod copying;
 mod finding;
 mod jobs;
@@ -9,12 +8,13 @@ mod moving;
 mod opening;
 mod palette;
 mod pointer;
+mod queries;
 mod questions;
 mod switching;
 mod windows;
 
-pub use answers::is_gone;
 pub use palette::entries;
+pub use queries::is_gone;
 
 use super::{
     app::{App, Connection},
@@ -44,8 +44,8 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
             }
         }
         Event::Resize(columns, rows) => app.size = (columns, rows),
-        Event::Tick => answers::overdue(app, &mut cmds),
-        Event::Reply(reply) => answers::replied(app, *reply, &mut cmds),
+        Event::Tick => queries::overdue(app, &mut cmds),
+        Event::Reply(reply) => queries::replied(app, *reply, &mut cmds),
         Event::Filtered(generation, filtered) => {
             app.panels.view_mut(filtered.panel).filtered(generation, filtered);
         }
@@ -57,7 +57,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
     }
     filter(app, &mut cmds);
     clamp_cursor(app);
-    answers::ask(app, &mut cmds);
+    queries::ask(app, &mut cmds);
     cmds
 }
 

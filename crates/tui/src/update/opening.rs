@@ -44,7 +44,7 @@ pub(super) fn open_current_lead(app: &mut App) {
 
 /// Opens a lead.
 pub(super) fn story(app: &mut App, lead: lead::LeadId, name: String) {
-    let story = Story { lead, name, story: Remote::default(), raw: Remote::default() };
+    let story = Story { lead, name, history: Remote::default(), raw: Remote::default() };
     app.windows.push(OpenWindow::new(Window::Story(Box::new(story))));
 }
 

@@ -15,7 +15,7 @@ use super::super::{
 /// Closes the window on top.
 pub(super) fn close(app: &mut App, cmds: &mut Vec<Cmd>) {
     let flights = match app.windows.pop().map(|open| open.window) {
-        Some(Window::Story(story)) => vec![story.story.in_flight, story.raw.in_flight],
+        Some(Window::Story(story)) => vec![story.history.in_flight, story.raw.in_flight],
         Some(Window::Letter(letter)) => vec![letter.detail.in_flight],
         _ => vec![],
     };

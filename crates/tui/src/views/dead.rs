@@ -175,8 +175,8 @@ pub struct DeadView {
     pub kinds: Vec<Kind>,
     /// The cursor in those.
     pub kinds_list: List<Code>,
-    /// Whether the user has switched from by kind to one by one in the overview, and the other way round in full
-    /// screen.
+    /// Whether the user has switched from by kind to one by one in the overview, and the other way round in
+    /// full screen.
     toggled: [bool; 2],
     /// The one under the cursor, if there is room for all of it beside the list.
     pub preview: Option<Box<OpenLetter>>,
@@ -214,8 +214,8 @@ impl DeadView {
         self.table.shown.iter().find(|row| row.letter.code == code)
     }
 
-    /// Updates the letter that is shown beside the list, if there is room. Returns the number of the query for the
-    /// previous one, which is to be cancelled.
+    /// Updates the letter that is shown beside the list, if there is room. Returns the number of the query
+    /// for the previous one, which is to be cancelled.
     pub fn update_preview(&mut self, layout: &Layout, has_focus: bool) -> Option<u64> {
         let parts = layout.parts(Panel::Dead);
         let beside = layout.is_full() && parts.about.height > 0 && parts.about.y <= parts.rows.y;

@@ -6,7 +6,7 @@ use super::{
     super::{
         app::Connection,
         fixture::{
-            NOW, answer_all, broken, data, dispatch, fresh, info, leads, loading, on_its_way, press, reply,
+            NOW, answer_all, broken, data, dispatch, fresh, in_flight, info, leads, loading, press, reply,
         },
         keymap::Press,
         layout::Shape,
@@ -19,11 +19,11 @@ use super::{
 #[test]
 fn each_panel_has_one_query_in_flight_and_a_late_answer_is_dropped() {
     let mut app = loading(SMALL);
-    let old = on_its_way(&app);
+    let old = in_flight(&app);
     assert_eq!(old.len(), 8);
     for second in 1..12 {
-        let asked = dispatch(&mut app, NOW + second, Event::Tick);
-        assert!(asked.is_empty(), "{asked:?}");
+        let queries = dispatch(&mut app, NOW + second, Event::Tick);
+        assert!(queries.is_empty(), "{queries:?}");
     }
     // The console gives up, says so, and asks again later.
     let cmds = dispatch(&mut app, NOW + 13, Event::Tick);
@@ -49,19 +49,15 @@ fn a_failure_keeps_the_rows_and_counts_down_to_the_next_try() {
     answer_all(&mut app, NOW + 2, |_| Err(broken()));
     assert_eq!(app.panels.pending.shown.len(), 17);
     assert_eq!(app.panels.pending.remote.freshness(app.now), Freshness::Failed(Some(2)));
-    assert!(on_its_way(&app).is_empty());
+    assert!(in_flight(&app).is_empty());
     dispatch(&mut app, NOW + 3, Event::Tick);
-    assert_eq!(
-        on_its_way(&app).len(),
-        6,
-        "the first retry comes after a second, but for what changes slowly"
-    );
+    assert_eq!(in_flight(&app).len(), 6, "the first retry comes after a second, but for what changes slowly");
     answer_all(&mut app, NOW + 3, |_| Err(broken()));
     dispatch(&mut app, NOW + 4, Event::Tick);
     let slow = |query: &Query| matches!(query, Query::Health | Query::Minutes(_));
-    assert!(on_its_way(&app).iter().all(|(_, query)| slow(query)), "the second after two");
+    assert!(in_flight(&app).iter().all(|(_, query)| slow(query)), "the second after two");
     press(&mut app, &[Press::Char('r')]);
-    assert_eq!(on_its_way(&app).len(), 8, "or at once, when asked to");
+    assert_eq!(in_flight(&app).len(), 8, "or at once, when asked to");
     answer_all(&mut app, NOW + 4, data);
     assert_eq!(app.panels.pending.remote.freshness(app.now), Freshness::Fresh);
 }
@@ -87,16 +83,16 @@ fn watched(version: u64) -> impl Fn(&Query) -> Result<Answer, QueryError> {
 #[test]
 fn nothing_is_queried_again_that_has_not_changed() {
     let mut app = loading(SMALL);
-    let mut asked = Vec::new();
+    let mut queries = Vec::new();
     for second in 0..60 {
         answer_all(&mut app, NOW + second, watched(if second < 30 { 1 } else { 2 }));
         for cmd in dispatch(&mut app, NOW + second + 1, Event::Tick) {
             if let Cmd::Ask { query, .. } = cmd {
-                asked.push(query);
+                queries.push(query);
             }
         }
     }
-    let count = |wanted: fn(&Query) -> bool| asked.iter().filter(|query| wanted(query)).count();
+    let count = |wanted: fn(&Query) -> bool| queries.iter().filter(|query| wanted(query)).count();
     assert!(count(|query| matches!(query, Query::Watch)) > 50, "the look itself is cheap");
     assert_eq!(
         count(|query| matches!(query, Query::Rows(Panel::Leads, _))),
@@ -116,12 +112,12 @@ fn nothing_is_queried_again_that_has_not_changed() {
 fn a_place_that_costs_money_is_asked_less_often() {
     let mut app = fresh(SMALL);
     app.min_interval = jiff::SignedDuration::from_secs(3);
-    let mut asked = 0;
+    let mut queries = 0;
     for second in 1..=30 {
-        asked += dispatch(&mut app, NOW + second, Event::Tick).len();
+        queries += dispatch(&mut app, NOW + second, Event::Tick).len();
         answer_all(&mut app, NOW + second, data);
     }
-    assert!(asked <= 8 * 11, "{asked}");
+    assert!(queries <= 8 * 11, "{queries}");
 }
 
 #[test]
@@ -134,9 +130,9 @@ fn rows_come_as_far_as_somebody_goes() {
     next_second(&mut app, many);
     dispatch(&mut app, NOW + 4, Event::Tick);
     assert!(
-        on_its_way(&app).iter().any(|(_, query)| *query == Query::Rows(Panel::Leads, 400)),
+        in_flight(&app).iter().any(|(_, query)| *query == Query::Rows(Panel::Leads, 400)),
         "{:?}",
-        on_its_way(&app)
+        in_flight(&app)
     );
 }
 
@@ -157,7 +153,7 @@ fn another_pipeline_clears_at_once_and_late_answers_of_the_old_one_are_dropped()
     let mut app = fresh(SMALL);
     app.environments = vec!["prod".to_owned(), "staging".to_owned()];
     dispatch(&mut app, NOW + 2, Event::Tick);
-    let old = on_its_way(&app);
+    let old = in_flight(&app);
     press(&mut app, &[Press::Char(':')]);
     press(&mut app, &typed("env staging"));
     let cmds = press(&mut app, &[ENTER]);
@@ -217,7 +213,7 @@ fn panels_outside_of_the_overview_are_queried_only_while_visible_and_once_a_minu
             .filter(|cmd| matches!(cmd, Cmd::Ask { query: Query::Rows(Panel::Deleted, _), .. }))
             .count()
     };
-    let asked = |app: &mut App, seconds: std::ops::Range<i64>| -> usize {
+    let queries = |app: &mut App, seconds: std::ops::Range<i64>| -> usize {
         let second = |second| {
             let cmds = dispatch(app, NOW + second, Event::Tick);
             answer_all(app, NOW + second, data);
@@ -225,12 +221,12 @@ fn panels_outside_of_the_overview_are_queried_only_while_visible_and_once_a_minu
         };
         seconds.map(second).sum()
     };
-    assert_eq!(asked(&mut app, 2..130), 0);
+    assert_eq!(queries(&mut app, 2..130), 0);
     let cmds = press(&mut app, &[Press::Char('5')]);
     assert_eq!(deleted(&cmds), 1);
     answer_all(&mut app, NOW + 130, data);
     assert_eq!((app.layout().shape, app.panels.deleted.shown.len()), (Shape::Single, 2));
-    assert_eq!(asked(&mut app, 131..240), 1);
+    assert_eq!(queries(&mut app, 131..240), 1);
     press(&mut app, &[Press::Char('0')]);
     assert_eq!((app.focus, app.layout().shape), (Panel::Pending, Shape::Grid));
 }

@@ -33,7 +33,7 @@ const SLOW_INTERVAL: SignedDuration = SignedDuration::from_secs(4);
 
 // === Queries ===
 
-struct Asking<'a> {
+struct Poller<'a> {
     counter: &'a mut u64,
     now: Timestamp,
     version: Option<u64>,
@@ -41,7 +41,7 @@ struct Asking<'a> {
     cmds: &'a mut Vec<Cmd>,
 }
 
-impl Asking<'_> {
+impl Poller<'_> {
     /// Sends a query if it is due and something may have changed.
     fn due(&mut self, polling: &mut Polling, max_age: SignedDuration, query: impl FnOnce() -> Query) {
         let too_soon = polling.is_too_soon(self.now, self.min_interval);
@@ -52,7 +52,7 @@ impl Asking<'_> {
             return polling.confirmed(self.now);
         }
         *self.counter += 1;
-        polling.asked(*self.counter, self.now);
+        polling.sent(*self.counter, self.now);
         polling.version = self.version;
         self.cmds.push(Cmd::Ask { generation: *self.counter, query: query() });
     }
@@ -72,13 +72,13 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
     let seen = app.watch.get().filter(|_| app.watch.error.is_none());
     let fresh = app.watch.age(now).is_some_and(|age| age <= WATCH_MAX_AGE);
     let version = seen.and_then(|seen| seen.version).filter(|_| fresh);
-    let mut asking = Asking { counter: &mut app.counter, now, version, min_interval: app.min_interval, cmds };
-    asking.due(&mut app.watch, SignedDuration::ZERO, || Query::Watch);
+    let mut poller = Poller { counter: &mut app.counter, now, version, min_interval: app.min_interval, cmds };
+    poller.due(&mut app.watch, SignedDuration::ZERO, || Query::Watch);
     if is_gone(&app.watch) {
         return;
     }
-    let asking = &mut asking;
-    asking.due(&mut app.status, COUNTS_MAX_AGE, || Query::Status);
+    let poller = &mut poller;
+    poller.due(&mut app.status, COUNTS_MAX_AGE, || Query::Status);
     for panel in Panel::ALL {
         // Those outside of the overview are queried only while they are visible.
         if !Panel::OVERVIEW.contains(&panel) && app.focus != panel {
@@ -88,37 +88,37 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
         if view.polling().is_too_soon(now, view.min_interval()) {
             continue;
         }
-        let (query, holds) = view.next_query();
-        asking.due(view.polling_mut(), holds, || query);
+        let (query, max_age) = view.next_query();
+        poller.due(view.polling_mut(), max_age, || query);
     }
     // These need not be up to the second.
-    let seldom = SLOW_INTERVAL.max(app.min_interval * 4);
-    if !app.minutes.is_too_soon(now, seldom) {
-        asking.due(&mut app.minutes, MINUTES_MAX_AGE, || Query::Minutes(MINUTES));
+    let slow_interval = SLOW_INTERVAL.max(app.min_interval * 4);
+    if !app.minutes.is_too_soon(now, slow_interval) {
+        poller.due(&mut app.minutes, MINUTES_MAX_AGE, || Query::Minutes(MINUTES));
     }
-    if !app.health.is_too_soon(now, seldom) {
-        asking.due(&mut app.health, MINUTES_MAX_AGE, || Query::Health);
+    if !app.health.is_too_soon(now, slow_interval) {
+        poller.due(&mut app.health, MINUTES_MAX_AGE, || Query::Health);
     }
     if let Some(letter) = &mut app.panels.dead.preview
         && letter.detail.get().is_none()
     {
         let id = letter.row.letter.id.clone();
-        asking.due(&mut letter.detail, ROWS_MAX_AGE, || Query::Letter(id));
+        poller.due(&mut letter.detail, ROWS_MAX_AGE, || Query::Letter(id));
     }
     for open in &mut app.windows {
         match &mut open.window {
             Window::Story(story) => {
                 let lead = story.lead.clone();
-                asking.due(&mut story.story, COUNTS_MAX_AGE, || Query::Story(lead.clone()));
+                poller.due(&mut story.history, COUNTS_MAX_AGE, || Query::Story(lead.clone()));
                 // A raw event does not change: it is queried until it is known, and with `r`.
                 if open.page == 2 && story.raw.get().is_none() {
-                    asking.due(&mut story.raw, ROWS_MAX_AGE, || Query::Raw(lead));
+                    poller.due(&mut story.raw, ROWS_MAX_AGE, || Query::Raw(lead));
                 }
             }
             // Nor does a dead letter.
             Window::Letter(letter) if letter.detail.get().is_none() => {
                 let id = letter.row.letter.id.clone();
-                asking.due(&mut letter.detail, ROWS_MAX_AGE, || Query::Letter(id));
+                poller.due(&mut letter.detail, ROWS_MAX_AGE, || Query::Letter(id));
             }
             _ => {}
         }
@@ -137,7 +137,7 @@ pub(super) fn overdue(app: &mut App, cmds: &mut Vec<Cmd>) {
         let Some(flight) = polling.in_flight else { return };
         // A little more than the effect's own timeout, whose report is the better one.
         let timeout = SignedDuration::try_from(QUERY_TIMEOUT + Duration::from_secs(2)).unwrap_or_default();
-        if now.duration_since(flight.asked_at) > timeout {
+        if now.duration_since(flight.sent_at) > timeout {
             cmds.push(Cmd::Cancel(flight.generation));
             polling.failed(flight.generation, QueryError::NoAnswer(QUERY_TIMEOUT), now);
         }
@@ -156,7 +156,7 @@ pub(super) fn overdue(app: &mut App, cmds: &mut Vec<Cmd>) {
     for open in &mut app.windows {
         match &mut open.window {
             Window::Story(story) => {
-                check(&mut story.story, now, cmds);
+                check(&mut story.history, now, cmds);
                 check(&mut story.raw, now, cmds);
             }
             Window::Letter(letter) => check(&mut letter.detail, now, cmds),
@@ -200,12 +200,12 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
             let answer = only!(Answer::Story(story) => *story);
             for open in &mut app.windows {
                 if let Window::Story(story) = &mut open.window
-                    && story.story.in_flight.is_some_and(|flight| flight.generation == generation)
+                    && story.history.in_flight.is_some_and(|flight| flight.generation == generation)
                 {
                     if let Ok(found) = &answer {
                         story.name.clone_from(&found.display_name);
                     }
-                    let _ = story.story.answered(generation, answer.clone(), took, now);
+                    let _ = story.history.answered(generation, answer.clone(), took, now);
                 }
             }
         }
