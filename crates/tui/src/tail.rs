@@ -215,14 +215,6 @@ impl Tail {
         self.keep_in_sight(visible);
     }
 
-    /// Stops following, so that the view stays where it is.
-    pub fn stop_following(&mut self) {
-        if self.held.is_none() {
-            self.seen = self.end();
-            self.held = self.cursor().and_then(|place| self.number(place));
-        }
-    }
-
     /// How many of the shown lines are newer than the end of following.
     pub fn new_lines(&self) -> usize {
         match (&self.shown, self.held) {
