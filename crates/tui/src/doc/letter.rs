@@ -1,7 +1,7 @@
 //! A dead letter.
 
 use lead::Timestamp;
-use pipeline::Standing;
+use pipeline::RetryState;
 
 use super::{Writer, level_mark, polling_state};
 use crate::{
@@ -43,7 +43,7 @@ pub fn letter_story(opened: &OpenLetter, at: &At<'_>, writer: &mut Writer) {
     writer.field(
         "remedy",
         Role::Accent,
-        &format!("{} {}", writer.glyphs.arrow, row.code.remedy(Standing::Dead)),
+        &format!("{} {}", writer.glyphs.arrow, row.code.remedy(RetryState::Dead)),
     );
     let tries = format::count(row.attempts as usize, "attempt", "attempts");
     let died = format!(

@@ -1,6 +1,6 @@
 //! A line of the log.
 
-use pipeline::{Stage, Standing, ports::LogLine};
+use pipeline::{RetryState, Stage, ports::LogLine};
 
 use super::{Writer, level_mark};
 use crate::{
@@ -35,12 +35,12 @@ pub(super) fn log_line(keymap: &Keymap, line: &LogLine, writer: &mut Writer) {
 
 /// Whether the work that a line of the log is about failed or is retried: an entry of the journal begins with
 /// its kind.
-fn standing(line: &LogLine) -> Standing {
+fn standing(line: &LogLine) -> RetryState {
     let is =
         |stage: Stage| line.message.strip_prefix(stage.as_str()).is_some_and(|rest| rest.starts_with(':'));
     match line {
-        _ if is(Stage::Dead) => Standing::Dead,
-        _ if is(Stage::Retrying) => Standing::TriedAgain,
-        _ => Standing::Reported,
+        _ if is(Stage::Dead) => RetryState::Dead,
+        _ if is(Stage::Retrying) => RetryState::Retrying,
+        _ => RetryState::Reported,
     }
 }

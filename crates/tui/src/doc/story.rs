@@ -2,7 +2,7 @@
 
 use lead::{EnrichedLead, OwnerStatus, Timestamp};
 use ops::{LeadStory, Step};
-use pipeline::{Stage, Standing, State};
+use pipeline::{RetryState, Stage, State};
 
 use super::{Writer, delivery, delivery_mark, polling_state};
 use crate::{
@@ -119,7 +119,7 @@ fn write_history(story: &LeadStory, now: Timestamp, writer: &mut Writer) {
             writer.wrapped(vec![(role, glyph.to_owned())], 2, Role::Base, &text);
             if let Some(code) = notification.code.filter(|_| notification.state != "sent") {
                 let standing =
-                    if notification.state == "queued" { Standing::TriedAgain } else { Standing::Dead };
+                    if notification.state == "queued" { RetryState::Retrying } else { RetryState::Dead };
                 let text = format!("{} {}", code.cause(), code.remedy(standing));
                 writer.wrapped(Line::new(), 4, Role::Dim, &text);
             }

@@ -8,7 +8,7 @@ mod health;
 mod question;
 mod window;
 
-use pipeline::Standing;
+use pipeline::RetryState;
 use ratatui::{Frame, buffer::Buffer};
 
 use super::{
@@ -73,7 +73,7 @@ fn closed(painter: &mut Painter<'_>, app: &App, connection: &Connection, layout:
             for text in painter.glyphs.wrap(&fault.to_string(), columns) {
                 lines.push((Role::Base, text));
             }
-            for text in painter.glyphs.wrap(fault.code.remedy(Standing::Reported), columns) {
+            for text in painter.glyphs.wrap(fault.code.remedy(RetryState::Reported), columns) {
                 lines.push((Role::Strong, text));
             }
             lines.push((Role::Base, String::new()));

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, collections::HashMap};
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use ops::{DeadRow, Ops, Status};
-use pipeline::{Code, Fault, Standing};
+use pipeline::{Code, Fault, RetryState};
 
 use crate::{
     doc::{self, name_of},
@@ -274,7 +274,7 @@ impl DeadView {
         // The remedy matters most; then what exactly, then why, then the rest.
         let mut room = usize::from(area.height).saturating_sub(1);
         let remedy = painter.glyphs.wrap_at_most(
-            letter.code.remedy(Standing::Dead),
+            letter.code.remedy(RetryState::Dead),
             columns.saturating_sub(2),
             room.saturating_sub(1).max(1),
         );
