@@ -22,16 +22,16 @@ use termlens::Terminal;
 use tests::process::binary;
 use tui::{
     app::App,
-    find::{Filter, Texts},
+    find::{Filter, Searchable},
     frame,
     keymap::Press,
-    msg::{Answer, Cmd, Event, Facts, Msg, Query, Reply},
+    msg::{Answer, Cmd, Event, Msg, PipelineInfo, Query, Reply},
     panel::Panel,
     rows::Rows,
     source::Banner,
-    table::{Shown, Wanted},
+    table::{Shown, TableOptions},
     text,
-    theme::{Ground, Theme},
+    theme::{ColorScheme, Theme},
     update::update,
     view::View as _,
 };
@@ -85,7 +85,7 @@ fn frame(what: &'static str, app: &mut App, keys: &[Press]) -> Figure {
     for key in keys {
         tell(app, Event::Press(*key));
     }
-    let theme = Theme { ground: Ground::Dark };
+    let theme = Theme { scheme: ColorScheme::Dark };
     let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
     let times = (0..400)
         .map(|_| {
@@ -103,7 +103,7 @@ fn frame(what: &'static str, app: &mut App, keys: &[Press]) -> Figure {
 fn sifting() -> Figure {
     let rows = Arc::new(leads());
     let filter = Filter::parse("owner:north !kite 7", LeadRow::fields());
-    let wanted = Wanted { filter, ..Wanted::default() };
+    let wanted = TableOptions { filter, ..TableOptions::default() };
     let times = (0..20)
         .map(|_| {
             let began = Instant::now();
@@ -175,8 +175,9 @@ fn memory() -> u64 {
 fn filled() -> App {
     let banner = Banner { name: "bench".to_owned(), place: "/srv/leadops".to_owned(), ..Banner::default() };
     let settings = Arc::new(Settings::default());
-    let mut app = App::new(Facts { banner, refusal: None, settings, every: Duration::ZERO }, &text::UTF8);
-    app.panels.logs.keep = LINES;
+    let mut app =
+        App::new(PipelineInfo { banner, refusal: None, settings, min_interval: Duration::ZERO }, &text::UTF8);
+    app.panels.logs.capacity = LINES;
     for table in [&mut app.panels.leads.limit, &mut app.panels.dead.table.limit] {
         *table = LEADS;
     }

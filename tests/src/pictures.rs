@@ -127,7 +127,7 @@ impl Scene {
             let text = screen.text();
             text.contains("live")
                 && text.contains("following")
-                && !text.contains("asking")
+                && !text.contains("loading")
                 && text.contains("Slack")
         };
         console.wait_until(answered).unwrap();

@@ -49,7 +49,7 @@ fn still(size: (u16, u16), variables: &[(&str, &str)]) -> Terminal {
     let mut console = builder.args(["demo", "--still"]).spawn(binary()).unwrap();
     console
         .wait_until(|screen| {
-            screen.contains("LO204") && screen.contains("live") && !screen.contains("asking")
+            screen.contains("LO204") && screen.contains("live") && !screen.contains("loading")
         })
         .unwrap();
     console
@@ -152,7 +152,7 @@ fn panels_views_filters_and_the_palette() {
     console.wait_until(|screen| screen.contains("\"lead_owner\": \"Sales North\"")).unwrap();
     // Close enough to look like Alt-: on the way.
     console.send_str("\u{1b}:").unwrap();
-    console.wait_until(|screen| screen.contains("What to do")).unwrap();
+    console.wait_until(|screen| screen.contains("Run an action")).unwrap();
     console.send_str("overview").unwrap();
     console.send(Key::Enter).unwrap();
     console.wait_until(|screen| screen.contains("2 Dead letters") && screen.contains("4 Log")).unwrap();
@@ -198,12 +198,12 @@ fn keys_are_answered_while_the_pipeline_never_does() {
     let folder = tempfile::tempdir().unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_silent-console"));
     let mut console = builder((100, 30)).args([folder.path()]).spawn(program).unwrap();
-    console.wait_until(|screen| screen.contains("silent") && screen.contains("asking")).unwrap();
+    console.wait_until(|screen| screen.contains("silent") && screen.contains("loading")).unwrap();
     let mut times = Vec::new();
     for round in 0..10 {
         let began = Instant::now();
         console.send_str("?").unwrap();
-        console.wait_until(|screen| screen.contains("one row up") == (round % 2 == 0)).unwrap();
+        console.wait_until(|screen| screen.contains("up one row") == (round % 2 == 0)).unwrap();
         times.push(began.elapsed());
     }
     times.sort();
@@ -214,12 +214,12 @@ fn keys_are_answered_while_the_pipeline_never_does() {
 }
 
 #[test]
-fn a_pipeline_that_nobody_works_is_not_called_live_and_one_that_is_gone_is_said_to_be() {
+fn a_pipeline_without_a_worker_is_not_called_live_and_a_deleted_one_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     drop(Store::open(&data, Options::creating()).unwrap());
     let mut console = builder((100, 30)).args([Path::new("--data"), &data]).spawn(binary()).unwrap();
-    console.wait_until(|screen| screen.contains("nobody works the queues")).unwrap();
+    console.wait_until(|screen| screen.contains("no worker is running")).unwrap();
     assert!(!console.screen().contains("● live"));
     fs::remove_dir_all(&data).unwrap();
     console.wait_until(|screen| screen.contains("✗ gone")).unwrap();
@@ -240,12 +240,12 @@ fn another_environment_is_a_palette_away() {
     fs::write(&file, config).unwrap();
     let mut console =
         builder((100, 30)).env("LEADOPS_CONFIG", &file).args(["--env", "north"]).spawn(binary()).unwrap();
-    console.wait_until(|screen| screen.contains(" north ") && !screen.contains("asking")).unwrap();
+    console.wait_until(|screen| screen.contains(" north ") && !screen.contains("loading")).unwrap();
     for (name, seen) in
-        [("south", "READ-ONLY"), ("missing", "could not be opened"), ("north", "nobody works")]
+        [("south", "READ-ONLY"), ("missing", "could not be opened"), ("north", "no worker is running")]
     {
         console.send(Key::F(1)).unwrap();
-        console.wait_until(|screen| screen.contains("What to do")).unwrap();
+        console.wait_until(|screen| screen.contains("Run an action")).unwrap();
         console.send_str(&format!("env {name}")).unwrap();
         console.wait_until(|screen| screen.contains(&format!("environment {name}"))).unwrap();
         console.send(Key::Enter).unwrap();
@@ -253,7 +253,7 @@ fn another_environment_is_a_palette_away() {
             .wait_until(|screen| {
                 screen.contains(&format!(" {name} "))
                     && screen.contains(seen)
-                    && !screen.contains("What to do")
+                    && !screen.contains("Run an action")
             })
             .unwrap();
     }
@@ -263,7 +263,7 @@ fn another_environment_is_a_palette_away() {
 // === Acting ===
 
 #[test]
-fn a_dead_letter_is_redriven_with_the_keys_alone_and_followed_until_it_is_told() {
+fn a_dead_letter_is_redriven_by_keys_and_followed_until_it_is_notified() {
     let mut console = demo((120, 36));
     // Slack knows the webhook again, and takes alerts.
     console.wait_until(|screen| screen.contains("LO204")).unwrap();
@@ -281,8 +281,8 @@ fn a_dead_letter_is_redriven_with_the_keys_alone_and_followed_until_it_is_told()
         console.send(Key::Tab).unwrap();
         console.send(Key::Enter).unwrap();
         console.wait_until(|screen| !screen.contains("dead again")).unwrap();
-        console.wait_until(|screen| screen.contains("told: Slack") || screen.contains("dead again")).unwrap();
-        if console.screen().contains("told: Slack") {
+        console.wait_until(|screen| screen.contains("sent: Slack") || screen.contains("dead again")).unwrap();
+        if console.screen().contains("sent: Slack") {
             break;
         }
         console.wait_until(|screen| screen.contains("✗ 1 dead")).unwrap();
@@ -307,7 +307,7 @@ fn a_resent_alerts_receipt_arrives_on_the_screen() {
     console.wait_until(|screen| screen.contains("to Slack again?")).unwrap();
     console.send(Key::Tab).unwrap();
     console.send(Key::Enter).unwrap();
-    console.wait_until(|screen| screen.contains("Slack took the alert at")).unwrap();
+    console.wait_until(|screen| screen.contains("Slack accepted the alert at")).unwrap();
     quits(console);
 }
 
@@ -326,13 +326,13 @@ fn a_message_is_edited_in_the_editor_shown_by_its_changes_and_redriven() {
     console.send(Key::Tab).unwrap();
     console.send(Key::Enter).unwrap();
     console
-        .wait_until(|screen| screen.contains("is back in its queue") || screen.contains("told: Slack"))
+        .wait_until(|screen| screen.contains("is back in its queue") || screen.contains("sent: Slack"))
         .unwrap();
     quits(console);
 }
 
 #[test]
-fn dead_letters_are_exported_and_deleted_with_a_copy_kept() {
+fn dead_letters_are_exported_and_deleted_with_a_stored_copy() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("dead.ndjson");
     let mut console = still((120, 36), &[]);

@@ -98,7 +98,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
                 }
                 Ok(())
             }
-            None => tui::run(watched(ops.clone(), &store), Arc::new(tui::Nowhere), console).await,
+            None => tui::run(watched(ops.clone(), &store), Arc::new(tui::NoEnvironments), console).await,
         };
         closed.cancel();
         shown

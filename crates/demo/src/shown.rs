@@ -12,5 +12,5 @@ pub(crate) fn watched(ops: Arc<ops::Ops>, store: &Store) -> tui::Source {
         note: Some("sample leads, local Slack and Close".to_owned()),
         ..tui::Banner::default()
     };
-    tui::Source { ops, banner, watch: Arc::new(store.clone()), every: Duration::ZERO }
+    tui::Source { ops, banner, watch: Arc::new(store.clone()), min_interval: Duration::ZERO }
 }

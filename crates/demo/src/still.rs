@@ -141,7 +141,7 @@ pub async fn still(console: tui::Options) -> anyhow::Result<()> {
     ops.recorder = world.recorder.clone();
     ops.alerting.receipts.clock = clock.clone();
     let console = tui::Options { clock: Some(clock), ..console };
-    tui::run(watched(Arc::new(ops), &store), Arc::new(tui::Nowhere), console).await
+    tui::run(watched(Arc::new(ops), &store), Arc::new(tui::NoEnvironments), console).await
 }
 
 fn at(second: i64) -> Timestamp {

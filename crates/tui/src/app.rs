@@ -1,4 +1,4 @@
-//! What the console knows: plain data, as it came. How it looks is decided when it is drawn.
+//! The state of the console: plain data, as it was received. How it looks is decided when it is drawn.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -14,7 +14,7 @@ use pipeline::{
 use super::{
     keymap::Keymap,
     layout::{self, Layout},
-    msg::{Facts, Purpose},
+    msg::{PipelineInfo, Purpose},
     panel::Panel,
     remote::Remote,
     scene::Scene,
@@ -23,62 +23,62 @@ use super::{
     theme::Role,
     view::{Named, View},
     views::{Panels, log::lead_of},
-    window::{Input, Job, Open, Window},
+    window::{Input, Job, OpenWindow, Window},
 };
 
-/// How many of its own events the console keeps.
+/// How many of its own notices the console remembers.
 const EVENTS: usize = 500;
-/// How many actions are kept after they are over.
+/// How many finished operations it remembers.
 pub const JOBS: usize = 20;
 
-/// Where the console's pipeline is on its way to.
+/// Whether the console's pipeline is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Door {
+pub enum Connection {
     /// It is open.
     Open,
     /// Another one is being opened.
     Opening(u64),
     /// It could not be opened.
-    Closed(Fault),
+    Failed(Fault),
 }
 
-/// Something that the console reports.
+/// A message in the status line and in the list of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct Notice {
     /// When.
     pub at: Timestamp,
-    /// How serious it is.
+    /// How serious it is, as the style of its text.
     pub role: Role,
     /// What.
     pub text: String,
 }
 
-/// A filter that is being written.
+/// A filter or search that is being typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Typing {
-    /// The line.
+pub struct SearchInput {
+    /// The text so far.
     pub input: Input,
-    /// What it was before, for Esc.
+    /// What it was before, restored by Esc.
     pub before: String,
 }
 
-/// All of it.
+/// The state of the console.
 #[derive(Debug, Clone)]
 pub struct App {
-    /// Which pipeline it is.
+    /// Which pipeline is shown.
     pub banner: Banner,
     /// Whether it is open.
-    pub door: Door,
+    pub connection: Connection,
     /// The pipelines that can be switched to.
     pub environments: Vec<String>,
-    /// Why actions are refused, where they are.
+    /// Why actions are refused, if they are.
     pub refusal: Option<Fault>,
     /// Where alerts can go.
     pub destinations: Vec<DestinationId>,
     /// How long after its due time a lead counts as overdue.
     pub overdue_after: SignedDuration,
-    /// The shortest time between two questions of a kind.
-    pub every: SignedDuration,
+    /// The shortest time between two queries of a kind.
+    pub min_interval: SignedDuration,
     /// The glyphs that the terminal can show.
     pub glyphs: &'static Glyphs,
     /// The keys.
@@ -89,54 +89,54 @@ pub struct App {
     pub size: (u16, u16),
     /// The panel that the keys go to.
     pub focus: Panel,
-    /// Whether it has all of the screen.
+    /// Whether it is in full screen.
     pub full: bool,
-    /// Whether nothing is asked.
+    /// Whether refreshing is paused.
     pub paused: bool,
-    /// Whether the mouse is ours.
+    /// Whether the console captures the mouse.
     pub mouse: bool,
     /// Whether anything has changed.
     pub watch: Remote<Seen>,
-    /// The vital signs.
+    /// The key figures.
     pub status: Remote<Status>,
-    /// The neighbours.
+    /// The health of the services around the pipeline.
     pub health: Remote<Health>,
-    /// The last minutes.
+    /// The counts of the last minutes.
     pub minutes: Remote<Vec<Minute>>,
     /// What the panels show.
     pub panels: Panels,
-    /// The filter that is being written.
-    pub typing: Option<Typing>,
+    /// The filter or search that is being typed.
+    pub typing: Option<SearchInput>,
     /// The windows that are open, the topmost last.
-    pub windows: Vec<Open>,
-    /// The question that has to be answered before another can be put: which letters a selection
-    /// means, and what for.
+    pub windows: Vec<OpenWindow>,
+    /// The query for the dead letters of a selection, and what they are wanted for: the operation is
+    /// confirmed once they are known.
     pub selecting: Option<(u64, Purpose)>,
-    /// The dead letter that is being fetched for the editor.
+    /// The query for the dead letter that the editor is to open.
     pub editing: Option<u64>,
-    /// The actions, the latest last.
+    /// The operations, the latest last.
     pub jobs: Vec<Job>,
     /// Whether the console ends once nothing runs any more.
     pub quitting: bool,
-    /// What was reported, the newest last.
-    pub said: VecDeque<Said>,
-    /// Whether the last report has been looked at.
+    /// The notices, the newest last.
+    pub notices: VecDeque<Notice>,
+    /// Whether the last notice has been read.
     pub read: bool,
-    /// The number of the last question or action.
+    /// The number of the last query or operation.
     pub counter: u64,
 }
 
 impl App {
-    /// A console that knows nothing yet.
-    pub fn new(facts: Facts, glyphs: &'static Glyphs) -> Self {
+    /// A console that has no data yet.
+    pub fn new(info: PipelineInfo, glyphs: &'static Glyphs) -> Self {
         let mut app = Self {
             banner: Banner::default(),
-            door: Door::Open,
+            connection: Connection::Open,
             environments: Vec::new(),
             refusal: None,
             destinations: Vec::new(),
             overdue_after: SignedDuration::ZERO,
-            every: SignedDuration::ZERO,
+            min_interval: SignedDuration::ZERO,
             glyphs,
             keymap: Arc::default(),
             now: Timestamp::UNIX_EPOCH,
@@ -156,32 +156,32 @@ impl App {
             editing: None,
             jobs: Vec::new(),
             quitting: false,
-            said: VecDeque::new(),
+            notices: VecDeque::new(),
             read: true,
             counter: 0,
         };
-        app.moved_to(facts);
+        app.reset_to(info);
         app
     }
 
-    /// Forgets everything about a pipeline, and is about another one.
-    pub fn moved_to(&mut self, facts: Facts) {
-        let Facts { banner, refusal, settings, every } = facts;
-        self.forget();
-        self.every = SignedDuration::try_from(every).unwrap_or_default();
-        (self.banner, self.refusal, self.door) = (banner, refusal, Door::Open);
+    /// Drops everything about the pipeline, and shows another one.
+    pub fn reset_to(&mut self, info: PipelineInfo) {
+        let PipelineInfo { banner, refusal, settings, min_interval } = info;
+        self.reset();
+        self.min_interval = SignedDuration::try_from(min_interval).unwrap_or_default();
+        (self.banner, self.refusal, self.connection) = (banner, refusal, Connection::Open);
         self.destinations.clone_from(&settings.destinations);
         self.overdue_after = SignedDuration::try_from(settings.overdue_after).unwrap_or_default();
     }
 
-    /// Forgets everything that came from the pipeline. How somebody likes to look at it stays.
-    pub fn forget(&mut self) {
+    /// Drops everything that came from the pipeline. The user's settings stay.
+    pub fn reset(&mut self) {
         self.watch = Remote::default();
         self.status = Remote::default();
         self.health = Remote::default();
         self.minutes = Remote::default();
         for panel in Panel::ALL {
-            self.panels.view_mut(panel).forget();
+            self.panels.view_mut(panel).reset();
         }
         (self.typing, self.selecting, self.editing) = (None, None, None);
         self.windows.clear();
@@ -197,18 +197,18 @@ impl App {
         layout::of(self.size, self.focus, self.full)
     }
 
-    /// A number for a question or an action.
+    /// The next number for a query or an operation.
     pub fn number(&mut self) -> u64 {
         self.counter += 1;
         self.counter
     }
 
-    /// Reports something.
-    pub fn say(&mut self, role: Role, text: impl Into<String>) {
-        self.said.push_back(Said { at: self.now, role, text: text.into() });
+    /// Adds a notice.
+    pub fn notify(&mut self, role: Role, text: impl Into<String>) {
+        self.notices.push_back(Notice { at: self.now, role, text: text.into() });
         self.read = false;
-        while self.said.len() > EVENTS {
-            self.said.pop_front();
+        while self.notices.len() > EVENTS {
+            self.notices.pop_front();
         }
     }
 
@@ -222,7 +222,7 @@ impl App {
         self.panels.view(self.focus)
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub fn view_mut(&mut self) -> &mut dyn View {
         self.panels.view_mut(self.focus)
     }
@@ -250,7 +250,7 @@ impl App {
     }
 
     /// The lead that the cursor, or the window on top, is about.
-    pub fn lead_at_hand(&self) -> Option<(LeadId, String)> {
+    pub fn current_lead(&self) -> Option<(LeadId, String)> {
         let named = match self.window() {
             Some(Window::Story(story)) => Some((story.lead.clone(), Some(story.name.clone()))),
             Some(Window::Letter(letter)) => of_letter(&letter.row),
@@ -261,18 +261,18 @@ impl App {
         named.map(|named| self.named(named))
     }
 
-    /// The leads that an action is about: the marked ones, else the one at hand.
-    pub fn leads_at_hand(&self) -> Vec<(LeadId, String)> {
+    /// The leads that an action is about: the marked ones, else the current one.
+    pub fn selected_leads(&self) -> Vec<(LeadId, String)> {
         let marked = if self.windows.is_empty() { self.view().marked_leads() } else { Vec::new() };
         if marked.is_empty() {
-            return self.lead_at_hand().into_iter().collect();
+            return self.current_lead().into_iter().collect();
         }
         marked.into_iter().map(|named| self.named(named)).collect()
     }
 
     /// The dead letters that an action is about: the marked ones, those of the kind, the one under the
-    /// cursor, or those of the lead at hand.
-    pub fn letters_at_hand(&self) -> Vec<DeadRow> {
+    /// cursor, or those of the current lead.
+    pub fn selected_letters(&self) -> Vec<DeadRow> {
         match self.window() {
             Some(Window::Letter(letter)) => return vec![letter.row.clone()],
             None => {
@@ -282,7 +282,7 @@ impl App {
             }
             _ => {}
         }
-        let Some((lead, _)) = self.lead_at_hand() else { return Vec::new() };
+        let Some((lead, _)) = self.current_lead() else { return Vec::new() };
         let page = self.panels.dead.table.remote.get();
         let rows = page.into_iter().flat_map(|page| page.rows.iter());
         rows.filter(|row| row.letter.lead_id.as_ref() == Some(&lead)).cloned().collect()
@@ -293,37 +293,37 @@ impl App {
         (lead, name)
     }
 
-    /// A lead's name as far as some panel knows it, else its id.
+    /// A lead's name if some panel knows it, else its id.
     pub fn name_of(&self, lead: &LeadId) -> String {
         self.panels.all().find_map(|view| view.name_of(lead)).unwrap_or_else(|| lead.to_string())
     }
 
-    /// Has everything asked for again, whether or not it has changed.
-    pub fn hurry(&mut self) {
-        self.watch.hurry();
-        self.health.hurry();
-        self.minutes.hurry();
-        self.status.hurry();
+    /// Makes every query due at once, whether or not anything has changed.
+    pub fn refresh_soon(&mut self) {
+        self.watch.refresh_soon();
+        self.health.refresh_soon();
+        self.minutes.refresh_soon();
+        self.status.refresh_soon();
         for panel in Panel::ALL {
-            self.panels.view_mut(panel).polling_mut().hurry();
+            self.panels.view_mut(panel).polling_mut().refresh_soon();
         }
         for open in &mut self.windows {
             match &mut open.window {
                 Window::Story(story) => {
-                    story.story.hurry();
-                    story.raw.hurry();
+                    story.history.refresh_soon();
+                    story.raw.refresh_soon();
                 }
-                Window::Letter(letter) => letter.detail.hurry(),
+                Window::Letter(letter) => letter.detail.refresh_soon(),
                 _ => {}
             }
         }
     }
 
-    /// Has what an action changes asked for again.
-    pub fn hurry_counts(&mut self) {
-        self.status.hurry();
-        self.panels.pending.remote.hurry();
-        self.panels.dead.table.remote.hurry();
+    /// Makes the queries due at once whose answers an operation changes.
+    pub fn refresh_counts(&mut self) {
+        self.status.refresh_soon();
+        self.panels.pending.remote.refresh_soon();
+        self.panels.dead.table.remote.refresh_soon();
     }
 }
 

@@ -1,7 +1,7 @@
-//! Questions and actions, carried out.
+//! Carries out queries and operations.
 //!
-//! Each runs in a task of its own and reports through one channel. A question is given up after
-//! [`PATIENCE`]; an action never is, as its outcome has to be told.
+//! Each runs in a task of its own and reports through one channel. A query is given up after
+//! [`QUERY_TIMEOUT`]; an operation never is, as its result has to be reported.
 
 use std::{
     collections::HashMap,
@@ -24,80 +24,85 @@ use pipeline::{
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
 use super::{
-    msg::{Act, Answer, Event, Facts, PATIENCE, Progress, Query, Reply, Step, Target, Verb},
-    remote::Trouble,
+    msg::{
+        Answer, Event, Operation, PipelineInfo, Progress, QUERY_TIMEOUT, Query, Reply, Step, Target, Verb,
+    },
+    remote::QueryError,
     rows::FilterTask,
-    source::{Places, Source},
+    source::{Environments, Source},
     views,
 };
 
-/// How long a resent alert's receipt is waited for.
-const RECEIPT: Duration = Duration::from_secs(60);
+/// How long to wait for the receipt of a resent alert.
+const RECEIPT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long quitting may take.
-const FAREWELL: Duration = Duration::from_secs(3);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long another pipeline may take to open.
-const OPENING: Duration = Duration::from_secs(30);
-/// How long, and of how many leads at most, it is looked at what became of them.
-const FOLLOWING: Duration = Duration::from_secs(90);
-const FOLLOWED: usize = 200;
-/// How often, at first and at last.
-const LOOK_FIRST: Duration = Duration::from_millis(300);
-const LOOK_LAST: Duration = Duration::from_secs(5);
-/// How many alerts' receipts are waited for at once.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long redriven leads are watched, and at most how many of them.
+const FOLLOW_FOR: Duration = Duration::from_secs(90);
+const MOST_FOLLOWED: usize = 200;
+/// The first pause between two looks at them, and the longest.
+const FIRST_POLL: Duration = Duration::from_millis(300);
+const LONGEST_POLL: Duration = Duration::from_secs(5);
+/// For how many receipts it waits at once.
 const AT_ONCE: usize = 16;
 
-/// What effects report.
+/// What the tasks report.
 pub enum Report {
     /// Something for [`super::update`].
     Event(Event),
-    /// Another pipeline is open, or is not. First for [`Effects::adopt`].
+    /// Another pipeline has been opened, or not; [`Effects::switch_to`] takes it first.
     Opened(u64, Box<Result<Source, Fault>>),
 }
 
-/// Carries out what [`super::update`] asks for.
+/// Carries out the commands of [`super::update`].
 pub struct Effects {
     ops: Arc<Ops>,
     watch: Arc<dyn Watch>,
-    places: Arc<dyn Places>,
+    environments: Arc<dyn Environments>,
     reports: mpsc::UnboundedSender<Report>,
-    asking: HashMap<u64, AbortHandle>,
-    acting: HashMap<u64, Arc<AtomicBool>>,
+    queries: HashMap<u64, AbortHandle>,
+    operations: HashMap<u64, Arc<AtomicBool>>,
 }
 
 impl Effects {
-    /// Effects on a pipeline, and where they report.
+    /// Effects on a pipeline, and the channel that they report through.
     ///
-    /// The channel needs no bound: there is one question at a time for each panel, and an action
-    /// reports each of its items once.
+    /// The channel needs no bound: there is one query at a time for each panel, and an operation
+    /// reports each of its targets once.
     pub fn new(
         ops: Arc<Ops>,
         watch: Arc<dyn Watch>,
-        places: Arc<dyn Places>,
+        environments: Arc<dyn Environments>,
     ) -> (Self, mpsc::UnboundedReceiver<Report>) {
         let (reports, listener) = mpsc::unbounded_channel();
-        (Self { ops, watch, places, reports, asking: HashMap::new(), acting: HashMap::new() }, listener)
+        (
+            Self { ops, watch, environments, reports, queries: HashMap::new(), operations: HashMap::new() },
+            listener,
+        )
     }
 
-    /// Asks.
+    /// Starts a query.
     pub fn ask(&mut self, generation: u64, query: Query) {
-        self.asking.retain(|_, task| !task.is_finished());
+        self.queries.retain(|_, task| !task.is_finished());
         let (ops, watch, reports) = (self.ops.clone(), self.watch.clone(), self.reports.clone());
         let task = tokio::spawn(async move {
             let began = Instant::now();
-            let answer = match timeout(PATIENCE, answer(&ops, &*watch, &query)).await {
-                Ok(answer) => answer.map_err(Trouble::from),
-                Err(_) => Err(Trouble::NoAnswer(PATIENCE)),
+            let answer = match timeout(QUERY_TIMEOUT, answer(&ops, &*watch, &query)).await {
+                Ok(answer) => answer.map_err(QueryError::from),
+                Err(_) => Err(QueryError::NoAnswer(QUERY_TIMEOUT)),
             };
             let reply = Reply { generation, query, took: began.elapsed(), answer };
-            // Nobody listens any more once the console is closed.
+            // The channel is closed once the console has ended.
             let _ = reports.send(Report::Event(Event::Reply(Box::new(reply))));
         });
-        self.asking.insert(generation, task.abort_handle());
+        self.queries.insert(generation, task.abort_handle());
     }
 
-    /// Does not wait for an answer any more.
-    pub fn forget(&mut self, generation: u64) {
-        if let Some(task) = self.asking.remove(&generation) {
+    /// Cancels a query.
+    pub fn cancel(&mut self, generation: u64) {
+        if let Some(task) = self.queries.remove(&generation) {
             task.abort();
         }
     }
@@ -110,74 +115,74 @@ impl Effects {
         });
     }
 
-    /// Acts.
-    pub fn act(&mut self, job: u64, act: Act) {
+    /// Starts an operation.
+    pub fn run(&mut self, job: u64, operation: Operation) {
         let (ops, reports, stop) = (self.ops.clone(), self.reports.clone(), Arc::new(AtomicBool::new(false)));
-        self.acting.insert(job, stop.clone());
+        self.operations.insert(job, stop.clone());
         tokio::spawn(async move {
             let report = |step| {
                 let _ = reports.send(Report::Event(Event::Progress(Progress { job, step })));
             };
-            if let Err(fault) = perform(&ops, act, &stop, &report).await {
+            if let Err(fault) = perform(&ops, operation, &stop, &report).await {
                 report(Step::Refused(fault));
             }
-            report(Step::Over);
+            report(Step::Finished);
         });
     }
 
-    /// Stops an action between two items.
+    /// Stops an operation after the current target.
     pub fn stop(&mut self, job: u64) {
-        if let Some(stop) = self.acting.remove(&job) {
+        if let Some(stop) = self.operations.remove(&job) {
             stop.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Opens another pipeline. Whatever was asked of this one is of no interest any more.
+    /// Opens another pipeline, and cancels all queries to this one.
     pub fn switch(&mut self, generation: u64, name: String) {
-        for (_, task) in self.asking.drain() {
+        for (_, task) in self.queries.drain() {
             task.abort();
         }
-        let (places, reports) = (self.places.clone(), self.reports.clone());
+        let (environments, reports) = (self.environments.clone(), self.reports.clone());
         tokio::spawn(async move {
-            let opened = timeout(OPENING, places.open(&name)).await.unwrap_or_else(|_| {
-                let what = format!("{name} did not open in {} s", OPENING.as_secs());
+            let opened = timeout(OPEN_TIMEOUT, environments.open(&name)).await.unwrap_or_else(|_| {
+                let what = format!("{name} did not open in {} s", OPEN_TIMEOUT.as_secs());
                 Err(Fault::new(Code::AwsUnreachable, outside::text::shorten(&what, 200)))
             });
             let _ = reports.send(Report::Opened(generation, Box::new(opened)));
         });
     }
 
-    /// Works on an opened pipeline from now on.
-    pub fn adopt(&mut self, source: Source) -> Facts {
-        let facts = source.facts();
+    /// Uses an opened pipeline from now on.
+    pub fn switch_to(&mut self, source: Source) -> PipelineInfo {
+        let info = source.info();
         let left = std::mem::replace(&mut self.watch, source.watch);
         self.ops = source.ops;
         tokio::spawn(async move { left.let_go().await });
-        facts
+        info
     }
 
-    /// Gives back what was taken for a look, before the process ends.
+    /// Releases what the watch holds, before the process ends.
     pub async fn close(self) {
-        // Whoever quits does not wait long: what is not given back comes back by itself.
-        let _ = timeout(FAREWELL, self.watch.let_go()).await;
+        // Quitting must not take long: what is not released returns by itself.
+        let _ = timeout(SHUTDOWN_TIMEOUT, self.watch.let_go()).await;
     }
 }
 
 impl Source {
-    /// What is known of it from the start.
-    pub fn facts(&self) -> Facts {
+    /// What is known about it as soon as it is open.
+    pub fn info(&self) -> PipelineInfo {
         let (banner, refusal) = (self.banner.clone(), self.ops.actions().err());
-        Facts { banner, refusal, settings: self.ops.settings.clone(), every: self.every }
+        PipelineInfo { banner, refusal, settings: self.ops.settings.clone(), min_interval: self.min_interval }
     }
 }
 
 impl Drop for Effects {
     fn drop(&mut self) {
-        for task in self.asking.values() {
+        for task in self.queries.values() {
             task.abort();
         }
-        // What is between two items stops there; the runtime's end would stop it anywhere.
-        for stop in self.acting.values() {
+        // An operation stops after its current target; the runtime's end would stop it anywhere.
+        for stop in self.operations.values() {
             stop.store(true, Ordering::Relaxed);
         }
     }
@@ -200,12 +205,12 @@ async fn answer(ops: &Ops, watch: &dyn Watch, query: &Query) -> Result<Answer, F
 
 async fn perform(
     ops: &Ops,
-    act: Act,
+    operation: Operation,
     stop: &AtomicBool,
     report: &(impl Fn(Step) + Sync),
 ) -> Result<(), Fault> {
     let actions = ops.actions()?;
-    let Act { verb, targets } = act;
+    let Operation { verb, targets } = operation;
     let stopped = || stop.load(Ordering::Relaxed);
     match verb {
         Verb::Export(path) => return export(ops, actions, &path, &targets, &stopped, report).await,
@@ -213,10 +218,10 @@ async fn perform(
             return resend(ops, actions, (&to, whom), &targets, &stopped, report).await;
         }
         Verb::Try(to) => {
-            let tried = async { ops.receipt(&actions.try_out(&to).await?, RECEIPT).await };
-            let tried =
-                unless_stopped(&stopped, tried).await.and_then(|receipt| taken(&receipt, "the trial"));
-            report(Step::Done(0, tried));
+            let receipt = async { ops.receipt(&actions.try_out(&to).await?, RECEIPT_TIMEOUT).await };
+            let receipt =
+                unless_stopped(&stopped, receipt).await.and_then(|receipt| taken(&receipt, "the test alert"));
+            report(Step::Done(0, receipt));
             return Ok(());
         }
         _ => {}
@@ -239,10 +244,9 @@ async fn perform(
     Ok(())
 }
 
-/// Acts on one target.
+/// Carries out an operation on one target.
 async fn one(actions: Actions<'_>, verb: &Verb, target: &Target) -> Result<Option<String>, Fault> {
-    let missing =
-        || Fault::new(Code::Internal, format!("{} is nothing that can be {}", target.name, verb.done()));
+    let missing = || Fault::new(Code::Internal, format!("{} cannot be {}", target.name, verb.done()));
     match verb {
         Verb::Redrive => actions.redrive(target.letter.as_ref().ok_or_else(missing)?, Body::AsIs).await?,
         Verb::RedriveEdited(body) => {
@@ -250,8 +254,8 @@ async fn one(actions: Actions<'_>, verb: &Verb, target: &Target) -> Result<Optio
             actions.redrive(letter, Body::Edited(body.clone())).await?;
         }
         Verb::Delete => {
-            let kept = actions.delete(&target.letter.as_ref().ok_or_else(missing)?.id).await?;
-            return Ok(Some(format!("a copy is in {kept}")));
+            let copy = actions.delete(&target.letter.as_ref().ok_or_else(missing)?.id).await?;
+            return Ok(Some(format!("a copy is in {copy}")));
         }
         Verb::Requeue => actions.requeue(target.lead.as_ref().ok_or_else(missing)?).await?,
         Verb::Resend(..) | Verb::Try(_) | Verb::Export(_) => return Err(missing()),
@@ -259,7 +263,7 @@ async fn one(actions: Actions<'_>, verb: &Verb, target: &Target) -> Result<Optio
     Ok(None)
 }
 
-/// Looks at what becomes of leads that were redriven or requeued, until all have ended again.
+/// Watches leads that were redriven or requeued, until all of them have finished again.
 async fn follow(
     ops: &Ops,
     targets: &[Target],
@@ -268,20 +272,20 @@ async fn follow(
     report: &impl Fn(Step),
 ) {
     let mut open: Vec<usize> =
-        acted.into_iter().filter(|index| targets[*index].lead.is_some()).take(FOLLOWED).collect();
-    let (began, mut pause) = (Instant::now(), LOOK_FIRST);
-    while !open.is_empty() && began.elapsed() < FOLLOWING && !stopped() {
+        acted.into_iter().filter(|index| targets[*index].lead.is_some()).take(MOST_FOLLOWED).collect();
+    let (began, mut pause) = (Instant::now(), FIRST_POLL);
+    while !open.is_empty() && began.elapsed() < FOLLOW_FOR && !stopped() {
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LOOK_LAST);
+        pause = (pause * 2).min(LONGEST_POLL);
         let mut still = Vec::new();
         for index in open {
             let Some(lead) = &targets[index].lead else { continue };
             match ops.became(lead).await {
                 Ok(Some(step)) if step.stage == Stage::Dead => {
-                    report(Step::Became(index, Err(format!("dead again: {}", step.detail))));
+                    report(Step::Followed(index, Err(format!("dead again: {}", step.detail))));
                 }
-                Ok(Some(step)) => report(Step::Became(index, Ok(format!("told: {}", step.detail)))),
-                // A failing source is shown by the panels; here it only means to look once more.
+                Ok(Some(step)) => report(Step::Followed(index, Ok(format!("sent: {}", step.detail)))),
+                // The panels show a failing source; here it only means another look.
                 Ok(None) | Err(_) => still.push(index),
             }
         }
@@ -311,7 +315,7 @@ async fn resend(
     }
     let mut receipts = stream::iter(waiting)
         .map(|(index, queued)| async move {
-            (index, unless_stopped(stopped, ops.receipt(&queued, RECEIPT)).await)
+            (index, unless_stopped(stopped, ops.receipt(&queued, RECEIPT_TIMEOUT)).await)
         })
         .buffer_unordered(AT_ONCE);
     while let Some((index, receipt)) = receipts.next().await {
@@ -320,23 +324,23 @@ async fn resend(
     Ok(())
 }
 
-/// Waits for an alert's receipt, until nobody wants to wait any more: the alert goes its way all the same.
+/// Waits for an alert's receipt, or until the user stops waiting; the alert is sent anyway.
 async fn unless_stopped(
     stopped: &impl Fn() -> bool,
     receipt: impl Future<Output = Result<Resent, Fault>>,
 ) -> Result<Resent, Fault> {
     let stop = async {
         while !stopped() {
-            tokio::time::sleep(LOOK_FIRST).await;
+            tokio::time::sleep(FIRST_POLL).await;
         }
     };
     tokio::select! {
         receipt = receipt => receipt,
-        () = stop => Err(Fault::new(Code::NoReceipt, "it is not waited for any longer")),
+        () = stop => Err(Fault::new(Code::NoReceipt, "stopped waiting for the receipt")),
     }
 }
 
-/// What a destination has taken, where it has for everybody.
+/// What a destination has accepted, if it has for all recipients.
 fn taken(receipt: &Resent, what: &str) -> Result<Option<String>, Fault> {
     if let Some(fault) = receipt.fault() {
         return Err(fault);
@@ -344,10 +348,10 @@ fn taken(receipt: &Resent, what: &str) -> Result<Option<String>, Fault> {
     let notification = &receipt.notification;
     let (label, at) = (notification.destination.label(), super::format::clock(notification.at));
     let tries = super::format::count(notification.attempts as usize, "attempt", "attempts");
-    Ok(Some(format!("{label} took {what} at {at}, {tries}")))
+    Ok(Some(format!("{label} accepted {what} at {at}, {tries}")))
 }
 
-/// Writes dead letters with their bodies into a new file, one a line.
+/// Writes dead letters with their bodies into a new file, one per line.
 async fn export(
     ops: &Ops,
     actions: Actions<'_>,
@@ -370,7 +374,7 @@ async fn export(
                 .dead_letters
                 .get(&letter.id)
                 .await?
-                .ok_or_else(|| Fault::new(Code::NoSuchDeadLetter, "it is gone"))?;
+                .ok_or_else(|| Fault::new(Code::NoSuchDeadLetter, "it no longer exists"))?;
             writeln!(file, "{}", ops::export::row(&letter, &body)?).map_err(unusable)
         };
         let result = result.await;

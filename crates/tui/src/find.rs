@@ -1,11 +1,11 @@
-//! The language of `/`: words, `field:value`, `!not`, `"with spaces"`; all of them have to hold.
+//! The filter syntax of `/`: words, `field:value`, `!not`, `"with spaces"`; all terms have to match.
 
 /// Something with named texts.
-pub trait Texts {
+pub trait Searchable {
     /// The names of its fields.
     fn fields() -> &'static [&'static str];
 
-    /// Shows each text with the name of its field until `see` says true; whether it did.
+    /// Passes each text with the name of its field to `see` until that returns true; whether it did.
     fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool;
 }
 
@@ -23,7 +23,7 @@ struct Term {
     needle: Needle,
 }
 
-/// A text to be found in any case.
+/// A text to be found case-insensitively.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Needle {
     folded: String,
@@ -31,24 +31,24 @@ struct Needle {
 }
 
 impl Filter {
-    /// Reads one. What is no field's name is part of the text, so that nothing is an error.
+    /// Parses a filter. A prefix that is not a field's name is part of the text, so that any text is valid.
     pub fn parse(text: &str, fields: &[&str]) -> Self {
         let terms = words(text).into_iter().filter_map(|word| Term::parse(&word, fields)).collect();
         Self { text: text.to_owned(), terms }
     }
 
-    /// As it was written.
+    /// As it was typed.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether it lets everything through.
+    /// Whether it matches everything.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }
 
     /// Whether a row matches.
-    pub fn matches<T: Texts + ?Sized>(&self, row: &T) -> bool {
+    pub fn matches<T: Searchable + ?Sized>(&self, row: &T) -> bool {
         self.terms.iter().all(|term| {
             let found = row.texts(&mut |field, text| {
                 term.field.as_deref().is_none_or(|wanted| wanted == field) && term.needle.is_in(text)
@@ -89,7 +89,7 @@ impl Term {
             Some((field, value)) => (Some(field.to_owned()), value),
             None => (None, word),
         };
-        // Half-written terms change nothing yet.
+        // A half-typed term has no effect yet.
         (!value.is_empty()).then(|| {
             let needle = Needle { folded: fold(value), ascii: value.is_ascii() };
             Self { not, field, needle }
@@ -97,7 +97,7 @@ impl Term {
     }
 }
 
-/// In lower case, letter by letter: a sigma at the end of a word is one like any other, so that the beginning
+/// In lower case, letter by letter: a final sigma is treated like any other, so that the beginning
 /// of a word finds it.
 fn fold(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c }).collect()
@@ -119,7 +119,7 @@ impl Needle {
     }
 }
 
-/// How two texts stand in a list, whatever the case of their letters.
+/// The order of two texts in a list, case-insensitively.
 pub fn by_text(a: &str, b: &str) -> std::cmp::Ordering {
     a.to_lowercase().cmp(&b.to_lowercase())
 }
@@ -132,7 +132,7 @@ mod tests {
 
     struct Pair(&'static str, &'static str);
 
-    impl Texts for Pair {
+    impl Searchable for Pair {
         fn fields() -> &'static [&'static str] {
             &["name", "owner"]
         }

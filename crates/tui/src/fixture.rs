@@ -19,9 +19,9 @@ use pipeline::{
 use super::{
     app::App,
     keymap::Press,
-    msg::{Answer, Cmd, Event, Facts, Msg, Query, Reply},
+    msg::{Answer, Cmd, Event, Msg, PipelineInfo, Query, Reply},
     panel::Panel,
-    remote::Trouble,
+    remote::QueryError,
     rows::Rows,
     source::Banner,
     table::Row,
@@ -65,26 +65,31 @@ pub(super) fn banner() -> Banner {
     Banner { name: "prod".to_owned(), place: "/srv/leadops".to_owned(), ..Banner::default() }
 }
 
-pub(super) fn facts() -> Facts {
-    Facts { banner: banner(), refusal: None, settings: Arc::new(Settings::default()), every: Duration::ZERO }
+pub(super) fn info() -> PipelineInfo {
+    PipelineInfo {
+        banner: banner(),
+        refusal: None,
+        settings: Arc::new(Settings::default()),
+        min_interval: Duration::ZERO,
+    }
 }
 
-/// A console of a size that has asked its first questions and knows nothing yet.
+/// A console of a size that has sent its first queries and has no data yet.
 pub(super) fn loading(size: (u16, u16)) -> App {
-    let mut app = App::new(facts(), &text::UTF8);
-    tell(&mut app, NOW, Event::Resize(size.0, size.1));
+    let mut app = App::new(info(), &text::UTF8);
+    dispatch(&mut app, NOW, Event::Resize(size.0, size.1));
     app
 }
 
-/// The same with an answer to each question.
+/// The same with an answer to each query.
 pub(super) fn fresh(size: (u16, u16)) -> App {
     let mut app = loading(size);
     answer_all(&mut app, NOW, data);
-    tell(&mut app, NOW + 1, Event::Tick);
+    dispatch(&mut app, NOW + 1, Event::Tick);
     app
 }
 
-/// Without a single lead.
+/// A console on a pipeline without leads.
 pub(super) fn empty(size: (u16, u16)) -> App {
     let mut app = loading(size);
     answer_all(&mut app, NOW, |query| {
@@ -102,34 +107,34 @@ pub(super) fn empty(size: (u16, u16)) -> App {
     app
 }
 
-pub(super) fn broken() -> Trouble {
+pub(super) fn broken() -> QueryError {
     Fault::new(Code::StorageFailed, "the storage failed: disk I/O error").into()
 }
 
-pub(super) fn tell(app: &mut App, second: i64, event: Event) -> Vec<Cmd> {
+pub(super) fn dispatch(app: &mut App, second: i64, event: Event) -> Vec<Cmd> {
     update(app, Msg { at: at(second), event })
 }
 
 pub(super) fn press(app: &mut App, keys: &[Press]) -> Vec<Cmd> {
     let now = app.now.as_second();
-    keys.iter().flat_map(|key| tell(app, now, Event::Press(*key))).collect()
+    keys.iter().flat_map(|key| dispatch(app, now, Event::Press(*key))).collect()
 }
 
-pub(super) fn reply(generation: u64, query: Query, answer: Result<Answer, Trouble>) -> Event {
+pub(super) fn reply(generation: u64, query: Query, answer: Result<Answer, QueryError>) -> Event {
     let took = Duration::from_millis(2);
     Event::Reply(Box::new(Reply { generation, query, took, answer }))
 }
 
-/// Answers every question that is on its way.
-pub(super) fn answer_all(app: &mut App, second: i64, answer: impl Fn(&Query) -> Result<Answer, Trouble>) {
-    for (generation, query) in on_its_way(app) {
+/// Answers every query in flight.
+pub(super) fn answer_all(app: &mut App, second: i64, answer: impl Fn(&Query) -> Result<Answer, QueryError>) {
+    for (generation, query) in in_flight(app) {
         let answer = answer(&query);
-        tell(app, second, reply(generation, query, answer));
+        dispatch(app, second, reply(generation, query, answer));
     }
 }
 
-/// The questions on their way.
-pub(super) fn on_its_way(app: &App) -> Vec<(u64, Query)> {
+/// The queries in flight.
+pub(super) fn in_flight(app: &App) -> Vec<(u64, Query)> {
     use super::window::Window;
     let mut flights = vec![
         (app.watch.in_flight, Query::Watch),
@@ -138,12 +143,12 @@ pub(super) fn on_its_way(app: &App) -> Vec<(u64, Query)> {
         (app.minutes.in_flight, Query::Minutes(120)),
     ];
     for view in app.panels.all() {
-        flights.push((view.polling().in_flight, view.question().0));
+        flights.push((view.polling().in_flight, view.next_query().0));
     }
     for open in &app.windows {
         match &open.window {
             Window::Story(story) => {
-                flights.push((story.story.in_flight, Query::Story(story.lead.clone())));
+                flights.push((story.history.in_flight, Query::Story(story.lead.clone())));
                 flights.push((story.raw.in_flight, Query::Raw(story.lead.clone())));
             }
             Window::Letter(letter) => {
@@ -152,15 +157,15 @@ pub(super) fn on_its_way(app: &App) -> Vec<(u64, Query)> {
             _ => {}
         }
     }
-    if let Some(letter) = &app.panels.dead.peek {
+    if let Some(letter) = &app.panels.dead.preview {
         flights.push((letter.detail.in_flight, Query::Letter(letter.row.letter.id.clone())));
     }
-    let mut asked: Vec<(u64, Query)> =
+    let mut queries: Vec<(u64, Query)> =
         flights.into_iter().filter_map(|(flight, query)| Some((flight?.generation, query))).collect();
     if let Some((generation, _)) = app.selecting {
-        asked.push((generation, Query::Select(Selection::All)));
+        queries.push((generation, Query::Select(Selection::All)));
     }
-    asked
+    queries
 }
 
 /// An answer with rows.
@@ -168,7 +173,7 @@ pub(super) fn rows_of<T: Row>(rows: Vec<T>) -> Answer {
     Answer::Rows(Rows::of(rows, None))
 }
 
-/// The same answer with its rows changed, where they are of this kind.
+/// The same answer with its rows changed, if they are of this type.
 pub(super) fn with_rows<T: Row>(answer: Answer, change: impl FnOnce(&mut Vec<T>)) -> Answer {
     match &answer {
         Answer::Rows(rows) => match rows.get::<T>() {
@@ -183,8 +188,8 @@ pub(super) fn with_rows<T: Row>(answer: Answer, change: impl FnOnce(&mut Vec<T>)
     }
 }
 
-/// A rich answer to any question.
-pub(super) fn data(query: &Query) -> Result<Answer, Trouble> {
+/// A rich answer to any query.
+pub(super) fn data(query: &Query) -> Result<Answer, QueryError> {
     Ok(match query {
         Query::Watch => Answer::Watch(Seen { version: None, worked: Some(true) }),
         Query::Health => Answer::Health(health()),
@@ -319,7 +324,7 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
     (0..count)
         .map(|number| {
             let owned = number % 4 != 1;
-            let told = NOW - 12 - 25 * number as i64;
+            let enriched_at = NOW - 12 - 25 * number as i64;
             let state = match number {
                 0 => "queued",
                 5 => "failed",
@@ -346,9 +351,9 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
                     },
                     lead_owner: if owned { DESKS[number % 4].to_owned() } else { UNASSIGNED.to_owned() },
                     funnel: if owned { FUNNELS[number % 3].to_owned() } else { UNKNOWN.to_owned() },
-                    enriched_at: at(told),
+                    enriched_at: at(enriched_at),
                     event_id: None,
-                    received_at: at(told - 600),
+                    received_at: at(enriched_at - 600),
                     owner_status,
                     custom: Default::default(),
                 },
@@ -356,7 +361,7 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
                     destination: SlackDestination::ID,
                     kind: AlertKind::New,
                     state,
-                    at: at(told + 1),
+                    at: at(enriched_at + 1),
                     attempts: 1,
                     code: (state == "failed").then_some(Code::SlackWebhookGone),
                     left_out: Vec::new(),
@@ -366,8 +371,8 @@ pub(super) fn leads(count: usize) -> Vec<LeadRow> {
         .collect()
 }
 
-/// Of most leads nothing but a name is known; one has two owners, of whom one has left, and one has lost its only
-/// one.
+/// For most leads only the owner's name is known; one has two owners, of whom one has left, and the only
+/// owner of another has left.
 fn owners(number: usize) -> Vec<Owner> {
     let owner = |name: &str, active| Owner {
         id: Some(format!("user_{}", name.replace(' ', ""))),

@@ -1,8 +1,8 @@
-//! Times and durations as people say them.
+//! Times, durations and numbers for people.
 
 use lead::Timestamp;
 
-/// Whole seconds from `at` to `now`; none where the clock has stepped back.
+/// Whole seconds from `at` to `now`; 0 if the clock was put back.
 pub fn since(now: Timestamp, at: Timestamp) -> u64 {
     now.duration_since(at).as_secs().try_into().unwrap_or(0)
 }
@@ -37,7 +37,7 @@ pub fn millis(ms: u64) -> String {
     }
 }
 
-/// What lies between two steps of a story: `+0 ms`, `+1.2 s`, `+9:58`.
+/// What lies between two steps of a history: `+0 ms`, `+1.2 s`, `+9:58`.
 pub fn step(from: Timestamp, to: Timestamp) -> String {
     let ms: u64 = to.duration_since(from).as_millis().try_into().unwrap_or(0);
     match ms {

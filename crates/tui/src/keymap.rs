@@ -30,7 +30,7 @@ pub enum Press {
     End,
 }
 
-/// The part of the help that a key stands in.
+/// A group of keys in the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "named as shown")]
@@ -49,11 +49,11 @@ impl Group {
     /// The heading in the help.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Move => "Move",
-            Self::Look => "Look",
-            Self::Find => "Find and mark",
-            Self::Act => "Act",
-            Self::Leave => "Leave",
+            Self::Move => "Navigation",
+            Self::Look => "View",
+            Self::Find => "Filter and mark",
+            Self::Act => "Actions",
+            Self::Leave => "Quit",
         }
     }
 }
@@ -63,9 +63,9 @@ impl Group {
 pub struct Binding {
     /// What it does.
     pub action: Action,
-    /// On which keys, the one to show in a hint first. None: from the palette alone.
+    /// Its keys, the one for the hints first. None: only from the palette.
     pub keys: &'static [Press],
-    /// Where it stands in the help.
+    /// Its group in the help.
     pub group: Group,
     /// The action's name, in the key file as well.
     pub name: &'static str,
@@ -75,14 +75,14 @@ pub struct Binding {
 
 macro_rules! bindings {
     ($($group:ident { $($action:ident $name:literal [$($key:expr),*] $about:literal;)* })*) => {
-        /// What a key asks for.
+        /// An action, as started by a key.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action {
             $($(#[doc = $about] $action,)*)*
         }
 
-        /// The keys as they are without a key file. Nothing that changes the pipeline is on a key that
-        /// moves anywhere in some other program, and each such key only opens a question.
+        /// The keys as they are without a key file. No action that changes the pipeline is on a key
+        /// that moves the cursor in other programs, and each such key only opens a question.
         pub static BINDINGS: &[Binding] = {
             use Press::*;
             &[$($(Binding {
@@ -94,74 +94,74 @@ macro_rules! bindings {
 
 bindings! {
     Move {
-        Up "up" [Up, Char('k')] "one row up";
-        Down "down" [Down, Char('j')] "one row down";
-        PageUp "page-up" [PageUp, Ctrl('b')] "one page up";
-        PageDown "page-down" [PageDown, Ctrl('f')] "one page down";
+        Up "up" [Up, Char('k')] "up one row";
+        Down "down" [Down, Char('j')] "down one row";
+        PageUp "page-up" [PageUp, Ctrl('b')] "up one page";
+        PageDown "page-down" [PageDown, Ctrl('f')] "down one page";
         Top "top" [Char('g'), Home] "to the first row";
-        Bottom "bottom" [Char('G'), End] "to the last row; in the log: follow again";
+        Bottom "bottom" [Char('G'), End] "to the last row; in the log: follow";
         NextPanel "next-panel" [Tab] "to the next panel, page or button";
-        PreviousPanel "previous-panel" [BackTab] "to the previous one";
+        PreviousPanel "previous-panel" [BackTab] "to the previous panel, page or button";
         Left "left" [Left, Char('h')] "to the panel or button on the left";
-        Right "right" [Right, Char('l')] "to the one on the right";
-        Overview "overview" [Char('0')] "the overview";
-        Pending "pending" [Char('1')] "to Pending; once more: all of the screen";
-        DeadLetters "dead-letters" [Char('2')] "to Dead letters; once more: all of the screen";
-        Leads "leads" [Char('3')] "to Leads; once more: all of the screen";
-        Log "log" [Char('4')] "to the Log; once more: all of the screen";
+        Right "right" [Right, Char('l')] "to the panel or button on the right";
+        Overview "overview" [Char('0')] "to the overview";
+        Pending "pending" [Char('1')] "to Pending; again: full screen";
+        DeadLetters "dead-letters" [Char('2')] "to Dead letters; again: full screen";
+        Leads "leads" [Char('3')] "to Leads; again: full screen";
+        Log "log" [Char('4')] "to the Log; again: full screen";
         Deleted "deleted" [Char('5')] "to the deleted dead letters";
-        Zoom "zoom" [Char('z')] "this panel on all of the screen, or the overview again";
+        Zoom "zoom" [Char('z')] "toggle full screen for this panel";
     }
     Look {
-        Open "open" [Enter] "the lead's story, the dead letter, the log line";
-        Story "story" [Char('o')] "the story of the lead under the cursor, from anywhere";
+        Open "open" [Enter] "open the lead's history, the dead letter, the log line";
+        Story "story" [Char('o')] "the history of the lead under the cursor, from any panel";
         ItsLetters "its-letters" [Char('d')] "the dead letters of that lead";
         ItsLog "its-log" [Char('m')] "the log lines of that lead";
-        ByKind "by-kind" [Char('b')] "dead letters by kind, or one by one";
-        Wrap "wrap" [Char('w')] "long log lines in full, or cut";
-        Level "level" [Char('i')] "log lines from debug, info, warn or error on";
-        Function "function" [Char('c')] "log lines of one function, or of all";
+        ByKind "by-kind" [Char('b')] "toggle: dead letters by kind or one by one";
+        Wrap "wrap" [Char('w')] "wrap long log lines, or cut them";
+        Level "level" [Char('i')] "minimum level of log lines";
+        Function "function" [Char('c')] "log lines of one function or of all";
         NextError "next-error" [Char(']')] "to the next error in the log";
         PreviousError "previous-error" [Char('[')] "to the previous error in the log";
-        Refresh "refresh" [Char('r')] "ask again now";
-        Pause "pause" [Char('p')] "stop asking, or go on";
-        Events "events" [Char('e')] "what was reported, and each action item by item";
+        Refresh "refresh" [Char('r')] "refresh now";
+        Pause "pause" [Char('p')] "pause or resume refreshing";
+        Events "events" [Char('e')] "events, and the items of each action";
         Copy "copy" [Char('y')] "copy the id to the clipboard, through the terminal (OSC 52)";
-        CopyAll "copy-all" [Char('Y')] "copy all of it: the message, the line, the lead as JSON";
-        Mouse "mouse" [] "scroll and click with the mouse, or leave it to the terminal";
+        CopyAll "copy-all" [Char('Y')] "copy all of it: the message, or the lead or line as JSON";
+        Mouse "mouse" [] "use the mouse in the console, or leave it to the terminal";
         Help "help" [Char('?')] "these keys";
     }
     Find {
-        Filter "filter" [Char('/')] "show what matches: words, field:value, !not, \"with spaces\"";
+        Filter "filter" [Char('/')] "filter: words, field:value, !not, \"with spaces\"";
         NextMatch "next-match" [Char('n')] "to the next match";
         PreviousMatch "previous-match" [Char('N')] "to the previous match";
-        Dim "dim" [Char('f')] "hide what does not match, or dim it";
+        Dim "dim" [Char('f')] "toggle: hide or dim rows that do not match";
         Sort "sort" [Char('s')] "sort by the next column";
-        Reverse "reverse" [Char('=')] "sort the other way round";
-        Mark "mark" [Char(' ')] "mark the row, or take the mark away";
-        Range "range" [Char('v')] "begin a range; once more: mark all of it";
-        MarkAll "mark-all" [Char('a')] "mark every row shown, or none of them";
-        Unmark "unmark" [Char('u')] "take all marks away";
-        Palette "palette" [Char(':')] "every action by its name; environments; a lead by its id";
+        Reverse "reverse" [Char('=')] "reverse the sort order";
+        Mark "mark" [Char(' ')] "mark or unmark the row";
+        Range "range" [Char('v')] "begin a range; again: mark all of it";
+        MarkAll "mark-all" [Char('a')] "mark or unmark every row shown";
+        Unmark "unmark" [Char('u')] "clear all marks";
+        Palette "palette" [Char(':')] "run any action by its name; switch environment; open a lead by its id";
     }
     Act {
-        Redrive "redrive" [Char('R')] "put dead letters back into their queues: the marked, or this one";
+        Redrive "redrive" [Char('R')] "put dead letters back into their queues: the marked ones, or this one";
         RedriveKind "redrive-kind" [Char('K')] "redrive all dead letters of this code";
         RedriveShown "redrive-shown" [Char('F')] "redrive all dead letters that match the filter";
         RedriveAll "redrive-all" [Char('A')] "redrive all dead letters";
         Edit "edit" [Char('E')] "edit a dead letter in $EDITOR, then redrive it";
-        Resend "resend" [Char('S')] "a new alert about the marked leads, or this one";
-        Try "try" [Char('T')] "a trial alert about no lead, to see whether it arrives";
-        Requeue "requeue" [Char('Q')] "process leads again from their raw events, now";
+        Resend "resend" [Char('S')] "send a new alert about the marked leads, or this one";
+        Try "try" [Char('T')] "send a test alert, to see whether it arrives";
+        Requeue "requeue" [Char('Q')] "requeue: process leads again from their raw events, now";
         Export "export" [Char('W')] "write dead letters with their messages to a file (NDJSON)";
-        Delete "delete" [Char('D')] "delete dead letters; a copy of each is kept";
-        Stop "stop" [Char('X')] "stop what is running between two items";
+        Delete "delete" [Char('D')] "delete dead letters; a copy of each is stored";
+        Stop "stop" [Char('X')] "stop the running action after the current item";
     }
     Leave {
-        Back "back" [Esc] "close what is open; then the filter, the marks, the full view";
-        Interrupt "interrupt" [Ctrl('c')] "close what is open; else quit";
-        Suspend "suspend" [Ctrl('z')] "to the shell; `fg` comes back";
-        Quit "quit" [Char('q')] "quit; in an open window: close it";
+        Back "back" [Esc] "close the window; then clear the filter, the marks, the full view";
+        Interrupt "interrupt" [Ctrl('c')] "close the window; else quit";
+        Suspend "suspend" [Ctrl('z')] "suspend to the shell; `fg` resumes";
+        Quit "quit" [Char('q')] "quit; in a window: close it";
     }
 }
 
@@ -178,7 +178,7 @@ impl Action {
     }
 }
 
-/// Which keys ask for what.
+/// Which keys start which action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keymap {
     keys: Vec<(Action, Vec<Press>)>,
@@ -198,12 +198,12 @@ impl Default for Keymap {
 }
 
 impl Keymap {
-    /// The default keys with changes: the keys of an action, by its name. An empty list takes its keys
-    /// away.
+    /// The default keys with changes: the keys of an action, by its name. An empty list removes its
+    /// keys.
     ///
     /// # Errors
-    /// [`Code::ConfigFileBad`] with `file`, for an unknown action or key, and for a key that would ask
-    /// for two things; each by its name.
+    /// [`Code::ConfigFileBad`] with `file`, for an unknown action or key, and for a key with two
+    /// actions; each by its name.
     pub fn with(changes: &[(String, Vec<String>)], file: &str) -> Result<Self, Fault> {
         let bad = |what: String| Fault::new(Code::ConfigFileBad, format!("{file}: {what}"));
         let mut keymap = Self::default();
@@ -238,12 +238,12 @@ impl Keymap {
         Ok(keymap)
     }
 
-    /// What a key asks for.
+    /// The action of a key.
     pub fn action(&self, press: Press) -> Option<Action> {
         self.actions.get(&press).copied()
     }
 
-    /// The keys that ask for an action.
+    /// The keys of an action.
     pub fn keys(&self, action: Action) -> &[Press] {
         self.keys.iter().find(|(known, _)| *known == action).map_or(&[], |(_, keys)| keys)
     }
@@ -291,7 +291,7 @@ pub struct Row {
     pub action: &'static str,
     /// What it does.
     pub about: &'static str,
-    /// The part of the help that it stands in.
+    /// Its group in the help.
     pub group: Group,
 }
 

@@ -1,8 +1,8 @@
-//! Where everything is: pure arithmetic on the terminal's size, for those who draw and for those who
-//! move a cursor by pages or with the mouse.
+//! Where everything is: pure arithmetic on the terminal's size, for drawing and for moving the
+//! cursor by pages or with the mouse.
 //!
 //! ```text
-//! wide and high enough          higher than wide     small, or one panel on all of the screen
+//! wide and high enough          higher than wide     small, or one panel in full screen
 //! ┌ header ──────────────────┐  ┌ header ────────┐   ┌ header ──────┐
 //! │ Pending     │ Dead       │  │ Pending        │   │ 1 2 3 4      │
 //! │─────────────│  letters   │  │ Dead letters   │   │ the panel in │
@@ -11,13 +11,13 @@
 //! │ Log                      │  └ event, keys ───┘   └ event, keys ─┘
 //! └ event, keys ─────────────┘
 //! ```
-//! Panels have a heading and no frame: the rules between them are enough, and rows are dear.
+//! Panels have a heading and no frame: the rules between them are enough, and every row counts.
 
 use super::panel::Panel;
 
 /// The smallest terminal that anything is drawn in.
 pub const SMALLEST: (u16, u16) = (30, 6);
-/// From this width on a dead letter is told about beside the list, not below it.
+/// From this width on a dead letter is shown beside the list, not below it.
 const BESIDE: u16 = 100;
 
 /// A rectangle of cells.
@@ -54,7 +54,7 @@ impl Area {
 pub enum Shape {
     /// There is no room for anything.
     TooSmall,
-    /// The panel in focus alone.
+    /// Only the panel in focus.
     Single,
     /// All panels, one above the other.
     Stack,
@@ -67,7 +67,7 @@ pub enum Shape {
 pub struct Layout {
     /// How the panels are arranged.
     pub shape: Shape,
-    /// Name, state, clock, vital signs.
+    /// Name, state, clock, key figures.
     pub header: Area,
     /// The names of the panels, where only one is shown.
     pub tabs: Area,
@@ -75,13 +75,13 @@ pub struct Layout {
     pub panels: [Area; Panel::ALL.len()],
     /// Everything that a window may cover.
     pub body: Area,
-    /// The last report; empty where there is no room.
+    /// The last notice; empty where there is no room.
     pub event: Area,
     /// The keys.
     pub hints: Area,
 }
 
-/// The screen with a panel in focus, on all of it or not.
+/// The layout of the screen with a panel in focus, in full screen or not.
 pub fn of(size: (u16, u16), focus: Panel, full: bool) -> Layout {
     let (width, height) = size;
     let mut layout = Layout {
@@ -174,18 +174,18 @@ pub fn inside(area: Area) -> Area {
 /// The parts of a panel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Parts {
-    /// Its heading; empty where tabs stand for it.
+    /// Its heading; empty if there are tabs instead.
     pub heading: Area,
     /// The names of the columns; empty where there is no room for them.
     pub columns: Area,
     /// The rows.
     pub rows: Area,
-    /// What the row under the cursor needs; dead letters only.
+    /// The details of the row under the cursor; dead letters only.
     pub about: Area,
 }
 
 impl Layout {
-    /// Whether one panel has all of the screen.
+    /// Whether one panel is in full screen.
     pub fn is_full(&self) -> bool {
         self.shape == Shape::Single
     }
@@ -219,10 +219,10 @@ impl Layout {
         usize::from(self.parts(panel).rows.height)
     }
 
-    /// Where a window with a text is: all over the panels, so that nothing of them distracts.
+    /// Where a window with a text is: over all panels, so that they do not distract.
     pub fn window(&self) -> Area {
         match self.shape {
-            // Where there is little room, it may have the tabs as well.
+            // Where there is little room, it covers the tabs as well.
             Shape::Single => {
                 Area { y: self.tabs.y, height: self.body.height + self.tabs.height, ..self.body }
             }
@@ -233,7 +233,7 @@ impl Layout {
     /// Where a question with so many lines is: in the middle, no larger than it must be.
     pub fn question(&self, columns: usize, lines: usize) -> Area {
         let body = match self.shape {
-            // Where there is little room, a question may have all of it but the keys.
+            // Where there is little room, a question may cover all of it but the keys.
             Shape::Single => Area { y: 0, height: self.hints.y, ..self.body },
             _ => self.body,
         };
@@ -246,7 +246,7 @@ impl Layout {
     }
 }
 
-/// How Dead letters are shared: the list, and what the letter under the cursor needs.
+/// How the panel Dead letters is divided: the list, and the details of the letter under the cursor.
 fn about(area: Area, full: bool) -> (Area, Area) {
     if full && area.width >= BESIDE && area.height >= 8 {
         let list = area.width * 11 / 20;

@@ -1,4 +1,4 @@
-//! The console: what goes on in a pipeline, on one screen, and the keys to mend it.
+//! The console: what goes on in a pipeline, on one screen, and the keys to act on it.
 //!
 //! ```text
 //! key, reply, second ──▶ update(App, Msg) ──▶ App ──▶ view      what is drawn
@@ -44,4 +44,4 @@ pub mod views;
 pub mod window;
 
 pub use run::{Options, run};
-pub use source::{Banner, Nowhere, Places, Source};
+pub use source::{Banner, Environments, NoEnvironments, Source};

@@ -1,9 +1,10 @@
-//! A cursor in a list whose rows come and go. It follows the row, not the place.
+//! A cursor in a list whose rows change. It follows the row, not the place.
 
 /// The cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List<K> {
-    /// The row under the cursor; `None` until somebody moves: then the first row, whichever that is.
+    /// The row under the cursor; `None` until the cursor is moved: it then stays on the first row, whichever
+    /// that is.
     pub selected: Option<K>,
     /// Where that is.
     pub index: usize,
@@ -18,16 +19,16 @@ impl<K> Default for List<K> {
 }
 
 impl<K: Clone + PartialEq> List<K> {
-    /// Finds the row again among `rows` present ones, or the one that took its place; `visible` rows
+    /// Puts the cursor back on its row among `rows`, or on the one that took its place; `visible` rows
     /// are in sight. The row stays at its height on the screen as far as possible.
-    pub fn settle<'a>(&mut self, rows: usize, key: impl Fn(usize) -> Option<&'a K>, visible: usize)
+    pub fn clamp_cursor<'a>(&mut self, rows: usize, key: impl Fn(usize) -> Option<&'a K>, visible: usize)
     where
         K: 'a,
     {
         let before = self.index;
         self.index = match &self.selected {
             None => 0,
-            // Mostly nothing has moved, and looking at each of a hundred thousand rows takes its time.
+            // Mostly nothing has moved, and a search through a hundred thousand rows is slow.
             Some(selected) if key(before) == Some(selected) => before,
             Some(selected) => (0..rows)
                 .find(|index| key(*index) == Some(selected))
@@ -40,7 +41,8 @@ impl<K: Clone + PartialEq> List<K> {
         self.show(rows, visible);
     }
 
-    /// Moves the cursor to a row. The first one lets go of it: the newest is shown from then on.
+    /// Moves the cursor to a row. At the first one, the cursor stays on the first row from then on, whichever
+    /// that is.
     pub fn go<'a>(&mut self, index: usize, rows: usize, key: impl Fn(usize) -> Option<&'a K>, visible: usize)
     where
         K: 'a,

@@ -1,4 +1,4 @@
-//! What the console is told, and what it asks for.
+//! The messages that the console receives, and the commands that it gives.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -13,18 +13,18 @@ use pipeline::{
 use super::{
     keymap::Press,
     panel::Panel,
-    remote::Trouble,
+    remote::QueryError,
     rows::{FilterTask, Filtered, Rows},
     source::Banner,
 };
 
-/// How long an answer is waited for. [`super::effect`] gives up after it; a source that holds its whole
-/// thread cannot even do that, so that the console looks at its clock as well.
-pub const PATIENCE: Duration = Duration::from_secs(10);
-/// How many log lines are asked for at once.
+/// How long a query may take. [`super::effect`] gives up after it; a source that blocks its whole thread
+/// prevents even that, so that the console checks the time as well.
+pub const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many log lines are queried at once.
 pub const LOG_PAGE: usize = 500;
 
-/// Something that happened, and when: nothing in the console reads a clock.
+/// Something that happened, and when: `update` reads no clock.
 #[derive(Debug)]
 pub struct Msg {
     /// The time.
@@ -46,19 +46,19 @@ pub enum Event {
     Resize(u16, u16),
     /// A second has passed.
     Tick,
-    /// An answer to a question.
+    /// An answer to a query.
     Reply(Box<Reply>),
     /// Rows have been filtered and sorted.
     Filtered(u64, Filtered),
-    /// How far an action is.
+    /// The progress of an operation.
     Progress(Progress),
     /// An editor has ended.
     Edited(Box<DeadDetail>, Result<String, Fault>),
     /// Another pipeline has been opened, or not.
-    Switched(u64, Box<Result<Facts, Fault>>),
+    Switched(u64, Box<Result<PipelineInfo, Fault>>),
     /// The process is asked to end.
     Terminate,
-    /// Something went wrong behind the console's back.
+    /// Something went wrong in another task.
     Notice(String),
 }
 
@@ -71,29 +71,29 @@ pub enum Pointer {
     ScrollDown,
 }
 
-/// What is known of a pipeline from the start.
+/// What is known about a pipeline as soon as it is open.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Facts {
-    /// What it is called.
+pub struct PipelineInfo {
+    /// Its name and place.
     pub banner: Banner,
-    /// Why actions are refused, where they are.
+    /// Why actions are refused, if they are.
     pub refusal: Option<Fault>,
-    /// The figures that it works by.
+    /// Its settings.
     pub settings: Arc<Settings>,
-    /// The shortest time between two questions of a kind.
-    pub every: Duration,
+    /// The shortest time between two queries of a kind.
+    pub min_interval: Duration,
 }
 
-/// A question to the pipeline.
+/// A query to the pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
     /// Whether anything has changed.
     Watch,
-    /// The vital signs.
+    /// The key figures.
     Status,
-    /// The neighbours.
+    /// The health of the services around it.
     Health,
-    /// The last so many minutes.
+    /// The counts of the last so many minutes.
     Minutes(u16),
     /// So many rows of a panel's table.
     Rows(Panel, usize),
@@ -111,7 +111,7 @@ pub enum Query {
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "one for each question")]
+#[allow(missing_docs, reason = "one for each query")]
 pub enum Answer {
     Watch(Seen),
     Status(Status),
@@ -125,39 +125,39 @@ pub enum Answer {
     Select(Vec<DeadLetter>),
 }
 
-/// What came of a question.
+/// The reply to a query.
 #[derive(Debug)]
 pub struct Reply {
-    /// Which asking of it.
+    /// The number of the query.
     pub generation: u64,
-    /// The question.
+    /// The query.
     pub query: Query,
     /// How long the answer took.
     pub took: Duration,
     /// The answer.
-    pub answer: Result<Answer, Trouble>,
+    pub answer: Result<Answer, QueryError>,
 }
 
-/// What is done to each of some targets.
+/// What an operation does to each of its targets.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verb {
     /// Put the dead letter back into its queue.
     Redrive,
     /// The same, with another body.
     RedriveEdited(String),
-    /// Delete the dead letter, keeping a copy.
+    /// Delete the dead letter; a copy is stored.
     Delete,
     /// Process the lead again.
     Requeue,
-    /// Send a new alert about the lead, to these there.
+    /// Send a new alert about the lead to this destination, to all of its recipients or to those left out.
     Resend(DestinationId, Whom),
-    /// Send a trial alert there.
+    /// Send a test alert to this destination.
     Try(DestinationId),
     /// Write the dead letters into a file.
     Export(PathBuf),
 }
 
-/// A dead letter or a lead that something is done to.
+/// A dead letter or a lead that an operation acts on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// What it is called.
@@ -168,84 +168,84 @@ pub struct Target {
     pub letter: Option<DeadLetter>,
 }
 
-/// Something to do, confirmed.
+/// An operation that the user has confirmed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Act {
-    /// What.
+pub struct Operation {
+    /// What it does.
     pub verb: Verb,
-    /// To which.
+    /// What it acts on.
     pub targets: Arc<Vec<Target>>,
 }
 
-/// How far an action is.
+/// The progress of an operation.
 #[derive(Debug)]
 pub struct Progress {
-    /// Which one.
+    /// The number of its job.
     pub job: u64,
     /// What happened.
     pub step: Step,
 }
 
-/// A step of an action.
+/// A step of an operation.
 #[derive(Debug, PartialEq)]
 pub enum Step {
-    /// The outcome of one target, by its place; a word on it where there is something to tell.
+    /// The result for one target, by its index, with a detail if there is one.
     Done(usize, Result<Option<String>, Fault>),
-    /// Everything has been done; what becomes of it is looked at from now on.
+    /// All targets are done; from now on it watches how they end.
     Following,
-    /// What became of one target.
-    Became(usize, Result<String, String>),
-    /// The action could not be begun.
+    /// How one target ended afterwards.
+    Followed(usize, Result<String, String>),
+    /// The operation could not be started.
     Refused(Fault),
-    /// Nothing more comes.
-    Over,
+    /// There are no more steps.
+    Finished,
 }
 
-/// Something to be done outside.
+/// A command to be carried out outside of `update`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cmd {
-    /// Ask.
+    /// Send a query.
     Ask {
-        /// Which asking it is.
+        /// Its number.
         generation: u64,
-        /// The question.
+        /// The query.
         query: Query,
     },
-    /// Do not wait for an answer any more.
-    Forget(u64),
+    /// Cancel a query.
+    Cancel(u64),
     /// Filter and sort rows.
     Filter(u64, FilterTask),
-    /// Act.
-    Act {
-        /// Which job it is.
+    /// Run an operation.
+    Run {
+        /// The number of its job.
         job: u64,
-        /// What is to be done.
-        act: Act,
+        /// The operation.
+        operation: Operation,
     },
-    /// Stop an action between two items.
+    /// Stop an operation after the current target.
     Stop(u64),
     /// Open an editor on a dead letter, with this text in it.
     Edit(Box<DeadDetail>, String),
-    /// Open another pipeline, and let go of this one.
+    /// Open another pipeline, and leave this one.
     Switch(u64, String),
-    /// Put a text into the clipboard.
+    /// Copy a text to the clipboard.
     Copy(String),
-    /// Whether the mouse is ours.
+    /// Capture the mouse, or leave it to the terminal.
     Mouse(bool),
-    /// Give the terminal back until the shell continues us.
+    /// Suspend to the shell.
     Suspend,
-    /// End.
+    /// Quit.
     Quit,
 }
 
-impl Act {
-    /// An action.
+impl Operation {
+    /// One on these targets.
     pub fn new(verb: Verb, targets: Vec<Target>) -> Self {
         Self { verb, targets: Arc::new(targets) }
     }
 }
 
-/// What letters are wanted for.
+/// What dead letters are wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named as done")]
 pub enum Purpose {

@@ -16,7 +16,7 @@ pub enum Panel {
 impl Panel {
     /// All of them, in the order of their keys.
     pub const ALL: [Self; 5] = [Self::Pending, Self::Dead, Self::Leads, Self::Logs, Self::Deleted];
-    /// Those of the overview. The others have all of the screen.
+    /// Those of the overview. The others are always in full screen.
     pub const OVERVIEW: [Self; 4] = [Self::Pending, Self::Dead, Self::Leads, Self::Logs];
 
     /// Its place in the order of keys.

@@ -1,4 +1,4 @@
-//! Something that is asked for again and again, with what is known about how well that goes.
+//! A value that is polled, and the state of the polling.
 
 use std::{
     fmt,
@@ -12,42 +12,42 @@ use pipeline::{Code, Fault};
 
 use super::format::{countdown, since};
 
-/// The shortest time between two questions. A little less than the second that drives them, so that
-/// a late tick does not skip one.
-const EVERY: SignedDuration = SignedDuration::from_millis(900);
-/// The longest, for a source that takes its time.
-const AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(10);
+/// The shortest time between two queries. A little less than the second that drives them, so that a
+/// late tick does not skip one.
+const MIN_INTERVAL: SignedDuration = SignedDuration::from_millis(900);
+/// The longest, for a slow source.
+const MAX_INTERVAL: SignedDuration = SignedDuration::from_secs(10);
 /// The longest wait after a failure.
-const LONGEST_BACK_OFF: i64 = 30;
-/// A source may be busy with our question for a twentieth of the time.
+const MAX_BACK_OFF: i64 = 30;
+/// A source may be busy with our queries for a twentieth of the time.
 const SHARE: u32 = 20;
-/// A value is called stale from this age on, where its source answers quickly.
+/// The age from which a value counts as stale, if its source answers quickly.
 const STALE_AFTER: u64 = 5;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
-    /// The source says so.
+pub enum QueryError {
+    /// The source failed.
     Fault(Fault),
-    /// It has said nothing for so long.
+    /// It did not answer for so long.
     NoAnswer(Duration),
 }
 
-impl Trouble {
-    /// Whether asking again changes nothing until a person has done something.
+impl QueryError {
+    /// Whether retrying is pointless until a person has done something.
     pub fn is_refusal(&self) -> bool {
         let refusals = [Code::AwsDenied, Code::CredentialsExpired, Code::CredentialsMissing];
         matches!(self, Self::Fault(fault) if refusals.contains(&fault.code))
     }
 }
 
-impl From<Fault> for Trouble {
+impl From<Fault> for QueryError {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fault(fault) => fault.fmt(f),
@@ -56,43 +56,43 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// A question that is on its way.
+/// A query that is in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flight {
-    /// Tells its answer from those to earlier questions.
+pub struct InFlightQuery {
+    /// Its number, which distinguishes its answer from those to earlier queries.
     pub generation: u64,
-    /// When it was asked.
-    pub asked_at: Timestamp,
+    /// When it was sent.
+    pub sent_at: Timestamp,
 }
 
-/// The last question's failure.
+/// The failure of the last query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// What it was.
-    pub trouble: Trouble,
+    pub error: QueryError,
     /// When.
     pub at: Timestamp,
-    /// When it is asked again.
+    /// When it is retried.
     pub retry_at: Timestamp,
     /// How often in a row.
     pub times: u32,
 }
 
-/// How asking for something again and again goes: the question on its way and the last failure, side by side with the
-/// age of what is known. A failure does not take away what is known, it only makes it old.
+/// The state of polling: the query in flight and the last failure, side by side with the age of the value.
+/// A failure does not discard the value; the value only grows old.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Polling {
-    /// The question on its way; never more than one.
-    pub in_flight: Option<Flight>,
+    /// The query in flight; never more than one.
+    pub in_flight: Option<InFlightQuery>,
     /// The failure since the last value.
     pub error: Option<Failure>,
-    /// What [`pipeline::ports::Watch`] saw before the last question.
+    /// What [`pipeline::ports::Watch`] saw before the last query.
     pub version: Option<u64>,
-    /// When the last value was asked for.
+    /// When the query for the last value was sent.
     known_at: Option<Timestamp>,
-    asked_at: Option<Timestamp>,
+    sent_at: Option<Timestamp>,
     next_at: Option<Timestamp>,
-    patience: u64,
+    stale_after: u64,
 }
 
 impl Default for Polling {
@@ -102,14 +102,14 @@ impl Default for Polling {
             error: None,
             version: None,
             known_at: None,
-            asked_at: None,
+            sent_at: None,
             next_at: None,
-            patience: STALE_AFTER,
+            stale_after: STALE_AFTER,
         }
     }
 }
 
-/// The last value, and how asking for it goes.
+/// The last value, and the state of polling it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote<T> {
     value: Option<T>,
@@ -136,18 +136,18 @@ impl<T> DerefMut for Remote<T> {
     }
 }
 
-/// How far what is shown can be believed.
+/// How fresh a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// Nothing has come yet.
+    /// There is no value yet.
     Loading,
-    /// It is as it was a moment ago.
+    /// It is up to date.
     Fresh,
     /// It is this many seconds old.
     Stale(u64),
-    /// The source fails; what is there, if anything, is this many seconds old.
+    /// The source fails; the value, if any, is this many seconds old.
     Failed(Option<u64>),
-    /// The credentials do not allow it, or are no longer good; what is there is this many seconds old.
+    /// The credentials lack the permission or have expired; the value, if any, is this many seconds old.
     NotPermitted(Option<u64>),
 }
 
@@ -162,85 +162,85 @@ impl Polling {
         self.known_at.map(|at| since(now, at))
     }
 
-    /// How far it can be believed.
+    /// How fresh it is.
     pub fn freshness(&self, now: Timestamp) -> Freshness {
         match (self.age(now), &self.error) {
-            (age, Some(failure)) if failure.trouble.is_refusal() => Freshness::NotPermitted(age),
+            (age, Some(failure)) if failure.error.is_refusal() => Freshness::NotPermitted(age),
             (age, Some(_)) => Freshness::Failed(age),
             (None, None) => Freshness::Loading,
-            (Some(age), None) if age > self.patience => Freshness::Stale(age),
+            (Some(age), None) if age > self.stale_after => Freshness::Stale(age),
             (Some(_), None) => Freshness::Fresh,
         }
     }
 
-    /// Whether it is time to ask again.
+    /// Whether it is time for the next query.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let wait = self.next_at.map(|at| at.duration_since(now));
         // A wait longer than any that is ever set means that the clock was put back.
         self.in_flight.is_none()
-            && wait.is_none_or(|wait| wait.as_secs() > 2 * LONGEST_BACK_OFF || wait <= SignedDuration::ZERO)
+            && wait.is_none_or(|wait| wait.as_secs() > 2 * MAX_BACK_OFF || wait <= SignedDuration::ZERO)
     }
 
-    /// Notes that it was asked.
-    pub fn asked(&mut self, generation: u64, now: Timestamp) {
-        self.in_flight = Some(Flight { generation, asked_at: now });
-        self.asked_at = Some(now);
+    /// Notes that a query was sent.
+    pub fn sent(&mut self, generation: u64, now: Timestamp) {
+        self.in_flight = Some(InFlightQuery { generation, sent_at: now });
+        self.sent_at = Some(now);
     }
 
-    /// Whether it was asked less than `every` ago.
-    pub fn is_too_soon(&self, now: Timestamp, every: SignedDuration) -> bool {
-        self.asked_at.is_some_and(|at| (SignedDuration::ZERO..every).contains(&now.duration_since(at)))
+    /// Whether the last query was sent less than `min_interval` ago.
+    pub fn is_too_soon(&self, now: Timestamp, min_interval: SignedDuration) -> bool {
+        self.sent_at.is_some_and(|at| (SignedDuration::ZERO..min_interval).contains(&now.duration_since(at)))
     }
 
-    /// Whether nothing has changed since it was last asked for, and that is less than `longest` ago.
-    pub fn holds(&self, version: Option<u64>, now: Timestamp, longest: SignedDuration) -> bool {
-        let asked = self.asked_at.map(|at| now.duration_since(at));
+    /// Whether nothing has changed since the last query, which was less than `max_age` ago.
+    pub fn is_current(&self, version: Option<u64>, now: Timestamp, max_age: SignedDuration) -> bool {
+        let age = self.sent_at.map(|at| now.duration_since(at));
         self.known_at.is_some()
             && self.error.is_none()
             && version.is_some()
             && self.version == version
-            && asked.is_some_and(|ago| !ago.is_negative() && ago < longest)
+            && age.is_some_and(|ago| !ago.is_negative() && ago < max_age)
     }
 
-    /// Makes it due at once, whether or not anything has changed.
-    pub fn hurry(&mut self) {
-        (self.next_at, self.asked_at, self.version) = (None, None, None);
+    /// Makes the next query due at once, whether or not anything has changed.
+    pub fn refresh_soon(&mut self) {
+        (self.next_at, self.sent_at, self.version) = (None, None, None);
     }
 
-    /// Notes that the value still holds, as nothing has changed since it was asked for.
+    /// Notes that the value is still current, as nothing has changed since its query.
     pub fn confirmed(&mut self, now: Timestamp) {
         self.known_at = self.known_at.map(|_| now);
-        self.next_at = Some(now + EVERY);
+        self.next_at = Some(now + MIN_INTERVAL);
     }
 
-    /// The question with this number has been answered, or given up.
-    fn ended(&mut self, generation: u64) -> Option<Flight> {
+    /// The query with this number has been answered, or given up.
+    fn ended(&mut self, generation: u64) -> Option<InFlightQuery> {
         self.in_flight.take_if(|flight| flight.generation == generation)
     }
 
-    /// A value has come.
-    fn succeeded(&mut self, flight: Flight, took: Duration) {
+    /// A value has arrived.
+    fn succeeded(&mut self, flight: InFlightQuery, took: Duration) {
         let pause =
-            SignedDuration::try_from(took * SHARE).unwrap_or(AT_MOST_EVERY).clamp(EVERY, AT_MOST_EVERY);
-        self.patience = STALE_AFTER.max(pause.as_secs().unsigned_abs() + 2 * took.as_secs() + 2);
-        self.next_at = Some(flight.asked_at + pause);
-        self.known_at = Some(flight.asked_at);
+            SignedDuration::try_from(took * SHARE).unwrap_or(MAX_INTERVAL).clamp(MIN_INTERVAL, MAX_INTERVAL);
+        self.stale_after = STALE_AFTER.max(pause.as_secs().unsigned_abs() + 2 * took.as_secs() + 2);
+        self.next_at = Some(flight.sent_at + pause);
+        self.known_at = Some(flight.sent_at);
         self.error = None;
     }
 
-    /// The question with this number has failed.
-    pub fn failed(&mut self, generation: u64, trouble: Trouble, now: Timestamp) {
+    /// The query with this number has failed.
+    pub fn failed(&mut self, generation: u64, error: QueryError, now: Timestamp) {
         if self.ended(generation).is_some() {
-            self.fail(trouble, now);
+            self.fail(error, now);
         }
     }
 
-    fn fail(&mut self, trouble: Trouble, now: Timestamp) {
+    fn fail(&mut self, error: QueryError, now: Timestamp) {
         let times = self.error.as_ref().map_or(0, |failure| failure.times) + 1;
-        let wait = (1 << (times - 1).min(10)).min(LONGEST_BACK_OFF);
+        let wait = (1 << (times - 1).min(10)).min(MAX_BACK_OFF);
         let retry_at = now + SignedDuration::from_secs(wait);
         self.next_at = Some(retry_at);
-        self.error = Some(Failure { trouble, at: now, retry_at, times });
+        self.error = Some(Failure { error, at: now, retry_at, times });
     }
 }
 
@@ -250,35 +250,35 @@ impl<T> Remote<T> {
         self.value.as_ref()
     }
 
-    /// Takes an answer, and hands it back where it is one to a question of long ago.
+    /// Takes an answer, and returns it if it is one to an earlier query.
     ///
     /// # Errors
-    /// The answer, where it came too late.
+    /// The answer, if it came too late.
     pub fn answered(
         &mut self,
         generation: u64,
-        answer: Result<T, Trouble>,
+        answer: Result<T, QueryError>,
         took: Duration,
         now: Timestamp,
-    ) -> Result<(), Result<T, Trouble>> {
+    ) -> Result<(), Result<T, QueryError>> {
         let Some(flight) = self.polling.ended(generation) else { return Err(answer) };
         match answer {
             Ok(value) => {
                 self.value = Some(value);
                 self.polling.succeeded(flight, took);
             }
-            Err(trouble) => self.polling.fail(trouble, now),
+            Err(error) => self.polling.fail(error, now),
         }
         Ok(())
     }
 }
 
 impl Failure {
-    /// `again in 0:04: LO403 the disk is gone`. The wait comes first, as the end may be cut.
-    pub fn line(&self, now: Timestamp, asking: bool) -> String {
-        match (asking, since(self.retry_at, now)) {
-            (true, _) | (_, 0) => format!("asking again: {}", self.trouble),
-            (false, wait) => format!("again in {}: {}", countdown(wait), self.trouble),
+    /// `retry in 0:04: LO403 the disk is gone`. The wait comes first, as the end may be cut.
+    pub fn line(&self, now: Timestamp, retrying: bool) -> String {
+        match (retrying, since(self.retry_at, now)) {
+            (true, _) | (_, 0) => format!("retrying: {}", self.error),
+            (false, wait) => format!("retry in {}: {}", countdown(wait), self.error),
         }
     }
 }
@@ -291,7 +291,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn broken() -> Result<u8, Trouble> {
+    fn broken() -> Result<u8, QueryError> {
         Err(Fault::new(Code::StorageFailed, "gone").into())
     }
 
@@ -299,14 +299,14 @@ mod tests {
     fn a_failure_keeps_the_value_and_backs_off_to_half_a_minute() {
         let mut remote = Remote::<u8>::default();
         assert_eq!(remote.freshness(at(0)), Freshness::Loading);
-        remote.asked(1, at(0));
+        remote.sent(1, at(0));
         assert!(!remote.is_due(at(5)), "one question at a time");
         remote.answered(1, Ok(7), Duration::ZERO, at(0)).unwrap();
         assert_eq!(remote.freshness(at(1)), Freshness::Fresh);
         let mut now = 1;
         let mut waits = Vec::new();
         for generation in 2..9 {
-            remote.asked(generation, at(now));
+            remote.sent(generation, at(now));
             remote.answered(generation, broken(), Duration::ZERO, at(now)).unwrap();
             let retry_at = remote.error.as_ref().unwrap().retry_at.as_second();
             assert!(!remote.is_due(at(retry_at - 1)) && remote.is_due(at(retry_at)));
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn a_late_answer_changes_nothing() {
         let mut remote = Remote::<u8>::default();
-        remote.asked(2, at(0));
+        remote.sent(2, at(0));
         assert_eq!(remote.answered(1, Ok(7), Duration::ZERO, at(1)), Err(Ok(7)));
         assert_eq!((remote.get(), remote.in_flight.is_some()), (None, true));
     }
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_slow_source_is_asked_less_often() {
         let mut remote = Remote::<u8>::default();
-        remote.asked(1, at(0));
+        remote.sent(1, at(0));
         remote.answered(1, Ok(7), Duration::from_millis(200), at(0)).unwrap();
         assert!(!remote.is_due(at(3)) && remote.is_due(at(4)));
         assert!(remote.is_due(at(-10_000)), "the clock was put back");

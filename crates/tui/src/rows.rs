@@ -1,17 +1,17 @@
-//! Rows on their way between the console and its effects, which know no table.
+//! Rows of any table, as they are passed between `update` and `effect`.
 
 use std::{any::Any, fmt, sync::Arc};
 
 use super::{
     panel::Panel,
-    table::{Row, Shown, Wanted},
+    table::{Row, Shown, TableOptions},
 };
 
-/// Rows of some table, as they came.
+/// Rows of some table, as received.
 #[derive(Clone)]
 pub struct Rows {
     rows: Arc<dyn Any + Send + Sync>,
-    /// How many there are in all, where the source says so.
+    /// How many there are in all, if the source says so.
     pub total: Option<u64>,
 }
 
@@ -21,7 +21,7 @@ impl Rows {
         Self { rows: Arc::new(rows), total }
     }
 
-    /// The rows, where they are of this kind.
+    /// The rows, if they are of this type.
     pub fn get<T: Row>(&self) -> Option<Arc<Vec<T>>> {
         Arc::clone(&self.rows).downcast().ok()
     }
@@ -40,13 +40,13 @@ impl PartialEq for Rows {
     }
 }
 
-/// Rows to be filtered and sorted beside the keys.
+/// Rows to be filtered and sorted in another thread.
 #[derive(Debug, Clone)]
 pub struct FilterTask {
     panel: Panel,
     rows: Rows,
-    wanted: Wanted,
-    run: fn(&Rows, &Wanted) -> Option<Box<dyn Any + Send>>,
+    wanted: TableOptions,
+    run: fn(&Rows, &TableOptions) -> Option<Box<dyn Any + Send>>,
 }
 
 impl PartialEq for FilterTask {
@@ -56,9 +56,9 @@ impl PartialEq for FilterTask {
 }
 
 impl FilterTask {
-    /// Of a panel's table.
-    pub fn of<T: Row>(panel: Panel, rows: Arc<Vec<T>>, wanted: Wanted) -> Self {
-        let run = |rows: &Rows, wanted: &Wanted| -> Option<Box<dyn Any + Send>> {
+    /// A task for a panel's table.
+    pub fn of<T: Row>(panel: Panel, rows: Arc<Vec<T>>, wanted: TableOptions) -> Self {
+        let run = |rows: &Rows, wanted: &TableOptions| -> Option<Box<dyn Any + Send>> {
             Some(Box::new(Shown::filter(rows.get::<T>()?, wanted)))
         };
         Self { panel, rows: Rows { rows, total: None }, wanted, run }
@@ -78,7 +78,7 @@ pub struct Filtered {
 }
 
 impl Filtered {
-    /// What is shown of them, where they are of this kind.
+    /// The rows to show, if they are of this type.
     pub fn get<T: Row>(self) -> Option<Shown<T>> {
         self.shown?.downcast().ok().map(|shown| *shown)
     }

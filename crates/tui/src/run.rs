@@ -1,4 +1,4 @@
-//! The loop: waits for whatever comes first, tells [`update`], carries out what it asks for, and draws
+//! The loop: waits for whatever comes first, passes it to [`update`], carries out its commands, and draws
 //! when something has changed.
 
 use std::{
@@ -29,7 +29,7 @@ use super::{
     frame,
     keymap::{Keymap, Press},
     msg::{Cmd, Event, Msg, Pointer},
-    source::{Places, Source},
+    source::{Environments, Source},
     term::{self, Screen, guarded},
     text::Glyphs,
     theme::Theme,
@@ -37,37 +37,41 @@ use super::{
 };
 use host::ShutdownSignals;
 
-/// How many reports are taken in before the next frame.
+/// How many reports are processed before the next frame.
 const BATCH: usize = 256;
 
-/// How somebody likes the console.
+/// The user's options for the console.
 #[derive(Default)]
 pub struct Options {
     /// The keys.
     pub keymap: Keymap,
-    /// Whether the mouse is ours from the start.
+    /// Whether the console captures the mouse from the start.
     pub mouse: bool,
-    /// The time; `None` for that of the pipeline.
+    /// The clock; `None` for the pipeline's.
     pub clock: Option<Arc<dyn Clock>>,
 }
 
-/// Shows a pipeline until the user quits, or the process is asked to end.
+/// Shows a pipeline until the user quits or a signal ends the process.
 ///
-/// Wants a runtime with several threads: answers are made on the others. A stderr that is the terminal
-/// is silent meanwhile.
+/// Needs a runtime with several threads: queries run on the others. A stderr that is the terminal is
+/// silenced meanwhile.
 ///
 /// # Errors
-/// That of the terminal.
-pub async fn run(source: Source, places: Arc<dyn Places>, options: Options) -> anyhow::Result<()> {
+/// Errors of the terminal.
+pub async fn run(
+    source: Source,
+    environments: Arc<dyn Environments>,
+    options: Options,
+) -> anyhow::Result<()> {
     let var = |name: &str| std::env::var(name).ok();
     let theme = Theme::of_environment(var);
-    let mut app = App::new(source.facts(), Glyphs::of_locale(var));
+    let mut app = App::new(source.info(), Glyphs::of_locale(var));
     app.size = crossterm::terminal::size()?;
-    app.environments = places.names();
+    app.environments = environments.names();
     app.keymap = Arc::new(options.keymap);
     app.mouse = options.mouse;
     let clock = options.clock.unwrap_or_else(|| source.ops.recorder.clock.clone());
-    let (effects, reports) = Effects::new(source.ops, source.watch, places);
+    let (effects, reports) = Effects::new(source.ops, source.watch, environments);
     let signals = signals()?;
     let mut screen = Screen::enter()?;
     screen.mouse(app.mouse)?;
@@ -87,7 +91,7 @@ enum Signal {
 
 fn signals() -> io::Result<impl Stream<Item = Signal>> {
     let mut endings = ShutdownSignals::listen()?;
-    // SIGCONT has no name of its own in tokio.
+    // tokio has no constant for SIGCONT.
     let mut continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
     Ok(futures_util::stream::poll_fn(move |context| {
         if endings.poll(context).is_ready() {
@@ -117,26 +121,26 @@ impl<N: Fn() -> Timestamp> Console<N> {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            // The first frame is drawn before the first answer is waited for.
+            // The first frame is drawn before the first answer arrives.
             if self.dirty {
                 let (app, theme) = (&self.app, &self.theme);
                 guarded(|| screen.draw(|screen| frame::draw(screen, app, theme)))?;
                 self.dirty = false;
             }
             let mut resumed = false;
-            let mut asked = VecDeque::from(tokio::select! {
-                // Keys come first: they are never kept waiting by answers.
+            let mut cmds = VecDeque::from(tokio::select! {
+                // Keys come first: answers never delay them.
                 biased;
                 signal = signals.next() => match signal {
                     Some(Signal::Continued) => {
                         resumed = true;
                         Vec::new()
                     }
-                    Some(Signal::Terminate) | None => self.tell(Event::Terminate),
+                    Some(Signal::Terminate) | None => self.dispatch(Event::Terminate),
                 },
                 input = keys.next() => match input {
                     Some(Ok(input)) => match event_of(input) {
-                        Some(event) => self.tell(event),
+                        Some(event) => self.dispatch(event),
                         None => Vec::new(),
                     },
                     // The terminal is gone.
@@ -144,28 +148,28 @@ impl<N: Fn() -> Timestamp> Console<N> {
                     None => return Ok(()),
                 },
                 Some(report) = reports.recv() => {
-                    let mut asked = self.hear(report);
+                    let mut cmds = self.handle_report(report);
                     for _ in 0..BATCH {
                         let Ok(report) = reports.try_recv() else { break };
-                        asked.extend(self.hear(report));
+                        cmds.extend(self.handle_report(report));
                     }
-                    asked
+                    cmds
                 }
-                _ = second.tick() => self.tell(Event::Tick),
+                _ = second.tick() => self.dispatch(Event::Tick),
             });
             for message in term::take_panics() {
-                asked.extend(self.tell(Event::Notice(message)));
+                cmds.extend(self.dispatch(Event::Notice(message)));
             }
             if resumed {
                 screen.resume()?;
-                self.look_again(screen)?;
+                self.terminal_returned(screen)?;
             }
-            while let Some(cmd) = asked.pop_front() {
+            while let Some(cmd) = cmds.pop_front() {
                 match cmd {
                     Cmd::Ask { generation, query } => self.effects.ask(generation, query),
-                    Cmd::Forget(generation) => self.effects.forget(generation),
+                    Cmd::Cancel(generation) => self.effects.cancel(generation),
                     Cmd::Filter(generation, task) => self.effects.filter(generation, task),
-                    Cmd::Act { job, act } => self.effects.act(job, act),
+                    Cmd::Run { job, operation } => self.effects.run(job, operation),
                     Cmd::Stop(job) => self.effects.stop(job),
                     Cmd::Switch(generation, name) => self.effects.switch(generation, name),
                     Cmd::Copy(text) => screen.copy(&text)?,
@@ -173,14 +177,14 @@ impl<N: Fn() -> Timestamp> Console<N> {
                     Cmd::Edit(detail, text) => {
                         // Its reader would take the keys away from the editor.
                         drop(keys);
-                        let edited = screen.lend(|| edit(&detail, &text))?;
+                        let edited = screen.suspend_for(|| edit(&detail, &text))?;
                         keys = Box::pin(EventStream::new());
-                        self.look_again(screen)?;
-                        asked.extend(self.tell(Event::Edited(detail, edited)));
+                        self.terminal_returned(screen)?;
+                        cmds.extend(self.dispatch(Event::Edited(detail, edited)));
                     }
                     Cmd::Suspend => {
                         screen.suspend()?;
-                        self.look_again(screen)?;
+                        self.terminal_returned(screen)?;
                     }
                     Cmd::Quit => return Ok(()),
                 }
@@ -188,39 +192,39 @@ impl<N: Fn() -> Timestamp> Console<N> {
         }
     }
 
-    fn hear(&mut self, report: Report) -> Vec<Cmd> {
+    fn handle_report(&mut self, report: Report) -> Vec<Cmd> {
         match report {
-            Report::Event(event) => self.tell(event),
+            Report::Event(event) => self.dispatch(event),
             Report::Opened(generation, opened) => {
-                let facts = opened.map(|source| self.effects.adopt(source));
-                self.tell(Event::Switched(generation, Box::new(facts)))
+                let info = opened.map(|source| self.effects.switch_to(source));
+                self.dispatch(Event::Switched(generation, Box::new(info)))
             }
         }
     }
 
-    fn tell(&mut self, event: Event) -> Vec<Cmd> {
+    fn dispatch(&mut self, event: Event) -> Vec<Cmd> {
         self.dirty = true;
         let (app, at) = (&mut self.app, (self.now)());
         guarded(|| update(app, Msg { at, event }))
     }
 
-    /// The window may have got another size while somebody else had the terminal.
-    fn look_again(&mut self, screen: &mut Screen) -> io::Result<()> {
+    /// The terminal may have been resized while another program had it.
+    fn terminal_returned(&mut self, screen: &mut Screen) -> io::Result<()> {
         self.app.size = crossterm::terminal::size()?;
         self.dirty = true;
         screen.mouse(self.app.mouse)
     }
 }
 
-/// Has a message edited. Blocks until the editor ends: nothing is to be seen meanwhile, and the
-/// pipeline's answers wait in their channel.
+/// Opens a message in the editor. Blocks until the editor ends: the console is not visible meanwhile, and
+/// the pipeline's answers wait in their channel.
 fn edit(detail: &DeadDetail, text: &str) -> Result<String, Fault> {
     let failed = |error: io::Error| Fault::new(Code::EditorFailed, format!("a temporary file: {error}"));
     let prefix = format!("leadops-{}-", detail.row.letter.queue.as_str());
     let file = tempfile::Builder::new().prefix(&prefix).suffix(".json").tempfile().map_err(failed)?;
     file.as_file().write_all(text.as_bytes()).map_err(failed)?;
     host::editor::open(file.path())?;
-    // Read by its name: many editors put another file in its place.
+    // Read by its name: many editors replace the file.
     fs::read_to_string(file.path())
         .map_err(|error| Fault::new(Code::EditorFailed, format!("the edited message is gone: {error}")))
 }

@@ -27,7 +27,7 @@ pub struct Scene<'a> {
     pub glyphs: &'static Glyphs,
     /// The keys.
     pub keymap: &'a Keymap,
-    /// The vital signs.
+    /// The key figures.
     pub status: Option<&'a Status>,
     /// Where alerts can go.
     pub destinations: &'a [DestinationId],
@@ -38,7 +38,7 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Whether the panel has all of the screen.
+    /// Whether the panel is in full screen.
     pub fn is_full(&self) -> bool {
         self.layout.is_full()
     }
@@ -48,7 +48,7 @@ impl Scene<'_> {
         self.layout.parts(self.panel)
     }
 
-    /// Where an open lead stands now, which may be later than when it was asked for.
+    /// The state of an unfinished lead now, which may be later than its answer.
     pub fn state_of(&self, due_at: Timestamp, state: State) -> State {
         match state {
             State::Notified | State::Dead => state,

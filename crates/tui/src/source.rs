@@ -1,4 +1,4 @@
-//! Where the console's pipelines come from: what wiring gives it for each place.
+//! The pipelines that the console can show, as the wiring provides them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ pub struct Banner {
     pub place: String,
     /// Whether actions are refused.
     pub read_only: bool,
-    /// A word on it, such as that it is a demonstration.
+    /// A remark, such as that it is a demonstration.
     pub note: Option<String>,
     /// The colour of its name.
     pub colour: Option<Color>,
@@ -26,17 +26,17 @@ pub struct Banner {
 pub struct Source {
     /// What can be seen and done.
     pub ops: Arc<Ops>,
-    /// What it is called.
+    /// Its name and place.
     pub banner: Banner,
     /// Whether anything has changed.
     pub watch: Arc<dyn Watch>,
-    /// The shortest time between two questions of a kind: where questions cost money, seconds.
-    pub every: Duration,
+    /// The shortest time between two queries of a kind: seconds where queries cost money.
+    pub min_interval: Duration,
 }
 
 /// The pipelines that can be switched to, by their names in the config file.
 #[async_trait]
-pub trait Places: Send + Sync {
+pub trait Environments: Send + Sync {
     /// Their names.
     fn names(&self) -> Vec<String>;
 
@@ -47,11 +47,11 @@ pub trait Places: Send + Sync {
     async fn open(&self, name: &str) -> Result<Source, Fault>;
 }
 
-/// None at all.
-pub struct Nowhere;
+/// No other pipelines.
+pub struct NoEnvironments;
 
 #[async_trait]
-impl Places for Nowhere {
+impl Environments for NoEnvironments {
     fn names(&self) -> Vec<String> {
         Vec::new()
     }

@@ -1,26 +1,26 @@
-//! A table of rows that are asked for again and again: what came, what of it is shown, in which order,
-//! and what is marked.
+//! A table of rows that are polled: all known rows, which of them are shown, in which order, and which are
+//! marked.
 
 use std::{cmp::Ordering, collections::HashSet, fmt, hash::Hash, sync::Arc};
 
 use super::{
-    find::{Filter, Texts},
+    find::{Filter, Searchable},
     list::List,
     remote::Remote,
 };
 
-/// How many rows are asked for at first.
+/// How many rows are queried at first.
 pub const FIRST_ROWS: usize = 100;
 /// How many a table may grow to.
 pub const MOST_ROWS: usize = 100_000;
-/// Up to so many rows are filtered at once; more of them beside the keys.
+/// Up to so many rows are filtered at once; more of them in another thread.
 pub const AT_ONCE: usize = 2_000;
-/// So near to the end of the known rows more are asked for.
+/// So near to the end of the known rows more are queried.
 const NEAR_THE_END: usize = 50;
 
 /// A row of a table.
-pub trait Row: Texts + fmt::Debug + Clone + Send + Sync + 'static {
-    /// What tells it from the others.
+pub trait Row: Searchable + fmt::Debug + Clone + Send + Sync + 'static {
+    /// What identifies it.
     type Key: Clone + Eq + Hash + Send + Sync;
 
     /// The columns that it can be sorted by; the first is the order that rows come in.
@@ -29,30 +29,30 @@ pub trait Row: Texts + fmt::Debug + Clone + Send + Sync + 'static {
     /// Its key.
     fn key(&self) -> &Self::Key;
 
-    /// How it stands to another, by a column of [`Row::SORTS`].
+    /// How it compares to another by a column of [`Row::SORTS`].
     fn compare(&self, other: &Self, column: usize) -> Ordering;
 }
 
 /// Rows, and how many there are in all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
-    /// As many as were asked for.
+    /// Up to as many as were asked for.
     pub rows: Arc<Vec<T>>,
     /// How many there are, known here or not.
     pub total: u64,
 }
 
 impl<T> Page<T> {
-    /// Rows that were asked for up to a limit, and how many there are in all where the source says so.
+    /// Rows queried up to a limit, and how many there are in all if the source says so.
     pub fn of(rows: Arc<Vec<T>>, total: Option<u64>, limit: usize) -> Self {
-        // Where only the rows are known, a full page says that there may be more.
+        // Without a total, a full page means that there may be more.
         let more = u64::from(rows.len() >= limit);
         let total = total.unwrap_or(rows.len() as u64 + more);
         Self { rows, total }
     }
 }
 
-/// By which column, and whether backwards.
+/// The order of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sort {
     /// A place in [`Row::SORTS`].
@@ -61,12 +61,12 @@ pub struct Sort {
     pub reverse: bool,
 }
 
-/// Which rows are wanted, and how.
+/// Which rows are shown, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct TableOptions {
     /// What rows have to match.
     pub filter: Filter,
-    /// Whether the others stay in sight, dimmed.
+    /// Whether the other rows stay visible, dimmed.
     pub dimmed: bool,
     /// In which order.
     pub sort: Sort,
@@ -75,9 +75,9 @@ pub struct Wanted {
 /// The rows that are shown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shown<T> {
-    /// All of them, as they came.
+    /// All rows, in the order received.
     pub rows: Arc<Vec<T>>,
-    /// Which of them, in this order; `None` for all as they came.
+    /// The indices of those that are shown, in order; `None` for all as received.
     pub order: Option<Arc<Vec<u32>>>,
     /// How many match.
     pub matched: usize,
@@ -90,9 +90,9 @@ impl<T> Default for Shown<T> {
 }
 
 impl<T: Row> Shown<T> {
-    /// Filters and sorts rows. May take its time.
-    pub fn filter(rows: Arc<Vec<T>>, wanted: &Wanted) -> Self {
-        let Wanted { filter, dimmed, sort } = wanted;
+    /// Filters and sorts rows. May be slow.
+    pub fn filter(rows: Arc<Vec<T>>, wanted: &TableOptions) -> Self {
+        let TableOptions { filter, dimmed, sort } = wanted;
         if filter.is_empty() && *sort == Sort::default() {
             let matched = rows.len();
             return Self { rows, order: None, matched };
@@ -110,7 +110,7 @@ impl<T: Row> Shown<T> {
         match sort {
             Sort { column: 0, reverse: false } => {}
             Sort { column: 0, reverse: true } => order.reverse(),
-            // Stable, so that equal rows stay as they came.
+            // Stable, so that equal rows stay in the order received.
             Sort { column, reverse: false } => order.sort_by(|a, b| at(*a).compare(at(*b), *column)),
             Sort { column, reverse: true } => order.sort_by(|a, b| at(*b).compare(at(*a), *column)),
         }
@@ -144,15 +144,15 @@ impl<T: Row> Shown<T> {
 /// The table.
 #[derive(Debug, Clone)]
 pub struct Table<T: Row> {
-    /// What came, and how asking goes.
+    /// The last answer, and the state of polling.
     pub remote: Remote<Page<T>>,
-    /// How many rows are asked for.
+    /// How many rows are queried.
     pub limit: usize,
-    /// Which rows are wanted, and in which order.
-    pub wanted: Wanted,
-    /// The rows that are shown; those of the question before, while new ones are being filtered.
+    /// Which rows are shown, and in which order.
+    pub wanted: TableOptions,
+    /// The rows that are shown; the previous ones, while new ones are being filtered.
     pub shown: Shown<T>,
-    /// The filtering that is under way.
+    /// The number of the filtering in progress.
     pub filtering: Option<u64>,
     /// The cursor.
     pub list: List<T::Key>,
@@ -168,7 +168,7 @@ impl<T: Row> Default for Table<T> {
         Self {
             remote: Remote::default(),
             limit: FIRST_ROWS,
-            wanted: Wanted::default(),
+            wanted: TableOptions::default(),
             shown: Shown::default(),
             filtering: None,
             list: List::default(),
@@ -190,18 +190,18 @@ impl<T: Row> Table<T> {
         self.remote.get().map(|page| page.total.max(page.rows.len() as u64))
     }
 
-    /// Whether all that there are have come.
+    /// Whether all rows are known.
     pub fn is_complete(&self) -> bool {
         self.remote.get().is_some_and(|page| page.rows.len() as u64 >= page.total)
     }
 
-    /// Has the rows filtered and sorted anew.
+    /// Makes filtering and sorting due.
     pub fn refilter(&mut self) {
         self.stale = true;
     }
 
-    /// The filtering that is due: done at once where that takes no time, else handed out.
-    pub fn begin_filtering(&mut self, counter: &mut u64) -> Option<(u64, Arc<Vec<T>>, Wanted)> {
+    /// The filtering that is due: done at once if that is fast, else returned.
+    pub fn begin_filtering(&mut self, counter: &mut u64) -> Option<(u64, Arc<Vec<T>>, TableOptions)> {
         if !std::mem::take(&mut self.stale) {
             return None;
         }
@@ -216,7 +216,7 @@ impl<T: Row> Table<T> {
         Some((*counter, rows, self.wanted.clone()))
     }
 
-    /// Takes filtered rows, unless others are wanted by now.
+    /// Takes filtered rows, unless another filtering has been started since.
     pub fn take_filtered(&mut self, generation: u64, shown: Shown<T>) {
         if self.filtering == Some(generation) {
             self.filtering = None;
@@ -231,13 +231,13 @@ impl<T: Row> Table<T> {
         self.grow();
     }
 
-    /// Asks for more rows where the cursor comes near to the end of the known ones.
+    /// Loads more rows if the cursor is near the end of the known ones.
     fn grow(&mut self) {
         let known = self.remote.get().map_or(0, |page| page.rows.len());
         let near = self.list.index + NEAR_THE_END >= self.shown.len();
         if near && known >= self.limit && !self.is_complete() && self.limit < MOST_ROWS {
             self.limit = (self.limit * 4).min(MOST_ROWS);
-            self.remote.hurry();
+            self.remote.refresh_soon();
         }
     }
 
@@ -255,13 +255,13 @@ impl<T: Row> Table<T> {
         by_range || self.shown.row(index).is_some_and(|row| self.marks.contains(row.key()))
     }
 
-    /// The places of the range for those who ask about many rows.
+    /// The places of the range, to check many rows; empty if there is none.
     pub fn range(&self) -> std::ops::RangeInclusive<usize> {
         #[allow(clippy::reversed_empty_ranges, reason = "an empty one")]
         self.range_places().unwrap_or(1..=0)
     }
 
-    /// Begins a range, or marks the one that was begun.
+    /// Begins a range, or marks the rows of the current one.
     pub fn range_or_mark(&mut self) {
         match self.range_places() {
             Some(places) => {
@@ -274,7 +274,7 @@ impl<T: Row> Table<T> {
         }
     }
 
-    /// Marks the row under the cursor, or takes the mark away.
+    /// Marks or unmarks the row under the cursor.
     pub fn toggle_mark(&mut self) {
         let Some(key) = self.row().map(|row| row.key().clone()) else { return };
         if !self.marks.remove(&key) {
@@ -282,13 +282,13 @@ impl<T: Row> Table<T> {
         }
     }
 
-    /// Takes all marks away, and the range that is being drawn.
+    /// Clears all marks, and the range that is being drawn.
     pub fn unmark(&mut self) {
         self.marks.clear();
         self.range = None;
     }
 
-    /// Marks every row that matches, or takes those marks away where all of them have one.
+    /// Marks every row that matches, or unmarks them if all of them are marked.
     pub fn mark_shown(&mut self) {
         let filter = &self.wanted.filter;
         let matching = self.shown.iter().filter(|row| filter.matches(*row));
@@ -303,7 +303,7 @@ impl<T: Row> Table<T> {
     }
 
     /// The marked rows that are known, in the order shown; else the one under the cursor.
-    pub fn at_hand(&self) -> Vec<&T> {
+    pub fn selected_rows(&self) -> Vec<&T> {
         if self.marks.is_empty() {
             return self.row().into_iter().collect();
         }
@@ -315,7 +315,7 @@ impl<T: Row> Table<T> {
             .collect()
     }
 
-    /// The next row from the cursor, in a direction, that the filter matches; around the end.
+    /// The next matching row from the cursor in a direction, wrapping around.
     pub fn next_matching(&self, forward: bool) -> Option<usize> {
         let rows = self.shown.len();
         (1..=rows)
@@ -325,8 +325,8 @@ impl<T: Row> Table<T> {
             .find(|at| self.shown.row(*at).is_some_and(|row| self.wanted.filter.matches(row)))
     }
 
-    /// Takes an answer, and forgets marks whose rows are gone.
-    pub fn came(&mut self) {
+    /// Drops the marks of rows that no longer exist, and filters the new rows.
+    pub fn rows_changed(&mut self) {
         if self.is_complete() && !self.marks.is_empty() {
             let rows = self.remote.get().map(|page| Arc::clone(&page.rows)).unwrap_or_default();
             let present: HashSet<&T::Key> = rows.iter().map(Row::key).collect();

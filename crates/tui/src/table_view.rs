@@ -1,4 +1,4 @@
-//! A view that is a table: what all tables have in common.
+//! Views that are tables: what all of them have in common.
 
 use jiff::SignedDuration;
 use lead::LeadId;
@@ -7,7 +7,7 @@ use pipeline::{Code, Fault};
 use serde::Serialize;
 
 use super::{
-    draw::Pen,
+    draw::Painter,
     find::Filter,
     keymap::Action,
     layout::Area,
@@ -20,29 +20,29 @@ use super::{
     scene::Scene,
     table::{MOST_ROWS, Page, Row, Sort, Table},
     text::Glyphs,
-    view::{Came, Handled, Matched, Named, Opens, View},
+    view::{Handled, Matched, Named, Opens, QueryReply, View},
 };
 
-/// Up to so many rows a table grows by itself while a filter looks for something.
+/// Up to so many rows are loaded without scrolling while a filter is set.
 const SEARCHED: usize = 3_200;
 
-/// How long an answer holds while nothing changes, where it depends on the time of day as well.
-pub const COUNTING: SignedDuration = SignedDuration::from_secs(5);
-/// How long one holds that does not.
-pub const RESTING: SignedDuration = SignedDuration::from_secs(300);
+/// How long an answer is current while nothing changes, if it depends on the time as well.
+pub const COUNTS_MAX_AGE: SignedDuration = SignedDuration::from_secs(5);
+/// How long one is current that does not.
+pub const ROWS_MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
 
 /// A row of a table that is a view.
 pub trait TableRow: Row + Serialize {
     /// The panel that shows them.
     const PANEL: Panel;
-    /// How long an answer holds while nothing changes.
-    const HOLDS: SignedDuration = RESTING;
-    /// The shortest time between two questions, where each costs many requests.
-    const PAUSE: SignedDuration = SignedDuration::ZERO;
+    /// How long an answer is current while nothing changes.
+    const MAX_AGE: SignedDuration = ROWS_MAX_AGE;
+    /// The shortest time between two queries, if each costs many requests.
+    const MIN_INTERVAL: SignedDuration = SignedDuration::ZERO;
     /// What a row is called when it is copied.
     const COPIED: &'static str = "the row";
 
-    /// Asks for so many of them.
+    /// Queries so many of them.
     fn fetch(ops: &Ops, limit: usize) -> impl Future<Output = Result<Rows, Fault>> + Send;
     /// The lead that it is about.
     fn lead(&self) -> Option<Named>;
@@ -50,7 +50,7 @@ pub trait TableRow: Row + Serialize {
     fn letter(&self) -> Option<&DeadRow> {
         None
     }
-    /// The id to copy, and whose it is, where it is not the lead's.
+    /// The id to copy, and whose it is, if it is not the lead's.
     fn id(&self) -> Option<(&'static str, String)> {
         Some(("the lead's id", self.lead()?.0.to_string()))
     }
@@ -73,7 +73,7 @@ pub trait TableRow: Row + Serialize {
     /// As [`View::nothing`], of rows that a filter leaves out or not.
     fn nothing(is_filtered: bool, glyphs: &Glyphs) -> String;
     /// As [`View::draw`].
-    fn draw(table: &Table<Self>, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area);
+    fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area);
 }
 
 impl<T: TableRow> View for Table<T> {
@@ -85,38 +85,38 @@ impl<T: TableRow> View for Table<T> {
         &mut self.remote
     }
 
-    fn question(&self) -> (Query, SignedDuration) {
-        (Query::Rows(T::PANEL, self.limit), T::HOLDS)
+    fn next_query(&self) -> (Query, SignedDuration) {
+        (Query::Rows(T::PANEL, self.limit), T::MAX_AGE)
     }
 
-    fn pause(&self) -> SignedDuration {
-        T::PAUSE
+    fn min_interval(&self) -> SignedDuration {
+        T::MIN_INTERVAL
     }
 
-    fn search_on(&mut self) {
+    fn load_more_for_filter(&mut self) {
         let known = self.remote.get().map_or(0, |page| page.rows.len());
         let wants_more = !self.wanted.filter.is_empty() && known >= self.limit && !self.is_complete();
         if wants_more && self.limit < SEARCHED && self.remote.in_flight.is_none() {
             self.limit = (self.limit * 4).min(MOST_ROWS);
-            self.remote.hurry();
+            self.remote.refresh_soon();
         }
     }
 
-    fn answered(&mut self, came: Came) {
-        let Came { generation, answer, took, now } = came;
+    fn answered(&mut self, reply: QueryReply) {
+        let QueryReply { generation, answer, took, now } = reply;
         let limit = self.limit;
         let page = answer.and_then(|answer| match answer {
             Answer::Rows(rows) => {
-                rows.get().map(|found| Page::of(found, rows.total, limit)).ok_or_else(mixed_up)
+                rows.get().map(|found| Page::of(found, rows.total, limit)).ok_or_else(mismatched_answer)
             }
-            _ => Err(mixed_up()),
+            _ => Err(mismatched_answer()),
         });
         if self.remote.answered(generation, page, took, now).is_ok() {
-            self.came();
+            self.rows_changed();
         }
     }
 
-    fn forget(&mut self) {
+    fn reset(&mut self) {
         *self = Self::default();
     }
 
@@ -136,9 +136,9 @@ impl<T: TableRow> View for Table<T> {
         self.move_to(to, visible);
     }
 
-    fn settle(&mut self, visible: usize, _full: bool) {
+    fn clamp_cursor(&mut self, visible: usize, _full: bool) {
         let shown = &self.shown;
-        self.list.settle(shown.len(), |index| shown.row(index).map(Row::key), visible);
+        self.list.clamp_cursor(shown.len(), |index| shown.row(index).map(Row::key), visible);
     }
 
     fn filter_due(&mut self, panel: Panel, counter: &mut u64) -> Option<(u64, FilterTask)> {
@@ -240,11 +240,11 @@ impl<T: TableRow> View for Table<T> {
         if self.marks.is_empty() {
             return Vec::new();
         }
-        self.at_hand().into_iter().filter_map(T::lead).collect()
+        self.selected_rows().into_iter().filter_map(T::lead).collect()
     }
 
     fn letters(&self) -> Option<Vec<DeadRow>> {
-        let letters: Vec<DeadRow> = self.at_hand().into_iter().filter_map(T::letter).cloned().collect();
+        let letters: Vec<DeadRow> = self.selected_rows().into_iter().filter_map(T::letter).cloned().collect();
         (!letters.is_empty()).then_some(letters)
     }
 
@@ -276,8 +276,8 @@ impl<T: TableRow> View for Table<T> {
         T::nothing(!self.wanted.filter.is_empty(), glyphs)
     }
 
-    fn draw(&self, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
-        T::draw(self, pen, scene, area);
+    fn draw(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
+        T::draw(self, painter, scene, area);
     }
 }
 
@@ -286,7 +286,7 @@ pub fn json(row: &impl Serialize) -> Option<String> {
     Some(format!("{:#}", serde_json::to_value(row).ok()?))
 }
 
-/// An answer to another question: a bug, shown rather than hidden.
-pub fn mixed_up<T: From<Fault>>() -> T {
-    Fault::new(Code::Internal, "an answer does not fit its question").into()
+/// An answer of the wrong kind: a bug, shown rather than hidden.
+pub fn mismatched_answer<T: From<Fault>>() -> T {
+    Fault::new(Code::Internal, "an answer does not match its query").into()
 }

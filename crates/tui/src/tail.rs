@@ -1,4 +1,4 @@
-//! The tail of the log: followed, or held where somebody reads.
+//! The tail of the log: it follows the newest line, or stays at the line under the cursor.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -9,48 +9,49 @@ use pipeline::{
 
 use super::{find::Filter, remote::Remote};
 
-/// How many log lines are kept: some twenty megabytes at most.
+/// How many log lines are held in memory: some twenty megabytes at most.
 pub const LOG_LINES: usize = 20_000;
 
-/// Which lines are wanted.
+/// Which lines are shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogFilter {
     /// What they have to match.
     pub filter: Filter,
-    /// Whether the others stay in sight, dimmed.
+    /// Whether the other lines stay visible, dimmed.
     pub dimmed: bool,
     /// At least as serious as this.
     pub level: Option<Level>,
-    /// Of this function alone.
+    /// Only of this function.
     pub function: Option<Function>,
 }
 
 impl LogFilter {
-    /// Whether a line is wanted.
+    /// Whether a line matches.
     pub fn matches(&self, line: &LogLine) -> bool {
         self.level.is_none_or(|level| line.level >= level)
             && self.function.is_none_or(|function| line.function == function.as_str())
             && self.filter.matches(line)
     }
 
-    /// Whether it lets everything through.
+    /// Whether it matches every line.
     pub fn is_open(&self) -> bool {
         self.level.is_none() && self.function.is_none() && self.filter.is_empty()
     }
 }
 
-/// The log. Lines have numbers, counted from the first that ever came, and places among the ones shown.
+/// The log. Lines have numbers, counted from the first that was ever received, and places among the ones
+/// shown.
 #[derive(Debug, Clone)]
 pub struct Tail {
     /// The lines, the oldest first.
     pub lines: VecDeque<Arc<LogLine>>,
     /// The number of the first of them.
     pub first: u64,
-    /// How many are kept.
-    pub keep: usize,
-    /// How asking for more goes.
+    /// How many are held in memory.
+    pub capacity: usize,
+    /// The state of polling new lines.
     pub remote: Remote<()>,
-    /// Which lines are wanted.
+    /// Which lines are shown.
     pub wanted: LogFilter,
     /// The numbers of the lines that are shown; `None` for all.
     shown: Option<VecDeque<u64>>,
@@ -60,7 +61,7 @@ pub struct Tail {
     pub held: Option<u64>,
     /// The first place in sight.
     pub top: usize,
-    /// Whether long lines go on in the next one.
+    /// Whether long lines are wrapped.
     pub wrap: bool,
     /// The number behind the last line when following ended.
     seen: u64,
@@ -71,7 +72,7 @@ impl Default for Tail {
         Self {
             lines: VecDeque::new(),
             first: 0,
-            keep: LOG_LINES,
+            capacity: LOG_LINES,
             remote: Remote::default(),
             wanted: LogFilter::default(),
             shown: None,
@@ -85,9 +86,9 @@ impl Default for Tail {
 }
 
 impl Tail {
-    /// Without its lines. How somebody likes to look at them stays.
+    /// Without its lines. The user's settings stay.
     pub fn emptied(&self) -> Self {
-        Self { wrap: self.wrap, keep: self.keep, ..Self::default() }
+        Self { wrap: self.wrap, capacity: self.capacity, ..Self::default() }
     }
 
     /// The number behind the last line.
@@ -140,7 +141,7 @@ impl Tail {
         self.line(self.number(self.cursor()?)?)
     }
 
-    /// Takes new lines, and lets the oldest go where there are too many.
+    /// Appends new lines, and drops the oldest if there are too many.
     pub fn append(&mut self, lines: Vec<LogLine>) {
         for line in lines {
             let number = self.end();
@@ -153,7 +154,7 @@ impl Tail {
             }
             self.lines.push_back(Arc::new(line));
         }
-        while self.lines.len() > self.keep {
+        while self.lines.len() > self.capacity {
             let gone = self.lines.pop_front();
             let held_place = self.shown.as_ref().map(|shown| shown.front() == Some(&self.first));
             if held_place != Some(false) {
@@ -172,7 +173,7 @@ impl Tail {
         }
     }
 
-    /// Filters all lines. A few milliseconds at most, as [`LOG_LINES`] says how many there are.
+    /// Filters all lines. A few milliseconds at most, as there are at most [`LOG_LINES`].
     pub fn refilter(&mut self, visible: usize) {
         if self.wanted.is_open() {
             (self.shown, self.matched) = (None, self.lines.len());
@@ -202,7 +203,7 @@ impl Tail {
         }
     }
 
-    /// Moves the cursor to a place; the last one follows again.
+    /// Moves the cursor to a place; the last place resumes following.
     pub fn move_to(&mut self, place: usize, visible: usize) {
         if self.places() == 0 {
             return;
@@ -214,16 +215,8 @@ impl Tail {
         self.keep_in_sight(visible);
     }
 
-    /// Holds the view where it is.
-    pub fn hold(&mut self) {
-        if self.held.is_none() {
-            self.seen = self.end();
-            self.held = self.cursor().and_then(|place| self.number(place));
-        }
-    }
-
-    /// How many shown lines came since following ended.
-    pub fn unseen(&self) -> usize {
+    /// How many of the shown lines are newer than the end of following.
+    pub fn new_lines(&self) -> usize {
         match (&self.shown, self.held) {
             (_, None) => 0,
             (None, _) => usize::try_from(self.end().saturating_sub(self.seen)).unwrap_or(0),
@@ -231,7 +224,7 @@ impl Tail {
         }
     }
 
-    /// The next place from the cursor, in a direction, that a condition holds for; around the end.
+    /// The next place from the cursor in a direction that meets a condition, wrapping around.
     pub fn next(&self, forward: bool, wanted: impl Fn(&LogLine) -> bool) -> Option<usize> {
         let (from, count) = (self.cursor()?, self.places());
         (1..=count)

@@ -1,4 +1,4 @@
-//! The terminal, entered and given back.
+//! Entering and leaving the terminal.
 //!
 //! Whatever ends the console, the shell gets its screen back: leaving is done by [`Screen`]'s drop (a
 //! return, an error, a signal, an unwinding panic) and by the panic hook, which must come first so that
@@ -28,7 +28,7 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
 /// The real stderr while it is silenced.
 static STDERR: Mutex<Option<OwnedFd>> = Mutex::new(None);
-/// Panics of other tasks while the screen was ours.
+/// Panics of other tasks while the console had the screen.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 thread_local! {
@@ -66,7 +66,7 @@ impl Screen {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
-    /// Gives the terminal to the shell, stops, and takes it again once the shell continues us.
+    /// Leaves the terminal to the shell, stops, and enters it again once the shell continues the process.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         leave();
         // As ctrl-z does in a program that does not read it itself: the whole job stops. SIGTSTP would
@@ -75,9 +75,8 @@ impl Screen {
         self.resume()
     }
 
-    /// Gives the terminal to another program, an editor for instance, and takes it again once that is
-    /// over.
-    pub(super) fn lend<T>(&mut self, work: impl FnOnce() -> T) -> io::Result<T> {
+    /// Leaves the terminal to another program, such as an editor, and enters it again afterwards.
+    pub(super) fn suspend_for<T>(&mut self, work: impl FnOnce() -> T) -> io::Result<T> {
         leave();
         let result = work();
         self.resume()?;
@@ -101,9 +100,9 @@ impl Screen {
         }
     }
 
-    /// Takes the terminal again after something else had it.
+    /// Enters the terminal again after another program had it.
     pub(super) fn resume(&mut self) -> io::Result<()> {
-        // A shell has put its own modes back: what we remember of them is stale.
+        // The shell has restored its own modes: those saved here are stale.
         leave();
         enter()?;
         self.terminal.clear()
@@ -132,7 +131,7 @@ fn leave() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;
     }
-    // There is nobody to tell where the terminal is gone, as after SIGHUP.
+    // Errors are ignored: the terminal may be gone, as after SIGHUP.
     let mut stdout = io::stdout();
     let _ = execute!(
         stdout,
@@ -149,11 +148,11 @@ fn leave() {
     }
 }
 
-/// A stray line on stderr, from logging or a library, would be written across the picture. What it
-/// says is in the log store as well; a stderr that goes elsewhere is left alone.
+/// A stray line on stderr, from logging or a library, would be written across the screen. Its text is
+/// in the log store as well; a stderr that goes elsewhere is left alone.
 fn silence_stderr() {
-    let mut kept = STDERR.lock().unwrap_or_else(PoisonError::into_inner);
-    if kept.is_some() || !io::stderr().is_terminal() {
+    let mut saved = STDERR.lock().unwrap_or_else(PoisonError::into_inner);
+    if saved.is_some() || !io::stderr().is_terminal() {
         return;
     }
     let (Ok(real), Ok(nowhere)) =
@@ -162,12 +161,12 @@ fn silence_stderr() {
         return;
     };
     if rustix::stdio::dup2_stderr(&nowhere).is_ok() {
-        *kept = Some(real);
+        *saved = Some(real);
     }
 }
 
-/// Runs the console's own code: a panic in it ends the console, while one in a task beside it ends that
-/// task alone and is reported as an event.
+/// Runs the console's own code: a panic in it ends the console, while one in a task beside it ends only
+/// that task and is reported as an event.
 pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> T {
     DRAWING.set(true);
     let result = work();

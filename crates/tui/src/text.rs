@@ -1,6 +1,6 @@
 //! Text that cannot leave its cell, and the glyphs that a terminal can show.
 //!
-//! Names, reasons and log lines are written by strangers. What a terminal makes of a control character,
+//! Names, reasons and log lines come from outside. What a terminal makes of a control character,
 //! a joiner or a stack of accents differs from terminal to terminal; what is left here is shown alike by
 //! all, and is as wide as ratatui believes.
 
@@ -8,7 +8,7 @@ use ratatui::buffer::CellWidth;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
-/// How many combining marks a letter keeps: enough for every living script, too few to climb out of
+/// How many combining marks of a letter are kept: enough for every living script, too few to climb out of
 /// its line.
 const MARKS: usize = 2;
 
@@ -150,7 +150,7 @@ impl Glyphs {
         format!("{}{inner}{}", " ".repeat(before), " ".repeat(after))
     }
 
-    /// `text` made safe and of at most `columns`, with an ellipsis where it was cut.
+    /// `text` made safe and of at most `columns`, with an ellipsis if it was cut.
     pub fn fit(&self, text: &str, columns: usize) -> String {
         let safe = self.safe(text);
         if width(&safe) <= columns {
@@ -258,24 +258,24 @@ fn push_safe(safe: &mut String, cluster: &str) {
         return;
     }
     let Some(base) = cluster.chars().find(|c| c.width().unwrap_or(0) > 0) else { return };
-    let mut kept = String::from(base);
+    let mut limited = String::from(base);
     // A joined, toned or keycapped emoji is shown as its first part.
     if !cluster.chars().any(is_emoji_glue) {
         let marks = cluster.chars().skip_while(|c| *c != base).skip(1);
-        let (mut zero_width, start) = (0, kept.len());
+        let (mut zero_width, start) = (0, limited.len());
         for mark in marks {
             zero_width += usize::from(mark.width() == Some(0));
             if zero_width > MARKS {
                 break;
             }
-            kept.push(mark);
+            limited.push(mark);
         }
-        if width(&kept) > 2 {
-            kept.truncate(start);
+        if width(&limited) > 2 {
+            limited.truncate(start);
         }
     }
-    match width(&kept) {
-        1 | 2 => safe.push_str(&kept),
+    match width(&limited) {
+        1 | 2 => safe.push_str(&limited),
         _ => safe.push('□'),
     }
 }

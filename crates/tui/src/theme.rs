@@ -1,14 +1,14 @@
-//! Every colour decision.
+//! All colours and styles.
 //!
 //! Sixteen colours and modifiers only, and never a background: so the terminal's own light or dark
-//! theme stays readable. Nothing is said by colour alone.
+//! theme stays readable. No information is conveyed by colour only.
 
 use ratatui::style::{Color, Modifier, Style};
 
 /// What a piece of text is, from which its style follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The calm rest.
+    /// Normal text.
     Base,
     /// Less important: labels, rules, what is zero.
     Dim,
@@ -18,9 +18,9 @@ pub enum Role {
     Accent,
     /// It worked.
     Good,
-    /// A person may want to look.
+    /// It may need attention.
     Warn,
-    /// A person is needed.
+    /// It needs attention.
     Alarm,
     /// What the search found.
     Found,
@@ -43,9 +43,9 @@ impl Role {
     ];
 }
 
-/// What the terminal is like.
+/// What kind of colours the terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ground {
+pub enum ColorScheme {
     /// Light on dark.
     Dark,
     /// Dark on light: yellow and bright colours cannot be read there.
@@ -57,40 +57,40 @@ pub enum Ground {
 /// Roles to styles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
-    /// What they stand on.
-    pub ground: Ground,
+    /// The colours of the terminal.
+    pub scheme: ColorScheme,
 }
 
 impl Theme {
     /// What the environment asks for: `NO_COLOR` (<https://no-color.org>) and dumb terminals get no
-    /// colours; else `LEADOPS_THEME` (`dark`, `light`, `mono`), else what `COLORFGBG` says of the ground.
+    /// colours; else `LEADOPS_THEME` (`dark`, `light`, `mono`), else what `COLORFGBG` says of the background.
     pub fn of_environment(var: impl Fn(&str) -> Option<String>) -> Self {
         let unwanted = var("NO_COLOR").is_some_and(|value| !value.is_empty());
         let unable = var("TERM").is_some_and(|term| term == "dumb");
         if unwanted || unable {
-            return Self { ground: Ground::Mono };
+            return Self { scheme: ColorScheme::Mono };
         }
-        let ground = match var("LEADOPS_THEME").unwrap_or_default().to_lowercase().as_str() {
-            "light" => Ground::Light,
-            "mono" => Ground::Mono,
-            "dark" => Ground::Dark,
+        let scheme = match var("LEADOPS_THEME").unwrap_or_default().to_lowercase().as_str() {
+            "light" => ColorScheme::Light,
+            "mono" => ColorScheme::Mono,
+            "dark" => ColorScheme::Dark,
             _ => {
-                let ground = var("COLORFGBG").unwrap_or_default();
+                let scheme = var("COLORFGBG").unwrap_or_default();
                 // The last part is the background: 7 and 15 are the whites.
-                match ground.rsplit(';').next() {
-                    Some("7" | "15") => Ground::Light,
-                    _ => Ground::Dark,
+                match scheme.rsplit(';').next() {
+                    Some("7" | "15") => ColorScheme::Light,
+                    _ => ColorScheme::Dark,
                 }
             }
         };
-        Self { ground }
+        Self { scheme }
     }
 
     /// The style of a role.
     pub fn style(&self, role: Role) -> Style {
         let plain = Style::new();
         let bold = plain.add_modifier(Modifier::BOLD);
-        let light = self.ground == Ground::Light;
+        let light = self.scheme == ColorScheme::Light;
         let style = match role {
             Role::Base => plain,
             Role::Dim if light => plain.fg(Color::DarkGray),
@@ -106,23 +106,23 @@ impl Theme {
             Role::Name if light => plain.fg(Color::Blue),
             Role::Name => plain.fg(Color::Cyan),
         };
-        if self.ground == Ground::Mono { Style { fg: None, ..style } } else { style }
+        if self.scheme == ColorScheme::Mono { Style { fg: None, ..style } } else { style }
     }
 
-    /// Laid over the row under the cursor, whose own colours would make a patchwork of it.
+    /// Laid over the row under the cursor, instead of the colours of its parts.
     pub fn selected(&self) -> Style {
         let style = Style::new().add_modifier(Modifier::REVERSED).remove_modifier(Modifier::DIM);
-        if self.ground == Ground::Mono { style } else { style.fg(Color::Reset) }
+        if self.scheme == ColorScheme::Mono { style } else { style.fg(Color::Reset) }
     }
 
-    /// Laid over what a question stands before.
+    /// Laid over everything behind a question.
     pub fn behind(&self) -> Style {
         let style =
             Style::new().add_modifier(Modifier::DIM).remove_modifier(Modifier::BOLD | Modifier::REVERSED);
-        if self.ground == Ground::Mono { style } else { style.fg(Color::Reset) }
+        if self.scheme == ColorScheme::Mono { style } else { style.fg(Color::Reset) }
     }
 
-    /// Badges: the one thing that is never to be overlooked.
+    /// For badges, which must not be overlooked.
     pub fn badge(&self) -> Style {
         self.style(Role::Warn).add_modifier(Modifier::REVERSED | Modifier::BOLD)
     }
@@ -130,8 +130,8 @@ impl Theme {
     /// The name of the environment, in its own colour.
     pub fn name(&self, colour: Option<Color>) -> Style {
         let style = Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD);
-        let usual = if self.ground == Ground::Light { Color::Blue } else { Color::Cyan };
-        if self.ground == Ground::Mono { style } else { style.fg(colour.unwrap_or(usual)) }
+        let usual = if self.scheme == ColorScheme::Light { Color::Blue } else { Color::Cyan };
+        if self.scheme == ColorScheme::Mono { style } else { style.fg(colour.unwrap_or(usual)) }
     }
 }
 
@@ -158,26 +158,26 @@ mod tests {
 
     #[test]
     fn the_ground_is_taken_from_the_environment() {
-        for (variables, ground) in [
-            (&[][..], Ground::Dark),
-            (&[("NO_COLOR", "")], Ground::Dark),
-            (&[("TERM", "dumb")], Ground::Mono),
-            (&[("LEADOPS_THEME", "light")], Ground::Light),
-            (&[("COLORFGBG", "0;15")], Ground::Light),
-            (&[("COLORFGBG", "15;0")], Ground::Dark),
-            (&[("COLORFGBG", "0;15"), ("LEADOPS_THEME", "dark")], Ground::Dark),
+        for (variables, scheme) in [
+            (&[][..], ColorScheme::Dark),
+            (&[("NO_COLOR", "")], ColorScheme::Dark),
+            (&[("TERM", "dumb")], ColorScheme::Mono),
+            (&[("LEADOPS_THEME", "light")], ColorScheme::Light),
+            (&[("COLORFGBG", "0;15")], ColorScheme::Light),
+            (&[("COLORFGBG", "15;0")], ColorScheme::Dark),
+            (&[("COLORFGBG", "0;15"), ("LEADOPS_THEME", "dark")], ColorScheme::Dark),
         ] {
-            assert_eq!(of(variables).ground, ground, "{variables:?}");
+            assert_eq!(of(variables).scheme, scheme, "{variables:?}");
         }
     }
 
     #[test]
     fn a_light_ground_gets_no_yellow_and_nothing_has_a_background() {
-        for ground in [Ground::Dark, Ground::Light, Ground::Mono] {
+        for scheme in [ColorScheme::Dark, ColorScheme::Light, ColorScheme::Mono] {
             for role in Role::ALL {
-                let style = Theme { ground }.style(role);
+                let style = Theme { scheme }.style(role);
                 assert_eq!(style.bg, None);
-                assert!(ground != Ground::Light || style.fg != Some(Color::Yellow), "{role:?}");
+                assert!(scheme != ColorScheme::Light || style.fg != Some(Color::Yellow), "{role:?}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A view: what a panel shows, and everything that is particular to it, in one file below [`super::views`].
+//! A view: what a panel shows, and everything specific to it, in one file below [`super::views`].
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use lead::{LeadId, Timestamp};
 use ops::{DeadRow, Status};
 
 use super::{
-    draw::Pen,
+    draw::Painter,
     find::Filter,
     format,
     keymap::Action,
@@ -15,7 +15,7 @@ use super::{
     line::Line,
     msg::{Answer, Query},
     panel::Panel,
-    remote::{Polling, Trouble},
+    remote::{Polling, QueryError},
     rows::{FilterTask, Filtered},
     scene::Scene,
     text::Glyphs,
@@ -23,15 +23,15 @@ use super::{
     window::Window,
 };
 
-/// A lead, and its name where the view knows it.
+/// A lead, and its name if the view knows it.
 pub type Named = (LeadId, Option<String>);
 
-/// What came of a view's question.
-pub struct Came {
-    /// Which asking of it.
+/// The reply to a view's query.
+pub struct QueryReply {
+    /// The number of the query.
     pub generation: u64,
     /// The answer.
-    pub answer: Result<Answer, Trouble>,
+    pub answer: Result<Answer, QueryError>,
     /// How long it took.
     pub took: Duration,
     /// The time.
@@ -41,11 +41,11 @@ pub struct Came {
 /// What a view did about a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handled {
-    /// It is none of its keys.
+    /// It ignores the key.
     No,
-    /// What was asked for.
+    /// It handled the key.
     Yes,
-    /// Nothing: first this action, and why.
+    /// It did nothing: this action has to come first, for this reason.
     First(Action, &'static str),
 }
 
@@ -56,7 +56,7 @@ pub enum Opens {
     Story,
     /// A window.
     Window(Box<Window>),
-    /// The view itself on all of the screen, with this filter.
+    /// The view itself in full screen, with this filter.
     Filtered(String),
 }
 
@@ -77,26 +77,26 @@ impl Matched {
     }
 }
 
-/// What a panel shows: its rows, how they are asked for, found, acted on and drawn.
+/// What a panel shows: how its rows are queried, filtered, acted on and drawn.
 pub trait View {
-    // === Asking ===
+    // === Queries ===
 
-    /// How asking for its rows goes.
+    /// The state of polling its rows.
     fn polling(&self) -> &Polling;
-    /// The same, to be changed.
+    /// The same, mutable.
     fn polling_mut(&mut self) -> &mut Polling;
-    /// What it asks for next, and how long an answer holds while nothing changes.
-    fn question(&self) -> (Query, SignedDuration);
-    /// The shortest time between two of its questions, where each costs many requests.
-    fn pause(&self) -> SignedDuration {
+    /// Its next query, and how long an answer is current while nothing changes.
+    fn next_query(&self) -> (Query, SignedDuration);
+    /// The shortest time between two of its queries, for one that costs many requests.
+    fn min_interval(&self) -> SignedDuration {
         SignedDuration::ZERO
     }
-    /// Has it ask for more rows where its filter looks for something.
-    fn search_on(&mut self) {}
+    /// Loads more rows while a filter is set.
+    fn load_more_for_filter(&mut self) {}
     /// Takes an answer.
-    fn answered(&mut self, came: Came);
-    /// Forgets everything that came from the pipeline.
-    fn forget(&mut self);
+    fn answered(&mut self, reply: QueryReply);
+    /// Drops everything that came from the pipeline.
+    fn reset(&mut self);
 
     // === Rows ===
 
@@ -108,26 +108,26 @@ pub trait View {
     }
     /// Where the cursor is.
     fn index(&self) -> usize;
-    /// The first row in sight; `None` where rows have no fixed places.
+    /// The first row in sight; `None` if rows have no fixed places.
     fn top(&self) -> Option<usize>;
-    /// Moves the cursor; so many rows are in sight.
+    /// Moves the cursor; `visible` rows are in sight.
     fn go(&mut self, to: usize, visible: usize);
-    /// Puts the cursor back on its row, in a panel that has all of the screen or not.
-    fn settle(&mut self, visible: usize, full: bool);
-    /// The filtering that is due and would take its time, by its number.
+    /// Puts the cursor back on its row, in a panel that is in full screen or not.
+    fn clamp_cursor(&mut self, visible: usize, full: bool);
+    /// The filtering that is due and may be slow, with its number.
     fn filter_due(&mut self, _panel: Panel, _counter: &mut u64) -> Option<(u64, FilterTask)> {
         None
     }
     /// Takes filtered rows.
     fn filtered(&mut self, _generation: u64, _filtered: Filtered) {}
 
-    // === Finding ===
+    // === Filtering ===
 
     /// The fields that a filter can name.
     fn fields(&self) -> &'static [&'static str];
     /// Its filter.
     fn filter(&self) -> &Filter;
-    /// Filters by a text.
+    /// Sets the filter.
     fn set_filter(&mut self, text: &str, visible: usize);
     /// How many rows match.
     fn matched(&self) -> Matched;
@@ -135,20 +135,20 @@ pub trait View {
     fn marks(&self) -> usize {
         0
     }
-    /// The place of the next row that the filter matches, in a direction.
+    /// The place of the next matching row in a direction.
     fn next_match(&self, forward: bool) -> Option<usize>;
 
     // === Keys ===
 
-    /// Does what one of its own keys asks for.
+    /// Handles one of its own keys.
     fn handle(&mut self, action: Action, visible: usize) -> Handled;
-    /// Takes one thing back: the range, the filter, the marks. Whether there was one.
+    /// Clears the range, else the filter, else the marks; whether there was one.
     fn back(&mut self, visible: usize) -> bool;
     /// What Enter opens.
     fn open(&self) -> Opens {
         Opens::Story
     }
-    /// The keys that help in it, the first of them with what Enter does.
+    /// The keys for the hints, the first of them with what Enter does.
     fn hints(&self) -> Vec<(Action, &'static str)>;
 
     // === What the cursor is on ===
@@ -159,11 +159,11 @@ pub trait View {
     fn marked_leads(&self) -> Vec<Named> {
         Vec::new()
     }
-    /// The dead letters that an action is about, where its rows are such.
+    /// The dead letters that an action is about, if its rows are dead letters.
     fn letters(&self) -> Option<Vec<DeadRow>> {
         None
     }
-    /// The name of a lead, where one of its rows has it.
+    /// The name of a lead, if one of its rows has it.
     fn name_of(&self, _lead: &LeadId) -> Option<String> {
         None
     }
@@ -180,23 +180,23 @@ pub trait View {
     fn count(&self) -> Option<u64> {
         None
     }
-    /// Whether a person is needed here.
+    /// Whether it needs attention.
     fn is_alarming(&self, _status: Option<&Status>) -> bool {
         false
     }
-    /// What its heading says beside the filter and the marks.
+    /// What its heading shows beside the filter and the marks.
     fn state(&self, scene: &Scene<'_>) -> Line;
-    /// What of that its tab says as well.
+    /// What of that its tab shows as well.
     fn tab_state(&self, _scene: &Scene<'_>) -> Line {
         Line::new()
     }
-    /// What it says in the place of rows where there are none.
+    /// The text in place of rows if there are none.
     fn nothing(&self, glyphs: &Glyphs) -> String;
     /// Draws its rows into an area, and its parts beside them.
-    fn draw(&self, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area);
+    fn draw(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area);
 }
 
-/// What a heading says of a filter and of marks.
+/// What a heading shows of a filter and of marks.
 pub fn finding(view: &dyn View, glyphs: &Glyphs) -> Line {
     let mut line = Line::new();
     let filter = view.filter();

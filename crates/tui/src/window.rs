@@ -1,4 +1,4 @@
-//! What can lie over the panels.
+//! The windows that can cover the panels.
 
 use lead::{LeadId, Timestamp};
 use ops::{DeadDetail, DeadRow, LeadStory};
@@ -7,26 +7,26 @@ use pipeline::ports::{DeadLetter, LogLine};
 use super::{
     format,
     keymap::Action,
-    msg::{Act, Verb},
+    msg::{Operation, Verb},
     remote::Remote,
     theme::Role,
 };
 
 /// A dead letter, opened.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Letter {
+pub struct OpenLetter {
     /// Its row.
     pub row: DeadRow,
     /// Its body, laid out, and its last attempt's log lines.
-    pub detail: Remote<Opened>,
+    pub detail: Remote<LetterContent>,
 }
 
-/// What is behind a dead letter's row.
+/// The content of a dead letter.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Opened {
-    /// All of it.
+pub struct LetterContent {
+    /// All of it, as it was received.
     pub detail: DeadDetail,
-    /// Its body by lines, indented where it is JSON.
+    /// Its body by lines, indented if it is JSON.
     pub body: Vec<String>,
 }
 
@@ -35,81 +35,81 @@ pub struct Opened {
 pub struct Story {
     /// Its id.
     pub lead: LeadId,
-    /// Its name, as far as known.
+    /// Its name, or its id as long as that is not known.
     pub name: String,
-    /// Its story.
-    pub story: Remote<LeadStory>,
-    /// Its raw event by lines, asked for when its page is looked at; `None` where there is none.
+    /// Its history.
+    pub history: Remote<LeadStory>,
+    /// Its raw event by lines, queried when its page is opened; `None` if there is none.
     pub raw: Remote<Option<Vec<String>>>,
 }
 
-/// What an answer does.
+/// What a button of a question does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Choice {
-    /// Does this.
-    Act(Act),
-    /// Opens the editor once more, on this text.
+    /// Runs this operation.
+    Run(Operation),
+    /// Opens the editor again, on this text.
     EditAgain(Box<DeadDetail>, String),
-    /// Stops what is running, then ends.
+    /// Stops what is running, then quits.
     Quit,
 }
 
-/// A question with its answers.
+/// A question with its buttons.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Confirm {
     /// What is asked.
     pub title: String,
     /// What it touches, how much and where.
     pub lines: Vec<(Role, String)>,
-    /// The answers beside Cancel, and what they do.
+    /// The buttons beside Cancel, and what they do.
     pub choices: Vec<(String, Choice)>,
-    /// Which answer has the focus; 0 is Cancel.
+    /// Which button has the focus; 0 is Cancel.
     pub focus: usize,
-    /// Where it touches everything there is: how much that is, to be typed before it is done.
-    pub count: Option<Count>,
+    /// For an operation on all dead letters: their number, to be typed before it runs.
+    pub count: Option<TypedCount>,
 }
 
-/// A number that has to be typed, so that nobody does to all what was meant for one. Digits, because letters
-/// are keys.
+/// A number that has to be typed, so that an operation meant for one does not run on all by accident. Digits,
+/// because letters are keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Count {
+pub struct TypedCount {
     /// The number.
     pub wanted: String,
     /// What has been typed.
     pub typed: Input,
 }
 
-impl Count {
-    /// One to be typed.
+impl TypedCount {
+    /// A number that has to be typed.
     pub fn of(number: usize) -> Self {
         Self { wanted: number.to_string(), typed: Input::default() }
     }
 
-    /// Whether it has been typed.
+    /// Whether it was typed correctly.
     pub fn is_right(&self) -> bool {
         self.typed.text == self.wanted
     }
 }
 
-/// A line that is being written.
+/// A line of text that is being typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Input {
-    /// What is in it.
+    /// The text.
     pub text: String,
-    /// Where the next letter goes, in letters from the start.
+    /// The place of the cursor, in characters from the start.
     pub cursor: usize,
 }
 
 impl Input {
-    /// A line with this in it.
+    /// A line with this text.
     pub fn of(text: impl Into<String>) -> Self {
         let text = text.into();
         Self { cursor: text.chars().count(), text }
     }
 
-    /// Writes a letter.
+    /// Inserts a character.
     pub fn insert(&mut self, c: char) {
-        // Only what can be written with keys; more than a screen holds is a slip of the paste.
+        // No control characters; more than a screen holds was pasted by mistake.
         if c.is_control() || self.text.len() > 1_000 {
             return;
         }
@@ -118,7 +118,7 @@ impl Input {
         self.cursor += 1;
     }
 
-    /// Takes the letter before the cursor away.
+    /// Deletes the character before the cursor.
     pub fn backspace(&mut self) {
         if let Some(before) = self.cursor.checked_sub(1) {
             self.text.remove(self.byte(before));
@@ -126,20 +126,20 @@ impl Input {
         }
     }
 
-    /// Takes the letter under the cursor away.
+    /// Deletes the character under the cursor.
     pub fn delete(&mut self) {
         if self.cursor < self.text.chars().count() {
             self.text.remove(self.byte(self.cursor));
         }
     }
 
-    /// Takes everything before the cursor away.
+    /// Deletes everything before the cursor.
     pub fn clear(&mut self) {
         self.text.drain(..self.byte(self.cursor));
         self.cursor = 0;
     }
 
-    /// Takes the word before the cursor away.
+    /// Deletes the word before the cursor.
     pub fn backspace_word(&mut self) {
         let letter = |input: &Self| input.cursor.checked_sub(1).and_then(|at| input.text.chars().nth(at));
         while letter(self) == Some(' ') {
@@ -162,7 +162,7 @@ impl Input {
 
 /// What the palette can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub enum PaletteEntry {
     /// An action of the table.
     Action(Action),
     /// Another pipeline.
@@ -171,17 +171,17 @@ pub enum Entry {
     Lead(LeadId),
 }
 
-/// What lies over the panels.
+/// A window over the panels.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Window {
     /// The keys.
     Help,
-    /// What the console has done and reported.
+    /// The notices and the operations of the console.
     Events,
     /// One lead.
     Story(Box<Story>),
     /// One dead letter.
-    Letter(Box<Letter>),
+    Letter(Box<OpenLetter>),
     /// One log line.
     Line(Box<LogLine>),
     /// A question.
@@ -206,7 +206,7 @@ impl Window {
     /// The names of its pages.
     pub fn pages(&self) -> &'static [&'static str] {
         match self {
-            Self::Story(_) => &["Story", "Enriched", "Raw event"],
+            Self::Story(_) => &["History", "Enriched", "Raw event"],
             Self::Letter(_) => &["Letter", "Raw"],
             Self::Events => &["Events", "Actions"],
             _ => &[],
@@ -216,72 +216,81 @@ impl Window {
 
 /// A window and how far it is scrolled.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Open {
+pub struct OpenWindow {
     /// What it shows.
     pub window: Window,
     /// Which of its pages.
     pub page: usize,
     /// The first line in sight.
     pub scroll: usize,
-    /// What is searched for in it.
+    /// The search in it.
     pub find: String,
 }
 
-impl Open {
+impl OpenWindow {
     /// A window at its top.
     pub fn new(window: Window) -> Self {
         Self { window, page: 0, scroll: 0, find: String::new() }
     }
 }
 
-/// The outcome of one target of an action.
+/// The result of one target of an operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// What became of it at first.
+    /// The result of the operation itself.
     pub result: Result<Option<String>, String>,
-    /// What became of it then.
-    pub became: Option<Result<String, String>>,
+    /// How the lead ended afterwards, where that is watched.
+    pub followed: Option<Result<String, String>>,
 }
 
-/// How far an action is.
+/// The state of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Its targets are done one by one.
+pub enum JobState {
+    /// Its targets are processed one by one.
     Running,
     /// It was asked to stop.
     Stopping,
-    /// All is done; what becomes of it is looked at.
+    /// All targets are done; it watches how their leads end.
     Following,
-    /// Nothing more comes.
-    Over,
+    /// It has finished.
+    Finished,
 }
 
-/// An action that was begun.
+/// An operation that was started.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     /// Its number.
     pub id: u64,
-    /// What is done.
-    pub act: Act,
-    /// The outcome of each target.
+    /// The operation.
+    pub operation: Operation,
+    /// The result of each target.
     pub outcomes: Vec<Option<Outcome>>,
-    /// How many went well.
+    /// How many succeeded.
     pub done: usize,
-    /// How many did not.
+    /// How many failed.
     pub failed: usize,
-    /// How far it is.
-    pub stage: Stage,
-    /// When it was begun.
+    /// Its state.
+    pub state: JobState,
+    /// When it was started.
     pub started_at: Timestamp,
     /// When the last target was done.
     pub ended_at: Option<Timestamp>,
 }
 
 impl Job {
-    /// A new one.
-    pub fn new(id: u64, act: Act, now: Timestamp) -> Self {
-        let outcomes = vec![None; act.targets.len()];
-        Self { id, act, outcomes, done: 0, failed: 0, stage: Stage::Running, started_at: now, ended_at: None }
+    /// A new job.
+    pub fn new(id: u64, operation: Operation, now: Timestamp) -> Self {
+        let outcomes = vec![None; operation.targets.len()];
+        Self {
+            id,
+            operation,
+            outcomes,
+            done: 0,
+            failed: 0,
+            state: JobState::Running,
+            started_at: now,
+            ended_at: None,
+        }
     }
 
     /// How many targets are left.
@@ -289,19 +298,19 @@ impl Job {
         self.outcomes.len().saturating_sub(self.done + self.failed)
     }
 
-    /// Whether something would be left undone by ending now.
+    /// Whether quitting now would leave targets undone.
     pub fn is_running(&self) -> bool {
-        matches!(self.stage, Stage::Running | Stage::Stopping)
+        matches!(self.state, JobState::Running | JobState::Stopping)
     }
 
-    /// How far it is, in one line; `stop` is the key that stops it.
+    /// Its progress in one line; `stop` is the key that stops it.
     pub fn line(&self, now: Timestamp, stop: &str) -> String {
         let total = self.outcomes.len();
-        let mut text = format!("{} {} of {total}", self.act.verb.doing(), self.done + self.failed);
+        let mut text = format!("{} {} of {total}", self.operation.verb.doing(), self.done + self.failed);
         if self.failed > 0 {
             text += &format!(", {} failed", self.failed);
         }
-        if self.stage == Stage::Stopping {
+        if self.state == JobState::Stopping {
             return text + ", stopping";
         }
         if let Some((rate, left)) = self.pace(now) {
@@ -311,7 +320,7 @@ impl Job {
         format!("{text}; {stop} stops it")
     }
 
-    /// Targets a second so far, and seconds left at that rate.
+    /// Targets per second so far, and seconds left at that rate.
     pub fn pace(&self, now: Timestamp) -> Option<(f64, u64)> {
         let until = self.ended_at.unwrap_or(now);
         let seconds = until.duration_since(self.started_at).as_secs_f64();
@@ -335,7 +344,7 @@ impl Verb {
             Self::Delete => "deleting",
             Self::Requeue => "requeueing",
             Self::Resend(..) => "resending",
-            Self::Try(_) => "trying",
+            Self::Try(_) => "testing",
             Self::Export(_) => "exporting",
         }
     }
@@ -347,12 +356,12 @@ impl Verb {
             Self::Delete => "deleted",
             Self::Requeue => "requeued",
             Self::Resend(..) => "resent",
-            Self::Try(_) => "tried",
+            Self::Try(_) => "tested",
             Self::Export(_) => "exported",
         }
     }
 
-    /// Whether it works on dead letters, of which two actions must not fight for the same.
+    /// Whether it works on dead letters, for which two operations must not compete.
     pub fn takes_letters(&self) -> bool {
         matches!(self, Self::Redrive | Self::RedriveEdited(_) | Self::Delete)
     }

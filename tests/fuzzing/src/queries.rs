@@ -1,6 +1,6 @@
 //! What is typed after `/`.
 
-use tui::find::{Filter, Texts};
+use tui::find::{Filter, Searchable};
 
 use super::texts;
 
@@ -9,7 +9,7 @@ struct Row<'a> {
     owner: &'a str,
 }
 
-impl Texts for Row<'_> {
+impl Searchable for Row<'_> {
     fn fields() -> &'static [&'static str] {
         &["name", "owner"]
     }

@@ -47,6 +47,6 @@ async fn main() -> anyhow::Result<()> {
     ops.recorder.clock = Arc::new(BreakingClock(AtomicUsize::new(0)));
     let banner = tui::Banner { name: "breaking".to_owned(), place: folder, ..tui::Banner::default() };
     let watch = Arc::new(store.clone());
-    let source = tui::Source { ops: Arc::new(ops), banner, watch, every: Duration::ZERO };
-    tui::run(source, Arc::new(tui::Nowhere), tui::Options::default()).await
+    let source = tui::Source { ops: Arc::new(ops), banner, watch, min_interval: Duration::ZERO };
+    tui::run(source, Arc::new(tui::NoEnvironments), tui::Options::default()).await
 }

@@ -119,7 +119,7 @@ async fn main() -> anyhow::Result<()> {
         ops: Arc::new(ops),
         banner,
         watch: Arc::new(pipeline::ports::Unwatched),
-        every: Duration::ZERO,
+        min_interval: Duration::ZERO,
     };
-    tui::run(source, Arc::new(tui::Nowhere), tui::Options::default()).await
+    tui::run(source, Arc::new(tui::NoEnvironments), tui::Options::default()).await
 }

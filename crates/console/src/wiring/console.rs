@@ -10,7 +10,7 @@ use pipeline::{
 };
 
 use super::{Facts, Opened, Site, on_aws::Queues, open_place};
-use tui::{Banner, Places, Source};
+use tui::{Banner, Environments, Source};
 
 use crate::config::{Config, Place};
 
@@ -26,13 +26,13 @@ impl From<Opened> for Source {
             (None, None) => Arc::new(Unwatched),
         };
         let place = facts.place();
-        let every = match facts.site {
+        let min_interval = match facts.site {
             Site::Folder(_) => Duration::ZERO,
             Site::Aws(_) => ON_AWS,
         };
         let Facts { name, read_only, color: colour, .. } = facts;
         let banner = Banner { name, place, read_only, note: None, colour };
-        Self { ops: Arc::new(ops), banner, watch, every }
+        Self { ops: Arc::new(ops), banner, watch, min_interval }
     }
 }
 
@@ -61,7 +61,7 @@ pub struct Configured {
 }
 
 #[async_trait]
-impl Places for Configured {
+impl Environments for Configured {
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.config.environments().map(str::to_owned).collect();
         if !names.contains(&self.start.name) {

@@ -1,4 +1,4 @@
-//! Texts, line by line, for a given width: what windows say, and what views show beside their rows.
+//! Texts, line by line, for a given width: the contents of windows, and what views show beside their rows.
 
 pub mod letter;
 mod log_line;
@@ -33,7 +33,7 @@ impl Writer {
         Self { glyphs, columns, lines: Vec::new() }
     }
 
-    /// One line, cut where it is too long.
+    /// One line, cut if it is too long.
     pub fn line(&mut self, pieces: Vec<(Role, String)>) {
         let mut left = self.columns;
         let mut line = Line::new();
@@ -58,8 +58,8 @@ impl Writer {
         self.lines.push(vec![(Role::Accent, self.glyphs.fit(text, self.columns))]);
     }
 
-    /// A paragraph behind a lead-in of `indent` columns, which stands on its first line only.
-    pub fn hang(&mut self, first: Line, indent: usize, role: Role, text: &str) {
+    /// A wrapped paragraph, indented by `indent` columns, with `first` in the indentation of its first line.
+    pub fn wrapped(&mut self, first: Line, indent: usize, role: Role, text: &str) {
         let indent = indent.min(self.columns * 3 / 4);
         let used: usize = first.iter().map(|(_, text)| width(text)).sum();
         let room = self.columns.saturating_sub(indent).max(1);
@@ -74,11 +74,11 @@ impl Writer {
 
     /// A field with its label.
     pub fn field(&mut self, label: &str, role: Role, text: &str) {
-        self.hang(vec![(Role::Dim, self.glyphs.fit(label, 11))], 12, role, text);
+        self.wrapped(vec![(Role::Dim, self.glyphs.fit(label, 11))], 12, role, text);
     }
 
-    /// A line of a JSON text that is laid out: its indentation stays, names stand out, and what is too
-    /// long goes on in the next lines.
+    /// A line of formatted JSON: its indentation is preserved, names are highlighted, and what is too long is
+    /// wrapped.
     pub fn json(&mut self, text: &str) {
         let indent = (text.len() - text.trim_start_matches(' ').len()).min(self.columns / 2);
         let text = text.trim_start();
@@ -89,19 +89,19 @@ impl Writer {
         };
         let lead_in = indent + if first.is_empty() { 0 } else { width(&first) + 1 };
         if lead_in + 8 > self.columns {
-            return self.hang(vec![(Role::Base, " ".repeat(indent))], indent, Role::Base, text);
+            return self.wrapped(vec![(Role::Base, " ".repeat(indent))], indent, Role::Base, text);
         }
-        self.hang(vec![(Role::Base, " ".repeat(indent)), (Role::Name, first)], lead_in, Role::Base, rest);
+        self.wrapped(vec![(Role::Base, " ".repeat(indent)), (Role::Name, first)], lead_in, Role::Base, rest);
     }
 }
 
-/// A line on how asking goes, where it does not go well.
-pub fn about_polling(polling: &Polling, now: Timestamp, pen: &mut Writer) {
+/// A line on a failure, or on the first answer that is still awaited.
+pub fn polling_state(polling: &Polling, now: Timestamp, writer: &mut Writer) {
     if let Some(failure) = &polling.error {
         let line = failure.line(now, polling.in_flight.is_some());
-        pen.hang(vec![(Role::Alarm, pen.glyphs.bad.to_owned())], 2, Role::Alarm, &line);
+        writer.wrapped(vec![(Role::Alarm, writer.glyphs.bad.to_owned())], 2, Role::Alarm, &line);
     } else if !polling.is_known() {
-        pen.line(vec![(Role::Dim, format!("asking{}", pen.glyphs.ellipsis))]);
+        writer.line(vec![(Role::Dim, format!("loading{}", writer.glyphs.ellipsis))]);
     }
 }
 
@@ -122,7 +122,7 @@ pub fn delivery(notification: &Notification, now: Timestamp) -> String {
         lead::AlertKind::New => "",
         lead::AlertKind::FollowUp => " follow-up",
         lead::AlertKind::Resend => " resend",
-        lead::AlertKind::Trial => " trial",
+        lead::AlertKind::Trial => " test",
     };
     let ago = match since(now, notification.at) {
         0 => "now".to_owned(),
@@ -142,13 +142,13 @@ pub fn delivery(notification: &Notification, now: Timestamp) -> String {
     text
 }
 
-/// What a dead letter is called: its lead's name, else the lead's id, else its own.
+/// The name of a dead letter: its lead's name, else the lead's id, else its own.
 pub fn name_of(row: &DeadRow) -> String {
     let lead = row.letter.lead_id.as_ref().map(ToString::to_string);
     row.display_name.clone().or(lead).unwrap_or_else(|| format!("message {}", row.letter.id))
 }
 
-/// A message's body by lines: indented where it is JSON, else as it is.
+/// A message's body by lines: indented if it is JSON, else verbatim.
 pub fn body(body: &str) -> Vec<String> {
     let laid_out = serde_json::from_str::<serde_json::Value>(body)
         .and_then(|value| serde_json::to_string_pretty(&value))

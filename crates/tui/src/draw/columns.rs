@@ -1,6 +1,6 @@
 //! The columns of a table: which fit, and how wide each is.
 
-use super::{Pen, Row};
+use super::{Painter, Row};
 use crate::{layout::Area, table::Sort, theme::Role};
 
 /// A column.
@@ -28,14 +28,14 @@ pub const fn number(title: &'static str, width: usize, from: usize) -> Column {
     Column { title, width: (width, width), share: 0, from, right: true }
 }
 
-/// How wide each column is in a table of `total`; 0 where it is not shown. A gap of one between them.
+/// How wide each column is in a table of `total`; 0 if it is not shown. A gap of one between them.
 pub fn widths(columns: &[Column], total: usize) -> Vec<usize> {
     let shown = |column: &Column| column.from <= total;
     let mut widths: Vec<usize> =
         columns.iter().map(|column| if shown(column) { column.width.0 } else { 0 }).collect();
     let gaps = widths.iter().filter(|width| **width > 0).count().saturating_sub(1);
     let mut left = total.saturating_sub(gaps + widths.iter().sum::<usize>());
-    // What one does not take, the others may.
+    // The others share what one does not need.
     while left > 0 {
         let hungry: Vec<usize> = (0..columns.len())
             .filter(|at| widths[*at] > 0 && columns[*at].share > 0 && widths[*at] < columns[*at].width.1)
@@ -57,7 +57,7 @@ pub fn widths(columns: &[Column], total: usize) -> Vec<usize> {
 
 /// The names of the columns, the one that is sorted by marked.
 pub fn titles(
-    pen: &mut Pen<'_>,
+    painter: &mut Painter<'_>,
     area: Area,
     lead_in: usize,
     columns: &[Column],
@@ -67,12 +67,12 @@ pub fn titles(
     if area.height == 0 {
         return;
     }
-    let mut row: Row = pen.row(area.width).gap(lead_in);
+    let mut row: Row = painter.row(area.width).gap(lead_in);
     for (column, width) in columns.iter().zip(widths).filter(|(_, width)| **width > 0) {
         let sort = sorted.filter(|(name, _)| *name == column.title).map(|(_, sort)| sort);
         let (role, title) = match sort {
             Some(sort) => {
-                let arrow = if sort.reverse { pen.glyphs.up } else { pen.glyphs.down };
+                let arrow = if sort.reverse { painter.glyphs.up } else { painter.glyphs.down };
                 (Role::Strong, format!("{}{arrow}", column.title))
             }
             None => (Role::Dim, column.title.to_owned()),
@@ -81,7 +81,7 @@ pub fn titles(
         row = row.gap(1);
     }
     let line = row.line;
-    pen.line(area, &line);
+    painter.line(area, &line);
 }
 
 #[cfg(test)]

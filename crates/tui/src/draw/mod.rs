@@ -1,4 +1,4 @@
-//! What everything is drawn with: a pen that never writes outside of an area, and rows of cells.
+//! Drawing: a painter that never writes outside of an area, and rows of cells.
 
 pub mod columns;
 
@@ -22,7 +22,7 @@ use crate::{
     theme::{Role, Theme},
 };
 
-/// After how many seconds without an answer it is said that one is awaited.
+/// After how many seconds without an answer the panel shows that it is loading.
 const SLOW: u64 = 2;
 
 const ASCII_BORDER: border::Set<'_> = border::Set {
@@ -37,7 +37,7 @@ const ASCII_BORDER: border::Set<'_> = border::Set {
 };
 
 /// Writes into a buffer, never outside of an area.
-pub struct Pen<'a> {
+pub struct Painter<'a> {
     /// Where it writes.
     pub buffer: &'a mut Buffer,
     /// How roles look.
@@ -46,7 +46,7 @@ pub struct Pen<'a> {
     pub glyphs: &'static Glyphs,
 }
 
-impl Pen<'_> {
+impl Painter<'_> {
     /// Writes a line of safe text at the top of an area.
     pub fn line(&mut self, area: Area, pieces: &[(Role, String)]) {
         let area = rect(self.buffer, area);
@@ -97,7 +97,7 @@ impl Pen<'_> {
         Row { glyphs: self.glyphs, left: usize::from(columns), line: Line::new() }
     }
 
-    /// Draws a panel's heading, a rule with its name; `state` stands on the right, as far as there is
+    /// Draws a panel's heading, a rule with its name; `state` is on the right, as far as there is
     /// room beside the name.
     pub fn heading(&mut self, scene: &Scene<'_>, state: Line) {
         let (area, layout, focused) = (scene.parts().heading, &scene.layout, scene.focused);
@@ -146,7 +146,7 @@ impl Pen<'_> {
         }
     }
 
-    /// What a panel says where it has no rows, and the line on a failing source above the rows. The
+    /// Draws the text of a panel without rows, or the line on a failing source below the rows. Returns the
     /// rest of the area.
     pub fn condition(&mut self, polling: &Polling, area: Area, now: Timestamp, empty: Option<&str>) -> Area {
         let mut rest = area;
@@ -164,7 +164,7 @@ impl Pen<'_> {
             rest.height = rest.height.saturating_sub(1);
         }
         let text = match (polling.is_known(), &polling.error) {
-            (false, None) => Some(format!("asking{}", self.glyphs.ellipsis)),
+            (false, None) => Some(format!("loading{}", self.glyphs.ellipsis)),
             (false, Some(_)) => None,
             (true, _) => empty.map(str::to_owned),
         };
@@ -200,9 +200,9 @@ fn rect(buffer: &Buffer, area: Area) -> Rect {
     Rect::new(area.x, area.y, area.width, area.height).intersection(buffer.area)
 }
 
-/// The age of a panel where it is not what it should be: `asking 4 s`, `12 s old`.
+/// The state of a panel that is not up to date: `loading 4 s`, `12 s old`.
 pub fn condition_of(polling: &Polling, now: Timestamp, glyphs: &Glyphs) -> Line {
-    let asking = polling.in_flight.map(|flight| crate::format::since(now, flight.asked_at));
+    let waiting = polling.in_flight.map(|flight| crate::format::since(now, flight.sent_at));
     match polling.freshness(now) {
         Freshness::Failed(Some(old)) => vec![(Role::Alarm, format!("{} {} old", glyphs.stale, age(old)))],
         Freshness::Failed(None) => vec![(Role::Alarm, format!("{} unknown", glyphs.stale))],
@@ -211,8 +211,8 @@ pub fn condition_of(polling: &Polling, now: Timestamp, glyphs: &Glyphs) -> Line 
         }
         Freshness::NotPermitted(None) => vec![(Role::Alarm, format!("{} not permitted", glyphs.stale))],
         Freshness::Stale(old) => vec![(Role::Warn, format!("{} {} old", glyphs.stale, age(old)))],
-        Freshness::Loading | Freshness::Fresh => match asking {
-            Some(seconds) if seconds > SLOW => vec![(Role::Dim, format!("asking {seconds} s"))],
+        Freshness::Loading | Freshness::Fresh => match waiting {
+            Some(seconds) if seconds > SLOW => vec![(Role::Dim, format!("loading {seconds} s"))],
             _ => Line::new(),
         },
     }
@@ -247,7 +247,7 @@ impl Row {
         self
     }
 
-    /// A cell of an id, whose middle is left out where it is too long.
+    /// A cell of an id, whose middle is left out if it is too long.
     pub fn id(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
         let columns = columns.into().min(self.left);
         let text = self.glyphs.fit_middle(text, columns);
@@ -265,7 +265,7 @@ impl Row {
         self
     }
 
-    /// Glyphs of our own, as they are; nothing where they do not fit.
+    /// Glyphs of our own, verbatim; nothing if they do not fit.
     pub fn glyphs(mut self, role: Role, glyphs: &str) -> Self {
         let columns = width(glyphs);
         if columns <= self.left {
@@ -308,7 +308,7 @@ pub fn spark(glyphs: &Glyphs, values: &[u64], columns: usize) -> Line {
     line
 }
 
-/// States behind each other, as far as there are any.
+/// States one after the other, without the empty ones.
 pub fn states(parts: impl IntoIterator<Item = Line>) -> Line {
     let mut line = Line::new();
     for part in parts.into_iter().filter(|part| !part.is_empty()) {

@@ -1,8 +1,8 @@
-//! What is being written, what is running, the last report, and the keys that help now.
+//! What is being typed, what is running, the last notice, and the most useful keys.
 
 use crate::{
-    app::{App, Door},
-    draw::{Pen, bar},
+    app::{App, Connection},
+    draw::{Painter, bar},
     format::{clock, since},
     keymap::{Action, Press},
     layout::{Area, Layout},
@@ -13,21 +13,23 @@ use crate::{
     window::{Input, Window},
 };
 
-/// How long a report stands there, in seconds. A failure stays until it has been looked at.
+/// How long a notice is shown, in seconds. A failure stays until it has been read.
 const SHOWN_FOR: u64 = 8;
 
-pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
-    // Where there is only one line, the keys give way.
+pub(super) fn draw(painter: &mut Painter<'_>, app: &App, layout: &Layout) {
+    // If there is only one line, the keys are left out.
     let alone = layout.event.height == 0;
     let area = if alone { layout.hints } else { layout.event };
-    let used = writing(pen, app, area) || running(pen, app, area) || said(pen, app, area, alone);
+    let used = search_line(painter, app, area)
+        || running(painter, app, area)
+        || recent_notice(painter, app, area, alone);
     if !(alone && used) {
-        hints(pen, app, layout.hints);
+        hints(painter, app, layout.hints);
     }
 }
 
-/// The filter or the search that is being written.
-fn writing(pen: &mut Pen<'_>, app: &App, area: Area) -> bool {
+/// The filter or the search that is being typed.
+fn search_line(painter: &mut Painter<'_>, app: &App, area: Area) -> bool {
     let Some(typing) = &app.typing else { return false };
     let mut after: Line = Vec::new();
     if app.windows.is_empty() {
@@ -38,7 +40,7 @@ fn writing(pen: &mut Pen<'_>, app: &App, area: Area) -> bool {
         after.push((Role::Dim, format!("   {fields}:")));
     }
     input(
-        pen,
+        painter,
         Area { x: area.x + 1, width: area.width.saturating_sub(1), ..area },
         "/",
         &typing.input,
@@ -47,18 +49,18 @@ fn writing(pen: &mut Pen<'_>, app: &App, area: Area) -> bool {
     true
 }
 
-/// A line that is being written, its cursor in sight, with something behind it as far as there is room.
-pub(super) fn input(pen: &mut Pen<'_>, area: Area, prompt: &str, input: &Input, after: Line) {
+/// A line that is being typed, its cursor in sight, with as much of `after` behind it as fits.
+pub(super) fn input(painter: &mut Painter<'_>, area: Area, prompt: &str, input: &Input, after: Line) {
     let total = usize::from(area.width);
     let prompt_width = width(prompt);
     let room = total.saturating_sub(prompt_width + 1).max(1);
     let before: String = input.text.chars().take(input.cursor).collect();
     let rest: String = input.text.chars().skip(input.cursor).collect();
-    let mut before = pen.glyphs.safe_as_is(&before);
+    let mut before = painter.glyphs.safe_as_is(&before);
     while width(&before) > room {
         before.remove(0);
     }
-    let rest = pen.glyphs.safe_as_is(&rest);
+    let rest = painter.glyphs.safe_as_is(&rest);
     let at = prompt_width + width(&before);
     let mut line: Line =
         vec![(Role::Accent, prompt.to_owned()), (Role::Strong, before), (Role::Strong, rest.clone())];
@@ -66,32 +68,32 @@ pub(super) fn input(pen: &mut Pen<'_>, area: Area, prompt: &str, input: &Input, 
     let used: usize = line.iter().map(|(_, text)| width(text)).sum();
     let mut left = total.saturating_sub(used);
     for (role, text) in after {
-        let text = if width(&text) <= left { text } else { pen.glyphs.fit(&text, left) };
+        let text = if width(&text) <= left { text } else { painter.glyphs.fit(&text, left) };
         left -= width(&text).min(left);
         line.push((role, text));
     }
-    pen.line(area, &line);
+    painter.line(area, &line);
     let x = area.x + u16::try_from(at).unwrap_or(0).min(area.width.saturating_sub(1));
-    pen.style(Area { x, width: 1, ..area }, pen.theme.selected());
+    painter.style(Area { x, width: 1, ..area }, painter.theme.selected());
 }
 
-/// The action that is under way.
-fn running(pen: &mut Pen<'_>, app: &App, area: Area) -> bool {
+/// The operation in progress.
+fn running(painter: &mut Painter<'_>, app: &App, area: Area) -> bool {
     let Some(job) = app.jobs.iter().rev().find(|job| job.is_running() && job.outcomes.len() > 1) else {
         return false;
     };
     let finished = (job.done + job.failed) as u64;
     let columns = if area.width >= 70 { 20 } else { 0 };
-    let (filled, rest) = bar(pen.glyphs, columns, finished, job.outcomes.len() as u64);
-    let text = pen.glyphs.fit(
+    let (filled, rest) = bar(painter.glyphs, columns, finished, job.outcomes.len() as u64);
+    let text = painter.glyphs.fit(
         &job.line(app.now, &app.keymap.key(Action::Stop)),
         usize::from(area.width).saturating_sub(columns + 5),
     );
     let role = if job.failed > 0 { Role::Alarm } else { Role::Strong };
-    pen.line(
+    painter.line(
         area,
         &[
-            (Role::Accent, format!(" {} ", pen.glyphs.working)),
+            (Role::Accent, format!(" {} ", painter.glyphs.working)),
             (Role::Accent, filled),
             (Role::Dim, rest),
             (role, format!(" {text}")),
@@ -100,11 +102,11 @@ fn running(pen: &mut Pen<'_>, app: &App, area: Area) -> bool {
     true
 }
 
-/// The last report, for a while.
-fn said(pen: &mut Pen<'_>, app: &App, area: Area, only_alarms: bool) -> bool {
-    let Some(said) = app.said.back() else { return false };
-    let fresh = since(app.now, said.at) < SHOWN_FOR;
-    let unread = said.role == Role::Alarm && !app.read;
+/// The last notice, for a while.
+fn recent_notice(painter: &mut Painter<'_>, app: &App, area: Area, only_alarms: bool) -> bool {
+    let Some(notice) = app.notices.back() else { return false };
+    let fresh = since(app.now, notice.at) < SHOWN_FOR;
+    let unread = notice.role == Role::Alarm && !app.read;
     if !fresh && !unread {
         return false;
     }
@@ -112,11 +114,11 @@ fn said(pen: &mut Pen<'_>, app: &App, area: Area, only_alarms: bool) -> bool {
     if small {
         return false;
     }
-    let (glyph, role) = match said.role {
-        Role::Good => (pen.glyphs.good, Role::Good),
-        Role::Alarm => (pen.glyphs.bad, Role::Alarm),
-        Role::Warn => (pen.glyphs.warning, Role::Warn),
-        _ => (pen.glyphs.dot, Role::Base),
+    let (glyph, role) = match notice.role {
+        Role::Good => (painter.glyphs.good, Role::Good),
+        Role::Alarm => (painter.glyphs.bad, Role::Alarm),
+        Role::Warn => (painter.glyphs.warning, Role::Warn),
+        _ => (painter.glyphs.dot, Role::Base),
     };
     let columns = usize::from(area.width).saturating_sub(2);
     let more = if unread && !fresh {
@@ -124,112 +126,120 @@ fn said(pen: &mut Pen<'_>, app: &App, area: Area, only_alarms: bool) -> bool {
     } else {
         String::new()
     };
-    let mut line = pen.row(area.width).gap(1);
+    let mut line = painter.row(area.width).gap(1);
     let mut left = columns.saturating_sub(2);
     if area.width >= 60 {
-        line = line.text(Role::Dim, &clock(said.at), 9usize);
+        line = line.text(Role::Dim, &clock(notice.at), 9usize);
         left = left.saturating_sub(9);
     }
-    let text = pen.glyphs.fit(&said.text, left.saturating_sub(width(&more)));
+    let text = painter.glyphs.fit(&notice.text, left.saturating_sub(width(&more)));
     let line = line.glyphs(role, glyph).gap(1).text(role, &format!("{text}{more}"), left).line;
-    pen.line(area, &line);
+    painter.line(area, &line);
     true
 }
 
-/// The keys that help now, the most useful first.
-fn useful(app: &App) -> Vec<(Action, &'static str)> {
-    let mut useful = Vec::new();
+/// The keys for the hints, the most useful first.
+fn useful_keys(app: &App) -> Vec<(Action, &'static str)> {
+    let mut useful_keys = Vec::new();
     let acts = !app.read_only();
     let act = |action, what| acts.then_some((action, what));
     match app.window() {
         Some(Window::Confirm(_)) => {
             return vec![
                 (Action::Open, "choose"),
-                (Action::NextPanel, "other answer"),
+                (Action::NextPanel, "next button"),
                 (Action::Back, "cancel"),
                 (Action::Down, "scroll"),
             ];
         }
         Some(Window::Palette { .. } | Window::File { .. }) => return Vec::new(),
         Some(Window::Story(_)) => {
-            useful.extend([(Action::Back, "back"), (Action::NextPanel, "page"), (Action::Down, "scroll")]);
-            useful.extend(act(Action::Resend, "resend alert"));
-            if !app.letters_at_hand().is_empty() {
-                useful.extend(act(Action::Redrive, "redrive"));
+            useful_keys.extend([
+                (Action::Back, "back"),
+                (Action::NextPanel, "page"),
+                (Action::Down, "scroll"),
+            ]);
+            useful_keys.extend(act(Action::Resend, "resend alert"));
+            if !app.selected_letters().is_empty() {
+                useful_keys.extend(act(Action::Redrive, "redrive"));
             }
-            useful.extend([(Action::ItsLog, "its log"), (Action::Copy, "copy id")]);
+            useful_keys.extend([(Action::ItsLog, "its log"), (Action::Copy, "copy id")]);
         }
         Some(Window::Letter(_)) => {
-            useful.push((Action::Back, "back"));
-            useful.extend(act(Action::Redrive, "redrive"));
-            useful.extend(act(Action::Edit, "edit, redrive"));
-            useful.extend([
+            useful_keys.push((Action::Back, "back"));
+            useful_keys.extend(act(Action::Redrive, "redrive"));
+            useful_keys.extend(act(Action::Edit, "edit, redrive"));
+            useful_keys.extend([
                 (Action::Open, "its lead"),
                 (Action::NextPanel, "page"),
                 (Action::CopyAll, "copy"),
             ]);
         }
         Some(Window::Line(line)) => {
-            useful.push((Action::Back, "back"));
-            useful.extend(line.lead_id.as_ref().map(|_| (Action::Open, "its lead")));
-            useful.push((Action::CopyAll, "copy"));
+            useful_keys.push((Action::Back, "back"));
+            useful_keys.extend(line.lead_id.as_ref().map(|_| (Action::Open, "its lead")));
+            useful_keys.push((Action::CopyAll, "copy"));
         }
         Some(Window::Help | Window::Events) => {
-            useful.extend([(Action::Back, "back"), (Action::NextPanel, "page"), (Action::Down, "scroll")]);
+            useful_keys.extend([
+                (Action::Back, "back"),
+                (Action::NextPanel, "page"),
+                (Action::Down, "scroll"),
+            ]);
         }
-        None if app.door != Door::Open => {
-            useful.extend([(Action::Refresh, "try again"), (Action::Palette, "palette")]);
+        None if app.connection != Connection::Open => {
+            useful_keys.extend([(Action::Refresh, "retry"), (Action::Palette, "palette")]);
         }
         None => {
             let (view, is_filtered) = (app.view(), !app.view().filter().is_empty());
             if is_filtered || view.marks() > 0 {
-                useful.push((Action::Back, if is_filtered { "show all" } else { "unmark" }));
+                useful_keys.push((Action::Back, if is_filtered { "show all" } else { "unmark" }));
             }
             let hints = view.hints().into_iter();
-            useful.extend(hints.filter(|(action, _)| acts || !action.acts()));
-            useful.push((Action::Filter, "filter"));
-            useful.push(match app.full {
+            useful_keys.extend(hints.filter(|(action, _)| acts || !action.acts()));
+            useful_keys.push((Action::Filter, "filter"));
+            useful_keys.push(match app.full {
                 _ if !Panel::OVERVIEW.contains(&app.focus) => (Action::Overview, "overview"),
                 true => (Action::Zoom, "overview"),
                 false => (Action::Zoom, "full view"),
             });
-            useful.extend([(Action::NextPanel, "panel"), (Action::Palette, "palette")]);
+            useful_keys.extend([(Action::NextPanel, "panel"), (Action::Palette, "palette")]);
         }
     }
     let quit = if app.windows.is_empty() { "quit" } else { "close" };
-    useful.extend([(Action::Help, "keys"), (Action::Quit, quit)]);
-    useful
+    useful_keys.extend([(Action::Help, "keys"), (Action::Quit, quit)]);
+    useful_keys
 }
 
-fn hints(pen: &mut Pen<'_>, app: &App, area: Area) {
+fn hints(painter: &mut Painter<'_>, app: &App, area: Area) {
     let keyed = |action: Action| match app.keymap.keys(action).first() {
-        Some(Press::Enter) => Some(pen.glyphs.enter.to_owned()),
-        Some(Press::Tab) => Some(pen.glyphs.tab.to_owned()),
-        Some(Press::Down) => Some(format!("{}{}", pen.glyphs.up, pen.glyphs.down)),
+        Some(Press::Enter) => Some(painter.glyphs.enter.to_owned()),
+        Some(Press::Tab) => Some(painter.glyphs.tab.to_owned()),
+        Some(Press::Down) => Some(format!("{}{}", painter.glyphs.up, painter.glyphs.down)),
         Some(key) => Some(key.to_string()),
         None => None,
     };
     let hints: Vec<(String, &str)> = match app.window() {
         _ if app.typing.is_some() => {
             vec![
-                (pen.glyphs.enter.to_owned(), "keep"),
-                ("Esc".to_owned(), "as before"),
-                ("Ctrl-u".to_owned(), "clear"),
-            ]
-        }
-        Some(Window::Palette { .. }) => vec![
-            (pen.glyphs.enter.to_owned(), "do it"),
-            (format!("{}{}", pen.glyphs.up, pen.glyphs.down), "choose"),
-            ("Esc".to_owned(), "close"),
-        ],
-        Some(Window::File { .. }) => {
-            vec![
-                (pen.glyphs.enter.to_owned(), "go on"),
+                (painter.glyphs.enter.to_owned(), "apply"),
                 ("Esc".to_owned(), "cancel"),
                 ("Ctrl-u".to_owned(), "clear"),
             ]
         }
-        _ => useful(app).into_iter().filter_map(|(action, what)| Some((keyed(action)?, what))).collect(),
+        Some(Window::Palette { .. }) => vec![
+            (painter.glyphs.enter.to_owned(), "run"),
+            (format!("{}{}", painter.glyphs.up, painter.glyphs.down), "choose"),
+            ("Esc".to_owned(), "close"),
+        ],
+        Some(Window::File { .. }) => {
+            vec![
+                (painter.glyphs.enter.to_owned(), "continue"),
+                ("Esc".to_owned(), "cancel"),
+                ("Ctrl-u".to_owned(), "clear"),
+            ]
+        }
+        _ => useful_keys(app).into_iter().filter_map(|(action, what)| Some((keyed(action)?, what))).collect(),
     };
     let gap = if area.width < 60 { 2 } else { 3 };
     let mut line: Line = vec![(Role::Base, " ".to_owned())];
@@ -244,5 +254,5 @@ fn hints(pen: &mut Pen<'_>, app: &App, area: Area) {
         line.push((Role::Strong, key));
         line.push((Role::Dim, format!(" {what}{}", " ".repeat(gap))));
     }
-    pen.line(area, &line);
+    painter.line(area, &line);
 }

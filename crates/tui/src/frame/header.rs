@@ -1,14 +1,14 @@
-//! Which pipeline it is, whether what is shown is live, and the vital signs.
+//! Which pipeline it is, whether what is shown is live, and the key figures.
 
 use super::health;
 use crate::{
-    app::{App, Door},
-    draw::{Pen, spark, states},
+    app::{App, Connection},
+    draw::{Painter, spark, states},
     format::{self, age, clock, millis, since},
     layout::{Area, Layout},
     line::Line,
     panel::Panel,
-    remote::{Freshness, Trouble},
+    remote::{Freshness, QueryError},
     text::width,
     theme::Role,
     update::is_gone,
@@ -17,28 +17,28 @@ use crate::{
 
 /// Up to this width words are short.
 const NARROW: u16 = 60;
-/// What stands beside the sparklines: `in  1,234/min   told  1,234/min   `.
+/// What is beside the sparklines: `in  1,234/min   sent  1,234/min   `.
 const RATES: usize = 34;
 /// How many minutes the sparklines show at most.
 const MINUTES: usize = 60;
 
-pub(super) fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout) {
+pub(super) fn draw(painter: &mut Painter<'_>, app: &App, layout: &Layout) {
     let header = layout.header;
     let row = |index: u16| Area { y: header.y + index, height: u16::from(index < header.height), ..header };
-    title(pen, app, row(0));
-    vitals(pen, app, row(1));
+    title(painter, app, row(0));
+    key_figures(painter, app, row(1));
     if header.height > 3 {
-        rates(pen, app, row(2));
+        rates(painter, app, row(2));
     }
     if header.height > 2 {
-        groups(pen, row(header.height - 1), health::signs(app));
+        groups(painter, row(header.height - 1), health::indicators(app));
     }
     if layout.is_full() {
-        tabs(pen, app, layout.tabs);
+        tabs(painter, app, layout.tabs);
     }
 }
 
-fn title(pen: &mut Pen<'_>, app: &App, area: Area) {
+fn title(painter: &mut Painter<'_>, app: &App, area: Area) {
     let time = format!("{} UTC ", clock(app.now));
     let mut right = state(app, area.width < 80);
     right.push((Role::Dim, format!("   {time}")));
@@ -51,16 +51,16 @@ fn title(pen: &mut Pen<'_>, app: &App, area: Area) {
     }
     let room = total.saturating_sub(wide(&right));
     let badge = if app.read_only() { " READ-ONLY " } else { "" };
-    let name = pen.glyphs.fit(&app.banner.name, room.saturating_sub(badge.len() + 4).clamp(4, 32));
+    let name = painter.glyphs.fit(&app.banner.name, room.saturating_sub(badge.len() + 4).clamp(4, 32));
     let block = format!(" {name} ");
-    let mut left = pen.row(u16::try_from(room).unwrap_or(u16::MAX));
+    let mut left = painter.row(u16::try_from(room).unwrap_or(u16::MAX));
     left = left.glyphs(Role::Strong, &block);
     let badge_at = wide(&left.line) + 1;
     if !badge.is_empty() {
         left = left.gap(1).glyphs(Role::Warn, badge);
     }
     for text in [Some(&app.banner.place), app.banner.note.as_ref()] {
-        let Some(text) = text.map(|text| pen.glyphs.safe(text)).filter(|text| !text.is_empty()) else {
+        let Some(text) = text.map(|text| painter.glyphs.safe(text)).filter(|text| !text.is_empty()) else {
             continue;
         };
         let left_over = room.saturating_sub(wide(&left.line) + 4);
@@ -69,24 +69,24 @@ fn title(pen: &mut Pen<'_>, app: &App, area: Area) {
             left = left.gap(2).id(Role::Dim, &text, columns);
         }
     }
-    pen.line(area, &left.line);
+    painter.line(area, &left.line);
     let columns = u16::try_from(width(&block)).unwrap_or(0).min(area.width);
-    pen.style(Area { width: columns, ..area }, pen.theme.name(app.banner.colour));
+    painter.style(Area { width: columns, ..area }, painter.theme.name(app.banner.colour));
     if !badge.is_empty() && badge_at + badge.len() <= room {
         let x = area.x + u16::try_from(badge_at).unwrap_or(0);
-        pen.style(Area { x, width: 11, ..area }, pen.theme.badge());
+        painter.style(Area { x, width: 11, ..area }, painter.theme.badge());
     }
     let needed = u16::try_from(wide(&right)).unwrap_or(area.width).min(area.width);
-    pen.line(Area { x: area.x + area.width - needed, width: needed, ..area }, &right);
+    painter.line(Area { x: area.x + area.width - needed, width: needed, ..area }, &right);
 }
 
 /// The oldest of what the panels show decides.
 fn state(app: &App, short: bool) -> Line {
     let (glyphs, now) = (app.glyphs, app.now);
-    match &app.door {
-        Door::Open => {}
-        Door::Opening(_) => return vec![(Role::Dim, format!("{} opening", glyphs.queued))],
-        Door::Closed(_) => return vec![(Role::Alarm, format!("{} not open", glyphs.bad))],
+    match &app.connection {
+        Connection::Open => {}
+        Connection::Opening(_) => return vec![(Role::Dim, format!("{} opening", glyphs.queued))],
+        Connection::Failed(_) => return vec![(Role::Alarm, format!("{} not open", glyphs.bad))],
     }
     let old = app.status.age(now).map_or_else(|| "no data".to_owned(), |old| format!("{} old", age(old)));
     if is_gone(&app.watch) {
@@ -96,7 +96,7 @@ fn state(app: &App, short: bool) -> Line {
         return vec![(Role::Warn, format!("{} paused, {old}", glyphs.paused))];
     }
     match app.status.freshness(now) {
-        Freshness::Loading => vec![(Role::Dim, format!("{} asking{}", glyphs.queued, glyphs.ellipsis))],
+        Freshness::Loading => vec![(Role::Dim, format!("{} loading{}", glyphs.queued, glyphs.ellipsis))],
         Freshness::Fresh => {
             let mut others = app.panels.all().map(|view| view.polling().freshness(now));
             if others.any(|other| !matches!(other, Freshness::Loading | Freshness::Fresh)) {
@@ -104,7 +104,7 @@ fn state(app: &App, short: bool) -> Line {
             }
             if app.watch.get().is_some_and(|seen| seen.worked == Some(false)) {
                 // The figures are fresh, but nothing moves: that is not live.
-                let text = if short { "no worker" } else { "nobody works the queues" };
+                let text = if short { "no worker" } else { "no worker is running" };
                 return vec![(Role::Alarm, format!("{} {text}", glyphs.warning))];
             }
             let old = match app.status.age(now) {
@@ -115,15 +115,15 @@ fn state(app: &App, short: bool) -> Line {
         }
         Freshness::Stale(old) => vec![(Role::Warn, format!("{} stale, {} old", glyphs.stale, age(old)))],
         Freshness::NotPermitted(_) => {
-            let code = match app.status.error.as_ref().map(|failure| &failure.trouble) {
-                Some(Trouble::Fault(fault)) => fault.code.as_str(),
+            let code = match app.status.error.as_ref().map(|failure| &failure.error) {
+                Some(QueryError::Fault(fault)) => fault.code.as_str(),
                 _ => "",
             };
             vec![(Role::Alarm, format!("{} not permitted {code}, {old}", glyphs.bad))]
         }
         Freshness::Failed(_) => {
             let wait = app.status.error.as_ref().map_or(0, |failure| since(failure.retry_at, now));
-            vec![(Role::Alarm, format!("{} not live, {old}, again in {wait} s", glyphs.bad))]
+            vec![(Role::Alarm, format!("{} not live, {old}, retry in {wait} s", glyphs.bad))]
         }
     }
 }
@@ -137,7 +137,7 @@ fn number(role: Role, glyph: &str, count: u64, about: &str, what: &str) -> Line 
 }
 
 /// Groups of numbers, as many as fit.
-fn groups(pen: &mut Pen<'_>, area: Area, groups: Vec<Line>) {
+fn groups(painter: &mut Painter<'_>, area: Area, groups: Vec<Line>) {
     let mut line: Line = vec![(Role::Base, " ".to_owned())];
     let mut used = 1;
     let gap = if area.width < NARROW { 2 } else { 3 };
@@ -150,17 +150,17 @@ fn groups(pen: &mut Pen<'_>, area: Area, groups: Vec<Line>) {
         line.extend(group);
         line.push((Role::Base, " ".repeat(gap)));
     }
-    pen.line(area, &line);
+    painter.line(area, &line);
 }
 
-/// What needs a person stands first, and always in the same place.
-fn vitals(pen: &mut Pen<'_>, app: &App, area: Area) {
+/// What needs attention comes first, and always in the same place.
+fn key_figures(painter: &mut Painter<'_>, app: &App, area: Area) {
     let Some(status) = app.status.get() else { return };
-    let glyphs = pen.glyphs;
+    let glyphs = painter.glyphs;
     let dead = status.queues.delay.dead + status.queues.notification.dead;
     let narrow = area.width < NARROW;
     let (waiting, working, late) =
-        if narrow { ("wait", "work", "late") } else { ("waiting", "in work", "overdue") };
+        if narrow { ("pend", "proc", "late") } else { ("pending", "processing", "overdue") };
     let about = if status.approximate { "~" } else { "" };
     let mut died = number(Role::Alarm, glyphs.bad, dead, "", "dead");
     if let (Some(oldest), true) = (status.oldest_dead_seconds, dead > 0 && !narrow) {
@@ -175,24 +175,24 @@ fn vitals(pen: &mut Pen<'_>, app: &App, area: Area) {
     let day = &status.last_24h;
     let mut accepted = vec![(Role::Dim, "24 h  ".to_owned())];
     accepted.extend(number(Role::Base, "", day.accepted, "", "in"));
-    // A narrow screen keeps what is now, and lets go of what was.
+    // On a narrow screen the present matters more than the last 24 hours.
     shown.extend([
         accepted,
-        number(Role::Base, "", day.notified, "", "told"),
+        number(Role::Base, "", day.notified, "", "sent"),
         number(Role::Base, "", day.failed, "", "died"),
     ]);
-    groups(pen, area, shown);
+    groups(painter, area, shown);
 }
 
-/// Accepted and told, minute by minute, and how long it took from due to told.
-fn rates(pen: &mut Pen<'_>, app: &App, area: Area) {
+/// Accepted and sent, minute by minute, and the time from due to sent.
+fn rates(painter: &mut Painter<'_>, app: &App, area: Area) {
     let mut shown: Vec<Line> = Vec::new();
     let speed = app.status.get().map(|status| status.speed).unwrap_or_default();
     let figures = [("p50", speed.p50_ms), ("p95", speed.p95_ms), ("p99", speed.p99_ms)];
-    let due = if area.width < 100 { String::new() } else { format!("due{}", pen.glyphs.arrow) };
+    let due = if area.width < 100 { String::new() } else { format!("due{}", painter.glyphs.arrow) };
     let mut took: Line = vec![(Role::Dim, format!("{due}alert"))];
     for (name, figure) in figures {
-        let figure = figure.map_or_else(|| pen.glyphs.dot.to_owned(), millis);
+        let figure = figure.map_or_else(|| painter.glyphs.dot.to_owned(), millis);
         took.push((Role::Dim, format!(" {name} ")));
         took.push((Role::Base, figure));
     }
@@ -202,11 +202,11 @@ fn rates(pen: &mut Pen<'_>, app: &App, area: Area) {
         let columns = (room / 2).clamp(4, MINUTES);
         let accepted: Vec<u64> = minutes.iter().map(|minute| minute.accepted).collect();
         let notified: Vec<u64> = minutes.iter().map(|minute| minute.notified).collect();
-        for (what, values) in [("in", accepted), ("told", notified)] {
+        for (what, values) in [("in", accepted), ("sent", notified)] {
             // The running minute is drawn as it grows, but its number means nothing yet.
             let last = values.iter().rev().nth(1).copied().unwrap_or(0);
             let mut line = vec![(Role::Dim, format!("{what} "))];
-            line.extend(spark(pen.glyphs, &values, columns));
+            line.extend(spark(painter.glyphs, &values, columns));
             line.push((Role::Base, format!(" {}", format::number(last))));
             line.push((Role::Dim, "/min".to_owned()));
             shown.push(line);
@@ -215,13 +215,13 @@ fn rates(pen: &mut Pen<'_>, app: &App, area: Area) {
     if app.status.get().is_some() {
         shown.push(took);
     }
-    groups(pen, area, shown);
+    groups(painter, area, shown);
 }
 
-fn tabs(pen: &mut Pen<'_>, app: &App, area: Area) {
+fn tabs(painter: &mut Painter<'_>, app: &App, area: Area) {
     let narrow = area.width < NARROW;
-    let rule = pen.glyphs.rule.repeat(usize::from(area.width));
-    pen.line(area, &[(Role::Dim, rule)]);
+    let rule = painter.glyphs.rule.repeat(usize::from(area.width));
+    painter.line(area, &[(Role::Dim, rule)]);
     let text = |panel: Panel| {
         let (title, short) = panel.titles();
         let name = if narrow { short } else { title };
@@ -230,7 +230,7 @@ fn tabs(pen: &mut Pen<'_>, app: &App, area: Area) {
         format!(" {} {name}{count} ", panel.index() + 1)
     };
     let gap = usize::from(!narrow);
-    // Where there is no room for all of them, the first ones make room for the one in focus.
+    // If there is no room for all of them, the first ones are left out until the one in focus fits.
     let mut first = 0;
     let needed = |first: usize| -> usize {
         Panel::ALL[first..=app.focus.index()].iter().map(|panel| width(&text(*panel)) + gap).sum()
@@ -246,9 +246,9 @@ fn tabs(pen: &mut Pen<'_>, app: &App, area: Area) {
         let is_alarming = app.panels.view(*panel).is_alarming(app.status.get());
         let role = if is_alarming { Role::Alarm } else { Role::Base };
         let focused = *panel == app.focus;
-        pen.line(cell, &[(if focused { Role::Strong } else { role }, text)]);
+        painter.line(cell, &[(if focused { Role::Strong } else { role }, text)]);
         if focused {
-            pen.style(cell, pen.theme.selected());
+            painter.style(cell, painter.theme.selected());
         }
         x += columns + u16::from(!narrow);
     }
@@ -261,7 +261,7 @@ fn tabs(pen: &mut Pen<'_>, app: &App, area: Area) {
         let wide: usize = line.iter().map(|(_, text)| width(text)).sum();
         let needed = u16::try_from(wide).unwrap_or(u16::MAX);
         if x + needed < area.x + area.width {
-            pen.line(Area { x: area.x + area.width - needed - 1, width: needed, ..area }, &line);
+            painter.line(Area { x: area.x + area.width - needed - 1, width: needed, ..area }, &line);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! How the neighbours of the pipeline fare: Slack, e-mail, Close, the source of owners, the credentials,
-//! and whether anybody works the queues.
+//! The health of what the pipeline depends on: Slack, e-mail, Close, the source of owners, the credentials,
+//! and the worker.
 
 use jiff::SignedDuration;
 use ops::{Condition, ConditionState};
@@ -10,20 +10,20 @@ use crate::{
     app::App,
     format::{age, since},
     line::Line,
-    remote::{Polling, Trouble},
+    remote::{Polling, QueryError},
     theme::Role,
 };
 
 /// How long a refused webhook is worth a warning.
 const REFUSED_FOR: SignedDuration = SignedDuration::from_mins(10);
-/// How many of the latest log lines are looked through for one.
+/// How many of the latest log lines are searched for one.
 const LOOKED_THROUGH: usize = 500;
 
-/// One sign for each neighbour, those that need a person first.
-pub(super) fn signs(app: &App) -> Vec<Line> {
-    let mut signs: Vec<(Role, Line)> = Vec::new();
+/// One indicator for each, those that need attention first.
+pub(super) fn indicators(app: &App) -> Vec<Line> {
+    let mut indicators: Vec<(Role, Line)> = Vec::new();
     let glyphs = app.glyphs;
-    let mut sign = |role: Role, name: &str, detail: String| {
+    let mut indicator = |role: Role, name: &str, detail: String| {
         let glyph = match role {
             Role::Alarm => glyphs.bad,
             Role::Warn => glyphs.warning,
@@ -32,15 +32,15 @@ pub(super) fn signs(app: &App) -> Vec<Line> {
         };
         let text = if matches!(role, Role::Alarm | Role::Warn) { role } else { Role::Dim };
         let name = format!("{name} ");
-        signs.push((role, vec![(role, format!("{glyph} ")), (Role::Base, name), (text, detail)]));
+        indicators.push((role, vec![(role, format!("{glyph} ")), (Role::Base, name), (text, detail)]));
     };
     match app.watch.get().and_then(|seen| seen.worked) {
-        Some(false) => sign(Role::Alarm, "worker", "none: start leadops up".to_owned()),
-        Some(true) => sign(Role::Good, "worker", "up".to_owned()),
+        Some(false) => indicator(Role::Alarm, "worker", "none: start leadops up".to_owned()),
+        Some(true) => indicator(Role::Good, "worker", "up".to_owned()),
         None => {}
     }
     if let Some(code) = refused_credentials(app) {
-        sign(Role::Alarm, "credentials", code.as_str().to_owned());
+        indicator(Role::Alarm, "credentials", code.as_str().to_owned());
     }
     if let Some(health) = app.health.get() {
         let ago = |at| age(since(app.now, at));
@@ -52,34 +52,34 @@ pub(super) fn signs(app: &App) -> Vec<Line> {
                 ConditionState::Warn | ConditionState::Unknown => Role::Warn,
             };
             let detail = code.map_or_else(|| text::shorten(reason, 30), |code| code.as_str().to_owned());
-            sign(role, &label(what), detail);
+            indicator(role, &label(what), detail);
         }
         let should_log = |id: &DestinationId| conditions.iter().any(|one| one.what == id.as_str());
         for destination in app.destinations.iter().filter(|id| !should_log(id)) {
             let known = health.destinations.iter().find(|known| known.destination == *destination);
             let name = &destination.label();
             match known.map(|known| (known.code, known.at)) {
-                None => sign(Role::Dim, name, "unused".to_owned()),
-                Some((None, at)) => sign(Role::Good, name, ago(at)),
-                Some((Some(code), at)) => sign(worry(code), name, format!("{code} {}", ago(at))),
+                None => indicator(Role::Dim, name, "unused".to_owned()),
+                Some((None, at)) => indicator(Role::Good, name, ago(at)),
+                Some((Some(code), at)) => indicator(severity(code), name, format!("{code} {}", ago(at))),
             }
         }
         match (refused_webhook(app), health.webhook_at) {
-            (Some(code), _) => sign(Role::Alarm, "Close", format!("refused {code}")),
-            (None, Some(at)) => sign(Role::Good, "Close", ago(at)),
-            (None, None) => sign(Role::Dim, "Close", "silent for 24 h".to_owned()),
+            (Some(code), _) => indicator(Role::Alarm, "Close", format!("refused {code}")),
+            (None, Some(at)) => indicator(Role::Good, "Close", ago(at)),
+            (None, None) => indicator(Role::Dim, "Close", "no events in 24 h".to_owned()),
         }
-        // Strangers can make any number of them, so it is no alarm of its own.
+        // Anybody on the internet can cause any number of them, so they are no alarm.
         match app.status.get().map(|status| status.refused.last_hour) {
             None | Some(0) => {}
-            Some(refused) => sign(Role::Dim, "refused", format!("{refused} in 1 h")),
+            Some(refused) => indicator(Role::Dim, "refused", format!("{refused} in 1 h")),
         }
         match (health.lookup_code, &health.fruitless_lookups, health.lookup_at) {
-            (Some(code), ..) => sign(worry(code), "owners", code.as_str().to_owned()),
+            (Some(code), ..) => indicator(severity(code), "owners", code.as_str().to_owned()),
             (None, Some(none), _) => {
-                sign(worry(none.code), "owners", format!("{} none {}", none.code, ago(none.since)))
+                indicator(severity(none.code), "owners", format!("{} none {}", none.code, ago(none.since)))
             }
-            (None, None, Some(at)) => sign(Role::Good, "owners", ago(at)),
+            (None, None, Some(at)) => indicator(Role::Good, "owners", ago(at)),
             (None, None, None) => {}
         }
     }
@@ -88,8 +88,8 @@ pub(super) fn signs(app: &App) -> Vec<Line> {
         Role::Warn => 1,
         _ => 2,
     };
-    signs.sort_by_key(|(role, _)| urgency(role));
-    signs.into_iter().map(|(_, line)| line).collect()
+    indicators.sort_by_key(|(role, _)| urgency(role));
+    indicators.into_iter().map(|(_, line)| line).collect()
 }
 
 /// What a condition is called on the screen.
@@ -97,8 +97,8 @@ fn label(what: &str) -> String {
     what.parse().map_or_else(|_| what.to_owned(), |destination: DestinationId| destination.label())
 }
 
-/// Whether a failure ends by itself or needs a person.
-fn worry(code: Code) -> Role {
+/// Whether a failure recovers by itself or needs a person.
+fn severity(code: Code) -> Role {
     match code {
         Code::SlackWebhookGone
         | Code::SlackForbidden
@@ -122,10 +122,10 @@ fn worry(code: Code) -> Role {
     }
 }
 
-/// Why the credentials are refused, if some question says so.
+/// Why the credentials are refused, if some query fails for it.
 fn refused_credentials(app: &App) -> Option<Code> {
-    let of = |polling: &Polling| match &polling.error.as_ref()?.trouble {
-        trouble @ Trouble::Fault(fault) if trouble.is_refusal() => Some(fault.code),
+    let of = |polling: &Polling| match &polling.error.as_ref()?.error {
+        error @ QueryError::Fault(fault) if error.is_refusal() => Some(fault.code),
         _ => None,
     };
     of(&app.status).or_else(|| app.panels.all().find_map(|view| of(view.polling())))
@@ -137,7 +137,7 @@ fn refused_webhook(app: &App) -> Option<Code> {
         let codes =
             [Code::SignatureMissing, Code::SignatureWrong, Code::SignatureOfAnother, Code::SignatureStale];
         let is = |code: Code| line.code.as_deref() == Some(code.as_str());
-        // What strangers post elsewhere is a warning, and a signed webhook there an error.
+        // An unsigned request to another path is a warning, a signed webhook there an error.
         line.level >= Level::Warn && codes.into_iter().any(is)
             || line.level >= Level::Error && is(Code::NotTheWebhook)
     })?;

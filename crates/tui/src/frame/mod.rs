@@ -1,6 +1,6 @@
-//! The whole picture: what stands around the panels, and over them. Nothing here fetches, remembers or decides: the same console is always the same
-//! picture. Only rows in sight are built, so that a frame costs the same at ten rows and at ten
-//! thousand.
+//! The whole frame: what is around the panels, and over them. Nothing here fetches, remembers or decides: the
+//! same console is always the same picture. Only rows in sight are built, so that a frame costs the same at
+//! ten rows and at ten thousand.
 
 mod footer;
 mod header;
@@ -12,8 +12,8 @@ use pipeline::RetryState;
 use ratatui::{Frame, buffer::Buffer};
 
 use super::{
-    app::{App, Door},
-    draw::{Pen, condition_of, states},
+    app::{App, Connection},
+    draw::{Painter, condition_of, states},
     layout::{Area, Layout, Shape},
     panel::Panel,
     theme::{Role, Theme},
@@ -28,52 +28,52 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, theme: &Theme) {
 /// Draws it into a buffer. What lies outside the buffer is not drawn.
 pub fn paint(buffer: &mut Buffer, app: &App, theme: &Theme) {
     let layout = app.layout();
-    let mut pen = Pen { buffer, theme, glyphs: app.glyphs };
+    let mut painter = Painter { buffer, theme, glyphs: app.glyphs };
     if layout.shape == Shape::TooSmall {
-        return too_small(&mut pen, app);
+        return too_small(&mut painter, app);
     }
-    header::draw(&mut pen, app, &layout);
-    match &app.door {
-        Door::Open => {
+    header::draw(&mut painter, app, &layout);
+    match &app.connection {
+        Connection::Open => {
             for panel in Panel::ALL {
                 if layout.panels[panel.index()].height == 0 {
                     continue;
                 }
-                self::panel(&mut pen, app, panel);
+                self::panel(&mut painter, app, panel);
             }
         }
-        door => closed(&mut pen, app, door, &layout),
+        connection => closed(&mut painter, app, connection, &layout),
     }
-    footer::draw(&mut pen, app, &layout);
+    footer::draw(&mut painter, app, &layout);
     if let Some(open) = app.windows.last() {
-        window::draw(&mut pen, app, open, &layout);
+        window::draw(&mut painter, app, open, &layout);
     }
 }
 
-/// A panel: its heading, its view, and what the view says where it has no rows.
-fn panel(pen: &mut Pen<'_>, app: &App, panel: Panel) {
+/// A panel: its heading, its view, and its text if it has no rows.
+fn panel(painter: &mut Painter<'_>, app: &App, panel: Panel) {
     let (view, scene) = (app.panels.view(panel), app.scene(panel));
-    let condition = condition_of(view.polling(), app.now, pen.glyphs);
-    pen.heading(&scene, states([finding(view, pen.glyphs), view.state(&scene), condition]));
-    let nothing = view.is_empty().then(|| view.nothing(pen.glyphs));
-    let area = pen.condition(view.polling(), scene.parts().rows, app.now, nothing.as_deref());
-    view.draw(pen, &scene, area);
+    let condition = condition_of(view.polling(), app.now, painter.glyphs);
+    painter.heading(&scene, states([finding(view, painter.glyphs), view.state(&scene), condition]));
+    let nothing = view.is_empty().then(|| view.nothing(painter.glyphs));
+    let area = painter.condition(view.polling(), scene.parts().rows, app.now, nothing.as_deref());
+    view.draw(painter, &scene, area);
 }
 
 /// In the place of a pipeline that is not open.
-fn closed(pen: &mut Pen<'_>, app: &App, door: &Door, layout: &Layout) {
+fn closed(painter: &mut Painter<'_>, app: &App, connection: &Connection, layout: &Layout) {
     let area = layout.body;
     let columns = usize::from(area.width).saturating_sub(8).clamp(1, 72);
     let mut lines = Vec::new();
-    match door {
-        Door::Closed(fault) => {
-            let name = pen.glyphs.safe(&app.banner.name);
-            lines.push((Role::Alarm, format!("{} {name} could not be opened", pen.glyphs.bad)));
+    match connection {
+        Connection::Failed(fault) => {
+            let name = painter.glyphs.safe(&app.banner.name);
+            lines.push((Role::Alarm, format!("{} {name} could not be opened", painter.glyphs.bad)));
             lines.push((Role::Base, String::new()));
-            for text in pen.glyphs.wrap(&fault.to_string(), columns) {
+            for text in painter.glyphs.wrap(&fault.to_string(), columns) {
                 lines.push((Role::Base, text));
             }
-            for text in pen.glyphs.wrap(fault.code.remedy(RetryState::Reported), columns) {
+            for text in painter.glyphs.wrap(fault.code.remedy(RetryState::Reported), columns) {
                 lines.push((Role::Strong, text));
             }
             lines.push((Role::Base, String::new()));
@@ -81,27 +81,27 @@ fn closed(pen: &mut Pen<'_>, app: &App, door: &Door, layout: &Layout) {
                 app.keymap.key(super::keymap::Action::Refresh),
                 app.keymap.key(super::keymap::Action::Palette),
             );
-            lines.push((Role::Dim, format!("{again} tries again, {other} goes elsewhere")));
+            lines.push((Role::Dim, format!("{again} retries, {other} switches pipeline")));
         }
-        _ => lines.push((Role::Dim, format!("opening {}{}", app.banner.name, pen.glyphs.ellipsis))),
+        _ => lines.push((Role::Dim, format!("opening {}{}", app.banner.name, painter.glyphs.ellipsis))),
     }
     let top = area.y + area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(0)) / 3;
     for (line, y) in lines.into_iter().zip(top..area.y + area.height) {
-        let text = pen.glyphs.fit(&line.1, usize::from(area.width).saturating_sub(4));
+        let text = painter.glyphs.fit(&line.1, usize::from(area.width).saturating_sub(4));
         let row = Area { x: area.x + 4, y, width: area.width.saturating_sub(4), height: 1 };
-        pen.line(row, &[(line.0, text)]);
+        painter.line(row, &[(line.0, text)]);
     }
 }
 
-fn too_small(pen: &mut Pen<'_>, app: &App) {
+fn too_small(painter: &mut Painter<'_>, app: &App) {
     let (width, height) = app.size;
     let (wanted, tall) = super::layout::SMALLEST;
-    let lines = [format!("too small: {width} by {height}"), format!("needs {wanted} by {tall}")];
+    let lines = [format!("terminal too small: {width} by {height}"), format!("needs {wanted} by {tall}")];
     let top = height.saturating_sub(2) / 2;
     for (line, y) in lines.into_iter().zip(top..height) {
-        let text = pen.glyphs.fit(&line, usize::from(width));
+        let text = painter.glyphs.fit(&line, usize::from(width));
         let columns = u16::try_from(super::text::width(&text)).unwrap_or(width);
         let x = width.saturating_sub(columns) / 2;
-        pen.line(Area { x, y, width: columns, height: 1 }, &[(Role::Strong, text)]);
+        painter.line(Area { x, y, width: columns, height: 1 }, &[(Role::Strong, text)]);
     }
 }

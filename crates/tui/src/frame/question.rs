@@ -1,9 +1,9 @@
-//! Questions, the palette and a path: what stands before the panels and waits for an answer.
+//! Questions, the palette and the path of a file: dialogs in front of the panels.
 
 use super::footer;
 use crate::{
     app::App,
-    draw::Pen,
+    draw::Painter,
     format,
     keymap::labels,
     layout::{Area, Layout, inside},
@@ -11,48 +11,51 @@ use crate::{
     text::{Glyphs, width},
     theme::Role,
     update::entries,
-    window::{Confirm, Entry, Input},
+    window::{Confirm, Input, PaletteEntry},
 };
 
 /// The narrowest and the widest question, in columns of text.
 const NARROWEST: usize = 44;
 const WIDEST: usize = 72;
 
-/// Makes room for a question, and what lies behind step back; its inside.
-fn front(pen: &mut Pen<'_>, layout: &Layout, title: &str, columns: usize, lines: usize) -> Area {
+/// Draws the frame of a dialog, and dims what is behind it; its inside.
+fn dialog(painter: &mut Painter<'_>, layout: &Layout, title: &str, columns: usize, lines: usize) -> Area {
     // Not the header: which pipeline it is matters most now.
     let top = layout.header.y + layout.header.height;
     let screen = Area { y: top, height: layout.hints.y.saturating_sub(top), ..layout.hints };
-    pen.style(screen, pen.theme.behind());
+    painter.style(screen, painter.theme.behind());
     let area = layout.question(columns, lines);
-    pen.clear(area);
-    pen.frame(area, Role::Accent);
+    painter.clear(area);
+    painter.frame(area, Role::Accent);
     let inner = inside(area);
     let inner = Area { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    let title = pen.glyphs.fit(title, usize::from(inner.width).saturating_sub(2));
-    pen.line(Area { y: area.y, height: 1, ..inner }, &[(Role::Accent, format!(" {title} "))]);
+    let title = painter.glyphs.fit(title, usize::from(inner.width).saturating_sub(2));
+    painter.line(Area { y: area.y, height: 1, ..inner }, &[(Role::Accent, format!(" {title} "))]);
     inner
 }
 
-/// A question with its answers.
-pub(super) fn confirm(pen: &mut Pen<'_>, confirm: &Confirm, scroll: usize, layout: &Layout) {
+/// A question with its buttons.
+pub(super) fn confirm(painter: &mut Painter<'_>, confirm: &Confirm, scroll: usize, layout: &Layout) {
     let most = usize::from(layout.body.width).saturating_sub(4).max(1);
     let wanted = confirm.lines.iter().map(|(_, text)| text).chain([&confirm.title]);
-    let wanted = wanted.map(|text| width(&pen.glyphs.safe(text)) + 4).max().unwrap_or(0);
+    let wanted = wanted.map(|text| width(&painter.glyphs.safe(text)) + 4).max().unwrap_or(0);
     let columns = wanted.clamp(NARROWEST, WIDEST).min(most);
     let mut lines: Vec<Line> = Vec::new();
     for (role, text) in &confirm.lines {
         // Counted rows and changed lines keep their columns.
         let indent = text.len() - text.trim_start().len();
-        for (index, line) in pen.glyphs.wrap(text, columns.saturating_sub(indent)).into_iter().enumerate() {
+        for (index, line) in painter.glyphs.wrap(text, columns.saturating_sub(indent)).into_iter().enumerate()
+        {
             let indent = if index == 0 { indent } else { indent.min(columns / 4) };
             lines.push(vec![(*role, format!("{}{line}", " ".repeat(indent)))]);
         }
     }
-    let answers = Answers::of(pen.glyphs, confirm, columns);
+    let answers = Answers::of(painter.glyphs, confirm, columns);
     let below = if confirm.count.is_some() { 2 } else { 0 };
-    let inner = front(pen, layout, &confirm.title, columns, lines.len() + below + answers.rows.len() - 1);
-    // The answers are never pushed out; what could be read elsewhere goes first. Half of little room stays for the text.
+    let inner =
+        dialog(painter, layout, &confirm.title, columns, lines.len() + below + answers.rows.len() - 1);
+    // The buttons are never pushed out; dim lines are dropped first. If there is little room, half stays for
+    // the text.
     let height = usize::from(inner.height).saturating_sub(below);
     let most = (height / 2).max(height.saturating_sub(1 + lines.len())).max(1);
     let shown = answers.rows.len().min(most);
@@ -63,30 +66,30 @@ pub(super) fn confirm(pen: &mut Pen<'_>, confirm: &Confirm, scroll: usize, layou
     let scroll = scroll.min(lines.len().saturating_sub(room));
     let more = lines.len() > scroll + room;
     for (line, y) in lines.iter().skip(scroll).take(room).zip(inner.y..) {
-        pen.line(Area { y, height: 1, ..inner }, line);
+        painter.line(Area { y, height: 1, ..inner }, line);
     }
     let first = inner.y + inner.height.saturating_sub(u16::try_from(shown).unwrap_or(inner.height));
     if more {
-        let text = format!("{} {} more", pen.glyphs.down, lines.len() - scroll - room);
+        let text = format!("{} {} more", painter.glyphs.down, lines.len() - scroll - room);
         let y = inner.y + u16::try_from(room).unwrap_or(inner.height);
-        pen.line(Area { y: y.min(first), height: 1, ..inner }, &[(Role::Warn, text)]);
+        painter.line(Area { y: y.min(first), height: 1, ..inner }, &[(Role::Warn, text)]);
     }
-    answers.draw(pen, confirm.focus, Area { y: first, height: inner.y + inner.height - first, ..inner });
+    answers.draw(painter, confirm.focus, Area { y: first, height: inner.y + inner.height - first, ..inner });
     if let Some(count) = &confirm.count {
         let area = Area { y: first.saturating_sub(2).max(inner.y), height: 1, ..inner };
-        let prompt = format!("These are all. Type {} to go on: ", count.wanted);
-        footer::input(pen, area, &prompt, &count.typed, Vec::new());
+        let prompt = format!("This is all of them. Type {} to continue: ", count.wanted);
+        footer::input(painter, area, &prompt, &count.typed, Vec::new());
     }
 }
 
-/// A question's answers, each in one piece, in as many rows as they need.
+/// A question's buttons, each in one piece, in as many rows as they need.
 struct Answers {
     rows: Vec<Vec<Button>>,
 }
 
-/// An answer.
+/// A button.
 struct Button {
-    /// Its place among the answers, from 0, which is Cancel.
+    /// Its place among the buttons, from 0, which is Cancel.
     index: usize,
     label: String,
 }
@@ -111,8 +114,8 @@ impl Answers {
         Self { rows }
     }
 
-    /// Draws them at the right, and where there is no room for all rows, those about the one in focus.
-    fn draw(&self, pen: &mut Pen<'_>, focus: usize, area: Area) {
+    /// Draws them at the right, and where there is no room for all rows, those around the one in focus.
+    fn draw(&self, painter: &mut Painter<'_>, focus: usize, area: Area) {
         let in_focus = self.rows.iter().position(|row| row.iter().any(|button| button.index == focus));
         let top = (in_focus.unwrap_or(0) + 1).saturating_sub(usize::from(area.height));
         for (row, y) in self.rows.iter().skip(top).zip(area.y..area.y + area.height) {
@@ -125,9 +128,9 @@ impl Answers {
                 let cell = Area { x, y, width: columns, height: 1 };
                 let focused = button.index == focus;
                 let role = if focused { Role::Strong } else { Role::Dim };
-                pen.line(cell, &[(role, button.label.clone())]);
+                painter.line(cell, &[(role, button.label.clone())]);
                 if focused {
-                    pen.style(cell, pen.theme.selected());
+                    painter.style(cell, painter.theme.selected());
                 }
                 x = (x + columns + 1).min(end);
             }
@@ -136,56 +139,54 @@ impl Answers {
 }
 
 /// Every action by its name.
-pub(super) fn palette(pen: &mut Pen<'_>, app: &App, input: &Input, index: usize, layout: &Layout) {
+pub(super) fn palette(painter: &mut Painter<'_>, app: &App, input: &Input, index: usize, layout: &Layout) {
     let found = entries(app, &input.text);
     let room = usize::from(layout.body.height).saturating_sub(5).clamp(1, 16);
     let columns = usize::from(layout.body.width).saturating_sub(4).clamp(1, WIDEST);
-    let inner = front(pen, layout, "What to do", columns, room);
-    footer::input(pen, Area { height: 1, ..inner }, ": ", input, Vec::new());
+    let inner = dialog(painter, layout, "Run an action", columns, room);
+    footer::input(painter, Area { height: 1, ..inner }, ": ", input, Vec::new());
     let list = inner.below(2);
     if found.is_empty() {
-        pen.line(list, &[(Role::Dim, "Nothing has such a name.".to_owned())]);
+        painter.line(list, &[(Role::Dim, "No match.".to_owned())]);
     }
     let top = (index + 1).saturating_sub(usize::from(list.height));
     for (at, y) in (top..found.len()).zip(list.y..list.y + list.height) {
         let area = Area { y, height: 1, ..list };
         let (name, about, keys) = match &found[at] {
-            Entry::Action(action) => {
+            PaletteEntry::Action(action) => {
                 let binding = action.binding();
                 (binding.name.to_owned(), binding.about, labels(app.keymap.keys(*action)))
             }
-            Entry::Environment(name) => (format!("environment {name}"), "switch to it", String::new()),
-            Entry::Lead(lead) => (lead.to_string(), "open its story", String::new()),
+            PaletteEntry::Environment(name) => (format!("environment {name}"), "switch to it", String::new()),
+            PaletteEntry::Lead(lead) => (lead.to_string(), "open its history", String::new()),
         };
-        let refused = matches!(&found[at], Entry::Action(action) if action.acts()) && app.read_only();
+        let refused = matches!(&found[at], PaletteEntry::Action(action) if action.acts()) && app.read_only();
         let role = if refused { Role::Dim } else { Role::Strong };
         let columns = usize::from(area.width);
         let name_columns = match &found[at] {
-            Entry::Action(_) => 17,
+            PaletteEntry::Action(_) => 17,
             _ => columns.saturating_sub(18),
         };
-        let row = pen
+        let row = painter
             .row(area.width)
             .text(role, &name, name_columns)
             .gap(1)
             .text(Role::Dim, about, columns.saturating_sub(name_columns + 10))
             .right(Role::Base, &keys, 9usize)
             .line;
-        pen.line(area, &row);
+        painter.line(area, &row);
         if at == index {
-            pen.style(area, pen.theme.selected());
+            painter.style(area, painter.theme.selected());
         }
     }
 }
 
 /// A file to write dead letters into.
-pub(super) fn file(pen: &mut Pen<'_>, input: &Input, letters: usize, layout: &Layout) {
+pub(super) fn file(painter: &mut Painter<'_>, input: &Input, letters: usize, layout: &Layout) {
     let columns = usize::from(layout.body.width).saturating_sub(4).clamp(1, WIDEST);
     let title = format!("Export {}", format::count(letters, "dead letter", "dead letters"));
-    let inner = front(pen, layout, &title, columns, 2);
-    pen.line(
-        Area { height: 1, ..inner },
-        &[(Role::Dim, "With their messages, one JSON object a line, into".to_owned())],
-    );
-    footer::input(pen, Area { height: 1, ..inner.below(2) }, "", input, Vec::new());
+    let inner = dialog(painter, layout, &title, columns, 2);
+    painter
+        .line(Area { height: 1, ..inner }, &[(Role::Dim, "With their messages, as NDJSON, to".to_owned())]);
+    footer::input(painter, Area { height: 1, ..inner.below(2) }, "", input, Vec::new());
 }

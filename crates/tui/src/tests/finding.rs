@@ -5,12 +5,12 @@ use lead::LeadId;
 use super::{
     super::{
         app::App,
-        fixture::{NOW, answer_all, data, fresh, leads, press, tell},
+        fixture::{NOW, answer_all, data, dispatch, fresh, leads, press},
         keymap::{Action, BINDINGS, Press},
         msg::{Cmd, Event},
         table::AT_ONCE,
         update::entries,
-        window::{Entry, Window},
+        window::{PaletteEntry, Window},
     },
     *,
 };
@@ -44,7 +44,7 @@ fn letters_are_letters_while_something_is_written() {
     let cmds = press(&mut app, &typed("qRAX? "));
     assert!(cmds.is_empty() && app.windows.is_empty());
     assert_eq!(app.typing.as_ref().unwrap().input.text, "qRAX? ");
-    tell(&mut app, NOW + 1, Event::Paste("\u{1b}[31mx\n".to_owned()));
+    dispatch(&mut app, NOW + 1, Event::Paste("\u{1b}[31mx\n".to_owned()));
     assert_eq!(app.typing.as_ref().unwrap().input.text, "qRAX? [31mx", "control characters are not typed");
 }
 
@@ -87,7 +87,7 @@ fn marks_ranges_and_all_that_match() {
     );
     press(&mut app, &[Press::Char('v')]);
     assert_eq!(app.panels.leads.marks.len(), 4);
-    assert_eq!(app.leads_at_hand().len(), 4);
+    assert_eq!(app.selected_leads().len(), 4);
     press(&mut app, &[Press::Char('u'), Press::Char('/')]);
     press(&mut app, &typed("kite"));
     press(&mut app, &[ENTER, Press::Char('a')]);
@@ -120,20 +120,20 @@ fn any_column_sorts_both_ways_and_stays_sorted() {
 }
 
 #[test]
-fn many_rows_are_sifted_beside_the_keys_and_a_late_result_is_dropped() {
+fn many_rows_are_filtered_in_another_thread_and_a_late_result_is_dropped() {
     let mut app = fresh(SMALL);
     let many = leads(AT_ONCE + 1);
     next_second(&mut app, |answer| with_rows(answer, |rows| *rows = many.clone()));
     press(&mut app, &[Press::Char('3'), Press::Char('/')]);
-    let sift = |cmds: Vec<Cmd>| {
+    let filter_task = |cmds: Vec<Cmd>| {
         cmds.into_iter().find_map(|cmd| if let Cmd::Filter(at, task) = cmd { Some((at, task)) } else { None })
     };
-    let (first, of_first) = sift(press(&mut app, &typed("k"))).unwrap();
-    let (second, of_second) = sift(press(&mut app, &typed("i"))).unwrap();
+    let (first, of_first) = filter_task(press(&mut app, &typed("k"))).unwrap();
+    let (second, of_second) = filter_task(press(&mut app, &typed("i"))).unwrap();
     assert!(format!("{of_second:?}").contains("Leads"));
-    tell(&mut app, NOW + 2, Event::Filtered(first, of_first.run()));
+    dispatch(&mut app, NOW + 2, Event::Filtered(first, of_first.run()));
     assert_eq!(app.panels.leads.shown.len(), many.len(), "the old rows stay until the right ones have come");
-    tell(&mut app, NOW + 2, Event::Filtered(second, of_second.run()));
+    dispatch(&mut app, NOW + 2, Event::Filtered(second, of_second.run()));
     assert!(
         app.panels.leads.shown.matched < many.len()
             && names(&app).iter().all(|name| name.to_lowercase().contains("ki"))
@@ -150,15 +150,15 @@ fn the_palette_finds_every_action_environments_and_a_lead_by_its_id() {
     {
         assert_eq!(
             entries(&app, binding.name).first(),
-            Some(&Entry::Action(binding.action)),
+            Some(&PaletteEntry::Action(binding.action)),
             "{}",
             binding.name
         );
     }
-    assert_eq!(entries(&app, "env sta"), [Entry::Environment("staging".to_owned())]);
-    assert_eq!(entries(&app, "rdk").first(), Some(&Entry::Action(Action::RedriveKind)));
+    assert_eq!(entries(&app, "env sta"), [PaletteEntry::Environment("staging".to_owned())]);
+    assert_eq!(entries(&app, "rdk").first(), Some(&PaletteEntry::Action(Action::RedriveKind)));
     let lead: LeadId = "lead_8fJ2k4Lm9Pq2T7w201".parse().unwrap();
-    assert_eq!(entries(&app, lead.as_str()), [Entry::Lead(lead.clone())]);
+    assert_eq!(entries(&app, lead.as_str()), [PaletteEntry::Lead(lead.clone())]);
     press(&mut app, &[Press::Char(':')]);
     press(&mut app, &typed(lead.as_str()));
     press(&mut app, &[ENTER]);

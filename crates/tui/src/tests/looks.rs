@@ -16,17 +16,17 @@ use ratatui::{
 use super::{
     super::{
         app::App,
-        fixture::{NOW, answer_all, at, broken, data, empty, fresh, loading, press, tell},
+        fixture::{NOW, answer_all, at, broken, data, dispatch, empty, fresh, loading, press},
         frame,
         keymap::Press,
         msg::{Answer, Cmd, Event, Progress, Query, Step},
         text,
-        theme::{Ground, Role, Theme},
+        theme::{ColorScheme, Role, Theme},
     },
     *,
 };
 
-const DARK: Theme = Theme { ground: Ground::Dark };
+const DARK: Theme = Theme { scheme: ColorScheme::Dark };
 
 fn draw(app: &App, theme: Theme) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, app.size.0, app.size.1));
@@ -113,7 +113,7 @@ fn the_overview_at_every_size() {
 }
 
 #[test]
-fn look_ups_that_never_find_anything_are_a_warning_among_the_neighbours() {
+fn lookups_that_never_find_anything_are_a_warning() {
     let mut app = loading((120, 40));
     answer_all(&mut app, NOW, |query| {
         data(query).map(|answer| match answer {
@@ -143,7 +143,7 @@ fn nothing_but_ascii_and_no_colours_where_the_terminal_has_none() {
         app.glyphs = &text::ASCII;
         press(&mut app, keys);
         answer_all(&mut app, NOW + 1, data);
-        let mono = draw(&app, Theme { ground: Ground::Mono });
+        let mono = draw(&app, Theme { scheme: ColorScheme::Mono });
         for cell in &mono.content {
             assert!(
                 cell.symbol().is_ascii() && cell.fg == Color::Reset && cell.bg == Color::Reset,
@@ -158,30 +158,30 @@ fn nothing_but_ascii_and_no_colours_where_the_terminal_has_none() {
 
 #[test]
 fn a_light_terminal() {
-    let picture = print(&draw(&fresh(SMALL), Theme { ground: Ground::Light }));
+    let picture = print(&draw(&fresh(SMALL), Theme { scheme: ColorScheme::Light }));
     assert!(!picture.contains("yellow"), "yellow on white cannot be read");
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("light_80x24", picture);
     });
 }
 
-/// The states that something asked for can be in.
+/// The states that a query can be in.
 fn states(size: (u16, u16), keys: &[Press]) -> Vec<(&'static str, App)> {
     let with_keys = |mut app: App| {
         press(&mut app, keys);
         app
     };
     let mut failed = fresh(size);
-    tell(&mut failed, NOW + 2, Event::Tick);
+    dispatch(&mut failed, NOW + 2, Event::Tick);
     answer_all(&mut failed, NOW + 9, |_| Err(broken()));
     let mut refused = fresh(size);
-    tell(&mut refused, NOW + 2, Event::Tick);
+    dispatch(&mut refused, NOW + 2, Event::Tick);
     let expired = || Fault::new(Code::CredentialsExpired, "reading s3://leads: the token has expired");
     answer_all(&mut refused, NOW + 9, |_| Err(expired().into()));
     // Asked for, and no answer yet: what is there grows old.
     let mut stale = fresh(size);
     for second in 2..11 {
-        tell(&mut stale, NOW + second, Event::Tick);
+        dispatch(&mut stale, NOW + second, Event::Tick);
     }
     vec![
         ("loading", with_keys(loading(size))),
@@ -205,12 +205,12 @@ fn every_state_of_the_overview() {
     press(&mut read_only, &[Press::Char('R')]);
     shot("read_only_80x24", &read_only);
     let mut idle = fresh(SMALL);
-    tell(&mut idle, NOW + 2, Event::Tick);
+    dispatch(&mut idle, NOW + 2, Event::Tick);
     answer_all(&mut idle, NOW + 2, |query| match query {
         Query::Watch => Ok(Answer::Watch(Seen { version: None, worked: Some(false) })),
         other => data(other),
     });
-    shot("nobody_works_80x24", &idle);
+    shot("no_worker_80x24", &idle);
     shot("too_small", &fresh((29, 5)));
 }
 
@@ -219,7 +219,7 @@ fn every_full_view_in_every_state() {
     for (name, key) in [("pending", '1'), ("dead", '2'), ("leads", '3'), ("logs", '4'), ("deleted", '5')] {
         let keys = [Press::Char(key), Press::Char(key)];
         let keys = if "15".contains(key) { &keys[..1] } else { &keys[..] };
-        // What is beside the overview is asked for when it is looked at.
+        // What is outside of the overview is queried once it is visible.
         for (state, app) in states(SMALL, keys).into_iter().filter(|_| key != '5') {
             shot(&format!("{name}_{state}_80x24"), &app);
         }
@@ -286,11 +286,11 @@ fn every_window() {
         other => panic!("{other:?}"),
     };
     let text = super::super::doc::body(&detail.body).join("\n").replace("slack", "email");
-    tell(&mut edited, NOW + 1, Event::Edited(detail, Ok(text)));
+    dispatch(&mut edited, NOW + 1, Event::Edited(detail, Ok(text)));
     shot("confirm_edited_80x24", &edited);
     let mut events = fresh(SMALL);
-    events.say(Role::Good, "Northwind GmbH is back in its queue");
-    events.say(
+    events.notify(Role::Good, "Northwind GmbH is back in its queue");
+    events.notify(
         Role::Alarm,
         Fault::new(Code::DeliveryFailed, "the alert about Nova Labs on Slack failed").line(),
     );
@@ -298,7 +298,7 @@ fn every_window() {
     shot("events_80x24", &events);
 }
 
-/// A question with more answers than fit into one row, one of them wider than a row.
+/// A question with more buttons than fit into one row, one of them wider than a row.
 fn with_many_answers(size: (u16, u16)) -> App {
     let mut app = fresh(size);
     app.destinations =
@@ -331,7 +331,7 @@ fn in_focus(buffer: &Buffer) -> String {
 
 #[test]
 fn the_answer_in_focus_is_whole_and_in_sight_however_many_there_are() {
-    let (mono, ends) = (Theme { ground: Ground::Mono }, ["Cancel", "Send to Slack", "Send to e-mail"]);
+    let (mono, ends) = (Theme { scheme: ColorScheme::Mono }, ["Cancel", "Send to Slack", "Send to e-mail"]);
     for size in [SMALL, (100, 30), (140, 40), (60, 20), TINY, (44, 8)] {
         let mut app = with_many_answers(size);
         let mut seen = Vec::new();
@@ -345,7 +345,7 @@ fn the_answer_in_focus_is_whole_and_in_sight_however_many_there_are() {
         assert_eq!(seen[..3], ends, "{size:?}");
         assert!(seen[3].starts_with("Send to e-mail sales-") && seen[3].ends_with("beyond"), "{seen:?}");
         assert_eq!(seen[4..6], ["Send to signed webhook", "Send to signed webhook crm"], "{size:?}");
-        assert!(seen[6].starts_with("Send to ") && seen[6].ends_with(" alone"), "{size:?}: {seen:?}");
+        assert!(seen[6].starts_with("Send to ") && seen[6].ends_with(" only"), "{size:?}: {seen:?}");
     }
     for (label, size) in [("60x20", (60, 20)), ("80x24", SMALL), ("40x10", TINY)] {
         let mut app = with_many_answers(size);
@@ -360,10 +360,10 @@ fn an_action_under_way_and_afterwards() {
         let mut app = fresh(size);
         press(&mut app, &[Press::Char('A'), Press::Char('3'), ENTER]);
         let job = app.jobs[0].id;
-        tell(&mut app, NOW + 4, Event::Progress(Progress { job, step: Step::Done(0, Ok(None)) }));
+        dispatch(&mut app, NOW + 4, Event::Progress(Progress { job, step: Step::Done(0, Ok(None)) }));
         shot(&format!("running_{label}"), &app);
         let gone = Fault::new(Code::NoSuchDeadLetter, "there is no dead letter \"dead-2\"");
-        tell(&mut app, NOW + 4, Event::Progress(Progress { job, step: Step::Done(1, Err(gone)) }));
+        dispatch(&mut app, NOW + 4, Event::Progress(Progress { job, step: Step::Done(1, Err(gone)) }));
         press(&mut app, &[Press::Char('q')]);
         shot(&format!("quit_{label}"), &app);
         press(&mut app, &[Press::Esc, Press::Char('e'), Press::Tab]);
@@ -381,7 +381,7 @@ fn another_pipeline_on_its_way_and_closed() {
     shot("opening_80x24", &app);
     let Some(Cmd::Switch(generation, _)) = cmds.first() else { panic!("{cmds:?}") };
     let fault = Fault::new(Code::StackMissing, "there is no stack leads-staging in eu-west-1");
-    tell(&mut app, NOW + 2, Event::Switched(*generation, Box::new(Err(fault))));
+    dispatch(&mut app, NOW + 2, Event::Switched(*generation, Box::new(Err(fault))));
     shot("closed_80x24", &app);
 }
 
@@ -533,13 +533,13 @@ fn a_signed_webhook_that_came_to_another_address_is_an_alarm_and_what_strangers_
             }
             other => other,
         });
-        let drawn = print(&draw(&app, Theme { ground: Ground::Dark }));
+        let drawn = print(&draw(&app, Theme { scheme: ColorScheme::Dark }));
         assert_eq!(drawn.contains("Close refused LO109"), is_alarm, "{drawn}");
     }
 }
 
 #[test]
-fn what_was_refused_in_the_last_hour_is_said_where_there_was_any() {
+fn refusals_in_the_last_hour_are_shown_if_there_were_any() {
     let mut app = loading(LARGE);
     answer_all(&mut app, NOW, |query| match data(query) {
         Ok(Answer::Status(mut status)) => {
@@ -548,7 +548,7 @@ fn what_was_refused_in_the_last_hour_is_said_where_there_was_any() {
         }
         other => other,
     });
-    let theme = Theme { ground: Ground::Dark };
+    let theme = Theme { scheme: ColorScheme::Dark };
     assert!(print(&draw(&app, theme)).contains("refused 12 in 1 h"));
     assert!(!print(&draw(&fresh(LARGE), theme)).contains("refused"));
 }

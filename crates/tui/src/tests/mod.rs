@@ -1,19 +1,19 @@
-//! The console as a whole: what it does about keys and answers, and how it looks.
+//! The console as a whole: how it handles keys and answers, and how it looks.
 
 mod acting;
-mod asking;
 mod finding;
 mod looks;
 mod moving;
 mod owners;
+mod queries;
 
 use ops::{DeadRow, LeadRow, PendingRow};
 
 use super::{
     app::App,
-    fixture::{answer_all, data, tell, with_rows},
+    fixture::{answer_all, data, dispatch, with_rows},
     keymap::Press,
-    msg::{Act, Answer, Cmd, Event},
+    msg::{Answer, Cmd, Event, Operation},
     panel::Panel,
 };
 
@@ -26,22 +26,24 @@ const UP: Press = Press::Up;
 const DOWN: Press = Press::Down;
 const ENTER: Press = Press::Enter;
 
-/// Keys as somebody types them.
+/// The keys of a typed text.
 fn typed(text: &str) -> Vec<Press> {
     text.chars().map(Press::Char).collect()
 }
 
-fn acts(cmds: &[Cmd]) -> Vec<&Act> {
-    cmds.iter().filter_map(|cmd| if let Cmd::Act { act, .. } = cmd { Some(act) } else { None }).collect()
+fn operations(cmds: &[Cmd]) -> Vec<&Operation> {
+    cmds.iter()
+        .filter_map(|cmd| if let Cmd::Run { operation, .. } = cmd { Some(operation) } else { None })
+        .collect()
 }
 
-fn last_said(app: &App) -> &str {
-    app.said.back().map_or("", |said| &said.text)
+fn last_notice(app: &App) -> &str {
+    app.notices.back().map_or("", |notices| &notices.text)
 }
 
-/// Advances by a second and answers what is asked then, with `change` made to the rich answers.
+/// Advances by a second and answers the queries of that second, with `change` made to the rich answers.
 fn next_second(app: &mut App, change: impl Fn(Answer) -> Answer) {
     let second = app.now.as_second() + 1;
-    tell(app, second, Event::Tick);
+    dispatch(app, second, Event::Tick);
     answer_all(app, second, |query| data(query).map(&change));
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        fixture::{NOW, answer_all, data, fresh, leads, logs, on_its_way, pending, press, tell},
+        fixture::{NOW, answer_all, data, dispatch, fresh, in_flight, leads, logs, pending, press},
         keymap::Press,
         layout::Shape,
         msg::{Answer, Cmd, Event, Pointer, Query},
@@ -74,7 +74,7 @@ fn pages_ends_and_panels() {
 }
 
 #[test]
-fn a_panel_has_all_of_the_screen_when_asked_twice_and_gives_it_back() {
+fn a_second_press_toggles_full_screen() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('3')]);
     assert_eq!((app.focus, app.layout().shape), (Panel::Leads, Shape::Grid));
@@ -102,7 +102,7 @@ fn several_dead_letters_of_a_kind_open_as_a_list_and_one_opens_itself() {
 }
 
 #[test]
-fn the_log_follows_until_somebody_reads_and_again_from_its_end_on() {
+fn the_log_follows_until_the_cursor_moves_and_again_from_its_end() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('4'), UP, UP]);
     let (held, top) = (app.panels.logs.held, app.panels.logs.top);
@@ -112,11 +112,11 @@ fn the_log_follows_until_somebody_reads_and_again_from_its_end_on() {
         other => other,
     };
     next_second(&mut app, more);
-    let now = (app.panels.logs.held, app.panels.logs.top, app.panels.logs.unseen());
+    let now = (app.panels.logs.held, app.panels.logs.top, app.panels.logs.new_lines());
     assert_eq!(now, (held, top, 6), "nothing moves under the eye");
     press(&mut app, &[Press::Char('G')]);
     assert_eq!(
-        (app.panels.logs.held, app.panels.logs.unseen(), app.panels.logs.cursor()),
+        (app.panels.logs.held, app.panels.logs.new_lines(), app.panels.logs.cursor()),
         (None, 0, Some(45))
     );
     press(&mut app, &[UP, DOWN]);
@@ -124,14 +124,14 @@ fn the_log_follows_until_somebody_reads_and_again_from_its_end_on() {
 }
 
 #[test]
-fn the_log_is_asked_for_behind_its_last_line_and_kept_within_bounds() {
+fn the_log_is_queried_after_its_last_line_and_stays_within_bounds() {
     let mut app = fresh(SMALL);
-    tell(&mut app, NOW + 5, Event::Tick);
+    dispatch(&mut app, NOW + 5, Event::Tick);
     let after = |query: &Query| matches!(query, Query::Logs(query) if query.after.as_deref() == Some("39"));
-    assert!(on_its_way(&app).iter().any(|(_, query)| after(query)));
+    assert!(in_flight(&app).iter().any(|(_, query)| after(query)));
     press(&mut app, &[Press::Char('4'), UP]);
     app.panels.logs.append(logs(40, LOG_LINES + 500));
-    tell(&mut app, NOW + 6, Event::Tick);
+    dispatch(&mut app, NOW + 6, Event::Tick);
     assert_eq!(app.panels.logs.lines.len(), LOG_LINES);
     assert_eq!(
         app.panels.logs.held,
@@ -141,7 +141,7 @@ fn the_log_is_asked_for_behind_its_last_line_and_kept_within_bounds() {
 }
 
 #[test]
-fn the_log_is_sifted_by_level_and_function_and_jumps_between_errors() {
+fn the_log_is_filtered_by_level_and_function_and_jumps_between_errors() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('4'), Press::Char('i'), Press::Char('i')]);
     assert_eq!((app.panels.logs.places(), app.panels.logs.matching()), (16, 16), "warnings and errors");
@@ -180,7 +180,7 @@ fn windows_have_pages_and_the_raw_event_is_asked_for_when_it_is_looked_at() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('3'), ENTER]);
     answer_all(&mut app, NOW + 1, data);
-    assert!(on_its_way(&app).iter().all(|(_, query)| !matches!(query, Query::Raw(_))));
+    assert!(in_flight(&app).iter().all(|(_, query)| !matches!(query, Query::Raw(_))));
     let cmds = press(&mut app, &[Press::Tab, Press::Tab]);
     assert!(cmds.iter().any(|cmd| matches!(cmd, Cmd::Ask { query: Query::Raw(_), .. })));
     answer_all(&mut app, NOW + 1, data);
@@ -196,27 +196,27 @@ fn keys_close_what_is_open_before_they_quit() {
     press(&mut app, &[Press::Char('2'), DOWN, ENTER, Press::Esc, Press::Char('3'), ENTER, Press::Char('?')]);
     assert_eq!(app.windows.len(), 2);
     let cmds = press(&mut app, &[Press::Esc, Press::Esc]);
-    assert!(cmds.iter().any(|cmd| matches!(cmd, Cmd::Forget(_))), "nobody waits for that story any more");
+    assert!(cmds.iter().any(|cmd| matches!(cmd, Cmd::Cancel(_))), "nobody waits for that story any more");
     assert!(press(&mut app, &[Press::Esc]).is_empty());
     assert!(press(&mut app, &[Press::Ctrl('c')]).contains(&Cmd::Quit));
     assert!(press(&mut app, &[Press::Ctrl('z')]).contains(&Cmd::Suspend));
 }
 
 #[test]
-fn the_mouse_is_the_terminals_until_somebody_wants_it() {
+fn the_mouse_is_the_terminals_until_it_is_captured() {
     let mut app = fresh(SMALL);
     let rows = app.layout().parts(Panel::Leads).rows;
-    tell(&mut app, NOW + 1, Event::Mouse(Pointer::Click, rows.x, rows.y + 2));
+    dispatch(&mut app, NOW + 1, Event::Mouse(Pointer::Click, rows.x, rows.y + 2));
     assert_eq!(app.focus, Panel::Pending);
     press(&mut app, &[Press::Char(':')]);
     press(&mut app, &typed("mouse"));
     let cmds = press(&mut app, &[ENTER]);
     assert!(cmds.contains(&Cmd::Mouse(true)));
-    tell(&mut app, NOW + 1, Event::Mouse(Pointer::Click, rows.x, rows.y + 2));
+    dispatch(&mut app, NOW + 1, Event::Mouse(Pointer::Click, rows.x, rows.y + 2));
     assert_eq!((app.focus, app.panels.leads.list.index), (Panel::Leads, 2));
-    tell(&mut app, NOW + 1, Event::Mouse(Pointer::Click, rows.x, rows.y + 2));
+    dispatch(&mut app, NOW + 1, Event::Mouse(Pointer::Click, rows.x, rows.y + 2));
     assert!(matches!(app.window(), Some(Window::Story(_))), "the second click opens");
     press(&mut app, &[Press::Esc]);
-    tell(&mut app, NOW + 1, Event::Mouse(Pointer::ScrollDown, rows.x, rows.y));
+    dispatch(&mut app, NOW + 1, Event::Mouse(Pointer::ScrollDown, rows.x, rows.y));
     assert_eq!(app.panels.leads.list.index, 5);
 }

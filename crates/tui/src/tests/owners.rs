@@ -1,4 +1,4 @@
-//! A lead's owners: all of them can be read and found, and so can who has left.
+//! A lead's owners: all of them can be read and found, and so can those who have left.
 
 use lead::{Owner, OwnerStatus};
 use ops::{LeadRow, LeadStory};
@@ -10,7 +10,7 @@ use super::{
         fixture::{NOW, answer_all, data, fresh, leads, loading, press, rows_of},
         frame, line,
         msg::Query,
-        theme::{Ground, Role, Theme},
+        theme::{ColorScheme, Role, Theme},
     },
     *,
 };
@@ -40,7 +40,7 @@ fn with(rows: &[&LeadRow], size: (u16, u16), keys: &[Press]) -> (App, Buffer) {
     });
     press(&mut app, keys);
     let mut buffer = Buffer::empty(Rect::new(0, 0, size.0, size.1));
-    frame::paint(&mut buffer, &app, &Theme { ground: Ground::Dark });
+    frame::paint(&mut buffer, &app, &Theme { scheme: ColorScheme::Dark });
     (app, buffer)
 }
 
@@ -56,7 +56,7 @@ fn line_with(buffer: &Buffer, part: &str) -> Option<(u16, String)> {
 }
 
 #[test]
-fn the_longest_name_does_not_push_out_of_sight_that_somebody_has_left() {
+fn the_longest_name_does_not_hide_that_an_owner_has_left() {
     let long = "The Department of Forms and Trade Fairs of the Outer Hebrides";
     let left = owned(OwnerStatus::Departed, &[owner(IVO, long, false)]);
     // The cursor is on another one.
@@ -64,7 +64,7 @@ fn the_longest_name_does_not_push_out_of_sight_that_somebody_has_left() {
     let (y, line) = line_with(&buffer, "(departed)").unwrap();
     assert!(line.contains("▲ The Depar… (departed) "), "{line}");
     let x = (0..80).find(|x| buffer[(*x, y)].symbol() == "(").unwrap();
-    assert_eq!(buffer[(x, y)].style().fg, Theme { ground: Ground::Dark }.style(Role::Warn).fg);
+    assert_eq!(buffer[(x, y)].style().fg, Theme { scheme: ColorScheme::Dark }.style(Role::Warn).fg);
     for columns in 40..200 {
         let (_, buffer) = list(&[&left], columns);
         assert!(line_with(&buffer, "(departed)").is_some(), "{columns}");
@@ -86,7 +86,7 @@ fn of_several_owners_the_list_names_all_or_says_how_many_there_are() {
 }
 
 #[test]
-fn a_lead_is_found_by_each_of_its_owners_and_by_whoever_has_left() {
+fn a_lead_is_found_by_each_of_its_owners_and_by_those_who_have_left() {
     let row = owned(
         OwnerStatus::Assigned,
         &[owner(TAMSIN, "Sales North", true), owner(IVO, "Renewals Desk", false)],
@@ -138,7 +138,7 @@ fn the_page_of_a_lead_has_each_owner_on_a_line_and_its_phone_number() {
 }
 
 #[test]
-fn nobody_reads_the_identity_of_a_user() {
+fn no_page_shows_the_id_of_a_user() {
     let mut row = owned(OwnerStatus::Assigned, &[owner(TAMSIN, "Sales \"North\"", true)]);
     let custom = format!(r#"{{"cf_1":"{TAMSIN}","cf_2":["{IVO}","{TAMSIN}"]}}"#);
     row.lead.custom = serde_json::from_str(&custom).unwrap();
@@ -150,7 +150,7 @@ fn nobody_reads_the_identity_of_a_user() {
 }
 
 #[test]
-fn whoever_is_asked_whether_to_tell_again_reads_all_owners() {
+fn the_question_about_a_resend_shows_all_owners() {
     let two = [owner(TAMSIN, "Sales North", true), owner(IVO, "Renewals Desk", false)];
     let row = owned(OwnerStatus::Assigned, &two);
     let (_, buffer) = with(&[&row], (120, 24), &[Press::Char('3'), Press::Char('S')]);

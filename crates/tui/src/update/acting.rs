@@ -1,4 +1,4 @@
-//! Actions, up to their confirmation: what they would touch, how much and where.
+//! Actions, up to their confirmation: which items they affect, how many, and where.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,23 +15,23 @@ use super::{
         app::App,
         doc, format,
         keymap::{Action, Press},
-        msg::{Act, Cmd, Purpose, Query, Target, Verb},
+        msg::{Cmd, Operation, Purpose, Query, Target, Verb},
         panel::Panel,
         theme::Role,
-        window::{Choice, Confirm, Count, Input, Open, Window},
+        window::{Choice, Confirm, Input, OpenWindow, TypedCount, Window},
     },
     finding, jobs,
     questions::{confirm, place, put},
 };
 
-/// How many kinds of failure a question lists.
+/// How many kinds of failure a question lists at most.
 const KINDS: usize = 5;
-/// How many of the items it names.
+/// How many items it names at most.
 const SAMPLES: usize = 3;
 
-/// Begins an action: asks, or says why not.
+/// Starts an action: asks for confirmation, or says why it cannot.
 pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
-    if !allowed(app) {
+    if !is_allowed(app) {
         return;
     }
     let takes_letters = !matches!(action, Action::Resend | Action::Try | Action::Requeue | Action::Export);
@@ -39,18 +39,18 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         return;
     }
     match action {
-        Action::Redrive => match kind_at_hand(app) {
-            Some(code) => of_code(app, code, Purpose::Redrive, cmds),
-            None => of_hand(app, Purpose::Redrive),
+        Action::Redrive => match selected_kind(app) {
+            Some(code) => all_of_code(app, code, Purpose::Redrive, cmds),
+            None => from_selection(app, Purpose::Redrive),
         },
-        Action::Delete => match kind_at_hand(app) {
-            Some(code) => of_code(app, code, Purpose::Delete, cmds),
-            None => of_hand(app, Purpose::Delete),
+        Action::Delete => match selected_kind(app) {
+            Some(code) => all_of_code(app, code, Purpose::Delete, cmds),
+            None => from_selection(app, Purpose::Delete),
         },
-        Action::RedriveKind => match app.letters_at_hand().first() {
+        Action::RedriveKind => match app.selected_letters().first() {
             Some(row) => {
                 let code = row.letter.code;
-                of_code(app, code, Purpose::Redrive, cmds);
+                all_of_code(app, code, Purpose::Redrive, cmds);
             }
             None => nothing(app, Purpose::Redrive),
         },
@@ -64,7 +64,7 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         Action::Export
             if app.window().is_none()
                 && app.panels.dead.table.marks.is_empty()
-                && kind_at_hand(app).is_none() =>
+                && selected_kind(app).is_none() =>
         {
             if app.panels.dead.table.wanted.filter.is_empty() {
                 select(app, Selection::All, Purpose::Export, cmds);
@@ -82,7 +82,7 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
                 ask(app, Purpose::Export, letters);
             }
         }
-        Action::Export => of_hand(app, Purpose::Export),
+        Action::Export => from_selection(app, Purpose::Export),
         Action::Edit => edit(app, cmds),
         Action::Resend => resend(app),
         Action::Try => try_out(app),
@@ -91,10 +91,10 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
     }
 }
 
-/// The code of the kind that the cursor is on, where nothing else is meant.
-fn kind_at_hand(app: &App) -> Option<Code> {
+/// The code of the kind that the cursor is on, if the action is about all of it.
+fn selected_kind(app: &App) -> Option<Code> {
     let dead = app.windows.is_empty() && app.focus == Panel::Dead;
-    Some(app.panels.dead.kind_at_hand().filter(|_| dead)?.code)
+    Some(app.panels.dead.selected_kind().filter(|_| dead)?.code)
 }
 
 fn letter(row: &DeadRow) -> DeadLetter {
@@ -102,24 +102,24 @@ fn letter(row: &DeadRow) -> DeadLetter {
 }
 
 /// Whether actions are allowed; says why not.
-fn allowed(app: &mut App) -> bool {
+fn is_allowed(app: &mut App) -> bool {
     let refusal = app.refusal.clone().or_else(|| {
         app.banner
             .read_only
             .then(|| Fault::new(Code::ReadOnly, "this environment is read-only, so nothing was done"))
     });
     if let Some(fault) = &refusal {
-        app.say(Role::Warn, fault.line());
+        app.notify(Role::Warn, fault.line());
     }
     refusal.is_none()
 }
 
-/// One action on dead letters at a time: two would race for the same ones.
+/// Only one action on dead letters at a time: two would compete for the same ones.
 fn is_busy(app: &mut App) -> bool {
-    let running = app.jobs.iter().find(|job| job.is_running() && job.act.verb.takes_letters());
-    if let Some(doing) = running.map(|job| job.act.verb.doing()) {
+    let running = app.jobs.iter().find(|job| job.is_running() && job.operation.verb.takes_letters());
+    if let Some(doing) = running.map(|job| job.operation.verb.doing()) {
         let key = app.keymap.key(Action::Stop);
-        app.say(Role::Warn, format!("still {doing}: {key} stops it"));
+        app.notify(Role::Warn, format!("still {doing}: {key} stops it"));
         return true;
     }
     false
@@ -127,27 +127,27 @@ fn is_busy(app: &mut App) -> bool {
 
 fn nothing(app: &mut App, purpose: Purpose) {
     let key = app.keymap.key(Action::DeadLetters);
-    app.say(Role::Dim, format!("nothing to {} here: {key} goes to the dead letters", purpose.verb()));
+    app.notify(Role::Dim, format!("nothing to {} here: {key} goes to the dead letters", purpose.verb()));
 }
 
 // === Dead letters ===
 
-fn of_hand(app: &mut App, purpose: Purpose) {
-    let letters = app.letters_at_hand().iter().map(letter).collect();
+fn from_selection(app: &mut App, purpose: Purpose) {
+    let letters = app.selected_letters().iter().map(letter).collect();
     ask(app, purpose, letters);
 }
 
-fn of_code(app: &mut App, code: Code, purpose: Purpose, cmds: &mut Vec<Cmd>) {
+fn all_of_code(app: &mut App, code: Code, purpose: Purpose, cmds: &mut Vec<Cmd>) {
     select(app, Selection::Code(code), purpose, cmds);
 }
 
-/// Asks about the letters of a selection. Where not all of them are known here, they are counted first,
-/// so that the question is about exactly what is then done.
+/// Asks about the letters of a selection. If not all of them are known here, they are queried first, so that
+/// the question is about exactly those that the action then affects.
 fn select(app: &mut App, selection: Selection, purpose: Purpose, cmds: &mut Vec<Cmd>) {
     if !app.panels.dead.table.is_complete() {
         let generation = app.number();
         app.selecting = Some((generation, purpose));
-        app.say(Role::Dim, "counting the dead letters");
+        app.notify(Role::Dim, "counting the dead letters");
         return cmds.push(Cmd::Ask { generation, query: Query::Select(selection) });
     }
     let rows = app.panels.dead.table.remote.get().into_iter().flat_map(|page| page.rows.iter());
@@ -160,15 +160,15 @@ fn select(app: &mut App, selection: Selection, purpose: Purpose, cmds: &mut Vec<
     ask(app, purpose, letters);
 }
 
-/// The letters of a selection have come.
+/// The letters of a selection have been received.
 pub(super) fn selected(app: &mut App, purpose: Purpose, letters: Vec<DeadLetter>) {
-    // Another question has been opened meanwhile: this one is not forced upon it.
+    // Another question has been opened meanwhile: this one does not cover it.
     if !matches!(app.window(), Some(Window::Confirm(_) | Window::File { .. } | Window::Palette { .. })) {
         ask(app, purpose, letters);
     }
 }
 
-/// Puts the question.
+/// Asks for confirmation.
 fn ask(app: &mut App, purpose: Purpose, letters: Vec<DeadLetter>) {
     if letters.is_empty() {
         return nothing(app, purpose);
@@ -176,28 +176,28 @@ fn ask(app: &mut App, purpose: Purpose, letters: Vec<DeadLetter>) {
     if purpose == Purpose::Export {
         let stamp = app.now.strftime("%Y%m%d-%H%M%S");
         let input = Input::of(format!("leadops-dead-{stamp}.ndjson"));
-        return app.windows.push(Open::new(Window::File { input, letters }));
+        return app.windows.push(OpenWindow::new(Window::File { input, letters }));
     }
     let number = letters.len();
     let what = format::count(number, "dead letter", "dead letters");
-    let mut lines = about(app, &letters);
+    let mut lines = describe_letters(app, &letters);
     lines.push((Role::Base, String::new()));
     let (title, label, verb) = match purpose {
         Purpose::Redrive | Purpose::RedriveAll | Purpose::Export => {
-            where_to(app, &mut lines, &letters);
+            describe_queues(app, &mut lines, &letters);
             (format!("Redrive {what}?"), "Redrive", Verb::Redrive)
         }
         Purpose::Delete => {
             let (them, place) = (if number == 1 { "It is" } else { "They are" }, place(app));
-            lines.push((Role::Warn, format!("{them} taken off {place} and not tried again.")));
-            lines.push((Role::Base, "A copy of each is kept under deleted/.".to_owned()));
+            lines.push((Role::Warn, format!("{them} removed from {place} and not retried.")));
+            lines.push((Role::Base, "A copy of each is stored under deleted/.".to_owned()));
             (format!("Delete {what}?"), "Delete", Verb::Delete)
         }
     };
     let label = if number == 1 { label.to_owned() } else { format!("{label} {number}") };
     let targets = targets(app, letters);
-    let count = (purpose == Purpose::RedriveAll && number > 1).then(|| Count::of(number));
-    let choices = vec![(label, Choice::Act(Act::new(verb, targets)))];
+    let count = (purpose == Purpose::RedriveAll && number > 1).then(|| TypedCount::of(number));
+    let choices = vec![(label, Choice::Run(Operation::new(verb, targets)))];
     put(app, Confirm { title, lines, choices, focus: 0, count });
 }
 
@@ -219,8 +219,8 @@ fn targets(app: &App, letters: Vec<DeadLetter>) -> Vec<Target> {
         .collect()
 }
 
-/// What letters they are: one in full, several by kind with some of their names.
-fn about(app: &App, letters: &[DeadLetter]) -> Vec<(Role, String)> {
+/// Describes letters: one in full, several by kind with some of their names.
+fn describe_letters(app: &App, letters: &[DeadLetter]) -> Vec<(Role, String)> {
     let dot = app.glyphs.dot;
     if let [letter] = letters {
         let name = targets(app, vec![letter.clone()]).remove(0).name;
@@ -255,17 +255,17 @@ fn about(app: &App, letters: &[DeadLetter]) -> Vec<(Role, String)> {
     lines
 }
 
-fn where_to(app: &App, lines: &mut Vec<(Role, String)>, letters: &[DeadLetter]) {
+fn describe_queues(app: &App, lines: &mut Vec<(Role, String)>, letters: &[DeadLetter]) {
     let mut queues: Vec<_> = letters.iter().map(|letter| letter.queue).collect();
     queues.sort_unstable();
     queues.dedup();
     let queues: Vec<&str> = queues.iter().map(|queue| queue.as_str()).collect();
-    let them = if letters.len() == 1 { "It goes" } else { "They go" };
+    let them = if letters.len() == 1 { "It returns" } else { "They return" };
     let s = if queues.len() == 1 { "" } else { "s" };
     let (queue, place) = (queues.join(" and "), place(app));
-    lines.push((Role::Base, format!("{them} back to the {queue} queue{s} of {place}, due at once.")));
+    lines.push((Role::Base, format!("{them} to the {queue} queue{s} of {place}, due immediately.")));
     if app.watch.get().is_some_and(|seen| seen.worked == Some(false)) {
-        lines.push((Role::Warn, "Nobody works the queues now: start `leadops up` as well.".to_owned()));
+        lines.push((Role::Warn, "No worker is running: start `leadops up` as well.".to_owned()));
     }
     if letters.iter().any(|letter| matches!(letter.code, Code::SlackUnknown | Code::MailUnknown)) {
         lines.push((
@@ -277,9 +277,9 @@ fn where_to(app: &App, lines: &mut Vec<(Role, String)>, letters: &[DeadLetter]) 
 
 // === Editing ===
 
-/// Fetches the one letter at hand for the editor.
+/// Queries the one selected letter for the editor.
 fn edit(app: &mut App, cmds: &mut Vec<Cmd>) {
-    let letters = app.letters_at_hand();
+    let letters = app.selected_letters();
     match letters.as_slice() {
         [row] => {
             let generation = app.number();
@@ -288,21 +288,21 @@ fn edit(app: &mut App, cmds: &mut Vec<Cmd>) {
         }
         [] => {
             let key = app.keymap.key(Action::DeadLetters);
-            app.say(Role::Dim, format!("no dead letter here: {key} goes to them"));
+            app.notify(Role::Dim, format!("no dead letter here: {key} goes to them"));
         }
-        _ => app.say(Role::Dim, "one dead letter at a time can be edited"),
+        _ => app.notify(Role::Dim, "one dead letter at a time can be edited"),
     }
 }
 
-/// An editor has ended: what it left is checked by the pipeline's own rule when it is redriven.
+/// An editor has ended: its text is checked by the pipeline's own rule when it is redriven.
 pub(super) fn edited(app: &mut App, detail: Box<DeadDetail>, edited: Result<String, Fault>) {
     let text = match edited {
         Ok(text) => text,
-        Err(fault) => return app.say(Role::Alarm, fault.line()),
+        Err(fault) => return app.notify(Role::Alarm, fault.line()),
     };
     let before = doc::body(&detail.body).join("\n");
     if text.trim_end() == before.trim_end() {
-        return app.say(Role::Dim, "nothing was changed, so nothing was done");
+        return app.notify(Role::Dim, "nothing was changed, so nothing was done");
     }
     let again = ("Edit again".to_owned(), Choice::EditAgain(detail.clone(), text.clone()));
     let name = doc::name_of(&detail.row);
@@ -311,22 +311,23 @@ pub(super) fn edited(app: &mut App, detail: Box<DeadDetail>, edited: Result<Stri
         Err(error) => {
             let lines = vec![
                 (Role::Strong, name),
-                (Role::Alarm, format!("This is no JSON: {error}.")),
+                (Role::Alarm, format!("This is not JSON: {error}.")),
                 (Role::Base, "Nothing has been changed.".to_owned()),
             ];
-            return confirm(app, "Edit once more?".to_owned(), lines, vec![again]);
+            return confirm(app, "Edit again?".to_owned(), lines, vec![again]);
         }
     };
     let mut lines = vec![(Role::Strong, name), (Role::Base, String::new())];
     lines.extend(difference(&before, text.trim_end()));
     lines.push((Role::Base, String::new()));
-    where_to(app, &mut lines, std::slice::from_ref(&detail.row.letter));
+    describe_queues(app, &mut lines, std::slice::from_ref(&detail.row.letter));
     let targets = targets(app, vec![detail.row.letter.clone()]);
-    let redrive = ("Redrive edited".to_owned(), Choice::Act(Act::new(Verb::RedriveEdited(body), targets)));
+    let redrive =
+        ("Redrive edited".to_owned(), Choice::Run(Operation::new(Verb::RedriveEdited(body), targets)));
     confirm(app, "Redrive the edited message?".to_owned(), lines, vec![again, redrive]);
 }
 
-/// The changed lines of a text, with a line around each.
+/// The changed lines of a text, with a line of context around each.
 fn difference(before: &str, after: &str) -> Vec<(Role, String)> {
     let diff = TextDiff::from_lines(before, after);
     let mut lines = Vec::new();
@@ -340,7 +341,7 @@ fn difference(before: &str, after: &str) -> Vec<(Role, String)> {
                 ChangeTag::Insert => (Role::Good, '+'),
                 ChangeTag::Equal => (Role::Dim, ' '),
             };
-            // The sign behind the indentation, which is all that a question keeps of spaces.
+            // The sign behind the indentation, the only spaces that a question preserves.
             let text = change.value().trim_end();
             let inner = text.trim_start();
             lines.push((role, format!("{}{sign} {inner}", " ".repeat(text.len() - inner.len()))));
@@ -357,7 +358,7 @@ fn lead_targets(leads: Vec<(lead::LeadId, String)>) -> Vec<Target> {
 
 fn no_lead(app: &mut App) {
     let key = app.keymap.key(Action::Leads);
-    app.say(Role::Dim, format!("no lead under the cursor: {key} goes to the leads"));
+    app.notify(Role::Dim, format!("no lead under the cursor: {key} goes to the leads"));
 }
 
 fn names(leads: &[(lead::LeadId, String)]) -> String {
@@ -366,8 +367,8 @@ fn names(leads: &[(lead::LeadId, String)]) -> String {
     if rest > 0 { format!("{} and {rest} more", some.join(", ")) } else { some.join(", ") }
 }
 
-/// Which leads an action is about.
-fn which(leads: &[(lead::LeadId, String)]) -> Vec<(Role, String)> {
+/// Describes leads.
+fn describe_leads(leads: &[(lead::LeadId, String)]) -> Vec<(Role, String)> {
     match leads {
         [(lead, name)] => vec![(Role::Strong, name.clone()), (Role::Dim, lead.to_string())],
         several => vec![(Role::Strong, names(several))],
@@ -375,12 +376,12 @@ fn which(leads: &[(lead::LeadId, String)]) -> Vec<(Role, String)> {
 }
 
 fn resend(app: &mut App) {
-    let leads = app.leads_at_hand();
+    let leads = app.selected_leads();
     let number = leads.len();
     if leads.is_empty() {
         return no_lead(app);
     }
-    let mut lines = which(&leads);
+    let mut lines = describe_leads(&leads);
     let mut left_out: Vec<(DestinationId, Vec<String>)> = Vec::new();
     if let [(lead, _)] = leads.as_slice()
         && let Some(row) = app.panels.leads.shown.rows.iter().find(|row| row.lead.lead_id == *lead)
@@ -396,12 +397,12 @@ fn resend(app: &mut App) {
     lines.push((
         Role::Base,
         match number {
-            1 => format!("One new alert goes out from {place}."),
-            _ => format!("{number} new alerts go out from {place}, one for each lead."),
+            1 => format!("One new alert is sent from {place}."),
+            _ => format!("{number} new alerts are sent from {place}, one for each lead."),
         },
     ));
     for (_, whom) in &left_out {
-        lines.push((Role::Base, format!("Alone means {}.", LeftOut::rest(whom))));
+        lines.push((Role::Base, format!("\"Left out only\" sends {}.", LeftOut::rest(whom))));
     }
     let several = app.destinations.len() > 1;
     let targets = std::sync::Arc::new(lead_targets(leads));
@@ -411,12 +412,12 @@ fn resend(app: &mut App) {
         .map(|destination| {
             let label = if several { format!("Send to {}", destination.label()) } else { "Send".to_owned() };
             let verb = Verb::Resend(destination.clone(), Whom::Everybody);
-            (label, Choice::Act(Act { verb, targets: targets.clone() }))
+            (label, Choice::Run(Operation { verb, targets: targets.clone() }))
         })
         .chain(left_out.into_iter().map(|(destination, _)| {
-            let label = format!("Send to those left out of {} alone", destination.label());
+            let label = format!("Send to {}, left out only", destination.label());
             let verb = Verb::Resend(destination, Whom::LeftOut);
-            (label, Choice::Act(Act { verb, targets: targets.clone() }))
+            (label, Choice::Run(Operation { verb, targets: targets.clone() }))
         }))
         .collect();
     let alerts = if number == 1 { "the alert".to_owned() } else { format!("{number} alerts") };
@@ -427,23 +428,23 @@ fn resend(app: &mut App) {
     confirm(app, title, lines, choices);
 }
 
-/// A trial has no leads: all that is to be chosen is where it goes.
+/// A test alert has no lead: only its destination is to be chosen.
 fn try_out(app: &mut App) {
     let lines = vec![
-        (Role::Base, format!("A trial alert goes out from {}, by the way of every alert.", place(app))),
-        (Role::Dim, "It is about no lead and says so, and stands in no listing, count or rate.".to_owned()),
+        (Role::Base, format!("A test alert is sent from {}, the same way as any alert.", place(app))),
+        (Role::Dim, "It says that it is a test, and appears in no list, count or rate.".to_owned()),
     ];
-    let target = Target { name: "trial".to_owned(), lead: None, letter: None };
+    let target = Target { name: "test alert".to_owned(), lead: None, letter: None };
     let targets = std::sync::Arc::new(vec![target]);
     let choices = app.destinations.iter().map(|destination| {
-        let act = Act { verb: Verb::Try(destination.clone()), targets: targets.clone() };
-        (format!("Try {}", destination.label()), Choice::Act(act))
+        let operation = Operation { verb: Verb::Try(destination.clone()), targets: targets.clone() };
+        (format!("Send to {}", destination.label()), Choice::Run(operation))
     });
     let choices = choices.collect();
-    confirm(app, "Send a trial alert?".to_owned(), lines, choices);
+    confirm(app, "Send a test alert?".to_owned(), lines, choices);
 }
 
-/// Whom the last alert at each destination did not reach.
+/// The recipients whom the last alert at each destination did not reach.
 fn not_reached(alerts: &[Notification]) -> Vec<(DestinationId, Vec<String>)> {
     let mut last: BTreeMap<&DestinationId, &Notification> = BTreeMap::new();
     for alert in alerts.iter().filter(|alert| ["sent", "partly_sent"].contains(&alert.state)) {
@@ -459,28 +460,31 @@ fn not_reached(alerts: &[Notification]) -> Vec<(DestinationId, Vec<String>)> {
 }
 
 fn requeue(app: &mut App) {
-    let leads = app.leads_at_hand();
+    let leads = app.selected_leads();
     let number = leads.len();
     if leads.is_empty() {
         return no_lead(app);
     }
-    let mut lines = which(&leads);
+    let mut lines = describe_leads(&leads);
     lines.push((Role::Base, String::new()));
     let place = place(app);
     let them = if number == 1 { "Its owner is" } else { "Their owners are" };
     lines.push((Role::Base, format!("{them} looked up again from the raw event on {place}, now.")));
-    lines.push((Role::Base, "Who has been told is not told a second time.".to_owned()));
+    lines.push((Role::Base, "Destinations already notified are not notified again.".to_owned()));
     let what = format::count(number, "lead", "leads");
-    let label = if number == 1 { "Process".to_owned() } else { format!("Process {number}") };
-    let act = Act::new(Verb::Requeue, lead_targets(leads));
-    confirm(app, format!("Process {what} again?"), lines, vec![(label, Choice::Act(act))]);
+    let label = if number == 1 { "Requeue".to_owned() } else { format!("Requeue {number}") };
+    let operation = Operation::new(Verb::Requeue, lead_targets(leads));
+    confirm(app, format!("Requeue {what}?"), lines, vec![(label, Choice::Run(operation))]);
 }
 
 // === Answers ===
 
-/// A key that types at the number that a question wants: it then has its answer in focus. Whether it was one.
-pub(super) fn counted(app: &mut App, press: Press) -> bool {
-    let Some(Open { window: Window::Confirm(question), .. }) = app.windows.last_mut() else { return false };
+/// A digit of the number that a question requires; the right number moves the focus to its button. Whether
+/// the key was handled.
+pub(super) fn type_count(app: &mut App, press: Press) -> bool {
+    let Some(OpenWindow { window: Window::Confirm(question), .. }) = app.windows.last_mut() else {
+        return false;
+    };
     let Some(count) = &mut question.count else { return false };
     match press {
         Press::Char('0'..='9') if count.typed.text.len() < count.wanted.len() => {}
@@ -493,9 +497,11 @@ pub(super) fn counted(app: &mut App, press: Press) -> bool {
     true
 }
 
-/// A key with a question on top.
+/// An action while a question is open.
 pub(super) fn answer(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
-    let Some(Open { window: Window::Confirm(question), scroll, .. }) = app.windows.last_mut() else { return };
+    let Some(OpenWindow { window: Window::Confirm(question), scroll, .. }) = app.windows.last_mut() else {
+        return;
+    };
     let answers = question.choices.len() + 1;
     match action {
         Action::Left | Action::PreviousPanel => question.focus = (question.focus + answers - 1) % answers,
@@ -507,14 +513,14 @@ pub(super) fn answer(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         Action::Open
             if question.focus > 0 && question.count.as_ref().is_some_and(|count| !count.is_right()) =>
         {
-            app.say(Role::Warn, "type how many they are: that is everything there is");
+            app.notify(Role::Warn, "type the number of dead letters: this takes all of them");
         }
         Action::Open => {
             let chosen = question.focus.checked_sub(1).and_then(|at| question.choices.get(at)).cloned();
             app.windows.pop();
             match chosen {
                 None => {}
-                Some((_, Choice::Act(act))) => jobs::begin(app, act, cmds),
+                Some((_, Choice::Run(operation))) => jobs::begin(app, operation, cmds),
                 Some((_, Choice::EditAgain(detail, text))) => cmds.push(Cmd::Edit(detail, text)),
                 Some((_, Choice::Quit)) => jobs::stop_and_quit(app, cmds),
             }
@@ -523,9 +529,11 @@ pub(super) fn answer(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
     }
 }
 
-/// A key while a file's path is written: Enter asks once more, with the whole of it in sight.
+/// A key while a file's path is typed: Enter asks for confirmation, showing all of the path.
 pub(super) fn typed(app: &mut App, press: Press) {
-    let Some(Open { window: Window::File { input, letters }, .. }) = app.windows.last_mut() else { return };
+    let Some(OpenWindow { window: Window::File { input, letters }, .. }) = app.windows.last_mut() else {
+        return;
+    };
     match press {
         Press::Esc | Press::Ctrl('c') => {
             app.windows.pop();
@@ -534,14 +542,21 @@ pub(super) fn typed(app: &mut App, press: Press) {
             let (path, letters) = (input.text.trim().to_owned(), std::mem::take(letters));
             app.windows.pop();
             let what = format::count(letters.len(), "dead letter", "dead letters");
-            let mut lines = about(app, &letters);
+            let mut lines = describe_letters(app, &letters);
             lines.push((Role::Base, String::new()));
-            lines
-                .push((Role::Base, format!("They are read from {} and written, one a line, to", place(app))));
+            lines.push((
+                Role::Base,
+                format!("They are read from {} and written, one per line, to", place(app)),
+            ));
             lines.push((Role::Strong, path.clone()));
-            lines.push((Role::Dim, "A file that is there already is left alone.".to_owned()));
-            let act = Act::new(Verb::Export(path.into()), targets(app, letters));
-            confirm(app, format!("Export {what}?"), lines, vec![("Write".to_owned(), Choice::Act(act))]);
+            lines.push((Role::Dim, "An existing file is not overwritten.".to_owned()));
+            let operation = Operation::new(Verb::Export(path.into()), targets(app, letters));
+            confirm(
+                app,
+                format!("Export {what}?"),
+                lines,
+                vec![("Write".to_owned(), Choice::Run(operation))],
+            );
         }
         press => finding::edit(input, press),
     }

@@ -1,8 +1,8 @@
-//! Finding: a filter for the panel in focus, or a search in the window on top.
+//! Searching: a filter for the panel in focus, or a search in the window on top.
 
 use super::{
     super::{
-        app::{App, Typing},
+        app::{App, SearchInput},
         keymap::{Action, Press},
         theme::Role,
         window::Input,
@@ -10,10 +10,10 @@ use super::{
     windows,
 };
 
-/// Begins to write one.
+/// Starts typing one.
 pub(super) fn begin(app: &mut App) {
     let before = text(app);
-    app.typing = Some(Typing { input: Input::of(before.clone()), before });
+    app.typing = Some(SearchInput { input: Input::of(before.clone()), before });
 }
 
 fn text(app: &App) -> String {
@@ -23,7 +23,7 @@ fn text(app: &App) -> String {
     }
 }
 
-/// A key while it is written. What it finds is shown with each letter.
+/// A key while it is typed. It is applied with each letter.
 pub(super) fn typed(app: &mut App, press: Press) {
     let Some(typing) = &mut app.typing else { return };
     match press {
@@ -42,7 +42,7 @@ pub(super) fn typed(app: &mut App, press: Press) {
     apply(app, &text);
 }
 
-/// A key in a line that is being written.
+/// A key in a line that is being typed.
 pub(super) fn edit(input: &mut Input, press: Press) {
     match press {
         Press::Char(c) => input.insert(c),
@@ -75,10 +75,10 @@ pub(super) fn next(app: &mut App, forward: bool) {
     }
     if app.view().filter().is_empty() {
         let key = app.keymap.key(Action::Filter);
-        return app.say(Role::Dim, format!("nothing is searched for: {key} begins"));
+        return app.notify(Role::Dim, format!("no search: press {key}"));
     }
     match app.view().next_match(forward) {
         Some(place) => app.go(place),
-        None => app.say(Role::Dim, "nothing matches"),
+        None => app.notify(Role::Dim, "nothing matches"),
     }
 }

@@ -1,4 +1,4 @@
-//! Actions under way: what each of their items comes to, and how they end.
+//! Operations in progress: the results of their targets, and how they end.
 
 use pipeline::{Code, Fault};
 
@@ -6,43 +6,43 @@ use super::{
     super::{
         app::{App, JOBS},
         format,
-        msg::{Act, Cmd, Progress, Step, Verb},
+        msg::{Cmd, Operation, Progress, Step, Verb},
         theme::Role,
-        window::{Job, Outcome, Stage},
+        window::{Job, JobState, Outcome},
     },
     questions,
 };
 
-/// Begins a confirmed action.
-pub(super) fn begin(app: &mut App, act: Act, cmds: &mut Vec<Cmd>) {
+/// Starts a confirmed operation.
+pub(super) fn begin(app: &mut App, operation: Operation, cmds: &mut Vec<Cmd>) {
     let id = app.number();
-    let text = match (act.targets.as_slice(), &act.verb) {
+    let text = match (operation.targets.as_slice(), &operation.verb) {
         ([one], Verb::Resend(destination, _)) => {
             format!("queueing a new alert about {} for {}", one.name, destination.label())
         }
-        (_, Verb::Try(destination)) => format!("queueing a trial alert for {}", destination.label()),
+        (_, Verb::Try(destination)) => format!("queueing a test alert for {}", destination.label()),
         ([one], verb) => format!("{} {}", verb.doing(), one.name),
         (several, verb) => format!("{} {}", verb.doing(), items(verb, several.len())),
     };
-    app.say(Role::Dim, text);
-    app.jobs.push(Job::new(id, act.clone(), app.now));
+    app.notify(Role::Dim, text);
+    app.jobs.push(Job::new(id, operation.clone(), app.now));
     if app.jobs.len() > JOBS
-        && let Some(over) = app.jobs.iter().position(|job| job.stage == Stage::Over)
+        && let Some(finished) = app.jobs.iter().position(|job| job.state == JobState::Finished)
     {
-        app.jobs.remove(over);
+        app.jobs.remove(finished);
     }
-    if act.verb.takes_letters() {
-        // What was marked has been dealt with.
+    if operation.verb.takes_letters() {
+        // The marked letters have been processed.
         app.panels.dead.table.marks.clear();
     }
-    cmds.push(Cmd::Act { job: id, act });
+    cmds.push(Cmd::Run { job: id, operation });
 }
 
 /// `3 dead letters`.
 pub(super) fn items(verb: &Verb, count: usize) -> String {
     match verb {
         Verb::Resend(..) => format::count(count, "alert", "alerts"),
-        Verb::Try(_) => format::count(count, "trial", "trials"),
+        Verb::Try(_) => format::count(count, "test alert", "test alerts"),
         Verb::Requeue => format::count(count, "lead", "leads"),
         _ => format::count(count, "dead letter", "dead letters"),
     }
@@ -50,36 +50,36 @@ pub(super) fn items(verb: &Verb, count: usize) -> String {
 
 /// Stops what is running, the latest first.
 pub(super) fn stop(app: &mut App, cmds: &mut Vec<Cmd>) {
-    match app.jobs.iter_mut().rev().find(|job| job.stage == Stage::Running) {
+    match app.jobs.iter_mut().rev().find(|job| job.state == JobState::Running) {
         Some(job) => {
-            job.stage = Stage::Stopping;
+            job.state = JobState::Stopping;
             cmds.push(Cmd::Stop(job.id));
         }
-        None => app.say(Role::Dim, "nothing is running that could be stopped"),
+        None => app.notify(Role::Dim, "nothing to stop"),
     }
 }
 
-/// Ends, unless something would be left undone without a word.
+/// Quits, or asks first if an operation is running.
 pub(super) fn quit(app: &mut App, cmds: &mut Vec<Cmd>) {
     if app.quitting || !app.jobs.iter().any(Job::is_running) {
         return cmds.push(Cmd::Quit);
     }
     let mut lines: Vec<(Role, String)> = Vec::new();
     for job in app.jobs.iter().filter(|job| job.is_running()) {
-        let (doing, total) = (job.act.verb.doing(), items(&job.act.verb, job.outcomes.len()));
+        let (doing, total) = (job.operation.verb.doing(), items(&job.operation.verb, job.outcomes.len()));
         let (done, failed, left) = (job.done, job.failed, job.left());
         lines.push((Role::Strong, format!("{doing} {total}: {done} done, {failed} failed, {left} left")));
     }
     lines.push((Role::Base, String::new()));
-    lines.push((Role::Base, "It stops between two items; the rest stays as it is.".to_owned()));
+    lines.push((Role::Base, "It stops after the current item; the rest is unchanged.".to_owned()));
     questions::confirm_quit(app, lines);
 }
 
-/// Stops everything, and ends as soon as it has.
+/// Stops everything, and then quits.
 pub(super) fn stop_and_quit(app: &mut App, cmds: &mut Vec<Cmd>) {
     app.quitting = true;
     for job in app.jobs.iter_mut().filter(|job| job.is_running()) {
-        job.stage = Stage::Stopping;
+        job.state = JobState::Stopping;
         cmds.push(Cmd::Stop(job.id));
     }
     if !app.jobs.iter().any(Job::is_running) {
@@ -87,119 +87,119 @@ pub(super) fn stop_and_quit(app: &mut App, cmds: &mut Vec<Cmd>) {
     }
 }
 
-/// An action has come a step further.
+/// An operation has made a step.
 pub(super) fn progressed(app: &mut App, Progress { job: id, step }: Progress, cmds: &mut Vec<Cmd>) {
     let now = app.now;
-    let known = app.jobs.iter().position(|known| known.id == id && known.stage != Stage::Over);
+    let known = app.jobs.iter().position(|known| known.id == id && known.state != JobState::Finished);
     let Some(at) = known else { return };
     let job = &mut app.jobs[at];
-    let mut said: Option<(Role, String)> = None;
-    // In the middle of many items the next second is soon enough.
-    let hurried = !matches!(step, Step::Done(..)) || job.outcomes.len() == 1;
+    let mut notice: Option<(Role, String)> = None;
+    // Amid many targets the next second is soon enough.
+    let refresh_now = !matches!(step, Step::Done(..)) || job.outcomes.len() == 1;
     match step {
         Step::Done(index, result) => {
-            let name = job.act.targets.get(index).map_or("", |target| &target.name).to_owned();
-            // Many items would drown everything else that is reported: they are told item by item in
+            let name = job.operation.targets.get(index).map_or("", |target| &target.name).to_owned();
+            // Many targets would drown all other notices: they are reported one by one in
             // the list of actions, and here in one line at the end.
-            let alone = job.outcomes.len() == 1;
+            let single = job.outcomes.len() == 1;
             match &result {
-                Ok(word) => {
+                Ok(detail) => {
                     job.done += 1;
-                    if alone {
-                        said = Some((Role::Good, done(&job.act.verb, &name, word.as_deref())));
+                    if single {
+                        notice = Some((Role::Good, done(&job.operation.verb, &name, detail.as_deref())));
                     }
                 }
                 Err(fault) => {
                     job.failed += 1;
-                    if alone {
-                        said = Some((Role::Alarm, failed(&job.act.verb, &name, fault)));
+                    if single {
+                        notice = Some((Role::Alarm, failed(&job.operation.verb, &name, fault)));
                     }
                 }
             }
             if let Some(outcome) = job.outcomes.get_mut(index) {
                 let result = result.map_err(|fault| fault.line());
-                *outcome = Some(Outcome { result, became: None });
+                *outcome = Some(Outcome { result, followed: None });
             }
         }
         Step::Following => {
-            let stopped = job.stage == Stage::Stopping;
-            job.stage = Stage::Following;
+            let stopped = job.state == JobState::Stopping;
+            job.state = JobState::Following;
             job.ended_at = Some(now);
-            said = summary(job, stopped);
+            notice = summary(job, stopped);
         }
-        Step::Became(index, became) => {
-            let name = job.act.targets.get(index).map_or("", |target| &target.name).to_owned();
+        Step::Followed(index, followed) => {
+            let name = job.operation.targets.get(index).map_or("", |target| &target.name).to_owned();
             if job.outcomes.len() == 1 {
-                said = Some(match &became {
+                notice = Some(match &followed {
                     Ok(what) => (Role::Good, format!("{name}: {what}")),
                     Err(what) => (Role::Alarm, format!("{name}: {what}")),
                 });
             }
             if let Some(Some(outcome)) = job.outcomes.get_mut(index) {
-                outcome.became = Some(became);
+                outcome.followed = Some(followed);
             }
         }
-        Step::Refused(fault) => said = Some((Role::Alarm, fault.line())),
-        Step::Over => {
+        Step::Refused(fault) => notice = Some((Role::Alarm, fault.line())),
+        Step::Finished => {
             if job.is_running() {
-                let stopped = job.stage == Stage::Stopping;
+                let stopped = job.state == JobState::Stopping;
                 job.ended_at = Some(now);
-                said = summary(job, stopped);
+                notice = summary(job, stopped);
             } else {
-                said = followed(job);
+                notice = followed(job);
             }
-            job.stage = Stage::Over;
+            job.state = JobState::Finished;
         }
     }
-    if let Some((role, text)) = said {
-        app.say(role, text);
+    if let Some((role, text)) = notice {
+        app.notify(role, text);
     }
     if app.quitting && !app.jobs.iter().any(Job::is_running) {
         cmds.push(Cmd::Quit);
     }
-    if hurried {
-        app.hurry_counts();
+    if refresh_now {
+        app.refresh_counts();
     }
 }
 
-/// What one item came to.
-fn done(verb: &Verb, name: &str, word: Option<&str>) -> String {
-    let word = word.unwrap_or_default();
+/// The notice about a target that succeeded.
+fn done(verb: &Verb, name: &str, detail: Option<&str>) -> String {
+    let detail = detail.unwrap_or_default();
     match verb {
         Verb::Redrive | Verb::RedriveEdited(_) => format!("{name} is back in its queue"),
-        Verb::Delete => format!("{name} is deleted, {word}"),
-        Verb::Requeue => format!("{name} is processed again"),
-        Verb::Resend(..) | Verb::Try(_) => format!("{name}: {word}"),
+        Verb::Delete => format!("{name} is deleted, {detail}"),
+        Verb::Requeue => format!("{name} was requeued"),
+        Verb::Resend(..) | Verb::Try(_) => format!("{name}: {detail}"),
         Verb::Export(path) => format!("{name} is written to {}", path.display()),
     }
 }
 
-/// What one item did not come to.
+/// The notice about a target that failed.
 fn failed(verb: &Verb, name: &str, fault: &Fault) -> String {
     let line = fault.line();
     match (verb, fault.code) {
         (Verb::Try(_) | Verb::Resend(..), Code::NoReceipt) => format!("{name}: no receipt yet: {line}"),
         (Verb::Try(_), _) => format!("{name} failed: {line}"),
-        (Verb::Resend(..), Code::PartlySent) => format!("{name} was resent, but not to all: {line}"),
+        (Verb::Resend(..), Code::PartlySent) => format!("{name} was resent, but not to everyone: {line}"),
         _ => format!("{name} was not {}: {line}", verb.done()),
     }
 }
 
-/// What several items came to.
+/// The notice about several targets.
 fn summary(job: &Job, stopped: bool) -> Option<(Role, String)> {
     let (done, failed, left) = (job.done, job.failed, job.left());
     if job.outcomes.len() == 1 && left == 0 {
         return None;
     }
-    let mut text = format!("{} {}", items(&job.act.verb, done), job.act.verb.done());
-    if let Verb::Export(path) = &job.act.verb {
+    let mut text = format!("{} {}", items(&job.operation.verb, done), job.operation.verb.done());
+    if let Verb::Export(path) = &job.operation.verb {
         text += &format!(" to {}", path.display());
     }
     if failed > 0 {
         text += &format!(", {failed} failed");
     }
     if left > 0 {
-        text += &format!(", {left} left as they were{}", if stopped { " (stopped)" } else { "" });
+        text += &format!(", {left} unchanged{}", if stopped { " (stopped)" } else { "" });
     }
     let role = match (failed, left) {
         (1.., _) => Role::Alarm,
@@ -209,21 +209,23 @@ fn summary(job: &Job, stopped: bool) -> Option<(Role, String)> {
     Some((role, text))
 }
 
-/// What became of several items afterwards.
+/// The notice on how several targets ended afterwards.
 fn followed(job: &Job) -> Option<(Role, String)> {
-    let became = || job.outcomes.iter().flatten().filter_map(|outcome| outcome.became.as_ref());
-    let (well, ill) =
-        (became().filter(|became| became.is_ok()).count(), became().filter(|became| became.is_err()).count());
-    if well + ill == 0 || job.outcomes.len() == 1 {
+    let followed = || job.outcomes.iter().flatten().filter_map(|outcome| outcome.followed.as_ref());
+    let (notified, dead) = (
+        followed().filter(|followed| followed.is_ok()).count(),
+        followed().filter(|followed| followed.is_err()).count(),
+    );
+    if notified + dead == 0 || job.outcomes.len() == 1 {
         return None;
     }
-    let open = job.done.saturating_sub(well + ill);
-    let mut text = format!("of the {} {}: {well} told", job.done, job.act.verb.done());
-    if ill > 0 {
-        text += &format!(", {ill} dead again");
+    let open = job.done.saturating_sub(notified + dead);
+    let mut text = format!("of the {} {}: {notified} notified", job.done, job.operation.verb.done());
+    if dead > 0 {
+        text += &format!(", {dead} dead again");
     }
     if open > 0 {
-        text += &format!(", {open} still under way");
+        text += &format!(", {open} in progress");
     }
-    Some((if ill > 0 { Role::Alarm } else { Role::Good }, text))
+    Some((if dead > 0 { Role::Alarm } else { Role::Good }, text))
 }

@@ -1,7 +1,6 @@
 //! What the console does about each message. Pure: the same messages make the same console.
 
 mod acting;
-mod answers;
 mod copying;
 mod finding;
 mod jobs;
@@ -9,30 +8,31 @@ mod moving;
 mod opening;
 mod palette;
 mod pointer;
+mod queries;
 mod questions;
 mod switching;
 mod windows;
 
-pub use answers::is_gone;
 pub use palette::entries;
+pub use queries::is_gone;
 
 use super::{
-    app::{App, Door},
+    app::{App, Connection},
     keymap::{Action, Press},
     layout::Shape,
     msg::{Cmd, Event, Msg},
     panel::Panel,
     theme::Role,
-    window::{Entry, Window},
+    window::{PaletteEntry, Window},
 };
 
-/// Takes a message; what is to be done outside because of it.
+/// Handles a message; the commands that follow from it.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
     app.now = msg.at;
     let mut cmds = Vec::new();
     match msg.event {
         Event::Press(Press::Alt(c)) if app.keymap.action(Press::Alt(c)).is_none() => {
-            // Terminals send Alt as Esc before the letter: this was Esc, and a letter that came close behind.
+            // Terminals send Alt as Esc before the letter: this was Esc, followed closely by a letter.
             pressed(app, Press::Esc, &mut cmds);
             pressed(app, Press::Char(c), &mut cmds);
         }
@@ -44,24 +44,24 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Cmd> {
             }
         }
         Event::Resize(columns, rows) => app.size = (columns, rows),
-        Event::Tick => answers::overdue(app, &mut cmds),
-        Event::Reply(reply) => answers::replied(app, *reply, &mut cmds),
+        Event::Tick => queries::overdue(app, &mut cmds),
+        Event::Reply(reply) => queries::replied(app, *reply, &mut cmds),
         Event::Filtered(generation, filtered) => {
             app.panels.view_mut(filtered.panel).filtered(generation, filtered);
         }
         Event::Progress(progress) => jobs::progressed(app, progress, &mut cmds),
         Event::Edited(detail, edited) => acting::edited(app, detail, edited),
-        Event::Switched(generation, facts) => switching::switched(app, generation, *facts),
+        Event::Switched(generation, info) => switching::switched(app, generation, *info),
         Event::Terminate => cmds.push(Cmd::Quit),
-        Event::Notice(text) => app.say(Role::Alarm, text),
+        Event::Notice(text) => app.notify(Role::Alarm, text),
     }
     filter(app, &mut cmds);
-    settle(app);
-    answers::ask(app, &mut cmds);
+    clamp_cursor(app);
+    queries::ask(app, &mut cmds);
     cmds
 }
 
-/// Has rows filtered where something about them has changed.
+/// Starts the filtering that is due.
 fn filter(app: &mut App, cmds: &mut Vec<Cmd>) {
     for panel in Panel::ALL {
         if let Some((generation, task)) = app.panels.view_mut(panel).filter_due(panel, &mut app.counter) {
@@ -71,19 +71,19 @@ fn filter(app: &mut App, cmds: &mut Vec<Cmd>) {
 }
 
 /// Puts every cursor back on its row.
-fn settle(app: &mut App) {
+fn clamp_cursor(app: &mut App) {
     let layout = app.layout();
     for panel in Panel::ALL {
-        app.panels.view_mut(panel).settle(layout.visible(panel), layout.is_full());
+        app.panels.view_mut(panel).clamp_cursor(layout.visible(panel), layout.is_full());
     }
 }
 
-/// A key. While something is being written, letters are letters.
+/// A key. While something is being typed, letters are text.
 fn pressed(app: &mut App, press: Press, cmds: &mut Vec<Cmd>) {
     if app.typing.is_some() || matches!(app.window(), Some(Window::Palette { .. } | Window::File { .. })) {
         return typed(app, press, cmds);
     }
-    if !is_too_small(app) && acting::counted(app, press) {
+    if !is_too_small(app) && acting::type_count(app, press) {
         return;
     }
     if let Some(action) = app.keymap.action(press) {
@@ -91,15 +91,15 @@ fn pressed(app: &mut App, press: Press, cmds: &mut Vec<Cmd>) {
     }
 }
 
-/// A key while something is being written; nothing else takes pasted text.
+/// A key while something is being typed; pasted text goes nowhere else.
 fn typed(app: &mut App, press: Press, cmds: &mut Vec<Cmd>) {
     if app.typing.is_some() {
         finding::typed(app, press);
     } else if matches!(app.window(), Some(Window::Palette { .. })) {
         match palette::typed(app, press) {
-            Some(Entry::Action(action)) => perform(app, action, cmds),
-            Some(Entry::Environment(name)) => switching::switch(app, name, cmds),
-            Some(Entry::Lead(lead)) => {
+            Some(PaletteEntry::Action(action)) => perform(app, action, cmds),
+            Some(PaletteEntry::Environment(name)) => switching::switch(app, name, cmds),
+            Some(PaletteEntry::Lead(lead)) => {
                 let name = app.name_of(&lead);
                 opening::story(app, lead, name);
             }
@@ -114,13 +114,15 @@ fn is_too_small(app: &App) -> bool {
     app.layout().shape == Shape::TooSmall
 }
 
-/// Does what a key, the palette or the mouse asks for.
+/// Performs an action from a key, the palette or the mouse.
 fn perform(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
     match action {
         Action::Suspend => return cmds.push(Cmd::Suspend),
-        Action::Refresh if matches!(app.door, Door::Closed(_)) => return switching::again(app, cmds),
-        Action::Refresh => return app.hurry(),
-        // Nothing may be done unseen.
+        Action::Refresh if matches!(app.connection, Connection::Failed(_)) => {
+            return switching::again(app, cmds);
+        }
+        Action::Refresh => return app.refresh_soon(),
+        // Nothing may be done that cannot be seen.
         Action::Quit | Action::Interrupt if app.windows.is_empty() || is_too_small(app) => {
             return jobs::quit(app, cmds);
         }
@@ -143,14 +145,14 @@ fn perform(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         Action::Mouse => {
             app.mouse = !app.mouse;
             let now = if app.mouse { "the console's" } else { "the terminal's" };
-            app.say(Role::Dim, format!("the mouse is {now} now"));
+            app.notify(Role::Dim, format!("the mouse is {now} now"));
             cmds.push(Cmd::Mouse(app.mouse));
         }
-        // There is nothing to look at or to act on.
-        _ if app.door != Door::Open => {}
+        // There is nothing to see or to act on.
+        _ if app.connection != Connection::Open => {}
         Action::Open => opening::open(app),
-        Action::Story => opening::story_at_hand(app),
-        Action::ItsLetters | Action::ItsLog => opening::about_its_lead(app, action, cmds),
+        Action::Story => opening::open_current_lead(app),
+        Action::ItsLetters | Action::ItsLog => opening::open_related(app, action, cmds),
         Action::Filter => finding::begin(app),
         Action::NextMatch => finding::next(app, true),
         Action::PreviousMatch => finding::next(app, false),
@@ -158,7 +160,7 @@ fn perform(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         Action::Pause => {
             app.paused = !app.paused;
             if !app.paused {
-                app.hurry();
+                app.refresh_soon();
             }
         }
         Action::Stop => jobs::stop(app, cmds),

@@ -19,7 +19,7 @@ pub(super) fn moved(app: &mut App, action: Action) {
         Action::Zoom => app.full = !app.full,
         Action::NextPanel => app.focus = app.focus.further(1),
         Action::PreviousPanel => app.focus = app.focus.further(Panel::ALL.len() - 1),
-        Action::Left | Action::Right => sideways(app, action == Action::Right),
+        Action::Left | Action::Right => move_horizontally(app, action == Action::Right),
         Action::Back => back(app),
         Action::NextError | Action::PreviousError => to_error(app, action == Action::NextError),
         _ => {
@@ -29,7 +29,7 @@ pub(super) fn moved(app: &mut App, action: Action) {
                 Handled::No => rows(app, action, visible),
                 Handled::First(action, why) => {
                     let key = app.keymap.key(action);
-                    app.say(Role::Dim, format!("{key} {why}"));
+                    app.notify(Role::Dim, format!("{key} {why}"));
                 }
             }
         }
@@ -52,7 +52,7 @@ fn rows(app: &mut App, action: Action, visible: usize) {
     app.go(to);
 }
 
-/// To a panel; to the one that has the focus already: on all of the screen.
+/// To a panel; if it has the focus already, toggles full screen.
 fn to_panel(app: &mut App, panel: Panel) {
     if app.focus == panel && app.windows.is_empty() {
         app.full = !app.full;
@@ -60,7 +60,7 @@ fn to_panel(app: &mut App, panel: Panel) {
     app.focus = panel;
 }
 
-fn sideways(app: &mut App, right: bool) {
+fn move_horizontally(app: &mut App, right: bool) {
     let by = if right { 1 } else { Panel::ALL.len() - 1 };
     app.focus = match (app.layout().shape, app.focus, right) {
         (Shape::Grid, Panel::Pending | Panel::Leads, true) => Panel::Dead,
@@ -70,7 +70,7 @@ fn sideways(app: &mut App, right: bool) {
     };
 }
 
-/// Takes one thing back: the range, the filter, the marks, the full view.
+/// Clears one thing: the range, the filter, the marks, or the full view.
 fn back(app: &mut App) {
     let visible = app.layout().visible(app.focus);
     if !app.view_mut().back(visible) {
@@ -82,6 +82,6 @@ fn to_error(app: &mut App, forward: bool) {
     app.focus = Panel::Logs;
     match app.panels.logs.next(forward, |line| line.level == Level::Error) {
         Some(place) => app.go(place),
-        None => app.say(Role::Dim, "no error in the log lines that are stored here"),
+        None => app.notify(Role::Dim, "no error in the loaded log lines"),
     }
 }

@@ -6,23 +6,23 @@ use super::{
     super::{
         app::App,
         keymap::{Action, BINDINGS, Press},
-        window::{Entry, Input, Open, Window},
+        window::{Input, OpenWindow, PaletteEntry, Window},
     },
     finding,
 };
 
 /// Opens it.
 pub(super) fn open(app: &mut App) {
-    app.windows.push(Open::new(Window::Palette { input: Input::default(), index: 0 }));
+    app.windows.push(OpenWindow::new(Window::Palette { input: Input::default(), index: 0 }));
 }
 
-/// A key in it; what was chosen with it.
-pub(super) fn typed(app: &mut App, press: Press) -> Option<Entry> {
+/// A key in it; the entry that it chose.
+pub(super) fn typed(app: &mut App, press: Press) -> Option<PaletteEntry> {
     let found = match app.window() {
         Some(Window::Palette { input, .. }) => entries(app, &input.text),
         _ => return None,
     };
-    let Some(Open { window: Window::Palette { input, index }, .. }) = app.windows.last_mut() else {
+    let Some(OpenWindow { window: Window::Palette { input, index }, .. }) = app.windows.last_mut() else {
         return None;
     };
     match press {
@@ -46,22 +46,22 @@ pub(super) fn typed(app: &mut App, press: Press) -> Option<Entry> {
     None
 }
 
-/// What a text finds, the best first.
-pub fn entries(app: &App, text: &str) -> Vec<Entry> {
+/// The entries that match a text, the best first.
+pub fn entries(app: &App, text: &str) -> Vec<PaletteEntry> {
     let text = text.trim();
     if let Ok(lead) = text.parse::<LeadId>() {
-        return vec![Entry::Lead(lead)];
+        return vec![PaletteEntry::Lead(lead)];
     }
     let actions = BINDINGS
         .iter()
-        // These need no name to be found by.
+        // These are pointless in the palette.
         .filter(|binding| !matches!(binding.action, Action::Palette | Action::Up | Action::Down))
-        .map(|binding| (Entry::Action(binding.action), binding.name.to_owned(), binding.about));
+        .map(|binding| (PaletteEntry::Action(binding.action), binding.name.to_owned(), binding.about));
     let environments = app
         .environments
         .iter()
-        .map(|name| (Entry::Environment(name.clone()), format!("environment {name}"), "switch to it"));
-    let mut found: Vec<(usize, Entry)> = actions
+        .map(|name| (PaletteEntry::Environment(name.clone()), format!("environment {name}"), "switch to it"));
+    let mut found: Vec<(usize, PaletteEntry)> = actions
         .chain(environments)
         .filter_map(|(entry, name, about)| Some((score(text, &name, about)?, entry)))
         .collect();
@@ -70,8 +70,8 @@ pub fn entries(app: &App, text: &str) -> Vec<Entry> {
     found.into_iter().map(|(_, entry)| entry).collect()
 }
 
-/// How well a text finds a name, the less the better: as it is, at its start, in it, in its explanation, with its
-/// letters in order.
+/// How well a text matches a name, the lower the better: equal, a prefix, contained, its letters in order, or
+/// contained in the description.
 fn score(text: &str, name: &str, about: &str) -> Option<usize> {
     let text = text.to_lowercase();
     if name == text {

@@ -1,8 +1,8 @@
-//! The mouse, where it is ours: scroll and click.
+//! The mouse, if the console captures it: scroll and click.
 
 use super::{
     super::{
-        app::{App, Door},
+        app::{App, Connection},
         keymap::Action,
         msg::Pointer,
         panel::Panel,
@@ -14,13 +14,13 @@ use super::{
 /// How many rows a notch of the wheel moves.
 const NOTCH: usize = 3;
 
-/// Does what the mouse asks for; the action that follows from it.
+/// Handles the mouse; the action that follows from it.
 pub(super) fn pointed(app: &mut App, pointer: Pointer, x: u16, y: u16) -> Option<Action> {
-    if !app.mouse || app.typing.is_some() || app.door != Door::Open {
+    if !app.mouse || app.typing.is_some() || app.connection != Connection::Open {
         return None;
     }
     match app.window() {
-        // A question is answered with keys: a stray click does nothing to the pipeline.
+        // A question is answered with keys: a stray click must not change the pipeline.
         Some(Window::Confirm(_) | Window::Palette { .. } | Window::File { .. }) => return None,
         Some(_) => {
             let action = match pointer {

@@ -1,12 +1,12 @@
-//! Questions that are put before something is done.
+//! Questions for confirmation.
 
 use super::super::{
     app::App,
     theme::Role,
-    window::{Choice, Confirm, Open, Window},
+    window::{Choice, Confirm, OpenWindow, Window},
 };
 
-/// Puts a question with its answers.
+/// Asks a question with its buttons.
 pub(super) fn confirm(
     app: &mut App,
     title: String,
@@ -16,17 +16,17 @@ pub(super) fn confirm(
     put(app, Confirm { title, lines, choices, focus: 0, count: None });
 }
 
-/// Puts a question.
+/// Asks a question.
 pub(super) fn put(app: &mut App, question: Confirm) {
-    app.windows.push(Open::new(Window::Confirm(question)));
+    app.windows.push(OpenWindow::new(Window::Confirm(question)));
 }
 
-/// Which pipeline it is about.
+/// The name and place of the pipeline.
 pub(super) fn place(app: &App) -> String {
     format!("{} ({})", app.banner.name, app.banner.place)
 }
 
-/// Asks before something runs on without anybody looking.
+/// Asks before quitting while an operation is running.
 pub(super) fn confirm_quit(app: &mut App, lines: Vec<(Role, String)>) {
     let choices = vec![("Stop and quit".to_owned(), Choice::Quit)];
     confirm(app, "Quit while something runs?".to_owned(), lines, choices);

@@ -1,4 +1,4 @@
-//! Windows: closing them, turning their pages, scrolling and searching in them.
+//! Windows: closing them, switching their pages, scrolling and searching in them.
 
 use super::super::{
     app::App,
@@ -9,38 +9,38 @@ use super::super::{
     line::plain,
     msg::Cmd,
     theme::Role,
-    window::{Open, Window},
+    window::{OpenWindow, Window},
 };
 
 /// Closes the window on top.
 pub(super) fn close(app: &mut App, cmds: &mut Vec<Cmd>) {
     let flights = match app.windows.pop().map(|open| open.window) {
-        Some(Window::Story(story)) => vec![story.story.in_flight, story.raw.in_flight],
+        Some(Window::Story(story)) => vec![story.history.in_flight, story.raw.in_flight],
         Some(Window::Letter(letter)) => vec![letter.detail.in_flight],
         _ => vec![],
     };
-    cmds.extend(flights.into_iter().flatten().map(|flight| Cmd::Forget(flight.generation)));
+    cmds.extend(flights.into_iter().flatten().map(|flight| Cmd::Cancel(flight.generation)));
 }
 
-/// Opens a window, or closes it where it is open.
+/// Opens a window, or closes it if it is open.
 pub(super) fn toggle(app: &mut App, window: Window) {
     match app.windows.iter().position(|open| open.window == window) {
         Some(at) => {
             app.windows.remove(at);
         }
-        None => app.windows.push(Open::new(window)),
+        None => app.windows.push(OpenWindow::new(window)),
     }
 }
 
 /// How many columns a text in a window has, and how many of its lines are in sight.
-fn sheet(app: &App) -> (usize, usize) {
+fn text_size(app: &App) -> (usize, usize) {
     let area = inside(app.layout().window());
     (usize::from(area.width).saturating_sub(2), usize::from(area.height).max(1))
 }
 
-/// Scrolls the window on top, or turns its page.
+/// Scrolls the window on top, or switches its page.
 pub(super) fn scroll(app: &mut App, action: Action) {
-    let (columns, page) = sheet(app);
+    let (columns, page) = text_size(app);
     let Some(open) = app.windows.last() else { return };
     let lines = doc::of(app, open, columns).lines.len();
     let last = lines.saturating_sub(page);
@@ -74,7 +74,7 @@ pub(super) fn scroll(app: &mut App, action: Action) {
 /// Scrolls the window on top to the next line that its search finds; `from_here` takes the first line
 /// in sight as well.
 pub(super) fn find(app: &mut App, forward: bool, from_here: bool) {
-    let (columns, page) = sheet(app);
+    let (columns, page) = text_size(app);
     let Some(open) = app.windows.last() else { return };
     let filter = Filter::parse(&open.find, &[]);
     if filter.is_empty() {
@@ -95,6 +95,6 @@ pub(super) fn find(app: &mut App, forward: bool, from_here: bool) {
             }
         }
         None if from_here => {}
-        None => app.say(Role::Dim, "nothing matches"),
+        None => app.notify(Role::Dim, "nothing matches"),
     }
 }

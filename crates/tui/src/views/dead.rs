@@ -10,11 +10,11 @@ use pipeline::{Code, Fault, RetryState};
 use crate::{
     doc::{self, name_of},
     draw::{
-        Pen,
+        Painter,
         columns::{self, Column, number, text},
         rows,
     },
-    find::{Filter, Texts, by_text},
+    find::{Filter, Searchable, by_text},
     format::{self, age, count, since},
     keymap::Action,
     layout::{Area, Layout},
@@ -29,8 +29,8 @@ use crate::{
     table_view::TableRow,
     text::{Glyphs, width},
     theme::Role,
-    view::{Came, Handled, Matched, Named, Opens, View},
-    window::{Letter, Window},
+    view::{Handled, Matched, Named, Opens, QueryReply, View},
+    window::{OpenLetter, Window},
 };
 
 const LETTERS: [Column; 6] = [
@@ -51,7 +51,7 @@ pub struct Kind {
     pub code: Code,
     /// How many.
     pub count: usize,
-    /// The reason of the latest, and whether it is that of all.
+    /// The reason of the latest.
     pub reason: String,
     /// Whether all of them give the same reason.
     pub same_reason: bool,
@@ -61,7 +61,7 @@ pub struct Kind {
     pub oldest: Timestamp,
 }
 
-impl Texts for DeadRow {
+impl Searchable for DeadRow {
     fn fields() -> &'static [&'static str] {
         &["name", "lead", "code", "reason", "queue", "id"]
     }
@@ -122,7 +122,7 @@ impl TableRow for DeadRow {
     }
 
     fn open(&self) -> Opens {
-        let letter = Letter { row: self.clone(), detail: Remote::default() };
+        let letter = OpenLetter { row: self.clone(), detail: Remote::default() };
         Opens::Window(Box::new(Window::Letter(Box::new(letter))))
     }
 
@@ -161,8 +161,8 @@ impl TableRow for DeadRow {
         }
     }
 
-    fn draw(table: &Table<Self>, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
-        letters(table, pen, scene, area);
+    fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
+        letters(table, painter, scene, area);
     }
 }
 
@@ -175,11 +175,12 @@ pub struct DeadView {
     pub kinds: Vec<Kind>,
     /// The cursor in those.
     pub kinds_list: List<Code>,
-    /// Whether they are shown one by one in the overview, and by kind on all of the screen.
-    turned: [bool; 2],
-    /// The one under the cursor, where there is room for all of it beside the list.
-    pub peek: Option<Box<Letter>>,
-    /// Whether the panel has all of the screen.
+    /// Whether the user has switched from by kind to one by one in the overview, and the other way round in
+    /// full screen.
+    toggled: [bool; 2],
+    /// The one under the cursor, if there is room for all of it beside the list.
+    pub preview: Option<Box<OpenLetter>>,
+    /// Whether the panel is in full screen.
     full: bool,
 }
 
@@ -189,9 +190,9 @@ impl DeadView {
         self.by_kind() && self.table.wanted.filter.is_empty()
     }
 
-    /// Whether they are to be, without a filter: in the overview, unless somebody wants it otherwise.
+    /// Whether they would be without a filter: in the overview, unless the user has switched it.
     fn by_kind(&self) -> bool {
-        self.turned[usize::from(self.full)] == self.full
+        self.toggled[usize::from(self.full)] == self.full
     }
 
     /// The kind under the cursor.
@@ -199,8 +200,8 @@ impl DeadView {
         self.kinds.get(self.kinds_list.index)
     }
 
-    /// The kind under the cursor, where an action is about all of it.
-    pub fn kind_at_hand(&self) -> Option<&Kind> {
+    /// The kind under the cursor, if an action is about all of it.
+    pub fn selected_kind(&self) -> Option<&Kind> {
         self.kind().filter(|_| self.grouped() && self.table.marks.is_empty())
     }
 
@@ -213,66 +214,66 @@ impl DeadView {
         self.table.shown.iter().find(|row| row.letter.code == code)
     }
 
-    /// The letter to be fetched, where all of it is shown beside the list. What was asked for one before is of no
-    /// interest any more: its number.
-    pub fn peek_at(&mut self, layout: &Layout, has_focus: bool) -> Option<u64> {
+    /// Updates the letter that is shown beside the list, if there is room. Returns the number of the query
+    /// for the previous one, which is to be cancelled.
+    pub fn update_preview(&mut self, layout: &Layout, has_focus: bool) -> Option<u64> {
         let parts = layout.parts(Panel::Dead);
         let beside = layout.is_full() && parts.about.height > 0 && parts.about.y <= parts.rows.y;
         let row = self.table.row().filter(|_| beside && has_focus && !self.grouped()).cloned();
-        let known = self.peek.as_ref().map(|letter| &letter.row.letter.id);
+        let known = self.preview.as_ref().map(|letter| &letter.row.letter.id);
         if known == row.as_ref().map(|row| &row.letter.id) {
             return None;
         }
-        let flight = self.peek.as_ref().and_then(|letter| letter.detail.in_flight);
-        self.peek = row.map(|row| Box::new(Letter { row, detail: Remote::default() }));
+        let flight = self.preview.as_ref().and_then(|letter| letter.detail.in_flight);
+        self.preview = row.map(|row| Box::new(OpenLetter { row, detail: Remote::default() }));
         flight.map(|flight| flight.generation)
     }
 
-    fn draw_kinds(&self, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+    fn draw_kinds(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
         let widths = columns::widths(&KINDS, usize::from(area.width).saturating_sub(2));
-        columns::titles(pen, scene.parts().columns, 1, &KINDS, &widths, None);
+        columns::titles(painter, scene.parts().columns, 1, &KINDS, &widths, None);
         let focused = scene.focused;
         for (index, area) in rows(self.kinds_list.top, self.kinds.len(), area) {
             let kind = &self.kinds[index];
             let selected = index == self.kinds_list.index;
-            // Where the reasons differ, the code's own words say what they have in common.
+            // If the reasons differ, the code's cause is what they have in common.
             let reason = if kind.same_reason { kind.reason.as_str() } else { kind.code.cause() };
-            let line = pen
-                .gutter(pen.row(area.width), false, selected && !focused)
+            let line = painter
+                .gutter(painter.row(area.width), false, selected && !focused)
                 .text(Role::Alarm, kind.code.as_str(), widths[0])
                 .gap(1)
                 .text(Role::Base, reason, widths[1])
                 .gap(1)
-                .right(Role::Strong, &format!("{}{}", pen.glyphs.times, kind.count), widths[2])
+                .right(Role::Strong, &format!("{}{}", painter.glyphs.times, kind.count), widths[2])
                 .gap(1)
                 .right(Role::Base, &age(since(scene.now, kind.latest)), widths[3])
                 .line;
-            pen.line(area, &line);
+            painter.line(area, &line);
             if selected {
-                pen.cursor(area, focused);
+                painter.cursor(area, focused);
             }
         }
     }
 
     /// Code, cause, reason and remedy of the letter under the cursor.
-    fn about_selected(&self, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+    fn about_selected(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
         let Some(row) = self.selected() else { return };
         let letter = &row.letter;
         let columns = usize::from(area.width);
         let kind = self.kind().filter(|_| self.grouped());
         let heading = match kind {
             Some(kind) if kind.count > 1 => {
-                let (times, ago) = (pen.glyphs.times, age(since(scene.now, kind.oldest)));
+                let (times, ago) = (painter.glyphs.times, age(since(scene.now, kind.oldest)));
                 format!("{} {times}{}, the first {ago} ago", letter.code, kind.count)
             }
-            _ => format!("{} {} {}", letter.code, pen.glyphs.dot, name_of(row)),
+            _ => format!("{} {} {}", letter.code, painter.glyphs.dot, name_of(row)),
         };
-        let heading = pen.glyphs.fit(&heading, columns.saturating_sub(1));
-        let rule = pen.glyphs.rule.repeat(columns.saturating_sub(width(&heading) + 1));
+        let heading = painter.glyphs.fit(&heading, columns.saturating_sub(1));
+        let rule = painter.glyphs.rule.repeat(columns.saturating_sub(width(&heading) + 1));
         let mut lines: Vec<Line> = vec![vec![(Role::Strong, format!("{heading} ")), (Role::Dim, rule)]];
-        // The remedy is the point; then what exactly, then why, then the rest.
+        // The remedy matters most; then what exactly, then why, then the rest.
         let mut room = usize::from(area.height).saturating_sub(1);
-        let remedy = pen.glyphs.wrap_at_most(
+        let remedy = painter.glyphs.wrap_at_most(
             letter.code.remedy(RetryState::Dead),
             columns.saturating_sub(2),
             room.saturating_sub(1).max(1),
@@ -284,13 +285,13 @@ impl DeadView {
             (Role::Dim, history(scene, row), 2),
         ];
         for (role, text, most) in pieces {
-            let text = pen.glyphs.wrap_at_most(&text, columns, most.min(room));
+            let text = painter.glyphs.wrap_at_most(&text, columns, most.min(room));
             let text = if room == 0 { Vec::new() } else { text };
             room = room.saturating_sub(text.len());
             lines.extend(text.into_iter().map(|line| vec![(role, line)]));
         }
         for (index, line) in remedy.into_iter().enumerate() {
-            let lead_in = if index == 0 { format!("{} ", pen.glyphs.arrow) } else { "  ".to_owned() };
+            let lead_in = if index == 0 { format!("{} ", painter.glyphs.arrow) } else { "  ".to_owned() };
             lines.push(vec![(Role::Accent, lead_in), (Role::Strong, line)]);
         }
         if room >= 2 && !scene.read_only {
@@ -311,7 +312,7 @@ impl DeadView {
             }
         }
         for (line, y) in lines.iter().zip(area.y..area.y + area.height) {
-            pen.line(Area { y, height: 1, ..area }, line);
+            painter.line(Area { y, height: 1, ..area }, line);
         }
     }
 }
@@ -325,21 +326,21 @@ impl View for DeadView {
         self.table.polling_mut()
     }
 
-    fn question(&self) -> (Query, SignedDuration) {
-        self.table.question()
+    fn next_query(&self) -> (Query, SignedDuration) {
+        self.table.next_query()
     }
 
-    fn search_on(&mut self) {
-        self.table.search_on();
+    fn load_more_for_filter(&mut self) {
+        self.table.load_more_for_filter();
     }
 
-    fn answered(&mut self, came: Came) {
-        self.table.answered(came);
+    fn answered(&mut self, reply: QueryReply) {
+        self.table.answered(reply);
         self.kinds = self.table.remote.get().map_or_else(Vec::new, |page| kinds(&page.rows));
     }
 
-    fn forget(&mut self) {
-        *self = Self { turned: self.turned, full: self.full, ..Self::default() };
+    fn reset(&mut self) {
+        *self = Self { toggled: self.toggled, full: self.full, ..Self::default() };
     }
 
     fn len(&self) -> usize {
@@ -363,11 +364,11 @@ impl View for DeadView {
         }
     }
 
-    fn settle(&mut self, visible: usize, full: bool) {
+    fn clamp_cursor(&mut self, visible: usize, full: bool) {
         self.full = full;
-        self.table.settle(visible, full);
+        self.table.clamp_cursor(visible, full);
         let kinds = &self.kinds;
-        self.kinds_list.settle(kinds.len(), |at| kinds.get(at).map(|kind| &kind.code), visible);
+        self.kinds_list.clamp_cursor(kinds.len(), |at| kinds.get(at).map(|kind| &kind.code), visible);
     }
 
     fn filter_due(&mut self, panel: Panel, counter: &mut u64) -> Option<(u64, FilterTask)> {
@@ -405,8 +406,8 @@ impl View for DeadView {
     fn handle(&mut self, action: Action, visible: usize) -> Handled {
         match action {
             Action::ByKind => {
-                let turned = &mut self.turned[usize::from(self.full)];
-                *turned = !*turned;
+                let toggled = &mut self.toggled[usize::from(self.full)];
+                *toggled = !*toggled;
                 if self.by_kind() {
                     self.set_filter("", visible);
                 }
@@ -425,7 +426,7 @@ impl View for DeadView {
 
     fn open(&self) -> Opens {
         match self.kind().filter(|_| self.grouped()) {
-            // Several of a kind are looked at one by one.
+            // Several of a kind are listed one by one.
             Some(kind) if kind.count > 1 => Opens::Filtered(format!("code:{}", kind.code)),
             _ => self.selected().map_or(Opens::Story, TableRow::open),
         }
@@ -448,12 +449,12 @@ impl View for DeadView {
     }
 
     fn letters(&self) -> Option<Vec<DeadRow>> {
-        match self.kind_at_hand() {
+        match self.selected_kind() {
             Some(kind) => {
                 let rows = self.table.shown.iter().filter(|row| row.letter.code == kind.code);
                 Some(rows.cloned().collect())
             }
-            None => Some(self.table.at_hand().into_iter().cloned().collect()),
+            None => Some(self.table.selected_rows().into_iter().cloned().collect()),
         }
     }
 
@@ -489,11 +490,11 @@ impl View for DeadView {
         self.table.nothing(glyphs)
     }
 
-    fn draw(&self, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+    fn draw(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
         if self.grouped() {
-            self.draw_kinds(pen, scene, area);
+            self.draw_kinds(painter, scene, area);
         } else {
-            self.table.draw(pen, scene, area);
+            self.table.draw(painter, scene, area);
         }
         let parts = scene.parts();
         if parts.about.height > 0 && self.selected().is_some() {
@@ -502,15 +503,15 @@ impl View for DeadView {
             if beside && scene.is_full() {
                 for y in area.y..area.y + area.height {
                     let cell = Area { y, width: 1, height: 1, ..area };
-                    pen.line(cell, &[(Role::Dim, pen.glyphs.vertical.to_owned())]);
+                    painter.line(cell, &[(Role::Dim, painter.glyphs.vertical.to_owned())]);
                 }
                 area = area.right_of(1);
             }
             let (x, width) = (area.x + 1, area.width.saturating_sub(2));
             let area = Area { x, width, ..area };
-            match self.peek.as_deref().filter(|_| beside && scene.is_full() && !self.grouped()) {
-                Some(letter) => beside_it(pen, scene, letter, area),
-                None => self.about_selected(pen, scene, area),
+            match self.preview.as_deref().filter(|_| beside && scene.is_full() && !self.grouped()) {
+                Some(letter) => draw_preview(painter, scene, letter, area),
+                None => self.about_selected(painter, scene, area),
             }
         }
     }
@@ -540,10 +541,10 @@ fn kinds(rows: &[DeadRow]) -> Vec<Kind> {
     kinds
 }
 
-fn letters(table: &Table<DeadRow>, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+fn letters(table: &Table<DeadRow>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
     let widths = columns::widths(&LETTERS, usize::from(area.width).saturating_sub(2));
     let sorted = Some((DeadRow::SORTS[table.wanted.sort.column], table.wanted.sort));
-    columns::titles(pen, scene.parts().columns, 1, &LETTERS, &widths, sorted);
+    columns::titles(painter, scene.parts().columns, 1, &LETTERS, &widths, sorted);
     let focused = scene.focused;
     let range = table.range();
     for (index, area) in rows(table.list.top, table.shown.len(), area) {
@@ -553,8 +554,8 @@ fn letters(table: &Table<DeadRow>, pen: &mut Pen<'_>, scene: &Scene<'_>, area: A
         let dim = table.wanted.dimmed && !table.wanted.filter.matches(row);
         let role = |role| if dim { Role::Dim } else { role };
         let marked = range.contains(&index) || table.marks.contains(&letter.id);
-        let mut line = pen
-            .gutter(pen.row(area.width), marked, selected && !focused)
+        let mut line = painter
+            .gutter(painter.row(area.width), marked, selected && !focused)
             .text(role(Role::Alarm), letter.code.as_str(), widths[0])
             .gap(1)
             .text(role(Role::Base), &name_of(row), widths[1])
@@ -566,30 +567,32 @@ fn letters(table: &Table<DeadRow>, pen: &mut Pen<'_>, scene: &Scene<'_>, area: A
             line = line.text(Role::Dim, letter.queue.as_str(), widths[3]).gap(1);
         }
         if widths[4] > 0 {
-            let tries = format!("{}{}", pen.glyphs.times, letter.attempts);
+            let tries = format!("{}{}", painter.glyphs.times, letter.attempts);
             line = line.right(Role::Dim, &tries, widths[4]).gap(1);
         }
         let line = line.right(role(Role::Base), &age(since(scene.now, letter.dead_at)), widths[5]).line;
-        pen.line(area, &line);
+        painter.line(area, &line);
         if selected {
-            pen.cursor(area, focused);
+            painter.cursor(area, focused);
         }
     }
 }
 
 /// All of the letter under the cursor: why it died, what to do, its message, the log of its last attempt.
-fn beside_it(pen: &mut Pen<'_>, scene: &Scene<'_>, letter: &Letter, area: Area) {
-    let lines = doc::letter::beside(scene.now, scene.keymap, pen.glyphs, letter, usize::from(area.width));
+fn draw_preview(painter: &mut Painter<'_>, scene: &Scene<'_>, letter: &OpenLetter, area: Area) {
+    let lines =
+        doc::letter::preview(scene.now, scene.keymap, painter.glyphs, letter, usize::from(area.width));
     let more = lines.len() > usize::from(area.height);
     for (line, y) in lines.iter().zip(area.y..area.y + area.height) {
-        pen.line(Area { y, height: 1, ..area }, line);
+        painter.line(Area { y, height: 1, ..area }, line);
     }
     if more {
         let y = area.y + area.height.saturating_sub(1);
         let key = scene.keymap.key(Action::Open);
-        let text =
-            pen.glyphs.fit(&format!("{} {key} shows all of it", pen.glyphs.down), usize::from(area.width));
-        pen.line(
+        let text = painter
+            .glyphs
+            .fit(&format!("{} {key} shows all of it", painter.glyphs.down), usize::from(area.width));
+        painter.line(
             Area { y, height: 1, ..area },
             &[(Role::Dim, format!("{text}{}", " ".repeat(usize::from(area.width))))],
         );

@@ -8,11 +8,11 @@ use pipeline::Fault;
 
 use crate::{
     draw::{
-        Pen,
+        Painter,
         columns::{self, Column, number, text},
         rows,
     },
-    find::{Texts, by_text},
+    find::{Searchable, by_text},
     format::{self, age, since},
     keymap::Action,
     layout::Area,
@@ -36,7 +36,7 @@ const COLUMNS: [Column; 6] = [
     text("by", 10, 30, 2, 70),
 ];
 
-impl Texts for DeletedRow {
+impl Searchable for DeletedRow {
     fn fields() -> &'static [&'static str] {
         &["name", "lead", "code", "reason", "queue", "by", "id"]
     }
@@ -76,7 +76,7 @@ impl Row for DeletedRow {
 impl TableRow for DeletedRow {
     const PANEL: Panel = Panel::Deleted;
     /// On AWS each copy is a request of its own.
-    const PAUSE: SignedDuration = SignedDuration::from_secs(60);
+    const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
     const COPIED: &'static str = "the deleted dead letter";
 
     async fn fetch(ops: &Ops, limit: usize) -> Result<Rows, Fault> {
@@ -96,7 +96,7 @@ impl TableRow for DeletedRow {
         vec![
             (Action::Open, "open lead"),
             (Action::CopyAll, "copy with message"),
-            (Action::Requeue, "process lead"),
+            (Action::Requeue, "requeue lead"),
         ]
     }
 
@@ -111,10 +111,10 @@ impl TableRow for DeletedRow {
         if is_filtered { "No deleted dead letter matches." } else { "No dead letter was deleted." }.to_owned()
     }
 
-    fn draw(table: &Table<Self>, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+    fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
         let widths = columns::widths(&COLUMNS, usize::from(area.width).saturating_sub(2));
         let sorted = Some((Self::SORTS[table.wanted.sort.column], table.wanted.sort));
-        columns::titles(pen, scene.parts().columns, 1, &COLUMNS, &widths, sorted);
+        columns::titles(painter, scene.parts().columns, 1, &COLUMNS, &widths, sorted);
         let range = table.range();
         for (index, area) in rows(table.list.top, table.shown.len(), area) {
             let Some(row) = table.shown.row(index) else { continue };
@@ -122,8 +122,8 @@ impl TableRow for DeletedRow {
             let dim = table.wanted.dimmed && !table.wanted.filter.matches(row);
             let role = if dim { Role::Dim } else { Role::Base };
             let marked = range.contains(&index) || table.marks.contains(&letter.id);
-            let mut line = pen
-                .gutter(pen.row(area.width), marked, selected && !scene.focused)
+            let mut line = painter
+                .gutter(painter.row(area.width), marked, selected && !scene.focused)
                 .right(role, &age(since(scene.now, row.deleted_at)), widths[0])
                 .gap(1)
                 .text(role, letter.code.as_str(), widths[1])
@@ -134,9 +134,9 @@ impl TableRow for DeletedRow {
             for (cell, columns) in cells.into_iter().zip(&widths[3..]).filter(|(_, columns)| **columns > 0) {
                 line = line.text(Role::Dim, cell, *columns).gap(1);
             }
-            pen.line(area, &line.line);
+            painter.line(area, &line.line);
             if selected {
-                pen.cursor(area, scene.focused);
+                painter.cursor(area, scene.focused);
             }
         }
     }

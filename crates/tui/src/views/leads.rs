@@ -1,4 +1,4 @@
-//! Enriched leads, the newest first: whose they are, and whether somebody has been notified.
+//! Enriched leads, the newest first: their owners, and whether their alerts were sent.
 
 use std::{cmp::Ordering, sync::LazyLock};
 
@@ -12,11 +12,11 @@ use pipeline::{
 use crate::{
     doc::delivery_mark,
     draw::{
-        Pen,
+        Painter,
         columns::{self, Column, number, text},
         rows,
     },
-    find::{Texts, by_text},
+    find::{Searchable, by_text},
     format::{self, age, since},
     keymap::Action,
     layout::Area,
@@ -33,7 +33,7 @@ use crate::{
 
 /// The longest name of a destination in the table, in columns; its id stands for a longer one.
 const LABEL: usize = 8;
-/// From this width on destinations stand with their names.
+/// From this width on destinations are shown by name.
 const WIDE: usize = 60;
 
 /// The names of a lead's fields, those of the destinations among them.
@@ -43,7 +43,7 @@ static LEAD_FIELDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     before.into_iter().chain(destinations).chain(["owner_status"]).collect()
 });
 
-impl Texts for LeadRow {
+impl Searchable for LeadRow {
     fn fields() -> &'static [&'static str] {
         &LEAD_FIELDS
     }
@@ -58,7 +58,7 @@ impl Texts for LeadRow {
             || see("funnel", &lead.funnel)
             || see("owner_status", lead.owner_status.as_str())
             || self.notifications.iter().any(|alert| {
-                // Of a kind that this version does not know, nobody can ask.
+                // A kind that this version does not know has no field.
                 alert.destination.kind().is_some_and(|kind| see(kind.word, alert.state))
             })
     }
@@ -66,7 +66,7 @@ impl Texts for LeadRow {
 
 impl Row for LeadRow {
     type Key = LeadId;
-    const SORTS: &'static [&'static str] = &["age", "name", "owner", "status", "funnel", "told"];
+    const SORTS: &'static [&'static str] = &["age", "name", "owner", "status", "funnel", "sent"];
 
     fn key(&self) -> &LeadId {
         &self.lead.lead_id
@@ -79,7 +79,7 @@ impl Row for LeadRow {
             2 => by_text(&a.lead_owner, &b.lead_owner),
             3 => by_text(&a.status_label, &b.status_label),
             4 => by_text(&a.funnel, &b.funnel),
-            5 => worst(self).cmp(&worst(other)),
+            5 => worst_state(self).cmp(&worst_state(other)),
             _ => b.enriched_at.cmp(&a.enriched_at),
         }
     }
@@ -118,12 +118,12 @@ impl TableRow for LeadRow {
         if is_filtered { "No lead matches." } else { "No lead has been enriched yet." }.to_owned()
     }
 
-    fn draw(table: &Table<Self>, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+    fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
         let total = usize::from(area.width).saturating_sub(2);
         let destinations = destinations(table, scene);
         let labels: Vec<String> =
             destinations.iter().map(|id| label(id, total, destinations.len())).collect();
-        let told: usize = labels.iter().map(|label| if label.is_empty() { 2 } else { 3 + label.len() }).sum();
+        let sent: usize = labels.iter().map(|label| if label.is_empty() { 2 } else { 3 + label.len() }).sum();
         let columns: [Column; 7] = [
             number("age", 6, 0),
             text("name", 8, 48, 5, 0),
@@ -131,11 +131,11 @@ impl TableRow for LeadRow {
             text("status", 8, 24, 2, 96),
             text("funnel", 8, 24, 2, 60),
             text("lead", 14, 36, 2, 120),
-            text("told", told.max(4), told.max(4), 0, 0),
+            text("sent", sent.max(4), sent.max(4), 0, 0),
         ];
         let widths = columns::widths(&columns, total);
         let sorted = Some((LeadRow::SORTS[table.wanted.sort.column], table.wanted.sort));
-        columns::titles(pen, scene.parts().columns, 1, &columns, &widths, sorted);
+        columns::titles(painter, scene.parts().columns, 1, &columns, &widths, sorted);
         let focused = scene.focused;
         let range = table.range();
         for (index, area) in rows(table.list.top, table.shown.len(), area) {
@@ -145,20 +145,20 @@ impl TableRow for LeadRow {
             let dim = table.wanted.dimmed && !table.wanted.filter.matches(row);
             let role = |role| if dim { Role::Dim } else { role };
             let marked = range.contains(&index) || table.marks.contains(&lead.lead_id);
-            let mut line = pen
-                .gutter(pen.row(area.width), marked, selected && !focused && scene.is_full())
+            let mut line = painter
+                .gutter(painter.row(area.width), marked, selected && !focused && scene.is_full())
                 .right(Role::Dim, &age(since(scene.now, lead.enriched_at)), widths[0])
                 .gap(1)
                 .text(role(Role::Base), &lead.display_name, widths[1])
                 .gap(1);
             let owners = |columns: usize| {
-                OwnerCell::of(lead).fit(columns, width, |text, columns| pen.glyphs.fit(text, columns))
+                OwnerCell::of(lead).fit(columns, width, |text, columns| painter.glyphs.fit(text, columns))
             };
             line = if lead.has_owner() {
                 line.text(role(Role::Base), &owners(widths[2]), widths[2])
             } else {
                 let left = widths[2].saturating_sub(2);
-                let line = line.glyphs(role(Role::Warn), pen.glyphs.warning).gap(1);
+                let line = line.glyphs(role(Role::Warn), painter.glyphs.warning).gap(1);
                 line.text(role(Role::Warn), &owners(left), left)
             };
             line = line.gap(1);
@@ -171,7 +171,7 @@ impl TableRow for LeadRow {
                 line = line.id(Role::Dim, lead.lead_id.as_str(), widths[5]).gap(1);
             }
             for (destination, label) in destinations.iter().zip(&labels) {
-                let (mark, glyph) = delivered(row, destination, pen.glyphs);
+                let (mark, glyph) = delivered(row, destination, painter.glyphs);
                 line = line.glyphs(mark, glyph).gap(1);
                 if !label.is_empty() {
                     line = line.text(
@@ -182,16 +182,16 @@ impl TableRow for LeadRow {
                 }
             }
             let line = line.line;
-            pen.line(area, &line);
+            painter.line(area, &line);
             if selected {
-                pen.cursor(area, focused);
+                painter.cursor(area, focused);
             }
         }
     }
 }
 
 /// The worst state of a lead's alerts: failed, then partly sent, then queued, then sent.
-fn worst(row: &LeadRow) -> u8 {
+fn worst_state(row: &LeadRow) -> u8 {
     row.notifications
         .iter()
         .map(|alert| match alert.state {
@@ -204,7 +204,7 @@ fn worst(row: &LeadRow) -> u8 {
         .unwrap_or(4)
 }
 
-/// The destinations in use: those that are set up, and those that some alert in sight has gone to.
+/// The destinations in use: those that are configured, and those of the alerts in sight.
 fn destinations(table: &Table<LeadRow>, scene: &Scene<'_>) -> Vec<DestinationId> {
     let mut destinations = scene.destinations.to_vec();
     let in_sight = (table.list.top..table.list.top + 200).filter_map(|at| table.shown.row(at));
@@ -218,7 +218,7 @@ fn destinations(table: &Table<LeadRow>, scene: &Scene<'_>) -> Vec<DestinationId>
     destinations
 }
 
-/// The only destination needs no name where there is little room, and of several an initial has to do.
+/// Where there is little room, a single destination needs no name, and several have an initial each.
 fn label(id: &DestinationId, columns: usize, destinations: usize) -> String {
     match columns {
         WIDE.. => match id.label() {

@@ -1,4 +1,4 @@
-//! The tail of the log: followed, or held where somebody reads.
+//! The tail of the log: it follows the newest line, or stays at the line under the cursor.
 
 use jiff::SignedDuration;
 use lead::LeadId;
@@ -10,11 +10,11 @@ use pipeline::{
 use crate::{
     doc::level_mark,
     draw::{
-        Pen,
+        Painter,
         columns::{self, Column, text},
         states,
     },
-    find::{Filter, Texts},
+    find::{Filter, Searchable},
     format::clock,
     keymap::Action,
     layout::Area,
@@ -22,11 +22,11 @@ use crate::{
     msg::{Answer, LOG_PAGE, Query},
     remote::Polling,
     scene::Scene,
-    table_view::{RESTING, json, mixed_up},
+    table_view::{ROWS_MAX_AGE, json, mismatched_answer},
     tail::Tail,
     text::{Glyphs, width},
     theme::Role,
-    view::{Came, Handled, Matched, Named, Opens, View},
+    view::{Handled, Matched, Named, Opens, QueryReply, View},
     window::Window,
 };
 
@@ -41,7 +41,7 @@ const COLUMNS: [Column; 5] = [
     text("lead", 15, 24, 0, 100),
 ];
 
-impl Texts for LogLine {
+impl Searchable for LogLine {
     fn fields() -> &'static [&'static str] {
         &["function", "level", "lead", "code", "message"]
     }
@@ -64,28 +64,28 @@ impl View for Tail {
         &mut self.remote
     }
 
-    fn question(&self) -> (Query, SignedDuration) {
+    fn next_query(&self) -> (Query, SignedDuration) {
         let after = self.lines.back().map(|line| line.cursor.clone());
-        (Query::Logs(LogQuery { after, limit: LOG_PAGE, ..LogQuery::default() }), RESTING)
+        (Query::Logs(LogQuery { after, limit: LOG_PAGE, ..LogQuery::default() }), ROWS_MAX_AGE)
     }
 
-    fn answered(&mut self, came: Came) {
-        let Came { generation, answer, took, now } = came;
+    fn answered(&mut self, reply: QueryReply) {
+        let QueryReply { generation, answer, took, now } = reply;
         let (lines, answer) = match answer {
             Ok(Answer::Logs(lines)) => (lines, Ok(())),
-            Ok(_) => (Vec::new(), Err(mixed_up())),
-            Err(trouble) => (Vec::new(), Err(trouble)),
+            Ok(_) => (Vec::new(), Err(mismatched_answer())),
+            Err(error) => (Vec::new(), Err(error)),
         };
         if self.remote.answered(generation, answer, took, now).is_ok() {
-            // A full page: there is more.
+            // A full page: there may be more.
             if lines.len() >= LOG_PAGE {
-                self.remote.hurry();
+                self.remote.refresh_soon();
             }
             self.append(lines);
         }
     }
 
-    fn forget(&mut self) {
+    fn reset(&mut self) {
         *self = self.emptied();
     }
 
@@ -105,7 +105,7 @@ impl View for Tail {
         self.move_to(to.min(self.places().saturating_sub(1)), visible);
     }
 
-    fn settle(&mut self, visible: usize, _full: bool) {
+    fn clamp_cursor(&mut self, visible: usize, _full: bool) {
         self.keep_in_sight(visible);
     }
 
@@ -190,7 +190,7 @@ impl View for Tail {
     fn state(&self, scene: &Scene<'_>) -> Line {
         let mut wanted = Line::new();
         if let Some(level) = self.wanted.level {
-            wanted.push((Role::Accent, format!("from {} on", level.as_str())));
+            wanted.push((Role::Accent, format!("{} and above", level.as_str())));
         }
         if let Some(function) = self.wanted.function {
             let gap = if wanted.is_empty() { "" } else { "  " };
@@ -204,7 +204,7 @@ impl View for Tail {
         if self.held.is_none() {
             return vec![(Role::Dim, format!("following {}", scene.glyphs.live))];
         }
-        let new = match self.unseen() {
+        let new = match self.new_lines() {
             0 => String::new(),
             new => format!(", {new} new {}", scene.glyphs.down),
         };
@@ -216,13 +216,13 @@ impl View for Tail {
         if self.wanted.is_open() { "No log lines yet." } else { "No log line matches." }.to_owned()
     }
 
-    fn draw(&self, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+    fn draw(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
         let widths = columns::widths(&COLUMNS, usize::from(area.width).saturating_sub(2));
-        columns::titles(pen, scene.parts().columns, 1, &COLUMNS, &widths, None);
+        columns::titles(painter, scene.parts().columns, 1, &COLUMNS, &widths, None);
         if self.wrap {
-            wrapped(pen, self, scene, area, &widths);
+            wrapped(painter, self, scene, area, &widths);
         } else {
-            cut(pen, self, scene, area, &widths);
+            cut(painter, self, scene, area, &widths);
         }
         // Without a heading, and no room among the tabs, there is no other place to say it in.
         if scene.is_full()
@@ -233,7 +233,7 @@ impl View for Tail {
             let columns = u16::try_from(width(&text) + 2).unwrap_or(0).min(area.width);
             let y = area.y + area.height.saturating_sub(1);
             let place = Area { x: area.x + area.width - columns, y, width: columns, height: 1 };
-            pen.line(place, &[(role, format!(" {text} "))]);
+            painter.line(place, &[(role, format!(" {text} "))]);
         }
     }
 }
@@ -245,23 +245,23 @@ pub fn lead_of(line: &LogLine) -> Option<Named> {
 }
 
 /// Each line in one row.
-fn cut(pen: &mut Pen<'_>, logs: &Tail, scene: &Scene<'_>, area: Area, widths: &[usize]) {
+fn cut(painter: &mut Painter<'_>, logs: &Tail, scene: &Scene<'_>, area: Area, widths: &[usize]) {
     let focused = scene.focused;
     for (place, y) in (logs.top..logs.len()).zip(area.y..area.y + area.height) {
         let Some(number) = logs.number(place) else { continue };
         let Some(line) = logs.line(number) else { continue };
         let area = Area { y, height: 1, ..area };
-        let row = first(pen, logs, line, widths, &line.message, area.width);
-        pen.line(area, &row);
-        // While following, the newest line needs no cursor: it is where the eye is.
+        let row = first(painter, logs, line, widths, &line.message, area.width);
+        painter.line(area, &row);
+        // While following, the newest line needs no cursor: it is always the last one.
         if logs.held == Some(number) {
-            pen.cursor(area, focused);
+            painter.cursor(area, focused);
         }
     }
 }
 
 /// Each line in as many rows as it needs, from the one under the cursor upwards.
-fn wrapped(pen: &mut Pen<'_>, logs: &Tail, scene: &Scene<'_>, area: Area, widths: &[usize]) {
+fn wrapped(painter: &mut Painter<'_>, logs: &Tail, scene: &Scene<'_>, area: Area, widths: &[usize]) {
     let focused = scene.focused;
     let Some(cursor) = logs.cursor() else { return };
     let indent = 1 + widths[..3].iter().filter(|width| **width > 0).map(|width| width + 1).sum::<usize>();
@@ -269,9 +269,9 @@ fn wrapped(pen: &mut Pen<'_>, logs: &Tail, scene: &Scene<'_>, area: Area, widths
     for place in (0..=cursor).rev() {
         let Some(number) = logs.number(place) else { break };
         let Some(line) = logs.line(number) else { break };
-        let pieces = pen.glyphs.wrap(&line.message, widths[3].max(1));
+        let pieces = painter.glyphs.wrap(&line.message, widths[3].max(1));
         let dim = is_dim(logs, line);
-        let (role, _) = level_mark(line.level, pen.glyphs);
+        let (role, _) = level_mark(line.level, painter.glyphs);
         let role = if dim { Role::Dim } else { role };
         for (index, piece) in pieces.iter().enumerate().rev() {
             if bottom <= area.y {
@@ -280,23 +280,35 @@ fn wrapped(pen: &mut Pen<'_>, logs: &Tail, scene: &Scene<'_>, area: Area, widths
             bottom -= 1;
             let area = Area { y: bottom, height: 1, ..area };
             let row = match index {
-                0 => first(pen, logs, line, widths, piece, area.width),
-                _ => pen.row(area.width).gap(indent).text(role, piece, widths[3]).line,
+                0 => first(painter, logs, line, widths, piece, area.width),
+                _ => painter.row(area.width).gap(indent).text(role, piece, widths[3]).line,
             };
-            pen.line(area, &row);
+            painter.line(area, &row);
             if logs.held == Some(number) {
-                pen.cursor(area, focused);
+                painter.cursor(area, focused);
             }
         }
     }
 }
 
 /// The first row of a line.
-fn first(pen: &Pen<'_>, logs: &Tail, line: &LogLine, widths: &[usize], message: &str, columns: u16) -> Line {
-    let (role, glyph) = level_mark(line.level, pen.glyphs);
+fn first(
+    painter: &Painter<'_>,
+    logs: &Tail,
+    line: &LogLine,
+    widths: &[usize],
+    message: &str,
+    columns: u16,
+) -> Line {
+    let (role, glyph) = level_mark(line.level, painter.glyphs);
     let role = if is_dim(logs, line) { Role::Dim } else { role };
-    let mut row =
-        pen.row(columns).gap(1).text(Role::Dim, &clock(line.at), widths[0]).gap(1).glyphs(role, glyph).gap(1);
+    let mut row = painter
+        .row(columns)
+        .gap(1)
+        .text(Role::Dim, &clock(line.at), widths[0])
+        .gap(1)
+        .glyphs(role, glyph)
+        .gap(1);
     if widths[2] > 0 {
         row = row.text(Role::Dim, short(&line.function), widths[2]).gap(1);
     }
@@ -311,7 +323,7 @@ fn is_dim(logs: &Tail, line: &LogLine) -> bool {
     logs.wanted.dimmed && !logs.wanted.is_open() && !logs.wanted.matches(line)
 }
 
-/// The function by the step of a lead's path that it does.
+/// The short name of a function.
 fn short(function: &str) -> &str {
     match function {
         "webhook-ingestion" => "ingest",

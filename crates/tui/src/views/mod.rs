@@ -14,7 +14,7 @@ use super::{
     panel::Panel,
     rows::Rows,
     table::Table,
-    table_view::{TableRow, mixed_up},
+    table_view::{TableRow, mismatched_answer},
     tail::Tail,
     view::View,
 };
@@ -22,7 +22,7 @@ use super::{
 /// The views of all panels.
 #[derive(Debug, Clone, Default)]
 pub struct Panels {
-    /// Leads that have not ended.
+    /// Leads that have not finished.
     pub pending: Table<PendingRow>,
     /// Dead letters.
     pub dead: DeadView,
@@ -46,7 +46,7 @@ impl Panels {
         }
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub fn view_mut(&mut self, panel: Panel) -> &mut dyn View {
         match panel {
             Panel::Pending => &mut self.pending,
@@ -63,7 +63,7 @@ impl Panels {
     }
 }
 
-/// Asks for so many rows of a panel's table.
+/// Queries so many rows of a panel's table.
 ///
 /// # Errors
 /// The fault of a port.
@@ -72,7 +72,7 @@ pub async fn fetch(ops: &Ops, panel: Panel, limit: usize) -> Result<Rows, Fault>
         Panel::Pending => PendingRow::fetch(ops, limit).await,
         Panel::Dead => DeadRow::fetch(ops, limit).await,
         Panel::Leads => LeadRow::fetch(ops, limit).await,
-        Panel::Logs => Err(mixed_up()),
+        Panel::Logs => Err(mismatched_answer()),
         Panel::Deleted => DeletedRow::fetch(ops, limit).await,
     }
 }

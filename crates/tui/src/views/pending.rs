@@ -1,4 +1,4 @@
-//! Leads that have not ended, counting down.
+//! Leads that have not finished, counting down.
 
 use std::cmp::Ordering;
 
@@ -9,11 +9,11 @@ use pipeline::{Fault, State};
 
 use crate::{
     draw::{
-        Pen, bar,
+        Painter, bar,
         columns::{self, Column, number, text},
         rows,
     },
-    find::{Texts, by_text},
+    find::{Searchable, by_text},
     format::{self, clock, countdown, since},
     keymap::Action,
     layout::Area,
@@ -22,13 +22,13 @@ use crate::{
     rows::Rows,
     scene::Scene,
     table::{Row, Table},
-    table_view::{COUNTING, TableRow},
+    table_view::{COUNTS_MAX_AGE, TableRow},
     text::{Glyphs, width},
     theme::Role,
     view::Named,
 };
 
-/// What is due soonest comes first, so overdue is on top. The bar goes where there is no room for it.
+/// What is due soonest comes first, so overdue is on top. The bar is left out if there is no room for it.
 const COLUMNS: [Column; 6] = [
     text("", 1, 1, 0, 0),
     text("name", 14, 48, 4, 0),
@@ -38,10 +38,10 @@ const COLUMNS: [Column; 6] = [
     number("due", 9, 0),
 ];
 
-/// From this width on there is room for words in the place of the bar.
+/// From this width on there is room for text instead of the bar.
 const WORDY: usize = 15;
 
-impl Texts for PendingRow {
+impl Searchable for PendingRow {
     fn fields() -> &'static [&'static str] {
         &["name", "lead", "state"]
     }
@@ -72,7 +72,7 @@ impl Row for PendingRow {
 
 impl TableRow for PendingRow {
     const PANEL: Panel = Panel::Pending;
-    const HOLDS: SignedDuration = COUNTING;
+    const MAX_AGE: SignedDuration = COUNTS_MAX_AGE;
 
     async fn fetch(ops: &Ops, limit: usize) -> Result<Rows, Fault> {
         let mut rows = ops.pending(limit).await?;
@@ -114,10 +114,10 @@ impl TableRow for PendingRow {
         if is_filtered { "No lead matches." } else { "No lead is waiting." }.to_owned()
     }
 
-    fn draw(table: &Table<Self>, pen: &mut Pen<'_>, scene: &Scene<'_>, area: Area) {
+    fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
         let widths = columns::widths(&COLUMNS, usize::from(area.width).saturating_sub(2));
         let sorted = Some((PendingRow::SORTS[table.wanted.sort.column], table.wanted.sort));
-        columns::titles(pen, scene.parts().columns, 1, &COLUMNS, &widths, sorted);
+        columns::titles(painter, scene.parts().columns, 1, &COLUMNS, &widths, sorted);
         let focused = scene.focused;
         let range = table.range();
         for (index, area) in rows(table.list.top, table.shown.len(), area) {
@@ -125,18 +125,18 @@ impl TableRow for PendingRow {
             let selected = index == table.list.index;
             let state = scene.state_of(row.due_at, row.state);
             let (role, glyph, time_role) = match state {
-                State::Overdue => (Role::Strong, (Role::Alarm, pen.glyphs.overdue), Role::Alarm),
-                State::Processing => (Role::Base, (Role::Accent, pen.glyphs.working), Role::Dim),
+                State::Overdue => (Role::Strong, (Role::Alarm, painter.glyphs.overdue), Role::Alarm),
+                State::Processing => (Role::Base, (Role::Accent, painter.glyphs.working), Role::Dim),
                 _ => (Role::Base, (Role::Dim, " "), Role::Base),
             };
             let role =
                 if table.wanted.dimmed && !table.wanted.filter.matches(row) { Role::Dim } else { role };
-            // A bar that has nothing to say leaves its room to the name.
+            // Without a bar or text, the name gets its room.
             let bar = if state == State::Pending || widths[4] >= WORDY { widths[4] } else { 0 };
             let name = widths[1] + if bar < widths[4] { widths[4] + 1 } else { 0 };
             let marked = range.contains(&index) || table.marks.contains(&row.lead_id);
-            let mut line = pen
-                .gutter(pen.row(area.width), marked, selected && !focused && scene.is_full())
+            let mut line = painter
+                .gutter(painter.row(area.width), marked, selected && !focused && scene.is_full())
                 .glyphs(glyph.0, glyph.1)
                 .gap(1)
                 .text(role, &row.display_name, name)
@@ -148,43 +148,43 @@ impl TableRow for PendingRow {
                 line = line.text(Role::Dim, &clock(row.received_at), widths[3]).gap(1);
             }
             if bar > 0 {
-                for (role, text) in middle(pen, scene, row, state, bar) {
+                for (role, text) in middle(painter, scene, row, state, bar) {
                     line = line.glyphs(role, &text);
                 }
                 line = line.gap(1);
             }
             let line = line.right(time_role, &time_of(scene, row, state), widths[5]).line;
-            pen.line(area, &line);
+            painter.line(area, &line);
             if selected {
-                pen.cursor(area, focused);
+                painter.cursor(area, focused);
             }
         }
     }
 }
 
-/// How much of the wait is over; of a lead that should have ended, when it was due.
-fn middle(pen: &Pen<'_>, scene: &Scene<'_>, row: &PendingRow, state: State, columns: usize) -> Line {
+/// How much of the delay has passed; for an overdue lead, when it was due.
+fn middle(painter: &Painter<'_>, scene: &Scene<'_>, row: &PendingRow, state: State, columns: usize) -> Line {
     let fill = |role, text: &str| {
-        let text = pen.glyphs.fit(text, columns);
+        let text = painter.glyphs.fit(text, columns);
         let gap = columns - width(&text);
         vec![(role, text), (Role::Base, " ".repeat(gap))]
     };
     match state {
         State::Overdue => fill(Role::Alarm, &format!("due {}", clock(row.due_at))),
-        State::Processing => fill(Role::Dim, "being worked on"),
+        State::Processing => fill(Role::Dim, "processing"),
         _ => {
             let (waited, wait) = (since(scene.now, row.received_at), since(row.due_at, row.received_at));
-            let (filled, left) = bar(pen.glyphs, columns, waited, wait);
+            let (filled, left) = bar(painter.glyphs, columns, waited, wait);
             vec![(Role::Accent, filled), (Role::Dim, left)]
         }
     }
 }
 
-/// `4:58`, `in work`, `2:40 late`.
+/// `4:58`, `due`, `2:40 late`.
 fn time_of(scene: &Scene<'_>, row: &PendingRow, state: State) -> String {
     match state {
         State::Overdue => format!("{} late", countdown(since(scene.now, row.due_at))),
-        State::Processing => "in work".to_owned(),
+        State::Processing => "due".to_owned(),
         _ => countdown(since(row.due_at, scene.now)),
     }
 }

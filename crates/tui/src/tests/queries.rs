@@ -1,38 +1,38 @@
-//! Questions and answers: their ages, failures, and other pipelines.
+//! Queries and answers: their ages, failures, and other pipelines.
 
 use pipeline::{Code, Fault, ports::Seen};
 
 use super::{
     super::{
-        app::Door,
+        app::Connection,
         fixture::{
-            NOW, answer_all, broken, data, facts, fresh, leads, loading, on_its_way, press, reply, tell,
+            NOW, answer_all, broken, data, dispatch, fresh, in_flight, info, leads, loading, press, reply,
         },
         keymap::Press,
         layout::Shape,
         msg::{Answer, Cmd, Event, Query},
-        remote::{Freshness, Trouble},
+        remote::{Freshness, QueryError},
     },
     *,
 };
 
 #[test]
-fn each_panel_has_one_question_on_its_way_and_a_late_answer_is_dropped() {
+fn each_panel_has_one_query_in_flight_and_a_late_answer_is_dropped() {
     let mut app = loading(SMALL);
-    let old = on_its_way(&app);
+    let old = in_flight(&app);
     assert_eq!(old.len(), 8);
     for second in 1..12 {
-        let asked = tell(&mut app, NOW + second, Event::Tick);
-        assert!(asked.is_empty(), "{asked:?}");
+        let queries = dispatch(&mut app, NOW + second, Event::Tick);
+        assert!(queries.is_empty(), "{queries:?}");
     }
     // The console gives up, says so, and asks again later.
-    let cmds = tell(&mut app, NOW + 13, Event::Tick);
-    assert_eq!(cmds.iter().filter(|cmd| matches!(cmd, Cmd::Forget(_))).count(), 8);
-    assert!(matches!(app.panels.pending.remote.error.as_ref().unwrap().trouble, Trouble::NoAnswer(_)));
-    tell(&mut app, NOW + 14, Event::Tick);
+    let cmds = dispatch(&mut app, NOW + 13, Event::Tick);
+    assert_eq!(cmds.iter().filter(|cmd| matches!(cmd, Cmd::Cancel(_))).count(), 8);
+    assert!(matches!(app.panels.pending.remote.error.as_ref().unwrap().error, QueryError::NoAnswer(_)));
+    dispatch(&mut app, NOW + 14, Event::Tick);
     for (generation, query) in old {
         let answer = data(&query);
-        tell(&mut app, NOW + 14, reply(generation, query, answer));
+        dispatch(&mut app, NOW + 14, reply(generation, query, answer));
     }
     assert_eq!(
         (app.panels.pending.remote.get(), app.panels.dead.table.remote.get(), app.panels.logs.lines.len()),
@@ -45,23 +45,19 @@ fn each_panel_has_one_question_on_its_way_and_a_late_answer_is_dropped() {
 #[test]
 fn a_failure_keeps_the_rows_and_counts_down_to_the_next_try() {
     let mut app = fresh(SMALL);
-    tell(&mut app, NOW + 2, Event::Tick);
+    dispatch(&mut app, NOW + 2, Event::Tick);
     answer_all(&mut app, NOW + 2, |_| Err(broken()));
     assert_eq!(app.panels.pending.shown.len(), 17);
     assert_eq!(app.panels.pending.remote.freshness(app.now), Freshness::Failed(Some(2)));
-    assert!(on_its_way(&app).is_empty());
-    tell(&mut app, NOW + 3, Event::Tick);
-    assert_eq!(
-        on_its_way(&app).len(),
-        6,
-        "the first retry comes after a second, but for what changes slowly"
-    );
+    assert!(in_flight(&app).is_empty());
+    dispatch(&mut app, NOW + 3, Event::Tick);
+    assert_eq!(in_flight(&app).len(), 6, "the first retry comes after a second, but for what changes slowly");
     answer_all(&mut app, NOW + 3, |_| Err(broken()));
-    tell(&mut app, NOW + 4, Event::Tick);
+    dispatch(&mut app, NOW + 4, Event::Tick);
     let slow = |query: &Query| matches!(query, Query::Health | Query::Minutes(_));
-    assert!(on_its_way(&app).iter().all(|(_, query)| slow(query)), "the second after two");
+    assert!(in_flight(&app).iter().all(|(_, query)| slow(query)), "the second after two");
     press(&mut app, &[Press::Char('r')]);
-    assert_eq!(on_its_way(&app).len(), 8, "or at once, when asked to");
+    assert_eq!(in_flight(&app).len(), 8, "or at once, when asked to");
     answer_all(&mut app, NOW + 4, data);
     assert_eq!(app.panels.pending.remote.freshness(app.now), Freshness::Fresh);
 }
@@ -69,15 +65,15 @@ fn a_failure_keeps_the_rows_and_counts_down_to_the_next_try() {
 #[test]
 fn expired_credentials_are_no_common_failure() {
     let mut app = fresh(SMALL);
-    tell(&mut app, NOW + 2, Event::Tick);
+    dispatch(&mut app, NOW + 2, Event::Tick);
     answer_all(&mut app, NOW + 2, |_| {
         Err(Fault::new(Code::CredentialsExpired, "the token has expired").into())
     });
     assert_eq!(app.status.freshness(app.now), Freshness::NotPermitted(Some(2)));
 }
 
-/// Answers as a place does that can tell whether anything has changed.
-fn watched(version: u64) -> impl Fn(&Query) -> Result<Answer, Trouble> {
+/// Answers like a pipeline that knows whether anything has changed.
+fn watched(version: u64) -> impl Fn(&Query) -> Result<Answer, QueryError> {
     move |query| match query {
         Query::Watch => Ok(Answer::Watch(Seen { version: Some(version), worked: Some(true) })),
         other => data(other),
@@ -85,23 +81,23 @@ fn watched(version: u64) -> impl Fn(&Query) -> Result<Answer, Trouble> {
 }
 
 #[test]
-fn nothing_is_read_again_that_has_not_changed() {
+fn nothing_is_queried_again_that_has_not_changed() {
     let mut app = loading(SMALL);
-    let mut asked = Vec::new();
+    let mut queries = Vec::new();
     for second in 0..60 {
         answer_all(&mut app, NOW + second, watched(if second < 30 { 1 } else { 2 }));
-        for cmd in tell(&mut app, NOW + second + 1, Event::Tick) {
+        for cmd in dispatch(&mut app, NOW + second + 1, Event::Tick) {
             if let Cmd::Ask { query, .. } = cmd {
-                asked.push(query);
+                queries.push(query);
             }
         }
     }
-    let count = |wanted: fn(&Query) -> bool| asked.iter().filter(|query| wanted(query)).count();
+    let count = |wanted: fn(&Query) -> bool| queries.iter().filter(|query| wanted(query)).count();
     assert!(count(|query| matches!(query, Query::Watch)) > 50, "the look itself is cheap");
     assert_eq!(
         count(|query| matches!(query, Query::Rows(Panel::Leads, _))),
         2,
-        "once it could be told, and once it had changed"
+        "once when it was first known, and once it had changed"
     );
     assert_eq!(count(|query| matches!(query, Query::Rows(Panel::Dead, _))), 2);
     assert!(count(|query| matches!(query, Query::Status)) <= 14, "counts depend on the time of day");
@@ -115,13 +111,13 @@ fn nothing_is_read_again_that_has_not_changed() {
 #[test]
 fn a_place_that_costs_money_is_asked_less_often() {
     let mut app = fresh(SMALL);
-    app.every = jiff::SignedDuration::from_secs(3);
-    let mut asked = 0;
+    app.min_interval = jiff::SignedDuration::from_secs(3);
+    let mut queries = 0;
     for second in 1..=30 {
-        asked += tell(&mut app, NOW + second, Event::Tick).len();
+        queries += dispatch(&mut app, NOW + second, Event::Tick).len();
         answer_all(&mut app, NOW + second, data);
     }
-    assert!(asked <= 8 * 11, "{asked}");
+    assert!(queries <= 8 * 11, "{queries}");
 }
 
 #[test]
@@ -132,21 +128,21 @@ fn rows_come_as_far_as_somebody_goes() {
     assert!(!app.panels.leads.is_complete(), "a full page: there may be more");
     press(&mut app, &[Press::Char('3'), Press::Char('G')]);
     next_second(&mut app, many);
-    tell(&mut app, NOW + 4, Event::Tick);
+    dispatch(&mut app, NOW + 4, Event::Tick);
     assert!(
-        on_its_way(&app).iter().any(|(_, query)| *query == Query::Rows(Panel::Leads, 400)),
+        in_flight(&app).iter().any(|(_, query)| *query == Query::Rows(Panel::Leads, 400)),
         "{:?}",
-        on_its_way(&app)
+        in_flight(&app)
     );
 }
 
 #[test]
-fn pausing_stops_every_question() {
+fn pausing_stops_every_query() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('p')]);
     answer_all(&mut app, NOW + 1, data);
     for second in 2..60 {
-        assert!(tell(&mut app, NOW + second, Event::Tick).is_empty());
+        assert!(dispatch(&mut app, NOW + second, Event::Tick).is_empty());
     }
     let cmds = press(&mut app, &[Press::Char('p')]);
     assert_eq!(cmds.len(), 8);
@@ -156,8 +152,8 @@ fn pausing_stops_every_question() {
 fn another_pipeline_clears_at_once_and_late_answers_of_the_old_one_are_dropped() {
     let mut app = fresh(SMALL);
     app.environments = vec!["prod".to_owned(), "staging".to_owned()];
-    tell(&mut app, NOW + 2, Event::Tick);
-    let old = on_its_way(&app);
+    dispatch(&mut app, NOW + 2, Event::Tick);
+    let old = in_flight(&app);
     press(&mut app, &[Press::Char(':')]);
     press(&mut app, &typed("env staging"));
     let cmds = press(&mut app, &[ENTER]);
@@ -170,39 +166,39 @@ fn another_pipeline_clears_at_once_and_late_answers_of_the_old_one_are_dropped()
     );
     for (generation, query) in old {
         let answer = data(&query);
-        tell(&mut app, NOW + 2, reply(generation, query, answer));
+        dispatch(&mut app, NOW + 2, reply(generation, query, answer));
     }
     assert!(app.panels.leads.shown.is_empty() && app.panels.logs.lines.is_empty());
-    assert!(tell(&mut app, NOW + 3, Event::Tick).is_empty(), "the old one is not asked any more");
+    assert!(dispatch(&mut app, NOW + 3, Event::Tick).is_empty(), "the old one is not asked any more");
     // Nothing can be done to a pipeline that is not there.
     assert!(press(&mut app, &[Press::Char('2'), Press::Char('A'), Press::Char('3'), ENTER]).is_empty());
     let generation = *generation;
     let failed = Fault::new(Code::StackMissing, "there is no stack staging");
-    tell(&mut app, NOW + 4, Event::Switched(generation, Box::new(Err(failed.clone()))));
-    assert_eq!(app.door, Door::Closed(failed));
+    dispatch(&mut app, NOW + 4, Event::Switched(generation, Box::new(Err(failed.clone()))));
+    assert_eq!(app.connection, Connection::Failed(failed));
     let cmds = press(&mut app, &[Press::Char('r')]);
     let Some(Cmd::Switch(again, _)) = cmds.first() else { panic!("{cmds:?}") };
-    let mut facts = facts();
-    facts.banner.name = "staging".to_owned();
+    let mut info = info();
+    info.banner.name = "staging".to_owned();
     // An answer to the first try, which is over.
-    tell(&mut app, NOW + 5, Event::Switched(generation, Box::new(Ok(facts.clone()))));
-    assert!(matches!(app.door, Door::Opening(_)));
-    let cmds = tell(&mut app, NOW + 5, Event::Switched(*again, Box::new(Ok(facts))));
-    assert_eq!((app.door == Door::Open, cmds.len()), (true, 8));
+    dispatch(&mut app, NOW + 5, Event::Switched(generation, Box::new(Ok(info.clone()))));
+    assert!(matches!(app.connection, Connection::Opening(_)));
+    let cmds = dispatch(&mut app, NOW + 5, Event::Switched(*again, Box::new(Ok(info))));
+    assert_eq!((app.connection == Connection::Open, cmds.len()), (true, 8));
     answer_all(&mut app, NOW + 5, data);
     assert_eq!(app.panels.leads.shown.len(), 30);
 }
 
 #[test]
-fn a_pipeline_that_was_deleted_under_us_is_not_asked_and_not_called_live() {
+fn a_deleted_pipeline_is_not_queried_and_not_called_live() {
     let mut app = fresh(SMALL);
-    tell(&mut app, NOW + 2, Event::Tick);
+    dispatch(&mut app, NOW + 2, Event::Tick);
     answer_all(&mut app, NOW + 2, |query| match query {
         Query::Watch => Err(Fault::new(Code::StorageGone, "/srv/leadops/leadops.db has been deleted").into()),
         other => data(other),
     });
     for second in 3..30 {
-        let cmds = tell(&mut app, NOW + second, Event::Tick);
+        let cmds = dispatch(&mut app, NOW + second, Event::Tick);
         assert!(cmds.iter().all(|cmd| matches!(cmd, Cmd::Ask { query: Query::Watch, .. })), "{cmds:?}");
         answer_all(&mut app, NOW + second, |_| Err(Fault::new(Code::StorageGone, "gone").into()));
     }
@@ -210,27 +206,27 @@ fn a_pipeline_that_was_deleted_under_us_is_not_asked_and_not_called_live() {
 }
 
 #[test]
-fn what_is_beside_the_overview_is_asked_for_while_it_is_looked_at_and_once_a_minute() {
+fn panels_outside_of_the_overview_are_queried_only_while_visible_and_once_a_minute() {
     let mut app = fresh(LARGE);
     let deleted = |cmds: &[Cmd]| {
         cmds.iter()
             .filter(|cmd| matches!(cmd, Cmd::Ask { query: Query::Rows(Panel::Deleted, _), .. }))
             .count()
     };
-    let asked = |app: &mut App, seconds: std::ops::Range<i64>| -> usize {
+    let queries = |app: &mut App, seconds: std::ops::Range<i64>| -> usize {
         let second = |second| {
-            let cmds = tell(app, NOW + second, Event::Tick);
+            let cmds = dispatch(app, NOW + second, Event::Tick);
             answer_all(app, NOW + second, data);
             deleted(&cmds)
         };
         seconds.map(second).sum()
     };
-    assert_eq!(asked(&mut app, 2..130), 0);
+    assert_eq!(queries(&mut app, 2..130), 0);
     let cmds = press(&mut app, &[Press::Char('5')]);
     assert_eq!(deleted(&cmds), 1);
     answer_all(&mut app, NOW + 130, data);
     assert_eq!((app.layout().shape, app.panels.deleted.shown.len()), (Shape::Single, 2));
-    assert_eq!(asked(&mut app, 131..240), 1);
+    assert_eq!(queries(&mut app, 131..240), 1);
     press(&mut app, &[Press::Char('0')]);
     assert_eq!((app.focus, app.layout().shape), (Panel::Pending, Shape::Grid));
 }

@@ -1,4 +1,4 @@
-//! Questions: when they are asked, and what is done with their answers.
+//! Queries: when they are sent, and what happens with their answers.
 
 use std::time::Duration;
 
@@ -8,138 +8,138 @@ use pipeline::Code;
 
 use super::{
     super::{
-        app::{App, Door},
+        app::{App, Connection},
         doc,
-        msg::{Answer, Cmd, PATIENCE, Query, Reply},
+        msg::{Answer, Cmd, QUERY_TIMEOUT, Query, Reply},
         panel::Panel,
-        remote::{Polling, Remote, Trouble},
-        table_view::{COUNTING, RESTING, mixed_up},
+        remote::{Polling, QueryError, Remote},
+        table_view::{COUNTS_MAX_AGE, ROWS_MAX_AGE, mismatched_answer},
         theme::Role,
-        view::{Came, View},
-        window::{Opened, Window},
+        view::{QueryReply, View},
+        window::{LetterContent, Window},
     },
     acting,
 };
 
 /// How many minutes the sparklines can show.
 const MINUTES: u16 = 120;
-/// How old a look may be that says that nothing has changed.
-const LOOKED: u64 = 3;
+/// How old the answer of the watch may be that nothing has changed, in seconds.
+const WATCH_MAX_AGE: u64 = 3;
 
-/// How long an answer about minutes holds while nothing changes.
-const MINUTELY: SignedDuration = SignedDuration::from_secs(20);
-/// How often what changes slowly is asked for at most.
-const SELDOM: SignedDuration = SignedDuration::from_secs(4);
+/// How long the counts by minute are current while nothing changes.
+const MINUTES_MAX_AGE: SignedDuration = SignedDuration::from_secs(20);
+/// The shortest time between queries for what changes slowly.
+const SLOW_INTERVAL: SignedDuration = SignedDuration::from_secs(4);
 
-// === Asking ===
+// === Queries ===
 
-struct Asking<'a> {
+struct Poller<'a> {
     counter: &'a mut u64,
     now: Timestamp,
     version: Option<u64>,
-    every: SignedDuration,
+    min_interval: SignedDuration,
     cmds: &'a mut Vec<Cmd>,
 }
 
-impl Asking<'_> {
-    /// Asks where it is time to and something may have changed.
-    fn due(&mut self, polling: &mut Polling, longest: SignedDuration, query: impl FnOnce() -> Query) {
-        let too_soon = polling.is_too_soon(self.now, self.every);
+impl Poller<'_> {
+    /// Sends a query if it is due and something may have changed.
+    fn due(&mut self, polling: &mut Polling, max_age: SignedDuration, query: impl FnOnce() -> Query) {
+        let too_soon = polling.is_too_soon(self.now, self.min_interval);
         if too_soon || !polling.is_due(self.now) {
             return;
         }
-        if polling.holds(self.version, self.now, longest) {
+        if polling.is_current(self.version, self.now, max_age) {
             return polling.confirmed(self.now);
         }
         *self.counter += 1;
-        polling.asked(*self.counter, self.now);
+        polling.sent(*self.counter, self.now);
         polling.version = self.version;
         self.cmds.push(Cmd::Ask { generation: *self.counter, query: query() });
     }
 }
 
-/// Asks for everything that is due.
+/// Sends every query that is due.
 pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
-    if app.door != Door::Open || app.paused {
+    if app.connection != Connection::Open || app.paused {
         return;
     }
     let now = app.now;
     let (layout, has_focus) = (app.layout(), app.focus == Panel::Dead);
-    cmds.extend(app.panels.dead.peek_at(&layout, has_focus).map(Cmd::Forget));
+    cmds.extend(app.panels.dead.update_preview(&layout, has_focus).map(Cmd::Cancel));
     for panel in Panel::ALL {
-        app.panels.view_mut(panel).search_on();
+        app.panels.view_mut(panel).load_more_for_filter();
     }
     let seen = app.watch.get().filter(|_| app.watch.error.is_none());
-    let fresh = app.watch.age(now).is_some_and(|age| age <= LOOKED);
+    let fresh = app.watch.age(now).is_some_and(|age| age <= WATCH_MAX_AGE);
     let version = seen.and_then(|seen| seen.version).filter(|_| fresh);
-    let mut asking = Asking { counter: &mut app.counter, now, version, every: app.every, cmds };
-    asking.due(&mut app.watch, SignedDuration::ZERO, || Query::Watch);
+    let mut poller = Poller { counter: &mut app.counter, now, version, min_interval: app.min_interval, cmds };
+    poller.due(&mut app.watch, SignedDuration::ZERO, || Query::Watch);
     if is_gone(&app.watch) {
         return;
     }
-    let asking = &mut asking;
-    asking.due(&mut app.status, COUNTING, || Query::Status);
+    let poller = &mut poller;
+    poller.due(&mut app.status, COUNTS_MAX_AGE, || Query::Status);
     for panel in Panel::ALL {
-        // Those beside the overview are asked for while they are looked at.
+        // Those outside of the overview are queried only while they are visible.
         if !Panel::OVERVIEW.contains(&panel) && app.focus != panel {
             continue;
         }
         let view = app.panels.view_mut(panel);
-        if view.polling().is_too_soon(now, view.pause()) {
+        if view.polling().is_too_soon(now, view.min_interval()) {
             continue;
         }
-        let (query, holds) = view.question();
-        asking.due(view.polling_mut(), holds, || query);
+        let (query, max_age) = view.next_query();
+        poller.due(view.polling_mut(), max_age, || query);
     }
-    // Nobody looks at these by the second.
-    let seldom = SELDOM.max(app.every * 4);
-    if !app.minutes.is_too_soon(now, seldom) {
-        asking.due(&mut app.minutes, MINUTELY, || Query::Minutes(MINUTES));
+    // These need not be up to the second.
+    let slow_interval = SLOW_INTERVAL.max(app.min_interval * 4);
+    if !app.minutes.is_too_soon(now, slow_interval) {
+        poller.due(&mut app.minutes, MINUTES_MAX_AGE, || Query::Minutes(MINUTES));
     }
-    if !app.health.is_too_soon(now, seldom) {
-        asking.due(&mut app.health, MINUTELY, || Query::Health);
+    if !app.health.is_too_soon(now, slow_interval) {
+        poller.due(&mut app.health, MINUTES_MAX_AGE, || Query::Health);
     }
-    if let Some(letter) = &mut app.panels.dead.peek
+    if let Some(letter) = &mut app.panels.dead.preview
         && letter.detail.get().is_none()
     {
         let id = letter.row.letter.id.clone();
-        asking.due(&mut letter.detail, RESTING, || Query::Letter(id));
+        poller.due(&mut letter.detail, ROWS_MAX_AGE, || Query::Letter(id));
     }
     for open in &mut app.windows {
         match &mut open.window {
             Window::Story(story) => {
                 let lead = story.lead.clone();
-                asking.due(&mut story.story, COUNTING, || Query::Story(lead.clone()));
-                // A raw event does not change: it is asked for until it has come, and with `r`.
+                poller.due(&mut story.history, COUNTS_MAX_AGE, || Query::Story(lead.clone()));
+                // A raw event does not change: it is queried until it is known, and with `r`.
                 if open.page == 2 && story.raw.get().is_none() {
-                    asking.due(&mut story.raw, RESTING, || Query::Raw(lead));
+                    poller.due(&mut story.raw, ROWS_MAX_AGE, || Query::Raw(lead));
                 }
             }
             // Nor does a dead letter.
             Window::Letter(letter) if letter.detail.get().is_none() => {
                 let id = letter.row.letter.id.clone();
-                asking.due(&mut letter.detail, RESTING, || Query::Letter(id));
+                poller.due(&mut letter.detail, ROWS_MAX_AGE, || Query::Letter(id));
             }
             _ => {}
         }
     }
 }
 
-/// Whether the pipeline itself has gone from under us.
+/// Whether the pipeline itself no longer exists.
 pub fn is_gone(watch: &Remote<pipeline::ports::Seen>) -> bool {
-    let trouble = watch.error.as_ref().map(|failure| &failure.trouble);
-    matches!(trouble, Some(Trouble::Fault(fault)) if fault.code == Code::StorageGone)
+    let error = watch.error.as_ref().map(|failure| &failure.error);
+    matches!(error, Some(QueryError::Fault(fault)) if fault.code == Code::StorageGone)
 }
 
-/// Gives up on answers that are not coming.
+/// Gives up on queries without an answer.
 pub(super) fn overdue(app: &mut App, cmds: &mut Vec<Cmd>) {
     fn check(polling: &mut Polling, now: Timestamp, cmds: &mut Vec<Cmd>) {
         let Some(flight) = polling.in_flight else { return };
-        // A little more than the effect's own patience, whose report is the better one.
-        let patience = SignedDuration::try_from(PATIENCE + Duration::from_secs(2)).unwrap_or_default();
-        if now.duration_since(flight.asked_at) > patience {
-            cmds.push(Cmd::Forget(flight.generation));
-            polling.failed(flight.generation, Trouble::NoAnswer(PATIENCE), now);
+        // A little more than the effect's own timeout, whose report is the better one.
+        let timeout = SignedDuration::try_from(QUERY_TIMEOUT + Duration::from_secs(2)).unwrap_or_default();
+        if now.duration_since(flight.sent_at) > timeout {
+            cmds.push(Cmd::Cancel(flight.generation));
+            polling.failed(flight.generation, QueryError::NoAnswer(QUERY_TIMEOUT), now);
         }
     }
     let now = app.now;
@@ -150,13 +150,13 @@ pub(super) fn overdue(app: &mut App, cmds: &mut Vec<Cmd>) {
     for panel in Panel::ALL {
         check(app.panels.view_mut(panel).polling_mut(), now, cmds);
     }
-    if let Some(letter) = &mut app.panels.dead.peek {
+    if let Some(letter) = &mut app.panels.dead.preview {
         check(&mut letter.detail, now, cmds);
     }
     for open in &mut app.windows {
         match &mut open.window {
             Window::Story(story) => {
-                check(&mut story.story, now, cmds);
+                check(&mut story.history, now, cmds);
                 check(&mut story.raw, now, cmds);
             }
             Window::Letter(letter) => check(&mut letter.detail, now, cmds),
@@ -173,12 +173,12 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
         ($wanted:pat => $value:expr) => {
             answer.and_then(|answer| match answer {
                 $wanted => Ok($value),
-                _ => Err(mixed_up()),
+                _ => Err(mismatched_answer()),
             })
         };
     }
     let now = app.now;
-    // An answer to a question of long ago is handed back by `answered`, and dropped here.
+    // `answered` returns an answer to an earlier query, and it is dropped here.
     match query {
         Query::Watch => {
             let _ = app.watch.answered(generation, only!(Answer::Watch(seen) => seen), took, now);
@@ -193,19 +193,19 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
             let _ = app.minutes.answered(generation, only!(Answer::Minutes(minutes) => minutes), took, now);
         }
         Query::Rows(panel, _) => {
-            app.panels.view_mut(panel).answered(Came { generation, answer, took, now });
+            app.panels.view_mut(panel).answered(QueryReply { generation, answer, took, now });
         }
-        Query::Logs(_) => app.panels.logs.answered(Came { generation, answer, took, now }),
+        Query::Logs(_) => app.panels.logs.answered(QueryReply { generation, answer, took, now }),
         Query::Story(_) => {
             let answer = only!(Answer::Story(story) => *story);
             for open in &mut app.windows {
                 if let Window::Story(story) = &mut open.window
-                    && story.story.in_flight.is_some_and(|flight| flight.generation == generation)
+                    && story.history.in_flight.is_some_and(|flight| flight.generation == generation)
                 {
                     if let Ok(found) = &answer {
                         story.name.clone_from(&found.display_name);
                     }
-                    let _ = story.story.answered(generation, answer.clone(), took, now);
+                    let _ = story.history.answered(generation, answer.clone(), took, now);
                 }
             }
         }
@@ -224,13 +224,13 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
                     let text = doc::body(&detail.body).join("\n");
                     cmds.push(Cmd::Edit(detail, text));
                 }
-                Err(trouble) => app.say(Role::Alarm, trouble.to_string()),
+                Err(error) => app.notify(Role::Alarm, error.to_string()),
             }
         }
         Query::Letter(_) => {
             let answer = only!(Answer::Letter(detail) => *detail)
-                .map(|detail| Opened { body: doc::body(&detail.body), detail });
-            if let Some(letter) = &mut app.panels.dead.peek {
+                .map(|detail| LetterContent { body: doc::body(&detail.body), detail });
+            if let Some(letter) = &mut app.panels.dead.preview {
                 let _ = letter.detail.answered(generation, answer.clone(), took, now);
             }
             for open in &mut app.windows {
@@ -245,7 +245,7 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
             };
             match only!(Answer::Select(letters) => letters) {
                 Ok(letters) => acting::selected(app, purpose, letters),
-                Err(trouble) => app.say(Role::Alarm, trouble.to_string()),
+                Err(error) => app.notify(Role::Alarm, error.to_string()),
             }
         }
     }
