@@ -220,7 +220,7 @@ async fn perform(
         Verb::Try(to) => {
             let receipt = async { ops.receipt(&actions.try_out(&to).await?, RECEIPT_TIMEOUT).await };
             let receipt =
-                unless_stopped(&stopped, receipt).await.and_then(|receipt| taken(&receipt, "the test alert"));
+                unless_stopped(&stopped, receipt).await.and_then(|receipt| taken(&receipt, "the trial alert"));
             report(Step::Done(0, receipt));
             return Ok(());
         }

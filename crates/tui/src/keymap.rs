@@ -151,7 +151,7 @@ bindings! {
         RedriveAll "redrive-all" [Char('A')] "redrive all dead letters";
         Edit "edit" [Char('E')] "edit a dead letter in $EDITOR, then redrive it";
         Resend "resend" [Char('S')] "send a new alert about the marked leads, or this one";
-        Try "try" [Char('T')] "send a test alert, to see whether it arrives";
+        Try "try" [Char('T')] "send a trial alert, to see whether it arrives";
         Requeue "requeue" [Char('Q')] "requeue: process leads again from their raw events, now";
         Export "export" [Char('W')] "write dead letters with their messages to a file (NDJSON)";
         Delete "delete" [Char('D')] "delete dead letters; a copy of each is stored";

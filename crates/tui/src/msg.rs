@@ -151,7 +151,7 @@ pub enum Verb {
     Requeue,
     /// Send a new alert about the lead to this destination, to all of its recipients or to those left out.
     Resend(DestinationId, Whom),
-    /// Send a test alert to this destination.
+    /// Send a trial alert to this destination.
     Try(DestinationId),
     /// Write the dead letters into a file.
     Export(PathBuf),

@@ -280,9 +280,9 @@ fn a_test_alert_goes_to_the_chosen_destination_and_needs_no_lead() {
     report(
         &mut app,
         job,
-        Step::Done(0, Ok(Some("e-mail accepted the test alert at 12:03:55, 1 attempt".to_owned()))),
+        Step::Done(0, Ok(Some("e-mail accepted the trial alert at 12:03:55, 1 attempt".to_owned()))),
     );
-    assert_eq!(last_notice(&app), "test alert: e-mail accepted the test alert at 12:03:55, 1 attempt");
+    assert_eq!(last_notice(&app), "trial alert: e-mail accepted the trial alert at 12:03:55, 1 attempt");
 }
 
 /// The notices about operations that failed.
@@ -293,12 +293,12 @@ fn what_did_not_arrive_is_reported_as_it_is() {
         (
             test_alert,
             Fault::new(Code::TrialFailed, "left out: b (550 no)"),
-            "test alert failed: LO534 left out: b (550 no).",
+            "trial alert failed: LO534 left out: b (550 no).",
         ),
         (
             test_alert,
             Fault::new(Code::NoReceipt, "none after 60 s"),
-            "test alert: no receipt yet: LO505 none after 60 s.",
+            "trial alert: no receipt yet: LO505 none after 60 s.",
         ),
         (
             alert,

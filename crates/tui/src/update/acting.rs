@@ -428,20 +428,20 @@ fn resend(app: &mut App) {
     confirm(app, title, lines, choices);
 }
 
-/// A test alert has no lead: only its destination is to be chosen.
+/// A trial alert has no lead: only its destination is to be chosen.
 fn try_out(app: &mut App) {
     let lines = vec![
-        (Role::Base, format!("A test alert is sent from {}, the same way as any alert.", place(app))),
+        (Role::Base, format!("A trial alert is sent from {}, the same way as any alert.", place(app))),
         (Role::Dim, "It says that it is a test, and appears in no list, count or rate.".to_owned()),
     ];
-    let target = Target { name: "test alert".to_owned(), lead: None, letter: None };
+    let target = Target { name: "trial alert".to_owned(), lead: None, letter: None };
     let targets = std::sync::Arc::new(vec![target]);
     let choices = app.destinations.iter().map(|destination| {
         let operation = Operation { verb: Verb::Try(destination.clone()), targets: targets.clone() };
         (format!("Send to {}", destination.label()), Choice::Run(operation))
     });
     let choices = choices.collect();
-    confirm(app, "Send a test alert?".to_owned(), lines, choices);
+    confirm(app, "Send a trial alert?".to_owned(), lines, choices);
 }
 
 /// The recipients whom the last alert at each destination did not reach.

@@ -20,7 +20,7 @@ pub(super) fn begin(app: &mut App, operation: Operation, cmds: &mut Vec<Cmd>) {
         ([one], Verb::Resend(destination, _)) => {
             format!("queueing a new alert about {} for {}", one.name, destination.label())
         }
-        (_, Verb::Try(destination)) => format!("queueing a test alert for {}", destination.label()),
+        (_, Verb::Try(destination)) => format!("queueing a trial alert for {}", destination.label()),
         ([one], verb) => format!("{} {}", verb.doing(), one.name),
         (several, verb) => format!("{} {}", verb.doing(), items(verb, several.len())),
     };
@@ -42,7 +42,7 @@ pub(super) fn begin(app: &mut App, operation: Operation, cmds: &mut Vec<Cmd>) {
 pub(super) fn items(verb: &Verb, count: usize) -> String {
     match verb {
         Verb::Resend(..) => format::count(count, "alert", "alerts"),
-        Verb::Try(_) => format::count(count, "test alert", "test alerts"),
+        Verb::Try(_) => format::count(count, "trial alert", "trial alerts"),
         Verb::Requeue => format::count(count, "lead", "leads"),
         _ => format::count(count, "dead letter", "dead letters"),
     }
