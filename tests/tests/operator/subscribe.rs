@@ -117,7 +117,7 @@ async fn a_key_that_cannot_be_kept_leaves_no_subscription() {
     proxy.next(20, Mishap::Broken, |call| call.operation == "PutSecretValue");
     let desk = scene.desk.with(&[("AWS_ENDPOINT_URL", &proxy.endpoint)]);
     let (_, line) = desk.refused(&["subscribe", "--stack", "leads", "--yes"]).await;
-    for part in ["LO414", "whsub_1 was taken away again"] {
+    for part in ["LO414", "whsub_1 was deleted again"] {
         assert!(line.contains(part), "{line}");
     }
     assert!(scene.close.account().subscriptions.is_empty());

@@ -1,6 +1,6 @@
 //! Actions: confirmed, told item by item, stopped, followed.
 
-use ops::{DeadDetail, Notification, Whom};
+use ops::{DeadDetail, Notification, Recipients};
 use outbound::SlackDestination;
 use pipeline::{
     Code, Fault,
@@ -211,7 +211,7 @@ fn a_resend_goes_to_the_chosen_destination_and_its_receipt_arrives() {
     app.destinations = vec![SlackDestination::ID, EMAIL];
     let cmds = press(&mut app, &[Press::Char('3'), Press::Char('S'), Press::Tab, Press::Tab, ENTER]);
     let act = acts(&cmds)[0];
-    assert_eq!(act.verb, Verb::Resend(EMAIL, Whom::Everybody));
+    assert_eq!(act.verb, Verb::Resend(EMAIL, Recipients::All));
     assert_eq!(act.targets[0].lead, Some(leads(1)[0].lead.lead_id.clone()));
     let job = app.jobs[0].id;
     report(&mut app, job, Step::Done(0, Ok(Some("e-mail took the alert at 12:03:55, 1 attempt".to_owned()))));
@@ -248,7 +248,7 @@ fn a_resend_can_go_to_those_alone_whom_the_last_alert_did_not_reach() {
     let whom = "Alone means to those recipients whom it has not reached (left out were: b@example.org).";
     assert!(asked.contains(whom), "{asked}");
     let cmds = press(&mut app, &[Press::Tab, Press::Tab, Press::Tab, ENTER]);
-    assert_eq!(acts(&cmds)[0].verb, Verb::Resend(EMAIL, Whom::LeftOut));
+    assert_eq!(acts(&cmds)[0].verb, Verb::Resend(EMAIL, Recipients::LeftOut));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ops::{DeadDetail, DeadRow, Notification, Selection, Whom};
+use ops::{DeadDetail, DeadRow, Notification, Recipients, Selection};
 use pipeline::{
     Code, Fault, Standing,
     destination::{DestinationId, LeftOut},
@@ -85,7 +85,7 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         Action::Export => of_hand(app, Purpose::Export),
         Action::Edit => edit(app, cmds),
         Action::Resend => resend(app),
-        Action::Try => try_out(app),
+        Action::Try => send_trial(app),
         Action::Requeue => requeue(app),
         _ => {}
     }
@@ -410,12 +410,12 @@ fn resend(app: &mut App) {
         .iter()
         .map(|destination| {
             let label = if several { format!("Send to {}", destination.label()) } else { "Send".to_owned() };
-            let verb = Verb::Resend(destination.clone(), Whom::Everybody);
+            let verb = Verb::Resend(destination.clone(), Recipients::All);
             (label, Choice::Act(Act { verb, targets: targets.clone() }))
         })
         .chain(left_out.into_iter().map(|(destination, _)| {
             let label = format!("Send to those left out of {} alone", destination.label());
-            let verb = Verb::Resend(destination, Whom::LeftOut);
+            let verb = Verb::Resend(destination, Recipients::LeftOut);
             (label, Choice::Act(Act { verb, targets: targets.clone() }))
         }))
         .collect();
@@ -428,7 +428,7 @@ fn resend(app: &mut App) {
 }
 
 /// A trial has no leads: all that is to be chosen is where it goes.
-fn try_out(app: &mut App) {
+fn send_trial(app: &mut App) {
     let lines = vec![
         (Role::Base, format!("A trial alert goes out from {}, by the way of every alert.", place(app))),
         (Role::Dim, "It is about no lead and says so, and stands in no listing, count or rate.".to_owned()),
