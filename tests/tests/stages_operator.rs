@@ -11,7 +11,7 @@ use lead::{LeadId, Owner, OwnerFacts, OwnerStatus};
 use ops::LeadQuery;
 use pipeline::{
     Code, Ended, Fault, Settings, Stage,
-    ports::{Body, DeadLetter, Found, Inbox, Look, Objects, Owners, Queue},
+    ports::{Body, DeadLetter, Inbox, LookupOptions, LookupOutcome, Objects, Owners, Queue},
 };
 use tests::{
     doubles::Reply,
@@ -178,7 +178,9 @@ async fn copies_of_another_form_are_counted_and_left_out_and_the_latest_come_fir
         world.ops.actions().unwrap().delete(&letter.id).await.unwrap();
     }
     let odd = bytes::Bytes::from_static(b"{\"dead_letter\": 7}");
-    Objects::put(&world.memory, "deleted/0.json", odd, pipeline::ports::When::Always).await.unwrap();
+    Objects::put(&world.memory, "deleted/0.json", odd, pipeline::ports::WriteCondition::Always)
+        .await
+        .unwrap();
     let (rows, count) = world.ops.deleted(2).await.unwrap();
     assert_eq!((rows.len(), count), (2, 4));
     assert!(rows[0].deleted_at > rows[1].deleted_at);
@@ -200,7 +202,7 @@ struct TenOwners;
 
 #[async_trait]
 impl Owners for TenOwners {
-    async fn find(&self, _: &CreatedLead, _: Look) -> Found {
+    async fn find(&self, _: &CreatedLead, _: LookupOptions) -> LookupOutcome {
         let name = |number: u32| format!("Desk {number} of the sales office in Rotterdam");
         let owner = |number| Owner { id: None, name: name(number), active: number == 10, unknown: false };
         let facts = OwnerFacts {
@@ -208,7 +210,7 @@ impl Owners for TenOwners {
             owners: (1..=10).map(owner).collect(),
             ..OwnerFacts::none(OwnerStatus::Assigned)
         };
-        Found::of(facts, None)
+        LookupOutcome::of(facts, None)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use jiff::SignedDuration;
 use lead::{LeadId, OwnerStatus, Timestamp};
-use pipeline::{Code, Entry, Happened, ports::Journal};
+use pipeline::{Code, Entry, JournalEvent, ports::Journal};
 use serde_json::{Value, json};
 use sqlite::{Options, Store};
 use tests::{
@@ -252,7 +252,7 @@ async fn twenty_look_ups_of_three_hours_that_found_nothing_are_a_warning() {
     let now = Timestamp::now();
     let look_up = async |number: i64, minutes_ago: i64, found: bool| {
         let lead: LeadId = format!("lead_n{number}").parse().unwrap();
-        let happened = Happened::Enriched {
+        let event = JournalEvent::Enriched {
             name: "A".to_owned(),
             owner: "B".to_owned(),
             owner_status: if found { OwnerStatus::Assigned } else { OwnerStatus::Missing },
@@ -261,7 +261,7 @@ async fn twenty_look_ups_of_three_hours_that_found_nothing_are_a_warning() {
             lead_is_known: false,
         };
         let at = now - SignedDuration::from_mins(minutes_ago);
-        store.append(Entry { at, lead_id: Some(lead), nonce: 1, happened }).await.unwrap();
+        store.append(Entry { at, lead_id: Some(lead), nonce: 1, event }).await.unwrap();
     };
     let said = async || {
         let status = world.json(&["status"]).await;

@@ -239,8 +239,8 @@ async fn variables_that_look_like_settings_are_named_with_what_is_meant() {
     child.kill().await.unwrap();
     for args in [&["doctor"][..], &["config"]] {
         let (_, stdout, _) = run(&world, args, &changes).await;
-        let is_said = expected.iter().all(|part| stdout.contains(part)) && stdout.contains("LO913");
-        assert!(is_said && !stdout.contains("hunter2"), "{args:?}: {stdout}");
+        let should_log = expected.iter().all(|part| stdout.contains(part)) && stdout.contains("LO913");
+        assert!(should_log && !stdout.contains("hunter2"), "{args:?}: {stdout}");
     }
     let (_, json, _) = run(&world, &["config", "--json"], &changes).await;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -7,7 +7,7 @@ use lead::{Timestamp, keys};
 use ops::{Condition, SetUpReport};
 use pipeline::{
     Code, Fault, Settings,
-    ports::{Objects, When},
+    ports::{Objects, WriteCondition},
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ impl Running {
     /// The fault of the store.
     pub async fn write(&self, objects: &(impl Objects + ?Sized)) -> Result<(), Fault> {
         let body = serde_json::to_vec(self).map_err(|e| Fault::new(Code::Internal, e.to_string()))?;
-        objects.put(keys::RUNNING, body.into(), When::Always).await?;
+        objects.put(keys::RUNNING, body.into(), WriteCondition::Always).await?;
         Ok(())
     }
 }

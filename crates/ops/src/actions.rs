@@ -4,9 +4,9 @@ use std::{ops::ControlFlow, time::Duration};
 
 use lead::{LeadId, keys};
 use pipeline::{
-    Code, Entry, Fault, Function, Happened,
+    Code, Entry, Fault, Function, JournalEvent,
     job::{Cause, ProcessJob},
-    ports::{Body, DeadLetter, Level, Queue, When},
+    ports::{Body, DeadLetter, Level, Queue, WriteCondition},
     recorder,
 };
 use serde_json::json;
@@ -69,7 +69,7 @@ impl<'a> Actions<'a> {
         };
         // With the time of the decision: a worker may send the alert before the entry is written.
         let (queue, by, dead_letter) = (letter.queue, ops.operator.clone(), letter.id.clone());
-        let redriven = Happened::Redriven { queue, by, dead_letter, edited };
+        let redriven = JournalEvent::Redriven { queue, by, dead_letter, edited };
         let entry = ops.recorder.entry(letter.lead_id.clone(), redriven);
         if !ops.dead_letters.redrive(&letter.id, body).await? {
             return Err(no_such(&letter.id));
@@ -119,12 +119,12 @@ impl<'a> Actions<'a> {
         let copy = json!({
             "dead_letter": letter, "body": body, "deleted_at": ops.recorder.clock.now(), "deleted_by": ops.operator,
         });
-        ops.objects.put(&copy_key, copy.to_string().into(), When::Always).await?;
+        ops.objects.put(&copy_key, copy.to_string().into(), WriteCondition::Always).await?;
         if !ops.dead_letters.delete(id).await? {
             return Err(no_such(id));
         }
         let (queue, by) = (letter.queue, ops.operator.clone());
-        let deleted = Happened::Deleted { queue, by, kept: copy_key.clone() };
+        let deleted = JournalEvent::Deleted { queue, by, kept: copy_key.clone() };
         self.note(ops.recorder.entry(letter.lead_id, deleted)).await;
         Ok(copy_key)
     }
@@ -149,7 +149,7 @@ impl<'a> Actions<'a> {
     /// The fault of the journal.
     pub async fn exported(&self, count: usize) -> Result<(), Fault> {
         let by = self.0.operator.clone();
-        self.0.recorder.record(None, Happened::Exported { by, count }).await
+        self.0.recorder.record(None, JournalEvent::Exported { by, count }).await
     }
 
     /// Has a lead processed again from its raw event, now.
@@ -164,7 +164,8 @@ impl<'a> Actions<'a> {
         }
         let now = ops.recorder.clock.now();
         let job = ProcessJob::new(lead.clone(), key, now, Cause::Requeue);
-        let entry = ops.recorder.entry(Some(lead.clone()), Happened::Requeued { by: ops.operator.clone() });
+        let entry =
+            ops.recorder.entry(Some(lead.clone()), JournalEvent::Requeued { by: ops.operator.clone() });
         ops.outbox.send(Queue::Delay, job.message(now)).await?;
         self.note(entry).await;
         Ok(())

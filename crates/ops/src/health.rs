@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use lead::Timestamp;
-use pipeline::{Code, Fault, Happened, Stage, destination::DestinationId};
+use pipeline::{Code, Fault, JournalEvent, Stage, destination::DestinationId};
 use serde::Serialize;
 
 use crate::{FruitlessLookups, Ops};
@@ -58,10 +58,12 @@ impl Ops {
         let webhook_at = received.first().map(|entry| entry.at);
         let mut health = Health { webhook_at, fruitless_lookups, ..Health::default() };
         for entry in &sent {
-            let (destination, code) = match &entry.happened {
-                Happened::Notified { destination, .. } => (destination, entry.happened.code()),
-                Happened::Retrying { destination: Some(destination), code, .. }
-                | Happened::Dead { destination: Some(destination), code, .. } => (destination, Some(*code)),
+            let (destination, code) = match &entry.event {
+                JournalEvent::Notified { destination, .. } => (destination, entry.event.code()),
+                JournalEvent::Retrying { destination: Some(destination), code, .. }
+                | JournalEvent::Dead { destination: Some(destination), code, .. } => {
+                    (destination, Some(*code))
+                }
                 _ => continue,
             };
             // The newest comes first and counts.
@@ -73,7 +75,7 @@ impl Ops {
         health.destinations.sort_by(|a, b| a.destination.cmp(&b.destination));
         if let Some(entry) = enriched.first() {
             health.lookup_at = Some(entry.at);
-            if let Happened::Enriched { code, .. } = &entry.happened {
+            if let JournalEvent::Enriched { code, .. } = &entry.event {
                 health.lookup_code = code.filter(|code| !code.is_of_one_owner());
             }
         }

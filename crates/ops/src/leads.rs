@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use lead::{EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
 use outside::{Document, text};
 use pipeline::{
-    Code, Entry, Fault, Happened, Stage, State,
+    Code, Entry, Fault, JournalEvent, Stage, State,
     destination::{DestinationId, LeftOut},
     receipt::{Receipt, ReceiptState},
 };
@@ -171,10 +171,10 @@ impl Ops {
     /// The fault of the journal.
     pub async fn outcome_since_action(&self, lead: &LeadId) -> Result<Option<Step>, Fault> {
         let entries = self.history.of_lead(lead).await?;
-        let acted = |entry: &Entry| matches!(entry.happened.stage(), Stage::Redriven | Stage::Requeued);
+        let acted = |entry: &Entry| matches!(entry.event.stage(), Stage::Redriven | Stage::Requeued);
         let Some(from) = entries.iter().rposition(acted) else { return Ok(None) };
         let ends = [Stage::Notified, Stage::AlreadyNotified, Stage::Dead];
-        let end = entries.iter().skip(from).find(|entry| ends.contains(&entry.happened.stage()));
+        let end = entries.iter().skip(from).find(|entry| ends.contains(&entry.event.stage()));
         Ok(end.map(Step::of))
     }
 
@@ -206,8 +206,7 @@ impl Ops {
         while wanted.len() < query.limit {
             let entries = self.history.recent(&stages, query.since, before.as_deref(), page).await?;
             for entry in &entries {
-                let (Some(id), Some((name, owner))) = (&entry.lead_id, name_and_owner(&entry.happened))
-                else {
+                let (Some(id), Some((name, owner))) = (&entry.lead_id, name_and_owner(&entry.event)) else {
                     continue;
                 };
                 // The newest entry of a lead counts.
@@ -244,9 +243,11 @@ pub(crate) fn name_of(name: &str, lead: &LeadId) -> String {
     text::clean_or(name, lead.as_str())
 }
 
-fn name_and_owner(happened: &Happened) -> Option<(&str, &str)> {
-    match happened {
-        Happened::Enriched { name, owner, .. } | Happened::OwnerFound { name, owner } => Some((name, owner)),
+fn name_and_owner(event: &JournalEvent) -> Option<(&str, &str)> {
+    match event {
+        JournalEvent::Enriched { name, owner, .. } | JournalEvent::OwnerFound { name, owner } => {
+            Some((name, owner))
+        }
         _ => None,
     }
 }
@@ -277,7 +278,7 @@ impl Notification {
 
 impl Step {
     fn of(entry: &Entry) -> Self {
-        let happened = &entry.happened;
-        Self { at: entry.at, stage: happened.stage(), detail: entry.detail(), code: happened.code() }
+        let event = &entry.event;
+        Self { at: entry.at, stage: event.stage(), detail: entry.detail(), code: event.code() }
     }
 }

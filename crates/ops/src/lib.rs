@@ -24,7 +24,7 @@ use std::sync::Arc;
 use lead::LeadId;
 use pipeline::{
     Code, Fault, Recorder, Settings,
-    alerting::Alerting,
+    alert_queue::AlertQueue,
     ports::{DeadLetters, History, Inbox, LogLine, LogQuery, Logs, Objects, Outbox},
 };
 
@@ -88,7 +88,7 @@ pub struct Ops {
     /// Where requeued leads go.
     pub outbox: Arc<dyn Outbox>,
     /// Where resent alerts go, and their receipts.
-    pub alerting: Alerting,
+    pub alerting: AlertQueue,
     /// Where actions are recorded.
     pub recorder: Recorder,
     /// What the pipeline reports about its own set-up.
@@ -117,7 +117,7 @@ impl Ops {
     pub async fn without_receipts(&self, leads: &[LeadId]) -> Result<Vec<LeadId>, Fault> {
         let mut found = Vec::new();
         for lead in leads {
-            let announced = self.history.progress(lead).await?.is_some_and(|progress| progress.told);
+            let announced = self.history.progress(lead).await?.is_some_and(|progress| progress.notified);
             if announced && self.alerting.receipts.of_lead(lead).await?.is_empty() {
                 found.push(lead.clone());
             }

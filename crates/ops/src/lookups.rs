@@ -71,7 +71,7 @@ impl Ops {
         for (limit, since) in last.into_iter().chain(std::iter::repeat((PAGE, Some(now - DAY)))) {
             let stages = [Stage::Enriched, Stage::OwnerFound];
             let page = self.history.recent(&stages, since, before.as_deref(), limit).await?;
-            if page.iter().any(|entry| entry.happened.found_an_owner() == Some(true)) {
+            if page.iter().any(|entry| entry.event.found_an_owner() == Some(true)) {
                 return Ok(None);
             }
             // A page may be short because of an unreadable entry, so only an empty one is the last.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use lead::{AlertKind, LeadId};
 use pipeline::{
-    Code, Fault, Happened,
-    alerting::Terms,
+    Code, Fault, JournalEvent,
+    alert_queue::AlertOptions,
     destination::{DestinationId, KINDS, LeftOut},
     job::{AlertId, AlertJob},
-    notify::{Silence, silence},
-    receipt::{Part, Receipt, ReceiptState},
+    notify::{DestinationPause, destination_pause},
+    receipt::{PartialDelivery, Receipt, ReceiptState},
 };
 use serde::Serialize;
 
@@ -71,20 +71,20 @@ impl Actions<'_> {
         let rest = match recipients {
             Recipients::All => {
                 ops.check_enriched(lead).await?;
-                Part::default()
+                PartialDelivery::default()
             }
             Recipients::LeftOut => ops.left_out(lead, destination).await?,
         };
         let alert = AlertId::resend(ops.recorder.random.bits());
         let (lead_id, destination) = (lead.clone(), destination.clone());
-        let resent = Happened::Resent {
+        let resent = JournalEvent::Resent {
             destination: destination.clone(),
             by: ops.operator.clone(),
             only: rest.left_out.iter().map(|one| one.recipient.clone()).collect(),
         };
         let job = AlertJob { lead_id, destination, alert, kind: AlertKind::Resend, due_at: None };
         ops.recorder.record(Some(lead.clone()), resent).await?;
-        ops.alerting.queue_on(&job, Terms { rest, ..Terms::default() }).await?;
+        ops.alerting.queue_with(&job, AlertOptions { rest, ..AlertOptions::default() }).await?;
         Ok(QueuedAlert { job })
     }
 }
@@ -112,7 +112,12 @@ impl Actions<'_> {
 impl QueuedAlert {
     /// The fault of an alert that was given up, or has not arrived in time, perhaps because its destination has asked to
     /// wait.
-    fn failed(&self, receipt: Option<&Receipt>, silence: Option<&Silence>, longest: Duration) -> Fault {
+    fn failed(
+        &self,
+        receipt: Option<&Receipt>,
+        destination_pause: Option<&DestinationPause>,
+        longest: Duration,
+    ) -> Fault {
         let is_trial = self.job.is_trial();
         let place = self.job.destination.label();
         let alert = match is_trial {
@@ -138,8 +143,9 @@ impl QueuedAlert {
             }
             None => (Code::NoReceipt, format!("no receipt for {alert} after {} s", longest.as_secs())),
         };
-        let silence = silence.map_or_else(String::new, |silence| format!("; {silence}"));
-        Fault::new(code, what + &silence)
+        let destination_pause =
+            destination_pause.map_or_else(String::new, |destination_pause| format!("; {silence}"));
+        Fault::new(code, what + &destination_pause)
     }
 }
 
@@ -163,7 +169,11 @@ impl Ops {
     /// # Errors
     /// [`Code::NoSuchLead`] or [`Code::NotEnriched`] where there is nothing to send; [`Code::NobodyLeftOut`], with the
     /// reason; or the fault of the store.
-    pub async fn left_out(&self, lead: &LeadId, destination: &DestinationId) -> Result<Part, Fault> {
+    pub async fn left_out(
+        &self,
+        lead: &LeadId,
+        destination: &DestinationId,
+    ) -> Result<PartialDelivery, Fault> {
         self.check_enriched(lead).await?;
         let receipts = self.alerting.receipts.of_lead(lead).await?.into_iter();
         let there: Vec<_> = receipts.filter(|one| one.destination == *destination).collect();
@@ -181,7 +191,7 @@ impl Ops {
             Some(last) if last.left_out.is_empty() => {
                 fault(format!("the last alert about {lead} on {place} reached all recipients"))
             }
-            Some(last) => Ok(Part { reached: last.reached, left_out: last.left_out }),
+            Some(last) => Ok(PartialDelivery { reached: last.reached, left_out: last.left_out }),
             None => fault(format!("no alert about {lead} has reached any recipient on {place}")),
         }
     }
@@ -216,7 +226,7 @@ impl Ops {
             let receipt = self.alerting.receipts.get(lead_id, destination, alert).await?;
             let state = receipt.as_ref().map(|receipt| receipt.state);
             match receipt.as_ref() {
-                Some(receipt) if receipt.is_for_nobody() => {
+                Some(receipt) if receipt.has_no_recipients() => {
                     let (place, lead) = (destination.label(), lead_id);
                     let what = format!(
                         "none of the recipients is left out of the alert about {lead} on {place}: nothing was sent"
@@ -230,8 +240,9 @@ impl Ops {
                 _ if state == Some(ReceiptState::Failed) || waited >= longest => {
                     // What is known already matters more than whether this can be read.
                     let now = self.recorder.clock.now();
-                    let silence = silence(self.objects.as_ref(), destination, now).await.unwrap_or_default();
-                    return Err(queued.failed(receipt.as_ref(), silence.as_ref(), longest));
+                    let destination_pause =
+                        destination_pause(self.objects.as_ref(), destination, now).await.unwrap_or_default();
+                    return Err(queued.failed(receipt.as_ref(), destination_pause.as_ref(), longest));
                 }
                 _ => {}
             }

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::SignedDuration;
 use lead::Timestamp;
 use pipeline::{
-    Code, Entry, Fault, Happened, Stage,
+    Code, Entry, Fault, JournalEvent, Stage,
     destination::{DestinationId, LeftOut},
-    notify::{Silence, silence},
+    notify::{DestinationPause, destination_pause},
     ports::{Depth, Minute, Queue},
 };
 use serde::Serialize;
@@ -120,8 +120,8 @@ impl Ops {
             last_24h.notified += minute.notified;
             last_24h.failed += minute.failed;
         }
-        let taken = notified.iter().filter_map(|entry| match entry.happened {
-            Happened::Notified { after_ms, .. } => after_ms,
+        let taken = notified.iter().filter_map(|entry| match entry.event {
+            JournalEvent::Notified { after_ms, .. } => after_ms,
             _ => None,
         });
         Ok(Status {
@@ -143,24 +143,29 @@ impl Ops {
     ///
     /// # Errors
     /// The fault of the store.
-    pub async fn silence(&self, id: &DestinationId, now: Timestamp) -> Result<Option<Silence>, Fault> {
-        let silence = silence(self.objects.as_ref(), id, now).await?;
-        Ok(silence.filter(|silence| silence.until.duration_since(now) >= MOMENT))
+    pub async fn destination_pause(
+        &self,
+        id: &DestinationId,
+        now: Timestamp,
+    ) -> Result<Option<DestinationPause>, Fault> {
+        let destination_pause = destination_pause(self.objects.as_ref(), id, now).await?;
+        Ok(destination_pause
+            .filter(|destination_pause| destination_pause.until.duration_since(now) >= MOMENT))
     }
 
     /// Destinations that have asked to wait for more than a moment.
     async fn silent(&self, now: Timestamp) -> Result<Vec<Condition>, Fault> {
-        let asked = self.settings.destinations.iter().map(|id| self.silence(id, now));
+        let asked = self.settings.destinations.iter().map(|id| self.destination_pause(id, now));
         let asked = futures_util::future::try_join_all(asked).await?;
         let silent = self.settings.destinations.iter().zip(asked);
         Ok(silent
-            .filter_map(|(id, silence)| Some((id, silence?)))
-            .map(|(id, silence)| Condition {
+            .filter_map(|(id, destination_pause)| Some((id, destination_pause?)))
+            .map(|(id, destination_pause)| Condition {
                 what: id.to_string(),
                 state: ConditionState::Warn,
                 since: None,
                 reason: format!("{silence}: its alerts are waiting"),
-                code: silence.code,
+                code: destination_pause.code,
             })
             .collect())
     }
@@ -192,7 +197,7 @@ impl Ops {
 fn left_out(notified: &[Entry]) -> Vec<Condition> {
     let (mut seen, mut conditions) = (Vec::new(), Vec::new());
     for entry in notified {
-        let Happened::Notified { destination, left_out, .. } = &entry.happened else { continue };
+        let JournalEvent::Notified { destination, left_out, .. } = &entry.event else { continue };
         if seen.contains(&destination) {
             continue;
         }

@@ -15,12 +15,12 @@ use lead::LeadId;
 use ops::{Access, NoSetUpReport, Ops};
 use pipeline::{
     Progress, Recorder,
-    alerting::Alerting,
+    alert_queue::AlertQueue,
     driver::{QueueStage, Spawn, Workers, take_over},
     ingest::Ingest,
-    patience::RECEIVES,
     ports::{Clock, DeadLetter, History, NewMessage, Outbox, Queue, WorkQueues},
     receipt::Receipts,
+    store_retry::RECEIVES,
 };
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -176,7 +176,7 @@ impl Deployment for Embedded {
             dead_letters,
             logs: calm,
             outbox: store.clone(),
-            alerting: Alerting { receipts, outbox: store.clone() },
+            alerting: AlertQueue { receipts, outbox: store.clone() },
             recorder: Recorder { clock: model.clock.clone(), random: model.dice.random(), journal: store },
             set_up: Arc::new(NoSetUpReport),
             operator: weather.process.name.clone(),

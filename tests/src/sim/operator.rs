@@ -34,7 +34,7 @@ pub enum Act {
     /// Exports the dead letters.
     Export,
     /// Looks at everything.
-    Look,
+    LookupOptions,
 }
 
 const ACTS: [Act; 13] = [
@@ -50,7 +50,7 @@ const ACTS: [Act; 13] = [
     Act::Try,
     Act::Requeue,
     Act::Export,
-    Act::Look,
+    Act::LookupOptions,
 ];
 
 /// Something that an operator does.
@@ -150,7 +150,7 @@ async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
             model.truth().acted("export");
             actions.export().await.map(drop)
         }
-        Act::Look => {
+        Act::LookupOptions => {
             model.truth().acted("look");
             ops.status().await?;
             ops.pending(100).await?;

@@ -6,7 +6,7 @@ use demo::DirectoryAnswer;
 use jiff::SignedDuration;
 use lead::{AlertKind, LeadId};
 use ops::LeadQuery;
-use pipeline::{Code, Ended, Entry, Happened, Stage};
+use pipeline::{Code, Ended, Entry, JournalEvent, Stage};
 use serde_json::Value;
 use tests::{
     destinations::{EMAIL, SLACK},
@@ -31,7 +31,7 @@ async fn mail_that_nobody_gets_is_not_sent_and_slack_is_alerted_all_the_same() {
     let lead = scene.accept().await;
     let tried = || async {
         let story = scene.ops.history.of_lead(&lead).await.unwrap();
-        let waits = |entry: &Entry| matches!(&entry.happened, Happened::Retrying { code, .. } if *code == Code::MailUnconfirmed);
+        let waits = |entry: &Entry| matches!(&entry.event, JournalEvent::Retrying { code, .. } if *code == Code::MailUnconfirmed);
         story.iter().any(waits) && scene.told(&lead).0 > 0
     };
     until("the mail waits, and Slack has the alert", tried).await;
@@ -106,7 +106,7 @@ async fn every_sample_is_told_once_on_slack_and_by_mail() {
         let ended = scene.ops.history.progress(lead).await.unwrap().unwrap().ended.unwrap().0;
         assert_eq!(ended, Ended::Notified);
         let story = scene.ops.history.of_lead(lead).await.unwrap();
-        let stages: Vec<Stage> = story.iter().map(|entry| entry.happened.stage()).collect();
+        let stages: Vec<Stage> = story.iter().map(|entry| entry.event.stage()).collect();
         assert_eq!(stages, [Stage::Received, Stage::Enriched, Stage::Notified, Stage::Notified], "{lead}");
     }
     let status = scene.ops.status().await.unwrap();
@@ -154,9 +154,9 @@ async fn a_lead_is_not_processed_before_its_time() {
     let lead = scene.accept().await;
     scene.until_told(std::slice::from_ref(&lead)).await;
     let story = scene.ops.history.of_lead(&lead).await.unwrap();
-    let Happened::Received { due_at, .. } = story[0].happened else { panic!("{story:?}") };
+    let JournalEvent::Received { due_at, .. } = story[0].event else { panic!("{story:?}") };
     assert_eq!(due_at - story[0].at, SignedDuration::from_secs(2));
-    let enriched = story.iter().find(|entry| entry.happened.stage() == Stage::Enriched).unwrap();
+    let enriched = story.iter().find(|entry| entry.event.stage() == Stage::Enriched).unwrap();
     assert!(enriched.at >= due_at, "{} is before {due_at}", enriched.at);
     until("it waits no more", || async { scene.ops.history.open_leads(10).await.unwrap().is_empty() }).await;
 }

@@ -51,7 +51,7 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     assert_eq!(scene.deliver(&busy).await, Answer::Accepted);
     until("Slack has asked to wait", || async {
         let story = scene.ops.history.of_lead(&busy.lead_id).await.unwrap();
-        story.iter().any(|entry| entry.happened.stage() == Stage::Retrying)
+        story.iter().any(|entry| entry.event.stage() == Stage::Retrying)
     })
     .await;
     scene.delete(&record(&busy.lead_id)).await;

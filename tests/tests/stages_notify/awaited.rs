@@ -63,10 +63,10 @@ async fn the_destinations_own_words_are_passed_on() {
 #[tokio::test]
 async fn a_silence_that_holds_it_up_is_named() {
     let [resend, trial] = learned([Reply::wait(MINUTE), Reply::status(200, "ok")]).await;
-    let silence = "; nothing is sent there before 2026-09-14 ";
+    let destination_pause = "; nothing is sent there before 2026-09-14 ";
     assert_eq!((resend.code, trial.code), (Code::NoReceipt, Code::NoReceipt));
     assert!(resend.what.starts_with("the alert about lead_a on Slack is still being tried: "), "{resend:?}");
-    assert!(resend.what.contains(silence), "{resend:?}");
+    assert!(resend.what.contains(destination_pause), "{resend:?}");
     let no_receipt = "no receipt for the trial on Slack after 0 s";
     assert!(trial.what.starts_with(&format!("{no_receipt}{silence}")), "{trial:?}");
 }

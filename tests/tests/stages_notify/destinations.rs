@@ -12,7 +12,7 @@ use lead::AlertKind;
 use ops::Recipients;
 use pipeline::{
     Code, Ended, Settings,
-    destination::{Destination, DestinationId, Form, Limits, Pacing, Pause, Verdict},
+    destination::{Destination, DestinationId, Limits, MessageFormat, Pause, RateLimit, Verdict},
     job::{AlertId, AlertJob},
     ports::{Clock as _, Disposition, Queue},
     receipt::claim_for,
@@ -55,10 +55,10 @@ fn alert(world: &World, lead: &str, destination: DestinationId) -> String {
 #[tokio::test]
 async fn it_is_sent_to_with_a_receipt_of_its_own_and_the_same_at_each_attempt() {
     let (world, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
-    let again = Verdict::Again {
+    let again = Verdict::Retry {
         code: Code::DestinationUnavailable,
         reason: "away".to_owned(),
-        pause: Pause::Growing,
+        pause: RetryDelay::Backoff,
         may_have_arrived: false,
     };
     pager.answer([again]);
@@ -74,11 +74,11 @@ async fn it_is_sent_to_with_a_receipt_of_its_own_and_the_same_at_each_attempt() 
 #[tokio::test]
 async fn a_pause_holds_up_its_own_message_or_all_of_the_destination() {
     let least = Duration::from_secs(30);
-    for (pause, holds_up) in [(Pause::OfMessage(least), false), (Pause::OfDestination(least), true)] {
-        let pace = Some(Pacing { rate: 10, burst: 10 });
+    for (pause, holds_up) in [(RetryDelay::Message(least), false), (RetryDelay::Destination(least), true)] {
+        let pace = Some(RateLimit { rate: 10, burst: 10 });
         let limits = Limits { pace, at_once: 1, ..ScriptedDestination::plain() };
         let (world, pager) = with_pager(limits, Duration::ZERO);
-        let again = Verdict::Again {
+        let again = Verdict::Retry {
             code: Code::DestinationUnavailable,
             reason: "a page".to_owned(),
             pause,
@@ -102,10 +102,10 @@ async fn a_pause_holds_up_its_own_message_or_all_of_the_destination() {
 async fn a_message_that_hangs_does_not_hold_up_a_batch_for_each_of_its_alerts() {
     let limits = Limits { at_once: 1, ..ScriptedDestination::plain() };
     let (world, pager) = with_pager(limits, SECOND * 10);
-    let again = Verdict::Again {
+    let again = Verdict::Retry {
         code: Code::DestinationUnknown,
         reason: "timed out".to_owned(),
-        pause: Pause::Growing,
+        pause: RetryDelay::Backoff,
         may_have_arrived: true,
     };
     pager.answer(vec![again; 3]);
@@ -218,7 +218,7 @@ async fn a_claim_lasts_as_long_as_its_destination_may_take() {
 
 #[tokio::test]
 async fn its_pace_its_digests_and_its_plain_form_are_kept() {
-    let pace = Some(Pacing { rate: 1, burst: 2 });
+    let pace = Some(RateLimit { rate: 1, burst: 2 });
     let limits =
         Limits { pace, together: 3, at_once: 1, has_plain_form: true, ..ScriptedDestination::plain() };
     let (world, pager) = with_pager(limits, Duration::ZERO);
@@ -247,14 +247,14 @@ async fn its_pace_its_digests_and_its_plain_form_are_kept() {
     pager.answer([refused]);
     world.enrich("a").await;
     world.work_for(MINUTE).await;
-    let forms: Vec<Form> = pager.handed().iter().map(|message| message.form).collect();
-    assert_eq!(forms, [Form::Usual, Form::Plain]);
+    let forms: Vec<MessageFormat> = pager.handed().iter().map(|message| message.form).collect();
+    assert_eq!(forms, [MessageFormat::Rich, MessageFormat::Plain]);
 }
 
 /// On AWS each is a request. One alert takes one turn, however many messages may be under way at once.
 #[tokio::test]
 async fn an_alert_takes_one_turn_of_the_pace() {
-    let pace = Some(Pacing { rate: 4, burst: 4 });
+    let pace = Some(RateLimit { rate: 4, burst: 4 });
     let limits = Limits { pace, at_once: 4, ..ScriptedDestination::plain() };
     for (alerts, takes) in [(1, Duration::ZERO), (1, SECOND), (4, SECOND * 2)] {
         let (world, pager) = with_pager(limits, takes);
@@ -293,7 +293,7 @@ async fn nobody_can_ask_for_an_alert_where_it_could_only_die() {
 #[tokio::test]
 async fn a_long_silence_is_said_and_is_of_the_address_that_has_asked_for_it() {
     const DAY: Duration = Duration::from_secs(86_400);
-    let limits = Limits { pace: Some(Pacing { rate: 1, burst: 1 }), ..ScriptedDestination::plain() };
+    let limits = Limits { pace: Some(RateLimit { rate: 1, burst: 1 }), ..ScriptedDestination::plain() };
     let (world, pager) = with_pager(limits, Duration::ZERO);
     pager.move_to("first");
     let reason = "asks to wait 86400 s".to_owned();

@@ -8,7 +8,7 @@ use pipeline::{
     Code, Ended, Settings,
     destination::Destinations,
     job::{AlertId, AlertJob},
-    ports::{Objects, Queue, When},
+    ports::{Objects, Queue, WriteCondition},
 };
 use serde_json::Value;
 use tests::{
@@ -51,7 +51,7 @@ async fn follow_ups_about_one_owner_are_one() {
         let mut enriched = world.enriched(&lead).await.unwrap();
         (enriched.lead_owner, enriched.owner_status) = (owner.to_owned(), OwnerStatus::Assigned);
         let body = serde_json::to_vec(&enriched).unwrap();
-        Objects::put(&world.memory, &key, body.into(), When::Always).await.unwrap();
+        Objects::put(&world.memory, &key, body.into(), WriteCondition::Always).await.unwrap();
         world.queue_alert(&follow_up(owner)).await;
         world.work_for(SECOND * 10).await;
     }
@@ -78,7 +78,7 @@ async fn an_alert_whose_lead_is_gone_makes_a_dead_letter_and_requeueing_helps() 
         let job = first_alert(&lead);
         if let Some(content) = content {
             let key = keys::enriched("target/", &lead);
-            world.memory.put(&key, content.into(), When::Always).await.unwrap();
+            world.memory.put(&key, content.into(), WriteCondition::Always).await.unwrap();
         }
         world.queue_alert(&job).await;
         world.work_for(SECOND).await;
@@ -97,13 +97,13 @@ async fn an_alert_whose_receipt_is_damaged_is_a_dead_letter_until_that_is_put_ri
         let key = keys::receipt(&lead, "slack", AlertId::new_lead().as_str());
         let good = world.memory.get(&key).await.unwrap().unwrap().body;
         let bad = String::from_utf8(good.to_vec()).unwrap().replace(old, new);
-        world.memory.put(&key, bad.into(), When::Always).await.unwrap();
+        world.memory.put(&key, bad.into(), WriteCondition::Always).await.unwrap();
         world.work_for(HOUR).await;
         assert_eq!(
             (world.slack.posted().len(), world.dead_codes().await),
             (0, vec![Code::ReceiptUnreadable])
         );
-        world.memory.put(&key, good, When::Always).await.unwrap();
+        world.memory.put(&key, good, WriteCondition::Always).await.unwrap();
         world.redrive_all().await;
         world.work_for(HOUR).await;
         assert_eq!((world.shown(&lead), world.dead().await.len()), (1, 0), "{new}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lead::{AlertKind, LeadId};
 use ops::Recipients;
 use pipeline::{
-    Code, Ended, Happened, Settings,
+    Code, Ended, JournalEvent, Settings,
     destination::{LeftOut, Pause, Verdict},
     job::AlertId,
     receipt::{Receipt, ReceiptState},
@@ -31,7 +31,7 @@ fn partly(reached: &[&str], recipients: &[(&str, bool)]) -> Verdict {
 
 fn failed(may_have_arrived: bool) -> Verdict {
     let (code, reason) = (Code::DestinationUnavailable, "away".to_owned());
-    Verdict::Again { code, reason, pause: Pause::Growing, may_have_arrived }
+    Verdict::Retry { code, reason, pause: RetryDelay::Backoff, may_have_arrived }
 }
 
 async fn world(answers: Vec<Verdict>) -> (World, Arc<ScriptedDestination>, LeadId) {
@@ -91,8 +91,8 @@ async fn a_resend_can_go_to_those_alone_who_were_left_out() {
     actions.resend(&lead, &PAGER, Recipients::All).await.unwrap();
     world.work_for(MINUTE).await;
     assert_eq!(meant(&pager).last().unwrap(), "abcd");
-    let asked = world.story(&lead).await.into_iter().filter_map(|entry| match entry.happened {
-        Happened::Resent { only, .. } => Some(only.len()),
+    let asked = world.story(&lead).await.into_iter().filter_map(|entry| match entry.event {
+        JournalEvent::Resent { only, .. } => Some(only.len()),
         _ => None,
     });
     assert_eq!(asked.collect::<Vec<_>>(), [2, 1, 0]);
@@ -119,7 +119,7 @@ async fn a_resend_to_those_who_were_left_out_may_fail_like_any_other() {
 /// What is said of each end of an alert.
 async fn said_of_sending(world: &World, lead: &LeadId) -> Vec<String> {
     let story = world.story(lead).await.into_iter();
-    let sent = story.filter(|entry| matches!(entry.happened, Happened::Notified { .. }));
+    let sent = story.filter(|entry| matches!(entry.event, JournalEvent::Notified { .. }));
     sent.map(|entry| entry.detail()).collect()
 }
 
@@ -196,7 +196,7 @@ async fn the_story_names_whom_a_resend_has_reached() {
     assert_eq!(world.ops.receipt(&waiting, MINUTE).await.unwrap().notification.state, "sent");
     assert_eq!(said_of_sending(&world, &lead).await[1], "pager:on-call took the alert again for bob");
     let asked =
-        world.story(&lead).await.into_iter().find(|entry| matches!(entry.happened, Happened::Resent { .. }));
+        world.story(&lead).await.into_iter().find(|entry| matches!(entry.event, JournalEvent::Resent { .. }));
     let asked = asked.unwrap().detail();
     assert!(asked.contains("to those recipients whom it has not reached (left out were: b)"), "{asked}");
 }

@@ -153,10 +153,10 @@ async fn it_is_in_no_digest() {
 #[tokio::test]
 async fn a_wait_that_is_asked_for_holds_for_it_too() {
     let (world, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
-    let again = Verdict::Again {
+    let again = Verdict::Retry {
         code: Code::DestinationUnavailable,
         reason: "away".to_owned(),
-        pause: Pause::OfMessage(SECOND * 30),
+        pause: RetryDelay::Message(SECOND * 30),
         may_have_arrived: true,
     };
     pager.answer([again]);

@@ -10,7 +10,9 @@ use ops::Recipients;
 use pipeline::{
     Settings, Stage,
     job::{AlertId, AlertJob},
-    ports::{Clock, Disposition, Found, Inbox, Look, Objects, Owners, Queue, When},
+    ports::{
+        Clock, Disposition, Inbox, LookupOptions, LookupOutcome, Objects, Owners, Queue, WriteCondition,
+    },
     receipt::ReceiptState,
 };
 use tests::{
@@ -140,7 +142,7 @@ async fn a_follow_up_that_died_is_sent_when_the_owner_is_the_same_still() {
 async fn a_receipt_that_cannot_be_read_hides_no_change() {
     let (world, lead) = announced().await;
     let key = keys::receipt(&lead, "slack", "resend-0");
-    world.memory.put(&key, "junk".into(), When::Always).await.unwrap();
+    world.memory.put(&key, "junk".into(), WriteCondition::Always).await.unwrap();
     for owner in [OWNERS[1], OWNERS[0]] {
         change(&world, &lead, owner).await;
         world.work_for(MINUTE).await;
@@ -258,11 +260,11 @@ struct Moved;
 
 #[async_trait]
 impl Owners for Moved {
-    async fn find(&self, _: &CreatedLead, look: Look) -> Found {
+    async fn find(&self, _: &CreatedLead, look: LookupOptions) -> LookupOutcome {
         let owner = if look.fresh { OWNERS[1] } else { OWNERS[0] };
         let facts =
             OwnerFacts { lead_owner: Some(owner.to_owned()), ..OwnerFacts::none(OwnerStatus::Assigned) };
-        Found { of_event: !look.fresh, ..Found::of(facts, None) }
+        LookupOutcome { of_event: !look.fresh, ..LookupOutcome::of(facts, None) }
     }
 }
 

@@ -15,7 +15,7 @@ use host::{ShutdownSignals, output};
 use lead::Timestamp;
 use ops::{Ops, Selection};
 use pipeline::{
-    Code, Fault, Standing,
+    Code, Fault, RetryState,
     ports::{Body, DeadLetter},
 };
 use serde_json::Value;
@@ -110,7 +110,7 @@ async fn show(ops: &Ops, id: &str, as_json: bool) -> anyhow::Result<()> {
         ),
         format!("{:<10} {} {}", "reason", letter.code, letter.reason),
         format!("{:<10} {}", "cause", letter.code.cause()),
-        format!("{:<10} {}", "remedy", letter.code.remedy(Standing::Dead)),
+        format!("{:<10} {}", "remedy", letter.code.remedy(RetryState::Dead)),
         format!("{:<10} {}", "attempts", letter.attempts),
         format!("{:<10} {}", "first", letter.first_failed_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
         format!("{:<10} {}", "dead", letter.dead_at.strftime("%Y-%m-%d %H:%M:%S UTC")),

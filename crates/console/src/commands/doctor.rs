@@ -12,7 +12,7 @@ mod webhooks;
 use std::borrow::Cow;
 
 use host::output;
-use pipeline::{Code, Fault, Standing};
+use pipeline::{Code, Fault, RetryState};
 use serde::Serialize;
 
 use crate::{
@@ -49,7 +49,7 @@ impl Check {
             result,
             detail: fault.what.clone(),
             code: Some(fault.code),
-            remedy: Some(fault.code.remedy(Standing::Reported)),
+            remedy: Some(fault.code.remedy(RetryState::Reported)),
         }
     }
 }

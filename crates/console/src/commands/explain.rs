@@ -1,7 +1,7 @@
 //! `explain`: the page of a code.
 
 use host::output;
-use pipeline::{Code, Standing};
+use pipeline::{Code, RetryState};
 use serde_json::json;
 
 /// The pages of `docs/codes`, by code.
@@ -34,9 +34,9 @@ pub(crate) fn run(code: Code, as_json: bool) -> anyhow::Result<()> {
         return output::json(&json!({
             "code": code,
             "cause": code.cause(),
-            "remedy": code.remedy(Standing::Reported),
-            "remedy_while_tried_again": code.remedy(Standing::TriedAgain),
-            "remedy_when_dead": code.remedy(Standing::Dead),
+            "remedy": code.remedy(RetryState::Reported),
+            "remedy_while_tried_again": code.remedy(RetryState::Retrying),
+            "remedy_when_dead": code.remedy(RetryState::Dead),
             "page": page,
         }));
     }
@@ -77,12 +77,12 @@ mod tests {
         let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(named, codes);
         for code in Code::ALL.iter().copied() {
-            let remedy = code.remedy(Standing::Reported);
+            let remedy = code.remedy(RetryState::Reported);
             let mut expected =
                 vec![format!("# {code}"), code.cause().to_owned(), format!("**What to do.** {remedy}")];
             for (when, other) in [
-                ("While it is tried again", code.remedy(Standing::TriedAgain)),
-                ("As a dead letter", code.remedy(Standing::Dead)),
+                ("While it is tried again", code.remedy(RetryState::Retrying)),
+                ("As a dead letter", code.remedy(RetryState::Dead)),
             ] {
                 if other != remedy {
                     expected.push(format!("**{when}.** {other}"));

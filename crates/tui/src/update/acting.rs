@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use ops::{DeadDetail, DeadRow, Notification, Recipients, Selection};
 use pipeline::{
-    Code, Fault, Standing,
+    Code, Fault, RetryState,
     destination::{DestinationId, LeftOut},
     ports::DeadLetter,
 };
@@ -227,7 +227,7 @@ fn about(app: &App, letters: &[DeadLetter]) -> Vec<(Role, String)> {
         return vec![
             (Role::Strong, name),
             (Role::Alarm, format!("{} {dot} {}", letter.code, letter.reason)),
-            (Role::Dim, letter.code.remedy(Standing::Dead).to_owned()),
+            (Role::Dim, letter.code.remedy(RetryState::Dead).to_owned()),
         ];
     }
     let mut counts: HashMap<Code, usize> = HashMap::new();

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use ops::Ops;
 use pipeline::{
     Code, Fault,
-    destination::{Checked, DestinationId, Destinations, KINDS},
+    destination::{CheckOutcome, DestinationId, Destinations, KINDS},
 };
 
 use super::Check;
@@ -31,24 +31,24 @@ pub(super) async fn checks(
         }
         let checked = match destinations.get(&id) {
             Some(destination) => destination.check(in_use.contains(&id)).await,
-            None => Checked::Well("switched off".to_owned()),
+            None => CheckOutcome::Ok("switched off".to_owned()),
         };
         let waits = match (&checked, ops, destinations.get(&id)) {
-            (Checked::Well(_), Some(ops), Some(destination)) if in_use.contains(&id) => {
-                let asked = ops.silence(&id, ops.recorder.clock.now()).await.unwrap_or_default();
+            (CheckOutcome::Ok(_), Some(ops), Some(destination)) if in_use.contains(&id) => {
+                let asked = ops.destination_pause(&id, ops.recorder.clock.now()).await.unwrap_or_default();
                 let place = destination.place().await;
-                asked.filter(|silence| silence.is_of(place.as_deref()))
+                asked.filter(|destination_pause| destination_pause.is_of(place.as_deref()))
             }
             _ => None,
         };
         vec![match (checked, waits) {
-            (Checked::Well(detail), Some(silence)) => {
-                let code = silence.code.unwrap_or(Code::DestinationBusy);
+            (CheckOutcome::Ok(detail), Some(destination_pause)) => {
+                let code = destination_pause.code.unwrap_or(Code::DestinationBusy);
                 Check::bad(name, "warning", &Fault::new(code, format!("{detail}; {silence}")))
             }
-            (Checked::Well(detail), None) => Check::ok(name, detail),
-            (Checked::Doubtful(fault), _) => Check::bad(name, "warning", &fault),
-            (Checked::Failed(fault), _) => Check::bad(name, "failed", &fault),
+            (CheckOutcome::Ok(detail), None) => Check::ok(name, detail),
+            (CheckOutcome::Warning(fault), _) => Check::bad(name, "warning", &fault),
+            (CheckOutcome::Failed(fault), _) => Check::bad(name, "failed", &fault),
         }]
     });
     join_all(checks).await.into_iter().flatten().collect()

@@ -13,7 +13,7 @@ use outbound::{HttpOwners, OwnersBase};
 use outside::text;
 use pipeline::{
     Code, Fault,
-    owners::{self, Examination, Meaning, OwnerFields, Retrieved},
+    owners::{self, Examination, LookupAnswer, OwnerFields, Retrieved},
     ports::OwnerDirectory,
 };
 use system::SystemClock;
@@ -47,12 +47,12 @@ pub(super) async fn directory(base: &OwnersBase) -> Check {
         Ok(answer) => answer,
         Err(error) => return failed(Code::OwnerLookupFailed, format!("{place}: {error}")),
     };
-    match owners::meaning(&answer) {
-        Meaning::Nobody(_) => {
+    match owners::interpret(&answer) {
+        LookupAnswer::Nobody(_) => {
             Check::ok(name, format!("{place} answers {} for an unknown lead", answer.status))
         }
-        Meaning::Trouble(fault, _) => failed(fault.code, format!("{place}: {}", fault.what)),
-        Meaning::Document(document) => check_canary(&place, &document, &canary),
+        LookupAnswer::Failed(fault, _) => failed(fault.code, format!("{place}: {}", fault.what)),
+        LookupAnswer::Document(document) => check_canary(&place, &document, &canary),
     }
 }
 
