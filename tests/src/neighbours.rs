@@ -1,6 +1,6 @@
 //! The neighbours of a real pipeline, spoken to over HTTP.
 
-use demo::{OwnerStandIn, Sample, Says, Scenario, SlackStandIn};
+use demo::{DirectoryAnswer, FakeOwnerDirectory, FakeSlack, Sample, Scenario};
 use lead::{LeadId, Timestamp};
 
 use crate::process::until;
@@ -8,9 +8,9 @@ use crate::process::until;
 /// An owner directory and a Slack, and leads for them.
 pub struct Neighbours {
     /// The owner directory.
-    pub owners: OwnerStandIn,
+    pub owners: FakeOwnerDirectory,
     /// Slack.
-    pub slack: SlackStandIn,
+    pub slack: FakeSlack,
     scenario: Scenario,
 }
 
@@ -18,8 +18,8 @@ impl Neighbours {
     /// Starts them.
     pub async fn start() -> Self {
         Self {
-            owners: OwnerStandIn::start().await.unwrap(),
-            slack: SlackStandIn::start().await.unwrap(),
+            owners: FakeOwnerDirectory::start().await.unwrap(),
+            slack: FakeSlack::start().await.unwrap(),
             scenario: Scenario::new(7),
         }
     }
@@ -27,20 +27,20 @@ impl Neighbours {
     /// A lead whose owner the directory knows.
     pub fn sample(&mut self) -> Sample {
         let sample = self.scenario.next_with(Timestamp::now(), None);
-        self.owners.know(&sample);
+        self.owners.add_lead(&sample);
         sample
     }
 
     /// A lead that nobody owns.
     pub fn ownerless(&mut self) -> Sample {
         let sample = self.sample();
-        self.owners.say(sample.lead_id.clone(), Says::Nothing);
+        self.owners.set_answer(sample.lead_id.clone(), DirectoryAnswer::Nothing);
         sample
     }
 
     /// How often Slack took an alert about a lead, and how many of those were unlabelled first alerts.
     pub fn told(&self, lead: &LeadId) -> (usize, usize) {
-        let told = self.slack.told();
+        let told = self.slack.messages();
         let about: Vec<_> =
             told.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == *lead).collect();
         (about.len(), about.iter().filter(|told| told.is_first()).count())

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use close::signature::Presented;
 use lead::{EnrichedLead, LeadId, Timestamp, keys};
-use ops::{Access, Ops, SaysNothing};
+use ops::{Access, NoSetUpReport, Ops};
 use outbound::SlackDestination;
 use pipeline::{
     Code, Entry, JournalEvent, Progress, Settings, Stage,
@@ -97,8 +97,8 @@ impl World {
             outbox: store.clone(),
             alerting: stages.alerting(store),
             recorder: stages.recorder(),
-            set_up: Arc::new(SaysNothing),
-            who: "tester@test".to_owned(),
+            set_up: Arc::new(NoSetUpReport),
+            operator: "tester@test".to_owned(),
             access: Access::Full,
         };
         Self { clock, memory, weather, slack, owners, mailer, settings, ingest, process, notify, ops }

@@ -143,7 +143,7 @@ async fn nothing_but_leadopss_own_answer_is_a_success() {
         assert!(sent.row["error"].as_str().unwrap().starts_with(said), "{}", sent.row);
         assert!(sent.line.contains("LO508") && sent.line.contains(said), "{}", sent.line);
         assert!(
-            sent.line.contains("1 of 1 not taken by http://") && !sent.line.contains("s3cret"),
+            sent.line.contains("1 of 1 not accepted by http://") && !sent.line.contains("s3cret"),
             "{}",
             sent.line
         );

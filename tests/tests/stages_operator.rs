@@ -166,7 +166,7 @@ async fn deleting_keeps_a_copy_wherever_it_is_stopped() {
         let (deleted, count) = world.ops.deleted(10).await.unwrap();
         let [row] = deleted.as_slice() else { panic!("{deleted:?}") };
         assert_eq!((&row.dead_letter, &row.body, count), (&letter, &body, 1));
-        assert_eq!((&row.deleted_by, row.display_name.is_some()), (&world.ops.who, true));
+        assert_eq!((&row.deleted_by, row.display_name.is_some()), (&world.ops.operator, true));
     }
 }
 

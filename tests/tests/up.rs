@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use close::signature::Keys;
-use demo::{Answer, Mood};
+use demo::{Answer, SlackMode};
 use serde_json::{Value, json};
 use tests::process::{KEY, PATIENCE, World, text, until};
 
@@ -198,7 +198,7 @@ async fn the_webhook_refuses_what_it_must_and_says_why() {
 async fn a_dead_letter_is_seen_redriven_from_another_process_and_told() {
     let mut world = World::new().await;
     let sample = world.sample();
-    world.slack.feel(Mood::Gone, PATIENCE * 10);
+    world.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
     let up = world.up(&["--delay", "0"]).await;
     assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
     until("it is dead", || async { !world.json(&["dead", "list"]).await.as_array().unwrap().is_empty() })
@@ -239,7 +239,7 @@ async fn a_dead_letter_is_seen_redriven_from_another_process_and_told() {
     assert_eq!(world.json(&["dead", "redrive", "--all", "--dry-run"]).await[0]["result"], "would redrive");
     assert_eq!(world.json(&["dead", "list"]).await.as_array().unwrap().len(), 1);
 
-    world.slack.feel(Mood::Good, PATIENCE);
+    world.slack.set_mode(SlackMode::Normal, PATIENCE);
     assert_eq!(world.json(&["dead", "redrive", "--code", "LO204", "--yes"]).await[0]["result"], "redriven");
     world.until_told(std::slice::from_ref(&sample.lead_id)).await;
     until("the lead has ended", || async {
@@ -267,7 +267,7 @@ async fn an_operator_resends_requeues_exports_and_deletes() {
     assert_eq!(resent[0]["result"], "sent", "{resent}");
     assert_eq!(world.told(&sample.lead_id), (2, 1));
 
-    world.owners.know(&ownerless);
+    world.owners.add_lead(&ownerless);
     assert_eq!(world.json(&["requeue", ownerless.lead_id.as_str(), "--yes"]).await[0]["result"], "requeued");
     until("the follow-up is told", || async { world.told(&ownerless.lead_id) == (2, 1) }).await;
     until("the owner is known", || async {
@@ -275,7 +275,7 @@ async fn an_operator_resends_requeues_exports_and_deletes() {
     })
     .await;
 
-    world.slack.feel(Mood::Gone, PATIENCE);
+    world.slack.set_mode(SlackMode::Gone, PATIENCE);
     let (_, line) = world.refused(&["resend", sample.lead_id.as_str(), "--yes"]).await;
     assert!(line.contains("LO510"), "{line}");
     let exported = world.folder.path().join("dead.ndjson");

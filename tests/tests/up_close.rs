@@ -110,7 +110,7 @@ async fn the_team_on_close_is_told_the_right_names() {
         (&ferrous["lead"]["lead_owner"], &ferrous["owner_status"]),
         (&json!("Unassigned"), &json!("missing"))
     );
-    let posted = team.world.slack.told();
+    let posted = team.world.slack.messages();
     let all: String = posted.iter().map(|message| message.text.clone()).collect::<Vec<_>>().join("\n");
     assert!(all.contains("Lead Owner: Tamsin Okafor-Test\n"), "{all}");
     assert!(all.contains("Lead Owner: Ivo Sampleton (departed)"), "{all}");
@@ -120,7 +120,7 @@ async fn the_team_on_close_is_told_the_right_names() {
     team.close.account().own(BRINDLE, &[TAMSIN]);
     assert!(team.world.run(&["requeue", BRINDLE, "--yes"]).await.status.success());
     until("a follow-up names the new owner", || async {
-        team.world.slack.told().iter().any(|message| {
+        team.world.slack.messages().iter().any(|message| {
             message.text.starts_with("Lead Owner Found")
                 && message.text.contains("Lead Owner: Tamsin Okafor-Test")
         })
@@ -235,7 +235,7 @@ async fn doctor_suggests_a_field_and_refuses_a_key_that_sees_too_little() {
     let restricted = team.doctor(|_| ()).await;
     let (result, detail) = check(&restricted, "close key");
     assert_eq!(result, "failed");
-    assert!(detail.contains("Reps, own leads") && detail.contains("its own leads alone"), "{detail}");
+    assert!(detail.contains("Reps, own leads") && detail.contains("only its own leads"), "{detail}");
 
     team.close.account().keys.clear();
     let revoked = team.doctor(|_| ()).await;

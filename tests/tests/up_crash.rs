@@ -7,7 +7,7 @@
 use std::{process::Stdio, time::Duration};
 
 use close::signature::Keys;
-use demo::{Mood, Sample};
+use demo::{Sample, SlackMode};
 use futures_util::future::join_all;
 use lead::{LeadId, Timestamp};
 use pipeline::ports::Random;
@@ -166,7 +166,7 @@ async fn killed_while_it_makes_its_file_it_starts_the_next_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redrive_that_is_stopped_has_told_what_it_did_and_goes_on_later() {
     let mut world = World::new().await;
-    world.slack.feel(Mood::Gone, PATIENCE * 10);
+    world.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
     let up = world.up(&["--delay", "0"]).await;
     let samples: Vec<Sample> = (0..4).map(|_| world.sample()).collect();
     for sample in &samples {
@@ -174,7 +174,7 @@ async fn a_redrive_that_is_stopped_has_told_what_it_did_and_goes_on_later() {
     }
     let dead = async || world.json(&["dead", "list"]).await.as_array().unwrap().len();
     until("all are dead", || async { dead().await == 4 }).await;
-    world.slack.feel(Mood::Good, Duration::ZERO);
+    world.slack.set_mode(SlackMode::Normal, Duration::ZERO);
 
     let redrive = ["dead", "redrive", "--all", "--yes", "--rate", "0.5"];
     let mut stopped = Vec::new();

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use demo::Mood;
+use demo::SlackMode;
 use serde_json::{Value, json};
 use tests::{
     doubles::SmtpStandIn,
@@ -41,7 +41,7 @@ async fn a_trial_arrives_everywhere_and_is_seen_nowhere_else() {
     let rows: Vec<(&Value, &Value)> =
         tried.as_array().unwrap().iter().map(|row| (&row["channel"], &row["result"])).collect();
     assert_eq!(rows, [(&json!("slack"), &json!("sent")), (&json!("email"), &json!("sent"))], "{tried:#}");
-    let told = world.slack.told();
+    let told = world.slack.messages();
     assert_eq!((told.len(), told[0].title.as_str()), (1, "Trial Alert"));
     let mails = mail.mails();
     assert!(mails.len() == 1 && mails[0].contains("Subject: Trial Alert: Trial of leadops"), "{mails:?}");
@@ -57,7 +57,7 @@ async fn a_trial_arrives_everywhere_and_is_seen_nowhere_else() {
     assert_eq!(world.json(&["dead", "list"]).await, json!([]));
 
     let one = world.json(&["try", "--to", "email", "--yes"]).await;
-    assert_eq!((one.as_array().unwrap().len(), mail.mails().len(), world.slack.told().len()), (1, 2, 1));
+    assert_eq!((one.as_array().unwrap().len(), mail.mails().len(), world.slack.messages().len()), (1, 2, 1));
     assert_eq!(world.json(&["try", "--dry-run"]).await[0]["result"], "would try");
     for (args, code) in [
         (&["try", "--read-only"][..], "LO501"),
@@ -67,9 +67,9 @@ async fn a_trial_arrives_everywhere_and_is_seen_nowhere_else() {
         let (_, line) = world.refused(args).await;
         assert!(line.contains(code), "{args:?}: {line}");
     }
-    assert_eq!((mail.mails().len(), world.slack.told().len()), (2, 1));
+    assert_eq!((mail.mails().len(), world.slack.messages().len()), (2, 1));
 
-    world.slack.feel(Mood::Gone, Duration::from_secs(60));
+    world.slack.set_mode(SlackMode::Gone, Duration::from_secs(60));
     let failed = world.run(&["try", "--to", "slack", "--json"]).await;
     let tried: Value = serde_json::from_slice(&failed.stdout).unwrap();
     assert_eq!((failed.status.code(), &tried[0]["code"]), (Some(1), &json!("LO534")), "{tried:#}");
@@ -204,7 +204,7 @@ async fn doctor_finds_what_would_keep_alerts_from_arriving_and_sends_none() {
         let check = checked(doctor(&|_| ()), check).await;
         assert_eq!(check["result"], "ok", "{check:#}");
     }
-    world.slack.feel(Mood::Gone, Duration::from_secs(600));
+    world.slack.set_mode(SlackMode::Gone, Duration::from_secs(600));
     let check = checked(doctor(&|_| ()), "slack").await;
     assert_eq!((&check["result"], &check["code"]), (&json!("failed"), &json!("LO204")), "{check:#}");
 
@@ -230,7 +230,7 @@ async fn doctor_finds_what_would_keep_alerts_from_arriving_and_sends_none() {
     assert_eq!(codes, ["LO224", "LO225", "LO225", "LO221", "LO221"], "{found:#?}");
     assert!(found.iter().all(|check| check["result"] == "failed"), "{found:#?}");
     assert!(!format!("{found:?}").contains("hunter2"));
-    assert_eq!((mail.mails().len(), world.slack.told().len()), (0, 0));
+    assert_eq!((mail.mails().len(), world.slack.messages().len()), (0, 0));
 
     let webhook = |address: String| {
         move |command: &mut Command| {

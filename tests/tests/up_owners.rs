@@ -49,7 +49,7 @@ async fn doctor_wants_a_document_or_a_clean_none_for_a_lead_that_cannot_exist() 
             Reply::new(200, r#"{"lead_id":"{lead_id}","lead_owner":null}"#),
             "ok",
             None,
-            "answers a document that names nobody for an unknown lead",
+            "returns a document without an owner for an unknown lead",
         ),
         (html(200, PAGE), "failed", Some("LO123"), "it begins with `<!DOCTYPE html>"),
         (html(403, PAGE), "failed", Some("LO137"), "somebody in between answered"),
@@ -74,7 +74,7 @@ async fn doctor_wants_a_document_or_a_clean_none_for_a_lead_that_cannot_exist() 
             Reply::new(200, r#"{"lead_id":"lead_other","lead_owner":"Dana"}"#),
             "failed",
             Some("LO124"),
-            "answers the document of another lead for one that does not exist",
+            "returns the document of another lead for one that does not exist",
         ),
         (Reply::new(200, "[]"), "failed", Some("LO123"), "it is JSON, but no object (a list)"),
         (

@@ -136,7 +136,7 @@ async fn what_stops_alerts_alone_stops_the_first_start_and_is_said_of_every_othe
     ];
     for (changes, code, part) in &cases {
         let line = refusal(&world, changes).await;
-        let parts = [code, part, "a new pipeline does not start like that"];
+        let parts = [code, part, "a new pipeline does not start with this error"];
         assert!(parts.iter().all(|part| line.contains(part)) && !line.contains("hunter2"), "{line}");
         assert!(!world.data().exists(), "no start has made a folder");
     }
@@ -221,15 +221,15 @@ async fn variables_that_look_like_settings_are_named_with_what_is_meant() {
     let changes = [("LOOKUP_URL", Some("http://hunter2")), ("CLOSE_SIGNATURE_KEYS", Some("hunter2"))];
     // In the line that says what is missing, and among the warnings where nothing is.
     let line = refusal(&world, &[changes[0], changes[1], ("CLOSE_SIGNATURE_KEY", None)]).await;
-    let expected = "CLOSE_SIGNATURE_KEY is not set; CLOSE_SIGNATURE_KEYS is set, and is no setting";
+    let expected = "CLOSE_SIGNATURE_KEY is not set; CLOSE_SIGNATURE_KEYS is set, but is not a setting";
     assert!(line.contains("LO903") && line.contains(expected) && !line.contains("hunter2"), "{line}");
     let mut command = changed(&world, &["up", "--listen", "127.0.0.1:0"], &changes);
     let log = world.folder.path().join("stderr");
     command.stderr(fs::File::create(&log).unwrap());
     let mut child = command.spawn().unwrap();
     let expected = [
-        "LOOKUP_URL is no setting; is LOOKUP_BASE_URL meant?",
-        "CLOSE_SIGNATURE_KEYS is no setting; is CLOSE_SIGNATURE_KEY meant?",
+        "LOOKUP_URL is not a setting; did you mean LOOKUP_BASE_URL?",
+        "CLOSE_SIGNATURE_KEYS is not a setting; did you mean CLOSE_SIGNATURE_KEY?",
     ];
     until("it names them", || async {
         let said = fs::read_to_string(&log).unwrap();

@@ -10,22 +10,22 @@ use pipeline::{
     ports::{Level, Queue},
 };
 
-/// Turns a CRM's new leads into alerts, and gives the people who run it a terminal to steer it.
+/// Turns new CRM leads into alerts, with a terminal console to operate it.
 #[derive(Debug, Parser)]
 #[command(name = "leadops", version, max_term_width = 100, subcommand_help_heading = "Commands")]
 pub struct Cli {
-    /// Which pipeline, and how.
+    /// Which pipeline, and how to print.
     #[command(flatten)]
     pub place: PlaceArgs,
-    /// What to do; opens the console where nothing is said and stdout is a terminal.
+    /// What to do; without a command, opens the console if stdout is a terminal.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// Which pipeline, and how its answers are printed.
+/// Which pipeline, and how output is printed.
 #[derive(Debug, Clone, Default, Args)]
 pub struct PlaceArgs {
-    /// The folder of an embedded pipeline [default: $LEADOPS_DATA, else the platform's data folder].
+    /// The folder of an embedded pipeline [default: $LEADOPS_DATA, or the platform's data folder].
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// A pipeline on AWS, by the name of its CloudFormation stack.
@@ -34,26 +34,26 @@ pub struct PlaceArgs {
     /// The AWS profile, for --stack or --env [default: $AWS_PROFILE, as in the AWS CLI].
     #[arg(long, global = true, value_name = "P")]
     pub profile: Option<String>,
-    /// The AWS region [default: $AWS_REGION, else the profile's].
+    /// The AWS region [default: $AWS_REGION, or the profile's].
     #[arg(long, global = true, value_name = "R")]
     pub region: Option<String>,
-    /// The address of another AWS, such as an emulator [default: $AWS_ENDPOINT_URL, else the profile's].
+    /// Another AWS endpoint, such as an emulator [default: $AWS_ENDPOINT_URL, or the profile's].
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
-    /// An environment of the config file, by name.
+    /// An environment in the config file, by name.
     #[arg(long, global = true, value_name = "NAME")]
     pub env: Option<String>,
-    /// Refuse every action.
+    /// Refuse all actions.
     #[arg(long, global = true)]
     pub read_only: bool,
-    /// Print JSON: one document, or one per line with --follow.
+    /// Print JSON: one document, or with --follow one per line.
     #[arg(long, global = true)]
     pub json: bool,
 }
 
 impl PlaceArgs {
-    /// Whether these can be meant together. clap does not see contradictions between flags before and
-    /// behind a command.
+    /// Whether these can be used together. clap does not see contradictions between flags before and
+    /// after a command.
     ///
     /// # Errors
     /// [`Code::Usage`].
@@ -66,7 +66,7 @@ impl PlaceArgs {
         ];
         let mut given = named.iter().filter(|(_, given)| *given);
         if let (Some((one, _)), Some((other, _))) = (given.next(), given.next()) {
-            return usage(format!("{one} and {other} both say which pipeline is meant: give one of them"));
+            return usage(format!("{one} and {other} both name a pipeline: give only one of them"));
         }
         let texts = [("--stack", &self.stack), ("--profile", &self.profile), ("--region", &self.region)];
         for (flag, text) in texts {
@@ -77,9 +77,12 @@ impl PlaceArgs {
         if let Some(url) = &self.endpoint_url
             && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
         {
-            return usage(format!("--endpoint-url {:?} is no http(s) URL", outside::text::shorten(url, 80)));
+            return usage(format!(
+                "--endpoint-url {:?} is not an http(s) URL",
+                outside::text::shorten(url, 80)
+            ));
         }
-        match self.way() {
+        match self.aws_flag() {
             Some(flag) if self.stack.is_none() && self.env.is_none() => {
                 usage(format!("{flag} is for a pipeline on AWS: name it with --stack NAME or --env NAME"))
             }
@@ -87,85 +90,85 @@ impl PlaceArgs {
         }
     }
 
-    /// The first flag that says how to reach AWS.
-    pub fn way(&self) -> Option<&'static str> {
-        let ways = [
+    /// The first flag about the connection to AWS.
+    pub fn aws_flag(&self) -> Option<&'static str> {
+        let flags = [
             ("--profile", &self.profile),
             ("--region", &self.region),
             ("--endpoint-url", &self.endpoint_url),
         ];
-        ways.into_iter().find(|(_, value)| value.is_some()).map(|(flag, _)| flag)
+        flags.into_iter().find(|(_, value)| value.is_some()).map(|(flag, _)| flag)
     }
 
-    /// The first flag that says which pipeline, or how to reach it.
-    pub fn any(&self) -> Option<&'static str> {
+    /// The first flag that selects a pipeline, or how to reach it.
+    pub fn place_flag(&self) -> Option<&'static str> {
         let named = [
             ("--data", self.data.is_some()),
             ("--stack", self.stack.is_some()),
             ("--env", self.env.is_some()),
         ];
-        named.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag).or_else(|| self.way())
+        named.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag).or_else(|| self.aws_flag())
     }
 }
 
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Everything in one process with sample leads: see it work in a minute.
+    /// Run everything in one process with sample leads: see it work in a minute.
     Demo(DemoArgs),
     /// Run the embedded pipeline for real, in the foreground.
     Up(UpArgs),
-    /// The vital signs.
+    /// Show open leads, queues, alert times and problems.
     Status,
-    /// Leads that have not ended, soonest due first.
+    /// List open leads, soonest due first.
     Pending(PendingArgs),
-    /// Enriched leads, newest first.
+    /// List enriched leads, newest first.
     Leads(LeadsArgs),
-    /// The story of one lead.
+    /// Show the history of one lead.
     Lead {
         /// The lead.
         #[arg(value_name = "LEAD_ID")]
         lead: LeadId,
     },
-    /// Messages that could not be handled.
+    /// List and handle dead letters: messages that could not be processed.
     #[command(subcommand)]
     Dead(DeadCommand),
-    /// Log lines of the functions.
+    /// Show log lines.
     Logs(LogsArgs),
-    /// What a code means and what to do about it.
+    /// Explain what a code means and what to do about it.
     Explain {
         /// The code, such as LO204.
         #[arg(value_name = "CODE")]
         code: Code,
     },
-    /// Send the alert of enriched leads again, and wait for its receipt.
+    /// Send the alerts of enriched leads again, and wait for their receipts.
     Resend(ResendArgs),
-    /// Send a trial alert about no lead by the way of every alert, and wait for its receipt.
+    /// Send a trial alert, about no lead, the way every alert is sent, and wait for its receipt.
     ///
-    /// It leaves no trace but its receipt and lines in the log: it stands in no listing, count or rate.
+    /// It leaves only its receipt and log lines: it appears in no listing, count or rate.
     Try(TryArgs),
-    /// Process leads again from their raw event, now.
+    /// Process leads again from their raw events, now.
     Requeue {
         /// The leads.
         #[arg(value_name = "LEAD_ID", required = true)]
         leads: Vec<LeadId>,
-        /// How it is confirmed.
+        /// Whether it is confirmed.
         #[command(flatten)]
-        consent: Consent,
+        confirmation: Confirmation,
     },
     /// Post files as signed Close webhooks.
     Send(SendArgs),
-    /// Subscribe Close to the webhook, and keep the key it signs with; safe to run again.
+    /// Create the webhook subscription in Close and store its signing key; safe to run again.
     Subscribe(SubscribeArgs),
-    /// Check everything that has to be right, one line each.
+    /// Check settings, credentials, permissions and services, one line each.
     Doctor,
-    /// The console's keys.
+    /// Show the console's keys.
     Keys,
-    /// The effective configuration, and where each value came from.
+    /// Show the effective configuration, and where each value came from.
     Config,
     /// Print a completion script.
     Completions {
-        /// For this shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
     /// Print the man page.
@@ -175,16 +178,16 @@ pub enum Command {
 /// `demo`.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
-    /// How long leads wait, in seconds [default: 20, without the console 2].
+    /// How long leads wait before they are processed, in seconds [default: 20; with --headless 2].
     #[arg(long, value_name = "S", value_parser = delay, allow_negative_numbers = true)]
     pub delay: Option<Duration>,
-    /// No console: print the account of every lead at the end, and fail if one is missing.
+    /// No console: print what became of every lead at the end, and fail if one is missing.
     #[arg(long, requires = "for_")]
     pub headless: bool,
     /// How long to run, in seconds.
-    #[arg(long = "for", id = "for_", value_name = "S", value_parser = span, requires = "headless")]
+    #[arg(long = "for", id = "for_", value_name = "S", value_parser = duration, requires = "headless")]
     pub run_for: Option<Duration>,
-    /// The console on the same moment each time, for pictures.
+    /// Open the console on the same moment each time, for pictures.
     #[arg(long, hide = true, conflicts_with = "headless")]
     pub still: bool,
 }
@@ -195,7 +198,7 @@ pub struct UpArgs {
     /// The address to listen on [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
-    /// How long leads wait, in seconds, 0 to 900 [default: 600].
+    /// How long leads wait before they are processed, in seconds, 0 to 900 [default: 600].
     #[arg(long, value_name = "S", value_parser = delay, allow_negative_numbers = true)]
     pub delay: Option<Duration>,
 }
@@ -203,7 +206,7 @@ pub struct UpArgs {
 /// `pending`.
 #[derive(Debug, Clone, Args)]
 pub struct PendingArgs {
-    /// At most so many [default: 200; with --json all].
+    /// The maximum number of leads [default: 200; with --json all].
     #[arg(long, value_name = "N")]
     pub limit: Option<NonZeroUsize>,
 }
@@ -211,16 +214,16 @@ pub struct PendingArgs {
 /// `leads`.
 #[derive(Debug, Clone, Args)]
 pub struct LeadsArgs {
-    /// At most so many.
+    /// The maximum number of leads.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
-    /// Of owners whose name contains this.
+    /// Only leads with an owner whose name contains this.
     #[arg(long, value_name = "OWNER")]
     pub owner: Option<String>,
-    /// Enriched since then: a time, or how long ago, such as 90m, 2h, 3d.
-    #[arg(long, value_name = "T", value_parser = moment)]
-    pub since: Option<Moment>,
-    /// Whose name, id or owner contains this.
+    /// Only leads enriched since: a time, or how long ago, such as 90m, 2h, 3d.
+    #[arg(long, value_name = "T", value_parser = time_arg)]
+    pub since: Option<TimeArg>,
+    /// Only leads whose name, id or owner contains this.
     #[arg(long = "match", value_name = "TEXT")]
     pub text: Option<String>,
 }
@@ -228,34 +231,34 @@ pub struct LeadsArgs {
 /// `dead …`.
 #[derive(Debug, Subcommand)]
 pub enum DeadCommand {
-    /// List them, the latest first.
+    /// List dead letters, newest first.
     List {
-        /// Of one queue only.
+        /// Only those of this queue.
         #[arg(long)]
         queue: Option<QueueArg>,
     },
-    /// One of them: its body, and the log lines of its last attempt.
+    /// Show one dead letter: its body, and the log lines of its last attempt.
     Show {
-        /// The dead letter.
+        /// The dead letter's id.
         id: String,
     },
-    /// Put them back into their queues, due at once.
+    /// Put dead letters back into their queues, due at once.
     Redrive(RedriveArgs),
-    /// Write all of them as NDJSON.
+    /// Write all dead letters as NDJSON.
     Export {
-        /// The file; stdout without one.
+        /// The file [default: stdout].
         file: Option<PathBuf>,
     },
-    /// Those that were deleted, the latest first, with the copies of their messages in --json.
+    /// List deleted dead letters, newest first; --json includes their messages.
     Deleted,
-    /// Delete them; a copy of each is stored.
+    /// Delete dead letters; a copy of each is stored.
     Delete {
-        /// The dead letters.
+        /// The ids of the dead letters.
         #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,
-        /// How it is confirmed.
+        /// Whether it is confirmed.
         #[command(flatten)]
-        consent: Consent,
+        confirmation: Confirmation,
     },
 }
 
@@ -263,42 +266,42 @@ pub enum DeadCommand {
 #[derive(Debug, Clone, Args)]
 #[command(group = clap::ArgGroup::new("which").required(true))]
 pub struct RedriveArgs {
-    /// These.
+    /// The ids of the dead letters.
     #[arg(value_name = "ID", group = "which")]
     pub ids: Vec<String>,
-    /// All of them.
+    /// All dead letters.
     #[arg(long, group = "which")]
     pub all: bool,
-    /// Those that died of this.
+    /// All dead letters with this code.
     #[arg(long, value_name = "CODE", group = "which")]
     pub code: Option<Code>,
-    /// At most so many a second.
+    /// The maximum number per second.
     #[arg(long, value_name = "N", value_parser = rate)]
     pub rate: Option<f64>,
-    /// Edit the message in $EDITOR first; one message only.
+    /// Edit the message in $EDITOR first; for a single dead letter.
     #[arg(long, conflicts_with_all = ["all", "code"])]
     pub edit: bool,
-    /// How it is confirmed.
+    /// Whether it is confirmed.
     #[command(flatten)]
-    pub consent: Consent,
+    pub confirmation: Confirmation,
 }
 
 /// `logs`.
 #[derive(Debug, Clone, Args)]
 pub struct LogsArgs {
-    /// Of one function only.
+    /// Only lines of this function.
     #[arg(long, value_name = "F")]
     pub function: Option<FunctionArg>,
-    /// About one lead only.
+    /// Only lines about this lead.
     #[arg(long, value_name = "ID")]
     pub lead: Option<LeadId>,
-    /// Of this level and more serious ones.
+    /// Only lines of this level or a more serious one.
     #[arg(long, value_name = "L", ignore_case = true)]
     pub level: Option<LevelArg>,
-    /// Since then: a time, or how long ago, such as 90m, 2h, 3d.
-    #[arg(long, value_name = "D", value_parser = moment)]
-    pub since: Option<Moment>,
-    /// Go on with what comes.
+    /// Only lines since: a time, or how long ago, such as 90m, 2h, 3d.
+    #[arg(long, value_name = "D", value_parser = time_arg)]
+    pub since: Option<TimeArg>,
+    /// Keep printing new lines as they arrive.
     #[arg(long, short)]
     pub follow: bool,
 }
@@ -309,33 +312,33 @@ pub struct ResendArgs {
     /// The leads.
     #[arg(value_name = "LEAD_ID", required = true)]
     pub leads: Vec<LeadId>,
-    /// At this destination, such as slack or email; at those that the pipeline uses without it.
+    /// The destination, such as slack or email [default: all that the pipeline uses].
     #[arg(long, visible_alias = "channel", value_name = "DESTINATION")]
     pub to: Option<DestinationId>,
-    /// To those alone whom the last alert there did not reach; needs --to.
+    /// Only to the recipients whom the last alert there did not reach; requires --to.
     #[arg(long, requires = "to")]
     pub left_out: bool,
     /// How long to wait for the receipt, in seconds.
-    #[arg(long, value_name = "S", default_value = "30", value_parser = span)]
+    #[arg(long, value_name = "S", default_value = "30", value_parser = duration)]
     pub wait: Duration,
-    /// How it is confirmed.
+    /// Whether it is confirmed.
     #[command(flatten)]
-    pub consent: Consent,
+    pub confirmation: Confirmation,
 }
 
 /// `try`.
 #[derive(Debug, Clone, Args)]
 pub struct TryArgs {
-    /// At this destination, such as slack or email; at those that the pipeline uses without it.
+    /// The destination, such as slack or email [default: all that the pipeline uses].
     #[arg(long, visible_alias = "channel", value_name = "DESTINATION")]
     pub to: Option<DestinationId>,
     /// How long to wait for the receipt, in seconds.
-    #[arg(long, value_name = "S", default_value = "30", value_parser = span)]
+    #[arg(long, value_name = "S", default_value = "30", value_parser = duration)]
     pub wait: Duration,
-    /// Say where it would send, and stop.
+    /// Show where it would be sent, and stop.
     #[arg(long)]
     pub dry_run: bool,
-    /// It never asks; taken for scripts that say it everywhere.
+    /// It never asks; accepted for scripts that always pass it.
     #[arg(long, hide = true)]
     pub yes: bool,
 }
@@ -346,13 +349,13 @@ pub struct SendArgs {
     /// The files: webhook bodies, sent byte for byte.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// The webhook [default: that of the stack, or of the running `leadops up`].
+    /// The webhook [default: the stack's, or that of the running `leadops up`].
     #[arg(long, value_name = "URL")]
     pub to: Option<String>,
-    /// Say what it would post where, and stop.
+    /// Show what would be posted where, and stop.
     #[arg(long)]
     pub dry_run: bool,
-    /// Without asking; it never asks, as the files are named one by one.
+    /// Accepted for scripts; it never asks, as the files are named one by one.
     #[arg(long, short)]
     pub yes: bool,
 }
@@ -360,24 +363,24 @@ pub struct SendArgs {
 /// `subscribe`.
 #[derive(Debug, Clone, Args)]
 pub struct SubscribeArgs {
-    /// The webhook, as Close reaches it [default: that of the stack].
+    /// The webhook's address, as Close reaches it [default: the stack's].
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// Subscribe although the address looks wrong, or beside a subscription for nearly the same one.
+    /// Subscribe even if the address looks wrong, or a subscription for a similar one exists.
     #[arg(long)]
     pub force: bool,
-    /// How it is confirmed.
+    /// Whether it is confirmed.
     #[command(flatten)]
-    pub consent: Consent,
+    pub confirmation: Confirmation,
 }
 
 /// How an action is confirmed.
 #[derive(Debug, Clone, Copy, Args)]
-pub struct Consent {
-    /// Do it without asking.
+pub struct Confirmation {
+    /// Do not ask for confirmation.
     #[arg(long, short)]
     pub yes: bool,
-    /// Say what it would touch, and stop.
+    /// Show what would be done, and stop.
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -445,52 +448,52 @@ impl From<LevelArg> for Level {
 
 /// A point in time, as typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// So long before now.
+pub enum TimeArg {
+    /// This long before now.
     Ago(Duration),
-    /// Then.
+    /// At this time.
     At(Timestamp),
 }
 
-impl Moment {
-    /// The time it means.
+impl TimeArg {
+    /// The point in time.
     pub fn before(self, now: Timestamp) -> Timestamp {
         match self {
-            Self::Ago(span) => now - jiff::SignedDuration::try_from(span).unwrap_or_default(),
+            Self::Ago(duration) => now - jiff::SignedDuration::try_from(duration).unwrap_or_default(),
             Self::At(at) => at,
         }
     }
 }
 
-fn moment(text: &str) -> Result<Moment, String> {
+fn time_arg(text: &str) -> Result<TimeArg, String> {
     if let Some(at) = outside::parse_time(text) {
-        return Ok(Moment::At(at));
+        return Ok(TimeArg::At(at));
     }
     let date = format!("{text}T00:00:00");
-    let moment =
-        span(text).map(Moment::Ago).or_else(|_| outside::parse_time(&date).map(Moment::At).ok_or(()));
-    moment.map_err(|()| {
+    let parsed =
+        duration(text).map(TimeArg::Ago).or_else(|_| outside::parse_time(&date).map(TimeArg::At).ok_or(()));
+    parsed.map_err(|()| {
         "expected a time such as 2026-09-14T15:00:00Z, or how long ago, such as 90m, 2h, 3d".to_owned()
     })
 }
 
 /// Reads `90`, `90s`, `15m`, `2h`, `3d`.
-fn span(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let seconds: u64 = match text.strip_prefix(digits).unwrap_or_default() {
         "" | "s" => 1,
         "m" => 60,
         "h" => 3_600,
         "d" => 86_400,
-        _ => return Err("expected a number with s, m, h or d behind it".to_owned()),
+        _ => return Err("expected a number followed by s, m, h or d".to_owned()),
     };
     let number: u64 =
-        digits.parse().map_err(|_| "expected a number, with s, m, h or d behind it".to_owned())?;
+        digits.parse().map_err(|_| "expected a number, optionally followed by s, m, h or d".to_owned())?;
     // A century is longer than anything here; more would not fit into a time.
     Ok(Duration::from_secs(number.saturating_mul(seconds).min(100 * 365 * 86_400)))
 }
 
-/// The longest wait that a queue can make.
+/// The longest delay that a queue supports.
 pub(crate) const LONGEST_DELAY: u64 = pipeline::ports::MAX_DELAY.as_secs();
 
 pub(crate) fn delay(text: &str) -> Result<Duration, String> {
@@ -512,7 +515,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tree_is_sound() {
+    fn the_command_line_is_valid() {
         Cli::command().debug_assert();
     }
 
@@ -526,12 +529,12 @@ mod tests {
 
     #[test]
     fn moments_are_times_or_how_long_ago() {
-        assert_eq!(moment("2h"), Ok(Moment::Ago(Duration::from_secs(7_200))));
-        assert_eq!(moment("90"), Ok(Moment::Ago(Duration::from_secs(90))));
-        assert!(matches!(moment("2026-09-14T15:00:00Z"), Ok(Moment::At(_))));
-        assert!(matches!(moment("2026-09-14"), Ok(Moment::At(_))));
+        assert_eq!(time_arg("2h"), Ok(TimeArg::Ago(Duration::from_secs(7_200))));
+        assert_eq!(time_arg("90"), Ok(TimeArg::Ago(Duration::from_secs(90))));
+        assert!(matches!(time_arg("2026-09-14T15:00:00Z"), Ok(TimeArg::At(_))));
+        assert!(matches!(time_arg("2026-09-14"), Ok(TimeArg::At(_))));
         for bad in ["", "h", "2 hours", "-3d", "é"] {
-            assert!(moment(bad).is_err(), "{bad}");
+            assert!(time_arg(bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration: flags, then the environment, then the config file, then the default; each value
+//! The configuration: flags, then the environment, then the config file, then the defaults; each value
 //! knows where it came from.
 
 use std::{
@@ -23,7 +23,7 @@ pub use place::{Environment, Location, Place, StackPlace};
 pub use settings::{SETTINGS, Setting, default_of};
 pub use shown::{Shown, without_secrets};
 pub use unknown::Unknown;
-pub use up::{Doubt, UpConfig, api_keys, signature_keys};
+pub use up::{SettingProblem, UpConfig, api_keys, signature_keys};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum Source {
     Credential(PathBuf),
     /// The config file.
     File(PathBuf),
-    /// Nobody said anything.
+    /// It is not set.
     Default,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for Source {
 }
 
 impl Source {
-    /// The same with the variable's name.
+    /// The same, including the variable's name.
     fn in_full(&self) -> String {
         match self {
             Self::Environment(name) => format!("as {name} in the environment"),
@@ -63,7 +63,7 @@ impl Source {
     }
 }
 
-/// The effective configuration. Secrets among it, so that it prints as its file's name alone.
+/// The effective configuration. It contains secrets, so its `Debug` shows only the file's name.
 pub struct Config {
     values: BTreeMap<&'static str, (String, Source)>,
     secrets: secret::Secrets,
@@ -71,9 +71,9 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Its environments.
     pub environments: BTreeMap<String, Environment>,
-    /// Variables that look like settings and are none, of the process's environment.
+    /// Variables of the process's environment that look like settings but are not.
     pub unknown: Vec<Unknown>,
-    /// The console's keys, as far as they are changed.
+    /// Changes to the console's keys.
     keys: keys::KeyChanges,
 }
 
@@ -103,18 +103,18 @@ impl Config {
             }
         }
         let mut config = Self::load(|name| environment.get(name).cloned())?;
-        config.unknown = unknown::among(environment.keys().map(String::as_str));
+        config.unknown = unknown::find(environment.keys().map(String::as_str));
         Ok(config)
     }
 
-    /// Reads the environment and the config file, which is `$LEADOPS_CONFIG`, else `config.toml` in
+    /// Reads the environment and the config file, which is `$LEADOPS_CONFIG`, or `config.toml` in
     /// the platform's config folder.
     ///
     /// # Errors
     /// [`Code::ConfigFileBad`], naming what is wrong in which file.
     pub fn load(environment: impl Fn(&str) -> Option<String>) -> Result<Self, Fault> {
         let named = environment("LEADOPS_CONFIG");
-        let named = named.as_deref().map(unpasted).filter(|path| !path.is_empty()).map(paths::expanded);
+        let named = named.as_deref().map(unpasted).filter(|path| !path.is_empty()).map(paths::expand);
         let must_exist = named.is_some();
         let file = named.or_else(|| Some(folders()?.config_dir().join("config.toml")));
         let mut config = Self {
@@ -131,7 +131,7 @@ impl Config {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {}
                 Err(error) => return Err(bad_file(&path, &error.to_string())),
             }
-            if let Some(keys) = keys::KeyChanges::beside(&path)? {
+            if let Some(keys) = keys::KeyChanges::read_keys_file(&path)? {
                 config.keys = keys;
             }
         }
@@ -158,17 +158,17 @@ impl Config {
         self.values.insert(name, (value, Source::Flag(flag)));
     }
 
-    /// The value of a setting that is no secret: see [`Config::secret`] for those.
+    /// The value of a setting that is not a secret: see [`Config::secret`] for those.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|(value, _)| value.as_str())
     }
 
-    /// The same for whoever reads settings by their names.
+    /// The same for code that reads settings by their names.
     pub fn variables(&self) -> Variables<'_> {
         Variables::new(|name| self.get(name).map(str::to_owned))
     }
 
-    /// Where the value of a setting that is no secret came from.
+    /// Where the value of a setting that is not a secret came from.
     pub fn source(&self, name: &str) -> Option<&Source> {
         self.values.get(name).map(|(_, source)| source)
     }
@@ -178,7 +178,7 @@ impl Config {
             return paths::folder(data);
         }
         let folders = folders()
-            .ok_or_else(|| Fault::new(Code::FolderUnusable, "this platform names no data folder"))?;
+            .ok_or_else(|| Fault::new(Code::FolderUnusable, "this platform has no default data folder"))?;
         Ok(folders.data_dir().to_owned())
     }
 
@@ -199,13 +199,13 @@ impl Config {
                 if setting.secret {
                     return Err(bad_file(
                         path,
-                        &format!("{key} is a secret: put it into a file and write {key}_file = \"PATH\""),
+                        &format!("{key} is a secret: put it in a file and write {key}_file = \"PATH\""),
                     ));
                 }
                 (
                     setting,
                     plain(&value).ok_or_else(|| {
-                        bad_file(path, &format!("{key} must be a string, a number or true or false"))
+                        bad_file(path, &format!("{key} must be a string, a number, true or false"))
                     })?,
                 )
             } else if let Some(setting) =
@@ -213,17 +213,18 @@ impl Config {
             {
                 let named = value.as_str().ok_or_else(|| bad_file(path, &format!("{key} must be a path")))?;
                 let named = unpasted(named);
-                let secret = path.parent().unwrap_or(Path::new("")).join(paths::expanded(named));
+                let secret = path.parent().unwrap_or(Path::new("")).join(paths::expand(named));
                 let by = format!("{key} of {}", path.display());
-                let place = secret::Place::file(secret, by, named);
+                let place = secret::SecretPlace::file(secret, by, named);
                 self.secrets.insert(setting.name, (place, Source::File(path.to_owned())));
                 continue;
             } else {
                 let shown = outside::text::shorten(&key, 60);
                 let meant = unknown::meant(&key.to_ascii_uppercase());
-                let meant = meant
-                    .map_or_else(String::new, |meant| format!("; is {} meant?", meant.to_ascii_lowercase()));
-                return Err(bad_file(path, &format!("there is no setting {shown:?}{meant}")));
+                let meant = meant.map_or_else(String::new, |meant| {
+                    format!("; did you mean {}?", meant.to_ascii_lowercase())
+                });
+                return Err(bad_file(path, &format!("{shown:?} is not a setting{meant}")));
             };
             self.values.insert(setting.name, (value, Source::File(path.to_owned())));
         }
@@ -244,7 +245,7 @@ fn plain(value: &toml::Value) -> Option<String> {
     }
 }
 
-/// What is wrong and in which line.
+/// What is wrong, and in which line.
 fn one_line(text: &str, error: &toml::de::Error) -> String {
     let line =
         error.span().map_or(0, |span| text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1);
@@ -304,11 +305,14 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_cannot_be_read_keeps_nobody_from_the_rest() {
+    fn a_secret_that_cannot_be_read_does_not_affect_the_rest() {
         let config = load("delay_seconds = 5\nsmtp_url_file = \"missing\"", &[]).unwrap();
         assert_eq!(config.get("DELAY_SECONDS"), Some("5"));
         let shown = source(&config, "SMTP_URL");
-        assert!(shown.starts_with("(unusable: smtp_url_file of ") && shown.contains("no file"), "{shown}");
+        assert!(
+            shown.starts_with("(unusable: smtp_url_file of ") && shown.contains("existing file"),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -330,7 +334,7 @@ mod tests {
             ("delay_seconds = ", "line 1"),
             ("a = 1\nb = [", "line"),
             ("nonsense = 1", "nonsense"),
-            ("lookup_url = \"https://x\"", "lookup_base_url meant"),
+            ("lookup_url = \"https://x\"", "did you mean lookup_base_url?"),
             ("slack_webhook_url = \"https://hooks.slack.com/services/x\"", "slack_webhook_url_file"),
             ("smtp_url_file = 1", "smtp_url_file"),
             ("delay_seconds = [1]", "delay_seconds"),

@@ -13,7 +13,7 @@ pub mod wiring;
 
 pub use run::run;
 
-// Here for their features alone: `Cargo.toml` says why.
+// Only for their features: `Cargo.toml` says why.
 use {
     futures_channel as _, getrandom as _, libc as _, log as _, regex_syntax as _, rustix as _,
     simd_adler32 as _, similar as _, tracing as _,

@@ -1,4 +1,4 @@
-//! What a command line asks for, carried out.
+//! Runs the command that was given.
 
 use std::{
     io::{self, IsTerminal},
@@ -11,7 +11,7 @@ use crate::{
     commands::{act, dead, doctor, explain, logs, see, send, setup, subscribe},
     config::{Config, Place, Unknown, UpConfig},
     up, usage,
-    wiring::{self, Opened},
+    wiring::{self, OpenPipeline},
 };
 use clap::Parser;
 use host::{ShutdownSignals, output};
@@ -24,7 +24,7 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
-            return ended(error.print().map_err(output::unwritten));
+            return exit_code(error.print().map_err(output::unwritten));
         }
         Err(error) => {
             output::aside(&format!("leadops: {}", usage::fault(&error).line()));
@@ -35,17 +35,17 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             let what = format!("the runtime did not start: {error}");
-            return ended(Err(Fault::new(Code::Internal, what).into()));
+            return exit_code(Err(Fault::new(Code::Internal, what).into()));
         }
     };
-    let result = runtime.block_on(carry_out(cli));
-    // A read of stdin that nobody will answer must not keep the process.
+    let result = runtime.block_on(dispatch(cli));
+    // A blocked read of stdin must not keep the process alive.
     runtime.shutdown_background();
-    ended(result)
+    exit_code(result)
 }
 
-/// How the process ends, with a line on stderr where it failed.
-fn ended(result: anyhow::Result<()>) -> ExitCode {
+/// The process's exit code, with a line on stderr if it failed.
+fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -62,12 +62,12 @@ fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// Says on stderr what will disappoint.
-fn warn(fault: &Fault) {
+/// Prints a warning to stderr.
+fn print_warning(fault: &Fault) {
     output::aside(&format!("leadops: warning: {}", fault.line()));
 }
 
-/// One line for a failure: with its code and remedy where it is a fault of ours.
+/// One line for a failure, with its code and remedy.
 fn line(error: &anyhow::Error) -> String {
     match error.downcast_ref::<Fault>() {
         Some(fault) => fault.line(),
@@ -75,7 +75,7 @@ fn line(error: &anyhow::Error) -> String {
     }
 }
 
-async fn carry_out(cli: Cli) -> anyhow::Result<()> {
+async fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let PlaceArgs { read_only, json, .. } = cli.place;
     // These need no pipeline and no configuration.
     match &cli.command {
@@ -83,8 +83,8 @@ async fn carry_out(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Completions { shell }) => return setup::completions(*shell),
         Some(Command::Man) => return setup::man(),
         Some(Command::Demo(args)) => {
-            if let Some(flag) = cli.place.any() {
-                let what = format!("the demo has a pipeline of its own, so {flag} means nothing to it");
+            if let Some(flag) = cli.place.place_flag() {
+                let what = format!("{flag} does not apply to the demo, which has a pipeline of its own");
                 return Err(Fault::new(Code::Usage, what).into());
             }
             return run_demo(args, json).await;
@@ -111,7 +111,7 @@ async fn carry_out(cli: Cli) -> anyhow::Result<()> {
     let opened = wiring::open_place(&place, access).await?;
     if cli.command.is_none() && io::stdout().is_terminal() && !json && !is_dumb() {
         let options = console_options(&config)?;
-        let places = wiring::Configured { config, access: Access::unless(read_only), start: place };
+        let places = wiring::ConfigEnvironments { config, access: Access::unless(read_only), start: place };
         return tui::run(opened.into(), Arc::new(places), options).await;
     }
     let result = operate(&cli.command, &opened, json).await;
@@ -119,7 +119,7 @@ async fn carry_out(cli: Cli) -> anyhow::Result<()> {
     result
 }
 
-/// The keys and the mouse as somebody is used to them.
+/// The console's keys and mouse, as configured.
 fn console_options(config: &Config) -> Result<tui::Options, Fault> {
     let (keymap, mouse) = (config.keymap()?, config.get("LEADOPS_MOUSE") == Some("true"));
     Ok(tui::Options { keymap, mouse, ..tui::Options::default() })
@@ -136,9 +136,9 @@ async fn run_demo(args: &DemoArgs, json: bool) -> anyhow::Result<()> {
     demo::run(demo::Options { delay: args.delay, headless: args.run_for, json, console }).await
 }
 
-/// What works on an open pipeline.
-async fn operate(command: &Option<Command>, opened: &Opened, json: bool) -> anyhow::Result<()> {
-    let Opened { ops, facts, .. } = opened;
+/// Runs a command that needs an open pipeline.
+async fn operate(command: &Option<Command>, opened: &OpenPipeline, json: bool) -> anyhow::Result<()> {
+    let OpenPipeline { ops, facts, .. } = opened;
     match command {
         None | Some(Command::Status) => see::status(ops, json).await,
         Some(Command::Pending(args)) => see::pending(ops, args, json).await,
@@ -147,27 +147,27 @@ async fn operate(command: &Option<Command>, opened: &Opened, json: bool) -> anyh
         Some(Command::Dead(command)) => dead::run(ops, command, json).await,
         Some(Command::Logs(args)) => logs::run(ops, args, facts.site.look_every(), json).await,
         Some(Command::Resend(args)) => act::resend(ops, args, json).await,
-        Some(Command::Try(args)) => act::try_out(ops, args, json).await,
-        Some(Command::Requeue { leads, consent }) => act::requeue(ops, leads, *consent, json).await,
+        Some(Command::Try(args)) => act::send_trial(ops, args, json).await,
+        Some(Command::Requeue { leads, confirmation }) => act::requeue(ops, leads, *confirmation, json).await,
         Some(other) => Err(Fault::new(Code::Internal, format!("{other:?} is not handled")).into()),
     }
 }
 
-/// Says where owners are looked up, in the log and on stderr: whoever has misspelt a setting sees here that somebody
-/// else is asked. From a thread of its own, as below.
-fn say_where_owners_are(place: String) {
+/// Logs where owners are looked up, and prints it to stderr: after a misspelt setting this shows that the wrong source
+/// is asked. In a thread of its own, as below.
+fn announce_owner_source(place: String) {
     recorder::line(Function::LeadProcessor, Level::Info, &place, None, None);
     std::thread::spawn(move || output::aside(&format!("leadops: {place}")));
 }
 
-/// Says where it listens, from a thread of its own: a pipe that is full and that nobody reads must not keep it from
-/// its work, nor from its end.
+/// Prints where it listens, in a thread of its own: a full pipe that nobody reads must block neither its work nor its
+/// shutdown.
 fn announce(webhook: String) {
     std::thread::spawn(move || {
         let Err(error) = output::line(&format!("listening on {webhook}")) else { return };
-        // Whoever started it reads no more, or has no room: no reason to take no webhooks.
+        // The reader is gone, or the disk is full: no reason to refuse webhooks.
         let why = error.downcast_ref::<Fault>().map_or_else(|| format!("{error:#}"), |f| f.what.clone());
-        warn(&Fault::new(Code::OutputUnwritable, format!("{why}; listening on {webhook} all the same")));
+        print_warning(&Fault::new(Code::OutputUnwritable, format!("{why}; listening on {webhook} anyway")));
     });
 }
 
@@ -186,16 +186,16 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
     let store = up::store(folder, &config).await.map_err(with_hint)?;
     let misspelt = unknown.iter().map(Unknown::fault);
     for warning in misspelt.chain(up::warnings(&config)).chain(prefixes) {
-        warn(&warning);
+        print_warning(&warning);
     }
     let _lock = store.lock_for_up()?;
     let _logging = embedded::logging::start(store.log_layer());
-    // Listened for before the address is announced: whoever reads it may stop us at once.
+    // Installed before the address is printed: its reader may stop us at once.
     let mut endings = ShutdownSignals::listen()?;
     let owners = config.owners.place();
     let storage = Arc::new(store.clone());
     let up = embedded::Up::start(up::options(config, storage.clone())?, storage).await?;
-    say_where_owners_are(owners);
+    announce_owner_source(owners);
     announce(up.webhook.clone());
     up.run_until(endings.come()).await?;
     Ok(())

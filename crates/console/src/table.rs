@@ -1,4 +1,4 @@
-//! Tables: rows for people, as wide as the terminal.
+//! Tables for people, as wide as the terminal.
 
 use std::io::{self, IsTerminal};
 
@@ -13,7 +13,7 @@ pub(crate) struct Column {
     pub(crate) title: &'static str,
     /// Whether it holds numbers.
     pub(crate) right: bool,
-    /// Whether it gives way where the terminal is too narrow.
+    /// Whether it shrinks if the terminal is too narrow.
     pub(crate) shrinks: bool,
 }
 
@@ -22,7 +22,7 @@ pub(crate) const fn text(title: &'static str) -> Column {
     Column { title, right: false, shrinks: false }
 }
 
-/// A column of text that gives way.
+/// A column of text that shrinks.
 pub(crate) const fn wide(title: &'static str) -> Column {
     Column { title, right: false, shrinks: true }
 }
@@ -35,7 +35,7 @@ pub(crate) const fn number(title: &'static str) -> Column {
 /// A cell.
 #[derive(Debug, Clone)]
 pub(crate) enum Cell {
-    /// A text, whose end gives way.
+    /// A text, cut at its end.
     Text(String),
     /// A lead's owners.
     Owners(OwnerCell),
@@ -55,7 +55,7 @@ impl Cell {
         }
     }
 
-    /// How wide it is where nothing is cut.
+    /// Its width if nothing is cut.
     fn width(&self) -> usize {
         match self {
             Self::Text(text) => text.width(),
@@ -72,7 +72,7 @@ impl Cell {
     }
 }
 
-/// Prints a table; `empty` where it has no rows.
+/// Prints a table, or `empty` if it has no rows.
 ///
 /// # Errors
 /// That of the stream.
@@ -83,7 +83,7 @@ pub(crate) fn table<C: Into<Cell>>(columns: &[Column], rows: Vec<Vec<C>>, empty:
     lines(&layout(columns, rows, terminal_width()))
 }
 
-/// The width to keep to: the terminal's, or none where stdout is no terminal.
+/// The maximal width: the terminal's, or none if stdout is not a terminal.
 fn terminal_width() -> Option<usize> {
     let (columns, _) = io::stdout().is_terminal().then(|| crossterm::terminal::size().ok()).flatten()?;
     Some(usize::from(columns))
@@ -166,7 +166,7 @@ pub(crate) mod tests {
         lead(OwnerStatus::Departed, &[(name, false)])
     }
 
-    /// A lead with these owners, each of whom is there or not.
+    /// A lead with these owners, each active or not.
     pub(crate) fn lead(status: OwnerStatus, owners: &[(&str, bool)]) -> EnrichedLead {
         let first = owners.iter().find(|(_, active)| *active).or(owners.first());
         let all: Vec<_> =

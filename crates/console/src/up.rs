@@ -13,7 +13,7 @@ use pipeline::{
 use sqlite::{Options, Store};
 use system::SystemClock;
 
-use crate::config::{Doubt, UpConfig};
+use crate::config::{SettingProblem, UpConfig};
 
 /// The pipeline of this configuration, on a store.
 ///
@@ -38,43 +38,42 @@ pub(crate) fn options(config: UpConfig, objects: Arc<dyn Objects>) -> Result<emb
             receipts: config.keep_journal,
             ..Retention::default()
         },
-        doubts: config.doubts.iter().map(|doubt| doubt.condition(now)).collect(),
+        doubts: config.problems.iter().map(|problem| problem.condition(now)).collect(),
     })
 }
 
-/// Opens the store of a folder for `leadops up`, making it where there is none.
+/// Opens the store of a folder for `leadops up`, and creates it if there is none.
 ///
 /// # Errors
-/// Why it cannot be opened or made; the first doubt about alerts where the folder holds no lead: whoever has just set
-/// it up is there to correct it. On one that holds leads refusing to start would refuse webhooks.
+/// Why it cannot be opened or created; the first problem with alerts if the folder holds no lead, as whoever is setting
+/// it up is there to fix it. Where it holds leads, refusing to start would refuse webhooks.
 pub(crate) async fn store(folder: &Path, config: &UpConfig) -> Result<Store, Fault> {
-    if let Some(Doubt { fault, .. }) = config.doubts.first() {
+    if let Some(SettingProblem { fault, .. }) = config.problems.first() {
         let holds_leads = match Store::open(folder, Options::default()) {
             Ok(store) => !store.list(&config.settings.source_prefix, None, 1).await?.is_empty(),
             Err(fault) if fault.code == Code::NoPipeline => false,
             Err(fault) => return Err(fault),
         };
         if !holds_leads {
-            let what = format!("{}; a new pipeline does not start like that", fault.what);
+            let what = format!("{}; a new pipeline does not start with this error", fault.what);
             return Err(Fault::new(fault.code, what));
         }
     }
     Store::open(folder, Options::creating())
 }
 
-/// Whether a pipeline in this folder may start with these prefixes, and what is to be said of them.
+/// Whether a pipeline in this folder may start with these prefixes, with a warning if it may although they are wrong.
 ///
-/// One that has worked with them goes on, with a warning: no S3 makes messages of what is written here, so
-/// nothing comes of it, and under other prefixes it would not find the leads it has. A new one has nothing to
-/// lose, and is refused.
+/// One that has used them before continues: no S3 turns what is written here into messages, so they do no harm, and
+/// under other prefixes it would not find its leads. A new one has nothing to lose, and is refused.
 ///
 /// # Errors
-/// As [`Settings::check_prefixes`], where none has worked with them.
+/// As [`Settings::check_prefixes`], where they have not been used before.
 pub(crate) async fn prefixes(settings: &Settings, folder: &Path) -> Result<Option<Fault>, Fault> {
     let Err(fault) = settings.check_prefixes() else { return Ok(None) };
     let before = match Store::open(folder, Options::default()) {
         Ok(store) => Running::read(&store).await?.map(|running| running.settings),
-        // It is refused for that as well, once this is right.
+        // It is refused for that as well, once this is fixed.
         Err(_) => None,
     };
     let prefixes = |settings: &Settings| [settings.source_prefix.clone(), settings.target_prefix.clone()];
@@ -84,29 +83,29 @@ pub(crate) async fn prefixes(settings: &Settings, folder: &Path) -> Result<Optio
     }
 }
 
-/// For how long Close sends an event again.
-const CLOSE_TRIES_FOR: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+/// For how long Close retries an event.
+const CLOSE_RETRIES_FOR: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// What is worth saying of figures that are valid and will disappoint.
+/// A warning about a setting that is valid but will not work well.
 pub(crate) fn advice(config: &UpConfig) -> Option<Fault> {
     let age = config.settings.signature_max_age;
-    (age < CLOSE_TRIES_FOR).then(|| {
+    (age < CLOSE_RETRIES_FOR).then(|| {
         let what = format!(
-            "SIGNATURE_MAX_AGE_SECONDS is {}: Close sends an event again for three days, and may sign it only once",
+            "SIGNATURE_MAX_AGE_SECONDS is {}: Close retries an event for three days, and may sign it only once",
             age.as_secs()
         );
         Fault::new(Code::SettingBad, what)
     })
 }
 
-/// What is worth saying about a configuration that is valid but will disappoint.
+/// Warnings about a configuration that is valid but will not work well.
 pub(crate) fn warnings(config: &UpConfig) -> Vec<Fault> {
-    let mut warnings: Vec<Fault> = config.doubts.iter().map(|doubt| doubt.fault.clone()).collect();
+    let mut warnings: Vec<Fault> = config.problems.iter().map(|problem| problem.fault.clone()).collect();
     warnings.extend(advice(config));
     if let OwnerSource::Close(_, fields) = &config.owners {
-        // One that cannot be used is among the doubts.
-        let is_doubtful = config.doubts.iter().any(|doubt| doubt.what == Doubt::CLOSE_KEY);
-        if config.close_keys.is_none() && !is_doubtful {
+        // One that cannot be used is among the problems.
+        let is_reported = config.problems.iter().any(|problem| problem.what == SettingProblem::CLOSE_KEY);
+        if config.close_keys.is_none() && !is_reported {
             let what =
                 "OWNER_SOURCE is close, but CLOSE_API_KEY is not set: alerts will go out without an owner";
             warnings.push(Fault::new(Code::CloseKeyMissing, what));
@@ -119,7 +118,7 @@ pub(crate) fn warnings(config: &UpConfig) -> Vec<Fault> {
     if matches!(config.trust, pipeline::ingest::Trust::Anyone) {
         warnings.push(Fault::new(
             Code::SignatureKeyMissing,
-            "unsigned webhooks are taken from every program on this machine",
+            "unsigned webhooks are accepted from every program on this machine",
         ));
     }
     warnings

@@ -1,9 +1,9 @@
-//! Turning clap's errors into one line with a code.
+//! Turns clap's errors into one line with a code.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use pipeline::{Code, Fault};
 
-/// One line for a command line that is not understood.
+/// One line for an invalid command line.
 pub fn fault(error: &clap::Error) -> Fault {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Fault::new(Code::Usage, "a subcommand is missing");

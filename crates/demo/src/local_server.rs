@@ -13,7 +13,7 @@ pub(crate) struct LocalServer {
 }
 
 impl LocalServer {
-    /// Serves on a free port of 127.0.0.1. Connections are taken from the moment this returns.
+    /// Serves on a free port of 127.0.0.1. It accepts connections when this returns.
     pub(crate) async fn start(router: Router) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;

@@ -1,5 +1,4 @@
-//! The sample organisation as Close has it: its members, its custom fields, its leads, and what the API answers to
-//! whoever asks for them.
+//! The sample organisation in Close: its members, its custom fields, its leads, and the API's answers about them.
 //!
 //! Shapes: <https://developer.close.com/resources/leads/>, `/resources/organizations/`, `/resources/custom-fields/`.
 
@@ -19,7 +18,7 @@ pub(crate) const OWNER_FIELD: (&str, &str) = ("Lead Owner", "cf_i4oPLMaajn5dY9DU
 /// The custom field that names its funnel.
 pub(crate) const FUNNEL_FIELD: (&str, &str) = ("Funnel", "cf_mLGb4kWzZlDB5mpWe7iZ24A6pJmoQkL0pIxCjrABYCN");
 
-/// Somebody whom leads belong to: desks, whose inboxes are users in Close like everybody's.
+/// An owner of leads: a desk, whose inbox is a user in Close.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Member {
     pub(crate) name: &'static str,
@@ -70,7 +69,7 @@ pub(crate) const MEMBERS: [Member; 7] = [
     ),
 ];
 
-/// Who was a member.
+/// A former member.
 pub(crate) const DEPARTED: Member = member(
     "Renewals Desk",
     "user_cRTaQES2kQU8KhDetUPPDABkRQlOh2f5QjRJDRZUmaS",
@@ -82,7 +81,7 @@ pub(crate) fn owner_fields() -> OwnerFields {
     OwnerFields { owner: FieldSetting::parse(OWNER_FIELD.0), funnel: FieldSetting::parse(FUNNEL_FIELD.1) }
 }
 
-/// What the API answers to `GET {path}`, which is below its base. `lead` has the leads.
+/// The API's answer to `GET {path}`, relative to its base. `lead` looks up leads.
 pub(crate) fn answer(path: &str, lead: impl FnOnce(&LeadId) -> Option<Value>) -> (u16, Value) {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let parts: Vec<&str> = path.split('/').collect();
@@ -100,7 +99,7 @@ pub(crate) fn answer(path: &str, lead: impl FnOnce(&LeadId) -> Option<Value>) ->
     }
 }
 
-/// Of an object the fields that `_fields` names; of those that it has not got Close says nothing.
+/// The fields of an object that `_fields` names; Close omits those that it does not have.
 fn chosen(object: Value, query: &str) -> Value {
     let wanted = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "_fields");
     match (wanted, object) {
@@ -117,7 +116,7 @@ fn chosen(object: Value, query: &str) -> Value {
 }
 
 impl Sample {
-    /// The lead in Close, with its owners or, as long as nobody is assigned, without.
+    /// The lead in Close, with its owners, or without them as long as nobody is assigned.
     pub(crate) fn in_close(&self, is_owned: bool) -> Value {
         let mut lead = json!({
             "id": self.lead_id,
@@ -136,12 +135,12 @@ impl Sample {
         lead
     }
 
-    /// Its e-mail address, also as a webhook has it.
+    /// Its e-mail address, in the API and in webhooks.
     pub(crate) fn email_in_close(&self) -> Value {
         json!({"email": self.email, "type": "office", "is_unsubscribed": false})
     }
 
-    /// Its phone number, also as a webhook has it.
+    /// Its phone number, in the API and in webhooks.
     pub(crate) fn phone_in_close(&self) -> Value {
         json!({
             "phone": self.phone.replace([' ', '-'], ""), "phone_formatted": self.phone, "type": "office",
@@ -177,7 +176,7 @@ fn organization() -> Value {
     })
 }
 
-/// An address that nobody has (RFC 2606).
+/// An address in a reserved domain (RFC 2606).
 fn email(member: &Member) -> String {
     format!("{}@sales.example", text::ascii(member.name).to_lowercase().replace(' ', "-"))
 }

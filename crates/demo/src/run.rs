@@ -1,4 +1,4 @@
-//! `leadops demo`: a real pipeline on a throw-away folder, with the world played around it.
+//! `leadops demo`: a real pipeline on a temporary folder, with fakes of the services around it.
 
 use std::{
     io::IsTerminal,
@@ -22,24 +22,22 @@ use system::{SystemClock, SystemRandom};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::{
-    Sample, Scenario, Sender, SlackStandIn, balance::balance, close_stand_in::CloseStandIn, shown::watched,
-};
+use crate::{FakeSlack, Sample, Scenario, Sender, fake_close::FakeClose, shown::watched, tally::tally};
 
-/// How a demo is to run.
+/// Options of the demo.
 #[derive(Default)]
 pub struct Options {
-    /// How long leads wait; twenty seconds, without the console two, where it is not said.
+    /// How long leads wait; by default twenty seconds, without the console two.
     pub delay: Option<Duration>,
-    /// For how long to run without the console; with it where this is not said.
+    /// How long to run without the console; with the console if this is `None`.
     pub headless: Option<Duration>,
-    /// Whether stdout is for a script.
+    /// Whether stdout is read by a script.
     pub json: bool,
     /// The console.
     pub console: tui::Options,
 }
 
-/// A new lead comes so often.
+/// How often a new lead arrives.
 const PACE: Duration = Duration::from_millis(1_500);
 /// The sample leads are the same each time.
 const SEED: u64 = 1;
@@ -47,21 +45,20 @@ const SEED: u64 = 1;
 /// Runs the demo.
 ///
 /// # Errors
-/// [`Code::TerminalMissing`] where the console has none; whatever keeps the pipeline from starting; in
-/// headless mode a lead that is unaccounted for.
+/// [`Code::TerminalMissing`] if the console has no terminal; whatever prevents the pipeline from starting; in
+/// headless mode, a lead that is unaccounted for.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let Options { delay, headless, json, console } = options;
     if headless.is_none() && !std::io::stdout().is_terminal() {
-        let what =
-            "the demo opens the console, and stdout is no terminal; use `leadops demo --headless --for 60`";
+        let what = "the demo opens the console, but stdout is not a terminal; use `leadops demo --headless --for 60`";
         return Err(Fault::new(Code::TerminalMissing, what).into());
     }
-    // The console listens for them itself.
+    // The console handles signals itself.
     let mut endings = headless.is_some().then(ShutdownSignals::listen).transpose()?;
-    // Somebody who watches wants to see leads wait; somebody who does not wants to see them announced.
+    // With the console one wants to see leads wait, without it to see them announced.
     let delay = delay.unwrap_or(Duration::from_secs(if headless.is_some() { 2 } else { 20 }));
     let folder = tempfile::Builder::new().prefix("leadops-demo-").tempdir()?;
-    let (close, slack) = (CloseStandIn::start().await?, SlackStandIn::start().await?);
+    let (close, slack) = (FakeClose::start().await?, FakeSlack::start().await?);
     let store = Store::open(folder.path(), sqlite::Options::creating())?;
     let _lock = store.lock_for_up()?;
     let _logging = embedded::logging::start(store.log_layer());
@@ -78,8 +75,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let working = tokio::spawn(async move { up.run_until(end_of_pipeline.cancelled_owned()).await });
     let mut scenario = Scenario::new(SEED);
     let before = |sample: &Sample| {
-        close.know(sample, delay);
-        slack.expect(sample);
+        close.add_lead(sample, delay);
+        slack.prepare(sample);
     };
     let leads = sender.run(&mut scenario, PACE, before, closed.cancelled());
     let shown = async {
@@ -105,7 +102,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     };
     let (shown, ()) = tokio::join!(shown, leads);
     let result = match shown {
-        Ok(()) if headless.is_some() => balance(&store, &sender, &slack).await,
+        Ok(()) if headless.is_some() => tally(&store, &sender, &slack).await,
         other => other,
     };
     stop.cancel();
@@ -113,7 +110,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     result
 }
 
-/// Returns when the demo is asked to end before its time.
+/// Returns when the demo is asked to stop early.
 async fn ended(endings: Option<&mut ShutdownSignals>) {
     match endings {
         Some(endings) => endings.come().await,
@@ -124,16 +121,15 @@ async fn ended(endings: Option<&mut ShutdownSignals>) {
 fn pipeline(
     delay: Duration,
     keys: Keys,
-    close: &CloseStandIn,
-    slack: &SlackStandIn,
+    close: &FakeClose,
+    slack: &FakeSlack,
     objects: Arc<dyn Objects>,
 ) -> Result<embedded::Options, Fault> {
     let internal = |what: String| Fault::new(Code::Internal, what);
     let slack = Arc::new(SlackWebhook::parse(&slack.url()).map_err(internal)?);
     let slack: Arc<dyn Destination> = Arc::new(SlackDestination::new(slack, SlackDestination::BURST));
     let owners = close.source()?;
-    let owners =
-        owners.open(Arc::new(CloseStandIn::keys()?), objects, Arc::new(SystemClock), OWNER_PATIENCE)?;
+    let owners = owners.open(Arc::new(FakeClose::keys()?), objects, Arc::new(SystemClock), OWNER_PATIENCE)?;
     let day = Duration::from_secs(86_400);
     Ok(embedded::Options {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

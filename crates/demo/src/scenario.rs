@@ -16,50 +16,50 @@ use super::organization::{self, DEPARTED, MEMBERS, Member};
 
 /// What goes wrong with a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Misfortune {
-    /// Nobody is ever assigned: told with the defaults.
+pub enum Problem {
+    /// Nobody is ever assigned: announced with the defaults.
     NoOwner,
-    /// Somebody is assigned only after it was told: a follow-up says who.
+    /// An owner is assigned only after it was announced: a follow-up names the owner.
     LateOwner,
-    /// Whoever it is assigned to has left: told with the name, and that they have left.
+    /// Its owner has left: announced with the owner's name, and that they have left.
     DepartedOwner,
-    /// It is assigned to two: told with both.
+    /// It has two owners: announced with both.
     TwoOwners,
-    /// Close answers with a gateway's page when it is asked for the lead: told with the defaults, a follow-up
-    /// says who once Close is back.
+    /// Close answers look-ups with a gateway's error page: announced with the defaults, and a follow-up names the owner
+    /// once Close is back.
     CloseDown,
-    /// Slack asks to wait when it is told: told a little later.
+    /// Slack asks to wait: announced a little later.
     SlackBusy,
-    /// Slack does not know the webhook when it is told: a dead letter, which can be redriven soon after.
+    /// Slack does not know the webhook: a dead letter, which can be redriven soon after.
     SlackGone,
     /// Signed with a key that is not ours: refused with 401.
     ForgedSignature,
-    /// Delivered twice: told once.
+    /// Delivered twice: announced once.
     DeliveredTwice,
-    /// The body breaks off in the middle: refused with 400.
+    /// The body is cut off in the middle: refused with 400.
     MalformedBody,
 }
 
-impl Misfortune {
+impl Problem {
     /// Whether the webhook must refuse it.
     pub fn is_refused(self) -> bool {
         matches!(self, Self::ForgedSignature | Self::MalformedBody)
     }
 }
 
-/// The first dozen, so that the troubles of Slack meet as few other leads as possible.
-const OPENING: [Option<Misfortune>; 12] = [
+/// The problems of the first dozen, arranged so that Slack's affect as few other leads as possible.
+const OPENING: [Option<Problem>; 12] = [
     None,
-    Some(Misfortune::LateOwner),
-    Some(Misfortune::SlackGone),
-    Some(Misfortune::DeliveredTwice),
-    Some(Misfortune::NoOwner),
-    Some(Misfortune::ForgedSignature),
-    Some(Misfortune::DepartedOwner),
-    Some(Misfortune::CloseDown),
-    Some(Misfortune::MalformedBody),
-    Some(Misfortune::TwoOwners),
-    Some(Misfortune::SlackBusy),
+    Some(Problem::LateOwner),
+    Some(Problem::SlackGone),
+    Some(Problem::DeliveredTwice),
+    Some(Problem::NoOwner),
+    Some(Problem::ForgedSignature),
+    Some(Problem::DepartedOwner),
+    Some(Problem::CloseDown),
+    Some(Problem::MalformedBody),
+    Some(Problem::TwoOwners),
+    Some(Problem::SlackBusy),
     None,
 ];
 
@@ -70,10 +70,10 @@ pub struct Sample {
     pub lead_id: LeadId,
     /// Its name.
     pub display_name: String,
-    /// The body of the webhook, as Close writes it; cut short where that is the misfortune.
+    /// The body of the webhook, as Close writes it; cut short if that is its problem.
     pub event: Vec<u8>,
     /// What goes wrong with it.
-    pub misfortune: Option<Misfortune>,
+    pub problem: Option<Problem>,
     /// Who owns it, or will.
     pub(crate) owners: Vec<&'static Member>,
     pub(crate) email: String,
@@ -107,30 +107,27 @@ impl Scenario {
         new
     }
 
-    /// The next lead, created at `now`. Each misfortune befalls one of the first dozen.
+    /// The next lead, created at `now`. Each problem happens to one of the first dozen.
     pub fn next(&mut self, now: Timestamp) -> Sample {
-        let misfortune = OPENING.get(self.count).copied().flatten();
-        self.next_with(now, misfortune)
+        let problem = OPENING.get(self.count).copied().flatten();
+        self.next_with(now, problem)
     }
 
-    /// The next lead with this misfortune, or without any.
-    pub fn next_with(&mut self, now: Timestamp, misfortune: Option<Misfortune>) -> Sample {
+    /// The next lead with this problem, or without any.
+    pub fn next_with(&mut self, now: Timestamp, problem: Option<Problem>) -> Sample {
         let display_name = name(self.count);
         self.count += 1;
         let lead = self.id("lead_", 43);
-        let owners = match misfortune {
-            Some(Misfortune::DepartedOwner) => vec![&DEPARTED],
-            Some(Misfortune::TwoOwners) => self.two_members().to_vec(),
+        let owners = match problem {
+            Some(Problem::DepartedOwner) => vec![&DEPARTED],
+            Some(Problem::TwoOwners) => self.two_members().to_vec(),
             _ => vec![self.one_of(&MEMBERS)],
         };
-        let carries_owners = match misfortune {
-            Some(Misfortune::TwoOwners) => true,
-            Some(
-                Misfortune::NoOwner
-                | Misfortune::LateOwner
-                | Misfortune::DepartedOwner
-                | Misfortune::CloseDown,
-            ) => false,
+        let carries_owners = match problem {
+            Some(Problem::TwoOwners) => true,
+            Some(Problem::NoOwner | Problem::LateOwner | Problem::DepartedOwner | Problem::CloseDown) => {
+                false
+            }
             _ => *self.one_of(&[true, false]),
         };
         let (email, phone) = (format!("info@{}", domain(&display_name)), self.phone());
@@ -140,7 +137,7 @@ impl Scenario {
             lead_id: lead.parse().unwrap_or_else(|_| unreachable!("{lead} is a lead id")),
             display_name,
             event: Vec::new(),
-            misfortune,
+            problem,
             owners,
             email,
             phone,
@@ -149,8 +146,8 @@ impl Scenario {
             date_created: format!("{}+00:00", now.strftime("%Y-%m-%dT%H:%M:%S.%6f")),
         };
         let event = as_close_writes(&self.event(&sample, carries_owners, now));
-        sample.event = match misfortune {
-            Some(Misfortune::MalformedBody) => half(&event).as_bytes().to_vec(),
+        sample.event = match problem {
+            Some(Problem::MalformedBody) => half(&event).as_bytes().to_vec(),
             _ => event.into_bytes(),
         };
         sample
@@ -210,7 +207,7 @@ impl Scenario {
         }
     }
 
-    /// A number that nobody has.
+    /// A number reserved for fiction.
     fn phone(&mut self) -> String {
         format!("+1 202-555-01{:02}", self.random.bits() % 100)
     }
@@ -227,7 +224,7 @@ impl Scenario {
     }
 }
 
-/// The name of the lead with this number: first each as it is, then with one town after the other.
+/// The name of the lead with this number: first each name unchanged, then with one town after the other.
 fn name(number: usize) -> String {
     let name = NAMES[number % NAMES.len()];
     match (number / NAMES.len()).checked_sub(1) {
@@ -236,7 +233,7 @@ fn name(number: usize) -> String {
     }
 }
 
-/// A domain that nobody has (RFC 2606).
+/// A reserved domain (RFC 2606).
 fn domain(name: &str) -> String {
     let folded = text::ascii(name).to_lowercase();
     let words: Vec<&str> =
@@ -366,7 +363,7 @@ struct Data {
     owners: Option<Value>,
 }
 
-/// JSON as Python's encoder writes it: a space after each comma and colon, and ASCII alone.
+/// JSON as Python's encoder writes it: a space after each comma and colon, and only ASCII.
 fn as_close_writes(body: &Body) -> String {
     let mut json = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut json, CloseFormat);
@@ -441,13 +438,13 @@ mod tests {
     }
 
     #[test]
-    fn every_misfortune_comes_once_and_within_the_first_dozen() {
+    fn every_problem_occurs_once_and_within_the_first_dozen() {
         let samples = stream(1, 500);
-        let misfortunes: Vec<_> = samples.iter().filter_map(|sample| sample.misfortune).collect();
-        assert_eq!(misfortunes.len(), 10);
-        assert_eq!(misfortunes.iter().collect::<BTreeSet<_>>().len(), 10);
-        assert!(samples.iter().skip(12).all(|sample| sample.misfortune.is_none()));
-        assert_eq!(misfortunes.iter().filter(|misfortune| misfortune.is_refused()).count(), 2);
+        let problems: Vec<_> = samples.iter().filter_map(|sample| sample.problem).collect();
+        assert_eq!(problems.len(), 10);
+        assert_eq!(problems.iter().collect::<BTreeSet<_>>().len(), 10);
+        assert!(samples.iter().skip(12).all(|sample| sample.problem.is_none()));
+        assert_eq!(problems.iter().filter(|problem| problem.is_refused()).count(), 2);
     }
 
     #[test]
@@ -455,7 +452,7 @@ mod tests {
         let mut carried = Vec::new();
         for sample in stream(7, 500) {
             let parsed = Incoming::parse(&sample.event);
-            if sample.misfortune == Some(Misfortune::MalformedBody) {
+            if sample.problem == Some(Problem::MalformedBody) {
                 assert!(matches!(parsed, Err(Malformed::NotAnEvent(_))), "{parsed:?}");
                 continue;
             }
@@ -475,9 +472,9 @@ mod tests {
             }
             assert_eq!(created.organization_id.as_deref(), Some(organization::ID));
             assert!(sample.email.ends_with(".example") && sample.phone.starts_with("+1 202-555-01"));
-            let (count, left) = match sample.misfortune {
-                Some(Misfortune::TwoOwners) => (2, false),
-                misfortune => (1, misfortune == Some(Misfortune::DepartedOwner)),
+            let (count, left) = match sample.problem {
+                Some(Problem::TwoOwners) => (2, false),
+                problem => (1, problem == Some(Problem::DepartedOwner)),
             };
             assert_eq!(sample.owners.iter().collect::<BTreeSet<_>>().len(), count);
             assert_eq!(sample.owners.contains(&&DEPARTED), left);

@@ -1,4 +1,4 @@
-//! Posts the samples as Close would, and keeps the account of the answers.
+//! Posts the samples as Close would, and counts the answers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,14 +16,14 @@ use reqwest::Client;
 use tokio::time::{MissedTickBehavior, interval};
 use url::Url;
 
-use crate::{Misfortune, Sample, Scenario};
+use crate::{Problem, Sample, Scenario};
 
-/// How often a webhook is tried that is not answered, or answered with a server error.
+/// How often a webhook is attempted that gets no answer, or a server error.
 const ATTEMPTS: u32 = 3;
-const PAUSE: Duration = Duration::from_secs(1);
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How many surprises are kept.
-const SURPRISES: usize = 100;
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How many unexpected answers are stored.
+const MAX_UNEXPECTED: usize = 100;
 
 /// How a webhook was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,16 +36,16 @@ pub enum Answer {
     Ignored,
     /// Any other status.
     Refused(u16),
-    /// None, after several attempts; or nothing that could be understood.
+    /// None, after several attempts; or one that could not be understood.
     Failed(String),
 }
 
 /// What was sent, and how it was answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Account {
-    /// Webhooks sent, a second delivery included and repeated attempts not.
+pub struct SendStats {
+    /// Webhooks sent, including second deliveries, but not repeated attempts.
     pub sent: u64,
-    /// The leads that the pipeline has answered for with 2xx, and has to bring to an end.
+    /// The leads that the pipeline answered with 2xx, and so has to announce.
     pub accepted: BTreeSet<LeadId>,
     /// Answers that a lead was known already.
     pub duplicates: u64,
@@ -55,8 +55,8 @@ pub struct Account {
     pub refused: BTreeMap<u16, u64>,
     /// Webhooks without an answer.
     pub failed: u64,
-    /// Answers other than the sample called for, the first hundred of them.
-    pub surprises: Vec<String>,
+    /// Answers that the sample should not have got, the first hundred of them.
+    pub unexpected: Vec<String>,
 }
 
 /// Close's side of the webhook.
@@ -66,28 +66,28 @@ pub struct Sender {
     webhook: Url,
     keys: Keys,
     forged: Keys,
-    account: Mutex<Account>,
+    stats: Mutex<SendStats>,
 }
 
 impl Sender {
     /// Sends to `webhook`, signed with the first of `keys`.
     ///
     /// # Errors
-    /// A line for the operator where there is no key, or the machine cannot do HTTP.
+    /// A line for the operator if there is no key, or no HTTP client can be created.
     pub fn new(webhook: Url, keys: Keys) -> Result<Self, String> {
         if keys.is_empty() {
             return Err("there is no key to sign sample webhooks with".to_owned());
         }
         let forged = Keys::parse(&"0f".repeat(32)).map_err(|error| error.to_string())?;
-        let client = webhook::client(&webhook, PATIENCE).map_err(web::error_text)?;
-        Ok(Self { client, webhook, keys, forged, account: Mutex::default() })
+        let client = webhook::client(&webhook, TIMEOUT).map_err(web::error_text)?;
+        Ok(Self { client, webhook, keys, forged, stats: Mutex::default() })
     }
 
     /// Sends a lead every `pace`, the first one at once, until `stop` is done. `before` is called with
     /// each lead before it goes out.
     ///
-    /// Stops between two leads, never in the middle of one, so that the account is complete; that can
-    /// take as long as a webhook's attempts do.
+    /// Stops between two leads, never in the middle of one, so that the counts are complete; that can
+    /// take as long as a webhook's attempts.
     pub async fn run(
         &self,
         scenario: &mut Scenario,
@@ -110,36 +110,36 @@ impl Sender {
         }
     }
 
-    /// Sends one lead: twice, or with a wrong signature, where that is its misfortune.
+    /// Sends one lead: twice, or with a wrong signature, if that is its problem.
     pub async fn send(&self, sample: &Sample) -> Vec<Answer> {
         let mut answers = vec![self.deliver(sample).await];
-        if sample.misfortune == Some(Misfortune::DeliveredTwice) {
+        if sample.problem == Some(Problem::DeliveredTwice) {
             answers.push(self.deliver(sample).await);
         }
-        let expected: &[Answer] = match sample.misfortune {
-            Some(Misfortune::ForgedSignature) => &[Answer::Refused(401)],
-            Some(Misfortune::MalformedBody) => &[Answer::Refused(400)],
-            Some(Misfortune::DeliveredTwice) => &[Answer::Accepted, Answer::Duplicate],
+        let expected: &[Answer] = match sample.problem {
+            Some(Problem::ForgedSignature) => &[Answer::Refused(401)],
+            Some(Problem::MalformedBody) => &[Answer::Refused(400)],
+            Some(Problem::DeliveredTwice) => &[Answer::Accepted, Answer::Duplicate],
             _ => &[Answer::Accepted],
         };
-        let mut account = self.lock();
+        let mut stats = self.lock();
         for answer in &answers {
-            account.enter(&sample.lead_id, answer);
+            stats.enter(&sample.lead_id, answer);
         }
-        if answers != expected && account.surprises.len() < SURPRISES {
+        if answers != expected && stats.unexpected.len() < MAX_UNEXPECTED {
             let line = format!("{}: {answers:?} instead of {expected:?}", sample.lead_id);
-            account.surprises.push(line);
+            stats.unexpected.push(line);
         }
         answers
     }
 
-    /// The account so far.
-    pub fn account(&self) -> Account {
+    /// The counts so far.
+    pub fn stats(&self) -> SendStats {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Account> {
-        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, SendStats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tries several times, as Close does. An attempt whose answer got lost may have been accepted, and
@@ -152,14 +152,14 @@ impl Sender {
             match answer {
                 Answer::Duplicate if attempt > 1 => return Answer::Accepted,
                 answer if !again || attempt == ATTEMPTS => return answer,
-                _ => tokio::time::sleep(PAUSE).await,
+                _ => tokio::time::sleep(RETRY_PAUSE).await,
             }
             attempt += 1;
         }
     }
 
     async fn attempt(&self, sample: &Sample) -> Answer {
-        let forged = sample.misfortune == Some(Misfortune::ForgedSignature);
+        let forged = sample.problem == Some(Problem::ForgedSignature);
         let keys = if forged { &self.forged } else { &self.keys };
         let timestamp = Timestamp::now().as_second().to_string();
         // There is a key, see `new`.
@@ -193,14 +193,14 @@ impl Sender {
     }
 }
 
-impl Account {
+impl SendStats {
     fn enter(&mut self, lead: &LeadId, answer: &Answer) {
         self.sent += 1;
         match answer {
             Answer::Accepted => {
                 self.accepted.insert(lead.clone());
             }
-            // Known already means kept already.
+            // A duplicate is stored already.
             Answer::Duplicate => {
                 self.accepted.insert(lead.clone());
                 self.duplicates += 1;
@@ -239,11 +239,11 @@ mod tests {
     #[derive(Default)]
     struct Listener {
         known: BTreeSet<LeadId>,
-        /// How many of the next requests are kept and then not answered properly.
+        /// How many of the next requests are accepted and then not answered properly.
         stutters: u32,
     }
 
-    /// What the real listener does, without keeping anything.
+    /// What the real listener does, without storing anything.
     async fn listen(
         State(state): State<Arc<Mutex<Listener>>>,
         headers: HeaderMap,
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_stream_is_answered_as_it_calls_for() {
+    async fn the_stream_is_answered_as_expected() {
         let (_server, sender) = start(0).await;
         let mut scenario = Scenario::new(1);
         let mut leads = Vec::new();
@@ -295,16 +295,16 @@ mod tests {
             }
         };
         sender.run(&mut scenario, Duration::ZERO, before, async { drop(stopped.await) }).await;
-        let account = sender.account();
+        let stats = sender.stats();
         let accepted: BTreeSet<_> = leads
             .iter()
-            .filter(|sample| !sample.misfortune.is_some_and(Misfortune::is_refused))
+            .filter(|sample| !sample.problem.is_some_and(Problem::is_refused))
             .map(|sample| sample.lead_id.clone())
             .collect();
-        assert_eq!(account.surprises, Vec::<String>::new());
-        assert_eq!((leads.len(), account.sent, account.accepted == accepted), (20, 21, true));
-        assert_eq!((account.duplicates, account.ignored, account.failed), (1, 0, 0));
-        assert_eq!(account.refused, BTreeMap::from([(400, 1), (401, 1)]));
+        assert_eq!(stats.unexpected, Vec::<String>::new());
+        assert_eq!((leads.len(), stats.sent, stats.accepted == accepted), (20, 21, true));
+        assert_eq!((stats.duplicates, stats.ignored, stats.failed), (1, 0, 0));
+        assert_eq!(stats.refused, BTreeMap::from([(400, 1), (401, 1)]));
     }
 
     #[tokio::test]
@@ -312,17 +312,17 @@ mod tests {
         let (_server, sender) = start(1).await;
         let sample = Scenario::new(1).next(Timestamp::now());
         assert_eq!(sender.send(&sample).await, [Answer::Accepted]);
-        let account = sender.account();
-        assert_eq!((account.accepted.len(), account.duplicates, account.surprises.len()), (1, 0, 0));
+        let stats = sender.stats();
+        assert_eq!((stats.accepted.len(), stats.duplicates, stats.unexpected.len()), (1, 0, 0));
     }
 
     #[tokio::test]
-    async fn a_listener_that_is_not_there_is_a_failure_and_a_surprise() {
+    async fn a_missing_listener_is_a_failure_and_unexpected() {
         let (server, sender) = start(0).await;
         drop(server);
         let sample = Scenario::new(1).next(Timestamp::now());
         assert!(matches!(&sender.send(&sample).await[..], [Answer::Failed(_)]));
-        let account = sender.account();
-        assert_eq!((account.failed, account.accepted.len(), account.surprises.len()), (1, 0, 1));
+        let stats = sender.stats();
+        assert_eq!((stats.failed, stats.accepted.len(), stats.unexpected.len()), (1, 0, 1));
     }
 }

@@ -1,7 +1,7 @@
-//! The demo at one moment: the same leads, the same troubles, the same time, whenever it is started. For
+//! The demo at one moment: the same leads, the same problems, the same time, whenever it is started. For
 //! pictures and for tests of the console.
 //!
-//! The real stages work on the real store; only their clock is set by hand, and Slack and Close answer from here.
+//! The real stages run on the real store; only their clock is set by hand, and Slack and Close are faked here.
 //! Nothing moves once the console is open.
 
 use std::{
@@ -31,25 +31,25 @@ use serde_json::Value;
 use sqlite::{Options, Store};
 use system::SeededRandom;
 
-use crate::{Misfortune, Sample, Scenario, organization, shown::watched};
+use crate::{Problem, Sample, Scenario, organization, shown::watched};
 
 /// The moment: 2026-03-02 12:04:31 UTC.
 const NOW: i64 = 1_772_453_071;
-/// When the first lead came, in seconds before it.
+/// When the first lead arrived, in seconds before it.
 const BEGAN: i64 = 75 * 60;
-/// When a message that nobody can read came.
+/// When an unreadable message arrived.
 const BROKEN: i64 = 3 * 3_600;
 /// Between which times, in seconds before it, Slack did not know the webhook.
 const SLACK_GONE: std::ops::Range<i64> = 520..800;
 /// When it asked to wait.
 const SLACK_BUSY: std::ops::Range<i64> = 70..78;
-/// When leads were due that nobody gets done with, in seconds before it: one has hung, two have just
-/// been taken.
+/// The due times of leads that do not finish, in seconds before it: one has hung, two have just been
+/// received.
 const STUCK: [i64; 3] = [161, 4, 2];
 /// The number of the lead whose owner has left, and of the one with two owners: both are among the newest.
 const LEFT: usize = 84;
 const SHARED: usize = 87;
-/// How many alerts are taken at once.
+/// How many alerts are received at once.
 const BATCH: usize = 10;
 
 /// A time that is set by hand; sleeping moves it on.
@@ -77,24 +77,24 @@ impl Clock for StillClock {
     }
 }
 
-/// The neighbours: what they answer depends on the time alone.
-struct Neighbours {
+/// The services around the pipeline: their answers depend only on the time.
+struct FakeServices {
     clock: Arc<StillClock>,
     random: Arc<SeededRandom>,
     /// The leads in Close.
     leads: Mutex<BTreeMap<LeadId, Sample>>,
 }
 
-impl Neighbours {
-    /// Lets Close have a lead.
-    fn know(&self, sample: &Sample) {
+impl FakeServices {
+    /// Adds a lead to Close.
+    fn add_lead(&self, sample: &Sample) {
         let mut leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
         leads.insert(sample.lead_id.clone(), sample.clone());
     }
 }
 
 #[async_trait]
-impl Slack for Neighbours {
+impl Slack for FakeServices {
     async fn address(&self) -> Result<String, NotReady> {
         Ok("https://hooks.slack.com/…".to_owned())
     }
@@ -112,17 +112,17 @@ impl Slack for Neighbours {
 }
 
 #[async_trait]
-impl CloseReads for Neighbours {
+impl CloseReads for FakeServices {
     async fn get(&self, path: &str) -> Result<CloseAnswer, close::Error> {
         let leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
         let (status, body) = organization::answer(path, |lead| {
-            leads.get(lead).map(|sample| sample.in_close(sample.misfortune != Some(Misfortune::NoOwner)))
+            leads.get(lead).map(|sample| sample.in_close(sample.problem != Some(Problem::NoOwner)))
         });
         Ok(CloseAnswer { status, body: body.to_string().into(), wait: None, window: None, trace: None })
     }
 }
 
-/// Opens the console on it.
+/// Opens the console on this moment.
 ///
 /// # Errors
 /// That of the store, or of the terminal.
@@ -149,11 +149,11 @@ fn at(second: i64) -> Timestamp {
 }
 
 /// What goes wrong with the lead of this number: every fifth has no owner yet.
-fn misfortune(number: usize) -> Option<Misfortune> {
+fn problem(number: usize) -> Option<Problem> {
     match number {
-        LEFT => Some(Misfortune::DepartedOwner),
-        SHARED => Some(Misfortune::TwoOwners),
-        number => (number % 5 == 3).then_some(Misfortune::NoOwner),
+        LEFT => Some(Problem::DepartedOwner),
+        SHARED => Some(Problem::TwoOwners),
+        number => (number % 5 == 3).then_some(Problem::NoOwner),
     }
 }
 
@@ -161,7 +161,7 @@ struct World {
     store: Store,
     clock: Arc<StillClock>,
     random: Arc<SeededRandom>,
-    neighbours: Arc<Neighbours>,
+    services: Arc<FakeServices>,
     settings: Arc<Settings>,
     recorder: Recorder,
     ingest: Ingest,
@@ -181,12 +181,12 @@ impl World {
             world,
             Arc::clone(&settings),
         );
-        let neighbours =
-            Arc::new(Neighbours { clock: clock.clone(), random: random.clone(), leads: Mutex::default() });
+        let services =
+            Arc::new(FakeServices { clock: clock.clone(), random: random.clone(), leads: Mutex::default() });
         let slack: Arc<dyn Destination> =
-            Arc::new(SlackDestination::new(neighbours.clone(), SlackDestination::BURST));
+            Arc::new(SlackDestination::new(services.clone(), SlackDestination::BURST));
         let owners: Arc<dyn Owners> = Arc::new(CloseOwners::new(
-            neighbours.clone(),
+            services.clone(),
             ports.clone(),
             clock.clone(),
             organization::owner_fields(),
@@ -210,12 +210,12 @@ impl World {
             store: store.clone(),
             clock,
             random,
-            neighbours,
+            services,
             settings,
         }
     }
 
-    /// Everything that happened up to now.
+    /// Plays everything up to now.
     async fn play(&self) -> Result<(), Fault> {
         let broken = NewMessage { body: "{\"lead\": ".to_owned(), lead: None, delay: Duration::ZERO };
         self.store.send(Queue::Delay, broken).await?;
@@ -225,8 +225,8 @@ impl World {
         let mut arrivals: BTreeMap<i64, Sample> = BTreeMap::new();
         let mut second = NOW - BEGAN;
         while second < NOW - 4 {
-            let sample = scenario.next_with(at(second), misfortune(arrivals.len()));
-            // Every terminal's font has these letters.
+            let sample = scenario.next_with(at(second), problem(arrivals.len()));
+            // Only letters that every terminal's font has.
             if sample.display_name.chars().all(|c| u32::from(c) < 0x250) {
                 arrivals.insert(second, sample);
                 second += i64::try_from(12 + self.random.bits() % 64).unwrap_or(60);
@@ -241,7 +241,7 @@ impl World {
                 arrivals.insert(NOW - delay - due, sample);
             }
         }
-        // Somebody works whenever a lead comes or is due, and soon after, for what is tried again.
+        // Workers run whenever a lead arrives or is due, and soon after, for retries.
         let mut times: BTreeSet<i64> = BTreeSet::new();
         for arrival in arrivals.keys() {
             times.extend([0, delay, delay + 3, delay + 12].map(|later| arrival + later));
@@ -257,9 +257,9 @@ impl World {
         Ok(())
     }
 
-    /// A lead is created in Close, and its webhook comes.
+    /// A lead is created in Close, and its webhook arrives.
     async fn arrive(&self, sample: &Sample) -> Result<(), Fault> {
-        self.neighbours.know(sample);
+        self.services.add_lead(sample);
         let webhook = Webhook {
             presented: Presented::default(),
             head: Head::of_this_process(),
@@ -271,12 +271,12 @@ impl World {
         }
     }
 
-    /// Takes everything that is ready to its stage.
+    /// Has everything that is ready processed.
     async fn work(&self, stuck: &BTreeSet<LeadId>) -> Result<(), Fault> {
         loop {
             let deliveries = self.store.receive(Queue::Delay, 1).await?;
             let Some(delivery) = deliveries.first() else { break };
-            // Whoever has these never gets done.
+            // These never finish.
             if stuck.iter().any(|lead| delivery.body.contains(lead.as_str())) {
                 continue;
             }
@@ -287,7 +287,7 @@ impl World {
     }
 }
 
-/// Nothing goes wrong with a store on which nobody else works.
+/// Fails if messages were not settled: nothing goes wrong with a store that nobody else uses.
 fn settled(unsettled: &[String]) -> Result<(), Fault> {
     match unsettled {
         [] => Ok(()),

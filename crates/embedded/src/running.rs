@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lead::{Timestamp, keys};
-use ops::{Condition, SetUp};
+use ops::{Condition, SetUpReport};
 use pipeline::{
     Code, Fault, Settings,
     ports::{Objects, WriteCondition},
@@ -53,7 +53,7 @@ impl Running {
 pub(crate) struct OfRunning<S: ?Sized>(pub(crate) Arc<S>);
 
 #[async_trait]
-impl<S: Objects + ?Sized> SetUp for OfRunning<S> {
+impl<S: Objects + ?Sized> SetUpReport for OfRunning<S> {
     async fn conditions(&self) -> Result<Vec<Condition>, Fault> {
         Ok(Running::read(&*self.0).await?.map(|running| running.doubts).unwrap_or_default())
     }

@@ -32,7 +32,7 @@ pub fn stages(storage: Arc<dyn Storage>, settings: Arc<Settings>) -> Stages {
 }
 
 /// The operator's view of a store, for this person.
-pub fn view(storage: Arc<dyn Storage>, settings: Arc<Settings>, who: String, access: Access) -> Ops {
+pub fn view(storage: Arc<dyn Storage>, settings: Arc<Settings>, operator: String, access: Access) -> Ops {
     let stages = stages(storage.clone(), Arc::clone(&settings));
     Ops {
         settings,
@@ -45,7 +45,7 @@ pub fn view(storage: Arc<dyn Storage>, settings: Arc<Settings>, who: String, acc
         alerting: stages.alerting(storage.clone()),
         recorder: stages.recorder(),
         set_up: Arc::new(OfRunning(storage)),
-        who,
+        operator,
         access,
     }
 }

@@ -13,27 +13,27 @@ use serde_json::json;
 
 use crate::{Ops, dead::no_such};
 
-/// The right to act on a pipeline: made by [`Ops::actions`] alone.
+/// The right to act on a pipeline; only [`Ops::actions`] creates it.
 #[derive(Clone, Copy)]
 pub struct Actions<'a>(pub(crate) &'a Ops);
 
-/// What came of redriving one dead letter.
+/// The outcome of redriving one dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redriven {
     /// The dead letter.
     pub letter: DeadLetter,
-    /// Why it is still one, if it is.
+    /// Why it is still a dead letter, if it is.
     pub result: Result<(), Fault>,
 }
 
 impl<'a> Actions<'a> {
-    pub(crate) fn granted(ops: &'a Ops) -> Self {
+    pub(crate) fn new(ops: &'a Ops) -> Self {
         Self(ops)
     }
 
-    /// Puts dead letters back into their queues one by one, at most `rate` a second, telling `report`
-    /// each outcome; it can stop the rest. Whatever was not reported as done is still a dead letter, so
-    /// that the same call again goes on where this one stopped.
+    /// Puts dead letters back into their queues one by one, at most `rate` a second, calling `report`
+    /// with each outcome; it can stop the rest. What was not reported as done is still a dead letter, so
+    /// that the same call again continues where this one stopped.
     pub async fn redrive_all(
         &self,
         letters: Vec<DeadLetter>,
@@ -57,7 +57,7 @@ impl<'a> Actions<'a> {
     ///
     /// # Errors
     /// [`Code::NoSuchDeadLetter`]; [`Code::EditRefused`] for an edited body that its queue could not
-    /// read; or the fault of a port, after which the message is a dead letter still.
+    /// read; or the fault of a port, after which the message is still a dead letter.
     pub async fn redrive(&self, letter: &DeadLetter, body: Body) -> Result<(), Fault> {
         let ops = self.0;
         let edited = match &body {
@@ -67,8 +67,8 @@ impl<'a> Actions<'a> {
                 true
             }
         };
-        // Of the time of the decision: a worker can have told the lead before the entry is written.
-        let (queue, by, dead_letter) = (letter.queue, ops.who.clone(), letter.id.clone());
+        // With the time of the decision: a worker may send the alert before the entry is written.
+        let (queue, by, dead_letter) = (letter.queue, ops.operator.clone(), letter.id.clone());
         let redriven = JournalEvent::Redriven { queue, by, dead_letter, edited };
         let entry = ops.recorder.entry(letter.lead_id.clone(), redriven);
         if !ops.dead_letters.redrive(&letter.id, body).await? {
@@ -94,33 +94,39 @@ impl<'a> Actions<'a> {
         }
     }
 
-    /// Writes down what has been done. It is done whether or not this succeeds, so a failure is no
+    /// Records what has been done. It is done whether or not this succeeds, so a failure is not a
     /// failure of the action.
     async fn note(&self, entry: Entry) {
         if let Err(fault) = self.0.recorder.write(entry).await {
-            recorder::fault(Function::Operator, Level::Warn, "done, but not in the journal", None, &fault);
+            recorder::fault(
+                Function::Operator,
+                Level::Warn,
+                "done, but the journal entry could not be written",
+                None,
+                &fault,
+            );
         }
     }
 
-    /// Deletes one dead letter, after keeping a copy. The copy's key.
+    /// Deletes one dead letter, after storing a copy. Returns the copy's key.
     ///
     /// # Errors
-    /// [`Code::NoSuchDeadLetter`], or the fault of a port, after which the message is a dead letter still.
+    /// [`Code::NoSuchDeadLetter`], or the fault of a port, after which the message is still a dead letter.
     pub async fn delete(&self, id: &str) -> Result<String, Fault> {
         let ops = self.0;
         let (letter, body) = ops.dead_letters.get(id).await?.ok_or_else(|| no_such(id))?;
-        let kept = keys::deleted(&letter.id);
+        let copy_key = keys::deleted(&letter.id);
         let copy = json!({
-            "dead_letter": letter, "body": body, "deleted_at": ops.recorder.clock.now(), "deleted_by": ops.who,
+            "dead_letter": letter, "body": body, "deleted_at": ops.recorder.clock.now(), "deleted_by": ops.operator,
         });
-        ops.objects.put(&kept, copy.to_string().into(), WriteCondition::Always).await?;
+        ops.objects.put(&copy_key, copy.to_string().into(), WriteCondition::Always).await?;
         if !ops.dead_letters.delete(id).await? {
             return Err(no_such(id));
         }
-        let (queue, by) = (letter.queue, ops.who.clone());
-        let deleted = JournalEvent::Deleted { queue, by, kept: kept.clone() };
+        let (queue, by) = (letter.queue, ops.operator.clone());
+        let deleted = JournalEvent::Deleted { queue, by, kept: copy_key.clone() };
         self.note(ops.recorder.entry(letter.lead_id, deleted)).await;
-        Ok(kept)
+        Ok(copy_key)
     }
 
     /// All dead letters with their bodies, the latest first.
@@ -137,12 +143,12 @@ impl<'a> Actions<'a> {
         Ok(exported)
     }
 
-    /// Writes down that so many dead letters have been exported.
+    /// Records that this many dead letters have been exported.
     ///
     /// # Errors
     /// The fault of the journal.
     pub async fn exported(&self, count: usize) -> Result<(), Fault> {
-        let by = self.0.who.clone();
+        let by = self.0.operator.clone();
         self.0.recorder.record(None, JournalEvent::Exported { by, count }).await
     }
 
@@ -158,7 +164,8 @@ impl<'a> Actions<'a> {
         }
         let now = ops.recorder.clock.now();
         let job = ProcessJob::new(lead.clone(), key, now, Cause::Requeue);
-        let entry = ops.recorder.entry(Some(lead.clone()), JournalEvent::Requeued { by: ops.who.clone() });
+        let entry =
+            ops.recorder.entry(Some(lead.clone()), JournalEvent::Requeued { by: ops.operator.clone() });
         ops.outbox.send(Queue::Delay, job.message(now)).await?;
         self.note(entry).await;
         Ok(())

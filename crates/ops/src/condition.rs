@@ -1,44 +1,44 @@
-//! Conditions: what is not as it should be, beyond single leads.
+//! Conditions: problems of the pipeline and what is around it, beyond single leads.
 
 use async_trait::async_trait;
 use lead::Timestamp;
 use pipeline::{Code, Fault};
 use serde::{Deserialize, Serialize};
 
-/// How something fares.
+/// How severe a condition is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConditionState {
-    /// As it should.
+    /// Nothing is wrong.
     Ok,
-    /// Somebody should look at it.
+    /// A person should look at it.
     Warn,
     /// It needs a person.
     Fail,
-    /// It was not looked at.
+    /// It was not checked.
     #[serde(other)]
     Unknown,
 }
 
-/// How one part of a pipeline, or of what is around it, fares.
+/// The state of one part of a pipeline, or of what is around it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
     /// Which part: a destination's id such as `slack`, or a word such as `owners`.
     pub what: String,
-    /// How it fares.
+    /// Its state.
     pub state: ConditionState,
-    /// Since when, as far as it is known.
+    /// Since when, if known.
     pub since: Option<Timestamp>,
     /// Why, one line.
     pub reason: String,
-    /// The code of the failure, where it has one.
+    /// The code of the failure, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
 }
 
-/// What a pipeline says of its own set-up.
+/// What a pipeline reports about its own set-up.
 #[async_trait]
-pub trait SetUp: Send + Sync {
+pub trait SetUpReport: Send + Sync {
     /// What was wrong with its settings when it started.
     ///
     /// # Errors
@@ -46,12 +46,12 @@ pub trait SetUp: Send + Sync {
     async fn conditions(&self) -> Result<Vec<Condition>, Fault>;
 }
 
-/// The set-up of a pipeline that says nothing of it by itself, as one on AWS: `leadops doctor` looks.
+/// For a pipeline that reports nothing about its set-up, as on AWS: `leadops doctor` checks it instead.
 #[derive(Debug, Clone, Copy)]
-pub struct SaysNothing;
+pub struct NoSetUpReport;
 
 #[async_trait]
-impl SetUp for SaysNothing {
+impl SetUpReport for NoSetUpReport {
     async fn conditions(&self) -> Result<Vec<Condition>, Fault> {
         Ok(Vec::new())
     }

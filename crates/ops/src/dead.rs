@@ -1,4 +1,4 @@
-//! Dead letters, seen.
+//! Listing and showing dead letters.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{Ops, leads::name_of};
 
-/// How long before its death the log lines of a message's last attempt are looked for.
+/// How far back before its death the log lines of a message's last attempt are searched.
 const LAST_ATTEMPT: SignedDuration = SignedDuration::from_secs(60);
 
 /// A row of `leadops dead list`.
@@ -19,7 +19,7 @@ pub struct DeadRow {
     /// The dead letter.
     #[serde(flatten)]
     pub letter: DeadLetter,
-    /// The lead's name, where the lead is known.
+    /// The lead's name, if the lead is known.
     pub display_name: Option<String>,
 }
 
@@ -29,25 +29,25 @@ pub struct DeadDetail {
     /// The row.
     #[serde(flatten)]
     pub row: DeadRow,
-    /// The message's whole body, as it is.
+    /// The message's whole body, unchanged.
     pub body: String,
     /// The log lines of its last attempt.
     pub logs: Vec<LogLine>,
 }
 
-/// Which dead letters are meant.
+/// Which dead letters are selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     /// These.
     Ids(Vec<String>),
-    /// Those of this kind of failure.
+    /// Those with this code.
     Code(Code),
     /// All of them.
     All,
 }
 
 impl Ops {
-    /// Up to `limit` dead letters, the latest first, and how many there are in all.
+    /// Up to `limit` dead letters, newest first, and how many there are in all.
     ///
     /// # Errors
     /// The fault of the first port that failed.
@@ -76,11 +76,10 @@ impl Ops {
         Ok(DeadDetail { row: self.with_name(letter).await?, body, logs })
     }
 
-    /// The dead letters that a selection means, the latest first.
+    /// The selected dead letters, newest first.
     ///
     /// # Errors
-    /// [`Code::NoSuchDeadLetter`] for an id that there is none of, which leaves the others as they are, or the fault of a
-    /// port.
+    /// [`Code::NoSuchDeadLetter`] for an unknown id, which leaves the others unchanged, or the fault of a port.
     pub async fn select(&self, selection: &Selection) -> Result<Vec<DeadLetter>, Fault> {
         match selection {
             Selection::Ids(ids) => {
@@ -88,8 +87,7 @@ impl Ops {
                 for id in ids {
                     let Some((letter, _)) = self.dead_letters.get(id).await? else {
                         let Fault { code, what } = no_such(id);
-                        let others =
-                            if ids.len() > 1 { ": nothing was done with the others either" } else { "" };
+                        let others = if ids.len() > 1 { "; the others were not changed either" } else { "" };
                         return Err(Fault::new(code, what + others));
                     };
                     letters.push(letter);

@@ -1,4 +1,4 @@
-//! Dead letters that were deleted: the copies that are stored of them.
+//! Deleted dead letters: the copies that are stored of them.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lead::{Timestamp, keys};
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Ops, leads::name_of};
 
-/// The most copies that are looked through for the latest.
+/// How many copies at most are read to find the newest.
 const MOST: usize = 1_000;
 
 /// The copy of a deleted dead letter. Its stored form has no `display_name`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeletedRow {
-    /// What it was.
+    /// The dead letter.
     pub dead_letter: DeadLetter,
     /// The message's whole body.
     pub body: String,
@@ -21,14 +21,14 @@ pub struct DeletedRow {
     pub deleted_at: Timestamp,
     /// By whom.
     pub deleted_by: String,
-    /// The lead's name, where the lead is known.
+    /// The lead's name, if the lead is known.
     #[serde(default)]
     pub display_name: Option<String>,
 }
 
 impl Ops {
-    /// Up to `limit` deleted dead letters, the latest first, and how many copies there are in all. Of more than a
-    /// thousand copies only some are looked at, whichever come first by their ids.
+    /// Up to `limit` deleted dead letters, newest first, and how many copies there are in all. If there are more than a
+    /// thousand copies, only the first by id are read.
     ///
     /// # Errors
     /// The fault of the first port that failed.
@@ -42,7 +42,7 @@ impl Ops {
         Ok((rows, count))
     }
 
-    /// One copy; `None` where it is gone, or written by a later version in a form that this one does not know.
+    /// One copy; `None` if it no longer exists, or is in a form of a later version that this one does not know.
     async fn deleted_one(&self, key: String) -> Result<Option<DeletedRow>, Fault> {
         let Some(object) = self.objects.get(&key).await? else { return Ok(None) };
         let Ok(mut row) = serde_json::from_slice::<DeletedRow>(&object.body) else { return Ok(None) };

@@ -10,16 +10,16 @@ use host::private;
 use pipeline::{Code, Fault, ports::DeadLetter};
 use serde_json::Value;
 
-/// A new file that its owner alone can read: messages have leads in them.
+/// Creates a file that only its owner can read, as messages contain leads.
 ///
 /// # Errors
-/// [`Code::FileUnusable`], also where anything has this name already.
+/// [`Code::FileUnusable`], also if anything with this name exists.
 pub fn create(path: &Path) -> Result<File, Fault> {
     private::create(path).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
             let what = format!(
-                "{}: there is something of this name already, and it is left as it is; name another file, or \
-                 delete that first",
+                "{}: something with this name already exists and was not changed; choose another file, or \
+                 delete it first",
                 path.display()
             );
             Fault::new(Code::FileUnusable, what)
@@ -38,7 +38,7 @@ pub fn row(letter: &DeadLetter, body: &str) -> Result<Value, Fault> {
     Ok(row)
 }
 
-/// Writes them all, and sees to it that they are on the disk.
+/// Writes all of them, and syncs the file to disk.
 ///
 /// # Errors
 /// [`Code::FileUnusable`].

@@ -1,4 +1,4 @@
-//! How the neighbours of the pipeline fare, as far as the journal tells.
+//! The health of the services around the pipeline, as far as the journal shows.
 
 use jiff::SignedDuration;
 use lead::Timestamp;
@@ -7,34 +7,34 @@ use serde::Serialize;
 
 use crate::{FruitlessLookups, Ops};
 
-/// How many of the latest entries are looked at.
+/// How many of the latest entries are read.
 const SAMPLE: usize = 60;
 
-/// How the neighbours fare. What has not been heard of in 24 hours is unknown, not well.
+/// The health of the services around the pipeline. What was not used in 24 hours is unknown, not healthy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Health {
     /// The destinations that were used, by their last alert.
     #[serde(rename = "channels")]
     pub destinations: Vec<DestinationHealth>,
-    /// When Close last delivered a webhook that was accepted or known.
+    /// When Close last delivered a webhook that was accepted or a duplicate.
     pub webhook_at: Option<Timestamp>,
     /// When a lead's owner was last looked up.
     pub lookup_at: Option<Timestamp>,
-    /// What was wrong with the source of owners then; an owner that is only missing is nothing wrong.
+    /// What was wrong with the source of owners then; a merely missing owner is not a problem of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup_code: Option<Code>,
-    /// The look-ups of late, where none found anything.
+    /// The recent look-ups, if none found anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fruitless_lookups: Option<FruitlessLookups>,
 }
 
-/// How a destination fares.
+/// The health of a destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DestinationHealth {
     /// Which.
     #[serde(rename = "channel")]
     pub destination: DestinationId,
-    /// When something was last sent to it, or tried.
+    /// When an alert was last sent to it, or attempted.
     pub at: Timestamp,
     /// Why that failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +42,7 @@ pub struct DestinationHealth {
 }
 
 impl Ops {
-    /// How the neighbours fare.
+    /// The health of the services around the pipeline.
     ///
     /// # Errors
     /// The fault of the journal.
@@ -66,7 +66,7 @@ impl Ops {
                 }
                 _ => continue,
             };
-            // The newest comes first, and it decides.
+            // The newest comes first and counts.
             if health.destinations.iter().all(|known| known.destination != *destination) {
                 let destination = destination.clone();
                 health.destinations.push(DestinationHealth { destination, at: entry.at, code });

@@ -1,4 +1,4 @@
-//! Enriched leads, and the story of one.
+//! Enriched leads, and the history of one.
 
 use std::collections::HashSet;
 
@@ -19,16 +19,16 @@ const PAGE: usize = 500;
 /// How many leads are read at once.
 const AT_ONCE: usize = 16;
 
-/// Which leads are wanted. An empty field does not restrict.
+/// A query for leads. An empty field does not restrict it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeadQuery {
-    /// At most so many.
+    /// How many at most.
     pub limit: usize,
-    /// One of whose owners has a name that contains this, in any case.
+    /// Only leads with an owner whose name contains this, in any case.
     pub owner: Option<String>,
-    /// Enriched, or found an owner, since then.
+    /// Only leads enriched, or whose owner was found, since then.
     pub since: Option<Timestamp>,
-    /// Whose name, id or one of whose owners contains this, in any case.
+    /// Only leads whose name, id or owners contain this, in any case.
     pub text: Option<String>,
 }
 
@@ -65,7 +65,7 @@ pub struct Notification {
     /// The last failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
-    /// Whom it has not reached, or not yet, while it has reached others.
+    /// The recipients that it has not reached, or not yet, though it has reached others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
 }
@@ -77,7 +77,7 @@ pub struct LeadStory {
     pub lead_id: LeadId,
     /// Its name.
     pub display_name: String,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
     /// When it is, or was, to be processed.
     pub due_at: Timestamp,
@@ -95,7 +95,7 @@ pub struct LeadStory {
     pub target_key: String,
 }
 
-/// A step of a lead's story.
+/// A step of a lead's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
     /// When.
@@ -104,7 +104,7 @@ pub struct Step {
     pub stage: Stage,
     /// The same for people, one line.
     pub detail: String,
-    /// The kind of failure.
+    /// The code of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
 }
@@ -124,7 +124,7 @@ impl Ops {
             .await
     }
 
-    /// The story of one lead.
+    /// The history of one lead.
     ///
     /// # Errors
     /// [`Code::NoSuchLead`], or the fault of the first port that failed.
@@ -152,7 +152,7 @@ impl Ops {
         })
     }
 
-    /// A lead's raw event as it came, decompressed where it came in gzip; `None` where there is none.
+    /// A lead's raw event as received, decompressed if it was in gzip; `None` if there is none.
     ///
     /// # Errors
     /// The fault of the store.
@@ -164,12 +164,12 @@ impl Ops {
         }))
     }
 
-    /// What became of a lead since an operator last redrove or requeued it; `None` while that is open,
-    /// or where nobody did.
+    /// How a lead ended since an operator last redrove or requeued it; `None` while that is open,
+    /// or if nobody did.
     ///
     /// # Errors
     /// The fault of the journal.
-    pub async fn became(&self, lead: &LeadId) -> Result<Option<Step>, Fault> {
+    pub async fn outcome_since_action(&self, lead: &LeadId) -> Result<Option<Step>, Fault> {
         let entries = self.history.of_lead(lead).await?;
         let acted = |entry: &Entry| matches!(entry.event.stage(), Stage::Redriven | Stage::Requeued);
         let Some(from) = entries.iter().rposition(acted) else { return Ok(None) };
@@ -178,7 +178,7 @@ impl Ops {
         Ok(end.map(Step::of))
     }
 
-    /// The enriched lead with its alerts; `None` where it is not enriched.
+    /// The enriched lead with its alerts; `None` if it is not enriched.
     async fn row(&self, lead: &LeadId) -> Result<Option<LeadRow>, Fault> {
         let Some(enriched) = self.enriched(lead).await? else { return Ok(None) };
         let mut receipts = self.alerting.receipts.of_lead(lead).await?;
@@ -194,7 +194,7 @@ impl Ops {
         Ok(Some(lead))
     }
 
-    /// The ids of the leads that match, by what the journal says of them.
+    /// The ids of the matching leads, according to the journal.
     async fn matching(&self, query: &LeadQuery) -> Result<Vec<LeadId>, Fault> {
         let text = query.text.as_deref().map(str::to_lowercase);
         let owner_text = query.owner.as_deref().map(str::to_lowercase);
@@ -209,12 +209,12 @@ impl Ops {
                 let (Some(id), Some((name, owner))) = (&entry.lead_id, name_and_owner(&entry.event)) else {
                     continue;
                 };
-                // The newest entry of a lead speaks for it.
+                // The newest entry of a lead counts.
                 if !seen.insert(id.clone()) {
                     continue;
                 }
                 let (name, mut owner) = (name.to_lowercase(), owner.to_lowercase());
-                // Of many owners the journal has the first.
+                // If there are many owners, the journal has only the first ones.
                 if is_search
                     && owner.ends_with(text::ELLIPSIS)
                     && let Some(lead) = self.enriched(id).await?
@@ -238,7 +238,7 @@ impl Ops {
     }
 }
 
-/// A name for people to read, the lead's id where nothing of it shows: earlier versions journaled such names.
+/// A name for people to read, or the lead's id if nothing of it is visible: earlier versions journaled such names.
 pub(crate) fn name_of(name: &str, lead: &LeadId) -> String {
     text::clean_or(name, lead.as_str())
 }
@@ -256,7 +256,7 @@ impl Notification {
     pub(crate) fn of(receipt: &Receipt) -> Self {
         let mut left_out = receipt.left_out.clone();
         if receipt.state == ReceiptState::Failed {
-            // For these it is once it is redriven, and not by itself.
+            // These are retried only once it is redriven, not automatically.
             left_out.iter_mut().for_each(|one| one.again = false);
         }
         Self {

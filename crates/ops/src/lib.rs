@@ -1,6 +1,6 @@
-//! What an operator can see and do. The console and the commands are two faces of it.
+//! What an operator can see and do. The console and the commands are built on it.
 //!
-//! Seeing is [`Ops`]; doing is [`Actions`], which a read-only environment cannot make. The structs
+//! [`Ops`] is for viewing, [`Actions`] for acting; a read-only environment cannot create the latter. The structs
 //! returned here serialise to what the commands print with `--json`: fields are added, never renamed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -29,7 +29,7 @@ use pipeline::{
 };
 
 pub use actions::{Actions, Redriven};
-pub use condition::{Condition, ConditionState, SaysNothing, SetUp};
+pub use condition::{Condition, ConditionState, NoSetUpReport, SetUpReport};
 pub use dead::{DeadDetail, DeadRow, Selection};
 pub use deleted::DeletedRow;
 pub use health::{DestinationHealth, Health};
@@ -37,7 +37,7 @@ pub use leads::{LeadQuery, LeadRow, LeadStory, Notification, Step};
 pub use lookups::FruitlessLookups;
 pub use owner_cell::OwnerCell;
 pub use pending::PendingRow;
-pub use resend::{Resent, Waiting, Whom};
+pub use resend::{QueuedAlert, Recipients, Resent};
 pub use status::{Last24h, Queues, Refused, Speed, Status};
 pub use webhooks::Webhooks;
 
@@ -46,7 +46,7 @@ pub use webhooks::Webhooks;
 pub enum Access {
     /// Everything.
     Full,
-    /// Looking only.
+    /// Only viewing.
     ReadOnly,
 }
 
@@ -73,9 +73,9 @@ impl Access {
 /// An operator's view of one pipeline.
 #[derive(Clone)]
 pub struct Ops {
-    /// The figures and names that the pipeline works by.
+    /// The pipeline's settings.
     pub settings: Arc<Settings>,
-    /// Raw events, enriched leads, kept copies.
+    /// Raw events, enriched leads, copies of deleted dead letters.
     pub objects: Arc<dyn Objects>,
     /// The journal.
     pub history: Arc<dyn History>,
@@ -89,12 +89,12 @@ pub struct Ops {
     pub outbox: Arc<dyn Outbox>,
     /// Where resent alerts go, and their receipts.
     pub alerting: AlertQueue,
-    /// Where actions are written down.
+    /// Where actions are recorded.
     pub recorder: Recorder,
-    /// What the pipeline says of its own set-up.
-    pub set_up: Arc<dyn SetUp>,
-    /// Who acts, such as `user@host`.
-    pub who: String,
+    /// What the pipeline reports about its own set-up.
+    pub set_up: Arc<dyn SetUpReport>,
+    /// The acting person, such as `user@host`.
+    pub operator: String,
     /// Whether actions are allowed.
     pub access: Access,
 }
@@ -106,11 +106,11 @@ impl Ops {
     /// [`Code::ReadOnly`] in a read-only environment.
     pub fn actions(&self) -> Result<Actions<'_>, Fault> {
         self.access.to_act()?;
-        Ok(Actions::granted(self))
+        Ok(Actions::new(self))
     }
 
-    /// Of these leads, those that were announced and have no receipt any more to say so: who has them processed again
-    /// has them announced anew.
+    /// Those of these leads that were announced and have no receipt any more: processing them again announces them
+    /// again.
     ///
     /// # Errors
     /// The fault of a port.

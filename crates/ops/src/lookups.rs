@@ -1,7 +1,7 @@
-//! Whether look-ups of owners find anything at all.
+//! Whether owner look-ups find anything at all.
 //!
 //! A wrong directory looks like one in which nobody is assigned yet: every lead is announced without an owner, and
-//! nothing fails. What gives it away is that nothing is ever found.
+//! nothing fails. The only sign is that nothing is ever found.
 
 use jiff::SignedDuration;
 use lead::Timestamp;
@@ -12,11 +12,11 @@ use crate::{Condition, ConditionState, Ops};
 
 /// How many look-ups in a row have to have found nothing.
 const LEAST: usize = 20;
-/// For how long they have to have gone on, from the first of the last [`LEAST`] until now. Until now, since a lead is
-/// looked up again by itself: leads that came all at once, and still have no owner hours later, tell as much as leads
-/// that came one by one.
+/// How long ago the first of the last [`LEAST`] has to be. It is measured until now, as look-ups are repeated
+/// automatically: leads that arrived all at once and still have no owner hours later prove as much as leads that arrived
+/// one by one.
 const LONG: SignedDuration = SignedDuration::from_hours(3);
-/// Within which time one that found something proves that the source of owners is the right one.
+/// How recent a successful look-up has to be to prove that the source of owners is the right one.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How many entries are read at a time after that.
 const PAGE: usize = 200;
@@ -24,7 +24,7 @@ const PAGE: usize = 200;
 /// The latest look-ups, none of which found anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FruitlessLookups {
-    /// How many: the last twenty, and what else there was in the last 24 hours.
+    /// How many: the last twenty, and all others of the last 24 hours.
     pub count: usize,
     /// When the first of them was.
     pub since: Timestamp,
@@ -45,7 +45,7 @@ impl FruitlessLookups {
         }
     }
 
-    /// The same as what is wrong.
+    /// The same as a fault.
     pub fn fault(&self) -> Fault {
         let Self { count, since, code } = self;
         let since = since.strftime("%Y-%m-%d %H:%M UTC");
@@ -55,11 +55,11 @@ impl FruitlessLookups {
 
 impl Ops {
     /// The last twenty look-ups and all others of the last 24 hours, where the last twenty began three hours ago or
-    /// earlier, and none of them all found anything: no owner, and no word of the source that it knows the lead and
+    /// earlier, and none of them found anything: no owner, and no answer of the source that it knows the lead and
     /// nobody owns it. `None` otherwise.
     ///
-    /// Reads one entry of the journal where that found something; twenty where these did, or are younger; all of the
-    /// day, until one that found something, only where the last twenty did not for three hours.
+    /// Reads one entry of the journal if that found something; twenty if one of these did, or they are more recent; all of
+    /// the day, until one that found something, only if the last twenty found nothing for three hours.
     ///
     /// # Errors
     /// The fault of the journal.
@@ -74,7 +74,7 @@ impl Ops {
             if page.iter().any(|entry| entry.event.found_an_owner() == Some(true)) {
                 return Ok(None);
             }
-            // A page may be short for an entry that cannot be read, so only an empty one is the last.
+            // A page may be short because of an unreadable entry, so only an empty one is the last.
             let Some(oldest) = page.last() else { break };
             before = Some(oldest.key());
             times.extend(page.iter().map(|entry| entry.at));

@@ -3,19 +3,19 @@
 use lead::EnrichedLead;
 use outside::text;
 
-/// What a cell says of a lead's owners.
+/// A cell with a lead's owners.
 #[derive(Debug, Clone)]
 pub struct OwnerCell {
     all: String,
     name: String,
-    behind: String,
+    suffix: String,
 }
 
 impl OwnerCell {
-    /// Of this lead.
+    /// For this lead.
     pub fn of(lead: &EnrichedLead) -> Self {
-        let (name, behind) = lead.owner_in_short();
-        Self { all: text::clean(&lead.owner_label()), name: text::clean(name), behind }
+        let (name, suffix) = lead.owner_in_short();
+        Self { all: text::clean(&lead.owner_label()), name: text::clean(name), suffix }
     }
 
     /// All of them.
@@ -23,8 +23,8 @@ impl OwnerCell {
         &self.all
     }
 
-    /// In at most so many columns: all of them, or the one who counts, whose name is cut before what has to be read
-    /// behind it. `cut` has a text in so many columns, and `width` says how many it takes.
+    /// In at most this many columns: all of them, or the main one, whose name is cut rather than the suffix after it.
+    /// `cut` shortens a text to a number of columns, and `width` measures one.
     pub fn fit(
         &self,
         columns: usize,
@@ -35,10 +35,10 @@ impl OwnerCell {
         if width(&all) <= columns {
             return all;
         }
-        match columns.saturating_sub(width(&self.behind)) {
-            // A letter and the mark of the cut say nothing.
-            0..3 if !self.behind.is_empty() => cut(self.behind.trim_start(), columns),
-            left => cut(&self.name, left) + &self.behind,
+        match columns.saturating_sub(width(&self.suffix)) {
+            // One letter and an ellipsis are useless.
+            0..3 if !self.suffix.is_empty() => cut(self.suffix.trim_start(), columns),
+            left => cut(&self.name, left) + &self.suffix,
         }
     }
 }
@@ -52,7 +52,7 @@ mod tests {
 
     use super::*;
 
-    /// A text in at most so many columns, with a mark where it is cut.
+    /// A text in at most this many columns, with an ellipsis if it is cut.
     fn cut(text: &str, columns: usize) -> String {
         if text.width() <= columns {
             return text.to_owned();
@@ -67,7 +67,7 @@ mod tests {
         lead(OwnerStatus::Departed, &[(name, false)])
     }
 
-    /// A lead with these owners, each of whom is there or not.
+    /// A lead with these owners, each active or not.
     fn lead(status: OwnerStatus, owners: &[(&str, bool)]) -> EnrichedLead {
         let event = br#"{"event":{"object_type":"lead","action":"created","lead_id":"lead_a","data":{}}}"#;
         let Ok(Incoming::Created(created)) = Incoming::parse(event) else { panic!() };
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_cut_before_what_is_said_behind_it() {
+    fn a_name_is_cut_before_its_suffix() {
         let long = "Department of the Outer Hebrides";
         let left = departed(long);
         let both = lead(OwnerStatus::Departed, &[(long, false), ("Sales North", false)]);

@@ -1,4 +1,4 @@
-//! Leads that have not ended.
+//! Open leads.
 
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
@@ -25,7 +25,7 @@ pub struct PendingRow {
 }
 
 impl Ops {
-    /// Up to `limit` leads that have not ended, the soonest due first.
+    /// Up to `limit` open leads, soonest due first.
     ///
     /// # Errors
     /// The fault of the journal.
@@ -45,7 +45,7 @@ impl Ops {
             .collect())
     }
 
-    /// How many leads have not ended.
+    /// How many leads are open.
     ///
     /// # Errors
     /// The fault of the journal.

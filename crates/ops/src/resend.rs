@@ -15,25 +15,25 @@ use serde::Serialize;
 
 use crate::{Actions, Notification, Ops};
 
-/// How often a receipt is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often a receipt is polled.
+const POLL_EVERY: Duration = Duration::from_millis(200);
 
-/// A new alert that is on its way.
+/// A new alert that is queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub struct QueuedAlert {
     job: AlertJob,
 }
 
-/// Whom a new alert is for.
+/// The recipients of a new alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whom {
-    /// Everybody whom the destination has.
-    Everybody,
-    /// Those whom the last one did not reach.
+pub enum Recipients {
+    /// All recipients of the destination.
+    All,
+    /// Only those whom the last alert did not reach.
     LeftOut,
 }
 
-/// What came of it.
+/// The outcome of a new alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Resent {
     /// The lead.
@@ -44,7 +44,7 @@ pub struct Resent {
 }
 
 impl Resent {
-    /// What is wrong with it, though the destination has taken it: it has not reached everybody whom it was for.
+    /// What is wrong with it, though the destination has accepted it: it has not reached all of its recipients.
     pub fn fault(&self) -> Option<Fault> {
         let left_out = &self.notification.left_out;
         let is_trial = self.notification.kind == AlertKind::Trial;
@@ -64,37 +64,37 @@ impl Actions<'_> {
         &self,
         lead: &LeadId,
         destination: &DestinationId,
-        whom: Whom,
-    ) -> Result<Waiting, Fault> {
+        recipients: Recipients,
+    ) -> Result<QueuedAlert, Fault> {
         let ops = self.0;
         ops.check_destination(destination)?;
-        let rest = match whom {
-            Whom::Everybody => {
+        let rest = match recipients {
+            Recipients::All => {
                 ops.check_enriched(lead).await?;
                 PartialDelivery::default()
             }
-            Whom::LeftOut => ops.left_out(lead, destination).await?,
+            Recipients::LeftOut => ops.left_out(lead, destination).await?,
         };
         let alert = AlertId::resend(ops.recorder.random.bits());
         let (lead_id, destination) = (lead.clone(), destination.clone());
         let resent = JournalEvent::Resent {
             destination: destination.clone(),
-            by: ops.who.clone(),
+            by: ops.operator.clone(),
             only: rest.left_out.iter().map(|one| one.recipient.clone()).collect(),
         };
         let job = AlertJob { lead_id, destination, alert, kind: AlertKind::Resend, due_at: None };
         ops.recorder.record(Some(lead.clone()), resent).await?;
         ops.alerting.queue_with(&job, AlertOptions { rest, ..AlertOptions::default() }).await?;
-        Ok(Waiting { job })
+        Ok(QueuedAlert { job })
     }
 }
 
 impl Actions<'_> {
-    /// Queues a trial: an alert about no lead, by the way of every alert. It leaves a receipt and lines in the log.
+    /// Queues a trial: an alert about no lead, sent the way every alert is. It leaves only a receipt and log lines.
     ///
     /// # Errors
     /// [`Code::NoSuchDestination`], or the fault of a port.
-    pub async fn try_out(&self, destination: &DestinationId) -> Result<Waiting, Fault> {
+    pub async fn send_trial(&self, destination: &DestinationId) -> Result<QueuedAlert, Fault> {
         let ops = self.0;
         ops.check_destination(destination)?;
         let job = AlertJob {
@@ -105,11 +105,11 @@ impl Actions<'_> {
             due_at: Some(ops.recorder.clock.now()),
         };
         ops.alerting.queue(&job).await?;
-        Ok(Waiting { job })
+        Ok(QueuedAlert { job })
     }
 }
 
-impl Waiting {
+impl QueuedAlert {
     /// What it means that it was given up, or has not arrived in this time, and whether its destination has asked for a
     /// pause.
     fn failed(
@@ -132,7 +132,7 @@ impl Waiting {
             Some(format!("{reason} ({code})"))
         });
         if receipt.is_some_and(|receipt| receipt.state == ReceiptState::Failed) {
-            let last = last.unwrap_or_else(|| "for no reason that is known".to_owned());
+            let last = last.unwrap_or_else(|| "for an unknown reason".to_owned());
             let code = if is_trial { Code::TrialFailed } else { Code::DeliveryFailed };
             return Fault::new(code, format!("{alert} was given up: {last}"));
         }
@@ -163,7 +163,7 @@ impl Ops {
         })
     }
 
-    /// Whom the last alert about a lead at a destination did not reach, one at the least, and whom it did.
+    /// The recipients that the last alert about a lead at a destination did not reach, at least one, and those that it did.
     ///
     /// # Errors
     /// [`Code::NoSuchLead`] or [`Code::NotEnriched`] where there is nothing to send; [`Code::NobodyLeftOut`], with how it
@@ -188,18 +188,18 @@ impl Ops {
         let sent = there.into_iter().filter(|one| one.state == ReceiptState::Sent);
         match sent.max_by_key(|one| one.at) {
             Some(last) if last.left_out.is_empty() => {
-                fault(format!("the last alert about {lead} on {place} left nobody out"))
+                fault(format!("the last alert about {lead} on {place} reached all recipients"))
             }
             Some(last) => Ok(PartialDelivery { reached: last.reached, left_out: last.left_out }),
-            None => fault(format!("no alert about {lead} has reached anybody on {place}")),
+            None => fault(format!("no alert about {lead} has reached any recipient on {place}")),
         }
     }
 
-    /// Whether alerts may be queued for this destination: one that new leads go to, or the one of a kind, which may be
-    /// set up beside those. For any other an alert could only die.
+    /// Whether alerts may be queued for this destination: one that new leads are sent to, or the default one of a kind,
+    /// which may be set up in addition. For any other, an alert could only become a dead letter.
     ///
     /// # Errors
-    /// [`Code::NoSuchDestination`], with those that there are.
+    /// [`Code::NoSuchDestination`], with the existing ones.
     pub fn check_destination(&self, destination: &DestinationId) -> Result<(), Fault> {
         let in_use = self.settings.destinations.iter().cloned();
         let mut all: Vec<DestinationId> = in_use.chain(KINDS.iter().map(DestinationId::of_kind)).collect();
@@ -209,17 +209,17 @@ impl Ops {
         all.sort();
         all.dedup();
         let all: Vec<&str> = all.iter().map(DestinationId::as_str).collect();
-        let what = format!("{destination} is no destination: there are {}", all.join(", "));
+        let what = format!("there is no destination {destination}; available are {}", all.join(", "));
         Err(Fault::new(Code::NoSuchDestination, what))
     }
 
-    /// Waits for the end of a new alert, at most `longest`.
+    /// Waits for the outcome of a new alert, at most `longest`.
     ///
     /// # Errors
-    /// [`Code::DeliveryFailed`] where it was given up, of a trial [`Code::TrialFailed`]; [`Code::NobodyLeftOut`] where there
-    /// was nobody any more whom it was for; [`Code::NoReceipt`] where it is queued still; or the fault of a port.
-    pub async fn receipt(&self, waiting: &Waiting, longest: Duration) -> Result<Resent, Fault> {
-        let AlertJob { lead_id, destination, alert, .. } = &waiting.job;
+    /// [`Code::DeliveryFailed`] if it was given up, for a trial [`Code::TrialFailed`]; [`Code::NobodyLeftOut`] if it had no
+    /// recipients any more; [`Code::NoReceipt`] if it is still queued; or the fault of a port.
+    pub async fn receipt(&self, queued: &QueuedAlert, longest: Duration) -> Result<Resent, Fault> {
+        let AlertJob { lead_id, destination, alert, .. } = &queued.job;
         let mut waited = Duration::ZERO;
         loop {
             let receipt = self.alerting.receipts.get(lead_id, destination, alert).await?;
@@ -237,16 +237,16 @@ impl Ops {
                     return Ok(Resent { lead_id: lead_id.clone(), notification });
                 }
                 _ if state == Some(ReceiptState::Failed) || waited >= longest => {
-                    // What is known already counts for more than whether this can be read.
+                    // What is known already matters more than whether this can be read.
                     let now = self.recorder.clock.now();
                     let pause =
                         destination_pause(self.objects.as_ref(), destination, now).await.unwrap_or_default();
-                    return Err(waiting.failed(receipt.as_ref(), pause.as_ref(), longest));
+                    return Err(queued.failed(receipt.as_ref(), pause.as_ref(), longest));
                 }
                 _ => {}
             }
-            self.recorder.clock.sleep(LOOK_EVERY).await;
-            waited += LOOK_EVERY;
+            self.recorder.clock.sleep(POLL_EVERY).await;
+            waited += POLL_EVERY;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The vital signs.
+//! `leadops status`: open leads, queues, alert times and problems.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -26,26 +26,26 @@ const MOMENT: SignedDuration = SignedDuration::from_secs(60);
 pub struct Status {
     /// Leads that wait for their due time.
     pub pending: u64,
-    /// Leads that are due and being worked on.
+    /// Leads that are due and being processed.
     pub processing: u64,
-    /// Leads that are due for longer than they should be.
+    /// Leads that have been due for too long.
     pub overdue: u64,
-    /// Whether there are more of these than were counted.
+    /// Whether these are lower bounds.
     pub approximate: bool,
     /// What the queues hold.
     pub queues: Queues,
     /// The age of the oldest dead letter, in seconds.
     pub oldest_dead_seconds: Option<u64>,
-    /// What the last 24 hours brought.
+    /// The counts of the last 24 hours.
     pub last_24h: Last24h,
     /// What was refused in the last hour.
     pub refused: Refused,
-    /// What is not as it should be: what was wrong with the settings when the pipeline started, whom the last alert at a
-    /// destination did not reach, and where `leadops status` looks, [`Ops::fruitless_lookups`].
+    /// Problems: in the settings when the pipeline started, recipients that the last alert at a destination did not reach,
+    /// and, where `leadops status` adds them, [`Ops::fruitless_lookups`].
     pub health: Vec<Condition>,
-    /// From due to told, over the latest alerts of the last 24 hours.
+    /// From due to sent, over the latest alerts of the last 24 hours.
     pub speed: Speed,
-    /// When this was so.
+    /// The time of this status.
     pub as_of: Timestamp,
 }
 
@@ -65,22 +65,22 @@ pub struct Last24h {
     pub accepted: u64,
     /// Enriched for the first time.
     pub enriched: u64,
-    /// Told to somebody.
+    /// Notified.
     pub notified: u64,
     /// Ended dead.
     pub failed: u64,
 }
 
-/// Requests to the webhook, or to what stands in its place, that were refused.
+/// Requests to the webhook, or to what is in front of it, that were refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Refused {
-    /// How many in the last hour, by the minute.
+    /// How many in the last hour, in whole minutes.
     pub last_hour: u64,
-    /// The same by the HTTP status of the answer; [`OTHER`](pipeline::ports::OTHER) where it is not known.
+    /// The same by the HTTP status of the answer; [`OTHER`](pipeline::ports::OTHER) if it is not known.
     pub by_code: BTreeMap<String, u64>,
 }
 
-/// How long alerts took, in milliseconds; null where none was sent.
+/// How long alerts took, in milliseconds; null if none was sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Speed {
     /// The median.
@@ -92,14 +92,14 @@ pub struct Speed {
 }
 
 impl Ops {
-    /// The vital signs.
+    /// The pipeline's status.
     ///
     /// # Errors
     /// The fault of the first port that failed.
     pub async fn status(&self) -> Result<Status, Fault> {
         let now = self.recorder.clock.now();
         let day_ago = now - SignedDuration::from_hours(24);
-        let (open, delay, notification, minutes, by_code, told, dead, silent, health) = futures_util::try_join!(
+        let (open, delay, notification, minutes, by_code, notified, dead, silent, health) = futures_util::try_join!(
             self.count_open(),
             self.inbox.depth(Queue::Delay),
             self.inbox.depth(Queue::Notification),
@@ -112,7 +112,7 @@ impl Ops {
         )?;
         let mut health = health;
         health.extend(silent);
-        health.extend(left_out(&told));
+        health.extend(left_out(&notified));
         let mut last_24h = Last24h::default();
         for minute in &minutes {
             last_24h.accepted += minute.accepted;
@@ -120,7 +120,7 @@ impl Ops {
             last_24h.notified += minute.notified;
             last_24h.failed += minute.failed;
         }
-        let taken = told.iter().filter_map(|entry| match entry.event {
+        let taken = notified.iter().filter_map(|entry| match entry.event {
             JournalEvent::Notified { after_ms, .. } => after_ms,
             _ => None,
         });
@@ -139,7 +139,7 @@ impl Ops {
         })
     }
 
-    /// Until when nothing is sent to a destination, where that is more than a moment.
+    /// Until when nothing is sent to a destination, if that is not just a moment.
     ///
     /// # Errors
     /// The fault of the store.
@@ -169,7 +169,7 @@ impl Ops {
             .collect())
     }
 
-    /// What each of the last minutes brought, the oldest first, empty ones included.
+    /// The counts of each of the last minutes, oldest first, including empty ones.
     ///
     /// # Errors
     /// The fault of the journal.
@@ -192,7 +192,7 @@ impl Ops {
     }
 }
 
-/// Destinations whose last alert did not reach everybody. `notified` has the newest first.
+/// Destinations whose last alert did not reach all recipients. `notified` has the newest first.
 fn left_out(notified: &[Entry]) -> Vec<Condition> {
     let (mut seen, mut conditions) = (Vec::new(), Vec::new());
     for entry in notified {
@@ -226,7 +226,7 @@ impl Speed {
     }
 }
 
-/// Whole seconds, none where time runs backwards.
+/// Whole seconds, 0 if negative.
 pub(crate) fn seconds(duration: SignedDuration) -> u64 {
     Duration::try_from(duration).unwrap_or_default().as_secs()
 }

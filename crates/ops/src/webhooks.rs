@@ -1,4 +1,4 @@
-//! What came to the webhook in the last hour.
+//! The requests to the webhook in the last hour.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use pipeline::{Code, Fault};
 
 use crate::Ops;
 
-/// Webhooks of the last hour, and requests that were none.
+/// Webhooks of the last hour, and other requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Webhooks {
     /// How many new leads were accepted.
     pub accepted: u64,
     /// How many requests were refused, by the HTTP status of the answer; under
-    /// [`OTHER`](pipeline::ports::OTHER) where it is not known.
+    /// [`OTHER`](pipeline::ports::OTHER) if it is not known.
     pub refused: BTreeMap<String, u64>,
-    /// How many of those were Close's by all that shows, by the code for which they were refused.
+    /// How many of those looked like Close's, by the code with which they were refused.
     pub refused_webhooks: BTreeMap<Code, u64>,
 }
 
 impl Ops {
-    /// What came to the webhook in the last hour.
+    /// The requests to the webhook in the last hour.
     ///
     /// # Errors
     /// The fault of the journal.

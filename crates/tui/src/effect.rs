@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use ops::{Actions, Ops, Resent, Whom};
+use ops::{Actions, Ops, Recipients, Resent};
 use pipeline::{
     Code, Fault, Stage,
     destination::DestinationId,
@@ -218,9 +218,10 @@ async fn perform(
             return resend(ops, actions, (&to, whom), &targets, &stopped, report).await;
         }
         Verb::Try(to) => {
-            let receipt = async { ops.receipt(&actions.try_out(&to).await?, RECEIPT_TIMEOUT).await };
-            let receipt =
-                unless_stopped(&stopped, receipt).await.and_then(|receipt| taken(&receipt, "the trial alert"));
+            let receipt = async { ops.receipt(&actions.send_trial(&to).await?, RECEIPT_TIMEOUT).await };
+            let receipt = unless_stopped(&stopped, receipt)
+                .await
+                .and_then(|receipt| taken(&receipt, "the trial alert"));
             report(Step::Done(0, receipt));
             return Ok(());
         }
@@ -280,7 +281,7 @@ async fn follow(
         let mut still = Vec::new();
         for index in open {
             let Some(lead) = &targets[index].lead else { continue };
-            match ops.became(lead).await {
+            match ops.outcome_since_action(lead).await {
                 Ok(Some(step)) if step.stage == Stage::Dead => {
                     report(Step::Followed(index, Err(format!("dead again: {}", step.detail))));
                 }
@@ -297,7 +298,7 @@ async fn follow(
 async fn resend(
     ops: &Ops,
     actions: Actions<'_>,
-    (destination, whom): (&DestinationId, Whom),
+    (destination, whom): (&DestinationId, Recipients),
     targets: &[Target],
     stopped: &impl Fn() -> bool,
     report: &impl Fn(Step),

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use lead::{LeadId, Timestamp};
-use ops::{DeadDetail, Health, LeadStory, Selection, Status, Whom};
+use ops::{DeadDetail, Health, LeadStory, Recipients, Selection, Status};
 use pipeline::{
     Fault, Settings,
     destination::DestinationId,
@@ -150,7 +150,7 @@ pub enum Verb {
     /// Process the lead again.
     Requeue,
     /// Send a new alert about the lead to this destination, to all of its recipients or to those left out.
-    Resend(DestinationId, Whom),
+    Resend(DestinationId, Recipients),
     /// Send a trial alert to this destination.
     Try(DestinationId),
     /// Write the dead letters into a file.

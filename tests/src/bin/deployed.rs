@@ -22,7 +22,7 @@ use std::{
 };
 
 use close::signature::Keys;
-use demo::{Answer, Mood, OwnerStandIn, Sample, Scenario, Sender, SlackStandIn};
+use demo::{Answer, FakeOwnerDirectory, FakeSlack, Sample, Scenario, Sender, SlackMode};
 use lead::{LeadId, Timestamp};
 use serde_json::Value;
 use tests::process::{KEY, binary, text};
@@ -59,8 +59,8 @@ struct Run {
     local: Option<String>,
     root: PathBuf,
     home: tempfile::TempDir,
-    owners: OwnerStandIn,
-    slack: SlackStandIn,
+    owners: FakeOwnerDirectory,
+    slack: FakeSlack,
     scenario: Scenario,
     outputs: BTreeMap<String, String>,
     sent: Vec<LeadId>,
@@ -72,8 +72,8 @@ impl Run {
             local: (endpoint != "aws").then_some(endpoint),
             root: Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
             home: tempfile::tempdir().unwrap(),
-            owners: OwnerStandIn::start().await.unwrap(),
-            slack: SlackStandIn::start().await.unwrap(),
+            owners: FakeOwnerDirectory::start().await.unwrap(),
+            slack: FakeSlack::start().await.unwrap(),
             scenario: Scenario::new(u64::from(std::process::id())),
             outputs: BTreeMap::new(),
             sent: Vec::new(),
@@ -177,7 +177,7 @@ impl Run {
     /// A lead without misfortunes, whose owner the directory knows.
     fn sample(&mut self) -> Sample {
         let sample = self.scenario.next_with(Timestamp::now(), None);
-        self.owners.know(&sample);
+        self.owners.add_lead(&sample);
         sample
     }
 
@@ -215,7 +215,7 @@ impl Run {
             return;
         }
         let sample = self.sample();
-        self.slack.feel_at(sample.lead_id.clone(), Mood::Gone, GONE);
+        self.slack.set_mode_at(sample.lead_id.clone(), SlackMode::Gone, GONE);
         assert_eq!(self.sender().send(&sample).await, [Answer::Accepted]);
         let lead = sample.lead_id.clone();
         self.sent.push(lead.clone());
@@ -293,7 +293,7 @@ impl Run {
     async fn told(&self) -> BTreeMap<String, Told> {
         let mut told: BTreeMap<String, Told> = BTreeMap::new();
         if self.local.is_some() {
-            for lead in self.slack.told().iter().flat_map(|message| &message.leads) {
+            for lead in self.slack.messages().iter().flat_map(|message| &message.leads) {
                 let told = told.entry(lead.lead_id.to_string()).or_default();
                 *if lead.is_first() { &mut told.unlabelled } else { &mut told.labelled } += 1;
             }

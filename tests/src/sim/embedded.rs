@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{FutureExt, future::join};
 use lead::LeadId;
-use ops::{Access, Ops, SaysNothing};
+use ops::{Access, NoSetUpReport, Ops};
 use pipeline::{
     Progress, Recorder,
     alert_queue::AlertQueue,
@@ -178,8 +178,8 @@ impl Deployment for Embedded {
             outbox: store.clone(),
             alerting: AlertQueue { receipts, outbox: store.clone() },
             recorder: Recorder { clock: model.clock.clone(), random: model.dice.random(), journal: store },
-            set_up: Arc::new(SaysNothing),
-            who: weather.process.name.clone(),
+            set_up: Arc::new(NoSetUpReport),
+            operator: weather.process.name.clone(),
             access: Access::Full,
         }
     }

@@ -21,7 +21,7 @@ use lambdas::{
     settle::{reserve, work_on},
 };
 use lead::{LeadId, Timestamp};
-use ops::{Access, Ops, SaysNothing};
+use ops::{Access, NoSetUpReport, Ops};
 use pipeline::{
     Code, Entry, Fault, LeadMetric, Progress, Recorder, Stage,
     alert_queue::AlertQueue,
@@ -253,8 +253,8 @@ impl Deployment for Functions {
             outbox: queues.clone(),
             alerting: AlertQueue { receipts, outbox: queues },
             recorder: Recorder { clock: model.clock.clone(), random: model.dice.random(), journal: store },
-            set_up: Arc::new(SaysNothing),
-            who: weather.process.name.clone(),
+            set_up: Arc::new(NoSetUpReport),
+            operator: weather.process.name.clone(),
             access: Access::Full,
         }
     }

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use lead::LeadId;
-use ops::{LeadQuery, Ops, Waiting, Whom};
+use ops::{LeadQuery, Ops, QueuedAlert, Recipients};
 use pipeline::{
     Code, Fault,
     ports::{Body, DeadLetter},
@@ -56,7 +56,7 @@ const ACTS: [Act; 13] = [
 /// Something that an operator does.
 pub async fn act(model: Arc<Model>, ops: Ops) {
     let act = *model.dice.pick(&ACTS);
-    let (who, calm) = (ops.who.clone(), model.is_calm());
+    let (who, calm) = (ops.operator.clone(), model.is_calm());
     model.note(|| format!("{who} {act:?}"));
     let result = perform(&model, &ops, act).await;
     model.note(|| format!("{who} {act:?} → {result:?}"));
@@ -87,7 +87,7 @@ pub async fn requeue(model: Arc<Model>, ops: Ops, lead: LeadId) {
     begins(&model, "requeue", Some(&lead), |known| known.requeued = true);
     let Ok(actions) = ops.actions() else { return };
     let result = actions.requeue(&lead).await;
-    model.note(|| format!("{} requeues {lead} → {result:?}", ops.who));
+    model.note(|| format!("{} requeues {lead} → {result:?}", ops.operator));
 }
 
 async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
@@ -129,9 +129,9 @@ async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
                 *known.resends.entry(destination.clone()).or_default() += 1
             });
             let whom = match ops.left_out(&lead, &destination).await {
-                Ok(_) if dice.chance(0.5) => Whom::LeftOut,
+                Ok(_) if dice.chance(0.5) => Recipients::LeftOut,
                 Err(fault) if fault.code != Code::NobodyLeftOut => return Err(fault),
-                _ => Whom::Everybody,
+                _ => Recipients::All,
             };
             wait(ops, actions.resend(&lead, &destination, whom).await?).await
         }
@@ -139,7 +139,7 @@ async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
             let destination = dice.pick(&model.settings.destinations).clone();
             begins(model, "try", None, |_| ());
             model.truth().trials.entry(destination.clone()).or_default().0 += 1;
-            wait(ops, actions.try_out(&destination).await?).await
+            wait(ops, actions.send_trial(&destination).await?).await
         }
         Act::Requeue => {
             let Some(lead) = some_lead(model) else { return Ok(()) };
@@ -167,7 +167,7 @@ async fn perform(model: &Arc<Model>, ops: &Ops, act: Act) -> Result<(), Fault> {
 }
 
 /// Waits a little for the receipt of a new alert.
-async fn wait(ops: &Ops, waiting: Waiting) -> Result<(), Fault> {
+async fn wait(ops: &Ops, waiting: QueuedAlert) -> Result<(), Fault> {
     let receipt = ops.receipt(&waiting, Duration::from_secs(5)).await;
     receipt.map(drop).or_else(|fault| {
         // A store's fault is no answer.

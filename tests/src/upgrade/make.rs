@@ -2,7 +2,7 @@
 
 use std::{io::Write, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
-use demo::Mood;
+use demo::SlackMode;
 use serde_json::Value;
 
 use super::{
@@ -30,7 +30,7 @@ pub async fn make(site: &mut dyn Site, folder: &Path) {
     site.start(Work::USUAL).await;
     let dead = [REFUSED, REDRIVEN, EDITED, DELETED];
     for name in dead {
-        site.neighbours().slack.feel_at(leads::id(name), Mood::Gone, LONG);
+        site.neighbours().slack.set_mode_at(leads::id(name), SlackMode::Gone, LONG);
     }
     let owned = [ANNOUNCED, REQUEUED, RESENT, RESENDING, UNREADABLE, REFUSED, REDRIVEN, EDITED, DELETED];
     for name in owned {

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use close::signature::Keys;
-use demo::Says;
+use demo::DirectoryAnswer;
 use lead::{LeadId, keys};
 use pipeline::ports::Objects;
 use serde_json::Value;
@@ -121,7 +121,7 @@ impl dyn Site + '_ {
 
     /// Names the owner of a lead from now on.
     pub fn assign(&self, name: &str) {
-        self.neighbours().owners.say(leads::id(name), Says::Document(leads::owner(name)));
+        self.neighbours().owners.set_answer(leads::id(name), DirectoryAnswer::Document(leads::owner(name)));
     }
 
     /// Waits until nothing is ready or in hand. What waits for its time goes on waiting.

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use demo::{Answer, Mood};
+use demo::{Answer, SlackMode};
 use serde_json::Value;
 use tests::{
     close::{API_KEY, Close},
@@ -129,7 +129,7 @@ async fn whoever_makes_a_file_it_belongs_to_the_owner_of_its_folder() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_is_a_new_file_for_its_owner_alone_and_names_nobody_but_the_user() {
     let mut world = World::new().await;
-    world.slack.feel(Mood::Gone, PATIENCE * 10);
+    world.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
     let up = world.up(&["--delay", "0"]).await;
     assert_eq!(up.sender().send(&world.sample()).await, [Answer::Accepted]);
     until("it is dead", async || !world.json(&["dead", "list"]).await.as_array().unwrap().is_empty()).await;
@@ -156,7 +156,7 @@ async fn an_export_is_a_new_file_for_its_owner_alone_and_names_nobody_but_the_us
         let refused = export(name).await;
         let said = text(&refused.stderr);
         assert_eq!(refused.status.code(), Some(1), "{name}: {said}");
-        assert!(said.starts_with("leadops: LO512 ") && said.contains("left as it is"), "{name}: {said}");
+        assert!(said.starts_with("leadops: LO512 ") && said.contains("was not changed"), "{name}: {said}");
     }
     assert_eq!(fs::read_to_string(path("new.ndjson")).unwrap(), exported);
     assert_eq!(fs::read_to_string(path("mine")).unwrap(), "mine");

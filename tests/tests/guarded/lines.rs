@@ -1,6 +1,6 @@
 //! Texts that somebody else wrote into the pipeline's own objects, printed.
 
-use demo::{Answer, Mood};
+use demo::{Answer, SlackMode};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use tests::process::{PATIENCE, World, text, until};
@@ -40,7 +40,7 @@ fn steers(c: char) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_is_stored_steers_the_terminal_or_passes_for_a_line_of_ours() {
     let mut world = World::new().await;
-    world.slack.feel(Mood::Gone, PATIENCE * 10);
+    world.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
     let up = world.up(&["--delay", "0"]).await;
     let sample = world.sample();
     assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);

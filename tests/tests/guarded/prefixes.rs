@@ -1,6 +1,6 @@
 //! `SOURCE_PREFIX` and `TARGET_PREFIX`, and the keys of everything else.
 
-use demo::{Answer, Mood};
+use demo::{Answer, SlackMode};
 use rusqlite::Connection;
 use serde_json::Value;
 use tests::process::{PATIENCE, Up, World, text, until};
@@ -83,7 +83,7 @@ async fn a_pipeline_that_has_worked_with_such_prefixes_goes_on_with_a_warning() 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_written_is_in_the_list_of_what_the_prefixes_must_not_be() {
     let mut world = World::new().await;
-    world.slack.feel(Mood::Gone, PATIENCE * 10);
+    world.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
     let up = world.up(&["--delay", "0"]).await;
     let client = reqwest::Client::new();
     assert_eq!(client.get(up.webhook.clone()).send().await.unwrap().status(), 405);

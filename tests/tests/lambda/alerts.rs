@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use demo::Says;
+use demo::DirectoryAnswer;
 use jiff::SignedDuration;
 use lead::{AlertKind, LeadId};
 use ops::LeadQuery;
@@ -49,7 +49,7 @@ async fn every_sample_is_told_once_on_slack_and_by_mail() {
     for owner in ["owner_lookup_01_complete", "owner_lookup_03_null_owner"] {
         let document = samples::json(owner);
         let lead = samples::id(document["lead_id"].as_str().unwrap());
-        scene.owners.say(lead, Says::Document(document.to_string()));
+        scene.owners.set_answer(lead, DirectoryAnswer::Document(document.to_string()));
     }
     let mut leads = BTreeSet::new();
     for sample in SAMPLES {
@@ -165,10 +165,10 @@ async fn a_lead_is_not_processed_before_its_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trial_arrives_and_leaves_its_receipt_alone() {
     let scene = Scene::with(&[("Rechecks", "0")]).await;
-    let waiting = scene.ops.actions().unwrap().try_out(&SLACK).await.unwrap();
+    let waiting = scene.ops.actions().unwrap().send_trial(&SLACK).await.unwrap();
     let receipt = scene.ops.receipt(&waiting, PATIENCE).await.unwrap().notification;
     assert_eq!((receipt.state, receipt.kind), ("sent", AlertKind::Trial));
-    let told = scene.slack.told();
+    let told = scene.slack.messages();
     assert_eq!((told.len(), told[0].title.as_str()), (1, "Trial Alert"));
     scene.until_idle().await;
     let (status, trial) = (scene.ops.status().await.unwrap(), LeadId::of_trial());

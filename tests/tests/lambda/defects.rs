@@ -6,7 +6,7 @@ use aws_sdk_cloudwatch::{
     primitives::DateTime,
     types::{Dimension, MetricDatum},
 };
-use demo::{Answer, Mood, Says};
+use demo::{Answer, DirectoryAnswer, SlackMode};
 use futures_util::future::join_all;
 use pipeline::{
     Code,
@@ -56,7 +56,7 @@ async fn only_signed_events_of_new_leads_with_a_sound_id_get_in() {
         assert_eq!((status, &answer["status"]), (400, &"refused".into()), "{id}: {answer}");
     }
     assert_eq!(scene.keys("").await, Vec::<String>::new());
-    assert!(scene.slack.told().is_empty());
+    assert!(scene.slack.messages().is_empty());
     // Each is counted by its status, and what was ignored is not.
     until_counted(&scene, &json!({"last_hour": 11, "by_code": {"400": 9, "401": 2}})).await;
     // None was accepted, and each of them looked like one of Close's.
@@ -133,7 +133,7 @@ async fn a_bad_message_neither_stops_nor_repeats_the_others_of_its_batch() {
         }]})
     };
     let slow = scene.sample();
-    scene.owners.say(slow.lead_id.clone(), Says::SlowDown);
+    scene.owners.set_answer(slow.lead_id.clone(), DirectoryAnswer::SlowDown);
     for body in ["garbage".to_owned(), "{}".to_owned(), event("source/crm_event_lead_gone.json").to_string()]
     {
         scene.put_message(Queue::Delay, &body).await;
@@ -164,9 +164,9 @@ async fn an_owner_who_turns_up_late_is_told_in_a_follow_up() {
     assert_eq!(scene.deliver(&late).await, Answer::Accepted);
     scene.until_told(std::slice::from_ref(&late.lead_id)).await;
     let document = json!({"lead_id": late.lead_id, "lead_owner": "Sales North"});
-    scene.owners.say(late.lead_id.clone(), Says::Document(document.to_string()));
+    scene.owners.set_answer(late.lead_id.clone(), DirectoryAnswer::Document(document.to_string()));
     until("the follow-up has come", || async { scene.told(&late.lead_id) == (2, 1) }).await;
-    let messages = scene.slack.told();
+    let messages = scene.slack.messages();
     let about =
         messages.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == late.lead_id);
     assert_eq!(about.map(|told| told.owner_found).collect::<Vec<_>>(), [false, true]);
@@ -182,11 +182,11 @@ async fn an_owner_who_turns_up_late_is_told_in_a_follow_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_that_slack_refuses_is_not_swallowed() {
     let mut scene = Scene::new().await;
-    scene.slack.feel(Mood::Gone, tests::process::PATIENCE);
+    scene.slack.set_mode(SlackMode::Gone, tests::process::PATIENCE);
     let lead = scene.accept().await;
     let dead = scene.until_dead(Queue::Notification, 1).await;
     assert_eq!((dead[0].code, dead[0].lead_id.as_ref()), (Code::SlackWebhookGone, Some(&lead)));
-    scene.slack.feel(Mood::Good, tests::process::PATIENCE);
+    scene.slack.set_mode(SlackMode::Normal, tests::process::PATIENCE);
     scene.ops.actions().unwrap().redrive(&dead[0], Body::AsIs).await.unwrap();
     scene.until_told(std::slice::from_ref(&lead)).await;
     scene.until_idle().await;

@@ -102,7 +102,7 @@ async fn the_raw_event_of_a_lead_that_ended_long_ago_may_be_written_again() {
     let requeue = ["requeue", old.as_str(), "--dry-run", "--stack", &scene.stack.name];
     let said = scene.desk().run(&requeue).await;
     let said = text(&said.stdout) + &text(&said.stderr);
-    assert!(said.contains("1 lead announced anew, as their receipts have expired"), "{said}");
+    assert!(said.contains("1 lead announced again, as their receipts have expired"), "{said}");
     // A new one comes through meanwhile.
     let sample = scene.ownerless();
     let answers = scene.host.close().send(&sample).await;

@@ -122,7 +122,7 @@ async fn an_alert_whose_answer_is_lost_is_sent_again_and_says_that_it_may_be_a_r
     scene.to_slack.next(1, Mishap::AnswerLost, |_| true);
     let leads = accept(&mut scene, 1).await;
     all_end(&scene, &leads).await;
-    let told = scene.slack.told();
+    let told = scene.slack.messages();
     let labels: Vec<bool> =
         told.iter().flat_map(|message| &message.leads).map(|told| told.possible_repeat).collect();
     assert_eq!(labels, [false, true]);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use demo::Says;
+use demo::DirectoryAnswer;
 use pipeline::{Function, ports::Queue};
 use serde_json::json;
 use tests::process::until;
@@ -36,7 +36,10 @@ async fn an_owner_is_looked_for_to_the_last_without_a_chain_that_lambda_would_st
         assert_eq!(clocked.scene.told(&sample.lead_id), (1, 1), "{delay}");
         // On the last day.
         let document = json!({"lead_id": sample.lead_id, "lead_owner": "Sales North"});
-        clocked.scene.owners.say(sample.lead_id.clone(), Says::Document(document.to_string()));
+        clocked
+            .scene
+            .owners
+            .set_answer(sample.lead_id.clone(), DirectoryAnswer::Document(document.to_string()));
         clocked.pass(settings.recheck_wait(settings.rechecks) + MINUTE).await;
         until("the follow-up has come", || async { clocked.scene.told(&sample.lead_id) == (2, 1) }).await;
 

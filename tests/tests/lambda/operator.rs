@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use demo::{Answer, Mood, Says};
+use demo::{Answer, DirectoryAnswer, SlackMode};
 use lead::LeadId;
 use pipeline::ports::Queue;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ async fn done(scene: &Scene, args: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_listed_shown_and_redriven_and_leads_told_again() {
     let mut scene = Scene::new().await;
-    scene.slack.feel(Mood::Gone, PATIENCE);
+    scene.slack.set_mode(SlackMode::Gone, PATIENCE);
     let mut leads = BTreeSet::new();
     for _ in 0..3 {
         leads.insert(scene.accept().await);
@@ -44,7 +44,7 @@ async fn dead_letters_are_listed_shown_and_redriven_and_leads_told_again() {
     // What SQS counts takes no notice of having been looked at.
     assert_eq!(scene.depth(Queue::Notification).await.dead, 3);
 
-    scene.slack.feel(Mood::Good, PATIENCE);
+    scene.slack.set_mode(SlackMode::Normal, PATIENCE);
     done(&scene, &["dead", "redrive", "--all", "--yes"]).await;
     scene.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;
     scene.until_idle().await;
@@ -75,7 +75,7 @@ async fn a_requeued_lead_gets_the_owner_that_was_put_right_since() {
     scene.until_told(std::slice::from_ref(&sample.lead_id)).await;
     scene.until_idle().await;
     let document = json!({"lead_id": sample.lead_id, "lead_owner": "Sales North"});
-    scene.owners.say(sample.lead_id.clone(), Says::Document(document.to_string()));
+    scene.owners.set_answer(sample.lead_id.clone(), DirectoryAnswer::Document(document.to_string()));
     done(&scene, &["requeue", sample.lead_id.as_str(), "--yes"]).await;
     until("the follow-up has come", || async { scene.told(&sample.lead_id) == (2, 1) }).await;
     let lead = json_of(&scene, &["lead", sample.lead_id.as_str()]).await;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use demo::{Answer, Mood, Says};
+use demo::{Answer, DirectoryAnswer, SlackMode};
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use pipeline::{Code, Function, Stage, ports::Queue};
@@ -27,7 +27,7 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     let ownerless = scene.ownerless();
     // Looked up again: another message to it.
     let slow = scene.sample();
-    scene.owners.say(slow.lead_id.clone(), Says::SlowDown);
+    scene.owners.set_answer(slow.lead_id.clone(), DirectoryAnswer::SlowDown);
     // Tried again: a message's visibility.
     let refused = scene.sample();
     let lead = refused.lead_id.clone();
@@ -47,7 +47,7 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     assert_eq!(scene.deliver(&late).await, Answer::Duplicate);
     let busy = scene.sample();
     let wait = Duration::from_secs(2);
-    scene.slack.feel_at(busy.lead_id.clone(), Mood::Busy { retry_after: wait }, wait);
+    scene.slack.set_mode_at(busy.lead_id.clone(), SlackMode::RateLimited { retry_after: wait }, wait);
     assert_eq!(scene.deliver(&busy).await, Answer::Accepted);
     until("Slack has asked to wait", || async {
         let story = scene.ops.history.of_lead(&busy.lead_id).await.unwrap();
@@ -66,7 +66,7 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     scene.host.tick().await;
     until("it was sent", || async { !scene.keys("scheduled/").await.contains(&key) }).await;
     // Dead letters of both queues.
-    scene.slack.feel(Mood::Gone, PATIENCE);
+    scene.slack.set_mode(SlackMode::Gone, PATIENCE);
     let dead = scene.accept().await;
     scene.until_dead(Queue::Notification, 1).await;
     scene.write(&raw(&dead), "not what it was").await;

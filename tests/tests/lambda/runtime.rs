@@ -108,7 +108,7 @@ async fn a_notification_that_dies_before_it_knows_is_followed_by_one_that_says_s
     scene.pass_in_queues(Duration::from_secs(420)).await;
     until("it is told again", || async { scene.told(&lead).0 == 2 }).await;
     scene.until_idle().await;
-    let told = scene.slack.told();
+    let told = scene.slack.messages();
     let labels = told.iter().flat_map(|message| &message.leads).map(|told| told.possible_repeat);
     assert_eq!(labels.collect::<Vec<_>>(), [false, true]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use demo::{Mood, SlackStandIn};
+use demo::{FakeSlack, SlackMode};
 use pipeline::ports::Queue;
 use serde_json::json;
 use tests::{
@@ -80,7 +80,7 @@ async fn a_new_slack_webhook_is_used_as_soon_as_the_old_one_is_refused() {
     let mut scene = Scene::new().await;
     let first = scene.accept().await;
     scene.until_told(std::slice::from_ref(&first)).await;
-    let new = SlackStandIn::start().await.unwrap();
+    let new = FakeSlack::start().await.unwrap();
     // Secrets are read again for somebody who was refused, once they are ten seconds old.
     until("the secret is old enough", || async {
         let read = first_read(&scene).await;
@@ -89,16 +89,16 @@ async fn a_new_slack_webhook_is_used_as_soon_as_the_old_one_is_refused() {
     .await;
     let secret = json!({ "webhook_url": new.url() }).to_string();
     scene.stack.put_secret(slack_secret(&scene.stack), &secret).await;
-    scene.slack.feel(Mood::Gone, PATIENCE);
+    scene.slack.set_mode(SlackMode::Gone, PATIENCE);
     let second = scene.accept().await;
-    until("the new channel is told", || async { !new.told().is_empty() }).await;
-    assert_eq!(new.told()[0].leads[0].lead_id, second);
+    until("the new channel is told", || async { !new.messages().is_empty() }).await;
+    assert_eq!(new.messages()[0].leads[0].lead_id, second);
     assert_eq!((scene.told(&second).0, scene.depth(Queue::Notification).await.dead), (0, 0));
 }
 
 /// When the notification function read its secret, at the latest: when it told of the first lead.
 async fn first_read(scene: &Scene) -> i64 {
-    scene.slack.told()[0].at.as_second()
+    scene.slack.messages()[0].at.as_second()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,7 +107,7 @@ async fn no_secret_is_in_any_line() {
     let (told, gone) = (scene.accept().await, scene.sample());
     scene.until_told(std::slice::from_ref(&told)).await;
     // Failures say much: those of Slack, of signatures, of AWS.
-    scene.slack.feel(Mood::Gone, PATIENCE);
+    scene.slack.set_mode(SlackMode::Gone, PATIENCE);
     scene.deliver(&gone).await;
     scene.until_dead(Queue::Notification, 1).await;
     scene.post(&samples::changed("lead_b", |_| ()), NEW_KEY).await;

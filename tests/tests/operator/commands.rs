@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use demo::{Answer, Mood};
+use demo::{Answer, SlackMode};
 use serde_json::{Value, json};
 use tests::{
     desk::Desk,
@@ -61,7 +61,7 @@ async fn the_commands_tell_of_a_stack_what_they_tell_of_a_folder() {
     let told = scene.accept().await;
     scene.until_told(&[sample.clone(), told.clone()]).await;
     // One that Slack does not take, and dies.
-    scene.slack.feel(Mood::Gone, PATIENCE * 10);
+    scene.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
     let dead = scene.accept().await;
     until("the lead is dead", || async {
         !desk.json(&with(&["dead", "list"])).await.as_array().unwrap().is_empty()
@@ -81,7 +81,7 @@ async fn the_commands_tell_of_a_stack_what_they_tell_of_a_folder() {
     assert_eq!(dry[0]["result"], "would redrive");
 
     // Mended, and put back.
-    scene.slack.feel(Mood::Good, PATIENCE);
+    scene.slack.set_mode(SlackMode::Normal, PATIENCE);
     let redriven = desk.json(&with(&["dead", "redrive", "--all", "--yes"])).await;
     assert_eq!(redriven[0]["result"], "redriven", "{redriven}");
     scene.until_told(std::slice::from_ref(&dead)).await;

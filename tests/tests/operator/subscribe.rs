@@ -89,7 +89,7 @@ async fn a_paused_subscription_is_set_active_once_its_key_is_known() {
     scene.close.account().subscriptions[0]["pause_reason"] = json!("all deliveries failed for 3 days");
     let dry = scene.desk.run(&["subscribe", "--stack", "leads", "--dry-run"]).await;
     let said = text(&dry.stderr);
-    assert!(said.contains("whsub_1") && said.contains("3 days") && said.contains("active"), "{said}");
+    assert!(said.contains("whsub_1") && said.contains("3 days") && said.contains("reactivate"), "{said}");
     scene.requests();
     assert_eq!(scene.subscribe(&["--yes"]).await["result"], "activated");
     assert_eq!(scene.requests().last().unwrap(), "PUT /webhook/whsub_1/ {\"status\":\"active\"}");
@@ -117,7 +117,7 @@ async fn a_key_that_cannot_be_kept_leaves_no_subscription() {
     proxy.next(20, Mishap::Broken, |call| call.operation == "PutSecretValue");
     let desk = scene.desk.with(&[("AWS_ENDPOINT_URL", &proxy.endpoint)]);
     let (_, line) = desk.refused(&["subscribe", "--stack", "leads", "--yes"]).await;
-    for part in ["LO414", "whsub_1 was taken away again"] {
+    for part in ["LO414", "whsub_1 was deleted again"] {
         assert!(line.contains(part), "{line}");
     }
     assert!(scene.close.account().subscriptions.is_empty());

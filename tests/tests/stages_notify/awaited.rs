@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ops::Whom;
+use ops::Recipients;
 use pipeline::{Code, Fault};
 use tests::{destinations::SLACK, doubles::Reply, world::World};
 
@@ -18,8 +18,8 @@ async fn learned(replies: [Reply; 2]) -> [Fault; 2] {
     for (reply, is_trial) in replies.into_iter().zip([false, true]) {
         world.slack.answer([reply]);
         let waiting = match is_trial {
-            false => actions.resend(&lead, &SLACK, Whom::Everybody).await.unwrap(),
-            true => actions.try_out(&SLACK).await.unwrap(),
+            false => actions.resend(&lead, &SLACK, Recipients::All).await.unwrap(),
+            true => actions.send_trial(&SLACK).await.unwrap(),
         };
         world.notify_ready().await;
         learned.push(world.ops.receipt(&waiting, Duration::ZERO).await.unwrap_err());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use lead::AlertKind;
-use ops::Whom;
+use ops::Recipients;
 use pipeline::{
     Code, Ended, Settings,
     destination::{Destination, DestinationId, Limits, MessageFormat, RateLimit, RetryDelay, Verdict},
@@ -281,11 +281,11 @@ async fn nobody_can_ask_for_an_alert_where_it_could_only_die() {
     world.work_for(MINUTE).await;
     let actions = world.ops.actions().unwrap();
     for id in ["slcak", "slack:emea", "pager"] {
-        let refused = actions.resend(&lead, &id.parse().unwrap(), Whom::Everybody).await.unwrap_err();
+        let refused = actions.resend(&lead, &id.parse().unwrap(), Recipients::All).await.unwrap_err();
         assert_eq!(refused.code, Code::NoSuchDestination);
         assert!(refused.what.contains("slack, email") && refused.what.contains("pager:on-call"), "{refused}");
     }
-    actions.resend(&lead, &PAGER, Whom::Everybody).await.unwrap();
+    actions.resend(&lead, &PAGER, Recipients::All).await.unwrap();
     world.work_for(MINUTE).await;
     assert_eq!((pager.handed().len(), world.dead().await.len()), (2, 0));
 }

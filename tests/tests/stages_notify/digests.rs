@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lead::{AlertKind, LeadId};
-use ops::Whom;
+use ops::Recipients;
 use pipeline::{Code, Ended, ports::Disposition};
 use serde_json::Value;
 use tests::{
@@ -71,7 +71,7 @@ async fn single_alerts_keep_the_pace_too() {
     let actions = world.ops.actions().unwrap();
     let lead = world.enrich("a").await;
     for _ in 0..20 {
-        actions.resend(&lead, &SLACK, Whom::Everybody).await.unwrap();
+        actions.resend(&lead, &SLACK, Recipients::All).await.unwrap();
         world.notify_ready().await;
     }
     world.work_for(HOUR).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lead::{AlertKind, LeadId, OwnerStatus, keys};
-use ops::Whom;
+use ops::Recipients;
 use pipeline::{
     Code, Ended, Settings,
     destination::Destinations,
@@ -23,14 +23,14 @@ async fn a_resend_is_a_new_alert_that_says_so() {
     let (world, lead) = with_alert().await;
     world.work_for(MINUTE).await;
     let actions = world.ops.actions().unwrap();
-    let waiting = actions.resend(&lead, &SLACK, Whom::Everybody).await.unwrap();
+    let waiting = actions.resend(&lead, &SLACK, Recipients::All).await.unwrap();
     world.work_for(MINUTE).await;
     world.ops.receipt(&waiting, Duration::ZERO).await.unwrap();
     let shown = world.slack.shown();
     assert_eq!(shown.len(), 2);
     assert!(shown[1].mentions("Sent again on request.") && !shown[1].mentions(REPEAT));
     assert_eq!(notified(&world, &lead).await[1], (AlertKind::Resend, 1, false, 1));
-    actions.resend(&lead, &SLACK, Whom::Everybody).await.unwrap();
+    actions.resend(&lead, &SLACK, Recipients::All).await.unwrap();
     world.work_for(MINUTE).await;
     assert_eq!(world.shown(&lead), 3);
 }

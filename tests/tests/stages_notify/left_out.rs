@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lead::{AlertKind, LeadId};
-use ops::Whom;
+use ops::Recipients;
 use pipeline::{
     Code, Ended, JournalEvent, Settings,
     destination::{LeftOut, RetryDelay, Verdict},
@@ -81,14 +81,14 @@ async fn a_resend_can_go_to_those_alone_who_were_left_out() {
     pager.answer([partly(&["b"], &[("c", false)])]);
     let actions = world.ops.actions().unwrap();
     for missing in ["bc", "c"] {
-        let waiting = actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap();
+        let waiting = actions.resend(&lead, &PAGER, Recipients::LeftOut).await.unwrap();
         world.work_for(MINUTE).await;
         world.ops.receipt(&waiting, MINUTE).await.unwrap();
         assert_eq!(meant(&pager).last().unwrap(), missing);
     }
-    let refused = actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap_err();
+    let refused = actions.resend(&lead, &PAGER, Recipients::LeftOut).await.unwrap_err();
     assert_eq!(refused.code, Code::NobodyLeftOut);
-    actions.resend(&lead, &PAGER, Whom::Everybody).await.unwrap();
+    actions.resend(&lead, &PAGER, Recipients::All).await.unwrap();
     world.work_for(MINUTE).await;
     assert_eq!(meant(&pager).last().unwrap(), "abcd");
     let asked = world.story(&lead).await.into_iter().filter_map(|entry| match entry.event {
@@ -106,7 +106,7 @@ async fn a_resend_to_those_who_were_left_out_may_fail_like_any_other() {
     let (code, reason) = (Code::DestinationRefused, "no".to_owned());
     pager.answer([Verdict::Refused { code, reason, payload: false }]);
     let actions = world.ops.actions().unwrap();
-    actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap();
+    actions.resend(&lead, &PAGER, Recipients::LeftOut).await.unwrap();
     world.work_for(MINUTE).await;
     let letters = world.dead().await;
     assert_eq!(letters.len(), 1);
@@ -129,7 +129,7 @@ async fn where_nobody_is_left_whom_it_is_for_the_alert_is_over() {
     let (world, pager, lead) = world(vec![partly(&["a", "c", "d"], &[("b", false)])]).await;
     pager.answer([partly(&[], &[])]);
     let actions = world.ops.actions().unwrap();
-    let waiting = actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap();
+    let waiting = actions.resend(&lead, &PAGER, Recipients::LeftOut).await.unwrap();
     world.work_for(MINUTE).await;
     let fault = world.ops.receipt(&waiting, MINUTE).await.unwrap_err();
     assert_eq!(fault.code, Code::NobodyLeftOut);
@@ -140,8 +140,8 @@ async fn where_nobody_is_left_whom_it_is_for_the_alert_is_over() {
         said_of_sending(&world, &lead).await[1],
         "none of the recipients is left out on pager:on-call, nothing was sent"
     );
-    let after = actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap_err();
-    assert!(after.code == Code::NobodyLeftOut && after.what.contains("left nobody out"), "{after}");
+    let after = actions.resend(&lead, &PAGER, Recipients::LeftOut).await.unwrap_err();
+    assert!(after.code == Code::NobodyLeftOut && after.what.contains("reached all recipients"), "{after}");
 
     // The same of an alert that waits for somebody who is taken off the list meanwhile.
     let (world, _, lead) =
@@ -171,7 +171,7 @@ async fn a_resend_that_is_refused_by_all_whom_it_is_for_is_a_dead_letter() {
     let (world, pager, lead) = world(vec![partly(&["a", "c", "d"], &[("b", false)])]).await;
     pager.answer([partly(&[], &[("b", true)]), partly(&[], &[("b", false)])]);
     let actions = world.ops.actions().unwrap();
-    let waiting = actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap();
+    let waiting = actions.resend(&lead, &PAGER, Recipients::LeftOut).await.unwrap();
     world.work_for(HOUR).await;
     assert_eq!(world.ops.receipt(&waiting, MINUTE).await.unwrap_err().code, Code::DeliveryFailed);
     let letters = world.dead().await;
@@ -191,7 +191,7 @@ async fn the_story_names_whom_a_resend_has_reached() {
     let (world, pager, lead) = world(vec![partly(&["a", "c", "d"], &[("b", false)])]).await;
     pager.answer([partly(&["bob"], &[])]);
     let actions = world.ops.actions().unwrap();
-    let waiting = actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap();
+    let waiting = actions.resend(&lead, &PAGER, Recipients::LeftOut).await.unwrap();
     world.work_for(MINUTE).await;
     assert_eq!(world.ops.receipt(&waiting, MINUTE).await.unwrap().notification.state, "sent");
     assert_eq!(said_of_sending(&world, &lead).await[1], "pager:on-call took the alert again for bob");
@@ -210,7 +210,7 @@ async fn who_is_put_off_gets_the_alert_later_and_nobody_gets_it_twice() {
     assert_eq!(receipt(&world, &lead).await.left_out, [left_out("c", false)]);
     // What is left is for c alone: d has it since the last attempt.
     let actions = world.ops.actions().unwrap();
-    actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap();
+    actions.resend(&lead, &PAGER, Recipients::LeftOut).await.unwrap();
     world.work_for(MINUTE).await;
     assert_eq!(meant(&pager).last().unwrap(), "c");
 }
@@ -224,7 +224,7 @@ async fn a_lead_ends_with_the_first_who_have_its_alert() {
     assert!(world.notify_ready().await);
     assert_eq!(ended(&world, &lead).await, Some(Ended::Notified));
     let actions = world.ops.actions().unwrap();
-    let early = actions.resend(&lead, &PAGER, Whom::LeftOut).await.unwrap_err();
+    let early = actions.resend(&lead, &PAGER, Recipients::LeftOut).await.unwrap_err();
     assert_eq!(early.code, Code::NobodyLeftOut);
     assert!(early.what.ends_with("is still being sent to b (450 later)"), "{early}");
     world.work_for(HOUR).await;

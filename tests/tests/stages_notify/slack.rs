@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join;
 use lead::AlertKind;
-use ops::Whom;
+use ops::Recipients;
 use pipeline::{
     Code, Ended, Settings,
     ports::{Clock, Disposition, Inbox, Queue},
@@ -288,7 +288,7 @@ async fn an_alert_that_is_redriven_after_another_has_gone_out_in_its_place_is_la
         assert_eq!(world.dead().await.len(), 1);
         if resent {
             let actions = world.ops.actions().unwrap();
-            actions.resend(&lead, &SLACK, Whom::Everybody).await.unwrap();
+            actions.resend(&lead, &SLACK, Recipients::All).await.unwrap();
             world.work_for(MINUTE).await;
         }
         world.redrive_all().await;

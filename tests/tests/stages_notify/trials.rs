@@ -36,7 +36,7 @@ async fn assert_unseen(world: &World) {
 #[tokio::test]
 async fn it_arrives_with_a_receipt_and_is_seen_nowhere_else() {
     let world = World::with(plain());
-    let waiting = world.ops.actions().unwrap().try_out(&SLACK).await.unwrap();
+    let waiting = world.ops.actions().unwrap().send_trial(&SLACK).await.unwrap();
     world.work_for(SECOND * 10).await;
     let receipt = world.ops.receipt(&waiting, Duration::ZERO).await.unwrap().notification;
     assert_eq!((receipt.state, receipt.kind, receipt.attempts), ("sent", lead::AlertKind::Trial, 1));
@@ -52,7 +52,7 @@ async fn it_is_tried_again_like_any_other_and_given_up_without_a_dead_letter() {
     let world = World::with(plain());
     world.slack.answer([Reply::status(503, ""), Reply::status(404, "no_service")]);
     let actions = world.ops.actions().unwrap();
-    let waiting = actions.try_out(&SLACK).await.unwrap();
+    let waiting = actions.send_trial(&SLACK).await.unwrap();
     assert_eq!(world.ops.receipt(&waiting, Duration::ZERO).await.unwrap_err().code, Code::NoReceipt);
     assert!(world.notify_ready().await);
     let fault = world.ops.receipt(&waiting, Duration::ZERO).await.unwrap_err();
@@ -65,7 +65,7 @@ async fn it_is_tried_again_like_any_other_and_given_up_without_a_dead_letter() {
     assert_unseen(&world).await;
 
     let nowhere: DestinationId = "email:desk".parse().unwrap();
-    assert_eq!(actions.try_out(&nowhere).await.unwrap_err().code, Code::NoSuchDestination);
+    assert_eq!(actions.send_trial(&nowhere).await.unwrap_err().code, Code::NoSuchDestination);
 }
 
 /// One at a destination that the pipeline does not have is given up at once, and says why.
@@ -73,7 +73,7 @@ async fn it_is_tried_again_like_any_other_and_given_up_without_a_dead_letter() {
 async fn at_a_destination_that_is_not_set_up_it_fails() {
     let mut world = World::with(Settings { destinations: vec![PAGER], ..plain() });
     world.notify.destinations = [].into_iter().collect();
-    let waiting = world.ops.actions().unwrap().try_out(&PAGER).await.unwrap();
+    let waiting = world.ops.actions().unwrap().send_trial(&PAGER).await.unwrap();
     world.work_for(MINUTE).await;
     let fault = world.ops.receipt(&waiting, Duration::ZERO).await.unwrap_err();
     assert!(fault.what.contains("LO230"), "{}", fault.what);
@@ -110,7 +110,7 @@ fn listen() {
 #[tokio::test]
 async fn nobody_gets_one_for_which_nobody_waits_any_more() {
     let world = World::with(plain());
-    world.ops.actions().unwrap().try_out(&SLACK).await.unwrap();
+    world.ops.actions().unwrap().send_trial(&SLACK).await.unwrap();
     world.clock.advance(MINUTE * 11);
     listen();
     world.work_for(HOUR).await;
@@ -127,7 +127,7 @@ async fn one_that_some_do_not_get_has_failed() {
     let (world, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
     let left_out = LeftOut { recipient: "b".to_owned(), reason: "550 no".to_owned(), again: false };
     pager.answer([Verdict::PartlySent { reached: vec!["a".to_owned()], left_out: vec![left_out] }]);
-    let waiting = world.ops.actions().unwrap().try_out(&PAGER).await.unwrap();
+    let waiting = world.ops.actions().unwrap().send_trial(&PAGER).await.unwrap();
     world.work_for(MINUTE).await;
     let fault = world.ops.receipt(&waiting, Duration::ZERO).await.unwrap().fault().unwrap();
     assert_eq!(fault, Fault::new(Code::TrialFailed, "left out: b (550 no)"));
@@ -139,7 +139,7 @@ async fn one_that_some_do_not_get_has_failed() {
 async fn it_is_in_no_digest() {
     let world = World::with(plain());
     let leads = world.enrich_many(30).await;
-    let waiting = world.ops.actions().unwrap().try_out(&SLACK).await.unwrap();
+    let waiting = world.ops.actions().unwrap().send_trial(&SLACK).await.unwrap();
     world.work_for(HOUR).await;
     world.ops.receipt(&waiting, Duration::ZERO).await.unwrap();
     let trials = world.slack.shown().into_iter().filter(|message| message.mentions("Trial Alert"));
@@ -160,7 +160,7 @@ async fn a_wait_that_is_asked_for_holds_for_it_too() {
         may_have_arrived: true,
     };
     pager.answer([again]);
-    let waiting = world.ops.actions().unwrap().try_out(&PAGER).await.unwrap();
+    let waiting = world.ops.actions().unwrap().send_trial(&PAGER).await.unwrap();
     world.work_for(MINUTE * 2).await;
     assert_eq!(pager.handed().len(), 2);
     assert_eq!(world.ops.receipt(&waiting, Duration::ZERO).await.unwrap().notification.attempts, 2);

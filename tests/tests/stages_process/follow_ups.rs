@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use close::CreatedLead;
 use futures_util::future::join;
 use lead::{AlertKind, LeadId, OwnerFacts, OwnerStatus, keys};
-use ops::Whom;
+use ops::Recipients;
 use pipeline::{
     Settings, Stage,
     job::{AlertId, AlertJob},
@@ -100,7 +100,7 @@ async fn what_an_operator_had_sent_again_is_the_last_word_too() {
     change(&world, &lead, OWNERS[1]).await;
     world.process_ready().await;
     world.weather.clear();
-    world.ops.actions().unwrap().resend(&lead, &SLACK, Whom::Everybody).await.unwrap();
+    world.ops.actions().unwrap().resend(&lead, &SLACK, Recipients::All).await.unwrap();
     world.notify_ready().await;
     assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]]);
     world.work_for(DAY).await;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use demo::ToldLead;
+use demo::LeadMention;
 use jiff::SignedDuration;
 use lead::LeadId;
 use tests::{
@@ -86,7 +86,7 @@ pub(crate) async fn each_is_right(site: &mut dyn Site, fixture: &Fixture) {
 /// What was seen of each lead.
 async fn seen(site: &dyn Site) -> BTreeMap<LeadId, Seen> {
     let mut seen = BTreeMap::<LeadId, Seen>::new();
-    for told in site.neighbours().slack.told().iter().flat_map(|message| &message.leads) {
+    for told in site.neighbours().slack.messages().iter().flat_map(|message| &message.leads) {
         seen.entry(told.lead_id.clone()).or_default().0.push(kind(told));
     }
     for lead in site.mails().await {
@@ -95,11 +95,11 @@ async fn seen(site: &dyn Site) -> BTreeMap<LeadId, Seen> {
     seen
 }
 
-fn kind(told: &ToldLead) -> &'static str {
+fn kind(told: &LeadMention) -> &'static str {
     match told {
-        ToldLead { possible_repeat: true, .. } => "possible repeat",
-        ToldLead { sent_again: true, .. } => "sent again",
-        ToldLead { owner_found: true, .. } => "owner found",
+        LeadMention { possible_repeat: true, .. } => "possible repeat",
+        LeadMention { sent_again: true, .. } => "sent again",
+        LeadMention { owner_found: true, .. } => "owner found",
         _ => "first",
     }
 }

@@ -1,9 +1,9 @@
-//! `resend` and `requeue`, and how outcomes are reported.
+//! `resend`, `try` and `requeue`, and how outcomes are reported.
 
 use futures_util::future::join_all;
 use host::output;
 use lead::LeadId;
-use ops::{Ops, Resent, Whom};
+use ops::{Ops, Recipients, Resent};
 use pipeline::{
     Code, Fault,
     destination::{DestinationId, LeftOut},
@@ -11,9 +11,9 @@ use pipeline::{
 use serde::Serialize;
 
 use super::confirm::{Answer, ask};
-use crate::cli::{Consent, ResendArgs, TryArgs};
+use crate::cli::{Confirmation, ResendArgs, TryArgs};
 
-/// What came of one item of an action.
+/// The outcome of one item of an action.
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
     /// The dead letter.
@@ -31,7 +31,7 @@ pub(crate) struct Outcome {
     /// More about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
-    /// The kind of failure.
+    /// The code of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<pipeline::Code>,
     /// The failure.
@@ -40,12 +40,12 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// A good one.
+    /// A success.
     pub(crate) fn done(result: &'static str) -> Self {
         Self { id: None, lead_id: None, destination: None, result, detail: None, code: None, error: None }
     }
 
-    /// A bad one.
+    /// A failure.
     pub(crate) fn failed(fault: &Fault) -> Self {
         Self { code: Some(fault.code), error: Some(fault.line()), ..Self::done("failed") }
     }
@@ -80,7 +80,7 @@ pub(crate) fn report(outcomes: &[Outcome], as_json: bool) -> anyhow::Result<()> 
 /// Fails if one of the outcomes did.
 ///
 /// # Errors
-/// How many did, with their code where it is the same of all, else [`Code::SeveralFailed`].
+/// How many did, with their code if it is the same for all, else [`Code::SeveralFailed`].
 pub(crate) fn failures(outcomes: &[Outcome]) -> anyhow::Result<()> {
     let failed: Vec<_> =
         outcomes.iter().filter_map(|outcome| outcome.code.zip(outcome.error.as_ref())).collect();
@@ -98,15 +98,19 @@ pub(crate) fn failures(outcomes: &[Outcome]) -> anyhow::Result<()> {
 struct Item<'a> {
     lead: &'a LeadId,
     destination: &'a DestinationId,
-    /// Whom the last one has left out, where it is for them alone; or why it cannot be for them.
+    /// The recipients that the last one left out, if it is only for them; or why it cannot be for them.
     left_out: Result<Vec<LeftOut>, Fault>,
 }
 
 impl<'a> Item<'a> {
-    async fn of(ops: &Ops, (lead, destination): (&'a LeadId, &'a DestinationId), whom: Whom) -> Self {
-        let left_out = match whom {
-            Whom::Everybody => Ok(Vec::new()),
-            Whom::LeftOut => ops.left_out(lead, destination).await.map(|rest| rest.left_out),
+    async fn of(
+        ops: &Ops,
+        (lead, destination): (&'a LeadId, &'a DestinationId),
+        recipients: Recipients,
+    ) -> Self {
+        let left_out = match recipients {
+            Recipients::All => Ok(Vec::new()),
+            Recipients::LeftOut => ops.left_out(lead, destination).await.map(|rest| rest.left_out),
         };
         Self { lead, destination, left_out }
     }
@@ -118,12 +122,12 @@ impl<'a> Item<'a> {
 /// As [`report`] says.
 pub(crate) async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
-    let whom = if args.left_out { Whom::LeftOut } else { Whom::Everybody };
-    let (leads, destinations) = (each_once(&args.leads), wanted(ops, args.to.as_ref())?);
+    let recipients = if args.left_out { Recipients::LeftOut } else { Recipients::All };
+    let (leads, destinations) = (dedup(&args.leads), wanted(ops, args.to.as_ref())?);
     let each = leads.iter().flat_map(|lead| destinations.iter().map(move |place| (lead, place)));
-    let items = join_all(each.map(|each| Item::of(ops, each, whom))).await;
+    let items = join_all(each.map(|each| Item::of(ops, each, recipients))).await;
     let dry_run = match question(&items, &destinations) {
-        Some(what) => ask(args.consent, &what)? == Answer::DryRun,
+        Some(what) => ask(args.confirmation, &what)? == Answer::DryRun,
         None => true,
     };
     let outcomes = join_all(items.iter().map(|Item { lead, destination, left_out }| async move {
@@ -132,7 +136,7 @@ pub(crate) async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyho
             Ok(_) if dry_run => Outcome::done("would resend"),
             Ok(_) => {
                 let received = async {
-                    let waiting = actions.resend(lead, destination, whom).await?;
+                    let waiting = actions.resend(lead, destination, recipients).await?;
                     ops.receipt(&waiting, args.wait).await
                 };
                 received.await.map_or_else(|fault| Outcome::failed(&fault), |receipt| sent(&receipt))
@@ -144,21 +148,23 @@ pub(crate) async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyho
     report(&outcomes, as_json)
 }
 
-/// What would be done, of those that can go; `None` where none can.
+/// What would be done, for those that can be sent; `None` where none can.
 fn question(items: &[Item<'_>], destinations: &[DestinationId]) -> Option<String> {
     let can_go = items.iter().filter_map(|item| Some((item.lead.clone(), item.left_out.as_ref().ok()?)));
     let (leads, left_out): (Vec<_>, Vec<_>) = can_go.unzip();
-    let leads = each_once(&leads);
+    let leads = dedup(&leads);
     if leads.is_empty() {
         return None;
     }
     let places: Vec<String> = destinations.iter().map(DestinationId::label).collect();
-    let mut whom: Vec<String> = left_out.into_iter().flatten().map(|one| one.recipient.clone()).collect();
-    whom.sort();
-    whom.dedup();
-    let whom = if whom.is_empty() { String::new() } else { format!(", {}", LeftOut::rest(&whom)) };
+    let mut recipients: Vec<String> =
+        left_out.into_iter().flatten().map(|one| one.recipient.clone()).collect();
+    recipients.sort();
+    recipients.dedup();
+    let recipients =
+        if recipients.is_empty() { String::new() } else { format!(", {}", LeftOut::rest(&recipients)) };
     Some(format!(
-        "send the alert of {} again on {}{whom}: {}",
+        "send the alert of {} again on {}{recipients}: {}",
         counted(leads.len(), "lead"),
         places.join(" and "),
         listed(&leads)
@@ -169,7 +175,7 @@ fn question(items: &[Item<'_>], destinations: &[DestinationId]) -> Option<String
 ///
 /// # Errors
 /// As [`report`] says.
-pub(crate) async fn try_out(ops: &Ops, args: &TryArgs, as_json: bool) -> anyhow::Result<()> {
+pub(crate) async fn send_trial(ops: &Ops, args: &TryArgs, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
     let destinations = wanted(ops, args.to.as_ref())?;
     let tried = destinations.into_iter().map(|destination| async move {
@@ -177,7 +183,7 @@ pub(crate) async fn try_out(ops: &Ops, args: &TryArgs, as_json: bool) -> anyhow:
             Outcome::done("would try")
         } else {
             let received = async {
-                let waiting = actions.try_out(&destination).await?;
+                let waiting = actions.send_trial(&destination).await?;
                 ops.receipt(&waiting, args.wait).await
             };
             received.await.map_or_else(|fault| Outcome::failed(&fault), |receipt| sent(&receipt))
@@ -187,7 +193,7 @@ pub(crate) async fn try_out(ops: &Ops, args: &TryArgs, as_json: bool) -> anyhow:
     report(&join_all(tried).await, as_json)
 }
 
-/// Where alerts are to go: to the destination that is named, or to those that are in use.
+/// Where alerts are to be sent: to the named destination, or to all in use.
 fn wanted(ops: &Ops, named: Option<&DestinationId>) -> Result<Vec<DestinationId>, Fault> {
     match named {
         Some(destination) => {
@@ -198,7 +204,7 @@ fn wanted(ops: &Ops, named: Option<&DestinationId>) -> Result<Vec<DestinationId>
     }
 }
 
-/// What came of an alert that a destination has taken.
+/// The outcome of an alert that a destination has accepted.
 fn sent(receipt: &Resent) -> Outcome {
     let notification = &receipt.notification;
     let detail =
@@ -217,22 +223,22 @@ fn sent(receipt: &Resent) -> Outcome {
 pub(crate) async fn requeue(
     ops: &Ops,
     leads: &[LeadId],
-    consent: Consent,
+    confirmation: Confirmation,
     as_json: bool,
 ) -> anyhow::Result<()> {
     let actions = ops.actions()?;
-    let leads = each_once(leads);
+    let leads = dedup(leads);
     let mut what = format!("process {} again, now: {}", counted(leads.len(), "lead"), listed(&leads));
     let anew = ops.without_receipts(&leads).await?;
     if !anew.is_empty() {
-        // Nothing is left that would keep the alert from going out.
+        // Nothing is left that would prevent another alert.
         what += &format!(
-            "; {} announced anew, as their receipts have expired: {}",
+            "; {} announced again, as their receipts have expired: {}",
             counted(anew.len(), "lead"),
             listed(&anew)
         );
     }
-    let dry_run = ask(consent, &what)? == Answer::DryRun;
+    let dry_run = ask(confirmation, &what)? == Answer::DryRun;
     let mut outcomes = Vec::new();
     for lead in leads {
         let outcome = if dry_run {
@@ -248,8 +254,8 @@ pub(crate) async fn requeue(
     report(&outcomes, as_json)
 }
 
-/// What somebody has named, each once and in their order.
-pub(crate) fn each_once<T: Clone + PartialEq>(named: &[T]) -> Vec<T> {
+/// The items without repetitions, in their order.
+pub(crate) fn dedup<T: Clone + PartialEq>(named: &[T]) -> Vec<T> {
     let mut once = Vec::new();
     for one in named {
         if !once.contains(one) {

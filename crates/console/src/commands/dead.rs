@@ -21,11 +21,11 @@ use pipeline::{
 use serde_json::Value;
 
 use super::{
-    act::{Outcome, counted, each_once, failures, listed, report},
+    act::{Outcome, counted, dedup, failures, listed, report},
     confirm::{Answer, ask},
 };
 use crate::{
-    cli::{Consent, DeadCommand, QueueArg, RedriveArgs},
+    cli::{Confirmation, DeadCommand, QueueArg, RedriveArgs},
     table::{age, number, table, text, wide},
 };
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(ops: &Ops, command: &DeadCommand, as_json: bool) -> anyh
         DeadCommand::Redrive(args) => redrive(ops, args, as_json).await,
         DeadCommand::Export { file } => export(ops, file.as_deref()).await,
         DeadCommand::Deleted => deleted(ops, as_json).await,
-        DeadCommand::Delete { ids, consent } => delete(ops, ids, *consent, as_json).await,
+        DeadCommand::Delete { ids, confirmation } => delete(ops, ids, *confirmation, as_json).await,
     }
 }
 
@@ -116,7 +116,7 @@ async fn show(ops: &Ops, id: &str, as_json: bool) -> anyhow::Result<()> {
         format!("{:<10} {}", "dead", letter.dead_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
         String::new(),
     ];
-    // Set in: whoever has written it may have tried to write a line like those above.
+    // Indented: its author may have tried to fake a line like those above.
     lines.extend(
         pretty(&detail.body).lines().map(|line| format!("  {}", outside::text::clean_indented(line))),
     );
@@ -127,7 +127,7 @@ async fn show(ops: &Ops, id: &str, as_json: bool) -> anyhow::Result<()> {
     output::lines(&lines)
 }
 
-/// A body with its JSON laid out; as it is where it is none.
+/// A body with its JSON indented; unchanged if it is not JSON.
 fn pretty(body: &str) -> String {
     let value: Option<Value> = serde_json::from_str(body).ok();
     value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| body.to_owned())
@@ -138,12 +138,12 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
     let selection = match (args.code, args.all) {
         (Some(code), _) => Selection::Code(code),
         (None, true) => Selection::All,
-        (None, false) => Selection::Ids(each_once(&args.ids)),
+        (None, false) => Selection::Ids(dedup(&args.ids)),
     };
     let letters = ops.select(&selection).await?;
     let edited = if args.edit { Some(edit(ops, &letters).await?) } else { None };
     if letters.is_empty() {
-        output::aside("no dead letter is meant by that");
+        output::aside("no dead letter matches");
         return report(&[], as_json);
     }
     let pace = args.rate.map_or_else(String::new, |rate| format!(", at most {rate} a second"));
@@ -152,7 +152,7 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
         counted(letters.len(), "dead letter"),
         histogram(&letters)
     );
-    if ask(args.consent, &what)? == Answer::DryRun {
+    if ask(args.confirmation, &what)? == Answer::DryRun {
         let outcomes: Vec<Outcome> =
             letters.iter().map(|letter| about(letter, Outcome::done("would redrive"))).collect();
         return report(&outcomes, as_json);
@@ -175,8 +175,8 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
     report(&outcomes, as_json)
 }
 
-/// Redrives one by one, each line printed as its letter is done. Told to stop, it finishes the one it is
-/// at; what came of those before is reported all the same.
+/// Redrives one by one, printing each line as its letter is done. When it is stopped, it finishes the current one; the
+/// outcomes so far are still reported.
 async fn redrive_all(
     actions: ops::Actions<'_>,
     letters: Vec<DeadLetter>,
@@ -207,11 +207,11 @@ async fn redrive_all(
                 () = &mut redrive => break,
                 () = endings.come() => {}
             }
-            // Somebody who cannot wait for the next one asks again.
+            // A second signal does not wait for the current one.
             if stop.swap(true, Ordering::Relaxed) {
                 break;
             }
-            output::aside("stopping after the next one");
+            output::aside("stopping after the current one");
         }
     }
     match unprinted {
@@ -220,10 +220,10 @@ async fn redrive_all(
     }
 }
 
-/// Whether all that was wanted is done.
+/// Fails if not all of them were done.
 fn result(outcomes: &[Outcome], wanted: usize) -> anyhow::Result<()> {
     if outcomes.len() < wanted {
-        let what = format!("stopped after {} of {wanted}; the others are dead letters still", outcomes.len());
+        let what = format!("stopped after {} of {wanted}; the others are still dead letters", outcomes.len());
         return Err(Fault::new(Code::Interrupted, what).into());
     }
     failures(outcomes)
@@ -245,7 +245,7 @@ fn about(letter: &DeadLetter, outcome: Outcome) -> Outcome {
 /// Has the one selected message edited.
 async fn edit(ops: &Ops, letters: &[DeadLetter]) -> anyhow::Result<String> {
     let [letter] = letters else {
-        return Err(Fault::new(Code::Usage, "--edit takes one dead letter").into());
+        return Err(Fault::new(Code::Usage, "--edit takes exactly one dead letter").into());
     };
     let body = ops.dead_letter(&letter.id).await?.body;
     let file =
@@ -253,8 +253,8 @@ async fn edit(ops: &Ops, letters: &[DeadLetter]) -> anyhow::Result<String> {
     file.as_file().write_all(pretty(&body).as_bytes()).context("a temporary file")?;
     host::editor::open(file.path())?;
     let edited = fs::read_to_string(file.path())
-        .map_err(|e| Fault::new(Code::EditorFailed, format!("the edited message is gone: {e}")))?;
-    // One line, as every message is; what is no JSON is refused by the redrive itself.
+        .map_err(|e| Fault::new(Code::EditorFailed, format!("the edited message cannot be read: {e}")))?;
+    // One line, as every message is; the redrive itself refuses what is not JSON.
     let value: Result<Value, _> = serde_json::from_str(&edited);
     Ok(value.map_or(edited, |value| value.to_string()))
 }
@@ -295,7 +295,7 @@ async fn export(ops: &Ops, file: Option<&Path>) -> anyhow::Result<()> {
         let exported = actions.export().await?;
         return exported.iter().try_for_each(|(letter, body)| output::json(&ops::export::row(letter, body)?));
     };
-    // Before anything is read, or written down as exported.
+    // Before anything is read, or recorded as exported.
     let file = ops::export::create(path)?;
     let written = async {
         let exported = actions.export().await?;
@@ -308,25 +308,26 @@ async fn export(ops: &Ops, file: Option<&Path>) -> anyhow::Result<()> {
             Ok(())
         }
         Err(fault) => {
-            // Ours, and not whole.
+            // We created it, and it is incomplete.
             let _ = fs::remove_file(path);
             Err(fault.into())
         }
     }
 }
 
-async fn delete(ops: &Ops, ids: &[String], consent: Consent, as_json: bool) -> anyhow::Result<()> {
+async fn delete(ops: &Ops, ids: &[String], confirmation: Confirmation, as_json: bool) -> anyhow::Result<()> {
     let actions = ops.actions()?;
-    let ids = each_once(ids);
-    let what = format!("delete {}, keeping copies: {}", counted(ids.len(), "dead letter"), listed(&ids));
-    let dry_run = ask(consent, &what)? == Answer::DryRun;
+    let ids = dedup(ids);
+    let what =
+        format!("delete {}, storing a copy of each: {}", counted(ids.len(), "dead letter"), listed(&ids));
+    let dry_run = ask(confirmation, &what)? == Answer::DryRun;
     let mut outcomes = Vec::new();
     for id in ids {
         let outcome = if dry_run {
             Outcome::done("would delete")
         } else {
             match actions.delete(&id).await {
-                Ok(kept) => Outcome { detail: Some(format!("copy in {kept}")), ..Outcome::done("deleted") },
+                Ok(copy) => Outcome { detail: Some(format!("copy in {copy}")), ..Outcome::done("deleted") },
                 Err(fault) => Outcome::failed(&fault),
             }
         };

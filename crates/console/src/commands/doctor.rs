@@ -1,4 +1,4 @@
-//! `doctor`: checks everything that has to be right.
+//! `doctor`: checks settings, credentials, permissions and services.
 
 mod destinations;
 mod embedded;
@@ -38,7 +38,7 @@ impl Check {
         Self { check: check.into(), result: "ok", detail: detail.into(), code: None, remedy: None }
     }
 
-    /// What somebody should know, and no failure has a code for.
+    /// A warning without a code.
     fn note(check: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self { result: "warning", ..Self::ok(check, detail) }
     }

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_has_a_page_that_begins_with_what_is_said_of_it_everywhere() {
+    fn every_code_has_a_page_that_begins_with_its_cause_and_remedies() {
         let named: Vec<&str> = PAGES.iter().map(|(code, _)| *code).collect();
         let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(named, codes);
@@ -103,6 +103,6 @@ mod tests {
             plain("**What to do.** See [destinations](../destinations.md)."),
             "What to do. See destinations."
         );
-        assert_eq!(plain("`[a]` is no link"), "`[a]` is no link");
+        assert_eq!(plain("`[a]` is not a link"), "`[a]` is not a link");
     }
 }

@@ -12,13 +12,14 @@ use pipeline::{
 
 use crate::cli::LogsArgs;
 
-/// How many lines without `--follow`, and at most at a time with it.
+/// How many lines without `--follow`, and at most per poll with it.
 const LINES: usize = 1_000;
-/// How many lines since a time that was asked for: more than the log keeps.
+/// How many lines with `--since`: more than the log holds.
 const ALL: usize = 10_000_000;
 /// How many lines to begin a `--follow` with.
 const FIRST: usize = 20;
-/// `leadops logs`, with `--follow` looking for more so often.
+
+/// `leadops logs`; with `--follow` it polls for new lines every `look_every`.
 ///
 /// # Errors
 /// The fault of the pipeline, or of stdout.
@@ -54,7 +55,7 @@ pub(crate) async fn run(
     if !args.follow {
         return Ok(());
     }
-    // Behind the newest line there is; without any, behind the beginning.
+    // After the newest line; without any, after the beginning.
     query.after = Some(lines.last().map_or_else(String::new, |line| line.cursor.clone()));
     query.limit = LINES;
     let mut failing = false;
@@ -62,10 +63,10 @@ pub(crate) async fn run(
         tokio::time::sleep(look_every).await;
         let lines = match ops.logs(&query).await {
             Ok(lines) => lines,
-            // Of the network, as a rule: the lines are there when it is back.
+            // Usually the network: the lines are there when it is back.
             Err(fault) if matches!(fault.code, Code::AwsUnreachable | Code::AwsThrottled) => {
                 if !std::mem::replace(&mut failing, true) {
-                    output::aside(&format!("leadops: {} Trying on.", fault.line()));
+                    output::aside(&format!("leadops: {} Retrying.", fault.line()));
                 }
                 continue;
             }

@@ -52,7 +52,7 @@ fn status_lines(status: &Status) -> Vec<String> {
         ),
         format!(
             "{:<13} p50 {}, p95 {}, p99 {}",
-            "due to told",
+            "due to sent",
             milliseconds(status.speed.p50_ms),
             milliseconds(status.speed.p95_ms),
             milliseconds(status.speed.p99_ms)
@@ -70,20 +70,20 @@ fn status_lines(status: &Status) -> Vec<String> {
     lines
 }
 
-/// A condition with its sign, its code and what to do.
+/// A condition with its symbol, its code and what to do.
 fn condition(condition: &Condition) -> String {
     let Condition { what, state, reason, code, .. } = condition;
-    let sign = match state {
+    let symbol = match state {
         ConditionState::Ok => "✓",
         ConditionState::Warn => "▲",
         ConditionState::Fail => "✗",
         ConditionState::Unknown => "?",
     };
-    let told = match code {
+    let text = match code {
         Some(code) => Fault::new(*code, reason.clone()).line(),
         None => reason.clone(),
     };
-    format!("{:<13} {told}", format!("{sign} {what}"))
+    format!("{:<13} {text}", format!("{symbol} {what}"))
 }
 
 /// `leadops pending`.
@@ -98,7 +98,7 @@ pub(crate) async fn pending(ops: &Ops, args: &PendingArgs, as_json: bool) -> any
     let limit = limit.unwrap_or(PENDING);
     let rows = ops.pending(limit).await?;
     let shown = rows.len();
-    // Only then can there be more.
+    // Only a full page can have more after it.
     let open = if shown < limit { None } else { Some(ops.count_open().await?) };
     let rows: Vec<Vec<String>> = rows
         .into_iter()
@@ -114,7 +114,7 @@ pub(crate) async fn pending(ops: &Ops, args: &PendingArgs, as_json: bool) -> any
     table(
         &[number("due"), text("state"), wide("name"), text("lead"), text("received utc")],
         rows,
-        "No lead is waiting.",
+        "No open leads.",
     )?;
     match open.and_then(|open| more(&open, shown)) {
         Some(more) => output::line(&more),
@@ -122,7 +122,7 @@ pub(crate) async fn pending(ops: &Ops, args: &PendingArgs, as_json: bool) -> any
     }
 }
 
-/// How many leads are open beside those that are shown.
+/// How many more leads are open than are shown.
 fn more(open: &OpenCounts, shown: usize) -> Option<String> {
     let left = open.total().saturating_sub(shown as u64);
     let at_least = if open.exact { "" } else { "at least " };
@@ -149,20 +149,20 @@ pub(crate) async fn leads(ops: &Ops, args: &LeadsArgs, as_json: bool) -> anyhow:
         .into_iter()
         .map(|row| {
             let lead = row.lead;
-            let told = row.notifications.iter().map(delivery).collect::<Vec<_>>().join(" ");
+            let alerts = row.notifications.iter().map(delivery).collect::<Vec<_>>().join(" ");
             vec![
                 stamp(lead.enriched_at).into(),
                 lead.display_name.clone().into(),
                 Cell::Owners(OwnerCell::of(&lead)),
                 lead.funnel.into(),
-                told.into(),
+                alerts.into(),
                 lead.lead_id.to_string().into(),
             ]
         })
         .collect();
     let columns =
-        [text("enriched utc"), wide("name"), wide("owner"), wide("funnel"), text("told"), text("lead")];
-    table(&columns, rows, "No lead matches.")
+        [text("enriched utc"), wide("name"), wide("owner"), wide("funnel"), text("alerts"), text("lead")];
+    table(&columns, rows, "No leads match.")
 }
 
 /// `leadops lead LEAD_ID`.
@@ -179,7 +179,7 @@ fn story_lines(story: &LeadStory) -> Vec<String> {
     if let Some(lead) = &story.lead {
         lines.push(String::new());
         lines.push(field("owner", &lead.owner_label()));
-        // Beside an owner who has left it stands already.
+        // The owner's label already says that the owner has left.
         if !lead.has_owner() && lead.owner_status != OwnerStatus::Departed {
             lines.push(field("", &lead.owner_status.as_str().replace('_', " ")));
         }

@@ -22,19 +22,19 @@ use crate::{
     wiring,
 };
 
-/// What came of one file.
+/// The outcome of one file.
 #[derive(Debug, Serialize)]
 struct Sent {
     file: String,
     http: Option<u16>,
     #[serde(flatten)]
-    came: Came,
+    outcome: SendOutcome,
 }
 
-/// What came of an event: the answer where it is leadops's own, and what is wrong in `error` where Close would not
-/// be rid of the event or it has gone to somebody else.
+/// The outcome of an event: leadops's own answer, or in `error` what is wrong where Close would retry the event, or
+/// where something other than leadops answered.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-struct Came {
+struct SendOutcome {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     lead_id: Option<LeadId>,
@@ -50,7 +50,7 @@ struct Came {
 /// `leadops send`.
 ///
 /// # Errors
-/// [`Code::WebhookUnreachable`] or [`Code::WebhookRefused`] for the first file that was not taken.
+/// [`Code::WebhookUnreachable`] or [`Code::WebhookRefused`] for the first file that was not accepted.
 pub(crate) async fn run(
     config: &Config,
     place: &Place,
@@ -59,11 +59,11 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let Webhook { url, keys, of } = webhook_of(config, place, args.to.as_deref()).await?;
     if keys.is_empty() {
-        output::aside(&format!("note: {of} holds no key, so the events go unsigned"));
+        output::aside(&format!("note: {of} has no key, so the events are sent unsigned"));
     }
     let target: Url = url.parse().map_err(|error| {
         let shown = outside::text::shorten(&url, 200);
-        Fault::new(Code::WebhookUnreachable, format!("{shown:?} is no URL: {error}"))
+        Fault::new(Code::WebhookUnreachable, format!("{shown:?} is not a URL: {error}"))
     })?;
     let shown = web::shown(&target);
     if args.dry_run {
@@ -83,7 +83,7 @@ pub(crate) async fn run(
             .iter()
             .map(|row| {
                 let http = row.http.map_or_else(|| "-".to_owned(), |http| http.to_string());
-                let Came { status, lead_id, error, .. } = &row.came;
+                let SendOutcome { status, lead_id, error, .. } = &row.outcome;
                 let about = error.clone().or_else(|| lead_id.as_ref().map(LeadId::to_string));
                 vec![row.file.clone(), http, (*status).to_owned(), about.unwrap_or_default()]
             })
@@ -91,14 +91,14 @@ pub(crate) async fn run(
         table(&[text("file"), number("http"), text("status"), wide("lead")], cells, "")?;
     }
     let bad: Vec<(&Sent, &String)> =
-        rows.iter().filter_map(|row| Some((row, row.came.error.as_ref()?))).collect();
+        rows.iter().filter_map(|row| Some((row, row.outcome.error.as_ref()?))).collect();
     match bad.first() {
         None => Ok(()),
         Some((first, why)) => {
             let code = if first.http.is_some() { Code::WebhookRefused } else { Code::WebhookUnreachable };
-            let code_of_answer = first.came.code.map_or_else(String::new, |code| format!("{code} "));
+            let code_of_answer = first.outcome.code.map_or_else(String::new, |code| format!("{code} "));
             let why = format!("{}: {code_of_answer}{why}", first.file);
-            let what = format!("{} of {} not taken by {shown}: {why}", bad.len(), rows.len());
+            let what = format!("{} of {} not accepted by {shown}: {why}", bad.len(), rows.len());
             Err(Fault::new(code, what).into())
         }
     }
@@ -112,7 +112,7 @@ fn names(args: &SendArgs) -> Vec<String> {
 struct Webhook {
     url: String,
     keys: Keys,
-    /// Where the keys are from.
+    /// Where the keys come from.
     of: String,
 }
 
@@ -146,7 +146,7 @@ async fn running(folder: &Path) -> Result<String, Fault> {
     })
 }
 
-/// The signature of a body, by the key of its subscription where there is one.
+/// The signature of a body, with the key of its subscription if there is one.
 fn sign(keys: &Keys, name: &str, timestamp: &str, body: &[u8]) -> Option<String> {
     let document = Document::read(body).ok();
     let fields = document.as_ref().and_then(|document| document.fields().ok());
@@ -156,7 +156,9 @@ fn sign(keys: &Keys, name: &str, timestamp: &str, body: &[u8]) -> Option<String>
         if !keys.is_empty() {
             let of = subscription.map_or_else(|| "none".to_owned(), |of| outside::text::shorten(of, 60));
             let theirs = keys.subscriptions().collect::<Vec<_>>().join(", ");
-            output::aside(&format!("note: {name} is of the subscription {of}, and the keys are those of {theirs}: it will be refused"));
+            output::aside(&format!(
+                "note: {name} is for subscription {of}, and the keys are for {theirs}: it will be refused"
+            ));
         }
         keys.sign(timestamp, body)
     })
@@ -174,46 +176,50 @@ async fn send(client: &reqwest::Client, webhook: &Url, keys: &Keys, file: &Path)
         Ok(Incoming::Created(created)) => Some(created.lead_id),
         _ => None,
     };
-    let (http, came) = match request.body(body).send().await {
-        Ok(answer) => (Some(answer.status().as_u16()), came(&Reply::read(answer).await, created.as_ref())),
+    let (http, outcome) = match request.body(body).send().await {
+        Ok(answer) => {
+            (Some(answer.status().as_u16()), outcome_of(&Reply::read(answer).await, created.as_ref()))
+        }
         Err(error) => {
             let error = Some(web::error_text(error));
-            (None, Came { status: "unreachable", error, ..Came::default() })
+            (None, SendOutcome { status: "unreachable", error, ..SendOutcome::default() })
         }
     };
-    Ok(Sent { file: name, http, came })
+    Ok(Sent { file: name, http, outcome })
 }
 
-/// What came of an event by which the lead `created` was, or of another event.
-fn came(reply: &Reply, created: Option<&LeadId>) -> Came {
+/// The outcome of an event that created the lead `created`, or of another event.
+fn outcome_of(reply: &Reply, created: Option<&LeadId>) -> SendOutcome {
     let about_another = |lead: &LeadId| match created {
         Some(created) if created == lead => None,
         Some(created) => Some(format!("the answer is about {lead}, and the event about {created}")),
         None => Some(format!("the answer is about {lead}, and the event about no new lead")),
     };
-    let known = |status, lead: &LeadId| Came {
+    let known = |status, lead: &LeadId| SendOutcome {
         status,
         lead_id: Some(lead.clone()),
         error: about_another(lead),
-        ..Came::default()
+        ..SendOutcome::default()
     };
     match reply {
         Reply::Ours(Answer::Accepted(lead)) => known("accepted", lead),
         Reply::Ours(Answer::Duplicate(lead)) => known("duplicate", lead),
         Reply::Ours(Answer::Ignored) => {
             let error = created.map(|lead| format!("it was ignored, though it is about the new lead {lead}"));
-            Came { status: "ignored", error, ..Came::default() }
+            SendOutcome { status: "ignored", error, ..SendOutcome::default() }
         }
         Reply::Ours(Answer::Refused { code, error }) => {
             let error =
                 Some(outside::text::clean_or(&outside::text::shorten(error, 300), "it does not say why"));
-            Came { status: "refused", code: *code, error, ..Came::default() }
+            SendOutcome { status: "refused", code: *code, error, ..SendOutcome::default() }
         }
         Reply::Redirect { to, .. } => {
             let (location, error) = (to.clone(), reply.strangeness());
-            Came { status: "redirected", error, location, ..Came::default() }
+            SendOutcome { status: "redirected", error, location, ..SendOutcome::default() }
         }
-        Reply::Stranger { .. } => Came { status: "answered", error: reply.strangeness(), ..Came::default() },
+        Reply::Stranger { .. } => {
+            SendOutcome { status: "answered", error: reply.strangeness(), ..SendOutcome::default() }
+        }
     }
 }
 
@@ -254,11 +260,11 @@ mod tests {
                 Some("it does not say why"),
             ),
         ] {
-            let came = came(&Reply::Ours(answer), created);
-            assert_eq!((came.status, came.error.as_deref()), (status, error));
+            let outcome = outcome_of(&Reply::Ours(answer), created);
+            assert_eq!((outcome.status, outcome.error.as_deref()), (status, error));
         }
         let refused = Answer::Refused { code: Some(Code::SignatureWrong), error: "why\u{1b}[2J".to_owned() };
-        let came = came(&Reply::Ours(refused), Some(&lead));
-        assert_eq!((came.code, came.error.as_deref()), (Some(Code::SignatureWrong), Some("why [2J")));
+        let outcome = outcome_of(&Reply::Ours(refused), Some(&lead));
+        assert_eq!((outcome.code, outcome.error.as_deref()), (Some(Code::SignatureWrong), Some("why [2J")));
     }
 }

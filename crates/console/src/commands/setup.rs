@@ -27,8 +27,7 @@ pub(crate) fn keys(config: &Config, as_json: bool) -> anyhow::Result<()> {
     table(&[text("keys"), text("action"), wide("what it does")], rows, "")
 }
 
-/// `leadops config`. For a stack, what its parameters say goes before everything else: the functions know
-/// of nothing else.
+/// `leadops config`. For a stack, its parameters take precedence over everything else: the functions see nothing else.
 ///
 /// # Errors
 /// That of stdout, or why the stack cannot be found.
@@ -71,7 +70,7 @@ pub(crate) async fn config(config: &Config, place: &Place, as_json: bool) -> any
         output::line(&format!("--env {name}  {place}{note}"))?;
     }
     output::line("")?;
-    // Why a secret cannot be used is too long for a cell.
+    // The reason why a secret cannot be used is too long for a cell.
     let unusable: Vec<String> = shown.iter().filter_map(Shown::unusable).map(str::to_owned).collect();
     let rows: Vec<Vec<String>> = shown
         .into_iter()
@@ -88,7 +87,7 @@ pub(crate) async fn config(config: &Config, place: &Place, as_json: bool) -> any
     Ok(())
 }
 
-/// The settings that a stack's functions and this command go by.
+/// The settings that a stack's functions and this command use.
 fn of_stack(shown: Vec<Shown>, aws: &OnAws) -> Vec<Shown> {
     /// What only an embedded pipeline has.
     const EMBEDDED: [&str; 9] = [
@@ -102,7 +101,7 @@ fn of_stack(shown: Vec<Shown>, aws: &OnAws) -> Vec<Shown> {
         "KEEP_LOGS_DAYS",
         "KEEP_JOURNAL_DAYS",
     ];
-    /// What this command itself goes by.
+    /// What this command itself uses.
     const OWN: [&str; 2] = ["CLOSE_API_KEY", "CLOSE_API_URL"];
     let wanted = shown.into_iter().filter(|shown| !EMBEDDED.contains(&shown.name));
     wanted.map(|shown| if OWN.contains(&shown.name) { shown } else { aws.shown(shown) }).collect()

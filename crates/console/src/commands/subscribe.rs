@@ -1,4 +1,4 @@
-//! `subscribe`: has Close call the webhook, and keeps the key that it signs with.
+//! `subscribe`: subscribes the webhook in Close, and stores the key that Close signs with.
 
 mod keys;
 mod plan;
@@ -21,7 +21,7 @@ use crate::{
 use keys::KeyPlace;
 use plan::{Plan, Planner};
 
-/// What came of it.
+/// The outcome.
 #[derive(Debug, Serialize)]
 struct Subscribed {
     /// Without a user, a password and a query, which may be secrets.
@@ -43,7 +43,7 @@ struct Subscribed {
 /// # Errors
 /// [`Code::CloseKeyMissing`], [`Code::WebhookOutOfReach`] and [`Code::WebhookElsewhere`] for an address through which
 /// nothing would arrive, the fault of Close's API, [`Code::CloseRefuses`], [`Code::SubscriptionKeyUnknown`], or why the
-/// key cannot be kept, after which no subscription was made.
+/// key cannot be stored, in which case no subscription is left behind.
 pub(crate) async fn run(
     config: &Config,
     place: &Place,
@@ -68,23 +68,23 @@ pub(crate) async fn run(
     };
     let (plan, new) = if steps.is_empty() {
         (plan, false)
-    } else if ask(args.consent, &steps.join(" and "))? == Answer::DryRun {
+    } else if ask(args.confirmation, &steps.join(" and "))? == Answer::DryRun {
         subscribed.result = dry_result;
-        if plan.keeps(&known) {
+        if plan.stores_key(&known) {
             subscribed.key = "would keep";
         }
         return report(&subscribed, as_json);
     } else {
         act(&planner, plan, &url, &mut subscribed).await?
     };
-    // What has to be done first comes first.
-    if new || !plan.is_in_force(&keys) {
-        subscribed.notes.splice(0..0, keys.what_next(config));
+    // The most urgent note comes first.
+    if new || !plan.is_in_use(&keys) {
+        subscribed.notes.splice(0..0, keys.next_steps(config));
     }
     report(&subscribed, as_json)
 }
 
-/// Does what was planned. What it came to, and whether the key was not there before.
+/// Carries out the plan. Returns the resulting plan, and whether the key was not there before.
 async fn act(
     planner: &Planner<'_>,
     plan: Plan,
@@ -96,25 +96,25 @@ async fn act(
         Plan::Use(subscription, key) => (*subscription, key),
         Plan::Create => match api.subscribe(url).await {
             Ok(made) => {
-                let new = keep_new(api, &made, keys).await?;
+                let new = store_new_key(api, &made, keys).await?;
                 subscribed.key = "kept";
                 subscribed.subscription_id = Some(made.id);
                 return Ok((Plan::Create, new));
             }
             Err(error) => {
                 let found = duplicate(api, url, error).await?;
-                let note = format!("Close had {} for this address already, and did not list it", found.id);
+                let note = format!("Close already had {} for this address, and did not list it", found.id);
                 subscribed.notes.push(note);
-                let (subscription, key) = planner.adopt(found, url, &mut subscribed.notes).await?;
+                let (subscription, key) = planner.reuse(found, url, &mut subscribed.notes).await?;
                 subscribed.result = plan::outcome(&subscription).0;
                 (subscription, key)
             }
         },
     };
     subscribed.subscription_id = Some(subscription.id.clone());
-    // The key first: what Close delivers from then on is understood.
+    // The key first: what Close delivers from then on can be verified.
     let new = match &key {
-        Some(key) => keys.keep(&subscription.id, key.expose()).await?,
+        Some(key) => keys.store(&subscription.id, key.expose()).await?,
         None => false,
     };
     if !(subscription.is_active && subscription.has_leads) {
@@ -128,10 +128,10 @@ async fn act(
     Ok((plan, new))
 }
 
-/// The subscription that Close says is there already, where it is one for this address.
+/// The subscription that Close says exists already, if it is for this address.
 async fn duplicate(api: &CloseApi, url: &Url, error: close::Error) -> Result<Subscription, Fault> {
     let close::Error::Refused { duplicate: Some(id), .. } = &error else { return Err(error.into()) };
-    // What Close says is what a person needs, also where it shows no more of it.
+    // Close's message is what a person needs, even if it shows nothing more of the subscription.
     let Ok(found) = api.subscription(id).await else { return Err(error.into()) };
     match found.url.as_ref().map(|there| likeness(there, url)) {
         Some(Likeness::Same) => Ok(found),
@@ -153,13 +153,13 @@ pub(crate) fn api(config: &Config) -> Result<CloseApi, Fault> {
     Ok(CloseApi::new(base, keys, Box::new(|time| Box::pin(async move { SystemClock.sleep(time).await })))?)
 }
 
-/// What Close is to call.
+/// What Close should call.
 struct Target {
     /// The address.
     url: Url,
     /// The stack's own, where the pipeline is one.
     of_stack: Option<Url>,
-    /// Where the keys are kept.
+    /// Where the keys are stored.
     keys: KeyPlace,
 }
 
@@ -168,7 +168,7 @@ async fn target(config: &Config, place: &Place, args: &SubscribeArgs) -> Result<
     let read = |text: &str| {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         url.ok_or_else(|| {
-            usage("--url is no http(s) URL, such as https://leads.example.com/crm/webhook".to_owned())
+            usage("--url is not an http(s) URL, such as https://leads.example.com/crm/webhook".to_owned())
         })
     };
     let given = args.url.as_deref().map(read).transpose()?;
@@ -181,16 +181,19 @@ async fn target(config: &Config, place: &Place, args: &SubscribeArgs) -> Result<
         }
         Location::Folder(folder) => {
             let url = given.ok_or_else(|| {
-                usage("--url is needed: only you know how Close reaches this machine".to_owned())
+                usage(
+                    "--url is required: leadops cannot know at which address Close reaches this machine"
+                        .to_owned(),
+                )
             })?;
             Ok(Target { url, of_stack: None, keys: KeyPlace::of_folder(config, folder)? })
         }
     }
 }
 
-/// Keeps the key of a new subscription, and takes the subscription away again where the key cannot be kept: what it
-/// signs would be refused for three days.
-async fn keep_new(api: &CloseApi, made: &Subscription, keys: &KeyPlace) -> Result<bool, Fault> {
+/// Stores the key of a new subscription, and deletes the subscription if the key cannot be stored: what it signs would
+/// be refused for three days.
+async fn store_new_key(api: &CloseApi, made: &Subscription, keys: &KeyPlace) -> Result<bool, Fault> {
     let id = &made.id;
     let kept = async {
         let key = match &made.key {
@@ -198,15 +201,15 @@ async fn keep_new(api: &CloseApi, made: &Subscription, keys: &KeyPlace) -> Resul
             None => api.subscription(id).await?.key,
         };
         let key = key.ok_or_else(|| {
-            Fault::new(Code::SubscriptionKeyUnknown, format!("Close made {id} and showed no key"))
+            Fault::new(Code::SubscriptionKeyUnknown, format!("Close created {id} and returned no key"))
         })?;
-        keys.keep(id, key.expose()).await
+        keys.store(id, key.expose()).await
     };
     match kept.await {
         Ok(new) => Ok(new),
         Err(fault) => {
             let undone = match api.unsubscribe(id).await {
-                Ok(()) => format!("the new subscription {id} was taken away again"),
+                Ok(()) => format!("the new subscription {id} was deleted again"),
                 Err(other) => format!("delete the new subscription {id} in Close ({other})"),
             };
             Err(Fault::new(fault.code, format!("{}; {undone}", fault.what)))

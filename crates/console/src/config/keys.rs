@@ -7,7 +7,7 @@ use pipeline::Fault;
 use super::{Config, bad_file, one_line};
 use tui::keymap::Keymap;
 
-/// The keys of actions by their names, and the file that says so.
+/// The keys of actions by name, and the file that they come from.
 #[derive(Debug, Default)]
 pub(super) struct KeyChanges {
     changes: Vec<(String, Vec<String>)>,
@@ -36,9 +36,9 @@ impl KeyChanges {
         Ok(Self { changes, file: path.display().to_string() })
     }
 
-    /// Reads a `keys.toml` beside the config file; it wins over the config file's `[keys]`, and may
-    /// leave that heading out.
-    pub(super) fn beside(file: &Path) -> Result<Option<Self>, Fault> {
+    /// Reads a `keys.toml` beside the config file; it overrides the config file's `[keys]`, and the
+    /// heading may be omitted in it.
+    pub(super) fn read_keys_file(file: &Path) -> Result<Option<Self>, Fault> {
         let path = file.with_file_name("keys.toml");
         let text = match fs::read(&path).and_then(super::secret::text) {
             Ok(text) => text,

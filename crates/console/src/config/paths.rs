@@ -5,23 +5,23 @@ use std::path::{Path, PathBuf};
 use outside::text;
 use pipeline::{Code, Fault};
 
-/// The path that `text` names: `~` in front is the home folder, as in a shell, which sees neither the values of env
+/// The path that `text` names: a leading `~` is the home folder, as in a shell, which expands neither values in env
 /// files nor what follows `=` in an argument.
-pub(super) fn expanded(text: &str) -> PathBuf {
+pub(super) fn expand(text: &str) -> PathBuf {
     with_home(text, directories::BaseDirs::new().as_ref().map(directories::BaseDirs::home_dir))
 }
 
-/// The folder of a pipeline that `text` names: one that a shell was to make something of is none, and would be made anew
-/// and empty where the program happens to stand.
+/// The folder of a pipeline that `text` names. Unexpanded shell syntax is refused: it would become a new, empty folder in
+/// the current directory.
 ///
 /// # Errors
-/// [`Code::FolderUnusable`] for a quotation mark, `$`, `%` or `~name` in front.
+/// [`Code::FolderUnusable`] for a leading quotation mark, `$`, `%` or `~name`.
 pub(super) fn folder(text: &str) -> Result<PathBuf, Fault> {
-    let path = expanded(text);
+    let path = expand(text);
     let is_raw = path.to_str().is_some_and(|path| path.starts_with(['"', '\'', '$', '%', '~', '`', '<']));
     if is_raw {
         let shown = text::shorten(text, 80);
-        let what = format!("{shown} is no folder: nothing has replaced what stands in front of it");
+        let what = format!("{shown} is not a folder: its beginning has not been expanded");
         return Err(Fault::new(Code::FolderUnusable, what));
     }
     Ok(path)
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_shell_was_to_replace_is_no_folder() {
+    fn unexpanded_shell_syntax_is_not_a_folder() {
         for text in ["\"/tmp/x", "$HOME/q", "%h/q", "~other/q", "<folder>", "'"] {
             assert!(folder(text).is_err_and(|fault| fault.code == Code::FolderUnusable), "{text}");
         }
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn home_is_meant_by_a_tilde_in_front_alone() {
+    fn only_a_leading_tilde_is_the_home_folder() {
         for (text, path) in [
             ("~", "/home/u"),
             ("~/leads", "/home/u/leads"),

@@ -1,4 +1,4 @@
-//! Which pipeline is meant: a folder, or a stack on AWS.
+//! Which pipeline is selected: a folder, or a stack on AWS.
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +31,7 @@ pub struct Environment {
     pub color: Option<String>,
 }
 
-/// A stack on AWS, and the way to it. What is not said is as the AWS CLI would have it.
+/// A stack on AWS, and how to reach it. What is not set is as in the AWS CLI.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StackPlace {
     /// Its name.
@@ -42,7 +42,7 @@ pub struct StackPlace {
     /// The region.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// The address of another AWS. It is shown without a password.
+    /// Another AWS endpoint. It is shown without a password.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "without_password")]
     pub endpoint_url: Option<String>,
 }
@@ -69,8 +69,8 @@ impl fmt::Display for StackPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "stack {}", self.stack)?;
         let endpoint = self.endpoint_url.as_deref().map(address);
-        let ways = [("profile", &self.profile), ("region", &self.region), ("endpoint", &endpoint)];
-        for (name, value) in ways {
+        let connection = [("profile", &self.profile), ("region", &self.region), ("endpoint", &endpoint)];
+        for (name, value) in connection {
             if let Some(value) = value {
                 write!(f, ", {name} {value}")?;
             }
@@ -83,10 +83,10 @@ fn without_password<S: Serializer>(url: &Option<String>, serializer: S) -> Resul
     url.as_deref().map(address).serialize(serializer)
 }
 
-/// A pipeline that is meant.
+/// A selected pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Its name in the config file; otherwise the stack's, or `embedded`.
+    /// Its name in the config file, or the stack's, or `embedded`.
     pub name: String,
     /// Where it is.
     pub at: Location,
@@ -97,7 +97,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// The folder of a pipeline that has one.
+    /// The folder of an embedded pipeline.
     ///
     /// # Errors
     /// [`Code::Usage`] for one on AWS, where `doing` cannot be done.
@@ -142,13 +142,13 @@ impl Config {
         Ok(Place { name: name.to_owned(), at, read_only, color })
     }
 
-    /// The pipeline that the flags mean.
+    /// The pipeline that the flags select.
     ///
     /// # Errors
     /// [`Code::Usage`] for flags that contradict each other, or as [`Config::environment`].
     pub fn place(&self, flags: &PlaceArgs) -> Result<Place, Fault> {
         flags.check()?;
-        let ways = |place: &mut StackPlace| {
+        let apply_flags = |place: &mut StackPlace| {
             for (flag, of_place) in [
                 (&flags.profile, &mut place.profile),
                 (&flags.region, &mut place.region),
@@ -162,10 +162,10 @@ impl Config {
         if let Some(name) = &flags.env {
             let mut place = self.environment(name)?;
             match &mut place.at {
-                Location::Stack(stack) => ways(stack),
+                Location::Stack(stack) => apply_flags(stack),
                 Location::Folder(_) => {
-                    if let Some(flag) = flags.way() {
-                        let what = format!("{flag} is for a stack, and --env {name} is a folder");
+                    if let Some(flag) = flags.aws_flag() {
+                        let what = format!("{flag} is for a stack, but --env {name} is a folder");
                         return Err(Fault::new(Code::Usage, what));
                     }
                 }
@@ -174,7 +174,7 @@ impl Config {
         }
         let (name, at) = if let Some(stack) = &flags.stack {
             let mut place = StackPlace { stack: stack.clone(), ..StackPlace::default() };
-            ways(&mut place);
+            apply_flags(&mut place);
             (stack.clone(), Location::Stack(place))
         } else {
             let data = match flags.data.as_deref() {
@@ -204,37 +204,41 @@ pub(super) fn read(path: &Path, value: toml::Value) -> Result<BTreeMap<String, E
 
 fn read_one(path: &Path, fields: toml::Table) -> Result<Environment, String> {
     let mut environment = Environment::default();
-    let (mut stack, mut ways) = (None, StackPlace::default());
+    let (mut stack, mut connection) = (None, StackPlace::default());
     for (key, value) in fields {
         match (key.as_str(), value) {
             ("data", toml::Value::String(data)) => {
-                let data = paths::expanded(unpasted(&data));
+                let data = paths::expand(unpasted(&data));
                 environment.data = Some(path.parent().unwrap_or(Path::new("")).join(data));
             }
             ("stack", toml::Value::String(name)) if !name.trim().is_empty() => stack = Some(name),
-            ("profile", toml::Value::String(profile)) => ways.profile = Some(profile),
-            ("region", toml::Value::String(region)) => ways.region = Some(region),
-            ("endpoint_url", toml::Value::String(url)) => ways.endpoint_url = Some(url),
+            ("profile", toml::Value::String(profile)) => connection.profile = Some(profile),
+            ("region", toml::Value::String(region)) => connection.region = Some(region),
+            ("endpoint_url", toml::Value::String(url)) => connection.endpoint_url = Some(url),
             ("read_only", toml::Value::Boolean(read_only)) => environment.read_only = read_only,
             ("color", toml::Value::String(color)) => {
                 if Color::from_str(&color).is_err() {
                     let color = text::shorten(&color, 40);
-                    return Err(format!("names no color with {color:?}, such as \"red\" or \"#ff8800\""));
+                    return Err(format!(
+                        "has no valid color: {color:?}; use one such as \"red\" or \"#ff8800\""
+                    ));
                 }
                 environment.color = Some(color);
             }
-            (key, _) => return Err(format!("has no {:?}, or not with such a value", text::shorten(key, 60))),
+            (key, _) => {
+                return Err(format!("has an unknown key or a wrong value: {:?}", text::shorten(key, 60)));
+            }
         }
     }
     match stack {
         Some(_) if environment.data.is_some() => {
-            Err("has data and stack: a pipeline is in a folder or on AWS".to_owned())
+            Err("has both data and stack: a pipeline is either in a folder or on AWS".to_owned())
         }
-        None if ways != StackPlace::default() => {
-            Err("has profile, region or endpoint_url, but no stack that they lead to".to_owned())
+        None if connection != StackPlace::default() => {
+            Err("has profile, region or endpoint_url, but no stack".to_owned())
         }
         stack => {
-            environment.stack = stack.map(|stack| StackPlace { stack, ..ways });
+            environment.stack = stack.map(|stack| StackPlace { stack, ..connection });
             Ok(environment)
         }
     }
@@ -313,7 +317,7 @@ mod tests {
     #[test]
     fn an_environment_is_in_one_place() {
         for (fields, part) in [
-            ("data = \"x\"\nstack = \"s\"", "data and stack"),
+            ("data = \"x\"\nstack = \"s\"", "both data and stack"),
             ("region = \"r\"", "no stack"),
             ("stack = \"\"", "stack"),
             ("stack = 1", "stack"),

@@ -1,4 +1,4 @@
-//! Secrets, read where they are when they are asked for: whoever may not read them can use every command that needs
+//! Secrets, read only when they are asked for, so that users who may not read them can use every command that needs
 //! none.
 
 use std::{
@@ -14,68 +14,68 @@ use pipeline::{Code, Fault, SecretText};
 
 use super::{Config, Setting, Source, paths};
 
-/// More than any secret has, in bytes.
-const LONGEST: u64 = 64 * 1024;
+/// The size limit of a secret, in bytes.
+const MAX_SIZE: u64 = 64 * 1024;
 
 /// Where a secret is.
-pub(super) enum Place {
+pub(super) enum SecretPlace {
     /// In the environment or the command line.
-    Here(SecretText),
-    /// In a file, read once at most: it may be a pipe.
-    File(Named, OnceLock<Result<SecretText, Fault>>),
+    Inline(SecretText),
+    /// In a file, read at most once: it may be a pipe.
+    File(NamedFile, OnceLock<Result<SecretText, Fault>>),
     /// In two places at once, both named.
-    Twice(String),
+    Conflict(String),
 }
 
-/// A file, and how it was named.
-pub(super) struct Named {
+/// A file, and which setting names it.
+pub(super) struct NamedFile {
     path: PathBuf,
     /// What names it, such as `SMTP_URL_FILE`.
     by: String,
-    /// Whether its name can be nothing else than a path.
+    /// Whether its name can only be a path.
     is_path: bool,
 }
 
-impl Place {
+impl SecretPlace {
     /// The file at `path`, which `by` names as `text`.
     pub(super) fn file(path: PathBuf, by: String, text: &str) -> Self {
         let begins = ["/", "./", "../", "~"].iter().any(|begin| text.starts_with(begin));
-        Self::File(Named { path, by, is_path: begins && !text.contains("://") }, OnceLock::new())
+        Self::File(NamedFile { path, by, is_path: begins && !text.contains("://") }, OnceLock::new())
     }
 
     /// The secret.
     fn read(&self, name: &str) -> Result<SecretText, Fault> {
         match self {
-            Self::Here(secret) => Ok(secret.clone()),
+            Self::Inline(secret) => Ok(secret.clone()),
             Self::File(named, read) => read.get_or_init(|| file(name, named)).clone(),
-            Self::Twice(places) => {
-                Err(Fault::new(Code::SettingBad, format!("{name} is set twice: {places}; take one away")))
+            Self::Conflict(places) => {
+                Err(Fault::new(Code::SettingBad, format!("{name} is set twice: {places}; remove one")))
             }
         }
     }
 }
 
-fn file(name: &str, Named { path, by, is_path }: &Named) -> Result<SecretText, Fault> {
+fn file(name: &str, NamedFile { path, by, is_path }: &NamedFile) -> Result<SecretText, Fault> {
     let unusable = |what: String| Fault::new(Code::FileUnusable, format!("{by}: {}: {what}", path.display()));
-    // The commonest mistake is the secret itself in the place of the file.
+    // The most common mistake is to put the secret itself here instead of a file's path.
     if !is_path && !path.exists() {
         let what = format!(
-            "{by} names no file that is there, in words that may be the secret itself: that goes into {name}"
+            "{by} does not name an existing file, and may contain the secret itself: put that in {name}"
         );
         return Err(Fault::new(Code::FileUnusable, what));
     }
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut bytes));
     let length = read.map_err(|error| unusable(error.to_string()))?;
-    if length as u64 > LONGEST {
-        return Err(unusable(format!("it has more than {LONGEST} bytes")));
+    if length as u64 > MAX_SIZE {
+        return Err(unusable(format!("it has more than {MAX_SIZE} bytes")));
     }
     let text = text(bytes).map_err(|error| unusable(error.to_string()))?;
     let secret = SecretText::new(&text);
     if secret.expose().is_empty() { Err(unusable("it is empty".to_owned())) } else { Ok(secret) }
 }
 
-/// The text in a file that somebody has written.
+/// The text of a file.
 ///
 /// # Errors
 /// What it is instead of UTF-8.
@@ -86,44 +86,47 @@ pub(super) fn text(bytes: Vec<u8>) -> io::Result<String> {
     })
 }
 
-/// Where the environment has a secret: as `NAME`, in the file that `NAME_FILE` names, or in systemd's
+/// Where a secret is in the environment: as `NAME`, in the file that `NAME_FILE` names, or in systemd's
 /// `$CREDENTIALS_DIRECTORY` under the name in lower case.
 pub(super) fn in_environment(
     setting: &Setting,
     environment: &impl Fn(&str) -> Option<String>,
-) -> Option<(Place, Source)> {
+) -> Option<(SecretPlace, Source)> {
     let get = |name: &str| {
         let value = environment(name)?;
         let value = unpasted(&value);
         (!value.is_empty()).then(|| value.to_owned())
     };
-    let mut found: Vec<(Place, Source)> = Vec::new();
+    let mut found: Vec<(SecretPlace, Source)> = Vec::new();
     if let Some(value) = get(setting.name) {
-        found.push((Place::Here(SecretText::new(&value)), Source::Environment(setting.name.to_owned())));
+        found.push((
+            SecretPlace::Inline(SecretText::new(&value)),
+            Source::Environment(setting.name.to_owned()),
+        ));
     }
     let variable = format!("{}_FILE", setting.name);
     if let Some(path) = get(&variable) {
-        let place = Place::file(paths::expanded(&path), variable.clone(), &path);
+        let place = SecretPlace::file(paths::expand(&path), variable.clone(), &path);
         found.push((place, Source::Environment(variable)));
     }
     // <https://systemd.io/CREDENTIALS/>
     let credential =
         get("CREDENTIALS_DIRECTORY").map(|folder| Path::new(&folder).join(setting.name.to_ascii_lowercase()));
-    // What may not be looked at is there: reading it says why not.
+    // One that may not be accessed counts as set: reading it reports why not.
     if let Some(path) = credential.filter(|path| path.try_exists().unwrap_or(true)) {
         let by = format!("the credential {}", setting.name.to_ascii_lowercase());
-        found.push((Place::file(path.clone(), by, "/"), Source::Credential(path)));
+        found.push((SecretPlace::file(path.clone(), by, "/"), Source::Credential(path)));
     }
     if found.len() > 1 {
         let places: Vec<String> = found.iter().map(|(_, source)| source.in_full()).collect();
         let source = found.swap_remove(0).1;
-        return Some((Place::Twice(places.join(" and ")), source));
+        return Some((SecretPlace::Conflict(places.join(" and ")), source));
     }
     found.pop()
 }
 
 impl Config {
-    /// A secret, where one is set.
+    /// A secret, if it is set.
     ///
     /// # Errors
     /// [`Code::FileUnusable`] where its file cannot be read, or is empty; [`Code::SettingBad`] where it is set twice.
@@ -131,7 +134,7 @@ impl Config {
         self.secrets.get(name).map(|(place, _)| place.read(name)).transpose()
     }
 
-    /// Whether a secret is set, wherever it is and whether or not it can be read.
+    /// Whether a secret is set, wherever, and whether or not it can be read.
     pub fn has_secret(&self, name: &str) -> bool {
         self.secrets.contains_key(name)
     }
@@ -141,18 +144,18 @@ impl Config {
         self.secrets.get(name).map(|(_, source)| source)
     }
 
-    /// The file that a setting names for a secret, and that may be written: no credential, which systemd makes anew at
+    /// The file that a setting names for a secret, if it may be written: not a credential, which systemd creates again at
     /// each start.
     pub fn secret_file(&self, name: &str) -> Option<&Path> {
         match self.secrets.get(name)? {
-            (Place::File(named, _), Source::Environment(_) | Source::File(_)) => Some(&named.path),
+            (SecretPlace::File(named, _), Source::Environment(_) | Source::File(_)) => Some(&named.path),
             _ => None,
         }
     }
 }
 
 /// The secrets that are set, by their settings' names.
-pub(super) type Secrets = BTreeMap<&'static str, (Place, Source)>;
+pub(super) type Secrets = BTreeMap<&'static str, (SecretPlace, Source)>;
 
 #[cfg(test)]
 mod tests {
@@ -198,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_goes_before_the_config_file() {
+    fn the_environment_overrides_the_config_file() {
         let config = load("smtp_url_file = \"key\"", &[]).unwrap();
         assert_eq!(config.secret(NAME).unwrap().unwrap().expose(), "secret-key");
         let config = load("smtp_url_file = \"key\"", &[(NAME, "value")]).unwrap();
@@ -213,7 +216,7 @@ mod tests {
                 [load("", &[("SMTP_URL_FILE", secret)]), load(&format!("smtp_url_file = {secret:?}"), &[])]
             {
                 let fault = config.unwrap().secret(NAME).unwrap_err();
-                let parts = ["no file that is there", "that goes into SMTP_URL"];
+                let parts = ["does not name an existing file", "put that in SMTP_URL"];
                 assert!(parts.iter().all(|part| fault.what.contains(part)), "{fault}");
                 assert!(!fault.what.contains("hunter2"), "{fault}");
             }
@@ -221,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said_when_it_is_asked_for() {
+    fn an_unreadable_secret_is_reported_when_it_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();
         fs::write(at("empty"), "\r\n").unwrap();

@@ -1,4 +1,4 @@
-//! How values are shown, wherever they come from.
+//! How the values of settings are shown.
 
 use pipeline::Fault;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use super::{Config, SETTINGS, Setting};
 pub struct Shown {
     /// The setting.
     pub name: &'static str,
-    /// Its value; of a secret, only whether there is one and can be read.
+    /// Its value; for a secret, only whether it is set and can be read.
     pub value: Option<String>,
     /// Where it came from.
     pub source: String,
@@ -26,11 +26,11 @@ impl Shown {
     }
 }
 
-/// How the value of a secret begins that cannot be used.
+/// How the shown value of an unusable secret begins.
 const UNUSABLE: &str = "(unusable: ";
 
 impl Config {
-    /// Every setting as it is.
+    /// All settings.
     pub fn shown(&self) -> Vec<Shown> {
         SETTINGS.iter().map(|setting| self.shown_one(setting)).collect()
     }
@@ -51,7 +51,7 @@ impl Config {
     }
 }
 
-/// The value of a setting that is no secret, without the password or the query that an address may have in it.
+/// The value of a setting that is not a secret, without the password or the query that an address may contain.
 pub fn without_secrets(name: &str, value: &str) -> String {
     let address = match name {
         "LOOKUP_BASE_URL" => outbound::OwnersBase::parse(value).ok().map(|base| base.to_string()),
@@ -64,7 +64,7 @@ pub fn without_secrets(name: &str, value: &str) -> String {
 
 const NO_URL: &str = "(no valid URL)";
 
-/// An address without what may be a secret in it.
+/// An address without the parts that may be secret.
 pub(super) fn address(text: &str) -> String {
     Url::parse(text).map_or_else(|_| NO_URL.to_owned(), |url| web::shown(&url))
 }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_address_shows_what_is_secret_in_it() {
+    fn an_address_is_shown_without_its_secrets() {
         for (name, value, shown) in [
             ("LOOKUP_BASE_URL", "https://u:hunter2@h/owners/", "https://h/owners"),
             ("LOOKUP_BASE_URL", "u:hunter2@h", NO_URL),

@@ -1,4 +1,4 @@
-//! Variables that look like settings and are none: a misspelt one would be passed over without a word.
+//! Variables that look like settings but are not: a misspelt one would otherwise be ignored silently.
 
 use outside::text;
 use pipeline::{Code, Fault};
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::SETTINGS;
 
-/// A variable of the environment that looks like a setting and is none.
+/// An environment variable that looks like a setting but is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unknown {
     /// Its name.
@@ -18,11 +18,11 @@ pub struct Unknown {
 impl Unknown {
     /// The same for people.
     pub fn fault(&self) -> Fault {
-        let meant = self.meant.map_or_else(String::new, |meant| format!("; is {meant} meant?"));
-        Fault::new(Code::SettingUnknown, format!("{} is no setting{meant}", text::shorten(&self.name, 60)))
+        let meant = self.meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+        Fault::new(Code::SettingUnknown, format!("{} is not a setting{meant}", text::shorten(&self.name, 60)))
     }
 
-    /// A fault that is about the setting that is meant, with this name in it: one line says both.
+    /// Adds this name to a fault about the setting that is meant, so that one line has both.
     pub fn hint(&self, fault: Fault) -> Fault {
         let begin = self.name.split_inclusive('_').next().unwrap_or_default().to_ascii_uppercase();
         let is_about = match self.meant {
@@ -33,33 +33,33 @@ impl Unknown {
             return fault;
         }
         let name = text::shorten(&self.name, 60);
-        Fault::new(fault.code, format!("{}; {name} is set, and is no setting", fault.what))
+        Fault::new(fault.code, format!("{}; {name} is set, but is not a setting", fault.what))
     }
 }
 
-/// What is no row of [`SETTINGS`] and is read all the same, here or by `infrastructure/deploy`.
-const BESIDES: [&str; 5] =
+/// Variables outside [`SETTINGS`] that are read, here or by `infrastructure/deploy`.
+const OTHER_VARIABLES: [&str; 5] =
     ["CREDENTIALS_DIRECTORY", "LEADOPS_ARTEFACTS", "LEADOPS_CONFIG", "LEADOPS_LOG", "LEADOPS_THEME"];
-/// How the names begin that nobody else's variables have.
-const OURS: [&str; 3] = ["LEADOPS_", "CLOSE_", "LOOKUP_"];
-/// How many letters of a name may be wrong, and how long it has to be for that.
-const SLIPS: (usize, usize) = (2, 8);
+/// Prefixes that only our variables have.
+const OUR_PREFIXES: [&str; 3] = ["LEADOPS_", "CLOSE_", "LOOKUP_"];
+/// How many letters of a name may be wrong, and how long it has to be for that to count.
+const MAX_TYPOS: (usize, usize) = (2, 8);
 
-/// Those among these names.
-pub(super) fn among<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Unknown> {
-    let mut unknown: Vec<Unknown> = names.filter_map(look).collect();
+/// The unknown ones among these names.
+pub(super) fn find<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Unknown> {
+    let mut unknown: Vec<Unknown> = names.filter_map(suspect).collect();
     unknown.sort_by(|a, b| a.name.cmp(&b.name));
     unknown
 }
 
-fn look(name: &str) -> Option<Unknown> {
+fn suspect(name: &str) -> Option<Unknown> {
     let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !is_name || is_known(name) || is_of_kubernetes(name) {
         return None;
     }
     let upper = name.to_ascii_uppercase();
     let meant = meant(&upper);
-    let is_ours = OURS.iter().any(|prefix| upper.starts_with(prefix));
+    let is_ours = OUR_PREFIXES.iter().any(|prefix| upper.starts_with(prefix));
     (is_ours || meant.is_some()).then(|| Unknown { name: name.to_owned(), meant })
 }
 
@@ -67,7 +67,7 @@ fn look(name: &str) -> Option<Unknown> {
 pub(super) fn is_known(name: &str) -> bool {
     let of = |name: &str| SETTINGS.iter().find(|setting| setting.name == name);
     let names_file = name.strip_suffix("_FILE").and_then(of).is_some_and(|setting| setting.secret);
-    of(name).is_some() || names_file || BESIDES.contains(&name)
+    of(name).is_some() || names_file || OTHER_VARIABLES.contains(&name)
 }
 
 /// What Kubernetes sets in each container for a service of the name `leadops`:
@@ -79,11 +79,11 @@ fn is_of_kubernetes(name: &str) -> bool {
         || name.contains("_PORT_")
 }
 
-/// The setting that a name was to be, the likeliest.
+/// The setting that was most likely meant by a name.
 pub(super) fn meant(name: &str) -> Option<&'static str> {
     let name = name.strip_suffix("_FILE").unwrap_or(name);
     let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
-    // One word alone is anybody's.
+    // A single word is too general.
     if words.len() < 2 {
         return None;
     }
@@ -92,9 +92,9 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
         words.iter().all(|word| theirs.contains(word))
     };
     let rank = |setting: &'static str| {
-        let slips = strsim::damerau_levenshtein(name, setting);
-        let close = slips <= SLIPS.0 && name.len() >= SLIPS.1;
-        (close || has_all(setting)).then_some((slips, setting))
+        let typos = strsim::damerau_levenshtein(name, setting);
+        let close = typos <= MAX_TYPOS.0 && name.len() >= MAX_TYPOS.1;
+        (close || has_all(setting)).then_some((typos, setting))
     };
     SETTINGS.iter().filter_map(|setting| rank(setting.name)).min().map(|(_, setting)| setting)
 }
@@ -121,7 +121,7 @@ mod tests {
             ("LEADOPS_DATA_DIR", None),
             ("CLOSE_SIGNATURE_SECRET_NAME", None),
         ] {
-            let found = among([name].into_iter());
+            let found = find([name].into_iter());
             assert_eq!(found, [Unknown { name: name.to_owned(), meant }], "{name}");
         }
     }
@@ -144,6 +144,6 @@ mod tests {
             "EDITOR",
             "USE_COLOR",
         ];
-        assert_eq!(among(names.into_iter()), []);
+        assert_eq!(find(names.into_iter()), []);
     }
 }

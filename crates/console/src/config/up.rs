@@ -1,4 +1,4 @@
-//! What `leadops up` needs, typed and checked.
+//! The configuration of `leadops up`, typed and checked.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -24,36 +24,36 @@ use super::Config;
 pub struct UpConfig {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Figures and names of the stages.
+    /// The stages' settings.
     pub settings: Settings,
     /// Who may send webhooks.
     pub trust: Trust,
-    /// Where owners are.
+    /// Where owners are looked up.
     pub owners: OwnerSource,
-    /// What Close is asked with, where it is.
+    /// The keys for Close's API, if it is used.
     pub close_keys: Option<ApiKeys>,
     /// Where alerts go.
     pub destinations: Destinations,
-    /// How long log lines are kept.
+    /// How long log lines are stored.
     pub keep_logs: Duration,
-    /// How long the journal and receipts are kept.
+    /// How long the journal and receipts are stored.
     pub keep_journal: Duration,
-    /// What is wrong with the ways on which alerts go out, and with Close's API key. None of it keeps a webhook from
-    /// being accepted: a new pipeline does not start with it, and one that holds leads starts and says so.
-    pub doubts: Vec<Doubt>,
+    /// Problems with destinations, and with Close's API key. None of them prevents a webhook from being accepted: a new
+    /// pipeline does not start with them, and one that holds leads starts with a warning.
+    pub problems: Vec<SettingProblem>,
 }
 
-/// Something wrong with how alerts go out, or owners are looked up.
+/// A problem with how alerts are sent, or owners are looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doubt {
-    /// With what: a destination's id, or [`Doubt::CLOSE_KEY`].
+pub struct SettingProblem {
+    /// Where: a destination's id, or [`SettingProblem::CLOSE_KEY`].
     pub what: String,
     /// What is wrong.
     pub fault: Fault,
 }
 
-impl Doubt {
-    /// What is wrong with the settings of a destination.
+impl SettingProblem {
+    /// A problem in the settings of a destination.
     pub fn of_destination((id, fault): (DestinationId, Fault)) -> Self {
         Self { what: id.into(), fault }
     }
@@ -61,7 +61,7 @@ impl Doubt {
     /// The API key of Close.
     pub const CLOSE_KEY: &'static str = "close_key";
 
-    /// The same as a pipeline says it of itself.
+    /// The same as a condition of the running pipeline.
     pub fn condition(&self, since: Timestamp) -> Condition {
         let Fault { code, what } = &self.fault;
         Condition {
@@ -74,36 +74,36 @@ impl Doubt {
     }
 }
 
-/// Receipts are needed as long as owners are looked for: a hundred times every four hours.
+/// Receipts are needed as long as owners are looked up again: at most a hundred times, every four hours.
 const LEAST_JOURNAL_DAYS: u64 = 20;
 
 impl UpConfig {
-    /// What is wrong with alerts alone, also where something else is wrong.
+    /// The problems with alerts, even if something else is wrong too.
     ///
     /// # Errors
-    /// That the settings do not say how alerts go out.
-    pub fn doubts(config: &Config) -> Result<Vec<Doubt>, Fault> {
-        Ok(Ways::read(config, &Settings::read(&config.variables())?).doubts)
+    /// The settings do not say how alerts are sent.
+    pub fn problems(config: &Config) -> Result<Vec<SettingProblem>, Fault> {
+        Ok(AlertSetUp::read(config, &Settings::read(&config.variables())?).problems)
     }
 
     /// Reads and checks every setting.
     ///
     /// # Errors
-    /// The first setting that is wrong, by its name and without its value where that is a secret. What is wrong with
-    /// alerts alone is among the [`doubts`](Self::doubts) instead.
+    /// The first setting that is wrong, by its name and without its value if that is a secret. Problems that only concern
+    /// alerts are among the [`problems`](Self::problems) instead.
     pub fn read(config: &Config) -> Result<Self, Fault> {
         let listen = config.get("LEADOPS_LISTEN").unwrap_or_default();
         let listen: SocketAddr = listen.parse().map_err(|_| {
             Fault::new(
                 Code::AddressUnusable,
-                format!("{:?} is no address such as 127.0.0.1:8080", text::shorten(listen, 80)),
+                format!("{:?} is not an address such as 127.0.0.1:8080", text::shorten(listen, 80)),
             )
         })?;
         let variables = config.variables();
         let settings = Settings::read(&variables)?;
         let trust = trust(config, &variables, listen)?;
         let owners = OwnerSource::of_variables(&variables)?;
-        let Ways { destinations, close_keys, doubts } = Ways::read(config, &settings);
+        let AlertSetUp { destinations, close_keys, problems } = AlertSetUp::read(config, &settings);
         Ok(Self {
             listen,
             trust,
@@ -113,34 +113,35 @@ impl UpConfig {
             keep_logs: days(&variables, "KEEP_LOGS_DAYS", 1, 14)?,
             keep_journal: days(&variables, "KEEP_JOURNAL_DAYS", LEAST_JOURNAL_DAYS, 90)?,
             settings,
-            doubts,
+            problems,
         })
     }
 }
 
-/// The ways on which alerts go out and owners are looked up in Close, and what is wrong with them.
-struct Ways {
+/// The destinations and the keys for Close's API, and the problems with them.
+struct AlertSetUp {
     destinations: Destinations,
     close_keys: Option<ApiKeys>,
-    doubts: Vec<Doubt>,
+    problems: Vec<SettingProblem>,
 }
 
-impl Ways {
+impl AlertSetUp {
     fn read(config: &Config, settings: &Settings) -> Self {
-        let Made { destinations, doubts } = make(&OfConfig(config), &settings.destinations);
-        let mut doubts: Vec<Doubt> = doubts.into_iter().map(Doubt::of_destination).collect();
+        let Made { destinations, doubts: problems } = make(&ConfigSettings(config), &settings.destinations);
+        let mut problems: Vec<SettingProblem> =
+            problems.into_iter().map(SettingProblem::of_destination).collect();
         let close_keys = api_keys(config).unwrap_or_else(|fault| {
-            doubts.push(Doubt { what: Doubt::CLOSE_KEY.to_owned(), fault });
+            problems.push(SettingProblem { what: SettingProblem::CLOSE_KEY.to_owned(), fault });
             None
         });
-        Self { destinations, close_keys, doubts }
+        Self { destinations, close_keys, problems }
     }
 }
 
-/// The settings of destinations, as the configuration has them.
-struct OfConfig<'a>(&'a Config);
+/// The settings of destinations from the configuration.
+struct ConfigSettings<'a>(&'a Config);
 
-impl Origin for OfConfig<'_> {
+impl Origin for ConfigSettings<'_> {
     fn get(&self, name: &str) -> Option<String> {
         self.0.variables().get(name)
     }
@@ -162,20 +163,20 @@ impl Origin for OfConfig<'_> {
     }
 }
 
-/// The keys that webhooks may be signed with: `CLOSE_SIGNATURE_KEY`, none where it is not set.
+/// The keys that webhooks may be signed with: `CLOSE_SIGNATURE_KEY`, none if it is not set.
 ///
 /// # Errors
-/// [`Code::SignatureKeyBad`] for what is none, or why the secret cannot be read.
+/// [`Code::SignatureKeyBad`] for an invalid key, or why the secret cannot be read.
 pub fn signature_keys(config: &Config) -> Result<Keys, Fault> {
     let Some(secret) = config.secret("CLOSE_SIGNATURE_KEY")? else { return Ok(Keys::none()) };
     Keys::parse(secret.expose())
         .map_err(|error| Fault::new(Code::SignatureKeyBad, format!("CLOSE_SIGNATURE_KEY: {error}")))
 }
 
-/// What Close is asked with: `CLOSE_API_KEY`, where it is set.
+/// The keys for Close's API: `CLOSE_API_KEY`, if it is set.
 ///
 /// # Errors
-/// The fault of a key that is none, or why the secret cannot be read.
+/// The fault of an invalid key, or why the secret cannot be read.
 pub fn api_keys(config: &Config) -> Result<Option<ApiKeys>, Fault> {
     let Some(secret) = config.secret("CLOSE_API_KEY")? else { return Ok(None) };
     let keys = ApiKeys::parse(secret.expose());
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_all_it_takes() {
+    fn a_signature_key_is_enough() {
         let config = read(&[("CLOSE_SIGNATURE_KEY", KEY)]).unwrap();
         assert_eq!(config.settings, Settings::default());
         assert!(matches!(config.trust, Trust::Signed(_)));
@@ -251,11 +252,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_alerts_alone_is_a_doubt() {
+    fn problems_with_alerts_are_collected() {
         let key = ("CLOSE_SIGNATURE_KEY", KEY);
         let slack = ("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T0/B0/hunter2");
         let mail = [("USE_EMAIL", "true"), ("SMTP_URL", "smtp://localhost"), ("EMAIL_FROM", "a@example.com")];
-        for (environment, doubts) in [
+        for (environment, problems) in [
             (&[key, slack][..], &[][..]),
             (&[key, ("USE_EMAIL", "true"), slack], &[(Code::MailNotConfigured, "SMTP_URL")]),
             (&[key], &[(Code::SlackNotConfigured, "SLACK_WEBHOOK_URL")]),
@@ -271,16 +272,16 @@ mod tests {
             ),
             (&[key, slack, ("CLOSE_API_KEY", "hunter2:")], &[(Code::CloseKeyMissing, "CLOSE_API_KEY")]),
         ] {
-            let found = read(environment).unwrap().doubts;
-            assert_eq!(found.len(), doubts.len(), "{found:?}");
-            for (Doubt { fault, .. }, (code, part)) in found.iter().zip(doubts) {
+            let found = read(environment).unwrap().problems;
+            assert_eq!(found.len(), problems.len(), "{found:?}");
+            for (SettingProblem { fault, .. }, (code, part)) in found.iter().zip(problems) {
                 assert!(fault.code == *code && fault.what.contains(part), "{fault}");
             }
         }
     }
 
     #[test]
-    fn unsigned_is_for_loopback() {
+    fn unsigned_webhooks_are_for_loopback_only() {
         let config = read(&[("LEADOPS_ALLOW_UNSIGNED", "true"), ("LEADOPS_LISTEN", "[::1]:0")]).unwrap();
         assert!(matches!(config.trust, Trust::Anyone));
     }

@@ -1,4 +1,4 @@
-//! What the console is given: an open pipeline, and the way to the others of the config file.
+//! What the console needs: an open pipeline, and access to the others of the config file.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,20 +9,20 @@ use pipeline::{
     ports::{Seen, Unwatched, Watch},
 };
 
-use super::{Facts, Opened, Site, on_aws::Queues, open_place};
+use super::{OpenPipeline, PipelineInfo, Site, on_aws::Queues, open_place};
 use tui::{Banner, Environments, Source};
 
 use crate::config::{Config, Place};
 
-/// How often the console asks AWS, which counts requests; the README says what that costs.
+/// How often the console polls AWS, which bills requests; the README says what that costs.
 const ON_AWS: Duration = Duration::from_secs(5);
 
-impl From<Opened> for Source {
-    fn from(opened: Opened) -> Self {
-        let Opened { ops, facts, store, queues } = opened;
+impl From<OpenPipeline> for Source {
+    fn from(opened: OpenPipeline) -> Self {
+        let OpenPipeline { ops, facts, store, queues } = opened;
         let watch: Arc<dyn Watch> = match (store, queues) {
             (Some(store), _) => Arc::new(store),
-            (None, Some(queues)) => Arc::new(Unseen(queues)),
+            (None, Some(queues)) => Arc::new(StackWatch(queues)),
             (None, None) => Arc::new(Unwatched),
         };
         let place = facts.place();
@@ -30,17 +30,17 @@ impl From<Opened> for Source {
             Site::Folder(_) => Duration::ZERO,
             Site::Aws(_) => ON_AWS,
         };
-        let Facts { name, read_only, color: colour, .. } = facts;
+        let PipelineInfo { name, read_only, color: colour, .. } = facts;
         let banner = Banner { name, place, read_only, note: None, colour };
         Self { ops: Arc::new(ops), banner, watch, min_interval }
     }
 }
 
-/// A pipeline on AWS: a change cannot be seen without asking for everything.
-struct Unseen(Queues);
+/// A pipeline on AWS: changes cannot be detected without asking for everything.
+struct StackWatch(Queues);
 
 #[async_trait]
-impl Watch for Unseen {
+impl Watch for StackWatch {
     async fn look(&self) -> Result<Seen, Fault> {
         Ok(Seen::default())
     }
@@ -51,17 +51,17 @@ impl Watch for Unseen {
 }
 
 /// The environments of the config file, and the place that the console was started on.
-pub struct Configured {
+pub struct ConfigEnvironments {
     /// The configuration.
     pub config: Config,
-    /// What the flags allow: no environment allows more.
+    /// What the flags allow: environments cannot allow more.
     pub access: Access,
     /// Where the console was started.
     pub start: Place,
 }
 
 #[async_trait]
-impl Environments for Configured {
+impl Environments for ConfigEnvironments {
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.config.environments().map(str::to_owned).collect();
         if !names.contains(&self.start.name) {

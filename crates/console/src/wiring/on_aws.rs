@@ -10,7 +10,7 @@ use aws::{
 use close::client::ApiKeys;
 use close::signature::Keys;
 use futures_util::future::join;
-use ops::{Access, Ops, SaysNothing};
+use ops::{Access, NoSetUpReport, Ops};
 use outbound::destinations::{Made, Origin, SecretSetting, make, secret_setting};
 use pipeline::{
     Code, Fault,
@@ -30,22 +30,22 @@ pub struct OnAws {
     pub session: Session,
     /// The stack.
     pub stack: Stack,
-    /// Who looks at it, where STS could be asked.
+    /// The caller's identity, if STS could be asked.
     pub identity: Option<Identity>,
 }
 
 /// Finds a stack.
 ///
 /// # Errors
-/// What is wrong with the credentials, the region, the way to AWS or the stack, with its own
-/// [`Code`] each.
+/// What is wrong with the credentials, the region, the connection to AWS or the stack, each with its own
+/// [`Code`].
 pub async fn on_aws(place: &StackPlace) -> Result<OnAws, Fault> {
     let StackPlace { profile, region, endpoint_url, .. } = place;
     let session = Session::load(profile.as_deref(), region.as_deref(), endpoint_url.as_deref()).await?;
     let (stack, identity) = join(session.stack(&place.stack), session.identity()).await;
     match (stack, identity) {
         (Ok(stack), identity) => Ok(OnAws { stack, identity: identity.ok(), session }),
-        // STS needs no permission, so what it says of credentials is so.
+        // STS needs no permission, so its verdict on the credentials is reliable.
         (Err(_), Err(fault)) if fault.code == Code::CredentialsExpired => Err(fault),
         (Err(fault), _) => Err(match (fault.code, endpoint_url) {
             (Code::AwsUnreachable, Some(url)) => Fault::new(fault.code, format!("{url}: {}", fault.what)),
@@ -69,15 +69,15 @@ impl OnAws {
     /// Where Close posts.
     ///
     /// # Errors
-    /// [`Code::StackUnusable`] where the stack's output is no address.
+    /// [`Code::StackUnusable`] where the stack's output is not a URL.
     pub fn webhook(&self) -> Result<Url, Fault> {
         let url = self.webhook_url();
         url.parse().map_err(|error| {
-            Fault::new(Code::StackUnusable, format!("the output WebhookUrl is no URL: {url} ({error})"))
+            Fault::new(Code::StackUnusable, format!("the output WebhookUrl is not a URL: {url} ({error})"))
         })
     }
 
-    /// Where Close posts, as the stack says it.
+    /// Where Close posts, as in the stack's output.
     pub fn webhook_url(&self) -> &str {
         &self.stack.webhook_url
     }
@@ -102,13 +102,13 @@ impl OnAws {
             .map_err(|error| Fault::new(Code::SecretUnusable, format!("the secret {secret}: {error}")))
     }
 
-    /// The destinations that the stack's functions have, for an operator to look at.
+    /// The stack's destinations, for an operator to check.
     pub fn destinations(&self) -> Made {
         let secrets = Arc::new(self.session.secrets(Arc::new(SystemClock)));
-        make(&InStack { aws: self, secrets }, &self.stack.settings.destinations)
+        make(&StackSettings { aws: self, secrets }, &self.stack.settings.destinations)
     }
 
-    /// A setting as the stack's functions have it.
+    /// A setting with its value in the stack's functions.
     pub fn shown(&self, setting: Shown) -> Shown {
         let (value, source) = match setting.name {
             "CLOSE_SIGNATURE_KEY" => (None, format!("secret {}", self.stack.signature_secret)),
@@ -146,7 +146,7 @@ impl OnAws {
         let ports = Ports { objects: view.clone(), journal: view.clone() };
         let settings = Arc::new(stack.settings.clone());
         let stages = Stages::new(ports, World { clock: Arc::clone(&clock), random }, Arc::clone(&settings));
-        let who = self.identity.as_ref().map_or_else(host::user, |identity| person(&identity.arn));
+        let operator = self.identity.as_ref().map_or_else(host::user, |identity| person(&identity.arn));
         Ops {
             settings,
             objects: view.clone(),
@@ -157,20 +157,20 @@ impl OnAws {
             outbox: queues.clone(),
             alerting: stages.alerting(queues),
             recorder: stages.recorder(),
-            set_up: Arc::new(SaysNothing),
-            who,
+            set_up: Arc::new(NoSetUpReport),
+            operator,
             access,
         }
     }
 }
 
-/// The settings of destinations, as a stack's parameters and secrets have them.
-struct InStack<'a> {
+/// The settings of destinations from a stack's parameters and secrets.
+struct StackSettings<'a> {
     aws: &'a OnAws,
     secrets: Arc<Secrets>,
 }
 
-impl Origin for InStack<'_> {
+impl Origin for StackSettings<'_> {
     fn get(&self, name: &str) -> Option<String> {
         self.aws.stack.variables().get(name)
     }
@@ -200,7 +200,7 @@ pub struct SignatureSecret {
 }
 
 impl SignatureSecret {
-    /// The keys that are there.
+    /// The current keys.
     ///
     /// # Errors
     /// Why the secret cannot be read, or holds no keys.
@@ -208,11 +208,11 @@ impl SignatureSecret {
         self.secrets.present_keys(&self.name).await
     }
 
-    /// Adds a subscription's key. Whether it was not there yet.
+    /// Adds a subscription's key. Returns whether it was not there yet.
     ///
     /// # Errors
     /// Why the secret cannot be read or written.
-    pub async fn keep(&self, subscription: &str, key: &str) -> Result<bool, Fault> {
+    pub async fn store(&self, subscription: &str, key: &str) -> Result<bool, Fault> {
         self.secrets.keep_key(&self.name, subscription, key).await
     }
 }

@@ -13,20 +13,20 @@ use super::on_aws::{Queues, on_aws};
 use crate::config::{Location, Place};
 
 /// An open pipeline.
-pub struct Opened {
-    /// What can be seen and done.
+pub struct OpenPipeline {
+    /// The operator's view.
     pub ops: Ops,
-    /// What it is.
-    pub facts: Facts,
+    /// Its name and place.
+    pub facts: PipelineInfo,
     /// The store of one in a folder.
     pub store: Option<Store>,
     /// The queues of one on AWS.
     pub(super) queues: Option<Queues>,
 }
 
-impl Opened {
-    /// Gives back what was taken for a look, before the process ends: on AWS, dead letters that are out of
-    /// others' sight for a moment.
+impl OpenPipeline {
+    /// Releases what was received for display, before the process ends: on AWS, dead letters that are briefly
+    /// invisible to others.
     pub async fn close(self) {
         if let Some(queues) = self.queues {
             queues.let_go().await;
@@ -34,9 +34,9 @@ impl Opened {
     }
 }
 
-/// What a pipeline is, for a header.
+/// A pipeline's name and place, for a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
+pub struct PipelineInfo {
     /// Its name: the environment's, the stack's, or `embedded`.
     pub name: String,
     /// Where it is.
@@ -56,7 +56,7 @@ pub enum Site {
     Aws(AwsSite),
 }
 
-/// Where on AWS a pipeline is, and who looks at it.
+/// Where on AWS a pipeline is, and with which identity it is accessed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsSite {
     /// The account's number.
@@ -70,7 +70,7 @@ pub struct AwsSite {
 }
 
 impl Site {
-    /// How often to ask the same again at most, where each question costs money.
+    /// How often to repeat the same query at most, where each one costs money.
     pub fn refresh_every(&self) -> Duration {
         match self {
             Self::Folder(_) => Duration::ZERO,
@@ -78,7 +78,7 @@ impl Site {
         }
     }
 
-    /// How often to look for new log lines: CloudWatch takes seconds to have them, and counts requests.
+    /// How often to poll for new log lines: CloudWatch takes seconds to have them, and bills requests.
     pub fn look_every(&self) -> Duration {
         match self {
             Self::Folder(_) => Duration::from_millis(500),
@@ -87,7 +87,7 @@ impl Site {
     }
 }
 
-impl Facts {
+impl PipelineInfo {
     fn of(place: &Place, access: Access, site: Site) -> Self {
         let color = place.color.as_deref().and_then(|color| Color::from_str(color).ok());
         Self { name: place.name.clone(), site, read_only: access == Access::ReadOnly, color }
@@ -98,7 +98,7 @@ impl Facts {
         match &self.site {
             Site::Folder(folder) => folder.display().to_string(),
             Site::Aws(AwsSite { account, region, stack, identity }) => {
-                // The name is in front of it as a rule.
+                // The name is usually shown in front of it.
                 let stack = if *stack == self.name { String::new() } else { format!(" stack {stack}") };
                 let who = identity.as_deref().map_or_else(String::new, |arn| format!(" as {}", person(arn)));
                 format!("{account} {region}{stack}{who}")
@@ -107,20 +107,20 @@ impl Facts {
     }
 }
 
-/// Opens the pipeline of a place; `access` is narrowed to looking where the place is read-only.
+/// Opens the pipeline of a place; `access` becomes read-only if the place is.
 ///
-/// On AWS this asks CloudFormation and STS at once, each bounded by the timeouts of `aws`.
+/// On AWS this asks CloudFormation and STS concurrently, each bounded by the timeouts of `aws`.
 ///
 /// # Errors
 /// [`pipeline::Code::NoPipeline`] or why the folder cannot be opened; or as [`on_aws`].
-pub async fn open_place(place: &Place, access: Access) -> Result<Opened, Fault> {
+pub async fn open_place(place: &Place, access: Access) -> Result<OpenPipeline, Fault> {
     let access = if place.read_only { Access::ReadOnly } else { access };
     match &place.at {
         Location::Folder(folder) => {
             let store = Store::open(folder, Options::default())?;
             let settings = Running::read(&store).await?.map(|running| running.settings).unwrap_or_default();
-            let facts = Facts::of(place, access, Site::Folder(folder.clone()));
-            Ok(Opened {
+            let facts = PipelineInfo::of(place, access, Site::Folder(folder.clone()));
+            Ok(OpenPipeline {
                 ops: embedded::view(Arc::new(store.clone()), Arc::new(settings), host::user(), access),
                 facts,
                 store: Some(store),
@@ -129,9 +129,9 @@ pub async fn open_place(place: &Place, access: Access) -> Result<Opened, Fault> 
         }
         Location::Stack(stack) => {
             let aws = on_aws(stack).await?;
-            let facts = Facts::of(place, access, Site::Aws(aws.site()));
+            let facts = PipelineInfo::of(place, access, Site::Aws(aws.site()));
             let queues = aws.queues();
-            Ok(Opened { ops: aws.ops_on(&queues, access), facts, store: None, queues: Some(queues) })
+            Ok(OpenPipeline { ops: aws.ops_on(&queues, access), facts, store: None, queues: Some(queues) })
         }
     }
 }
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_told_on_one_line() {
+    fn a_place_is_described_on_one_line() {
         let arn = "arn:aws:sts::123456789012:assumed-role/Ops/ada";
         let site = AwsSite {
             account: "123456789012".to_owned(),
@@ -155,7 +155,7 @@ mod tests {
             identity: Some(arn.to_owned()),
         };
         let mut facts =
-            Facts { name: "prod".to_owned(), site: Site::Aws(site), read_only: false, color: None };
+            PipelineInfo { name: "prod".to_owned(), site: Site::Aws(site), read_only: false, color: None };
         assert_eq!(facts.place(), "123456789012 eu-central-1 stack leads as assumed-role/Ops/ada");
         facts.name = "leads".to_owned();
         assert_eq!(facts.place(), "123456789012 eu-central-1 as assumed-role/Ops/ada");

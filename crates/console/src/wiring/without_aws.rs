@@ -1,4 +1,4 @@
-//! What stands for a pipeline on AWS in a build without the feature `aws`: there is none, and nothing here has a value.
+//! Replaces a pipeline on AWS in a build without the feature `aws`: its types cannot be constructed.
 
 use std::{convert::Infallible, fmt};
 
@@ -20,7 +20,7 @@ pub(super) struct Queues(Infallible);
 /// No secret.
 pub struct SignatureSecret(Infallible);
 
-/// Says that this build cannot look for a stack.
+/// Reports that this build does not support AWS.
 ///
 /// # Errors
 /// [`Code::BuiltWithoutAws`].
@@ -49,7 +49,7 @@ impl OnAws {
         match self.0 {}
     }
 
-    /// Where Close posts, as the stack says it.
+    /// Where Close posts, as in the stack's output.
     pub fn webhook_url(&self) -> &str {
         match self.0 {}
     }
@@ -67,7 +67,7 @@ impl OnAws {
         match self.0 {}
     }
 
-    /// A setting as the stack's functions have it.
+    /// A setting with its value in the stack's functions.
     pub fn shown(&self, _: Shown) -> Shown {
         match self.0 {}
     }
@@ -88,7 +88,7 @@ impl Queues {
 }
 
 impl SignatureSecret {
-    /// The keys that are there.
+    /// The current keys.
     ///
     /// # Errors
     /// None.
@@ -96,11 +96,11 @@ impl SignatureSecret {
         match self.0 {}
     }
 
-    /// Adds a subscription's key. Whether it was not there yet.
+    /// Adds a subscription's key. Returns whether it was not there yet.
     ///
     /// # Errors
     /// None.
-    pub async fn keep(&self, _: &str, _: &str) -> Result<bool, Fault> {
+    pub async fn store(&self, _: &str, _: &str) -> Result<bool, Fault> {
         match self.0 {}
     }
 }

@@ -46,7 +46,7 @@ enum Does {
     SaysBytes(&'static [u8]),
     /// To this recipient, this.
     SaysOf(&'static str, &'static str),
-    DestinationPause,
+    Silence,
     HangsUp,
 }
 
@@ -74,7 +74,7 @@ async fn dialogue(stream: impl AsyncRead + AsyncWrite, at: At, does: Does) -> Ve
                 ""
             }
             Does::HangsUp if now.0 == at => return heard,
-            Does::DestinationPause if now.0 == at => {
+            Does::Silence if now.0 == at => {
                 while let Ok(Some(line)) = lines.next_line().await {
                     heard.push(line);
                 }
@@ -113,7 +113,7 @@ fn position(lines: &[String], start: &str) -> usize {
 
 #[tokio::test]
 async fn a_mail_has_its_headers_and_arrives_as_written() {
-    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
+    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
     mailer.send_mail(&a_mail(), &[]).await.unwrap();
     let heard = dialogue.await.unwrap();
     assert_eq!(heard[0], "EHLO crm.example.com");
@@ -162,7 +162,7 @@ async fn the_server_is_greeted_with_the_senders_domain_unless_it_is_told_otherwi
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("smtp://{}{path}", listener.local_addr().unwrap());
         let heard = tokio::spawn(async move {
-            dialogue(listener.accept().await.unwrap().0, At::Never, Does::DestinationPause).await
+            dialogue(listener.accept().await.unwrap().0, At::Never, Does::Silence).await
         });
         let mailer = SmtpMailer::new(SmtpSettings::parse(&url, FROM, TO).unwrap());
         mailer.send_mail(&a_mail(), &[]).await.unwrap();
@@ -204,7 +204,7 @@ async fn whoever_asks_to_come_back_later_is_unavailable() {
 
 #[tokio::test]
 async fn silence_before_the_content_is_unavailable_and_after_it_unknown() {
-    for does in [Does::DestinationPause, Does::HangsUp] {
+    for does in [Does::Silence, Does::HangsUp] {
         for at in [At::Greeting, At::Recipient] {
             let (mut mailer, _) = server(at, does).await;
             mailer.patience.ready = Duration::from_millis(200);
@@ -226,7 +226,7 @@ async fn silence_before_the_content_is_unavailable_and_after_it_unknown() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable() {
-    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
+    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
     dialogue.abort();
     let _ = dialogue.await;
     let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
@@ -238,7 +238,7 @@ async fn a_server_that_is_not_there_is_unavailable() {
 
 #[tokio::test]
 async fn what_tls_required_demands_is_not_given_up() {
-    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
+    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
     let url = format!("smtp://127.0.0.1:{}?tls=required", mailer.settings.port);
     let settings = SmtpSettings::parse(&url, FROM, TO).unwrap();
     let error = SmtpMailer { settings, ..mailer }.send_mail(&a_mail(), &[]).await.unwrap_err();
@@ -272,7 +272,7 @@ async fn tls_server(trusted: bool, wants_ours: bool) -> (SmtpMailer, JoinHandle<
     let heard = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let stream = acceptor.accept(stream).await.ok()?;
-        Some(dialogue(stream, At::Never, Does::DestinationPause).await)
+        Some(dialogue(stream, At::Never, Does::Silence).await)
     });
     let mut settings = SmtpSettings::parse(&format!("smtp://localhost:{port}"), FROM, TO).unwrap();
     settings.tls = Tls::FromTheStart(trust);
@@ -571,13 +571,13 @@ async fn a_word_of_consent_with_a_strange_letter_is_one() {
 
 #[tokio::test]
 async fn a_mail_for_some_is_for_nobody_else() {
-    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
+    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
     let (reached, _) = mailer.send_mail(&a_mail(), &["SALES@example.com", "gone@example.com"]).await.unwrap();
     assert_eq!(reached.len(), 1);
     let heard = dialogue.await.unwrap();
     assert_eq!(heard.iter().filter(|line| line.starts_with("RCPT")).count(), 1, "{heard:#?}");
     assert!(heard.iter().any(|line| line.starts_with("To: ") && !line.contains("sales")), "{heard:#?}");
-    let (mailer, _) = server(At::Never, Does::DestinationPause).await;
+    let (mailer, _) = server(At::Never, Does::Silence).await;
     let everybody = ["sales@example.com", "partners@example.org"];
     assert_eq!(mailer.send_mail(&a_mail(), &everybody).await.unwrap(), (vec![], vec![]));
     // Others have it: who is refused now has their own answer, as at a first attempt.
@@ -590,7 +590,7 @@ async fn a_mail_for_some_is_for_nobody_else() {
 
 #[tokio::test]
 async fn a_look_goes_as_far_as_the_recipients_and_takes_it_back() {
-    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
+    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
     let checked = mailer.check(true).await;
     assert!(
         matches!(&checked, CheckOutcome::Ok(line) if line.contains("sales@example.com, partners@example.org")),
@@ -633,7 +633,7 @@ async fn what_keeps_from_a_login_or_from_tls_is_named() {
             "it does not begin with TLS, as smtp://…?tls=required expects",
         ),
     ] {
-        let (mailer, _) = server(At::Never, Does::DestinationPause).await;
+        let (mailer, _) = server(At::Never, Does::Silence).await;
         let url = format!("{scheme}127.0.0.1:{}{query}", mailer.settings.port);
         let settings = SmtpSettings::parse(&url, FROM, TO).unwrap();
         let verdict = SmtpMailer::new(settings).send_mail(&a_mail(), &[]).await.unwrap_err();

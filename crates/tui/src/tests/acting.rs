@@ -1,6 +1,6 @@
 //! Actions: confirmed, reported item by item, stopped, followed.
 
-use ops::{DeadDetail, Notification, Whom};
+use ops::{DeadDetail, Notification, Recipients};
 use outbound::SlackDestination;
 use pipeline::{
     Code, Fault,
@@ -223,7 +223,7 @@ fn a_resend_goes_to_the_chosen_destination_and_its_receipt_arrives() {
     app.destinations = vec![SlackDestination::ID, EMAIL];
     let cmds = press(&mut app, &[Press::Char('3'), Press::Char('S'), Press::Tab, Press::Tab, ENTER]);
     let operation = operations(&cmds)[0];
-    assert_eq!(operation.verb, Verb::Resend(EMAIL, Whom::Everybody));
+    assert_eq!(operation.verb, Verb::Resend(EMAIL, Recipients::All));
     assert_eq!(operation.targets[0].lead, Some(leads(1)[0].lead.lead_id.clone()));
     let job = app.jobs[0].id;
     report(
@@ -265,7 +265,7 @@ fn a_resend_can_go_only_to_those_whom_the_last_alert_did_not_reach() {
         "\"Left out only\" sends to those recipients whom it has not reached (left out were: b@example.org).";
     assert!(text.contains(recipients), "{text}");
     let cmds = press(&mut app, &[Press::Tab, Press::Tab, Press::Tab, ENTER]);
-    assert_eq!(operations(&cmds)[0].verb, Verb::Resend(EMAIL, Whom::LeftOut));
+    assert_eq!(operations(&cmds)[0].verb, Verb::Resend(EMAIL, Recipients::LeftOut));
 }
 
 #[test]

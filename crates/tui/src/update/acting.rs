@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ops::{DeadDetail, DeadRow, Notification, Selection, Whom};
+use ops::{DeadDetail, DeadRow, Notification, Recipients, Selection};
 use pipeline::{
     Code, Fault, RetryState,
     destination::{DestinationId, LeftOut},
@@ -85,7 +85,7 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
         Action::Export => from_selection(app, Purpose::Export),
         Action::Edit => edit(app, cmds),
         Action::Resend => resend(app),
-        Action::Try => try_out(app),
+        Action::Try => send_trial(app),
         Action::Requeue => requeue(app),
         _ => {}
     }
@@ -411,12 +411,12 @@ fn resend(app: &mut App) {
         .iter()
         .map(|destination| {
             let label = if several { format!("Send to {}", destination.label()) } else { "Send".to_owned() };
-            let verb = Verb::Resend(destination.clone(), Whom::Everybody);
+            let verb = Verb::Resend(destination.clone(), Recipients::All);
             (label, Choice::Run(Operation { verb, targets: targets.clone() }))
         })
         .chain(left_out.into_iter().map(|(destination, _)| {
             let label = format!("Send to {}, left out only", destination.label());
-            let verb = Verb::Resend(destination, Whom::LeftOut);
+            let verb = Verb::Resend(destination, Recipients::LeftOut);
             (label, Choice::Run(Operation { verb, targets: targets.clone() }))
         }))
         .collect();
@@ -429,7 +429,7 @@ fn resend(app: &mut App) {
 }
 
 /// A trial alert has no lead: only its destination is to be chosen.
-fn try_out(app: &mut App) {
+fn send_trial(app: &mut App) {
     let lines = vec![
         (Role::Base, format!("A trial alert is sent from {}, the same way as any alert.", place(app))),
         (Role::Dim, "It says that it is a test, and appears in no list, count or rate.".to_owned()),

@@ -16,7 +16,7 @@ pub(super) async fn signature(secrets: &Secrets, stack: &Stack) -> Finding {
             let what = format!("a key in {secret} does not verify what it signs");
             return Err(Fault::new(Code::SignatureWrong, what));
         }
-        Ok(format!("{secret} holds {keys:?}, the self-test holds"))
+        Ok(format!("{secret} holds {keys:?}, the self-test passes"))
     };
     // As before the first subscription.
     let result = read.await.map_err(|fault| match fault.code {

@@ -1,4 +1,4 @@
-//! Whether alerts would get where they are to go.
+//! Whether alerts would reach their destinations.
 
 use futures_util::future::join_all;
 use ops::Ops;
@@ -8,14 +8,14 @@ use pipeline::{
 };
 
 use super::Check;
-use crate::config::Doubt;
+use crate::config::SettingProblem;
 
-/// Checks all destinations: those in use, those that are set up, and those that cannot be made, for the reasons in `doubts`.
-/// One that is as it should be may have asked to wait all the same, where there are leads.
+/// Checks all destinations: those in use, those that are set up, and those that cannot be created, for the reasons in
+/// `problems`. One that is fine may still have asked to wait.
 pub(super) async fn checks(
     in_use: &[DestinationId],
     destinations: &Destinations,
-    doubts: &[Doubt],
+    problems: &[SettingProblem],
     ops: Option<&Ops>,
 ) -> Vec<Check> {
     let mut ids: Vec<DestinationId> = KINDS.iter().map(DestinationId::of_kind).collect();
@@ -24,10 +24,10 @@ pub(super) async fn checks(
     ids.dedup();
     let checks = ids.into_iter().map(|id| async move {
         let name = id.label().to_lowercase();
-        let doubts: Vec<Check> =
-            doubts.iter().filter(|doubt| doubt.what == id.as_str()).map(doubtful).collect();
-        if !doubts.is_empty() {
-            return doubts;
+        let problems: Vec<Check> =
+            problems.iter().filter(|problem| problem.what == id.as_str()).map(problem_check).collect();
+        if !problems.is_empty() {
+            return problems;
         }
         let checked = match destinations.get(&id) {
             Some(destination) => destination.check(in_use.contains(&id)).await,
@@ -54,8 +54,8 @@ pub(super) async fn checks(
     join_all(checks).await.into_iter().flatten().collect()
 }
 
-/// What is wrong with the settings of a destination, or of something else.
-pub(super) fn doubtful(Doubt { what, fault }: &Doubt) -> Check {
+/// The check for a problem in the settings of a destination, or of something else.
+pub(super) fn problem_check(SettingProblem { what, fault }: &SettingProblem) -> Check {
     let destination = what.parse::<DestinationId>().ok().filter(|id| id.kind().is_some());
     let name = destination.map_or_else(|| what.clone(), |id| id.label().to_lowercase());
     Check::bad(name, "failed", fault)

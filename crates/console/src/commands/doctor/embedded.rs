@@ -1,4 +1,4 @@
-//! What has to be right about an embedded pipeline.
+//! The checks of an embedded pipeline.
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -38,14 +38,14 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     let ops = store.ok().map(|store| view(&store, running.as_ref()));
     if let Some(ops) = &ops {
         checks.push(webhooks::check(ops).await);
-        checks.extend(owners::lately(ops).await);
+        checks.extend(owners::recent_lookups(ops).await);
     }
     let owners = match OwnerSource::of_variables(&config.variables()) {
         Ok(OwnerSource::Bucket(base)) => vec![owners::directory(&base).await],
         Ok(OwnerSource::Close(base, fields)) => {
             owners::close(base, &fields, close_keys(config), ops.as_ref()).await
         }
-        // The settings' own check says so.
+        // Reported by the check of the settings.
         Err(_) => Vec::new(),
     };
     checks.extend(config.unknown.iter().map(|unknown| Check::bad("settings", "warning", &unknown.fault())));
@@ -53,12 +53,12 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
         Err(fault) => {
             checks.push(Check::bad("settings", "failed", &fault));
             checks.extend(owners);
-            let doubts = UpConfig::doubts(config).unwrap_or_default();
-            checks.extend(doubts.iter().map(destinations::doubtful));
+            let problems = UpConfig::problems(config).unwrap_or_default();
+            checks.extend(problems.iter().map(destinations::problem_check));
         }
         Ok(up) => {
             checks.push(match crate::up::prefixes(&up.settings, folder).await {
-                Ok(None) => Check::ok("settings", "what the webhook needs is set"),
+                Ok(None) => Check::ok("settings", "the webhook's settings are complete"),
                 Ok(Some(fault)) => Check::bad("settings", "warning", &fault),
                 Err(fault) => Check::bad("settings", "failed", &fault),
             });
@@ -67,7 +67,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
             checks.push(signature(&up.trust, webhook).await);
             checks.extend(owners);
             checks.extend(
-                destinations::checks(&up.settings.destinations, &up.destinations, &up.doubts, ops.as_ref())
+                destinations::checks(&up.settings.destinations, &up.destinations, &up.problems, ops.as_ref())
                     .await,
             );
         }
@@ -79,12 +79,12 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     checks
 }
 
-/// What Close is asked with.
+/// The keys for Close's API.
 fn close_keys(config: &Config) -> Result<ApiKeys, Fault> {
     api_keys(config)?.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))
 }
 
-/// The view of a store by the settings of the `leadops up` that works on it, or did so last.
+/// The view of a store with the settings of the `leadops up` that runs on it, or did so last.
 fn view(store: &Store, running: Option<&Running>) -> Ops {
     let settings = running.map(|running| running.settings.clone()).unwrap_or_default();
     embedded::view(Arc::new(store.clone()), Arc::new(settings), host::user(), Access::ReadOnly)
@@ -104,10 +104,10 @@ async fn data_folder(
     };
     match status.await {
         Ok((status, Ok(()))) => Check::ok(name, format!("{}: {status}", folder.display())),
-        // Whoever only looks needs no more.
+        // Enough for whoever only looks.
         Ok((_, Err(fault))) if fault.code == Code::StorageReadOnly => Check::bad(name, "warning", &fault),
         Ok((_, Err(fault))) => Check::bad(name, "failed", &fault),
-        // Before the first `leadops up` there is nothing to be wrong.
+        // Before the first `leadops up` nothing can be wrong.
         Err(fault) if fault.code == Code::NoPipeline => Check::bad(name, "warning", &fault),
         Err(fault) => Check::bad(name, "failed", &fault),
     }
@@ -119,9 +119,9 @@ async fn status_line(ops: &Ops) -> Result<String, Fault> {
     Ok(format!("{} pending, {} overdue, {dead} dead", status.pending, status.overdue))
 }
 
-/// Whether the pipeline's webhook answers, where one has been started, and is well.
+/// Whether the pipeline's webhook answers, if one has been started, and is healthy.
 ///
-/// Where the folder holds no pipeline, the one that listens at the configured address may have lost it.
+/// If the folder holds no pipeline, the one that listens at the configured address may have lost it.
 async fn listener(running: Option<&str>, configured: Option<SocketAddr>) -> Option<Check> {
     let name = "webhook";
     let webhook = match running {
@@ -131,7 +131,7 @@ async fn listener(running: Option<&str>, configured: Option<SocketAddr>) -> Opti
     let failed = |code, what| Some(Check::bad(name, "failed", &Fault::new(code, what)));
     let health = match Url::parse(&webhook).and_then(|url| url.join(HEALTH)) {
         Ok(health) => health,
-        Err(error) => return failed(Code::WebhookUnreachable, format!("{webhook:?} is no URL: {error}")),
+        Err(error) => return failed(Code::WebhookUnreachable, format!("{webhook:?} is not a URL: {error}")),
     };
     let asked = async {
         // An address to listen on, such as 0.0.0.0, is this machine's, and no proxy leads there.
@@ -152,7 +152,7 @@ async fn listener(running: Option<&str>, configured: Option<SocketAddr>) -> Opti
             (None, Some(_)) => {
                 let looks = body.map_or_else(|broken| broken, |body| outbound::webhook::looks(&body));
                 let what = format!(
-                    "another program than `leadops up` answers at {webhook}: {HEALTH} gives {status}, and {looks}"
+                    "a program other than `leadops up` answers at {webhook}: {HEALTH} returns {status}, and {looks}"
                 );
                 failed(Code::AddressUnusable, what)
             }
@@ -165,13 +165,13 @@ async fn listener(running: Option<&str>, configured: Option<SocketAddr>) -> Opti
     }
 }
 
-/// Signs a text and checks it, so that a key that is taken as text instead of hex would show; and has the `leadops up` that
-/// runs check one, which may have been started with other keys.
+/// Signs a text and verifies it, which would reveal a key read as text instead of hex; and has the running `leadops up`
+/// verify one, as it may have been started with other keys.
 async fn signature(trust: &Trust, running: Option<&str>) -> Check {
     let name = "signature";
     let keys = match trust {
         Trust::Anyone => {
-            let what = "unsigned webhooks are taken from every program on this machine";
+            let what = "unsigned webhooks are accepted from every program on this machine";
             return Check::bad(name, "warning", &Fault::new(Code::SignatureKeyMissing, what));
         }
         Trust::Signed(keys) if keys.prove_themselves() => keys,
@@ -180,27 +180,27 @@ async fn signature(trust: &Trust, running: Option<&str>) -> Check {
             return Check::bad(name, "failed", &Fault::new(Code::SignatureWrong, what));
         }
     };
-    let sound = format!("{keys:?}, the self-test holds");
+    let passed = format!("{keys:?}, the self-test passes");
     let webhook = running.and_then(|webhook| webhook.parse::<Url>().ok());
-    let Some(webhook) = webhook else { return Check::ok(name, sound) };
+    let Some(webhook) = webhook else { return Check::ok(name, passed) };
     match attempt(&webhook, PATIENCE, keys).await {
         Tried::Signed(Reply::Ours(Answer::Refused { code: Some(Code::EventMalformed), .. })) => {
-            Check::ok(name, format!("{sound}, and the `leadops up` that runs knows the first"))
+            Check::ok(name, format!("{passed}, and the running `leadops up` has the first"))
         }
         Tried::Signed(Reply::Ours(Answer::Refused { code: Some(Code::SignatureWrong), .. })) => {
-            let what = "the `leadops up` that runs was started with other keys than these: restart it";
+            let what = "the running `leadops up` was started with other keys than these: restart it";
             Check::bad(name, "failed", &Fault::new(Code::SignatureWrong, what))
         }
-        // The check of the webhook says what is wrong with it.
-        _ => Check::ok(name, sound),
+        // Reported by the check of the webhook.
+        _ => Check::ok(name, passed),
     }
 }
 
-/// What the pipeline that runs says of its own settings, which may be others than those of whoever asks.
+/// What the running pipeline reports about its own settings, which may differ from those of whoever asks.
 async fn set_up(ops: &Ops) -> Vec<Check> {
     let name = "set-up";
     let of = |Condition { what, reason, code, .. }: Condition| {
-        let what = format!("`leadops up` was started like that, {what}: {reason}");
+        let what = format!("`leadops up` was started with this problem, {what}: {reason}");
         Check::bad(name, "failed", &Fault::new(code.unwrap_or(Code::SettingBad), what))
     };
     match ops.set_up.conditions().await {

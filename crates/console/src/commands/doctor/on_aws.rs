@@ -1,4 +1,4 @@
-//! What has to be right about a pipeline on AWS.
+//! The checks of a pipeline on AWS.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use url::Url;
 
 use super::{Check, destinations, owners, subscription, webhooks};
 use crate::{
-    config::{Config, Doubt},
+    config::{Config, SettingProblem},
     wiring::OnAws,
 };
 
@@ -29,9 +29,10 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
     let (session, stack) = (&aws.session, &aws.stack);
     let view = aws.ops(Access::ReadOnly);
     let destinations = async {
-        let Made { destinations, doubts } = aws.destinations();
-        let doubts: Vec<Doubt> = doubts.into_iter().map(Doubt::of_destination).collect();
-        destinations::checks(&stack.settings.destinations, &destinations, &doubts, Some(&view)).await
+        let Made { destinations, doubts: problems } = aws.destinations();
+        let problems: Vec<SettingProblem> =
+            problems.into_iter().map(SettingProblem::of_destination).collect();
+        destinations::checks(&stack.settings.destinations, &destinations, &problems, Some(&view)).await
     };
     let owners = async {
         match OwnerSource::of_variables(&stack.variables()) {
@@ -59,7 +60,7 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
     checks.push(webhook);
     checks.extend(owners);
     checks.push(webhooks::check(&view).await);
-    checks.extend(owners::lately(&view).await);
+    checks.extend(owners::recent_lookups(&view).await);
     checks.extend(close);
     checks
 }
@@ -88,15 +89,15 @@ async fn fetch(signed: Signed) -> Result<(u16, String), String> {
     answer.text().await.map(|body| (status, body)).map_err(web::error_text)
 }
 
-/// Posts what nobody has signed, and what has no event in it: a healthy webhook refuses each for its own reason, through
-/// API Gateway and its function, which may have to start.
+/// Posts an unsigned request, and a signed one without an event: a healthy webhook refuses each for its own reason,
+/// through API Gateway and its function, which may have to start.
 async fn webhook(url: &Result<Url, Fault>, keys: impl Future<Output = Result<Keys, Fault>>) -> Check {
     let name = "webhook";
     let url = match url {
         Ok(url) => url,
         Err(fault) => return Check::bad(name, "failed", fault),
     };
-    // What is wrong with them, a check of their own says.
+    // Reported by the keys' own check.
     let keys = keys.await.unwrap_or_else(|_| Keys::none());
     let tried = attempt(url, Duration::from_secs(15), &keys).await;
     match (tried.judge(url), tried) {
@@ -107,7 +108,7 @@ async fn webhook(url: &Result<Url, Fault>, keys: impl Future<Output = Result<Key
         (Judged::Untried(what), Tried::Silent(_)) => {
             Check::bad(name, "failed", &Fault::new(Code::WebhookUnreachable, what))
         }
-        // Throttled, say.
+        // Such as throttling.
         (Judged::Untried(what), _) => Check::note(name, what),
     }
 }

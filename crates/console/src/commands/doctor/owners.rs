@@ -30,7 +30,7 @@ const MEMBERS: &str = "close members";
 /// What a field is often called that holds the owner.
 const OWNER_WORDS: [&str; 4] = ["owner", "rep", "assigned", "account exec"];
 
-/// Asks for a lead that cannot exist. A healthy directory has no document for it, or one that names nobody.
+/// Asks for a lead that cannot exist. A healthy directory has no document for it, or one without an owner.
 pub(super) async fn directory(base: &OwnersBase) -> Check {
     let name = DIRECTORY;
     let failed = |code, what: String| Check::bad(name, "failed", &Fault::new(code, what));
@@ -52,31 +52,31 @@ pub(super) async fn directory(base: &OwnersBase) -> Check {
             Check::ok(name, format!("{place} answers {} for an unknown lead", answer.status))
         }
         LookupAnswer::Failed(fault, _) => failed(fault.code, format!("{place}: {}", fault.what)),
-        LookupAnswer::Document(document) => of_canary(&place, &document, &canary),
+        LookupAnswer::Document(document) => check_canary(&place, &document, &canary),
     }
 }
 
-/// What a document says of a directory that has it for a lead that cannot exist.
-fn of_canary(place: &str, document: &OwnerDocument, canary: &LeadId) -> Check {
+/// Judges a directory by the document that it has for a lead that cannot exist.
+fn check_canary(place: &str, document: &OwnerDocument, canary: &LeadId) -> Check {
     let failed = |code, what: String| Check::bad(DIRECTORY, "failed", &Fault::new(code, what));
     match (&document.lead_owner, &document.lost_owner) {
         _ if document.is_about_another(canary) => failed(
             Code::OwnerMismatch,
-            format!("{place} answers the document of another lead for one that does not exist"),
+            format!("{place} returns the document of another lead for one that does not exist"),
         ),
         (_, Some(lost)) => {
-            let what = format!("{place} answers a document for a lead that does not exist: {lost}");
+            let what = format!("{place} returns a document for a lead that does not exist: {lost}");
             failed(Code::OwnerBroken, what)
         }
         (Some(owner), None) => Check::note(
             DIRECTORY,
             format!(
-                "{place} names {:?} as the owner of a lead that does not exist: is it everybody's owner?",
+                "{place} names {:?} as the owner of a lead that does not exist: does it name the same owner for every lead?",
                 text::shorten(owner, 60)
             ),
         ),
         (None, None) => {
-            Check::ok(DIRECTORY, format!("{place} answers a document that names nobody for an unknown lead"))
+            Check::ok(DIRECTORY, format!("{place} returns a document without an owner for an unknown lead"))
         }
     }
 }
@@ -89,8 +89,8 @@ fn place_of(base: &OwnersBase) -> String {
     }
 }
 
-/// Whether anything is found of late.
-pub(super) async fn lately(ops: &Ops) -> Option<Check> {
+/// Whether recent look-ups found anything.
+pub(super) async fn recent_lookups(ops: &Ops) -> Option<Check> {
     let name = "owner look-ups";
     match ops.fruitless_lookups().await {
         Ok(fruitless) => fruitless.map(|fruitless| Check::bad(name, "warning", &fruitless.fault())),
@@ -119,14 +119,14 @@ pub(super) async fn close(
         Ok(object.as_ref().map(Retrieved::of))
     };
     let (found, stored) = join(owners::examine(reader, Arc::new(SystemClock)), stored).await;
-    let mut checks = judged(&base, settings, &found, stored);
+    let mut checks = judge(&base, settings, &found, stored);
     if found.account.is_ok() {
         checks.extend(two_keys(&base, &keys).await);
     }
     checks
 }
 
-/// Which of two keys Close takes, so that the right one is deleted.
+/// Which of two keys Close accepts, so that the right one is deleted.
 async fn two_keys(base: &CloseBase, keys: &ApiKeys) -> Option<Check> {
     let mut taken = Vec::new();
     for key in keys.singly() {
@@ -136,9 +136,9 @@ async fn two_keys(base: &CloseBase, keys: &ApiKeys) -> Option<Check> {
     }
     let warn = |what: &str| Some(Check::note(KEY, what));
     match taken[..] {
-        [true, true] => Some(Check::ok(KEY, "both keys are good; the first is used")),
+        [true, true] => Some(Check::ok(KEY, "both keys are valid; the first is used")),
         [true, false] => {
-            warn("the first key is used, and the second is refused: take the second out of CLOSE_API_KEY")
+            warn("the first key is used, and the second is refused: remove the second from CLOSE_API_KEY")
         }
         [false, true] => {
             warn("the first key is refused, and the second is used: do not delete the second in Close")
@@ -147,7 +147,7 @@ async fn two_keys(base: &CloseBase, keys: &ApiKeys) -> Option<Check> {
     }
 }
 
-fn judged(
+fn judge(
     base: &CloseBase,
     settings: &OwnerFields,
     found: &Examination,
@@ -163,7 +163,7 @@ fn judged(
             let role = roles.iter().find(|role| Some(&role.id) == account.role_id.as_ref());
             (vec![key(base, account, role, &found.roles)], role)
         }
-        // Whatever else is asked for fails with it.
+        // Every other request fails with it.
         Err(fault) => {
             let fault =
                 Fault::new(fault.code, format!("{}; the pipeline {}", fault.what, has(stored.as_ref())));
@@ -193,22 +193,20 @@ fn judged(
     checks
 }
 
-/// Whose the key is, and whether it sees the leads that nobody owns yet.
+/// Whose key it is, and whether it can see the leads that nobody owns yet.
 fn key(base: &CloseBase, account: &Account, role: Option<&Role>, roles: &Result<Vec<Role>, Fault>) -> Check {
     let id = account.role_id.as_deref().unwrap_or("unknown");
     let role_name = role.map_or(id, |role| role.name.as_str());
-    let who = format!("{base} takes the key of {}, whose role is {role_name}", account.name);
+    let who = format!("{base} accepts the key of {}, whose role is {role_name}", account.name);
     let bad = |result, what: String| Check::bad(KEY, result, &Fault::new(Code::CloseForbidden, what));
     match (role, roles) {
         (Some(role), _) if role.sees_all => Check::ok(KEY, who),
-        (Some(role), _) if role.sees_unassigned => bad(
-            "warning",
-            format!("{who}: it sees the leads that nobody owns and its own, and not those of others"),
-        ),
-        (Some(_), _) => bad(
-            "failed",
-            format!("{who}: it sees its own leads alone, and no new one before that is assigned"),
-        ),
+        (Some(role), _) if role.sees_unassigned => {
+            bad("warning", format!("{who}: it sees only unassigned leads and its own, not those of others"))
+        }
+        (Some(_), _) => {
+            bad("failed", format!("{who}: it sees only its own leads, and no new one before it is assigned"))
+        }
         // These two see everything, and cannot be changed.
         (None, _) if ["admin", "superuser"].contains(&id) => Check::ok(KEY, who),
         (None, Err(fault)) => {
@@ -238,7 +236,7 @@ fn owner_field(
             return bad(
                 "warning",
                 format!(
-                    "no custom field of leads is called {:?} any more; the pipeline goes on with {}, which is now \
+                    "no custom field of leads is called {:?} any more; the pipeline continues with {}, which is now \
                      called {:?}. Set CLOSE_OWNER_FIELD to that id",
                     setting.to_string(),
                     renamed.id.as_str(),
@@ -250,7 +248,7 @@ fn owner_field(
             return bad(
                 "failed",
                 format!(
-                    "CLOSE_OWNER_FIELD is {:?}, which no custom field of leads is; {}",
+                    "CLOSE_OWNER_FIELD is {:?}, but no custom field of leads has that name or id; {}",
                     setting.to_string(),
                     suggestions(fields, hints)
                 ),
@@ -260,7 +258,7 @@ fn owner_field(
             return bad(
                 "failed",
                 format!(
-                    "CLOSE_OWNER_FIELD is {:?}, which {count} custom fields are called; {}",
+                    "CLOSE_OWNER_FIELD is {:?}, but {count} custom fields have that name; {}",
                     setting.to_string(),
                     suggestions(fields, hints)
                 ),
@@ -269,7 +267,7 @@ fn owner_field(
     };
     if let Some(used) = used.filter(|used| **used != field.id) {
         let what = format!(
-            "the pipeline reads {}, which was called {:?} when it was looked up; now that is {}. Set CLOSE_OWNER_FIELD to the id that is meant",
+            "the pipeline reads {}, which was called {:?} when it was looked up; now that is {}. Set CLOSE_OWNER_FIELD to the id of the right one",
             used.as_str(),
             setting.to_string(),
             field.id.as_str()
@@ -291,7 +289,7 @@ fn owner_field(
     }
 }
 
-/// Which fields could be meant, the likeliest first. None is ever picked: whoever sets it up knows.
+/// The fields that could be meant, the likeliest first. None is ever picked automatically.
 fn suggestions(fields: &[CustomField], hints: &[&FieldId]) -> String {
     let rank = |field: &&CustomField| {
         let name = field.name.to_lowercase();
@@ -314,16 +312,17 @@ fn suggestions(fields: &[CustomField], hints: &[&FieldId]) -> String {
 fn funnel_field(setting: &FieldSetting, fields: &[CustomField]) -> Check {
     match setting.find(fields) {
         Ok(field) if field.is_of_users() => {
-            let what = format!("{:?} ({}) holds members, and no funnel", field.name, field.id.as_str());
+            let what = format!("{:?} ({}) holds members, not a funnel", field.name, field.id.as_str());
             Check::bad(FUNNEL_FIELD, "warning", &Fault::new(Code::CloseFieldUnknown, what))
         }
         Ok(field) => {
             Check::ok(FUNNEL_FIELD, format!("{:?} ({}), type {}", field.name, field.id.as_str(), field.kind))
         }
         Err(count) => {
-            let called = if count == 0 { "no custom field of leads is" } else { "several custom fields are" };
+            let fields =
+                if count == 0 { "no custom field of leads has" } else { "several custom fields have" };
             let what = format!(
-                "CLOSE_FUNNEL_FIELD is {:?}, which {called} called: leads are announced without their funnel",
+                "CLOSE_FUNNEL_FIELD is {:?}, but {fields} that name: leads are announced without their funnel",
                 setting.to_string()
             );
             Check::bad(FUNNEL_FIELD, "warning", &Fault::new(Code::CloseFieldUnknown, what))
@@ -331,7 +330,7 @@ fn funnel_field(setting: &FieldSetting, fields: &[CustomField]) -> Check {
     }
 }
 
-/// The members as Close says them now, and what the pipeline has stored of them.
+/// The members as Close lists them now, and what the pipeline has stored of them.
 fn members(now: &str, stored: Option<&Retrieved>) -> Check {
     match (stored.and_then(|stored| stored.failure.as_ref()), stored.and_then(|stored| stored.read_at)) {
         (Some(failure), _) => {
@@ -344,12 +343,12 @@ fn members(now: &str, stored: Option<&Retrieved>) -> Check {
             Check::bad(MEMBERS, "warning", &Fault::new(failure.code, what))
         }
         (None, Some(_)) => Check::ok(MEMBERS, format!("{now}; the pipeline {}", has(stored))),
-        (None, None) => Check::ok(MEMBERS, format!("{now}; the pipeline has not needed them yet")),
+        (None, None) => Check::ok(MEMBERS, format!("{now}; the pipeline has not used them yet")),
     }
 }
 
-/// Which members the pipeline has.
+/// How old the pipeline's copy of the members is.
 fn has(stored: Option<&Retrieved>) -> String {
     let age = stored.and_then(|stored| stored.age_in_words(Timestamp::now()));
-    age.map_or_else(|| "has no members stored".to_owned(), |age| format!("has the members of {age} ago"))
+    age.map_or_else(|| "has no members stored".to_owned(), |age| format!("has the members as of {age} ago"))
 }

@@ -1,4 +1,4 @@
-//! Whether anybody else on this machine has access to leads or keys, and the pipeline's own user to its files.
+//! Whether other users of this machine have access to leads or keys, and the pipeline's own user to its files.
 
 use std::{
     fs::{self, Metadata},
@@ -12,19 +12,18 @@ use pipeline::{Code, Fault};
 use super::Check;
 use crate::config::{Config, SETTINGS};
 
-/// What lies in a pipeline's folder.
+/// The files in a pipeline's folder.
 const FILES: [&str; 5] = ["leadops.db", "leadops.db-wal", "leadops.db-shm", "leadops.lock", "close.key"];
 
-/// The checks of a folder, of what is in it, and of the files that hold the settings' secrets; none where there is
-/// nothing yet.
+/// The checks of a folder, of its files, and of the files that hold the settings' secrets; none if there is nothing yet.
 pub(super) fn checks(config: &Config, folder: &Path) -> Vec<Check> {
-    let inside: Vec<Found> = FILES.iter().filter_map(|name| Found::at(folder.join(name))).collect();
+    let inside: Vec<FileInfo> = FILES.iter().filter_map(|name| FileInfo::at(folder.join(name))).collect();
     let secrets = SETTINGS.iter().filter_map(|setting| config.secret_file(setting.name));
     let secrets = secrets.filter(|path| path.parent() != Some(folder));
     let (folder, secrets) =
-        (Found::at(folder.to_owned()), secrets.filter_map(|path| Found::at(path.to_owned())));
-    let mut all: Vec<&Found> = folder.iter().chain(&inside).collect();
-    let secrets: Vec<Found> = secrets.filter(|secret| !secret.is_lent()).collect();
+        (FileInfo::at(folder.to_owned()), secrets.filter_map(|path| FileInfo::at(path.to_owned())));
+    let mut all: Vec<&FileInfo> = folder.iter().chain(&inside).collect();
+    let secrets: Vec<FileInfo> = secrets.filter(|secret| !secret.is_service_secret()).collect();
     all.extend(&secrets);
     let mut checks = Vec::from_iter(access(&all));
     checks.extend(folder.and_then(|folder| owners(&folder, &inside)));
@@ -32,14 +31,15 @@ pub(super) fn checks(config: &Config, folder: &Path) -> Vec<Check> {
 }
 
 /// Whether others have access to one of these.
-fn access(all: &[&Found]) -> Option<Check> {
+fn access(all: &[&FileInfo]) -> Option<Check> {
     let name = "permissions";
-    let open: Vec<&Found> = all.iter().copied().filter(|found| private::is_open(&found.metadata)).collect();
+    let open: Vec<&FileInfo> =
+        all.iter().copied().filter(|found| private::is_open(&found.metadata)).collect();
     if open.is_empty() {
         let [first, ..] = all else { return None };
         return Some(Check::ok(name, format!("nobody else has access to {}", first.path.display())));
     }
-    let (folders, files): (Vec<&Found>, Vec<&Found>) =
+    let (folders, files): (Vec<&FileInfo>, Vec<&FileInfo>) =
         open.iter().copied().partition(|found| found.metadata.is_dir());
     let commands =
         [(private::FOLDER, folders), (private::FILE, files)].into_iter().filter_map(|(mode, found)| {
@@ -56,11 +56,12 @@ fn access(all: &[&Found]) -> Option<Check> {
     Some(Check::bad(name, "warning", &Fault::new(Code::OthersHaveAccess, what)))
 }
 
-/// Whether what is in a folder belongs to somebody else than the folder.
-fn owners(folder: &Found, inside: &[Found]) -> Option<Check> {
+/// Whether files in a folder belong to another user than the folder.
+fn owners(folder: &FileInfo, inside: &[FileInfo]) -> Option<Check> {
     let Owner { user, group } = Owner::of(&folder.metadata);
-    let others: Vec<&Found> = inside.iter().filter(|found| Owner::of(&found.metadata).user != user).collect();
-    let paths = |show: fn(&Found) -> String| others.iter().map(|found| show(found)).collect::<Vec<_>>();
+    let others: Vec<&FileInfo> =
+        inside.iter().filter(|found| Owner::of(&found.metadata).user != user).collect();
+    let paths = |show: fn(&FileInfo) -> String| others.iter().map(|found| show(found)).collect::<Vec<_>>();
     if others.is_empty() {
         return None;
     }
@@ -72,20 +73,20 @@ fn owners(folder: &Found, inside: &[Found]) -> Option<Check> {
     Some(Check::bad("file owners", "warning", &Fault::new(Code::OwnerOfFileWrong, what)))
 }
 
-/// Something that is there.
-struct Found {
+/// An existing file or folder.
+struct FileInfo {
     path: PathBuf,
     metadata: Metadata,
 }
 
-impl Found {
+impl FileInfo {
     fn at(path: PathBuf) -> Option<Self> {
         let metadata = fs::metadata(&path).ok()?;
         Some(Self { path, metadata })
     }
 
-    /// Whether it is root's, and root lets one group read it and nobody else: how a secret is given to a service.
-    fn is_lent(&self) -> bool {
+    /// Whether it belongs to root and only one group may read it: how a secret is given to a service.
+    fn is_service_secret(&self) -> bool {
         let Owner { user, group } = Owner::of(&self.metadata);
         (user, self.metadata.mode() & 0o037) == (0, 0) && group != 0
     }
@@ -95,7 +96,7 @@ impl Found {
     }
 }
 
-/// A path as a shell takes it for one word.
+/// A path quoted as one word for a shell.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%".contains(c);

@@ -1,4 +1,4 @@
-//! What Close says of its subscriptions, and whether the pipeline holds the keys that they sign with.
+//! Close's subscriptions, and whether the pipeline has the keys that they sign with.
 
 mod address;
 mod key;
@@ -19,16 +19,15 @@ use key::KeyState;
 
 const NAME: &str = "close";
 
-/// The subscriptions that post to `webhook`, or, where nobody but its proxy knows the pipeline's address, to one with
-/// the webhook's path; and those that the pipeline holds a key for. `keys` is asked where Close is.
+/// Checks the subscriptions that post to `webhook`, or, if only its proxy knows the pipeline's address, to any address
+/// with the webhook's path; and those that the pipeline has a key for. `keys` is read only if Close is asked.
 pub(super) async fn check(
     config: &Config,
     webhook: Option<&Url>,
     keys: impl Future<Output = Result<Keys, Fault>>,
 ) -> Vec<Check> {
     if !config.has_secret("CLOSE_API_KEY") {
-        let what =
-            "whether Close posts here, and with which key, was not looked at: CLOSE_API_KEY is not set";
+        let what = "not checked whether Close posts here, and with which key: CLOSE_API_KEY is not set";
         return vec![Check::note(NAME, what)];
     }
     let asked = async {
@@ -42,24 +41,27 @@ pub(super) async fn check(
     };
     let keys = keys.await;
     let known = keys.as_ref().ok();
-    let strays = known.map(|keys| key::strays(keys, &all)).unwrap_or_default();
+    let orphaned_keys = known.map(|keys| key::orphaned_keys(keys, &all)).unwrap_or_default();
     let ours = all.iter().filter(|subscription| is_ours(subscription, webhook, known)).cloned();
     let ours = join_all(ours.map(|subscription| with_key(&api, subscription))).await;
     if ours.is_empty() {
-        return [vec![missing(webhook, &all)], strays].concat();
+        return [vec![missing(webhook, &all)], orphaned_keys].concat();
     }
-    let found: Vec<Found> = ours
+    let found: Vec<CheckedSubscription> = ours
         .into_iter()
-        .map(|subscription| Found { key: KeyState::of(&subscription, keys.as_ref()), subscription })
+        .map(|subscription| CheckedSubscription {
+            key: KeyState::of(&subscription, keys.as_ref()),
+            subscription,
+        })
         .collect();
     let mut checks: Vec<Check> = found.iter().flat_map(|it| of(it, &found)).collect();
-    checks.extend(strays);
-    // The stack's own address is tried by a check of its own.
-    let elsewhere = found.iter().filter(|it| it.subscription.is_active && !is_of_others(it, &found));
-    let elsewhere =
-        elsewhere.filter_map(|it| it.subscription.url.as_ref()).filter(|url| Some(*url) != webhook);
+    checks.extend(orphaned_keys);
+    // The stack's own address has its own check.
+    let addresses = found.iter().filter(|it| it.subscription.is_active && !is_of_others(it, &found));
+    let addresses =
+        addresses.filter_map(|it| it.subscription.url.as_ref()).filter(|url| Some(*url) != webhook);
     let none = Keys::none();
-    checks.extend(address::checks(elsewhere, known.unwrap_or(&none)).await);
+    checks.extend(address::checks(addresses, known.unwrap_or(&none)).await);
     checks
 }
 
@@ -68,8 +70,8 @@ pub(super) fn configured(config: &Config) -> impl Future<Output = Result<Keys, F
     ready(signature_keys(config))
 }
 
-/// A subscription, and how the pipeline stands to its key.
-struct Found {
+/// A subscription, and whether the pipeline has its key.
+struct CheckedSubscription {
     subscription: Subscription,
     key: KeyState,
 }
@@ -82,12 +84,12 @@ fn is_ours(subscription: &Subscription, webhook: Option<&Url>, keys: Option<&Key
     posts_to_us || keys.is_some_and(|keys| keys.has_own(&subscription.id))
 }
 
-/// The subscription with its key, which Close may show of a single one alone.
+/// The subscription with its key, which Close may show only for a single one.
 async fn with_key(api: &CloseApi, subscription: Subscription) -> Subscription {
     if subscription.key.is_some() {
         return subscription;
     }
-    // One that cannot be asked for is one whose key is not shown.
+    // If it cannot be read, its key counts as not shown.
     let key = api.subscription(&subscription.id).await.ok().and_then(|single| single.key);
     Subscription { key, ..subscription }
 }
@@ -108,46 +110,49 @@ fn missing(webhook: Option<&Url>, all: &[Subscription]) -> Check {
     Check::bad(NAME, "failed", &Fault::new(Code::SubscriptionMissing, what))
 }
 
-/// Whether it looks like the subscription of another pipeline in the same organisation: one that posts elsewhere, with
-/// a key that is not held here, beside one that is this pipeline's for certain.
-fn is_of_others(it: &Found, all: &[Found]) -> bool {
-    let certain =
-        |other: &&Found| other.subscription.is_active && matches!(other.key, KeyState::Ours | KeyState::Own);
+/// Whether it looks like the subscription of another pipeline in the same organisation: it posts elsewhere, with a key
+/// that this pipeline does not have, and another subscription certainly belongs to this pipeline.
+fn is_of_others(it: &CheckedSubscription, all: &[CheckedSubscription]) -> bool {
+    let certain = |other: &&CheckedSubscription| {
+        other.subscription.is_active && matches!(other.key, KeyState::Held | KeyState::HeldForSubscription)
+    };
     let Some(url) = &it.subscription.url else { return false };
-    let posts_elsewhere = |other: &Found| {
+    let posts_elsewhere = |other: &CheckedSubscription| {
         other.subscription.url.as_ref().is_some_and(|other| likeness(other, url) == Likeness::Other)
     };
     let mut certain = all.iter().filter(certain).peekable();
-    matches!(it.key, KeyState::Foreign | KeyState::None)
+    matches!(it.key, KeyState::Different | KeyState::Missing)
         && certain.peek().is_some()
         && certain.all(posts_elsewhere)
 }
 
-/// One line, unless several things are wrong with it.
-fn of(it: &Found, all: &[Found]) -> Vec<Check> {
+/// The checks of a subscription: one, unless several things are wrong with it.
+fn of(it: &CheckedSubscription, all: &[CheckedSubscription]) -> Vec<Check> {
     let Subscription { id, is_active, has_leads, health, pause_reason, latest_error, .. } = &it.subscription;
-    let mut told = vec![format!("{id} is {}", if *is_active { "active" } else { "paused" })];
-    told.extend(pause_reason.clone());
-    told.extend(health.clone());
-    told.extend(latest_error.as_ref().map(|error| format!("latest error: {error}")));
+    let mut parts = vec![format!("{id} is {}", if *is_active { "active" } else { "paused" })];
+    parts.extend(pause_reason.clone());
+    parts.extend(health.clone());
+    parts.extend(latest_error.as_ref().map(|error| format!("latest error: {error}")));
     if !it.subscription.verifies_certificate {
-        told.push("without checking the certificate".to_owned());
+        parts.push("without checking the certificate".to_owned());
     }
-    let detail = format!("{}, to {}", told.join(", "), it.subscription.shown_url());
+    let detail = format!("{}, to {}", parts.join(", "), it.subscription.shown_url());
     if is_of_others(it, all) {
-        let what = format!("{detail}: its key is not ours, which is right where that is another pipeline's");
+        let what = format!("{detail}: its key is not ours, which is fine if it belongs to another pipeline");
         return vec![Check::note(NAME, what)];
     }
-    // What another one makes up for is no failure.
+    // No failure if another subscription makes up for it.
     let others = || all.iter().filter(|other| other.subscription.id != *id);
-    let posts_here = |other: &Found| match (&other.subscription.url, &it.subscription.url) {
+    let posts_here = |other: &CheckedSubscription| match (&other.subscription.url, &it.subscription.url) {
         (Some(other), Some(url)) => likeness(other, url) == Likeness::Same,
         _ => false,
     };
-    let is_ours = |other: &Found| matches!(other.key, KeyState::Ours | KeyState::Own) || posts_here(other);
-    let made_up_for =
+    let is_ours = |other: &CheckedSubscription| {
+        matches!(other.key, KeyState::Held | KeyState::HeldForSubscription) || posts_here(other)
+    };
+    let is_compensated =
         others().any(|other| other.subscription.is_complete() && other.key.is_good() && is_ours(other));
-    let grade = if made_up_for { "warning" } else { "failed" };
+    let grade = if is_compensated { "warning" } else { "failed" };
     let mut problems = Vec::new();
     if !has_leads {
         let what = format!("{detail}: new leads are not among its events");
@@ -161,7 +166,7 @@ fn of(it: &Found, all: &[Found]) -> Vec<Check> {
         let unwell = Fault::new(Code::SubscriptionUnwell, format!("{detail}{filtered}"));
         problems.push(Check::bad(NAME, if *is_active { "warning" } else { grade }, &unwell));
     }
-    let (key, said) = it.key.check(&it.subscription, if *is_active { "failed" } else { "warning" });
+    let (key, ending) = it.key.check(&it.subscription, if *is_active { "failed" } else { "warning" });
     problems.extend(key);
-    if problems.is_empty() { vec![Check::ok(NAME, format!("{detail}, {said}"))] } else { problems }
+    if problems.is_empty() { vec![Check::ok(NAME, format!("{detail}, {ending}"))] } else { problems }
 }

@@ -1,4 +1,4 @@
-//! Whether what arrives is let in.
+//! Whether webhooks are accepted.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,22 @@ use pipeline::{Code, Fault, ports::OTHER};
 use super::Check;
 
 const NAME: &str = "webhooks";
-/// What strangers send to any address, all day, and no set-up of ours can cause: requests to anywhere, of any size
-/// and without a signature. A head that is too large may be that of a proxy.
+/// What strangers send to any address all day, and none of our settings can cause: requests to any path, of any size and
+/// without a signature. A head that is too large may be a proxy's.
 const OF_STRANGERS: [&str; 5] = ["401", "404", "405", "408", "413"];
 
-/// What came in the last hour.
+/// Checks the requests of the last hour.
 pub(super) async fn check(ops: &Ops) -> Check {
     match ops.webhooks().await {
-        Ok(webhooks) => judged(&webhooks),
+        Ok(webhooks) => judge(&webhooks),
         Err(fault) => Check::bad(NAME, "warning", &fault),
     }
 }
 
-/// A webhook is refused where it was Close's by all that shows. What else is refused is shown, and a fault only
-/// where nothing came in and strangers alone do not explain it: an address on the internet gets their requests all
-/// day, also in an hour in which nobody creates a lead.
-fn judged(webhooks: &Webhooks) -> Check {
+/// Refused requests that look like Close's are a problem. Others are listed, and are a problem only if nothing was
+/// accepted and strangers do not explain them: an address on the internet gets their requests all day, also in an hour
+/// in which nobody creates a lead.
+fn judge(webhooks: &Webhooks) -> Check {
     let Webhooks { accepted, refused, refused_webhooks } = webhooks;
     let came = match accepted {
         0 => "none was accepted in the last hour".to_owned(),
@@ -34,7 +34,7 @@ fn judged(webhooks: &Webhooks) -> Check {
         return Check::ok(NAME, if *accepted == 0 { "none in the last hour".to_owned() } else { came });
     }
     let all = format!("all that was refused: {}", listed(refused, |status| named(status)));
-    // Of the most frequent reasons, the first; the address last, as strangers try others all day.
+    // The most frequent reason; the address last, as strangers try others all day.
     let rank = |(code, count): &(&Code, &u64)| (**code != Code::NotTheWebhook, **count);
     if let Some((code, _)) = refused_webhooks.iter().rev().max_by_key(rank) {
         let genuine = match refused_webhooks.values().sum() {
@@ -46,7 +46,7 @@ fn judged(webhooks: &Webhooks) -> Check {
         return Check::bad(NAME, if *accepted == 0 { "failed" } else { "warning" }, &fault);
     }
     let what = format!("{came}; {all}; none of it looks like Close's");
-    // Where nothing shows whose it was: what cannot be read has no headers.
+    // It may have been Close's: what cannot be read has no headers.
     let unexplained = refused.keys().map(String::as_str).find(|status| !OF_STRANGERS.contains(status));
     match unexplained {
         Some("400" | "431") if *accepted == 0 => {
@@ -63,7 +63,7 @@ fn listed<K>(counts: &BTreeMap<K, u64>, name: impl Fn(&K) -> String) -> String {
     named.join(", ")
 }
 
-/// An HTTP status with what it stands for here.
+/// An HTTP status with its meaning here.
 fn named(status: &str) -> String {
     let stands_for = match status {
         "400" => "cannot be read",
@@ -87,7 +87,7 @@ mod tests {
 
     fn of(accepted: u64, refused: &[(&str, u64)], refused_webhooks: &[(Code, u64)]) -> Check {
         let refused = refused.iter().map(|(status, count)| ((*status).to_owned(), *count)).collect();
-        judged(&Webhooks { accepted, refused, refused_webhooks: refused_webhooks.iter().copied().collect() })
+        judge(&Webhooks { accepted, refused, refused_webhooks: refused_webhooks.iter().copied().collect() })
     }
 
     #[test]

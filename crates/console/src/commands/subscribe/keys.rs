@@ -1,4 +1,4 @@
-//! Where a pipeline keeps the keys that Close signs with.
+//! Where a pipeline stores the keys that Close signs with.
 
 use std::{
     fmt, fs, io,
@@ -23,14 +23,14 @@ const FILE: &str = "close.key";
 pub(super) enum KeyPlace {
     /// A secret of a stack.
     Secret(SignatureSecret),
-    /// A file that its owner alone can read.
+    /// A file that only its owner can read.
     File {
         /// Its path.
         path: PathBuf,
-        /// The keys in it, and those in force now.
+        /// The keys in it, and those in use now.
         list: String,
         /// Those that `leadops up` would use with this configuration.
-        in_force: String,
+        in_use: String,
     },
 }
 
@@ -53,20 +53,20 @@ impl KeyPlace {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(unusable(&path, &error)),
         };
-        // What is in force may be in the environment, and would be lost with it.
-        let in_force = match named {
-            // Empty before the first subscription, which is no reason to refuse it.
+        // The keys in use may be in the environment, and would be lost with it.
+        let in_use = match named {
+            // Empty before the first subscription, which is not an error.
             Some(_) => in_file.clone(),
             None => config.secret(SETTING)?.map_or_else(String::new, |secret| secret.expose().to_owned()),
         };
-        let list = merged(&in_file, &in_force).map_err(|error| {
+        let list = merged(&in_file, &in_use).map_err(|error| {
             let what = format!("{} or {SETTING}: {error}", path.display());
             Fault::new(Code::SignatureKeyBad, what)
         })?;
-        Ok(Self::File { path, list, in_force })
+        Ok(Self::File { path, list, in_use })
     }
 
-    /// The keys that are there.
+    /// The current keys.
     pub(super) async fn present(&self) -> Result<Keys, Fault> {
         match self {
             Self::Secret(secret) => secret.present().await,
@@ -74,10 +74,10 @@ impl KeyPlace {
         }
     }
 
-    /// Adds a subscription's key. Whether it was not there yet.
-    pub(super) async fn keep(&self, subscription: &str, key: &str) -> Result<bool, Fault> {
+    /// Adds a subscription's key. Returns whether it was not there yet.
+    pub(super) async fn store(&self, subscription: &str, key: &str) -> Result<bool, Fault> {
         match self {
-            Self::Secret(secret) => secret.keep(subscription, key).await,
+            Self::Secret(secret) => secret.store(subscription, key).await,
             Self::File { path, list, .. } => {
                 let merged = with_key(list, subscription, key);
                 let Some(merged) = merged.map_err(|error| bad(self, &error.to_string()))? else {
@@ -90,19 +90,19 @@ impl KeyPlace {
     }
 
     /// Whether the key of a subscription, or one that may be it where `key` is not known, is used with the present
-    /// configuration: it may have been kept in a file that nothing points at.
-    pub(super) fn is_in_force(&self, subscription: &str, key: Option<&str>) -> bool {
+    /// configuration: it may have been stored in a file that nothing points at.
+    pub(super) fn is_in_use(&self, subscription: &str, key: Option<&str>) -> bool {
         match self {
             Self::Secret(_) => true,
-            Self::File { in_force, .. } => Keys::parse(in_force).is_ok_and(|keys| match key {
+            Self::File { in_use, .. } => Keys::parse(in_use).is_ok_and(|keys| match key {
                 Some(key) => keys.has(subscription, key),
                 None => keys.has_own(subscription) || keys.has_general(),
             }),
         }
     }
 
-    /// What a person has to do for a key to be used.
-    pub(super) fn what_next(&self, config: &Config) -> Option<String> {
+    /// What a person has to do before a key is used.
+    pub(super) fn next_steps(&self, config: &Config) -> Option<String> {
         let Self::File { path, .. } = self else { return None };
         let in_file = config.secret_file(SETTING).is_some();
         let hidden = match config.secret_source(SETTING) {
@@ -119,8 +119,9 @@ impl KeyPlace {
             ),
             (false, None) => format!("set {SETTING} to what is in {}, ", path.display()),
         };
-        let unset = hidden
-            .map_or_else(String::new, |hidden| format!("take away {hidden}, which goes before the file, "));
+        let unset = hidden.map_or_else(String::new, |hidden| {
+            format!("remove {hidden}, which takes precedence over the file, ")
+        });
         let and = if set.is_empty() && unset.is_empty() { "" } else { "and " };
         Some(format!("{set}{unset}{and}restart `leadops up`"))
     }
@@ -141,7 +142,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_key_joins_those_in_force_in_a_file_for_its_owner_alone() {
+    async fn a_key_is_added_to_those_in_use_in_a_file_only_its_owner_can_read() {
         let folder = tempfile::tempdir().unwrap();
         let [a, b] = ["a1", "b2"].map(|pair| pair.repeat(32));
         let file = folder.path().join("config.toml");
@@ -154,23 +155,23 @@ mod tests {
         .unwrap();
         let data = folder.path().join("data");
         let keys = KeyPlace::of_folder(&config, &data).unwrap();
-        assert!(keys.keep("whsub_1", &b).await.unwrap());
+        assert!(keys.store("whsub_1", &b).await.unwrap());
         let path = data.join(FILE);
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("whsub_1={b},{a}\n"));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(&data)), (private::FILE, private::FOLDER));
         let again = KeyPlace::of_folder(&config, &data).unwrap();
         assert_eq!(again.present().await.unwrap().len(), 2);
-        assert!(!again.keep("whsub_1", &b).await.unwrap());
-        let next = again.what_next(&config).unwrap();
+        assert!(!again.store("whsub_1", &b).await.unwrap());
+        let next = again.next_steps(&config).unwrap();
         assert!(
-            next.contains("close_signature_key_file") && next.contains("take away CLOSE_SIGNATURE_KEY"),
+            next.contains("close_signature_key_file") && next.contains("remove CLOSE_SIGNATURE_KEY"),
             "{next}"
         );
-        let in_force =
-            |subscription, key: Option<&String>| again.is_in_force(subscription, key.map(String::as_str));
+        let in_use =
+            |subscription, key: Option<&String>| again.is_in_use(subscription, key.map(String::as_str));
         // Nothing points at the file; the key of the environment may be any subscription's.
-        assert_eq!((in_force("whsub_1", Some(&b)), in_force("whsub_1", Some(&a))), (false, true));
-        assert!(in_force("whsub_1", None));
+        assert_eq!((in_use("whsub_1", Some(&b)), in_use("whsub_1", Some(&a))), (false, true));
+        assert!(in_use("whsub_1", None));
     }
 }

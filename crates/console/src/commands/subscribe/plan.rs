@@ -1,4 +1,4 @@
-//! What there is to do for Close to call the webhook.
+//! What has to be done so that Close calls the webhook.
 
 use close::client::{CloseApi, CloseSecret, Subscription};
 use close::signature::Keys;
@@ -9,7 +9,7 @@ use web::shown;
 
 use super::{keys::KeyPlace, trial};
 
-/// What there is to do.
+/// What has to be done.
 #[derive(Debug)]
 pub(super) enum Plan {
     Create,
@@ -17,25 +17,25 @@ pub(super) enum Plan {
     Use(Box<Subscription>, Option<CloseSecret>),
 }
 
-/// What a plan is made with.
+/// What a plan is made from.
 pub(super) struct Planner<'a> {
     pub(super) api: &'a CloseApi,
     /// The keys that the pipeline has.
     pub(super) known: &'a Keys,
-    /// Where it has them.
+    /// Where they are stored.
     pub(super) keys: &'a KeyPlace,
-    /// The stack's own webhook, where the pipeline is one.
+    /// The stack's own webhook, if the pipeline is a stack.
     pub(super) of_stack: Option<&'a Url>,
-    /// Whether somebody insists.
+    /// Whether `--force` is given.
     pub(super) force: bool,
 }
 
 impl Planner<'_> {
-    /// Looks for a subscription that posts to `url`, and adds to `notes` what is worth knowing.
+    /// Looks for a subscription that posts to `url`, and adds what is worth knowing to `notes`.
     ///
     /// # Errors
-    /// That of Close's API, [`Code::CloseRefuses`] where there is one for nearly the same address and nobody insists, or
-    /// as [`Planner::adopt`].
+    /// That of Close's API, [`Code::CloseRefuses`] where there is one for a similar address and no `--force`, or as
+    /// [`Planner::reuse`].
     pub(super) async fn plan(&self, url: &Url, notes: &mut Vec<String>) -> Result<Plan, Fault> {
         let mut same = Vec::new();
         let mut near = Vec::new();
@@ -48,7 +48,7 @@ impl Planner<'_> {
                 Some(Likeness::Other) | None => {}
             }
         }
-        // The one that works best is the one to keep.
+        // The one that works best comes first.
         same.sort_by_key(|it| (!it.is_active, !it.has_leads, it.filter.is_some(), !self.knows(it)));
         let mut same = same.into_iter();
         let best = same.next();
@@ -56,10 +56,10 @@ impl Planner<'_> {
             let usable =
                 near.iter().any(|(_, it)| it.url.as_ref().is_some_and(|url| obstacle(url).is_none()));
             let near = near.into_iter().map(|(named, _)| named).collect::<Vec<_>>().join("; ");
-            // It may be meant for this webhook, and then every lead would come twice or by the wrong way.
+            // It may be meant for this webhook, and then every lead would arrive twice or at the wrong address.
             if best.is_none() && !self.force {
                 let use_it = if usable { "subscribe to that address, " } else { "" };
-                let what = format!("{near}: {use_it}delete it in Close, or make a second one with --force");
+                let what = format!("{near}: {use_it}delete it in Close, or create a second one with --force");
                 return Err(Fault::new(Code::CloseRefuses, what));
             }
             notes.push(near);
@@ -73,16 +73,16 @@ impl Planner<'_> {
                 others.join(", ")
             ));
         }
-        let (subscription, key) = self.adopt(subscription, url, notes).await?;
+        let (subscription, key) = self.reuse(subscription, url, notes).await?;
         Ok(Plan::Use(Box::new(subscription), key))
     }
 
-    /// A subscription for the address that is to be used, and its key where Close shows it. Its own spelling of the
-    /// address is tried where it is another.
+    /// A subscription for the address that is to be used, and its key if Close shows it. If it spells the address
+    /// differently, that spelling is tried.
     ///
     /// # Errors
-    /// [`Code::SubscriptionKeyUnknown`] where its key is not to be had, as [`trial::of`], or that of Close's API.
-    pub(super) async fn adopt(
+    /// [`Code::SubscriptionKeyUnknown`] where its key cannot be had, as [`trial::of`], or that of Close's API.
+    pub(super) async fn reuse(
         &self,
         mut subscription: Subscription,
         url: &Url,
@@ -93,7 +93,7 @@ impl Planner<'_> {
             notes.push(format!("{id} posts to {}, which is the same webhook", subscription.shown_url()));
             notes.extend(trial::of(there, self.of_stack, self.known, self.force).await?);
         }
-        notes.extend(remarks(&subscription));
+        notes.extend(notes_about(&subscription));
         let mut key = subscription.key.take();
         if key.is_none() {
             key = self.api.subscription(&subscription.id).await?.key;
@@ -106,7 +106,7 @@ impl Planner<'_> {
                 return Err(Fault::new(Code::SubscriptionKeyUnknown, what));
             }
             notes.push(format!(
-                "Close does not show the key of {} again; if it is none of those in {keys}, delete the \
+                "Close does not show the key of {} again; if it is not one of those in {keys}, delete the \
                  subscription in Close and run this again",
                 subscription.id
             ));
@@ -122,26 +122,26 @@ impl Planner<'_> {
     }
 }
 
-/// A subscription that is nearly the one.
+/// A subscription for a similar address.
 fn named(subscription: &Subscription, differences: &[&str]) -> String {
     let (id, url) = (&subscription.id, subscription.shown_url());
     let paused = if subscription.is_active { "" } else { "the paused " };
     format!("Close has {paused}{id}, which posts to {url} and differs in {}", differences.join(" and "))
 }
 
-/// What is worth knowing of a subscription that is used.
-fn remarks(subscription: &Subscription) -> Vec<String> {
+/// What is worth knowing about a subscription that is used.
+fn notes_about(subscription: &Subscription) -> Vec<String> {
     let id = &subscription.id;
     let mut notes = Vec::new();
     if let Some(filter) = &subscription.filter {
         notes.push(format!(
-            "{id} sends only the new leads where {filter}; no other arrives. To have them all, delete it in Close and \
-             run this again, or give its events without the filter to Close's API"
+            "{id} sends only the new leads where {filter}; no others arrive. To receive all of them, delete it in Close \
+             and run this again, or set its events without the filter through Close's API"
         ));
     }
     if !subscription.verifies_certificate {
         notes.push(format!(
-            "Close does not check the certificate of the webhook (verify_ssl of {id} is false), so anybody in between \
+            "Close does not check the certificate of the webhook (verify_ssl of {id} is false), so anyone in between \
              could read the leads"
         ));
     }
@@ -157,7 +157,7 @@ fn remarks(subscription: &Subscription) -> Vec<String> {
     notes
 }
 
-/// What is missing once a paused subscription is set active again: Close drops what it could not deliver.
+/// What is missing once a paused subscription is active again: Close drops what it could not deliver.
 pub(super) fn missed(subscription: &Subscription) -> String {
     let id = &subscription.id;
     let since = match &subscription.changed_at {
@@ -166,14 +166,14 @@ pub(super) fn missed(subscription: &Subscription) -> String {
     };
     format!(
         "Close does not send what it could not deliver to {id}, nor the leads that were created while it was paused: \
-         {since}a subscription that it pauses by itself has failed for three days before. LookupOptions in Close for the leads \
-         created since then, and take in each that `leadops leads` lacks: its entry of GET \
+         {since}a subscription that it pauses on its own has failed for three days before. Look in Close for the leads \
+         created since then, and add each that `leadops leads` lacks: its entry of GET \
          /api/v1/event/?object_type=lead&action=created, where Close has it for 30 days, goes as \
          {{\"subscription_id\": \"{id}\", \"event\": …}} into a file for `leadops send`"
     )
 }
 
-/// What it is called that a subscription is used, once it is done and before.
+/// The result of using a subscription, once it is done and for a dry run.
 pub(super) fn outcome(subscription: &Subscription) -> (&'static str, &'static str) {
     match subscription.is_active && subscription.has_leads {
         true => ("unchanged", "unchanged"),
@@ -182,7 +182,7 @@ pub(super) fn outcome(subscription: &Subscription) -> (&'static str, &'static st
 }
 
 impl Plan {
-    /// The subscription that is there already.
+    /// The existing subscription.
     pub(super) fn subscription(&self) -> Option<&Subscription> {
         match self {
             Self::Create => None,
@@ -190,7 +190,7 @@ impl Plan {
         }
     }
 
-    /// What will be done, for people, and what it is called once it is done and before.
+    /// What will be done, for people, and the result once it is done and for a dry run.
     pub(super) fn steps(
         &self,
         url: &Url,
@@ -200,14 +200,14 @@ impl Plan {
         let url = shown(url);
         match self {
             Self::Create => {
-                let create = format!("subscribe Close to {url} for new leads");
-                (vec![create, format!("keep its key in {keys}")], "created", "would create")
+                let create = format!("create a subscription in Close that sends new leads to {url}");
+                (vec![create, format!("store its key in {keys}")], "created", "would create")
             }
             Self::Use(subscription, _) => {
                 let id = &subscription.id;
                 let mut steps = Vec::new();
-                if self.keeps(known) {
-                    steps.push(format!("keep the key of {id} in {keys}"));
+                if self.stores_key(known) {
+                    steps.push(format!("store the key of {id} in {keys}"));
                 }
                 let (done, before) = outcome(subscription);
                 let change = match (subscription.is_active, subscription.has_leads) {
@@ -215,18 +215,18 @@ impl Plan {
                     (false, true) => {
                         let why = subscription.pause_reason.as_deref();
                         let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-                        format!("set the paused subscription {id}{why} active again")
+                        format!("reactivate the paused subscription {id}{why}")
                     }
-                    (_, false) => format!("have the subscription {id} send new leads"),
+                    (_, false) => format!("add new leads to the events of the subscription {id}"),
                 };
-                steps.push(format!("{change} at {url}"));
+                steps.push(format!("{change}, which posts to {url}"));
                 (steps, done, before)
             }
         }
     }
 
-    /// Whether a key is to be kept that is not there yet.
-    pub(super) fn keeps(&self, known: &Keys) -> bool {
+    /// Whether a key is to be stored that is not there yet.
+    pub(super) fn stores_key(&self, known: &Keys) -> bool {
         match self {
             Self::Create => true,
             Self::Use(subscription, Some(key)) => !known.has(&subscription.id, key.expose()),
@@ -234,18 +234,17 @@ impl Plan {
         }
     }
 
-    /// Whether the pipeline uses the key with its present configuration; of a subscription that is yet to be made it does
-    /// not.
-    pub(super) fn is_in_force(&self, keys: &KeyPlace) -> bool {
+    /// Whether the pipeline uses the key with its present configuration; never for a subscription that is not created yet.
+    pub(super) fn is_in_use(&self, keys: &KeyPlace) -> bool {
         match self {
             Self::Create => false,
             Self::Use(subscription, key) => {
-                keys.is_in_force(&subscription.id, key.as_ref().map(CloseSecret::expose))
+                keys.is_in_use(&subscription.id, key.as_ref().map(CloseSecret::expose))
             }
         }
     }
 
-    /// How it stands with the key, `new` where it was kept just now.
+    /// The state of the key; `new` if it was stored just now.
     pub(super) fn key_state(&self, known: &Keys, new: bool) -> &'static str {
         match self {
             _ if new => "kept",

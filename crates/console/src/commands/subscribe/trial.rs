@@ -1,4 +1,4 @@
-//! Whether what Close posts to an address would arrive.
+//! Whether webhooks that Close posts to an address would arrive.
 
 use close::signature::Keys;
 use outbound::address::{Judged, PATIENCE, attempt, obstacle, resolved_obstacle};
@@ -6,7 +6,8 @@ use pipeline::{Code, Fault, webhook};
 use url::Url;
 use web::shown;
 
-/// What is worth knowing of an address, once it was tried, also with the keys that the pipeline has. `of_stack` is the stack's own webhook, where there is a stack.
+/// Notes about an address, after probing it, also with the pipeline's keys. `of_stack` is the stack's own webhook, if
+/// there is a stack.
 ///
 /// # Errors
 /// [`Code::WebhookOutOfReach`] and [`Code::WebhookElsewhere`] where nothing would arrive; with `force` a note says so.
@@ -17,21 +18,22 @@ pub(super) async fn of(
     force: bool,
 ) -> Result<Vec<String>, Fault> {
     let mut notes = Vec::new();
-    let insist = |fault: Fault| if force { Ok(format!("{fault}, and --force is given")) } else { Err(fault) };
+    let unless_forced =
+        |fault: Fault| if force { Ok(format!("{fault} (ignored because of --force)")) } else { Err(fault) };
     let why = match obstacle(url) {
         Some(why) => Some(why),
         None => resolved_obstacle(url).await,
     };
     if let Some(why) = why {
-        // Nothing is posted there before somebody insists.
-        notes.push(insist(Fault::new(Code::WebhookOutOfReach, format!("{}: {why}", shown(url))))?);
+        // Nothing is posted there without --force.
+        notes.push(unless_forced(Fault::new(Code::WebhookOutOfReach, format!("{}: {why}", shown(url))))?);
     }
     let later = "`leadops doctor` tries it again";
     let judged = attempt(url, PATIENCE, keys).await.judge(url);
     let is_good = matches!(judged, Judged::Good(_));
     match judged {
         Judged::Good(what) => notes.push(what),
-        Judged::Bad(fault) => notes.push(insist(fault)?),
+        Judged::Bad(fault) => notes.push(unless_forced(fault)?),
         // Before the first key there is no `leadops up` that could answer.
         Judged::Away(fault) | Judged::Unwell(fault) => notes.push(format!("{fault}; {later}")),
         Judged::Untried(what) => notes.push(format!("{what}; {later}")),
@@ -40,7 +42,7 @@ pub(super) async fn of(
     Ok(notes)
 }
 
-/// What is to be said of a path that is not the webhook's.
+/// A note about a path that is not the webhook's.
 fn other_path(url: &Url, of_stack: Option<&Url>) -> Option<String> {
     let path = url.path();
     let is_known = webhook::is_at(path) || of_stack.is_some_and(|own| own.path() == path);
@@ -48,7 +50,7 @@ fn other_path(url: &Url, of_stack: Option<&Url>) -> Option<String> {
         let own = of_stack.map_or(webhook::PATH, Url::path);
         let path = outside::text::shorten(path, 100);
         format!(
-            "the path is {path}, and leadops answers at {own}: right only if a proxy in front rewrites it"
+            "the path is {path}, and leadops answers at {own}: correct only if a proxy in front rewrites it"
         )
     })
 }
@@ -73,7 +75,7 @@ mod tests {
         }
         assert_eq!(
             path("/hook", None).unwrap(),
-            "the path is /hook, and leadops answers at /crm/webhook: right only if a proxy in front rewrites it"
+            "the path is /hook, and leadops answers at /crm/webhook: correct only if a proxy in front rewrites it"
         );
         let stack = Some("/prod/crm/webhook");
         assert_eq!((path("/prod/crm/webhook", stack), path("/crm/webhook", stack)), (None, None));

@@ -1,4 +1,4 @@
-//! Whether what Close posts arrives.
+//! Whether Close can reach the address.
 
 use close::signature::Keys;
 use futures_util::future::{join, join_all};
@@ -11,7 +11,7 @@ use super::Check;
 
 const NAME: &str = "close address";
 
-/// What is to be said of each of these addresses of active subscriptions.
+/// The checks of the addresses of active subscriptions.
 pub(super) async fn checks(urls: impl Iterator<Item = &Url>, keys: &Keys) -> Vec<Check> {
     let mut different: Vec<&Url> = urls.collect();
     different.sort_unstable();
@@ -27,7 +27,7 @@ async fn of(url: &Url, keys: &Keys) -> Vec<Check> {
         return vec![out_of_reach("failed", why)];
     }
     let (resolved, tried) = join(resolved_obstacle(url), attempt(url, PATIENCE, keys)).await;
-    // Many a machine knows its own name by an address of its own, which the internet does not.
+    // A machine may resolve its own name to a local address, which the internet does not.
     let resolved = resolved.map(|why| out_of_reach("warning", why));
     let tried = match tried.judge(url) {
         Judged::Good(what) => Check::ok(NAME, what),

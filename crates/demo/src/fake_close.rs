@@ -1,4 +1,4 @@
-//! A stand-in for Close's API, as far as owners are looked up in it.
+//! A fake of Close's API, as far as owners are looked up in it.
 
 use std::{
     collections::BTreeMap,
@@ -20,50 +20,50 @@ use outbound::OwnerSource;
 use pipeline::Fault;
 use serde_json::json;
 
-use crate::{Misfortune, Sample, local_server::LocalServer, organization};
+use crate::{Problem, Sample, local_server::LocalServer, organization};
 
-/// Below what the API is.
+/// The API's base path.
 const BASE: &str = "/api/v1/";
 /// Shaped like Close's, and no secret.
 const API_KEY: &str = "api_0demo0demo0demo0demo00.0demo0demo0demo0demo00";
-/// How many requests may come in one window.
+/// How many requests are allowed in one window.
 const LIMIT: u32 = 60;
 const WINDOW: Duration = Duration::from_secs(1);
-/// How long after a lead is due its look-ups have failed often enough for it to be told all the same.
+/// How long after its due time a lead is announced without an owner, after enough failed look-ups.
 const GIVEN_UP: Duration = Duration::from_secs(9);
 
-/// What is said of a lead.
+/// What is answered about a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Says {
+enum LeadScript {
     /// The lead with its owners.
     Owned,
-    /// The same from then on; until then nobody is assigned.
+    /// The same from this time on; before, nobody is assigned.
     OwnedFrom(Instant),
     /// Nobody is assigned.
     Unowned,
-    /// A gateway's page until then, the lead with its owners from then on.
+    /// A gateway's error page until this time, then the lead with its owners.
     DownUntil(Instant),
 }
 
 /// The API.
 #[derive(Debug)]
-pub(crate) struct CloseStandIn {
+pub(crate) struct FakeClose {
     server: LocalServer,
     state: Arc<Mutex<Close>>,
 }
 
 #[derive(Debug)]
 struct Close {
-    leads: BTreeMap<LeadId, (Sample, Says)>,
-    /// When the window began, and how many requests came in it.
+    leads: BTreeMap<LeadId, (Sample, LeadScript)>,
+    /// When the window began, and how many requests it has had.
     window: (Instant, u32),
 }
 
-impl CloseStandIn {
+impl FakeClose {
     /// Starts one on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// Where no port can be had.
+    /// If no port is available.
     pub(crate) async fn start() -> io::Result<Self> {
         let state = Arc::new(Mutex::new(Close { leads: BTreeMap::new(), window: (Instant::now(), 0) }));
         let router = Router::new().fallback(take).with_state(Arc::clone(&state));
@@ -73,7 +73,7 @@ impl CloseStandIn {
     /// `OWNER_SOURCE` and what belongs to it.
     ///
     /// # Errors
-    /// None that could be met.
+    /// None in practice.
     pub(crate) fn source(&self) -> Result<OwnerSource, Fault> {
         let base = CloseBase::parse(&format!("{}{BASE}", self.server.base()))?;
         Ok(OwnerSource::Close(base, organization::owner_fields()))
@@ -82,26 +82,26 @@ impl CloseStandIn {
     /// `CLOSE_API_KEY`.
     ///
     /// # Errors
-    /// None that could be met.
+    /// None in practice.
     pub(crate) fn keys() -> Result<ApiKeys, Fault> {
         Ok(ApiKeys::parse(API_KEY)?)
     }
 
-    /// Lets it have a lead, which goes wrong as it is to. To be called before the lead is sent.
+    /// Adds a lead, with its problem. Call it before the lead is sent.
     ///
     /// `delay` is the pipeline's: an owner who is late is assigned between the first look-up, one delay from now,
     /// and the second, at least one delay after that.
-    pub(crate) fn know(&self, sample: &Sample, delay: Duration) {
+    pub(crate) fn add_lead(&self, sample: &Sample, delay: Duration) {
         let now = Instant::now();
-        let says = match sample.misfortune {
-            Some(Misfortune::NoOwner) => Says::Unowned,
-            Some(Misfortune::LateOwner) => {
-                Says::OwnedFrom(now + delay + delay.max(Duration::from_secs(1)) / 2)
+        let script = match sample.problem {
+            Some(Problem::NoOwner) => LeadScript::Unowned,
+            Some(Problem::LateOwner) => {
+                LeadScript::OwnedFrom(now + delay + delay.max(Duration::from_secs(1)) / 2)
             }
-            Some(Misfortune::CloseDown) => Says::DownUntil(now + delay + GIVEN_UP),
-            _ => Says::Owned,
+            Some(Problem::CloseDown) => LeadScript::DownUntil(now + delay + GIVEN_UP),
+            _ => LeadScript::Owned,
         };
-        lock(&self.state).leads.insert(sample.lead_id.clone(), (sample.clone(), says));
+        lock(&self.state).leads.insert(sample.lead_id.clone(), (sample.clone(), script));
     }
 }
 
@@ -139,12 +139,12 @@ impl Close {
     fn answer(&self, path: &str, now: Instant) -> Response {
         let mut is_down = false;
         let (status, body) = organization::answer(path, |lead| {
-            let (sample, says) = self.leads.get(lead)?;
-            is_down = matches!(says, Says::DownUntil(until) if now < *until);
-            let is_owned = match says {
-                Says::Owned | Says::DownUntil(_) => true,
-                Says::OwnedFrom(from) => now >= *from,
-                Says::Unowned => false,
+            let (sample, script) = self.leads.get(lead)?;
+            is_down = matches!(script, LeadScript::DownUntil(until) if now < *until);
+            let is_owned = match script {
+                LeadScript::Owned | LeadScript::DownUntil(_) => true,
+                LeadScript::OwnedFrom(from) => now >= *from,
+                LeadScript::Unowned => false,
             };
             Some(sample.in_close(is_owned))
         });
@@ -179,17 +179,17 @@ mod tests {
     const FIRST: LookupOptions = LookupOptions { fresh: false, within: None };
     const AGAIN: LookupOptions = LookupOptions { fresh: true, within: None };
 
-    /// What the pipeline would ask with.
-    fn owners(close: &CloseStandIn, folder: &tempfile::TempDir) -> Arc<dyn Owners> {
+    /// The pipeline's source of owners.
+    fn owners(close: &FakeClose, folder: &tempfile::TempDir) -> Arc<dyn Owners> {
         let store = Store::open(folder.path(), Options::creating()).unwrap();
-        let keys = Arc::new(CloseStandIn::keys().unwrap());
+        let keys = Arc::new(FakeClose::keys().unwrap());
         let source = close.source().unwrap();
         source.open(keys, Arc::new(store), Arc::new(SystemClock), Duration::from_secs(30)).unwrap()
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn every_lead_is_looked_up_as_its_misfortune_has_it() {
-        let (close, folder) = (CloseStandIn::start().await.unwrap(), tempfile::tempdir().unwrap());
+    async fn every_lead_is_looked_up_with_its_problem() {
+        let (close, folder) = (FakeClose::start().await.unwrap(), tempfile::tempdir().unwrap());
         let owners = owners(&close, &folder);
         owners.warm_up().await;
         let mut scenario = Scenario::new(1);
@@ -197,21 +197,21 @@ mod tests {
         for _ in 0..40 {
             let sample = scenario.next(Timestamp::now());
             let Ok(Incoming::Created(created)) = Incoming::parse(&sample.event) else { continue };
-            close.know(&sample, Duration::from_secs(600));
+            close.add_lead(&sample, Duration::from_secs(600));
             let found = owners.find(&created, FIRST).await;
-            let (status, code, named) = match sample.misfortune {
-                Some(Misfortune::NoOwner | Misfortune::LateOwner) => {
+            let (status, code, named) = match sample.problem {
+                Some(Problem::NoOwner | Problem::LateOwner) => {
                     (OwnerStatus::Missing, Some(Code::OwnerMissing), 0)
                 }
-                Some(Misfortune::CloseDown) => (OwnerStatus::LookupFailed, Some(Code::CloseUnavailable), 0),
-                Some(Misfortune::DepartedOwner) => (OwnerStatus::Departed, Some(Code::OwnerDeparted), 1),
-                Some(Misfortune::TwoOwners) => (OwnerStatus::Assigned, None, 2),
+                Some(Problem::CloseDown) => (OwnerStatus::LookupFailed, Some(Code::CloseUnavailable), 0),
+                Some(Problem::DepartedOwner) => (OwnerStatus::Departed, Some(Code::OwnerDeparted), 1),
+                Some(Problem::TwoOwners) => (OwnerStatus::Assigned, None, 2),
                 _ => (OwnerStatus::Assigned, None, 1),
             };
             assert_eq!((found.facts.status, found.why.map(|why| why.code)), (status, code));
             let names: Vec<&str> = found.facts.owners.iter().map(|owner| owner.name.as_str()).collect();
             let expected: Vec<&str> = sample.owners.iter().take(named).map(|owner| owner.name).collect();
-            assert_eq!(names, expected, "{:?}", sample.misfortune);
+            assert_eq!(names, expected, "{:?}", sample.problem);
             // The webhook has it.
             assert_eq!(found.facts.funnel.as_deref(), Some(sample.funnel));
             ends.insert(status.as_str());
@@ -221,36 +221,36 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn an_owner_who_is_late_and_an_api_that_was_down_come_in_time_for_a_later_look_up() {
-        let (close, folder) = (CloseStandIn::start().await.unwrap(), tempfile::tempdir().unwrap());
+        let (close, folder) = (FakeClose::start().await.unwrap(), tempfile::tempdir().unwrap());
         let owners = owners(&close, &folder);
         owners.warm_up().await;
         let mut scenario = Scenario::new(1);
-        for misfortune in [Misfortune::LateOwner, Misfortune::CloseDown] {
-            let sample = scenario.next_with(Timestamp::now(), Some(misfortune));
+        for problem in [Problem::LateOwner, Problem::CloseDown] {
+            let sample = scenario.next_with(Timestamp::now(), Some(problem));
             let Ok(Incoming::Created(created)) = Incoming::parse(&sample.event) else { panic!() };
-            close.know(&sample, Duration::ZERO);
+            close.add_lead(&sample, Duration::ZERO);
             assert!(owners.find(&created, FIRST).await.facts.owners.is_empty());
-            for (_, says) in lock(&close.state).leads.values_mut() {
-                *says = match *says {
-                    Says::OwnedFrom(from) => Says::OwnedFrom(from - Duration::from_secs(60)),
-                    Says::DownUntil(until) => Says::DownUntil(until - Duration::from_secs(60)),
+            for (_, script) in lock(&close.state).leads.values_mut() {
+                *script = match *script {
+                    LeadScript::OwnedFrom(from) => LeadScript::OwnedFrom(from - Duration::from_secs(60)),
+                    LeadScript::DownUntil(until) => LeadScript::DownUntil(until - Duration::from_secs(60)),
                     other => other,
                 };
             }
             let found = owners.find(&created, AGAIN).await.facts;
-            assert_eq!(found.lead_owner.as_deref(), Some(sample.owners[0].name), "{misfortune:?}");
+            assert_eq!(found.lead_owner.as_deref(), Some(sample.owners[0].name), "{problem:?}");
             assert_eq!(found.lead_phone.as_deref(), Some(sample.phone.as_str()));
         }
     }
 
     #[tokio::test]
-    async fn another_key_is_refused_and_the_limit_is_said_and_held() {
-        let close = CloseStandIn::start().await.unwrap();
+    async fn another_key_is_refused_and_the_limit_is_announced_and_enforced() {
+        let close = FakeClose::start().await.unwrap();
         let Ok(OwnerSource::Close(base, _)) = close.source() else { panic!() };
         let reader = |keys| CloseReader::new(base.clone(), Arc::new(keys)).unwrap();
         let stranger = reader(ApiKeys::parse("api_other").unwrap());
         assert_eq!(stranger.get("me/").await.unwrap().status, 401);
-        let reader = reader(CloseStandIn::keys().unwrap());
+        let reader = reader(FakeClose::keys().unwrap());
         let mut left = Vec::new();
         loop {
             let answer = reader.get("me/?_fields=id").await.unwrap();

@@ -1,4 +1,4 @@
-//! A stand-in for the public bucket with the owner documents.
+//! A fake of the public bucket with the owner documents.
 
 use std::{
     collections::BTreeMap,
@@ -18,31 +18,31 @@ use serde_json::json;
 
 use crate::{Sample, local_server::LocalServer};
 
-/// What the directory says of a lead.
+/// The directory's answer about a lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Says {
-    /// This document, whatever it is: complete, broken, another lead's.
+pub enum DirectoryAnswer {
+    /// This document, whether complete, broken or another lead's.
     Document(String),
-    /// 403, as S3 says of whatever is not there to those who may not list the bucket.
+    /// 403, as S3 answers for a missing object if the caller may not list the bucket.
     Nothing,
-    /// 503, as S3 says to those who ask too often.
+    /// 503, as S3 answers to too many requests.
     SlowDown,
 }
 
-/// The directory. A lead that it was told nothing about is [`Says::Nothing`].
+/// The directory. Unknown leads are [`DirectoryAnswer::Nothing`].
 #[derive(Debug)]
-pub struct OwnerStandIn {
+pub struct FakeOwnerDirectory {
     server: LocalServer,
     script: Arc<Script>,
 }
 
-type Script = Mutex<BTreeMap<LeadId, Says>>;
+type Script = Mutex<BTreeMap<LeadId, DirectoryAnswer>>;
 
-impl OwnerStandIn {
+impl FakeOwnerDirectory {
     /// Starts one on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// Where no port can be had.
+    /// If no port is available.
     pub async fn start() -> io::Result<Self> {
         let script = Arc::new(Script::default());
         let router = Router::new()
@@ -57,8 +57,8 @@ impl OwnerStandIn {
         self.server.base()
     }
 
-    /// Lets it know a lead's owner from now on; of several a document names the first.
-    pub fn know(&self, sample: &Sample) {
+    /// Adds a lead's document from now on; it names only the first of several owners.
+    pub fn add_lead(&self, sample: &Sample) {
         let document = json!({
             "lead_id": sample.lead_id,
             "display_name": sample.display_name,
@@ -68,25 +68,25 @@ impl OwnerStandIn {
             "status_label": sample.status_label,
             "date_created": sample.date_created,
         });
-        self.say(sample.lead_id.clone(), Says::Document(document.to_string()));
+        self.set_answer(sample.lead_id.clone(), DirectoryAnswer::Document(document.to_string()));
     }
 
-    /// Scripts what is said of a lead from now on.
-    pub fn say(&self, lead: LeadId, says: Says) {
-        self.script.lock().unwrap_or_else(PoisonError::into_inner).insert(lead, says);
+    /// Sets the answer about a lead from now on.
+    pub fn set_answer(&self, lead: LeadId, answer: DirectoryAnswer) {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner).insert(lead, answer);
     }
 }
 
 async fn answer(State(script): State<Arc<Script>>, Path(document): Path<String>) -> Response {
     let lead = document.strip_suffix(".json").and_then(|id| id.parse::<LeadId>().ok());
-    let says =
+    let answer =
         lead.and_then(|lead| script.lock().unwrap_or_else(PoisonError::into_inner).get(&lead).cloned());
-    match says {
-        Some(Says::Document(document)) => with_json(document),
-        Some(Says::SlowDown) => {
+    match answer {
+        Some(DirectoryAnswer::Document(document)) => with_json(document),
+        Some(DirectoryAnswer::SlowDown) => {
             xml(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
         }
-        Some(Says::Nothing) | None => access_denied(),
+        Some(DirectoryAnswer::Nothing) | None => access_denied(),
     }
 }
 
@@ -117,18 +117,18 @@ mod tests {
     use crate::Scenario;
 
     #[tokio::test]
-    async fn it_says_what_it_was_told_to() {
-        let stand_in = OwnerStandIn::start().await.unwrap();
-        let owners = HttpOwners::new(OwnersBase::parse(&stand_in.base()).unwrap()).unwrap();
+    async fn it_gives_the_answers_that_were_set() {
+        let fake = FakeOwnerDirectory::start().await.unwrap();
+        let owners = HttpOwners::new(OwnersBase::parse(&fake.base()).unwrap()).unwrap();
         let script = [
-            ("lead_document", Says::Document("{\"lead_owner\": \"Zoë\"}".to_owned()), 200, "Zoë"),
-            ("lead_nothing", Says::Nothing, 403, "AccessDenied"),
-            ("lead_slow", Says::SlowDown, 503, "SlowDown"),
+            ("lead_document", DirectoryAnswer::Document("{\"lead_owner\": \"Zoë\"}".to_owned()), 200, "Zoë"),
+            ("lead_nothing", DirectoryAnswer::Nothing, 403, "AccessDenied"),
+            ("lead_slow", DirectoryAnswer::SlowDown, 503, "SlowDown"),
         ];
-        for (lead, says, ..) in &script {
-            stand_in.say(lead.parse().unwrap(), says.clone());
+        for (lead, answer, ..) in &script {
+            fake.set_answer(lead.parse().unwrap(), answer.clone());
         }
-        let unknown = ("lead_unknown", Says::Nothing, 403, "AccessDenied");
+        let unknown = ("lead_unknown", DirectoryAnswer::Nothing, 403, "AccessDenied");
         for (lead, _, status, part) in script.iter().chain([&unknown]) {
             let answer = owners.fetch(&lead.parse().unwrap()).await.unwrap();
             let body = String::from_utf8_lossy(&answer.body).into_owned();
@@ -138,10 +138,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_sample_has_a_document() {
-        let stand_in = OwnerStandIn::start().await.unwrap();
-        let owners = HttpOwners::new(OwnersBase::parse(&stand_in.base()).unwrap()).unwrap();
+        let fake = FakeOwnerDirectory::start().await.unwrap();
+        let owners = HttpOwners::new(OwnersBase::parse(&fake.base()).unwrap()).unwrap();
         let sample = Scenario::new(1).next(Timestamp::now());
-        stand_in.know(&sample);
+        fake.add_lead(&sample);
         let document = OwnerDocument::parse(&owners.fetch(&sample.lead_id).await.unwrap().body).unwrap();
         assert!(document.lead_id.as_deref() == Some(sample.lead_id.as_str()));
         assert_eq!(document.lead_owner.as_deref(), Some(sample.owners[0].name));

@@ -1,4 +1,4 @@
-//! A stand-in for Slack's incoming webhook: as strict as Slack, and with a memory.
+//! A fake of Slack's incoming webhook, as strict as Slack, which remembers its messages.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ use lead::{
 use outside::text;
 use serde_json::Value;
 
-use crate::{Misfortune, Sample, local_server::LocalServer};
+use crate::{Problem, Sample, local_server::LocalServer};
 
 /// Shaped like Slack's, and no secret.
 const PATH: &str = "/services/TDEMO/BDEMO/demonstration";
@@ -30,60 +30,60 @@ const PATH: &str = "/services/TDEMO/BDEMO/demonstration";
 const SECTION_LIMIT: usize = 3_000;
 /// Slack's limits on the fields of a section and the elements of a context.
 const FIELDS_LIMIT: usize = 10;
-/// Slack's "short bursts", a little more generous than a careful client makes use of.
+/// Slack's "short bursts", a little more generous than a careful client needs.
 const BURST: f64 = 6.0;
-/// A wait is over this much earlier than it was said to be, so that a client whose clock ticks
-/// differently is not told off for coming back in time.
+/// A wait ends this much earlier than announced, so that a client with a slightly different clock is not refused for
+/// coming back on time.
 const GRACE: Duration = Duration::from_millis(200);
-/// How long it asks to wait when it is [`Misfortune::SlackBusy`].
+/// How long it asks to wait for [`Problem::SlackBusy`].
 const BUSY_FOR: Duration = Duration::from_secs(5);
-/// How long it is gone when it is [`Misfortune::SlackGone`].
+/// How long the webhook is gone for [`Problem::SlackGone`].
 const GONE_FOR: Duration = Duration::from_secs(8);
 
-/// How the webhook feels.
+/// How the webhook answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mood {
-    /// It takes messages.
-    Good,
-    /// It answers 429 and asks to wait for so long.
-    Busy {
+pub enum SlackMode {
+    /// It accepts messages.
+    Normal,
+    /// It answers 429 and asks to wait.
+    RateLimited {
         /// `Retry-After`, in whole seconds.
         retry_after: Duration,
     },
-    /// It answers 404 `no_service`, as one that was removed.
+    /// It answers 404 `no_service`, like one that was removed.
     Gone,
 }
 
-/// A message that was taken.
+/// A message that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct ReceivedMessage {
     /// When.
     pub at: Timestamp,
     /// Its headline.
     pub title: String,
     /// Its text, as a notification shows it: a line for each fact.
     pub text: String,
-    /// Whether it carried several alerts in short.
+    /// Whether it is a digest of several alerts.
     pub digest: bool,
-    /// What it said of which lead.
-    pub leads: Vec<ToldLead>,
+    /// The leads that it mentions.
+    pub leads: Vec<LeadMention>,
 }
 
-/// What a message said of a lead.
+/// What a message says about a lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToldLead {
+pub struct LeadMention {
     /// The lead.
     pub lead_id: LeadId,
-    /// It said that an earlier attempt may have arrived.
+    /// Labelled as a possible repeat of an earlier attempt.
     pub possible_repeat: bool,
-    /// It said that somebody asked for it again.
+    /// Labelled as sent again on request.
     pub sent_again: bool,
-    /// It said that the owner was found since, or has left since.
+    /// It says that the owner has been found, or has left, since the last alert.
     pub owner_found: bool,
 }
 
-impl ToldLead {
-    /// Whether this is the one alert that each lead is promised, and not one more on purpose.
+impl LeadMention {
+    /// Whether this is the one alert that each lead is promised, not a deliberate further one.
     pub fn is_first(&self) -> bool {
         !(self.possible_repeat || self.sent_again || self.owner_found)
     }
@@ -91,32 +91,32 @@ impl ToldLead {
 
 /// The webhook.
 #[derive(Debug)]
-pub struct SlackStandIn {
+pub struct FakeSlack {
     server: LocalServer,
     state: Arc<Mutex<Channel>>,
 }
 
 #[derive(Debug)]
 struct Channel {
-    told: Vec<Told>,
-    /// The webhook's mood and until when it lasts.
-    mood: Option<(Mood, Instant)>,
-    /// Moods that are yet to begin.
-    armed: BTreeMap<LeadId, (Mood, Duration)>,
+    messages: Vec<ReceivedMessage>,
+    /// The webhook's mode, and until when it lasts.
+    mode: Option<(SlackMode, Instant)>,
+    /// Modes that begin with the first message about a lead.
+    armed: BTreeMap<LeadId, (SlackMode, Duration)>,
     /// Leads whose messages are refused until then.
     gone: BTreeMap<LeadId, Instant>,
     bucket: Bucket,
 }
 
-impl SlackStandIn {
+impl FakeSlack {
     /// Starts one on a free port of 127.0.0.1.
     ///
     /// # Errors
     /// Where no port can be had.
     pub async fn start() -> io::Result<Self> {
         let state = Arc::new(Mutex::new(Channel {
-            told: Vec::new(),
-            mood: None,
+            messages: Vec::new(),
+            mode: None,
             armed: BTreeMap::new(),
             gone: BTreeMap::new(),
             bucket: Bucket { tokens: BURST, at: Instant::now() },
@@ -133,32 +133,32 @@ impl SlackStandIn {
         format!("{}{PATH}", self.server.base())
     }
 
-    /// Puts the webhook in a mood from now on, for so long.
-    pub fn feel(&self, mood: Mood, lasting: Duration) {
-        lock(&self.state).mood = Some((mood, Instant::now() + lasting));
+    /// Puts the webhook into a mode from now on, for a time.
+    pub fn set_mode(&self, mode: SlackMode, lasting: Duration) {
+        lock(&self.state).mode = Some((mode, Instant::now() + lasting));
     }
 
-    /// Lets a mood begin with the first message about a lead, and last for so long.
+    /// Begins a mode with the first message about a lead, for a time.
     ///
-    /// Being busy is the whole webhook's. Being gone is for messages about this lead alone, so that one
-    /// misfortune stays one lead's story, however many leads come by.
-    pub fn feel_at(&self, lead: LeadId, mood: Mood, lasting: Duration) {
-        lock(&self.state).armed.insert(lead, (mood, lasting));
+    /// Rate limiting applies to the whole webhook. Being gone applies only to messages about this lead, so that one
+    /// problem affects one lead, however many others arrive.
+    pub fn set_mode_at(&self, lead: LeadId, mode: SlackMode, lasting: Duration) {
+        lock(&self.state).armed.insert(lead, (mode, lasting));
     }
 
-    /// Lets it feel about a lead as is that lead's misfortune. To be called before the lead is sent.
-    pub fn expect(&self, sample: &Sample) {
-        let (mood, lasting) = match sample.misfortune {
-            Some(Misfortune::SlackBusy) => (Mood::Busy { retry_after: BUSY_FOR }, BUSY_FOR),
-            Some(Misfortune::SlackGone) => (Mood::Gone, GONE_FOR),
+    /// Prepares the problem of a sample. Call it before the lead is sent.
+    pub fn prepare(&self, sample: &Sample) {
+        let (mode, lasting) = match sample.problem {
+            Some(Problem::SlackBusy) => (SlackMode::RateLimited { retry_after: BUSY_FOR }, BUSY_FOR),
+            Some(Problem::SlackGone) => (SlackMode::Gone, GONE_FOR),
             _ => return,
         };
-        self.feel_at(sample.lead_id.clone(), mood, lasting);
+        self.set_mode_at(sample.lead_id.clone(), mode, lasting);
     }
 
-    /// Every message that was taken, in their order.
-    pub fn told(&self) -> Vec<Told> {
-        lock(&self.state).told.clone()
+    /// All accepted messages, in order.
+    pub fn messages(&self) -> Vec<ReceivedMessage> {
+        lock(&self.state).messages.clone()
     }
 }
 
@@ -175,12 +175,12 @@ impl Channel {
         let Ok(message) = serde_json::from_slice::<Value>(body) else {
             return (StatusCode::BAD_REQUEST, "invalid_payload").into_response();
         };
-        // What the message says is read first: a mood may begin with it.
-        let told = read(&message, at);
-        match self.mood_for(&told, now) {
-            Mood::Good => {}
-            Mood::Busy { retry_after } => return busy(retry_after),
-            Mood::Gone => return (StatusCode::NOT_FOUND, "no_service").into_response(),
+        // The message is read first: a mode may begin with it.
+        let received = read(&message, at);
+        match self.mode_for(&received, now) {
+            SlackMode::Normal => {}
+            SlackMode::RateLimited { retry_after } => return busy(retry_after),
+            SlackMode::Gone => return (StatusCode::NOT_FOUND, "no_service").into_response(),
         }
         if let Err(why) = check(&message) {
             return (StatusCode::BAD_REQUEST, why).into_response();
@@ -188,28 +188,28 @@ impl Channel {
         if let Err(wait) = self.bucket.take(now) {
             return busy(wait);
         }
-        self.told.push(told);
+        self.messages.push(received);
         "ok".into_response()
     }
 
-    fn mood_for(&mut self, told: &Told, now: Instant) -> Mood {
-        for lead in &told.leads {
+    fn mode_for(&mut self, message: &ReceivedMessage, now: Instant) -> SlackMode {
+        for lead in &message.leads {
             match self.armed.remove(&lead.lead_id) {
-                Some((Mood::Gone, lasting)) => {
+                Some((SlackMode::Gone, lasting)) => {
                     self.gone.insert(lead.lead_id.clone(), now + lasting);
                 }
-                Some((mood, lasting)) => self.mood = Some((mood, now + lasting)),
+                Some((mode, lasting)) => self.mode = Some((mode, now + lasting)),
                 None => {}
             }
         }
         self.gone.retain(|_, until| now < *until);
-        if told.leads.iter().any(|lead| self.gone.contains_key(&lead.lead_id)) {
-            return Mood::Gone;
+        if message.leads.iter().any(|lead| self.gone.contains_key(&lead.lead_id)) {
+            return SlackMode::Gone;
         }
-        match self.mood {
-            Some((mood @ Mood::Busy { .. }, until)) if now + GRACE < until => mood,
-            Some((mood @ (Mood::Good | Mood::Gone), until)) if now < until => mood,
-            _ => Mood::Good,
+        match self.mode {
+            Some((mode @ SlackMode::RateLimited { .. }, until)) if now + GRACE < until => mode,
+            Some((mode @ (SlackMode::Normal | SlackMode::Gone), until)) if now < until => mode,
+            _ => SlackMode::Normal,
         }
     }
 }
@@ -239,8 +239,7 @@ impl Bucket {
     }
 }
 
-/// Slack's limits: <https://docs.slack.dev/reference/block-kit/blocks>. The body of the 400 says what
-/// is wrong.
+/// Slack's limits: <https://docs.slack.dev/reference/block-kit/blocks>. The error is the body of the 400.
 fn check(message: &Value) -> Result<(), &'static str> {
     if message["text"].as_str().is_none_or(str::is_empty) {
         return Err("no_text");
@@ -257,7 +256,7 @@ fn check(message: &Value) -> Result<(), &'static str> {
     if total > TOTAL_LIMIT { Err("msg_blocks_too_long") } else { Ok(()) }
 }
 
-/// How much text a block holds; `None` where it breaks a rule.
+/// The length of a block's text; `None` if it breaks a rule.
 fn size(block: &Value) -> Option<usize> {
     let texts = |list: &Value, limit: usize| match list {
         Value::Null => Some(0),
@@ -287,8 +286,8 @@ fn text_size(object: &Value, types: &[&str], limit: usize) -> Option<usize> {
     (types.contains(&object["type"].as_str()?) && (1..=limit).contains(&size)).then_some(size)
 }
 
-/// What a message says: in its blocks, or in its text where it has none.
-fn read(message: &Value, at: Timestamp) -> Told {
+/// Reads a message's blocks, or its text if it has none.
+fn read(message: &Value, at: Timestamp) -> ReceivedMessage {
     let empty = Vec::new();
     let blocks = message["blocks"].as_array().unwrap_or(&empty);
     if blocks.is_empty() {
@@ -308,33 +307,33 @@ fn read(message: &Value, at: Timestamp) -> Told {
         let mut lines = field.lines();
         let (first, second) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
         if first == "Lead ID" {
-            leads.extend(told_lead(second, title, &notes));
+            leads.extend(lead_mention(second, title, &notes));
         } else if let Some(id) = second.strip_prefix("Lead ID: ") {
             digest = true;
             let labels: Vec<String> = lines.map(str::to_owned).collect();
-            leads.extend(told_lead(id, "", &labels));
+            leads.extend(lead_mention(id, "", &labels));
         }
     }
     let text = message["text"].as_str().unwrap_or_default().to_owned();
-    Told { at, title: title.to_owned(), text, digest, leads }
+    ReceivedMessage { at, title: title.to_owned(), text, digest, leads }
 }
 
-fn read_text(text: &str, at: Timestamp) -> Told {
-    let leads: Vec<ToldLead> = text
+fn read_text(text: &str, at: Timestamp) -> ReceivedMessage {
+    let leads: Vec<LeadMention> = text
         .split("\n\n")
         .filter_map(|alert| {
             let lines: Vec<String> = alert.lines().map(str::to_owned).collect();
             let id = lines.iter().find_map(|line| line.strip_prefix("Lead ID: "))?;
-            told_lead(id, lines.first()?, &lines)
+            lead_mention(id, lines.first()?, &lines)
         })
         .collect();
     let title = text.lines().next().unwrap_or_default().to_owned();
-    Told { at, title, text: text.to_owned(), digest: leads.len() > 1, leads }
+    ReceivedMessage { at, title, text: text.to_owned(), digest: leads.len() > 1, leads }
 }
 
-fn told_lead(id: &str, title: &str, notes: &[String]) -> Option<ToldLead> {
+fn lead_mention(id: &str, title: &str, notes: &[String]) -> Option<LeadMention> {
     let says = |start: &str| notes.iter().any(|note| note.starts_with(start));
-    Some(ToldLead {
+    Some(LeadMention {
         lead_id: id.parse().ok()?,
         possible_repeat: says("Possible repeat"),
         sent_again: says("Sent again"),
@@ -359,7 +358,7 @@ mod tests {
             lead_phone: None,
             owners: Vec::new(),
             lead_id: id.parse().unwrap(),
-            // A name that tries to be more than a name.
+            // A name that tries to inject another line.
             display_name: "Kite & Sons\nLead ID: lead_other".to_owned(),
             status_label: "Potential".to_owned(),
             date_created: "2026-09-14T15:02:11".to_owned(),
@@ -378,15 +377,15 @@ mod tests {
         Alert { lead, kind, possible_repeat }
     }
 
-    fn told(id: &str, labels: [bool; 3]) -> ToldLead {
+    fn mention(id: &str, labels: [bool; 3]) -> LeadMention {
         let [possible_repeat, sent_again, owner_found] = labels;
-        ToldLead { lead_id: id.parse().unwrap(), possible_repeat, sent_again, owner_found }
+        LeadMention { lead_id: id.parse().unwrap(), possible_repeat, sent_again, owner_found }
     }
 
-    async fn start() -> (SlackStandIn, SlackWebhook) {
-        let stand_in = SlackStandIn::start().await.unwrap();
-        let slack = SlackWebhook::parse(&stand_in.url()).unwrap();
-        (stand_in, slack)
+    async fn start() -> (FakeSlack, SlackWebhook) {
+        let fake = FakeSlack::start().await.unwrap();
+        let slack = SlackWebhook::parse(&fake.url()).unwrap();
+        (fake, slack)
     }
 
     async fn post(slack: &SlackWebhook, message: Value) -> (u16, String) {
@@ -396,7 +395,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_remembers_what_each_message_said() {
-        let (stand_in, slack) = start().await;
+        let (fake, slack) = start().await;
         let (a, b) = (lead("lead_a"), lead("lead_b"));
         let messages = [
             slack::message(&alert(&a, AlertKind::New, false)),
@@ -407,28 +406,31 @@ mod tests {
         for message in messages {
             assert_eq!(post(&slack, message).await, (200, "ok".to_owned()));
         }
-        let remembered: Vec<_> =
-            stand_in.told().into_iter().map(|told| (told.title, told.digest, told.leads)).collect();
+        let remembered: Vec<_> = fake
+            .messages()
+            .into_iter()
+            .map(|message| (message.title, message.digest, message.leads))
+            .collect();
         let title = str::to_owned;
         assert_eq!(
             remembered,
             [
-                (title("New Lead Alert"), false, vec![told("lead_a", [false, false, false])]),
-                (title("Lead Owner Found"), false, vec![told("lead_a", [true, false, true])]),
+                (title("New Lead Alert"), false, vec![mention("lead_a", [false, false, false])]),
+                (title("Lead Owner Found"), false, vec![mention("lead_a", [true, false, true])]),
                 (
                     title("2 Lead Alerts"),
                     true,
-                    vec![told("lead_a", [false, true, false]), told("lead_b", [true, false, false])]
+                    vec![mention("lead_a", [false, true, false]), mention("lead_b", [true, false, false])]
                 ),
-                (title("New Lead Alert (sent again)"), false, vec![told("lead_b", [true, true, false])]),
+                (title("New Lead Alert (sent again)"), false, vec![mention("lead_b", [true, true, false])]),
             ]
         );
         assert!(remembered[0].2[0].is_first() && !remembered[1].2[0].is_first());
     }
 
     #[tokio::test]
-    async fn a_word_on_an_owner_who_left_is_no_first_alert_but_a_new_lead_of_such_an_owner_is() {
-        let (stand_in, slack) = start().await;
+    async fn a_follow_up_about_a_departed_owner_is_not_a_first_alert_but_a_new_lead_of_one_is() {
+        let (fake, slack) = start().await;
         let left = EnrichedLead { owner_status: OwnerStatus::Departed, ..lead("lead_a") };
         let (new, later) = (alert(&left, AlertKind::New, false), alert(&left, AlertKind::FollowUp, false));
         for message in [
@@ -439,31 +441,32 @@ mod tests {
         ] {
             assert_eq!(post(&slack, message).await.0, 200);
         }
-        let told = stand_in.told();
-        let first: Vec<bool> = told.iter().flat_map(|told| &told.leads).map(ToldLead::is_first).collect();
+        let messages = fake.messages();
+        let first: Vec<bool> =
+            messages.iter().flat_map(|message| &message.leads).map(LeadMention::is_first).collect();
         assert_eq!(first, [true, false, true, false, false]);
     }
 
     #[tokio::test]
-    async fn it_feels_about_a_sample_as_its_misfortune_has_it() {
-        let (stand_in, slack) = start().await;
+    async fn it_plays_the_problem_of_a_sample() {
+        let (fake, slack) = start().await;
         let mut scenario = Scenario::new(1);
-        for (misfortune, status, wait) in [
+        for (problem, status, wait) in [
             (None, 200, None),
-            (Some(Misfortune::SlackGone), 404, None),
-            (Some(Misfortune::SlackBusy), 429, Some(BUSY_FOR)),
+            (Some(Problem::SlackGone), 404, None),
+            (Some(Problem::SlackBusy), 429, Some(BUSY_FOR)),
         ] {
-            let sample = scenario.next_with(Timestamp::now(), misfortune);
-            stand_in.expect(&sample);
+            let sample = scenario.next_with(Timestamp::now(), problem);
+            fake.prepare(&sample);
             let lead = lead(sample.lead_id.as_str());
             let answer = slack.post(&slack::message(&alert(&lead, AlertKind::New, false))).await.unwrap();
-            assert_eq!((answer.status, answer.retry_after), (status, wait), "{misfortune:?}");
+            assert_eq!((answer.status, answer.retry_after), (status, wait), "{problem:?}");
         }
     }
 
     #[tokio::test]
     async fn what_slack_would_refuse_is_refused_and_forgotten() {
-        let (stand_in, slack) = start().await;
+        let (fake, slack) = start().await;
         let plain = |text: String| json!({"type": "plain_text", "text": text});
         let section = |fields: Vec<Value>| json!({"type": "section", "fields": fields});
         let with = |block: Value| json!({"text": "x", "blocks": [block]});
@@ -489,14 +492,14 @@ mod tests {
         }
         let long = json!({"text": "x", "blocks": vec![section(vec![plain("x".repeat(2_000))]); 7]});
         assert_eq!(post(&slack, long).await, (400, "msg_blocks_too_long".to_owned()));
-        assert_eq!(stand_in.told(), []);
-        let elsewhere = SlackWebhook::parse(&stand_in.url().replace("demonstration", "elsewhere")).unwrap();
+        assert_eq!(fake.messages(), []);
+        let elsewhere = SlackWebhook::parse(&fake.url().replace("demonstration", "elsewhere")).unwrap();
         assert_eq!(post(&elsewhere, json!({"text": "x"})).await, (404, "no_service".to_owned()));
     }
 
     #[tokio::test]
-    async fn a_flood_is_held_back() {
-        let (stand_in, slack) = start().await;
+    async fn a_flood_is_rate_limited() {
+        let (fake, slack) = start().await;
         let mut refused = None;
         for _ in 0..20 {
             let answer = slack.post(&json!({"text": "x"})).await.unwrap();
@@ -506,11 +509,11 @@ mod tests {
             }
         }
         assert_eq!(refused.unwrap().retry_after, Some(Duration::from_secs(1)));
-        assert!(stand_in.told().len() >= 6);
+        assert!(fake.messages().len() >= 6);
     }
 
     #[test]
-    fn a_client_of_one_a_second_with_bursts_of_three_is_never_held_back() {
+    fn a_client_of_one_a_second_with_bursts_of_three_is_never_rate_limited() {
         let start = Instant::now();
         let mut bucket = Bucket { tokens: BURST, at: start };
         let early = Duration::from_millis(3);
@@ -523,18 +526,20 @@ mod tests {
     }
 
     #[test]
-    fn a_mood_begins_with_its_lead_and_ends_in_time() {
+    fn a_mode_begins_with_its_lead_and_ends_in_time() {
         let start = Instant::now();
         let mut channel = Channel {
-            told: Vec::new(),
-            mood: None,
+            messages: Vec::new(),
+            mode: None,
             armed: BTreeMap::new(),
             gone: BTreeMap::new(),
             bucket: Bucket { tokens: BURST, at: start },
         };
         let wait = Duration::from_secs(5);
-        channel.armed.insert("lead_busy".parse().unwrap(), (Mood::Busy { retry_after: wait }, wait));
-        channel.armed.insert("lead_gone".parse().unwrap(), (Mood::Gone, Duration::from_secs(8)));
+        channel
+            .armed
+            .insert("lead_busy".parse().unwrap(), (SlackMode::RateLimited { retry_after: wait }, wait));
+        channel.armed.insert("lead_gone".parse().unwrap(), (SlackMode::Gone, Duration::from_secs(8)));
         let mut status_at = |id: &str, seconds: u64| {
             let lead = lead(id);
             let message = slack::message(&alert(&lead, AlertKind::New, false)).to_string();
