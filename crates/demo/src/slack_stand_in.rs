@@ -348,7 +348,7 @@ fn told_lead(id: &str, title: &str, notes: &[String]) -> Option<ToldLead> {
 mod tests {
     use lead::{Alert, AlertKind, EnrichedLead, OwnerStatus, slack};
     use outbound::SlackWebhook;
-    use outbound::{Slack, SlackAnswer};
+    use outbound::{IncomingWebhook, SlackAnswer};
     use serde_json::json;
 
     use super::*;

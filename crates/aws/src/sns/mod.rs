@@ -25,7 +25,7 @@ use subscribers::{Subscribers, Subscriptions};
 
 /// How many bytes a message may have: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
 const LONGEST_MESSAGE: usize = 262_144;
-/// How many characters of an error are told.
+/// The longest error text, in characters.
 const LONGEST_ERROR: usize = 200;
 
 /// The longest that publishing takes: the clients' own limit on an operation; and asking for subscribers before that.
@@ -143,9 +143,9 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
 {
-    let told = chain(error);
+    let text = chain(error);
     let said =
-        |kind: &str| format!("mail server: {}", text::shorten(&format!("{kind}: {told}"), LONGEST_ERROR));
+        |kind: &str| format!("mail server: {}", text::shorten(&format!("{kind}: {text}"), LONGEST_ERROR));
     let again = |code, reason, may_have_arrived| Verdict::Again {
         code,
         reason,
@@ -177,15 +177,15 @@ where
             _ => unavailable(),
         },
         SdkError::ConstructionFailure(_) => unavailable(),
-        // Before there was a connection nothing was sent. Only the texts tell: hyper's `client error
+        // Before there was a connection nothing was sent. Only the texts show that: hyper's `client error
         // (Connect)`, and the SDK's own time limit on connecting.
         SdkError::DispatchFailure(failure)
-            if failure.is_user() || told.contains("(Connect)") || told.contains("HTTP connect") =>
+            if failure.is_user() || text.contains("(Connect)") || text.contains("HTTP connect") =>
         {
             unavailable()
         }
         // Without credentials there is no request.
-        SdkError::DispatchFailure(_) if of_credentials(&told).is_some() => unavailable(),
+        SdkError::DispatchFailure(_) if of_credentials(&text).is_some() => unavailable(),
         _ => again(Code::MailUnknown, said("no confirmation"), true),
     }
 }
@@ -201,7 +201,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::sleeping::Sleeping;
+    use crate::sleeping::AutoAdvanceClock;
 
     /// An SNS that answers publishing with this, status and body, or hangs up where it is empty; and how many
     /// confirmed and unconfirmed subscriptions it has, where it may be asked. With what it was asked.
@@ -273,7 +273,7 @@ mod tests {
             "AWS_ENDPOINT_URL" => Some(endpoint.to_owned()),
             _ => None,
         });
-        let clock = Arc::new(Sleeping::from(Timestamp::UNIX_EPOCH));
+        let clock = Arc::new(AutoAdvanceClock::from(Timestamp::UNIX_EPOCH));
         SnsTopic::new(&clients.unwrap(), "arn:aws:sns:us-east-1:123456789012:t", clock)
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{limits, secret::CloseSecret};
-use crate::{Error, Window};
+use crate::{Error, RateLimitWindow};
 
 /// Where Close's API is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     /// How long it asks to wait.
     pub(super) wait: Option<Duration>,
-    pub(super) window: Option<Window>,
+    pub(super) window: Option<RateLimitWindow>,
     pub(super) trace: Option<String>,
     /// The body, or why it could not be read to its end.
     pub(super) body: Result<Bytes, String>,
@@ -100,10 +100,10 @@ impl Transport {
         let (status, wait, window) =
             (answer.status(), limits::wait(answer.status(), headers), limits::window(headers));
         let trace = trace.map(|trace| outside::text::shorten(trace, 60));
-        let body = match web::read_start(&mut answer, self.limit).await {
-            (body, web::Ended::Complete) => Ok(body),
-            (_, web::Ended::TooLong) => Err(format!("its answer is larger than {} bytes", self.limit)),
-            (_, web::Ended::Failed(error)) => Err(hidden(error)),
+        let body = match web::read_limited(&mut answer, self.limit).await {
+            (body, web::BodyRead::Complete) => Ok(body),
+            (_, web::BodyRead::TooLong) => Err(format!("its answer is larger than {} bytes", self.limit)),
+            (_, web::BodyRead::Failed(error)) => Err(hidden(error)),
         };
         Ok(Answer { status, wait, window, trace, body })
     }

@@ -7,7 +7,7 @@ use close::signature::Keys;
 use embedded::Running;
 use host::output;
 use lead::{LeadId, Timestamp};
-use outbound::webhook::{self, Reply};
+use outbound::webhook::{self, WebhookResponse};
 use outside::Document;
 use pipeline::{Code, Fault, webhook::Answer};
 use serde::Serialize;
@@ -175,7 +175,9 @@ async fn send(client: &reqwest::Client, webhook: &Url, keys: &Keys, file: &Path)
         _ => None,
     };
     let (http, came) = match request.body(body).send().await {
-        Ok(answer) => (Some(answer.status().as_u16()), came(&Reply::read(answer).await, created.as_ref())),
+        Ok(answer) => {
+            (Some(answer.status().as_u16()), came(&WebhookResponse::read(answer).await, created.as_ref()))
+        }
         Err(error) => {
             let error = Some(web::error_text(error));
             (None, Came { status: "unreachable", error, ..Came::default() })
@@ -185,7 +187,7 @@ async fn send(client: &reqwest::Client, webhook: &Url, keys: &Keys, file: &Path)
 }
 
 /// What came of an event by which the lead `created` was, or of another event.
-fn came(reply: &Reply, created: Option<&LeadId>) -> Came {
+fn came(reply: &WebhookResponse, created: Option<&LeadId>) -> Came {
     let about_another = |lead: &LeadId| match created {
         Some(created) if created == lead => None,
         Some(created) => Some(format!("the answer is about {lead}, and the event about {created}")),
@@ -198,22 +200,24 @@ fn came(reply: &Reply, created: Option<&LeadId>) -> Came {
         ..Came::default()
     };
     match reply {
-        Reply::Ours(Answer::Accepted(lead)) => known("accepted", lead),
-        Reply::Ours(Answer::Duplicate(lead)) => known("duplicate", lead),
-        Reply::Ours(Answer::Ignored) => {
+        WebhookResponse::Leadops(Answer::Accepted(lead)) => known("accepted", lead),
+        WebhookResponse::Leadops(Answer::Duplicate(lead)) => known("duplicate", lead),
+        WebhookResponse::Leadops(Answer::Ignored) => {
             let error = created.map(|lead| format!("it was ignored, though it is about the new lead {lead}"));
             Came { status: "ignored", error, ..Came::default() }
         }
-        Reply::Ours(Answer::Refused { code, error }) => {
+        WebhookResponse::Leadops(Answer::Refused { code, error }) => {
             let error =
                 Some(outside::text::clean_or(&outside::text::shorten(error, 300), "it does not say why"));
             Came { status: "refused", code: *code, error, ..Came::default() }
         }
-        Reply::Redirect { to, .. } => {
-            let (location, error) = (to.clone(), reply.strangeness());
+        WebhookResponse::Redirect { to, .. } => {
+            let (location, error) = (to.clone(), reply.mismatch());
             Came { status: "redirected", error, location, ..Came::default() }
         }
-        Reply::Stranger { .. } => Came { status: "answered", error: reply.strangeness(), ..Came::default() },
+        WebhookResponse::Other { .. } => {
+            Came { status: "answered", error: reply.mismatch(), ..Came::default() }
+        }
     }
 }
 
@@ -254,11 +258,11 @@ mod tests {
                 Some("it does not say why"),
             ),
         ] {
-            let came = came(&Reply::Ours(answer), created);
+            let came = came(&WebhookResponse::Leadops(answer), created);
             assert_eq!((came.status, came.error.as_deref()), (status, error));
         }
         let refused = Answer::Refused { code: Some(Code::SignatureWrong), error: "why\u{1b}[2J".to_owned() };
-        let came = came(&Reply::Ours(refused), Some(&lead));
+        let came = came(&WebhookResponse::Leadops(refused), Some(&lead));
         assert_eq!((came.code, came.error.as_deref()), (Some(Code::SignatureWrong), Some("why [2J")));
     }
 }

@@ -8,7 +8,7 @@ use lead::Timestamp;
 use ops::{Condition, ConditionState};
 use outbound::{
     OwnerSource,
-    destinations::{ConstantSecret, Made, Origin, SecretSetting, make},
+    destinations::{BuiltDestinations, ConstantSecret, SecretSetting, SettingsSource, make},
 };
 use outside::text;
 use pipeline::{
@@ -127,8 +127,8 @@ struct Ways {
 
 impl Ways {
     fn read(config: &Config, settings: &Settings) -> Self {
-        let Made { destinations, doubts } = make(&OfConfig(config), &settings.destinations);
-        let mut doubts: Vec<Doubt> = doubts.into_iter().map(Doubt::of_destination).collect();
+        let BuiltDestinations { destinations, warnings } = make(&OfConfig(config), &settings.destinations);
+        let mut doubts: Vec<Doubt> = warnings.into_iter().map(Doubt::of_destination).collect();
         let close_keys = api_keys(config).unwrap_or_else(|fault| {
             doubts.push(Doubt { what: Doubt::CLOSE_KEY.to_owned(), fault });
             None
@@ -140,7 +140,7 @@ impl Ways {
 /// The settings of destinations, as the configuration has them.
 struct OfConfig<'a>(&'a Config);
 
-impl Origin for OfConfig<'_> {
+impl SettingsSource for OfConfig<'_> {
     fn get(&self, name: &str) -> Option<String> {
         self.0.variables().get(name)
     }
@@ -157,7 +157,7 @@ impl Origin for OfConfig<'_> {
         setting.value
     }
 
-    fn of_this_place(&self, _: &Kind) -> Option<Arc<dyn Destination>> {
+    fn own_destination(&self, _: &Kind) -> Option<Arc<dyn Destination>> {
         None
     }
 }

@@ -29,7 +29,7 @@ impl Opened {
     /// others' sight for a moment.
     pub async fn close(self) {
         if let Some(queues) = self.queues {
-            queues.let_go().await;
+            queues.release_dead_letters().await;
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
-use crate::{Json, means_nobody, text};
+use crate::{Json, is_placeholder, text};
 
 /// A document's text.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Unreadable(String);
 
 impl Unreadable {
     /// For this reason, which begins with "it".
-    pub fn because(reason: &str) -> Self {
+    pub fn new(reason: &str) -> Self {
         Self(reason.to_owned())
     }
 }
@@ -93,7 +93,7 @@ impl<'a> Fields<'a> {
         let broken = self.broken.as_ref()?;
         let stands = |value: Value<'_>| match value.0 {
             Raw::Sound(_) => true,
-            Raw::Broken(text) => value.text().is_some() || means_nobody(text),
+            Raw::Broken(text) => value.text().is_some() || is_placeholder(text),
         };
         match self.get(name) {
             Some(value) if stands(value) => None,

@@ -6,7 +6,7 @@ mod key;
 use close::client::{CloseApi, Subscription};
 use close::signature::Keys;
 use futures_util::future::{join_all, ready};
-use outbound::address::{Likeness, leads_to_webhook, likeness};
+use outbound::address::{Similarity, leads_to_webhook, similarity};
 use pipeline::{Code, Fault, webhook};
 use url::Url;
 
@@ -76,7 +76,7 @@ struct Found {
 
 fn is_ours(subscription: &Subscription, webhook: Option<&Url>, keys: Option<&Keys>) -> bool {
     let posts_to_us = subscription.url.as_ref().is_some_and(|url| match webhook {
-        Some(webhook) => likeness(url, webhook) == Likeness::Same,
+        Some(webhook) => similarity(url, webhook) == Similarity::Same,
         None => leads_to_webhook(url),
     });
     posts_to_us || keys.is_some_and(|keys| keys.has_own(&subscription.id))
@@ -98,7 +98,9 @@ fn missing(webhook: Option<&Url>, all: &[Subscription]) -> Check {
         return Check::bad(NAME, "failed", &Fault::new(Code::SubscriptionMissing, what));
     };
     let near = all.iter().filter_map(|subscription| {
-        let Likeness::Near(differences) = likeness(subscription.url.as_ref()?, webhook) else { return None };
+        let Similarity::Similar(differences) = similarity(subscription.url.as_ref()?, webhook) else {
+            return None;
+        };
         let (id, url) = (&subscription.id, subscription.shown_url());
         Some(format!("{id} posts to {url}, which differs in {}", differences.join(" and ")))
     });
@@ -115,7 +117,7 @@ fn is_of_others(it: &Found, all: &[Found]) -> bool {
         |other: &&Found| other.subscription.is_active && matches!(other.key, KeyState::Ours | KeyState::Own);
     let Some(url) = &it.subscription.url else { return false };
     let posts_elsewhere = |other: &Found| {
-        other.subscription.url.as_ref().is_some_and(|other| likeness(other, url) == Likeness::Other)
+        other.subscription.url.as_ref().is_some_and(|other| similarity(other, url) == Similarity::Different)
     };
     let mut certain = all.iter().filter(certain).peekable();
     matches!(it.key, KeyState::Foreign | KeyState::None)
@@ -141,7 +143,7 @@ fn of(it: &Found, all: &[Found]) -> Vec<Check> {
     // What another one makes up for is no failure.
     let others = || all.iter().filter(|other| other.subscription.id != *id);
     let posts_here = |other: &Found| match (&other.subscription.url, &it.subscription.url) {
-        (Some(other), Some(url)) => likeness(other, url) == Likeness::Same,
+        (Some(other), Some(url)) => similarity(other, url) == Similarity::Same,
         _ => false,
     };
     let is_ours = |other: &Found| matches!(other.key, KeyState::Ours | KeyState::Own) || posts_here(other);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use close::{FieldId, FieldSetting, Roster, custom_fields, is_id};
+use close::{FieldId, FieldSetting, MemberList, custom_fields, is_id};
 use futures_util::lock::Mutex as Turn;
 use jiff::SignedDuration;
 use lead::Timestamp;
@@ -253,7 +253,7 @@ impl Directory {
         };
         let read = async {
             let body = asker.ask(&members_path(&organization), Question::Members, means).await?;
-            let roster = Roster::parse(&body).map_err(|error| unreadable(Question::Members, &error))?;
+            let roster = MemberList::parse(&body).map_err(|error| unreadable(Question::Members, &error))?;
             Ok::<_, Stop>((organization, roster))
         };
         let read = read.await;

@@ -134,7 +134,7 @@ const WHAT: &[&str] = &[
 ///
 /// The value has to say so as a whole, in any case and within any brackets and punctuation: `None Smith` is
 /// somebody. So are `Na` and `Nan`, written as names are; `NA`, `NaN` and `nan` are what programs write.
-pub fn means_nobody(value: &str) -> bool {
+pub fn is_placeholder(value: &str) -> bool {
     let cleaned = text::clean(value);
     let bare = cleaned.trim_matches(is_punctuation);
     // Nothing above is nearly as long.
@@ -327,9 +327,9 @@ mod tests {
             "担当者なし",
             "없음",
         ] {
-            assert!(means_nobody(word), "{word:?}");
+            assert!(is_placeholder(word), "{word:?}");
         }
-        assert!(means_nobody(&"—".repeat(500)));
+        assert!(is_placeholder(&"—".repeat(500)));
     }
 
     #[test]
@@ -375,8 +375,8 @@ mod tests {
             "李",
             "007",
         ] {
-            assert!(!means_nobody(name), "{name:?}");
+            assert!(!is_placeholder(name), "{name:?}");
         }
-        assert!(!means_nobody(&"no owner ".repeat(100)));
+        assert!(!is_placeholder(&"no owner ".repeat(100)));
     }
 }

@@ -11,9 +11,9 @@ use url::{Host, Url};
 /// How long the look-up of a name may take.
 const LOOK_UP: Duration = Duration::from_secs(3);
 
-/// Ends of names that no server of the internet answers for: those that are reserved for one machine or network, or
-/// for nobody (RFC 6761, 6762, 8375, 7686, and ICANN's reservation of `internal`), and those that networks have taken
-/// for themselves, which were never delegated.
+/// Top-level names that do not resolve on the internet: those reserved for one machine or network, or not to be used
+/// at all (RFC 6761, 6762, 8375, 7686, and ICANN's reservation of `internal`), and those that private networks use,
+/// which were never delegated.
 const LOCAL_ENDS: [&str; 14] = [
     "localhost",
     "local",
@@ -31,11 +31,11 @@ const LOCAL_ENDS: [&str; 14] = [
     "alt",
 ];
 
-/// Why Close cannot reach an address, or must not be given it, by the address alone; `None` where nothing in it speaks
-/// against it.
+/// Why Close cannot reach an address, or must not be given it, judged only by the URL; `None` where nothing in it
+/// speaks against it.
 ///
-/// Close would take `http://` (<https://developer.close.com/resources/webhook-subscriptions/>), and recommends https.
-pub fn obstacle(url: &Url) -> Option<String> {
+/// Close would accept `http://` (<https://developer.close.com/resources/webhook-subscriptions/>), and recommends https.
+pub fn unreachable_reason(url: &Url) -> Option<String> {
     let host = match url.host() {
         Some(Host::Domain(name)) => local_name(name),
         Some(Host::Ipv4(address)) => local_address(address.into()),
@@ -56,10 +56,10 @@ pub fn obstacle(url: &Url) -> Option<String> {
     (!all.is_empty()).then(|| all.join("; "))
 }
 
-/// Why Close cannot reach an address, by what its name stands for on this machine: addresses of which the internet
-/// reaches none. `None` also where the name is not found in 3 s, and where a proxy leads out of this machine's network,
-/// which looks names up itself.
-pub async fn resolved_obstacle(url: &Url) -> Option<String> {
+/// Why Close cannot reach an address, judged by what its name resolves to on this machine: only addresses that cannot
+/// be reached from the internet. `None` also where the name is not resolved within 3 s, and where this machine is behind
+/// a proxy, which resolves names itself.
+pub async fn resolved_unreachable_reason(url: &Url) -> Option<String> {
     let Some(Host::Domain(name)) = url.host() else { return None };
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().any(is_set) {
@@ -93,7 +93,7 @@ fn local_name(name: &str) -> Option<String> {
     }
 }
 
-/// What an address is that the internet does not reach:
+/// The kind of an address that cannot be reached from the internet:
 /// <https://www.iana.org/assignments/iana-ipv4-special-registry>,
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>.
 fn kind(address: IpAddr) -> Option<&'static str> {
@@ -123,7 +123,7 @@ fn kind_of_v6(address: Ipv6Addr) -> Option<&'static str> {
     match segments {
         [0, 0, 0, 0, 0, 0, 0, 1] => Some("this machine itself"),
         [0, 0, 0, 0, 0, 0, 0, 0] => Some("the address of no machine"),
-        // IPv4 in other clothes: mapped, compatible, translated, 6to4.
+        // IPv4 in other forms: mapped, compatible, translated, 6to4.
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             kind_of_v4(v4(high, low))
         }
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     fn of(url: &str) -> Option<String> {
-        obstacle(&url.parse().unwrap())
+        unreachable_reason(&url.parse().unwrap())
     }
 
     #[test]
@@ -243,8 +243,8 @@ mod tests {
     #[tokio::test]
     async fn names_are_looked_up_and_numbers_are_not() {
         // Every system knows this name, and without asking anybody.
-        let why = resolved_obstacle(&"https://localhost/".parse().unwrap()).await.unwrap();
+        let why = resolved_unreachable_reason(&"https://localhost/".parse().unwrap()).await.unwrap();
         assert!(why.starts_with("localhost stands for "), "{why}");
-        assert_eq!(resolved_obstacle(&"https://127.0.0.1/".parse().unwrap()).await, None);
+        assert_eq!(resolved_unreachable_reason(&"https://127.0.0.1/".parse().unwrap()).await, None);
     }
 }
