@@ -15,7 +15,7 @@ pub(crate) async fn ask(client: &Client, url: &SecretUrl) -> Result<StatusCode, 
     let answer = client.head(url.0.clone()).send().await;
     answer.map(|answer| answer.status()).map_err(|error| Unanswered {
         is_closed: !web::is_unsent(&error) && web::is_closed(&error),
-        why: url.hide_in(&web::error_text(error)),
+        why: url.redact(&web::error_text(error)),
     })
 }
 

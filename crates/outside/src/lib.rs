@@ -2,9 +2,9 @@
 //!
 //! Pure: no I/O, no clock. Nothing here knows what a lead is.
 //!
-//! * [`text`] makes a text fit for a message, a header, a cell of a terminal.
-//! * [`Document`] reads a JSON object field by field: one that is broken takes no other with it.
-//! * [`is_placeholder`] knows what an empty field is called elsewhere.
+//! * [`text`] makes text safe for a message, a header or a terminal cell.
+//! * [`Document`] reads a JSON object field by field: a broken one does not affect the others.
+//! * [`is_placeholder`] recognises texts that stand for an empty field.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

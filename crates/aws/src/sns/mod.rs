@@ -30,7 +30,7 @@ const LONGEST_ERROR: usize = 200;
 
 /// The longest that publishing takes: the clients' own limit on an operation; and asking for subscribers before that.
 const LONGEST_SEND: Duration = Duration::from_secs(15).saturating_add(subscribers::PATIENCE);
-/// How long nothing is published to a topic without subscribers: until it is known anew whether it has some.
+/// How long nothing is published to a topic without subscribers, until they are counted again.
 const UNSUBSCRIBED_PAUSE: Duration = Duration::from_secs(60);
 /// SNS takes ten messages a second for each address, and switches a subscription off that gets more:
 /// <https://docs.aws.amazon.com/general/latest/gr/sns.html>. Alarms go to the same topic.
@@ -96,11 +96,11 @@ impl Destination for SnsTopic {
             let reason = "a mail is about one lead".to_owned();
             return Verdict::Refused { code: Code::MailRefused, reason, payload: true };
         };
-        // SNS takes a message that nobody gets: its word is not the destination's.
+        // SNS accepts a message without any recipient: that is not a delivery.
         match self.subscribers.known().await {
             Some(Subscriptions { confirmed: 0, pending }) => Verdict::Again {
                 code: Code::MailUnconfirmed,
-                reason: format!("nobody gets the topic's mail ({pending} unconfirmed subscriptions)"),
+                reason: format!("the topic's mail has no recipient ({pending} unconfirmed subscriptions)"),
                 pause: Pause::OfDestination(UNSUBSCRIBED_PAUSE),
                 may_have_arrived: false,
             },
@@ -108,8 +108,8 @@ impl Destination for SnsTopic {
         }
     }
 
-    /// Whether somebody gets the topic's mail. SNS takes a subscription away again that nobody confirms, and anybody who
-    /// gets the mail can end it. Alarms go there as well.
+    /// Whether the topic's mail has a recipient. SNS deletes a subscription that is not confirmed, and any recipient can
+    /// end theirs. Alarms are sent there as well.
     async fn check(&self, in_use: bool) -> Checked {
         let Subscriptions { confirmed, pending } = match self.subscribers.ask().await {
             Ok(found) => found,

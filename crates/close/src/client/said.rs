@@ -21,7 +21,7 @@ pub(super) fn refused(doing: &str, status: StatusCode, body: &[u8], key: &CloseS
         Some(answer) => errors(answer),
         None => begin(body),
     };
-    let what = text::shorten(&key.hide_in(&what), LONGEST);
+    let what = text::shorten(&key.redact(&what), LONGEST);
     let what = if what.is_empty() { what } else { format!(": {what}") };
     let what = format!("{doing}: Close answers {}{what}", status.as_u16());
     let of_request = |what: String| Error::Refused { duplicate: duplicate(&what), what };

@@ -21,7 +21,7 @@ impl CloseSecret {
     }
 
     /// `text` without the secret, should a server have put it there.
-    pub(super) fn hide_in(&self, text: &str) -> String {
+    pub(super) fn redact(&self, text: &str) -> String {
         text.replace(&self.0, "…")
     }
 }

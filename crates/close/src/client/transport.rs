@@ -24,7 +24,8 @@ impl CloseBase {
     /// [`Error::Address`] for an address that is none or would send the key in the clear.
     pub fn parse(base: &str) -> Result<Self, Error> {
         let bad = |what: &str| Error::Address(format!("CLOSE_API_URL {what}"));
-        let mut base: Url = base.trim().parse().map_err(|error| bad(&format!("is no URL: {error}")))?;
+        let mut base: Url =
+            base.trim().parse().map_err(|error| bad(&format!("is not a valid URL: {error}")))?;
         match base.scheme() {
             "https" => {}
             "http" if web::is_on_this_machine(&base) => {}
@@ -84,7 +85,7 @@ impl Transport {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, String> {
-        let hidden = |error: reqwest::Error| key.hide_in(&web::error_text(error));
+        let hidden = |error: reqwest::Error| key.redact(&web::error_text(error));
         let url = self.base.join(path).map_err(|error| error.to_string())?;
         // What leads elsewhere gets no key.
         if url.origin() != self.base.origin() || !url.path().starts_with(self.base.path()) {

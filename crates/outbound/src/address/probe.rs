@@ -137,7 +137,7 @@ impl ProbeOutcome {
                     WebhookResponse::Leadops(Answer::Refused {
                         code: Some(Code::SignatureMissing), ..
                     }) => bad(format!(
-                        "{url} leads to leadops, and a signature does not arrive: something on the way drops the \
+                        "{url} leads to leadops, but the signature does not arrive: something on the way drops the \
                          headers close-sig-hash and close-sig-timestamp"
                     )),
                     other => Self::Answered(other.clone()).assess(address),
@@ -145,7 +145,7 @@ impl ProbeOutcome {
             }
             Self::NoTls => return bad(format!("what listens at {url} speaks no TLS")),
             Self::Untrusted(why) => {
-                let what = format!("Close checks the certificate of {url}, and it does not hold: {why}");
+                let what = format!("Close verifies the certificate of {url}, which is not valid: {why}");
                 return ProbeVerdict::Bad(Fault::new(Code::WebhookOutOfReach, what));
             }
             Self::NoAnswer(why) => return ProbeVerdict::Unknown(format!("{url} could not be tried: {why}")),
@@ -174,7 +174,7 @@ impl ProbeOutcome {
                     format!("{url} leads to leadops, which refuses: {}", outside::text::shorten(error, 200));
                 ProbeVerdict::Refusing(Fault::new(code.unwrap_or(Code::WebhookRefused), what))
             }
-            WebhookResponse::Leadops(_) => bad(format!("{url} takes what is no event")),
+            WebhookResponse::Leadops(_) => bad(format!("{url} accepts what is not an event")),
             // Statuses of proxies; from 520 on Cloudflare's. 408 and 429 are only about the probe.
             WebhookResponse::Other { status: status @ (502..=504 | 520..=530), .. } => {
                 let what = format!("{url} answered {status}: the proxy there does not reach leadops");
@@ -319,7 +319,7 @@ mod tests {
                 "answered 200, and not as leadops does: it begins with `<!doctype html><title>Sign in",
             ),
             (200, "ok", "it begins with `ok`"),
-            (200, "{\"status\":\"ignored\",\"event\":\"x\"}", "takes what is no event"),
+            (200, "{\"status\":\"ignored\",\"event\":\"x\"}", "accepts what is not an event"),
             (204, "", "answered 204, and not as leadops does: it is empty"),
             (401, "{\"message\":\"Unauthorized\"}", "answered 401"),
             (403, "{\"message\":\"Missing Authentication Token\"}", "answered 403"),

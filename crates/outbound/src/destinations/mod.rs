@@ -49,7 +49,7 @@ fn by_mail(context: &mut BuildContext<'_>) -> BuildResult {
     #[cfg(feature = "smtp")]
     return smtp::make(context);
     #[cfg(not(feature = "smtp"))]
-    context.none_is_set(context.source.name_of(&SMTP_URL))
+    context.not_set(context.source.name_of(&SMTP_URL))
 }
 
 /// A setting that is a secret.
@@ -129,7 +129,7 @@ impl BuildContext<'_> {
     }
 
     /// There is none, as a setting is missing: an error where new leads are to go there.
-    pub(crate) fn none_is_set<T>(&self, missing: &str) -> Result<Option<T>, Fault> {
+    pub(crate) fn not_set<T>(&self, missing: &str) -> Result<Option<T>, Fault> {
         if !self.in_use {
             return Ok(None);
         }

@@ -12,7 +12,7 @@ use super::{BuildContext, BuildResult, SecretSetting};
 use crate::{
     SecretUrl, head, page,
     rotating::{Rotating, field, fields},
-    secret_url::{hidden, pasted_url},
+    secret_url::{pasted_url, redacted},
     status::StatusClass,
 };
 use async_trait::async_trait;
@@ -124,7 +124,7 @@ impl Target {
             Ok(response) => response,
             Err(error) => {
                 let is_unsent = web::is_unsent(&error);
-                let why = self.hide_in(&web::error_text(error));
+                let why = self.redact(&web::error_text(error));
                 return if is_unsent { unavailable(why) } else { unknown(why) };
             }
         };
@@ -133,14 +133,14 @@ impl Target {
         let body = web::line(&body, BODY_LIMIT);
         let is_whole = !matches!(ended, web::BodyRead::Failed(_));
         let is_page = page::is_page(response.headers(), &body, is_whole);
-        verdict(response.status(), &self.hide_in(&body), is_page, wait)
+        verdict(response.status(), &self.redact(&body), is_page, wait)
     }
 
     /// `text` without the secrets.
-    fn hide_in(&self, text: &str) -> String {
+    fn redact(&self, text: &str) -> String {
         let texts = self.texts.iter().map(SecretText::expose);
         let bare = self.texts.iter().filter_map(|secret| secret.expose().strip_prefix("whsec_"));
-        self.url.hide_in(&hidden(text, texts.chain(bare)))
+        self.url.redact(&redacted(text, texts.chain(bare)))
     }
 }
 
@@ -311,7 +311,7 @@ impl Destination for SignedWebhook {
 
 /// Reads `WEBHOOK_URL` and `WEBHOOK_SECRET`.
 pub(super) fn make(context: &mut BuildContext<'_>) -> BuildResult {
-    let missing = |setting| context.none_is_set(context.source.name_of(setting));
+    let missing = |setting| context.not_set(context.source.name_of(setting));
     let Some(secret) = context.source.secret(&SECRET)? else { return missing(&SECRET) };
     let url = match secret.constant() {
         // On AWS the address is in the secret.
@@ -561,8 +561,8 @@ mod tests {
             ("hunter2", WHSEC, "the address does not begin with https://"),
             ("https://h.example:https/hunter2", WHSEC, "port"),
             ("http://example.com/hunter2", WHSEC, "https://"),
-            ("https://h/a\nhttps://h/hunter2", WHSEC, "several"),
-            ("https://h/a,https://h/hunter2", WHSEC, "several"),
+            ("https://h/a\nhttps://h/hunter2", WHSEC, "a list"),
+            ("https://h/a,https://h/hunter2", WHSEC, "a list"),
             ("ftp://example.com/hunter2", WHSEC, "https://"),
             ("https://h/", "", "no signing secret"),
             ("https://h/", "hunter2", "whsec_"),

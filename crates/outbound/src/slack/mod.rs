@@ -109,7 +109,7 @@ pub(crate) fn make(context: &mut BuildContext<'_>) -> BuildResult {
         SlackDestination::BURST
     });
     let Some(secret) = context.source.secret(&URL)? else {
-        return context.none_is_set(context.source.name_of(&URL));
+        return context.not_set(context.source.name_of(&URL));
     };
     let slack: Arc<dyn IncomingWebhook> = match secret.constant() {
         Some(url) => {

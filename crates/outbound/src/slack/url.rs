@@ -41,7 +41,7 @@ impl SecretUrl {
             "https" if is_of_slack(&url) && !is_incoming(&url) => Err(format!(
                 "an incoming webhook of Slack's is https://hooks.slack.com/services/…, and this is {}: {}",
                 what_at_slack(&url),
-                "what takes leads of another form is a signed webhook (USE_WEBHOOK, WEBHOOK_URL)"
+                "for leads in another format use a signed webhook (USE_WEBHOOK, WEBHOOK_URL)"
             )),
             "https" => Ok(Self(url)),
             "http" if is_of_slack(&url) => {

@@ -62,7 +62,7 @@ impl SlackWebhook {
 
     fn failed(&self, error: reqwest::Error) -> SlackError {
         let (is_proxy_error, is_unsent) = (web::is_proxy_error(&error), web::is_unsent(&error));
-        let why = self.url.hide_in(&web::error_text(error));
+        let why = self.url.redact(&web::error_text(error));
         match () {
             () if is_proxy_error => SlackError::Intercepted(why),
             () if is_unsent => SlackError::NotSent(why),
@@ -96,7 +96,7 @@ impl IncomingWebhook for SlackWebhook {
             status: response.status().as_u16(),
             is_page: page::is_page(response.headers(), &body, is_whole),
             is_slack: self.url.is_of_slack(),
-            body: self.url.hide_in(&body),
+            body: self.url.redact(&body),
             retry_after,
         })
     }

@@ -235,7 +235,7 @@ impl Destination for SmtpMailer {
 
 /// Reads `SMTP_URL`, `EMAIL_FROM` and `EMAIL_TO`.
 pub(crate) fn make(context: &mut BuildContext<'_>) -> BuildResult {
-    let missing = |name: &str| context.none_is_set(name);
+    let missing = |name: &str| context.not_set(name);
     let variables = context.variables();
     let Some(url) = context.source.secret(&SMTP_URL)? else {
         return missing(context.source.name_of(&SMTP_URL));

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::ClientConfig;
 use url::{ParseError, Position, Url};
 
 use super::{addresses, connect, reply};
-use crate::secret_url::{hidden, unescaped};
+use crate::secret_url::{redacted, unescaped};
 
 /// How the connection is encrypted.
 #[derive(Clone)]
@@ -68,8 +68,8 @@ impl SmtpSettings {
     }
 
     /// `text` without the password in any form in which it is sent.
-    pub(super) fn hide_in(&self, text: &str) -> String {
-        hidden(text, self.secrets.iter().map(SecretText::expose))
+    pub(super) fn redact(&self, text: &str) -> String {
+        redacted(text, self.secrets.iter().map(SecretText::expose))
     }
 
     /// The host, an address without its brackets.
@@ -279,7 +279,7 @@ mod tests {
         }
         let settings = SmtpSettings::parse("smtps://u:h%C3%BCnter2@h", FROM, TO).unwrap();
         for said in ["hünter2", "h??nter2", "h?nter2", "h%C3%BCnter2"] {
-            assert_eq!(settings.hide_in(&format!("535 no {said} here")), "535 no … here");
+            assert_eq!(settings.redact(&format!("535 no {said} here")), "535 no … here");
         }
         let settings = SmtpSettings::parse("smtps://a%40b.c:p%2B%3A+%25@h", FROM, TO).unwrap();
         assert!(settings.credentials == Some(Credentials::new("a@b.c".to_owned(), "p+:+%".to_owned())));

@@ -71,8 +71,8 @@ pub(super) fn not_ready(settings: &SmtpSettings, failure: Failure) -> Verdict {
         Failure::Late { is_mute } => return slow(settings, *is_mute),
         Failure::NoTls(error) => return no_tls(settings, error),
         Failure::Lost(error) if tls_error(error).is_some() => return no_tls(settings, error),
-        Failure::Lost(error) => return unavailable(&text::shorten(&settings.hide_in(&lost(error)), REASON)),
-        Failure::Rejected(to, reply) => (to, reply, text::shorten(&settings.hide_in(&reply.said()), REASON)),
+        Failure::Lost(error) => return unavailable(&text::shorten(&settings.redact(&lost(error)), REASON)),
+        Failure::Rejected(to, reply) => (to, reply, text::shorten(&settings.redact(&reply.said()), REASON)),
     };
     match (to, status) {
         (_, 530) => refusal(Code::MailLoginRefused, &said),
@@ -87,7 +87,7 @@ pub(super) fn not_ready(settings: &SmtpSettings, failure: Failure) -> Verdict {
 
 /// The text for a reply that does not answer the command.
 pub(super) fn out_of_sync(settings: &SmtpSettings, said: &str) -> String {
-    let said = text::shorten(&settings.hide_in(said), REASON);
+    let said = text::shorten(&settings.redact(said), REASON);
     format!("the server answers out of step: {said}")
 }
 
@@ -109,7 +109,7 @@ pub(super) fn no_login(settings: &SmtpSettings, capabilities: &Capabilities) -> 
     } else {
         "the server offers no login with user and password".to_owned()
     };
-    refusal(Code::MailLoginRefused, &settings.hide_in(&why))
+    refusal(Code::MailLoginRefused, &settings.redact(&why))
 }
 
 fn knows_no_ehlo(capabilities: &Capabilities) -> String {
@@ -201,7 +201,7 @@ pub(super) fn said(settings: &SmtpSettings, error: &Error) -> String {
         (None, Some(error), _) => lost(error),
         _ => error.to_string(),
     };
-    text::shorten(&settings.hide_in(&words), REASON)
+    text::shorten(&settings.redact(&words), REASON)
 }
 
 /// Whether a command failed because of an unsolicited reply. It has not been sent.
