@@ -205,7 +205,7 @@ async fn doctor_tries_where_each_active_subscription_posts_to() {
     assert_eq!(found, [("ok".to_owned(), Value::Null, detail)]);
     for (signed, part) in [
         (("401 Unauthorized", "LO102"), "does not have this key"),
-        (("401 Unauthorized", "LO101"), "the signature does not arrive"),
+        (("401 Unauthorized", "LO101"), "a signature does not arrive"),
     ] {
         front.is_leadops(signed);
         let found = addresses(&desk).await;

@@ -137,7 +137,7 @@ impl ProbeOutcome {
                     WebhookResponse::Leadops(Answer::Refused {
                         code: Some(Code::SignatureMissing), ..
                     }) => bad(format!(
-                        "{url} leads to leadops, but the signature does not arrive: something on the way drops the \
+                        "{url} leads to leadops, and a signature does not arrive: something on the way drops the \
                          headers close-sig-hash and close-sig-timestamp"
                     )),
                     other => Self::Answered(other.clone()).assess(address),
