@@ -8,17 +8,17 @@ use lead::{EnrichedLead, LeadId, Timestamp, keys};
 use ops::{Access, Ops, SaysNothing};
 use outbound::SlackDestination;
 use pipeline::{
-    Code, Entry, Happened, Progress, Settings, Stage,
+    Code, Entry, JournalEvent, Progress, Settings, Stage,
     destination::{Destination, Destinations},
-    ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
+    ingest::{Ingest, LogThrottles, Outcome, Trust, Webhook},
     job::{AlertId, AlertJob},
     notify::Notify,
     owners::Documents,
-    patience::RECEIVES,
     ports::{Clock, DeadLetter, DeadLetters, Delivery, Disposition, History, Inbox, Objects, Outbox, Queue},
-    process::{Counted, Process},
+    process::{LeadMetric, Process},
     receipt::Receipt,
     stages::{self, Ports, Stages},
+    store_retry::RECEIVES,
     unsigned::Head,
 };
 use serde_json::json;
@@ -84,8 +84,8 @@ impl World {
         let stages = Stages::new(ports, at, settings.clone());
         let calm = Arc::new(memory.clone());
         let directory = Documents { directory: owners.clone(), clock: Arc::clone(&clock) as _ };
-        let ingest = stages.ingest(store.clone(), Trust::Anyone, Repeats::default());
-        let process = stages.process(store.clone(), Arc::new(directory), Counted::InTheJob);
+        let ingest = stages.ingest(store.clone(), Trust::Anyone, LogThrottles::default());
+        let process = stages.process(store.clone(), Arc::new(directory), AttemptCounter::InJob);
         let notify = stages.notify(destinations(&slack, &mailer));
         let ops = Ops {
             settings: settings.clone(),
@@ -251,7 +251,7 @@ impl World {
 
     /// The stages that a lead went through.
     pub async fn stages(&self, lead: &LeadId) -> Vec<Stage> {
-        self.story(lead).await.iter().map(|entry| entry.happened.stage()).collect()
+        self.story(lead).await.iter().map(|entry| entry.event.stage()).collect()
     }
 
     /// How far a lead is.
@@ -262,8 +262,8 @@ impl World {
     /// The failed attempts of a lead: code, number of the attempt, and how long until the next.
     pub async fn retries(&self, lead: &LeadId) -> Vec<(Code, u32, Duration)> {
         let story = self.story(lead).await;
-        let retries = story.iter().filter_map(|entry| match &entry.happened {
-            Happened::Retrying { code, attempt, again_at, .. } => {
+        let retries = story.iter().filter_map(|entry| match &entry.event {
+            JournalEvent::Retrying { code, attempt, again_at, .. } => {
                 let wait = Duration::try_from(again_at.duration_since(entry.at)).unwrap();
                 Some((*code, *attempt, wait))
             }

@@ -14,9 +14,9 @@ use close::CreatedLead;
 use futures_util::future::join;
 use lead::{AlertKind, LeadId, OwnerStatus, Timestamp, keys};
 use pipeline::{
-    Code, Entry, Fault, Happened, Recorder, Settings, Stage,
-    ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
-    ports::{Accepted, Clock, Intake, Journal, NewEvent, Objects, Queue, When},
+    Code, Entry, Fault, JournalEvent, Recorder, Settings, Stage,
+    ingest::{Ingest, LogThrottles, Outcome, Trust, Webhook},
+    ports::{Accepted, Clock, Intake, Journal, NewEvent, Objects, Queue, WriteCondition},
     unsigned::Head,
 };
 use tests::{
@@ -73,14 +73,14 @@ impl Bucket {
         self.clock.run(self.store.accept(self.event())).await
     }
 
-    fn entry(&self, happened: Happened) -> Entry {
+    fn entry(&self, event: JournalEvent) -> Entry {
         let nonce = u32::try_from(self.clock.elapsed().as_micros()).unwrap();
-        Entry { at: self.clock.now(), lead_id: Some(self.lead.clone()), nonce, happened }
+        Entry { at: self.clock.now(), lead_id: Some(self.lead.clone()), nonce, event }
     }
 
-    async fn append(&self, happened: Happened) -> Result<(), Fault> {
+    async fn append(&self, event: JournalEvent) -> Result<(), Fault> {
         self.clock.advance(SECOND);
-        self.clock.run(self.store.append(self.entry(happened))).await
+        self.clock.run(self.store.append(self.entry(event))).await
     }
 
     /// A requeue is entered, and two seconds after its beginning an end: how either went.
@@ -113,9 +113,9 @@ fn failed() -> Strike {
     Strike::Fail(Fault::new(Code::AwsThrottled, "SlowDown"))
 }
 
-fn notified() -> Happened {
+fn notified() -> JournalEvent {
     let (destination, kind) = (SLACK, AlertKind::New);
-    Happened::Notified {
+    JournalEvent::Notified {
         destination,
         kind,
         after_ms: None,
@@ -127,13 +127,13 @@ fn notified() -> Happened {
     }
 }
 
-fn requeued() -> Happened {
-    Happened::Requeued { by: "tester".to_owned() }
+fn requeued() -> JournalEvent {
+    JournalEvent::Requeued { by: "tester".to_owned() }
 }
 
-fn dead() -> Happened {
+fn dead() -> JournalEvent {
     let (queue, code) = (Queue::Delay, Code::RawEventGone);
-    Happened::Dead { queue, destination: None, alert: None, code, reason: "gone".to_owned(), attempts: 1 }
+    JournalEvent::Dead { queue, destination: None, alert: None, code, reason: "gone".to_owned(), attempts: 1 }
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn one_that_stays_because_its_command_was_stopped_is_not_taken_for_a_late_
     // Nor does it stand in the place of one that waits, where not all are asked for.
     let (due, received) = ((now + DELAY).as_microsecond(), now.as_microsecond());
     let behind = format!("open/{due:016}/lead_b/{received:016}-");
-    bucket.memory.put(&behind, Bytes::new(), When::Absent).await.unwrap();
+    bucket.memory.put(&behind, Bytes::new(), WriteCondition::Absent).await.unwrap();
     assert_eq!(bucket.store.open_leads(now, 1).await.unwrap()[0].lead.as_str(), "lead_b");
 }
 
@@ -225,7 +225,7 @@ async fn a_marker_that_could_not_be_taken_away_is_taken_by_the_next_entry_or_not
         assert!(bucket.append(dead()).await.is_err(), "so that it is tried again");
         assert_eq!(bucket.waiting().await.len(), 1);
         if again {
-            bucket.append(Happened::AlreadyNotified { destination: SLACK }).await.unwrap();
+            bucket.append(JournalEvent::AlreadyNotified { destination: SLACK }).await.unwrap();
         } else {
             bucket.clock.advance(DELAY + SECOND * 61);
         }
@@ -247,7 +247,7 @@ async fn a_former_marker_that_stays_keeps_the_present_one_from_nothing() {
 /// What an end, or an end that was cut short, has taken away, the first enrichment after it puts again.
 #[tokio::test]
 async fn a_lead_that_died_before_its_first_enrichment_is_waiting_or_has_ended() {
-    let enriched = || Happened::Enriched {
+    let enriched = || JournalEvent::Enriched {
         name: String::new(),
         owner: "Sales North".to_owned(),
         owner_status: OwnerStatus::Assigned,
@@ -272,7 +272,7 @@ async fn a_lead_that_died_before_its_first_enrichment_is_waiting_or_has_ended() 
     bucket.deliver().await.unwrap();
     bucket.append(dead()).await.unwrap();
     bucket.weather.at(3, Call::Put, Moment::Before, failed());
-    let retrying = Happened::Retrying {
+    let retrying = JournalEvent::Retrying {
         queue: Queue::Notification,
         destination: Some(SLACK),
         code: Code::SlackUnavailable,
@@ -339,7 +339,7 @@ impl Instances {
             trust: Trust::Anyone,
             intake: self.store.clone(),
             recorder: Recorder { clock: self.clock.clone(), random, journal: self.store.clone() },
-            repeats: Repeats::default(),
+            repeats: LogThrottles::default(),
         }
     }
 
@@ -380,8 +380,8 @@ async fn a_webhook_that_is_repeated_costs_one_request_and_writes_nothing_but_onc
     let story = instances.store.of_lead(&lead).await.unwrap();
     let more: Vec<u64> = story
         .iter()
-        .filter_map(|entry| match entry.happened {
-            Happened::Duplicate { more, .. } => Some(more),
+        .filter_map(|entry| match entry.event {
+            JournalEvent::Duplicate { more, .. } => Some(more),
             _ => None,
         })
         .collect();
@@ -402,7 +402,7 @@ async fn the_first_repetition_makes_up_for_a_webhook_that_was_kept_and_not_journ
         assert_eq!(instances.deliver(&second, &lead).await.0, Outcome::Duplicate(lead.clone()));
     }
     let story = instances.store.of_lead(&lead).await.unwrap();
-    let stages: Vec<Stage> = story.iter().map(|entry| entry.happened.stage()).collect();
+    let stages: Vec<Stage> = story.iter().map(|entry| entry.event.stage()).collect();
     assert_eq!(stages, [Stage::Received, Stage::Duplicate]);
     assert_eq!(instances.journal().await, 2);
 }

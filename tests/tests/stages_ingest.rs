@@ -8,7 +8,7 @@ use bytes::Bytes;
 use close::signature::{Keys, SignatureHeaders};
 use lead::{LeadId, Timestamp, keys};
 use pipeline::{
-    Code, Fault, Happened, Settings, Stage,
+    Code, Fault, JournalEvent, Settings, Stage,
     ingest::{BODY_LIMIT, Outcome, Trust, Webhook},
     ports::{Depth, Inbox, Objects, Queue},
     unsigned::Head,
@@ -222,8 +222,8 @@ async fn a_second_delivery_is_a_success_that_changes_nothing() {
 /// How many more each entry says there were of a webhook that had come before.
 async fn repeated(world: &World, lead: &LeadId) -> Vec<u64> {
     let entries = world.ops.history.of_lead(lead).await.unwrap();
-    let more = entries.into_iter().filter_map(|entry| match entry.happened {
-        Happened::Duplicate { more, .. } => Some(more),
+    let more = entries.into_iter().filter_map(|entry| match entry.event {
+        JournalEvent::Duplicate { more, .. } => Some(more),
         _ => None,
     });
     more.collect()

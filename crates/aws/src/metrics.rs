@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
 
 use lead::Timestamp;
-use pipeline::{Code, Counted, Entry, Happened};
+use pipeline::{Code, Entry, JournalEvent, LeadMetric};
 use serde_json::{Map, Value, json};
 
 /// The namespace of the metrics.
@@ -61,16 +61,16 @@ impl MetricsSink for NoMetrics {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Measurement {
     /// What it counts as, at most once per lead.
-    pub counted: Option<Counted>,
+    pub counted: Option<LeadMetric>,
     /// How long the alert took, in milliseconds.
     pub after_ms: Option<u64>,
 }
 
 impl Measurement {
     /// What `entry` adds, which counts as `counted`.
-    pub(crate) fn of(entry: &Entry, counted: Option<Counted>) -> Self {
-        let after_ms = match entry.happened {
-            Happened::Notified { after_ms, .. } => after_ms,
+    pub(crate) fn of(entry: &Entry, counted: Option<LeadMetric>) -> Self {
+        let after_ms = match entry.event {
+            JournalEvent::Notified { after_ms, .. } => after_ms,
             _ => None,
         };
         Self { counted, after_ms }
@@ -128,12 +128,12 @@ fn line(
 }
 
 /// The name of a count's metric.
-pub fn metric(counted: Counted) -> &'static str {
+pub fn metric(counted: LeadMetric) -> &'static str {
     match counted {
-        Counted::Accepted => "Accepted",
-        Counted::Enriched => "Enriched",
-        Counted::Notified => "Notified",
-        Counted::Failed => "Failed",
+        LeadMetric::Accepted => "Accepted",
+        LeadMetric::Enriched => "Enriched",
+        LeadMetric::Notified => "Notified",
+        LeadMetric::Failed => "Failed",
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_line_follows_the_specification() {
-        let measured = Measurement { counted: Some(Counted::Notified), after_ms: Some(850) };
+        let measured = Measurement { counted: Some(LeadMetric::Notified), after_ms: Some(850) };
         let line = measured.line(outside::from_millis(1_789_398_131_642), "crm-lead-system");
         let expected = json!({
             "_aws": {

@@ -168,7 +168,7 @@ mod tests {
     use lead::{OwnerStatus, Timestamp};
     use pipeline::{
         Code,
-        ports::{Look, Owners},
+        ports::{LookupOptions, Owners},
     };
     use sqlite::{Options, Store};
     use system::SystemClock;
@@ -176,8 +176,8 @@ mod tests {
     use super::*;
     use crate::Scenario;
 
-    const FIRST: Look = Look { fresh: false, within: None };
-    const AGAIN: Look = Look { fresh: true, within: None };
+    const FIRST: LookupOptions = LookupOptions { fresh: false, within: None };
+    const AGAIN: LookupOptions = LookupOptions { fresh: true, within: None };
 
     /// What the pipeline would ask with.
     fn owners(close: &CloseStandIn, folder: &tempfile::TempDir) -> Arc<dyn Owners> {

@@ -18,12 +18,12 @@ use lead::{LeadId, Timestamp};
 use outbound::{IncomingWebhook, SlackAnswer, SlackDestination, SlackError};
 use pipeline::{
     Code, Fault, Recorder, Settings,
-    destination::{Destination, Unready},
+    destination::{Destination, NotReady},
     driver::{Driver, QueueStage},
-    ingest::{Ingest, Outcome, Repeats, Trust, Webhook},
+    ingest::{Ingest, LogThrottles, Outcome, Trust, Webhook},
     owners::CloseOwners,
     ports::{Clock, Inbox, NewMessage, Outbox, Owners, Queue, Random},
-    process::Counted,
+    process::LeadMetric,
     stages::{self, Ports, Stages},
     unsigned::Head,
 };
@@ -95,7 +95,7 @@ impl Neighbours {
 
 #[async_trait]
 impl IncomingWebhook for Neighbours {
-    async fn address(&self) -> Result<String, Unready> {
+    async fn address(&self) -> Result<String, NotReady> {
         Ok("https://hooks.slack.com/…".to_owned())
     }
 
@@ -200,9 +200,9 @@ impl World {
             after_panic: None,
         };
         let notify = stages.notify([(SlackDestination::ID, slack)].into_iter().collect());
-        let process = stages.process(ports.clone(), owners.clone(), Counted::InTheJob);
+        let process = stages.process(ports.clone(), owners.clone(), LeadMetric::InJob);
         Self {
-            ingest: stages.ingest(ports.clone(), Trust::Anyone, Repeats::default()),
+            ingest: stages.ingest(ports.clone(), Trust::Anyone, LogThrottles::default()),
             process: driver(Arc::new(process)),
             notify: driver(Arc::new(notify)),
             owners,

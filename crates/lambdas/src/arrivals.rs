@@ -99,14 +99,15 @@ fn together(dispositions: Vec<Disposition>) -> Disposition {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::{Code, ports::Why};
+    use pipeline::{Code, ports::DeadLetterCause};
 
     use super::*;
 
     #[test]
     fn one_lead_that_needs_another_try_decides_for_its_message() {
         let retry = Disposition::Retry(Duration::from_secs(4));
-        let why = Why { code: Code::RawEventGone, reason: String::new(), attempts: 1, lead: None };
+        let why =
+            DeadLetterCause { code: Code::RawEventGone, reason: String::new(), attempts: 1, lead: None };
         let dead = Disposition::Dead(why);
         assert_eq!(together(vec![Disposition::Done, dead.clone(), retry.clone()]), retry);
         assert_eq!(together(vec![dead.clone(), Disposition::Done]), dead);

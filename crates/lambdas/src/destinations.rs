@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use outbound::destinations::{BuiltDestinations, SecretSetting, SettingsSource, make};
 use pipeline::{
     Code, Fault, Function, Variables,
-    destination::{Destination, Destinations, Kind, Unready},
+    destination::{Destination, Destinations, Kind, NotReady},
     ports::{Clock, Level, Secret},
     recorder,
 };
@@ -32,7 +32,7 @@ pub fn read(variables: &Variables<'_>, common: &Common) -> Destinations {
 pub async fn warm_up(common: &Common, destinations: &Destinations) {
     let in_use = common.settings.destinations.iter().filter_map(|id| destinations.get(id));
     for ready in join_all(in_use.map(|destination| destination.ready())).await {
-        if let Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) = ready {
+        if let Err(NotReady::NotConfigured(fault) | NotReady::Later(fault, _)) = ready {
             recorder::fault(Function::Notification, Level::Warn, "", None, &fault);
         }
     }

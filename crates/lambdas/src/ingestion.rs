@@ -11,7 +11,7 @@ use lambda_runtime::Error;
 use lead::Timestamp;
 use pipeline::{
     Code, Fault, Function, Variables,
-    ingest::{GENUINE, Ingest, Outcome, Repeats, Trust, Webhook, is_expected_by_a_probe},
+    ingest::{GENUINE, Ingest, LogThrottles, Outcome, Trust, Webhook, is_expected_by_a_probe},
     ports::Level,
     recorder,
     unsigned::Head,
@@ -31,7 +31,7 @@ pub struct Ingestion {
     /// The stage with the keys as they were read last.
     stage: Mutex<Option<(Arc<Keys>, Arc<Ingest>)>>,
     /// Shared by all stages, whatever their keys.
-    repeats: Repeats,
+    repeats: LogThrottles,
 }
 
 impl Handler for Ingestion {
@@ -45,7 +45,7 @@ impl Handler for Ingestion {
             common: Common::read(variables)?,
             secret,
             stage: Mutex::default(),
-            repeats: Repeats::default(),
+            repeats: LogThrottles::default(),
         };
         match function.common.warm_up(function.stage()).await {
             // Malformed keys will not fix themselves while Close waits.

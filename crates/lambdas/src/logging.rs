@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use lead::Timestamp;
-use pipeline::{Code, Function, logged::Logged, ports::Level, recorder};
+use pipeline::{Code, Function, log_record::LogRecord, ports::Level, recorder};
 use serde_json::{Map, Value};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry};
@@ -40,7 +40,7 @@ struct Lines;
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let Some(logged) = Logged::of(event) else { return };
+        let Some(logged) = LogRecord::of(event) else { return };
         let request = REQUEST.try_with(Clone::clone).ok();
         print(&line(Timestamp::now(), logged, request));
     }
@@ -48,8 +48,8 @@ impl<S: Subscriber> Layer<S> for Lines {
 
 /// One line. `timestamp`, `level` and `message` are the names that Lambda's own JSON lines have:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>.
-fn line(at: Timestamp, logged: Logged, request: Option<String>) -> String {
-    let Logged { level, function, lead_id, code, message, fields } = logged;
+fn line(at: Timestamp, logged: LogRecord, request: Option<String>) -> String {
+    let LogRecord { level, function, lead_id, code, message, fields } = logged;
     let mut line = Map::new();
     line.insert("timestamp".to_owned(), format!("{at:.3}").into());
     line.insert("level".to_owned(), level.as_str().into());
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_line_is_one_json_object_whatever_is_said() {
-        let logged = Logged {
+        let logged = LogRecord {
             level: Level::Warn,
             function: "lead-processor".to_owned(),
             lead_id: Some("lead_a".to_owned()),

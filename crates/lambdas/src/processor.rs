@@ -10,7 +10,7 @@ use outbound::OwnerSource;
 use pipeline::{
     Fault, Function, Settings, Variables,
     ports::{Level, Outbox},
-    process::Counted,
+    process::LeadMetric,
     recorder,
 };
 
@@ -48,11 +48,11 @@ impl Handler for Processor {
             ..QueueUrls::default()
         };
         let counted = if urls.delay.is_some() {
-            Counted::InTheJob
+            AttemptCounter::InJob
         } else {
             // There is no way to come back to a lead later.
             common.settings = Arc::new(Settings { rechecks: 0, ..Settings::clone(&common.settings) });
-            Counted::ByTheQueue
+            AttemptCounter::ByQueue
         };
         let tells_itself = urls.notification.is_none();
         let queues = Arc::new(Queues::new(&common.clients, urls, common.recorder.clock.clone()));

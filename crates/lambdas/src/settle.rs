@@ -13,7 +13,7 @@ use pipeline::{
     Code, Fault, Function,
     driver::{Driver, QueueStage},
     job::lead_in,
-    ports::{Clock, Delivery, Depth, Disposition, Inbox, Level, Queue, Why},
+    ports::{Clock, DeadLetterCause, Delivery, Depth, Disposition, Inbox, Level, Queue},
     recorder,
 };
 
@@ -34,7 +34,7 @@ pub trait SqsActions: Send + Sync {
     fn knows_dead_letters(&self, queue: Queue) -> bool;
 
     /// Copies a message to the dead letters.
-    async fn bury(&self, queue: Queue, delivery: &Delivery, why: &Why) -> Result<(), Fault>;
+    async fn bury(&self, queue: Queue, delivery: &Delivery, why: &DeadLetterCause) -> Result<(), Fault>;
 
     /// Hides it for a time from now.
     async fn hide(&self, queue: Queue, delivery: &Delivery, wait: std::time::Duration) -> Result<(), Fault>;
@@ -46,7 +46,7 @@ impl SqsActions for Queues {
         self.has_dead_letters(queue)
     }
 
-    async fn bury(&self, queue: Queue, delivery: &Delivery, why: &Why) -> Result<(), Fault> {
+    async fn bury(&self, queue: Queue, delivery: &Delivery, why: &DeadLetterCause) -> Result<(), Fault> {
         self.bury_in_function(queue, delivery, why).await
     }
 

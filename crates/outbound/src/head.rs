@@ -1,6 +1,6 @@
 //! Whether an address can be reached, without posting anything to it.
 
-use pipeline::{Code, Fault, destination::Checked};
+use pipeline::{Code, Fault, destination::CheckOutcome};
 use reqwest::{Client, StatusCode};
 
 use crate::SecretUrl;
@@ -36,11 +36,11 @@ pub(crate) fn checked(
     address: &str,
     asked: Result<StatusCode, Unanswered>,
     unavailable: Code,
-) -> Checked {
-    let failed = |what| Checked::Failed(Fault::new(unavailable, format!("{address}: {what}")));
+) -> CheckOutcome {
+    let failed = |what| CheckOutcome::Failed(Fault::new(unavailable, format!("{address}: {what}")));
     let doubtful = |what| {
         let what = format!("{what}; only `leadops try --to {name}` shows whether it accepts alerts");
-        Checked::Doubtful(Fault::new(unavailable, what))
+        CheckOutcome::Warning(Fault::new(unavailable, what))
     };
     match asked {
         Err(Unanswered { why, is_closed: true }) => {
@@ -52,7 +52,7 @@ pub(crate) fn checked(
         }
         // Not the answer to an alert, but not a good sign.
         Ok(status) if is_odd(status) => doubtful(format!("{address} answers {} to a HEAD", status.as_u16())),
-        Ok(status) => Checked::Well(format!(
+        Ok(status) => CheckOutcome::Ok(format!(
             "{address} can be reached (HEAD: {}); only `leadops try --to {name}` shows whether it accepts alerts",
             status.as_u16()
         )),
@@ -77,8 +77,8 @@ mod tests {
 
     use super::*;
 
-    fn well(checked: &Checked) -> bool {
-        matches!(checked, Checked::Well(line) if line.contains("leadops try --to webhook"))
+    fn well(checked: &CheckOutcome) -> bool {
+        matches!(checked, CheckOutcome::Ok(line) if line.contains("leadops try --to webhook"))
     }
 
     #[tokio::test]
@@ -102,7 +102,7 @@ mod tests {
         for status in [302, 308, 410, 429, 500, 503] {
             let asked = ask(&client, &url(&status.to_string())).await;
             let checked = checked("webhook", "there", asked, Code::DestinationUnavailable);
-            assert!(matches!(checked, Checked::Doubtful(_)), "{status}: {checked:?}");
+            assert!(matches!(checked, CheckOutcome::Warning(_)), "{status}: {checked:?}");
         }
         for said in ["", "220 mail.example.com ESMTP\r\n"] {
             let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -117,9 +117,9 @@ mod tests {
             let (asked, ()) = tokio::join!(ask(&client, &there), answers);
             let (is_doubtful, fault) = match checked("webhook", "there", asked, Code::DestinationUnavailable)
             {
-                Checked::Doubtful(fault) => (true, fault),
-                Checked::Failed(fault) => (false, fault),
-                Checked::Well(line) => panic!("{line}"),
+                CheckOutcome::Warning(fault) => (true, fault),
+                CheckOutcome::Failed(fault) => (false, fault),
+                CheckOutcome::Ok(line) => panic!("{line}"),
             };
             assert_eq!(is_doubtful, said.is_empty(), "{said:?}: {fault:?}");
             assert_eq!(fault.what.contains("closes the connection on a HEAD: "), is_doubtful, "{fault:?}");
@@ -128,7 +128,7 @@ mod tests {
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let nobody = SecretUrl(format!("http://{closed}/a-secret-path").parse().unwrap());
         let checked = checked("webhook", "there", ask(&client, &nobody).await, Code::DestinationUnavailable);
-        let Checked::Failed(fault) = checked else { panic!("{checked:?}") };
+        let CheckOutcome::Failed(fault) = checked else { panic!("{checked:?}") };
         assert!(fault.code == Code::DestinationUnavailable && !fault.what.contains("a-secret"), "{fault:?}");
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use pipeline::destination::Pause;
+use pipeline::destination::RetryDelay;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 /// The pause of a message that something in between has answered: to sign in to a network or to add an address to a
 /// list takes minutes. Other messages may take another route and are not held up.
-pub(crate) const PAUSE: Pause = Pause::OfMessage(Duration::from_secs(30));
+pub(crate) const PAUSE: RetryDelay = RetryDelay::Message(Duration::from_secs(30));
 
 /// The longest text, in bytes, that counts as a short answer although it is labelled HTML: many small programs label
 /// all their answers so.

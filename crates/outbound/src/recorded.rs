@@ -42,7 +42,7 @@ impl From<&Verdict> for Expected {
             Verdict::Sent => Self::Sent,
             Verdict::PartlySent { .. } => Self::PartlySent,
             Verdict::Wait { code, .. } => Self::Wait { code: *code },
-            Verdict::Again { code, may_have_arrived, .. } => {
+            Verdict::Retry { code, may_have_arrived, .. } => {
                 Self::Again { code: *code, may_have_arrived: *may_have_arrived }
             }
             Verdict::Refused { code, payload, .. } => Self::Refused { code: *code, payload: *payload },

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use pipeline::{Code, Fault, SecretText, destination::Unready, ports::Secret};
+use pipeline::{Code, Fault, SecretText, destination::NotReady, ports::Secret};
 
 /// How long alerts wait where the secret could not be read.
 const SECRET_PAUSE: Duration = Duration::from_secs(60);
@@ -36,14 +36,14 @@ impl<T: Clone> Rotating<T> {
     }
 
     /// The value for the secret as it is now.
-    pub(crate) async fn current(&self) -> Result<Current<T>, Unready> {
+    pub(crate) async fn current(&self) -> Result<Current<T>, NotReady> {
         let text = self.secret.text().await.map_err(|fault| match fault.code {
-            Code::SecretUnusable => Unready::NotConfigured(fault),
+            Code::SecretUnusable => NotReady::NotConfigured(fault),
             Code::ResourceMissing => {
                 let what = format!("{} does not exist ({})", self.secret.name(), fault.what);
-                Unready::Later(Fault::new(Code::SecretUnusable, what), SECRET_PAUSE)
+                NotReady::Later(Fault::new(Code::SecretUnusable, what), SECRET_PAUSE)
             }
-            _ => Unready::Later(fault, SECRET_PAUSE),
+            _ => NotReady::Later(fault, SECRET_PAUSE),
         })?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(current) = last.as_ref().filter(|current| current.text == text) {
@@ -51,7 +51,7 @@ impl<T: Clone> Rotating<T> {
         }
         let value = (self.make)(text.expose()).map_err(|what| {
             let what = format!("{}: {what}", self.secret.name());
-            Unready::NotConfigured(Fault::new(Code::SecretUnusable, what))
+            NotReady::NotConfigured(Fault::new(Code::SecretUnusable, what))
         })?;
         let current = Current { text, value };
         *last = Some(current.clone());

@@ -14,7 +14,7 @@ use outside::text;
 use serde_json::{Value, json};
 
 use crate::{
-    Code, Entry, Fault, Function, Happened, Recorder, Settings, Throttle,
+    Code, Entry, Fault, Function, JournalEvent, Recorder, Settings, Throttle,
     job::{Cause, ProcessJob},
     ports::{Accepted, Intake, Level, NewEvent},
     recorder,
@@ -45,20 +45,20 @@ pub struct Ingest {
     /// Journal and log.
     pub recorder: Recorder,
     /// Stops strangers from filling log and journal.
-    pub repeats: Repeats,
+    pub repeats: LogThrottles,
 }
 
 /// What strangers can have happen any number of times, and what is written down of it: a refusal once a second
 /// for each code and kind, a genuine event that comes again once a minute for each lead, one that is not ours once a
 /// minute for each kind. Clones share what they know.
 #[derive(Debug, Clone)]
-pub struct Repeats {
+pub struct LogThrottles {
     refused: Throttle<(Code, &'static str)>,
     duplicate: Throttle<LeadId>,
     ignored: Throttle<String>,
 }
 
-impl Default for Repeats {
+impl Default for LogThrottles {
     fn default() -> Self {
         Self {
             refused: Throttle::new(Duration::from_secs(1)),
@@ -68,7 +68,7 @@ impl Default for Repeats {
     }
 }
 
-impl Repeats {
+impl LogThrottles {
     /// What [`Ingest::log_refusal`] does, where there is no stage.
     pub fn log_refusal(&self, now: Timestamp, level: Level, fault: &Fault, kind: &'static str) {
         let Some(unsaid) = self.refused.note((fault.code, kind), now) else { return };
@@ -268,7 +268,7 @@ impl Ingest {
             delay: self.settings.delay,
             job: job.message(now).body,
             entry: entry.clone(),
-            repeated: self.repeats.duplicate.is_said(&lead, now),
+            repeated: self.repeats.duplicate.should_log(&lead, now),
         };
         match self.intake.accept(event).await {
             Ok(Accepted::New) => {
@@ -280,7 +280,7 @@ impl Ingest {
                 let now = self.recorder.clock.now();
                 if let Some(more) = self.repeats.duplicate.note(lead.clone(), now) {
                     let event_id = created.event_id.map(|id| text::shorten(&id, 80));
-                    self.record_duplicate(&lead, Happened::Duplicate { event_id, more }).await;
+                    self.record_duplicate(&lead, JournalEvent::Duplicate { event_id, more }).await;
                 }
                 Ok(Outcome::Duplicate(lead))
             }
@@ -288,7 +288,7 @@ impl Ingest {
         }
     }
 
-    async fn record_duplicate(&self, lead: &LeadId, duplicate: Happened) {
+    async fn record_duplicate(&self, lead: &LeadId, duplicate: JournalEvent) {
         // The event is kept whether or not this can be written down, so the answer is success.
         if let Err(fault) = self.recorder.record(Some(lead.clone()), duplicate).await {
             let context = "the duplicate is not in the journal";
@@ -298,12 +298,12 @@ impl Ingest {
 
     /// Writes down what came again and is in no entry yet. For an orderly stop.
     pub async fn finish(&self) {
-        let unsaid = self.repeats.duplicate.take_unsaid();
+        let unsaid = self.repeats.duplicate.take_suppressed();
         // One of them is the entry's own.
         let entries = unsaid.iter().map(|(lead, unsaid)| {
             self.record_duplicate(
                 lead,
-                Happened::Duplicate { event_id: None, more: unsaid.saturating_sub(1) },
+                JournalEvent::Duplicate { event_id: None, more: unsaid.saturating_sub(1) },
             )
         });
         join_all(entries).await;

@@ -14,7 +14,7 @@ use lead::{EnrichedLead, OwnerFacts, OwnerStatus, Timestamp, keys};
 use outside::text;
 use pipeline::{
     Code, Entry, Fault, Recorder, Settings,
-    ingest::{BODY_LIMIT, Ingest, Outcome, Repeats, Trust, Webhook},
+    ingest::{BODY_LIMIT, Ingest, LogThrottles, Outcome, Trust, Webhook},
     job::{ProcessJob, lead_in},
     ports::{Accepted, Clock, Intake, Journal, NewEvent, Random},
     unsigned::Head,
@@ -70,7 +70,7 @@ fn stage() -> (Ingest, Arc<Still>) {
         trust: Trust::Signed(KEYS.clone()),
         intake: still.clone(),
         recorder,
-        repeats: Repeats::default(),
+        repeats: LogThrottles::default(),
     };
     (ingest, still)
 }

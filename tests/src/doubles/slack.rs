@@ -6,7 +6,7 @@ use std::{
 
 use async_trait::async_trait;
 use outbound::{IncomingWebhook, SlackAnswer, SlackError};
-use pipeline::{destination::Unready, ports::Clock};
+use pipeline::{destination::NotReady, ports::Clock};
 use serde_json::Value;
 
 use crate::clock::VirtualClock;
@@ -139,7 +139,7 @@ impl ScriptedSlack {
 
 #[async_trait]
 impl IncomingWebhook for ScriptedSlack {
-    async fn address(&self) -> Result<String, Unready> {
+    async fn address(&self) -> Result<String, NotReady> {
         Ok("scripted".to_owned())
     }
 

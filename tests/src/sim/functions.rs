@@ -23,8 +23,8 @@ use lambdas::{
 use lead::{LeadId, Timestamp};
 use ops::{Access, Ops, SaysNothing};
 use pipeline::{
-    Code, Counted, Entry, Fault, Progress, Recorder, Stage,
-    alerting::Alerting,
+    Code, Entry, Fault, LeadMetric, Progress, Recorder, Stage,
+    alert_queue::AlertQueue,
     driver::QueueStage,
     ports::{Clock, DeadLetter, History, Minute, OpenCounts, OpenLead, Queue},
     receipt::Receipts,
@@ -251,7 +251,7 @@ impl Deployment for Functions {
             dead_letters,
             logs: Arc::new(Memory::new(model.clock.clone())),
             outbox: queues.clone(),
-            alerting: Alerting { receipts, outbox: queues },
+            alerting: AlertQueue { receipts, outbox: queues },
             recorder: Recorder { clock: model.clock.clone(), random: model.dice.random(), journal: store },
             set_up: Arc::new(SaysNothing),
             who: weather.process.name.clone(),
@@ -369,7 +369,7 @@ impl Door for Gateway {
 
 /// The counts per minute, which CloudWatch keeps.
 #[derive(Default)]
-struct Minutes(Mutex<Vec<(Timestamp, Counted)>>);
+struct Minutes(Mutex<Vec<(Timestamp, LeadMetric)>>);
 
 impl MetricsSink for Minutes {
     fn count(&self, at: Timestamp, measured: &Measurement) {
@@ -431,10 +431,10 @@ impl History for BucketHistory {
             };
             let minute = &mut minutes[index];
             *match counted {
-                Counted::Accepted => &mut minute.accepted,
-                Counted::Enriched => &mut minute.enriched,
-                Counted::Notified => &mut minute.notified,
-                Counted::Failed => &mut minute.failed,
+                LeadMetric::Accepted => &mut minute.accepted,
+                LeadMetric::Enriched => &mut minute.enriched,
+                LeadMetric::Notified => &mut minute.notified,
+                LeadMetric::Failed => &mut minute.failed,
             } += 1;
         }
         Ok(minutes)

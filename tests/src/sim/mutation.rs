@@ -11,20 +11,20 @@ use close::CreatedLead;
 use lead::{OwnerStatus, Timestamp};
 use outbound::{IncomingWebhook, SlackAnswer, SlackError};
 use pipeline::{
-    Code, Fault, Happened,
-    destination::{Checked, Destination, Form, Limits, Outgoing, Unready, Verdict},
+    Code, Fault, JournalEvent,
+    destination::{CheckOutcome, Destination, Limits, MessageFormat, NotReady, Outgoing, Verdict},
     driver::QueueStage,
     job::ProcessJob,
     ports::{
-        Accepted, Body, Clock, DeadLetter, DeadLetters, Delivery, Disposition, Found, Inbox, Intake, Journal,
-        Look, NewEvent, NewMessage, Object, Objects, Outbox, Owners, PutError, Queue, Then, Version, When,
-        Why,
+        Accepted, Body, Clock, DeadLetter, DeadLetterCause, DeadLetters, Delivery, Disposition, Inbox,
+        Intake, Journal, LookupOptions, LookupOutcome, NewEvent, NewMessage, NextLookup, Object, Objects,
+        Outbox, Owners, PutError, Queue, Version, WriteCondition,
     },
 };
 use serde_json::Value;
 
 use super::{
-    messages::{Meaning, Meanings},
+    messages::{LookupAnswer, Meanings},
     others::PAGER,
     said,
     stages::Ports,
@@ -208,7 +208,7 @@ impl QueueStage for BadStage {
                     if matches!(outcome, Disposition::Retry(_)) && delivery.receives >= 3 {
                         let (code, reason) = (Code::StorageFailed, "planted".to_owned());
                         let attempts = delivery.receives;
-                        *outcome = Disposition::Dead(Why { code, reason, attempts, lead: None });
+                        *outcome = Disposition::Dead(DeadLetterCause { code, reason, attempts, lead: None });
                     }
                 }
             }
@@ -226,11 +226,11 @@ impl Objects for BadObjects {
         self.1.get(key).await
     }
 
-    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
+    async fn put(&self, key: &str, body: Bytes, when: WriteCondition) -> Result<Version, PutError> {
         let receipt = key.starts_with("receipts/");
         match self.0 {
-            Mutation::MissedClaim if receipt && matches!(when, When::Unchanged(_)) => {
-                self.1.put(key, body, When::Always).await
+            Mutation::MissedClaim if receipt && matches!(when, WriteCondition::Unchanged(_)) => {
+                self.1.put(key, body, WriteCondition::Always).await
             }
             Mutation::ForgottenLabel if receipt => {
                 let body = String::from_utf8_lossy(&body).replace("\"unsure\":true", "\"unsure\":false");
@@ -274,7 +274,7 @@ impl Intake for BadIntake {
                 let mut entry = event.entry.clone();
                 let accepted = self.1.accept(event).await?;
                 if accepted == Accepted::Duplicate {
-                    entry.happened = Happened::Duplicate { event_id: None, more: 0 };
+                    entry.event = JournalEvent::Duplicate { event_id: None, more: 0 };
                     self.2.append(entry).await?;
                 }
                 Ok(accepted)
@@ -296,14 +296,14 @@ impl Destination for BadDestination {
         self.0.place().await
     }
 
-    async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict {
+    async fn send(&self, alerts: &[Outgoing<'_>], form: MessageFormat) -> Verdict {
         match self.0.send(alerts, form).await {
             Verdict::PartlySent { .. } => Verdict::Sent,
             verdict => verdict,
         }
     }
 
-    async fn check(&self, in_use: bool) -> Checked {
+    async fn check(&self, in_use: bool) -> CheckOutcome {
         self.0.check(in_use).await
     }
 }
@@ -317,7 +317,7 @@ impl Outbox for BadOutbox {
             let body = message.body.replace(&format!("\"{PAGER}\""), &format!("\"{EMAIL}\""));
             return self.1.send(queue, NewMessage { body, ..message }).await;
         }
-        let recheck = matches!(Meanings::default().of(&message.body), [Meaning::Recheck(_)]);
+        let recheck = matches!(Meanings::default().of(&message.body), [LookupAnswer::Recheck(_)]);
         if self.0 == Mutation::LostRecheck && recheck {
             return Ok(());
         }
@@ -329,7 +329,7 @@ struct BadOwners(Mutation, Arc<dyn Owners>);
 
 #[async_trait]
 impl Owners for BadOwners {
-    async fn find(&self, lead: &CreatedLead, look: Look) -> Found {
+    async fn find(&self, lead: &CreatedLead, look: LookupOptions) -> LookupOutcome {
         let mut found = self.1.find(lead, look).await;
         match (self.0, found.facts.status, &found.why) {
             (Mutation::DepartedAsPresent, OwnerStatus::Departed, _) => {
@@ -343,7 +343,7 @@ impl Owners for BadOwners {
                 ) =>
             {
                 found.facts.status = OwnerStatus::Missing;
-                found.then = Then::Settled;
+                found.then = NextLookup::Done;
             }
             _ => {}
         }
@@ -355,7 +355,7 @@ struct BadSlack(Arc<dyn IncomingWebhook>);
 
 #[async_trait]
 impl IncomingWebhook for BadSlack {
-    async fn address(&self) -> Result<String, Unready> {
+    async fn address(&self) -> Result<String, NotReady> {
         self.0.address().await
     }
 

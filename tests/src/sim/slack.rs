@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use outbound::{IncomingWebhook, SlackAnswer, SlackError};
-use pipeline::{destination::Unready, ports::Clock};
+use pipeline::{destination::NotReady, ports::Clock};
 use serde_json::Value;
 
 use super::{Model, oracle, process::ProcessWeather, said};
@@ -106,7 +106,7 @@ pub struct SlackOf {
 
 #[async_trait]
 impl IncomingWebhook for SlackOf {
-    async fn address(&self) -> Result<String, Unready> {
+    async fn address(&self) -> Result<String, NotReady> {
         Ok("simulated".to_owned())
     }
 

@@ -16,15 +16,15 @@ use pipeline::{
     Code, Fault,
     job::{AlertJob, lead_in},
     ports::{
-        Body, Clock, DeadLetter, DeadLetters, Delivery, Depth, Disposition, Inbox, MAX_DELAY, NewMessage,
-        Outbox, Queue, Why,
+        Body, Clock, DeadLetter, DeadLetterCause, DeadLetters, Delivery, Depth, Disposition, Inbox,
+        MAX_DELAY, NewMessage, Outbox, Queue,
     },
 };
 
 use super::{
     Model,
     bucket::true_time,
-    messages::{Meaning, Meanings},
+    messages::{LookupAnswer, Meanings},
     process::{ProcessWeather, about},
 };
 use crate::faulty::{Call, Moment};
@@ -176,7 +176,7 @@ impl SimSqs {
     }
 
     /// Puts a copy of a message among the dead letters.
-    pub fn bury(&self, queue: Queue, delivery: &Delivery, why: Why) {
+    pub fn bury(&self, queue: Queue, delivery: &Delivery, why: DeadLetterCause) {
         // Of the function's clock, as its attributes say it.
         let now = self.model.clock.now();
         let mut state = self.state();
@@ -246,10 +246,10 @@ impl State {
     fn lead_of(&mut self, body: &str) -> Option<LeadId> {
         match self.meanings.of(body).first() {
             Some(
-                Meaning::Process(lead)
-                | Meaning::Recheck(lead)
-                | Meaning::Tell(lead, _)
-                | Meaning::Further(lead),
+                LookupAnswer::Process(lead)
+                | LookupAnswer::Recheck(lead)
+                | LookupAnswer::Tell(lead, _)
+                | LookupAnswer::Further(lead),
             ) => Some(lead.clone()),
             None => lead_in(body),
         }
@@ -416,7 +416,7 @@ impl DeadLetters for SqsOf {
     fn lead_in(&self, queue: Queue, body: &str) -> Result<LeadId, String> {
         match queue {
             Queue::Delay => match self.sqs.state().meanings.of(body) {
-                [Meaning::Process(lead) | Meaning::Recheck(lead), ..] => Ok(lead.clone()),
+                [LookupAnswer::Process(lead) | LookupAnswer::Recheck(lead), ..] => Ok(lead.clone()),
                 _ => Err("no job".to_owned()),
             },
             Queue::Notification => AlertJob::parse(body).map(|job| job.lead_id),
@@ -431,7 +431,7 @@ impl SqsActions for SqsOf {
     }
 
     /// Copies a message of ours to the dead letters.
-    async fn bury(&self, queue: Queue, delivery: &Delivery, why: &Why) -> Result<(), Fault> {
+    async fn bury(&self, queue: Queue, delivery: &Delivery, why: &DeadLetterCause) -> Result<(), Fault> {
         self.request(Call::Send, "dead letters", || self.sqs.bury(queue, delivery, why.clone())).await
     }
 

@@ -10,11 +10,11 @@ use outbound::{IncomingWebhook, SlackDestination};
 use pipeline::{
     Entry, Fault, Settings,
     destination::Destination,
-    ingest::{Ingest, Repeats, Trust},
+    ingest::{Ingest, LogThrottles, Trust},
     notify::Notify,
     owners::{CloseOwners, Documents},
-    ports::{Found, Intake, Journal, Look, Objects, Outbox, Owners},
-    process::{Counted, Process},
+    ports::{Intake, Journal, LookupOptions, LookupOutcome, Objects, Outbox, Owners},
+    process::{LeadMetric, Process},
     receipt::Receipts,
     stages::{Stages, World},
 };
@@ -121,7 +121,7 @@ struct WatchedOwners {
 
 #[async_trait]
 impl Owners for WatchedOwners {
-    async fn find(&self, lead: &CreatedLead, look: Look) -> Found {
+    async fn find(&self, lead: &CreatedLead, look: LookupOptions) -> LookupOutcome {
         oracle::looked_up(&self.model, &lead.lead_id);
         if let Some(organization) = self.organization.as_ref().filter(|_| !look.fresh) {
             organization.carries(&lead.lead_id);
@@ -149,13 +149,13 @@ pub struct Instance {
     /// Its name.
     pub name: String,
     /// What it remembers.
-    pub repeats: Repeats,
+    pub repeats: LogThrottles,
 }
 
 impl Instance {
     /// One that has just been started.
     pub fn new(name: String) -> Self {
-        Self { name, repeats: Repeats::default() }
+        Self { name, repeats: LogThrottles::default() }
     }
 }
 
@@ -242,7 +242,7 @@ impl AtWork {
         let trust = Trust::Signed(Keys::parse(KEY).unwrap());
         Self {
             ingest: stages.ingest(intake, trust, instance.repeats.clone()),
-            process: stages.process(outbox, owners, Counted::InTheJob),
+            process: stages.process(outbox, owners, AttemptCounter::InJob),
             notify: stages.notify(destinations),
             receipts: stages.receipts(),
         }

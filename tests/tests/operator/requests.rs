@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
 use ops::{Access, LeadQuery, Ops};
 use pipeline::{
-    Entry, Happened, Stage,
+    Entry, JournalEvent, Stage,
     job::AlertId,
     ports::{Clock, History, Journal, LogQuery},
     receipt::{Receipt, ReceiptState, Receipts},
@@ -50,8 +50,8 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
     let told = now - SignedDuration::from_secs(120 + 10 * i64::try_from(number).unwrap());
     let at = |seconds| told - SignedDuration::from_secs(seconds);
     let name = format!("Company {number}");
-    let received = Happened::Received { name: name.clone(), event_id: None, due_at: at(1) };
-    let enriched = Happened::Enriched {
+    let received = JournalEvent::Received { name: name.clone(), event_id: None, due_at: at(1) };
+    let enriched = JournalEvent::Enriched {
         name: name.clone(),
         owner: "Sales".to_owned(),
         owner_status: OwnerStatus::Assigned,
@@ -59,7 +59,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         code: None,
         lead_is_known: false,
     };
-    let notified = Happened::Notified {
+    let notified = JournalEvent::Notified {
         destination: SLACK,
         kind: AlertKind::New,
         after_ms: Some(250),
@@ -69,8 +69,8 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         left_out: Vec::new(),
         reached: None,
     };
-    let entries = [(at(601), received), (at(1), enriched), (told, notified)].map(|(at, happened)| {
-        let entry = Entry { at, lead_id: Some(lead.clone()), nonce: 1, happened };
+    let entries = [(at(601), received), (at(1), enriched), (told, notified)].map(|(at, event)| {
+        let entry = Entry { at, lead_id: Some(lead.clone()), nonce: 1, event };
         (entry.key(), serde_json::to_string(&entry).unwrap())
     });
     let document = EnrichedLead {
@@ -226,8 +226,8 @@ async fn what_is_remembered_of_the_journal_is_what_is_there() {
             // The next question goes on in the middle of this answer.
             before = seen.get(seen.len() / 2).map(Entry::key);
         }
-        let fresh = Happened::Requeued { by: "tester".to_owned() };
-        let entry = Entry { at: Timestamp::now(), lead_id: None, nonce: 9, happened: fresh };
+        let fresh = JournalEvent::Requeued { by: "tester".to_owned() };
+        let entry = Entry { at: Timestamp::now(), lead_id: None, nonce: 9, event: fresh };
         store.append(entry.clone()).await.unwrap();
         clock.sleep(Duration::from_millis(600)).await;
         let newest = view.recent(&[Stage::Requeued], None, None, 1).await.unwrap();

@@ -8,7 +8,7 @@ use outbound::NoKeys;
 use pipeline::{
     Code,
     owners::Retrieved,
-    ports::{Objects, Then, When},
+    ports::{NextLookup, Objects, WriteCondition},
 };
 use tests::close::{API_KEY, FERROUS, Instead, MARLOWE, OWNER_FIELD};
 
@@ -43,11 +43,11 @@ async fn a_key_that_is_taken_no_more_is_said_and_shown_nowhere() {
     under_every_switch(async |scene| {
         for keys in [API_KEY.to_owned(), format!("{API_KEY},{NEW}")] {
             let owners = scene.process_with(OWNER_FIELD, None, Arc::new(ApiKeys::parse(&keys).unwrap()));
-            scene.memory.put(Retrieved::KEY, "".into(), When::Always).await.unwrap();
+            scene.memory.put(Retrieved::KEY, "".into(), WriteCondition::Always).await.unwrap();
             scene.close.account().keys.clear();
             for (lead, look) in [(FERROUS, LOOK), (MARLOWE, LOOK), (MARLOWE, FRESH)] {
                 let found = scene.find(&owners, lead, look).await;
-                assert_eq!(outcome(&found), (Some(Code::CloseKeyRefused), Then::Settled));
+                assert_eq!(outcome(&found), (Some(Code::CloseKeyRefused), NextLookup::Done));
                 assert!(!texts(&found).contains("chluessel"), "{}", texts(&found));
             }
             // A good one again, when it has been asked whose fault it is for the last time.
@@ -109,7 +109,7 @@ async fn without_a_key_nothing_is_asked() {
     under_every_switch(async |scene| {
         let owners = scene.process_with(OWNER_FIELD, None, Arc::new(NoKeys));
         let found = scene.find(&owners, MARLOWE, LOOK).await;
-        assert_eq!(outcome(&found), (Some(Code::CloseKeyMissing), Then::Settled));
+        assert_eq!(outcome(&found), (Some(Code::CloseKeyMissing), NextLookup::Done));
         assert_eq!(scene.requests().len(), 0);
     })
     .await;

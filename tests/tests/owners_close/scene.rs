@@ -17,7 +17,7 @@ use lead::OwnerFacts;
 use pipeline::{
     Code,
     owners::{CloseOwners, OwnerFields, Retrieved},
-    ports::{Found, Look, Owners, Then},
+    ports::{LookupOptions, LookupOutcome, NextLookup, Owners},
 };
 use tests::{
     clock::VirtualClock,
@@ -30,9 +30,9 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// A look-up that takes what the event says.
-pub(crate) const LOOK: Look = Look { fresh: false, within: None };
+pub(crate) const LOOK: LookupOptions = LookupOptions { fresh: false, within: None };
 /// One that does not.
-pub(crate) const FRESH: Look = Look { fresh: true, within: None };
+pub(crate) const FRESH: LookupOptions = LookupOptions { fresh: true, within: None };
 
 /// Close over HTTP, a store in memory, and a time of their own.
 pub(crate) struct Scene {
@@ -53,7 +53,7 @@ struct Traffic {
 }
 
 /// The reader, with its traffic counted.
-struct Counted {
+struct LeadMetric {
     reader: CloseReader,
     traffic: Arc<Traffic>,
 }
@@ -70,7 +70,7 @@ impl Drop for UnderWay<'_> {
 }
 
 #[async_trait]
-impl CloseReads for Counted {
+impl CloseReads for LeadMetric {
     async fn get(&self, path: &str) -> Result<CloseAnswer, close::Error> {
         self.traffic.under_way.fetch_add(1, SeqCst);
         let mut under_way = UnderWay(&self.traffic, false);
@@ -120,7 +120,7 @@ impl Scene {
         patience: Duration,
     ) -> CloseOwners {
         let reader = CloseReader::new(self.base(), keys).unwrap();
-        let api = Arc::new(Counted { reader, traffic: Arc::clone(&self.traffic) });
+        let api = Arc::new(LeadMetric { reader, traffic: Arc::clone(&self.traffic) });
         let objects = Faulty::new(self.memory.clone(), self.plan.clone(), self.clock.clone());
         CloseOwners::new(api, Arc::new(objects), self.clock.clone(), fields, patience)
     }
@@ -135,16 +135,21 @@ impl Scene {
     }
 
     /// Looks an owner up.
-    pub(crate) async fn find(&self, owners: &CloseOwners, lead: &str, look: Look) -> Found {
+    pub(crate) async fn find(&self, owners: &CloseOwners, lead: &str, look: LookupOptions) -> LookupOutcome {
         let lead = self.lead(lead);
         self.run(owners.find(&lead, look)).await
     }
 
     /// Looks an owner up, and once more whenever it is asked to wait, a few times.
-    pub(crate) async fn find_in_the_end(&self, owners: &CloseOwners, lead: &str, look: Look) -> Found {
+    pub(crate) async fn find_in_the_end(
+        &self,
+        owners: &CloseOwners,
+        lead: &str,
+        look: LookupOptions,
+    ) -> LookupOutcome {
         for _ in 0..4 {
             match self.find(owners, lead, look).await {
-                Found { then: Then::Wait(wait), .. } => self.clock.advance(wait),
+                LookupOutcome { then: NextLookup::Wait(wait), .. } => self.clock.advance(wait),
                 found => return found,
             }
         }
@@ -221,7 +226,7 @@ pub(crate) fn created(webhook: &[u8]) -> CreatedLead {
 }
 
 /// The code of an outcome and what it says of the next look-up.
-pub(crate) fn outcome(found: &Found) -> (Option<Code>, Then) {
+pub(crate) fn outcome(found: &LookupOutcome) -> (Option<Code>, NextLookup) {
     (found.why.as_ref().map(|why| why.code), found.then)
 }
 
@@ -231,7 +236,7 @@ pub(crate) fn named(facts: &OwnerFacts) -> Vec<(&str, bool)> {
 }
 
 /// Every text of an outcome that a person may read.
-pub(crate) fn texts(found: &Found) -> String {
+pub(crate) fn texts(found: &LookupOutcome) -> String {
     let facts = &found.facts;
     let texts = [&facts.lead_owner, &facts.lead_email, &facts.lead_phone, &facts.funnel, &facts.status_label];
     let texts = texts.into_iter().flatten().chain(facts.owners.iter().map(|owner| &owner.name));

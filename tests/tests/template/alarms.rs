@@ -116,10 +116,10 @@ fn the_dashboard_is_json_and_shows_every_alarm_and_figure() {
         assert!(body.contains(&format!("${{{id}.Arn}}")), "{id}");
     }
     let counted = [
-        pipeline::Counted::Accepted,
-        pipeline::Counted::Enriched,
-        pipeline::Counted::Notified,
-        pipeline::Counted::Failed,
+        pipeline::LeadMetric::Accepted,
+        pipeline::LeadMetric::Enriched,
+        pipeline::LeadMetric::Notified,
+        pipeline::LeadMetric::Failed,
     ];
     let metrics = counted.map(aws::metrics::metric).into_iter().chain([
         aws::metrics::DUE_TO_NOTIFIED,

@@ -10,7 +10,7 @@ use aws_sdk_cloudwatch::{
 use futures_util::try_join;
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Code, Counted, Entry, Fault, Progress, Stage,
+    Code, Entry, Fault, LeadMetric, Progress, Stage,
     ports::{Clock, History, Minute, OTHER, OpenCounts, OpenLead},
 };
 
@@ -31,7 +31,8 @@ pub struct S3History {
     clock: std::sync::Arc<dyn Clock>,
 }
 
-const COUNTED: [Counted; 4] = [Counted::Accepted, Counted::Enriched, Counted::Notified, Counted::Failed];
+const COUNTED: [LeadMetric; 4] =
+    [LeadMetric::Accepted, LeadMetric::Enriched, LeadMetric::Notified, LeadMetric::Failed];
 const MINUTE: i64 = 60;
 /// How long a span is whose counts are asked for together, in seconds.
 pub(super) const SPAN: i64 = 15 * MINUTE;
@@ -118,7 +119,7 @@ impl S3History {
         (first, end)
     }
 
-    fn query(&self, index: usize, counted: Counted, period: i64) -> MetricDataQuery {
+    fn query(&self, index: usize, counted: LeadMetric, period: i64) -> MetricDataQuery {
         sum(&format!("m{index}"), NAMESPACE, metric(counted), &[(DIMENSION, &self.project)], period)
     }
 
@@ -231,7 +232,7 @@ impl History for S3History {
     }
 }
 
-fn add(minutes: &mut BTreeMap<i64, Minute>, second: i64, counted: Counted, sum: f64) {
+fn add(minutes: &mut BTreeMap<i64, Minute>, second: i64, counted: LeadMetric, sum: f64) {
     let sum = whole(sum);
     let at = second.div_euclid(MINUTE) * MINUTE;
     let Ok(start) = Timestamp::from_second(at) else { return };
@@ -240,9 +241,9 @@ fn add(minutes: &mut BTreeMap<i64, Minute>, second: i64, counted: Counted, sum: 
     }
     let minute = minutes.entry(at).or_insert(Minute { at: start, ..Minute::default() });
     *match counted {
-        Counted::Accepted => &mut minute.accepted,
-        Counted::Enriched => &mut minute.enriched,
-        Counted::Notified => &mut minute.notified,
-        Counted::Failed => &mut minute.failed,
+        LeadMetric::Accepted => &mut minute.accepted,
+        LeadMetric::Enriched => &mut minute.enriched,
+        LeadMetric::Notified => &mut minute.notified,
+        LeadMetric::Failed => &mut minute.failed,
     } += sum;
 }

@@ -12,7 +12,8 @@ use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Entry, Fault, Progress, Stage,
     ports::{
-        Clock, History, Journal, Minute, Object, Objects, OpenCounts, OpenLead, PutError, Version, When,
+        Clock, History, Journal, Minute, Object, Objects, OpenCounts, OpenLead, PutError, Version,
+        WriteCondition,
     },
 };
 
@@ -142,7 +143,7 @@ impl Objects for View {
         Ok(object)
     }
 
-    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
+    async fn put(&self, key: &str, body: Bytes, when: WriteCondition) -> Result<Version, PutError> {
         self.state().known.remove(key);
         self.0.store.put(key, body, when).await
     }

@@ -8,7 +8,7 @@ use futures_util::try_join;
 use lead::LeadId;
 use pipeline::{
     Fault, Function, Progress,
-    ports::{Accepted, Intake, Level, NewEvent, Objects, PutError, When},
+    ports::{Accepted, Intake, Level, NewEvent, Objects, PutError, WriteCondition},
     recorder,
 };
 
@@ -31,7 +31,7 @@ impl Intake for S3Store {
     async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault> {
         let NewEvent { lead, key, body, entry, repeated, .. } = event;
         // With the entry's time, so that a repair of the entry makes the same one.
-        match self.0.bucket.put_as_of(&key, body, When::Absent, entry.at).await {
+        match self.0.bucket.put_as_of(&key, body, WriteCondition::Absent, entry.at).await {
             Ok(_) => {}
             Err(PutError::Fault(fault)) => return Err(fault),
             // Whatever the first delivery did not get to has been made up for a moment ago.
@@ -53,7 +53,7 @@ impl Intake for S3Store {
             }
         };
         let recorded = async {
-            match self.put(&record_key(&lead), record.to_bytes()?, When::Absent).await {
+            match self.put(&record_key(&lead), record.to_bytes()?, WriteCondition::Absent).await {
                 Ok(_) => Ok(true),
                 Err(PutError::Precondition) => Ok(false),
                 Err(PutError::Fault(fault)) => Err(fault),

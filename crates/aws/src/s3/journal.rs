@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use lead::LeadId;
 use pipeline::{
-    Code, Counted, Entry, Fault, Happened, Progress,
-    ports::{Journal, Objects, PutError, When},
+    Code, Entry, Fault, JournalEvent, LeadMetric, Progress,
+    ports::{Journal, Objects, PutError, WriteCondition},
 };
 
 use super::{
@@ -24,7 +24,7 @@ use super::{
 use crate::metrics::Measurement;
 
 fn is_of_a_webhook(entry: &Entry) -> bool {
-    matches!(entry.happened, Happened::Received { .. } | Happened::Duplicate { .. })
+    matches!(entry.event, JournalEvent::Received { .. } | JournalEvent::Duplicate { .. })
 }
 
 #[async_trait]
@@ -49,13 +49,13 @@ impl S3Store {
     pub(super) async fn add_to_record(&self, lead: &LeadId, entry: &Entry) -> Result<(), Fault> {
         loop {
             let (mut record, when) = match self.look(lead).await? {
-                Some(StoredRecord::Record(record, version)) => (record, When::Unchanged(version)),
+                Some(StoredRecord::Record(record, version)) => (record, WriteCondition::Unchanged(version)),
                 // The webhook function may not read what a rebuild needs. Other functions do it.
                 Some(StoredRecord::Damaged(..)) if is_of_a_webhook(entry) => return Ok(()),
                 Some(StoredRecord::Damaged(body, version, _)) => {
-                    (self.rebuild(lead, body).await?, When::Unchanged(version))
+                    (self.rebuild(lead, body).await?, WriteCondition::Unchanged(version))
                 }
-                None => (self.new_record(lead, entry).await?, When::Absent),
+                None => (self.new_record(lead, entry).await?, WriteCondition::Absent),
             };
             // A record from before markers were stored in it has the one of its state.
             record.note_marker(lead);
@@ -81,7 +81,7 @@ impl S3Store {
             }
             // It is there since the lead was received. In all other cases a lead may have been reopened by a process that
             // stopped before it put the marker.
-            let there = waited && counted == Some(Counted::Enriched) && record.markers == had;
+            let there = waited && counted == Some(LeadMetric::Enriched) && record.markers == had;
             return self.mark(lead, &record, there).await;
         }
     }
@@ -89,7 +89,7 @@ impl S3Store {
     /// The record of a lead that has none: with its reception, where its raw event is there.
     async fn new_record(&self, lead: &LeadId, entry: &Entry) -> Result<Record, Fault> {
         let mut record = Record::default();
-        if matches!(entry.happened, Happened::Received { .. }) {
+        if matches!(entry.event, JournalEvent::Received { .. }) {
             return Ok(record);
         }
         if let Some(received) = self.received(lead).await? {

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use lead::{LeadId, keys::RECORDS};
 use pipeline::{
     Fault,
-    ports::{Clock, Object, Objects, Outbox, PutError, Random, Version, When},
+    ports::{Clock, Object, Objects, Outbox, PutError, Random, Version, WriteCondition},
 };
 
 use self::objects::S3Objects;
@@ -112,7 +112,7 @@ impl Objects for S3Store {
         self.0.bucket.get(key).await
     }
 
-    async fn put(&self, key: &str, body: Bytes, when: When) -> Result<Version, PutError> {
+    async fn put(&self, key: &str, body: Bytes, when: WriteCondition) -> Result<Version, PutError> {
         self.0.bucket.put(key, body, when).await
     }
 

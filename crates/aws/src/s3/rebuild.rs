@@ -6,7 +6,7 @@ use lead::{
     keys::{self, RECORDS},
 };
 use pipeline::{
-    Code, Entry, Fault, Happened, Progress,
+    Code, Entry, Fault, JournalEvent, Progress,
     destination::{DestinationId, KINDS},
     ports::{Object, Objects as _},
     receipt::{Receipt, ReceiptState},
@@ -51,7 +51,7 @@ impl S3Store {
 /// That a lead was enriched.
 fn enriched(lead: &LeadId, object: &Object) -> Option<Entry> {
     let enriched: EnrichedLead = serde_json::from_slice(&object.body).ok()?;
-    let happened = Happened::Enriched {
+    let event = JournalEvent::Enriched {
         owner: enriched.owner_label(),
         name: enriched.display_name,
         owner_status: enriched.owner_status,
@@ -59,13 +59,13 @@ fn enriched(lead: &LeadId, object: &Object) -> Option<Entry> {
         reason: None,
         lead_is_known: false,
     };
-    Some(Entry { at: enriched.enriched_at, lead_id: Some(lead.clone()), nonce: 0, happened })
+    Some(Entry { at: enriched.enriched_at, lead_id: Some(lead.clone()), nonce: 0, event })
 }
 
 /// How an alert ended; `None` where it has not.
 fn ended(receipt: &Receipt) -> Option<Entry> {
-    let happened = match receipt.state {
-        ReceiptState::Sent => Happened::Notified {
+    let event = match receipt.state {
+        ReceiptState::Sent => JournalEvent::Notified {
             destination: receipt.destination.clone(),
             kind: receipt.kind,
             after_ms: None,
@@ -73,9 +73,9 @@ fn ended(receipt: &Receipt) -> Option<Entry> {
             repeat: receipt.unsure,
             attempts: receipt.attempts,
             left_out: receipt.left_out.clone(),
-            reached: receipt.is_for_nobody().then(Vec::new),
+            reached: receipt.has_no_recipients().then(Vec::new),
         },
-        ReceiptState::Failed => Happened::Dead {
+        ReceiptState::Failed => JournalEvent::Dead {
             queue: pipeline::ports::Queue::Notification,
             destination: Some(receipt.destination.clone()),
             alert: Some(receipt.kind),
@@ -86,7 +86,7 @@ fn ended(receipt: &Receipt) -> Option<Entry> {
         ReceiptState::Queued | ReceiptState::Claimed { .. } => return None,
     };
     let nonce = nonce(&receipt.destination);
-    Some(Entry { at: receipt.at, lead_id: Some(receipt.lead_id.clone()), nonce, happened })
+    Some(Entry { at: receipt.at, lead_id: Some(receipt.lead_id.clone()), nonce, event })
 }
 
 /// Distinguishes destinations whose alerts ended at the same moment. Not random, so that a repetition gives the same.

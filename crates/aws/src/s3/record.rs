@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use lead::{LeadId, keys};
 use pipeline::{
-    Code, Counted, Entry, Fault, Progress, Stage,
+    Code, Entry, Fault, LeadMetric, Progress, Stage,
     ports::{Objects, Version},
 };
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ impl Record {
         self.entries.push(Preserved::New(entry));
         if self.entries.len() > MOST_ENTRIES {
             let again = |entry: &Preserved<Entry>| {
-                entry.known().is_some_and(|entry| entry.happened.stage() == Stage::Duplicate)
+                entry.known().is_some_and(|entry| entry.event.stage() == Stage::Duplicate)
             };
             self.entries.remove(self.entries.iter().position(again).unwrap_or(1));
         }
@@ -69,7 +69,7 @@ impl Record {
     }
 
     /// Takes into account what happened, and says what is to be counted.
-    pub(super) fn advance(&mut self, entry: &Entry) -> Option<Counted> {
+    pub(super) fn advance(&mut self, entry: &Entry) -> Option<LeadMetric> {
         let before = self.progress();
         if self.progress.is_some() && before.is_none() {
             return None;
@@ -104,7 +104,7 @@ impl Record {
     /// Whether nothing has happened to it that takes its first marker away.
     pub(super) fn is_untouched(&self) -> bool {
         self.entries.iter().all(|entry| {
-            let stage = entry.known().map(|entry| entry.happened.stage());
+            let stage = entry.known().map(|entry| entry.event.stage());
             matches!(stage, Some(Stage::Received | Stage::Duplicate | Stage::Retrying | Stage::Enriched))
         })
     }
@@ -168,24 +168,24 @@ impl S3Store {
 #[cfg(test)]
 mod tests {
     use lead::Timestamp;
-    use pipeline::Happened;
+    use pipeline::JournalEvent;
 
     use super::*;
 
-    fn entry(second: i64, happened: Happened) -> Entry {
-        Entry { at: Timestamp::from_second(second).unwrap(), lead_id: None, nonce: 0, happened }
+    fn entry(second: i64, event: JournalEvent) -> Entry {
+        Entry { at: Timestamp::from_second(second).unwrap(), lead_id: None, nonce: 0, event }
     }
 
     fn again(second: i64) -> Entry {
-        entry(second, Happened::Duplicate { event_id: None, more: 7 })
+        entry(second, JournalEvent::Duplicate { event_id: None, more: 7 })
     }
 
     fn other(second: i64) -> Entry {
-        entry(second, Happened::AlreadyNotified { destination: "slack".parse().unwrap() })
+        entry(second, JournalEvent::AlreadyNotified { destination: "slack".parse().unwrap() })
     }
 
     fn times(record: &Record, stage: Stage) -> Vec<i64> {
-        let of_stage = record.entries().filter(|entry| entry.happened.stage() == stage);
+        let of_stage = record.entries().filter(|entry| entry.event.stage() == stage);
         of_stage.map(|entry| entry.at.as_second()).collect()
     }
 

@@ -13,7 +13,9 @@ use lead::email::{Mail, mail};
 use outside::text;
 use pipeline::{
     Code, Fault,
-    destination::{Checked, Destination, Form, Kind, Limits, Outgoing, Pacing, Pause, Verdict},
+    destination::{
+        CheckOutcome, Destination, Kind, Limits, MessageFormat, Outgoing, RateLimit, RetryDelay, Verdict,
+    },
     ports::Clock,
 };
 
@@ -34,7 +36,7 @@ const LONGEST_SEND: Duration = Duration::from_secs(15).saturating_add(subscriber
 const UNSUBSCRIBED_PAUSE: Duration = Duration::from_secs(60);
 /// SNS takes ten messages a second for each address, and switches a subscription off that gets more:
 /// <https://docs.aws.amazon.com/general/latest/gr/sns.html>. Alarms go to the same topic.
-const PACING: Pacing = Pacing { rate: 4, burst: 4 };
+const PACING: RateLimit = RateLimit { rate: 4, burst: 4 };
 
 /// The subscribers of one SNS topic. They get plain text, with a footer of SNS's own.
 ///
@@ -91,17 +93,17 @@ impl Destination for SnsTopic {
         }
     }
 
-    async fn send(&self, alerts: &[Outgoing<'_>], _: Form) -> Verdict {
+    async fn send(&self, alerts: &[Outgoing<'_>], _: MessageFormat) -> Verdict {
         let [one] = alerts else {
             let reason = "a mail is about one lead".to_owned();
             return Verdict::Refused { code: Code::MailRefused, reason, payload: true };
         };
         // SNS accepts a message without any recipient: that is not a delivery.
         match self.subscribers.known().await {
-            Some(Subscriptions { confirmed: 0, pending }) => Verdict::Again {
+            Some(Subscriptions { confirmed: 0, pending }) => Verdict::Retry {
                 code: Code::MailUnconfirmed,
                 reason: format!("the topic's mail has no recipient ({pending} unconfirmed subscriptions)"),
-                pause: Pause::OfDestination(UNSUBSCRIBED_PAUSE),
+                pause: RetryDelay::Destination(UNSUBSCRIBED_PAUSE),
                 may_have_arrived: false,
             },
             _ => self.publish(&mail(&one.alert)).await,
@@ -110,24 +112,24 @@ impl Destination for SnsTopic {
 
     /// Whether the topic's mail has a recipient. SNS deletes a subscription that is not confirmed, and any recipient can
     /// end theirs. Alarms are sent there as well.
-    async fn check(&self, in_use: bool) -> Checked {
+    async fn check(&self, in_use: bool) -> CheckOutcome {
         let Subscriptions { confirmed, pending } = match self.subscribers.ask().await {
             Ok(found) => found,
-            Err(fault) => return Checked::Failed(fault),
+            Err(fault) => return CheckOutcome::Failed(fault),
         };
         let detail = format!("{confirmed} confirmed and {pending} unconfirmed subscriptions");
         match (in_use, confirmed, pending) {
             (true, 0, _) => {
                 let what =
                     format!("{detail}: alerts by e-mail reach nobody; confirm the mail that SNS has sent");
-                Checked::Failed(Fault::new(Code::MailUnconfirmed, what))
+                CheckOutcome::Failed(Fault::new(Code::MailUnconfirmed, what))
             }
             (_, _, 1..) => {
                 let what = format!("{detail}: confirm the mail that SNS has sent, within two days");
-                Checked::Doubtful(Fault::new(Code::MailUnconfirmed, what))
+                CheckOutcome::Warning(Fault::new(Code::MailUnconfirmed, what))
             }
-            (false, 0, _) => Checked::Well("switched off, and alarms reach nobody by e-mail".to_owned()),
-            _ => Checked::Well(detail),
+            (false, 0, _) => CheckOutcome::Ok("switched off, and alarms reach nobody by e-mail".to_owned()),
+            _ => CheckOutcome::Ok(detail),
         }
     }
 }
@@ -146,10 +148,10 @@ where
     let text = chain(error);
     let said =
         |kind: &str| format!("mail server: {}", text::shorten(&format!("{kind}: {text}"), LONGEST_ERROR));
-    let again = |code, reason, may_have_arrived| Verdict::Again {
+    let again = |code, reason, may_have_arrived| Verdict::Retry {
         code,
         reason,
-        pause: Pause::Growing,
+        pause: RetryDelay::Backoff,
         may_have_arrived,
     };
     let unavailable = || again(Code::MailUnavailable, said("unavailable"), false);
@@ -288,7 +290,7 @@ mod tests {
         topic
             .send(
                 &[Outgoing { alert, receipt: "receipts/lead_a/email/new.json".to_owned(), done: Vec::new() }],
-                Form::Usual,
+                MessageFormat::Rich,
             )
             .await
     }
@@ -304,16 +306,16 @@ mod tests {
         let (refused, _) = sns(format!("403 {}", error("AuthorizationError")), Some((1, 0))).await;
         assert!(matches!(send(&refused).await, Verdict::Refused { reason: why, .. } if why.contains("why")));
         let (throttled, _) = sns(format!("429 {}", error("Throttled")), Some((1, 0))).await;
-        assert!(matches!(send(&throttled).await, Verdict::Again { may_have_arrived: false, .. }));
+        assert!(matches!(send(&throttled).await, Verdict::Retry { may_have_arrived: false, .. }));
         let (hung_up, _) = sns(String::new(), Some((1, 0))).await;
         let verdict = send(&hung_up).await;
-        assert!(matches!(verdict, Verdict::Again { may_have_arrived: true, .. }), "{verdict:?}");
+        assert!(matches!(verdict, Verdict::Retry { may_have_arrived: true, .. }), "{verdict:?}");
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let nobody = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let verdict = send(&at(&nobody)).await;
-        assert!(matches!(verdict, Verdict::Again { may_have_arrived: false, .. }), "{verdict:?}");
+        assert!(matches!(verdict, Verdict::Retry { may_have_arrived: false, .. }), "{verdict:?}");
     }
 
     #[tokio::test]
@@ -321,13 +323,13 @@ mod tests {
         for pending in [0, 2] {
             let (topic, asked) = sns(published(), Some((0, pending))).await;
             let verdict = send(&topic).await;
-            let Verdict::Again { code: Code::MailUnconfirmed, reason, pause, may_have_arrived: false } =
+            let Verdict::Retry { code: Code::MailUnconfirmed, reason, pause, may_have_arrived: false } =
                 verdict
             else {
                 panic!("{verdict:?}");
             };
             assert!(reason.contains(&format!("{pending} unconfirmed")), "{reason}");
-            assert_eq!(pause, Pause::OfDestination(UNSUBSCRIBED_PAUSE));
+            assert_eq!(pause, RetryDelay::Destination(UNSUBSCRIBED_PAUSE));
             assert_eq!(*asked.lock().unwrap(), ["ListSubscriptionsByTopic"]);
         }
     }

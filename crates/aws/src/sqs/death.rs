@@ -5,7 +5,7 @@ use lead::{LeadId, Timestamp};
 use outside::text;
 use pipeline::{
     Code,
-    ports::{DeadLetter, Delivery, Queue, Why},
+    ports::{DeadLetter, DeadLetterCause, Delivery, Queue},
 };
 
 use super::message::{self, LEAD};
@@ -34,7 +34,11 @@ pub(super) fn original_id(message: &Message) -> Option<&str> {
 }
 
 /// The attributes of a death, by name.
-pub(super) fn attributes(delivery: &Delivery, why: &Why, now: Timestamp) -> Vec<(&'static str, String)> {
+pub(super) fn attributes(
+    delivery: &Delivery,
+    why: &DeadLetterCause,
+    now: Timestamp,
+) -> Vec<(&'static str, String)> {
     let lead = why.lead.as_ref().map(LeadId::to_string);
     let lead = lead.or_else(|| delivery.attributes.get(LEAD).cloned()).unwrap_or_default();
     // It failed first when it was received first: what is not received cannot fail.
@@ -118,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_is_said_of_a_death_is_read_back() {
-        let why = Why {
+        let why = DeadLetterCause {
             code: Code::SlackWebhookGone,
             reason: "404 no_service\u{1b}".to_owned(),
             attempts: 2,
@@ -135,7 +139,8 @@ mod tests {
 
     #[test]
     fn the_senders_word_on_the_lead_counts_where_the_worker_does_not_know() {
-        let why = Why { code: Code::JobUnreadable, reason: String::new(), attempts: 1, lead: None };
+        let why =
+            DeadLetterCause { code: Code::JobUnreadable, reason: String::new(), attempts: 1, lead: None };
         let message = dead(&attributes(&delivery(), &why, outside::from_millis(9_000)));
         assert_eq!(letter(Queue::Delay, &message, 5).lead_id, Some("lead_b".parse().unwrap()));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pipeline::{
     Fault,
-    ports::{Delivery, Queue, Why},
+    ports::{DeadLetterCause, Delivery, Queue},
 };
 
 use super::{
@@ -31,7 +31,12 @@ impl Queues {
     ///
     /// # Errors
     /// It could not be sent there.
-    pub async fn bury_in_function(&self, queue: Queue, delivery: &Delivery, why: &Why) -> Result<(), Fault> {
+    pub async fn bury_in_function(
+        &self,
+        queue: Queue,
+        delivery: &Delivery,
+        why: &DeadLetterCause,
+    ) -> Result<(), Fault> {
         self.0.bury(queue, delivery, why).await
     }
 

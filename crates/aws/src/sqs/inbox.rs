@@ -9,7 +9,7 @@ use aws_sdk_sqs::{
 };
 use pipeline::{
     Fault, Function,
-    ports::{Delivery, Depth, Disposition, Inbox, Level, Queue, Why},
+    ports::{DeadLetterCause, Delivery, Depth, Disposition, Inbox, Level, Queue},
     recorder,
 };
 
@@ -137,7 +137,12 @@ impl Inner {
     }
 
     /// Copies a message to its dead letters. Durable there when this returns.
-    pub(super) async fn bury(&self, queue: Queue, delivery: &Delivery, why: &Why) -> Result<(), Fault> {
+    pub(super) async fn bury(
+        &self,
+        queue: Queue,
+        delivery: &Delivery,
+        why: &DeadLetterCause,
+    ) -> Result<(), Fault> {
         let dead_url = self.needed_dead_url(queue)?;
         let of_death = death::attributes(delivery, why, self.clock.now());
         let own = delivery.attributes.iter().filter(|(name, _)| !of_death.iter().any(|(of, _)| of == name));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pipeline::{
     Fault,
-    destination::{Checked, Destination, Form, Limits, Outgoing, Unready, Verdict},
+    destination::{CheckOutcome, Destination, Limits, MessageFormat, NotReady, Outgoing, Verdict},
 };
 
 /// Replaces a destination that cannot be made from its settings: its alerts become dead letters that say why.
@@ -25,15 +25,15 @@ impl Destination for Misconfigured {
         }
     }
 
-    async fn ready(&self) -> Result<(), Unready> {
-        Err(Unready::NotConfigured(self.0.clone()))
+    async fn ready(&self) -> Result<(), NotReady> {
+        Err(NotReady::NotConfigured(self.0.clone()))
     }
 
-    async fn send(&self, _: &[Outgoing<'_>], _: Form) -> Verdict {
+    async fn send(&self, _: &[Outgoing<'_>], _: MessageFormat) -> Verdict {
         Verdict::Refused { code: self.0.code, reason: self.0.what.clone(), payload: false }
     }
 
-    async fn check(&self, _: bool) -> Checked {
-        Checked::Failed(self.0.clone())
+    async fn check(&self, _: bool) -> CheckOutcome {
+        CheckOutcome::Failed(self.0.clone())
     }
 }

@@ -22,7 +22,9 @@ use lead::AlertKind;
 use outside::text;
 use pipeline::{
     Code, Fault, SecretText,
-    destination::{Checked, Destination, Form, Limits, Outgoing, Pacing, Pause, Unready, Verdict},
+    destination::{
+        CheckOutcome, Destination, Limits, MessageFormat, NotReady, Outgoing, RateLimit, RetryDelay, Verdict,
+    },
 };
 use reqwest::{Client, StatusCode, header};
 
@@ -44,7 +46,7 @@ const SHOWN: usize = 80;
 /// How long to wait where the receiver does not say how long.
 const UNSAID_WAIT: Duration = Duration::from_secs(30);
 /// A limit of our own, so that a burst of leads does not overload the receiver.
-const PACING: Pacing = Pacing { rate: 10, burst: 10 };
+const PACING: RateLimit = RateLimit { rate: 10, burst: 10 };
 /// How many bytes a signing secret has according to the standard.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
@@ -177,7 +179,7 @@ fn key(secret: &str) -> Result<hmac::Key, String> {
 fn verdict(status: StatusCode, body: &str, is_page: bool, wait: Option<Duration>) -> Verdict {
     let body = text::shorten(body, SHOWN);
     let reason = format!("the receiver answers {} {body}", status.as_u16()).trim_end().to_owned();
-    let pause = Pause::asked(wait);
+    let pause = RetryDelay::asked(wait);
     match StatusClass::of(status.as_u16()) {
         StatusClass::Ok if is_page => again(
             Code::DestinationUnknown,
@@ -209,15 +211,15 @@ fn refused(reason: String, payload: bool) -> Verdict {
 }
 
 fn unavailable(reason: String) -> Verdict {
-    again(Code::DestinationUnavailable, reason, Pause::Growing)
+    again(Code::DestinationUnavailable, reason, RetryDelay::Backoff)
 }
 
 fn unknown(reason: String) -> Verdict {
-    again(Code::DestinationUnknown, reason, Pause::Growing)
+    again(Code::DestinationUnknown, reason, RetryDelay::Backoff)
 }
 
-fn again(code: Code, reason: String, pause: Pause) -> Verdict {
-    Verdict::Again { code, reason, pause, may_have_arrived: code == Code::DestinationUnknown }
+fn again(code: Code, reason: String, pause: RetryDelay) -> Verdict {
+    Verdict::Retry { code, reason, pause, may_have_arrived: code == Code::DestinationUnknown }
 }
 
 /// A signed webhook, made from the settings or the secret.
@@ -245,7 +247,7 @@ impl SignedWebhook {
     async fn post(&self, outgoing: &Outgoing<'_>) -> Verdict {
         let current = match self.0.current().await {
             Ok(current) => current,
-            Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) => {
+            Err(NotReady::NotConfigured(fault) | NotReady::Later(fault, _)) => {
                 return unavailable(fault.to_string());
             }
         };
@@ -253,7 +255,7 @@ impl SignedWebhook {
         // Many answer 400 to a wrong signature, and some with a page.
         let is_refusal = match &verdict {
             Verdict::Refused { .. } => true,
-            Verdict::Again { may_have_arrived, .. } => !may_have_arrived,
+            Verdict::Retry { may_have_arrived, .. } => !may_have_arrived,
             Verdict::Sent | Verdict::PartlySent { .. } | Verdict::Wait { .. } => false,
         };
         if !is_refusal {
@@ -280,7 +282,7 @@ impl Destination for SignedWebhook {
         }
     }
 
-    async fn ready(&self) -> Result<(), Unready> {
+    async fn ready(&self) -> Result<(), NotReady> {
         self.0.current().await.map(drop)
     }
 
@@ -288,15 +290,15 @@ impl Destination for SignedWebhook {
         Some(self.0.current().await.ok()?.value.url.fingerprint())
     }
 
-    async fn send(&self, alerts: &[Outgoing<'_>], _: Form) -> Verdict {
+    async fn send(&self, alerts: &[Outgoing<'_>], _: MessageFormat) -> Verdict {
         let [one] = alerts else { return refused("a message is about one lead".to_owned(), true) };
         let sent = tokio::time::timeout(LONGEST_SEND, self.post(one)).await;
         sent.unwrap_or_else(|_| unknown("there was no answer in time".to_owned()))
     }
 
-    async fn check(&self, in_use: bool) -> Checked {
+    async fn check(&self, in_use: bool) -> CheckOutcome {
         if !in_use {
-            return Checked::Well("switched off".to_owned());
+            return CheckOutcome::Ok("switched off".to_owned());
         }
         match self.0.current().await {
             Ok(current) => {
@@ -304,7 +306,7 @@ impl Destination for SignedWebhook {
                 let asked = head::ask(client, url).await;
                 head::checked("webhook", &url.to_string(), asked, Code::DestinationUnavailable)
             }
-            Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) => Checked::Failed(fault),
+            Err(NotReady::NotConfigured(fault) | NotReady::Later(fault, _)) => CheckOutcome::Failed(fault),
         }
     }
 }
@@ -422,7 +424,7 @@ mod tests {
             "{reason}"
         );
         let nobody = post("http://127.0.0.1:1/verysecretpart").await;
-        let Verdict::Again { code: Code::DestinationUnavailable, reason, may_have_arrived: false, .. } =
+        let Verdict::Retry { code: Code::DestinationUnavailable, reason, may_have_arrived: false, .. } =
             nobody
         else {
             panic!("{nobody:?}")
@@ -492,7 +494,7 @@ mod tests {
             let outgoing =
                 Outgoing { alert, receipt: "receipts/lead_a/webhook/new.json".to_owned(), done: Vec::new() };
             let outgoing = std::slice::from_ref(&outgoing);
-            let four = std::iter::repeat_with(|| webhook.send(outgoing, Form::Usual)).take(4);
+            let four = std::iter::repeat_with(|| webhook.send(outgoing, MessageFormat::Rich)).take(4);
             let verdicts = futures_util::future::join_all(four).await;
             assert_eq!(verdicts, vec![Verdict::Sent; 4], "{status}");
         }
@@ -527,7 +529,7 @@ mod tests {
                 "{status}: {found:?}"
             );
         }
-        let asked = Pause::OfDestination(Duration::from_secs(7));
+        let asked = RetryDelay::Destination(Duration::from_secs(7));
         for (status, body, unsure, expected) in [
             (200, "<!DOCTYPE html><title>Sign in</title>", true, page::PAUSE),
             (403, "<html>blocked", false, page::PAUSE),
@@ -549,7 +551,7 @@ mod tests {
         ] {
             let found = of(status, body);
             assert!(
-                matches!(found, Verdict::Again { may_have_arrived, pause, .. } if may_have_arrived == unsure && pause == expected),
+                matches!(found, Verdict::Retry { may_have_arrived, pause, .. } if may_have_arrived == unsure && pause == expected),
                 "{status}: {found:?}"
             );
         }

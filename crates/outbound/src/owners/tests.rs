@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use pipeline::{
     Code,
-    owners::{Meaning, meaning},
+    owners::{LookupAnswer, interpret},
     ports::OtherRegion,
 };
 
@@ -141,7 +141,7 @@ async fn a_redirect_to_another_host_is_the_answer_and_nobody_is_asked_there() {
         let answer = owners(&serve(router).await).fetch(&lead()).await.unwrap();
         assert_eq!(answer.status, status);
         assert_eq!(answer.points_to.as_deref(), Some(other.as_str()));
-        let Meaning::Trouble(fault, _) = meaning(&answer) else { panic!("{answer:?}") };
+        let LookupAnswer::Failed(fault, _) = interpret(&answer) else { panic!("{answer:?}") };
         assert_eq!(fault.code, Code::OwnersRedirected);
         assert!(fault.what.contains(&other) && !fault.what.contains("secret"), "{fault}");
     }
@@ -155,7 +155,7 @@ async fn a_login_page_of_the_same_host_is_no_document() {
         .fallback(|| async { Redirect::to("/login") });
     let answer = owners(&serve(router).await).fetch(&lead()).await.unwrap();
     assert_eq!((answer.status, answer.content_type.as_deref()), (200, Some("text/html; charset=utf-8")));
-    let Meaning::Trouble(fault, _) = meaning(&answer) else { panic!("{answer:?}") };
+    let LookupAnswer::Failed(fault, _) = interpret(&answer) else { panic!("{answer:?}") };
     assert_eq!(fault.code, Code::OwnerBroken);
 }
 

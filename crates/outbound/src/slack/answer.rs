@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pipeline::{
     Code, Fault,
-    destination::{Checked, Pause, Verdict},
+    destination::{CheckOutcome, RetryDelay, Verdict},
 };
 use serde_json::Value;
 
@@ -27,13 +27,17 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
     let answer = match answer {
         Ok(answer) => answer,
         Err(SlackError::NotSent(why)) => {
-            return again(Code::SlackUnavailable, format!("Slack was not reached: {why}"), Pause::Growing);
+            return again(
+                Code::SlackUnavailable,
+                format!("Slack was not reached: {why}"),
+                RetryDelay::Backoff,
+            );
         }
         Err(SlackError::Intercepted(why)) => {
             return again(Code::SlackIntercepted, format!("Slack was not reached: {why}"), page::PAUSE);
         }
         Err(SlackError::Unknown(why)) => {
-            return again(Code::SlackUnknown, format!("Slack gave no answer: {why}"), Pause::Growing);
+            return again(Code::SlackUnknown, format!("Slack gave no answer: {why}"), RetryDelay::Backoff);
         }
     };
     let Read { meaning, denied, is_foreign } = read(&answer);
@@ -44,7 +48,7 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
     let refused = |code| Verdict::Refused { code, reason: reason.clone(), payload: false };
     let payload =
         || Verdict::Refused { code: Code::SlackPayloadRefused, reason: reason.clone(), payload: true };
-    let later = |code| again(code, reason.clone(), Pause::asked(answer.retry_after));
+    let later = |code| again(code, reason.clone(), RetryDelay::asked(answer.retry_after));
     let intercepted = || again(Code::SlackIntercepted, reason.clone(), page::PAUSE);
     let wrong = |why| Verdict::Refused {
         code: Code::SlackAddressWrong,
@@ -92,30 +96,30 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
 }
 
 /// What the answer to an empty message says about the webhook: Slack refuses it with a known error.
-pub(super) fn probed(address: &str, answer: Result<SlackAnswer, SlackError>) -> Checked {
+pub(super) fn probed(address: &str, answer: Result<SlackAnswer, SlackError>) -> CheckOutcome {
     let read = answer.as_ref().map(read);
     let is_word = read.as_ref().is_ok_and(|read| read.meaning == Meaning::BadPayload);
     let is_foreign = read.is_ok_and(|read| read.is_foreign);
     let fault = |code, reason: &str| Fault::new(code, format!("{address}: {reason}"));
     match verdict(answer) {
         Verdict::Refused { reason, payload: true, .. } if is_word => {
-            Checked::Well(format!("{address} is there: to a message without content {reason}"))
+            CheckOutcome::Ok(format!("{address} is there: to a message without content {reason}"))
         }
         Verdict::Sent | Verdict::PartlySent { .. } => {
-            Checked::Well(format!("{address} is there, and takes a message without content"))
+            CheckOutcome::Ok(format!("{address} is there, and takes a message without content"))
         }
-        Verdict::Wait { code, reason, .. } => Checked::Doubtful(fault(code, &reason)),
+        Verdict::Wait { code, reason, .. } => CheckOutcome::Warning(fault(code, &reason)),
         // Slack does not refuse a message like this: whatever answers would refuse every alert.
         Verdict::Refused { reason, payload: true, .. } => {
-            Checked::Failed(fault(Code::SlackAddressWrong, &reason))
+            CheckOutcome::Failed(fault(Code::SlackAddressWrong, &reason))
         }
         // Nothing was posted that could have arrived.
-        Verdict::Again { code: Code::SlackUnknown, reason, .. } => {
+        Verdict::Retry { code: Code::SlackUnknown, reason, .. } => {
             let code = if is_foreign { Code::SlackIntercepted } else { Code::SlackUnavailable };
-            Checked::Failed(fault(code, &reason))
+            CheckOutcome::Failed(fault(code, &reason))
         }
-        Verdict::Refused { code, reason, .. } | Verdict::Again { code, reason, .. } => {
-            Checked::Failed(fault(code, &reason))
+        Verdict::Refused { code, reason, .. } | Verdict::Retry { code, reason, .. } => {
+            CheckOutcome::Failed(fault(code, &reason))
         }
     }
 }
@@ -216,9 +220,9 @@ fn word(text: &str) -> Meaning {
     }
 }
 
-fn again(code: Code, reason: String, pause: Pause) -> Verdict {
+fn again(code: Code, reason: String, pause: RetryDelay) -> Verdict {
     let may_have_arrived = code == Code::SlackUnknown;
-    Verdict::Again { code, reason, pause, may_have_arrived }
+    Verdict::Retry { code, reason, pause, may_have_arrived }
 }
 
 #[cfg(test)]
@@ -270,7 +274,7 @@ mod tests {
         let slack = |body: &str| verdict(Ok(SlackAnswer::of_slack(200, body)));
         assert_eq!(slack("ok"), Verdict::Sent);
         for body in ["", "{\"ok\":true}", "Accepted", "1"] {
-            assert!(matches!(slack(body), Verdict::Again { code: Code::SlackUnknown, .. }), "{body}");
+            assert!(matches!(slack(body), Verdict::Retry { code: Code::SlackUnknown, .. }), "{body}");
         }
         let long = format!("{{\"status\":\"success\",\"id\":\"{}\"}}", "x".repeat(500));
         for body in ["ok", "", "Accepted", "1", "{\"ok\":true}", "{\"success\":true}", &long] {
@@ -282,7 +286,7 @@ mod tests {
         let denied = format!("{{\"ok\":false,\"needed\":\"{}\",\"error\":\"no_service\"}}", "x".repeat(500));
         assert!(matches!(of(200, &denied), Verdict::Refused { code: Code::SlackWebhookGone, .. }));
         for body in ["<html>Sign in to the guest network", "{\"id\":7}", "[1]", &"word ".repeat(40)] {
-            assert!(matches!(of(200, body), Verdict::Again { code: Code::SlackUnknown, .. }), "{body}");
+            assert!(matches!(of(200, body), Verdict::Retry { code: Code::SlackUnknown, .. }), "{body}");
         }
     }
 
@@ -295,7 +299,7 @@ mod tests {
             assert!(
                 matches!(
                     &verdict,
-                    Verdict::Again {
+                    Verdict::Retry {
                         code: Code::SlackIntercepted,
                         may_have_arrived: false,
                         pause: page::PAUSE,
@@ -324,7 +328,7 @@ mod tests {
         ] {
             let found = slack(status, body, is_page);
             assert!(
-                matches!(found, Verdict::Again { code: Code::SlackIntercepted, pause: page::PAUSE, .. }),
+                matches!(found, Verdict::Retry { code: Code::SlackIntercepted, pause: page::PAUSE, .. }),
                 "{status} {body}: {found:?}"
             );
         }
@@ -345,15 +349,15 @@ mod tests {
         // With 2xx nobody knows whether they have passed it on.
         let doubted = slack(200, "Blocked by policy", false);
         assert!(
-            matches!(doubted, Verdict::Again { code: Code::SlackUnknown, may_have_arrived: true, .. }),
+            matches!(doubted, Verdict::Retry { code: Code::SlackUnknown, may_have_arrived: true, .. }),
             "{doubted:?}"
         );
         for status in [421, 423, 425] {
             let later = of(status, "");
-            assert!(matches!(later, Verdict::Again { code: Code::SlackUnavailable, .. }), "{later:?}");
+            assert!(matches!(later, Verdict::Retry { code: Code::SlackUnavailable, .. }), "{later:?}");
         }
         let by_proxy = verdict(Err(SlackError::Intercepted("tunnel error".to_owned())));
-        assert!(matches!(by_proxy, Verdict::Again { code: Code::SlackIntercepted, .. }));
+        assert!(matches!(by_proxy, Verdict::Retry { code: Code::SlackIntercepted, .. }));
     }
 
     #[test]
@@ -367,12 +371,12 @@ mod tests {
         assert_eq!(of(200, "rate_limited"), wait);
         for (status, body) in [(500, "rollup_error"), (503, ""), (503, "<html>")] {
             assert!(
-                matches!(of(status, body), Verdict::Again { code: Code::SlackUnavailable, pause, .. } if pause == Pause::OfDestination(Duration::from_secs(7))),
+                matches!(of(status, body), Verdict::Retry { code: Code::SlackUnavailable, pause, .. } if pause == RetryDelay::Destination(Duration::from_secs(7))),
                 "{status}"
             );
         }
         let unknown = verdict(Err(SlackError::Unknown("timed out".to_owned())));
-        assert!(matches!(unknown, Verdict::Again { code: Code::SlackUnknown, .. }));
+        assert!(matches!(unknown, Verdict::Retry { code: Code::SlackUnknown, .. }));
     }
 
     #[test]
@@ -415,12 +419,12 @@ mod tests {
         ] {
             let what = format!("{answer:?}");
             let (found, failed) = match probed("https://hooks.slack.com/…", answer) {
-                Checked::Well(line) => {
+                CheckOutcome::Ok(line) => {
                     assert!(line.contains("is there"), "{line}");
                     (None, false)
                 }
-                Checked::Doubtful(fault) => (Some(fault.code), false),
-                Checked::Failed(fault) => (Some(fault.code), true),
+                CheckOutcome::Warning(fault) => (Some(fault.code), false),
+                CheckOutcome::Failed(fault) => (Some(fault.code), true),
             };
             assert_eq!((found, failed), (code, is_failed), "{what}");
         }

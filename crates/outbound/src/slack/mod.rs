@@ -16,7 +16,10 @@ use lead::{
 };
 use pipeline::{
     Code, Fault,
-    destination::{Checked, Destination, DestinationId, Form, Limits, Outgoing, Pacing, Unready, Verdict},
+    destination::{
+        CheckOutcome, Destination, DestinationId, Limits, MessageFormat, NotReady, Outgoing, RateLimit,
+        Verdict,
+    },
 };
 
 use crate::{
@@ -57,7 +60,7 @@ impl Destination for SlackDestination {
     fn limits(&self) -> Limits {
         Limits {
             longest_send: webhook::LONGEST_POST,
-            pace: Some(Pacing { rate: 1, burst: self.burst }),
+            pace: Some(RateLimit { rate: 1, burst: self.burst }),
             together: DIGEST_LEADS,
             at_once: 1,
             has_plain_form: true,
@@ -66,7 +69,7 @@ impl Destination for SlackDestination {
         }
     }
 
-    async fn ready(&self) -> Result<(), Unready> {
+    async fn ready(&self) -> Result<(), NotReady> {
         self.slack.address().await.map(drop)
     }
 
@@ -74,23 +77,25 @@ impl Destination for SlackDestination {
         self.slack.place().await
     }
 
-    async fn send(&self, alerts: &[Outgoing<'_>], form: Form) -> Verdict {
+    async fn send(&self, alerts: &[Outgoing<'_>], form: MessageFormat) -> Verdict {
         let alerts: Vec<Alert<'_>> = alerts.iter().map(|outgoing| outgoing.alert.clone()).collect();
         let payload = match (form, alerts.as_slice()) {
-            (Form::Plain, alerts) => plain_message(alerts),
-            (Form::Usual, [alert]) => message(alert),
-            (Form::Usual, alerts) => digest(alerts),
+            (MessageFormat::Plain, alerts) => plain_message(alerts),
+            (MessageFormat::Rich, [alert]) => message(alert),
+            (MessageFormat::Rich, alerts) => digest(alerts),
         };
         answer::verdict(self.slack.post(&payload).await)
     }
 
-    async fn check(&self, in_use: bool) -> Checked {
+    async fn check(&self, in_use: bool) -> CheckOutcome {
         if !in_use {
-            return Checked::Well("switched off".to_owned());
+            return CheckOutcome::Ok("switched off".to_owned());
         }
         let address = match self.slack.address().await {
             Ok(address) => address,
-            Err(Unready::NotConfigured(fault) | Unready::Later(fault, _)) => return Checked::Failed(fault),
+            Err(NotReady::NotConfigured(fault) | NotReady::Later(fault, _)) => {
+                return CheckOutcome::Failed(fault);
+            }
         };
         match self.slack.probe().await {
             SlackProbe::Answered(answer) => answer::probed(&address, answer),

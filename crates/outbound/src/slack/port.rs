@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pipeline::destination::Unready;
+use pipeline::destination::NotReady;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ pub trait IncomingWebhook: Send + Sync {
     ///
     /// # Errors
     /// Why nothing can be posted now: its URL is a secret that cannot be read, or is not a valid URL.
-    async fn address(&self) -> Result<String, Unready>;
+    async fn address(&self) -> Result<String, NotReady>;
 
     /// What distinguishes it from another webhook, where that is known; see [`Destination::place`].
     ///

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pipeline::{destination::Unready, ports::Secret};
+use pipeline::{destination::NotReady, ports::Secret};
 use serde_json::Value;
 
 use super::{IncomingWebhook, SlackAnswer, SlackError, SlackProbe, SlackWebhook, webhook::LONGEST_POST};
@@ -30,14 +30,14 @@ impl RotatingWebhook {
     }
 }
 
-fn not_sent(unready: Unready) -> SlackError {
-    let (Unready::NotConfigured(fault) | Unready::Later(fault, _)) = unready;
+fn not_sent(unready: NotReady) -> SlackError {
+    let (NotReady::NotConfigured(fault) | NotReady::Later(fault, _)) = unready;
     SlackError::NotSent(fault.to_string())
 }
 
 #[async_trait]
 impl IncomingWebhook for RotatingWebhook {
-    async fn address(&self) -> Result<String, Unready> {
+    async fn address(&self) -> Result<String, NotReady> {
         self.0.current().await?.value.address().await
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pipeline::destination::Unready;
+use pipeline::destination::NotReady;
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ impl SlackWebhook {
 
 #[async_trait]
 impl IncomingWebhook for SlackWebhook {
-    async fn address(&self) -> Result<String, Unready> {
+    async fn address(&self) -> Result<String, NotReady> {
         Ok(self.url.to_string())
     }
 

@@ -26,7 +26,7 @@ use lettre::{
 };
 use pipeline::{
     Code, Fault,
-    destination::{Checked, Destination, Form, LeftOut, Limits, Outgoing, Verdict},
+    destination::{CheckOutcome, Destination, LeftOut, Limits, MessageFormat, Outgoing, Verdict},
 };
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -158,14 +158,14 @@ impl SmtpMailer {
     }
 
     /// Goes through the dialogue up to the recipients, and resets it.
-    async fn probe(&self) -> Checked {
+    async fn probe(&self) -> CheckOutcome {
         let server = self.settings.server();
         let recipients = self.recipients(&[]);
         let limit = CHECK_TIMEOUT.min(self.timeouts.envelope);
         let EnvelopeAccepted { mut connection, taken, left_out } =
             match self.send_envelope(&recipients, limit).await {
                 Ok(accepted) => accepted,
-                Err(verdict) => return Checked::Failed(fault(&server, &verdict)),
+                Err(verdict) => return CheckOutcome::Failed(fault(&server, &verdict)),
             };
         let goodbye = async {
             // So that the server does not report a mail that never came.
@@ -177,16 +177,16 @@ impl SmtpMailer {
             (_, 0) => {
                 let login = if self.settings.credentials.is_some() { "takes the login and " } else { "" };
                 let who = taken.iter().map(|to| to.email.to_string()).collect::<Vec<_>>().join(", ");
-                Checked::Well(format!("{server} {login}takes mail for {who}"))
+                CheckOutcome::Ok(format!("{server} {login}takes mail for {who}"))
             }
             // Greylisting is not a refusal: many servers defer an unknown sender the first time.
             (0, _) if left_out.iter().all(|one| one.again) => {
-                Checked::Doubtful(fault(&server, &nobody(&left_out)))
+                CheckOutcome::Warning(fault(&server, &nobody(&left_out)))
             }
-            (0, _) => Checked::Failed(fault(&server, &nobody(&left_out))),
+            (0, _) => CheckOutcome::Failed(fault(&server, &nobody(&left_out))),
             _ => {
                 let what = format!("{server} does not take mail for {}", LeftOut::line(&left_out));
-                Checked::Doubtful(Fault::new(Code::PartlySent, what))
+                CheckOutcome::Warning(Fault::new(Code::PartlySent, what))
             }
         }
     }
@@ -195,7 +195,7 @@ impl SmtpMailer {
 /// A verdict as a fault of the server.
 fn fault(server: &str, verdict: &Verdict) -> Fault {
     match verdict {
-        Verdict::Again { code, reason, .. }
+        Verdict::Retry { code, reason, .. }
         | Verdict::Refused { code, reason, .. }
         | Verdict::Wait { code, reason, .. } => Fault::new(*code, format!("{server}: {reason}")),
         Verdict::Sent | Verdict::PartlySent { .. } => Fault::new(Code::MailUnknown, server),
@@ -216,7 +216,7 @@ impl Destination for SmtpMailer {
         }
     }
 
-    async fn send(&self, alerts: &[Outgoing<'_>], _: Form) -> Verdict {
+    async fn send(&self, alerts: &[Outgoing<'_>], _: MessageFormat) -> Verdict {
         let [one] = alerts else { return refused("a mail is about one lead") };
         match self.send_mail(&mail(&one.alert), &one.done).await {
             Ok((_, left_out)) if left_out.is_empty() && one.done.is_empty() => Verdict::Sent,
@@ -228,8 +228,8 @@ impl Destination for SmtpMailer {
         }
     }
 
-    async fn check(&self, in_use: bool) -> Checked {
-        if in_use { self.probe().await } else { Checked::Well("switched off".to_owned()) }
+    async fn check(&self, in_use: bool) -> CheckOutcome {
+        if in_use { self.probe().await } else { CheckOutcome::Ok("switched off".to_owned()) }
     }
 }
 

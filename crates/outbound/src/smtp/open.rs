@@ -77,7 +77,7 @@ async fn open_any(
             Err(Failure::Late { .. }) if !is_last => unanswered.push(late()),
             Err(Failure::Late { .. }) if answered.is_some() => {}
             Err(failure) => {
-                let is_final = !matches!(answered, Some(Verdict::Again { .. }));
+                let is_final = !matches!(answered, Some(Verdict::Retry { .. }));
                 answered = if is_final { Some(not_ready(settings, failure)) } else { answered };
             }
         }
@@ -133,7 +133,7 @@ mod tests {
 
     fn reason(verdict: Verdict) -> String {
         match verdict {
-            Verdict::Again { reason, .. } | Verdict::Refused { reason, .. } => reason,
+            Verdict::Retry { reason, .. } | Verdict::Refused { reason, .. } => reason,
             other => panic!("{other:?}"),
         }
     }

@@ -46,7 +46,7 @@ enum Does {
     SaysBytes(&'static [u8]),
     /// To this recipient, this.
     SaysOf(&'static str, &'static str),
-    Silence,
+    DestinationPause,
     HangsUp,
 }
 
@@ -74,7 +74,7 @@ async fn dialogue(stream: impl AsyncRead + AsyncWrite, at: At, does: Does) -> Ve
                 ""
             }
             Does::HangsUp if now.0 == at => return heard,
-            Does::Silence if now.0 == at => {
+            Does::DestinationPause if now.0 == at => {
                 while let Ok(Some(line)) = lines.next_line().await {
                     heard.push(line);
                 }
@@ -113,7 +113,7 @@ fn position(lines: &[String], start: &str) -> usize {
 
 #[tokio::test]
 async fn a_mail_has_its_headers_and_arrives_as_written() {
-    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
     mailer.send_mail(&a_mail(), &[]).await.unwrap();
     let heard = dialogue.await.unwrap();
     assert_eq!(heard[0], "EHLO crm.example.com");
@@ -162,7 +162,7 @@ async fn the_server_is_greeted_with_the_senders_domain_unless_it_is_told_otherwi
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("smtp://{}{path}", listener.local_addr().unwrap());
         let heard = tokio::spawn(async move {
-            dialogue(listener.accept().await.unwrap().0, At::Never, Does::Silence).await
+            dialogue(listener.accept().await.unwrap().0, At::Never, Does::DestinationPause).await
         });
         let mailer = SmtpMailer::new(SmtpSettings::parse(&url, FROM, TO).unwrap());
         mailer.send_mail(&a_mail(), &[]).await.unwrap();
@@ -196,7 +196,7 @@ async fn whoever_asks_to_come_back_later_is_unavailable() {
         let (mailer, _) = server(at, Does::Says("421 try again later")).await;
         let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
         assert!(
-            matches!(&error, Verdict::Again { code: Code::MailUnavailable, reason: why, may_have_arrived: false, .. } if why.contains("again")),
+            matches!(&error, Verdict::Retry { code: Code::MailUnavailable, reason: why, may_have_arrived: false, .. } if why.contains("again")),
             "{error:?}"
         );
     }
@@ -204,13 +204,13 @@ async fn whoever_asks_to_come_back_later_is_unavailable() {
 
 #[tokio::test]
 async fn silence_before_the_content_is_unavailable_and_after_it_unknown() {
-    for does in [Does::Silence, Does::HangsUp] {
+    for does in [Does::DestinationPause, Does::HangsUp] {
         for at in [At::Greeting, At::Recipient] {
             let (mut mailer, _) = server(at, does).await;
             mailer.timeouts.ready = Duration::from_millis(200);
             let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
             assert!(
-                matches!(error, Verdict::Again { code: Code::MailUnavailable, may_have_arrived: false, .. }),
+                matches!(error, Verdict::Retry { code: Code::MailUnavailable, may_have_arrived: false, .. }),
                 "{error:?}"
             );
         }
@@ -218,7 +218,7 @@ async fn silence_before_the_content_is_unavailable_and_after_it_unknown() {
         mailer.timeouts.confirm = Duration::from_millis(200);
         let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
         assert!(
-            matches!(error, Verdict::Again { code: Code::MailUnknown, may_have_arrived: true, .. }),
+            matches!(error, Verdict::Retry { code: Code::MailUnknown, may_have_arrived: true, .. }),
             "{error:?}"
         );
     }
@@ -226,19 +226,19 @@ async fn silence_before_the_content_is_unavailable_and_after_it_unknown() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable() {
-    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
     dialogue.abort();
     let _ = dialogue.await;
     let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
     assert!(
-        matches!(error, Verdict::Again { code: Code::MailUnavailable, may_have_arrived: false, .. }),
+        matches!(error, Verdict::Retry { code: Code::MailUnavailable, may_have_arrived: false, .. }),
         "{error:?}"
     );
 }
 
 #[tokio::test]
 async fn what_tls_required_demands_is_not_given_up() {
-    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
     let url = format!("smtp://127.0.0.1:{}?tls=required", mailer.settings.port);
     let settings = SmtpSettings::parse(&url, FROM, TO).unwrap();
     let error = SmtpMailer { settings, ..mailer }.send_mail(&a_mail(), &[]).await.unwrap_err();
@@ -272,7 +272,7 @@ async fn tls_server(trusted: bool, wants_ours: bool) -> (SmtpMailer, JoinHandle<
     let heard = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let stream = acceptor.accept(stream).await.ok()?;
-        Some(dialogue(stream, At::Never, Does::Silence).await)
+        Some(dialogue(stream, At::Never, Does::DestinationPause).await)
     });
     let mut settings = SmtpSettings::parse(&format!("smtp://localhost:{port}"), FROM, TO).unwrap();
     settings.tls = Tls::FromTheStart(trust);
@@ -288,7 +288,7 @@ async fn tls_from_the_start_carries_the_mail_to_whom_it_trusts_and_nothing_to_ot
     let (mailer, heard) = tls_server(false, false).await;
     let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
     assert!(
-        matches!(&error, Verdict::Again { code: Code::MailUnencrypted, reason: why, may_have_arrived: false, .. } if why.contains("SSL_CERT_FILE")),
+        matches!(&error, Verdict::Retry { code: Code::MailUnencrypted, reason: why, may_have_arrived: false, .. } if why.contains("SSL_CERT_FILE")),
         "{error:?}"
     );
     assert_eq!(heard.await.unwrap(), None);
@@ -461,7 +461,7 @@ async fn every_recorded_refusal_gets_its_verdict() {
         let mailer = server.mailer(start, query, "b@example.org");
         let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
         let found = Expected::from(&verdict);
-        let (Verdict::Again { reason, .. } | Verdict::Refused { reason, .. }) = verdict else {
+        let (Verdict::Retry { reason, .. } | Verdict::Refused { reason, .. }) = verdict else {
             panic!("{name}: {verdict:?}");
         };
         assert_eq!(found, expected, "{name}: {reason}");
@@ -520,7 +520,7 @@ async fn over_whom_the_server_goes_away_keeps_the_mail_from_nobody_else() {
             "{left_out:?}"
         );
         let verdict = mailer.send_mail(&a_mail(), &["sales@example.com"]).await.unwrap_err();
-        let Verdict::Again { code: Code::MailUnavailable, reason, .. } = verdict else {
+        let Verdict::Retry { code: Code::MailUnavailable, reason, .. } = verdict else {
             panic!("{verdict:?}")
         };
         assert!(reason.contains("partners@example.org") && reason.contains(words), "{reason}");
@@ -571,14 +571,14 @@ async fn a_word_of_consent_with_a_strange_letter_is_one() {
 
 #[tokio::test]
 async fn a_mail_for_some_is_for_nobody_else() {
-    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
     let (accepted, _) =
         mailer.send_mail(&a_mail(), &["SALES@example.com", "gone@example.com"]).await.unwrap();
     assert_eq!(accepted.len(), 1);
     let heard = dialogue.await.unwrap();
     assert_eq!(heard.iter().filter(|line| line.starts_with("RCPT")).count(), 1, "{heard:#?}");
     assert!(heard.iter().any(|line| line.starts_with("To: ") && !line.contains("sales")), "{heard:#?}");
-    let (mailer, _) = server(At::Never, Does::Silence).await;
+    let (mailer, _) = server(At::Never, Does::DestinationPause).await;
     let everybody = ["sales@example.com", "partners@example.org"];
     assert_eq!(mailer.send_mail(&a_mail(), &everybody).await.unwrap(), (vec![], vec![]));
     // Others have it: who is refused now has their own answer, as at a first attempt.
@@ -591,10 +591,10 @@ async fn a_mail_for_some_is_for_nobody_else() {
 
 #[tokio::test]
 async fn a_look_goes_as_far_as_the_recipients_and_takes_it_back() {
-    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
     let checked = mailer.check(true).await;
     assert!(
-        matches!(&checked, Checked::Well(line) if line.contains("sales@example.com, partners@example.org")),
+        matches!(&checked, CheckOutcome::Ok(line) if line.contains("sales@example.com, partners@example.org")),
         "{checked:?}"
     );
     let heard = dialogue.await.unwrap();
@@ -612,8 +612,8 @@ async fn a_look_goes_as_far_as_the_recipients_and_takes_it_back() {
         let (mailer, _) = server(at, does).await;
         let checked = mailer.check(true).await;
         let found = match &checked {
-            Checked::Doubtful(fault) if is_doubtful => Some(fault.code),
-            Checked::Failed(fault) if !is_doubtful => Some(fault.code),
+            CheckOutcome::Warning(fault) if is_doubtful => Some(fault.code),
+            CheckOutcome::Failed(fault) if !is_doubtful => Some(fault.code),
             _ => None,
         };
         assert_eq!(found, Some(code), "{checked:?}");
@@ -634,11 +634,11 @@ async fn what_keeps_from_a_login_or_from_tls_is_named() {
             "it does not begin with TLS, as smtp://…?tls=required expects",
         ),
     ] {
-        let (mailer, _) = server(At::Never, Does::Silence).await;
+        let (mailer, _) = server(At::Never, Does::DestinationPause).await;
         let url = format!("{scheme}127.0.0.1:{}{query}", mailer.settings.port);
         let settings = SmtpSettings::parse(&url, FROM, TO).unwrap();
         let verdict = SmtpMailer::new(settings).send_mail(&a_mail(), &[]).await.unwrap_err();
-        let (Verdict::Again { code: found, reason, .. } | Verdict::Refused { code: found, reason, .. }) =
+        let (Verdict::Retry { code: found, reason, .. } | Verdict::Refused { code: found, reason, .. }) =
             verdict
         else {
             panic!("{verdict:?}");
@@ -648,14 +648,14 @@ async fn what_keeps_from_a_login_or_from_tls_is_named() {
     }
     let settings = SmtpSettings::parse("smtp://mail.example.com:465", FROM, TO).unwrap();
     let verdict = verdicts::slow(&settings, true);
-    assert!(matches!(&verdict, Verdict::Again { reason, .. } if reason.contains("smtps://")), "{verdict:?}");
+    assert!(matches!(&verdict, Verdict::Retry { reason, .. } if reason.contains("smtps://")), "{verdict:?}");
 }
 
 /// What came of it: what was expected, in which words.
 #[track_caller]
 fn comes_to(verdict: &Verdict, expected: &Expected, words: &str) {
     assert_eq!(Expected::from(verdict), *expected, "{verdict:?}");
-    let (Verdict::Again { reason, .. } | Verdict::Refused { reason, .. }) = verdict else {
+    let (Verdict::Retry { reason, .. } | Verdict::Refused { reason, .. }) = verdict else {
         panic!("{verdict:?}");
     };
     assert!(reason.contains(words), "{reason}");
@@ -794,7 +794,7 @@ async fn whoever_the_server_goes_away_or_falls_silent_over_keeps_the_mail_from_n
         assert_eq!(server.mails(), 1);
         let checked = mailer.check(true).await;
         assert!(
-            matches!(&checked, Checked::Doubtful(fault) if fault.code == Code::PartlySent)
+            matches!(&checked, CheckOutcome::Warning(fault) if fault.code == Code::PartlySent)
                 || reply == NOTHING,
             "{checked:?}"
         );

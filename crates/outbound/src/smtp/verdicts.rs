@@ -6,7 +6,7 @@ use lettre::transport::smtp::Error;
 use outside::text;
 use pipeline::{
     Code,
-    destination::{LeftOut, Pause, Verdict},
+    destination::{LeftOut, RetryDelay, Verdict},
 };
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError, PeerIncompatible};
 
@@ -230,7 +230,7 @@ fn refusal(code: Code, said: &str) -> Verdict {
 }
 
 fn again(code: Code, kind: &str, said: &str, may_have_arrived: bool) -> Verdict {
-    Verdict::Again { code, reason: reason(kind, said), pause: Pause::Growing, may_have_arrived }
+    Verdict::Retry { code, reason: reason(kind, said), pause: RetryDelay::Backoff, may_have_arrived }
 }
 
 fn reason(kind: &str, said: &str) -> String {
@@ -253,7 +253,7 @@ mod tests {
         ] {
             for failure in [Failure::NoTls, Failure::Lost] {
                 let verdict = not_ready(&settings, failure(io::Error::other(error.clone())));
-                let Verdict::Again { code: Code::MailUnencrypted, reason, .. } = verdict else {
+                let Verdict::Retry { code: Code::MailUnencrypted, reason, .. } = verdict else {
                     panic!("{verdict:?}")
                 };
                 assert!(reason.contains(words), "{reason}");

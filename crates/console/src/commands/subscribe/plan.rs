@@ -167,7 +167,7 @@ pub(super) fn missed(subscription: &Subscription) -> String {
     };
     format!(
         "Close does not send what it could not deliver to {id}, nor the leads that were created while it was paused: \
-         {since}a subscription that it pauses by itself has failed for three days before. Look in Close for the leads \
+         {since}a subscription that it pauses by itself has failed for three days before. LookupOptions in Close for the leads \
          created since then, and take in each that `leadops leads` lacks: its entry of GET \
          /api/v1/event/?object_type=lead&action=created, where Close has it for 30 days, goes as \
          {{\"subscription_id\": \"{id}\", \"event\": …}} into a file for `leadops send`"

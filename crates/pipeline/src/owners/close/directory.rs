@@ -16,13 +16,13 @@ use jiff::SignedDuration;
 use lead::Timestamp;
 
 use super::{
-    ask::{Asker, Means, Question, Stop, unreadable},
+    ask::{CloseClient, CloseRequest, LookupBudget, LookupStop, unreadable},
     retrieved::{Failure, Fields, Named, Retrieved, in_words, is_lately},
 };
 use crate::{
     Code, Fault, Function,
     owners::within,
-    ports::{Level, Objects, PutError, Version, When},
+    ports::{Level, Objects, PutError, Version, WriteCondition},
     recorder,
 };
 
@@ -44,7 +44,7 @@ const UNSTORED: &str = "what was read of Close could not be stored";
 const UNFUNNELLED: &str = "leads are announced without their funnel";
 
 /// What is known of the organisation.
-pub(super) struct Directory {
+pub(super) struct OrganizationCache {
     objects: Arc<dyn Objects>,
     known: Mutex<Arc<Retrieved>>,
     /// When fields were looked for last, by this process.
@@ -52,10 +52,10 @@ pub(super) struct Directory {
     /// Whether there was a field of the owner, and when that was looked at.
     has_field: Mutex<Option<(Timestamp, bool)>>,
     /// Whoever reads has the turn, with why the last reading failed.
-    reading: Turn<Option<(Timestamp, Stop)>>,
+    reading: Turn<Option<(Timestamp, LookupStop)>>,
 }
 
-impl Directory {
+impl OrganizationCache {
     pub(super) fn new(objects: Arc<dyn Objects>) -> Self {
         Self {
             objects,
@@ -77,10 +77,10 @@ impl Directory {
     }
 
     /// What is stored, and its version. Where the store fails, what is known in this process.
-    async fn stored(&self) -> (Retrieved, Option<When>) {
+    async fn stored(&self) -> (Retrieved, Option<WriteCondition>) {
         match self.objects.get(Retrieved::KEY).await {
-            Ok(Some(object)) => (Retrieved::of(&object), Some(When::Unchanged(object.version))),
-            Ok(None) => (Retrieved::default(), Some(When::Absent)),
+            Ok(Some(object)) => (Retrieved::of(&object), Some(WriteCondition::Unchanged(object.version))),
+            Ok(None) => (Retrieved::default(), Some(WriteCondition::Absent)),
             Err(fault) => {
                 note(&fault, "what was read of Close cannot be read");
                 (Retrieved::clone(&self.known()), None)
@@ -88,7 +88,7 @@ impl Directory {
         }
     }
 
-    async fn store(&self, retrieved: &Retrieved, when: When) -> Result<Version, PutError> {
+    async fn store(&self, retrieved: &Retrieved, when: WriteCondition) -> Result<Version, PutError> {
         let body =
             serde_json::to_vec(retrieved).map_err(|error| Fault::new(Code::Internal, error.to_string()))?;
         self.objects.put(Retrieved::KEY, body.into(), when).await
@@ -97,10 +97,10 @@ impl Directory {
     /// The fields that the settings name. Names are looked for once, and what they meant is kept.
     pub(super) async fn fields(
         &self,
-        asker: &Asker,
-        means: &mut Means,
+        asker: &CloseClient,
+        means: &mut LookupBudget,
         (owner, funnel): Named<'_>,
-    ) -> Result<Fields, Stop> {
+    ) -> Result<Fields, LookupStop> {
         if let Some(fields) = self.settled(&self.known(), (owner, funnel), asker.clock.now()) {
             return Ok(fields);
         }
@@ -129,8 +129,9 @@ impl Directory {
                 }
                 let fields = Fields::of(&stored.fields, (owner, funnel));
                 self.learn(stored);
-                fields
-                    .ok_or_else(|| Stop::failed(Code::Internal, "a field that was found is not there", false))
+                fields.ok_or_else(|| {
+                    LookupStop::failed(Code::Internal, "a field that was found is not there", false)
+                })
             }
             // A lead without its funnel is a lead with its owner.
             (Err(stop), Some(known)) => {
@@ -139,7 +140,7 @@ impl Directory {
                 Ok(known)
             }
             (Err(stop), None) => {
-                if let Stop::Failed { .. } = stop {
+                if let LookupStop::Failed { .. } = stop {
                     *reading = Some((now, stop.clone()));
                 }
                 Err(stop)
@@ -150,12 +151,12 @@ impl Directory {
     /// Looks for fields by their names, among all that leads have.
     async fn look_for(
         &self,
-        asker: &Asker,
-        means: &mut Means,
+        asker: &CloseClient,
+        means: &mut LookupBudget,
         (owner, funnel): Named<'_>,
-    ) -> Result<BTreeMap<String, FieldId>, Stop> {
-        let body = asker.ask(SCHEMA, Question::Fields, means).await?;
-        let fields = custom_fields(&body).map_err(|error| unreadable(Question::Fields, &error))?;
+    ) -> Result<BTreeMap<String, FieldId>, LookupStop> {
+        let body = asker.ask(SCHEMA, CloseRequest::Fields, means).await?;
+        let fields = custom_fields(&body).map_err(|error| unreadable(CloseRequest::Fields, &error))?;
         let find = |setting: &FieldSetting| {
             let found = setting.find(&fields).map(|field| (setting.to_string(), field.id.clone()));
             found.map_err(|count| {
@@ -163,7 +164,7 @@ impl Directory {
                     0 => format!("no custom field of leads is called {:?}", setting.to_string()),
                     _ => format!("{count} custom fields of leads are called {:?}", setting.to_string()),
                 };
-                Stop::failed(Code::CloseFieldUnknown, what, false)
+                LookupStop::failed(Code::CloseFieldUnknown, what, false)
             })
         };
         let mut found = BTreeMap::new();
@@ -182,17 +183,17 @@ impl Directory {
     /// most once in a quarter of an hour, for a lead whose field is empty.
     pub(super) async fn lacks(
         &self,
-        asker: &Asker,
-        means: &mut Means,
+        asker: &CloseClient,
+        means: &mut LookupBudget,
         (setting, owner): (&FieldSetting, &FieldId),
-    ) -> Option<Stop> {
+    ) -> Option<LookupStop> {
         let now = asker.clock.now();
         let known = *self.has_field.lock().unwrap_or_else(PoisonError::into_inner);
         let has = match known {
             Some((at, has)) if is_lately(at, now, FRESH) => has,
             _ => {
                 // Where that cannot be said, an empty field is an empty field.
-                let body = asker.ask(SCHEMA, Question::Fields, means).await.ok()?;
+                let body = asker.ask(SCHEMA, CloseRequest::Fields, means).await.ok()?;
                 let has = custom_fields(&body).ok()?.iter().any(|field| field.id == *owner);
                 *self.has_field.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, has));
                 has
@@ -203,7 +204,7 @@ impl Directory {
                 "leads have no custom field {} in Close (CLOSE_OWNER_FIELD is {setting})",
                 owner.as_str()
             );
-            Stop::failed(Code::CloseFieldUnknown, what, false)
+            LookupStop::failed(Code::CloseFieldUnknown, what, false)
         })
     }
 
@@ -223,11 +224,11 @@ impl Directory {
     /// The members, no older than `most` where they can be had.
     pub(super) async fn members(
         &self,
-        asker: &Asker,
-        means: &mut Means,
+        asker: &CloseClient,
+        means: &mut LookupBudget,
         organization: Option<&str>,
         most: SignedDuration,
-    ) -> Result<Arc<Retrieved>, Stop> {
+    ) -> Result<Arc<Retrieved>, LookupStop> {
         let known = self.known();
         if known.is_fresh(asker.clock.now(), most) {
             return Ok(known);
@@ -252,9 +253,10 @@ impl Directory {
             Claimed::Ours(stored, organization, claim) => (*stored, organization, claim),
         };
         let read = async {
-            let body = asker.ask(&members_path(&organization), Question::Members, means).await?;
-            let roster = MemberList::parse(&body).map_err(|error| unreadable(Question::Members, &error))?;
-            Ok::<_, Stop>((organization, roster))
+            let body = asker.ask(&members_path(&organization), CloseRequest::Members, means).await?;
+            let roster =
+                MemberList::parse(&body).map_err(|error| unreadable(CloseRequest::Members, &error))?;
+            Ok::<_, LookupStop>((organization, roster))
         };
         let read = read.await;
         let now = asker.clock.now();
@@ -266,7 +268,7 @@ impl Directory {
                 (Retrieved { organization_id, roster, read_at: Some(now), failure: None, ..stored }, Ok(()))
             }
             // Nothing is wrong: another look-up reads them soon.
-            Err(stop @ Stop::Wait { .. }) => (stored, Err(stop)),
+            Err(stop @ LookupStop::Wait { .. }) => (stored, Err(stop)),
             Err(stop) => {
                 *reading = Some((now, stop.clone()));
                 let Fault { code, what } = stop.fault().clone();
@@ -284,14 +286,14 @@ impl Directory {
         let learned = self.learn(next);
         match outcome {
             Ok(()) => Ok(learned),
-            Err(Stop::Failed { .. }) if has_members => Ok(learned),
-            Err(Stop::Wait { .. }) if has_members && most >= FRESH => Ok(learned),
+            Err(LookupStop::Failed { .. }) if has_members => Ok(learned),
+            Err(LookupStop::Wait { .. }) if has_members && most >= FRESH => Ok(learned),
             Err(stop) => Err(stop),
         }
     }
 
     /// Stores what was read of the members over whatever else was stored meanwhile.
-    async fn store_over(&self, read: &Retrieved, mut when: When) {
+    async fn store_over(&self, read: &Retrieved, mut when: WriteCondition) {
         let mut next = read.clone();
         for _ in 0..STORE_ATTEMPTS {
             match self.store(&next, when).await {
@@ -310,11 +312,11 @@ impl Directory {
     /// Takes the reading upon this process, unless another has it or has done it.
     async fn claim(
         &self,
-        asker: &Asker,
-        means: &Means,
+        asker: &CloseClient,
+        means: &LookupBudget,
         organization: Option<&str>,
         most: SignedDuration,
-    ) -> Result<Claimed, Stop> {
+    ) -> Result<Claimed, LookupStop> {
         let mut waited = Duration::ZERO;
         loop {
             let (mut stored, when) = self.stored().await;
@@ -331,14 +333,14 @@ impl Directory {
             let organization = organization.map(str::to_owned).or(known).filter(|id| is_id(id, "orga"));
             let organization = organization.ok_or_else(|| {
                 let what = "neither the webhook nor the lead names its organisation in Close";
-                Stop::failed(Code::CloseUnavailable, what, false)
+                LookupStop::failed(Code::CloseUnavailable, what, false)
             })?;
             let Some(when) = when else { return Ok(Claimed::Ours(Box::new(stored), organization, None)) };
             let patience = means.left(now).map_or(PATIENCE, |left| PATIENCE.min(left / 2));
             if waited >= patience {
                 let what = "another worker reads the members of the organisation in Close just now";
                 let fault = Fault::new(Code::CloseBusy, what);
-                return Err(Stop::Wait { fault, pause: Duration::from_secs(1) });
+                return Err(LookupStop::Wait { fault, pause: Duration::from_secs(1) });
             }
             if stored.is_claimed(now) {
                 asker.clock.sleep(LOOK).await;
@@ -348,7 +350,7 @@ impl Directory {
             stored.claimed_until = Some(now + CLAIM);
             match self.store(&stored, when).await {
                 Ok(version) => {
-                    let when = Some(When::Unchanged(version));
+                    let when = Some(WriteCondition::Unchanged(version));
                     return Ok(Claimed::Ours(Box::new(stored), organization, when));
                 }
                 Err(PutError::Precondition) => {
@@ -366,12 +368,12 @@ impl Directory {
     /// The turn to read, waited for no longer than the look-up may take.
     async fn turn(
         &self,
-        asker: &Asker,
-        means: &Means,
-    ) -> Result<futures_util::lock::MutexGuard<'_, Option<(Timestamp, Stop)>>, Stop> {
+        asker: &CloseClient,
+        means: &LookupBudget,
+    ) -> Result<futures_util::lock::MutexGuard<'_, Option<(Timestamp, LookupStop)>>, LookupStop> {
         let left = means.left(asker.clock.now());
         within(asker.clock.as_ref(), left, self.reading.lock()).await.ok_or_else(|| {
-            Stop::failed(
+            LookupStop::failed(
                 Code::CloseUnavailable,
                 "Close was slow, and others were waiting for it already",
                 true,
@@ -382,16 +384,16 @@ impl Directory {
 
 enum Claimed {
     /// Ours to read, of this organisation; how to store what was read.
-    Ours(Box<Retrieved>, String, Option<When>),
+    Ours(Box<Retrieved>, String, Option<WriteCondition>),
     /// Somebody else reads, or has read.
     Others(Arc<Retrieved>),
 }
 
 /// Why the last reading failed, as long as another would fail as well.
-fn still_failing(last: Option<&(Timestamp, Stop)>, now: Timestamp) -> Option<Stop> {
+fn still_failing(last: Option<&(Timestamp, LookupStop)>, now: Timestamp) -> Option<LookupStop> {
     let (at, stop) = last?;
     let long = match stop {
-        Stop::Failed { again: false, .. } => AGAIN,
+        LookupStop::Failed { again: false, .. } => AGAIN,
         _ => FAILED,
     };
     is_lately(*at, now, long).then(|| stop.clone())

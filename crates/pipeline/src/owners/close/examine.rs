@@ -5,7 +5,7 @@ use std::sync::Arc;
 use close::{Account, CustomField, MemberList, Role, custom_fields, roles};
 use outside::Unreadable;
 
-use super::ask::{Asker, Means, Question, Stop};
+use super::ask::{CloseClient, CloseRequest, LookupBudget, LookupStop};
 use crate::{Fault, ports::Clock};
 use close::CloseReads;
 
@@ -25,14 +25,19 @@ pub struct Examination {
 /// Asks Close for all of it: four requests, of which one that fails keeps no other back, but for the members, whose
 /// organisation is the key's.
 pub async fn examine(api: Arc<dyn CloseReads>, clock: Arc<dyn Clock>) -> Examination {
-    let asker = Asker::new(api, clock, std::time::Duration::from_secs(10));
-    let account = ask(&asker, "me/", Question::Me, Account::parse).await;
-    let roles = ask(&asker, "role/", Question::Roles, roles).await;
-    let fields = ask(&asker, super::directory::SCHEMA, Question::Fields, custom_fields).await;
+    let asker = CloseClient::new(api, clock, std::time::Duration::from_secs(10));
+    let account = ask(&asker, "me/", CloseRequest::Me, Account::parse).await;
+    let roles = ask(&asker, "role/", CloseRequest::Roles, roles).await;
+    let fields = ask(&asker, super::directory::SCHEMA, CloseRequest::Fields, custom_fields).await;
     let members = match account.as_ref().map(|account| account.organization_id.clone()) {
         Ok(Some(organization)) => {
-            ask(&asker, &super::directory::members_path(&organization), Question::Members, MemberList::parse)
-                .await
+            ask(
+                &asker,
+                &super::directory::members_path(&organization),
+                CloseRequest::Members,
+                MemberList::parse,
+            )
+            .await
         }
         Ok(None) => {
             let what = "Close does not say to which organisation the API key belongs";
@@ -44,12 +49,12 @@ pub async fn examine(api: Arc<dyn CloseReads>, clock: Arc<dyn Clock>) -> Examina
 }
 
 async fn ask<T>(
-    asker: &Asker,
+    asker: &CloseClient,
     path: &str,
-    what: Question<'_>,
+    what: CloseRequest<'_>,
     read: impl Fn(&[u8]) -> Result<T, Unreadable>,
 ) -> Result<T, Fault> {
-    let asked = asker.ask(path, what, &mut Means::until(None)).await;
+    let asked = asker.ask(path, what, &mut LookupBudget::until(None)).await;
     let read = asked.and_then(|body| read(&body).map_err(|error| super::ask::unreadable(what, &error)));
-    read.map_err(|stop: Stop| stop.fault().clone())
+    read.map_err(|stop: LookupStop| stop.fault().clone())
 }

@@ -18,14 +18,14 @@ use close::{CreatedLead, CustomFieldOwners, FieldId, FieldSetting, LeadAnswer, M
 use lead::{OwnerFacts, OwnerStatus};
 
 use self::{
-    ask::{Asker, Means, Question, Stop, another, unreadable},
-    directory::{AGAIN, Directory, FRESH},
+    ask::{CloseClient, CloseRequest, LookupBudget, LookupStop, another, unreadable},
+    directory::{AGAIN, FRESH, OrganizationCache},
     meant::{meant, missing, odd, unread},
     retrieved::Named,
 };
 use crate::{
     Code,
-    ports::{Clock, Found, Look, Objects, Owners},
+    ports::{Clock, Found, LookupOptions, Objects, Owners},
 };
 use close::CloseReads;
 pub use examine::{Examination, examine};
@@ -36,8 +36,8 @@ const WARM_UP: jiff::SignedDuration = jiff::SignedDuration::from_secs(4);
 
 /// Close as a source of owners.
 pub struct CloseOwners {
-    asker: Asker,
-    directory: Directory,
+    asker: CloseClient,
+    directory: OrganizationCache,
     settings: OwnerFields,
 }
 
@@ -51,21 +51,30 @@ impl CloseOwners {
         settings: OwnerFields,
         patience: Duration,
     ) -> Self {
-        Self { asker: Asker::new(api, clock, patience), directory: Directory::new(objects), settings }
+        Self {
+            asker: CloseClient::new(api, clock, patience),
+            directory: OrganizationCache::new(objects),
+            settings,
+        }
     }
 
     /// How the settings name the fields.
-    fn named(&self) -> Result<Named<'_>, Stop> {
+    fn named(&self) -> Result<Named<'_>, LookupStop> {
         let owner = self.settings.owner.as_ref();
-        let unset = || Stop::failed(Code::CloseFieldUnknown, "CLOSE_OWNER_FIELD is not set", false);
+        let unset = || LookupStop::failed(Code::CloseFieldUnknown, "CLOSE_OWNER_FIELD is not set", false);
         Ok((owner.ok_or_else(unset)?, self.settings.funnel.as_ref()))
     }
 
     /// Looks for the owner. `known` is what the event says, as far as it got.
-    async fn search(&self, lead: &CreatedLead, look: Look, known: &mut OwnerFacts) -> Result<Found, Stop> {
+    async fn search(
+        &self,
+        lead: &CreatedLead,
+        look: LookupOptions,
+        known: &mut OwnerFacts,
+    ) -> Result<Found, LookupStop> {
         let now = self.asker.clock.now();
         let limit = look.within.map(|limit| now + jiff::SignedDuration::try_from(limit).unwrap_or_default());
-        let mut means = Means::until(limit);
+        let mut means = LookupBudget::until(limit);
         let named = self.named()?;
         let fields = self.directory.fields(&self.asker, &mut means, named).await?;
         let (owner, funnel) = ((named.0, &fields.owner), named.1.zip(fields.funnel.as_ref()));
@@ -85,13 +94,13 @@ impl CloseOwners {
                     carried = Some(found);
                 }
                 // The lead says whose members are to be asked for.
-                Err(Stop::Failed { .. }) if organization.is_none() => {}
+                Err(LookupStop::Failed { .. }) if organization.is_none() => {}
                 Err(stop) => return Err(stop),
             }
         }
         let answer = match (self.ask_for(lead, owner, funnel, &mut means).await, carried) {
             (Ok(answer), _) => answer,
-            (Err(Stop::Failed { .. }), Some(carried)) => return Ok(carried),
+            (Err(LookupStop::Failed { .. }), Some(carried)) => return Ok(carried),
             (Err(stop), _) => return Err(stop),
         };
         let organization = organization.or(answer.organization_id.as_deref());
@@ -105,7 +114,7 @@ impl CloseOwners {
             owners => match self.people(owners, organization, &mut means).await {
                 Ok(found) => found,
                 // Who it is cannot be said. What else Close said is known all the same.
-                Err(stop @ Stop::Failed { .. }) => with_known(stop.into(), known.clone()),
+                Err(stop @ LookupStop::Failed { .. }) => with_known(stop.into(), known.clone()),
                 Err(stop) => return Err(stop),
             },
         };
@@ -125,8 +134,8 @@ impl CloseOwners {
         lead: &CreatedLead,
         owner: (&FieldSetting, &FieldId),
         funnel: Option<(&FieldSetting, &FieldId)>,
-        means: &mut Means,
-    ) -> Result<LeadAnswer, Stop> {
+        means: &mut LookupBudget,
+    ) -> Result<LeadAnswer, LookupStop> {
         let mut path = format!(
             "lead/{}/?_fields=id,organization_id,status_label,contacts,primary_email,primary_phone,custom.{}",
             lead.lead_id,
@@ -135,7 +144,7 @@ impl CloseOwners {
         if let Some((_, funnel)) = funnel {
             path += &format!(",custom.{}", funnel.as_str());
         }
-        let question = Question::Lead(&lead.lead_id);
+        let question = CloseRequest::Lead(&lead.lead_id);
         let body = self.asker.ask(&path, question, means).await?;
         let answer = LeadAnswer::parse(&body, owner, funnel).map_err(|error| unreadable(question, &error))?;
         match answer.id.as_deref() == Some(lead.lead_id.as_str()) {
@@ -149,14 +158,14 @@ impl CloseOwners {
         &self,
         values: &[String],
         organization: Option<&str>,
-        means: &mut Means,
-    ) -> Result<Found, Stop> {
+        means: &mut LookupBudget,
+    ) -> Result<Found, LookupStop> {
         let mut members = self.directory.members(&self.asker, means, organization, FRESH).await?;
         if values.iter().any(|value| members.roster.who(value) == MemberMatch::Unknown) {
             match self.directory.members(&self.asker, means, organization, AGAIN).await {
                 Ok(newer) => members = newer,
                 // Those that there are will have to do.
-                Err(Stop::Failed { .. }) => {}
+                Err(LookupStop::Failed { .. }) => {}
                 Err(stop) => return Err(stop),
             }
         }
@@ -180,7 +189,7 @@ fn with_known(found: Found, known: OwnerFacts) -> Found {
 
 #[async_trait]
 impl Owners for CloseOwners {
-    async fn find(&self, lead: &CreatedLead, look: Look) -> Found {
+    async fn find(&self, lead: &CreatedLead, look: LookupOptions) -> Found {
         let mut known = OwnerFacts {
             lead_email: lead.email.clone(),
             lead_phone: lead.phone.clone(),
@@ -192,7 +201,7 @@ impl Owners for CloseOwners {
 
     async fn warm_up(&self) {
         // A function has ten seconds to start.
-        let mut means = Means::until(Some(self.asker.clock.now() + WARM_UP));
+        let mut means = LookupBudget::until(Some(self.asker.clock.now() + WARM_UP));
         // What fails here fails again, and is said, when it is needed.
         let Ok(named) = self.named() else { return };
         if self.directory.fields(&self.asker, &mut means, named).await.is_ok() {
