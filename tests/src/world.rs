@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use close::signature::Presented;
+use close::signature::SignatureHeaders;
 use lead::{EnrichedLead, LeadId, Timestamp, keys};
 use ops::{Access, NoSetUpReport, Ops};
 use outbound::SlackDestination;
@@ -123,7 +123,7 @@ impl World {
     /// Hands a webhook in, unsigned.
     pub async fn deliver(&self, body: impl Into<Vec<u8>>) -> Outcome {
         let webhook = Webhook {
-            presented: Presented::default(),
+            presented: SignatureHeaders::default(),
             head: Head::of_this_process(),
             body: body.into().into(),
         };

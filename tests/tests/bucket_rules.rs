@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aws::{S3Store, Uncounted};
+use aws::{NoMetrics, S3Store};
 use bytes::Bytes;
 use close::CreatedLead;
 use futures_util::future::join;
@@ -33,7 +33,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A store in a bucket that fails as planned, with the template's prefixes.
 fn store(faulty: Faulty<Memory>) -> S3Store {
     let (source, target) = ("source/".to_owned(), "target/".to_owned());
-    S3Store::over(Arc::new(faulty), source, target, DELAY, Arc::new(Uncounted))
+    S3Store::over(Arc::new(faulty), source, target, DELAY, Arc::new(NoMetrics))
 }
 
 struct Bucket {

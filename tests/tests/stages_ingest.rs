@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use close::signature::{Keys, Presented};
+use close::signature::{Keys, SignatureHeaders};
 use lead::{LeadId, Timestamp, keys};
 use pipeline::{
     Code, Fault, JournalEvent, Settings, Stage,
@@ -43,7 +43,7 @@ impl Vector {
     }
 
     fn webhook(&self) -> Webhook<'_> {
-        let presented = Presented { hash: Some(&self.hash), timestamp: Some(&self.timestamp) };
+        let presented = SignatureHeaders { hash: Some(&self.hash), timestamp: Some(&self.timestamp) };
         Webhook { presented, head: Head::default(), body: self.body() }
     }
 }
@@ -100,7 +100,7 @@ async fn what_nobody_signed_rightly_is_refused_and_leaves_nothing() {
         assert_eq!((outcome.status(), code(&outcome)), (401, Some(Code::SignatureWrong)));
     }
     let unsigned = Webhook {
-        presented: Presented::default(),
+        presented: SignatureHeaders::default(),
         head: Head::default(),
         body: vectors.vectors.first().unwrap().body(),
     };
@@ -113,7 +113,7 @@ async fn what_nobody_signed_rightly_is_refused_and_leaves_nothing() {
 async fn what_nobody_has_to_sign_is_taken_from_this_machine_alone() {
     let world = World::new();
     let body = Bytes::from(World::event(&"lead_a1".parse().unwrap()));
-    let unsigned = |head| Webhook { presented: Presented::default(), head, body: body.clone() };
+    let unsigned = |head| Webhook { presented: SignatureHeaders::default(), head, body: body.clone() };
     let far = Head { peer: Some([192, 0, 2, 1].into()), ..Head::of_this_process() };
     for (head, why) in
         [(Head::default(), "where it comes from is not known"), (far, "it comes from 192.0.2.1")]
@@ -130,7 +130,7 @@ async fn what_nobody_has_to_sign_is_taken_from_this_machine_alone() {
 #[test]
 fn what_looks_like_closes_is_told_from_probes_and_noise() {
     let seems_genuine = |hash, timestamp, body: &[u8]| {
-        let presented = Presented { hash, timestamp };
+        let presented = SignatureHeaders { hash, timestamp };
         let body = Bytes::copy_from_slice(body);
         Webhook { presented, head: Head::default(), body }.seems_genuine()
     };
@@ -141,7 +141,7 @@ fn what_looks_like_closes_is_told_from_probes_and_noise() {
     assert!(seems_genuine(None, None, &event));
     assert!(seems_genuine(None, None, br#"{"event":{"object_type":"lead","action":"created"}}"#));
     let agent = Head { headers: vec![("user-agent", b"leadops/1")], ..Head::default() };
-    let presented = Presented { hash: Some("x"), timestamp: Some("1") };
+    let presented = SignatureHeaders { hash: Some("x"), timestamp: Some("1") };
     let trial =
         |body: &'static [u8]| Webhook { presented, head: agent.clone(), body: Bytes::from_static(body) };
     assert!(

@@ -19,7 +19,7 @@ pub(crate) fn http_client() -> aws_sdk_s3::config::SharedHttpClient {
     HttpClientBuilder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
 }
 
-/// How long to wait for AWS: a function has seconds, and a person no more patience.
+/// How long to wait for AWS: a function has only seconds, and a person does not wait longer.
 pub(crate) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(2))
@@ -52,7 +52,7 @@ impl Clients {
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`; and `AWS_ENDPOINT_URL`, with or
     /// without a service's name behind it, where another AWS is meant.
     ///
-    /// Without the SDK's search for profiles, which a function has none of.
+    /// Without the SDK's search for profiles, as a function has none.
     ///
     /// # Errors
     /// [`Code::SettingBad`] with the name of the variable that is missing.

@@ -6,7 +6,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use outside::text;
 use pipeline::{Code, Fault};
 
-/// How much of an error is told.
+/// The longest error text, in characters.
 pub(crate) const LIMIT: usize = 400;
 
 /// The fault for an error of the SDK. `doing` says what was tried, with the name of the thing:
@@ -28,11 +28,11 @@ where
         }
         _ => Code::AwsFailed,
     };
-    Fault::new(code, text::shorten(&format!("{doing}: {}", told(error)), LIMIT))
+    Fault::new(code, text::shorten(&format!("{doing}: {}", describe(error)), LIMIT))
 }
 
 /// What an error says: the service's own words with its code, or the causes.
-fn told<E, R>(error: &SdkError<E, R>) -> String
+fn describe<E, R>(error: &SdkError<E, R>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
     R: std::fmt::Debug,
@@ -84,15 +84,15 @@ fn of_service(code: &str) -> Code {
     }
 }
 
-/// What the SDK's words mean, if they are about credentials. It has no codes for that: the texts are those of
+/// What the SDK's text means, if it is about credentials. It has no codes for that: the texts are those of
 /// `aws-config`.
-pub(crate) fn of_credentials(told: &str) -> Option<Code> {
-    let told = told.to_lowercase();
+pub(crate) fn of_credentials(text: &str) -> Option<Code> {
+    let text = text.to_lowercase();
     // Of single sign-on, also before the first sign-in; or of a role.
     let sign_in = ["expired", "sso", "refresh", "token has"];
-    if sign_in.iter().any(|part| told.contains(part)) {
+    if sign_in.iter().any(|part| text.contains(part)) {
         Some(Code::CredentialsExpired)
-    } else if told.contains("credential") || told.contains("profile") {
+    } else if text.contains("credential") || text.contains("profile") {
         Some(Code::CredentialsMissing)
     } else {
         None
@@ -101,16 +101,16 @@ pub(crate) fn of_credentials(told: &str) -> Option<Code> {
 
 /// An error with its causes, once each, on one line.
 pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut told = error.to_string();
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !told.contains(&text) {
-            told = format!("{told}: {text}");
+        let of_cause = inner.to_string();
+        if !text.contains(&of_cause) {
+            text = format!("{text}: {of_cause}");
         }
         cause = inner.source();
     }
-    told
+    text
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_credentials_lack_is_told_apart() {
-        for (told, code) in [
+        for (text, code) in [
             ("no providers in chain provided credentials", Some(Code::CredentialsMissing)),
             ("the credential provider was not enabled", Some(Code::CredentialsMissing)),
             ("profile `x` was not defined", Some(Code::CredentialsMissing)),
@@ -128,7 +128,7 @@ mod tests {
             ("the security token included in the request is expired", Some(Code::CredentialsExpired)),
             ("an unknown thing", None),
         ] {
-            assert_eq!(of_credentials(told), code, "{told}");
+            assert_eq!(of_credentials(text), code, "{text}");
         }
     }
 

@@ -3,10 +3,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod clients;
-pub mod counts;
 mod fault;
 #[cfg(feature = "operator")]
 mod logs;
+pub mod metrics;
 #[cfg(feature = "operator")]
 pub mod operator;
 mod s3;
@@ -18,10 +18,10 @@ mod sns;
 mod sqs;
 
 pub use clients::Clients;
-pub use counts::{Counts, Measured, Uncounted};
 #[cfg(feature = "operator")]
 pub use logs::CloudWatchLogs;
-pub use s3::{Bucket, Released, S3Names, S3Store, Schedule};
+pub use metrics::{Measurement, MetricsSink, NoMetrics};
+pub use s3::{Bucket, ReleaseOutcome, S3Names, S3Store, Schedule};
 pub use secrets::{NamedSecret, Secrets};
 pub use sns::SnsTopic;
 pub use sqs::{QueueUrls, Queues};

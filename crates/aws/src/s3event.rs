@@ -1,4 +1,4 @@
-//! What S3 tells the delay queue about a raw event that was written.
+//! S3's notifications to the delay queue about raw events.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>
 
@@ -105,7 +105,7 @@ fn job(
         return Err(format!("the key {:?} is not encoded as S3 does it", shown(&record.s3.object.key)));
     };
     let Some(lead_id) = keys::lead_of_raw(source_prefix, &key) else {
-        return Err(format!("{:?} is no key of a raw event", shown(&key)));
+        return Err(format!("{:?} is not a key of a raw event", shown(&key)));
     };
     let written = record.event_time.as_deref().and_then(outside::parse_time);
     let due = written
@@ -114,7 +114,7 @@ fn job(
     Ok(ProcessJob::new(lead_id, key, due.unwrap_or(received), Cause::Arrival))
 }
 
-/// A key as it is, out of the form encoding in which S3 tells it: `+` is a space, `%XX` a byte.
+/// Decodes a key from the form encoding of S3's notification: `+` is a space, `%XX` a byte.
 pub(crate) fn decoded(key: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(key.len());
     let mut rest = key.bytes();

@@ -9,17 +9,17 @@ use async_trait::async_trait;
 use lead::Timestamp;
 use pipeline::ports::Clock;
 
-/// A clock that passes while somebody sleeps.
-pub(crate) struct Sleeping(Mutex<Timestamp>);
+/// A clock that advances only by sleeping.
+pub(crate) struct AutoAdvanceClock(Mutex<Timestamp>);
 
-impl Sleeping {
+impl AutoAdvanceClock {
     pub(crate) fn from(start: Timestamp) -> Self {
         Self(Mutex::new(start))
     }
 }
 
 #[async_trait]
-impl Clock for Sleeping {
+impl Clock for AutoAdvanceClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,37 +1,37 @@
-//! Why Close did not do what it was asked for.
+//! Errors of Close's API.
 
 use std::error::Error as StdError;
 
-/// Why Close could not be asked, or did not do what it was asked for. No text of it holds a secret.
+/// Why a request to Close failed. No text in it contains a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address of the API is none that a key may be sent to.
+    /// The API's URL is not one to which a key may be sent.
     #[error("{0}")]
     Address(String),
-    /// There is no API key, or what is set as one is none.
+    /// The API key is not set or not valid.
     #[error("{0}")]
     Key(String),
-    /// Whoever holds the keys could not hand them out.
+    /// The keys could not be read from where they are stored.
     #[error("the API key cannot be read")]
     Holder(#[source] Box<dyn StdError + Send + Sync>),
-    /// There was no answer, or none that could be read.
+    /// There was no answer, or an unreadable one.
     #[error("{0}")]
     Unavailable(String),
-    /// The key is refused, or has no right to this.
+    /// The key is refused, or lacks permission.
     #[error("{0}")]
     Denied(String),
-    /// Close asks to wait for longer than anybody did.
+    /// Close asks to wait for longer than was waited.
     #[error("{0}")]
     Throttled(String),
     /// Close refuses the request itself.
     #[error("{what}")]
     Refused {
-        /// In Close's words.
+        /// Close's error text.
         what: String,
-        /// The subscription that is in the way, where it is refused as a second one for one address.
+        /// The existing subscription, where a second one for the same address is refused.
         duplicate: Option<String>,
     },
-    /// It failed in another way, or somebody else answered.
+    /// It failed in another way, or an intermediary answered.
     #[error("{0}")]
     Failed(String),
 }

@@ -1,22 +1,22 @@
 //! Close's webhook body.
 //!
 //! Shapes: <https://developer.close.com/api/resources/event-log>. Close adds keys and leaves others
-//! out; only what leadops needs is read, and only the lead's id is demanded. A field of an unexpected
-//! type is a field that is not there, never a reason to lose the lead.
+//! out; only what leadops needs is read, and only the lead's id is required. A field of an unexpected
+//! type counts as missing and is never a reason to lose the lead.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
 
 use crate::{InvalidLeadId, LeadId, is_id};
-use outside::{Document, Fields, Json, Unreadable, document::Value, means_nobody, parse_time, text};
+use outside::{Document, Fields, Json, Unreadable, document::Value, is_placeholder, parse_time, text};
 
-/// What a well-signed webhook body turned out to be.
+/// The event in a webhook's body.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Incoming {
-    /// A lead was created: ours to handle.
+    /// A lead was created.
     Created(Box<CreatedLead>),
-    /// Another event, to be answered with success and left alone.
+    /// Another event, which is accepted and ignored.
     Other {
         /// Close's subscription that sent it.
         subscription_id: Option<String>,
@@ -32,7 +32,7 @@ pub struct CreatedLead {
     pub lead_id: LeadId,
     /// Close's subscription that sent it.
     pub subscription_id: Option<String>,
-    /// Close's identity of the event (`ev_…`).
+    /// Close's id of the event (`ev_…`).
     pub event_id: Option<String>,
     /// The lead's name: `data.display_name`, else `data.name`, as sent. Empty where Close sent none.
     pub display_name: String,
@@ -42,7 +42,7 @@ pub struct CreatedLead {
     pub date_created: Option<String>,
     /// The `custom.*` values, of any type, by their key without the prefix.
     pub custom: BTreeMap<String, Json>,
-    /// The values of a `custom` object, by field names, as Close sent them once.
+    /// The values of a `custom` object, by field name, as Close used to send them.
     pub custom_by_name: BTreeMap<String, Json>,
     /// The organisation in Close that the lead belongs to (`orga_…`).
     pub organization_id: Option<String>,
@@ -52,7 +52,7 @@ pub struct CreatedLead {
     pub phone: Option<String>,
 }
 
-/// A body that is no event of Close's.
+/// A body that is not an event of Close's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// Not an object with an `event` object, and what it is instead.
@@ -73,7 +73,7 @@ impl Incoming {
     /// Reads the raw bytes of a webhook.
     ///
     /// # Errors
-    /// [`Malformed`] where the bytes are no JSON object with an `event` object, or where a
+    /// [`Malformed`] where the bytes are not a JSON object with an `event` object, or where a
     /// `lead.created` event has no valid lead id.
     pub fn parse(body: &[u8]) -> Result<Self, Malformed> {
         let document = Document::read(body)?;
@@ -99,7 +99,7 @@ impl Incoming {
         let primary = |field: &str, names: &[&str]| {
             let value = data.get(field)?.fields()?;
             let lines = names.iter().filter_map(|name| value.text(name));
-            lines.map(|line| text::shorten(&line, text::VALUE_LIMIT)).find(|line| !means_nobody(line))
+            lines.map(|line| text::shorten(&line, text::VALUE_LIMIT)).find(|line| !is_placeholder(line))
         };
         Ok(Self::Created(Box::new(CreatedLead {
             lead_id: id.parse()?,

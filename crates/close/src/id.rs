@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 /// Close's identifier of a lead: `lead_` and 1 to 64 ASCII letters or digits.
 ///
-/// Close's own are `lead_` and 43 characters. The length is not demanded, the alphabet is: a value of
+/// Close's own are `lead_` and 43 characters. The length is not checked, but the alphabet is: a value of
 /// this type is safe in an object key, a URL and a terminal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LeadId(String);
 
-/// A text that is no lead id.
+/// A text that is not a lead id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a lead id: {0:?} (expected lead_ and 1 to 64 letters or digits)")]
 pub struct InvalidLeadId(String);
@@ -27,7 +27,7 @@ impl LeadId {
         &self.0
     }
 
-    /// What stands for the lead in a trial alert: of no lead of Close's, whose ids are longer.
+    /// The id in a trial alert. It is not the id of any lead in Close, as those are longer.
     pub fn of_trial() -> Self {
         Self("lead_leadopsTrial".to_owned())
     }

@@ -1,20 +1,20 @@
-//! Close's identities of what is not a lead.
+//! Close's other ids.
 
-/// Whether `text` is an identity of Close's with this prefix, such as `user_…`. Their lengths are not promised.
+/// Whether `text` is an id of Close's with this prefix, such as `user_…`. Close does not specify their lengths.
 pub fn is_id(text: &str, prefix: &str) -> bool {
     let rest = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_'));
     rest.is_some_and(|rest| (1..=64).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
-/// How a user is named whom nobody knows: by what people can compare with Close, and not by a whole id. `None` for
-/// what is no user's id.
+/// How an unknown user is shown: by a part of the id that people can compare with Close, not by the whole id. `None` for
+/// what is not a user's id.
 pub fn unnamed(user: &str) -> Option<String> {
     // Half of an id that is short.
     let shown = user.len().saturating_sub("user_".len()).div_ceil(2).min(6);
     is_id(user, "user").then(|| format!("Close user …{}", user.get(user.len() - shown..).unwrap_or_default()))
 }
 
-/// A text in which no user's id stands whole.
+/// A text in which every user id is abbreviated.
 pub fn without_ids(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;

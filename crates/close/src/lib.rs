@@ -1,15 +1,15 @@
-//! Close: its events, signatures, identities, links and API.
+//! Close: its events, signatures, ids, links and API.
 //!
 //! Shapes and rules: <https://developer.close.com>.
 //!
-//! * [`Incoming`] is what a webhook's body turns out to be, [`signature`] what proves that it is Close's.
-//! * [`LeadId`] is checked once, and safe in a key, a URL and a terminal from then on.
-//! * [`LeadAnswer`], [`Roster`], [`Account`] and their kin are what the API answers, as far as leadops reads it.
+//! * [`Incoming`] is the event in a webhook's body, [`signature`] proves that it is Close's.
+//! * [`LeadId`] is checked once and is safe in a key, a URL and a terminal from then on.
+//! * [`LeadAnswer`], [`MemberList`], [`Account`] and others are the answers of the API, as far as leadops reads them.
 //!
-//! * [`client`] asks the API; the functions that never do are built without it.
+//! * [`client`] calls the API; functions that never do are built without it.
 //!
-//! Invariants: no rule about what becomes of a lead; no `LO` code, but an [`Error`] for each case that a caller
-//! tells apart.
+//! Invariants: no rule about what happens to a lead; no `LO` code, but an [`Error`] for each case that callers
+//! distinguish.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -25,11 +25,11 @@ mod reads;
 pub mod signature;
 
 pub use answers::{
-    Account, CustomField, FieldId, FieldSetting, LeadAnswer, Member, Owned, Role, Roster, Who, custom_fields,
-    is_user, roles,
+    Account, CustomField, CustomFieldOwners, FieldId, FieldSetting, LeadAnswer, Member, MemberList,
+    MemberMatch, Role, custom_fields, is_user, roles,
 };
 pub use error::Error;
 pub use event::{CreatedLead, Incoming, Malformed};
 pub use id::{InvalidLeadId, LeadId};
 pub use ids::{is_id, unnamed, without_ids};
-pub use reads::{CloseAnswer, CloseReads, Window};
+pub use reads::{CloseAnswer, CloseReads, RateLimitWindow};

@@ -10,10 +10,10 @@ use crate::Error;
 /// Close's API, read with the pipeline's key.
 #[async_trait]
 pub trait CloseReads: Send + Sync {
-    /// Asks for `path`, which is below the API's base and ends its last part with `/` before a query, as in
-    /// `lead/lead_x/?_fields=id`. Whatever is answered is an answer, of any status.
+    /// Gets `path`, which is relative to the API's base and has a `/` before a query, as in `lead/lead_x/?_fields=id`.
+    /// Answers of any status are returned.
     ///
-    /// Bounded in time and in size. No redirect is followed, and the key goes to the configured address alone.
+    /// Bounded in time and in size. No redirect is followed, and the key is sent only to the configured address.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where there was no answer, [`Error::Key`] or [`Error::Holder`] where there is no usable key.
@@ -29,24 +29,24 @@ pub struct CloseAnswer {
     pub body: Bytes,
     /// How long Close asks to wait, where it does: the status is 429.
     pub wait: Option<Duration>,
-    /// How much more may be asked for.
-    pub window: Option<Window>,
-    /// What Close's support finds the request by.
+    /// What is left of the rate limit.
+    pub window: Option<RateLimitWindow>,
+    /// An id by which Close's support finds the request.
     pub trace: Option<String>,
 }
 
 impl CloseAnswer {
-    /// The longest wait that is believed, and the longest window.
+    /// The longest wait that is accepted, and the longest window.
     pub const LONGEST_WAIT: Duration = Duration::from_secs(120);
-    /// The wait where Close asks for one and does not say how long.
+    /// The wait where Close asks for one without saying how long.
     pub const UNSAID_WAIT: Duration = Duration::from_secs(2);
 }
 
 /// What is left of a rate limit: <https://developer.close.com/topics/rate-limits/>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Requests that may still be made in it.
+pub struct RateLimitWindow {
+    /// How many more requests may be made in the window.
     pub remaining: u32,
-    /// How long it lasts.
+    /// How long the window lasts.
     pub reset: Duration,
 }

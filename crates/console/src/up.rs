@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use close::client::HoldsKeys;
+use close::client::KeySource;
 use embedded::{OWNER_PATIENCE, Running};
 use lead::Timestamp;
 use outbound::{NoKeys, OwnerSource};
@@ -20,7 +20,7 @@ use crate::config::{SettingProblem, UpConfig};
 /// # Errors
 /// [`Code::SettingBad`] where a client cannot be made of its settings.
 pub(crate) fn options(config: UpConfig, objects: Arc<dyn Objects>) -> Result<embedded::Options, Fault> {
-    let keys: Arc<dyn HoldsKeys> = match config.close_keys {
+    let keys: Arc<dyn KeySource> = match config.close_keys {
         Some(keys) => Arc::new(keys),
         None => Arc::new(NoKeys),
     };

@@ -164,7 +164,7 @@ mod tests {
 
     use close::Incoming;
     use close::client::CloseReader;
-    use close::{CloseReads, Window};
+    use close::{CloseReads, RateLimitWindow};
     use lead::{OwnerStatus, Timestamp};
     use pipeline::{
         Code,
@@ -254,7 +254,7 @@ mod tests {
         let mut left = Vec::new();
         loop {
             let answer = reader.get("me/?_fields=id").await.unwrap();
-            let Some(Window { remaining, reset }) = answer.window else { panic!("{answer:?}") };
+            let Some(RateLimitWindow { remaining, reset }) = answer.window else { panic!("{answer:?}") };
             assert!(reset <= WINDOW);
             if answer.status == 429 {
                 assert!(remaining == 0 && answer.wait.is_some_and(|wait| wait <= WINDOW));

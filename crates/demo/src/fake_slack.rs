@@ -347,7 +347,7 @@ fn lead_mention(id: &str, title: &str, notes: &[String]) -> Option<LeadMention> 
 mod tests {
     use lead::{Alert, AlertKind, EnrichedLead, OwnerStatus, slack};
     use outbound::SlackWebhook;
-    use outbound::{Slack, SlackAnswer};
+    use outbound::{IncomingWebhook, SlackAnswer};
     use serde_json::json;
 
     use super::*;

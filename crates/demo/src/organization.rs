@@ -221,7 +221,7 @@ fn roles() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use close::{Account, FieldId, LeadAnswer, Roster, Who, custom_fields, roles};
+    use close::{Account, FieldId, LeadAnswer, MemberList, MemberMatch, custom_fields, roles};
 
     use super::*;
     use crate::Scenario;
@@ -234,18 +234,20 @@ mod tests {
 
     #[test]
     fn everything_is_read_as_what_it_is() {
-        let roster = Roster::parse(&body(&format!(
+        let roster = MemberList::parse(&body(&format!(
             "organization/{ID}/?_fields=name,memberships,inactive_memberships"
         )));
         let roster = roster.unwrap();
         assert_eq!(roster.counts(), (7, 1));
         for member in &MEMBERS {
             assert!(
-                matches!(roster.who(member.id), Who::Member(found) if found.name == member.name && found.active)
+                matches!(roster.who(member.id), MemberMatch::Member(found) if found.name == member.name && found.active)
             );
-            assert!(matches!(roster.who(&email(member)), Who::Member(found) if found.id == member.id));
+            assert!(
+                matches!(roster.who(&email(member)), MemberMatch::Member(found) if found.id == member.id)
+            );
         }
-        assert!(matches!(roster.who(DEPARTED.name), Who::Member(found) if !found.active));
+        assert!(matches!(roster.who(DEPARTED.name), MemberMatch::Member(found) if !found.active));
         let fields = custom_fields(&body("custom_field_schema/lead/")).unwrap();
         let setting = FieldSetting::parse(OWNER_FIELD.0).unwrap();
         let owner = setting.find(&fields).unwrap();

@@ -426,7 +426,7 @@ impl Formatter for CloseFormat {
 mod tests {
     use std::collections::BTreeSet;
 
-    use close::{FieldId, FieldSetting, Incoming, Malformed, Owned};
+    use close::{CustomFieldOwners, FieldId, FieldSetting, Incoming, Malformed};
 
     use super::*;
     use crate::organization::{FUNNEL_FIELD, OWNER_FIELD};
@@ -464,7 +464,7 @@ mod tests {
             let (owner, funnel) = (field(OWNER_FIELD.1), field(FUNNEL_FIELD.1));
             let funnel = Some((&funnel.0, &funnel.1));
             let custom = (&created.custom, &created.custom_by_name);
-            let owned = Owned::of_webhook(custom.0, custom.1, (&owner.0, &owner.1), funnel);
+            let owned = CustomFieldOwners::of_webhook(custom.0, custom.1, (&owner.0, &owner.1), funnel);
             assert_eq!(owned.funnel.as_deref(), Some(sample.funnel));
             carried.push(!owned.owners.is_empty());
             if !owned.owners.is_empty() {

@@ -224,7 +224,7 @@ mod tests {
         routing::post,
     };
     use close::Incoming;
-    use close::signature::Presented;
+    use close::signature::SignatureHeaders;
     use serde_json::{Value, json};
 
     use super::*;
@@ -251,7 +251,7 @@ mod tests {
     ) -> (StatusCode, Json<Value>) {
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let presented =
-            Presented { hash: header("close-sig-hash"), timestamp: header("close-sig-timestamp") };
+            SignatureHeaders { hash: header("close-sig-hash"), timestamp: header("close-sig-timestamp") };
         match keys().verify(presented, &body, Timestamp::now(), Duration::from_secs(60)) {
             Ok(_) => {}
             Err(code) => {

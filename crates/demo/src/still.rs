@@ -11,11 +11,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use close::signature::Presented;
+use close::signature::SignatureHeaders;
 use close::{CloseAnswer, CloseReads};
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
-use outbound::{Slack, SlackAnswer, SlackDestination, SlackError};
+use outbound::{IncomingWebhook, SlackAnswer, SlackDestination, SlackError};
 use pipeline::{
     Code, Fault, Recorder, Settings,
     destination::{Destination, NotReady},
@@ -94,7 +94,7 @@ impl FakeServices {
 }
 
 #[async_trait]
-impl Slack for FakeServices {
+impl IncomingWebhook for FakeServices {
     async fn address(&self) -> Result<String, NotReady> {
         Ok("https://hooks.slack.com/…".to_owned())
     }
@@ -261,7 +261,7 @@ impl World {
     async fn arrive(&self, sample: &Sample) -> Result<(), Fault> {
         self.services.add_lead(sample);
         let webhook = Webhook {
-            presented: Presented::default(),
+            presented: SignatureHeaders::default(),
             head: Head::of_this_process(),
             body: sample.event.clone().into(),
         };

@@ -11,7 +11,7 @@ mod protocol;
 use std::{error::Error as _, io, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use close::{headers, signature::Presented};
+use close::{headers, signature::SignatureHeaders};
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
@@ -360,10 +360,10 @@ enum BodyError {
     BrokeOff,
 }
 
-fn presented(headers: &HeaderMap) -> Presented<'_> {
+fn presented(headers: &HeaderMap) -> SignatureHeaders<'_> {
     // One that is no text is there, and none that can hold.
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    Presented { hash: text(headers::HASH), timestamp: text(headers::TIMESTAMP) }
+    SignatureHeaders { hash: text(headers::HASH), timestamp: text(headers::TIMESTAMP) }
 }
 
 fn head_of(head: &Parts, peer: IpAddr) -> Head<'_> {

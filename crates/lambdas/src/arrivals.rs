@@ -1,4 +1,4 @@
-//! Leads as they arrive on AWS: S3 says in a message which raw events were written.
+//! New leads on AWS: S3 notifies the queue of raw events that were written.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use pipeline::{
     recorder,
 };
 
-/// The stage, for messages that are S3's or of our own.
+/// The stage, for S3's notifications and our own jobs.
 pub struct Arrivals {
     /// The stage.
     pub stage: Process,
@@ -26,7 +26,7 @@ pub struct Arrivals {
     pub bucket: String,
     /// How long after its arrival a lead may be processed, where that is known.
     pub delay: Option<Duration>,
-    /// What there was of leads that ended long ago.
+    /// The records of leads that ended long ago.
     pub store: Arc<S3Store>,
 }
 
@@ -50,7 +50,7 @@ impl Arrivals {
         let (prefix, now) = (&self.stage.settings.source_prefix, self.stage.recorder.clock.now());
         match s3event::read(&delivery.body, &self.bucket, prefix, self.delay, now) {
             Body::Test => Disposition::Done,
-            // A job of our own, or nobody's.
+            // A job of our own, or an unknown message.
             Body::NotS3 => self.stage.handle_until(delivery, deadline).await,
             Body::Jobs(jobs) => {
                 let handled = jobs.iter().map(|job| async move {
@@ -64,7 +64,7 @@ impl Arrivals {
         }
     }
 
-    /// Handles the job of a raw event that was written, unless that was a copy of what had ended long ago.
+    /// Handles the job for a raw event, unless the event was rewritten and its lead ended long ago.
     async fn handle_arrival(
         &self,
         job: &ProcessJob,
@@ -76,7 +76,7 @@ impl Arrivals {
             Ok(false) => self.stage.handle_job_until(job, delivery, deadline).await,
             Ok(true) => {
                 let message = "its raw event was written again and nothing is done: the lead ended long ago; `leadops \
-                               requeue` processes it again, and announces it anew";
+                               requeue` processes it again, and announces it again";
                 let lead = Some(job.lead_id.as_str());
                 recorder::line(Function::LeadProcessor, Level::Info, message, lead, None);
                 Disposition::Done
@@ -86,8 +86,8 @@ impl Arrivals {
     }
 }
 
-/// What becomes of a message with several leads in it. Handling a lead once more than needed changes
-/// nothing, so whatever needs another try decides.
+/// The disposition of a message with several leads. Handling a lead once more than needed changes nothing, so a lead that
+/// needs a retry decides.
 fn together(dispositions: Vec<Disposition>) -> Disposition {
     let rank = |disposition: &Disposition| match disposition {
         Disposition::Done => 0,

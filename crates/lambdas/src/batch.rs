@@ -1,4 +1,4 @@
-//! Messages as Lambda hands them to a function, and the report of those that failed.
+//! Messages as Lambda passes them to a function, and the report of those that failed.
 
 use std::collections::HashSet;
 
@@ -7,9 +7,9 @@ use lead::Timestamp;
 use pipeline::ports::Delivery;
 use serde::Serialize;
 
-/// A batch that cannot be reported on: Lambda hands all of it out again.
+/// A batch that cannot be reported on: Lambda delivers all of it again.
 #[derive(Debug, thiserror::Error)]
-#[error("message {0} of the batch has no messageId, so that its failure could not be told from success")]
+#[error("message {0} of the batch has no messageId, so its failure cannot be reported")]
 pub struct NoMessageId(usize);
 
 /// The messages of an event.
@@ -62,10 +62,10 @@ impl Report {
 
     /// The report of these failures, each once.
     pub fn of(failed: impl IntoIterator<Item = String>) -> Self {
-        let mut told = HashSet::new();
+        let mut seen = HashSet::new();
         let batch_item_failures = failed
             .into_iter()
-            .filter(|id| told.insert(id.clone()))
+            .filter(|id| seen.insert(id.clone()))
             .map(|item_identifier| Failure { item_identifier })
             .collect();
         Self { batch_item_failures }

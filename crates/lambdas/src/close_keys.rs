@@ -1,10 +1,10 @@
-//! Close's API keys, in a secret that may change.
+//! Close's API keys, read from a secret that may change.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws::Secrets;
-use close::client::{ApiKeys, HoldsKeys};
+use close::client::{ApiKeys, KeySource};
 use pipeline::{Code, Fault, Function, Variables, recorder};
 
 use crate::common::Common;
@@ -23,7 +23,7 @@ impl SecretKeys {
 }
 
 #[async_trait]
-impl HoldsKeys for SecretKeys {
+impl KeySource for SecretKeys {
     async fn keys(&self) -> Result<ApiKeys, close::Error> {
         let Some(secret) = &self.secret else {
             return Err(close::Error::Key("CLOSE_API_KEY_SECRET_NAME is not set".to_owned()));
@@ -33,7 +33,7 @@ impl HoldsKeys for SecretKeys {
             .map_err(|error| Fault::new(Code::SecretUnusable, format!("the secret {secret}: {error}")).into())
     }
 
-    async fn were_replaced(&self) -> bool {
+    async fn refresh(&self) -> bool {
         let Some(secret) = &self.secret else { return false };
         match self.secrets.refresh(secret).await {
             Ok(changed) => changed,

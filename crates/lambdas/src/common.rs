@@ -1,4 +1,4 @@
-//! What all functions have: the bucket, the journal, the clients.
+//! What all functions share: the bucket, the journal, the clients.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use system::{SystemClock, SystemRandom};
 
 use crate::metrics::Emf;
 
-/// The parts that every function is made of.
+/// What every function needs.
 #[derive(Clone)]
 pub struct Common {
     /// AWS.
@@ -24,12 +24,12 @@ pub struct Common {
     pub store: Arc<S3Store>,
     /// Secrets.
     pub secrets: Arc<Secrets>,
-    /// Figures and names.
+    /// The pipeline's settings.
     pub settings: Arc<Settings>,
     /// Journal and log.
     pub recorder: Recorder,
     /// Metrics.
-    pub counts: Arc<Emf>,
+    pub metrics: Arc<Emf>,
     /// `LEADOPS_WARM_UP`: whether to connect and to load secrets before the first event. For
     /// measurements; a function is never slower for it.
     warm_up: bool,
@@ -51,14 +51,14 @@ impl Common {
             source_prefix: settings.source_prefix.clone(),
             target_prefix: settings.target_prefix.clone(),
         };
-        let counts = Arc::new(Emf::new(variables.get("PROJECT_NAME")));
+        let metrics = Arc::new(Emf::new(variables.get("PROJECT_NAME")));
         let store =
-            S3Store::new(&clients, names, settings.delay, clock.clone(), random.clone(), counts.clone());
+            S3Store::new(&clients, names, settings.delay, clock.clone(), random.clone(), metrics.clone());
         let store = Arc::new(store);
         Ok(Self {
             secrets: Arc::new(Secrets::new(&clients, clock.clone())),
             clients,
-            counts,
+            metrics,
             bucket,
             recorder: Recorder { clock, random, journal: store.clone() },
             store,
@@ -68,8 +68,8 @@ impl Common {
     }
 
     /// Connects to the bucket and does `more`, so that the first event need not wait for that: while a
-    /// function starts, Lambda lends it more CPU than it has afterwards. What fails here fails again,
-    /// and is told, when it is needed.
+    /// function starts, Lambda lends it more CPU than it has afterwards. A failure here is
+    /// reported when what failed is needed.
     pub async fn warm_up<T>(&self, more: impl Future<Output = T>) -> Option<T> {
         if !self.warm_up {
             return None;
@@ -78,7 +78,7 @@ impl Common {
         Some(more)
     }
 
-    /// What the stages are made of.
+    /// The stages.
     pub fn stages(&self) -> Stages {
         let Recorder { clock, random, journal } = self.recorder.clone();
         let ports = Ports { objects: self.store.clone(), journal };

@@ -1,10 +1,10 @@
-//! The destinations of a function that alerts the team.
+//! The destinations of a function that sends alerts.
 
 use std::sync::Arc;
 
 use aws::{Clients, NamedSecret, Secrets, SnsTopic};
 use futures_util::future::join_all;
-use outbound::destinations::{Made, Origin, SecretSetting, make};
+use outbound::destinations::{BuiltDestinations, SecretSetting, SettingsSource, make};
 use pipeline::{
     Code, Fault, Function, Variables,
     destination::{Destination, Destinations, Kind, NotReady},
@@ -14,15 +14,15 @@ use pipeline::{
 
 use crate::common::Common;
 
-/// Makes the destinations of a function's variables.
+/// Makes the destinations from a function's variables.
 ///
 /// What is missing or wrong is an error in the log and stops no other destination: the alerts of this one become dead
 /// letters with their reason.
 pub fn read(variables: &Variables<'_>, common: &Common) -> Destinations {
     let (clients, secrets, clock) = (&common.clients, &common.secrets, &common.recorder.clock);
-    let Made { destinations, doubts } =
-        make(&InFunctions { variables, clients, secrets, clock }, &common.settings.destinations);
-    for (_, Fault { what, .. }) in doubts {
+    let BuiltDestinations { destinations, warnings } =
+        make(&FunctionSettings { variables, clients, secrets, clock }, &common.settings.destinations);
+    for (_, Fault { what, .. }) in warnings {
         recorder::fault(Function::Notification, Level::Error, "", None, &Fault::new(Code::SettingBad, what));
     }
     destinations
@@ -38,15 +38,15 @@ pub async fn warm_up(common: &Common, destinations: &Destinations) {
     }
 }
 
-/// A function's variables: secrets by their names, mail by a topic.
-struct InFunctions<'a> {
+/// A function's variables: secrets by their names, mail through an SNS topic.
+struct FunctionSettings<'a> {
     variables: &'a Variables<'a>,
     clients: &'a Clients,
     secrets: &'a Arc<Secrets>,
     clock: &'a Arc<dyn Clock>,
 }
 
-impl Origin for InFunctions<'_> {
+impl SettingsSource for FunctionSettings<'_> {
     fn get(&self, name: &str) -> Option<String> {
         self.variables.get(name)
     }
@@ -63,7 +63,7 @@ impl Origin for InFunctions<'_> {
         setting.in_functions
     }
 
-    fn of_this_place(&self, kind: &Kind) -> Option<Arc<dyn Destination>> {
+    fn own_destination(&self, kind: &Kind) -> Option<Arc<dyn Destination>> {
         let topic = self.variables.get("SNS_TOPIC_ARN")?;
         SnsTopic::new(self.clients, topic, Arc::clone(self.clock)).of_kind(kind)
     }

@@ -17,7 +17,7 @@ pub struct Housekeeping {
 
 impl Handler for Housekeeping {
     const FUNCTION: Function = Function::Housekeeping;
-    /// What calls it says nothing of use.
+    /// The event has nothing of use.
     type Event = IgnoredAny;
     type Answer = ();
 

@@ -1,12 +1,12 @@
-//! Requests as API Gateway and function URLs hand them to a function, and their answers.
+//! Requests as API Gateway and function URLs pass them to a function, and their answers.
 //!
-//! Three shapes, of which a webhook needs the headers, the body and the method alone:
+//! Three formats, of which a webhook needs only the headers, the body and the method:
 //! * REST APIs: <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
 //! * HTTP APIs (version 2.0) and function URLs:
 //!   <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 //!
-//! Read here rather than with a library for all of Lambda's events: none of those leaves every other
-//! field, which may be missing, null or new, alone.
+//! Read here rather than with a library for all of Lambda's events: none of those ignores every other field, which may
+//! be missing, null or new.
 
 use std::collections::HashMap;
 
@@ -70,13 +70,13 @@ impl Request {
     }
 }
 
-/// A header's value; of one that was sent several times the last, as API Gateway does.
+/// A header's value; of one that was sent several times, the last, as in API Gateway.
 fn header_in<'a>(headers: Option<&'a HashMap<String, Value>>, name: &str) -> Option<&'a str> {
     let (_, value) = headers?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
     value.as_array().and_then(|values| values.last()).unwrap_or(value).as_str()
 }
 
-/// An answer, the same for all three shapes.
+/// An answer, the same for all three formats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {

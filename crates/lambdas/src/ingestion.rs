@@ -1,11 +1,11 @@
-//! `webhook-ingestion`: takes Close's webhooks in.
+//! `webhook-ingestion`: accepts Close's webhooks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws::Counts as _;
+use aws::MetricsSink as _;
 use close::{
     headers,
-    signature::{Keys, Presented},
+    signature::{Keys, SignatureHeaders},
 };
 use lambda_runtime::Error;
 use lead::Timestamp;
@@ -30,7 +30,7 @@ pub struct Ingestion {
     secret: String,
     /// The stage with the keys as they were read last.
     stage: Mutex<Option<(Arc<Keys>, Arc<Ingest>)>>,
-    /// Of all stages, whatever their keys.
+    /// Shared by all stages, whatever their keys.
     repeats: LogThrottles,
 }
 
@@ -48,7 +48,7 @@ impl Handler for Ingestion {
             repeats: LogThrottles::default(),
         };
         match function.common.warm_up(function.stage()).await {
-            // Keys of the wrong form will not mend themselves while Close waits.
+            // Malformed keys will not fix themselves while Close waits.
             Some(Err(fault)) if fault.code == Code::SignatureKeyBad => return Err(fault),
             Some(Err(fault)) => recorder::fault(Self::FUNCTION, Level::Error, "", None, &fault),
             Some(Ok(_)) | None => {}
@@ -57,10 +57,12 @@ impl Handler for Ingestion {
     }
 
     async fn handle(&self, request: Request, _: Timestamp) -> Result<Response, Error> {
-        let presented =
-            Presented { hash: request.header(headers::HASH), timestamp: request.header(headers::TIMESTAMP) };
+        let presented = SignatureHeaders {
+            hash: request.header(headers::HASH),
+            timestamp: request.header(headers::TIMESTAMP),
+        };
         let (method, body) = (request.method().filter(|method| method != "POST"), request.body());
-        // Nothing unsigned is trusted here, wherever it comes from.
+        // Unsigned webhooks are never trusted here, wherever they come from.
         let agent = request.header("user-agent").map(|agent| ("user-agent", agent.as_bytes()));
         let head = Head { headers: agent.into_iter().collect(), ..Head::default() };
         let webhook = Webhook { presented, head, body: body.as_ref().cloned().unwrap_or_default() };
@@ -85,19 +87,19 @@ impl Handler for Ingestion {
             && !(is_probe && is_expected_by_a_probe(fault.code))
         {
             let why = seems_genuine.then_some(fault.code);
-            self.common.counts.refused(self.common.recorder.clock.now(), status, why);
+            self.common.metrics.refused(self.common.recorder.clock.now(), status, why);
         }
         Ok(Response::json(status, &outcome.json()))
     }
 }
 
-/// Whether another key would change it.
+/// Whether another key could change the outcome.
 fn is_of_a_key(code: Code) -> bool {
     matches!(code, Code::SignatureWrong | Code::SignatureOfAnother)
 }
 
 impl Ingestion {
-    /// Refuses what does not reach the stage.
+    /// Refuses a request before it reaches the stage.
     fn refused(&self, level: Level, fault: Fault, seems_genuine: bool) -> Outcome {
         let kind = if seems_genuine { GENUINE } else { "" };
         self.repeats.log_refusal(self.common.recorder.clock.now(), level, &fault, kind);
@@ -109,23 +111,23 @@ impl Ingestion {
             recorder::fault(Self::FUNCTION, Level::Error, "refused", None, fault);
         })?;
         let outcome = stage.handle(webhook.clone()).await;
-        // Rather than the sender, the key may be new.
+        // The key may have been rotated.
         if matches!(&outcome, Outcome::Refused(fault) if is_of_a_key(fault.code))
-            && let Some(stage) = self.renewed().await
+            && let Some(stage) = self.refreshed().await
         {
             return Ok(stage.handle(webhook).await);
         }
         Ok(outcome)
     }
 
-    /// The stage with the present keys.
+    /// The stage with the current keys.
     async fn stage(&self) -> Result<Arc<Ingest>, Fault> {
         let keys = self.common.secrets.signature_keys(&self.secret).await?;
         Ok(self.stage_with(keys))
     }
 
-    /// The stage with keys that are newer than the last ones, if there are any.
-    async fn renewed(&self) -> Option<Arc<Ingest>> {
+    /// The stage with newer keys, if there are any.
+    async fn refreshed(&self) -> Option<Arc<Ingest>> {
         match self.common.secrets.refresh(&self.secret).await {
             Ok(true) => self.stage().await.ok(),
             Ok(false) => None,

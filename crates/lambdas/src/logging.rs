@@ -24,15 +24,15 @@ pub fn start(function: Function) {
     }));
 }
 
-/// Runs `work`, whose log lines bear the request's id.
-pub async fn of_request<T>(request_id: String, work: impl Future<Output = T>) -> T {
+/// Runs `work` with the request's id in its log lines.
+pub async fn in_request<T>(request_id: String, work: impl Future<Output = T>) -> T {
     REQUEST.scope(request_id, work).await
 }
 
 /// Writes a line to stdout, at once and in one piece.
 pub fn print(line: &str) {
     let mut stdout = io::stdout().lock();
-    // There is nowhere to complain that stdout is gone.
+    // A failure of stdout cannot be reported anywhere.
     let _ = stdout.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdout.flush());
 }
 

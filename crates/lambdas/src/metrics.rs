@@ -1,8 +1,8 @@
 //! Metrics of a function: lines that CloudWatch makes them of.
 
 use aws::{
-    Counts, Measured,
-    counts::{refused_line, refused_webhook_line},
+    Measurement, MetricsSink,
+    metrics::{refused_line, refused_webhook_line},
 };
 use lead::Timestamp;
 use pipeline::Code;
@@ -21,8 +21,8 @@ impl Emf {
     }
 }
 
-impl Counts for Emf {
-    fn count(&self, at: Timestamp, measured: &Measured) {
+impl MetricsSink for Emf {
+    fn count(&self, at: Timestamp, measured: &Measurement) {
         logging::print(&measured.line(at, &self.project));
     }
 

@@ -20,7 +20,7 @@ use crate::{
     close_keys::SecretKeys,
     common::Common,
     destinations,
-    direct::Direct,
+    inline_outbox::InlineOutbox,
     settle,
     start::Handler,
 };
@@ -63,7 +63,7 @@ impl Handler for Processor {
         if tells_itself {
             let destinations = destinations::read(variables, &common);
             common.warm_up(destinations::warm_up(&common, &destinations)).await;
-            outbox = Arc::new(Direct::new(common.stages().notify(destinations), outbox));
+            outbox = Arc::new(InlineOutbox::new(common.stages().notify(destinations), outbox));
         }
         let source = OwnerSource::of_variables(variables)?;
         recorder::line(Function::LeadProcessor, Level::Info, &source.place(), None, None);
@@ -76,7 +76,7 @@ impl Handler for Processor {
         common.warm_up(async { futures_util::join!(queues.warm_up(), owners.warm_up()) }).await;
         let arrivals = Arrivals {
             bucket: common.bucket.clone(),
-            // Where the function has been told it.
+            // Where the function's settings have it.
             delay: variables.get("DELAY_SECONDS").map(|_| common.settings.delay),
             store: Arc::clone(&common.store),
             stage: common.stages().process(outbox, owners, counted),

@@ -1,4 +1,4 @@
-//! Saying what became of messages where Lambda itself receives and deletes.
+//! Settling messages where Lambda itself receives and deletes them.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use pipeline::{
 
 use crate::batch::Report;
 
-/// What is left of an invocation's time for settling and answering.
+/// The part of an invocation's time that is reserved for settling and answering.
 const RESERVE: SignedDuration = SignedDuration::from_secs(2);
 
 /// The time by which its work has to be done, for an invocation that ends at `deadline`.
@@ -27,21 +27,21 @@ pub fn reserve(deadline: Timestamp) -> Timestamp {
     deadline.checked_sub(RESERVE).unwrap_or(deadline)
 }
 
-/// What a function can do about a message that Lambda has received for it.
+/// What a function can do with a message that Lambda has received for it.
 #[async_trait]
-pub trait Reach: Send + Sync {
-    /// Whether it knows the queue's dead letters.
+pub trait SqsActions: Send + Sync {
+    /// Whether it knows the queue's dead-letter queue.
     fn knows_dead_letters(&self, queue: Queue) -> bool;
 
     /// Copies a message to the dead letters.
     async fn bury(&self, queue: Queue, delivery: &Delivery, why: &DeadLetterCause) -> Result<(), Fault>;
 
-    /// Keeps it out of sight for so long from now.
+    /// Hides it for a time from now.
     async fn hide(&self, queue: Queue, delivery: &Delivery, wait: std::time::Duration) -> Result<(), Fault>;
 }
 
 #[async_trait]
-impl Reach for Queues {
+impl SqsActions for Queues {
     fn knows_dead_letters(&self, queue: Queue) -> bool {
         self.has_dead_letters(queue)
     }
@@ -55,37 +55,37 @@ impl Reach for Queues {
     }
 }
 
-/// Works on the batch of an invocation that ends at `deadline`, and reports what Lambda is not to delete.
+/// Works on the batch of an invocation that ends at `deadline`, and reports which messages Lambda must not delete.
 pub async fn work_on(
     stage: Arc<dyn QueueStage>,
-    reach: Arc<dyn Reach>,
+    actions: Arc<dyn SqsActions>,
     clock: Arc<dyn Clock>,
     deliveries: &[Delivery],
     deadline: Timestamp,
 ) -> Report {
-    let handed = Arc::new(Handed { reach, again: Mutex::default() });
-    // The queue delivers again what could not be settled, so once is enough.
-    let driver = Driver { stage, inbox: handed.clone(), clock, settle_attempts: 1, after_panic: None };
+    let batch = Arc::new(InvocationBatch { actions, again: Mutex::default() });
+    // The queue redelivers what could not be settled, so one attempt is enough.
+    let driver = Driver { stage, inbox: batch.clone(), clock, settle_attempts: 1, after_panic: None };
     let unsettled = driver.work_on(deliveries, Some(reserve(deadline))).await;
-    let again = std::mem::take(&mut *handed.again.lock().unwrap_or_else(PoisonError::into_inner));
+    let again = std::mem::take(&mut *batch.again.lock().unwrap_or_else(PoisonError::into_inner));
     Report::of(unsettled.into_iter().chain(again))
 }
 
-/// The messages that Lambda has handed to an invocation. Settling says what to report of each.
-struct Handed {
-    reach: Arc<dyn Reach>,
-    /// Those that are to be delivered again.
+/// The batch of an invocation. Settling decides what to report of each message.
+struct InvocationBatch {
+    actions: Arc<dyn SqsActions>,
+    /// The ids of messages to be redelivered.
     again: Mutex<BTreeSet<String>>,
 }
 
-impl Handed {
+impl InvocationBatch {
     fn again(&self, delivery: &Delivery) {
         self.again.lock().unwrap_or_else(PoisonError::into_inner).insert(delivery.id.clone());
     }
 }
 
 #[async_trait]
-impl Inbox for Handed {
+impl Inbox for InvocationBatch {
     async fn receive(&self, _: Queue, _: usize) -> Result<Vec<Delivery>, Fault> {
         Err(Fault::new(Code::Internal, "Lambda receives the messages of a function"))
     }
@@ -96,13 +96,13 @@ impl Inbox for Handed {
     async fn settle(&self, queue: Queue, delivery: &Delivery, disposition: Disposition) -> Result<(), Fault> {
         match disposition {
             Disposition::Done => {}
-            Disposition::Dead(why) if self.reach.knows_dead_letters(queue) => {
-                self.reach.bury(queue, delivery, &why).await?;
+            Disposition::Dead(why) if self.actions.knows_dead_letters(queue) => {
+                self.actions.bury(queue, delivery, &why).await?;
             }
             Disposition::Dead(_) => self.again(delivery),
             Disposition::Retry(wait) => {
                 self.again(delivery);
-                if let Err(fault) = self.reach.hide(queue, delivery, wait).await {
+                if let Err(fault) = self.actions.hide(queue, delivery, wait).await {
                     let lead = lead_in(&delivery.body);
                     let context = "the message comes back later than wanted";
                     recorder::fault(Function::of_queue(queue), Level::Warn, context, lead.as_ref(), &fault);

@@ -60,7 +60,7 @@ fn run_to_end<H: Handler>() -> Result<(), Error> {
                 let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
                 let deadline = Timestamp::from_millisecond(deadline).unwrap_or(Timestamp::MAX);
                 let work = handler.handle(event.payload, deadline);
-                logging::of_request(event.context.request_id, work).await
+                logging::in_request(event.context.request_id, work).await
             }
         }))
         .await

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Owner, OwnerFacts};
 use close::{CreatedLead, LeadId};
-use outside::{Json, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL, means_nobody, text};
+use outside::{Json, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL, is_placeholder, text};
 
 /// How the search for the owner ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -125,7 +125,7 @@ impl EnrichedLead {
 
     /// Has the defaults stand wherever a value is a word for nobody, or shows nothing.
     fn with_defaults(mut self) -> Self {
-        if self.has_owner() && means_nobody(&self.lead_owner) {
+        if self.has_owner() && is_placeholder(&self.lead_owner) {
             self.owner_status = OwnerStatus::Missing;
         }
         for (value, default) in [
@@ -133,7 +133,7 @@ impl EnrichedLead {
             (&mut self.lead_email, UNKNOWN_EMAIL),
             (&mut self.funnel, UNKNOWN),
         ] {
-            if means_nobody(value) {
+            if is_placeholder(value) {
                 *value = default.to_owned();
             }
         }

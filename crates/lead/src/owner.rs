@@ -10,7 +10,7 @@ use close::LeadId;
 use outside::{
     Document, Unreadable,
     document::{Fields, Value},
-    means_nobody, text,
+    is_placeholder, text,
 };
 
 /// The fields that the brief gives an owner document.
@@ -86,7 +86,7 @@ impl OwnerFacts {
 }
 
 /// What the owner directory says of a lead. Every field may be missing; text that is empty once
-/// cleaned, a word for nobody ([`means_nobody`]) and any value that is no text are missing too.
+/// cleaned, a word for nobody ([`is_placeholder`]) and any value that is no text are missing too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnerDocument {
     /// The lead that the document says it is about.
@@ -116,7 +116,7 @@ impl OwnerDocument {
         let fields = document.fields()?;
         let field = |name: &str| {
             let value = text::shorten(&fields.text(name)?, text::VALUE_LIMIT);
-            (!means_nobody(&value)).then_some(value)
+            (!is_placeholder(&value)).then_some(value)
         };
         Ok(Self {
             lead_id: field("lead_id"),

@@ -1,21 +1,21 @@
-//! Whether whoever stands at an address can be reached, without sending them anything.
+//! Whether an address can be reached, without posting anything to it.
 
 use pipeline::{Code, Fault, destination::CheckOutcome};
 use reqwest::{Client, StatusCode};
 
 use crate::SecretUrl;
 
-/// Asks for the head of an address, by the way that messages take: the same client, so the same proxy, certificates and
-/// limits. HEAD changes nothing, <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2>; whoever takes POST alone answers
-/// that it does not take this, which is an answer.
+/// Sends a HEAD request the way messages are sent: with the same client, so the same proxy, certificates and timeouts.
+/// HEAD changes nothing, <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2>; a server that accepts only POST refuses
+/// it, which is an answer.
 ///
 /// # Errors
-/// What keeps from an answer.
+/// Why there is no answer.
 pub(crate) async fn ask(client: &Client, url: &SecretUrl) -> Result<StatusCode, Unanswered> {
     let answer = client.head(url.0.clone()).send().await;
     answer.map(|answer| answer.status()).map_err(|error| Unanswered {
-        is_closed: !web::never_left(&error) && web::is_closed(&error),
-        why: url.hide_in(&web::error_text(error)),
+        is_closed: !web::is_unsent(&error) && web::is_closed(&error),
+        why: url.redact(&web::error_text(error)),
     })
 }
 
@@ -24,12 +24,13 @@ pub(crate) async fn ask(client: &Client, url: &SecretUrl) -> Result<StatusCode, 
 pub struct Unanswered {
     /// Why, without any part of the address that may be a secret.
     pub why: String,
-    /// Whether the connection was made and then closed without a word. So do some who know no HEAD, and take alerts.
+    /// Whether the connection was made and then closed without an answer. Some servers that do not support HEAD do that,
+    /// and accept alerts.
     pub is_closed: bool,
 }
 
-/// What that says of the destination `name`, which can only be tried by an alert; `unavailable` is its code for not being
-/// reached.
+/// What that says about the destination `name`, which only an alert can really test; `unavailable` is its code for not
+/// being reachable.
 pub(crate) fn checked(
     name: &str,
     address: &str,
@@ -38,7 +39,7 @@ pub(crate) fn checked(
 ) -> CheckOutcome {
     let failed = |what| CheckOutcome::Failed(Fault::new(unavailable, format!("{address}: {what}")));
     let doubtful = |what| {
-        let what = format!("{what}; whether it takes alerts shows `leadops try --to {name}` alone");
+        let what = format!("{what}; only `leadops try --to {name}` shows whether it accepts alerts");
         CheckOutcome::Warning(Fault::new(unavailable, what))
     };
     match asked {
@@ -47,19 +48,19 @@ pub(crate) fn checked(
         }
         Err(Unanswered { why, .. }) => failed(format!("not reached: {why}")),
         Ok(StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::NETWORK_AUTHENTICATION_REQUIRED) => {
-            failed("somebody in between wants a login".to_owned())
+            failed("a proxy in between wants a login".to_owned())
         }
-        // No alert's answer, and no good sign.
+        // Not the answer to an alert, but not a good sign.
         Ok(status) if is_odd(status) => doubtful(format!("{address} answers {} to a HEAD", status.as_u16())),
         Ok(status) => CheckOutcome::Ok(format!(
-            "{address} can be reached (HEAD: {}); whether it takes alerts shows `leadops try --to {name}` alone",
+            "{address} can be reached (HEAD: {}); only `leadops try --to {name}` shows whether it accepts alerts",
             status.as_u16()
         )),
     }
 }
 
-/// Whether an alert that is answered like that has not arrived, or not yet. Who asks for a signature refuses what has none,
-/// and is all right.
+/// Whether an alert with such an answer would not have arrived, or not yet. A receiver that requires a signature refuses
+/// HEAD and is fine.
 fn is_odd(status: StatusCode) -> bool {
     let has_moved = status.is_redirection() || status == StatusCode::GONE;
     let is_in_trouble = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;

@@ -1,8 +1,7 @@
 //! Other people's servers: owner directory, and destinations of alerts.
 //!
-//! Every call is bounded in time and in size, none of a port is repeated here (when to try again is the
-//! stages' decision), and no error text holds a secret. Beside the ports there is what can be
-//! known of the address that Close posts to.
+//! Every call is bounded in time and in size, nothing is retried here (the stages decide when to retry), and no
+//! error text contains a secret. Besides the ports, [`address`] examines the URL that Close posts to.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -25,7 +24,7 @@ pub mod webhook;
 pub use head::Unanswered;
 pub use owners::{HttpOwners, OwnersBase};
 pub use secret_url::SecretUrl;
-pub use slack::{Looked, Slack, SlackAnswer, SlackDestination, SlackError, SlackWebhook};
+pub use slack::{IncomingWebhook, SlackAnswer, SlackDestination, SlackError, SlackProbe, SlackWebhook};
 #[cfg(feature = "smtp")]
 pub use smtp::{SmtpMailer, SmtpSettings};
 pub use source::{NoKeys, OwnerSource};

@@ -1,23 +1,23 @@
-//! Web pages, where something else was to answer.
+//! Web pages, where something else was expected to answer.
 
 use std::time::Duration;
 
 use pipeline::destination::RetryDelay;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
-/// How long a message is let rest that somebody in between has answered: who has to sign in to a network or to add an
-/// address to a list needs minutes. What comes next may go another way, and is not held up.
+/// The pause of a message that something in between has answered: to sign in to a network or to add an address to a
+/// list takes minutes. Other messages may take another route and are not held up.
 pub(crate) const PAUSE: RetryDelay = RetryDelay::Message(Duration::from_secs(30));
 
-/// The longest text, in bytes, that is a word and no page, though it is said to be one: many a small program says so of
-/// all it answers.
+/// The longest text, in bytes, that counts as a short answer although it is labelled HTML: many small programs label
+/// all their answers so.
 const LONGEST_WORD: usize = 120;
 
-/// With which a page begins, whatever it is said to be.
+/// How a page begins, whatever its content type.
 const OPENINGS: [&str; 6] = ["<!doctype html", "<html", "<head", "<body", "<script", "<meta"];
 
-/// Whether an answer is a web page: it begins like one, or is said to be one and begins with a tag, is long, or broke off.
-/// XML is none, unless it is XHTML.
+/// Whether an answer is a web page: it begins like one, or is labelled as one and begins with a tag, is long, or was
+/// cut off. XML is not a page, unless it is XHTML.
 pub(crate) fn is_page(headers: &HeaderMap, body: &str, is_whole: bool) -> bool {
     let (body, is_xml) = content(body);
     let begin: String = body.chars().take(14).collect::<String>().to_ascii_lowercase();
@@ -26,11 +26,11 @@ pub(crate) fn is_page(headers: &HeaderMap, body: &str, is_whole: bool) -> bool {
     }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.trim_start().to_ascii_lowercase();
-    let should_log = kind.starts_with("text/html") || kind.starts_with("application/xhtml");
-    should_log && (!is_whole || !is_xml && (body.starts_with('<') || body.len() > LONGEST_WORD))
+    let is_labelled = kind.starts_with("text/html") || kind.starts_with("application/xhtml");
+    is_labelled && (!is_whole || !is_xml && (body.starts_with('<') || body.len() > LONGEST_WORD))
 }
 
-/// A document without what may stand before its first word or tag, and whether it says that it is XML.
+/// A document from its first word or tag on, and whether it is declared as XML.
 fn content(body: &str) -> (&str, bool) {
     let (mut body, mut is_xml) = (body, false);
     loop {

@@ -1,5 +1,4 @@
-//! The answers of `tests/answers` that people have recorded, for the tests. The README beside them says what each field
-//! is.
+//! The recorded answers in `tests/answers`, for the tests. The README beside them describes each field.
 
 use std::path::Path;
 
@@ -7,17 +6,17 @@ use pipeline::{Code, destination::Verdict};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-/// A file of one of the folders.
+/// A file in one of the folders.
 pub(crate) struct Recorded<T> {
     /// Which it is, and where it can be looked up.
     pub(crate) name: String,
-    /// The fields that those of this folder have.
+    /// The fields that the files in this folder have.
     pub(crate) answer: T,
-    /// What has to come of it.
+    /// The verdict it has to get.
     pub(crate) verdict: Expected,
 }
 
-/// What of a verdict has to be right.
+/// The part of a verdict that is compared.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Expected {
@@ -61,7 +60,7 @@ struct Common {
     verdict: Expected,
 }
 
-/// All of the folder `of`, of which at least `sourced` have a source. One with a field that is not known is refused.
+/// All files in the folder `of`, at least `sourced` of which have a source. An unknown field is an error.
 pub(crate) fn all<T: DeserializeOwned>(of: &str, sourced: usize) -> Vec<Recorded<T>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/answers").join(of);
     let (mut with_source, mut all) = (0, Vec::new());

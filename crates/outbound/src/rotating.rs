@@ -1,4 +1,4 @@
-//! What is made of a secret that may change.
+//! Values made from a secret that may change.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -10,17 +10,17 @@ use pipeline::{Code, Fault, SecretText, destination::NotReady, ports::Secret};
 /// How long alerts wait where the secret could not be read.
 const SECRET_PAUSE: Duration = Duration::from_secs(60);
 
-/// How something is made of a secret's text; the error is a line for the operator that shows nothing of it.
+/// Makes the value from a secret's text; the error is a line for the operator that shows nothing of it.
 type Make<T> = Box<dyn Fn(&str) -> Result<T, String> + Send + Sync>;
 
-/// Something that is made of a secret, anew whenever that has changed.
+/// A value made from a secret, and made again whenever the secret has changed.
 pub(crate) struct Rotating<T> {
     secret: Arc<dyn Secret>,
     make: Make<T>,
     last: Mutex<Option<Current<T>>>,
 }
 
-/// What was made of the secret as it was.
+/// The value that was made, with the secret it was made from.
 #[derive(Debug, Clone)]
 pub(crate) struct Current<T> {
     text: SecretText,
@@ -35,7 +35,7 @@ impl<T: Clone> Rotating<T> {
         Self { secret, make: Box::new(make), last: Mutex::default() }
     }
 
-    /// What the secret makes now.
+    /// The value for the secret as it is now.
     pub(crate) async fn current(&self) -> Result<Current<T>, NotReady> {
         let text = self.secret.text().await.map_err(|fault| match fault.code {
             Code::SecretUnusable => NotReady::NotConfigured(fault),
@@ -58,16 +58,16 @@ impl<T: Clone> Rotating<T> {
         Ok(current)
     }
 
-    /// What the secret makes since what was `used` has failed; none where it is the same still. Whoever asks at the
-    /// same time comes to the same.
-    pub(crate) async fn renewed(&self, used: &Current<T>) -> Option<Current<T>> {
-        // It may have been read anew by somebody else meanwhile. What fails here fails again where it is needed.
+    /// The value for the secret read again, because `used` has failed; none where the secret has not changed. Concurrent
+    /// callers get the same result.
+    pub(crate) async fn refreshed(&self, used: &Current<T>) -> Option<Current<T>> {
+        // Another task may have read it meanwhile. A failure here is reported when the secret is next needed.
         let _ = self.secret.refresh().await;
         self.current().await.ok().filter(|current| current.text != used.text)
     }
 }
 
-/// A field of a secret that is JSON, whatever the spelling of its name.
+/// A field of a JSON secret, whatever the spelling of its name.
 pub(crate) fn field<'a>(
     fields: &'a serde_json::Map<String, serde_json::Value>,
     names: &[&str],
@@ -76,7 +76,7 @@ pub(crate) fn field<'a>(
     found.find_map(|(_, value)| value.as_str()).map(outside::unpasted)
 }
 
-/// The fields of a secret that is JSON.
+/// The fields of a JSON secret.
 ///
 /// # Errors
 /// A line for the operator that shows nothing of it.

@@ -7,47 +7,47 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use outside::plain_name;
 use url::{ParseError, Url};
 
-/// What is shorter in a path is no secret of anybody's, and may be an everyday word; values of a query are often keys.
+/// A shorter path segment is not a secret and may be an everyday word; query values are often keys.
 const LEAST_OF_PATH: usize = 8;
 const LEAST_OF_QUERY: usize = 4;
 
-/// `told` with these secrets taken out of it, the longest first, so that the pieces of a whole are not left over.
-pub(crate) fn hidden<'a>(told: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+/// `text` without these secrets, the longest replaced first, so that no part of a longer one is left over.
+pub(crate) fn redacted<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
     let mut secrets: Vec<&str> =
         secrets.into_iter().filter(|secret| secret.len() >= LEAST_OF_QUERY).collect();
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets.into_iter().fold(told.to_owned(), |told, secret| told.replace(secret, "…"))
+    secrets.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
 }
 
 /// The address in a setting, as people paste it.
 ///
 /// # Errors
-/// What is wrong with it rather than where reading it ended: the rest of a line for the operator that begins with what it
-/// is. It shows nothing of the text.
+/// What is wrong with it, as the rest of a line for the operator that begins with the setting's name. It shows nothing
+/// of the text.
 pub(crate) fn pasted_url(text: &str, setting: &str) -> Result<Url, String> {
     let plain = |name: &str| plain_name(name.trim_start_matches("export "));
     if text.split_once('=').is_some_and(|(name, _)| plain(name) == plain(setting)) {
-        return Err(format!("begins with {setting}=, which is the setting's name and no part of its value"));
+        return Err(format!("begins with {setting}=, which is the setting's name and not part of its value"));
     }
     if text.contains(char::is_whitespace) || text.contains(",http") {
-        return Err("has white space in it, or is several: it is one address".to_owned());
+        return Err("has white space in it, or is a list: set one address".to_owned());
     }
     if text.starts_with('<') {
-        return Err("stands in < and >, which are no part of it".to_owned());
+        return Err("is in < and >, which are not part of it".to_owned());
     }
     let url = Url::parse(text).map_err(|error| match error {
         ParseError::RelativeUrlWithoutBase => "does not begin with https://".to_owned(),
-        ParseError::InvalidPort => "has no number of a port behind its host's colon".to_owned(),
-        error => format!("is no URL: {error}"),
+        ParseError::InvalidPort => "has no port number after its host's colon".to_owned(),
+        error => format!("is not a valid URL: {error}"),
     })?;
     match url.fragment() {
         // It is for browsers: <https://www.rfc-editor.org/rfc/rfc3986#section-3.5>.
-        Some(_) => Err("has something behind a #, which is never sent: a # that is meant is %23".to_owned()),
+        Some(_) => Err("has something after a #, which is never sent: write a literal # as %23".to_owned()),
         None => Ok(url),
     }
 }
 
-/// A URL that is a credential. Prints its host alone.
+/// A URL that is a credential. Prints only its host.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl(pub(crate) Url);
 
@@ -68,7 +68,7 @@ impl fmt::Debug for SecretUrl {
 }
 
 impl SecretUrl {
-    /// What tells it from another, and nothing else of it.
+    /// A fingerprint that distinguishes it from others and reveals nothing else.
     pub(crate) fn fingerprint(&self) -> String {
         digest(&SHA256, self.0.as_str().as_bytes())
             .as_ref()
@@ -78,7 +78,7 @@ impl SecretUrl {
             .collect()
     }
 
-    /// User and password as they travel, where there is one of them: <https://www.rfc-editor.org/rfc/rfc7617#section-2>.
+    /// User and password as they are sent, where there is either: <https://www.rfc-editor.org/rfc/rfc7617#section-2>.
     fn basic(&self) -> Option<String> {
         let (user, password) = (self.0.username(), self.0.password());
         let is_none = user.is_empty() && password.is_none();
@@ -86,8 +86,8 @@ impl SecretUrl {
         (!is_none).then(|| BASE64.encode(pair()))
     }
 
-    /// `told` with the secret parts taken out of it, should a server or a library have put them there.
-    pub(crate) fn hide_in(&self, told: &str) -> String {
+    /// `text` without the secret parts, should a server or a library have put them there.
+    pub(crate) fn redact(&self, text: &str) -> String {
         let path = self.0.path().trim_matches('/');
         let of_path = path.split('/').filter(|piece| *piece != "services" && piece.len() >= LEAST_OF_PATH);
         let query = self.0.query().unwrap_or_default();
@@ -100,7 +100,7 @@ impl SecretUrl {
         let plain: Vec<String> = secrets.iter().map(|secret| unescaped(secret)).collect();
         secrets.extend(plain);
         secrets.extend(self.basic());
-        hidden(told, secrets.iter().map(String::as_str))
+        redacted(text, secrets.iter().map(String::as_str))
     }
 }
 
@@ -129,16 +129,16 @@ mod tests {
             "pass+word or pass%2Bword",
             "you sent authorization: Basic dXNlcjpwYXNzK3dvcmQ=",
         ] {
-            let shown = url.hide_in(said);
+            let shown = url.redact(said);
             for secret in ["Qx7Z", "abcd", "verysecret", "user ", "pass", "dXNl"] {
                 assert!(!shown.contains(secret), "{said} → {shown}");
             }
         }
-        assert_eq!(url.hide_in("403 api lead v 1"), "403 api lead v 1");
+        assert_eq!(url.redact("403 api lead v 1"), "403 api lead v 1");
     }
 
     #[test]
-    fn a_fingerprint_tells_addresses_apart_and_nothing_of_them() {
+    fn a_fingerprint_distinguishes_addresses_and_reveals_nothing_of_them() {
         let of = |url: &str| SecretUrl(Url::parse(url).unwrap()).fingerprint();
         let own = of("https://h.example/services/secret");
         assert_eq!((own.len(), &own), (16, &of("https://h.example/services/secret")));
@@ -160,11 +160,11 @@ mod tests {
             ("WEBHOOK_URL=https://h.example/x", "is the setting's name"),
             ("export WEBHOOK_URL=https://h.example/x", "is the setting's name"),
             ("<https://h.example/x>", "< and >"),
-            ("https://h.example/x https://h.example/y", "one address"),
-            ("https://h.example/x,https://h.example/y", "one address"),
-            ("https://h.example:https/x", "number of a port"),
-            ("https://", "is no URL"),
-            ("https://h.example/x#hunter2", "behind a #"),
+            ("https://h.example/x https://h.example/y", "set one address"),
+            ("https://h.example/x,https://h.example/y", "set one address"),
+            ("https://h.example:https/x", "port number"),
+            ("https://", "is not a valid URL"),
+            ("https://h.example/x#hunter2", "after a #"),
         ] {
             let why = pasted_url(text, "WEBHOOK_URL").unwrap_err();
             assert!(why.contains(part) && !why.contains("hunter2"), "{text}: {why}");

@@ -1,4 +1,4 @@
-//! Which source of owners the settings name.
+//! The source of owners that the settings choose.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,12 +12,12 @@ use pipeline::{
 };
 
 use crate::{HttpOwners, OwnersBase};
-use close::client::{ApiKeys, CloseBase, CloseReader, HoldsKeys};
+use close::client::{ApiKeys, CloseBase, CloseReader, KeySource};
 
-/// Where owners are, `OWNER_SOURCE`.
+/// Where owners are looked up, `OWNER_SOURCE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnerSource {
-    /// One document a lead, in a public bucket or behind another address.
+    /// One document per lead, in a public bucket or at another address.
     Bucket(OwnersBase),
     /// Close itself.
     Close(CloseBase, OwnerFields),
@@ -65,14 +65,14 @@ impl OwnerSource {
         }
     }
 
-    /// The source itself. What Close's leads share is stored among `objects`; whoever asks Close waits for a turn in
-    /// place for as long as `patience`.
+    /// Opens the source. What all leads in Close share is stored in `objects`; a look-up waits for its turn to ask Close
+    /// for at most `patience`.
     ///
     /// # Errors
     /// [`Code::SettingBad`] where a client cannot be made.
     pub fn open(
         self,
-        keys: Arc<dyn HoldsKeys>,
+        keys: Arc<dyn KeySource>,
         objects: Arc<dyn Objects>,
         clock: Arc<dyn Clock>,
         patience: Duration,
@@ -90,17 +90,17 @@ impl OwnerSource {
     }
 }
 
-/// No keys, for a source that needs none, or that nobody has given any.
+/// No keys: for a source that needs none, or has been given none.
 #[derive(Debug, Clone, Copy)]
 pub struct NoKeys;
 
 #[async_trait]
-impl HoldsKeys for NoKeys {
+impl KeySource for NoKeys {
     async fn keys(&self) -> Result<ApiKeys, close::Error> {
         Err(close::Error::Key("CLOSE_API_KEY is not set".to_owned()))
     }
 
-    async fn were_replaced(&self) -> bool {
+    async fn refresh(&self) -> bool {
         false
     }
 }

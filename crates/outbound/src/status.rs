@@ -1,44 +1,44 @@
-//! What the HTTP status of an answer says of the message that was sent, whoever answers.
+//! What the HTTP status of an answer means for the message that was sent, whoever answers.
 
-/// What a status says.
+/// What a status means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Says {
-    /// The message was taken.
-    Taken,
-    /// The message belongs elsewhere.
-    Elsewhere,
-    /// To wait.
-    Wait,
-    /// Somebody in between wants a login, or says what a filter says of what it lets nobody read.
-    InBetween,
-    /// A gateway gave up waiting, 520 and 524 being Cloudflare's: what is behind it may have taken the message.
+pub(crate) enum StatusClass {
+    /// The message was accepted.
+    Ok,
+    /// A redirect.
+    Redirect,
+    /// Asks to wait.
+    RateLimited,
+    /// Something in between wants a login, or a filter blocks the content.
+    Intermediary,
+    /// A gateway gave up waiting, 520 and 524 being Cloudflare's: its backend may have accepted the message.
     Unknown,
-    /// The message is too large. Whoever stands in front says that for what is behind as well.
+    /// The message is too large. A proxy says that on behalf of its backend as well.
     TooLarge,
-    /// The message is bad.
-    Bad,
-    /// Sent to another machine than is meant, locked, too early: <https://www.rfc-editor.org/rfc/rfc8470#section-5.2>.
-    NotNow,
+    /// The message is malformed.
+    BadRequest,
+    /// Sent to the wrong machine, locked, or too early: <https://www.rfc-editor.org/rfc/rfc8470#section-5.2>.
+    RetryLater,
     /// Any other refusal.
     Refused,
-    /// A server's error.
-    Trouble,
+    /// A server error.
+    ServerError,
 }
 
-impl Says {
-    /// What a status says.
+impl StatusClass {
+    /// The class of a status.
     pub(crate) fn of(status: u16) -> Self {
         match status {
-            200..=299 => Self::Taken,
-            300..=399 => Self::Elsewhere,
-            429 => Self::Wait,
-            407 | 451 | 511 => Self::InBetween,
+            200..=299 => Self::Ok,
+            300..=399 => Self::Redirect,
+            429 => Self::RateLimited,
+            407 | 451 | 511 => Self::Intermediary,
             408 | 502 | 504 | 520 | 524 => Self::Unknown,
             413 => Self::TooLarge,
-            400 | 415 | 422 => Self::Bad,
-            421 | 423 | 425 => Self::NotNow,
+            400 | 415 | 422 => Self::BadRequest,
+            421 | 423 | 425 => Self::RetryLater,
             400..=499 => Self::Refused,
-            _ => Self::Trouble,
+            _ => Self::ServerError,
         }
     }
 }

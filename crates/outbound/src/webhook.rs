@@ -1,4 +1,4 @@
-//! A webhook as whoever posts to it finds it.
+//! A webhook, as seen by a client that posts to it.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use pipeline::webhook::Answer;
 use reqwest::{Client, Response, header::LOCATION};
 use url::Url;
 
-use web::{Ended, shown};
+use web::{BodyRead, shown};
 
-/// More than any answer of leadops's has.
+/// More than any answer from leadops has.
 const ANSWER_LIMIT: usize = 64 * 1024;
 
-/// A client for the webhook at `target`, each request of which may take so long. It follows no redirect: what was
-/// signed for one address is for no other, and what the last of several answers says nothing of the first.
+/// A client for the webhook at `target`, with a timeout for each request. It follows no redirect: a signed post is meant
+/// only for this address, and the last of several answers says nothing about the first.
 ///
 /// # Errors
 /// Where the machine's certificates cannot be read.
@@ -24,26 +24,26 @@ pub fn client(target: &Url, timeout: Duration) -> Result<Client, reqwest::Error>
 
 /// What answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
-    /// A pipeline of leadops.
-    Ours(Answer),
+pub enum WebhookResponse {
+    /// A leadops pipeline.
+    Leadops(Answer),
     /// Something that points elsewhere.
     Redirect {
         /// The HTTP status.
         status: u16,
-        /// Where to, as [`shown`]; none where it does not say or the address cannot be read.
+        /// The target, see [`shown`]; none where it is missing or cannot be read.
         to: Option<String>,
     },
-    /// Something that is neither.
-    Stranger {
+    /// Anything else.
+    Other {
         /// The HTTP status.
         status: u16,
-        /// What its answer is, such as "it begins with `<!doctype html`", cleaned.
+        /// A description of its answer, such as "it begins with `<!doctype html`", cleaned.
         looks: String,
     },
 }
 
-impl Reply {
+impl WebhookResponse {
     /// Reads an answer.
     pub async fn read(mut answer: Response) -> Self {
         let status = answer.status().as_u16();
@@ -54,19 +54,18 @@ impl Reply {
         }
         let looks = match body(&mut answer).await {
             Ok(body) => match Answer::read(status, &body) {
-                Some(ours) => return Self::Ours(ours),
+                Some(ours) => return Self::Leadops(ours),
                 None => looks(&body),
             },
             Err(broken) => broken,
         };
-        Self::Stranger { status, looks }
+        Self::Other { status, looks }
     }
 
-    /// What is wrong with an answer that is not leadops's own, as what follows "it" or an address; `None` for one
-    /// that is.
-    pub fn strangeness(&self) -> Option<String> {
+    /// What is wrong with an answer that is not from leadops, to follow "it" or an address; `None` where it is.
+    pub fn mismatch(&self) -> Option<String> {
         match self {
-            Self::Ours(_) => None,
+            Self::Leadops(_) => None,
             Self::Redirect { status, to } => {
                 let to = match to {
                     Some(to) => format!("points to {to}"),
@@ -74,25 +73,25 @@ impl Reply {
                 };
                 Some(format!("answered {status} and {to}; Close has to be given the final address"))
             }
-            Self::Stranger { status, looks } => {
+            Self::Other { status, looks } => {
                 Some(format!("answered {status}, and not as leadops does: {looks}"))
             }
         }
     }
 }
 
-/// The body of an answer, cut where it is longer than any of leadops's.
+/// The body of an answer, truncated where it is longer than any from leadops.
 ///
 /// # Errors
 /// That it broke off, beginning with "it".
 pub async fn body(answer: &mut Response) -> Result<Bytes, String> {
-    match web::read_start(answer, ANSWER_LIMIT).await {
-        (body, Ended::Complete | Ended::TooLong) => Ok(body),
-        (_, Ended::Failed(error)) => Err(format!("it broke off: {}", web::error_text(error))),
+    match web::read_limited(answer, ANSWER_LIMIT).await {
+        (body, BodyRead::Complete | BodyRead::TooLong) => Ok(body),
+        (_, BodyRead::Failed(error)) => Err(format!("it broke off: {}", web::error_text(error))),
     }
 }
 
-/// What a body is that is not leadops's own answer, cleaned.
+/// Describes a body that is not an answer from leadops, cleaned.
 pub fn looks(body: &[u8]) -> String {
     let document = match Document::read(body) {
         Ok(document) => document,

@@ -1,13 +1,13 @@
-//! What others have compressed.
+//! Decoding gzip.
 
 use std::io::{self, Read as _};
 
 use flate2::bufread::MultiGzDecoder;
 
-/// What every gzip member begins with: <https://www.rfc-editor.org/rfc/rfc1952#page-6>.
+/// How every gzip member begins: <https://www.rfc-editor.org/rfc/rfc1952#page-6>.
 pub const BEGIN: &[u8] = b"\x1f\x8b";
 
-/// What a gzip file holds, at most `limit` bytes of it, and what keeps from reading more where it is broken or cut off.
+/// The content of a gzip file, at most `limit` bytes of it, and the error where it is damaged or truncated.
 pub fn decoded(bytes: &[u8], limit: usize) -> (Vec<u8>, io::Result<()>) {
     let mut decoded = Vec::new();
     let bound = u64::try_from(limit).unwrap_or(u64::MAX);

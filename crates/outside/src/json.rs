@@ -1,20 +1,20 @@
-//! A JSON value that is passed on and never looked into.
+//! A JSON value that is passed on without being examined.
 
 use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 
-/// A JSON value as its text, on one line and without white space outside its strings: whoever prints a
-/// document that it is part of need not look into it.
+/// A JSON value as its text, on one line and without white space outside its strings, so that a document with it can be
+/// printed without parsing it.
 ///
-/// Numbers keep every digit that Close sent, and a megabyte of small numbers takes a megabyte: taken
-/// apart, it would be thirty.
+/// Numbers keep every digit that Close sent, and a megabyte of small numbers takes a megabyte: parsed,
+/// it would take thirty.
 #[derive(Clone, Serialize)]
 #[serde(transparent)]
 pub struct Json(Box<RawValue>);
 
-/// What an earlier version stored may have white space in it.
+/// A value stored by an earlier version may have white space in it.
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
@@ -31,8 +31,8 @@ impl Json {
         self.0.get()
     }
 
-    /// A value as it was sent but for the white space. `None` where a reader might not get through it: a
-    /// number out of every range, half a surrogate pair.
+    /// A value as it was sent except for white space. `None` where a reader might fail on it: a number out of every range,
+    /// half a surrogate pair.
     pub fn as_sent(raw: &RawValue) -> Option<Self> {
         serde_json::from_str::<Readable>(raw.get()).ok()?;
         match compact(raw.get()) {
@@ -54,7 +54,7 @@ impl Json {
 
     /// A text as a JSON string.
     pub fn string(text: &str) -> Self {
-        // A string always has a JSON form, which is one.
+        // A string always has a JSON form.
         let json = serde_json::to_string(text).unwrap_or_default();
         Self(RawValue::from_string(json).unwrap_or_else(|_| RawValue::NULL.to_owned()))
     }
@@ -73,14 +73,14 @@ impl fmt::Debug for Json {
     }
 }
 
-/// A text as it stands in a JSON string.
+/// A text in the form of a JSON string.
 fn escaped(text: &str) -> String {
     let json = Json::string(text);
     let inner = json.as_str().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     inner.unwrap_or_default().to_owned()
 }
 
-/// JSON without the white space outside its strings. Nothing else of it changes.
+/// JSON without white space outside its strings, otherwise unchanged.
 fn compact(json: &str) -> Cow<'_, str> {
     let json = json.trim_ascii();
     // White space inside can only stand in lists and objects.
@@ -109,7 +109,7 @@ fn compact(json: &str) -> Cow<'_, str> {
     Cow::Owned(compact)
 }
 
-/// What can be read in full, and is not kept.
+/// Checks that a value can be read in full, and discards it.
 struct Readable;
 
 impl<'de> Deserialize<'de> for Readable {

@@ -1,17 +1,17 @@
-//! What pasting and other programs leave around a value.
+//! Removing what pasting and other programs leave around a value.
 
 /// The pairs of quotation marks that shells, env files and word processors put around a value.
 const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
 
 /// A value without a byte order mark in front of it, the white space and line ends around it, and one pair of
-/// quotation marks: `docker run --env-file` hands them on with the value, and editors write the mark into files.
+/// quotation marks: `docker run --env-file` passes quotes on with the value, and editors write byte order marks.
 pub fn unpasted(value: &str) -> &str {
     let bare = value.trim_start_matches('\u{feff}').trim();
     let inside = QUOTES.iter().find_map(|(open, close)| bare.strip_prefix(*open)?.strip_suffix(*close));
     inside.map_or(bare, str::trim)
 }
 
-/// A name without what spelling changes: `SLACK_WEBHOOK_URL`, `slack-webhook-url` and `slackWebhookURL` are one.
+/// A name in a normal form: `SLACK_WEBHOOK_URL`, `slack-webhook-url` and `slackWebhookURL` are the same.
 pub fn plain_name(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).map(|c| c.to_ascii_lowercase()).collect()
 }

@@ -1,21 +1,21 @@
 //! Making text from outside harmless: cleaning, shortening, escaping.
 //!
 //! A lead's name is written by strangers. It may hold control and bidirectional characters, Slack
-//! markup, or ten thousand letters. These functions are the only ones that alerts, mail headers and
-//! terminals take such text through.
+//! markup, or ten thousand letters. All such text in alerts, mail headers and terminals
+//! passes through these functions.
 
 use std::borrow::Cow;
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
-/// The mark that stands where text was cut.
+/// The mark where text was cut.
 pub const ELLIPSIS: char = '…';
 
 /// One line without control, bidirectional or invisible formatting characters.
 ///
 /// White space of any kind, line breaks and blank letters included, becomes one space; the ends are
-/// trimmed. The line begins with the first character that shows, so that one in which nothing does is empty.
+/// trimmed. The line begins with the first visible character, so that one without any is empty.
 /// The joiner U+200D stays behind others, because emoji are made with it, and so do combining marks.
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
@@ -45,14 +45,14 @@ pub fn clean_indented(line: &str) -> String {
     " ".repeat(indent) + &clean(line)
 }
 
-/// One line as it may be printed: nothing in it steers a terminal, and everything else is as it was, the spaces
-/// that columns are made of included.
+/// One line that is safe to print: nothing in it controls a terminal, and everything else is unchanged, including the
+/// spaces that make columns.
 ///
-/// For what has been laid out of several texts, each of which [`clean`] would have taken care of. Control
-/// characters, those of C1 and line breaks included, become a space each; formatting ones go.
+/// For lines laid out from several texts, each of which [`clean`] could have handled. Control characters, C1 and line
+/// breaks included, become a space each; formatting ones are removed.
 pub fn printable(line: &str) -> Cow<'_, str> {
     let is_break = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    // As most lines are.
+    // Most lines are.
     if line.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
         return Cow::Borrowed(line);
     }
@@ -60,7 +60,7 @@ pub fn printable(line: &str) -> Cow<'_, str> {
     Cow::Owned(shown.map(|c| if is_break(c) { ' ' } else { c }).collect())
 }
 
-/// Characters that show nothing themselves but change how their neighbours are shown.
+/// Invisible characters that change how their neighbours are shown.
 ///
 /// Bidirectional controls (UAX #9), zero-width spaces, soft hyphen, interlinear annotations, language
 /// tags, variation selectors of the supplement, and the byte order mark.
@@ -70,7 +70,7 @@ pub fn is_formatting(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Letters and signs that are white space by their looks alone.
+/// Letters and symbols that only look like white space.
 ///
 /// The braille pattern without dots, the Hangul fillers that stand by themselves, the note without a head
 /// and the blanks of Egyptian quadrats. None of them has the property White_Space.
@@ -78,7 +78,7 @@ fn is_blank(c: char) -> bool {
     matches!(c, '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{13441}' | '\u{13442}' | '\u{1d159}')
 }
 
-/// Characters that show nothing without another before them: joiners, combining marks, variation
+/// Characters that are invisible without another before them: joiners, combining marks, variation
 /// selectors, whatever else Unicode calls default ignorable, and the fillers for parts of Hangul syllables.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{115f}' | '\u{1160}') || c.width() == Some(0)
@@ -90,13 +90,13 @@ pub fn clean_or(text: &str, instead: &str) -> String {
     if cleaned.is_empty() { instead.to_owned() } else { cleaned }
 }
 
-/// The longest value, in characters, that is taken over from an event or an owner document. Nobody reads
-/// more of a name, and a listing of a hundred leads must not hold a hundred megabytes.
+/// The longest value, in characters, that is taken from an event or an owner document. More of a name is not read, and a
+/// listing of a hundred leads must not need a hundred megabytes.
 pub const VALUE_LIMIT: usize = 1_000;
 
 /// `text` cleaned and of at most `longest` characters, the last one an ellipsis where it was cut.
 ///
-/// Cuts between grapheme clusters, so that no letter loses its accent and no emoji falls apart.
+/// Cuts between grapheme clusters, so that no accent is lost and no emoji is split.
 pub fn shorten(text: &str, longest: usize) -> String {
     shorten_with(&clean(text), longest, |cluster| cluster.chars().count(), str::to_owned)
 }
@@ -128,7 +128,7 @@ fn escape_slack(text: &str) -> String {
     escaped
 }
 
-/// Takes clusters while they fit, keeping room for the ellipsis.
+/// Takes clusters while they fit, leaving room for the ellipsis.
 fn shorten_with(
     text: &str,
     longest: usize,
@@ -137,7 +137,7 @@ fn shorten_with(
 ) -> String {
     let mut written = String::new();
     let mut used = 0;
-    // How far `written` may be kept if the rest turns out not to fit.
+    // How much of `written` fits together with the ellipsis.
     let mut keep = 0;
     for cluster in text.graphemes(true) {
         used += size(cluster);
@@ -157,8 +157,8 @@ fn shorten_with(
     written
 }
 
-/// `text` in printable ASCII: letters lose their accents, other scripts are spelt in Latin letters,
-/// what has no spelling goes.
+/// `text` in printable ASCII: letters lose their accents, other scripts are transliterated,
+/// and what cannot be is removed.
 pub fn ascii(text: &str) -> String {
     let folded = deunicode::deunicode_with_tofu(&clean(text), "");
     clean(&folded).chars().filter(|c| matches!(c, ' '..='~')).collect::<String>().trim().to_owned()

@@ -14,7 +14,7 @@ pub fn parse_time(text: &str) -> Option<Timestamp> {
     })
 }
 
-/// The time `millis` milliseconds after 1970, kept within what a [`Timestamp`] can hold.
+/// The time `millis` milliseconds after 1970, limited to the range of a [`Timestamp`].
 pub fn from_millis(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or(if millis < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }

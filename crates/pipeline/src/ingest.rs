@@ -20,7 +20,7 @@ use crate::{
     recorder,
     unsigned::Head,
 };
-use close::signature::{Keys, Presented};
+use close::signature::{Keys, SignatureHeaders};
 
 /// The largest body, in bytes.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -90,7 +90,7 @@ const LOOKED_AT: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub struct Webhook<'a> {
     /// Its signature headers.
-    pub presented: Presented<'a>,
+    pub presented: SignatureHeaders<'a>,
     /// What it says of where it comes from. It counts where nothing has to be signed, and for [`Webhook::is_probe`].
     pub head: Head<'a>,
     /// Its body, the exact bytes.
@@ -172,7 +172,7 @@ impl Outcome {
 
 impl Ingest {
     /// Whether somebody with one of the keys has signed this, now.
-    pub fn is_signed(&self, presented: Presented<'_>, body: &[u8]) -> bool {
+    pub fn is_signed(&self, presented: SignatureHeaders<'_>, body: &[u8]) -> bool {
         let Trust::Signed(keys) = &self.trust else { return false };
         let now = self.recorder.clock.now();
         keys.verify(presented, body, now, self.settings.signature_max_age).is_ok()

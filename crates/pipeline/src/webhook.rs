@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{Code, Fault};
-use close::signature::Presented;
+use close::signature::SignatureHeaders;
 
 /// Where Close posts.
 pub const PATH: &str = "/crm/webhook";
@@ -37,7 +37,7 @@ pub enum Signature {
 
 impl Signature {
     /// By the headers alone.
-    pub fn claimed(presented: Presented<'_>) -> Self {
+    pub fn claimed(presented: SignatureHeaders<'_>) -> Self {
         if presented.is_any() { Self::Claimed } else { Self::None }
     }
 }

@@ -13,18 +13,18 @@ use url::{Host, Url};
 /// What leadops calls itself.
 pub const USER_AGENT: &str = concat!("leadops/", env!("CARGO_PKG_VERSION"));
 
-/// How much of an error is told.
+/// The longest error text, in characters.
 const ERROR_LIMIT: usize = 300;
 
 /// A client for one server, `target`. The caller adds its timeouts.
 ///
-/// * No redirect is followed, unless the caller says which: another address is another server.
-/// * TLS is rustls on aws-lc-rs, trusting what the machine trusts.
-/// * Nothing is repeated, not even what HTTP would allow to be.
-/// * Nobody is to compress an answer.
-/// * No `Referer` is sent, and few connections are kept.
-/// * `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are heeded, because in some networks there is no other
-///   way out; except for a target on this machine, which no proxy could reach.
+/// * No redirect is followed unless the caller says which: another address is another server.
+/// * TLS is rustls on aws-lc-rs, with the machine's trusted certificates.
+/// * Nothing is retried, not even what HTTP allows to be.
+/// * Servers are asked not to compress answers.
+/// * No `Referer` is sent, and few idle connections are kept.
+/// * `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are respected, because in some networks there is no other way out;
+///   except for a target on this machine, which no proxy could reach.
 pub fn builder(target: &Url) -> ClientBuilder {
     let builder = Client::builder()
         .user_agent(USER_AGENT)
@@ -42,59 +42,59 @@ pub fn builder(target: &Url) -> ClientBuilder {
     if target.scheme() == "http" { builder.tls_certs_only([]) } else { builder }
 }
 
-/// What went wrong, with all of its causes and without the URL, on one line.
+/// An error with all of its causes and without the URL, on one line.
 pub fn error_text(error: reqwest::Error) -> String {
-    let is_by_proxy = is_by_proxy(&error);
+    let is_proxy_error = is_proxy_error(&error);
     let error = error.without_url();
-    let mut told = error.to_string();
+    let mut text = error.to_string();
     for inner in causes(&error) {
         let inner_text = inner.to_string();
-        if !told.contains(&inner_text) {
-            told.push_str(": ");
-            told.push_str(&inner_text);
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
         }
     }
-    if is_by_proxy {
-        told.push_str("; the proxy that HTTPS_PROXY names passes nothing on to it");
+    if is_proxy_error {
+        text.push_str("; the proxy that HTTPS_PROXY names does not forward to it");
     }
-    // By name, as reqwest does not hand out what rustls says.
-    if told.contains("UnknownIssuer") {
-        told.push_str("; SSL_CERT_FILE names the authorities to trust, such as a proxy's");
+    // By its text, as reqwest does not expose rustls's error.
+    if text.contains("UnknownIssuer") {
+        text.push_str("; SSL_CERT_FILE names the authorities to trust, such as a proxy's");
     }
-    text::shorten(&told, ERROR_LIMIT)
+    text::shorten(&text, ERROR_LIMIT)
 }
 
-/// Whether what failed did so before there was a connection, TLS included, or in building the request.
-pub fn never_left(error: &reqwest::Error) -> bool {
+/// Whether the request was never sent: it failed before there was a connection, TLS included, or while being built.
+pub fn is_unsent(error: &reqwest::Error) -> bool {
     error.is_connect() || error.is_builder()
 }
 
-/// Whether there was no connection because the proxy refused to make one. By its words, as reqwest hands out no type for it.
-pub fn is_by_proxy(error: &reqwest::Error) -> bool {
+/// Whether the proxy refused to connect. By its text, as reqwest has no type for it.
+pub fn is_proxy_error(error: &reqwest::Error) -> bool {
     causes(error).any(|inner| inner.to_string().starts_with("tunnel error"))
 }
 
-/// Whether the server ended the connection instead of answering, without a word.
+/// Whether the server closed the connection instead of answering.
 pub fn is_closed(error: &reqwest::Error) -> bool {
     causes(error).any(|inner| {
         let kind = inner.downcast_ref::<io::Error>().map(io::Error::kind);
         let is_reset =
             matches!(kind, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted));
-        // By its words, as reqwest hands out no type for it.
+        // By its text, as reqwest has no type for it.
         is_reset || inner.to_string() == "connection closed before message completed"
     })
 }
 
-/// What has caused an error, what caused that, and so on.
+/// The chain of an error's causes.
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     iter::successors(error.source(), |&inner| inner.source())
 }
 
-/// Whether the URL's host is this machine by its name or address.
+/// Whether the URL's host is this machine, judged by its name or address.
 pub fn is_on_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
-            let name = rooted(name);
+            let name = without_trailing_dot(name);
             name == "localhost" || name.ends_with(".localhost")
         }
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -103,15 +103,13 @@ pub fn is_on_this_machine(url: &Url) -> bool {
     }
 }
 
-/// A domain without the dot that may end it, and that changes nothing of whose it is.
-pub fn rooted(domain: &str) -> &str {
+/// A domain without a trailing dot, which makes no difference to which domain it is.
+pub fn without_trailing_dot(domain: &str) -> &str {
     domain.strip_suffix('.').unwrap_or(domain)
 }
 
-/// The start of a body: reading stops once there are more than `limit` bytes.
-///
-/// Returns what was read, at most `limit` bytes, whether there was more, and the error that ended it.
-pub async fn read_start(response: &mut Response, limit: usize) -> (Bytes, Ended) {
+/// Reads at most `limit` bytes of a body, and how reading ended.
+pub async fn read_limited(response: &mut Response, limit: usize) -> (Bytes, BodyRead) {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
@@ -119,33 +117,33 @@ pub async fn read_start(response: &mut Response, limit: usize) -> (Bytes, Ended)
                 body.extend_from_slice(&chunk);
                 if body.len() > limit {
                     body.truncate(limit);
-                    return (body.into(), Ended::TooLong);
+                    return (body.into(), BodyRead::TooLong);
                 }
             }
-            Ok(None) => return (body.into(), Ended::Complete),
-            Err(error) => return (body.into(), Ended::Failed(error)),
+            Ok(None) => return (body.into(), BodyRead::Complete),
+            Err(error) => return (body.into(), BodyRead::Failed(error)),
         }
     }
 }
 
-/// A body as one clean line, of at most `limit` bytes. Some compress what they answer though they were asked not to; what
-/// cannot be decoded of that is left out.
+/// A body as one clean line, of at most `limit` bytes. Some servers compress an answer although they were asked not to;
+/// what cannot be decoded of it is left out.
 pub fn line(body: &[u8], limit: usize) -> String {
     if !body.starts_with(gzip::BEGIN) {
         return text::clean(&String::from_utf8_lossy(body));
     }
-    // Of one that is broken or cut off, what stands before that counts.
+    // Of a damaged or truncated one, the part before the damage counts.
     let (decoded, _) = gzip::decoded(body, limit);
     text::clean(&String::from_utf8_lossy(&decoded))
 }
 
-/// How the reading of a body ended.
-pub enum Ended {
-    /// There was no more.
+/// How reading a body ended.
+pub enum BodyRead {
+    /// All of it was read.
     Complete,
-    /// There was more than the limit.
+    /// It is longer than the limit.
     TooLong,
-    /// It broke off.
+    /// It was cut off.
     Failed(reqwest::Error),
 }
 

@@ -1,4 +1,4 @@
-//! The `Retry-After` of an answer.
+//! The `Retry-After` header of an answer.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ pub fn of(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The wait that a `Retry-After` asks for, at most a day: seconds, with a fraction or not, or a date
-/// (RFC 9110, section 10.2.3). A date that is over says nothing of when.
+/// (RFC 9110, section 10.2.3). A date in the past is ignored.
 fn wait(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = match value.parse::<f64>() {

@@ -1,8 +1,8 @@
-//! Addresses as they may be printed.
+//! URLs that are safe to print.
 
 use url::{Position, Url};
 
-/// An address as it may be printed: without its user, password, query and fragment, any of which may be a secret.
+/// A URL that is safe to print: without its user, password, query and fragment, any of which may be a secret.
 pub fn shown(url: &Url) -> String {
     let user = if url.username().is_empty() && url.password().is_none() { "" } else { "…@" };
     let query = if url.query().is_some_and(|query| !query.is_empty()) { "?…" } else { "" };

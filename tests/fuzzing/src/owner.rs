@@ -2,7 +2,7 @@
 
 use close::Incoming;
 use lead::{EnrichedLead, LeadId, OwnerDocument, OwnerFacts, OwnerStatus, Timestamp, UNASSIGNED};
-use outside::{Document, means_nobody, text};
+use outside::{Document, is_placeholder, text};
 
 use super::readable;
 
@@ -32,7 +32,7 @@ pub fn owner(data: &[u8]) {
     let fields = [&document.lead_id, &document.lead_email, &document.lead_owner, &document.funnel];
     for field in fields.into_iter().flatten() {
         readable(field, text::VALUE_LIMIT);
-        assert!(!means_nobody(field), "{field:?}");
+        assert!(!is_placeholder(field), "{field:?}");
     }
     if let Some(why) = &document.lost_owner {
         assert!(document.lead_owner.is_none(), "{why}");

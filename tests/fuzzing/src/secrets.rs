@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use aws::secrets::keys_in;
-use close::signature::{Keys, Presented, Refusal};
+use close::signature::{Keys, Refusal, SignatureHeaders};
 use lead::Timestamp;
 use outbound::{OwnersBase, SecretUrl, SmtpSettings};
 use pipeline::Code;
@@ -93,7 +93,7 @@ fn signs(keys: &Keys, body: &[u8]) {
     let (timestamp, age) = (now.as_second().to_string(), std::time::Duration::from_secs(60));
     let Some(hash) = keys.sign(&timestamp, body) else { return assert!(keys.is_empty()) };
     let verify = |hash: &str, timestamp: &str, body: &[u8]| {
-        keys.verify(Presented { hash: Some(hash), timestamp: Some(timestamp) }, body, now, age)
+        keys.verify(SignatureHeaders { hash: Some(hash), timestamp: Some(timestamp) }, body, now, age)
     };
     assert!(verify(&hash, &timestamp, body).is_ok());
     assert!(verify(&hash.to_uppercase(), &timestamp, body).is_ok());

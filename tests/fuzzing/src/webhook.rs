@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use close::Incoming;
-use close::signature::{Keys, Presented};
+use close::signature::{Keys, SignatureHeaders};
 use futures_util::FutureExt;
 use lead::{EnrichedLead, OwnerFacts, OwnerStatus, Timestamp, keys};
 use outside::text;
@@ -100,7 +100,11 @@ pub fn webhook(data: &[u8]) {
     let body = Bytes::copy_from_slice(data);
     let forged = answer(
         &ingest,
-        Webhook { presented: Presented { hash, timestamp }, head: Head::default(), body: body.clone() },
+        Webhook {
+            presented: SignatureHeaders { hash, timestamp },
+            head: Head::default(),
+            body: body.clone(),
+        },
     );
     let Outcome::Refused(fault) = &forged else { panic!("a forged webhook was taken: {forged:?}") };
     assert!(matches!(forged.status(), 401 | 413), "{fault}");
@@ -110,7 +114,7 @@ pub fn webhook(data: &[u8]) {
 
     let timestamp = SIGNED_AT.to_string();
     let hash = KEYS.sign(&timestamp, data).unwrap();
-    let presented = Presented { hash: Some(&hash), timestamp: Some(&timestamp) };
+    let presented = SignatureHeaders { hash: Some(&hash), timestamp: Some(&timestamp) };
     let outcome = answer(&ingest, Webhook { presented, head: Head::default(), body: body.clone() });
     let kept = still.0.lock().unwrap().take();
     match outcome {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use aws::{CloudWatchLogs, Counts, Measured, QueueUrls, Queues, S3Names, S3Store, operator::S3History};
+use aws::{
+    CloudWatchLogs, Measurement, MetricsSink, QueueUrls, Queues, S3Names, S3Store, operator::S3History,
+};
 use aws_sdk_cloudwatch::{
     primitives::DateTime,
     types::{Dimension, MetricDatum},
@@ -112,19 +114,19 @@ fn written(line: &LogLine) -> String {
 /// Counts that go to CloudWatch at once, as it makes them of a function's log lines.
 struct PutMetrics(aws_sdk_cloudwatch::Client);
 
-impl Counts for PutMetrics {
-    fn count(&self, at: Timestamp, measured: &Measured) {
+impl MetricsSink for PutMetrics {
+    fn count(&self, at: Timestamp, measured: &Measurement) {
         let Some(counted) = measured.counted else { return };
-        self.put(at, aws::counts::metric(counted), &[(aws::counts::DIMENSION, PROJECT)]);
+        self.put(at, aws::metrics::metric(counted), &[(aws::metrics::DIMENSION, PROJECT)]);
     }
 
     fn refused(&self, at: Timestamp, status: u16, webhook: Option<Code>) {
         let status = status.to_string();
-        let dimensions = [(aws::counts::DIMENSION, PROJECT), (aws::counts::STATUS, &status)];
-        self.put(at, aws::counts::REFUSED, &dimensions);
+        let dimensions = [(aws::metrics::DIMENSION, PROJECT), (aws::metrics::STATUS, &status)];
+        self.put(at, aws::metrics::REFUSED, &dimensions);
         if let Some(code) = webhook {
-            let dimensions = [(aws::counts::DIMENSION, PROJECT), (aws::counts::CODE, code.as_str())];
-            self.put(at, aws::counts::REFUSED_WEBHOOKS, &dimensions);
+            let dimensions = [(aws::metrics::DIMENSION, PROJECT), (aws::metrics::CODE, code.as_str())];
+            self.put(at, aws::metrics::REFUSED_WEBHOOKS, &dimensions);
         }
     }
 }
@@ -139,7 +141,7 @@ impl PutMetrics {
             .timestamp(DateTime::from_millis(at.as_millisecond()))
             .value(1.0)
             .build();
-        let put = self.0.put_metric_data().namespace(aws::counts::NAMESPACE).metric_data(datum);
+        let put = self.0.put_metric_data().namespace(aws::metrics::NAMESPACE).metric_data(datum);
         block_in_place(|| {
             Handle::current().block_on(put.send()).unwrap();
         });

@@ -5,7 +5,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use outbound::{Slack, SlackAnswer, SlackError};
+use outbound::{IncomingWebhook, SlackAnswer, SlackError};
 use pipeline::{destination::NotReady, ports::Clock};
 use serde_json::Value;
 
@@ -138,7 +138,7 @@ impl ScriptedSlack {
 }
 
 #[async_trait]
-impl Slack for ScriptedSlack {
+impl IncomingWebhook for ScriptedSlack {
     async fn address(&self) -> Result<String, NotReady> {
         Ok("scripted".to_owned())
     }

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use close::signature::{Keys, Presented};
+use close::signature::{Keys, SignatureHeaders};
 use futures_util::future::{Either, select};
 use lead::LeadId;
 use pipeline::{
@@ -60,7 +60,8 @@ pub async fn answer(model: &Model, ingest: &Ingest, request: Request, answer: on
             known.offered.get_or_insert((at, forward));
         }
     }
-    let presented = Presented { hash: request.hash.as_deref(), timestamp: request.timestamp.as_deref() };
+    let presented =
+        SignatureHeaders { hash: request.hash.as_deref(), timestamp: request.timestamp.as_deref() };
     let outcome =
         ingest.handle(Webhook { presented, head: Head::default(), body: request.body.clone() }).await;
     let status = outcome.status();

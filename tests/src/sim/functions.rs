@@ -15,7 +15,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws::{Counts, Measured, S3Store};
+use aws::{Measurement, MetricsSink, S3Store};
 use lambdas::{
     arrivals::Arrivals,
     settle::{reserve, work_on},
@@ -371,8 +371,8 @@ impl Door for Gateway {
 #[derive(Default)]
 struct Minutes(Mutex<Vec<(Timestamp, LeadMetric)>>);
 
-impl Counts for Minutes {
-    fn count(&self, at: Timestamp, measured: &Measured) {
+impl MetricsSink for Minutes {
+    fn count(&self, at: Timestamp, measured: &Measurement) {
         if let Some(counted) = measured.counted {
             self.0.lock().unwrap().push((at, counted));
         }

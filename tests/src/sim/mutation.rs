@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use close::CreatedLead;
 use lead::{OwnerStatus, Timestamp};
-use outbound::{Slack, SlackAnswer, SlackError};
+use outbound::{IncomingWebhook, SlackAnswer, SlackError};
 use pipeline::{
     Code, Fault, JournalEvent,
     destination::{CheckOutcome, Destination, Limits, MessageFormat, NotReady, Outgoing, Verdict},
@@ -148,7 +148,7 @@ impl Mutation {
     }
 
     /// Slack, with the mistake in it.
-    pub fn of_slack(self, slack: Arc<dyn Slack>) -> Arc<dyn Slack> {
+    pub fn of_slack(self, slack: Arc<dyn IncomingWebhook>) -> Arc<dyn IncomingWebhook> {
         if self == Self::DoubleDigest { Arc::new(BadSlack(slack)) } else { slack }
     }
 }
@@ -351,10 +351,10 @@ impl Owners for BadOwners {
     }
 }
 
-struct BadSlack(Arc<dyn Slack>);
+struct BadSlack(Arc<dyn IncomingWebhook>);
 
 #[async_trait]
-impl Slack for BadSlack {
+impl IncomingWebhook for BadSlack {
     async fn address(&self) -> Result<String, NotReady> {
         self.0.address().await
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use close::{CloseAnswer, CloseReads, Window};
+use close::{CloseAnswer, CloseReads, RateLimitWindow};
 use close::{FieldId, FieldSetting};
 use lead::{LeadId, OwnerStatus};
 use pipeline::{owners::OwnerFields, ports::Clock};
@@ -324,7 +324,7 @@ impl CloseReads for CloseOf {
 }
 
 fn good(answer: &Value) -> CloseAnswer {
-    let window = Some(Window { remaining: 20, reset: SECOND });
+    let window = Some(RateLimitWindow { remaining: 20, reset: SECOND });
     CloseAnswer { status: 200, body: answer.to_string().into(), wait: None, window, trace: None }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use outbound::{Slack, SlackAnswer, SlackError};
+use outbound::{IncomingWebhook, SlackAnswer, SlackError};
 use pipeline::{destination::NotReady, ports::Clock};
 use serde_json::Value;
 
@@ -105,7 +105,7 @@ pub struct SlackOf {
 }
 
 #[async_trait]
-impl Slack for SlackOf {
+impl IncomingWebhook for SlackOf {
     async fn address(&self) -> Result<String, NotReady> {
         Ok("simulated".to_owned())
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use lambdas::settle::Reach;
+use lambdas::settle::SqsActions;
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Fault,
@@ -331,8 +331,8 @@ impl Inbox for SqsOf {
     async fn settle(&self, queue: Queue, delivery: &Delivery, disposition: Disposition) -> Result<(), Fault> {
         match disposition {
             Disposition::Done => {}
-            Disposition::Retry(wait) => return Reach::hide(self, queue, delivery, wait).await,
-            Disposition::Dead(why) => Reach::bury(self, queue, delivery, &why).await?,
+            Disposition::Retry(wait) => return SqsActions::hide(self, queue, delivery, wait).await,
+            Disposition::Dead(why) => SqsActions::bury(self, queue, delivery, &why).await?,
         }
         self.request(Call::Settle, queue.as_str(), || self.sqs.remove(queue, delivery)).await
     }
@@ -425,7 +425,7 @@ impl DeadLetters for SqsOf {
 }
 
 #[async_trait]
-impl Reach for SqsOf {
+impl SqsActions for SqsOf {
     fn knows_dead_letters(&self, _: Queue) -> bool {
         true
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use close::CreatedLead;
 use close::signature::Keys;
 use lead::LeadId;
-use outbound::{Slack, SlackDestination};
+use outbound::{IncomingWebhook, SlackDestination};
 use pipeline::{
     Entry, Fault, Settings,
     destination::Destination,
@@ -205,7 +205,7 @@ impl AtWork {
         let world = World { clock: model.clock.clone(), random: model.dice.random() };
         let ports = pipeline::stages::Ports { objects: objects.clone(), journal };
         let stages = Stages::new(ports, world, settings.clone());
-        let slack: Arc<dyn Slack> =
+        let slack: Arc<dyn IncomingWebhook> =
             Arc::new(SlackOf { slack: neighbours.slack.clone(), weather: weather.clone() });
         let slack = match model.mutation {
             Some(mutation) => mutation.of_slack(slack),

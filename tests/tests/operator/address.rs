@@ -48,7 +48,7 @@ async fn what_close_cannot_reach_is_refused_and_nothing_is_asked_of_close() {
         ("https://[fd00::5]/crm/webhook", "private network"),
         ("https://169.254.169.254/crm/webhook", "link-local"),
         ("https://100.64.3.4/crm/webhook", "provider"),
-        ("https://0.0.0.0/crm/webhook", "no machine"),
+        ("https://0.0.0.0/crm/webhook", "not the address of a machine"),
         ("https://leads/crm/webhook", "without a dot"),
         ("https://leads.local/crm/webhook", ".local"),
         ("https://leads.internal/crm/webhook", ".internal"),

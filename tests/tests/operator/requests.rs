@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws::{
-    Clients, S3Names, S3Store, Uncounted,
+    Clients, NoMetrics, S3Names, S3Store,
     operator::{Keys, S3History, Session, View},
 };
 use console::wiring::OnAws;
@@ -181,7 +181,7 @@ fn store(clients: &Clients, bucket: String) -> S3Store {
     let (source_prefix, target_prefix) = ("source/".to_owned(), "target/".to_owned());
     let names = S3Names { bucket, source_prefix, target_prefix };
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    S3Store::new(clients, names, Duration::ZERO, clock, random, Arc::new(Uncounted))
+    S3Store::new(clients, names, Duration::ZERO, clock, random, Arc::new(NoMetrics))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use close::client::{ApiKeys, HoldsKeys};
+use close::client::{ApiKeys, KeySource};
 use outbound::NoKeys;
 use pipeline::{
     Code,
@@ -80,12 +80,12 @@ async fn another_key_is_not_tried_for_what_no_key_can_help() {
 struct Kept(Mutex<Vec<&'static str>>);
 
 #[async_trait]
-impl HoldsKeys for Kept {
+impl KeySource for Kept {
     async fn keys(&self) -> Result<ApiKeys, close::Error> {
         ApiKeys::parse(self.0.lock().unwrap()[0])
     }
 
-    async fn were_replaced(&self) -> bool {
+    async fn refresh(&self) -> bool {
         let mut kept = self.0.lock().unwrap();
         kept.len() > 1 && kept.pop().is_some_and(|new| std::mem::replace(&mut kept[0], new) != new)
     }

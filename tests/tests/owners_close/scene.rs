@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use close::client::{ApiKeys, CloseBase, CloseReader, HoldsKeys};
+use close::client::{ApiKeys, CloseBase, CloseReader, KeySource};
 use close::{CloseAnswer, CloseReads};
 use close::{CreatedLead, FieldSetting, Incoming};
 use lead::OwnerFacts;
@@ -105,7 +105,7 @@ impl Scene {
         &self,
         owner: &str,
         funnel: Option<&str>,
-        keys: Arc<dyn HoldsKeys>,
+        keys: Arc<dyn KeySource>,
     ) -> CloseOwners {
         let fields =
             OwnerFields { owner: FieldSetting::parse(owner), funnel: funnel.and_then(FieldSetting::parse) };
@@ -116,7 +116,7 @@ impl Scene {
     pub(crate) fn patient(
         &self,
         fields: OwnerFields,
-        keys: Arc<dyn HoldsKeys>,
+        keys: Arc<dyn KeySource>,
         patience: Duration,
     ) -> CloseOwners {
         let reader = CloseReader::new(self.base(), keys).unwrap();

@@ -121,10 +121,10 @@ fn the_dashboard_is_json_and_shows_every_alarm_and_figure() {
         pipeline::LeadMetric::Notified,
         pipeline::LeadMetric::Failed,
     ];
-    let metrics = counted.map(aws::counts::metric).into_iter().chain([
-        aws::counts::DUE_TO_NOTIFIED,
-        aws::counts::NAMESPACE,
-        aws::counts::DIMENSION,
+    let metrics = counted.map(aws::metrics::metric).into_iter().chain([
+        aws::metrics::DUE_TO_NOTIFIED,
+        aws::metrics::NAMESPACE,
+        aws::metrics::DIMENSION,
     ]);
     for metric in metrics {
         assert!(body.contains(&format!("\"{metric}\"")), "{metric}");

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
-use outbound::destinations::{Origin, SecretSetting, make};
+use outbound::destinations::{SecretSetting, SettingsSource, make};
 use pipeline::{
     Fault, Settings, Variables,
     destination::{Destination, DestinationId, KINDS, Kind},
@@ -65,7 +65,7 @@ impl Asked {
     }
 }
 
-impl Origin for Asked {
+impl SettingsSource for Asked {
     fn get(&self, name: &str) -> Option<String> {
         self.ask(name);
         None
@@ -80,7 +80,7 @@ impl Origin for Asked {
         setting.in_functions
     }
 
-    fn of_this_place(&self, _: &Kind) -> Option<Arc<dyn Destination>> {
+    fn own_destination(&self, _: &Kind) -> Option<Arc<dyn Destination>> {
         None
     }
 }

@@ -1,4 +1,4 @@
-//! Log lines as CloudWatch keeps them: our own JSON, and what Lambda says beside it.
+//! Log lines as CloudWatch stores them: our own JSON, and Lambda's own lines.
 
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use outside::text;
@@ -10,15 +10,15 @@ use serde_json::{Map, Value};
 
 use super::pages::Found;
 
-/// How many characters of a message and of a field are kept, and how many fields.
+/// How many characters of a message and of a field are shown, and how many fields.
 const LONGEST_MESSAGE: usize = 2_000;
 const LONGEST_FIELD: usize = 500;
 const MOST_FIELDS: usize = 16;
 
-/// How Lambda's own lines begin that tell of the course of things.
+/// How Lambda's own lines about the normal course of things begin.
 const CHATTER: [&str; 8] =
     ["START ", "END ", "REPORT ", "INIT_START ", "INIT_REPORT ", "EXTENSION", "TELEMETRY", "XRAY "];
-/// What stands in a line, of Lambda's or of a dying program's, that needs a person.
+/// What marks a line, of Lambda's or of a crashing program's, as an error.
 const ALARMING: [&str; 7] = [
     "Task timed out",
     "Status: timeout",
@@ -29,8 +29,8 @@ const ALARMING: [&str; 7] = [
     "Error Type:",
 ];
 
-/// The line in an event. None for figures in the embedded metric format, which are for CloudWatch, and for
-/// an empty one.
+/// The line in an event. `None` for metrics in the embedded metric format, which are for CloudWatch, and for
+/// an empty line.
 pub(super) fn found(function: Function, event: FilteredLogEvent) -> Option<Found> {
     let at = event.timestamp?;
     let message = event.message?;
@@ -38,7 +38,7 @@ pub(super) fn found(function: Function, event: FilteredLogEvent) -> Option<Found
     let line = match serde_json::from_str::<Map<String, Value>>(message) {
         Ok(fields) if fields.contains_key("_aws") => return None,
         Ok(fields) if is_platform(&fields) => platform(function, at, &fields),
-        Ok(fields) => ours(function, at, fields),
+        Ok(fields) => parse_own_line(function, at, fields),
         Err(_) if message.is_empty() => return None,
         Err(_) => plain(function, at, message),
     };
@@ -46,7 +46,7 @@ pub(super) fn found(function: Function, event: FilteredLogEvent) -> Option<Found
 }
 
 /// A line that a program wrote as JSON.
-fn ours(function: Function, at: i64, mut fields: Map<String, Value>) -> LogLine {
+fn parse_own_line(function: Function, at: i64, mut fields: Map<String, Value>) -> LogLine {
     let mut take = |name: &str| match fields.remove(name) {
         Some(Value::String(text)) => Some(text),
         Some(other) => {

@@ -1,5 +1,4 @@
-//! Following a log: what was handed out behind each cursor, so that nothing comes twice and what arrives
-//! late comes too.
+//! Following a log: the lines returned for each cursor, so that none is returned twice and late ones are returned too.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,16 +12,16 @@ use super::pages::Found;
 
 /// How much older than the newest line a late one may be.
 pub(super) const OVERLAP_MILLIS: i64 = 60_000;
-/// How many who follow are remembered, and how many lines of each.
+/// How many followers are remembered, and how many lines of each.
 const MOST_FOLLOWERS: usize = 16;
 const MOST_LINES: usize = 50_000;
 
-/// Where a line stands, see [`pipeline::ports::LogLine::cursor`].
+/// The position of a line, see [`pipeline::ports::LogLine::cursor`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cursor {
     /// In milliseconds since 1970.
     pub(super) at: i64,
-    /// The event's identity.
+    /// The event's id.
     pub(super) id: String,
 }
 
@@ -33,25 +32,25 @@ impl fmt::Display for Cursor {
 }
 
 impl Cursor {
-    /// None for a cursor of somebody else's making.
+    /// `None` for a cursor of another source.
     pub(super) fn parse(cursor: &str) -> Option<Self> {
         let (at, id) = cursor.split_once('.')?;
         Some(Self { at: at.parse().ok()?, id: id.to_owned() })
     }
 }
 
-/// Somebody who follows: what they have been given of the last minute.
+/// A follower: the lines of the last minute that it has been given.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Follower {
-    /// The time of the newest line that they have.
+    /// The time of the newest line that it has.
     pub(super) newest: Option<i64>,
-    /// The lines that they have, by time and identity.
+    /// The lines that it has, by time and id.
     seen: BTreeMap<(i64, String), ()>,
 }
 
 impl Follower {
-    /// One who has what stands before `place` and at it. `found`, in order, is what there is now.
-    pub(super) fn behind(place: Option<&Cursor>, found: &[Found]) -> Self {
+    /// A follower that has all lines up to `place`. `found`, in order, is what there is now.
+    pub(super) fn after_cursor(place: Option<&Cursor>, found: &[Found]) -> Self {
         let Some(place) = place else { return Self::default() };
         let at = found.iter().position(|found| (found.at, &found.id) == (place.at, &place.id));
         // Where it is gone, everything of its time counts as seen.
@@ -78,13 +77,13 @@ impl Follower {
     }
 }
 
-/// Those who follow, by their query and the cursor that they were given last.
+/// The followers, by their query and the last cursor they were given.
 #[derive(Default)]
 pub(super) struct Followers(Mutex<VecDeque<(LogQuery, Follower)>>);
 
 impl Followers {
-    /// Remembers somebody who has been given the end of `found`. What stands before it they have seen, in
-    /// the sense that they did not want it.
+    /// Remembers a follower that has been given the end of `found`. The lines before count as seen, as they were not
+    /// asked for.
     pub(super) fn begin(&self, query: &LogQuery, found: &[Found]) {
         let mut follower = Follower::default();
         found.iter().for_each(|found| follower.note(found));
@@ -93,7 +92,7 @@ impl Followers {
         }
     }
 
-    /// What is remembered of whoever asks this.
+    /// The follower that asks this.
     pub(super) fn take(&self, query: &LogQuery) -> Option<Follower> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = key(query, query.after.clone());
@@ -108,9 +107,9 @@ impl Followers {
         }
     }
 
-    /// The next lines of `found`, which is in order, for whoever asks; they are remembered with the cursor of
+    /// The next lines of `found`, which is in order, for a follower; it is remembered with the cursor of
     /// the last one.
-    pub(super) fn go_on(&self, query: &LogQuery, mut follower: Follower, found: Vec<Found>) -> Vec<Found> {
+    pub(super) fn resume(&self, query: &LogQuery, mut follower: Follower, found: Vec<Found>) -> Vec<Found> {
         let new = found.into_iter().filter(|found| !follower.has(found)).take(query.limit);
         let new: Vec<Found> = new.collect();
         new.iter().for_each(|found| follower.note(found));
@@ -132,7 +131,7 @@ impl Followers {
     }
 }
 
-/// What tells one who follows from another.
+/// What distinguishes one follower from another.
 fn key(query: &LogQuery, cursor: Option<String>) -> LogQuery {
     LogQuery { after: cursor, limit: 0, ..query.clone() }
 }
@@ -172,12 +171,12 @@ mod tests {
         followers.begin(&LogQuery::default(), &all);
         let late = vec![found(1_000, "a"), found(2_000, "b"), found(3_000, "c")];
         let follower = followers.take(&after("3000.c")).unwrap();
-        let new = followers.go_on(&after("3000.c"), follower, late.clone());
+        let new = followers.resume(&after("3000.c"), follower, late.clone());
         assert_eq!(ids(&new), ["b"]);
         // The cursor went back to the late line; what was seen did not.
         let follower = followers.take(&after("2000.b")).unwrap();
         assert_eq!(follower.newest, Some(3_000));
-        assert!(followers.go_on(&after("2000.b"), follower, late).is_empty());
+        assert!(followers.resume(&after("2000.b"), follower, late).is_empty());
         assert!(followers.take(&after("2000.b")).is_some());
     }
 
@@ -187,8 +186,8 @@ mod tests {
         for (cursor, expected) in
             [("2.b", vec!["c", "d"]), ("2.gone", vec!["d"]), ("junk", vec!["a", "b", "c", "d"])]
         {
-            let follower = Follower::behind(Cursor::parse(cursor).as_ref(), &all);
-            let new = Followers::default().go_on(&after(cursor), follower, all.to_vec());
+            let follower = Follower::after_cursor(Cursor::parse(cursor).as_ref(), &all);
+            let new = Followers::default().resume(&after(cursor), follower, all.to_vec());
             assert_eq!(ids(&new), expected, "{cursor}");
         }
     }

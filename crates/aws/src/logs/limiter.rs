@@ -1,4 +1,4 @@
-//! Keeping a rate of requests.
+//! A rate limit for requests.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,12 +9,12 @@ use tokio::sync::Mutex;
 /// How many requests may be made at once after a rest: one for each function's group, and one more.
 const BURST: u32 = 4;
 
-/// Lets so many callers a second go on, in the order in which they came.
+/// Admits a number of callers per second, in their order.
 pub(super) struct Limiter {
     clock: Arc<dyn Clock>,
-    /// How long one request takes of the time there is.
+    /// The time between two requests.
     each: Duration,
-    /// When all that was let go will have been worked off.
+    /// When all admitted requests will have used up their time.
     busy_until: Mutex<Timestamp>,
 }
 
@@ -24,7 +24,7 @@ impl Limiter {
         Self { clock, each, busy_until: Mutex::new(Timestamp::UNIX_EPOCH) }
     }
 
-    /// Returns when the caller may make its request.
+    /// Waits until the caller may make its request.
     pub(super) async fn admit(&self) {
         let mut busy_until = self.busy_until.lock().await;
         let now = self.clock.now();
@@ -42,12 +42,12 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sleeping::Sleeping;
+    use crate::sleeping::AutoAdvanceClock;
 
     #[tokio::test]
     async fn a_burst_then_two_a_second() {
         let start = Timestamp::from_second(1_000).unwrap();
-        let clock = Arc::new(Sleeping::from(start));
+        let clock = Arc::new(AutoAdvanceClock::from(start));
         let limiter = Limiter::new(clock.clone(), 2);
         let mut at = Vec::new();
         for _ in 0..8 {

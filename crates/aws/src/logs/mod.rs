@@ -83,7 +83,7 @@ impl Logs for CloudWatchLogs {
         }
         match &query.after {
             None => self.newest(&groups, query).await,
-            Some(cursor) => self.behind(&groups, query, cursor).await,
+            Some(cursor) => self.after_cursor(&groups, query, cursor).await,
         }
     }
 }
@@ -113,7 +113,7 @@ impl CloudWatchLogs {
     }
 
     /// The first lines behind a cursor.
-    async fn behind(
+    async fn after_cursor(
         &self,
         groups: &[&(Function, String)],
         query: &LogQuery,
@@ -142,8 +142,8 @@ impl CloudWatchLogs {
             found.retain(|found| found.at <= gap);
         }
         found.sort_by_key(|found| found.at);
-        let follower = follower.unwrap_or_else(|| follow::Follower::behind(place.as_ref(), &found));
-        Ok(self.followers.go_on(query, follower, found).into_iter().map(Found::into_line).collect())
+        let follower = follower.unwrap_or_else(|| follow::Follower::after_cursor(place.as_ref(), &found));
+        Ok(self.followers.resume(query, follower, found).into_iter().map(Found::into_line).collect())
     }
 
     /// The lines of these groups in a range that the query means, and from when on something is missing
@@ -163,9 +163,9 @@ impl CloudWatchLogs {
             match read {
                 Ok(read) => {
                     gap = [gap, read.missing_from].into_iter().flatten().min();
-                    found.extend(read.found.into_iter().filter(|found| is_meant(&found.line, query)));
+                    found.extend(read.found.into_iter().filter(|found| matches(&found.line, query)));
                 }
-                // One of them may not have been made yet; none of them is another thing.
+                // One of the groups may not exist yet; that none exists is an error.
                 Err(fault) if fault.code == Code::ResourceMissing => missing.push((name, fault)),
                 Err(fault) => return Err(fault),
             }
@@ -193,7 +193,7 @@ fn starts(now: Timestamp, since: Option<Timestamp>) -> Vec<Timestamp> {
 
 /// Everything but the function, which is the group's. Asked of CloudWatch too where that spares pages, but
 /// emulators do not evaluate such patterns.
-fn is_meant(line: &LogLine, query: &LogQuery) -> bool {
+fn matches(line: &LogLine, query: &LogQuery) -> bool {
     query.lead.as_ref().is_none_or(|lead| line.lead_id.as_deref() == Some(lead.as_str()))
         && query.level.is_none_or(|level| line.level >= level)
         && query.since.is_none_or(|since| line.at >= since)

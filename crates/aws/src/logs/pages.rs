@@ -23,7 +23,7 @@ pub(super) struct Range {
     pub(super) pages: usize,
 }
 
-/// A line and where it stands.
+/// A line and its position.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     /// CloudWatch's time of the event, in milliseconds since 1970.

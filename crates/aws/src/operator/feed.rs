@@ -52,7 +52,7 @@ impl Feed {
     /// whether that has changed: the listing is old, or something has only just happened.
     pub(super) fn as_of(&self, lead: &LeadId, now: Timestamp) -> Option<AsOf> {
         let keys = self.of_lead.get(lead).map(Vec::as_slice).unwrap_or_default();
-        let settled = self.younger(keys, now).next().is_none();
+        let settled = self.newer_than(keys, now).next().is_none();
         (self.is_fresh(now) && settled).then(|| AsOf { read_at: now, known: keys.iter().cloned().collect() })
     }
 
@@ -61,7 +61,7 @@ impl Feed {
         let keys = self.of_lead.get(lead).map(Vec::as_slice).unwrap_or_default();
         self.is_fresh(now)
             && self.reaches_back_to < before(as_of.read_at)
-            && self.younger(keys, as_of.read_at).all(|key| as_of.known.contains(key))
+            && self.newer_than(keys, as_of.read_at).all(|key| as_of.known.contains(key))
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {
@@ -70,7 +70,7 @@ impl Feed {
     }
 
     /// The entries of [`LATE`] before `at`, or after.
-    fn younger<'a>(&self, keys: &'a [String], at: Timestamp) -> impl Iterator<Item = &'a String> {
+    fn newer_than<'a>(&self, keys: &'a [String], at: Timestamp) -> impl Iterator<Item = &'a String> {
         let since = before(at);
         keys.iter().filter(move |key| JournalKey::parse(key).is_none_or(|parsed| parsed.at >= since))
     }

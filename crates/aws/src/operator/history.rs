@@ -1,4 +1,4 @@
-//! The journal for people: with the counts per minute, which CloudWatch keeps.
+//! The journal for people, with the counts per minute, which CloudWatch stores.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use pipeline::{
 
 use crate::{
     S3Store,
-    counts::{CODE, CODES, DIMENSION, NAMESPACE, REFUSED, REFUSED_WEBHOOKS, STATUS, STATUSES, metric},
     fault::fault,
+    metrics::{CODE, CODES, DIMENSION, NAMESPACE, REFUSED, REFUSED_WEBHOOKS, STATUS, STATUSES, metric},
 };
 
 /// The journal in a bucket and the counts of its stack.

@@ -29,11 +29,11 @@ pub(super) struct Index {
 
 impl Index {
     /// The newest keys of these stages behind `before`, none older than `since`, at most `limit`. `observe`
-    /// is told the head whenever it is listed.
+    /// is given the head whenever it is listed.
     pub(super) async fn newest(
         &mut self,
         store: &S3Store,
-        wanted: Wanted<'_>,
+        wanted: KeyQuery<'_>,
         observe: impl Fn(&[String], bool),
     ) -> Result<Vec<String>, Fault> {
         self.list_head(store, wanted.now, observe).await?;
@@ -74,7 +74,7 @@ impl Index {
         }
     }
 
-    /// Has the head listed again for whoever asks next.
+    /// Has the head listed again for the next caller.
     pub(super) fn head_has_changed(&mut self) {
         self.changed = true;
     }
@@ -132,7 +132,7 @@ impl Index {
 
 /// Which keys are wanted.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct KeyQuery<'a> {
     pub(super) now: Timestamp,
     pub(super) stages: &'a [Stage],
     pub(super) since: Option<Timestamp>,
@@ -140,7 +140,7 @@ pub(super) struct Wanted<'a> {
     pub(super) limit: usize,
 }
 
-impl Wanted<'_> {
+impl KeyQuery<'_> {
     /// Puts a key to those found if it is wanted. Whether none behind it is.
     fn takes(&self, key: &str, found: &mut Vec<String>) -> bool {
         if found.len() >= self.limit {

@@ -11,6 +11,6 @@ mod view;
 
 pub use history::S3History;
 pub use session::{Identity, Keys, Session};
-pub use signed::Signed;
+pub use signed::SignedRequest;
 pub use stack::Stack;
 pub use view::View;

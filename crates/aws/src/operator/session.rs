@@ -15,7 +15,7 @@ use pipeline::{
 
 use super::{S3History, Stack, View};
 use crate::{
-    Clients, CloudWatchLogs, Queues, S3Names, S3Store, Secrets, SnsTopic, Uncounted,
+    Clients, CloudWatchLogs, NoMetrics, Queues, S3Names, S3Store, Secrets, SnsTopic,
     clients::{behavior, http_client, retries, timeouts},
     fault::{LIMIT, chain, fault, of_credentials},
 };
@@ -34,7 +34,7 @@ pub struct Session {
     pub(super) config: SdkConfig,
 }
 
-/// Who somebody is to AWS.
+/// An identity in AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The account's number.
@@ -62,7 +62,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Code::RegionMissing`] where no region is known; [`Code::CredentialsMissing`] and
-    /// [`Code::CredentialsExpired`], also where somebody has to sign in first.
+    /// [`Code::CredentialsExpired`], also where a sign-in is needed first.
     pub async fn load(
         profile: Option<&str>,
         region: Option<&str>,
@@ -140,17 +140,21 @@ impl Session {
         &self.region
     }
 
-    /// Who this is, by STS, which needs no permission.
+    /// The identity according to STS, which needs no permission.
     ///
     /// # Errors
     /// [`Code::CredentialsExpired`] for keys that are not valid, or the fault of AWS.
     pub async fn identity(&self) -> Result<Identity, Fault> {
         let asked = self.sts.get_caller_identity().send().await;
         let answer = asked.map_err(|error| fault("asking who these credentials are", &error))?;
-        let told = |value: Option<String>| {
+        let present = |value: Option<String>| {
             value.ok_or_else(|| Fault::new(Code::AwsFailed, "STS does not say who these credentials are"))
         };
-        Ok(Identity { account: told(answer.account)?, arn: told(answer.arn)?, region: self.region.clone() })
+        Ok(Identity {
+            account: present(answer.account)?,
+            arn: present(answer.arn)?,
+            region: self.region.clone(),
+        })
     }
 
     /// The stack of this name.
@@ -179,7 +183,7 @@ impl Session {
             target_prefix: stack.settings.target_prefix.clone(),
         };
         let delay = stack.settings.delay;
-        S3Store::new(&self.clients, names, delay, clock, random, Arc::new(Uncounted))
+        S3Store::new(&self.clients, names, delay, clock, random, Arc::new(NoMetrics))
     }
 
     /// A stack's queues.
@@ -226,21 +230,21 @@ async fn signed_in(config: &SdkConfig, profile: Option<&str>) -> Result<(), Faul
     found.map(drop).map_err(|error| not_signed_in(profile, &chain(&error)))
 }
 
-/// The fault for credentials that could not be had; `told` is what the SDK says of it.
-fn not_signed_in(profile: Option<&str>, told: &str) -> Fault {
+/// The fault for credentials that could not be had; `text` is the SDK's error.
+fn not_signed_in(profile: Option<&str>, text: &str) -> Fault {
     let of = profile.map_or_else(String::new, |profile| format!(" of the profile {profile}"));
-    let lower = told.to_lowercase();
-    let code = of_credentials(told).unwrap_or(Code::CredentialsMissing);
+    let lower = text.to_lowercase();
+    let code = of_credentials(text).unwrap_or(Code::CredentialsMissing);
     let what = if code == Code::CredentialsExpired && lower.contains("sso") {
         let profile = profile.map_or_else(String::new, |profile| format!(" --profile {profile}"));
         format!("the sign-in{of} is over, or never was: run `aws sso login{profile}`")
     } else if lower.contains("imds") || lower.contains("no credentials found in chain") {
         "no AWS credentials: none in the environment, in a default profile, or of this machine".to_owned()
-    } else if let (Some(profile), true) = (profile, told.contains("from the root profile")) {
+    } else if let (Some(profile), true) = (profile, text.contains("from the root profile")) {
         format!("there is no profile {profile} in ~/.aws/config or ~/.aws/credentials")
     } else {
         // The part that names the profile and what is wrong with it, where there is one.
-        let cause = told.rfind(": profile `").and_then(|at| told.get(at + 2..)).unwrap_or(told);
+        let cause = text.rfind(": profile `").and_then(|at| text.get(at + 2..)).unwrap_or(text);
         format!("looking for the credentials{of}: {cause}")
     };
     Fault::new(code, text::shorten(&what, LIMIT))
@@ -257,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_credentials_is_said_in_one_line() {
-        for (profile, told, code, parts) in [
+        for (profile, text, code, parts) in [
             (
                 Some("a"),
                 "failed to load the cached SSO token",
@@ -284,7 +288,7 @@ mod tests {
                 ["of the profile a", "profile `b` was not defined"],
             ),
         ] {
-            let fault = not_signed_in(profile, told);
+            let fault = not_signed_in(profile, text);
             assert_eq!(fault.code, code, "{fault}");
             assert!(parts.iter().all(|part| fault.what.contains(part)), "{fault}");
         }

@@ -1,4 +1,4 @@
-//! Requests to services of which one question is asked, and whose SDK would be compiled for that alone.
+//! Requests to services that are asked a single question, for which their SDK would be too much to compile.
 
 use std::time::SystemTime;
 
@@ -12,9 +12,9 @@ use pipeline::{Code, Fault};
 use super::Session;
 use crate::fault::chain;
 
-/// A signed GET, for whoever can send it.
+/// A signed GET request, to be sent by the caller.
 #[derive(Clone)]
-pub struct Signed {
+pub struct SignedRequest {
     /// The address.
     pub url: String,
     /// The headers that the signature is in.
@@ -26,7 +26,7 @@ impl Session {
     ///
     /// # Errors
     /// There are no credentials any more, or the request cannot be signed.
-    pub(super) async fn signed(&self, service: &str, path: &str) -> Result<Signed, Fault> {
+    pub(super) async fn signed(&self, service: &str, path: &str) -> Result<SignedRequest, Fault> {
         let internal =
             |what: String| Fault::new(Code::Internal, format!("signing a request to {service}: {what}"));
         let region = self.region();
@@ -55,6 +55,6 @@ impl Session {
             sign(request, &params.into()).map_err(|error| internal(chain(&error)))?.into_parts();
         let (headers, _) = signature.into_parts();
         let headers = headers.iter().map(|header| (header.name().to_owned(), header.value().to_owned()));
-        Ok(Signed { headers: headers.collect(), url })
+        Ok(SignedRequest { headers: headers.collect(), url })
     }
 }

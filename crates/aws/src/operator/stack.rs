@@ -64,7 +64,7 @@ impl Stack {
         let outputs = stack.outputs.unwrap_or_default().into_iter();
         let parameters = stack.parameters.unwrap_or_default().into_iter();
         let changed_at = stack.last_updated_time.or(stack.creation_time);
-        Self::read(Described {
+        Self::read(StackDescription {
             name: stack.stack_name.unwrap_or_else(|| name.to_owned()),
             id: stack.stack_id.unwrap_or_default(),
             status,
@@ -74,8 +74,8 @@ impl Stack {
         })
     }
 
-    fn read(described: Described) -> Result<Self, Fault> {
-        let Described { name, id, status, changed_at, mut outputs, parameters } = described;
+    fn read(described: StackDescription) -> Result<Self, Fault> {
+        let StackDescription { name, id, status, changed_at, mut outputs, parameters } = described;
         if status == "DELETE_COMPLETE" {
             return Err(Fault::new(Code::StackMissing, format!("the stack {name} has been deleted")));
         }
@@ -169,7 +169,7 @@ impl Stack {
 const DEFAULT_PROJECT: &str = "crm-lead-system";
 
 /// What CloudFormation says of a stack.
-struct Described {
+struct StackDescription {
     name: String,
     id: String,
     status: String,
@@ -222,9 +222,9 @@ mod tests {
         "SlackSecretName",
     ];
 
-    fn described(outputs: &[&str], parameters: &[(&str, &str)]) -> Described {
+    fn described(outputs: &[&str], parameters: &[(&str, &str)]) -> StackDescription {
         let text = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Described {
+        StackDescription {
             name: "leads".to_owned(),
             id: "arn:aws:cloudformation:us-east-1:123456789012:stack/leads/x".to_owned(),
             status: "CREATE_COMPLETE".to_owned(),

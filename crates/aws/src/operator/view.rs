@@ -1,5 +1,4 @@
-//! The bucket and its journal for somebody who looks at it again and again: what has been read is read
-//! again only when something has happened to its lead.
+//! The bucket and its journal for repeated views: an object is read again only when something has happened to its lead.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,21 +21,20 @@ use super::{
     S3History,
     feed::{AsOf, Feed},
     history::SPAN,
-    index::{Index, Wanted},
+    index::{Index, KeyQuery},
 };
 use crate::S3Store;
 
-/// How long the counts per minute are good for: CloudWatch has them some seconds late, and asks money for
-/// each question.
+/// How long the counts per minute are cached: CloudWatch has them some seconds late and charges for each query.
 const MINUTES_FRESH: SignedDuration = SignedDuration::from_secs(20);
-/// How long the count of refusals is good for, which nobody asks for but of the last hour.
+/// How long the count of refusals is cached, which is only shown for the last hour.
 const REFUSED_FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// How far back counts are asked for by the minute, in seconds.
 const BY_THE_MINUTE: i64 = 2 * 60 * 60 + 60;
 /// How much is remembered, in objects and listings.
 const REMEMBERED: usize = 20_000;
 
-/// A bucket under an operator's eyes.
+/// A cached view of a bucket for an operator.
 #[derive(Clone)]
 pub struct View(Arc<Inner>);
 
@@ -45,7 +43,7 @@ struct Inner {
     history: S3History,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    /// Held while the journal is listed, so that two who ask at once share a listing.
+    /// Held while the journal is listed, so that concurrent callers share a listing.
     index: tokio::sync::Mutex<Index>,
     /// As above, for the counts per minute.
     minutes: tokio::sync::Mutex<Option<Minutes>>,
@@ -67,17 +65,17 @@ struct Minutes {
 #[derive(Default)]
 struct State {
     feed: Option<Feed>,
-    known: HashMap<String, Known>,
+    known: HashMap<String, CacheEntry>,
 }
 
-struct Known {
+struct CacheEntry {
     lead: LeadId,
     as_of: AsOf,
-    what: What,
+    what: CachedValue,
 }
 
 #[derive(Clone)]
-enum What {
+enum CachedValue {
     Object(Option<Object>),
     Keys(Vec<String>),
     Progress(Option<Progress>),
@@ -95,7 +93,7 @@ impl View {
     }
 
     /// What was read about a lead under `name`, if nothing has happened to it since.
-    fn known(&self, name: &str, lead: &LeadId) -> Option<What> {
+    fn known(&self, name: &str, lead: &LeadId) -> Option<CachedValue> {
         let (now, state) = (self.0.clock.now(), self.state());
         let known = state.known.get(name)?;
         state.feed.as_ref()?.is_unchanged(lead, &known.as_of, now).then(|| known.what.clone())
@@ -106,13 +104,13 @@ impl View {
         self.state().feed.as_ref()?.as_of(lead, self.0.clock.now())
     }
 
-    fn remember(&self, name: String, lead: LeadId, as_of: Option<AsOf>, what: What) {
+    fn remember(&self, name: String, lead: LeadId, as_of: Option<AsOf>, what: CachedValue) {
         let Some(as_of) = as_of else { return };
         let mut state = self.state();
         if state.known.len() >= REMEMBERED {
             state.known.clear();
         }
-        state.known.insert(name, Known { lead, as_of, what });
+        state.known.insert(name, CacheEntry { lead, as_of, what });
     }
 
     /// Takes the head of the journal for what has happened lately.
@@ -125,7 +123,7 @@ impl View {
     }
 }
 
-/// The lead whose state an object is part of. Raw events and kept copies do not change, and are read once.
+/// The lead whose state an object is part of. Raw events and stored copies do not change, and are read once.
 fn lead_of(key: &str) -> Option<LeadId> {
     let (_, rest) = key.split_once("lead_")?;
     let id: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
@@ -136,12 +134,12 @@ fn lead_of(key: &str) -> Option<LeadId> {
 impl Objects for View {
     async fn get(&self, key: &str) -> Result<Option<Object>, Fault> {
         let Some(lead) = lead_of(key) else { return self.0.store.get(key).await };
-        if let Some(What::Object(object)) = self.known(key, &lead) {
+        if let Some(CachedValue::Object(object)) = self.known(key, &lead) {
             return Ok(object);
         }
         let as_of = self.as_of(&lead);
         let object = self.0.store.get(key).await?;
-        self.remember(key.to_owned(), lead, as_of, What::Object(object.clone()));
+        self.remember(key.to_owned(), lead, as_of, CachedValue::Object(object.clone()));
         Ok(object)
     }
 
@@ -155,12 +153,12 @@ impl Objects for View {
             return self.0.store.list(prefix, after, limit).await;
         };
         let name = format!("{prefix} {limit}");
-        if let Some(What::Keys(keys)) = self.known(&name, &lead) {
+        if let Some(CachedValue::Keys(keys)) = self.known(&name, &lead) {
             return Ok(keys);
         }
         let as_of = self.as_of(&lead);
         let keys = self.0.store.list(prefix, None, limit).await?;
-        self.remember(name, lead, as_of, What::Keys(keys.clone()));
+        self.remember(name, lead, as_of, CachedValue::Keys(keys.clone()));
         Ok(keys)
     }
 }
@@ -188,7 +186,7 @@ impl History for View {
         limit: usize,
     ) -> Result<Vec<Entry>, Fault> {
         let now = self.0.clock.now();
-        let wanted = Wanted { now, stages, since, before, limit };
+        let wanted = KeyQuery { now, stages, since, before, limit };
         let observe = |keys: &[String], more: bool| self.observe(keys, more);
         let keys = self.0.index.lock().await.newest(&self.0.store, wanted, observe).await?;
         self.0.store.entries(keys).await
@@ -200,12 +198,12 @@ impl History for View {
 
     async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault> {
         let name = format!("progress {lead}");
-        if let Some(What::Progress(progress)) = self.known(&name, lead) {
+        if let Some(CachedValue::Progress(progress)) = self.known(&name, lead) {
             return Ok(progress);
         }
         let as_of = self.as_of(lead);
         let progress = self.0.history.progress(lead).await?;
-        self.remember(name, lead.clone(), as_of, What::Progress(progress.clone()));
+        self.remember(name, lead.clone(), as_of, CachedValue::Progress(progress.clone()));
         Ok(progress)
     }
 
@@ -225,10 +223,10 @@ impl History for View {
             !age.is_negative() && age < MINUTES_FRESH && known.since <= since
         };
         if !known.as_ref().is_some_and(good) {
-            // A day at once serves all who ask.
+            // A day at once serves all callers.
             let since = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(since).min(since);
             let first = since.as_second().div_euclid(60) * 60;
-            // What is older changes no more, and nobody asks for its minutes.
+            // Older counts do not change, and are not shown by the minute.
             let recent = ((now.as_second() - BY_THE_MINUTE).div_euclid(SPAN) * SPAN).max(first);
             let older = known.take().filter(|known| known.recent == recent && known.since <= since);
             let older = match older {

@@ -37,7 +37,7 @@ const REMEMBERED: usize = 8_192;
 pub(super) struct Entries(Mutex<HashMap<String, Arc<OnceCell<Entry>>>>);
 
 impl Entries {
-    /// Where an entry is once somebody has read it. Those who ask at once share a cell, and so one reading.
+    /// The cell of an entry. Concurrent readers share it, and so one request.
     fn cell(&self, key: &str) -> Arc<OnceCell<Entry>> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= REMEMBERED && !entries.contains_key(key) {
@@ -130,9 +130,8 @@ impl S3Store {
 
     /// Whether a lead ended so long ago that nothing but its record may be left to say so. One request.
     ///
-    /// Its receipts are gone by then: who processes it as if it had just arrived announces it again. S3 tells of a
-    /// raw event each time that it is written, also where somebody copies it onto itself, to encrypt it anew, or
-    /// restores it.
+    /// Its receipts are gone by then: processing it as if it had just arrived would announce it again. S3 notifies of a
+    /// raw event each time that it is written, also where it is copied onto itself, to encrypt it again, or restored.
     pub async fn ended_long_ago(&self, lead: &LeadId, now: Timestamp) -> Result<bool, Fault> {
         let progress = self.progress(lead).await?;
         Ok(progress

@@ -14,23 +14,23 @@ use pipeline::{
 
 use super::{
     S3Store,
-    record::{Look, Record},
+    record::{Record, StoredRecord},
     record_key,
 };
-use crate::counts::Measured;
+use crate::metrics::Measurement;
 
-/// How long the writes of an acceptance take at the most, and then some: API Gateway waits no longer. Before
-/// its due time nobody works on a lead, so where leads wait longer than that the writes meet nobody.
+/// How long the writes of an acceptance take at the most, and then some: API Gateway waits no longer. A
+/// lead is not processed before its due time, so where leads wait longer than that, nothing conflicts with the writes.
 const LATE: Duration = Duration::from_secs(30);
 
 #[async_trait]
 impl Intake for S3Store {
-    /// The raw event is the one write that decides: S3 tells the delay queue of it. What follows makes the
+    /// The raw event is the one write that decides: S3 notifies the delay queue of it. What follows makes the
     /// lead visible, and is made up for where it does not happen, by the next delivery of the event or by
     /// the processor.
     async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault> {
         let NewEvent { lead, key, body, entry, repeated, .. } = event;
-        // Of the entry's time, so that whoever makes up for the entry makes the same one.
+        // With the entry's time, so that a repair of the entry makes the same one.
         match self.0.bucket.put_as_of(&key, body, WriteCondition::Absent, entry.at).await {
             Ok(_) => {}
             Err(PutError::Fault(fault)) => return Err(fault),
@@ -61,12 +61,12 @@ impl Intake for S3Store {
         };
         let ((), (), first) = try_join!(self.write_entry(&entry), marked, recorded)?;
         if first {
-            self.0.counts.count(entry.at, &Measured::of(&entry, counted));
+            self.0.metrics.count(entry.at, &Measurement::of(&entry, counted));
         }
         // A quick processor has made the record already, or ended the lead, and may have taken the marker
         // away before it was put, or before it was put again because the first answer was lost.
         if !first || self.0.delay <= LATE {
-            self.enter(&lead, &entry).await?;
+            self.add_to_record(&lead, &entry).await?;
         }
         Ok(Accepted::New)
     }
@@ -76,15 +76,15 @@ impl S3Store {
     /// Makes up for what the first delivery did not get to, before the event counts as accepted.
     async fn make_visible(&self, lead: &LeadId) -> Result<(), Fault> {
         let record = match self.look(lead).await? {
-            Some(Look::Record(record, _)) => record,
-            // The next stage makes it anew; this one may not see of what.
-            Some(Look::Damaged(_, _, fault)) => {
+            Some(StoredRecord::Record(record, _)) => record,
+            // The next stage rebuilds it; this one may not read what that needs.
+            Some(StoredRecord::Damaged(_, _, fault)) => {
                 recorder::fault(Function::WebhookIngestion, Level::Warn, "passed over", Some(lead), &fault);
                 return Ok(());
             }
             None => {
                 let Some(received) = self.received(lead).await? else { return Ok(()) };
-                return try_join!(self.write_entry(&received), self.enter(lead, &received)).map(drop);
+                return try_join!(self.write_entry(&received), self.add_to_record(lead, &received)).map(drop);
             }
         };
         // The record can be there without the entry and the marker, which are written beside it.

@@ -1,10 +1,10 @@
 //! Writing the journal: the entry, the lead's record, its marker, the counts.
 //!
 //! A function can stop between any two of these writes. Then its message is delivered again, and what it
-//! does once more brings record and markers into agreement. The record keeps in mind which markers there may
+//! does once more brings record and markers into agreement. The record remembers which markers there may
 //! be: each entry about an open lead takes the former ones away and puts the present one, and the end takes all
 //! of them away once it is written down; whoever puts one looks afterwards whether the lead has ended. Entries
-//! are written beside the record, not before it: one that is in the journal alone is told twice at worst, each
+//! are written beside the record, not before it: one that is only in the journal is written twice at worst, each
 //! time with its own moment.
 
 use async_trait::async_trait;
@@ -18,10 +18,10 @@ use pipeline::{
 
 use super::{
     S3Store, marker,
-    record::{Look, Record},
+    record::{Record, StoredRecord},
     record_key,
 };
-use crate::counts::Measured;
+use crate::metrics::Measurement;
 
 fn is_of_a_webhook(entry: &Entry) -> bool {
     matches!(entry.event, JournalEvent::Received { .. } | JournalEvent::Duplicate { .. })
@@ -31,9 +31,8 @@ fn is_of_a_webhook(entry: &Entry) -> bool {
 impl Journal for S3Store {
     async fn append(&self, entry: Entry) -> Result<(), Fault> {
         let Some(lead) = entry.lead_id.clone() else { return self.write_entry(&entry).await };
-        // Where one fails the other still comes to its end, here and below: a write that is let go half way is
-        // one more that nobody can be sure of.
-        let (written, entered) = join(self.write_entry(&entry), self.enter(&lead, &entry)).await;
+        // Where one fails the other still completes, here and below: the outcome of a cancelled write is unknown.
+        let (written, entered) = join(self.write_entry(&entry), self.add_to_record(&lead, &entry)).await;
         written.and(entered)
     }
 }
@@ -47,20 +46,20 @@ impl S3Store {
     }
 
     /// Enters what happened into the lead's record.
-    pub(super) async fn enter(&self, lead: &LeadId, entry: &Entry) -> Result<(), Fault> {
+    pub(super) async fn add_to_record(&self, lead: &LeadId, entry: &Entry) -> Result<(), Fault> {
         loop {
             let (mut record, when) = match self.look(lead).await? {
-                Some(Look::Record(record, version)) => (record, WriteCondition::Unchanged(version)),
-                // Who writes down that a webhook came may not see of what it would be made anew. Others do it.
-                Some(Look::Damaged(..)) if is_of_a_webhook(entry) => return Ok(()),
-                Some(Look::Damaged(body, version, _)) => {
-                    (self.made_anew(lead, body).await?, WriteCondition::Unchanged(version))
+                Some(StoredRecord::Record(record, version)) => (record, WriteCondition::Unchanged(version)),
+                // The webhook function may not read what a rebuild needs. Other functions do it.
+                Some(StoredRecord::Damaged(..)) if is_of_a_webhook(entry) => return Ok(()),
+                Some(StoredRecord::Damaged(body, version, _)) => {
+                    (self.rebuild(lead, body).await?, WriteCondition::Unchanged(version))
                 }
-                None => (self.healed(lead, entry).await?, WriteCondition::Absent),
+                None => (self.new_record(lead, entry).await?, WriteCondition::Absent),
             };
-            // One from before markers were kept in mind has the one of its state.
+            // A record from before markers were stored in it has the one of its state.
             record.note_marker(lead);
-            let (had, waited) = (record.markers.clone(), record.has_only_waited());
+            let (had, waited) = (record.markers.clone(), record.is_untouched());
             let mut counted = None;
             if !record.has(entry) {
                 if let Some(damaged) = record.damaged.take() {
@@ -71,24 +70,24 @@ impl S3Store {
                 record.note_marker(lead);
                 match self.put(&record_key(lead), record.to_bytes()?, when).await {
                     Ok(_) => {}
-                    // Somebody else has entered something: look again.
+                    // Another writer was faster: read it again.
                     Err(PutError::Precondition) => continue,
                     Err(PutError::Fault(fault)) => return Err(fault),
                 }
             }
-            let measured = Measured::of(entry, counted);
-            if !measured.is_nothing() {
-                self.0.counts.count(entry.at, &measured);
+            let measured = Measurement::of(entry, counted);
+            if !measured.is_empty() {
+                self.0.metrics.count(entry.at, &measured);
             }
-            // It is there since the lead was received. In all else that happens to an open lead, somebody
-            // may have opened it again and stopped before the marker was put.
+            // It is there since the lead was received. In all other cases a lead may have been reopened by a process that
+            // stopped before it put the marker.
             let there = waited && counted == Some(LeadMetric::Enriched) && record.markers == had;
             return self.mark(lead, &record, there).await;
         }
     }
 
     /// The record of a lead that has none: with its reception, where its raw event is there.
-    async fn healed(&self, lead: &LeadId, entry: &Entry) -> Result<Record, Fault> {
+    async fn new_record(&self, lead: &LeadId, entry: &Entry) -> Result<Record, Fault> {
         let mut record = Record::default();
         if matches!(entry.event, JournalEvent::Received { .. }) {
             return Ok(record);
@@ -99,7 +98,7 @@ impl S3Store {
             if let Some(progress) = &progress {
                 self.write(&marker::key(lead, progress), Bytes::new()).await?;
             }
-            self.0.counts.count(received.at, &Measured::of(&received, counted));
+            self.0.metrics.count(received.at, &Measurement::of(&received, counted));
             record = Record::of(progress);
             record.add(received);
             record.note_marker(lead);

@@ -6,7 +6,7 @@ use lead::{LeadId, Timestamp, keys::MARKERS};
 use outside::text;
 use pipeline::{Progress, ports::OpenLead};
 
-/// How many characters of a name are kept: with four bytes each, coded, and all else in a key they stay
+/// How many characters of a name are stored: with four bytes each, coded, and all else in a key they stay
 /// below S3's 1,024 bytes.
 const LONGEST_NAME: usize = 120;
 
@@ -19,7 +19,7 @@ pub(super) fn key(lead: &LeadId, progress: &Progress) -> String {
     format!("{MARKERS}{due:016}/{lead}/{received:016}-{name}")
 }
 
-/// What a marker says; `None` for a key that is none.
+/// Reads a marker; `None` for a key that is not one.
 pub(super) fn read(key: &str) -> Option<OpenLead> {
     let mut parts = key.strip_prefix(MARKERS)?.split('/');
     let (due, lead, rest) = (parts.next()?, parts.next()?, parts.next()?);

@@ -4,14 +4,14 @@
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>). Whatever takes several
 //! writes is done in an order in which a repetition, after a crash in between, completes it.
 
-mod anew;
 mod bucket;
 mod history;
 mod intake;
 mod journal;
-mod kept;
 mod marker;
 mod objects;
+mod preserved;
+mod rebuild;
 mod record;
 mod schedule;
 
@@ -28,9 +28,9 @@ use pipeline::{
 use self::objects::S3Objects;
 pub use self::{
     bucket::Bucket,
-    schedule::{Released, Schedule},
+    schedule::{ReleaseOutcome, Schedule},
 };
-use crate::{Clients, Counts};
+use crate::{Clients, MetricsSink};
 
 #[cfg(feature = "operator")]
 pub(crate) use history::PAGE;
@@ -55,22 +55,22 @@ struct Inner {
     source_prefix: String,
     target_prefix: String,
     delay: Duration,
-    counts: Arc<dyn Counts>,
+    metrics: Arc<dyn MetricsSink>,
     entries: history::Entries,
 }
 
 impl S3Store {
-    /// A bucket in which leads wait for `delay`. What is counted goes to `counts`.
+    /// A bucket in which leads wait for `delay`. What is counted goes to `metrics`.
     pub fn new(
         clients: &Clients,
         names: S3Names,
         delay: Duration,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-        counts: Arc<dyn Counts>,
+        metrics: Arc<dyn MetricsSink>,
     ) -> Self {
         let objects = S3Objects::new(clients.s3.clone(), names.bucket, clock, random);
-        Self::over(Arc::new(objects), names.source_prefix, names.target_prefix, delay, counts)
+        Self::over(Arc::new(objects), names.source_prefix, names.target_prefix, delay, metrics)
     }
 
     /// The same rules over another bucket.
@@ -79,10 +79,10 @@ impl S3Store {
         source_prefix: String,
         target_prefix: String,
         delay: Duration,
-        counts: Arc<dyn Counts>,
+        metrics: Arc<dyn MetricsSink>,
     ) -> Self {
         let entries = history::Entries::default();
-        Self(Arc::new(Inner { bucket, source_prefix, target_prefix, delay, counts, entries }))
+        Self(Arc::new(Inner { bucket, source_prefix, target_prefix, delay, metrics, entries }))
     }
 
     /// The messages that wait in this bucket for longer than a queue can, to be sent through `outbox`.

@@ -8,21 +8,21 @@ use pipeline::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{S3Store, kept::Kept, marker, record_key};
+use super::{S3Store, marker, preserved::Preserved, record_key};
 
-/// The most entries that a record keeps: the first, which says that the lead was received, and the latest.
+/// The most entries in a record: the first, which says that the lead was received, and the latest.
 /// Of those that the webhook came again none takes another one's place. The journal itself keeps all.
 const MOST_ENTRIES: usize = 200;
-/// The most former markers that are kept in mind: each is from another time that an operator opened the lead.
+/// The most former markers that are stored: each is from another time that an operator opened the lead.
 const MOST_MARKERS: usize = 8;
 
 /// What is known of a lead. An entry that a later version has written stays as it is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// How far it is; `None` where nobody has received it.
-    pub(super) progress: Option<Kept<Progress>>,
+    /// How far it is; `None` where it has not been received.
+    pub(super) progress: Option<Preserved<Progress>>,
     /// What happened to it, in the order in which it was written.
-    entries: Vec<Kept<Entry>>,
+    entries: Vec<Preserved<Entry>>,
     /// The keys of the markers that it may have: the present one, and former ones whose deletion nobody
     /// can be sure of.
     #[serde(default)]
@@ -33,7 +33,7 @@ pub(super) struct Record {
 }
 
 /// What lies in the place of a record.
-pub(super) enum Look {
+pub(super) enum StoredRecord {
     Record(Record, Version),
     /// Something that is none, and why.
     Damaged(Bytes, Version, Fault),
@@ -42,15 +42,15 @@ pub(super) enum Look {
 impl Record {
     /// That of a lead that is so far, without entries.
     pub(super) fn of(progress: Option<Progress>) -> Self {
-        Self { progress: progress.map(Kept::Ours), ..Self::default() }
+        Self { progress: progress.map(Preserved::New), ..Self::default() }
     }
 
     /// Adds an entry. Where there are too many, the oldest goes that says only that the webhook came again, as
     /// anybody can send it who has seen it once; then the oldest but the first.
     pub(super) fn add(&mut self, entry: Entry) {
-        self.entries.push(Kept::Ours(entry));
+        self.entries.push(Preserved::New(entry));
         if self.entries.len() > MOST_ENTRIES {
-            let again = |entry: &Kept<Entry>| {
+            let again = |entry: &Preserved<Entry>| {
                 entry.known().is_some_and(|entry| entry.event.stage() == Stage::Duplicate)
             };
             self.entries.remove(self.entries.iter().position(again).unwrap_or(1));
@@ -65,7 +65,7 @@ impl Record {
 
     /// What happened to the lead, as far as this version knows it.
     pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.entries.iter().filter_map(Kept::known)
+        self.entries.iter().filter_map(Preserved::known)
     }
 
     /// Takes into account what happened, and says what is to be counted.
@@ -76,7 +76,7 @@ impl Record {
         }
         let (after, counted) = Progress::after(before.cloned(), entry);
         if after.as_ref() != before {
-            self.progress = after.map(Kept::Ours);
+            self.progress = after.map(Preserved::New);
         }
         counted
     }
@@ -102,7 +102,7 @@ impl Record {
     }
 
     /// Whether nothing has happened to it that takes its first marker away.
-    pub(super) fn has_only_waited(&self) -> bool {
+    pub(super) fn is_untouched(&self) -> bool {
         self.entries.iter().all(|entry| {
             let stage = entry.known().map(|entry| entry.event.stage());
             matches!(stage, Some(Stage::Received | Stage::Duplicate | Stage::Retrying | Stage::Enriched))
@@ -125,28 +125,30 @@ impl S3Store {
     pub(super) async fn record(&self, lead: &LeadId) -> Result<Option<(Record, Version)>, Fault> {
         match self.look(lead).await? {
             None => Ok(None),
-            Some(Look::Record(record, version)) => Ok(Some((record, version))),
-            Some(Look::Damaged(body, version, _)) => Ok(Some((self.made_anew(lead, body).await?, version))),
+            Some(StoredRecord::Record(record, version)) => Ok(Some((record, version))),
+            Some(StoredRecord::Damaged(body, version, _)) => {
+                Ok(Some((self.rebuild(lead, body).await?, version)))
+            }
         }
     }
 
     /// What lies in the place of a lead's record.
-    pub(super) async fn look(&self, lead: &LeadId) -> Result<Option<Look>, Fault> {
+    pub(super) async fn look(&self, lead: &LeadId) -> Result<Option<StoredRecord>, Fault> {
         let key = record_key(lead);
         let Some(object) = self.get(&key).await? else { return Ok(None) };
         Ok(Some(match serde_json::from_slice(&object.body) {
-            Ok(record) => Look::Record(record, object.version),
+            Ok(record) => StoredRecord::Record(record, object.version),
             Err(error) => {
                 let what = format!("the record {} cannot be read: {error}", self.at(&key));
-                Look::Damaged(object.body, object.version, Fault::new(Code::StorageDamaged, what))
+                StoredRecord::Damaged(object.body, object.version, Fault::new(Code::StorageDamaged, what))
             }
         }))
     }
 
     /// That a lead was received, read from its raw event; `None` where there is none.
     ///
-    /// For leads whose first record was never written: the function stopped between keeping the event and
-    /// journaling it, or somebody put the event there by hand.
+    /// For leads whose first record was never written: the function stopped between storing the event and
+    /// journaling it, or the event was put there by hand.
     pub(super) async fn received(&self, lead: &LeadId) -> Result<Option<Entry>, Fault> {
         let key = keys::raw(&self.0.source_prefix, lead);
         let Some(raw) = self.get(&key).await? else { return Ok(None) };
@@ -158,7 +160,7 @@ impl S3Store {
             return Ok(None);
         }
         let delay = jiff::SignedDuration::try_from(self.0.delay).unwrap_or_default();
-        // Without a nonce, so that two who make it up write the same entry.
+        // Without a nonce, so that two repairs write the same entry.
         Ok(Some(Entry::received(&created, raw.stored_at, raw.stored_at + delay, 0)))
     }
 }

@@ -26,7 +26,7 @@ use super::S3Store;
 
 /// How often the scheduler looks, in seconds: times are rounded up to that, so that it finds whatever is due.
 const STEP: i64 = 60;
-/// How many messages it has in hand at once.
+/// How many messages are sent at once.
 const AT_ONCE: usize = 16;
 /// How many keys it lists at a time, as many as S3 gives in one answer.
 const PAGE: usize = 1_000;
@@ -40,7 +40,7 @@ pub struct Schedule {
 
 /// What came of a look at the schedule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Released {
+pub struct ReleaseOutcome {
     /// How many messages were sent.
     pub sent: usize,
     /// Those that could not be sent, each with the reason. They stay where they are.
@@ -57,13 +57,13 @@ impl Schedule {
 
     /// Sends what is due, the longest due first, and begins nothing after `deadline`.
     ///
-    /// A message is deleted once it is sent. Who stops in between sends it again, as a queue may.
+    /// A message is deleted once it is sent. A stop in between sends it again, as a queue may.
     ///
     /// # Errors
     /// The schedule could not be listed.
-    pub async fn release(&self, deadline: Option<Timestamp>) -> Result<Released, Fault> {
+    pub async fn release(&self, deadline: Option<Timestamp>) -> Result<ReleaseOutcome, Fault> {
         let is_over = move || deadline.is_some_and(|deadline| self.clock.now() >= deadline);
-        let mut released = Released::default();
+        let mut released = ReleaseOutcome::default();
         let mut after: Option<String> = None;
         loop {
             let keys = self.bucket.list(SCHEDULED, after.as_deref(), PAGE).await?;

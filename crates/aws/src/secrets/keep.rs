@@ -1,4 +1,4 @@
-//! Keeping a key that Close has made.
+//! Storing a key that Close has created.
 
 use close::signature::{Keys, with_key};
 use pipeline::{Code, Fault, SecretText};
@@ -7,24 +7,24 @@ use super::Secrets;
 use crate::fault::fault;
 
 impl Secrets {
-    /// The signature keys in the present value of a secret, asked for anew. None where it has no value yet
-    /// or one that holds no key, as before the first subscription.
+    /// The signature keys in the current value of a secret, read again. No keys where it has no value yet or one without a
+    /// key, as before the first subscription.
     ///
     /// # Errors
     /// [`Code::ResourceMissing`] where there is no such secret, or the fault of AWS.
-    pub async fn present_keys(&self, name: &str) -> Result<Keys, Fault> {
-        let keys = self.present(name).await?;
+    pub async fn current_keys(&self, name: &str) -> Result<Keys, Fault> {
+        let keys = self.current(name).await?;
         Keys::parse(keys.expose()).map_err(|error| Fault::new(Code::SignatureKeyBad, error.to_string()))
     }
 
-    /// Adds a subscription's key to those in a secret, see [`with_key`]. Whether it was not there yet. A
-    /// value that holds no key gives way, and stays as the secret's previous version.
+    /// Adds a subscription's key to those in a secret, see [`with_key`]. Returns whether it was not there yet. A value
+    /// without a key is replaced, and stays as the secret's previous version.
     ///
     /// # Errors
-    /// [`Code::SignatureKeyBad`] for a key that is none, [`Code::ResourceMissing`] where there is no such
+    /// [`Code::SignatureKeyBad`] for an invalid key, [`Code::ResourceMissing`] where there is no such
     /// secret, or the fault of AWS.
-    pub async fn keep_key(&self, name: &str, subscription: &str, key: &str) -> Result<bool, Fault> {
-        let keys = self.present(name).await?;
+    pub async fn store_key(&self, name: &str, subscription: &str, key: &str) -> Result<bool, Fault> {
+        let keys = self.current(name).await?;
         let merged = with_key(keys.expose(), subscription, key)
             .map_err(|error| Fault::new(Code::SignatureKeyBad, error.to_string()))?;
         let Some(merged) = merged else { return Ok(false) };
@@ -34,11 +34,11 @@ impl Secrets {
         Ok(true)
     }
 
-    /// The present value, empty where it has none yet.
+    /// The current value, empty where there is none yet.
     ///
     /// # Errors
-    /// [`Code::SignatureKeyBad`] where it is no list of keys: there may be some in it that Close does not show again.
-    async fn present(&self, name: &str) -> Result<SecretText, Fault> {
+    /// [`Code::SignatureKeyBad`] where it is not a list of keys: there may be some in it that Close does not show again.
+    async fn current(&self, name: &str) -> Result<SecretText, Fault> {
         let text = self.version(name, "AWSCURRENT").await?.unwrap_or_else(|| SecretText::new(""));
         match Keys::parse(text.expose()) {
             Ok(_) => Ok(text),

@@ -22,33 +22,33 @@ use crate::{Clients, fault::fault};
 pub use named::NamedSecret;
 pub use signature::keys_in;
 
-/// How long what was read is used without asking again.
+/// How long a value is cached.
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(5);
-/// How often at the most somebody who was refused may have it read again.
+/// The shortest time between reads after a refusal.
 const REFRESH_AFTER: SignedDuration = SignedDuration::from_secs(10);
 /// How long after a failure the old value is used before AWS is asked again.
 const FAILED_AGE: SignedDuration = SignedDuration::from_secs(30);
 
-/// The secrets of Secrets Manager, by name or ARN, kept for five minutes.
+/// The secrets of Secrets Manager, by name or ARN, cached for five minutes.
 pub struct Secrets {
     client: aws_sdk_secretsmanager::Client,
     clock: Arc<dyn Clock>,
-    known: Mutex<HashMap<String, Known>>,
+    known: Mutex<HashMap<String, CachedSecret>>,
 }
 
-/// What was read of a secret.
+/// A secret as it was read last.
 #[derive(Clone)]
-struct Known {
+struct CachedSecret {
     current: SecretText,
-    /// The keys in it and in its predecessor, where it was asked for them.
-    keys: Option<KnownKeys>,
+    /// The keys in it and in its previous version, where they were asked for.
+    keys: Option<CachedKeys>,
     read_at: Timestamp,
     /// When it is read again.
     good_until: Timestamp,
 }
 
 #[derive(Clone)]
-struct KnownKeys {
+struct CachedKeys {
     previous: Option<SecretText>,
     keys: Arc<Keys>,
 }
@@ -59,9 +59,9 @@ impl Secrets {
         Self { client: clients.secrets.clone(), clock, known: Mutex::default() }
     }
 
-    /// A secret's present value.
+    /// A secret's current value.
     ///
-    /// While Secrets Manager cannot be asked, the value that was read last is good.
+    /// While Secrets Manager cannot be reached, the last value is used.
     ///
     /// # Errors
     /// [`Code::SecretUnusable`] where it has no value or an empty one, [`Code::ResourceMissing`] where
@@ -70,7 +70,7 @@ impl Secrets {
         Ok(self.look(name, false, |known, now| now < known.good_until).await?.0.current)
     }
 
-    /// The signature keys in a secret, see [`keys_in`], those of its predecessor included: Close signs with
+    /// The signature keys in a secret, see [`keys_in`], including those of its previous version: Close signs with
     /// the old key until its subscription has been changed, so a rotation loses no webhook. The same [`Arc`]
     /// until one of the two changes.
     ///
@@ -83,24 +83,24 @@ impl Secrets {
         keys.ok_or_else(|| Fault::new(Code::Internal, "signature keys were not read"))
     }
 
-    /// Reads a secret again for somebody whom its value has failed, unless it was read in the last 10 s.
-    /// Whether it has changed.
+    /// Reads a secret again because its value was refused, unless it was read in the last 10 s. Returns whether it has
+    /// changed.
     ///
     /// # Errors
     /// As [`Secrets::text`] and [`Secrets::signature_keys`].
     pub async fn refresh(&self, name: &str) -> Result<bool, Fault> {
-        let recent = |known: &Known, now| now < known.read_at + REFRESH_AFTER;
+        let recent = |known: &CachedSecret, now| now < known.read_at + REFRESH_AFTER;
         Ok(self.look(name, false, recent).await?.1)
     }
 
-    /// What is known of a secret, read again unless it is `good` still, and whether that changed anything.
+    /// A cached secret, read again unless it is still `good`, and whether that changed anything.
     async fn look(
         &self,
         name: &str,
         with_keys: bool,
-        good: impl Fn(&Known, Timestamp) -> bool,
-    ) -> Result<(Known, bool), Fault> {
-        // Whoever wants it meanwhile waits for the same answer.
+        good: impl Fn(&CachedSecret, Timestamp) -> bool,
+    ) -> Result<(CachedSecret, bool), Fault> {
+        // Concurrent callers wait for the same answer.
         let mut all = self.known.lock().await;
         let now = self.clock.now();
         let last = all.get(name);
@@ -111,12 +111,12 @@ impl Secrets {
         let with_keys = with_keys || last.is_some_and(|known| known.keys.is_some());
         match self.read(name, with_keys, last, now).await {
             Ok(known) => {
-                let changed = last.is_none_or(|last| !last.says_the_same(&known));
+                let changed = last.is_none_or(|last| !last.is_same_value(&known));
                 all.insert(name.to_owned(), known.clone());
                 Ok((known, changed))
             }
             Err(fault) => match all.get_mut(name) {
-                Some(known) if is_passing(&fault) && (!with_keys || known.keys.is_some()) => {
+                Some(known) if is_transient(&fault) && (!with_keys || known.keys.is_some()) => {
                     tracing::warn!(code = fault.code.as_str(), "an older value is used: {}", fault.what);
                     known.read_at = now;
                     known.good_until = now + FAILED_AGE;
@@ -131,9 +131,9 @@ impl Secrets {
         &self,
         name: &str,
         with_keys: bool,
-        last: Option<&Known>,
+        last: Option<&CachedSecret>,
         now: Timestamp,
-    ) -> Result<Known, Fault> {
+    ) -> Result<CachedSecret, Fault> {
         let (current, previous) = futures_util::join!(self.version(name, "AWSCURRENT"), async {
             if with_keys { self.version(name, "AWSPREVIOUS").await } else { Ok(None) }
         });
@@ -142,13 +142,13 @@ impl Secrets {
         if current.expose().is_empty() {
             return Err(unusable("is empty"));
         }
-        let mut known = Known { current, keys: None, read_at: now, good_until: now + MAX_AGE };
+        let mut known = CachedSecret { current, keys: None, read_at: now, good_until: now + MAX_AGE };
         if with_keys {
             let previous = previous?;
             let keys = signature::with_previous(&known.current, previous.as_ref())
                 .map_err(|fault| Fault::new(fault.code, format!("the secret {name}: {}", fault.what)))?;
-            known.keys = Some(KnownKeys { previous, keys: Arc::new(keys) });
-            if let Some(last) = last.filter(|last| last.says_the_same(&known)) {
+            known.keys = Some(CachedKeys { previous, keys: Arc::new(keys) });
+            if let Some(last) = last.filter(|last| last.is_same_value(&known)) {
                 known.keys.clone_from(&last.keys);
             }
         }
@@ -171,15 +171,15 @@ impl Secrets {
     }
 }
 
-impl Known {
-    fn says_the_same(&self, other: &Self) -> bool {
+impl CachedSecret {
+    fn is_same_value(&self, other: &Self) -> bool {
         let previous = |known: &Self| known.keys.as_ref().map(|known| known.previous.clone());
         self.current == other.current && previous(self) == previous(other)
     }
 }
 
 /// A secret that has been made without a value has no version, which the service calls not found too; only
-/// the text tells it from a secret that does not exist.
+/// the text distinguishes it from a secret that does not exist.
 fn has_no_such_stage<R>(error: &SdkError<GetSecretValueError, R>) -> bool {
     error.as_service_error().is_some_and(|error| {
         error.is_resource_not_found_exception()
@@ -198,8 +198,8 @@ fn of_secret<R: std::fmt::Debug>(name: &str, error: &SdkError<GetSecretValueErro
     fault
 }
 
-/// Whether a failure says nothing about the secret.
-fn is_passing(fault: &Fault) -> bool {
+/// Whether a failure is not about the secret itself.
+fn is_transient(fault: &Fault) -> bool {
     matches!(
         fault.code,
         Code::AwsUnreachable | Code::AwsThrottled | Code::AwsFailed | Code::CredentialsExpired

@@ -6,7 +6,7 @@ use pipeline::{Code, Fault, SecretText};
 /// Reads the keys in a secret, in any of the forms of [`Keys::parse`].
 ///
 /// # Errors
-/// [`Code::SignatureKeyBad`] for what is no key, [`Code::SecretUnusable`] where there is none. Nothing of the secret
+/// [`Code::SignatureKeyBad`] for an invalid key, [`Code::SecretUnusable`] where there is none. Nothing of the secret
 /// is in it.
 pub fn keys_in(secret: &str) -> Result<Keys, Fault> {
     let keys = Keys::parse(secret).map_err(|error| Fault::new(Code::SignatureKeyBad, error.to_string()))?;
@@ -16,7 +16,7 @@ pub fn keys_in(secret: &str) -> Result<Keys, Fault> {
     }
 }
 
-/// The keys of a secret and of its predecessor, which is left aside where it holds none.
+/// The keys of a secret and of its previous version, which is ignored where it has none.
 pub(super) fn with_previous(current: &SecretText, previous: Option<&SecretText>) -> Result<Keys, Fault> {
     let keys = keys_in(current.expose())?;
     let previous = previous.and_then(|previous| keys_in(previous.expose()).ok());

@@ -27,12 +27,12 @@ use subscribers::{Subscribers, Subscriptions};
 
 /// How many bytes a message may have: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
 const LONGEST_MESSAGE: usize = 262_144;
-/// How many characters of an error are told.
+/// The longest error text, in characters.
 const LONGEST_ERROR: usize = 200;
 
 /// The longest that publishing takes: the clients' own limit on an operation; and asking for subscribers before that.
 const LONGEST_SEND: Duration = Duration::from_secs(15).saturating_add(subscribers::PATIENCE);
-/// How long nothing is published to a topic without subscribers: until it is known anew whether it has some.
+/// How long nothing is published to a topic without subscribers, until they are counted again.
 const UNSUBSCRIBED_PAUSE: Duration = Duration::from_secs(60);
 /// SNS takes ten messages a second for each address, and switches a subscription off that gets more:
 /// <https://docs.aws.amazon.com/general/latest/gr/sns.html>. Alarms go to the same topic.
@@ -98,11 +98,11 @@ impl Destination for SnsTopic {
             let reason = "a mail is about one lead".to_owned();
             return Verdict::Refused { code: Code::MailRefused, reason, payload: true };
         };
-        // SNS takes a message that nobody gets: its word is not the destination's.
+        // SNS accepts a message without any recipient: that is not a delivery.
         match self.subscribers.known().await {
             Some(Subscriptions { confirmed: 0, pending }) => Verdict::Retry {
                 code: Code::MailUnconfirmed,
-                reason: format!("nobody gets the topic's mail ({pending} unconfirmed subscriptions)"),
+                reason: format!("the topic's mail has no recipient ({pending} unconfirmed subscriptions)"),
                 pause: RetryDelay::Destination(UNSUBSCRIBED_PAUSE),
                 may_have_arrived: false,
             },
@@ -110,8 +110,8 @@ impl Destination for SnsTopic {
         }
     }
 
-    /// Whether somebody gets the topic's mail. SNS takes a subscription away again that nobody confirms, and anybody who
-    /// gets the mail can end it. Alarms go there as well.
+    /// Whether the topic's mail has a recipient. SNS deletes a subscription that is not confirmed, and any recipient can
+    /// end theirs. Alarms are sent there as well.
     async fn check(&self, in_use: bool) -> CheckOutcome {
         let Subscriptions { confirmed, pending } = match self.subscribers.ask().await {
             Ok(found) => found,
@@ -145,9 +145,9 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
 {
-    let told = chain(error);
+    let text = chain(error);
     let said =
-        |kind: &str| format!("mail server: {}", text::shorten(&format!("{kind}: {told}"), LONGEST_ERROR));
+        |kind: &str| format!("mail server: {}", text::shorten(&format!("{kind}: {text}"), LONGEST_ERROR));
     let again = |code, reason, may_have_arrived| Verdict::Retry {
         code,
         reason,
@@ -179,15 +179,15 @@ where
             _ => unavailable(),
         },
         SdkError::ConstructionFailure(_) => unavailable(),
-        // Before there was a connection nothing was sent. Only the texts tell: hyper's `client error
+        // Before there was a connection nothing was sent. Only the texts show that: hyper's `client error
         // (Connect)`, and the SDK's own time limit on connecting.
         SdkError::DispatchFailure(failure)
-            if failure.is_user() || told.contains("(Connect)") || told.contains("HTTP connect") =>
+            if failure.is_user() || text.contains("(Connect)") || text.contains("HTTP connect") =>
         {
             unavailable()
         }
         // Without credentials there is no request.
-        SdkError::DispatchFailure(_) if of_credentials(&told).is_some() => unavailable(),
+        SdkError::DispatchFailure(_) if of_credentials(&text).is_some() => unavailable(),
         _ => again(Code::MailUnknown, said("no confirmation"), true),
     }
 }
@@ -203,7 +203,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::sleeping::Sleeping;
+    use crate::sleeping::AutoAdvanceClock;
 
     /// An SNS that answers publishing with this, status and body, or hangs up where it is empty; and how many
     /// confirmed and unconfirmed subscriptions it has, where it may be asked. With what it was asked.
@@ -275,7 +275,7 @@ mod tests {
             "AWS_ENDPOINT_URL" => Some(endpoint.to_owned()),
             _ => None,
         });
-        let clock = Arc::new(Sleeping::from(Timestamp::UNIX_EPOCH));
+        let clock = Arc::new(AutoAdvanceClock::from(Timestamp::UNIX_EPOCH));
         SnsTopic::new(&clients.unwrap(), "arn:aws:sns:us-east-1:123456789012:t", clock)
     }
 

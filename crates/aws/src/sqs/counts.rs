@@ -11,7 +11,7 @@ use crate::fault::fault;
 
 /// The messages of one SQS queue, as SQS counts them: approximately, and up to a minute late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct MessageCounts {
     /// They can be received.
     pub(super) visible: u64,
     /// They are in flight.
@@ -20,20 +20,20 @@ pub(super) struct Counts {
     pub(super) delayed: u64,
 }
 
-impl Counts {
+impl MessageCounts {
     pub(super) fn all(self) -> u64 {
         self.visible + self.hidden + self.delayed
     }
 }
 
 impl Inner {
-    pub(super) async fn counts(&self, place: &str, url: &str) -> Result<Counts, Fault> {
+    pub(super) async fn counts(&self, place: &str, url: &str) -> Result<MessageCounts, Fault> {
         const VISIBLE: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessages;
         const HIDDEN: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
         const DELAYED: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessagesDelayed;
         let attributes = self.attributes(place, url, &[VISIBLE, HIDDEN, DELAYED]).await?;
         let count = |name| attributes.get(&name).and_then(|count| count.parse().ok()).unwrap_or(0);
-        Ok(Counts { visible: count(VISIBLE), hidden: count(HIDDEN), delayed: count(DELAYED) })
+        Ok(MessageCounts { visible: count(VISIBLE), hidden: count(HIDDEN), delayed: count(DELAYED) })
     }
 
     /// How often a message of the queue is received before SQS moves it to the dead letters: the queue's

@@ -1,13 +1,13 @@
 //! The dead letters.
 //!
 //! SQS can neither list messages nor find one: it hands some out, and hides them for a time. So a listing
-//! receives all there are and makes them visible again at once, and whoever looks for one receives until it
+//! receives all there are and makes them visible again at once, and a search for one receives until it
 //! comes. Live queues are never touched by that, and dead-letter queues count no receives, so looking costs
 //! a letter nothing but some moments out of others' sight: [`HOLD`] seconds at the most, should this process
 //! end in the middle.
 //!
-//! Two operators never act on one letter: what one has in hand SQS shows nobody else, and within a process
-//! [`Hands`] knows who acts. Either may be told for a moment that there is no such letter.
+//! Two operators never act on the same letter: what one has received SQS hides from others, and within a process
+//! [`ReceivedDeadLetters`] tracks who acts. Either may for a moment see that there is no such letter.
 
 use std::{
     collections::{HashMap, hash_map},
@@ -28,20 +28,20 @@ use pipeline::{
 
 use super::{
     BATCH, Inner, Queues, death,
-    hands::{HOLD, Hands, Held, Taken},
     message::{self, LEAD, MOST_ATTRIBUTES, REDRIVEN_FROM},
+    received::{HOLD, HeldMessage, ReceivedDeadLetters, TakeResult},
 };
 
 /// How many letters of a queue a listing looks at where fewer are wanted: the latest are known only once
 /// all have been seen.
-const SIGHT: usize = 1_000;
+const MOST_LISTED: usize = 1_000;
 /// How many requests for messages are under way at a time.
 const RECEIVERS: usize = 8;
-/// How long after the last use the letters in hand are let go.
-const LINGER: Duration = Duration::from_secs(2);
-/// How often a letter is looked for again that another operator seems to have in hand.
-const PATIENCE: u32 = 3;
-/// How long the time of the first death is good for.
+/// How long after the last use the held letters are released.
+const RELEASE_AFTER: Duration = Duration::from_secs(2);
+/// How often the search is repeated for a letter that another operator seems to hold.
+const RETRIES: u32 = 3;
+/// How long the time of the oldest dead letter is cached.
 const OLDEST_FRESH: SignedDuration = SignedDuration::from_secs(30);
 
 #[async_trait]
@@ -62,7 +62,7 @@ impl DeadLetters for Queues {
         let wanted = Queue::ALL.into_iter().filter(|of| queue.is_none_or(|queue| queue == *of));
         let listings = wanted.map(|queue| {
             let inner = Arc::clone(&self.0);
-            to_its_end(async move { inner.list(queue, limit).await })
+            run_detached(async move { inner.list(queue, limit).await })
         });
         let (mut letters, mut total) = (Vec::new(), 0);
         for listing in join_all(listings).await {
@@ -79,7 +79,7 @@ impl DeadLetters for Queues {
     async fn oldest(&self) -> Result<Option<Timestamp>, Fault> {
         let queues = Queue::ALL.map(|queue| {
             let inner = Arc::clone(&self.0);
-            to_its_end(async move { inner.oldest(queue).await })
+            run_detached(async move { inner.oldest(queue).await })
         });
         let found: Vec<Option<Timestamp>> = join_all(queues).await.into_iter().collect::<Result<_, _>>()?;
         Ok(found.into_iter().flatten().min())
@@ -87,7 +87,7 @@ impl DeadLetters for Queues {
 
     async fn get(&self, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {
         let (inner, id) = (Arc::clone(&self.0), id.to_owned());
-        to_its_end(async move { inner.get(&id).await }).await
+        run_detached(async move { inner.get(&id).await }).await
     }
 
     /// Sends the message to its queue with all its attributes but those of its death, and the id that it
@@ -96,21 +96,21 @@ impl DeadLetters for Queues {
     /// then.
     async fn redrive(&self, id: &str, body: Body) -> Result<bool, Fault> {
         let (inner, id) = (Arc::clone(&self.0), id.to_owned());
-        to_its_end(async move { inner.act(&id, Act::Redrive(body)).await }).await
+        run_detached(async move { inner.act(&id, Act::Redrive(body)).await }).await
     }
 
     async fn delete(&self, id: &str) -> Result<bool, Fault> {
         let (inner, id) = (Arc::clone(&self.0), id.to_owned());
-        to_its_end(async move { inner.act(&id, Act::Delete).await }).await
+        run_detached(async move { inner.act(&id, Act::Delete).await }).await
     }
 }
 
 impl Queues {
-    /// Lets go at once what is in hand of the dead letters, for a process that is about to end: nobody else
-    /// would see them for half a minute.
-    pub async fn let_go(&self) {
+    /// Releases the held dead letters at once, for a process that is about to end: otherwise they would stay hidden from
+    /// others for half a minute.
+    pub async fn release_dead_letters(&self) {
         for queue in Queue::ALL {
-            let handles = self.0.hands(queue).let_go(Timestamp::MAX);
+            let handles = self.0.received(queue).let_go(Timestamp::MAX);
             if let (Some(handles), Some(url)) =
                 (handles.filter(|handles| !handles.is_empty()), self.0.dead_url(queue))
             {
@@ -120,15 +120,15 @@ impl Queues {
     }
 }
 
-/// Runs to its end what must not stop in the middle because nobody waits for it any more.
-async fn to_its_end<T: Send + 'static>(
+/// Runs work to its end even if its caller is cancelled.
+async fn run_detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, Fault>> + Send + 'static,
 ) -> Result<T, Fault> {
     let ended = tokio::spawn(work).await;
     ended.unwrap_or_else(|error| Err(Fault::new(Code::Internal, format!("a task on dead letters: {error}"))))
 }
 
-/// A dead-letter queue, for people.
+/// The name of a dead-letter queue, for people.
 pub(super) fn of(queue: Queue) -> String {
     format!("the dead-letter queue of the {} queue", queue.as_str())
 }
@@ -146,10 +146,10 @@ impl Inner {
         if limit == 0 {
             return Ok((Vec::new(), total));
         }
-        let hands = self.hands(queue);
-        let _alone = hands.searching.lock().await;
-        let in_hand = hands.all(self.clock.now());
-        let (known, most) = (total.saturating_sub(in_hand.len() as u64), limit.max(SIGHT));
+        let received = self.received(queue);
+        let _alone = received.searching.lock().await;
+        let in_hand = received.all(self.clock.now());
+        let (known, most) = (total.saturating_sub(in_hand.len() as u64), limit.max(MOST_LISTED));
         let mut found = HashMap::new();
         let searched = self.search(queue, url, None, known, most, &mut found).await;
         let handles = found.values().filter_map(|held| held.message.receipt_handle.clone()).collect();
@@ -157,15 +157,15 @@ impl Inner {
         let letters = self.letters(queue, messages).await;
         self.release(url, handles).await;
         searched?;
-        hands.remember(letters.iter().map(|letter| &letter.id));
-        hands.set_oldest(letters.iter().map(|letter| letter.dead_at).min(), self.clock.now());
+        received.remember(letters.iter().map(|letter| &letter.id));
+        received.set_oldest(letters.iter().map(|letter| letter.dead_at).min(), self.clock.now());
         let total = total.max(letters.len() as u64);
         Ok((letters, total))
     }
 
     async fn oldest(self: Arc<Self>, queue: Queue) -> Result<Option<Timestamp>, Fault> {
         let Some(url) = self.dead_url(queue) else { return Ok(None) };
-        if let Some(known) = self.hands(queue).oldest(self.clock.now(), OLDEST_FRESH) {
+        if let Some(known) = self.received(queue).oldest(self.clock.now(), OLDEST_FRESH) {
             return Ok(known);
         }
         if self.counts(&of(queue), url).await?.all() == 0 {
@@ -176,14 +176,14 @@ impl Inner {
     }
 
     async fn get(self: Arc<Self>, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {
-        let Some((queue, message)) = self.find(id, Hands::look).await? else { return Ok(None) };
-        self.let_go_later(queue);
+        let Some((queue, message)) = self.find(id, ReceivedDeadLetters::look).await? else { return Ok(None) };
+        self.schedule_release(queue);
         let body = message.body.clone().unwrap_or_default();
         Ok(self.letters(queue, [*message]).await.pop().map(|letter| (letter, body)))
     }
 
     async fn act(self: Arc<Self>, id: &str, act: Act) -> Result<bool, Fault> {
-        let Some((queue, message)) = self.find(id, Hands::take).await? else {
+        let Some((queue, message)) = self.find(id, ReceivedDeadLetters::take).await? else {
             return Ok(false);
         };
         let url = self.needed_dead_url(queue)?;
@@ -195,8 +195,8 @@ impl Inner {
         if done.is_err() {
             self.release(url, vec![handle.to_owned()]).await;
         }
-        self.hands(queue).done(id);
-        self.let_go_later(queue);
+        self.received(queue).done(id);
+        self.schedule_release(queue);
         done.map(|()| true)
     }
 
@@ -208,7 +208,7 @@ impl Inner {
         body: Body,
     ) -> Result<(), Fault> {
         let mut attributes = message.message_attributes.clone().unwrap_or_default();
-        attributes.retain(|name, _| !death::tells(name));
+        attributes.retain(|name, _| !death::is_of_death(name));
         let lead = message::lead_of(message);
         let more = [
             (REDRIVEN_FROM, death::original_id(message).unwrap_or_default()),
@@ -234,56 +234,56 @@ impl Inner {
         })
     }
 
-    /// The letter with this id, as `pick` finds it in hand, once it has been searched for if need be.
+    /// The letter with this id, as `pick` finds it among the held ones, after a search if necessary.
     async fn find(
         self: &Arc<Self>,
         id: &str,
-        pick: fn(&Hands, &str, Timestamp) -> Taken,
+        pick: fn(&ReceivedDeadLetters, &str, Timestamp) -> TakeResult,
     ) -> Result<Option<(Queue, Box<Message>)>, Fault> {
         if !is_message_id(id) {
             return Ok(None);
         }
         // The right one first, where it is known.
         let mut queues = Queue::ALL;
-        queues.sort_by_key(|queue| !self.hands(*queue).remembers(id));
-        for attempt in 0..=PATIENCE {
+        queues.sort_by_key(|queue| !self.received(*queue).remembers(id));
+        for attempt in 0..=RETRIES {
             for (search, queue) in [false, true].into_iter().flat_map(|search| queues.map(|of| (search, of)))
             {
                 if search {
                     self.search_for(queue, id).await?;
                 }
-                match pick(self.hands(queue), id, self.clock.now()) {
-                    Taken::It(message) => return Ok(Some((queue, message))),
-                    Taken::Busy => return Ok(None),
-                    Taken::Unknown => {}
+                match pick(self.received(queue), id, self.clock.now()) {
+                    TakeResult::Message(message) => return Ok(Some((queue, message))),
+                    TakeResult::Busy => return Ok(None),
+                    TakeResult::NotFound => {}
                 }
             }
-            if attempt == PATIENCE || self.wait.is_zero() || !self.others_have_some(queues).await? {
+            if attempt == RETRIES || self.wait.is_zero() || !self.others_have_some(queues).await? {
                 break;
             }
             self.clock.sleep(self.wait).await;
         }
         for queue in queues {
-            self.let_go_later(queue);
+            self.schedule_release(queue);
         }
         Ok(None)
     }
 
-    /// Receives until the letter comes or there are no more, and keeps what came in hand.
+    /// Receives until the letter comes or there are no more, and holds what was received.
     async fn search_for(&self, queue: Queue, id: &str) -> Result<(), Fault> {
         let Some(url) = self.dead_url(queue) else { return Ok(()) };
-        let hands = self.hands(queue);
-        let _alone = hands.searching.lock().await;
+        let received = self.received(queue);
+        let _alone = received.searching.lock().await;
         // Another search may have come across it meanwhile.
-        if hands.has(id, self.clock.now()) {
+        if received.has(id, self.clock.now()) {
             return Ok(());
         }
         let total = self.counts(&of(queue), url).await?.all();
-        let known = total.saturating_sub(hands.count(self.clock.now()));
+        let known = total.saturating_sub(received.count(self.clock.now()));
         let mut found = HashMap::new();
         let searched = self.search(queue, url, Some(id), known, usize::MAX, &mut found).await;
-        hands.remember(found.keys());
-        hands.hold(found, self.clock.now());
+        received.remember(found.keys());
+        received.hold(found, self.clock.now());
         searched
     }
 
@@ -296,7 +296,7 @@ impl Inner {
         wanted: Option<&str>,
         known: u64,
         most: usize,
-        found: &mut HashMap<String, Held>,
+        found: &mut HashMap<String, HeldMessage>,
     ) -> Result<(), Fault> {
         let doing = format!("receiving from {}", of(queue));
         let mut receivers = 1;
@@ -313,11 +313,11 @@ impl Inner {
                         end |= messages.is_empty();
                         for message in messages {
                             let Some(id) = message.message_id.clone() else { continue };
-                            let held = Held { message, since };
+                            let held = HeldMessage { message, since };
                             match found.entry(id) {
                                 hash_map::Entry::Vacant(place) => drop(place.insert(held)),
                                 // Its time has run out: from here on it would only come again. The new
-                                // handle is the one that is good.
+                                // handle is the valid one.
                                 hash_map::Entry::Occupied(mut place) => {
                                     place.insert(held);
                                     end = true;
@@ -338,12 +338,12 @@ impl Inner {
         }
     }
 
-    /// Whether letters are out of sight that are not in hand here.
+    /// Whether there are hidden letters that are not held here.
     async fn others_have_some(&self, queues: [Queue; 2]) -> Result<bool, Fault> {
         for queue in queues {
             let Some(url) = self.dead_url(queue) else { continue };
             let hidden = self.counts(&of(queue), url).await?.hidden;
-            if hidden > self.hands(queue).count(self.clock.now()) {
+            if hidden > self.received(queue).count(self.clock.now()) {
                 return Ok(true);
             }
         }
@@ -356,17 +356,17 @@ impl Inner {
         messages.into_iter().map(|message| death::letter(queue, &message, max_receives)).collect()
     }
 
-    /// Lets go what is in hand once nobody has used it for a moment.
-    fn let_go_later(self: &Arc<Self>, queue: Queue) {
-        if !self.hands(queue).begin_letting_go() {
+    /// Releases the held letters once they have not been used for a moment.
+    fn schedule_release(self: &Arc<Self>, queue: Queue) {
+        if !self.received(queue).begin_release() {
             return;
         }
         let inner = Arc::clone(self);
         tokio::spawn(async move {
             loop {
                 let before = inner.clock.now();
-                inner.clock.sleep(LINGER).await;
-                if let Some(handles) = inner.hands(queue).let_go(before) {
+                inner.clock.sleep(RELEASE_AFTER).await;
+                if let Some(handles) = inner.received(queue).let_go(before) {
                     if let Some(url) = inner.dead_url(queue) {
                         inner.release(url, handles).await;
                     }

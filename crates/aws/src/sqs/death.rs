@@ -18,13 +18,13 @@ const DEAD_AT: &str = "leadops_dead_at";
 const ORIGINAL_ID: &str = "leadops_original_id";
 
 /// The attributes of a death, which a redriven message does not have any more. Whom it is about
-/// ([`LEAD`]) it keeps.
+/// ([`LEAD`]) is retained.
 const OF_DEATH: [&str; 6] = [CODE, REASON, ATTEMPTS, FIRST_FAILED_AT, DEAD_AT, ORIGINAL_ID];
-/// How many characters of the reason are kept.
+/// How many characters of the reason are stored.
 const LONGEST_REASON: usize = 1_000;
 
-/// Whether an attribute tells of a death.
-pub(super) fn tells(name: &str) -> bool {
+/// Whether an attribute belongs to a death.
+pub(super) fn is_of_death(name: &str) -> bool {
     OF_DEATH.contains(&name)
 }
 

@@ -40,7 +40,7 @@ impl Queues {
         self.0.bury(queue, delivery, why).await
     }
 
-    /// Keeps a message out of sight for so long from now.
+    /// Hides a message for a time from now.
     ///
     /// # Errors
     /// It comes back when the queue's visibility timeout is over.

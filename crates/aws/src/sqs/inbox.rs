@@ -20,9 +20,9 @@ use super::{
 };
 use crate::fault::fault;
 
-/// The longest time that a received message can be kept out of sight.
+/// The longest time that a received message can be hidden.
 pub(super) const LONGEST_VISIBILITY: Duration = Duration::from_secs(43_200);
-/// How long a message is kept out of sight while it is moved to the dead letters.
+/// How long a message is hidden while it is moved to the dead letters.
 const WHILE_MOVED: i32 = 60;
 
 #[async_trait]
@@ -33,7 +33,7 @@ impl Inbox for Queues {
         let doing = format!("receiving from the {} queue", queue.as_str());
         let mut deliveries = Vec::new();
         while deliveries.len() < most {
-            // With something in hand nobody waits for more.
+            // Once something has been received, there is no wait for more.
             let wait = if deliveries.is_empty() { wait } else { 0 };
             match self.0.receive(&doing, url, most - deliveries.len(), wait, None).await {
                 Ok(messages) if messages.is_empty() => break,
@@ -46,8 +46,7 @@ impl Inbox for Queues {
         Ok(deliveries)
     }
 
-    /// SQS itself leaves a delivery alone that somebody else has received since: a handle is good for the
-    /// latest delivery alone.
+    /// SQS itself ignores a delivery that has been received again since: a handle is valid only for the latest delivery.
     async fn settle(&self, queue: Queue, delivery: &Delivery, disposition: Disposition) -> Result<(), Fault> {
         let url = self.0.url(queue)?;
         match disposition {
@@ -58,7 +57,7 @@ impl Inbox for Queues {
             }
             Disposition::Dead(why) => {
                 self.0.needed_dead_url(queue)?;
-                // Says whether it is ours still, and keeps others from it until it is deleted.
+                // Checks whether it is still ours, and hides it from others until it is deleted.
                 if !self.0.hide(&of(queue), url, &delivery.handle, WHILE_MOVED).await? {
                     return Ok(());
                 }
@@ -112,15 +111,15 @@ impl Inner {
         Ok(received.messages.unwrap_or_default())
     }
 
-    /// Deletes a message; one that is gone already is no error.
+    /// Deletes a message; one that is already gone is not an error.
     pub(super) async fn delete(&self, place: &str, url: &str, handle: &str) -> Result<(), Fault> {
         match self.sqs.delete_message().queue_url(url).receipt_handle(handle).send().await {
-            Err(error) if !is_gone(&error) => Err(fault(&format!("deleting from {place}"), &error)),
+            Err(error) if !is_not_found(&error) => Err(fault(&format!("deleting from {place}"), &error)),
             _ => Ok(()),
         }
     }
 
-    /// Keeps a message out of sight for so many seconds from now. False where it is not in flight by this
+    /// Hides a message for a number of seconds from now. False where it is not in flight by this
     /// handle any more.
     pub(super) async fn hide(
         &self,
@@ -132,7 +131,7 @@ impl Inner {
         let changed = self.sqs.change_message_visibility().queue_url(url).receipt_handle(handle);
         match changed.visibility_timeout(seconds).send().await {
             Ok(_) => Ok(true),
-            Err(error) if is_gone(&error) => Ok(false),
+            Err(error) if is_not_found(&error) => Ok(false),
             Err(error) => Err(fault(&format!("changing the visibility of a message of {place}"), &error)),
         }
     }
@@ -158,14 +157,14 @@ impl Inner {
         let attributes = message::attributes(texts)?;
         let doing = format!("sending to {}", super::dead_letters::of(queue));
         self.send(&doing, dead_url, &delivery.body, attributes, 0).await?;
-        self.hands(queue).something_died();
+        self.received(queue).forget_oldest();
         Ok(())
     }
 }
 
 /// Whether SQS says that there is no such delivery any more, in any of its ways of saying so:
 /// `MessageNotInflight`, `ReceiptHandleIsInvalid`, or `InvalidParameterValue` with the reason in words.
-fn is_gone<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+fn is_not_found<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     let Some(error) = error.as_service_error() else { return false };
     match error.code().unwrap_or_default() {
         "MessageNotInflight" | "AWS.SimpleQueueService.MessageNotInflight" | "ReceiptHandleIsInvalid" => true,

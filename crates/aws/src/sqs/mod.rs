@@ -1,18 +1,18 @@
 //! The queues on SQS, each with its dead-letter queue.
 //!
-//! SQS keeps no order, delivers at least once, cannot show a message without receiving it, and counts
+//! SQS guarantees no order, delivers at least once, cannot show a message without receiving it, and counts
 //! approximately. What follows from that is said at each port.
 
+#[cfg(feature = "operator")]
+mod attributes;
 mod counts;
 mod dead_letters;
 mod death;
-mod hands;
 mod in_function;
 mod inbox;
 mod message;
 mod outbox;
-#[cfg(feature = "operator")]
-mod rules;
+mod received;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,10 +23,10 @@ use pipeline::{
 use tokio::sync::OnceCell;
 
 use crate::Clients;
-use hands::Hands;
+use received::ReceivedDeadLetters;
 
 #[cfg(feature = "operator")]
-pub(crate) use rules::Rules;
+pub(crate) use attributes::QueueAttributes;
 
 /// How many messages SQS hands out, or takes a word about, in one request.
 const BATCH: usize = 10;
@@ -55,7 +55,7 @@ struct Inner {
     urls: QueueUrls,
     clock: Arc<dyn Clock>,
     wait: Duration,
-    hands: [Hands; 2],
+    received: [ReceivedDeadLetters; 2],
     /// How often a message of each queue is received before SQS moves it, once it has been asked for.
     max_receives: [OnceCell<u32>; 2],
 }
@@ -67,12 +67,12 @@ impl Queues {
     }
 
     /// Queues that wait so long for messages, in whole seconds up to 20, before they are said to be empty,
-    /// and for dead letters that another operator has in hand. Without a wait SQS asks only some of its
+    /// and for dead letters that another operator holds. Without a wait SQS asks only some of its
     /// servers, so an empty answer proves nothing: zero is for emulators.
     pub fn waiting(clients: &Clients, urls: QueueUrls, clock: Arc<dyn Clock>, wait: Duration) -> Self {
         let sqs = clients.sqs.clone();
-        let (hands, max_receives) = (Default::default(), Default::default());
-        Self(Arc::new(Inner { sqs, urls, clock, wait, hands, max_receives }))
+        let (received, max_receives) = (Default::default(), Default::default());
+        Self(Arc::new(Inner { sqs, urls, clock, wait, received, max_receives }))
     }
 }
 
@@ -96,8 +96,8 @@ impl Inner {
         self.dead_url(queue).ok_or_else(|| unknown(queue, "dead-letter queue"))
     }
 
-    fn hands(&self, queue: Queue) -> &Hands {
-        let [delay, notification] = &self.hands;
+    fn received(&self, queue: Queue) -> &ReceivedDeadLetters {
+        let [delay, notification] = &self.received;
         match queue {
             Queue::Delay => delay,
             Queue::Notification => notification,

@@ -1,4 +1,4 @@
-//! Whose the API key is, and what its role may see: `GET /me/` and `GET /role/`.
+//! The user an API key belongs to, and what their role may see: `GET /me/` and `GET /role/`.
 
 use std::borrow::Cow;
 
@@ -16,10 +16,10 @@ pub struct Account {
     pub role_id: Option<String>,
 }
 
-/// Whether an answer is about a user, which a good key gets.
+/// Whether an answer is about a user, as a valid key gets.
 ///
 /// # Errors
-/// [`Unreadable`] where it is no object.
+/// [`Unreadable`] where it is not an object.
 pub fn is_user(body: &[u8]) -> Result<bool, Unreadable> {
     Ok(Document::read(body)?.fields()?.text("id").is_some_and(|id| is_id(&id, "user")))
 }
@@ -27,16 +27,16 @@ pub fn is_user(body: &[u8]) -> Result<bool, Unreadable> {
 impl Account {
     /// Reads the answer to `GET /me/`.
     ///
-    /// The organisation stands at the top, as the only one of `organizations`, or of `memberships`: the first of
-    /// these that is there.
+    /// The organisation is at the top level, the only one of `organizations`, or the only one of `memberships`: the first
+    /// of these that is present.
     ///
     /// # Errors
-    /// [`Unreadable`] where it is no user.
+    /// [`Unreadable`] where it is not a user.
     pub fn parse(body: &[u8]) -> Result<Self, Unreadable> {
         let document = Document::read(body)?;
         let me = document.fields()?;
         if !me.text("id").is_some_and(|id| is_id(&id, "user")) {
-            return Err(Unreadable::because("it is no user"));
+            return Err(Unreadable::new("it is not a user"));
         }
         let list = |name: &str| me.get(name).and_then(Value::items).unwrap_or_default();
         let memberships: Vec<Fields<'_>> =
@@ -73,7 +73,7 @@ impl Account {
     }
 }
 
-/// The id of an organisation, which is an object or, in other answers of a user, its id alone.
+/// The id of an organisation, which is an object or, in other answers, only its id.
 fn id(organization: Value<'_>) -> Option<Cow<'_, str>> {
     match organization.fields() {
         Some(fields) => fields.text("id"),
@@ -84,13 +84,13 @@ fn id(organization: Value<'_>) -> Option<Cow<'_, str>> {
 /// What a role may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
-    /// Its identity: `admin`, `user`, `role_…`.
+    /// Its id: `admin`, `user`, `role_…`.
     pub id: String,
     /// Its name, one clean line.
     pub name: String,
-    /// Whether it sees every lead. One that does not sees leads by their owner fields.
+    /// Whether it sees every lead. Otherwise the owner fields decide.
     pub sees_all: bool,
-    /// Whether it sees, besides its user's own, the leads that nobody owns.
+    /// Whether it also sees leads without an owner.
     pub sees_unassigned: bool,
     /// The owner fields that decide which leads it sees.
     pub owner_fields: Vec<FieldId>,
@@ -103,7 +103,7 @@ pub struct Role {
 pub fn roles(body: &[u8]) -> Result<Vec<Role>, Unreadable> {
     let document = Document::read(body)?;
     let data = document.fields()?.get("data").and_then(Value::items);
-    let data = data.ok_or_else(|| Unreadable::because("it has no list of roles"))?;
+    let data = data.ok_or_else(|| Unreadable::new("it has no list of roles"))?;
     let read = |value: Value<'_>| {
         let role = value.fields()?;
         let texts = |name: &str| {

@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 use crate::is_id;
 use outside::{Document, Unreadable, document::Value, text};
 
-/// A custom field's identity: `cf_…`, or `lcf_…` where it is from before they were renamed.
+/// A custom field's id: `cf_…`, or `lcf_…` for old fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FieldId(String);
 
 impl FieldId {
-    /// The identity as text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The identity in `text`, which may be written as the key of a lead's value, `custom.cf_…`.
+    /// The id in `text`, which may be written as the key of a lead's value, `custom.cf_…`.
     pub fn parse(text: &str) -> Option<Self> {
         let id = text.strip_prefix("custom.").unwrap_or(text);
         (is_id(id, "cf") || is_id(id, "lcf")).then(|| Self(id.to_owned()))
@@ -42,14 +42,14 @@ impl From<FieldId> for String {
 /// How a setting names a custom field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldSetting {
-    /// By its identity, which a renamed field keeps.
+    /// By its id, which stays the same when the field is renamed.
     Id(FieldId),
-    /// By its name, which has to be looked for.
+    /// By its name, which has to be looked up.
     Name(String),
 }
 
 impl FieldSetting {
-    /// Reads a setting; `None` where nothing in it shows.
+    /// Reads a setting; `None` where it is blank.
     pub fn parse(setting: &str) -> Option<Self> {
         match FieldId::parse(setting.trim()) {
             Some(id) => Some(Self::Id(id)),
@@ -57,10 +57,10 @@ impl FieldSetting {
         }
     }
 
-    /// The one field among these that it means. By name: as it is written, else whatever the case of its letters.
+    /// The field among these that the setting means. By name: exactly as written, else ignoring case.
     ///
     /// # Errors
-    /// How many fields have that name, where it is not one.
+    /// How many fields match, where it is not exactly one.
     pub fn find<'a>(&self, fields: &'a [CustomField]) -> Result<&'a CustomField, usize> {
         let named =
             |is: &dyn Fn(&CustomField) -> bool| fields.iter().filter(|field| is(field)).collect::<Vec<_>>();
@@ -93,7 +93,7 @@ impl fmt::Display for FieldSetting {
 /// A custom field of leads, as Close's schema describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomField {
-    /// Its identity.
+    /// Its id.
     pub id: FieldId,
     /// Its name, one clean line.
     pub name: String,
@@ -129,11 +129,11 @@ impl CustomField {
 /// The fields in the answer to `GET /custom_field_schema/lead/`, regular and shared, in Close's order.
 ///
 /// # Errors
-/// [`Unreadable`] where it is no such answer.
+/// [`Unreadable`] where it is not such an answer.
 pub fn custom_fields(body: &[u8]) -> Result<Vec<CustomField>, Unreadable> {
     let document = Document::read(body)?;
     let fields = document.fields()?.get("fields").and_then(Value::items);
-    let fields = fields.ok_or_else(|| Unreadable::because("it has no list of fields"))?;
+    let fields = fields.ok_or_else(|| Unreadable::new("it has no list of fields"))?;
     Ok(fields.into_iter().filter_map(CustomField::read).collect())
 }
 

@@ -6,9 +6,9 @@ use crate::{
     answers::{FieldId, FieldSetting},
     without_ids,
 };
-use outside::{Document, Fields, Json, Unreadable, document::Value, means_nobody, text};
+use outside::{Document, Fields, Json, Unreadable, document::Value, is_placeholder, text};
 
-/// The most owners that are taken from one field.
+/// The most owners that are read from one field.
 const MOST_OWNERS: usize = 20;
 
 /// A lead as Close has it.
@@ -22,24 +22,24 @@ pub struct LeadAnswer {
     pub email: Option<String>,
     /// Its phone number, as Close formats it for people.
     pub phone: Option<String>,
-    /// What its fields say.
-    pub owned: Owned,
+    /// Owner and funnel, from its fields.
+    pub owned: CustomFieldOwners,
     /// The organisation that it belongs to.
     pub organization_id: Option<String>,
 }
 
-/// What the custom fields of a lead say of its owners and its funnel.
+/// The owners and the funnel in a lead's custom fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Owned {
+pub struct CustomFieldOwners {
     /// The values of the owner field, in their order: `user_…`, an e-mail address or a name.
     pub owners: Vec<String>,
-    /// Whether the owner field holds something that can name nobody, such as a number.
+    /// Whether the owner field holds something that cannot name a person, such as a number.
     pub is_odd: bool,
     /// The funnel.
     pub funnel: Option<String>,
 }
 
-impl Owned {
+impl CustomFieldOwners {
     /// Reads the fields among the values of a webhook; `by_name` are those of its `custom` object, if it has one.
     pub fn of_webhook(
         custom: &BTreeMap<String, Json>,
@@ -54,8 +54,8 @@ impl Owned {
         Self::new(value(owner), funnel.and_then(value))
     }
 
-    fn new(owners: Option<Texts>, funnel: Option<Texts>) -> Self {
-        let Texts { lines: mut owners, others: is_odd } = owners.unwrap_or_default();
+    fn new(owners: Option<TextValues>, funnel: Option<TextValues>) -> Self {
+        let TextValues { lines: mut owners, others: is_odd } = owners.unwrap_or_default();
         owners.truncate(MOST_OWNERS);
         let funnel = without_ids(&funnel.unwrap_or_default().lines.join(", "));
         let funnel = Some(text::shorten(&funnel, text::VALUE_LIMIT)).filter(|funnel| !funnel.is_empty());
@@ -68,7 +68,7 @@ impl LeadAnswer {
     /// as it was once, `custom: {NAME}`.
     ///
     /// # Errors
-    /// [`Unreadable`] where it is no object.
+    /// [`Unreadable`] where it is not an object.
     pub fn parse(
         body: &[u8],
         owner: (&FieldSetting, &FieldId),
@@ -81,11 +81,11 @@ impl LeadAnswer {
             let flat = lead.get(&format!("custom.{}", id.as_str())).or_else(|| custom.get(id.as_str()));
             flat.or_else(|| custom.get(&setting.to_string())).map(|value| texts(value.to_json().as_str()))
         };
-        let owned = Owned::new(value(owner), funnel.and_then(value));
+        let owned = CustomFieldOwners::new(value(owner), funnel.and_then(value));
         let contacts = lead.get("contacts").and_then(Value::items).unwrap_or_default();
         let contacts: Vec<Fields<'_>> = contacts.into_iter().filter_map(Value::fields).collect();
         let line = |value: Cow<'_, str>| {
-            Some(text::shorten(&value, text::VALUE_LIMIT)).filter(|line| !means_nobody(line))
+            Some(text::shorten(&value, text::VALUE_LIMIT)).filter(|line| !is_placeholder(line))
         };
         Ok(Self {
             id: lead.text("id").map(Cow::into_owned),
@@ -98,7 +98,7 @@ impl LeadAnswer {
     }
 }
 
-/// The address to write to: of the first that has not unsubscribed, else the first.
+/// The address to write to: the first that has not unsubscribed, else the first.
 fn email<'a>(lead: &Fields<'a>, contacts: &[Fields<'a>]) -> Option<Cow<'a, str>> {
     let entries = in_contacts(contacts, "emails");
     let has_unsubscribed = |entry: &Fields<'_>| {
@@ -125,14 +125,14 @@ fn in_contacts<'a>(contacts: &[Fields<'a>], list: &str) -> Vec<Fields<'a>> {
 
 /// The texts in a custom value.
 #[derive(Default)]
-struct Texts {
-    /// Itself, or those of a list. What means nobody is none.
+struct TextValues {
+    /// The text, or those of a list, without placeholders for an empty value.
     lines: Vec<String>,
-    /// Whether there is something else, which is no text.
+    /// Whether there is something other than text.
     others: bool,
 }
 
-fn texts(json: &str) -> Texts {
+fn texts(json: &str) -> TextValues {
     let document = format!("{{\"value\":{json}}}");
     let read = || {
         let document = Document::read(document.as_bytes()).ok()?;
@@ -142,8 +142,8 @@ fn texts(json: &str) -> Texts {
         let others = values.iter().any(is_other);
         let lines = values.into_iter().filter_map(Value::text);
         let lines =
-            lines.map(|line| text::shorten(&line, text::VALUE_LIMIT)).filter(|line| !means_nobody(line));
-        Some(Texts { lines: lines.collect(), others })
+            lines.map(|line| text::shorten(&line, text::VALUE_LIMIT)).filter(|line| !is_placeholder(line));
+        Some(TextValues { lines: lines.collect(), others })
     };
     read().unwrap_or_default()
 }
@@ -253,10 +253,11 @@ mod tests {
         };
         let (setting, id) = owner();
         let none = BTreeMap::new();
-        let owned = Owned::of_webhook(&created.custom, &none, (&setting, &id), None);
+        let owned = CustomFieldOwners::of_webhook(&created.custom, &none, (&setting, &id), None);
         assert_eq!(owned.owners, [TAMSIN]);
         let by_name = created.custom.values().next().map(|value| ("Lead Owner".to_owned(), value.clone()));
-        let owned = Owned::of_webhook(&none, &by_name.into_iter().collect(), (&setting, &id), None);
+        let owned =
+            CustomFieldOwners::of_webhook(&none, &by_name.into_iter().collect(), (&setting, &id), None);
         assert_eq!(owned.owners, [TAMSIN]);
     }
 }

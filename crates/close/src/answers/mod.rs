@@ -1,4 +1,4 @@
-//! What Close's read API answers, as far as owners are looked up in it.
+//! The answers of Close's API that the look-up of owners needs.
 //!
 //! Shapes: <https://developer.close.com/resources/leads/>, `/resources/organizations/`,
 //! `/resources/custom-fields/`. Every field may be missing, of another type, or broken: each answer is read
@@ -7,9 +7,9 @@
 mod account;
 mod field;
 mod lead;
-mod roster;
+mod members;
 
 pub use account::{Account, Role, is_user, roles};
 pub use field::{CustomField, FieldId, FieldSetting, custom_fields};
-pub use lead::{LeadAnswer, Owned};
-pub use roster::{Member, Roster, Who};
+pub use lead::{CustomFieldOwners, LeadAnswer};
+pub use members::{Member, MemberList, MemberMatch};

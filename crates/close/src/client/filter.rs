@@ -1,16 +1,16 @@
-//! Webhook filters in words: <https://developer.close.com/resources/webhook-subscriptions/webhook-filters/>.
+//! Webhook filters as text: <https://developer.close.com/resources/webhook-subscriptions/webhook-filters/>.
 
 use outside::text;
 use serde_json::Value;
 
-/// More than a filter that somebody wrote is nested.
+/// Deeper than a filter written by a person is nested.
 const DEEPEST: usize = 12;
-/// How much of it is said, in characters.
+/// How much of it is shown, in characters.
 const LONGEST: usize = 300;
 /// How much of one value.
 const LONGEST_VALUE: usize = 60;
 
-/// Which events a filter lets through, as what follows "where". `None` where there is no filter.
+/// Which events a filter lets through, to follow "where". `None` where there is no filter.
 pub(super) fn words(filter: &Value) -> Option<String> {
     let is_none = match filter {
         Value::Null | Value::Bool(false) => true,

@@ -1,4 +1,4 @@
-//! What Close says of its rate limits: <https://developer.close.com/topics/rate-limits/>.
+//! Close's rate limit headers: <https://developer.close.com/topics/rate-limits/>.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use reqwest::{StatusCode, header::HeaderMap};
 
 use web::retry_after;
 
-use crate::{CloseAnswer, Window};
+use crate::{CloseAnswer, RateLimitWindow};
 
-/// The shortest and the longest wait that is believed.
+/// The shortest and the longest wait that is accepted.
 const BOUNDS: (Duration, Duration) = (Duration::from_millis(100), CloseAnswer::LONGEST_WAIT);
-/// The wait where nothing that is said of it can be read.
+/// The wait where none can be read from the headers.
 const UNSAID: Duration = CloseAnswer::UNSAID_WAIT;
-/// What went by the name of `RateLimit` before.
+/// Older names of the `RateLimit` header.
 const OLDER_RESETS: [&str; 2] = ["ratelimit-reset", "x-rate-limit-reset"];
 
-/// How long an answer asks to wait: of one that refuses for the limit, 429, alone.
+/// How long an answer asks to wait; only for 429.
 pub(super) fn wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
     if status != StatusCode::TOO_MANY_REQUESTS {
         return None;
@@ -26,10 +26,13 @@ pub(super) fn wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> 
     Some(said.unwrap_or(UNSAID).clamp(BOUNDS.0, BOUNDS.1))
 }
 
-/// What is left of the limit that is nearest to being reached.
-pub(super) fn window(headers: &HeaderMap) -> Option<Window> {
+/// What is left of the limit that is closest to being exceeded.
+pub(super) fn window(headers: &HeaderMap) -> Option<RateLimitWindow> {
     let remaining = field(headers, "remaining")?.as_secs();
-    Some(Window { remaining: u32::try_from(remaining).ok()?, reset: field(headers, "reset")?.min(BOUNDS.1) })
+    Some(RateLimitWindow {
+        remaining: u32::try_from(remaining).ok()?,
+        reset: field(headers, "reset")?.min(BOUNDS.1),
+    })
 }
 
 /// A value of `limit=100, remaining=50, reset=5.3`. Values are decimal.
@@ -91,7 +94,7 @@ mod tests {
     #[test]
     fn what_is_left_is_read_where_it_is_said_in_full() {
         let left = |value: &str| window(&headers(&[("ratelimit", value)]));
-        let expected = Window { remaining: 238, reset: Duration::from_secs(8) };
+        let expected = RateLimitWindow { remaining: 238, reset: Duration::from_secs(8) };
         assert_eq!(left("limit=240, remaining=238, reset=8"), Some(expected));
         for value in ["limit=240, remaining=238", "remaining=x, reset=1", "\"default\";r=50;t=5", ""] {
             assert_eq!(left(value), None, "{value}");

@@ -1,4 +1,4 @@
-//! Asking Close's API: webhook subscriptions for the commands, and what owners are looked up with.
+//! The client for Close's API: webhook subscriptions for the commands, and reading for the look-up of owners.
 
 mod filter;
 mod limits;
@@ -9,7 +9,7 @@ mod subscription;
 mod subscriptions;
 mod transport;
 
-pub use reader::{CloseReader, HoldsKeys};
+pub use reader::{CloseReader, KeySource};
 pub use secret::{ApiKeys, CloseSecret};
 pub use subscription::Subscription;
 pub use subscriptions::{CloseApi, Sleep};

@@ -18,36 +18,37 @@ use super::{
 /// How much of an answer is read.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
-/// Whoever has the API keys.
+/// Where the API keys come from.
 #[async_trait]
-pub trait HoldsKeys: Send + Sync {
-    /// The keys as they are now.
+pub trait KeySource: Send + Sync {
+    /// The current keys.
     ///
     /// # Errors
     /// Why there are none.
     async fn keys(&self) -> Result<ApiKeys, Error>;
 
-    /// Close takes none of them: looks whether they have been replaced, not more often than every few seconds.
-    async fn were_replaced(&self) -> bool;
+    /// Reads the keys again, because Close accepts none of them, but not more often than every few seconds. Returns whether
+    /// they have changed.
+    async fn refresh(&self) -> bool;
 }
 
-/// Keys that stay as they are.
+/// Keys that do not change.
 #[async_trait]
-impl HoldsKeys for ApiKeys {
+impl KeySource for ApiKeys {
     async fn keys(&self) -> Result<ApiKeys, Error> {
         Ok(self.clone())
     }
 
-    async fn were_replaced(&self) -> bool {
+    async fn refresh(&self) -> bool {
         false
     }
 }
 
-/// Close's API, read with whichever of the keys it takes.
+/// Close's API, read with whichever of the keys it accepts.
 pub struct CloseReader {
     transport: Transport,
-    holder: Arc<dyn HoldsKeys>,
-    /// Which of the keys was taken last.
+    holder: Arc<dyn KeySource>,
+    /// Which of the keys was accepted last.
     taken: AtomicUsize,
 }
 
@@ -56,12 +57,12 @@ impl CloseReader {
     ///
     /// # Errors
     /// A line for the operator where the machine cannot do TLS.
-    pub fn new(base: CloseBase, holder: Arc<dyn HoldsKeys>) -> Result<Self, String> {
+    pub fn new(base: CloseBase, holder: Arc<dyn KeySource>) -> Result<Self, String> {
         let transport = Transport::new(base, BODY_LIMIT)?;
         Ok(Self { transport, holder, taken: AtomicUsize::new(0) })
     }
 
-    /// Asks with the key that was taken last, and where Close refuses that with the other one.
+    /// Asks with the key that was accepted last, and where Close refuses that, with the other one.
     async fn ask(&self, path: &str) -> Result<Answer, Error> {
         let keys = self.holder.keys().await?;
         let first = self.taken.load(Ordering::Relaxed);
@@ -85,13 +86,13 @@ impl CloseReader {
 impl CloseReads for CloseReader {
     async fn get(&self, path: &str) -> Result<CloseAnswer, Error> {
         let mut answer = self.ask(path).await?;
-        if answer.status == StatusCode::UNAUTHORIZED && self.holder.were_replaced().await {
+        if answer.status == StatusCode::UNAUTHORIZED && self.holder.refresh().await {
             answer = self.ask(path).await?;
         }
         let Answer { status, wait, window, trace, body } = answer;
         let body = match body {
             Ok(body) => body,
-            // What a refusal says is of no interest.
+            // The body of a refusal is not needed.
             Err(_) if !status.is_success() => bytes::Bytes::new(),
             Err(what) => return Err(Error::Unavailable(what)),
         };
@@ -182,12 +183,12 @@ mod tests {
     struct Rotated(Mutex<&'static str>);
 
     #[async_trait]
-    impl HoldsKeys for Rotated {
+    impl KeySource for Rotated {
         async fn keys(&self) -> Result<ApiKeys, Error> {
             ApiKeys::parse(*self.0.lock().unwrap())
         }
 
-        async fn were_replaced(&self) -> bool {
+        async fn refresh(&self) -> bool {
             std::mem::replace(&mut *self.0.lock().unwrap(), NEW) != NEW
         }
     }

@@ -1,4 +1,4 @@
-//! What Close says where it does not do what it was asked for.
+//! Close's errors.
 
 use outside::text;
 use reqwest::StatusCode;
@@ -7,21 +7,21 @@ use serde_json::Value;
 use super::secret::CloseSecret;
 use crate::{Error, is_id};
 
-/// More than anything in an answer is nested.
+/// Deeper than anything in an answer is nested.
 const DEEPEST: usize = 6;
-/// How much of it is said, in characters.
+/// How much of it is shown, in characters.
 const LONGEST: usize = 300;
 
-/// What it means that Close answers `doing` with this status and body.
+/// The error for an answer to `doing` with this status and body.
 ///
-/// Close's own no, [`Error::Refused`], is of the request; what comes of somebody in between is not.
+/// [`Error::Refused`] is Close's own refusal of the request; an intermediary's answer is a different error.
 pub(super) fn refused(doing: &str, status: StatusCode, body: &[u8], key: &CloseSecret) -> Error {
     let answer = serde_json::from_slice::<Value>(body).ok().filter(Value::is_object);
     let what = match &answer {
         Some(answer) => errors(answer),
         None => begin(body),
     };
-    let what = text::shorten(&key.hide_in(&what), LONGEST);
+    let what = text::shorten(&key.redact(&what), LONGEST);
     let what = if what.is_empty() { what } else { format!(": {what}") };
     let what = format!("{doing}: Close answers {}{what}", status.as_u16());
     let of_request = |what: String| Error::Refused { duplicate: duplicate(&what), what };
@@ -36,7 +36,7 @@ pub(super) fn refused(doing: &str, status: StatusCode, body: &[u8], key: &CloseS
     }
 }
 
-/// The subscription that is in the way of a second one. Close answers 400 with `Duplicate active subscription` and its
+/// The existing subscription that prevents a second one. Close answers 400 with `Duplicate active subscription` and its
 /// id.
 fn duplicate(what: &str) -> Option<String> {
     if !what.to_lowercase().contains("duplicate") {
@@ -46,7 +46,7 @@ fn duplicate(what: &str) -> Option<String> {
     words.rfind(|word| is_id(word, "whsub")).map(str::to_owned)
 }
 
-/// A value as words: of an object `name: value`, of a list one after the other.
+/// A value as text: of an object `name: value`, of a list the items one after the other.
 pub(super) fn words(value: &Value) -> String {
     let mut parts = Vec::new();
     gather(value, "", DEEPEST, &mut parts);
@@ -61,7 +61,7 @@ fn errors(answer: &Value) -> String {
 fn gather(value: &Value, path: &str, depth: usize, parts: &mut Vec<String>) {
     let mut say = |what: String| parts.push(if path.is_empty() { what } else { format!("{path}: {what}") });
     let below = |name: &str| match (path, name) {
-        // Fields of a field have lists of their own, and nobody needs the lists' names.
+        // Nested fields have lists of their own, whose names are of no use.
         (_, "errors" | "field-errors") => path.to_owned(),
         ("", _) => name.to_owned(),
         _ => format!("{path}.{name}"),
@@ -79,7 +79,7 @@ fn gather(value: &Value, path: &str, depth: usize, parts: &mut Vec<String>) {
     }
 }
 
-/// How an answer begins that is none of the API's.
+/// The beginning of an answer that is not the API's.
 fn begin(body: &[u8]) -> String {
     let begin = text::shorten(&String::from_utf8_lossy(body), 60);
     if begin.is_empty() { begin } else { format!("it begins with `{begin}`") }

@@ -6,7 +6,7 @@ use crate::Error;
 
 use outside::{plain_name, unpasted};
 
-/// A secret of Close's: an API key, or what a subscription signs with. Does not print.
+/// A secret of Close's: an API key or a subscription's signature key. Does not print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CloseSecret(String);
 
@@ -15,13 +15,13 @@ impl CloseSecret {
         Self(secret.to_owned())
     }
 
-    /// The secret, for whoever uses it up.
+    /// The secret itself, for where it is used.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
     /// `text` without the secret, should a server have put it there.
-    pub(super) fn hide_in(&self, text: &str) -> String {
+    pub(super) fn redact(&self, text: &str) -> String {
         text.replace(&self.0, "…")
     }
 }
@@ -32,19 +32,19 @@ impl fmt::Debug for CloseSecret {
     }
 }
 
-/// More than a key has, in bytes.
+/// Longer than any key, in bytes.
 const LONGEST: usize = 200;
 
-/// An API key, or two while one takes the place of the other. Does not print.
+/// An API key, or two while one is being replaced. Does not print.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeys(Vec<CloseSecret>);
 
 impl ApiKeys {
-    /// Reads one key, or two by commas or lines: the first is used as long as Close takes it. A secret of AWS may hold
-    /// them as `{"api_key": …}` or `{"CLOSE_API_KEY": …}`, a text or a list.
+    /// Reads one key, or two separated by commas or lines: the first is used as long as Close accepts it. An AWS secret may
+    /// hold them as `{"api_key": …}` or `{"CLOSE_API_KEY": …}`, a text or a list.
     ///
     /// # Errors
-    /// [`Error::Key`] for a text that holds no key, a third one, or what is no key.
+    /// [`Error::Key`] for a text without a key, with more than two, or with something that is not a key.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let bad = |what: &str| Err(Error::Key(what.to_owned()));
         let text = match unpasted(text) {
@@ -75,7 +75,7 @@ impl ApiKeys {
         }
     }
 
-    /// Each of the keys by itself.
+    /// Each of the keys on its own.
     pub fn singly(&self) -> impl Iterator<Item = Self> + '_ {
         self.0.iter().map(|key| Self(vec![key.clone()]))
     }
@@ -86,7 +86,7 @@ impl ApiKeys {
     }
 }
 
-/// The keys in a JSON object, as a list by commas.
+/// The keys in a JSON object, separated by commas.
 fn in_json(json: &str) -> Option<String> {
     let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).ok()?;
     let is_named = |name: &str| ["apikey", "closeapikey", "key"].contains(&plain_name(name).as_str());

@@ -1,4 +1,4 @@
-//! What Close says of a webhook subscription.
+//! A webhook subscription, as Close describes it.
 
 use crate::is_id;
 use outside::text;
@@ -7,9 +7,9 @@ use url::Url;
 
 use super::{filter, said, secret::CloseSecret};
 
-/// What the subscription is for.
+/// The event to subscribe to.
 const EVENT: (&str, &str) = ("lead", "created");
-/// How much of what Close says is taken over, in characters.
+/// How much of each of Close's texts is used, in characters.
 const LONGEST: usize = 200;
 /// How many hex digits a signature key has.
 const KEY_DIGITS: usize = 64;
@@ -19,28 +19,28 @@ const KEY_DIGITS: usize = 64;
 pub struct Subscription {
     /// `whsub_…`.
     pub id: String,
-    /// Where it posts to, where that is an address; without a fragment, which no request carries. Only
+    /// Where it posts to, where that is a valid URL; without a fragment, which is never sent. Only
     /// [`Subscription::shown_url`] may be printed.
     pub url: Option<Url>,
     /// Whether Close delivers: its status is `active`, not `paused`.
     pub is_active: bool,
     /// Whether new leads are among its events.
     pub has_leads: bool,
-    /// Which new leads it sends alone, as what follows "where"; `None` where it sends them all.
+    /// Which new leads it sends, to follow "where"; `None` where it sends all of them.
     pub filter: Option<String>,
     /// How many other kinds of events it has.
     pub others: usize,
-    /// Whether Close looks at the certificate of the address.
+    /// Whether Close verifies the certificate of the address.
     pub verifies_certificate: bool,
-    /// What Close says of its deliveries, such as `healthy`.
+    /// The state of its deliveries, such as `healthy`.
     pub health: Option<String>,
     /// Why it was paused.
     pub pause_reason: Option<String>,
     /// The last failure of a delivery.
     pub latest_error: Option<String>,
-    /// When it was last changed, as Close writes it: UTC, without saying so.
+    /// When it was last changed, as Close writes it: UTC without a time zone.
     pub changed_at: Option<String>,
-    /// What it signs with, where Close shows it.
+    /// Its signature key, where Close shows it.
     pub key: Option<CloseSecret>,
 }
 
@@ -66,7 +66,7 @@ impl Subscription {
         let filters = of_events.map(|all| all.join(", or where "));
         let filter = [filters, filter_of(answer)].into_iter().flatten().collect::<Vec<_>>().join(", and ");
         let key = field("signature_key").and_then(Value::as_str).map(str::trim);
-        // What stands for one that is not shown is none.
+        // A placeholder for a key that is not shown is not one.
         let key = key.filter(|key| key.len() == KEY_DIGITS && key.bytes().all(|b| b.is_ascii_hexdigit()));
         Some(Self {
             id: id.to_owned(),
@@ -84,7 +84,7 @@ impl Subscription {
         })
     }
 
-    /// Where it posts to, without what may be a secret.
+    /// Where it posts to, without parts that may be secret.
     pub fn shown_url(&self) -> String {
         self.url.as_ref().map_or_else(|| "(no valid URL)".to_owned(), web::shown)
     }
@@ -101,7 +101,7 @@ fn address(text: &str) -> Option<Url> {
     Some(url)
 }
 
-/// The filter of an event, or of a whole subscription, in words.
+/// The filter of an event or of a whole subscription, as text.
 fn filter_of(value: &Value) -> Option<String> {
     ["extra_filter", "event_filter"].iter().find_map(|name| filter::words(value.get(name)?))
 }

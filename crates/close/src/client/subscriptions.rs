@@ -1,4 +1,4 @@
-//! Close's API, as far as webhook subscriptions go:
+//! The part of Close's API for webhook subscriptions:
 //! <https://developer.close.com/resources/webhook-subscriptions/>.
 
 use std::{pin::Pin, time::Duration};
@@ -16,11 +16,11 @@ use super::{
 use crate::Error;
 
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
-/// How often a request is made that Close asks to make later.
+/// How often a request is made in all where Close asks to retry later.
 const ATTEMPTS: u32 = 4;
-/// The longest wait that is kept: somebody sits in front of it.
+/// The longest wait that is honoured, as a person is waiting.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// How many subscriptions are asked for at a time, the most that Close gives.
+/// How many subscriptions are requested at a time, the most that Close returns.
 const PAGE: usize = 100;
 /// More pages than an organisation can have subscriptions for.
 const MOST_PAGES: usize = 20;
@@ -28,10 +28,9 @@ const MOST_PAGES: usize = 20;
 /// Waits for so long.
 pub type Sleep = Box<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// Close's API with somebody's key.
+/// Close's API with an operator's key.
 ///
-/// Unlike the ports in this crate it waits and asks again where Close says so with 429, as there is no
-/// stage behind it that would.
+/// Unlike the ports it waits and retries where Close answers 429, as no stage would do it.
 pub struct CloseApi {
     transport: Transport,
     keys: ApiKeys,

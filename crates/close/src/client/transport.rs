@@ -8,7 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{limits, secret::CloseSecret};
-use crate::{Error, Window};
+use crate::{Error, RateLimitWindow};
 
 /// Where Close's API is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,8 @@ impl CloseBase {
     /// [`Error::Address`] for an address that is none or would send the key in the clear.
     pub fn parse(base: &str) -> Result<Self, Error> {
         let bad = |what: &str| Error::Address(format!("CLOSE_API_URL {what}"));
-        let mut base: Url = base.trim().parse().map_err(|error| bad(&format!("is no URL: {error}")))?;
+        let mut base: Url =
+            base.trim().parse().map_err(|error| bad(&format!("is not a valid URL: {error}")))?;
         match base.scheme() {
             "https" => {}
             "http" if web::is_on_this_machine(&base) => {}
@@ -59,7 +60,7 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     /// How long it asks to wait.
     pub(super) wait: Option<Duration>,
-    pub(super) window: Option<Window>,
+    pub(super) window: Option<RateLimitWindow>,
     pub(super) trace: Option<String>,
     /// The body, or why it could not be read to its end.
     pub(super) body: Result<Bytes, String>,
@@ -84,7 +85,7 @@ impl Transport {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, String> {
-        let hidden = |error: reqwest::Error| key.hide_in(&web::error_text(error));
+        let hidden = |error: reqwest::Error| key.redact(&web::error_text(error));
         let url = self.base.join(path).map_err(|error| error.to_string())?;
         // What leads elsewhere gets no key.
         if url.origin() != self.base.origin() || !url.path().starts_with(self.base.path()) {
@@ -100,10 +101,10 @@ impl Transport {
         let (status, wait, window) =
             (answer.status(), limits::wait(answer.status(), headers), limits::window(headers));
         let trace = trace.map(|trace| outside::text::shorten(trace, 60));
-        let body = match web::read_start(&mut answer, self.limit).await {
-            (body, web::Ended::Complete) => Ok(body),
-            (_, web::Ended::TooLong) => Err(format!("its answer is larger than {} bytes", self.limit)),
-            (_, web::Ended::Failed(error)) => Err(hidden(error)),
+        let body = match web::read_limited(&mut answer, self.limit).await {
+            (body, web::BodyRead::Complete) => Ok(body),
+            (_, web::BodyRead::TooLong) => Err(format!("its answer is larger than {} bytes", self.limit)),
+            (_, web::BodyRead::Failed(error)) => Err(hidden(error)),
         };
         Ok(Answer { status, wait, window, trace, body })
     }

@@ -1,4 +1,4 @@
-//! The forms in which signature keys are written down, by people and by secret stores.
+//! The forms in which people and secret stores write signature keys.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use serde_json::Value;
 
 use outside::{plain_name, unpasted};
 
-/// What stands where a signature key should. Never shows it.
+/// An invalid signature key. Its text is never shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadKey(String);
 
-/// A key as it is written down: 64 hex digits, the id of the only subscription that it is good for in front. Shows
-/// itself where it is written down again.
-pub(super) struct Written {
+/// A key as written: 64 hex digits, preceded by the id of the only subscription that it is valid for. Its `Display` shows
+/// the key, to write it again.
+pub(super) struct WrittenKey {
     pub(super) subscription: Option<String>,
     digits: String,
     pub(super) bytes: [u8; 32],
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for WrittenKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.subscription {
             Some(subscription) => write!(f, "{subscription}={}", self.digits),
@@ -30,14 +30,14 @@ impl fmt::Display for Written {
     }
 }
 
-/// The names under which secret stores and people keep a key in JSON, without case, `_` and `-`. The first is that of
-/// Close's own answer, whose other fields mean nothing here.
+/// The names that secret stores and people give a key in JSON, ignoring case, `_` and `-`. The first is that of Close's
+/// own answer, whose other fields are ignored.
 const NAMES: [&str; 6] =
     ["signaturekey", "closesignaturekey", "key", "webhooksignaturekey", "webhookkey", "secret"];
 
-/// Reads keys: as a list by commas or lines, `whsub_…=` in front of those of one subscription; as a JSON list; or as a
-/// JSON object that holds them by their subscriptions, or such a list under one of [`NAMES`].
-pub(super) fn read(text: &str) -> Result<Vec<Written>, BadKey> {
+/// Reads keys: separated by commas or lines, with `whsub_…=` before those of one subscription; as a JSON list; or as a
+/// JSON object with keys by subscription, or with such a list under one of [`NAMES`].
+pub(super) fn read(text: &str) -> Result<Vec<WrittenKey>, BadKey> {
     let text = unpasted(text);
     if !text.starts_with(['{', '[']) {
         return read_list(None, text, 1);
@@ -66,7 +66,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Written>, BadKey> {
                     }
                 }
             }
-            // Beside a key's own name there may be others, such as those of Close's answer, but not with a key.
+            // Other fields are allowed, such as those of Close's answer, but not with a key in them.
             let is_alone = !fields.keys().any(|name| is_named(name));
             if let Some((name, _)) = stranger.filter(|(_, holds_key)| *holds_key || is_alone) {
                 return Err(BadKey(format!(
@@ -80,14 +80,14 @@ pub(super) fn read(text: &str) -> Result<Vec<Written>, BadKey> {
     Ok(keys)
 }
 
-/// Whether a key stands there, or several.
+/// Whether there is a key, or several.
 fn holds_key(value: &Value) -> bool {
     let mut keys = Vec::new();
     read_value(None, value, &mut keys).is_ok() && !keys.is_empty()
 }
 
 /// A text with keys, or several.
-fn read_value(subscription: Option<&str>, value: &Value, keys: &mut Vec<Written>) -> Result<(), BadKey> {
+fn read_value(subscription: Option<&str>, value: &Value, keys: &mut Vec<WrittenKey>) -> Result<(), BadKey> {
     let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
     for value in values {
         let Value::String(text) = value else { return Err(BadKey("a key in it is no text".to_owned())) };
@@ -97,12 +97,12 @@ fn read_value(subscription: Option<&str>, value: &Value, keys: &mut Vec<Written>
     Ok(())
 }
 
-fn read_list(of: Option<&str>, list: &str, first: usize) -> Result<Vec<Written>, BadKey> {
+fn read_list(of: Option<&str>, list: &str, first: usize) -> Result<Vec<WrittenKey>, BadKey> {
     let parts = list.split([',', '\n', '\r']).map(unpasted).filter(|part| !part.is_empty());
     parts.zip(first..).map(|(part, position)| read_one(of, part, position)).collect()
 }
 
-fn read_one(of: Option<&str>, part: &str, position: usize) -> Result<Written, BadKey> {
+fn read_one(of: Option<&str>, part: &str, position: usize) -> Result<WrittenKey, BadKey> {
     let bad = |what: String| Err(BadKey(format!("signature key {position} {what}")));
     let (subscription, digits) = match part.rsplit_once('=') {
         Some((name, digits)) => (Some(unpasted(name)), unpasted(digits)),
@@ -134,10 +134,10 @@ fn read_one(of: Option<&str>, part: &str, position: usize) -> Result<Written, Ba
     if digits.bytes().all(|digit| digits.bytes().next() == Some(digit)) {
         return bad("is one digit 64 times: a placeholder".to_owned());
     }
-    Ok(Written { subscription: subscription.map(str::to_owned), digits: digits.to_owned(), bytes })
+    Ok(WrittenKey { subscription: subscription.map(str::to_owned), digits: digits.to_owned(), bytes })
 }
 
-/// A name to print: as it is where it is one of [`NAMES`], and else by its length, as it may be the secret.
+/// A field's name for errors: itself where it is one of [`NAMES`], else only its length, as it may be the secret.
 fn named(name: &str) -> String {
     let known = plain_name(name.trim_start_matches("export "));
     match NAMES.contains(&known.as_str()) {
@@ -146,19 +146,19 @@ fn named(name: &str) -> String {
     }
 }
 
-/// Keys in any of the forms with one more, that of a subscription, in front of the others, as a list by commas; `None`
-/// where they hold it already.
+/// Adds a subscription's key in front of the keys in a text of any form, as a list separated by commas; `None` where it is
+/// there already.
 ///
-/// Of the subscription's earlier keys the latest stays, for the time of a rotation; keys of others and
-/// those that are good for any stay as they are.
+/// Of the subscription's earlier keys the latest is retained for the time of a rotation; the keys of other subscriptions
+/// and those that are valid for any are retained as they are.
 ///
 /// # Errors
-/// [`BadKey`] where one of them, or the new one, is none.
+/// [`BadKey`] where one of them, or the new one, is invalid.
 pub fn with_key(keys: &str, subscription: &str, key: &str) -> Result<Option<String>, BadKey> {
     let known = read(keys)?;
     let new = read_one(Some(subscription), key, 1)?;
-    let is_own = |known: &Written| known.subscription.as_deref() == Some(subscription);
-    let is_good = |known: &Written| known.subscription.is_none() || is_own(known);
+    let is_own = |known: &WrittenKey| known.subscription.as_deref() == Some(subscription);
+    let is_good = |known: &WrittenKey| known.subscription.is_none() || is_own(known);
     if known.iter().any(|known| is_good(known) && known.bytes == new.bytes) {
         return Ok(None);
     }
@@ -173,10 +173,10 @@ pub fn with_key(keys: &str, subscription: &str, key: &str) -> Result<Option<Stri
     Ok(Some(merged.join(",")))
 }
 
-/// The keys of two texts, each in any of the forms, as one list by commas.
+/// The keys of two texts, each in any of the forms, as one list separated by commas.
 ///
 /// # Errors
-/// [`BadKey`] where one of them is none.
+/// [`BadKey`] where one of them is invalid.
 pub fn merged(some: &str, others: &str) -> Result<String, BadKey> {
     let mut list: Vec<String> = Vec::new();
     for key in read(some)?.into_iter().chain(read(others)?) {

@@ -2,7 +2,7 @@
 //!
 //! `close-sig-hash` is `hex(HMAC-SHA256(key = hex_decode(signature_key), close-sig-timestamp ‖ raw
 //! body))`, without a separator: <https://developer.close.com/resources/webhook-subscriptions/>.
-//! The commonest mistake in the field is to use the key as text instead of decoding it.
+//! The most common mistake is to use the key as text instead of decoding it.
 
 mod forms;
 
@@ -11,7 +11,7 @@ use std::{fmt, time::Duration};
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
 
-use forms::Written;
+use forms::WrittenKey;
 
 pub use forms::{BadKey, merged, with_key};
 
@@ -21,7 +21,7 @@ pub struct Keys(Vec<Key>);
 
 #[derive(Clone)]
 struct Key {
-    /// The only subscription that it is good for.
+    /// The only subscription that it is valid for.
     subscription: Option<String>,
     hmac: hmac::Key,
 }
@@ -34,38 +34,38 @@ impl fmt::Debug for Keys {
 
 /// The two headers of a request, as sent.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Presented<'a> {
+pub struct SignatureHeaders<'a> {
     /// `close-sig-hash`.
     pub hash: Option<&'a str>,
     /// `close-sig-timestamp`.
     pub timestamp: Option<&'a str>,
 }
 
-impl Presented<'_> {
-    /// Whether there is one of them.
+impl SignatureHeaders<'_> {
+    /// Whether either is present.
     pub fn is_any(&self) -> bool {
         self.hash.is_some() || self.timestamp.is_some()
     }
 }
 
-/// Why a signature does not hold.
+/// Why a signature is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A header is missing, or not of its form.
+    /// A header is missing or malformed.
     #[error("a header of the signature is missing, or not of its form")]
     Missing,
     /// No key matches.
     #[error("no key matches the signature")]
     Wrong,
-    /// It is genuine, but its timestamp is outside the freshness window.
+    /// It is valid, but its timestamp is too old or in the future.
     #[error("the signature's timestamp is outside the freshness window")]
     Stale,
 }
 
-/// A signature that holds.
+/// A valid signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// The subscriptions that the matching keys are good for; `None` is any.
+    /// The subscriptions that the matching keys are valid for; `None` is any.
     scopes: Vec<Option<String>>,
     /// How old the signature is; zero where its time is ahead of ours.
     pub age: Duration,
@@ -88,14 +88,14 @@ impl Key {
 }
 
 impl Keys {
-    /// Reads keys in any of the forms in which people and secret stores write them down: 64 hex digits each, by
-    /// commas, lines or as JSON; with the id of the subscription (`whsub_…`) that one is good for alone. Two for one
-    /// subscription serve its rotation.
+    /// Reads keys in any of the forms in which people and secret stores write them: 64 hex digits each, separated by commas
+    /// or lines or as JSON; with the id of the subscription (`whsub_…`) where a key is valid only for that. Two keys for one
+    /// subscription allow its rotation.
     ///
     /// # Errors
-    /// [`BadKey`] for the first that is none. A text that holds no key is no error.
+    /// [`BadKey`] for the first invalid one. A text without a key is not an error.
     pub fn parse(text: &str) -> Result<Self, BadKey> {
-        let of = |Written { subscription, bytes, .. }: Written| Key {
+        let of = |WrittenKey { subscription, bytes, .. }: WrittenKey| Key {
             subscription,
             hmac: hmac::Key::new(hmac::HMAC_SHA256, &bytes),
         };
@@ -124,12 +124,12 @@ impl Keys {
         self.0.len()
     }
 
-    /// Whether this key is among them, as the subscription's own or as one that is good for any.
+    /// Whether this key is among them, as the subscription's own or as one that is valid for any.
     pub fn has(&self, subscription: &str, key: &str) -> bool {
         self.scopes_of(key).iter().any(|of| of.is_none_or(|of| of == subscription))
     }
 
-    /// The subscriptions that this key is good for, where it is among them; `None` in the list is any.
+    /// The subscriptions that this key is valid for, where it is among them; `None` in the list is any.
     pub fn scopes_of(&self, key: &str) -> Vec<Option<&str>> {
         let (timestamp, body) = ("0", b"");
         let Some(wanted) = Self::parse(key).ok().and_then(|key| key.sign(timestamp, body)) else {
@@ -144,12 +144,12 @@ impl Keys {
         self.subscriptions().any(|of| of == subscription)
     }
 
-    /// The subscriptions for which one of them is good alone.
+    /// The subscriptions that have a key of their own among them.
     pub fn subscriptions(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|key| key.subscription.as_deref())
     }
 
-    /// Whether one of them is good for any subscription.
+    /// Whether one of them is valid for any subscription.
     pub fn has_general(&self) -> bool {
         self.0.iter().any(|key| key.subscription.is_none())
     }
@@ -157,12 +157,12 @@ impl Keys {
     /// Checks a signature over the raw bytes, in constant time, against every key.
     ///
     /// # Errors
-    /// [`Refusal::Missing`] where a header is missing or not of its form,
+    /// [`Refusal::Missing`] where a header is missing or malformed,
     /// [`Refusal::Wrong`] where no key matches, [`Refusal::Stale`] where the timestamp is
     /// further from `now` than `max_age`.
     pub fn verify(
         &self,
-        presented: Presented<'_>,
+        presented: SignatureHeaders<'_>,
         body: &[u8],
         now: Timestamp,
         max_age: Duration,
@@ -197,7 +197,7 @@ impl Keys {
         self.0.first().map(|key| key.sign(timestamp, body))
     }
 
-    /// The same with the first key that is good for a subscription; `None` where there is none.
+    /// The same with the first key that is valid for a subscription; `None` where there is none.
     pub fn sign_for(&self, subscription: Option<&str>, timestamp: &str, body: &[u8]) -> Option<String> {
         let is_good = |key: &&Key| key.subscription.is_none() || key.subscription.as_deref() == subscription;
         self.0.iter().find(is_good).map(|key| key.sign(timestamp, body))
@@ -209,7 +209,7 @@ impl Keys {
         let now = outside::from_millis(1_789_398_131_000);
         self.0.iter().all(|key| {
             let hash = key.sign(timestamp, body);
-            let presented = Presented { hash: Some(&hash), timestamp: Some(timestamp) };
+            let presented = SignatureHeaders { hash: Some(&hash), timestamp: Some(timestamp) };
             self.verify(presented, body, now, Duration::from_secs(1)).is_ok()
         })
     }
@@ -246,8 +246,8 @@ mod tests {
                 .unwrap()
         }
 
-        fn presented(&self) -> Presented<'_> {
-            Presented { hash: Some(&self.hash), timestamp: Some(&self.timestamp) }
+        fn presented(&self) -> SignatureHeaders<'_> {
+            SignatureHeaders { hash: Some(&self.hash), timestamp: Some(&self.timestamp) }
         }
     }
 
@@ -318,7 +318,7 @@ mod tests {
             (Some(hash.as_str()), Some("1e9")),
             (Some(hash.as_str()), Some("99999999999999999999")),
         ] {
-            let refused = keys.verify(Presented { hash, timestamp }, b"{}", now(), YEAR);
+            let refused = keys.verify(SignatureHeaders { hash, timestamp }, b"{}", now(), YEAR);
             assert_eq!(refused, Err(Refusal::Missing), "{hash:?} {timestamp:?}");
         }
     }

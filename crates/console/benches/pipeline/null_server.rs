@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use close::signature::{Keys, Presented};
+use close::signature::{Keys, SignatureHeaders};
 use lead::Timestamp;
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -136,7 +136,7 @@ impl Log {
 }
 
 fn check(keys: &Keys, request: &Message<'_>) {
-    let presented = Presented {
+    let presented = SignatureHeaders {
         hash: request.header("close-sig-hash"),
         timestamp: request.header("close-sig-timestamp"),
     };

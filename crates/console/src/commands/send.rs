@@ -7,7 +7,7 @@ use close::signature::Keys;
 use embedded::Running;
 use host::output;
 use lead::{LeadId, Timestamp};
-use outbound::webhook::{self, Reply};
+use outbound::webhook::{self, WebhookResponse};
 use outside::Document;
 use pipeline::{Code, Fault, webhook::Answer};
 use serde::Serialize;
@@ -178,7 +178,7 @@ async fn send(client: &reqwest::Client, webhook: &Url, keys: &Keys, file: &Path)
     };
     let (http, outcome) = match request.body(body).send().await {
         Ok(answer) => {
-            (Some(answer.status().as_u16()), outcome_of(&Reply::read(answer).await, created.as_ref()))
+            (Some(answer.status().as_u16()), outcome_of(&WebhookResponse::read(answer).await, created.as_ref()))
         }
         Err(error) => {
             let error = Some(web::error_text(error));
@@ -189,7 +189,7 @@ async fn send(client: &reqwest::Client, webhook: &Url, keys: &Keys, file: &Path)
 }
 
 /// The outcome of an event that created the lead `created`, or of another event.
-fn outcome_of(reply: &Reply, created: Option<&LeadId>) -> SendOutcome {
+fn outcome_of(reply: &WebhookResponse, created: Option<&LeadId>) -> SendOutcome {
     let about_another = |lead: &LeadId| match created {
         Some(created) if created == lead => None,
         Some(created) => Some(format!("the answer is about {lead}, and the event about {created}")),
@@ -202,23 +202,23 @@ fn outcome_of(reply: &Reply, created: Option<&LeadId>) -> SendOutcome {
         ..SendOutcome::default()
     };
     match reply {
-        Reply::Ours(Answer::Accepted(lead)) => known("accepted", lead),
-        Reply::Ours(Answer::Duplicate(lead)) => known("duplicate", lead),
-        Reply::Ours(Answer::Ignored) => {
+        WebhookResponse::Leadops(Answer::Accepted(lead)) => known("accepted", lead),
+        WebhookResponse::Leadops(Answer::Duplicate(lead)) => known("duplicate", lead),
+        WebhookResponse::Leadops(Answer::Ignored) => {
             let error = created.map(|lead| format!("it was ignored, though it is about the new lead {lead}"));
             SendOutcome { status: "ignored", error, ..SendOutcome::default() }
         }
-        Reply::Ours(Answer::Refused { code, error }) => {
+        WebhookResponse::Leadops(Answer::Refused { code, error }) => {
             let error =
                 Some(outside::text::clean_or(&outside::text::shorten(error, 300), "it does not say why"));
             SendOutcome { status: "refused", code: *code, error, ..SendOutcome::default() }
         }
-        Reply::Redirect { to, .. } => {
-            let (location, error) = (to.clone(), reply.strangeness());
+        WebhookResponse::Redirect { to, .. } => {
+            let (location, error) = (to.clone(), reply.mismatch());
             SendOutcome { status: "redirected", error, location, ..SendOutcome::default() }
         }
-        Reply::Stranger { .. } => {
-            SendOutcome { status: "answered", error: reply.strangeness(), ..SendOutcome::default() }
+        WebhookResponse::Other { .. } => {
+            SendOutcome { status: "answered", error: reply.mismatch(), ..SendOutcome::default() }
         }
     }
 }
@@ -260,11 +260,11 @@ mod tests {
                 Some("it does not say why"),
             ),
         ] {
-            let outcome = outcome_of(&Reply::Ours(answer), created);
+            let outcome = outcome_of(&WebhookResponse::Leadops(answer), created);
             assert_eq!((outcome.status, outcome.error.as_deref()), (status, error));
         }
         let refused = Answer::Refused { code: Some(Code::SignatureWrong), error: "why\u{1b}[2J".to_owned() };
-        let outcome = outcome_of(&Reply::Ours(refused), Some(&lead));
+        let outcome = outcome_of(&WebhookResponse::Leadops(refused), Some(&lead));
         assert_eq!((outcome.code, outcome.error.as_deref()), (Some(Code::SignatureWrong), Some("why [2J")));
     }
 }

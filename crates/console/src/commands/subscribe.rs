@@ -6,7 +6,7 @@ mod trial;
 
 use close::client::{CloseApi, CloseBase, Subscription};
 use host::output;
-use outbound::address::{Likeness, likeness};
+use outbound::address::{Similarity, similarity};
 use pipeline::{Code, Fault, ports::Clock as _};
 use serde::Serialize;
 use system::SystemClock;
@@ -133,8 +133,8 @@ async fn duplicate(api: &CloseApi, url: &Url, error: close::Error) -> Result<Sub
     let close::Error::Refused { duplicate: Some(id), .. } = &error else { return Err(error.into()) };
     // Close's message is what a person needs, even if it shows nothing more of the subscription.
     let Ok(found) = api.subscription(id).await else { return Err(error.into()) };
-    match found.url.as_ref().map(|there| likeness(there, url)) {
-        Some(Likeness::Same) => Ok(found),
+    match found.url.as_ref().map(|there| similarity(there, url)) {
+        Some(Similarity::Same) => Ok(found),
         _ => {
             let what = format!("{error}; {id} posts to {}", found.shown_url());
             Err(Fault::new(Code::CloseRefuses, what))

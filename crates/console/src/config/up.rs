@@ -8,7 +8,7 @@ use lead::Timestamp;
 use ops::{Condition, ConditionState};
 use outbound::{
     OwnerSource,
-    destinations::{ConstantSecret, Made, Origin, SecretSetting, make},
+    destinations::{BuiltDestinations, ConstantSecret, SecretSetting, SettingsSource, make},
 };
 use outside::text;
 use pipeline::{
@@ -127,7 +127,8 @@ struct AlertSetUp {
 
 impl AlertSetUp {
     fn read(config: &Config, settings: &Settings) -> Self {
-        let Made { destinations, doubts: problems } = make(&ConfigSettings(config), &settings.destinations);
+        let BuiltDestinations { destinations, warnings: problems } =
+            make(&ConfigSettings(config), &settings.destinations);
         let mut problems: Vec<SettingProblem> =
             problems.into_iter().map(SettingProblem::of_destination).collect();
         let close_keys = api_keys(config).unwrap_or_else(|fault| {
@@ -141,7 +142,7 @@ impl AlertSetUp {
 /// The settings of destinations from the configuration.
 struct ConfigSettings<'a>(&'a Config);
 
-impl Origin for ConfigSettings<'_> {
+impl SettingsSource for ConfigSettings<'_> {
     fn get(&self, name: &str) -> Option<String> {
         self.0.variables().get(name)
     }
@@ -158,7 +159,7 @@ impl Origin for ConfigSettings<'_> {
         setting.value
     }
 
-    fn of_this_place(&self, _: &Kind) -> Option<Arc<dyn Destination>> {
+    fn own_destination(&self, _: &Kind) -> Option<Arc<dyn Destination>> {
         None
     }
 }

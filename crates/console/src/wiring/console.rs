@@ -46,7 +46,7 @@ impl Watch for StackWatch {
     }
 
     async fn let_go(&self) {
-        self.0.let_go().await;
+        self.0.release_dead_letters().await;
     }
 }
 

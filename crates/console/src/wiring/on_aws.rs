@@ -11,7 +11,7 @@ use close::client::ApiKeys;
 use close::signature::Keys;
 use futures_util::future::join;
 use ops::{Access, NoSetUpReport, Ops};
-use outbound::destinations::{Made, Origin, SecretSetting, make, secret_setting};
+use outbound::destinations::{BuiltDestinations, SecretSetting, SettingsSource, make, secret_setting};
 use pipeline::{
     Code, Fault,
     destination::{Destination, Kind},
@@ -103,7 +103,7 @@ impl OnAws {
     }
 
     /// The stack's destinations, for an operator to check.
-    pub fn destinations(&self) -> Made {
+    pub fn destinations(&self) -> BuiltDestinations {
         let secrets = Arc::new(self.session.secrets(Arc::new(SystemClock)));
         make(&StackSettings { aws: self, secrets }, &self.stack.settings.destinations)
     }
@@ -170,7 +170,7 @@ struct StackSettings<'a> {
     secrets: Arc<Secrets>,
 }
 
-impl Origin for StackSettings<'_> {
+impl SettingsSource for StackSettings<'_> {
     fn get(&self, name: &str) -> Option<String> {
         self.aws.stack.variables().get(name)
     }
@@ -188,7 +188,7 @@ impl Origin for StackSettings<'_> {
         setting.in_functions
     }
 
-    fn of_this_place(&self, kind: &Kind) -> Option<Arc<dyn Destination>> {
+    fn own_destination(&self, kind: &Kind) -> Option<Arc<dyn Destination>> {
         self.aws.session.topic(&self.aws.stack, Arc::new(SystemClock)).of_kind(kind)
     }
 }
@@ -205,7 +205,7 @@ impl SignatureSecret {
     /// # Errors
     /// Why the secret cannot be read, or holds no keys.
     pub async fn present(&self) -> Result<Keys, Fault> {
-        self.secrets.present_keys(&self.name).await
+        self.secrets.current_keys(&self.name).await
     }
 
     /// Adds a subscription's key. Returns whether it was not there yet.
@@ -213,7 +213,7 @@ impl SignatureSecret {
     /// # Errors
     /// Why the secret cannot be read or written.
     pub async fn store(&self, subscription: &str, key: &str) -> Result<bool, Fault> {
-        self.secrets.keep_key(&self.name, subscription, key).await
+        self.secrets.store_key(&self.name, subscription, key).await
     }
 }
 

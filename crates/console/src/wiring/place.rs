@@ -29,7 +29,7 @@ impl OpenPipeline {
     /// invisible to others.
     pub async fn close(self) {
         if let Some(queues) = self.queues {
-            queues.let_go().await;
+            queues.release_dead_letters().await;
         }
     }
 }

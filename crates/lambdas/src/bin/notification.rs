@@ -1,4 +1,4 @@
-//! The Lambda function `notification`: tells the team.
+//! The Lambda function `notification`: sends alerts.
 
 use std::process::ExitCode;
 

@@ -1,10 +1,10 @@
-//! The address that Close is given for the webhook: whether Close can reach it, what answers there, and whether two
-//! addresses are one.
+//! The webhook URL that Close is given: whether Close can reach it, what answers there, and whether two URLs lead to
+//! the same webhook.
 
-mod likeness;
-mod reach;
-mod trial;
+mod probe;
+mod reachability;
+mod similarity;
 
-pub use likeness::{Likeness, leads_to_webhook, likeness};
-pub use reach::{obstacle, resolved_obstacle};
-pub use trial::{Judged, PATIENCE, Tried, attempt};
+pub use probe::{PROBE_TIMEOUT, ProbeOutcome, ProbeVerdict, probe};
+pub use reachability::{resolved_unreachable_reason, unreachable_reason};
+pub use similarity::{Similarity, leads_to_webhook, similarity};

@@ -1,7 +1,7 @@
-//! Making destinations of settings, in one way for every place that has them.
+//! Makes destinations from settings, in the same way everywhere.
 
+mod misconfigured;
 mod signed_webhook;
-mod unusable;
 
 use std::sync::Arc;
 
@@ -12,29 +12,29 @@ use pipeline::{
     ports::Secret,
 };
 
-use unusable::Unusable;
+use misconfigured::Misconfigured;
 
 use crate::slack;
 #[cfg(feature = "smtp")]
 use crate::smtp;
 
-/// One that was made, or none where it is not set up; or what is wrong with its settings.
-pub(crate) type MadeOne = Result<Option<Arc<dyn Destination>>, Fault>;
+/// The destination, none where it is not set up, or what is wrong with its settings.
+pub(crate) type BuildResult = Result<Option<Arc<dyn Destination>>, Fault>;
 
-/// How a destination of a kind is made of its settings.
-struct Maker {
+/// How a destination of one kind is made from its settings.
+struct Factory {
     /// The kind's name.
     kind: &'static str,
     /// Its settings that are secrets.
     secrets: &'static [&'static SecretSetting],
-    make: fn(&mut Making<'_>) -> MadeOne,
+    make: fn(&mut BuildContext<'_>) -> BuildResult,
 }
 
-/// The one for each kind.
-const MAKERS: &[Maker] = &[
-    Maker { kind: "slack", secrets: &[&slack::URL], make: slack::make },
-    Maker { kind: "email", secrets: &[&SMTP_URL], make: by_mail },
-    Maker {
+/// The factory of each kind.
+const FACTORIES: &[Factory] = &[
+    Factory { kind: "slack", secrets: &[&slack::URL], make: slack::make },
+    Factory { kind: "email", secrets: &[&SMTP_URL], make: by_mail },
+    Factory {
         kind: "webhook",
         secrets: &[&signed_webhook::URL, &signed_webhook::SECRET],
         make: signed_webhook::make,
@@ -44,12 +44,12 @@ const MAKERS: &[Maker] = &[
 /// The mail server's URL. A function has none, as its mail goes by a topic.
 pub(crate) const SMTP_URL: SecretSetting = SecretSetting { value: "SMTP_URL", in_functions: "SNS_TOPIC_ARN" };
 
-/// Makes mail by a server, where that is built in. Where it is not, a place's own way is the only one.
-fn by_mail(making: &mut Making<'_>) -> MadeOne {
+/// Mail by SMTP, where that is compiled in. Where it is not, only a [`SettingsSource::own_destination`] can send mail.
+fn by_mail(context: &mut BuildContext<'_>) -> BuildResult {
     #[cfg(feature = "smtp")]
-    return smtp::make(making);
+    return smtp::make(context);
     #[cfg(not(feature = "smtp"))]
-    making.none_is_set(making.origin.name_of(&SMTP_URL))
+    context.not_set(context.source.name_of(&SMTP_URL))
 }
 
 /// A setting that is a secret.
@@ -57,16 +57,16 @@ fn by_mail(making: &mut Making<'_>) -> MadeOne {
 pub struct SecretSetting {
     /// The variable that holds it.
     pub value: &'static str,
-    /// The variable of a function that stands for it: the name of the secret that holds it, or what is used instead.
+    /// A function's variable instead of it: the name of the secret that holds it, or of what is used instead.
     pub in_functions: &'static str,
 }
 
 /// The secret among the settings of destinations that has this name.
 pub fn secret_setting(name: &str) -> Option<&'static SecretSetting> {
-    MAKERS.iter().flat_map(|maker| maker.secrets).copied().find(|setting| setting.value == name)
+    FACTORIES.iter().flat_map(|maker| maker.secrets).copied().find(|setting| setting.value == name)
 }
 
-/// A secret that stays what it is as long as the process lives.
+/// A secret that does not change while the process runs.
 #[derive(Debug)]
 pub struct ConstantSecret {
     /// What it is called in messages.
@@ -95,8 +95,8 @@ impl Secret for ConstantSecret {
 }
 
 /// Where settings come from.
-pub trait Origin {
-    /// One that is no secret.
+pub trait SettingsSource {
+    /// A setting that is not a secret.
     fn get(&self, name: &str) -> Option<String>;
 
     /// A secret, where it is set.
@@ -105,31 +105,31 @@ pub trait Origin {
     /// Why it cannot be read.
     fn secret(&self, setting: &SecretSetting) -> Result<Option<Arc<dyn Secret>>, Fault>;
 
-    /// Under which name a secret is set here.
+    /// The name under which a secret is set here.
     fn name_of(&self, setting: &SecretSetting) -> &'static str;
 
-    /// This place's own way to send alerts of a kind, where it has one.
-    fn of_this_place(&self, kind: &Kind) -> Option<Arc<dyn Destination>>;
+    /// The source's own destination of a kind, where it has one, such as SNS for e-mail.
+    fn own_destination(&self, kind: &Kind) -> Option<Arc<dyn Destination>>;
 }
 
-/// The making of one destination.
-pub(crate) struct Making<'a> {
-    pub(crate) origin: &'a dyn Origin,
+/// What a factory is given.
+pub(crate) struct BuildContext<'a> {
+    pub(crate) source: &'a dyn SettingsSource,
     kind: &'static Kind,
     /// Whether new leads go there.
     in_use: bool,
-    /// What is wrong with its settings, and does not keep it from being made.
-    pub(crate) doubts: Vec<Fault>,
+    /// What is wrong with its settings without preventing it from being made.
+    pub(crate) warnings: Vec<Fault>,
 }
 
-impl Making<'_> {
-    /// The settings that are no secrets.
+impl BuildContext<'_> {
+    /// The settings that are not secrets.
     pub(crate) fn variables(&self) -> Variables<'_> {
-        Variables::new(|name| self.origin.get(name))
+        Variables::new(|name| self.source.get(name))
     }
 
-    /// There is none, as a setting is missing: wrong where new leads are to go there.
-    pub(crate) fn none_is_set<T>(&self, missing: &str) -> Result<Option<T>, Fault> {
+    /// There is none, as a setting is missing: an error where new leads are to go there.
+    pub(crate) fn not_set<T>(&self, missing: &str) -> Result<Option<T>, Fault> {
         if !self.in_use {
             return Ok(None);
         }
@@ -141,35 +141,35 @@ impl Making<'_> {
 
 /// The destinations that are set up, and what is wrong with their settings.
 #[derive(Clone, Default)]
-pub struct Made {
+pub struct BuiltDestinations {
     /// The destinations.
     pub destinations: Destinations,
-    /// What is wrong.
-    pub doubts: Vec<(DestinationId, Fault)>,
+    /// What is wrong with their settings.
+    pub warnings: Vec<(DestinationId, Fault)>,
 }
 
 /// Makes all destinations that are set up. New leads go to those `in_use`.
-pub fn make(origin: &dyn Origin, in_use: &[DestinationId]) -> Made {
-    let mut doubts = Vec::new();
+pub fn make(source: &dyn SettingsSource, in_use: &[DestinationId]) -> BuiltDestinations {
+    let mut warnings = Vec::new();
     let mut destinations: Vec<(DestinationId, Arc<dyn Destination>)> = Vec::new();
     for kind in KINDS {
         let id = DestinationId::of_kind(kind);
-        let Some(maker) = MAKERS.iter().find(|maker| maker.kind == kind.name) else { continue };
-        let mut making = Making { origin, kind, in_use: in_use.contains(&id), doubts: Vec::new() };
-        let made = match origin.of_this_place(kind) {
+        let Some(maker) = FACTORIES.iter().find(|maker| maker.kind == kind.name) else { continue };
+        let mut context = BuildContext { source, kind, in_use: in_use.contains(&id), warnings: Vec::new() };
+        let made = match source.own_destination(kind) {
             Some(own) => Ok(Some(own)),
-            None => (maker.make)(&mut making),
+            None => (maker.make)(&mut context),
         };
-        doubts.extend(making.doubts.into_iter().map(|fault| (id.clone(), fault)));
+        warnings.extend(context.warnings.into_iter().map(|fault| (id.clone(), fault)));
         match made {
             Ok(made) => destinations.extend(made.map(|destination| (id, destination))),
             Err(fault) => {
-                destinations.push((id.clone(), Arc::new(Unusable(fault.clone()))));
-                doubts.push((id, fault));
+                destinations.push((id.clone(), Arc::new(Misconfigured(fault.clone()))));
+                warnings.push((id, fault));
             }
         }
     }
-    Made { destinations: destinations.into_iter().collect(), doubts }
+    BuiltDestinations { destinations: destinations.into_iter().collect(), warnings }
 }
 
 #[cfg(test)]
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_maker() {
         let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-        let makers: Vec<&str> = MAKERS.iter().map(|maker| maker.kind).collect();
+        let makers: Vec<&str> = FACTORIES.iter().map(|maker| maker.kind).collect();
         assert_eq!(kinds, makers);
     }
 }

@@ -1,4 +1,4 @@
-//! Any HTTPS address as a destination: the enriched lead, posted and signed as the Standard Webhooks have it.
+//! Any HTTPS address as a destination: the enriched lead, posted and signed according to Standard Webhooks.
 //!
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 
@@ -8,12 +8,12 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{MadeOne, Making, SecretSetting};
+use super::{BuildContext, BuildResult, SecretSetting};
 use crate::{
     SecretUrl, head, page,
     rotating::{Rotating, field, fields},
-    secret_url::{hidden, pasted_url},
-    status::Says,
+    secret_url::{pasted_url, redacted},
+    status::StatusClass,
 };
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
@@ -38,24 +38,24 @@ pub(super) const URL: SecretSetting =
 /// How long a post may take to connect, and in all.
 const CONNECT: Duration = Duration::from_secs(3);
 const LONGEST_POST: Duration = Duration::from_secs(10);
-/// How long sending may take, a new secret included where the old one is refused.
+/// How long sending may take, including a second attempt with a new secret where the old one is refused.
 const LONGEST_SEND: Duration = Duration::from_secs(12);
-/// How much of an answer is read, in bytes, and how much of it is passed on, in characters.
+/// How much of an answer is read, in bytes, and how much of it is shown, in characters.
 const BODY_LIMIT: usize = 4 * 1024;
 const SHOWN: usize = 80;
-/// How long to wait where that is asked for without saying how long.
+/// How long to wait where the receiver does not say how long.
 const UNSAID_WAIT: Duration = Duration::from_secs(30);
-/// A limit that nobody has asked for, so that a burst of leads is no attack on whoever takes them.
+/// A limit of our own, so that a burst of leads does not overload the receiver.
 const PACING: RateLimit = RateLimit { rate: 10, burst: 10 };
-/// How many bytes a signing secret has, by the standard.
+/// How many bytes a signing secret has according to the standard.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// Where and with what: one address, and the secret or, while one takes the place of the other, the secrets.
+/// The address and its signing secret, or its secrets while one is being replaced.
 #[derive(Clone)]
 struct Target {
     url: SecretUrl,
     secrets: Vec<hmac::Key>,
-    /// The same as texts, to be hidden wherever somebody says them.
+    /// The same as texts, to be redacted from answers and errors.
     texts: Vec<SecretText>,
     client: Client,
 }
@@ -125,28 +125,28 @@ impl Target {
         let mut response = match posted.send().await {
             Ok(response) => response,
             Err(error) => {
-                let never_left = web::never_left(&error);
-                let why = self.hide_in(&web::error_text(error));
-                return if never_left { unavailable(why) } else { unknown(why) };
+                let is_unsent = web::is_unsent(&error);
+                let why = self.redact(&web::error_text(error));
+                return if is_unsent { unavailable(why) } else { unknown(why) };
             }
         };
         let wait = web::retry_after::of(response.headers());
-        let (body, ended) = web::read_start(&mut response, BODY_LIMIT).await;
+        let (body, ended) = web::read_limited(&mut response, BODY_LIMIT).await;
         let body = web::line(&body, BODY_LIMIT);
-        let is_whole = !matches!(ended, web::Ended::Failed(_));
+        let is_whole = !matches!(ended, web::BodyRead::Failed(_));
         let is_page = page::is_page(response.headers(), &body, is_whole);
-        verdict(response.status(), &self.hide_in(&body), is_page, wait)
+        verdict(response.status(), &self.redact(&body), is_page, wait)
     }
 
-    /// What was said, without what is secret.
-    fn hide_in(&self, said: &str) -> String {
+    /// `text` without the secrets.
+    fn redact(&self, text: &str) -> String {
         let texts = self.texts.iter().map(SecretText::expose);
-        let bare = self.texts.iter().filter_map(|text| text.expose().strip_prefix("whsec_"));
-        self.url.hide_in(&hidden(said, texts.chain(bare)))
+        let bare = self.texts.iter().filter_map(|secret| secret.expose().strip_prefix("whsec_"));
+        self.url.redact(&redacted(text, texts.chain(bare)))
     }
 }
 
-/// The identity of a message: the key of its receipt, without what the standard forbids in it.
+/// The id of a message: the key of its receipt, without the part that the standard forbids.
 fn id(receipt: &str) -> &str {
     receipt.strip_suffix(".json").unwrap_or(receipt)
 }
@@ -163,7 +163,7 @@ fn kind(kind: AlertKind) -> &'static str {
 /// A signing secret as the standard writes it.
 fn key(secret: &str) -> Result<hmac::Key, String> {
     let encoded = secret.strip_prefix("whsec_").ok_or("a signing secret begins with whsec_")?;
-    let bytes = BASE64.decode(encoded).map_err(|_| "what stands behind whsec_ is no base64")?;
+    let bytes = BASE64.decode(encoded).map_err(|_| "what follows whsec_ is not base64")?;
     if !SECRET_BYTES.contains(&bytes.len()) {
         return Err(format!(
             "a signing secret has {} to {} bytes, and this one has {}: `openssl rand -base64 32` makes one",
@@ -175,28 +175,34 @@ fn key(secret: &str) -> Result<hmac::Key, String> {
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
 }
 
-/// What an answer means: any 2xx is consent, unless it is a page. A wait that is asked for is kept, whatever the status.
+/// What an answer means: any 2xx is acceptance, unless it is a page. A requested wait is honoured, whatever the status.
 fn verdict(status: StatusCode, body: &str, is_page: bool, wait: Option<Duration>) -> Verdict {
     let body = text::shorten(body, SHOWN);
     let reason = format!("the receiver answers {} {body}", status.as_u16()).trim_end().to_owned();
     let pause = RetryDelay::asked(wait);
-    match Says::of(status.as_u16()) {
-        Says::Taken if is_page => {
-            again(Code::DestinationUnknown, format!("{reason}: a page, and no webhook's answer"), page::PAUSE)
-        }
-        Says::Taken => Verdict::Sent,
-        Says::Wait => {
+    match StatusClass::of(status.as_u16()) {
+        StatusClass::Ok if is_page => again(
+            Code::DestinationUnknown,
+            format!("{reason}: a web page, not a webhook's answer"),
+            page::PAUSE,
+        ),
+        StatusClass::Ok => Verdict::Sent,
+        StatusClass::RateLimited => {
             let pause = wait.unwrap_or(UNSAID_WAIT);
             Verdict::Wait { pause, code: Code::DestinationBusy, reason }
         }
-        Says::Elsewhere => refused(format!("{reason}: a redirect, which is not followed"), false),
-        Says::InBetween => again(Code::DestinationUnavailable, reason, page::PAUSE),
-        Says::Unknown => again(Code::DestinationUnknown, reason, pause),
-        // Of the message itself applications, too, say with a page that it is bad.
-        Says::TooLarge | Says::Bad => refused(reason, true),
-        Says::NotNow | Says::Refused if is_page => again(Code::DestinationUnavailable, reason, page::PAUSE),
-        Says::NotNow | Says::Trouble => again(Code::DestinationUnavailable, reason, pause),
-        Says::Refused => refused(reason, false),
+        StatusClass::Redirect => refused(format!("{reason}: a redirect, which is not followed"), false),
+        StatusClass::Intermediary => again(Code::DestinationUnavailable, reason, page::PAUSE),
+        StatusClass::Unknown => again(Code::DestinationUnknown, reason, pause),
+        // Applications report a bad message with a page, too.
+        StatusClass::TooLarge | StatusClass::BadRequest => refused(reason, true),
+        StatusClass::RetryLater | StatusClass::Refused if is_page => {
+            again(Code::DestinationUnavailable, reason, page::PAUSE)
+        }
+        StatusClass::RetryLater | StatusClass::ServerError => {
+            again(Code::DestinationUnavailable, reason, pause)
+        }
+        StatusClass::Refused => refused(reason, false),
     }
 }
 
@@ -216,20 +222,20 @@ fn again(code: Code, reason: String, pause: RetryDelay) -> Verdict {
     Verdict::Retry { code, reason, pause, may_have_arrived: code == Code::DestinationUnknown }
 }
 
-/// The address that the settings or the secret name.
+/// A signed webhook, made from the settings or the secret.
 struct SignedWebhook(Rotating<Target>);
 
-/// Reads a secret: the signing secret alone, beside the address in a setting of its own; or JSON with `webhook_secret` and
+/// Reads a secret: only the signing secret, where the address is a setting of its own; or JSON with `webhook_secret` and
 /// `webhook_url`, in any spelling.
 fn read(url: Option<&str>, secret: &str) -> Result<Target, String> {
     if !secret.starts_with('{') {
-        return Target::read(url.ok_or("it is no JSON with webhook_url and webhook_secret")?, secret);
+        return Target::read(url.ok_or("it is not JSON with webhook_url and webhook_secret")?, secret);
     }
     let fields = fields(secret)?;
     let secret = field(&fields, &["webhooksecret"]).ok_or("it is JSON without a text webhook_secret")?;
     match (field(&fields, &["webhookurl"]), url) {
         (Some(own), Some(url)) if url != own => {
-            Err("its webhook_url is another than WEBHOOK_URL: say it in one place".to_owned())
+            Err("its webhook_url differs from WEBHOOK_URL: set only one of them".to_owned())
         }
         (Some(url), _) | (None, Some(url)) => Target::read(url, secret),
         (None, None) => Err("it is JSON without a text webhook_url".to_owned()),
@@ -237,7 +243,7 @@ fn read(url: Option<&str>, secret: &str) -> Result<Target, String> {
 }
 
 impl SignedWebhook {
-    /// Posts, and once more where a secret that has been replaced meanwhile is refused.
+    /// Posts, and once more where the post is refused and the secret has been replaced meanwhile.
     async fn post(&self, outgoing: &Outgoing<'_>) -> Verdict {
         let current = match self.0.current().await {
             Ok(current) => current,
@@ -246,7 +252,7 @@ impl SignedWebhook {
             }
         };
         let verdict = current.value.post(outgoing).await;
-        // Many answer 400 to a signature that does not hold, and some with a page.
+        // Many answer 400 to a wrong signature, and some with a page.
         let is_refusal = match &verdict {
             Verdict::Refused { .. } => true,
             Verdict::Retry { may_have_arrived, .. } => !may_have_arrived,
@@ -255,8 +261,8 @@ impl SignedWebhook {
         if !is_refusal {
             return verdict;
         }
-        match self.0.renewed(&current).await {
-            Some(renewed) => renewed.value.post(outgoing).await,
+        match self.0.refreshed(&current).await {
+            Some(refreshed) => refreshed.value.post(outgoing).await,
             None => verdict,
         }
     }
@@ -306,13 +312,13 @@ impl Destination for SignedWebhook {
 }
 
 /// Reads `WEBHOOK_URL` and `WEBHOOK_SECRET`.
-pub(super) fn make(making: &mut Making<'_>) -> MadeOne {
-    let missing = |setting| making.none_is_set(making.origin.name_of(setting));
-    let Some(secret) = making.origin.secret(&SECRET)? else { return missing(&SECRET) };
+pub(super) fn make(context: &mut BuildContext<'_>) -> BuildResult {
+    let missing = |setting| context.not_set(context.source.name_of(setting));
+    let Some(secret) = context.source.secret(&SECRET)? else { return missing(&SECRET) };
     let url = match secret.constant() {
-        // On AWS the address stands in the secret.
+        // On AWS the address is in the secret.
         None => None,
-        Some(_) => match making.origin.secret(&URL)? {
+        Some(_) => match context.source.secret(&URL)? {
             Some(url) => url.constant().cloned(),
             None => return missing(&URL),
         },
@@ -557,8 +563,8 @@ mod tests {
             ("hunter2", WHSEC, "the address does not begin with https://"),
             ("https://h.example:https/hunter2", WHSEC, "port"),
             ("http://example.com/hunter2", WHSEC, "https://"),
-            ("https://h/a\nhttps://h/hunter2", WHSEC, "several"),
-            ("https://h/a,https://h/hunter2", WHSEC, "several"),
+            ("https://h/a\nhttps://h/hunter2", WHSEC, "a list"),
+            ("https://h/a,https://h/hunter2", WHSEC, "a list"),
             ("ftp://example.com/hunter2", WHSEC, "https://"),
             ("https://h/", "", "no signing secret"),
             ("https://h/", "hunter2", "whsec_"),
@@ -579,8 +585,8 @@ mod tests {
         assert_eq!(read(None, &both).unwrap().url.0.as_str(), "https://h/a");
         assert!(read(Some("https://h/a"), &both).is_ok());
         for (url, secret, part) in [
-            (Some("https://h/b"), both.as_str(), "another than WEBHOOK_URL"),
-            (None, WHSEC, "no JSON with webhook_url"),
+            (Some("https://h/b"), both.as_str(), "differs from WEBHOOK_URL"),
+            (None, WHSEC, "not JSON with webhook_url"),
             (None, "{\"webhook_secret\": \"x\"}", "without a text webhook_url"),
             (None, "{\"webhook_url\": \"https://h\"}", "without a text webhook_secret"),
             (None, "{\"web", "starts like JSON"),

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Where the owner documents are: `http(s)://…` or `file:///…`, either a template with `{lead_id}` in its path, or a
-/// base, under which a lead's document is `{lead_id}.json`. Printed without a user's name and password.
+/// base, under which a lead's document is `{lead_id}.json`. Printed without user and password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OwnersBase {
     pub(super) place: Place,
@@ -24,7 +24,7 @@ pub struct OwnersBase {
 
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Its path has the placeholder, as a URL writes it.
+    /// Its path has the placeholder, percent-encoded.
     Web(Url),
     Folder(Folder),
 }
@@ -33,17 +33,17 @@ impl OwnersBase {
     /// The public bucket of the brief.
     pub const BUCKET: &str = "dea-lead-owner";
 
-    /// Reads a base or a template. A user and password in an `http(s)` one are sent as basic authentication to that
-    /// server alone.
+    /// Reads a base or a template. A user and password in an `http(s)` one are sent as basic authentication, only to
+    /// that server.
     ///
     /// # Errors
-    /// A line for the operator that shows nothing of the text but its scheme and what is no placeholder in its path.
+    /// A line for the operator that shows nothing of the text but its scheme and an invalid placeholder in its path.
     pub fn parse(base: &str) -> Result<Self, String> {
         let base = base.trim();
         let is_template = template::check(base)?;
-        let mut url = Url::parse(base).map_err(|error| format!("it is no URL: {error}"))?;
+        let mut url = Url::parse(base).map_err(|error| format!("it is not a URL: {error}"))?;
         if url.query().is_some() || url.fragment().is_some() {
-            let what = "it has a query or a fragment; a lead's document is {base}/{lead_id}.json, or where {lead_id} stands in the path";
+            let what = "it has a query or a fragment; a lead's document is {base}/{lead_id}.json, or where {lead_id} is in the path";
             return Err(what.to_owned());
         }
         if !is_template {
@@ -54,7 +54,8 @@ impl OwnersBase {
         let place = match url.scheme() {
             "http" | "https" => Place::Web(url),
             "file" => {
-                let path = url.to_file_path().map_err(|()| "it is no local folder (file:///…)".to_owned())?;
+                let path =
+                    url.to_file_path().map_err(|()| "it is not a local folder (file:///…)".to_owned())?;
                 Place::Folder(Folder::of(&path))
             }
             other => {
@@ -65,10 +66,10 @@ impl OwnersBase {
     }
 
     /// The public address of an S3 bucket in `us-east-1`: `https://{bucket}.s3.us-east-1.amazonaws.com`,
-    /// or with the bucket in the path where its name has a dot, which no certificate covers.
+    /// or with the bucket in the path where its name has a dot, as no certificate covers such a host.
     ///
     /// # Errors
-    /// A line for the operator where no bucket can have the name.
+    /// A line for the operator where the name is not valid for a bucket.
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
     pub fn of_bucket(bucket: &str) -> Result<Self, String> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
@@ -79,7 +80,7 @@ impl OwnersBase {
             && ends(bucket.bytes().last())
             && !bucket.contains("..");
         if !valid {
-            return Err(format!("{:?} is no bucket name", text::shorten(bucket, 80)));
+            return Err(format!("{:?} is not a bucket name", text::shorten(bucket, 80)));
         }
         Self::parse(&S3Address::of_bucket(bucket, "us-east-1"))
     }
@@ -99,12 +100,12 @@ impl OwnersBase {
         }
     }
 
-    /// Whether it is the bucket that is asked where no setting names another.
+    /// Whether it is the default bucket.
     pub fn is_default(&self) -> bool {
         Self::of_bucket(Self::BUCKET).as_ref() == Ok(self)
     }
 
-    /// The address of a lead's document with `{lead_id}` for the lead, for people: without a user's name and password.
+    /// The address of a lead's document with `{lead_id}` for the lead, for people: without user and password.
     pub fn template(&self) -> String {
         match &self.place {
             Place::Web(url) => without_password(url).replace(ENCODED, PLACEHOLDER),
@@ -112,8 +113,8 @@ impl OwnersBase {
         }
     }
 
-    /// The same documents in an S3 bucket in another region, where they are in one. `BUCKET` stands for one whose
-    /// name is not known.
+    /// The address of the same documents in another region of S3, where they are in S3. `BUCKET` stands for an unknown
+    /// name.
     pub(super) fn in_region(&self, region: &str, bucket: Option<&str>) -> String {
         let Place::Web(url) = &self.place else { return S3Address::of_bucket("BUCKET", region) };
         match S3Address::of(url) {
@@ -145,7 +146,7 @@ impl OwnersBase {
 
 fn without_password(url: &Url) -> String {
     let mut shown = url.clone();
-    // Neither fails for a URL with a host.
+    // Neither call fails for a URL with a host.
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
     shown.into()

@@ -14,7 +14,7 @@ use super::template::PLACEHOLDER;
 /// Owner documents in a folder: a path with a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Folder {
-    /// What stands before the component with the placeholder, and has to be there.
+    /// The part before the component with the placeholder, which has to exist.
     fixed: PathBuf,
     /// The rest.
     document: PathBuf,
@@ -48,8 +48,8 @@ impl Folder {
         self.fixed.join(components.collect::<PathBuf>())
     }
 
-    /// What a lead's document holds, up to one byte more than `limit`; `None` where there is none.
-    /// A folder that is not there is a mistake in the configuration and not a lead without an owner.
+    /// A lead's document, up to one byte more than `limit`; `None` where there is none. A missing folder is an error in the
+    /// configuration and not a lead without an owner.
     pub(super) fn read(&self, lead: &LeadId, limit: usize) -> Result<Option<Vec<u8>>, String> {
         let path = self.document_of(lead);
         let about = |error: std::io::Error| format!("{}: {error}", path.display());
@@ -58,12 +58,12 @@ impl Folder {
                 return if self.fixed.is_dir() {
                     Ok(None)
                 } else {
-                    Err(format!("{} is no folder", self.fixed.display()))
+                    Err(format!("{} is not a folder", self.fixed.display()))
                 };
             }
             Err(error) => return Err(about(error)),
-            // A pipe, say, whose opening would wait for ever.
-            Ok(found) if !found.is_file() => return Err(format!("{} is no file", path.display())),
+            // Such as a pipe: opening it would block.
+            Ok(found) if !found.is_file() => return Err(format!("{} is not a file", path.display())),
             Ok(_) => {}
         }
         let mut body = Vec::new();

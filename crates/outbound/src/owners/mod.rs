@@ -1,4 +1,4 @@
-//! The owner directory behind plain HTTP GET, or in a folder.
+//! The owner directory over HTTP GET, or in a folder.
 
 mod base;
 mod folder;
@@ -15,14 +15,14 @@ use pipeline::ports::{OwnerAnswer, OwnerDirectory, OwnerUnreachable};
 use reqwest::{Client, header, redirect};
 use url::Url;
 
-use web::Ended;
+use web::BodyRead;
 
 pub use base::OwnersBase;
 use base::Place;
 use folder::Folder;
 use s3::S3Address;
 
-/// How long and how much the directory may take.
+/// The timeouts, and the largest document.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     connect: Duration,
@@ -34,12 +34,12 @@ struct Limits {
 const LIMITS: Limits =
     Limits { connect: Duration::from_secs(3), total: Duration::from_secs(5), body: 1024 * 1024 };
 
-/// The owner directory behind plain HTTP GET, or in a folder.
+/// The owner directory over HTTP GET, or in a folder.
 #[derive(Debug, Clone)]
 pub struct HttpOwners {
     base: OwnersBase,
     limits: Limits,
-    /// None for a folder.
+    /// `None` for a folder.
     client: Option<Client>,
 }
 
@@ -77,8 +77,8 @@ impl HttpOwners {
         let mut response = client.get(url).send().await.map_err(unreachable)?;
         let (status, asked) = (response.status().as_u16(), response.url().clone());
         let headers = response.headers().clone();
-        match web::read_start(&mut response, self.limits.body).await {
-            (body, Ended::Complete) => Ok(OwnerAnswer {
+        match web::read_limited(&mut response, self.limits.body).await {
+            (body, BodyRead::Complete) => Ok(OwnerAnswer {
                 status,
                 content_type: headers
                     .get(header::CONTENT_TYPE)
@@ -88,19 +88,19 @@ impl HttpOwners {
                 is_of_s3: S3Address::of(&asked).is_some(),
                 body,
             }),
-            (_, Ended::TooLong) => Err(self.too_large()),
-            (_, Ended::Failed(error)) => Err(unreachable(error)),
+            (_, BodyRead::TooLong) => Err(self.too_large()),
+            (_, BodyRead::Failed(error)) => Err(unreachable(error)),
         }
     }
 
     async fn read(&self, folder: &Folder, lead: &LeadId) -> Result<OwnerAnswer, OwnerUnreachable> {
         let (folder, lead, limit) = (folder.clone(), lead.clone(), self.limits.body);
         let reading = tokio::task::spawn_blocking(move || folder.read(&lead, limit));
-        // A folder on a network drive can hang; the thread is left to it.
+        // A folder on a network drive can hang; the thread is then left behind.
         let read = tokio::time::timeout(self.limits.total, reading)
             .await
             .map_err(|_| OwnerUnreachable("the folder did not answer in time".to_owned()))?
-            .map_err(|_| OwnerUnreachable("reading the document was cut off".to_owned()))?;
+            .map_err(|_| OwnerUnreachable("reading the document was interrupted".to_owned()))?;
         match read {
             Ok(Some(body)) if body.len() > limit => Err(self.too_large()),
             Ok(Some(body)) => Ok(OwnerAnswer::new(200, body)),
@@ -127,8 +127,8 @@ impl OwnerDirectory for HttpOwners {
 
 fn unreachable(error: reqwest::Error) -> OwnerUnreachable {
     let slow = error.is_timeout();
-    let told = web::error_text(error);
-    OwnerUnreachable(if slow { format!("no answer in time: {told}") } else { told })
+    let text = web::error_text(error);
+    OwnerUnreachable(if slow { format!("no answer in time: {text}") } else { text })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Where a look-up may be led.
+//! Which redirects a look-up follows.
 //!
-//! What a redirect leads to becomes a lead's owner, so it has to be the directory's own word. Whoever can answer in
-//! its place could else have it read from anywhere that this machine can reach.
+//! The target of a redirect becomes a lead's owner, so it has to belong to the directory itself. Otherwise whoever can
+//! answer in its place could have documents read from anywhere that this machine can reach.
 
 use reqwest::{
     header::{HeaderMap, LOCATION},
@@ -14,7 +14,7 @@ use super::s3::S3Address;
 /// How many redirects are followed.
 const REDIRECTS: usize = 3;
 
-/// Follows a redirect within the directory. Any other is the answer.
+/// Follows a redirect within the directory. Any other redirect is the answer.
 pub(super) fn follow(attempt: Attempt<'_>) -> Action {
     if attempt.previous().len() > REDIRECTS {
         return attempt.error("more than 3 redirects");
@@ -23,11 +23,11 @@ pub(super) fn follow(attempt: Attempt<'_>) -> Action {
     if is_within { attempt.follow() } else { attempt.stop() }
 }
 
-/// Whether what `from` points to is of the same directory: at the same host and port, or at the same bucket's other
-/// address; over TLS where it was, or now is.
+/// Whether `to` belongs to the same directory as `from`: at the same host and port, or another address of the same
+/// bucket; never from TLS to plain HTTP.
 ///
-/// A host that is asked at the usual port of HTTP has TLS at its usual port. What listens at another one may be
-/// anything. An address in a private network can only be the host that was asked itself.
+/// A redirect from HTTP to TLS has to be between the default ports: at another port anything may listen. An address in
+/// a private network can only be that of the host that was asked.
 fn is_within(from: &Url, to: &Url) -> bool {
     let is_server = match (from.scheme(), to.scheme()) {
         ("http", "http") | ("https", "https") => from.port_or_known_default() == to.port_or_known_default(),
@@ -41,13 +41,13 @@ fn is_within(from: &Url, to: &Url) -> bool {
     }
 }
 
-/// Where an answer points that was not followed: scheme, host and port, nothing more.
+/// The target of a redirect that was not followed: only scheme, host and port.
 pub(super) fn points_to(asked: &Url, status: u16, headers: &HeaderMap) -> Option<String> {
     if !(300..400).contains(&status) {
         return None;
     }
     let location = headers.get(LOCATION)?;
-    // A header may hold the bytes of UTF-8.
+    // A header may be UTF-8.
     let location = String::from_utf8_lossy(location.as_bytes());
     let target = asked.join(&location).ok()?;
     let origin = match target.host_str() {

@@ -1,4 +1,4 @@
-//! Addresses of S3.
+//! S3 addresses.
 //! <https://docs.aws.amazon.com/general/latest/gr/s3.html>
 
 use outside::Document;
@@ -8,23 +8,22 @@ use url::Url;
 
 use super::OwnersBase;
 
-/// What the partitions of AWS end with.
+/// The domains of AWS's partitions.
 const PARTITIONS: [&str; 2] = ["amazonaws.com", "amazonaws.com.cn"];
 
-/// The address of something in a bucket, with the bucket in the host or in the path.
+/// The address of an object or a bucket, with the bucket in the host or in the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct S3Address {
     bucket: String,
-    /// Where the host has it.
+    /// Whether the bucket is in the host.
     in_host: bool,
-    /// None for an address without one, which stands for `us-east-1`.
+    /// `None` for an address without a region, which means `us-east-1`.
     region: Option<String>,
     partition: &'static str,
 }
 
 impl S3Address {
-    /// Reads a URL's address; `None` where it is none of S3. A bucket that is a web site has another address, at which
-    /// other rules hold.
+    /// Reads a URL; `None` where it is not S3's. The address of a bucket's website is a different one with other rules.
     pub(super) fn of(url: &Url) -> Option<Self> {
         if url.port().is_some() {
             return None;
@@ -36,7 +35,7 @@ impl S3Address {
         Some(address)
     }
 
-    /// Reads a host; the bucket is empty where it stands in the path.
+    /// Reads a host; the bucket is empty where it is in the path.
     fn of_host(host: &str) -> Option<Self> {
         let (partition, labels) = PARTITIONS
             .iter()
@@ -50,7 +49,7 @@ impl S3Address {
         })
     }
 
-    /// Whether another address is of the same bucket, wherever in the same partition.
+    /// Whether another address is of the same bucket, in any region of the partition.
     pub(super) fn is_same_bucket(&self, other: &Self) -> bool {
         (&self.bucket, self.partition) == (&other.bucket, other.partition)
     }
@@ -73,7 +72,7 @@ impl S3Address {
     }
 }
 
-/// Whether labels of a host are S3's own, and the region that they name.
+/// Whether labels of a host are those of S3, and the region in them.
 fn service<'a>(labels: &[&'a str]) -> Option<Option<&'a str>> {
     match labels {
         ["s3" | "s3-accelerate"] | ["s3-accelerate", "dualstack"] => Some(None),
@@ -97,7 +96,7 @@ fn is_region(text: &str) -> bool {
         })
 }
 
-/// Where S3 says that the bucket is, if it says that it is not at the address that was asked: with 301 or 307, often
+/// The region in which S3 says the bucket is, where it is not at the requested address: with 301 or 307, often
 /// without a `location`, or with 400.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingRouting.html>,
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html>

@@ -2,23 +2,23 @@
 
 use outside::text;
 
-/// What stands for the lead's id, in the path of an address, once.
+/// The placeholder for the lead's id, once in the path of an address.
 pub(super) const PLACEHOLDER: &str = "{lead_id}";
-/// As a URL writes it.
+/// The same, percent-encoded.
 pub(super) const ENCODED: &str = "%7Blead_id%7D";
-/// How much of a placeholder that is none is shown.
+/// How much of an invalid placeholder is shown.
 const SHOWN: usize = 30;
 
 /// Whether an address has a placeholder.
 ///
 /// # Errors
-/// A line for the operator where it has another one, or more of them, or not in its path. It shows nothing of the
-/// address but the placeholder: a password, or a key in a query, may hold any letter.
+/// A line for the operator where it has another placeholder, several, or one that is not in its path. It shows nothing
+/// of the address but the placeholder: a password, or a key in a query, may contain any character.
 pub(super) fn check(address: &str) -> Result<bool, String> {
     let (path, beyond) = path_of(address);
     if beyond.contains(PLACEHOLDER) || beyond.to_ascii_lowercase().contains(&ENCODED.to_ascii_lowercase()) {
         return Err(format!(
-            "{PLACEHOLDER} stands in its host, query or fragment; it may stand in its path alone"
+            "{PLACEHOLDER} is in its host, query or fragment; it is allowed only in its path"
         ));
     }
     if let Some(other) = other_placeholder(path) {
@@ -28,14 +28,14 @@ pub(super) fn check(address: &str) -> Result<bool, String> {
     match path.matches(PLACEHOLDER).count() {
         0 => Ok(false),
         1 => Ok(true),
-        more => Err(format!("{PLACEHOLDER} stands in its path {more} times; it may stand there once")),
+        more => Err(format!("{PLACEHOLDER} is in its path {more} times; it is allowed once")),
     }
 }
 
-/// The path of an address as it was written, and host, query and fragment, which are one text here.
+/// The path of an address as it was written, and its host, query and fragment as one text.
 fn path_of(address: &str) -> (&str, String) {
     let (scheme, rest) = address.split_once(':').unwrap_or_default();
-    // However many slashes there are, a host stands behind them, but for a file.
+    // Except for a file, a host follows, however many slashes there are.
     let rest = match scheme.eq_ignore_ascii_case("file") {
         true => rest.strip_prefix("//").unwrap_or(rest),
         false => rest.trim_start_matches(['/', '\\']),
@@ -48,7 +48,7 @@ fn path_of(address: &str) -> (&str, String) {
     (path, format!("{host} {beyond}"))
 }
 
-/// What stands in a path in the way of other templates: `{id}`, `{{lead_id}}`, `${lead_id}`, `%7Blead_id%7D`,
+/// A placeholder in the style of other templates: `{id}`, `{{lead_id}}`, `${lead_id}`, `%7Blead_id%7D`,
 /// `<lead_id>`, `[lead_id]`, `:lead_id`, `$lead_id`, `%s`, `*`.
 fn other_placeholder(path: &str) -> Option<String> {
     let lower = path.to_ascii_lowercase();
@@ -79,7 +79,7 @@ fn other_placeholder(path: &str) -> Option<String> {
     Some(format!("%{}", format.split(['/', '.']).next().unwrap_or_default()))
 }
 
-/// From the first `open` up to the `close` behind it; `lower` finds them.
+/// From the first `open` to the next `close`, as found in `lower`.
 fn between(path: &str, lower: &str, open: &str, close: &str) -> String {
     let start = lower.find(open).or_else(|| lower.find(close)).unwrap_or_default();
     let (rest, lower) = (path.get(start..).unwrap_or(path), lower.get(start..).unwrap_or(lower));
@@ -152,14 +152,14 @@ mod tests {
             assert!(check(address).unwrap_err().starts_with("{id} "), "{address}");
         }
         let twice = check("https://h/{lead_id}/{lead_id}.json").unwrap_err();
-        assert_eq!(twice, "{lead_id} stands in its path 2 times; it may stand there once");
+        assert_eq!(twice, "{lead_id} is in its path 2 times; it is allowed once");
         for address in [
             "https://{lead_id}.h/",
             "https://h/?lead={lead_id}",
             "https://h/a?%7blead_id%7d",
             "https://h/#{lead_id}",
         ] {
-            assert!(check(address).unwrap_err().contains("in its path alone"), "{address}");
+            assert!(check(address).unwrap_err().contains("only in its path"), "{address}");
         }
     }
 }

@@ -241,16 +241,16 @@ async fn a_folder_answers_like_a_server() {
     assert_eq!((found.status, &found.body[..]), (200, &b"{}"[..]));
     assert_eq!(owners.fetch(&"lead_none".parse().unwrap()).await.unwrap().status, 404);
     assert!(owners.fetch(&"lead_big".parse().unwrap()).await.unwrap_err().0.contains("larger"));
-    assert!(owners.fetch(&"lead_dir".parse().unwrap()).await.unwrap_err().0.contains("no file"));
+    assert!(owners.fetch(&"lead_dir".parse().unwrap()).await.unwrap_err().0.contains("not a file"));
     let template = limited(&format!("{base}sub/o-{{lead_id}}/x.json"), SMALL);
     let error = template.fetch(&lead()).await.unwrap_err();
-    assert!(error.0.ends_with("sub is no folder"), "{error}");
+    assert!(error.0.ends_with("sub is not a folder"), "{error}");
     std::fs::create_dir_all(folder.path().join("sub/o-lead_a1")).unwrap();
     assert_eq!(template.fetch(&lead()).await.unwrap().status, 404);
     std::fs::write(folder.path().join("sub/o-lead_a1/x.json"), b"{}").unwrap();
     assert_eq!(&template.fetch(&lead()).await.unwrap().body[..], b"{}");
     let gone = limited(base.join("gone").unwrap().as_str(), SMALL).fetch(&lead()).await.unwrap_err();
-    assert!(gone.0.contains("no folder"), "{gone}");
+    assert!(gone.0.contains("not a folder"), "{gone}");
 }
 
 #[test]

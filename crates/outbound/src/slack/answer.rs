@@ -1,7 +1,7 @@
-//! What Slack's answers mean, and those of others that speak its language or stand in between.
+//! What the answers of Slack mean, and those of Slack-compatible services and of intermediaries.
 //!
-//! [`tests/answers/slack`](../../../../tests/answers/slack) holds answers that people have seen, each with its source and
-//! the verdict that it has to get.
+//! [`tests/answers/slack`](../../../../tests/answers/slack) has recorded answers, each with its source and the verdict
+//! that it has to get.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use pipeline::{
 };
 use serde_json::Value;
 
-use super::{SlackAnswer, SlackError, consent};
-use crate::{page, status::Says};
+use super::{SlackAnswer, SlackError, acceptance};
+use crate::{page, status::StatusClass};
 
-/// How long to wait where Slack asks to wait and does not say how long.
+/// How long to wait where Slack asks to wait without saying how long.
 const UNSAID_WAIT: Duration = Duration::from_secs(30);
-/// How much of an answer is passed on, in characters, once it has been read.
+/// How much of an answer is shown, in characters.
 const SHOWN: usize = 80;
 
-/// What an answer means: by what it says first, by its status where that is not known.
+/// What an answer means: judged by its body, and by its status where the body is not recognised.
 ///
 /// <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors>; the
 /// pairing of bodies and statuses is from field reports and has changed over the years.
@@ -55,8 +55,8 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
         reason: format!("{reason}: {why}"),
         payload: false,
     };
-    match (meaning, Says::of(answer.status)) {
-        (Meaning::Wait, _) | (_, Says::Wait) => {
+    match (meaning, StatusClass::of(answer.status)) {
+        (Meaning::RateLimited, _) | (_, StatusClass::RateLimited) => {
             let reason = match answer.retry_after.filter(|asked| !asked.is_zero()) {
                 Some(asked) => format!("Slack asks to wait {} s", asked.as_secs_f64().ceil()),
                 None => "Slack asks to wait, and does not say how long".to_owned(),
@@ -64,39 +64,41 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
             let pause = answer.retry_after.unwrap_or(UNSAID_WAIT);
             Verdict::Wait { pause, code: Code::SlackRateLimited, reason }
         }
-        (Meaning::Payload, _) => payload(),
+        (Meaning::BadPayload, _) => payload(),
         (Meaning::Forbidden, _) => refused(Code::SlackForbidden),
-        (Meaning::Gone, _) => refused(Code::SlackWebhookGone),
-        (Meaning::Closed, _) => refused(Code::SlackChannelClosed),
-        (Meaning::Trouble, _) => later(Code::SlackUnavailable),
-        (Meaning::Consent, Says::Taken) => Verdict::Sent,
-        // What denies it in words of its own is believed; any other status says by itself how.
-        (Meaning::Unknown, Says::Taken) if denied => refused(Code::SlackForbidden),
-        (_, Says::Taken) if is_foreign => again(Code::SlackUnknown, reason, page::PAUSE),
-        // Whether Slack has seen the message is open.
-        (_, Says::Taken | Says::Unknown) => later(Code::SlackUnknown),
-        (_, Says::Elsewhere) => wrong("a redirect, and an incoming webhook has none"),
-        (_, Says::InBetween) => intercepted(),
-        (_, Says::TooLarge) => payload(),
-        // Applications say with a page that a message is bad; Slack never does.
-        (_, Says::Bad) if !(answer.is_page && answer.is_slack) => payload(),
-        (_, Says::Bad | Says::NotNow | Says::Refused) if is_foreign => intercepted(),
-        (_, Says::NotNow) => later(Code::SlackUnavailable),
-        (_, Says::Bad | Says::Refused) => match answer.status {
+        (Meaning::WebhookGone, _) => refused(Code::SlackWebhookGone),
+        (Meaning::ChannelClosed, _) => refused(Code::SlackChannelClosed),
+        (Meaning::ServerError, _) => later(Code::SlackUnavailable),
+        (Meaning::Accepted, StatusClass::Ok) => Verdict::Sent,
+        // A denial in unknown words is believed; any other status is clear by itself.
+        (Meaning::Unknown, StatusClass::Ok) if denied => refused(Code::SlackForbidden),
+        (_, StatusClass::Ok) if is_foreign => again(Code::SlackUnknown, reason, page::PAUSE),
+        // It is not known whether Slack has seen the message.
+        (_, StatusClass::Ok | StatusClass::Unknown) => later(Code::SlackUnknown),
+        (_, StatusClass::Redirect) => wrong("a redirect, and an incoming webhook has none"),
+        (_, StatusClass::Intermediary) => intercepted(),
+        (_, StatusClass::TooLarge) => payload(),
+        // Other applications report a bad message with a page; Slack never does.
+        (_, StatusClass::BadRequest) if !(answer.is_page && answer.is_slack) => payload(),
+        (_, StatusClass::BadRequest | StatusClass::RetryLater | StatusClass::Refused) if is_foreign => {
+            intercepted()
+        }
+        (_, StatusClass::RetryLater) => later(Code::SlackUnavailable),
+        (_, StatusClass::BadRequest | StatusClass::Refused) => match answer.status {
             401 | 403 => refused(Code::SlackForbidden),
             404 => refused(Code::SlackWebhookGone),
             405 => wrong("it takes no messages"),
             410 => refused(Code::SlackChannelClosed),
             _ => payload(),
         },
-        (_, Says::Trouble) => later(Code::SlackUnavailable),
+        (_, StatusClass::ServerError) => later(Code::SlackUnavailable),
     }
 }
 
-/// What the answer to a message without content says of the webhook: Slack refuses it in words of its own.
-pub(super) fn looked(address: &str, answer: Result<SlackAnswer, SlackError>) -> CheckOutcome {
+/// What the answer to an empty message says about the webhook: Slack refuses it with a known error.
+pub(super) fn probed(address: &str, answer: Result<SlackAnswer, SlackError>) -> CheckOutcome {
     let read = answer.as_ref().map(read);
-    let is_word = read.as_ref().is_ok_and(|read| read.meaning == Meaning::Payload);
+    let is_word = read.as_ref().is_ok_and(|read| read.meaning == Meaning::BadPayload);
     let is_foreign = read.is_ok_and(|read| read.is_foreign);
     let fault = |code, reason: &str| Fault::new(code, format!("{address}: {reason}"));
     match verdict(answer) {
@@ -107,11 +109,11 @@ pub(super) fn looked(address: &str, answer: Result<SlackAnswer, SlackError>) -> 
             CheckOutcome::Ok(format!("{address} is there, and takes a message without content"))
         }
         Verdict::Wait { code, reason, .. } => CheckOutcome::Warning(fault(code, &reason)),
-        // Not Slack's way to refuse a message: whoever answers refuses every alert.
+        // Slack does not refuse a message like this: whatever answers would refuse every alert.
         Verdict::Refused { reason, payload: true, .. } => {
             CheckOutcome::Failed(fault(Code::SlackAddressWrong, &reason))
         }
-        // Nothing was posted that might have arrived.
+        // Nothing was posted that could have arrived.
         Verdict::Retry { code: Code::SlackUnknown, reason, .. } => {
             let code = if is_foreign { Code::SlackIntercepted } else { Code::SlackUnavailable };
             CheckOutcome::Failed(fault(code, &reason))
@@ -122,36 +124,36 @@ pub(super) fn looked(address: &str, answer: Result<SlackAnswer, SlackError>) -> 
     }
 }
 
-/// What an answer says.
+/// What the body of an answer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// The message was taken.
-    Consent,
-    /// To wait.
-    Wait,
+    /// The message was accepted.
+    Accepted,
+    /// Asks to wait.
+    RateLimited,
     /// The message itself is refused.
-    Payload,
-    /// Whoever sends it.
+    BadPayload,
+    /// The sender is refused.
     Forbidden,
     /// There is no such webhook.
-    Gone,
-    /// The channel is not open.
-    Closed,
-    /// Something broke at Slack.
-    Trouble,
-    /// Nothing that is known.
+    WebhookGone,
+    /// The channel is archived or disabled.
+    ChannelClosed,
+    /// An error at Slack.
+    ServerError,
+    /// Not recognised.
     Unknown,
 }
 
 struct Read {
     meaning: Meaning,
-    /// Whether it is JSON that speaks of failure.
+    /// Whether it is JSON that reports a failure.
     denied: bool,
-    /// Whether it is a page, or comes from one of Slack's hosts in no form of Slack's: the word of somebody in between.
+    /// Whether it is a page, or comes from one of Slack's hosts but not in Slack's format: an intermediary answered.
     is_foreign: bool,
 }
 
-/// What an answer says, whole: it is shortened only where it is shown.
+/// Reads the whole body: it is shortened only where it is shown.
 fn read(answer: &SlackAnswer) -> Read {
     let body = answer.body.trim();
     let bare = word(body);
@@ -165,31 +167,31 @@ fn read(answer: &SlackAnswer) -> Read {
     match serde_json::from_str::<Value>(body) {
         Ok(Value::Object(fields)) => {
             let error = fields.get("error").and_then(Value::as_str).map(word);
-            let denied = consent::denies(&fields);
-            let meaning = match error.filter(|meaning| *meaning != Meaning::Consent) {
+            let denied = acceptance::is_denied(&fields);
+            let meaning = match error.filter(|meaning| *meaning != Meaning::Accepted) {
                 Some(meaning) if denied => meaning,
-                _ if !denied && consent::should_log(&fields) && !answer.is_slack => Meaning::Consent,
+                _ if !denied && acceptance::is_accepted(&fields) && !answer.is_slack => Meaning::Accepted,
                 _ => Meaning::Unknown,
             };
             Read { meaning, denied, is_foreign: answer.is_slack && !fields.contains_key("ok") }
         }
-        // Slack itself says ok and nothing else; others have words of their own.
-        _ if answer.is_slack => Read { is_foreign: !body.is_empty() && !looks_like_a_word(body), ..of(bare) },
-        _ if consent::is_word(body) => of(Meaning::Consent),
+        // Slack itself answers ok and nothing else; others have words of their own.
+        _ if answer.is_slack => Read { is_foreign: !body.is_empty() && !is_error_token(body), ..of(bare) },
+        _ if acceptance::is_short_acceptance(body) => of(Meaning::Accepted),
         _ => of(Meaning::Unknown),
     }
 }
 
-/// Whether this is in the form of Slack's words, of which there are more than are known: `no_text`.
-fn looks_like_a_word(text: &str) -> bool {
+/// Whether this looks like one of Slack's error tokens, such as `no_text`, of which there are more than are known.
+fn is_error_token(text: &str) -> bool {
     text.contains('_') && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
 }
 
-/// What one of Slack's bare words means.
+/// What one of Slack's tokens means.
 fn word(text: &str) -> Meaning {
     match text {
-        "ok" => Meaning::Consent,
-        "rate_limited" | "ratelimited" | "message_limit_exceeded" => Meaning::Wait,
+        "ok" => Meaning::Accepted,
+        "rate_limited" | "ratelimited" | "message_limit_exceeded" => Meaning::RateLimited,
         "invalid_payload"
         | "no_text"
         | "too_many_attachments"
@@ -198,7 +200,7 @@ fn word(text: &str) -> Meaning {
         | "msg_blocks_too_long"
         | "invalid_attachments"
         | "missing_text_or_fallback_or_attachments"
-        | "user_not_found" => Meaning::Payload,
+        | "user_not_found" => Meaning::BadPayload,
         "action_prohibited"
         | "invalid_token"
         | "posting_to_general_channel_denied"
@@ -207,10 +209,12 @@ fn word(text: &str) -> Meaning {
         | "token_revoked"
         | "token_expired"
         | "account_inactive" => Meaning::Forbidden,
-        "channel_not_found" | "no_service" | "no_service_id" | "no_team" | "no_active_hooks" => Meaning::Gone,
-        "channel_is_archived" | "is_archived" | "team_disabled" => Meaning::Closed,
+        "channel_not_found" | "no_service" | "no_service_id" | "no_team" | "no_active_hooks" => {
+            Meaning::WebhookGone
+        }
+        "channel_is_archived" | "is_archived" | "team_disabled" => Meaning::ChannelClosed,
         "rollup_error" | "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" => {
-            Meaning::Trouble
+            Meaning::ServerError
         }
         _ => Meaning::Unknown,
     }
@@ -414,7 +418,7 @@ mod tests {
             (slack(405, ""), Some(Code::SlackAddressWrong), true),
         ] {
             let what = format!("{answer:?}");
-            let (found, failed) = match looked("https://hooks.slack.com/…", answer) {
+            let (found, failed) = match probed("https://hooks.slack.com/…", answer) {
                 CheckOutcome::Ok(line) => {
                     assert!(line.contains("is there"), "{line}");
                     (None, false)

@@ -1,7 +1,7 @@
 //! Slack as a destination: one incoming webhook.
 
+mod acceptance;
 mod answer;
-mod consent;
 mod port;
 mod rotating;
 mod url;
@@ -23,12 +23,12 @@ use pipeline::{
 };
 
 use crate::{
-    destinations::{MadeOne, Making, SecretSetting},
+    destinations::{BuildContext, BuildResult, SecretSetting},
     head,
 };
 use rotating::RotatingWebhook;
 
-pub use port::{Looked, Slack, SlackAnswer, SlackError};
+pub use port::{IncomingWebhook, SlackAnswer, SlackError, SlackProbe};
 pub use webhook::SlackWebhook;
 
 /// The webhook's URL.
@@ -37,18 +37,18 @@ pub(crate) const URL: SecretSetting =
 
 /// A Slack incoming webhook.
 pub struct SlackDestination {
-    slack: Arc<dyn Slack>,
+    slack: Arc<dyn IncomingWebhook>,
     burst: u32,
 }
 
 impl SlackDestination {
-    /// The only one there is.
+    /// The id of the only Slack destination.
     pub const ID: DestinationId = DestinationId::literal("slack");
-    /// How many messages may go at once after a silence, unless told otherwise.
+    /// How many messages may be sent at once after a pause, unless set otherwise.
     pub const BURST: u32 = 5;
 
-    /// Sends to `slack`: one message a second, and up to `burst` at once after a silence.
-    pub fn new(slack: Arc<dyn Slack>, burst: u32) -> Self {
+    /// Sends to `slack`: one message a second, and up to `burst` at once after a pause.
+    pub fn new(slack: Arc<dyn IncomingWebhook>, burst: u32) -> Self {
         Self { slack, burst }
     }
 }
@@ -56,7 +56,7 @@ impl SlackDestination {
 #[async_trait]
 impl Destination for SlackDestination {
     /// <https://docs.slack.dev/apis/web-api/rate-limits> counts by channel, and a webhook that keeps exceeding the limit
-    /// can be switched off for good.
+    /// can be disabled permanently.
     fn limits(&self) -> Limits {
         Limits {
             longest_send: webhook::LONGEST_POST,
@@ -97,9 +97,9 @@ impl Destination for SlackDestination {
                 return CheckOutcome::Failed(fault);
             }
         };
-        match self.slack.look().await {
-            Looked::Answered(answer) => answer::looked(&address, answer),
-            Looked::Reached(asked) => {
+        match self.slack.probe().await {
+            SlackProbe::Answered(answer) => answer::probed(&address, answer),
+            SlackProbe::Reached(asked) => {
                 head::checked(Self::ID.as_str(), &address, asked, Code::SlackUnavailable)
             }
         }
@@ -107,16 +107,16 @@ impl Destination for SlackDestination {
 }
 
 /// Reads `SLACK_WEBHOOK_URL` and `SLACK_BURST`.
-pub(crate) fn make(making: &mut Making<'_>) -> MadeOne {
-    let burst = making.variables().number("SLACK_BURST", (1, 30), SlackDestination::BURST);
+pub(crate) fn make(context: &mut BuildContext<'_>) -> BuildResult {
+    let burst = context.variables().number("SLACK_BURST", (1, 30), SlackDestination::BURST);
     let burst = burst.unwrap_or_else(|fault| {
-        making.doubts.push(fault);
+        context.warnings.push(fault);
         SlackDestination::BURST
     });
-    let Some(secret) = making.origin.secret(&URL)? else {
-        return making.none_is_set(making.origin.name_of(&URL));
+    let Some(secret) = context.source.secret(&URL)? else {
+        return context.not_set(context.source.name_of(&URL));
     };
-    let slack: Arc<dyn Slack> = match secret.constant() {
+    let slack: Arc<dyn IncomingWebhook> = match secret.constant() {
         Some(url) => {
             let webhook = SlackWebhook::parse(url.expose());
             Arc::new(webhook.map_err(|what| Fault::new(Code::SettingBad, format!("{}: {what}", URL.value)))?)

@@ -11,36 +11,36 @@ use crate::Unanswered;
 
 /// One Slack incoming webhook.
 #[async_trait]
-pub trait Slack: Send + Sync {
+pub trait IncomingWebhook: Send + Sync {
     /// Where it posts to, safe to print.
     ///
     /// # Errors
-    /// Why nothing can be posted now: its URL is a secret that cannot be read, or is none.
+    /// Why nothing can be posted now: its URL is a secret that cannot be read, or is not a valid URL.
     async fn address(&self) -> Result<String, NotReady>;
 
-    /// What tells that from another webhook, where it is known; see [`Destination::place`].
+    /// What distinguishes it from another webhook, where that is known; see [`Destination::place`].
     ///
     /// [`Destination::place`]: pipeline::destination::Destination::place
     async fn place(&self) -> Option<String> {
         None
     }
 
-    /// Posts one message and returns whatever was answered; what it means is decided
-    /// elsewhere. Never retries by itself. No error or answer contains the webhook's URL.
+    /// Posts one message and returns the answer, whatever it is; what it means is decided elsewhere. Never retries by
+    /// itself. No error or answer contains the webhook's URL.
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError>;
 
-    /// Whether it is there, without posting anything that anybody sees: a message without content, which Slack refuses.
-    async fn look(&self) -> Looked {
-        Looked::Answered(self.post(&json!({ "text": "" })).await)
+    /// Whether it is there, without posting anything visible: an empty message, which Slack refuses.
+    async fn probe(&self) -> SlackProbe {
+        SlackProbe::Answered(self.post(&json!({ "text": "" })).await)
     }
 }
 
-/// What came of looking at a webhook.
+/// The outcome of probing a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Looked {
-    /// The answer to a message without content.
+pub enum SlackProbe {
+    /// The answer to an empty message.
     Answered(Result<SlackAnswer, SlackError>),
-    /// It is not Slack's, and might do something even with that. The status of asking for its head, or why there is none.
+    /// It is not Slack's, and might act even on an empty message: the status of a HEAD request, or why there is none.
     Reached(Result<StatusCode, Unanswered>),
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use pipeline::{destination::NotReady, ports::Secret};
 use serde_json::Value;
 
-use super::{Looked, Slack, SlackAnswer, SlackError, SlackWebhook, webhook::LONGEST_POST};
+use super::{IncomingWebhook, SlackAnswer, SlackError, SlackProbe, SlackWebhook, webhook::LONGEST_POST};
 use crate::rotating::Rotating;
 
 /// The webhook that the secret names now.
@@ -20,11 +20,11 @@ impl RotatingWebhook {
     async fn post_in_time(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
         let current = self.0.current().await.map_err(not_sent)?;
         let answer = current.value.post(message).await?;
-        // Refused by an old webhook, a message has not been seen: the new one may take it.
+        // Refused by an old webhook, a message has not been seen: the new one may accept it.
         if matches!(answer.status, 401 | 403 | 404 | 410)
-            && let Some(renewed) = self.0.renewed(&current).await
+            && let Some(refreshed) = self.0.refreshed(&current).await
         {
-            return renewed.value.post(message).await;
+            return refreshed.value.post(message).await;
         }
         Ok(answer)
     }
@@ -36,7 +36,7 @@ fn not_sent(unready: NotReady) -> SlackError {
 }
 
 #[async_trait]
-impl Slack for RotatingWebhook {
+impl IncomingWebhook for RotatingWebhook {
     async fn address(&self) -> Result<String, NotReady> {
         self.0.current().await?.value.address().await
     }
@@ -50,10 +50,10 @@ impl Slack for RotatingWebhook {
         posted.unwrap_or_else(|_| Err(SlackError::Unknown("there was no answer in time".to_owned())))
     }
 
-    async fn look(&self) -> Looked {
+    async fn probe(&self) -> SlackProbe {
         match self.0.current().await {
-            Ok(current) => current.value.look().await,
-            Err(unready) => Looked::Answered(Err(not_sent(unready))),
+            Ok(current) => current.value.probe().await,
+            Err(unready) => SlackProbe::Answered(Err(not_sent(unready))),
         }
     }
 }

@@ -4,9 +4,9 @@ use outside::unpasted;
 use url::Url;
 
 use crate::{SecretUrl, rotating, secret_url::pasted_url};
-use web::rooted;
+use web::without_trailing_dot;
 
-/// The domains of Slack and of Slack for governments.
+/// The domains of Slack and GovSlack.
 const OF_SLACK: [&str; 2] = ["slack.com", "slack-gov.com"];
 
 impl SecretUrl {
@@ -34,16 +34,14 @@ impl SecretUrl {
 
     fn parse_url(text: &str) -> Result<Self, String> {
         if text.starts_with("xox") {
-            return Err(
-                "it is a token of an app, and no address: make an incoming webhook for the app".to_owned()
-            );
+            return Err("it is an app's token, not a URL: create an incoming webhook for the app".to_owned());
         }
         let url = pasted_url(text, "SLACK_WEBHOOK_URL").map_err(|why| format!("it {why}"))?;
         match url.scheme() {
             "https" if is_of_slack(&url) && !is_incoming(&url) => Err(format!(
                 "an incoming webhook of Slack's is https://hooks.slack.com/services/…, and this is {}: {}",
                 what_at_slack(&url),
-                "what takes leads of another form is a signed webhook (USE_WEBHOOK, WEBHOOK_URL)"
+                "for leads in another format use a signed webhook (USE_WEBHOOK, WEBHOOK_URL)"
             )),
             "https" => Ok(Self(url)),
             "http" if is_of_slack(&url) => {
@@ -57,7 +55,7 @@ impl SecretUrl {
 }
 
 fn is_of_slack(url: &Url) -> bool {
-    let host = rooted(url.host_str().unwrap_or_default());
+    let host = without_trailing_dot(url.host_str().unwrap_or_default());
     OF_SLACK
         .iter()
         .any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
@@ -70,7 +68,7 @@ fn is_incoming(url: &Url) -> bool {
     host.starts_with("hooks.") && url.path().starts_with("/services/")
 }
 
-/// What is at an address of Slack's that is no incoming webhook.
+/// What an address of Slack's is that is not an incoming webhook.
 fn what_at_slack(url: &Url) -> &'static str {
     let path = url.path();
     match path.split('/').nth(1).unwrap_or_default() {
@@ -106,7 +104,7 @@ mod tests {
             ("https://hooks.slack.com/commands/T0/1/hunter2", "commands"),
             ("https://acme.slack.com/services/hunter2", "incoming webhook of Slack's is"),
             ("https://hooks.slack.com/hunter2", "another of Slack's addresses"),
-            ("xoxb-1-hunter2", "a token"),
+            ("xoxb-1-hunter2", "token"),
             ("hooks.slack.com/services/T0/B0/hunter2", "https://"),
             ("http://hooks.slack.com/services/T0/B0/hunter2", "in the clear"),
             ("http://hooks.slack.com./services/T0/B0/hunter2", "in the clear"),

@@ -7,27 +7,26 @@ use pipeline::destination::NotReady;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use super::{Looked, Slack, SlackAnswer, SlackError};
+use super::{IncomingWebhook, SlackAnswer, SlackError, SlackProbe};
 use crate::{SecretUrl, head, page};
-use web::{Ended, retry_after};
+use web::{BodyRead, retry_after};
 
-/// How long a post may take to connect, and in all.
+/// The timeouts of a post: to connect, and in all.
 #[derive(Debug, Clone, Copy)]
-struct Patience {
+struct Timeouts {
     connect: Duration,
     total: Duration,
 }
 
 /// The longest that a post takes.
 pub(super) const LONGEST_POST: Duration = Duration::from_secs(10);
-const PATIENCE: Patience = Patience { connect: Duration::from_secs(3), total: LONGEST_POST };
+const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(3), total: LONGEST_POST };
 const BODY_LIMIT: usize = 16 * 1024;
 
 /// One Slack incoming webhook: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
 ///
-/// Every message has a connection of its own. A connection that was kept may be closed by Slack just
-/// as a message goes out on it, and nobody could tell whether the message arrived; at one message a
-/// second the handshake costs nothing that matters.
+/// Every message has a connection of its own. Slack may close a reused connection just as a message is sent on it, and
+/// then it is not known whether the message arrived; at one message a second the cost of the handshake does not matter.
 #[derive(Debug, Clone)]
 pub struct SlackWebhook {
     url: SecretUrl,
@@ -40,7 +39,7 @@ impl SlackWebhook {
     /// # Errors
     /// A line for the operator where the machine cannot do TLS.
     pub fn new(url: SecretUrl) -> Result<Self, String> {
-        Self::with_patience(url, PATIENCE)
+        Self::with_timeouts(url, TIMEOUTS)
     }
 
     /// The webhook in `secret`, see [`SecretUrl::parse`].
@@ -51,29 +50,29 @@ impl SlackWebhook {
         Self::new(SecretUrl::parse(secret)?)
     }
 
-    fn with_patience(url: SecretUrl, patience: Patience) -> Result<Self, String> {
+    fn with_timeouts(url: SecretUrl, timeouts: Timeouts) -> Result<Self, String> {
         let client = web::builder(&url.0)
             .pool_max_idle_per_host(0)
-            .connect_timeout(patience.connect)
-            .timeout(patience.total)
+            .connect_timeout(timeouts.connect)
+            .timeout(timeouts.total)
             .build()
             .map_err(web::error_text)?;
         Ok(Self { url, client })
     }
 
     fn failed(&self, error: reqwest::Error) -> SlackError {
-        let (is_by_proxy, never_left) = (web::is_by_proxy(&error), web::never_left(&error));
-        let why = self.url.hide_in(&web::error_text(error));
+        let (is_proxy_error, is_unsent) = (web::is_proxy_error(&error), web::is_unsent(&error));
+        let why = self.url.redact(&web::error_text(error));
         match () {
-            () if is_by_proxy => SlackError::Intercepted(why),
-            () if never_left => SlackError::NotSent(why),
+            () if is_proxy_error => SlackError::Intercepted(why),
+            () if is_unsent => SlackError::NotSent(why),
             () => SlackError::Unknown(why),
         }
     }
 }
 
 #[async_trait]
-impl Slack for SlackWebhook {
+impl IncomingWebhook for SlackWebhook {
     async fn address(&self) -> Result<String, NotReady> {
         Ok(self.url.to_string())
     }
@@ -86,28 +85,28 @@ impl Slack for SlackWebhook {
         let sent = self.client.post(self.url.0.clone()).json(message).send().await;
         let mut response = sent.map_err(|error| self.failed(error))?;
         let retry_after = retry_after::of(response.headers());
-        let (body, ended) = web::read_start(&mut response, BODY_LIMIT).await;
-        // A refusal is one by its status; consent is said in the body, and may have been about to be denied.
+        let (body, ended) = web::read_limited(&mut response, BODY_LIMIT).await;
+        // A refusal is clear from its status; acceptance is in the body, whose missing rest could have denied it.
         let is_whole = match ended {
-            Ended::Failed(error) if response.status().is_success() => return Err(self.failed(error)),
-            ended => !matches!(ended, Ended::Failed(_)),
+            BodyRead::Failed(error) if response.status().is_success() => return Err(self.failed(error)),
+            ended => !matches!(ended, BodyRead::Failed(_)),
         };
         let body = web::line(&body, BODY_LIMIT);
         Ok(SlackAnswer {
             status: response.status().as_u16(),
             is_page: page::is_page(response.headers(), &body, is_whole),
             is_slack: self.url.is_of_slack(),
-            body: self.url.hide_in(&body),
+            body: self.url.redact(&body),
             retry_after,
         })
     }
 
-    async fn look(&self) -> Looked {
-        // What is on this machine stands in for Slack, or passes on to it.
+    async fn probe(&self) -> SlackProbe {
+        // What is on this machine is a fake Slack, or a proxy to it.
         if self.url.is_of_slack() || web::is_on_this_machine(&self.url.0) {
-            return Looked::Answered(self.post(&json!({ "text": "" })).await);
+            return SlackProbe::Answered(self.post(&json!({ "text": "" })).await);
         }
-        Looked::Reached(head::ask(&self.client, &self.url).await)
+        SlackProbe::Reached(head::ask(&self.client, &self.url).await)
     }
 }
 
@@ -240,8 +239,8 @@ mod tests {
 
         let silent =
             serve(Router::new().fallback(|| async { std::future::pending::<Response>().await })).await;
-        let impatient = Patience { total: Duration::from_millis(200), ..PATIENCE };
-        let silent = SlackWebhook::with_patience(silent.url, impatient).unwrap();
+        let impatient = Timeouts { total: Duration::from_millis(200), ..TIMEOUTS };
+        let silent = SlackWebhook::with_timeouts(silent.url, impatient).unwrap();
         let silent = silent.post(&json!({})).await.unwrap_err();
         assert!(matches!(silent, SlackError::Unknown(_)), "{silent}");
 

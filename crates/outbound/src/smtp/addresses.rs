@@ -1,12 +1,12 @@
-//! Who mail is from and who it is for, as `EMAIL_FROM` and `EMAIL_TO` name them.
+//! Sender and recipients, read from `EMAIL_FROM` and `EMAIL_TO`.
 
 use lettre::message::{Mailbox, Mailboxes};
 use outside::text;
 
-/// How much of what is no address is shown, in characters.
+/// How much of an invalid address is shown, in characters.
 const SHOWN: usize = 80;
 
-/// The one address that mail is from.
+/// The sender's address.
 ///
 /// # Errors
 /// What is wrong with it, for the operator.
@@ -14,15 +14,15 @@ pub(super) fn sender(written: &str) -> Result<Mailbox, String> {
     let found = pieces(written);
     let [one] = found.as_slice() else {
         let what = if found.is_empty() { "no address" } else { "more than one address" };
-        return Err(format!("EMAIL_FROM: it has {what}, and mail is from one"));
+        return Err(format!("EMAIL_FROM: it has {what}, but mail has exactly one sender"));
     };
     read(one).map_err(|error| format!("EMAIL_FROM: {error}"))
 }
 
-/// Those whom mail is for, each once, however often it is named.
+/// The recipients, each once, even where one is named several times.
 ///
 /// # Errors
-/// Which of them is no address, and what is expected, for the operator.
+/// Which of them is not an address, and what is expected, for the operator.
 pub(super) fn recipients(written: &str) -> Result<Mailboxes, String> {
     let mut known: Vec<Mailbox> = Vec::new();
     for piece in pieces(written) {
@@ -33,12 +33,12 @@ pub(super) fn recipients(written: &str) -> Result<Mailboxes, String> {
         }
     }
     if known.is_empty() {
-        return Err("EMAIL_TO names nobody".to_owned());
+        return Err("EMAIL_TO has no address".to_owned());
     }
     Ok(known.into_iter().collect())
 }
 
-/// What stands between commas that are in no quotes, without what is empty.
+/// The parts between commas outside quotes, without empty ones.
 fn pieces(written: &str) -> Vec<&str> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let split = written.split(|letter| {
@@ -53,23 +53,23 @@ fn pieces(written: &str) -> Vec<&str> {
 fn read(piece: &str) -> Result<Mailbox, String> {
     let shown = text::shorten(piece, SHOWN);
     let mailbox: Mailbox =
-        piece.parse().map_err(|_| format!("{shown:?} is no address: {}", expected(piece)))?;
+        piece.parse().map_err(|_| format!("{shown:?} is not an address: {}", expected(piece)))?;
     let address: &str = mailbox.email.as_ref();
     if address.is_ascii() { Ok(mailbox) } else { Err(format!("{shown} is not ASCII")) }
 }
 
-/// What an operator may have meant.
+/// What was probably meant.
 fn expected(piece: &str) -> &'static str {
     let starts_with = |start: &str| piece.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start));
     match () {
-        () if starts_with("mailto:") => "it stands without mailto:",
+        () if starts_with("mailto:") => "leave out mailto:",
         () if piece.contains([';', '\n']) || piece.matches('@').count() > 1 => {
             "addresses are separated by commas"
         }
         () if !piece.contains('@') => {
-            "one is name@example.com or Name <name@example.com>, where a name with a comma in it stands in quotes"
+            "expected name@example.com or Name <name@example.com>, with a name that contains a comma in quotes"
         }
-        () => "one is name@example.com or Name <name@example.com>",
+        () => "expected name@example.com or Name <name@example.com>",
     }
 }
 
@@ -96,23 +96,26 @@ mod tests {
     }
 
     #[test]
-    fn which_is_no_address_is_said_and_what_is_expected() {
+    fn an_invalid_address_is_named_with_what_is_expected() {
         for (written, words) in [
             (
                 "a@x.example; b@y.example",
-                "\"a@x.example; b@y.example\" is no address: addresses are separated by",
+                "\"a@x.example; b@y.example\" is not an address: addresses are separated by",
             ),
             ("a@x.example b@y.example", "addresses are separated by commas"),
             ("a@x.example\nb@y.example", "addresses are separated by commas"),
             (
                 "a@x.example, mailto:b@y.example",
-                "\"mailto:b@y.example\" is no address: it stands without mailto:",
+                "\"mailto:b@y.example\" is not an address: leave out mailto:",
             ),
-            ("a@x.example, Bob", "\"Bob\" is no address: one is name@example.com or Name <name@example.com>"),
-            ("Last, First <a@x.example>", "\"Last\" is no address: one is name@example.com or Name"),
-            ("a@x.example, a..b@", "\"a..b@\" is no address: one is name@example.com"),
+            (
+                "a@x.example, Bob",
+                "\"Bob\" is not an address: expected name@example.com or Name <name@example.com>",
+            ),
+            ("Last, First <a@x.example>", "\"Last\" is not an address: expected name@example.com or Name"),
+            ("a@x.example, a..b@", "\"a..b@\" is not an address: expected name@example.com"),
             ("zoë@x.example", "is not ASCII"),
-            (" , ", "names nobody"),
+            (" , ", "has no address"),
         ] {
             let error = recipients(written).unwrap_err();
             assert!(error.starts_with("EMAIL_TO") && error.contains(words), "{error}");
@@ -120,7 +123,7 @@ mod tests {
         for (written, words) in [
             ("a@x.example, b@y.example", "more than one address"),
             ("", "no address"),
-            ("noreply", "\"noreply\" is no address"),
+            ("noreply", "\"noreply\" is not an address"),
         ] {
             let error = sender(written).unwrap_err();
             assert!(error.starts_with("EMAIL_FROM: ") && error.contains(words), "{error}");

@@ -10,7 +10,7 @@ use tokio_rustls::{
     rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName},
 };
 
-/// Trust in the certificates that this machine trusts.
+/// TLS that trusts the certificates that this machine trusts.
 ///
 /// # Errors
 /// Where the machine has none.
@@ -25,7 +25,7 @@ pub(super) fn trust() -> Result<Arc<ClientConfig>, String> {
     config(roots)
 }
 
-/// TLS 1.2 or later with the one provider of cryptography that the project has.
+/// TLS 1.2 or later with the project's only provider of cryptography.
 pub(super) fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, String> {
     let versions = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -33,7 +33,7 @@ pub(super) fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, String> 
     Ok(Arc::new(versions.with_root_certificates(roots).with_no_client_auth()))
 }
 
-/// A connection on which nothing waits to be sent.
+/// A connection without Nagle's algorithm.
 pub(super) async fn to(address: &SocketAddr) -> io::Result<TcpStream> {
     let tcp = TcpStream::connect(address).await?;
     tcp.set_nodelay(true)?;

@@ -1,5 +1,5 @@
-//! The server's greeting and ours: <https://www.rfc-editor.org/rfc/rfc5321#section-3.1>. Here and not by lettre, which
-//! knows no HELO, and offers of a server's in one spelling alone.
+//! The server's greeting and ours: <https://www.rfc-editor.org/rfc/rfc5321#section-3.1>. Done here and not by lettre, which
+//! does not know HELO and reads capabilities in one spelling only.
 
 use std::io;
 
@@ -9,53 +9,53 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{replies::Replies, reply::Reply};
+use super::{reply::Reply, reply_stream::ReplyStream};
 
-/// The ways to log in that lettre knows.
+/// The authentication mechanisms that lettre supports.
 const OUR_LOGINS: [&str; 2] = ["PLAIN", "LOGIN"];
 
-/// What of the dialogue before the mail a server has answered.
+/// The step before the mail that a server has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum To {
-    /// Being connected to.
+pub(super) enum Handshake {
+    /// The connection.
     Connection,
-    /// Our greeting.
+    /// EHLO or HELO.
     Greeting,
-    /// The wish to begin with TLS.
+    /// STARTTLS.
     StartTls,
 }
 
 /// Why a server is not ready for a mail.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The connection broke, or what came over it is no reply.
+    /// The connection failed, or what came over it is not a reply.
     Lost(io::Error),
-    /// The server says something else than to go on.
-    Says(To, Reply),
-    /// It goes on, and there is no TLS.
+    /// The server does not let us continue.
+    Rejected(Handshake, Reply),
+    /// TLS could not be established.
     NoTls(io::Error),
     /// Its greeting did not come in time.
     Late {
-        /// Whether nothing at all came.
+        /// Whether nothing at all was received.
         is_mute: bool,
     },
 }
 
-/// What a server says that it can do.
+/// The capabilities that a server announces.
 #[derive(Debug, Default)]
-pub(super) struct Offers {
+pub(super) struct Capabilities {
     lines: Vec<String>,
-    /// Its words where it knows no EHLO: then it can do nothing beyond taking mail.
+    /// Its reply where it does not know EHLO: then it has no extensions.
     pub(super) knows_no_ehlo: Option<String>,
 }
 
-impl Offers {
-    /// Whether it begins with TLS when asked to.
+impl Capabilities {
+    /// Whether it offers STARTTLS.
     pub(super) fn is_tls_offered(&self) -> bool {
         self.lines.iter().any(|line| line.trim().eq_ignore_ascii_case("STARTTLS"))
     }
 
-    /// How one can log in, in capitals. Old servers have `AUTH=` before it, which no standard knows
+    /// Its authentication mechanisms, in capitals. Old servers write `AUTH=`, which is in no standard
     /// (<https://www.postfix.org/postconf.5.html#broken_sasl_auth_clients>).
     pub(super) fn logins(&self) -> Vec<String> {
         let after = |line: &String| {
@@ -73,12 +73,12 @@ impl Offers {
         logins
     }
 
-    /// Whether one of the ways to log in is one of ours.
+    /// Whether it offers a mechanism that we support.
     pub(super) fn is_login_offered(&self) -> bool {
         self.logins().iter().any(|login| OUR_LOGINS.contains(&login.as_str()))
     }
 
-    /// What lettre has to know of it.
+    /// The part that lettre needs.
     pub(super) fn for_lettre(&self) -> Reply {
         let logins = OUR_LOGINS.into_iter().filter(|ours| self.logins().iter().any(|login| login == ours));
         let logins = logins.map(|login| format!("AUTH {login}"));
@@ -86,37 +86,37 @@ impl Offers {
     }
 }
 
-/// Hears the server's greeting.
-pub(super) async fn hear<S: AsyncRead + Unpin>(
-    replies: &mut Replies<S>,
+/// Reads the server's greeting.
+pub(super) async fn read_greeting<S: AsyncRead + Unpin>(
+    replies: &mut ReplyStream<S>,
     until: Instant,
 ) -> Result<(), Failure> {
     match timeout_at(until, replies.reply()).await {
         Ok(Ok(reply)) if reply.status == 220 => Ok(()),
-        Ok(Ok(reply)) => Err(Failure::Says(To::Connection, reply)),
+        Ok(Ok(reply)) => Err(Failure::Rejected(Handshake::Connection, reply)),
         Ok(Err(error)) => Err(Failure::Lost(error)),
-        Err(_) => Err(Failure::Late { is_mute: !replies.is_heard() }),
+        Err(_) => Err(Failure::Late { is_mute: !replies.has_received() }),
     }
 }
 
-/// Greets a server that has greeted, in the old way where it does not know the new one
+/// Sends EHLO, and HELO where the server does not know EHLO
 /// (<https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1>).
 pub(super) async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
-    replies: &mut Replies<S>,
+    replies: &mut ReplyStream<S>,
     name: &ClientId,
-) -> Result<Offers, Failure> {
+) -> Result<Capabilities, Failure> {
     let ehlo = replies.ask(&format!("EHLO {name}")).await.map_err(Failure::Lost)?;
     if ehlo.status == 250 {
-        return Ok(Offers { lines: ehlo.lines.into_iter().skip(1).collect(), knows_no_ehlo: None });
+        return Ok(Capabilities { lines: ehlo.lines.into_iter().skip(1).collect(), knows_no_ehlo: None });
     }
     if !matches!(ehlo.status, 500 | 502) {
-        return Err(Failure::Says(To::Greeting, ehlo));
+        return Err(Failure::Rejected(Handshake::Greeting, ehlo));
     }
     let helo = replies.ask(&format!("HELO {name}")).await.map_err(Failure::Lost)?;
     if helo.status != 250 {
-        return Err(Failure::Says(To::Greeting, helo));
+        return Err(Failure::Rejected(Handshake::Greeting, helo));
     }
-    Ok(Offers { lines: Vec::new(), knows_no_ehlo: Some(ehlo.said()) })
+    Ok(Capabilities { lines: Vec::new(), knows_no_ehlo: Some(ehlo.said()) })
 }
 
 #[cfg(test)]
@@ -134,12 +134,17 @@ mod tests {
             (vec!["AUTH"], vec![], false),
             (vec!["AUTHENTICATED PLAIN", "SIZE 1000"], vec![], false),
         ] {
-            let offers =
-                Offers { lines: lines.iter().map(|line| (*line).to_owned()).collect(), ..Offers::default() };
-            assert_eq!(offers.logins(), logins);
-            assert_eq!(offers.is_login_offered(), is_offered, "{lines:?}");
+            let capabilities = Capabilities {
+                lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+                ..Capabilities::default()
+            };
+            assert_eq!(capabilities.logins(), logins);
+            assert_eq!(capabilities.is_login_offered(), is_offered, "{lines:?}");
         }
-        let tls = Offers { lines: vec!["SIZE 10".to_owned(), "StartTLS ".to_owned()], ..Offers::default() };
+        let tls = Capabilities {
+            lines: vec!["SIZE 10".to_owned(), "StartTLS ".to_owned()],
+            ..Capabilities::default()
+        };
         assert!(tls.is_tls_offered());
     }
 }

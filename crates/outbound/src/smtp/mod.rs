@@ -6,8 +6,8 @@ mod connect;
 mod dialogue;
 mod greeting;
 mod open;
-mod replies;
 mod reply;
+mod reply_stream;
 mod settings;
 mod start_tls;
 mod verdicts;
@@ -32,32 +32,32 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use settings::SmtpSettings;
 
-use crate::destinations::{MadeOne, Making, SMTP_URL};
-use answers::{NotDone, carried_out, waits_for_content};
-use dialogue::{Patience, Reached, Unreached, reach};
+use crate::destinations::{BuildContext, BuildResult, SMTP_URL};
+use answers::{CommandError, expect_data, expect_success};
+use dialogue::{EnvelopeAccepted, EnvelopeError, Timeouts, send_envelope};
 use verdicts::{Step, nobody, refused, unavailable, unknown};
 
-/// How long the server may take over a goodbye, on which nothing depends.
+/// How long the server may take to end the connection, on which nothing depends.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// How long a look at the server may take.
-const LOOK: Duration = Duration::from_secs(30);
+/// How long a check of the server may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Mail through an SMTP server, one connection a mail.
+/// Mail through an SMTP server, one connection per mail.
 #[derive(Debug, Clone)]
 pub struct SmtpMailer {
     settings: SmtpSettings,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 impl SmtpMailer {
-    /// A mailer that gives the server 16 s to be connected to, 4 s each of its addresses, 15 s to get ready for a mail and
-    /// 5 s more for each further recipient, and 15 s to confirm it.
+    /// A mailer with these timeouts: 16 s to connect, 4 s for each of the server's addresses, 15 s until it is ready for
+    /// the content and 5 s more for each further recipient, and 15 s to confirm it.
     pub fn new(settings: SmtpSettings) -> Self {
-        let patience = Patience::for_recipients(settings.to.iter().count());
-        Self { settings, patience }
+        let timeouts = Timeouts::for_recipients(settings.to.iter().count());
+        Self { settings, timeouts }
     }
 
-    /// Whom an alert is for: everybody but those who are done with it.
+    /// The recipients of an alert: all but those who are `done`.
     fn recipients(&self, done: &[&str]) -> Vec<&Mailbox> {
         let is_done = |to: &&Mailbox| done.iter().any(|one| one.eq_ignore_ascii_case(to.email.as_ref()));
         self.settings.to.iter().filter(|to| !is_done(to)).collect()
@@ -73,7 +73,7 @@ impl SmtpMailer {
             .subject(&mail.subject)
             .date_now()
             .header(MessageId::from(message_id(settings.from.email.domain())))
-            // RFC 3834: keeps holiday notices from answering.
+            // RFC 3834: prevents automatic replies.
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
                 "auto-generated".to_owned(),
@@ -83,25 +83,29 @@ impl SmtpMailer {
             .map_err(|error| refused(&format!("the mail cannot be written: {error}")))
     }
 
-    /// Says whom a mail is for, and again without whomever the server went away or fell silent over, one at a time.
-    async fn reach(&self, recipients: &[&Mailbox], limit: Duration) -> Result<Reached, Verdict> {
+    /// Sends the envelope, and again without each recipient over which the server hung up or did not answer.
+    async fn send_envelope(
+        &self,
+        recipients: &[&Mailbox],
+        limit: Duration,
+    ) -> Result<EnvelopeAccepted, Verdict> {
         let until = Instant::now() + limit;
         let mut others = recipients.to_vec();
         let mut culprits = Vec::new();
         loop {
-            let one = match timeout_at(until, reach(&self.settings, &others, &self.patience)).await {
-                Ok(Ok(mut reached)) => {
-                    reached.left_out.splice(0..0, culprits);
-                    return Ok(reached);
+            let one = match timeout_at(until, send_envelope(&self.settings, &others, &self.timeouts)).await {
+                Ok(Ok(mut accepted)) => {
+                    accepted.left_out.splice(0..0, culprits);
+                    return Ok(accepted);
                 }
-                Ok(Err(Unreached::Over(one))) => one,
-                Ok(Err(Unreached::For(verdict)))
+                Ok(Err(EnvelopeError::Recipient(one))) => one,
+                Ok(Err(EnvelopeError::Failed(verdict)))
                     if culprits.is_empty() || matches!(verdict, Verdict::Refused { .. }) =>
                 {
                     return Err(verdict);
                 }
                 Err(_) if culprits.is_empty() => return Err(verdicts::slow(&self.settings, false)),
-                Ok(Err(Unreached::For(_))) | Err(_) => return Err(nobody(&culprits)),
+                Ok(Err(EnvelopeError::Failed(_))) | Err(_) => return Err(nobody(&culprits)),
             };
             others.retain(|to| to.email.to_string() != one.recipient);
             culprits.push(one);
@@ -111,60 +115,60 @@ impl SmtpMailer {
         }
     }
 
-    /// Sends a mail to those of its recipients whom the server takes: who they are, and who else it was for.
+    /// Sends a mail to the recipients that the server accepts. Returns them, and those it was not sent to.
     async fn send_mail(&self, mail: &Mail, done: &[&str]) -> Result<(Vec<Mailbox>, Vec<LeftOut>), Verdict> {
         let recipients = self.recipients(done);
         if recipients.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
-        // A connection that is dropped before the content went out has sent nothing.
-        let reached = self.reach(&recipients, self.patience.reach).await?;
-        let Reached { mut connection, taken, left_out } = reached;
+        // Dropping a connection before the content is sent sends nothing.
+        let accepted = self.send_envelope(&recipients, self.timeouts.envelope).await?;
+        let EnvelopeAccepted { mut connection, taken, left_out } = accepted;
         if taken.is_empty() {
             let _ = timeout(GOODBYE, connection.abort()).await;
             return if done.is_empty() { Err(nobody(&left_out)) } else { Ok((taken, left_out)) };
         }
         let message = self.message(mail, &taken)?.formatted();
         let settings = &self.settings;
-        let until = Instant::now() + self.patience.confirm;
+        let until = Instant::now() + self.timeouts.confirm;
         match timeout_at(until, connection.command(commands::Data)).await {
             Ok(said) => {
-                waits_for_content(said, settings)
-                    .map_err(|failure| failure.verdict(Step::Envelope, settings))?;
+                expect_data(said, settings).map_err(|failure| failure.verdict(Step::Envelope, settings))?;
             }
             Err(_) => return Err(unavailable("the server did not get ready in time")),
         }
         let Ok(said) = timeout_at(until, connection.message(&message)).await else {
             return Err(unknown("the server did not confirm the mail in time"));
         };
-        match carried_out(said, settings) {
+        match expect_success(said, settings) {
             Ok(()) => {
                 let _ = timeout(GOODBYE, connection.abort()).await;
                 Ok((taken, left_out))
             }
-            Err(NotDone::Failed(error)) if error.is_permanent() => {
+            Err(CommandError::Failed(error)) if error.is_permanent() => {
                 Err(refused(&verdicts::said(settings, &error)))
             }
-            Err(NotDone::Failed(error)) if error.is_transient() => {
+            Err(CommandError::Failed(error)) if error.is_transient() => {
                 Err(unavailable(&verdicts::said(settings, &error)))
             }
-            Err(NotDone::Failed(error)) => Err(unknown(&verdicts::said(settings, &error))),
-            Err(NotDone::Unasked(words)) => Err(unavailable(&words)),
-            Err(NotDone::OutOfStep(words)) => Err(unknown(&words)),
+            Err(CommandError::Failed(error)) => Err(unknown(&verdicts::said(settings, &error))),
+            Err(CommandError::Unsolicited(words)) => Err(unavailable(&words)),
+            Err(CommandError::OutOfSync(words)) => Err(unknown(&words)),
         }
     }
 
-    /// Goes through the dialogue up to the recipients, and takes it back.
-    async fn look(&self) -> CheckOutcome {
+    /// Goes through the dialogue up to the recipients, and resets it.
+    async fn probe(&self) -> CheckOutcome {
         let server = self.settings.server();
         let recipients = self.recipients(&[]);
-        let limit = LOOK.min(self.patience.reach);
-        let Reached { mut connection, taken, left_out } = match self.reach(&recipients, limit).await {
-            Ok(reached) => reached,
-            Err(verdict) => return CheckOutcome::Failed(fault(&server, &verdict)),
-        };
+        let limit = CHECK_TIMEOUT.min(self.timeouts.envelope);
+        let EnvelopeAccepted { mut connection, taken, left_out } =
+            match self.send_envelope(&recipients, limit).await {
+                Ok(accepted) => accepted,
+                Err(verdict) => return CheckOutcome::Failed(fault(&server, &verdict)),
+            };
         let goodbye = async {
-            // Nobody is to wonder about a mail that never came.
+            // So that the server does not report a mail that never came.
             let _ = connection.command(commands::Rset).await;
             connection.abort().await;
         };
@@ -175,7 +179,7 @@ impl SmtpMailer {
                 let who = taken.iter().map(|to| to.email.to_string()).collect::<Vec<_>>().join(", ");
                 CheckOutcome::Ok(format!("{server} {login}takes mail for {who}"))
             }
-            // Put off is not refused: many let a stranger wait the first time.
+            // Greylisting is not a refusal: many servers defer an unknown sender the first time.
             (0, _) if left_out.iter().all(|one| one.again) => {
                 CheckOutcome::Warning(fault(&server, &nobody(&left_out)))
             }
@@ -188,7 +192,7 @@ impl SmtpMailer {
     }
 }
 
-/// A verdict on the server as what is wrong with it.
+/// A verdict as a fault of the server.
 fn fault(server: &str, verdict: &Verdict) -> Fault {
     match verdict {
         Verdict::Retry { code, reason, .. }
@@ -202,7 +206,7 @@ fn fault(server: &str, verdict: &Verdict) -> Fault {
 impl Destination for SmtpMailer {
     fn limits(&self) -> Limits {
         Limits {
-            longest_send: self.patience.reach + self.patience.confirm + GOODBYE,
+            longest_send: self.timeouts.envelope + self.timeouts.confirm + GOODBYE,
             pace: None,
             together: 1,
             at_once: 4,
@@ -225,16 +229,16 @@ impl Destination for SmtpMailer {
     }
 
     async fn check(&self, in_use: bool) -> CheckOutcome {
-        if in_use { self.look().await } else { CheckOutcome::Ok("switched off".to_owned()) }
+        if in_use { self.probe().await } else { CheckOutcome::Ok("switched off".to_owned()) }
     }
 }
 
 /// Reads `SMTP_URL`, `EMAIL_FROM` and `EMAIL_TO`.
-pub(crate) fn make(making: &mut Making<'_>) -> MadeOne {
-    let missing = |name: &str| making.none_is_set(name);
-    let variables = making.variables();
-    let Some(url) = making.origin.secret(&SMTP_URL)? else {
-        return missing(making.origin.name_of(&SMTP_URL));
+pub(crate) fn make(context: &mut BuildContext<'_>) -> BuildResult {
+    let missing = |name: &str| context.not_set(name);
+    let variables = context.variables();
+    let Some(url) = context.source.secret(&SMTP_URL)? else {
+        return missing(context.source.name_of(&SMTP_URL));
     };
     let Some(url) = url.constant() else { return missing(SMTP_URL.value) };
     let Some(from) = variables.get("EMAIL_FROM") else { return missing("EMAIL_FROM") };
@@ -244,7 +248,7 @@ pub(crate) fn make(making: &mut Making<'_>) -> MadeOne {
     Ok(Some(Arc::new(SmtpMailer::new(settings))))
 }
 
-/// An identity in the sender's domain, as lettre would make it in the machine's.
+/// A message id in the sender's domain; lettre would use the machine's.
 fn message_id(domain: &str) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     // Keyed with fresh randomness by the standard library.

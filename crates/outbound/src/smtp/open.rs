@@ -1,4 +1,4 @@
-//! From a server's name to its greeting, at the first of its addresses where it greets.
+//! Connects to the first of a server's addresses that sends a greeting.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -11,45 +11,48 @@ use tokio_rustls::client::TlsStream;
 
 use super::{
     connect,
-    dialogue::Patience,
+    dialogue::Timeouts,
     greeting::{self, Failure},
-    replies::Replies,
+    reply_stream::ReplyStream,
     settings::{SmtpSettings, Tls},
     verdicts::{no_connection, not_ready},
 };
 
-/// The least that an address is waited for, however many there are.
+/// The shortest timeout for an address, however many there are.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// A server that has greeted.
+/// A connection whose greeting has been read.
 #[derive(Debug)]
-pub(super) enum Opened {
-    Plain(Replies<TcpStream>),
-    Encrypted(Box<Replies<TlsStream<TcpStream>>>),
+pub(super) enum SmtpConnection {
+    Plain(ReplyStream<TcpStream>),
+    Encrypted(Box<ReplyStream<TlsStream<TcpStream>>>),
 }
 
-/// A server that has greeted, and until when it is to be ready for a mail.
-pub(super) async fn open(settings: &SmtpSettings, patience: &Patience) -> Result<(Opened, Instant), Verdict> {
-    let until = Instant::now() + patience.connect;
+/// Connects and reads the greeting. Also returns the time by which the server has to be ready for a mail.
+pub(super) async fn open(
+    settings: &SmtpSettings,
+    timeouts: &Timeouts,
+) -> Result<(SmtpConnection, Instant), Verdict> {
+    let until = Instant::now() + timeouts.connect;
     let addresses = tokio::net::lookup_host((settings.bare_host(), settings.port));
     let addresses: Vec<SocketAddr> = match timeout_at(until, addresses).await {
         Ok(Ok(addresses)) => addresses.collect(),
         Ok(Err(error)) => return Err(no_connection(&error.to_string())),
-        Err(_) => return Err(no_connection("nobody says in time which addresses its name has")),
+        Err(_) => return Err(no_connection("its name was not resolved in time")),
     };
-    open_any(settings, patience, &addresses, until).await
+    open_any(settings, timeouts, &addresses, until).await
 }
 
-/// One that cannot be connected to counts for nothing beside one that answers; of those that answer, one that may be
-/// tried again decides.
+/// An address that cannot be connected to is ignored if another one answers; of several answers, one that allows a retry
+/// decides.
 async fn open_any(
     settings: &SmtpSettings,
-    patience: &Patience,
+    timeouts: &Timeouts,
     addresses: &[SocketAddr],
     until: Instant,
-) -> Result<(Opened, Instant), Verdict> {
-    let share = patience.connect / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
-    let each = patience.address.min(share.max(LEAST));
+) -> Result<(SmtpConnection, Instant), Verdict> {
+    let share = timeouts.connect / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let each = timeouts.address.min(share.max(LEAST));
     let (mut unanswered, mut answered) = (Vec::new(), None);
     for (index, address) in addresses.iter().enumerate() {
         let own = until.min(Instant::now() + each);
@@ -65,12 +68,12 @@ async fn open_any(
                 continue;
             }
         };
-        // Nothing is better than the last, which may think for longer.
+        // There is no alternative to the last one, which may take longer.
         let is_last = index + 1 == addresses.len();
-        let ready = Instant::now() + patience.ready;
+        let ready = Instant::now() + timeouts.ready;
         match greeted(settings, tcp, *address, if is_last { ready } else { own }).await {
-            Ok(opened) if is_last => return Ok((opened, ready)),
-            Ok(opened) => return Ok((opened, Instant::now() + patience.ready)),
+            Ok(connection) if is_last => return Ok((connection, ready)),
+            Ok(connection) => return Ok((connection, Instant::now() + timeouts.ready)),
             Err(Failure::Late { .. }) if !is_last => unanswered.push(late()),
             Err(Failure::Late { .. }) if answered.is_some() => {}
             Err(failure) => {
@@ -92,17 +95,17 @@ async fn greeted(
     tcp: TcpStream,
     peer: SocketAddr,
     until: Instant,
-) -> Result<Opened, Failure> {
+) -> Result<SmtpConnection, Failure> {
     let Tls::FromTheStart(config) = &settings.tls else {
-        let mut replies = Replies::of(tcp, peer);
-        greeting::hear(&mut replies, until).await?;
-        return Ok(Opened::Plain(replies));
+        let mut replies = ReplyStream::of(tcp, peer);
+        greeting::read_greeting(&mut replies, until).await?;
+        return Ok(SmtpConnection::Plain(replies));
     };
     let encrypted = timeout_at(until, connect::encrypt(settings.bare_host(), tcp, config)).await;
     let encrypted = encrypted.map_err(|_| Failure::Late { is_mute: false })?.map_err(Failure::NoTls)?;
-    let mut replies = Replies::of(encrypted, peer);
-    greeting::hear(&mut replies, until).await?;
-    Ok(Opened::Encrypted(Box::new(replies)))
+    let mut replies = ReplyStream::of(encrypted, peer);
+    greeting::read_greeting(&mut replies, until).await?;
+    Ok(SmtpConnection::Encrypted(Box::new(replies)))
 }
 
 #[cfg(test)]
@@ -116,15 +119,15 @@ mod tests {
         SmtpSettings::parse("smtp://127.0.0.1", FROM, TO).unwrap()
     }
 
-    fn impatient() -> Patience {
+    fn impatient() -> Timeouts {
         let little = Duration::from_millis(200);
-        Patience { address: little, ready: little, ..Patience::for_recipients(1) }
+        Timeouts { address: little, ready: little, ..Timeouts::for_recipients(1) }
     }
 
-    async fn opened(addresses: &[SocketAddr], patience: Patience) -> Result<SocketAddr, Verdict> {
-        let until = Instant::now() + patience.connect;
-        let (opened, _) = open_any(&settings(), &patience, addresses, until).await?;
-        let Opened::Plain(replies) = opened else { panic!("{opened:?}") };
+    async fn connection(addresses: &[SocketAddr], timeouts: Timeouts) -> Result<SocketAddr, Verdict> {
+        let until = Instant::now() + timeouts.connect;
+        let (connection, _) = open_any(&settings(), &timeouts, addresses, until).await?;
+        let SmtpConnection::Plain(replies) = connection else { panic!("{connection:?}") };
         Ok(replies.peer())
     }
 
@@ -150,7 +153,7 @@ mod tests {
         (address, listener, waiting)
     }
 
-    /// An address where everybody is told this.
+    /// An address that sends this to every client.
     async fn saying(words: &'static [u8]) -> (SocketAddr, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -171,30 +174,30 @@ mod tests {
         let (greeting, _server) = saying(b"220 ready\r\n").await;
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         // The last one has time enough on a busy machine.
-        let patience = Patience { ready: Duration::from_secs(60), ..impatient() };
-        assert_eq!(opened(&[silent, closed, greeting], patience).await.unwrap(), greeting);
-        let said = reason(opened(&[silent, closed], impatient()).await.unwrap_err());
+        let timeouts = Timeouts { ready: Duration::from_secs(60), ..impatient() };
+        assert_eq!(connection(&[silent, closed, greeting], timeouts).await.unwrap(), greeting);
+        let said = reason(connection(&[silent, closed], impatient()).await.unwrap_err());
         assert!(said.contains(&format!("{silent} does not answer within 0.2 s")), "{said}");
         assert!(said.contains(&format!("{closed}: ")), "{said}");
-        assert!(reason(opened(&[], impatient()).await.unwrap_err()).contains("no address"));
+        assert!(reason(connection(&[], impatient()).await.unwrap_err()).contains("no address"));
     }
 
     /// Whatever keeps one address from greeting, be it for good, the next one may.
     #[tokio::test]
     async fn an_address_that_does_not_greet_is_passed_over_for_the_next() {
-        let patience = Patience { ready: Duration::from_secs(60), ..impatient() };
+        let timeouts = Timeouts { ready: Duration::from_secs(60), ..impatient() };
         let (greeting, _server) = saying(b"220 ready\r\n").await;
         for words in [b"".as_slice(), b"220-wait", b"421 busy\r\n", b"554 nobody here\r\n", b"* OK IMAP\r\n"]
         {
             let (other, server) = saying(words).await;
-            assert_eq!(opened(&[other, greeting], patience).await.unwrap(), greeting, "{words:?}");
+            assert_eq!(connection(&[other, greeting], timeouts).await.unwrap(), greeting, "{words:?}");
             server.abort();
         }
     }
 
     #[tokio::test]
     async fn of_addresses_that_answer_one_that_may_do_better_later_decides() {
-        let patience = Patience { ready: Duration::from_secs(60), ..Patience::for_recipients(1) };
+        let timeouts = Timeouts { ready: Duration::from_secs(60), ..Timeouts::for_recipients(1) };
         let (refusing, _one) = saying(b"554 nobody here\r\n").await;
         let (busy, _other) = saying(b"421 busy\r\n").await;
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -204,7 +207,7 @@ mod tests {
             ([refusing, closed], "refused: 554 nobody here"),
             ([closed, refusing], "refused: 554 nobody here"),
         ] {
-            let said = reason(opened(&addresses, patience).await.unwrap_err());
+            let said = reason(connection(&addresses, timeouts).await.unwrap_err());
             assert!(said.contains(words), "{said}");
         }
     }
@@ -224,7 +227,7 @@ mod tests {
                 }
             };
             let verdict = tokio::select! {
-                opened = opened(&address, impatient()) => opened.unwrap_err(),
+                connection = connection(&address, impatient()) => connection.unwrap_err(),
                 () = server => unreachable!(),
             };
             let said = reason(verdict);
@@ -248,12 +251,12 @@ mod tests {
         });
         let mut settings = SmtpSettings::parse("smtp://localhost", FROM, TO).unwrap();
         settings.tls = Tls::FromTheStart(trust);
-        let patience = Patience { ready: Duration::from_secs(60), ..impatient() };
+        let timeouts = Timeouts { ready: Duration::from_secs(60), ..impatient() };
         for words in [b"".as_slice(), b"220 ready\r\n"] {
             let (other, _server) = saying(words).await;
-            let until = Instant::now() + patience.connect;
-            let (opened, _) = open_any(&settings, &patience, &[other, encrypting], until).await.unwrap();
-            let Opened::Encrypted(replies) = opened else { panic!("{opened:?}") };
+            let until = Instant::now() + timeouts.connect;
+            let (connection, _) = open_any(&settings, &timeouts, &[other, encrypting], until).await.unwrap();
+            let SmtpConnection::Encrypted(replies) = connection else { panic!("{connection:?}") };
             assert_eq!(replies.peer(), encrypting);
         }
         server.abort();

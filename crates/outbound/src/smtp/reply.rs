@@ -1,46 +1,46 @@
-//! A mail server's reply: as <https://www.rfc-editor.org/rfc/rfc5321#section-4.2> has it, and as servers write it.
+//! A mail server's reply: as <https://www.rfc-editor.org/rfc/rfc5321#section-4.2> specifies it, and as servers write it.
 
 use outside::text;
 
-/// How many bytes a line has at the most, and a reply: a few times what anybody needs
+/// The longest line and the longest reply in bytes: a few times what is needed
 /// (<https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.5>).
 const LONGEST_LINE: usize = 16 * 1024;
 const LONGEST_REPLY: usize = 64 * 1024;
 /// How much of a line is passed on to lettre, which gives up on one of more than 1000 bytes.
 const PASSED_ON: usize = 500;
 
-/// A reply, of ASCII alone.
+/// A reply, in ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reply {
     pub(super) status: u16,
-    /// Its lines, without the status and what parts them from it. There is at least one.
+    /// Its lines, without the status and the separator. There is at least one.
     pub(super) lines: Vec<String>,
 }
 
-/// What keeps from reading a reply.
+/// Why a reply cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Trouble {
+pub(super) enum ReplyError {
     #[error("its reply has no end")]
     NoEnd,
-    #[error("this is no mail server's greeting: it begins with {0:?}")]
+    #[error("this is not a mail server's greeting: it begins with {0:?}")]
     NoGreeting(String),
-    #[error("this is no mail server's reply: it begins with {0:?}")]
+    #[error("this is not a mail server's reply: it begins with {0:?}")]
     NoReply(String),
     #[error("its reply is {0} and {1} at once")]
     TwoAtOnce(u16, u16),
-    /// Nothing has been sent since the last reply that was asked for.
-    #[error("the server answers out of step: nobody asked for {0:?}")]
-    Unasked(String),
+    /// Nothing has been sent since the last expected reply.
+    #[error("the server answers out of step: unsolicited reply {0:?}")]
+    Unsolicited(String),
 }
 
 impl Reply {
-    /// In one line, with its status, as lettre shows those that it reads.
+    /// On one line, with its status, as lettre shows replies.
     pub(super) fn said(&self) -> String {
         format!("{} {}", self.status, self.lines.join(" ")).trim_end().to_owned()
     }
 
-    /// As lettre understands it, which wants a space behind a status that stands alone, and knows no status above 559.
-    /// Of an unknown one the first digit counts (<https://www.rfc-editor.org/rfc/rfc5321#section-4.3.2>).
+    /// In the form that lettre understands, which needs a space after a status without text and does not know a status
+    /// above 559. Of an unknown status the first digit counts (<https://www.rfc-editor.org/rfc/rfc5321#section-4.3.2>).
     pub(super) fn for_lettre(&self) -> Vec<u8> {
         let is_known = self.status % 100 < 60;
         let status = if is_known { self.status } else { self.status / 100 * 100 + 50 };
@@ -56,47 +56,49 @@ impl Reply {
     }
 }
 
-/// Bytes as they come, until they are a reply.
+/// Parses replies from bytes as they are received.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
+pub(super) struct ReplyParser {
     bytes: Vec<u8>,
-    /// What there is of the reply that has begun, and how many bytes that was.
+    /// The lines so far of a reply that is not complete, and how many bytes they had.
     begun: Option<Reply>,
     taken: usize,
     is_greeted: bool,
 }
 
-impl Reading {
-    /// Takes what came.
+impl ReplyParser {
+    /// Adds received bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Whether there is nothing that has not been given out.
+    /// Whether all bytes have been returned in replies.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.begun.is_none()
     }
 
-    /// The next reply, once all of it is there.
+    /// The next reply, once it is complete.
     ///
     /// # Errors
-    /// Where it will be none, whatever follows.
-    pub(super) fn next(&mut self) -> Result<Option<Reply>, Trouble> {
+    /// Where it is not valid, whatever follows.
+    pub(super) fn next(&mut self) -> Result<Option<Reply>, ReplyError> {
         while let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
             self.taken += end + 1;
             if end > LONGEST_LINE || self.taken > LONGEST_REPLY {
-                return Err(Trouble::NoEnd);
+                return Err(ReplyError::NoEnd);
             }
             let line = self.bytes.drain(..=end).collect::<Vec<u8>>();
             let line = ascii(line.trim_ascii_end());
             let Some((status, is_last, words)) = split(&line) else {
-                // Whole: it is shortened only once what is secret is hidden in it.
+                // Not shortened yet: secrets have to be redacted first.
                 let begins = text::clean(&line);
-                return Err(if self.is_greeted { Trouble::NoReply } else { Trouble::NoGreeting }(begins));
+                return Err(if self.is_greeted { ReplyError::NoReply } else { ReplyError::NoGreeting }(
+                    begins,
+                ));
             };
             let reply = self.begun.get_or_insert_with(|| Reply { status, lines: Vec::new() });
             if reply.status != status {
-                return Err(Trouble::TwoAtOnce(reply.status, status));
+                return Err(ReplyError::TwoAtOnce(reply.status, status));
             }
             reply.lines.push(words.to_owned());
             if is_last {
@@ -105,36 +107,36 @@ impl Reading {
             }
         }
         if self.bytes.len() > LONGEST_LINE || self.taken + self.bytes.len() > LONGEST_REPLY {
-            return Err(Trouble::NoEnd);
+            return Err(ReplyError::NoEnd);
         }
         Ok(None)
     }
 
-    /// What came behind the last reply without being asked for.
-    pub(super) fn surplus(&self) -> Option<Trouble> {
+    /// What was received after the last reply, unsolicited.
+    pub(super) fn surplus(&self) -> Option<ReplyError> {
         if self.is_empty() {
             return None;
         }
         let line = self.bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        Some(Trouble::Unasked(text::clean(&ascii(line.trim_ascii_end()))))
+        Some(ReplyError::Unsolicited(text::clean(&ascii(line.trim_ascii_end()))))
     }
 
-    /// The same, where it is anything but a goodbye, which a server may say at any time
+    /// The same, unless it is a 421, which a server may send at any time
     /// (<https://www.rfc-editor.org/rfc/rfc5321#section-4.2.3>).
-    pub(super) fn unasked(&self) -> Option<Trouble> {
+    pub(super) fn unsolicited(&self) -> Option<ReplyError> {
         let is_goodbye = self.bytes.iter().zip(b"421").all(|(one, other)| one == other);
         self.surplus().filter(|_| !is_goodbye)
     }
 }
 
-/// What is read of bytes. Replies are ASCII (<https://www.rfc-editor.org/rfc/rfc5321#section-2.3.7>), and what is not must
-/// not keep from reading the rest.
+/// Bytes as text. Replies are ASCII (<https://www.rfc-editor.org/rfc/rfc5321#section-2.3.7>), and other bytes must not
+/// prevent reading the rest.
 pub(super) fn ascii(bytes: &[u8]) -> String {
     let bytes = bytes.iter();
     bytes.map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
 }
 
-/// Status, whether the line is the last, and words.
+/// The status, whether the line is the last, and its text.
 fn split(line: &str) -> Option<(u16, bool, &str)> {
     let (digits, rest) = line.split_at_checked(3)?;
     let status: u16 = digits.parse().ok().filter(|status| (200..600).contains(status))?;
@@ -151,10 +153,10 @@ fn split(line: &str) -> Option<(u16, bool, &str)> {
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8]) -> Result<Option<Reply>, Trouble> {
-        let mut reading = Reading::default();
-        reading.push(bytes);
-        reading.next()
+    fn read(bytes: &[u8]) -> Result<Option<Reply>, ReplyError> {
+        let mut parser = ReplyParser::default();
+        parser.push(bytes);
+        parser.next()
     }
 
     fn reply(status: u16, lines: &[&str]) -> Reply {
@@ -194,21 +196,21 @@ mod tests {
             "",
         ] {
             let greeting = format!("{line}\r\n");
-            assert_eq!(read(greeting.as_bytes()), Err(Trouble::NoGreeting(line.to_owned())));
+            assert_eq!(read(greeting.as_bytes()), Err(ReplyError::NoGreeting(line.to_owned())));
         }
-        let mut reading = Reading::default();
-        reading.push(b"220 ready\r\nhello\r\n");
-        assert_eq!(reading.next(), Ok(Some(reply(220, &["ready"]))));
-        assert_eq!(reading.next(), Err(Trouble::NoReply("hello".to_owned())));
-        assert_eq!(read(b"250-ok\r\n550 no\r\n"), Err(Trouble::TwoAtOnce(250, 550)));
+        let mut parser = ReplyParser::default();
+        parser.push(b"220 ready\r\nhello\r\n");
+        assert_eq!(parser.next(), Ok(Some(reply(220, &["ready"]))));
+        assert_eq!(parser.next(), Err(ReplyError::NoReply("hello".to_owned())));
+        assert_eq!(read(b"250-ok\r\n550 no\r\n"), Err(ReplyError::TwoAtOnce(250, 550)));
     }
 
     #[test]
     fn a_reply_without_end_is_given_up() {
         let endless_line = vec![b'x'; LONGEST_LINE + 1];
-        assert_eq!(read(&endless_line), Err(Trouble::NoEnd));
+        assert_eq!(read(&endless_line), Err(ReplyError::NoEnd));
         let endless_lines = b"220-x\r\n".repeat(LONGEST_REPLY / 7 + 1);
-        assert_eq!(read(&endless_lines), Err(Trouble::NoEnd));
+        assert_eq!(read(&endless_lines), Err(ReplyError::NoEnd));
         let long = [b"220-x\r\n".repeat(LONGEST_REPLY / 14), b"220 x\r\n".to_vec()].concat();
         assert!(matches!(read(&long), Ok(Some(_))));
     }
@@ -231,9 +233,9 @@ mod tests {
         for (came, is_fine) in
             [("", true), ("4", true), ("421 bye\r\n", true), ("250 ok\r\n", false), ("45", false)]
         {
-            let mut reading = Reading::default();
-            reading.push(came.as_bytes());
-            assert_eq!(reading.unasked().is_none(), is_fine, "{came:?}");
+            let mut parser = ReplyParser::default();
+            parser.push(came.as_bytes());
+            assert_eq!(parser.unsolicited().is_none(), is_fine, "{came:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The settings of mail: its server, who it is from and who it is for.
+//! The settings of mail: server, sender and recipients.
 
 use std::{
     fmt,
@@ -17,20 +17,20 @@ use tokio_rustls::rustls::ClientConfig;
 use url::{ParseError, Position, Url};
 
 use super::{addresses, connect, reply};
-use crate::secret_url::{hidden, unescaped};
+use crate::secret_url::{redacted, unescaped};
 
 /// How the connection is encrypted.
 #[derive(Clone)]
 pub(super) enum Tls {
     FromTheStart(Arc<ClientConfig>),
-    /// By STARTTLS, or nothing is sent.
+    /// By STARTTLS; without it nothing is sent.
     Required(Arc<ClientConfig>),
     /// By STARTTLS where the server offers it.
     Opportunistic(Arc<ClientConfig>),
     None,
 }
 
-/// Where mail goes out, who it is from and who it is for. Printed without the password.
+/// The server, the sender and the recipients. Printed without the password.
 #[derive(Clone)]
 pub struct SmtpSettings {
     pub(super) host: String,
@@ -38,7 +38,7 @@ pub struct SmtpSettings {
     pub(super) tls: Tls,
     pub(super) hello: ClientId,
     pub(super) credentials: Option<Credentials>,
-    /// What of them nobody is to read, should the server say it.
+    /// The forms of the password, to be redacted from the server's replies.
     secrets: Vec<SecretText>,
     pub(super) from: Mailbox,
     pub(super) to: Mailboxes,
@@ -57,7 +57,7 @@ impl SmtpSettings {
     /// | `smtp` | `required` | 587 | STARTTLS, or nothing is sent |
     /// | `smtp` | `opportunistic` | 587 | STARTTLS where the server offers it; with a password as `required` |
     /// | `smtp` | `none` | 25 | in the clear |
-    /// | `smtp` | | 25 | in the clear, for a relay of one's own; with a password on this machine alone |
+    /// | `smtp` | | 25 | in the clear, for a relay of your own; with a password only on this machine |
     ///
     /// # Errors
     /// A line for the operator that names the variable and shows nothing of the URL's user and
@@ -67,9 +67,9 @@ impl SmtpSettings {
         Self::parse_url(url.trim(), from, to).map_err(|error| format!("SMTP_URL: {error}"))
     }
 
-    /// What was said, without the password in any form in which it is sent.
-    pub(super) fn hide_in(&self, said: &str) -> String {
-        hidden(said, self.secrets.iter().map(SecretText::expose))
+    /// `text` without the password in any form in which it is sent.
+    pub(super) fn redact(&self, text: &str) -> String {
+        redacted(text, self.secrets.iter().map(SecretText::expose))
     }
 
     /// The host, an address without its brackets.
@@ -112,7 +112,7 @@ impl SmtpSettings {
             }
             ("smtp", None | Some("none")) => (Tls::None, 25),
             ("smtp", Some(_)) => {
-                return Err("its tls is none of required, opportunistic and none".to_owned());
+                return Err("its tls is not required, opportunistic or none".to_owned());
             }
             _ => return Err("it begins with neither smtp:// nor smtps://".to_owned()),
         };
@@ -123,7 +123,7 @@ impl SmtpSettings {
     }
 }
 
-/// Reads the address, and says what is wrong with it in other words than a parser's.
+/// Parses the URL, with errors that say what to change.
 fn parse_url(text: &str) -> Result<Url, String> {
     let encode =
         "a user or password with one of / ? # @ : % in it has those percent-encoded, / as %2F for instance";
@@ -132,7 +132,7 @@ fn parse_url(text: &str) -> Result<Url, String> {
     match Url::parse(text) {
         _ if is_list => Err("it names one server, not a list".to_owned()),
         Ok(url) if url.host_str().is_some_and(|host| host.contains([',', ';'])) => {
-            Err("it names one server, and nothing behind it but a port".to_owned())
+            Err("it names one server, followed by nothing but a port".to_owned())
         }
         Ok(url) if !matches!(url.scheme(), "smtp" | "smtps") => {
             Err("it begins with neither smtp:// nor smtps://".to_owned())
@@ -145,15 +145,15 @@ fn parse_url(text: &str) -> Result<Url, String> {
         Err(ParseError::RelativeUrlWithoutBase) => {
             Err("it begins with neither smtp:// nor smtps://".to_owned())
         }
-        Err(error) => Err(format!("it is no URL: {error}")),
+        Err(error) => Err(format!("it is not a URL: {error}")),
     }
 }
 
-/// The name in its path, with which the server is greeted (<https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1>).
-/// What is no name was meant otherwise.
+/// The name in the path, for EHLO (<https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1>). Anything else there is a
+/// mistake.
 fn hello(url: &Url) -> Result<Option<String>, String> {
     if url.fragment().is_some() {
-        return Err("what stands behind # in it means nothing; TLS is asked for by ?tls=required".to_owned());
+        return Err("the part after # has no meaning; ask for TLS with ?tls=required".to_owned());
     }
     let written = url.path().trim_matches('/');
     if written.is_empty() {
@@ -163,8 +163,8 @@ fn hello(url: &Url) -> Result<Option<String>, String> {
     name.map(Some).ok_or_else(|| {
         let written = text::shorten(written, 40);
         format!(
-            "{written:?} behind its host is no name to greet the server with, as crm.example.com; TLS is asked \
-             for by ?tls=required"
+            "{written:?} after its host is not a name for EHLO, such as crm.example.com; ask for TLS with \
+             ?tls=required"
         )
     })
 }
@@ -184,35 +184,35 @@ fn is_literal(name: &str) -> bool {
     six || address.parse::<Ipv4Addr>().is_ok()
 }
 
-/// How its query wants the connection encrypted. What is not understood is not passed over.
+/// The value of `tls` in the query. Anything else in the query is an error.
 fn tls_mode(url: &Url) -> Result<Option<String>, String> {
     let mut mode = None;
     for (name, value) in url.query_pairs() {
         if name != "tls" {
             let name = text::shorten(&name, 40);
             return Err(format!(
-                "{name:?} is no parameter of it: there is tls=required, opportunistic or none"
+                "{name:?} is not a parameter of it: expected tls=required, opportunistic or none"
             ));
         }
         if mode.replace(value.into_owned()).is_some() {
-            return Err("it says tls twice".to_owned());
+            return Err("it has tls twice".to_owned());
         }
     }
     Ok(mode)
 }
 
-/// A host as an address that says where it is.
+/// A host as an HTTP URL.
 fn as_http(host: &str) -> Result<Url, String> {
-    Url::parse(&format!("http://{host}/")).map_err(|error| format!("its host is none: {error}"))
+    Url::parse(&format!("http://{host}/")).map_err(|error| format!("its host is invalid: {error}"))
 }
 
-/// A password as it is, as it stands in the URL, as AUTH PLAIN and AUTH LOGIN send it, and as it is read where a server says it.
+/// A password in plain text, as it is in the URL, as AUTH PLAIN and AUTH LOGIN send it, and as it is read from a reply.
 fn secrets(user: &str, password: Option<&str>) -> Vec<SecretText> {
     let (Ok(user), Some(written)) = (decode(user), password) else { return Vec::new() };
     let Ok(password) = decode(written) else { return Vec::new() };
     let plain = BASE64.encode(format!("\0{user}\0{password}"));
     let login = BASE64.encode(&password);
-    // Of what is no ASCII in a reply nothing is left.
+    // Replies are read as ASCII.
     let as_ascii = reply::ascii(password.as_bytes());
     let as_latin = password.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
     let forms = [password, written.to_owned(), plain, login, as_ascii, as_latin];
@@ -279,7 +279,7 @@ mod tests {
         }
         let settings = SmtpSettings::parse("smtps://u:h%C3%BCnter2@h", FROM, TO).unwrap();
         for said in ["hünter2", "h??nter2", "h?nter2", "h%C3%BCnter2"] {
-            assert_eq!(settings.hide_in(&format!("535 no {said} here")), "535 no … here");
+            assert_eq!(settings.redact(&format!("535 no {said} here")), "535 no … here");
         }
         let settings = SmtpSettings::parse("smtps://a%40b.c:p%2B%3A+%25@h", FROM, TO).unwrap();
         assert!(settings.credentials == Some(Credentials::new("a@b.c".to_owned(), "p+:+%".to_owned())));
@@ -320,9 +320,9 @@ mod tests {
                 TO,
                 "SMTP_URL: it has a password, which would travel in the clear",
             ),
-            ("smtp://user:hunter2@h?TLS=required", FROM, TO, "SMTP_URL: \"TLS\" is no parameter"),
-            ("smtp://user:hunter2@h?starttls=true", FROM, TO, "SMTP_URL: \"starttls\" is no parameter"),
-            ("smtp://user:hunter2@h?tls=required&tls=none", FROM, TO, "SMTP_URL: it says tls twice"),
+            ("smtp://user:hunter2@h?TLS=required", FROM, TO, "SMTP_URL: \"TLS\" is not a parameter"),
+            ("smtp://user:hunter2@h?starttls=true", FROM, TO, "SMTP_URL: \"starttls\" is not a parameter"),
+            ("smtp://user:hunter2@h?tls=required&tls=none", FROM, TO, "SMTP_URL: it has tls twice"),
             ("smtps://user:hunter2@h?tls=none", FROM, TO, "SMTP_URL: smtps:// is TLS from the start"),
             ("smtps://AKIA:a/hunter2#c@h", FROM, TO, "SMTP_URL: a user or password with"),
             ("smtps://AKIA:12/hunter2@h", FROM, TO, "SMTP_URL: a user or password with"),
@@ -330,17 +330,22 @@ mod tests {
             ("smtps://AKIA:p@ss?hunter2@mail.example.com", FROM, TO, "SMTP_URL: a user or password with"),
             ("smtps://AKIA:p@ss#hunter2@mail.example.com", FROM, TO, "SMTP_URL: a user or password with"),
             ("mail.example.com:587", FROM, TO, "SMTP_URL: it begins with neither"),
-            ("smtp://h/starttls", FROM, TO, "SMTP_URL: \"starttls\" behind its host is no name"),
-            ("smtp://h/tls=required", FROM, TO, "SMTP_URL: \"tls=required\" behind its host is no name"),
-            ("smtp://h/crm.example.com/x", FROM, TO, "SMTP_URL: \"crm.example.com/x\" behind its host"),
-            ("smtp://h/a.b%0d%0aQUIT", FROM, TO, "SMTP_URL: \"a.b%0d%0aQUIT\" behind its host"),
-            ("smtp://h/[300.1.1.1]", FROM, TO, "SMTP_URL: \"[300.1.1.1]\" behind its host"),
-            ("smtp://h#tls=required", FROM, TO, "SMTP_URL: what stands behind # in it means nothing"),
-            ("smtp://user:hunter2@h?tls=none#x", FROM, TO, "SMTP_URL: what stands behind #"),
+            ("smtp://h/starttls", FROM, TO, "SMTP_URL: \"starttls\" after its host is not a name"),
+            ("smtp://h/tls=required", FROM, TO, "SMTP_URL: \"tls=required\" after its host is not a name"),
+            ("smtp://h/crm.example.com/x", FROM, TO, "SMTP_URL: \"crm.example.com/x\" after its host"),
+            ("smtp://h/a.b%0d%0aQUIT", FROM, TO, "SMTP_URL: \"a.b%0d%0aQUIT\" after its host"),
+            ("smtp://h/[300.1.1.1]", FROM, TO, "SMTP_URL: \"[300.1.1.1]\" after its host"),
+            ("smtp://h#tls=required", FROM, TO, "SMTP_URL: the part after # has no meaning"),
+            ("smtp://user:hunter2@h?tls=none#x", FROM, TO, "SMTP_URL: the part after #"),
             ("smtp://relay:25,smtp://relay2", FROM, TO, "SMTP_URL: it names one server, not a list"),
             ("smtp://relay:25, smtp://relay2", FROM, TO, "SMTP_URL: it names one server, not a list"),
-            ("smtp://relay,relay2", FROM, TO, "SMTP_URL: it names one server, and nothing"),
-            ("smtp://mail.example.com;user=x", FROM, TO, "SMTP_URL: it names one server, and nothing"),
+            ("smtp://relay,relay2", FROM, TO, "SMTP_URL: it names one server, followed by nothing"),
+            (
+                "smtp://mail.example.com;user=x",
+                FROM,
+                TO,
+                "SMTP_URL: it names one server, followed by nothing",
+            ),
             ("smtp://h", "nobody", TO, "EMAIL_FROM"),
             ("smtp://h", FROM, "", "EMAIL_TO"),
             ("smtp://h", FROM, "a@example.com, b", "EMAIL_TO"),

@@ -1,5 +1,5 @@
-//! TLS after the greeting: <https://www.rfc-editor.org/rfc/rfc3207>. Here and not by lettre, so that both ways to TLS have
-//! the same trust, the same errors, and replies that lettre can read.
+//! TLS after the greeting: <https://www.rfc-editor.org/rfc/rfc3207>. Done here and not by lettre, so that both ways to
+//! TLS have the same trust, the same errors, and replies that lettre can read.
 
 use std::sync::Arc;
 
@@ -8,25 +8,25 @@ use tokio_rustls::{client::TlsStream, rustls::ClientConfig};
 
 use super::{
     connect,
-    greeting::{Failure, To},
-    replies::Replies,
+    greeting::{Failure, Handshake},
+    reply_stream::ReplyStream,
 };
 
-/// Begins with TLS, where a server offers it.
+/// Starts TLS with a server that offers it.
 ///
-/// Whatever came in the clear behind the word to begin would count as said within TLS, and is refused
+/// Data in the clear after the reply to STARTTLS would count as received within TLS, and is refused
 /// (<https://www.rfc-editor.org/rfc/rfc3207#section-6>).
 pub(super) async fn start(
-    mut replies: Replies<TcpStream>,
+    mut replies: ReplyStream<TcpStream>,
     host: &str,
     config: &Arc<ClientConfig>,
-) -> Result<Replies<TlsStream<TcpStream>>, Failure> {
+) -> Result<ReplyStream<TlsStream<TcpStream>>, Failure> {
     let reply = replies.ask("STARTTLS").await.map_err(Failure::Lost)?;
     if reply.status != 220 {
-        return Err(Failure::Says(To::StartTls, reply));
+        return Err(Failure::Rejected(Handshake::StartTls, reply));
     }
     let peer = replies.peer();
     let tcp = replies.into_stream().map_err(Failure::Lost)?;
     let stream = connect::encrypt(host, tcp, config).await.map_err(Failure::NoTls)?;
-    Ok(Replies::greeted(stream, peer))
+    Ok(ReplyStream::greeted(stream, peer))
 }

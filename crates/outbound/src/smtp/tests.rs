@@ -46,7 +46,7 @@ enum Does {
     SaysBytes(&'static [u8]),
     /// To this recipient, this.
     SaysOf(&'static str, &'static str),
-    Silence,
+    DestinationPause,
     HangsUp,
 }
 
@@ -74,7 +74,7 @@ async fn dialogue(stream: impl AsyncRead + AsyncWrite, at: At, does: Does) -> Ve
                 ""
             }
             Does::HangsUp if now.0 == at => return heard,
-            Does::Silence if now.0 == at => {
+            Does::DestinationPause if now.0 == at => {
                 while let Ok(Some(line)) = lines.next_line().await {
                     heard.push(line);
                 }
@@ -113,7 +113,7 @@ fn position(lines: &[String], start: &str) -> usize {
 
 #[tokio::test]
 async fn a_mail_has_its_headers_and_arrives_as_written() {
-    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
     mailer.send_mail(&a_mail(), &[]).await.unwrap();
     let heard = dialogue.await.unwrap();
     assert_eq!(heard[0], "EHLO crm.example.com");
@@ -162,7 +162,7 @@ async fn the_server_is_greeted_with_the_senders_domain_unless_it_is_told_otherwi
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("smtp://{}{path}", listener.local_addr().unwrap());
         let heard = tokio::spawn(async move {
-            dialogue(listener.accept().await.unwrap().0, At::Never, Does::Silence).await
+            dialogue(listener.accept().await.unwrap().0, At::Never, Does::DestinationPause).await
         });
         let mailer = SmtpMailer::new(SmtpSettings::parse(&url, FROM, TO).unwrap());
         mailer.send_mail(&a_mail(), &[]).await.unwrap();
@@ -204,10 +204,10 @@ async fn whoever_asks_to_come_back_later_is_unavailable() {
 
 #[tokio::test]
 async fn silence_before_the_content_is_unavailable_and_after_it_unknown() {
-    for does in [Does::Silence, Does::HangsUp] {
+    for does in [Does::DestinationPause, Does::HangsUp] {
         for at in [At::Greeting, At::Recipient] {
             let (mut mailer, _) = server(at, does).await;
-            mailer.patience.ready = Duration::from_millis(200);
+            mailer.timeouts.ready = Duration::from_millis(200);
             let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
             assert!(
                 matches!(error, Verdict::Retry { code: Code::MailUnavailable, may_have_arrived: false, .. }),
@@ -215,7 +215,7 @@ async fn silence_before_the_content_is_unavailable_and_after_it_unknown() {
             );
         }
         let (mut mailer, _) = server(At::Content, does).await;
-        mailer.patience.confirm = Duration::from_millis(200);
+        mailer.timeouts.confirm = Duration::from_millis(200);
         let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
         assert!(
             matches!(error, Verdict::Retry { code: Code::MailUnknown, may_have_arrived: true, .. }),
@@ -226,7 +226,7 @@ async fn silence_before_the_content_is_unavailable_and_after_it_unknown() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable() {
-    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
     dialogue.abort();
     let _ = dialogue.await;
     let error = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
@@ -238,7 +238,7 @@ async fn a_server_that_is_not_there_is_unavailable() {
 
 #[tokio::test]
 async fn what_tls_required_demands_is_not_given_up() {
-    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
     let url = format!("smtp://127.0.0.1:{}?tls=required", mailer.settings.port);
     let settings = SmtpSettings::parse(&url, FROM, TO).unwrap();
     let error = SmtpMailer { settings, ..mailer }.send_mail(&a_mail(), &[]).await.unwrap_err();
@@ -272,7 +272,7 @@ async fn tls_server(trusted: bool, wants_ours: bool) -> (SmtpMailer, JoinHandle<
     let heard = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let stream = acceptor.accept(stream).await.ok()?;
-        Some(dialogue(stream, At::Never, Does::Silence).await)
+        Some(dialogue(stream, At::Never, Does::DestinationPause).await)
     });
     let mut settings = SmtpSettings::parse(&format!("smtp://localhost:{port}"), FROM, TO).unwrap();
     settings.tls = Tls::FromTheStart(trust);
@@ -299,7 +299,7 @@ async fn a_server_that_wants_a_certificate_of_ours_is_named() {
     let (mailer, heard) = tls_server(true, true).await;
     let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
     let expected = Expected::Again { code: Code::MailUnencrypted, may_have_arrived: false };
-    comes_to(&verdict, &expected, "it wants a certificate of ours");
+    comes_to(&verdict, &expected, "it requires a client certificate");
     assert_eq!(heard.await.unwrap(), None);
 }
 
@@ -343,7 +343,7 @@ async fn what_stands_in_the_clear_behind_the_word_to_begin_with_tls_is_not_heard
         let server = Scripted::new(script(&[("starttls", reply)])).await;
         let mailer = server.mailer("smtp://", "?tls=required", "a@example.org");
         let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
-        comes_to(&verdict, &NOT_SENT, "the server answers out of step: nobody asked for");
+        comes_to(&verdict, &NOT_SENT, "the server answers out of step: unsolicited reply");
     }
 }
 
@@ -474,8 +474,8 @@ async fn every_recorded_refusal_gets_its_verdict() {
 async fn who_is_refused_is_left_out_and_the_others_get_the_mail() {
     for (reply, again) in [("550 5.1.1 no such user", false), ("450 4.2.0 greylisted", true)] {
         let (mailer, dialogue) = server(At::Never, Does::SaysOf("partners@", reply)).await;
-        let (reached, left_out) = mailer.send_mail(&a_mail(), &[]).await.unwrap();
-        assert_eq!(reached.iter().map(|to| to.email.to_string()).collect::<Vec<_>>(), ["sales@example.com"]);
+        let (accepted, left_out) = mailer.send_mail(&a_mail(), &[]).await.unwrap();
+        assert_eq!(accepted.iter().map(|to| to.email.to_string()).collect::<Vec<_>>(), ["sales@example.com"]);
         let expected =
             LeftOut { recipient: "partners@example.org".to_owned(), reason: reply.to_owned(), again };
         assert_eq!(left_out, [expected]);
@@ -513,8 +513,8 @@ async fn picky(hangs_up: bool) -> (SmtpMailer, JoinHandle<()>) {
 async fn over_whom_the_server_goes_away_keeps_the_mail_from_nobody_else() {
     for (hangs_up, words) in [(false, "421 4.7.28 too many from you"), (true, "it hung up")] {
         let (mailer, server) = picky(hangs_up).await;
-        let (reached, left_out) = mailer.send_mail(&a_mail(), &[]).await.unwrap();
-        assert_eq!(reached.len(), 1);
+        let (accepted, left_out) = mailer.send_mail(&a_mail(), &[]).await.unwrap();
+        assert_eq!(accepted.len(), 1);
         assert!(
             left_out.len() == 1 && left_out[0].again && left_out[0].reason.contains(words),
             "{left_out:?}"
@@ -571,26 +571,27 @@ async fn a_word_of_consent_with_a_strange_letter_is_one() {
 
 #[tokio::test]
 async fn a_mail_for_some_is_for_nobody_else() {
-    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
-    let (reached, _) = mailer.send_mail(&a_mail(), &["SALES@example.com", "gone@example.com"]).await.unwrap();
-    assert_eq!(reached.len(), 1);
+    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
+    let (accepted, _) =
+        mailer.send_mail(&a_mail(), &["SALES@example.com", "gone@example.com"]).await.unwrap();
+    assert_eq!(accepted.len(), 1);
     let heard = dialogue.await.unwrap();
     assert_eq!(heard.iter().filter(|line| line.starts_with("RCPT")).count(), 1, "{heard:#?}");
     assert!(heard.iter().any(|line| line.starts_with("To: ") && !line.contains("sales")), "{heard:#?}");
-    let (mailer, _) = server(At::Never, Does::Silence).await;
+    let (mailer, _) = server(At::Never, Does::DestinationPause).await;
     let everybody = ["sales@example.com", "partners@example.org"];
     assert_eq!(mailer.send_mail(&a_mail(), &everybody).await.unwrap(), (vec![], vec![]));
     // Others have it: who is refused now has their own answer, as at a first attempt.
     let (mailer, _) = server(At::Recipient, Does::Says("550 who?")).await;
-    let (reached, left_out) = mailer.send_mail(&a_mail(), &["sales@example.com"]).await.unwrap();
+    let (accepted, left_out) = mailer.send_mail(&a_mail(), &["sales@example.com"]).await.unwrap();
     let left_out: Vec<(&str, &str)> =
         left_out.iter().map(|one| (one.recipient.as_str(), one.reason.as_str())).collect();
-    assert_eq!((reached, left_out), (vec![], vec![("partners@example.org", "550 who?")]));
+    assert_eq!((accepted, left_out), (vec![], vec![("partners@example.org", "550 who?")]));
 }
 
 #[tokio::test]
 async fn a_look_goes_as_far_as_the_recipients_and_takes_it_back() {
-    let (mailer, dialogue) = server(At::Never, Does::Silence).await;
+    let (mailer, dialogue) = server(At::Never, Does::DestinationPause).await;
     let checked = mailer.check(true).await;
     assert!(
         matches!(&checked, CheckOutcome::Ok(line) if line.contains("sales@example.com, partners@example.org")),
@@ -633,7 +634,7 @@ async fn what_keeps_from_a_login_or_from_tls_is_named() {
             "it does not begin with TLS, as smtp://…?tls=required expects",
         ),
     ] {
-        let (mailer, _) = server(At::Never, Does::Silence).await;
+        let (mailer, _) = server(At::Never, Does::DestinationPause).await;
         let url = format!("{scheme}127.0.0.1:{}{query}", mailer.settings.port);
         let settings = SmtpSettings::parse(&url, FROM, TO).unwrap();
         let verdict = SmtpMailer::new(settings).send_mail(&a_mail(), &[]).await.unwrap_err();
@@ -744,9 +745,9 @@ async fn a_reply_without_end_and_one_that_is_none_are_said() {
             "greeting",
             "* OK IMAP4rev1\r\n".to_owned(),
             NOT_SENT,
-            "this is no mail server's greeting: it begins with \"* OK IMAP4rev1\"",
+            "this is not a mail server's greeting: it begins with \"* OK IMAP4rev1\"",
         ),
-        ("ehlo", "what?\r\n".to_owned(), NOT_SENT, "no mail server's reply: it begins with \"what?\""),
+        ("ehlo", "what?\r\n".to_owned(), NOT_SENT, "not a mail server's reply: it begins with \"what?\""),
     ] {
         let server = Scripted::new(vec![(step.to_owned(), reply)]).await;
         let mailer = server.mailer("smtp://", "", "a@example.org");
@@ -785,8 +786,8 @@ async fn whoever_the_server_goes_away_or_falls_silent_over_keeps_the_mail_from_n
         let steps = [("rcpt a@example.org", reply), ("rcpt b@example.org", reply)];
         let server = Scripted::new(script(&steps)).await;
         let mailer = server.mailer("smtp://", "", THREE);
-        let (reached, left_out) = mailer.send_mail(&a_mail(), &[]).await.unwrap();
-        assert_eq!(reached.iter().map(|to| to.email.to_string()).collect::<Vec<_>>(), ["c@example.org"]);
+        let (accepted, left_out) = mailer.send_mail(&a_mail(), &[]).await.unwrap();
+        assert_eq!(accepted.iter().map(|to| to.email.to_string()).collect::<Vec<_>>(), ["c@example.org"]);
         let names: Vec<_> = left_out.iter().map(|one| one.recipient.as_str()).collect();
         assert_eq!(names, ["a@example.org", "b@example.org"]);
         assert!(left_out.iter().all(|one| one.again && one.reason.contains(words)), "{left_out:?}");
@@ -828,8 +829,13 @@ async fn a_server_that_knows_no_ehlo_is_greeted_in_the_old_way() {
             .unwrap();
         assert_eq!(server.mails(), 2);
         for (start, query, code, words) in [
-            ("smtp://user:secret@", "", Code::MailLoginRefused, "takes no login here, as it knows no EHLO"),
-            ("smtp://", "?tls=required", Code::MailUnencrypted, "no STARTTLS, as it knows no EHLO"),
+            (
+                "smtp://user:secret@",
+                "",
+                Code::MailLoginRefused,
+                "takes no login here, as it does not know EHLO",
+            ),
+            ("smtp://", "?tls=required", Code::MailUnencrypted, "no STARTTLS, as it does not know EHLO"),
         ] {
             let verdict =
                 server.mailer(start, query, "a@example.org").send_mail(&a_mail(), &[]).await.unwrap_err();
@@ -865,7 +871,7 @@ async fn a_login_that_has_said_all_and_is_asked_for_more_is_out_of_step() {
         let server = Scripted::new(script(&[("ehlo", "250-x\r\n250 AUTH PLAIN\r\n"), ("auth", more)])).await;
         let mailer = server.mailer("smtp://user:secret@", "", "a@example.org");
         let verdict = mailer.send_mail(&a_mail(), &[]).await.unwrap_err();
-        comes_to(&verdict, &NOT_SENT, "out of step: it asks for more where the login has said all");
+        comes_to(&verdict, &NOT_SENT, "out of step: it asks for more after the complete login");
     }
 }
 

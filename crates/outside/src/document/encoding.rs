@@ -31,8 +31,7 @@ fn plain(bytes: &[u8]) -> Result<Cow<'_, str>, Unreadable> {
     Ok(lossy(bytes))
 }
 
-/// Bytes as text, what is no UTF-8 in them replaced by U+FFFD. Those that are UTF-8 are neither copied nor
-/// looked at one by one.
+/// Bytes as text, with invalid UTF-8 replaced by U+FFFD. Valid UTF-8 is not copied.
 pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
@@ -49,12 +48,12 @@ fn wide(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether the beginning is no text.
+/// Whether the beginning is binary.
 fn is_binary(bytes: &[u8]) -> bool {
     let begin = bytes.get(..16).unwrap_or(bytes);
     let text = match std::str::from_utf8(begin) {
         Ok(text) => text,
-        // The last letter may be cut.
+        // The last character may be truncated.
         Err(error) if error.error_len().is_none() => {
             std::str::from_utf8(begin.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or_default()
         }
@@ -63,7 +62,7 @@ fn is_binary(bytes: &[u8]) -> bool {
     text.chars().any(|c| c.is_control() && !c.is_whitespace())
 }
 
-/// What a gzip file holds, up to [`Document::LIMIT`].
+/// The content of a gzip file, up to [`Document::LIMIT`].
 fn decoded(bytes: &[u8]) -> Result<Vec<u8>, Unreadable> {
     let (decoded, read) = gzip::decoded(bytes, Document::LIMIT.saturating_add(1));
     match read {

@@ -1,8 +1,8 @@
 //! A JSON document from outside, read leniently, field by field.
 //!
-//! One reader for whatever others write: Close's events, owner documents, answers of services. A field
-//! that is broken, or of another type than expected, is a field that is not there; it never takes the
-//! others with it. What cannot be read at all is named, so that an operator knows what came.
+//! One reader for everything from outside: Close's events, owner documents, answers of services. A field that is broken,
+//! or of another type than expected, counts as missing and does not affect the others. What cannot be read at all is
+//! described, so that an operator knows what was received.
 
 mod encoding;
 mod repair;
@@ -13,34 +13,34 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
-use crate::{Json, means_nobody, text};
+use crate::{Json, is_placeholder, text};
 
 /// A document's text.
 #[derive(Debug, Clone)]
 pub struct Document<'a>(Cow<'a, str>);
 
-/// Why a document cannot be read: one clean line that says what came, beginning with "it".
+/// Why a document cannot be read: one clean line that describes it, beginning with "it".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreadable(String);
 
 impl Unreadable {
-    /// For this reason, which begins with "it".
-    pub fn because(reason: &str) -> Self {
+    /// An error with this reason, which begins with "it".
+    pub fn new(reason: &str) -> Self {
         Self(reason.to_owned())
     }
 }
 
 impl<'a> Document<'a> {
-    /// How many bytes a compressed document may hold.
+    /// The largest decoded size of a compressed document, in bytes.
     pub const LIMIT: usize = 1024 * 1024;
 
-    /// Takes bytes as text: UTF-8, a byte order mark before it or not, as it is or in gzip. What is no
-    /// UTF-8 in it is replaced by U+FFFD. Bytes that are text already are not copied.
+    /// Reads bytes as text: UTF-8, with or without a byte order mark, plain or gzip. Invalid UTF-8 is replaced by U+FFFD.
+    /// Bytes that are valid text are not copied.
     ///
     /// # Errors
-    /// [`Unreadable`] where they are UTF-16, gzip that cannot be decoded or holds more than
-    /// [`Document::LIMIT`], or no text at all.
+    /// [`Unreadable`] where they are UTF-16, gzip that cannot be decoded or is larger than
+    /// [`Document::LIMIT`], or not text at all.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         encoding::text(bytes).map(Self)
     }
@@ -50,28 +50,28 @@ impl<'a> Document<'a> {
         &self.0
     }
 
-    /// The fields of the object that the document is.
+    /// The fields of the document, which has to be an object.
     ///
     /// # Errors
-    /// [`Unreadable`] where it is no object, breaks off or goes on after its end.
+    /// [`Unreadable`] where it is not an object, is truncated or has trailing data.
     pub fn fields(&self) -> Result<Fields<'_>, Unreadable> {
         let text = self.as_str();
         if text.starts_with('{') { Fields::of(text) } else { Err(no_object(text)) }
     }
 }
 
-/// The fields of an object in the order in which they stand. Of several with one name the last counts.
+/// The fields of an object in their order. Of several with the same name the last counts.
 #[derive(Debug, Clone, Default)]
 pub struct Fields<'a> {
     fields: Vec<(Cow<'a, str>, Value<'a>)>,
-    /// Why the object is no JSON, if it is none.
+    /// Why the object is not valid JSON, if it is not.
     broken: Option<Unreadable>,
 }
 
 impl<'a> Fields<'a> {
     /// Those of a text that begins with `{`.
     fn of(object: &'a str) -> Result<Self, Unreadable> {
-        // Most are sound. The others are gone through once more, with patience.
+        // Most are valid. The others are read again by the lenient reader.
         match serde_json::from_str::<Sound<'a>>(object) {
             Ok(Sound(fields)) => Ok(Self { fields, broken: None }),
             Err(error) => {
@@ -93,7 +93,7 @@ impl<'a> Fields<'a> {
         let broken = self.broken.as_ref()?;
         let stands = |value: Value<'_>| match value.0 {
             Raw::Sound(_) => true,
-            Raw::Broken(text) => value.text().is_some() || means_nobody(text),
+            Raw::Broken(text) => value.text().is_some() || is_placeholder(text),
         };
         match self.get(name) {
             Some(value) if stands(value) => None,
@@ -112,7 +112,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A field's value, of any type, sound or not.
+/// A field's value, of any type, valid or not.
 #[derive(Clone, Copy)]
 pub struct Value<'a>(Raw<'a>);
 
@@ -120,7 +120,7 @@ pub struct Value<'a>(Raw<'a>);
 enum Raw<'a> {
     /// JSON by its grammar. A number may be out of every range, a string hold half a surrogate pair.
     Sound(&'a RawValue),
-    /// What stands in the place of a value.
+    /// The text in place of a value.
     Broken(&'a str),
 }
 
@@ -129,7 +129,7 @@ enum Raw<'a> {
 const DEEPEST: usize = 100;
 
 impl<'a> Value<'a> {
-    /// What stands in a value's place.
+    /// The text in place of a value.
     fn of(text: &'a str) -> Self {
         Self(serde_json::from_str(text).map_or(Raw::Broken(text), Raw::Sound))
     }
@@ -173,9 +173,8 @@ impl<'a> Value<'a> {
         text.starts_with('{').then(|| Fields::of(text).ok()).flatten()
     }
 
-    /// The value for passing on, with every digit. Where a reader might not get through it (what is no
-    /// JSON, a number out of every range, half a surrogate pair, nested beyond reading), its text as a
-    /// string, so that nothing is lost.
+    /// The value to pass on, with every digit. Where a reader might fail on it (not JSON, a number out of every range, half a
+    /// surrogate pair, nested too deeply), its text as a string, so that nothing is lost.
     pub fn to_json(self) -> Json {
         match self.0 {
             Raw::Sound(raw) if !is_nested_deeper(raw.get(), DEEPEST) => Json::as_sent(raw),
@@ -204,7 +203,7 @@ fn is_nested_deeper(json: &str, deepest: usize) -> bool {
     })
 }
 
-/// What a text without an object is.
+/// Describes a text that is not an object.
 fn no_object(text: &str) -> Unreadable {
     if serde_json::from_str::<&RawValue>(text).is_err() {
         return Unreadable(format!("it begins with `{}`", text::shorten(text, 40)));
@@ -212,7 +211,7 @@ fn no_object(text: &str) -> Unreadable {
     Unreadable(format!("it is JSON, but no object ({})", kind_of(text)))
 }
 
-/// What a JSON text is, by what it begins with.
+/// The type of a JSON text, judged by its beginning.
 fn kind_of(json: &str) -> &'static str {
     match json.bytes().next() {
         Some(b'{') => "an object",

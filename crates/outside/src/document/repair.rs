@@ -1,8 +1,7 @@
 //! The fields of an object that is not quite JSON.
 //!
-//! Others' encoders write `NaN`, half a surrogate pair or a line break in a string, and people leave a
-//! comma behind. The values are told apart by their quotation marks and brackets alone, in one pass, and
-//! each is judged by itself.
+//! Other programs write `NaN`, half a surrogate pair or a line break in a string, and people leave trailing
+//! commas. Values are separated only by their quotation marks and brackets, in one pass, and each is read by itself.
 
 use std::borrow::Cow;
 
@@ -14,7 +13,7 @@ pub(super) fn fields(object: &str) -> Result<Vec<(Cow<'_, str>, Value<'_>)>, Unr
     let mut scan = Scan { text: object, at: 1 };
     let mut fields = Vec::new();
     loop {
-        match scan.peek().ok_or_else(|| scan.breaks_off())? {
+        match scan.peek().ok_or_else(|| scan.truncated())? {
             b'}' => break,
             b',' | b']' => scan.at += 1,
             b'"' => {
@@ -22,7 +21,7 @@ pub(super) fn fields(object: &str) -> Result<Vec<(Cow<'_, str>, Value<'_>)>, Unr
                 if scan.peek() == Some(b':') {
                     scan.at += 1;
                     let value = scan.value()?;
-                    // A name that cannot be read is nobody's.
+                    // A field whose name cannot be read is ignored.
                     fields.extend(string::decode(key).map(|key| (key, Value::of(value))));
                 }
             }
@@ -33,18 +32,18 @@ pub(super) fn fields(object: &str) -> Result<Vec<(Cow<'_, str>, Value<'_>)>, Unr
     scan.at += 1;
     match scan.peek() {
         None => Ok(fields),
-        Some(_) => Err(scan.goes_on()),
+        Some(_) => Err(scan.trailing_data()),
     }
 }
 
-/// A place in the text, between two characters.
+/// A position in the text.
 struct Scan<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Scan<'a> {
-    /// The next byte that is no white space, which the place moves to.
+    /// Moves to the next byte that is not white space, and returns it.
     fn peek(&mut self) -> Option<u8> {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         self.at = self.text.len() - rest.trim_ascii_start().len();
@@ -55,14 +54,14 @@ impl<'a> Scan<'a> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    /// Goes over a string, and returns it with its quotation marks.
+    /// Reads a string, and returns it with its quotation marks.
     ///
-    /// A quotation mark that nobody escaped is told from the last one by what follows.
+    /// An unescaped quotation mark is distinguished from the closing one by what follows.
     fn string(&mut self) -> Result<&'a str, Unreadable> {
         let start = self.at;
         self.at += 1;
         loop {
-            match self.text.as_bytes().get(self.at).ok_or_else(|| self.breaks_off())? {
+            match self.text.as_bytes().get(self.at).ok_or_else(|| self.truncated())? {
                 b'\\' => self.at += 2,
                 b'"' => {
                     self.at += 1;
@@ -78,12 +77,12 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Goes over whatever stands in a value's place, up to the comma or bracket after it.
+    /// Reads whatever is in place of a value, up to the comma or bracket after it.
     fn value(&mut self) -> Result<&'a str, Unreadable> {
         self.peek();
         let (start, mut depth) = (self.at, 0usize);
         loop {
-            match self.text.as_bytes().get(self.at).ok_or_else(|| self.breaks_off())? {
+            match self.text.as_bytes().get(self.at).ok_or_else(|| self.truncated())? {
                 b',' | b'}' | b']' if depth == 0 => return Ok(self.from(start).trim_ascii_end()),
                 b'"' => drop(self.string()?),
                 byte => {
@@ -98,11 +97,11 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn breaks_off(&self) -> Unreadable {
+    fn truncated(&self) -> Unreadable {
         Unreadable(format!("it is a JSON object that breaks off after {} bytes", self.text.len()))
     }
 
-    fn goes_on(&self) -> Unreadable {
+    fn trailing_data(&self) -> Unreadable {
         let rest = self.text.get(self.at..).unwrap_or_default();
         Unreadable(format!("it goes on after the end of its JSON object, with `{}`", text::shorten(rest, 40)))
     }

@@ -1,11 +1,11 @@
-//! What a JSON string stands for.
+//! Decoding JSON strings.
 
 use std::borrow::Cow;
 
 /// The text of a string in its quotation marks; `None` for anything else.
 ///
-/// For what is JSON, what JSON says. What is none is taken as it stands: a line break is one, a letter that
-/// need not be escaped is itself. Half a surrogate pair and an escape without its digits are U+FFFD.
+/// Valid JSON is decoded by its rules. Anything else is taken literally: a line break is one, a needlessly escaped letter is
+/// itself. Half a surrogate pair and an escape without its digits become U+FFFD.
 pub(super) fn decode(json: &str) -> Option<Cow<'_, str>> {
     let mut rest = json.strip_prefix('"')?;
     let mut decoded = String::new();
@@ -16,7 +16,7 @@ pub(super) fn decode(json: &str) -> Option<Cow<'_, str>> {
             return match chars.as_str() {
                 "" if decoded.is_empty() => Some(Cow::Borrowed(plain)),
                 "" => Some(Cow::Owned(decoded + plain)),
-                // Another quotation mark than the last: nobody knows where the text ends.
+                // An unescaped quotation mark: it is not known where the text ends.
                 _ => None,
             };
         }
@@ -53,7 +53,7 @@ fn unicode(rest: &mut &str) -> char {
 /// Four hexadecimal digits.
 fn unit(text: &str) -> Option<(u16, &str)> {
     let (digits, rest) = text.split_at_checked(4)?;
-    // The parser would take a sign as well.
+    // The parser would accept a sign as well.
     let all = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     all.then(|| u16::from_str_radix(digits, 16).ok()).flatten().map(|unit| (unit, rest))
 }

@@ -5,7 +5,7 @@ use lead::Timestamp;
 use pipeline::{Code, Fault, Function};
 
 use super::{Finding, Session, Stack};
-use crate::{S3Store, operator::Signed};
+use crate::{S3Store, operator::SignedRequest};
 
 /// How long after its time a look-up may wait for the scheduler, which is called each minute.
 const LATE: SignedDuration = SignedDuration::from_mins(5);
@@ -36,7 +36,7 @@ pub(super) async fn schedule(stack: &Stack, store: &S3Store, now: Timestamp) -> 
 pub(super) async fn recursion(
     session: &Session,
     stack: &Stack,
-    fetch: impl AsyncFn(Signed) -> Result<(u16, String), String>,
+    fetch: impl AsyncFn(SignedRequest) -> Result<(u16, String), String>,
 ) -> Finding {
     let check = "loop detection";
     let name = stack.function(Function::LeadProcessor).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! What has to be right about a stack, checked part by part.
+//! Checks of a stack, part by part.
 //!
-//! Each check says what it found and changes nothing, but that the dead letters it looks at are out of
-//! others' sight for a moment.
+//! Each check reports what it found and changes nothing, except that the dead letters it looks at are hidden from others
+//! for a moment.
 
 mod again;
 mod objects;
@@ -17,27 +17,27 @@ use pipeline::{
     ports::{Clock, Queue, Random},
 };
 
-use super::{Session, Signed, Stack};
+use super::{Session, SignedRequest, Stack};
 
 /// The outcome of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at.
+    /// What was checked.
     pub check: &'static str,
-    /// How it is.
+    /// The result.
     pub grade: Grade,
-    /// What was found, a line for people.
+    /// What was found, as a line for people.
     pub detail: String,
-    /// The kind of failure, where it is not as it should be.
+    /// The code, where it is not as it should be.
     pub code: Option<Code>,
 }
 
-/// How something is.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grade {
     /// As it should be.
     Good,
-    /// Not as it should be, and it works nevertheless.
+    /// Not as it should be, but it works.
     Doubtful,
     /// Something does not work.
     Bad,
@@ -56,7 +56,7 @@ impl Finding {
         Self { check, grade: Grade::Bad, detail: fault.what, code: Some(fault.code) }
     }
 
-    /// What `result` is, bad where it is an error.
+    /// Good, or bad where `result` is an error.
     fn of(check: &'static str, result: Result<String, Fault>) -> Self {
         match result {
             Ok(detail) => Self::good(check, detail),
@@ -71,7 +71,7 @@ pub async fn all(
     stack: &Stack,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    fetch: impl AsyncFn(Signed) -> Result<(u16, String), String>,
+    fetch: impl AsyncFn(SignedRequest) -> Result<(u16, String), String>,
 ) -> Vec<Finding> {
     let letters = session.queues(stack, Arc::clone(&clock));
     let secrets = session.secrets(Arc::clone(&clock));
@@ -99,7 +99,7 @@ pub async fn all(
     found
 }
 
-/// Who asks.
+/// The operator's identity.
 async fn identity(session: &Session) -> Finding {
     let identity = session.identity().await;
     Finding::of(
@@ -109,7 +109,7 @@ async fn identity(session: &Session) -> Finding {
     )
 }
 
-/// What is wrong with the prefixes, if anything: the functions of this version do not start with such ones.
+/// What is wrong with the prefixes, if anything: the functions of this version would not start with them.
 fn prefixes(stack: &Stack) -> Option<Finding> {
     stack.settings.check_prefixes().err().map(|fault| Finding::bad("prefixes", fault))
 }
@@ -120,7 +120,7 @@ fn deployed(stack: &Stack) -> Finding {
     let fault = |why: &str| Fault::new(Code::StackUnusable, format!("{detail}: {why}"));
     match stack.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => Finding::good("stack", detail),
-        status if status.contains("DELETE") => Finding::bad("stack", fault("it is being taken away")),
+        status if status.contains("DELETE") => Finding::bad("stack", fault("it is being deleted")),
         status if status.ends_with("_IN_PROGRESS") => {
             Finding::doubtful("stack", fault("it is being changed"))
         }

@@ -36,7 +36,7 @@ pub(super) async fn notification(session: &Session, stack: &Stack) -> Finding {
     let found = answer.queue_configurations().iter().any(|rule| {
         let all = [Event::S3ObjectCreated, Event::S3ObjectCreatedPut];
         let rules = rule.filter().and_then(|filter| filter.key()).map_or(&[][..], |key| key.filter_rules());
-        // A filter of another prefix, or of a suffix that our keys do not have, lets them through to nobody.
+        // A filter of another prefix, or of a suffix that our keys do not have, never matches them.
         let passes = rules.iter().all(|rule| {
             let value = rule.value().unwrap_or_default();
             match rule.name().map(|name| name.as_str().to_ascii_lowercase()).as_deref() {
@@ -57,7 +57,7 @@ pub(super) async fn notification(session: &Session, stack: &Stack) -> Finding {
     Finding::bad(check, Fault::new(Code::ResourceMissing, what))
 }
 
-/// Whether nobody outside can read it.
+/// Whether public access is blocked.
 pub(super) async fn public_access(session: &Session, stack: &Stack) -> Finding {
     let check = "bucket privacy";
     let asked = session.clients.s3.get_public_access_block().bucket(&stack.bucket).send().await;

@@ -7,9 +7,9 @@ use pipeline::{
 };
 
 use super::{Finding, Stack};
-use crate::{Queues, sqs::Rules};
+use crate::{Queues, sqs::QueueAttributes};
 
-/// How long dead letters are kept, the longest that SQS allows.
+/// How long dead letters are retained, the longest that SQS allows.
 const DEAD_RETENTION_SECONDS: u64 = 14 * 24 * 60 * 60;
 
 /// A queue's rules, and whether its dead letters can be looked at.
@@ -39,16 +39,21 @@ pub(super) async fn queue(queues: &Queues, stack: &Stack, queue: Queue) -> Vec<F
         (Err(fault), _) | (_, Err(fault)) => Finding::bad(dead, fault),
         (Ok(rules), Ok(_)) if rules.retention < DEAD_RETENTION_SECONDS => {
             let days = rules.retention / 86_400;
-            let what = format!("they are kept for {days} days instead of 14");
+            let what = format!("they are retained for {days} days instead of 14");
             Finding::doubtful(dead, Fault::new(Code::StackUnusable, what))
         }
-        (Ok(_), Ok((_, count))) => Finding::good(dead, format!("{count}, kept for 14 days")),
+        (Ok(_), Ok((_, count))) => Finding::good(dead, format!("{count}, retained for 14 days")),
     };
     vec![live, dead]
 }
 
 /// What is not as the template makes it.
-fn wrong(rules: &Rules, dead: Option<&Rules>, stack: &Stack, queue: Queue) -> Option<String> {
+fn wrong(
+    rules: &QueueAttributes,
+    dead: Option<&QueueAttributes>,
+    stack: &Stack,
+    queue: Queue,
+) -> Option<String> {
     let delay = stack.settings.delay.as_secs();
     if queue == Queue::Delay && rules.delay != delay {
         return Some(format!("its delay is not the stack's DelaySeconds of {delay}"));

@@ -1,11 +1,11 @@
-//! Who is trusted: Close's keys.
+//! Close's signature keys.
 
 use pipeline::{Code, Fault};
 
 use super::{Finding, Stack};
 use crate::{Secrets, secrets};
 
-/// Whether the secret holds Close's keys.
+/// Whether the secret has Close's keys.
 pub(super) async fn signature(secrets: &Secrets, stack: &Stack) -> Finding {
     let secret = &stack.signature_secret;
     let read = async {
@@ -13,7 +13,7 @@ pub(super) async fn signature(secrets: &Secrets, stack: &Stack) -> Finding {
         let keys = secrets::keys_in(text.expose())
             .map_err(|fault| Fault::new(fault.code, format!("the secret {secret}: {}", fault.what)))?;
         if !keys.prove_themselves() {
-            let what = format!("a key in {secret} does not verify what it signs");
+            let what = format!("a key in {secret} does not verify its own signature");
             return Err(Fault::new(Code::SignatureWrong, what));
         }
         Ok(format!("{secret} holds {keys:?}, the self-test passes"))

@@ -1,11 +1,11 @@
-//! What an operator watches: log lines and figures.
+//! Monitoring: log groups and metrics.
 
 use futures_util::future::join_all;
 
 use super::{Finding, Session, Stack};
 use crate::fault::fault;
 
-/// Whether the functions' log groups are there and may be read.
+/// Whether the functions' log groups exist and may be read.
 pub(super) async fn log_groups(session: &Session, stack: &Stack) -> Finding {
     let name = "log groups";
     let groups = stack.log_groups();
@@ -21,7 +21,7 @@ pub(super) async fn log_groups(session: &Session, stack: &Stack) -> Finding {
     Finding::good(name, format!("all {} can be read", groups.len()))
 }
 
-/// Whether the figures may be read. Before the first lead there are none.
+/// Whether the metrics may be read. Before the first lead there are none.
 pub(super) async fn metrics(session: &Session) -> Finding {
     let listed = session.cloudwatch.list_metrics().namespace("leadops").send().await;
     match listed {

@@ -8,8 +8,8 @@ use embedded::Running;
 use ops::{Access, Condition, Ops};
 use outbound::{
     OwnerSource,
-    address::{PATIENCE, Tried, attempt},
-    webhook::Reply,
+    address::{PROBE_TIMEOUT, ProbeOutcome, probe},
+    webhook::WebhookResponse,
 };
 use pipeline::{
     Code, Fault,
@@ -183,11 +183,15 @@ async fn signature(trust: &Trust, running: Option<&str>) -> Check {
     let passed = format!("{keys:?}, the self-test passes");
     let webhook = running.and_then(|webhook| webhook.parse::<Url>().ok());
     let Some(webhook) = webhook else { return Check::ok(name, passed) };
-    match attempt(&webhook, PATIENCE, keys).await {
-        Tried::Signed(Reply::Ours(Answer::Refused { code: Some(Code::EventMalformed), .. })) => {
-            Check::ok(name, format!("{passed}, and the running `leadops up` has the first"))
-        }
-        Tried::Signed(Reply::Ours(Answer::Refused { code: Some(Code::SignatureWrong), .. })) => {
+    match probe(&webhook, PROBE_TIMEOUT, keys).await {
+        ProbeOutcome::Signed(WebhookResponse::Leadops(Answer::Refused {
+            code: Some(Code::EventMalformed),
+            ..
+        })) => Check::ok(name, format!("{passed}, and the running `leadops up` has the first")),
+        ProbeOutcome::Signed(WebhookResponse::Leadops(Answer::Refused {
+            code: Some(Code::SignatureWrong),
+            ..
+        })) => {
             let what = "the running `leadops up` was started with other keys than these: restart it";
             Check::bad(name, "failed", &Fault::new(Code::SignatureWrong, what))
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aws::operator::{
-    Signed,
+    SignedRequest,
     checks::{self, Finding, Grade},
 };
 use close::signature::Keys;
@@ -11,8 +11,8 @@ use futures_util::future::join5;
 use ops::Access;
 use outbound::{
     OwnerSource,
-    address::{Judged, Tried, attempt},
-    destinations::Made,
+    address::{ProbeOutcome, ProbeVerdict, probe},
+    destinations::BuiltDestinations,
 };
 use pipeline::{Code, Fault};
 use system::{SystemClock, SystemRandom};
@@ -29,7 +29,7 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
     let (session, stack) = (&aws.session, &aws.stack);
     let view = aws.ops(Access::ReadOnly);
     let destinations = async {
-        let Made { destinations, doubts: problems } = aws.destinations();
+        let BuiltDestinations { destinations, warnings: problems } = aws.destinations();
         let problems: Vec<SettingProblem> =
             problems.into_iter().map(SettingProblem::of_destination).collect();
         destinations::checks(&stack.settings.destinations, &destinations, &problems, Some(&view)).await
@@ -77,7 +77,7 @@ impl From<Finding> for Check {
 }
 
 /// Sends a signed request: the answer's status and body.
-async fn fetch(signed: Signed) -> Result<(u16, String), String> {
+async fn fetch(signed: SignedRequest) -> Result<(u16, String), String> {
     let url: Url = signed.url.parse().map_err(|error| format!("{}: {error}", signed.url))?;
     let client = web::builder(&url).timeout(Duration::from_secs(15)).build();
     let mut request = client.map_err(web::error_text)?.get(url);
@@ -99,16 +99,16 @@ async fn webhook(url: &Result<Url, Fault>, keys: impl Future<Output = Result<Key
     };
     // Reported by the keys' own check.
     let keys = keys.await.unwrap_or_else(|_| Keys::none());
-    let tried = attempt(url, Duration::from_secs(15), &keys).await;
-    match (tried.judge(url), tried) {
-        (Judged::Good(what), _) => Check::ok(name, what),
-        (Judged::Bad(fault) | Judged::Away(fault) | Judged::Unwell(fault), _) => {
+    let tried = probe(url, Duration::from_secs(15), &keys).await;
+    match (tried.assess(url), tried) {
+        (ProbeVerdict::Good(what), _) => Check::ok(name, what),
+        (ProbeVerdict::Bad(fault) | ProbeVerdict::Unavailable(fault) | ProbeVerdict::Refusing(fault), _) => {
             Check::bad(name, "failed", &fault)
         }
-        (Judged::Untried(what), Tried::Silent(_)) => {
+        (ProbeVerdict::Unknown(what), ProbeOutcome::NoAnswer(_)) => {
             Check::bad(name, "failed", &Fault::new(Code::WebhookUnreachable, what))
         }
         // Such as throttling.
-        (Judged::Untried(what), _) => Check::note(name, what),
+        (ProbeVerdict::Unknown(what), _) => Check::note(name, what),
     }
 }

@@ -119,7 +119,7 @@ pub(super) async fn close(
         Ok(object.as_ref().map(Retrieved::of))
     };
     let (found, stored) = join(owners::examine(reader, Arc::new(SystemClock)), stored).await;
-    let mut checks = judge(&base, settings, &found, stored);
+    let mut checks = assess(&base, settings, &found, stored);
     if found.account.is_ok() {
         checks.extend(two_keys(&base, &keys).await);
     }
@@ -147,7 +147,7 @@ async fn two_keys(base: &CloseBase, keys: &ApiKeys) -> Option<Check> {
     }
 }
 
-fn judge(
+fn assess(
     base: &CloseBase,
     settings: &OwnerFields,
     found: &Examination,

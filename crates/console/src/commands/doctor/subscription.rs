@@ -6,7 +6,7 @@ mod key;
 use close::client::{CloseApi, Subscription};
 use close::signature::Keys;
 use futures_util::future::{join_all, ready};
-use outbound::address::{Likeness, leads_to_webhook, likeness};
+use outbound::address::{Similarity, leads_to_webhook, similarity};
 use pipeline::{Code, Fault, webhook};
 use url::Url;
 
@@ -78,7 +78,7 @@ struct CheckedSubscription {
 
 fn is_ours(subscription: &Subscription, webhook: Option<&Url>, keys: Option<&Keys>) -> bool {
     let posts_to_us = subscription.url.as_ref().is_some_and(|url| match webhook {
-        Some(webhook) => likeness(url, webhook) == Likeness::Same,
+        Some(webhook) => similarity(url, webhook) == Similarity::Same,
         None => leads_to_webhook(url),
     });
     posts_to_us || keys.is_some_and(|keys| keys.has_own(&subscription.id))
@@ -100,7 +100,9 @@ fn missing(webhook: Option<&Url>, all: &[Subscription]) -> Check {
         return Check::bad(NAME, "failed", &Fault::new(Code::SubscriptionMissing, what));
     };
     let near = all.iter().filter_map(|subscription| {
-        let Likeness::Near(differences) = likeness(subscription.url.as_ref()?, webhook) else { return None };
+        let Similarity::Similar(differences) = similarity(subscription.url.as_ref()?, webhook) else {
+            return None;
+        };
         let (id, url) = (&subscription.id, subscription.shown_url());
         Some(format!("{id} posts to {url}, which differs in {}", differences.join(" and ")))
     });
@@ -118,7 +120,7 @@ fn is_of_others(it: &CheckedSubscription, all: &[CheckedSubscription]) -> bool {
     };
     let Some(url) = &it.subscription.url else { return false };
     let posts_elsewhere = |other: &CheckedSubscription| {
-        other.subscription.url.as_ref().is_some_and(|other| likeness(other, url) == Likeness::Other)
+        other.subscription.url.as_ref().is_some_and(|other| similarity(other, url) == Similarity::Different)
     };
     let mut certain = all.iter().filter(certain).peekable();
     matches!(it.key, KeyState::Different | KeyState::Missing)
@@ -144,7 +146,7 @@ fn of(it: &CheckedSubscription, all: &[CheckedSubscription]) -> Vec<Check> {
     // No failure if another subscription makes up for it.
     let others = || all.iter().filter(|other| other.subscription.id != *id);
     let posts_here = |other: &CheckedSubscription| match (&other.subscription.url, &it.subscription.url) {
-        (Some(other), Some(url)) => likeness(other, url) == Likeness::Same,
+        (Some(other), Some(url)) => similarity(other, url) == Similarity::Same,
         _ => false,
     };
     let is_ours = |other: &CheckedSubscription| {

@@ -15,7 +15,7 @@ const OF_STRANGERS: [&str; 5] = ["401", "404", "405", "408", "413"];
 /// Checks the requests of the last hour.
 pub(super) async fn check(ops: &Ops) -> Check {
     match ops.webhooks().await {
-        Ok(webhooks) => judge(&webhooks),
+        Ok(webhooks) => assess(&webhooks),
         Err(fault) => Check::bad(NAME, "warning", &fault),
     }
 }
@@ -23,7 +23,7 @@ pub(super) async fn check(ops: &Ops) -> Check {
 /// Refused requests that look like Close's are a problem. Others are listed, and are a problem only if nothing was
 /// accepted and strangers do not explain them: an address on the internet gets their requests all day, also in an hour
 /// in which nobody creates a lead.
-fn judge(webhooks: &Webhooks) -> Check {
+fn assess(webhooks: &Webhooks) -> Check {
     let Webhooks { accepted, refused, refused_webhooks } = webhooks;
     let came = match accepted {
         0 => "none was accepted in the last hour".to_owned(),
@@ -87,7 +87,7 @@ mod tests {
 
     fn of(accepted: u64, refused: &[(&str, u64)], refused_webhooks: &[(Code, u64)]) -> Check {
         let refused = refused.iter().map(|(status, count)| ((*status).to_owned(), *count)).collect();
-        judge(&Webhooks { accepted, refused, refused_webhooks: refused_webhooks.iter().copied().collect() })
+        assess(&Webhooks { accepted, refused, refused_webhooks: refused_webhooks.iter().copied().collect() })
     }
 
     #[test]

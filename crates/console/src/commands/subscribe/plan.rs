@@ -2,7 +2,7 @@
 
 use close::client::{CloseApi, CloseSecret, Subscription};
 use close::signature::Keys;
-use outbound::address::{Likeness, likeness, obstacle};
+use outbound::address::{Similarity, similarity, unreachable_reason};
 use pipeline::{Code, Fault};
 use url::Url;
 use web::shown;
@@ -40,12 +40,12 @@ impl Planner<'_> {
         let mut same = Vec::new();
         let mut near = Vec::new();
         for subscription in self.api.subscriptions().await? {
-            match subscription.url.as_ref().map(|there| likeness(there, url)) {
-                Some(Likeness::Same) => same.push(subscription),
-                Some(Likeness::Near(differences)) => {
+            match subscription.url.as_ref().map(|there| similarity(there, url)) {
+                Some(Similarity::Same) => same.push(subscription),
+                Some(Similarity::Similar(differences)) => {
                     near.push((named(&subscription, &differences), subscription))
                 }
-                Some(Likeness::Other) | None => {}
+                Some(Similarity::Different) | None => {}
             }
         }
         // The one that works best comes first.
@@ -53,8 +53,9 @@ impl Planner<'_> {
         let mut same = same.into_iter();
         let best = same.next();
         if !near.is_empty() {
-            let usable =
-                near.iter().any(|(_, it)| it.url.as_ref().is_some_and(|url| obstacle(url).is_none()));
+            let usable = near
+                .iter()
+                .any(|(_, it)| it.url.as_ref().is_some_and(|url| unreachable_reason(url).is_none()));
             let near = near.into_iter().map(|(named, _)| named).collect::<Vec<_>>().join("; ");
             // It may be meant for this webhook, and then every lead would arrive twice or at the wrong address.
             if best.is_none() && !self.force {

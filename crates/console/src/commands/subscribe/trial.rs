@@ -1,7 +1,9 @@
 //! Whether webhooks that Close posts to an address would arrive.
 
 use close::signature::Keys;
-use outbound::address::{Judged, PATIENCE, attempt, obstacle, resolved_obstacle};
+use outbound::address::{
+    PROBE_TIMEOUT, ProbeVerdict, probe, resolved_unreachable_reason, unreachable_reason,
+};
 use pipeline::{Code, Fault, webhook};
 use url::Url;
 use web::shown;
@@ -20,23 +22,25 @@ pub(super) async fn of(
     let mut notes = Vec::new();
     let unless_forced =
         |fault: Fault| if force { Ok(format!("{fault} (ignored because of --force)")) } else { Err(fault) };
-    let why = match obstacle(url) {
+    let why = match unreachable_reason(url) {
         Some(why) => Some(why),
-        None => resolved_obstacle(url).await,
+        None => resolved_unreachable_reason(url).await,
     };
     if let Some(why) = why {
         // Nothing is posted there without --force.
         notes.push(unless_forced(Fault::new(Code::WebhookOutOfReach, format!("{}: {why}", shown(url))))?);
     }
     let later = "`leadops doctor` tries it again";
-    let judged = attempt(url, PATIENCE, keys).await.judge(url);
-    let is_good = matches!(judged, Judged::Good(_));
+    let judged = probe(url, PROBE_TIMEOUT, keys).await.assess(url);
+    let is_good = matches!(judged, ProbeVerdict::Good(_));
     match judged {
-        Judged::Good(what) => notes.push(what),
-        Judged::Bad(fault) => notes.push(unless_forced(fault)?),
+        ProbeVerdict::Good(what) => notes.push(what),
+        ProbeVerdict::Bad(fault) => notes.push(unless_forced(fault)?),
         // Before the first key there is no `leadops up` that could answer.
-        Judged::Away(fault) | Judged::Unwell(fault) => notes.push(format!("{fault}; {later}")),
-        Judged::Untried(what) => notes.push(format!("{what}; {later}")),
+        ProbeVerdict::Unavailable(fault) | ProbeVerdict::Refusing(fault) => {
+            notes.push(format!("{fault}; {later}"))
+        }
+        ProbeVerdict::Unknown(what) => notes.push(format!("{what}; {later}")),
     }
     notes.extend(other_path(url, of_stack).filter(|_| !is_good));
     Ok(notes)

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use close::{FieldId, FieldSetting, Roster, custom_fields, is_id};
+use close::{FieldId, FieldSetting, MemberList, custom_fields, is_id};
 use futures_util::lock::Mutex as Turn;
 use jiff::SignedDuration;
 use lead::Timestamp;
@@ -254,7 +254,8 @@ impl OrganizationCache {
         };
         let read = async {
             let body = asker.ask(&members_path(&organization), CloseRequest::Members, means).await?;
-            let roster = Roster::parse(&body).map_err(|error| unreadable(CloseRequest::Members, &error))?;
+            let roster =
+                MemberList::parse(&body).map_err(|error| unreadable(CloseRequest::Members, &error))?;
             Ok::<_, LookupStop>((organization, roster))
         };
         let read = read.await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use close::{Account, CustomField, Role, Roster, custom_fields, roles};
+use close::{Account, CustomField, MemberList, Role, custom_fields, roles};
 use outside::Unreadable;
 
 use super::ask::{CloseClient, CloseRequest, LookupBudget, LookupStop};
@@ -19,7 +19,7 @@ pub struct Examination {
     /// The custom fields of leads, in Close's order.
     pub fields: Result<Vec<CustomField>, Fault>,
     /// The members.
-    pub members: Result<Roster, Fault>,
+    pub members: Result<MemberList, Fault>,
 }
 
 /// Asks Close for all of it: four requests, of which one that fails keeps no other back, but for the members, whose
@@ -31,8 +31,13 @@ pub async fn examine(api: Arc<dyn CloseReads>, clock: Arc<dyn Clock>) -> Examina
     let fields = ask(&asker, super::directory::SCHEMA, CloseRequest::Fields, custom_fields).await;
     let members = match account.as_ref().map(|account| account.organization_id.clone()) {
         Ok(Some(organization)) => {
-            ask(&asker, &super::directory::members_path(&organization), CloseRequest::Members, Roster::parse)
-                .await
+            ask(
+                &asker,
+                &super::directory::members_path(&organization),
+                CloseRequest::Members,
+                MemberList::parse,
+            )
+            .await
         }
         Ok(None) => {
             let what = "Close does not say to which organisation the API key belongs";

@@ -14,7 +14,7 @@ mod retrieved;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use close::{CreatedLead, FieldId, FieldSetting, LeadAnswer, Owned, Who};
+use close::{CreatedLead, CustomFieldOwners, FieldId, FieldSetting, LeadAnswer, MemberMatch};
 use lead::{OwnerFacts, OwnerStatus};
 
 use self::{
@@ -79,7 +79,7 @@ impl CloseOwners {
         let named = self.named()?;
         let fields = self.directory.fields(&self.asker, &mut means, named).await?;
         let (owner, funnel) = ((named.0, &fields.owner), named.1.zip(fields.funnel.as_ref()));
-        let owned = Owned::of_webhook(&lead.custom, &lead.custom_by_name, owner, funnel);
+        let owned = CustomFieldOwners::of_webhook(&lead.custom, &lead.custom_by_name, owner, funnel);
         known.funnel.clone_from(&owned.funnel);
         let mut carried = None;
         let organization = lead.organization_id.as_deref();
@@ -162,7 +162,7 @@ impl CloseOwners {
         means: &mut LookupBudget,
     ) -> Result<LookupOutcome, LookupStop> {
         let mut members = self.directory.members(&self.asker, means, organization, FRESH).await?;
-        if values.iter().any(|value| members.roster.who(value) == Who::Unknown) {
+        if values.iter().any(|value| members.roster.who(value) == MemberMatch::Unknown) {
             match self.directory.members(&self.asker, means, organization, AGAIN).await {
                 Ok(newer) => members = newer,
                 // Those that there are will have to do.

@@ -102,7 +102,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use close::Window;
+    use close::RateLimitWindow;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn answer(status: u16, wait: Option<Duration>, window: Option<(u32, u64)>) -> CloseAnswer {
-        let window = window.map(|(remaining, reset)| Window { remaining, reset: ms(reset) });
+        let window = window.map(|(remaining, reset)| RateLimitWindow { remaining, reset: ms(reset) });
         CloseAnswer { status, body: Bytes::new(), wait, window, trace: None }
     }
 

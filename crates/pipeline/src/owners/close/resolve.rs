@@ -1,6 +1,6 @@
 //! Who is meant by the values of an owner field.
 
-use close::{Owned, Roster, Who, unnamed, without_ids};
+use close::{CustomFieldOwners, MemberList, MemberMatch, unnamed, without_ids};
 use lead::{Owner, OwnerFacts, OwnerStatus};
 
 use crate::{Code, Fault, ports::LookupOutcome};
@@ -9,21 +9,21 @@ use crate::{Code, Fault, ports::LookupOutcome};
 ///
 /// Whoever is there counts, whatever the other values are; then a user whom nobody knows, as they may be there;
 /// then who has left. A text that means nobody, or several, counts where there is nothing else.
-pub(super) fn resolve(values: &[String], roster: &Roster) -> LookupOutcome {
+pub(super) fn resolve(values: &[String], roster: &MemberList) -> LookupOutcome {
     let (mut owners, mut unclear): (Vec<Owner>, Option<Fault>) = (Vec::new(), None);
     for value in values {
         let owner = match (roster.who(value), unnamed(value)) {
-            (Who::Member(member), _) => {
+            (MemberMatch::Member(member), _) => {
                 let (id, name) = (Some(member.id.clone()), member.name.clone());
                 Owner { id, name, active: member.active, unknown: false }
             }
             (_, Some(name)) => Owner { id: Some(value.clone()), name, active: false, unknown: true },
-            (Who::Unknown, None) => {
+            (MemberMatch::Unknown, None) => {
                 let what = format!("{:?} is the name or address of no member in Close", without_ids(value));
                 unclear.get_or_insert(Fault::new(Code::OwnerUnknown, what));
                 continue;
             }
-            (Who::Several, None) => {
+            (MemberMatch::Ambiguous, None) => {
                 let what = format!("several members in Close are called {:?}", without_ids(value));
                 unclear.get_or_insert(Fault::new(Code::OwnerAmbiguous, what));
                 continue;
@@ -71,6 +71,6 @@ pub(super) fn odd() -> LookupOutcome {
 }
 
 /// What is said of an owner whom a webhook names, where nobody can say who it is.
-pub(super) fn unread(owned: &Owned) -> Option<String> {
+pub(super) fn unread(owned: &CustomFieldOwners) -> Option<String> {
     owned.owners.iter().find_map(|value| unnamed(value))
 }

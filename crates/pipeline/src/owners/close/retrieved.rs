@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use close::{FieldId, FieldSetting, Roster};
+use close::{FieldId, FieldSetting, MemberList};
 use jiff::SignedDuration;
 use lead::{Timestamp, keys};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct Retrieved {
     pub organization_id: Option<String>,
     /// Its members.
     #[serde(default)]
-    pub roster: Roster,
+    pub roster: MemberList,
     /// When they were read; `None` where they never were.
     #[serde(default)]
     pub read_at: Option<Timestamp>,

@@ -2,7 +2,9 @@
 
 use close::signature::Keys;
 use futures_util::future::{join, join_all};
-use outbound::address::{Judged, PATIENCE, attempt, obstacle, resolved_obstacle};
+use outbound::address::{
+    PROBE_TIMEOUT, ProbeVerdict, probe, resolved_unreachable_reason, unreachable_reason,
+};
 use pipeline::{Code, Fault};
 use url::Url;
 use web::shown;
@@ -23,18 +25,20 @@ async fn of(url: &Url, keys: &Keys) -> Vec<Check> {
     let out_of_reach = |result, why: String| {
         Check::bad(NAME, result, &Fault::new(Code::WebhookOutOfReach, format!("{}: {why}", shown(url))))
     };
-    if let Some(why) = obstacle(url) {
+    if let Some(why) = unreachable_reason(url) {
         return vec![out_of_reach("failed", why)];
     }
-    let (resolved, tried) = join(resolved_obstacle(url), attempt(url, PATIENCE, keys)).await;
+    let (resolved, tried) = join(resolved_unreachable_reason(url), probe(url, PROBE_TIMEOUT, keys)).await;
     // A machine may resolve its own name to a local address, which the internet does not.
     let resolved = resolved.map(|why| out_of_reach("warning", why));
-    let tried = match tried.judge(url) {
-        Judged::Good(what) => Check::ok(NAME, what),
-        Judged::Bad(fault) | Judged::Away(fault) | Judged::Unwell(fault) => {
+    let tried = match tried.assess(url) {
+        ProbeVerdict::Good(what) => Check::ok(NAME, what),
+        ProbeVerdict::Bad(fault) | ProbeVerdict::Unavailable(fault) | ProbeVerdict::Refusing(fault) => {
             Check::bad(NAME, "failed", &fault)
         }
-        Judged::Untried(what) => Check::note(NAME, format!("{what} (from this machine; Close may reach it)")),
+        ProbeVerdict::Unknown(what) => {
+            Check::note(NAME, format!("{what} (from this machine; Close may reach it)"))
+        }
     };
     resolved.into_iter().chain([tried]).collect()
 }

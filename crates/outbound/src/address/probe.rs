@@ -1,4 +1,4 @@
-//! What answers at an address, by posting there what nobody has signed.
+//! What answers at an address, found out with an unsigned post.
 
 use std::{error::Error, io, time::Duration};
 
@@ -9,52 +9,52 @@ use reqwest::header;
 use tokio_rustls::rustls::{self, InvalidMessage};
 use url::Url;
 
-use super::obstacle;
-use crate::webhook::{self, Reply};
+use super::unreachable_reason;
+use crate::webhook::{self, WebhookResponse};
 use web::shown;
 
-/// How long a trial may take in front of somebody. A proxy may wait a little for what is behind it before it answers 502.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a probe may take while a person waits. A proxy may wait a little for its backend before it answers 502.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What came of a trial.
+/// The outcome of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tried {
-    /// An answer to what nobody has signed, leadops's own or somebody else's.
-    Answered(Reply),
-    /// leadops answered that, and this to what was signed with a key of the pipeline that is meant.
-    Signed(Reply),
-    /// The certificate does not hold.
+pub enum ProbeOutcome {
+    /// An answer to the unsigned post, from leadops or from something else.
+    Answered(WebhookResponse),
+    /// leadops answered the unsigned post, and this to one signed with a key of the intended pipeline.
+    Signed(WebhookResponse),
+    /// The certificate is not valid.
     Untrusted(String),
-    /// What listens there speaks no TLS.
-    Plain,
-    /// Nobody answered, for this reason.
-    Silent(String),
+    /// What listens there does not speak TLS.
+    NoTls,
+    /// There was no answer, for this reason.
+    NoAnswer(String),
 }
 
-/// What a trial means for the webhooks of Close.
+/// What a probe means for Close's webhooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Judged {
+pub enum ProbeVerdict {
     /// They arrive.
     Good(String),
-    /// leadops would refuse them now, for its own reason, or for a key that it does not have.
-    Unwell(Fault),
-    /// They arrive nowhere, or somewhere else.
+    /// leadops would refuse them now, for a reason of its own or because it does not have the key.
+    Refusing(Fault),
+    /// They do not arrive, or arrive somewhere else.
     Bad(Fault),
-    /// They arrive nowhere now: a proxy answers, and what is behind it does not.
-    Away(Fault),
-    /// Nothing is known.
-    Untried(String),
+    /// They do not arrive now: a proxy answers, but its backend does not.
+    Unavailable(Fault),
+    /// Not known: the probe failed.
+    Unknown(String),
 }
 
-/// Posts `{}` without a signature, and where leadops answers, again with that of the first of these keys, if there is one:
-/// whether it is this pipeline, another one, or one that was started with other keys. Follows no redirect; each may take
-/// `patience`.
+/// Posts `{}` unsigned, and where leadops answers, again signed with the first of `keys`, if there is one: that shows
+/// whether it is this pipeline, another one, or one that was started with other keys. Follows no redirect; each post may take
+/// `timeout`.
 ///
-/// Nothing comes of it where leadops listens: it refuses what nobody has signed, and `{}` is no event.
-pub async fn attempt(url: &Url, patience: Duration, keys: &Keys) -> Tried {
-    let client = match webhook::client(url, patience) {
+/// It has no effect where leadops listens: it refuses unsigned posts, and `{}` is not an event.
+pub async fn probe(url: &Url, timeout: Duration, keys: &Keys) -> ProbeOutcome {
+    let client = match webhook::client(url, timeout) {
         Ok(client) => client,
-        Err(error) => return Tried::Silent(web::error_text(error)),
+        Err(error) => return ProbeOutcome::NoAnswer(web::error_text(error)),
     };
     let post = async |signature: Option<(String, String)>| {
         let mut post = client.post(url.clone()).header(header::CONTENT_TYPE, "application/json");
@@ -64,37 +64,38 @@ pub async fn attempt(url: &Url, patience: Duration, keys: &Keys) -> Tried {
         post.body(NOTHING).send().await
     };
     let answered = match post(None).await {
-        Ok(answer) => Reply::read(answer).await,
-        Err(error) => return failed(error, patience),
+        Ok(answer) => WebhookResponse::read(answer).await,
+        Err(error) => return failed(error, timeout),
     };
     let timestamp = Timestamp::now().as_second().to_string();
     let hash = keys.sign(&timestamp, NOTHING.as_bytes());
     match (&answered, hash) {
-        (Reply::Ours(Answer::Refused { code: Some(Code::SignatureMissing), .. }), Some(hash)) => {
-            match post(Some((hash, timestamp))).await {
-                Ok(answer) => Tried::Signed(Reply::read(answer).await),
-                Err(error) => failed(error, patience),
-            }
-        }
-        _ => Tried::Answered(answered),
+        (
+            WebhookResponse::Leadops(Answer::Refused { code: Some(Code::SignatureMissing), .. }),
+            Some(hash),
+        ) => match post(Some((hash, timestamp))).await {
+            Ok(answer) => ProbeOutcome::Signed(WebhookResponse::read(answer).await),
+            Err(error) => failed(error, timeout),
+        },
+        _ => ProbeOutcome::Answered(answered),
     }
 }
 
-/// What is posted: JSON, and no event.
+/// What is posted: JSON that is not an event.
 const NOTHING: &str = "{}";
 
-fn failed(error: reqwest::Error, patience: Duration) -> Tried {
+fn failed(error: reqwest::Error, timeout: Duration) -> ProbeOutcome {
     match tls(&error) {
-        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => Tried::Plain,
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => ProbeOutcome::NoTls,
         Some(error @ rustls::Error::InvalidCertificate(_)) => {
-            Tried::Untrusted(outside::text::shorten(&error.to_string(), 200))
+            ProbeOutcome::Untrusted(outside::text::shorten(&error.to_string(), 200))
         }
-        _ if error.is_timeout() => Tried::Silent(format!("no answer in {} s", patience.as_secs())),
-        _ => Tried::Silent(web::error_text(error)),
+        _ if error.is_timeout() => ProbeOutcome::NoAnswer(format!("no answer in {} s", timeout.as_secs())),
+        _ => ProbeOutcome::NoAnswer(web::error_text(error)),
     }
 }
 
-/// TLS's part in an error. An [`io::Error`] leaves out the error that it holds where it names its causes.
+/// The TLS error behind a failure, if any. An [`io::Error`] does not list the error it wraps among its sources.
 fn tls(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = cause {
@@ -110,73 +111,79 @@ fn tls(error: &reqwest::Error) -> Option<&rustls::Error> {
     None
 }
 
-impl Tried {
-    /// What it means that this came of a trial of `address`.
-    pub fn judge(&self, address: &Url) -> Judged {
-        let is_public = obstacle(address).is_none();
+impl ProbeOutcome {
+    /// What this outcome of probing `address` means.
+    pub fn assess(&self, address: &Url) -> ProbeVerdict {
+        let is_public = unreachable_reason(address).is_none();
         let url = shown(address);
-        let bad = |what: String| Judged::Bad(Fault::new(Code::WebhookElsewhere, what));
+        let bad = |what: String| ProbeVerdict::Bad(Fault::new(Code::WebhookElsewhere, what));
         let reply = match self {
             Self::Answered(reply) => reply,
             Self::Signed(reply) => {
                 return match reply {
-                    Reply::Ours(Answer::Refused { code: Some(Code::EventMalformed), .. }) => {
-                        Judged::Good(format!("{url} answers as leadops does, and knows the key"))
-                    }
+                    WebhookResponse::Leadops(Answer::Refused {
+                        code: Some(Code::EventMalformed), ..
+                    }) => ProbeVerdict::Good(format!("{url} answers as leadops does, and knows the key")),
                     // A key that has just been stored is known after a restart.
-                    Reply::Ours(Answer::Refused { code: Some(Code::SignatureWrong), .. }) => {
+                    WebhookResponse::Leadops(Answer::Refused {
+                        code: Some(Code::SignatureWrong), ..
+                    }) => {
                         let what = format!(
                             "{url} leads to a leadops that does not have this key: it is another pipeline, or was \
                              started with other keys"
                         );
-                        Judged::Unwell(Fault::new(Code::WebhookElsewhere, what))
+                        ProbeVerdict::Refusing(Fault::new(Code::WebhookElsewhere, what))
                     }
-                    Reply::Ours(Answer::Refused { code: Some(Code::SignatureMissing), .. }) => bad(format!(
+                    WebhookResponse::Leadops(Answer::Refused {
+                        code: Some(Code::SignatureMissing), ..
+                    }) => bad(format!(
                         "{url} leads to leadops, and a signature does not arrive: something on the way drops the \
                          headers close-sig-hash and close-sig-timestamp"
                     )),
-                    other => Self::Answered(other.clone()).judge(address),
+                    other => Self::Answered(other.clone()).assess(address),
                 };
             }
-            Self::Plain => return bad(format!("what listens at {url} speaks no TLS")),
+            Self::NoTls => return bad(format!("what listens at {url} speaks no TLS")),
             Self::Untrusted(why) => {
-                let what = format!("Close checks the certificate of {url}, and it does not hold: {why}");
-                return Judged::Bad(Fault::new(Code::WebhookOutOfReach, what));
+                let what = format!("Close verifies the certificate of {url}, which is not valid: {why}");
+                return ProbeVerdict::Bad(Fault::new(Code::WebhookOutOfReach, what));
             }
-            Self::Silent(why) => return Judged::Untried(format!("{url} could not be tried: {why}")),
+            Self::NoAnswer(why) => return ProbeVerdict::Unknown(format!("{url} could not be tried: {why}")),
         };
         match reply {
-            Reply::Ours(Answer::Refused { code: Some(Code::SignatureMissing), .. }) => {
-                Judged::Good(format!("{url} answers as leadops does"))
+            WebhookResponse::Leadops(Answer::Refused { code: Some(Code::SignatureMissing), .. }) => {
+                ProbeVerdict::Good(format!("{url} answers as leadops does"))
             }
-            // It was read, and is no event. Right where nobody but this machine reaches it.
-            Reply::Ours(Answer::Refused { code: Some(Code::EventMalformed), .. }) if !is_public => {
-                Judged::Good(format!("{url} answers as leadops does"))
+            // It was read as an event, unsigned: fine where only this machine can reach it.
+            WebhookResponse::Leadops(Answer::Refused { code: Some(Code::EventMalformed), .. })
+                if !is_public =>
+            {
+                ProbeVerdict::Good(format!("{url} answers as leadops does"))
             }
-            Reply::Ours(Answer::Refused { code: Some(Code::EventMalformed), .. }) => {
+            WebhookResponse::Leadops(Answer::Refused { code: Some(Code::EventMalformed), .. }) => {
                 let what =
                     format!("{url} reads what nobody has signed: whoever reaches it can make leads up");
-                Judged::Bad(Fault::new(Code::UnsignedExposed, what))
+                ProbeVerdict::Bad(Fault::new(Code::UnsignedExposed, what))
             }
-            Reply::Ours(Answer::Refused { code: Some(Code::NotTheWebhook), error }) => {
+            WebhookResponse::Leadops(Answer::Refused { code: Some(Code::NotTheWebhook), error }) => {
                 let error = outside::text::shorten(error, 200);
                 bad(format!("{url} leads to leadops, and not to its webhook: {error}"))
             }
-            Reply::Ours(Answer::Refused { code, error }) => {
+            WebhookResponse::Leadops(Answer::Refused { code, error }) => {
                 let what =
                     format!("{url} leads to leadops, which refuses: {}", outside::text::shorten(error, 200));
-                Judged::Unwell(Fault::new(code.unwrap_or(Code::WebhookRefused), what))
+                ProbeVerdict::Refusing(Fault::new(code.unwrap_or(Code::WebhookRefused), what))
             }
-            Reply::Ours(_) => bad(format!("{url} takes what is no event")),
-            // Those of proxies; from 520 on Cloudflare's. 408 and 429 are about the trial alone.
-            Reply::Stranger { status: status @ (502..=504 | 520..=530), .. } => {
+            WebhookResponse::Leadops(_) => bad(format!("{url} accepts what is not an event")),
+            // Statuses of proxies; from 520 on Cloudflare's. 408 and 429 are only about the probe.
+            WebhookResponse::Other { status: status @ (502..=504 | 520..=530), .. } => {
                 let what = format!("{url} answered {status}: the proxy there does not reach leadops");
-                Judged::Away(Fault::new(Code::WebhookElsewhere, what))
+                ProbeVerdict::Unavailable(Fault::new(Code::WebhookElsewhere, what))
             }
-            Reply::Stranger { status: status @ (408 | 429), .. } => {
-                Judged::Untried(format!("{url} could not be tried: it answered {status}"))
+            WebhookResponse::Other { status: status @ (408 | 429), .. } => {
+                ProbeVerdict::Unknown(format!("{url} could not be tried: it answered {status}"))
             }
-            other => bad(format!("{url} {}", other.strangeness().unwrap_or_default())),
+            other => bad(format!("{url} {}", other.mismatch().unwrap_or_default())),
         }
     }
 }
@@ -201,7 +208,7 @@ mod tests {
     use super::*;
 
     /// What comes of a trial of a server that gives this answer, and its address.
-    async fn tried(status: u16, location: Option<&'static str>, body: &'static str) -> (Tried, Url) {
+    async fn tried(status: u16, location: Option<&'static str>, body: &'static str) -> (ProbeOutcome, Url) {
         let (listener, url) = listen("http").await;
         let router = Router::new().fallback(move |request: Request| async move {
             assert_eq!(
@@ -218,7 +225,7 @@ mod tests {
             answer
         });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        (attempt(&url, PATIENCE, &Keys::none()).await, url)
+        (probe(&url, PROBE_TIMEOUT, &Keys::none()).await, url)
     }
 
     async fn listen(scheme: &str) -> (TcpListener, Url) {
@@ -232,7 +239,7 @@ mod tests {
         for (status, code) in [(401, Code::SignatureMissing), (400, Code::EventMalformed)] {
             let body = Outcome::Refused(Fault::new(code, "why")).json().to_string();
             let (tried, url) = tried(status, None, body.leak()).await;
-            assert_eq!(tried.judge(&url), Judged::Good(format!("{url} answers as leadops does")));
+            assert_eq!(tried.assess(&url), ProbeVerdict::Good(format!("{url} answers as leadops does")));
         }
         // From the internet nobody may come in unsigned, and another path is none of the webhook's.
         let public: Url = "https://leads.example.com/x".parse().unwrap();
@@ -240,22 +247,26 @@ mod tests {
             [(Code::EventMalformed, Code::UnsignedExposed), (Code::NotTheWebhook, Code::WebhookElsewhere)]
         {
             let answer = Answer::Refused { code: Some(code), error: "why".to_owned() };
-            let Judged::Bad(fault) = Tried::Answered(Reply::Ours(answer)).judge(&public) else { panic!() };
+            let ProbeVerdict::Bad(fault) =
+                ProbeOutcome::Answered(WebhookResponse::Leadops(answer)).assess(&public)
+            else {
+                panic!()
+            };
             assert_eq!(fault.code, expected, "{fault}");
         }
         let body = Outcome::Refused(Fault::new(Code::NotStored, "the file is gone")).json().to_string();
         let (unwell, url) = tried(503, None, body.leak()).await;
-        let Judged::Unwell(fault) = unwell.judge(&url) else { panic!("{unwell:?}") };
+        let ProbeVerdict::Refusing(fault) = unwell.assess(&url) else { panic!("{unwell:?}") };
         assert_eq!(fault.code, Code::NotStored);
         assert_eq!(fault.what, format!("{url} leads to leadops, which refuses: {}", Code::NotStored.cause()));
         let unknown = tried(418, None, "{\"status\":\"refused\",\"error\":\"why\",\"code\":\"LO000\"}").await;
         assert!(
-            matches!(unknown.0.judge(&unknown.1), Judged::Unwell(fault) if fault.code == Code::WebhookRefused)
+            matches!(unknown.0.assess(&unknown.1), ProbeVerdict::Refusing(fault) if fault.code == Code::WebhookRefused)
         );
     }
 
     /// A webhook that has this key, and what comes of a trial of it with that one.
-    async fn signed(theirs: &str, ours: &str) -> Judged {
+    async fn signed(theirs: &str, ours: &str) -> ProbeVerdict {
         let (listener, url) = listen("http").await;
         let keys = Keys::parse(theirs).unwrap();
         let router = Router::new().fallback(move |request: Request| async move {
@@ -274,25 +285,28 @@ mod tests {
             answer
         });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        attempt(&url, PATIENCE, &Keys::parse(ours).unwrap()).await.judge(&url)
+        probe(&url, PROBE_TIMEOUT, &Keys::parse(ours).unwrap()).await.assess(&url)
     }
 
     #[tokio::test]
     async fn another_leadops_is_told_by_its_key() {
         let [ours, theirs] = ["a1", "b2"].map(|pair| pair.repeat(32));
         assert!(
-            matches!(signed(&ours, &ours).await, Judged::Good(what) if what.ends_with("and knows the key"))
+            matches!(signed(&ours, &ours).await, ProbeVerdict::Good(what) if what.ends_with("and knows the key"))
         );
-        let Judged::Unwell(fault) = signed(&theirs, &ours).await else { panic!() };
+        let ProbeVerdict::Refusing(fault) = signed(&theirs, &ours).await else { panic!() };
         assert!(
             fault.code == Code::WebhookElsewhere && fault.what.contains("does not have this key"),
             "{fault}"
         );
         // Somebody who always says the same.
         let body = Outcome::Refused(Fault::new(Code::SignatureMissing, "why")).json().to_string();
-        let parrot = Tried::Signed(Reply::Ours(Answer::read(401, body.as_bytes()).unwrap()));
+        let parrot =
+            ProbeOutcome::Signed(WebhookResponse::Leadops(Answer::read(401, body.as_bytes()).unwrap()));
         let url = "https://leads.example.com/crm/webhook".parse().unwrap();
-        assert!(matches!(parrot.judge(&url), Judged::Bad(fault) if fault.what.contains("does not arrive")));
+        assert!(
+            matches!(parrot.assess(&url), ProbeVerdict::Bad(fault) if fault.what.contains("does not arrive"))
+        );
     }
 
     #[tokio::test]
@@ -305,7 +319,7 @@ mod tests {
                 "answered 200, and not as leadops does: it begins with `<!doctype html><title>Sign in",
             ),
             (200, "ok", "it begins with `ok`"),
-            (200, "{\"status\":\"ignored\",\"event\":\"x\"}", "takes what is no event"),
+            (200, "{\"status\":\"ignored\",\"event\":\"x\"}", "accepts what is not an event"),
             (204, "", "answered 204, and not as leadops does: it is empty"),
             (401, "{\"message\":\"Unauthorized\"}", "answered 401"),
             (403, "{\"message\":\"Missing Authentication Token\"}", "answered 403"),
@@ -314,7 +328,7 @@ mod tests {
             (500, page, "answered 500"),
         ] {
             let (tried, url) = tried(status, None, body).await;
-            let Judged::Bad(fault) = tried.judge(&url) else { panic!("{tried:?}") };
+            let ProbeVerdict::Bad(fault) = tried.assess(&url) else { panic!("{tried:?}") };
             assert_eq!(fault.code, Code::WebhookElsewhere);
             assert!(fault.what.starts_with(url.as_str()) && fault.what.contains(part), "{fault}");
         }
@@ -335,7 +349,7 @@ mod tests {
             (301, Some("mailto:geheim"), "does not say where to;"),
         ] {
             let (tried, url) = tried(status, location, "").await;
-            let Judged::Bad(fault) = tried.judge(&url) else { panic!("{tried:?}") };
+            let ProbeVerdict::Bad(fault) = tried.assess(&url) else { panic!("{tried:?}") };
             assert_eq!(fault.code, Code::WebhookElsewhere);
             assert!(fault.what.contains(&format!("answered {status} and {part}")), "{fault}");
             assert!(
@@ -350,17 +364,17 @@ mod tests {
         for status in [502, 503, 504, 521, 530] {
             let (tried, url) = tried(status, None, "<html>Bad gateway").await;
             assert!(
-                matches!(tried.judge(&url), Judged::Away(fault) if fault.what.contains(&status.to_string()))
+                matches!(tried.assess(&url), ProbeVerdict::Unavailable(fault) if fault.what.contains(&status.to_string()))
             );
         }
         let (limited, url) = tried(429, None, "slow down").await;
         assert_eq!(
-            limited.judge(&url),
-            Judged::Untried(format!("{url} could not be tried: it answered 429"))
+            limited.assess(&url),
+            ProbeVerdict::Unknown(format!("{url} could not be tried: it answered 429"))
         );
         let nobody = "http://127.0.0.1:1/crm/webhook".parse().unwrap();
         assert!(
-            matches!(attempt(&nobody, PATIENCE, &Keys::none()).await.judge(&nobody), Judged::Untried(what) if what.contains("could not be tried"))
+            matches!(probe(&nobody, PROBE_TIMEOUT, &Keys::none()).await.assess(&nobody), ProbeVerdict::Unknown(what) if what.contains("could not be tried"))
         );
     }
 
@@ -381,15 +395,15 @@ mod tests {
                 drop(acceptor.accept(stream).await);
             }
         });
-        let tried = attempt(&url, PATIENCE, &Keys::none()).await;
-        let Judged::Bad(fault) = tried.judge(&url) else { panic!("{tried:?}") };
+        let tried = probe(&url, PROBE_TIMEOUT, &Keys::none()).await;
+        let ProbeVerdict::Bad(fault) = tried.assess(&url) else { panic!("{tried:?}") };
         assert_eq!(fault.code, Code::WebhookOutOfReach, "{fault}");
         assert!(fault.what.contains("certificate"), "{fault}");
 
         let (listener, url) = listen("https").await;
         let router = Router::new().fallback(|| async { "plain" });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        assert_eq!(attempt(&url, PATIENCE, &Keys::none()).await, Tried::Plain);
+        assert_eq!(probe(&url, PROBE_TIMEOUT, &Keys::none()).await, ProbeOutcome::NoTls);
     }
 
     #[tokio::test(start_paused = true)]
@@ -397,8 +411,8 @@ mod tests {
         let (listener, url) = listen("http").await;
         let held = tokio::spawn(async move { listener.accept().await });
         assert_eq!(
-            attempt(&url, PATIENCE, &Keys::none()).await,
-            Tried::Silent("no answer in 5 s".to_owned())
+            probe(&url, PROBE_TIMEOUT, &Keys::none()).await,
+            ProbeOutcome::NoAnswer("no answer in 5 s".to_owned())
         );
         held.abort();
     }

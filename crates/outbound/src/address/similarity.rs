@@ -1,25 +1,25 @@
-//! Whether two addresses are one webhook.
+//! Whether two URLs lead to the same webhook.
 
 use pipeline::webhook;
 use url::Url;
 
-/// How alike two addresses are.
+/// How similar two URLs are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Likeness {
+pub enum Similarity {
     /// Whatever is posted to either arrives at the same webhook.
     Same,
-    /// They may be meant for the same webhook, and differ in this.
-    Near(Vec<&'static str>),
-    /// They are two.
-    Other,
+    /// They may be meant for the same webhook, but differ in these parts.
+    Similar(Vec<&'static str>),
+    /// They lead to different webhooks.
+    Different,
 }
 
-/// Compares two addresses, however they are written.
+/// Compares two URLs, ignoring differences in spelling.
 ///
-/// The case of the host, a port that is the scheme's own, a fragment, and slashes too many of the webhook's path make
-/// no difference. The same host and path with another scheme, query, user, or with slashes that only a proxy in front
-/// understands, may be meant for the same or for another: that is for a person to say.
-pub fn likeness(one: &Url, other: &Url) -> Likeness {
+/// The case of the host, a scheme's default port, a fragment, and extra slashes in the webhook's path make no
+/// difference. The same host and path with another scheme, query or user, or with slashes that only a proxy in front
+/// interprets, may be meant for the same webhook or for another: a person has to decide.
+pub fn similarity(one: &Url, other: &Url) -> Similarity {
     let host = |url: &Url| url.host_str().map(|host| host.trim_end_matches('.').to_owned());
     let has_other_port = match (one.port(), other.port()) {
         // Both are their schemes' own.
@@ -27,7 +27,7 @@ pub fn likeness(one: &Url, other: &Url) -> Likeness {
         _ => one.port_or_known_default() != other.port_or_known_default(),
     };
     if host(one) != host(other) || has_other_port || !segments(one).eq(segments(other)) {
-        return Likeness::Other;
+        return Similarity::Different;
     }
     let user = |url: &Url| (url.username().to_owned(), url.password().map(str::to_owned));
     let query = |url: &Url| url.query().unwrap_or_default().to_owned();
@@ -40,7 +40,7 @@ pub fn likeness(one: &Url, other: &Url) -> Likeness {
     ];
     let differences: Vec<_> =
         differences.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| what).collect();
-    if differences.is_empty() { Likeness::Same } else { Likeness::Near(differences) }
+    if differences.is_empty() { Similarity::Same } else { Similarity::Similar(differences) }
 }
 
 /// Whether the path is the webhook's, behind whatever prefix.
@@ -57,10 +57,10 @@ fn segments(url: &Url) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn compare(one: &str, other: &str) -> Likeness {
+    fn compare(one: &str, other: &str) -> Similarity {
         let [one, other] = [one, other].map(|url| url.parse().unwrap());
-        let there = likeness(&one, &other);
-        assert_eq!(there, likeness(&other, &one), "{one} {other}");
+        let there = similarity(&one, &other);
+        assert_eq!(there, similarity(&other, &one), "{one} {other}");
         there
     }
 
@@ -76,7 +76,7 @@ mod tests {
             ("https://h.example.com/crm/webhook", "https://h.example.com/crm/webhook?"),
             ("https://h.example.com/close?a=1", "https://h.example.com/close?a=1"),
         ] {
-            assert_eq!(compare(one, other), Likeness::Same, "{one} {other}");
+            assert_eq!(compare(one, other), Similarity::Same, "{one} {other}");
         }
     }
 
@@ -90,7 +90,7 @@ mod tests {
             (webhook, "https://ada:x@h.example.com/crm/webhook", "its user or password"),
             ("https://h.example.com/close", "https://h.example.com/close/", "a slash"),
         ] {
-            assert_eq!(compare(one, other), Likeness::Near(vec![what]), "{one} {other}");
+            assert_eq!(compare(one, other), Similarity::Similar(vec![what]), "{one} {other}");
         }
     }
 
@@ -104,7 +104,7 @@ mod tests {
             "https://h.example.com/crm/webhook2",
             "https://h.example.com/",
         ] {
-            assert_eq!(compare(webhook, other), Likeness::Other, "{other}");
+            assert_eq!(compare(webhook, other), Similarity::Different, "{other}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Making a lead's record anew, where it is damaged: of what else there is of the lead.
+//! Rebuilding a lead's damaged record from what else is stored of the lead.
 
 use bytes::Bytes;
 use lead::{
@@ -19,9 +19,9 @@ const PAGE: usize = 1_000;
 
 impl S3Store {
     /// The record that a lead would have, from its raw event, the enriched lead and its receipts: received,
-    /// enriched, notified or given up. What happened besides is in the journal alone. `damaged` is what was found
+    /// enriched, notified or given up. Anything else is only in the journal. `damaged` is what was found
     /// instead, to be set aside.
-    pub(super) async fn made_anew(&self, lead: &LeadId, damaged: Bytes) -> Result<Record, Fault> {
+    pub(super) async fn rebuild(&self, lead: &LeadId, damaged: Bytes) -> Result<Record, Fault> {
         let mut entries: Vec<Entry> = self.received(lead).await?.into_iter().collect();
         let key = keys::enriched(&self.0.target_prefix, lead);
         if let Some(object) = self.get(&key).await? {
@@ -29,7 +29,7 @@ impl S3Store {
         }
         for key in self.list(&keys::receipts_of(lead), None, PAGE).await? {
             let Some(object) = self.get(&key).await? else { continue };
-            // What a receipt is that cannot be read, the notification says.
+            // A receipt that cannot be read is reported by the notification.
             let receipt = serde_json::from_slice::<Receipt>(&object.body).ok();
             entries.extend(receipt.as_ref().and_then(ended));
         }
@@ -42,7 +42,7 @@ impl S3Store {
         Ok(record)
     }
 
-    /// Stores what a record was before it is written anew, beside it.
+    /// Stores a damaged record beside the rebuilt one.
     pub(super) async fn set_aside(&self, lead: &LeadId, damaged: Bytes) -> Result<(), Fault> {
         self.write(&format!("{RECORDS}{lead}.damaged.json"), damaged).await
     }
@@ -89,7 +89,7 @@ fn ended(receipt: &Receipt) -> Option<Entry> {
     Some(Entry { at: receipt.at, lead_id: Some(receipt.lead_id.clone()), nonce, event })
 }
 
-/// What tells destinations apart whose alerts ended at the same moment. Not random, so that the same is the same.
+/// Distinguishes destinations whose alerts ended at the same moment. Not random, so that a repetition gives the same.
 fn nonce(destination: &DestinationId) -> u32 {
     let id = destination.as_str();
     let known = KINDS.iter().zip(0..).find(|(kind, _)| kind.name == id);

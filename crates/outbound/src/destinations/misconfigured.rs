@@ -8,11 +8,11 @@ use pipeline::{
     destination::{CheckOutcome, Destination, Limits, MessageFormat, NotReady, Outgoing, Verdict},
 };
 
-/// In the place of one that cannot be made of its settings: its alerts become dead letters that say why.
-pub(super) struct Unusable(pub(super) Fault);
+/// Replaces a destination that cannot be made from its settings: its alerts become dead letters that say why.
+pub(super) struct Misconfigured(pub(super) Fault);
 
 #[async_trait]
-impl Destination for Unusable {
+impl Destination for Misconfigured {
     fn limits(&self) -> Limits {
         Limits {
             longest_send: Duration::ZERO,

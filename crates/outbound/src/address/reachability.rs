@@ -11,9 +11,9 @@ use url::{Host, Url};
 /// How long the look-up of a name may take.
 const LOOK_UP: Duration = Duration::from_secs(3);
 
-/// Ends of names that no server of the internet answers for: those that are reserved for one machine or network, or
-/// for nobody (RFC 6761, 6762, 8375, 7686, and ICANN's reservation of `internal`), and those that networks have taken
-/// for themselves, which were never delegated.
+/// Top-level names that do not resolve on the internet: those reserved for one machine or network, or not to be used
+/// at all (RFC 6761, 6762, 8375, 7686, and ICANN's reservation of `internal`), and those that private networks use,
+/// which were never delegated.
 const LOCAL_ENDS: [&str; 14] = [
     "localhost",
     "local",
@@ -31,35 +31,37 @@ const LOCAL_ENDS: [&str; 14] = [
     "alt",
 ];
 
-/// Why Close cannot reach an address, or must not be given it, by the address alone; `None` where nothing in it speaks
-/// against it.
+/// Why Close cannot reach an address, or must not be given it, judged only by the URL; `None` where nothing in it
+/// speaks against it.
 ///
-/// Close would take `http://` (<https://developer.close.com/resources/webhook-subscriptions/>), and recommends https.
-pub fn obstacle(url: &Url) -> Option<String> {
+/// Close would accept `http://` (<https://developer.close.com/resources/webhook-subscriptions/>), and recommends https.
+pub fn unreachable_reason(url: &Url) -> Option<String> {
     let host = match url.host() {
         Some(Host::Domain(name)) => local_name(name),
         Some(Host::Ipv4(address)) => local_address(address.into()),
         Some(Host::Ipv6(address)) => local_address(address.into()),
-        None => Some("it names no host".to_owned()),
+        None => Some("it has no host".to_owned()),
     };
     let scheme = match url.scheme() {
         "https" => None,
-        "http" => Some("with http:// every lead would cross the internet for others to read and to change"),
+        "http" => {
+            Some("with http:// others could read and change every lead on its way through the internet")
+        }
         _ => Some("it does not begin with https://"),
     };
     let user = !url.username().is_empty() || url.password().is_some();
-    let user = user.then_some("a user or password in it would stand in Close for others to read");
-    let fragment = url.fragment().map(|_| "no request carries what follows the #");
+    let user = user.then_some("a user or password in it could be read by others in Close");
+    let fragment = url.fragment().map(|_| "what follows the # is never sent");
     let port = (url.port() == Some(0)).then_some("nothing can listen on port 0");
     let others = [scheme, user, fragment, port].into_iter().flatten().map(str::to_owned);
     let all: Vec<String> = host.into_iter().chain(others).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
 
-/// Why Close cannot reach an address, by what its name stands for on this machine: addresses of which the internet
-/// reaches none. `None` also where the name is not found in 3 s, and where a proxy leads out of this machine's network,
-/// which looks names up itself.
-pub async fn resolved_obstacle(url: &Url) -> Option<String> {
+/// Why Close cannot reach an address, judged by what its name resolves to on this machine: only addresses that cannot
+/// be reached from the internet. `None` also where the name is not resolved within 3 s, and where this machine is behind
+/// a proxy, which resolves names itself.
+pub async fn resolved_unreachable_reason(url: &Url) -> Option<String> {
     let Some(Host::Domain(name)) = url.host() else { return None };
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().any(is_set) {
@@ -73,7 +75,7 @@ pub async fn resolved_obstacle(url: &Url) -> Option<String> {
 fn of_resolved(name: &str, found: &[IpAddr]) -> Option<String> {
     let first = found.first().and_then(|first| Some((first, kind(*first)?)));
     let (first, kind) = first.filter(|_| found.iter().all(|address| kind(*address).is_some()))?;
-    Some(format!("{name} stands for {first} on this machine, {kind}"))
+    Some(format!("{name} resolves to {first} on this machine, {kind}"))
 }
 
 fn local_address(address: IpAddr) -> Option<String> {
@@ -85,15 +87,15 @@ fn local_name(name: &str) -> Option<String> {
     let is = |end: &str| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
     match LOCAL_ENDS.into_iter().find(|end| is(end)) {
         Some("localhost") => Some(format!("{name} is this machine itself")),
-        Some(end) => Some(format!("names that end in .{end} mean nothing on the internet")),
+        Some(end) => Some(format!("names that end in .{end} do not exist on the internet")),
         None if !name.contains('.') => {
-            Some(format!("{name}, a name without a dot, means nothing on the internet"))
+            Some(format!("{name}, a name without a dot, does not exist on the internet"))
         }
         None => None,
     }
 }
 
-/// What an address is that the internet does not reach:
+/// The kind of an address that cannot be reached from the internet:
 /// <https://www.iana.org/assignments/iana-ipv4-special-registry>,
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>.
 fn kind(address: IpAddr) -> Option<&'static str> {
@@ -106,13 +108,13 @@ fn kind(address: IpAddr) -> Option<&'static str> {
 fn kind_of_v4(address: Ipv4Addr) -> Option<&'static str> {
     Some(match address.octets() {
         [127, ..] => "this machine itself",
-        [0, ..] => "the address of no machine",
+        [0, ..] => "not the address of a machine",
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => "an address of a private network",
         [169, 254, ..] => "a link-local address",
         [100, 64..=127, ..] => "an address inside a provider's network",
-        [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => "an address for examples alone",
-        [192, 0, 0, _] | [198, 18..=19, ..] | [240..=255, ..] => "an address that is reserved",
-        [224..=239, ..] => "an address of a group of machines",
+        [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => "an address reserved for examples",
+        [192, 0, 0, _] | [198, 18..=19, ..] | [240..=255, ..] => "a reserved address",
+        [224..=239, ..] => "a multicast address",
         _ => return None,
     })
 }
@@ -122,18 +124,18 @@ fn kind_of_v6(address: Ipv6Addr) -> Option<&'static str> {
     let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match segments {
         [0, 0, 0, 0, 0, 0, 0, 1] => Some("this machine itself"),
-        [0, 0, 0, 0, 0, 0, 0, 0] => Some("the address of no machine"),
-        // IPv4 in other clothes: mapped, compatible, translated, 6to4.
+        [0, 0, 0, 0, 0, 0, 0, 0] => Some("not the address of a machine"),
+        // IPv4 in other forms: mapped, compatible, translated, 6to4.
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             kind_of_v4(v4(high, low))
         }
         [0x2002, high, low, ..] => kind_of_v4(v4(high, low)),
         [0xfe80..=0xfebf, ..] => Some("a link-local address"),
         [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Some("an address of a private network"),
-        [0xff00..=0xffff, ..] => Some("an address of a group of machines"),
-        [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Some("an address for examples alone"),
+        [0xff00..=0xffff, ..] => Some("a multicast address"),
+        [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Some("an address reserved for examples"),
         [0x2000..=0x3fff, ..] => None,
-        _ => Some("an address that is reserved"),
+        _ => Some("a reserved address"),
     }
 }
 
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
 
     fn of(url: &str) -> Option<String> {
-        obstacle(&url.parse().unwrap())
+        unreachable_reason(&url.parse().unwrap())
     }
 
     #[test]
@@ -182,9 +184,9 @@ mod tests {
             ("[64:ff9b::10.0.0.1]", "private"),
             ("[2002:c0a8:101::1]", "private"),
             ("[64:ff9b:1::1]", "reserved"),
-            ("0.0.0.0", "no machine"),
-            ("0.1.2.3", "no machine"),
-            ("[::]", "no machine"),
+            ("0.0.0.0", "not the address of a machine"),
+            ("0.1.2.3", "not the address of a machine"),
+            ("[::]", "not the address of a machine"),
             ("10.1.2.3", "private"),
             ("172.16.0.1", "private"),
             ("172.31.255.255", "private"),
@@ -195,8 +197,8 @@ mod tests {
             ("[fe80::1]", "link-local"),
             ("100.64.0.1", "provider"),
             ("100.127.255.254", "provider"),
-            ("224.0.0.1", "group"),
-            ("[ff02::1]", "group"),
+            ("224.0.0.1", "multicast"),
+            ("[ff02::1]", "multicast"),
             ("255.255.255.255", "reserved"),
             ("198.18.0.1", "reserved"),
             ("192.0.0.8", "reserved"),
@@ -223,8 +225,8 @@ mod tests {
     fn every_reason_is_given() {
         assert_eq!(
             of("http://localhost:8080/crm/webhook").unwrap(),
-            "localhost is this machine itself; with http:// every lead would cross the internet for others to read \
-             and to change"
+            "localhost is this machine itself; with http:// others could read and change every lead on its way through \
+             the internet"
         );
         let all = of("https://ada:geheim@h.example.com:0/#geheim").unwrap();
         assert!(["user or password", "the #", "port 0"].iter().all(|part| all.contains(part)), "{all}");
@@ -235,7 +237,10 @@ mod tests {
     fn a_name_is_refused_where_none_of_its_addresses_is_reached() {
         let [private, other, public] = ["10.0.0.1", "::1", "8.8.8.8"].map(|it| it.parse::<IpAddr>().unwrap());
         let why = of_resolved("h.example.com", &[private, other]).unwrap();
-        assert_eq!(why, "h.example.com stands for 10.0.0.1 on this machine, an address of a private network");
+        assert_eq!(
+            why,
+            "h.example.com resolves to 10.0.0.1 on this machine, an address of a private network"
+        );
         assert_eq!(of_resolved("h.example.com", &[private, public]), None);
         assert_eq!(of_resolved("h.example.com", &[]), None);
     }
@@ -243,8 +248,8 @@ mod tests {
     #[tokio::test]
     async fn names_are_looked_up_and_numbers_are_not() {
         // Every system knows this name, and without asking anybody.
-        let why = resolved_obstacle(&"https://localhost/".parse().unwrap()).await.unwrap();
-        assert!(why.starts_with("localhost stands for "), "{why}");
-        assert_eq!(resolved_obstacle(&"https://127.0.0.1/".parse().unwrap()).await, None);
+        let why = resolved_unreachable_reason(&"https://localhost/".parse().unwrap()).await.unwrap();
+        assert!(why.starts_with("localhost resolves to "), "{why}");
+        assert_eq!(resolved_unreachable_reason(&"https://127.0.0.1/".parse().unwrap()).await, None);
     }
 }

@@ -1,4 +1,4 @@
-//! Alerting the team from the processor itself, as the original does, where there is no queue for it.
+//! Sending alerts from the processor itself, as the original does, where there is no notification queue.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,14 +9,14 @@ use pipeline::{
     ports::{Delivery, Disposition, NewMessage, Outbox, Queue},
 };
 
-/// An outbox that delivers alerts at once. Their receipts make that as safe as a queue: what was announced
+/// An outbox that sends alerts at once. Their receipts make that as safe as a queue: what was announced
 /// is not announced again when the lead is processed again.
-pub struct Direct {
+pub struct InlineOutbox {
     stage: Notify,
     delay: Arc<dyn Outbox>,
 }
 
-impl Direct {
+impl InlineOutbox {
     /// Alerts go to `stage`, everything else to `delay`.
     pub fn new(stage: Notify, delay: Arc<dyn Outbox>) -> Self {
         Self { stage, delay }
@@ -24,7 +24,7 @@ impl Direct {
 }
 
 #[async_trait]
-impl Outbox for Direct {
+impl Outbox for InlineOutbox {
     async fn send(&self, queue: Queue, message: NewMessage) -> Result<(), Fault> {
         if queue == Queue::Delay {
             return self.delay.send(queue, message).await;
@@ -41,7 +41,7 @@ impl Outbox for Direct {
         match self.stage.handle(&[delivery]).await.pop() {
             None | Some(Disposition::Done) => Ok(()),
             Some(Disposition::Retry(_)) => {
-                Err(Fault::new(Code::DeliveryFailed, "the alert was not taken; it is tried again"))
+                Err(Fault::new(Code::DeliveryFailed, "the alert was not accepted; it is retried"))
             }
             Some(Disposition::Dead(why)) => Err(Fault::new(why.code, why.reason)),
         }

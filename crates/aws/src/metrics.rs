@@ -9,21 +9,21 @@ use serde_json::{Map, Value, json};
 
 /// The namespace of the metrics.
 pub const NAMESPACE: &str = "leadops";
-/// The dimension that tells the stacks of an account apart: `ProjectName`.
+/// The dimension that distinguishes the stacks of an account: `ProjectName`.
 pub const DIMENSION: &str = "Project";
 /// How long an alert took from its due time, in milliseconds.
 pub const DUE_TO_NOTIFIED: &str = "DueToNotified";
 
 /// How many requests to the webhook the function refused.
 pub const REFUSED: &str = "Refused";
-/// The dimension of [`REFUSED`] beside the stack: the HTTP status of the answer.
+/// The dimension of [`REFUSED`] besides the stack: the HTTP status of the answer.
 pub const STATUS: &str = "Status";
 /// The statuses with which the function refuses a request.
 pub const STATUSES: [u16; 5] = [400, 401, 405, 413, 503];
 
-/// How many of [`REFUSED`] were Close's by all that shows: a metric that a stack has only while something is wrong.
+/// How many of [`REFUSED`] looked like Close's: a metric that a stack has only while something is wrong.
 pub const REFUSED_WEBHOOKS: &str = "RefusedWebhooks";
-/// The dimension of [`REFUSED_WEBHOOKS`] beside the stack: why.
+/// The dimension of [`REFUSED_WEBHOOKS`] besides the stack: why.
 pub const CODE: &str = "Code";
 /// The codes by which they are counted.
 pub const CODES: [Code; 9] = [
@@ -38,35 +38,35 @@ pub const CODES: [Code; 9] = [
     Code::NotTheWebhook,
 ];
 
-/// Where counts go.
-pub trait Counts: Send + Sync {
-    /// Something was counted at a time.
-    fn count(&self, at: Timestamp, measured: &Measured);
+/// Where metrics are sent.
+pub trait MetricsSink: Send + Sync {
+    /// Records a measurement.
+    fn count(&self, at: Timestamp, measured: &Measurement);
 
-    /// A request to the webhook was refused with this HTTP status; where it was Close's by all that shows, for
-    /// this code.
+    /// Records that a request to the webhook was refused with this HTTP status; where it looked like Close's, with the
+    /// code.
     fn refused(&self, at: Timestamp, status: u16, webhook: Option<Code>);
 }
 
-/// Counts that nobody keeps: an operator's.
-pub struct Uncounted;
+/// Discards metrics: for an operator's commands.
+pub struct NoMetrics;
 
-impl Counts for Uncounted {
-    fn count(&self, _: Timestamp, _: &Measured) {}
+impl MetricsSink for NoMetrics {
+    fn count(&self, _: Timestamp, _: &Measurement) {}
 
     fn refused(&self, _: Timestamp, _: u16, _: Option<Code>) {}
 }
 
 /// What an entry of the journal adds to the metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Measured {
-    /// What it counts as, at most once a lead.
+pub struct Measurement {
+    /// What it counts as, at most once per lead.
     pub counted: Option<LeadMetric>,
     /// How long the alert took, in milliseconds.
     pub after_ms: Option<u64>,
 }
 
-impl Measured {
+impl Measurement {
     /// What `entry` adds, which counts as `counted`.
     pub(crate) fn of(entry: &Entry, counted: Option<LeadMetric>) -> Self {
         let after_ms = match entry.event {
@@ -77,7 +77,7 @@ impl Measured {
     }
 
     /// Whether it adds nothing.
-    pub(crate) fn is_nothing(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
@@ -102,8 +102,8 @@ pub fn refused_line(at: Timestamp, status: u16, project: &str) -> String {
     line(at, values, &dimensions, &[json!({"Name": REFUSED, "Unit": "Count"})])
 }
 
-/// The line for one of them that was Close's by all that shows. What is none of [`CODES`] is what the function or
-/// AWS failed in.
+/// The line for one of them that looked like Close's. A code that is not among [`CODES`] is a failure of the function or
+/// of AWS.
 pub fn refused_webhook_line(at: Timestamp, code: Code, project: &str) -> String {
     let code = if CODES.contains(&code) { code } else { Code::NotStored };
     let values = Map::from_iter([(REFUSED_WEBHOOKS.to_owned(), 1.into())]);
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_line_follows_the_specification() {
-        let measured = Measured { counted: Some(LeadMetric::Notified), after_ms: Some(850) };
+        let measured = Measurement { counted: Some(LeadMetric::Notified), after_ms: Some(850) };
         let line = measured.line(outside::from_millis(1_789_398_131_642), "crm-lead-system");
         let expected = json!({
             "_aws": {

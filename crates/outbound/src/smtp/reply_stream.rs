@@ -1,4 +1,5 @@
-//! A server's side of the dialogue, read reply by reply: first by us, then by lettre, which is told what it understands.
+//! The server's side of the dialogue, read reply by reply: first by us, then by lettre, which gets replies in the form it
+//! understands.
 
 use std::{
     future::poll_fn,
@@ -11,58 +12,58 @@ use std::{
 use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
-use super::reply::{Reading, Reply};
+use super::reply::{Reply, ReplyParser};
 
 /// How many bytes are read at once.
 const CHUNK: usize = 4096;
 
-/// A connection on which a reply follows whatever is sent. One that nobody asked for keeps from sending more, as each
-/// that follows would be taken for the answer to something else.
+/// A connection on which every command has one reply. After an unsolicited reply nothing more is sent, as each later reply
+/// would be taken for the answer to another command.
 #[derive(Debug)]
-pub(super) struct Replies<S> {
+pub(super) struct ReplyStream<S> {
     stream: S,
     peer: SocketAddr,
-    reading: Reading,
-    /// Whether a reply is to come: the greeting, at first.
-    is_asked: bool,
-    is_heard: bool,
+    parser: ReplyParser,
+    /// Whether a reply is expected: the greeting, at first.
+    is_reply_expected: bool,
+    has_received: bool,
     /// What lettre has not read yet.
     passed_on: Vec<u8>,
-    /// Whether lettre has yet to greet a server that has been greeted.
-    is_to_greet: bool,
+    /// Whether lettre's own EHLO, which is still to come, is not sent to the server.
+    skips_greeting: bool,
 }
 
-impl<S> Replies<S> {
-    /// Those of a server that has said nothing yet, its greeting the first.
+impl<S> ReplyStream<S> {
+    /// A new connection, on which the greeting comes first.
     pub(super) fn of(stream: S, peer: SocketAddr) -> Self {
         Self {
             stream,
             peer,
-            reading: Reading::default(),
-            is_asked: true,
-            is_heard: false,
+            parser: ReplyParser::default(),
+            is_reply_expected: true,
+            has_received: false,
             passed_on: Vec::new(),
-            is_to_greet: false,
+            skips_greeting: false,
         }
     }
 
-    /// Those of one that has greeted before the stream was what it is.
+    /// A connection whose greeting was read before TLS began.
     pub(super) fn greeted(stream: S, peer: SocketAddr) -> Self {
-        Self { is_asked: false, ..Self::of(stream, peer) }
+        Self { is_reply_expected: false, ..Self::of(stream, peer) }
     }
 
-    /// Those of a server that has been greeted, for lettre, which hears the greeting and this answer to its own, of which
-    /// the server hears nothing.
-    pub(super) fn introduced(mut self, offers: &Reply) -> Self {
+    /// The same connection for lettre, which reads a made-up greeting and `capabilities` as the answer to its EHLO, which
+    /// is not sent to the server.
+    pub(super) fn introduced(mut self, capabilities: &Reply) -> Self {
         self.passed_on = b"220 ready\r\n".to_vec();
-        self.passed_on.extend(offers.for_lettre());
-        self.is_to_greet = true;
+        self.passed_on.extend(capabilities.for_lettre());
+        self.skips_greeting = true;
         self
     }
 
-    /// Whether a single byte came from the server.
-    pub(super) fn is_heard(&self) -> bool {
-        self.is_heard
+    /// Whether anything was received from the server.
+    pub(super) fn has_received(&self) -> bool {
+        self.has_received
     }
 
     pub(super) fn peer(&self) -> SocketAddr {
@@ -70,27 +71,27 @@ impl<S> Replies<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Replies<S> {
-    /// The reply to what was sent last.
+impl<S: AsyncRead + Unpin> ReplyStream<S> {
+    /// The reply to the last command.
     ///
     /// # Errors
-    /// The connection's, [`Trouble`](super::reply::Trouble) in one, and that there is no reply to come.
+    /// Those of the connection, and [`ReplyError`](super::reply::ReplyError) wrapped in one.
     pub(super) async fn reply(&mut self) -> io::Result<Reply> {
         poll_fn(|context| self.poll_reply(context)).await
     }
 
-    /// What lies beneath, where nothing came but the replies that have been read.
+    /// The stream itself, where nothing was received but the replies that have been read.
     ///
     /// # Errors
-    /// Where something came that nobody asked for.
+    /// Where there is unsolicited data.
     pub(super) fn into_stream(self) -> io::Result<S> {
-        self.reading.surplus().map_or(Ok(self.stream), |trouble| Err(io::Error::other(trouble)))
+        self.parser.surplus().map_or(Ok(self.stream), |error| Err(io::Error::other(error)))
     }
 
     fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Reply>> {
         loop {
-            if let Some(reply) = self.reading.next().map_err(io::Error::other)? {
-                self.is_asked = false;
+            if let Some(reply) = self.parser.next().map_err(io::Error::other)? {
+                self.is_reply_expected = false;
                 return Poll::Ready(Ok(reply));
             }
             ready!(self.poll_more(context))?;
@@ -104,27 +105,27 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         if chunk.filled().is_empty() {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
-        self.is_heard = true;
-        self.reading.push(chunk.filled());
+        self.has_received = true;
+        self.parser.push(chunk.filled());
         Poll::Ready(Ok(()))
     }
 
-    /// That nothing came since the last reply, as far as one can know without waiting.
-    fn nothing_unasked(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.reading.is_empty()
+    /// Checks, without waiting, that nothing was received since the last reply.
+    fn nothing_unsolicited(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if self.parser.is_empty()
             && let Poll::Ready(Err(error)) = self.poll_more(context)
         {
             return Err(error);
         }
-        self.reading.unasked().map_or(Ok(()), |trouble| Err(io::Error::other(trouble)))
+        self.parser.unsolicited().map_or(Ok(()), |error| Err(io::Error::other(error)))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Replies<S> {
-    /// Says a line, and hears the reply to it.
+impl<S: AsyncRead + AsyncWrite + Unpin> ReplyStream<S> {
+    /// Sends a command and reads the reply.
     ///
     /// # Errors
-    /// As [`Replies::reply`].
+    /// As [`ReplyStream::reply`].
     pub(super) async fn ask(&mut self, command: &str) -> io::Result<Reply> {
         self.write_all(format!("{command}\r\n").as_bytes()).await?;
         self.flush().await?;
@@ -132,13 +133,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Replies<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Sync + Unpin> AsyncTokioStream for Replies<S> {
+impl<S: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Sync + Unpin> AsyncTokioStream for ReplyStream<S> {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.peer)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Replies<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ReplyStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -153,21 +154,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for Replies<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Replies<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ReplyStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.is_to_greet {
-            self.is_to_greet = false;
+        if self.skips_greeting {
+            self.skips_greeting = false;
             return Poll::Ready(Ok(bytes.len()));
         }
-        if !self.is_asked {
-            self.nothing_unasked(context)?;
+        if !self.is_reply_expected {
+            self.nothing_unsolicited(context)?;
         }
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        self.is_asked = true;
+        self.is_reply_expected = true;
         Poll::Ready(Ok(written))
     }
 

@@ -8,7 +8,7 @@ use super::{Inner, Queues, counts::max_receives, dead_letters, inbox::of};
 
 /// A queue's rules, times in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rules {
+pub(crate) struct QueueAttributes {
     pub(crate) arn: String,
     pub(crate) delay: u64,
     pub(crate) visibility: u64,
@@ -21,18 +21,18 @@ pub(crate) struct Rules {
 
 impl Queues {
     /// The rules of a queue.
-    pub(crate) async fn rules(&self, queue: Queue) -> Result<Rules, Fault> {
+    pub(crate) async fn rules(&self, queue: Queue) -> Result<QueueAttributes, Fault> {
         self.0.rules(&of(queue), self.0.url(queue)?).await
     }
 
     /// The rules of its dead-letter queue.
-    pub(crate) async fn dead_rules(&self, queue: Queue) -> Result<Rules, Fault> {
+    pub(crate) async fn dead_rules(&self, queue: Queue) -> Result<QueueAttributes, Fault> {
         self.0.rules(&dead_letters::of(queue), self.0.needed_dead_url(queue)?).await
     }
 }
 
 impl Inner {
-    async fn rules(&self, place: &str, url: &str) -> Result<Rules, Fault> {
+    async fn rules(&self, place: &str, url: &str) -> Result<QueueAttributes, Fault> {
         use QueueAttributeName as Name;
         let wanted = [
             Name::QueueArn,
@@ -44,7 +44,7 @@ impl Inner {
         let attributes = self.attributes(place, url, &wanted).await?;
         let seconds = |name| attributes.get(&name).and_then(|value| value.parse().ok()).unwrap_or(0);
         let policy = attributes.get(&Name::RedrivePolicy);
-        Ok(Rules {
+        Ok(QueueAttributes {
             arn: attributes.get(&Name::QueueArn).cloned().unwrap_or_default(),
             delay: seconds(Name::DelaySeconds),
             visibility: seconds(Name::VisibilityTimeout),

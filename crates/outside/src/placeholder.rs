@@ -1,19 +1,18 @@
-//! Words that stand for nobody and nothing.
+//! Placeholders for an empty value.
 //!
-//! Whoever writes an owner document writes down what an empty field is called where it comes from: `None`
-//! in Python, `N/A` or a dash by people, `Unassigned` in a form, or our own default, copied from an alert.
-//! Such a field is as empty as one that is not there.
+//! In owner documents an empty field is written as it is called where it comes from: `None` in Python, `N/A` or a dash by
+//! people, `Unassigned` in a form, or our own default, copied from an alert. Such a field counts as missing.
 
 use crate::text;
 
-/// Stands for a lead's e-mail address that nobody knows.
+/// Shown for an unknown e-mail address of a lead.
 pub const UNKNOWN_EMAIL: &str = "unknown@example.com";
-/// Stands for an owner that nobody has assigned.
+/// Shown for a lead without an owner.
 pub const UNASSIGNED: &str = "Unassigned";
-/// Stands for any other value that nobody knows.
+/// Shown for any other unknown value.
 pub const UNKNOWN: &str = "Unknown";
 
-/// Values that say that there is none, alone in their field.
+/// Values that mean "none" as the whole value of a field.
 const ALONE: &[&str] = &[
     "n a",
     "n d",
@@ -75,18 +74,18 @@ const ALONE: &[&str] = &[
     "なし",
     "担当者なし",
     "없음",
-    // Of spreadsheets, and of templates that nobody has filled in.
+    // Of spreadsheets, and of templates that were not filled in.
     "ref",
     "0",
 ];
 
-/// Words that say it by themselves, and with any of [`WHAT`] beside them.
+/// Words that mean "none" by themselves, and together with any of [`WHAT`].
 const NOTHING: &[&str] = &["none", "null", "nil", "nothing", "empty", "blank", "missing", "tbd"];
 
-/// Words that say it of what follows, as words of their own or at the beginning of one.
+/// Words that negate what follows, as words of their own or as prefixes.
 const NOT: &[&str] = &["no", "not", "non", "un", "without"];
 
-/// What there may be none of, and what it may not be.
+/// Words for what is missing, and for what has not happened.
 const WHAT: &[&str] = &[
     "account",
     "address",
@@ -130,14 +129,13 @@ const WHAT: &[&str] = &[
     "yet",
 ];
 
-/// Whether a value says that there is none: nobody, nothing, unknown.
+/// Whether a value is a placeholder: nobody, nothing, unknown.
 ///
-/// The value has to say so as a whole, in any case and within any brackets and punctuation: `None Smith` is
-/// somebody. So are `Na` and `Nan`, written as names are; `NA`, `NaN` and `nan` are what programs write.
-pub fn means_nobody(value: &str) -> bool {
+/// The whole value has to be one, in any case and with any brackets and punctuation: `None Smith` is a person. So are `Na` and `Nan`, written as names are; `NA`, `NaN` and `nan` are what programs write.
+pub fn is_placeholder(value: &str) -> bool {
     let cleaned = text::clean(value);
     let bare = cleaned.trim_matches(is_punctuation);
-    // Nothing above is nearly as long.
+    // No placeholder is nearly as long.
     if bare.is_empty() || bare.len() > 80 {
         return bare.is_empty();
     }
@@ -154,8 +152,8 @@ pub fn means_nobody(value: &str) -> bool {
     }
 }
 
-/// Whether a value is the name of a field that somebody's template should have filled in: `{{owner}}`, `${owner}`,
-/// or what a spreadsheet writes in the place of one: `#VALUE!`, `#NAME?`.
+/// Whether a value is the name of a field that a template should have filled in: `{{owner}}`, `${owner}`,
+/// or a spreadsheet's error: `#VALUE!`, `#NAME?`.
 fn is_template(value: &str) -> bool {
     let within = |open: &str, close: &str| {
         value.starts_with(open) && value.ends_with(close) && value.len() > open.len()
@@ -163,7 +161,7 @@ fn is_template(value: &str) -> bool {
     within("{{", "}}") || within("${", "}") || within("#VALUE", "!") || within("#NAME", "?")
 }
 
-/// Whether every word has to do with nothing, and one of them says so.
+/// Whether every word belongs to a placeholder, and one of them means "none".
 fn is_phrase(words: &str) -> bool {
     let what = |word: &str| WHAT.contains(&word);
     let (mut says_so, mut not, mut of_what) = (false, false, false);
@@ -188,7 +186,7 @@ fn words(value: &str) -> String {
     lower.split(is_punctuation).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// A letter or digit as ASCII has it, where it is written in the width of an ideograph.
+/// A full-width letter or digit as ASCII.
 fn half_width(c: char) -> char {
     match c {
         '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}' => {
@@ -327,9 +325,9 @@ mod tests {
             "担当者なし",
             "없음",
         ] {
-            assert!(means_nobody(word), "{word:?}");
+            assert!(is_placeholder(word), "{word:?}");
         }
-        assert!(means_nobody(&"—".repeat(500)));
+        assert!(is_placeholder(&"—".repeat(500)));
     }
 
     #[test]
@@ -375,8 +373,8 @@ mod tests {
             "李",
             "007",
         ] {
-            assert!(!means_nobody(name), "{name:?}");
+            assert!(!is_placeholder(name), "{name:?}");
         }
-        assert!(!means_nobody(&"no owner ".repeat(100)));
+        assert!(!is_placeholder(&"no owner ".repeat(100)));
     }
 }

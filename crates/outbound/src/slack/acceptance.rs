@@ -1,12 +1,12 @@
-//! Consent and refusal in answers with 2xx of those who take Slack's messages and are not Slack.
+//! Acceptance and refusal in 2xx answers of services that accept Slack's messages but are not Slack.
 //!
-//! What is not said is not guessed: where an answer says neither, it is neither.
+//! Nothing is guessed: an answer that says neither is neither.
 
 use serde_json::{Map, Value};
 
-/// The longest text that is a word of consent, in characters.
+/// The longest text that counts as a short acceptance, in characters.
 const LONGEST_WORD: usize = 80;
-/// Words of which one is enough to spoil what sounds like consent.
+/// Words of which a single one outweighs any that sounds like acceptance.
 const DENIALS: [&str; 23] = [
     "not",
     "no",
@@ -32,7 +32,7 @@ const DENIALS: [&str; 23] = [
     "false",
     "null",
 ];
-const CONSENTS: [&str; 10] = [
+const ACCEPTANCES: [&str; 10] = [
     "success",
     "successfully",
     "ok",
@@ -50,8 +50,8 @@ const STATUSES: [&str; 6] = ["status", "statuscode", "status_code", "code", "err
 const TEXTS: [&str; 6] = ["result", "status", "message", "msg", "text", "errmsg"];
 const YES: [&str; 2] = ["ok", "success"];
 
-/// Whether JSON says that the message was not taken.
-pub(super) fn denies(fields: &Map<String, Value>) -> bool {
+/// Whether JSON says that the message was not accepted.
+pub(super) fn is_denied(fields: &Map<String, Value>) -> bool {
     let any = |names: &[&str], is: fn(&Value) -> bool| fields_of(fields, names).any(is);
     any(&YES, |yes| truth(yes) == Some(false))
         || any(&["error", "errors"], is_error)
@@ -62,21 +62,21 @@ pub(super) fn denies(fields: &Map<String, Value>) -> bool {
         })
 }
 
-/// Whether JSON says that the message was taken.
-pub(super) fn should_log(fields: &Map<String, Value>) -> bool {
+/// Whether JSON says that the message was accepted.
+pub(super) fn is_accepted(fields: &Map<String, Value>) -> bool {
     let any = |names: &[&str], is: fn(&Value) -> bool| fields_of(fields, names).any(is);
-    let is_denied = any(&TEXTS, |text| has(text.as_str().unwrap_or_default(), &DENIALS));
+    let has_denial = any(&TEXTS, |text| has(text.as_str().unwrap_or_default(), &DENIALS));
     any(&YES, |yes| truth(yes) == Some(true))
-        || !is_denied
-            && (any(&TEXTS, |text| has(text.as_str().unwrap_or_default(), &CONSENTS))
+        || !has_denial
+            && (any(&TEXTS, |text| has(text.as_str().unwrap_or_default(), &ACCEPTANCES))
                 || any(&STATUSES, |status| {
                     status.as_u64().is_some_and(|status| (200..300).contains(&status))
                 }))
 }
 
-/// Whether bare text is consent: nothing at all or a short word of any kind, but none that denies it, no other document and
-/// nothing that is no text.
-pub(super) fn is_word(body: &str) -> bool {
+/// Whether plain text is acceptance: nothing at all, or a short text without a denial that is not another kind of
+/// document and is valid text.
+pub(super) fn is_short_acceptance(body: &str) -> bool {
     let is_text = !body.starts_with(['{', '[', '<']) && !body.contains(char::REPLACEMENT_CHARACTER);
     is_text && body.chars().count() <= LONGEST_WORD && !has(body, &DENIALS)
 }
@@ -87,7 +87,7 @@ fn fields_of<'a>(fields: &'a Map<String, Value>, names: &[&str]) -> impl Iterato
     fields.iter().filter(move |(name, _)| is_one(name)).map(|(_, value)| value)
 }
 
-/// What a value says of whether something is so.
+/// The truth value of JSON, where it has one.
 fn truth(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(is) => Some(*is),
@@ -97,7 +97,7 @@ fn truth(value: &Value) -> Option<bool> {
     }
 }
 
-/// Whether what stands under `error` is one: many write an empty one where there is none.
+/// Whether the value of `error` is one: many write an empty value where there is none.
 fn is_error(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
@@ -111,7 +111,7 @@ fn is_error(value: &Value) -> bool {
     }
 }
 
-/// Whether one of these words stands in a text.
+/// Whether a text contains one of these words.
 fn has(text: &str, words: &[&str]) -> bool {
     let text = text.to_ascii_lowercase();
     text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| words.contains(&word))
@@ -147,14 +147,14 @@ mod tests {
             (r#"{"error":{"code":7}}"#, true, false),
         ] {
             let fields: Map<String, Value> = serde_json::from_str(body).unwrap();
-            assert_eq!((denies(&fields), should_log(&fields)), (denied, said), "{body}");
+            assert_eq!((is_denied(&fields), is_accepted(&fields)), (denied, said), "{body}");
         }
     }
 
     #[test]
     fn a_short_word_is_consent_unless_it_denies_it() {
         for body in ["", "ok", "1", "Accepted", "Event received", "true"] {
-            assert!(is_word(body), "{body}");
+            assert!(is_short_acceptance(body), "{body}");
         }
         for body in [
             "false",
@@ -166,8 +166,8 @@ mod tests {
             "[1]",
             "<ok/>",
         ] {
-            assert!(!is_word(body), "{body}");
+            assert!(!is_short_acceptance(body), "{body}");
         }
-        assert!(!is_word(&"word ".repeat(40)));
+        assert!(!is_short_acceptance(&"word ".repeat(40)));
     }
 }
