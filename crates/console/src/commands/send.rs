@@ -177,9 +177,10 @@ async fn send(client: &reqwest::Client, webhook: &Url, keys: &Keys, file: &Path)
         _ => None,
     };
     let (http, outcome) = match request.body(body).send().await {
-        Ok(answer) => {
-            (Some(answer.status().as_u16()), outcome_of(&WebhookResponse::read(answer).await, created.as_ref()))
-        }
+        Ok(answer) => (
+            Some(answer.status().as_u16()),
+            outcome_of(&WebhookResponse::read(answer).await, created.as_ref()),
+        ),
         Err(error) => {
             let error = Some(web::error_text(error));
             (None, SendOutcome { status: "unreachable", error, ..SendOutcome::default() })

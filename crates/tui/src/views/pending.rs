@@ -111,7 +111,7 @@ impl TableRow for PendingRow {
     }
 
     fn nothing(is_filtered: bool, _: &Glyphs) -> String {
-        if is_filtered { "No lead matches." } else { "No lead is waiting." }.to_owned()
+        if is_filtered { "No lead matches." } else { "No open leads." }.to_owned()
     }
 
     fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
