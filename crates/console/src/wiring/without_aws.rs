@@ -82,7 +82,7 @@ impl OnAws {
 }
 
 impl Queues {
-    pub(super) async fn let_go(&self) {
+    pub(super) async fn release_dead_letters(&self) {
         match self.0 {}
     }
 }
