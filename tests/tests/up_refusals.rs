@@ -288,16 +288,16 @@ async fn another_program_on_its_port_does_not_count_as_leadops() {
     for (answer, said) in [
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
-            "gives 200, and it begins with `ok`",
+            "returns 200, and it begins with `ok`",
         ),
-        ("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n", "gives 204, and it is empty"),
+        ("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n", "returns 204, and it is empty"),
         (
             "HTTP/1.1 302 Found\r\nlocation: /login\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-            "gives 302, and it is empty",
+            "returns 302, and it is empty",
         ),
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 15\r\nconnection: close\r\n\r\n{\"status\":\"UP\"}",
-            "gives 200, and it begins with `{\"status\":\"UP\"}`",
+            "returns 200, and it begins with `{\"status\":\"UP\"}`",
         ),
     ] {
         let port = stranger(answer).await;
