@@ -249,10 +249,9 @@ impl<T: Row> Table<T> {
         Some(start.min(end)..=start.max(end))
     }
 
-    /// Whether a row is marked, or would be by the range that is being drawn.
-    pub fn is_marked(&self, index: usize) -> bool {
-        let by_range = self.range_places().is_some_and(|range| range.contains(&index));
-        by_range || self.shown.row(index).is_some_and(|row| self.marks.contains(row.key()))
+    /// Whether a row is marked, or would be by `range`, which is the table's [`Table::range`].
+    pub fn is_marked(&self, index: usize, range: &std::ops::RangeInclusive<usize>) -> bool {
+        range.contains(&index) || self.shown.row(index).is_some_and(|row| self.marks.contains(row.key()))
     }
 
     /// The places of the range, to check many rows; empty if there is none.

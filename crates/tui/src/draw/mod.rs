@@ -1,6 +1,7 @@
 //! Drawing: a painter that never writes outside of an area, and rows of cells.
 
 pub mod columns;
+pub mod table;
 
 use lead::Timestamp;
 use ratatui::{

@@ -81,7 +81,7 @@ fn marks_ranges_and_all_that_match() {
     let mut app = fresh(SMALL);
     press(&mut app, &[Press::Char('3'), Press::Char(' '), DOWN, Press::Char('v'), DOWN, DOWN]);
     assert_eq!(
-        (app.panels.leads.marks.len(), app.panels.leads.is_marked(3)),
+        (app.panels.leads.marks.len(), app.panels.leads.is_marked(3, &app.panels.leads.range())),
         (1, true),
         "the range is shown as it grows"
     );

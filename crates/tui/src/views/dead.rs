@@ -13,6 +13,7 @@ use crate::{
         Painter,
         columns::{self, Column, number, text},
         rows,
+        table::{RowInSight, in_sight, titles},
     },
     find::{Filter, Searchable, by_text},
     format::{self, age, count, since},
@@ -543,17 +544,11 @@ fn kinds(rows: &[DeadRow]) -> Vec<Kind> {
 
 fn letters(table: &Table<DeadRow>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
     let widths = columns::widths(&LETTERS, usize::from(area.width).saturating_sub(2));
-    let sorted = Some((DeadRow::SORTS[table.wanted.sort.column], table.wanted.sort));
-    columns::titles(painter, scene.parts().columns, 1, &LETTERS, &widths, sorted);
+    titles(table, painter, scene, &LETTERS, &widths);
     let focused = scene.focused;
-    let range = table.range();
-    for (index, area) in rows(table.list.top, table.shown.len(), area) {
-        let Some(row) = table.shown.row(index) else { continue };
+    for RowInSight { row, area, selected, marked, dim } in in_sight(table, area) {
         let letter = &row.letter;
-        let selected = index == table.list.index;
-        let dim = table.wanted.dimmed && !table.wanted.filter.matches(row);
         let role = |role| if dim { Role::Dim } else { role };
-        let marked = range.contains(&index) || table.marks.contains(&letter.id);
         let mut line = painter
             .gutter(painter.row(area.width), marked, selected && !focused)
             .text(role(Role::Alarm), letter.code.as_str(), widths[0])

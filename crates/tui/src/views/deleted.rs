@@ -10,7 +10,7 @@ use crate::{
     draw::{
         Painter,
         columns::{self, Column, number, text},
-        rows,
+        table::{RowInSight, in_sight, titles},
     },
     find::{Searchable, by_text},
     format::{self, age, since},
@@ -113,15 +113,10 @@ impl TableRow for DeletedRow {
 
     fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
         let widths = columns::widths(&COLUMNS, usize::from(area.width).saturating_sub(2));
-        let sorted = Some((Self::SORTS[table.wanted.sort.column], table.wanted.sort));
-        columns::titles(painter, scene.parts().columns, 1, &COLUMNS, &widths, sorted);
-        let range = table.range();
-        for (index, area) in rows(table.list.top, table.shown.len(), area) {
-            let Some(row) = table.shown.row(index) else { continue };
-            let (letter, selected) = (&row.dead_letter, index == table.list.index);
-            let dim = table.wanted.dimmed && !table.wanted.filter.matches(row);
+        titles(table, painter, scene, &COLUMNS, &widths);
+        for RowInSight { row, area, selected, marked, dim } in in_sight(table, area) {
+            let letter = &row.dead_letter;
             let role = if dim { Role::Dim } else { Role::Base };
-            let marked = range.contains(&index) || table.marks.contains(&letter.id);
             let mut line = painter
                 .gutter(painter.row(area.width), marked, selected && !scene.focused)
                 .right(role, &age(since(scene.now, row.deleted_at)), widths[0])

@@ -14,7 +14,7 @@ use crate::{
     draw::{
         Painter,
         columns::{self, Column, number, text},
-        rows,
+        table::{RowInSight, in_sight, titles},
     },
     find::{Searchable, by_text},
     format::{self, age, since},
@@ -134,17 +134,11 @@ impl TableRow for LeadRow {
             text("sent", sent.max(4), sent.max(4), 0, 0),
         ];
         let widths = columns::widths(&columns, total);
-        let sorted = Some((LeadRow::SORTS[table.wanted.sort.column], table.wanted.sort));
-        columns::titles(painter, scene.parts().columns, 1, &columns, &widths, sorted);
+        titles(table, painter, scene, &columns, &widths);
         let focused = scene.focused;
-        let range = table.range();
-        for (index, area) in rows(table.list.top, table.shown.len(), area) {
-            let Some(row) = table.shown.row(index) else { continue };
+        for RowInSight { row, area, selected, marked, dim } in in_sight(table, area) {
             let lead = &row.lead;
-            let selected = index == table.list.index;
-            let dim = table.wanted.dimmed && !table.wanted.filter.matches(row);
             let role = |role| if dim { Role::Dim } else { role };
-            let marked = range.contains(&index) || table.marks.contains(&lead.lead_id);
             let mut line = painter
                 .gutter(painter.row(area.width), marked, selected && !focused && scene.is_full())
                 .right(Role::Dim, &age(since(scene.now, lead.enriched_at)), widths[0])

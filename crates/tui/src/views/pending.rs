@@ -11,7 +11,7 @@ use crate::{
     draw::{
         Painter, bar,
         columns::{self, Column, number, text},
-        rows,
+        table::{RowInSight, in_sight, titles},
     },
     find::{Searchable, by_text},
     format::{self, clock, countdown, since},
@@ -116,25 +116,19 @@ impl TableRow for PendingRow {
 
     fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
         let widths = columns::widths(&COLUMNS, usize::from(area.width).saturating_sub(2));
-        let sorted = Some((PendingRow::SORTS[table.wanted.sort.column], table.wanted.sort));
-        columns::titles(painter, scene.parts().columns, 1, &COLUMNS, &widths, sorted);
+        titles(table, painter, scene, &COLUMNS, &widths);
         let focused = scene.focused;
-        let range = table.range();
-        for (index, area) in rows(table.list.top, table.shown.len(), area) {
-            let Some(row) = table.shown.row(index) else { continue };
-            let selected = index == table.list.index;
+        for RowInSight { row, area, selected, marked, dim } in in_sight(table, area) {
             let state = scene.state_of(row.due_at, row.state);
             let (role, glyph, time_role) = match state {
                 State::Overdue => (Role::Strong, (Role::Alarm, painter.glyphs.overdue), Role::Alarm),
                 State::Processing => (Role::Base, (Role::Accent, painter.glyphs.working), Role::Dim),
                 _ => (Role::Base, (Role::Dim, " "), Role::Base),
             };
-            let role =
-                if table.wanted.dimmed && !table.wanted.filter.matches(row) { Role::Dim } else { role };
+            let role = if dim { Role::Dim } else { role };
             // Without a bar or text, the name gets its room.
             let bar = if state == State::Pending || widths[4] >= WORDY { widths[4] } else { 0 };
             let name = widths[1] + if bar < widths[4] { widths[4] + 1 } else { 0 };
-            let marked = range.contains(&index) || table.marks.contains(&row.lead_id);
             let mut line = painter
                 .gutter(painter.row(area.width), marked, selected && !focused && scene.is_full())
                 .glyphs(glyph.0, glyph.1)
