@@ -1,6 +1,6 @@
 //! What the console needs: an open pipeline, and access to the others of the config file.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use ops::Access;
@@ -9,13 +9,10 @@ use pipeline::{
     ports::{Seen, Unwatched, Watch},
 };
 
-use super::{OpenPipeline, PipelineInfo, Site, on_aws::Queues, open_place};
+use super::{OpenPipeline, PipelineInfo, on_aws::Queues, open_place};
 use tui::{Banner, Environments, Source};
 
 use crate::config::{Config, Place};
-
-/// How often the console polls AWS, which bills requests; the README says what that costs.
-const ON_AWS: Duration = Duration::from_secs(5);
 
 impl From<OpenPipeline> for Source {
     fn from(opened: OpenPipeline) -> Self {
@@ -26,10 +23,7 @@ impl From<OpenPipeline> for Source {
             (None, None) => Arc::new(Unwatched),
         };
         let place = facts.place();
-        let min_interval = match facts.site {
-            Site::Folder(_) => Duration::ZERO,
-            Site::Aws(_) => ON_AWS,
-        };
+        let min_interval = facts.site.refresh_every();
         let PipelineInfo { name, read_only, color: colour, .. } = facts;
         let banner = Banner { name, place, read_only, note: None, colour };
         Self { ops: Arc::new(ops), banner, watch, min_interval }

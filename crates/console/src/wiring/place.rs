@@ -70,7 +70,7 @@ pub struct AwsSite {
 }
 
 impl Site {
-    /// How often to repeat the same query at most, where each one costs money.
+    /// How often to repeat the same query at most, as AWS bills requests; the README says what that costs.
     pub fn refresh_every(&self) -> Duration {
         match self {
             Self::Folder(_) => Duration::ZERO,
