@@ -5,27 +5,29 @@
 //! nobody up. It never quite catches up with a busy writer, but leaves so little to the writer's own
 //! checkpoint, after which the log begins anew, that nobody notices it.
 
-use std::{
-    sync::{
-        Arc,
-        mpsc::{self, SyncSender},
-    },
-    thread,
+use std::sync::{
+    Arc,
+    mpsc::{self, SyncSender},
 };
 
-use pipeline::{Code, Fault};
+use pipeline::Fault;
 use rusqlite::Connection;
 
-use crate::file::{DbFile, Purpose};
+use crate::{
+    file::{DbFile, Purpose},
+    thread::Thread,
+};
 
 /// After how many operations the log is moved: seldom enough to spare pages that are written again, and often
 /// enough that the writer's sync never stands behind a thousand pages in the disk's queue, as each operation
 /// changes some at random places.
 const EVERY: usize = 100;
 
-/// The thread's handle. It ends when this is dropped.
+/// The thread's handle. It ends when this is dropped, which waits for that.
 pub(crate) struct Checkpointer {
+    // Before the thread, which ends once this is gone.
     nudges: SyncSender<()>,
+    _thread: Thread,
     operations: usize,
 }
 
@@ -33,14 +35,8 @@ impl Checkpointer {
     pub(crate) fn start(file: &Arc<DbFile>) -> Result<Self, Fault> {
         let (nudges, inbox) = mpsc::sync_channel(1);
         let beside = Arc::clone(file);
-        let name = file.path().display().to_string();
-        thread::Builder::new()
-            .name("store-checkpoint".to_owned())
-            .spawn(move || run(&beside, &inbox))
-            .map_err(|e| {
-                Fault::new(Code::StorageFailed, format!("{name}: no thread for checkpoints: {e}"))
-            })?;
-        Ok(Self { nudges, operations: 0 })
+        let thread = Thread::start("store-checkpoint", file, move || run(&beside, &inbox))?;
+        Ok(Self { nudges, _thread: thread, operations: 0 })
     }
 
     /// Says that so many operations were committed. Never blocks.

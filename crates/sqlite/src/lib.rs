@@ -36,6 +36,7 @@ mod schema;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod units;
 mod up_lock;
 mod wake;
@@ -45,7 +46,7 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -124,7 +125,7 @@ struct Inner {
     wakes: Arc<Wakeups>,
     logs: Arc<LogBuffer>,
     // The writer goes last, so that its connection, which can, tidies the write-ahead log up.
-    watcher: OnceLock<Watcher>,
+    watcher: Mutex<Option<Watcher>>,
     readers: Arc<Readers>,
     looks: Arc<watch::ChangeDetector>,
     writer: Writer,
@@ -157,7 +158,7 @@ impl Store {
         let readers = Readers::new(Arc::clone(&file));
         let looks = watch::ChangeDetector::new(Arc::clone(&file));
         let folder = dir.to_owned();
-        let watcher = OnceLock::new();
+        let watcher = Mutex::default();
         Ok(Self(Arc::new(Inner { file, folder, options, wakes, logs, watcher, readers, looks, writer })))
     }
 
@@ -225,10 +226,10 @@ impl Store {
 
     /// Sees to it that waiters hear of other processes' commits.
     fn watch(&self) -> Result<(), Fault> {
-        if self.0.watcher.get().is_none() {
-            let watcher = Watcher::start(&self.0.file, Arc::clone(&self.0.wakes), self.0.writer.messages())?;
-            // Somebody else may have been quicker; ours ends at once then.
-            let _ = self.0.watcher.set(watcher);
+        let mut watcher = self.0.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        if watcher.is_none() {
+            let wakes = Arc::clone(&self.0.wakes);
+            *watcher = Some(Watcher::start(&self.0.file, wakes, self.0.writer.messages())?);
         }
         Ok(())
     }

@@ -5,15 +5,15 @@ use std::{
         Arc,
         mpsc::{self, RecvTimeoutError},
     },
-    thread,
     time::Duration,
 };
 
-use pipeline::{Code, Fault};
+use pipeline::Fault;
 use rusqlite::Connection;
 
 use crate::{
     file::{DbFile, Purpose},
+    thread::Thread,
     wake::Wakeups,
     writer::Message,
 };
@@ -22,9 +22,11 @@ use crate::{
 const EVERY: Duration = Duration::from_millis(200);
 
 /// A thread that asks whether anything was committed, and whether the files are still there. Ends when
-/// this is dropped.
+/// this is dropped, which waits for that.
 pub(crate) struct Watcher {
+    // Before the thread, which ends once this is gone.
     _alive: mpsc::Sender<()>,
+    _thread: Thread,
 }
 
 impl Watcher {
@@ -34,13 +36,9 @@ impl Watcher {
         writer: mpsc::Sender<Message>,
     ) -> Result<Self, Fault> {
         let (alive, ended) = mpsc::channel();
-        let file = Arc::clone(file);
-        let name = file.path().display().to_string();
-        thread::Builder::new()
-            .name("store-watcher".to_owned())
-            .spawn(move || watch(&file, &wakes, &writer, &ended))
-            .map_err(|e| Fault::new(Code::StorageFailed, format!("{name}: no thread to watch it: {e}")))?;
-        Ok(Self { _alive: alive })
+        let watched = Arc::clone(file);
+        let run = move || watch(&watched, &wakes, &writer, &ended);
+        Ok(Self { _alive: alive, _thread: Thread::start("store-watcher", file, run)? })
     }
 }
 

@@ -9,10 +9,9 @@ use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         mpsc::{self, RecvTimeoutError},
     },
-    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -28,6 +27,7 @@ use crate::{
     checkpointer::Checkpointer,
     file::{DbFile, Purpose, StoreError},
     log_buffer::{self, LogBuffer},
+    thread::Thread,
     wake::Wakeups,
 };
 
@@ -112,7 +112,8 @@ fn stopped() -> Fault {
 pub(crate) struct Writer {
     messages: mpsc::Sender<Message>,
     permits: Arc<Semaphore>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    // After the sender: dropping it waits for the thread.
+    _thread: Thread,
 }
 
 impl Writer {
@@ -130,15 +131,11 @@ impl Writer {
         let (messages, inbox) = mpsc::channel();
         let logs = Arc::new(LogBuffer::new(messages.clone()));
         let visible = [Cell::new(i64::MAX), Cell::new(i64::MAX)];
-        let name = file.path().display().to_string();
         let checkpointer = Checkpointer::start(&file)?;
-        let thread = Thread { file, conn, clock, wakes, logs: Arc::clone(&logs), checkpointer, visible };
-        let thread = thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || thread.run(&inbox))
-            .map_err(|e| Fault::new(Code::StorageFailed, format!("{name}: no thread to write: {e}")))?;
-        let permits = Arc::new(Semaphore::new(WAITING));
-        Ok((Self { messages, permits, thread: Mutex::new(Some(thread)) }, logs))
+        let beside = Arc::clone(&file);
+        let writes = WriteLoop { file, conn, clock, wakes, logs: Arc::clone(&logs), checkpointer, visible };
+        let thread = Thread::start("store-writer", &beside, move || writes.run(&inbox))?;
+        Ok((Self { messages, permits: Arc::new(Semaphore::new(WAITING)), _thread: thread }, logs))
     }
 
     /// Runs `work` in a transaction, possibly with others, and returns once it is durable.
@@ -159,10 +156,6 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         let _ = self.messages.send(Message::Stop);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -174,7 +167,7 @@ enum TransactionError {
     ByStorage(Fault),
 }
 
-struct Thread {
+struct WriteLoop {
     file: Arc<DbFile>,
     /// None where it could not be opened for writing; tried again with each batch.
     conn: Option<Connection>,
@@ -186,7 +179,7 @@ struct Thread {
     visible: [Cell<i64>; 2],
 }
 
-impl Thread {
+impl WriteLoop {
     fn run(mut self, inbox: &mpsc::Receiver<Message>) {
         let mut stop = false;
         while !stop {
@@ -221,7 +214,8 @@ impl Thread {
             self.write(Vec::new());
         }
         let _ = self.still_ours();
-        if let Some(conn) = self.conn.take() {
+        drop(self.checkpointer);
+        if let Some(conn) = self.conn {
             self.file.close(conn);
         }
     }

@@ -45,6 +45,24 @@ fn bytes_of_a_used_store() -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
+/// Whoever copies the file of a pipeline that has ended copies all of it, whatever moved the log at that
+/// moment.
+#[test]
+fn everything_is_in_the_file_once_the_store_is_closed() {
+    for accepted in [1, 30, 50, 99, 100, 101, 150, 200, 201] {
+        let bench = TestStore::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let store = bench.store();
+        for number in 0..accepted {
+            runtime.block_on(store.accept(event(&*bench.clock, number))).unwrap();
+        }
+        store.watch().unwrap();
+        let path = store.path().to_owned();
+        drop(store);
+        assert!(!path.with_extension("db-wal").exists(), "{accepted} accepted");
+    }
+}
+
 #[test]
 fn a_folder_without_a_pipeline_is_made_only_when_asked() {
     let bench = TestStore::new();

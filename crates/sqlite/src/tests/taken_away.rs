@@ -147,7 +147,7 @@ async fn where_nobody_writes_the_watcher_notices() {
     accept(&bench, &store, 0..50).await;
     let waiter = store.clone();
     let waits = tokio::spawn(async move { waiter.wait_ready(Queue::Delay).await });
-    while store.0.watcher.get().is_none() {
+    while store.0.watcher.lock().unwrap().is_none() {
         tokio::task::yield_now().await;
     }
     for name in &ALL[1..] {
