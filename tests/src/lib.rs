@@ -1,12 +1,10 @@
-//! Test support: virtual time, every port in memory, scripted neighbours, and the conformance suites
-//! that each adapter of a port passes.
+//! Test support: scripted neighbours, AWS and Close on this machine, and the simulator. What each adapter of a port
+//! must do, with virtual time and every port in memory, is a crate of its own, `conformance`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 pub mod aws;
-pub mod clock;
 pub mod close;
-pub mod conformance;
 pub mod desk;
 pub mod destinations;
 pub mod directory;
@@ -16,7 +14,6 @@ pub mod held;
 pub mod hostile;
 pub mod http;
 pub mod lambda;
-pub mod memory;
 pub mod neighbours;
 pub mod pictures;
 pub mod process;
@@ -28,3 +25,5 @@ pub mod template;
 pub mod time;
 pub mod upgrade;
 pub mod world;
+
+pub use conformance::{clock, memory};

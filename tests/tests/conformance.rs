@@ -4,48 +4,18 @@
 
 use std::sync::Arc;
 
+use conformance::{RULES, Subject, clock::VirtualClock, work::Working};
 use pipeline::ports::{Level, LogLine};
 use serde_json::Value;
 use sqlite::{Options, QueueOptions, Store};
-use tests::{
-    clock::VirtualClock,
-    conformance::{RULES, Subject, work::Working},
-};
 use tokio::{runtime::Handle, task::block_in_place};
 use tracing_subscriber::layer::SubscriberExt;
 
-tests::conformance!(memory, Subject::memory());
-tests::conformance!(on_sqlite, sqlite(1));
-tests::conformance!(sqlite_in_two_processes, sqlite(2));
-
-/// Puts an adapter to the contract of whoever works on its queues.
-macro_rules! to_work_on {
-    ($adapter:ident, $make:expr, $($test:ident)*) => {
-        mod $adapter {
-            use super::*;
-
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                tests::conformance::work::$test($make).await;
-            })*
-        }
-    };
-}
-macro_rules! all_to_work_on {
-    ($($adapter:ident $make:expr;)*) => {
-        $(to_work_on!($adapter, $make,
-            what_is_worked_on_is_out_of_sight
-            what_is_given_back_is_ready_and_not_counted
-            what_is_in_flight_is_known
-            what_a_predecessor_had_in_hand_is_released
-            a_message_that_is_ready_is_waited_for
-        );)*
-    };
-}
-all_to_work_on! {
-    work_in_memory Subject::memory_to_work_on();
-    work_in_sqlite sqlite_to_work_on(1);
-}
+conformance::suites!(memory, Subject::memory());
+conformance::to_work_on!(work_in_memory, Subject::memory_to_work_on());
+conformance::suites!(on_sqlite, sqlite(1));
+conformance::to_work_on!(work_in_sqlite, sqlite_to_work_on(1));
+conformance::suites!(sqlite_in_two_processes, sqlite(2));
 
 /// A file in a folder of its own, opened once, or twice: then one store writes and the other reads, as
 /// `leadops dead list` beside `leadops up`.

@@ -10,3 +10,4 @@ pub(crate) use moto::RoleKeys;
 pub use moto::{Mail, Moto, Permission, QueueRules, REGION, Stored};
 pub use proxy::{Call, Mishap, Proxy};
 pub use stack::Stack;
+pub use subject::subject;

@@ -10,6 +10,7 @@ use aws_sdk_cloudwatch::{
     types::{Dimension, MetricDatum},
 };
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use conformance::{INTAKE_DELAY, RULES, Subject, clock::VirtualClock};
 use lead::Timestamp;
 use pipeline::{Code, Function, ports::LogLine};
 use serde_json::{Value, json};
@@ -17,61 +18,53 @@ use system::SeededRandom;
 use tokio::{runtime::Handle, task::block_in_place};
 
 use super::{Moto, QueueRules};
-use crate::{
-    clock::VirtualClock,
-    conformance::{INTAKE_DELAY, RULES, Subject},
-};
 
 /// The stack that the counts belong to.
 const PROJECT: &str = "conformance";
 /// The one log stream of each function.
 const STREAM: &str = "instance";
 
-impl Subject {
-    /// A bucket that tells a delay queue, both queues and the functions' log groups, in an account of their
-    /// own under a virtual clock.
-    pub async fn aws() -> Self {
-        let clock = VirtualClock::start();
-        let moto = Moto::frozen(&clock).await;
-        let rules =
-            |delay| QueueRules { delay, visibility: RULES.visibility, max_receives: RULES.max_receives };
-        let (delay, delay_dead) = moto.queue("delay", rules(INTAKE_DELAY)).await;
-        let (notification, notification_dead) = moto.queue("notification", rules(Default::default())).await;
-        let bucket = moto.named("leads");
-        moto.bucket(&bucket).await;
-        moto.notify(&bucket, "source/", &delay).await;
-        let clients = moto.clients();
-        // S3 tests the notification; the functions acknowledge that, and the suites do not expect it.
-        clients.sqs.purge_queue().queue_url(&delay).send().await.unwrap();
-        let urls = QueueUrls {
-            delay: Some(delay),
-            delay_dead: Some(delay_dead),
-            notification: Some(notification),
-            notification_dead: Some(notification_dead),
-        };
-        let queues = Arc::new(Queues::waiting(&clients, urls, clock.clone(), Default::default()));
-        let cloudwatch = aws_sdk_cloudwatch::Client::new(&moto.config());
-        let names =
-            S3Names { bucket, source_prefix: "source/".to_owned(), target_prefix: "target/".to_owned() };
-        let counts = Arc::new(PutMetrics(cloudwatch.clone()));
-        let store = S3Store::new(&clients, names, INTAKE_DELAY, clock.clone(), SeededRandom::new(1), counts);
-        let history = S3History::new(store.clone(), cloudwatch, PROJECT.to_owned(), clock.clone());
-        let store = Arc::new(store);
-        let (logs, log) = log_groups(&moto, &clock).await;
-        Self {
-            clock,
-            rules: RULES,
-            objects: store.clone(),
-            outbox: queues.clone(),
-            inbox: queues.clone(),
-            dead_letters: queues,
-            intake: store.clone(),
-            journal: store,
-            history: Arc::new(history),
-            logs: Arc::new(logs),
-            log,
-            keep: Box::new(moto),
-        }
+/// A bucket that notifies a delay queue, both queues and the functions' log groups, in an account of their own under a
+/// virtual clock.
+pub async fn subject() -> Subject {
+    let clock = VirtualClock::start();
+    let moto = Moto::frozen(&clock).await;
+    let rules = |delay| QueueRules { delay, visibility: RULES.visibility, max_receives: RULES.max_receives };
+    let (delay, delay_dead) = moto.queue("delay", rules(INTAKE_DELAY)).await;
+    let (notification, notification_dead) = moto.queue("notification", rules(Default::default())).await;
+    let bucket = moto.named("leads");
+    moto.bucket(&bucket).await;
+    moto.notify(&bucket, "source/", &delay).await;
+    let clients = moto.clients();
+    // S3 tests the notification; the functions acknowledge that, and the suites do not expect it.
+    clients.sqs.purge_queue().queue_url(&delay).send().await.unwrap();
+    let urls = QueueUrls {
+        delay: Some(delay),
+        delay_dead: Some(delay_dead),
+        notification: Some(notification),
+        notification_dead: Some(notification_dead),
+    };
+    let queues = Arc::new(Queues::waiting(&clients, urls, clock.clone(), Default::default()));
+    let cloudwatch = aws_sdk_cloudwatch::Client::new(&moto.config());
+    let names = S3Names { bucket, source_prefix: "source/".to_owned(), target_prefix: "target/".to_owned() };
+    let counts = Arc::new(PutMetrics(cloudwatch.clone()));
+    let store = S3Store::new(&clients, names, INTAKE_DELAY, clock.clone(), SeededRandom::new(1), counts);
+    let history = S3History::new(store.clone(), cloudwatch, PROJECT.to_owned(), clock.clone());
+    let store = Arc::new(store);
+    let (logs, log) = log_groups(&moto, &clock).await;
+    Subject {
+        clock,
+        rules: RULES,
+        objects: store.clone(),
+        outbox: queues.clone(),
+        inbox: queues.clone(),
+        dead_letters: queues,
+        intake: store.clone(),
+        journal: store,
+        history: Arc::new(history),
+        logs: Arc::new(logs),
+        log,
+        keep: Box::new(moto),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `infrastructure/cloudformation.yaml`, and what of it neither cfn-lint nor an emulator proves.
 //!
-//! What the roles allow is tried out where the functions run with them (`--test lambda`); here it is looked
+//! What the roles allow is tried out where the functions run with them (`--test aws lambda`); here it is looked
 //! through for what is too wide.
 
 #![allow(clippy::unwrap_used)]

@@ -4,6 +4,21 @@ use async_trait::async_trait;
 use lead::Timestamp;
 
 /// The time, and waiting for it.
+///
+/// ```
+/// # use conformance::clock::VirtualClock;
+/// # use std::time::Duration;
+/// use pipeline::ports::Clock;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let clock = VirtualClock::start();
+/// let before = clock.now();
+/// clock.advance(Duration::from_secs(600));
+/// assert_eq!((clock.now() - before).as_secs(), 600);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Clock: Send + Sync {
     /// The wall-clock time. It may step back and forth between two calls.

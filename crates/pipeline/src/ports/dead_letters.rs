@@ -9,6 +9,31 @@ use crate::{
 };
 
 /// The dead letters of both queues.
+///
+/// ```
+/// # use conformance::{clock::VirtualClock, memory::Memory};
+/// # use std::time::Duration;
+/// # use pipeline::{Code, ports::{DeadLetterCause, Disposition, NewMessage, Outbox}};
+/// use pipeline::ports::{Body, DeadLetters, Inbox, Queue};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let clock = VirtualClock::start();
+/// # let store = Memory::new(clock.clone());
+/// # let message = NewMessage { body: "x".to_owned(), lead: None, delay: Duration::ZERO };
+/// # store.send(Queue::Notification, message).await?;
+/// # let delivery = store.receive(Queue::Notification, 1).await?.remove(0);
+/// # let (code, reason) = (Code::SlackWebhookGone, "404 no_service".to_owned());
+/// # let cause = DeadLetterCause { code, reason, attempts: 1, lead: None };
+/// # store.settle(Queue::Notification, &delivery, Disposition::Dead(cause)).await?;
+/// let (letters, total) = store.list(Some(Queue::Notification), 10).await?;
+/// assert_eq!((total, letters[0].reason.as_str()), (1, "404 no_service"));
+/// assert!(store.redrive(&letters[0].id, Body::AsIs).await?);
+/// assert!(!store.redrive(&letters[0].id, Body::AsIs).await?, "there is none any more");
+/// assert_eq!(store.receive(Queue::Notification, 1).await?[0].body, "x");
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
     /// Up to `limit` dead letters, the latest first, and how many there are in all.

@@ -12,6 +12,29 @@ pub const OTHER: &str = "other";
 /// The journal's reading end.
 ///
 /// The cost of each call depends on what it returns, not on how many leads there have ever been.
+///
+/// ```
+/// # use conformance::{clock::VirtualClock, memory::Memory};
+/// # use std::time::Duration;
+/// # use pipeline::{Entry, JournalEvent, ports::{Clock, Journal}};
+/// use pipeline::ports::History;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let clock = VirtualClock::start();
+/// # let store = Memory::new(clock.clone());
+/// # let lead: lead::LeadId = "lead_a".parse()?;
+/// # let due_at = clock.now() + Duration::from_secs(600);
+/// # let event = JournalEvent::Received { name: "Acme".to_owned(), event_id: None, due_at };
+/// # let entry = Entry { at: clock.now(), lead_id: Some(lead.clone()), nonce: 0, event };
+/// # store.append(entry).await?;
+/// let soonest = store.open_leads(1).await?.remove(0);
+/// assert_eq!((soonest.lead, soonest.due_at), (lead, due_at));
+/// let counts = store.count_open(clock.now(), clock.now()).await?;
+/// assert_eq!((counts.waiting, counts.due, counts.overdue), (1, 0, 0));
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait History: Send + Sync {
     /// Up to `limit` entries of these stages, the newest first. `before` is the key of an entry

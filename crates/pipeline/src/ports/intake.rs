@@ -7,6 +7,38 @@ use lead::LeadId;
 use crate::{Entry, Fault};
 
 /// Where accepted events go: stored and queued, both or neither.
+///
+/// ```
+/// # use conformance::{clock::VirtualClock, memory::Memory};
+/// # use std::time::Duration;
+/// # use pipeline::{Entry, JournalEvent, ports::Clock};
+/// use pipeline::ports::{Accepted, History, Inbox, Intake, NewEvent, Objects, Queue};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let clock = VirtualClock::start();
+/// # let store = Memory::new(clock.clone());
+/// # let lead: lead::LeadId = "lead_a".parse()?;
+/// # let due_at = clock.now() + Duration::from_secs(600);
+/// # let event = JournalEvent::Received { name: "Acme".to_owned(), event_id: None, due_at };
+/// # let entry = Entry { at: clock.now(), lead_id: Some(lead.clone()), nonce: 0, event };
+/// let event = NewEvent {
+///     lead: lead.clone(),
+///     key: "source/crm_event_lead_a.json".to_owned(),
+///     body: "{}".into(),
+///     delay: Duration::from_secs(600),
+///     job: "a job".to_owned(),
+///     entry,
+///     repeated: false,
+/// };
+/// assert_eq!(store.accept(event.clone()).await?, Accepted::New);
+/// assert_eq!(store.accept(event.clone()).await?, Accepted::Duplicate);
+/// assert!(store.get(&event.key).await?.is_some());
+/// assert_eq!(store.of_lead(&lead).await?, [event.entry]);
+/// assert_eq!(store.depth(Queue::Delay).await?.waiting, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Intake: Send + Sync {
     /// Stores the raw bytes under `key` if there are none yet, queues the lead's job to become due

@@ -5,6 +5,27 @@ use serde::{Deserialize, Serialize};
 use crate::{Fault, Function};
 
 /// The log lines of the functions.
+///
+/// ```
+/// # use conformance::{clock::VirtualClock, memory::Memory};
+/// # use pipeline::ports::{Clock, LogLine};
+/// use pipeline::ports::{Level, LogQuery, Logs};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let clock = VirtualClock::start();
+/// # let store = Memory::new(clock.clone());
+/// # for (level, message) in [(Level::Info, "received"), (Level::Error, "refused")] {
+/// #     let (cursor, function) = (String::new(), "webhook-ingestion".to_owned());
+/// #     let (lead_id, code, fields) = (None, None, Default::default());
+/// #     let message = message.to_owned();
+/// #     store.log(LogLine { cursor, at: clock.now(), function, level, message, lead_id, code, fields });
+/// # }
+/// let query = LogQuery { level: Some(Level::Warn), limit: 10, ..LogQuery::default() };
+/// assert_eq!(store.lines(&query).await?[0].message, "refused");
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Logs: Send + Sync {
     /// The lines that match, the oldest first: the newest `limit` of them without `after`, the first

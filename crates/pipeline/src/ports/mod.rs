@@ -1,6 +1,6 @@
 //! What the stages and the operator need from the world: small traits, each with its contract.
 //!
-//! Every adapter passes the same conformance suite (`tests/src/conformance`).
+//! Every adapter passes the same conformance suite (`tests/conformance/src`).
 
 mod clock;
 mod dead_letters;

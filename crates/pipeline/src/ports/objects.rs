@@ -9,6 +9,25 @@ use crate::{Code, Fault};
 /// * No reader ever sees part of a write.
 /// * A finished write is durable and is seen by every later read and listing.
 /// * Of several conditional writes racing for one key, exactly one succeeds.
+///
+/// ```
+/// # use conformance::{clock::VirtualClock, memory::Memory};
+/// use pipeline::ports::{Objects, PutError, WriteCondition};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let clock = VirtualClock::start();
+/// # let store = Memory::new(clock.clone());
+/// let first = store.put("a", "1".into(), WriteCondition::Absent).await?;
+/// // Whoever has read the version before is not let replace what has been written since.
+/// store.put("a", "2".into(), WriteCondition::Unchanged(first.clone())).await?;
+/// let late = store.put("a", "3".into(), WriteCondition::Unchanged(first)).await;
+/// assert_eq!(late, Err(PutError::Precondition));
+/// assert_eq!(store.get("a").await?.unwrap().body, "2");
+/// assert_eq!(store.list("", None, 10).await?, ["a"]);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Objects: Send + Sync {
     /// The object under `key`, or `None`.

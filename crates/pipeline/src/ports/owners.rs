@@ -69,6 +69,28 @@ impl LookupOutcome {
 }
 
 /// The owner directory: one document a lead, behind plain HTTP GET.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use lead::LeadId;
+/// use pipeline::ports::{OwnerAnswer, OwnerDirectory, OwnerUnreachable};
+///
+/// /// Knows nobody.
+/// struct Empty;
+///
+/// #[async_trait]
+/// impl OwnerDirectory for Empty {
+///     async fn fetch(&self, _: &LeadId) -> Result<OwnerAnswer, OwnerUnreachable> {
+///         Ok(OwnerAnswer::new(404, ""))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// assert_eq!(Empty.fetch(&"lead_a".parse()?).await?.status, 404);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait OwnerDirectory: Send + Sync {
     /// Asks for a lead's document and returns whatever was answered; what it means is decided in

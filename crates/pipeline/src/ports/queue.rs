@@ -34,6 +34,24 @@ impl Queue {
 }
 
 /// The sending end of a queue.
+///
+/// ```
+/// # use conformance::{clock::VirtualClock, memory::Memory};
+/// # use std::time::Duration;
+/// use pipeline::ports::{Inbox, NewMessage, Outbox, Queue};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let clock = VirtualClock::start();
+/// # let store = Memory::new(clock.clone());
+/// let message = NewMessage { body: "x".to_owned(), lead: None, delay: Duration::from_secs(600) };
+/// store.send(Queue::Delay, message).await?;
+/// assert!(store.receive(Queue::Delay, 10).await?.is_empty());
+/// clock.advance(Duration::from_secs(600));
+/// assert_eq!(store.receive(Queue::Delay, 10).await?[0].body, "x");
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Makes the message durable; it can be received after `delay`, or after [`MAX_DELAY`] where that is less
@@ -59,6 +77,29 @@ pub struct NewMessage {
 /// A received message is out of sight for the queue's visibility timeout; if nothing is said of it by
 /// then, it is delivered again. Receiving a message as often as the queue allows without an outcome
 /// makes it a dead letter ([`Code::Abandoned`]).
+///
+/// ```
+/// # use conformance::{clock::VirtualClock, memory::Memory};
+/// # use std::time::Duration;
+/// use pipeline::ports::{Disposition, Inbox, NewMessage, Outbox, Queue};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let clock = VirtualClock::start();
+/// # let store = Memory::new(clock.clone());
+/// # let message = NewMessage { body: "x".to_owned(), lead: None, delay: Duration::ZERO };
+/// # store.send(Queue::Notification, message).await?;
+/// let delivery = store.receive(Queue::Notification, 1).await?.remove(0);
+/// let later = Disposition::Retry(Duration::from_secs(5));
+/// store.settle(Queue::Notification, &delivery, later).await?;
+/// clock.advance(Duration::from_secs(5));
+/// let again = store.receive(Queue::Notification, 1).await?.remove(0);
+/// assert_eq!((again.id == delivery.id, again.receives), (true, 2));
+/// store.settle(Queue::Notification, &again, Disposition::Done).await?;
+/// assert_eq!(store.depth(Queue::Notification).await?, Default::default());
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Inbox: Send + Sync {
     /// Up to `most` messages that are ready, in no particular order; none where none is.
@@ -73,6 +114,25 @@ pub trait Inbox: Send + Sync {
 }
 
 /// The receiving end of the queues, for the one long-lived worker on them.
+///
+/// ```
+/// # use conformance::{clock::VirtualClock, memory::Memory};
+/// # use std::time::Duration;
+/// use pipeline::ports::{Inbox, NewMessage, Outbox, Queue, WorkQueues};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let clock = VirtualClock::start();
+/// # let store = Memory::new(clock.clone());
+/// # let message = NewMessage { body: "x".to_owned(), lead: None, delay: Duration::ZERO };
+/// # store.send(Queue::Delay, message).await?;
+/// let delivery = store.receive(Queue::Delay, 1).await?.remove(0);
+/// assert_eq!(store.in_flight(Queue::Delay).await?, ["x"]);
+/// store.give_back(Queue::Delay, &delivery, Duration::ZERO).await?;
+/// assert_eq!(store.receive(Queue::Delay, 1).await?[0].receives, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait WorkQueues: Inbox {
     /// Returns when a message of this queue may be ready. It may return once too often, never once too seldom.

@@ -3,6 +3,16 @@ use async_trait::async_trait;
 use crate::Fault;
 
 /// A cheap look at a pipeline, so that nothing is read again that has not changed.
+///
+/// ```
+/// use pipeline::ports::{Unwatched, Watch};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// assert_eq!(Unwatched.look().await?.version, None);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Watch: Send + Sync {
     /// Looks whether anything has changed, whether anybody works, and whether the store is still there. So cheap that

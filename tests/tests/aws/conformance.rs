@@ -1,0 +1,3 @@
+//! The adapters on AWS, put to the ports' contracts.
+
+conformance::suites!(aws, tests::aws::subject().await);

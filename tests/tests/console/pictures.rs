@@ -1,0 +1,19 @@
+//! The pictures in the documentation are what the console shows.
+
+use tests::pictures::{SCENES, folder};
+
+#[test]
+fn the_pictures_show_the_console_as_it_is() {
+    let mut stale = Vec::new();
+    for scene in SCENES {
+        let kept =
+            std::fs::read_to_string(folder().join(scene.name).with_extension("svg")).unwrap_or_default();
+        if scene.svg() != kept {
+            stale.push(scene.name);
+        }
+    }
+    assert!(
+        stale.is_empty(),
+        "{stale:?} no longer match: `cargo build --workspace && cargo run -p tests --bin screenshots`, then look at them"
+    );
+}

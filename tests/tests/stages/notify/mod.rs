@@ -1,0 +1,81 @@
+//! Telling the team: once, at the channel's pace, and whatever the channel answers.
+
+mod awaited;
+mod destinations;
+mod digests;
+mod jobs;
+mod left_out;
+mod mail;
+mod once;
+mod slack;
+mod trials;
+
+use std::time::Duration;
+
+use futures_util::future::join;
+use lead::{AlertKind, LeadId};
+use pipeline::{
+    Code, Ended, Fault, JournalEvent, Settings,
+    job::{AlertId, AlertJob},
+    ports::{Clock, Delivery, Disposition},
+};
+use tests::{destinations::SLACK, faulty::Strike, world::World};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const REPEAT: &str = "Possible repeat";
+
+fn storage_failed() -> Strike {
+    Strike::Fail(Fault::new(Code::StorageFailed, "the disk is broken"))
+}
+
+/// Does not look for owners again, so that nothing but the alert is in the queues.
+fn plain() -> Settings {
+    Settings { rechecks: 0, ..Settings::default() }
+}
+
+/// A world in which one lead is ready to be told.
+async fn with_alert() -> (World, LeadId) {
+    let world = World::with(plain());
+    let lead = world.enrich("a").await;
+    (world, lead)
+}
+
+/// The `Notified` entries of a lead: kind, how many together, whether labelled, attempts.
+async fn notified(world: &World, lead: &LeadId) -> Vec<(AlertKind, usize, bool, u32)> {
+    let story = world.story(lead).await;
+    let notified = story.into_iter().filter_map(|entry| match entry.event {
+        JournalEvent::Notified { kind, together, repeat, attempts, .. } => {
+            Some((kind, together, repeat, attempts))
+        }
+        _ => None,
+    });
+    notified.collect()
+}
+
+async fn ended(world: &World, lead: &LeadId) -> Option<Ended> {
+    Some(world.progress(lead).await.unwrap().ended?.0)
+}
+
+/// A lead's first alert on Slack.
+fn first_alert(lead: &LeadId) -> AlertJob {
+    AlertJob {
+        lead_id: lead.clone(),
+        destination: SLACK,
+        alert: AlertId::new_lead(),
+        kind: AlertKind::New,
+        due_at: None,
+    }
+}
+
+/// Two workers handle the same messages, the second a minute after the first: what the first and the second make
+/// of them.
+async fn overtaken(world: &World, deliveries: &[Delivery]) -> (Vec<Disposition>, Vec<Disposition>) {
+    let second = async {
+        world.clock.sleep(MINUTE).await;
+        world.notify.handle(deliveries).await
+    };
+    world.clock.run(join(world.notify.handle(deliveries), second)).await
+}

@@ -1,0 +1,116 @@
+//! Which key asks.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use close::client::{ApiKeys, KeySource};
+use outbound::NoKeys;
+use pipeline::{
+    Code,
+    owners::Retrieved,
+    ports::{NextLookup, Objects, WriteCondition},
+};
+use tests::close::{API_KEY, FERROUS, Instead, MARLOWE, OWNER_FIELD};
+
+use super::scene::{FRESH, LOOK, MINUTE, named, outcome, texts, under_every_switch};
+
+const NEW: &str = "api_2neuerSchluessel.part2";
+
+#[tokio::test]
+async fn the_second_key_is_used_when_the_first_is_revoked() {
+    under_every_switch(async |scene| {
+        let keys = ApiKeys::parse(&format!("{API_KEY},{NEW}")).unwrap();
+        let owners = scene.process_with(OWNER_FIELD, None, Arc::new(keys));
+        let find = async || {
+            let found = scene.find(&owners, MARLOWE, FRESH).await;
+            assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
+            scene.requests().len()
+        };
+        assert_eq!(find().await, 2, "the lead, the members");
+        scene.close.account().keys.push(NEW.to_owned());
+        assert_eq!(find().await, 1);
+        scene.close.account().keys.retain(|key| key == NEW);
+        assert_eq!(find().await, 2, "with the first key, with the second");
+        assert_eq!(find().await, 1, "which is remembered");
+        scene.close.account().keys = vec![API_KEY.to_owned()];
+        assert_eq!(find().await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_taken_no_more_is_said_and_shown_nowhere() {
+    under_every_switch(async |scene| {
+        for keys in [API_KEY.to_owned(), format!("{API_KEY},{NEW}")] {
+            let owners = scene.process_with(OWNER_FIELD, None, Arc::new(ApiKeys::parse(&keys).unwrap()));
+            scene.memory.put(Retrieved::KEY, "".into(), WriteCondition::Always).await.unwrap();
+            scene.close.account().keys.clear();
+            for (lead, look) in [(FERROUS, LOOK), (MARLOWE, LOOK), (MARLOWE, FRESH)] {
+                let found = scene.find(&owners, lead, look).await;
+                assert_eq!(outcome(&found), (Some(Code::CloseKeyRefused), NextLookup::Done));
+                assert!(!texts(&found).contains("chluessel"), "{}", texts(&found));
+            }
+            // A good one again, when it has been asked whose fault it is for the last time.
+            scene.close.account().keys = vec![API_KEY.to_owned()];
+            scene.clock.advance(MINUTE);
+            let found = scene.find(&owners, MARLOWE, FRESH).await;
+            assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_key_is_not_tried_for_what_no_key_can_help() {
+    under_every_switch(async |scene| {
+        let keys = ApiKeys::parse(&format!("{API_KEY},{NEW}")).unwrap();
+        scene.close.account().keys.push(NEW.to_owned());
+        let owners = scene.process_with(OWNER_FIELD, None, Arc::new(keys));
+        for status in [402, 404, 429, 500] {
+            scene.close.account().next(1, "/lead/", Instead::Status(status));
+            scene.find(&owners, FERROUS, LOOK).await;
+            assert_eq!(scene.requests().len(), 1, "{status}");
+            scene.clock.advance(MINUTE);
+        }
+    })
+    .await;
+}
+
+/// Keys that somebody replaces where they are kept.
+struct Kept(Mutex<Vec<&'static str>>);
+
+#[async_trait]
+impl KeySource for Kept {
+    async fn keys(&self) -> Result<ApiKeys, close::Error> {
+        ApiKeys::parse(self.0.lock().unwrap()[0])
+    }
+
+    async fn refresh(&self) -> bool {
+        let mut kept = self.0.lock().unwrap();
+        kept.len() > 1 && kept.pop().is_some_and(|new| std::mem::replace(&mut kept[0], new) != new)
+    }
+}
+
+#[tokio::test]
+async fn keys_that_were_replaced_are_read_again_within_the_look_up() {
+    under_every_switch(async |scene| {
+        let keys = Arc::new(Kept(Mutex::new(vec![API_KEY, NEW])));
+        let owners = scene.process_with(OWNER_FIELD, None, keys);
+        scene.close.account().keys = vec![NEW.to_owned()];
+        let found = scene.find(&owners, MARLOWE, LOOK).await;
+        assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
+        assert_eq!(scene.requests().len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_key_nothing_is_asked() {
+    under_every_switch(async |scene| {
+        let owners = scene.process_with(OWNER_FIELD, None, Arc::new(NoKeys));
+        let found = scene.find(&owners, MARLOWE, LOOK).await;
+        assert_eq!(outcome(&found), (Some(Code::CloseKeyMissing), NextLookup::Done));
+        assert_eq!(scene.requests().len(), 0);
+    })
+    .await;
+}
