@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -20,7 +20,7 @@ use outbound::OwnerSource;
 use pipeline::Fault;
 use serde_json::json;
 
-use crate::{Problem, Sample, local_server::LocalServer, organization};
+use crate::{Problem, Sample, local_server::LocalServer, lock, organization};
 
 /// The API's base path.
 const BASE: &str = "/api/v1/";
@@ -103,10 +103,6 @@ impl FakeClose {
         };
         lock(&self.state).leads.insert(sample.lead_id.clone(), (sample.clone(), script));
     }
-}
-
-fn lock(state: &Mutex<Close>) -> MutexGuard<'_, Close> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn take(State(state): State<Arc<Mutex<Close>>>, request: Request) -> Response {

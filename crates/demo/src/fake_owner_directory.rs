@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use axum::{
@@ -16,7 +16,7 @@ use axum::{
 use lead::LeadId;
 use serde_json::json;
 
-use crate::{Sample, local_server::LocalServer};
+use crate::{Sample, local_server::LocalServer, lock};
 
 /// The directory's answer about a lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,25 +73,22 @@ impl FakeOwnerDirectory {
 
     /// Sets the answer about a lead from now on.
     pub fn set_answer(&self, lead: LeadId, answer: DirectoryAnswer) {
-        self.script.lock().unwrap_or_else(PoisonError::into_inner).insert(lead, answer);
+        lock(&self.script).insert(lead, answer);
     }
 }
 
 async fn answer(State(script): State<Arc<Script>>, Path(document): Path<String>) -> Response {
     let lead = document.strip_suffix(".json").and_then(|id| id.parse::<LeadId>().ok());
-    let answer =
-        lead.and_then(|lead| script.lock().unwrap_or_else(PoisonError::into_inner).get(&lead).cloned());
+    let answer = lead.and_then(|lead| lock(&script).get(&lead).cloned());
     match answer {
-        Some(DirectoryAnswer::Document(document)) => with_json(document),
+        Some(DirectoryAnswer::Document(document)) => {
+            ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+        }
         Some(DirectoryAnswer::SlowDown) => {
             xml(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
         }
         Some(DirectoryAnswer::Nothing) | None => access_denied(),
     }
-}
-
-fn with_json(document: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
 }
 
 fn access_denied() -> Response {

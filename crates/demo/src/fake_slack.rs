@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -22,7 +22,7 @@ use lead::{
 use outside::text;
 use serde_json::Value;
 
-use crate::{Problem, Sample, local_server::LocalServer};
+use crate::{Problem, Sample, local_server::LocalServer, lock};
 
 /// Shaped like Slack's, and no secret.
 const PATH: &str = "/services/TDEMO/BDEMO/demonstration";
@@ -160,10 +160,6 @@ impl FakeSlack {
     pub fn messages(&self) -> Vec<ReceivedMessage> {
         lock(&self.state).messages.clone()
     }
-}
-
-fn lock(state: &Mutex<Channel>) -> MutexGuard<'_, Channel> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn take(State(state): State<Arc<Mutex<Channel>>>, body: Bytes) -> Response {

@@ -6,7 +6,7 @@ use close::FieldSetting;
 use lead::LeadId;
 use outside::text;
 use pipeline::owners::OwnerFields;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::Sample;
@@ -100,19 +100,12 @@ pub(crate) fn answer(path: &str, lead: impl FnOnce(&LeadId) -> Option<Value>) ->
 }
 
 /// The fields of an object that `_fields` names; Close omits those that it does not have.
-fn chosen(object: Value, query: &str) -> Value {
+fn chosen(mut object: Value, query: &str) -> Value {
     let wanted = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "_fields");
-    match (wanted, object) {
-        (Some((_, wanted)), Value::Object(fields)) => {
-            let wanted: Vec<&str> = wanted.split(',').collect();
-            fields
-                .into_iter()
-                .filter(|(name, _)| wanted.contains(&name.as_str()))
-                .collect::<Map<_, _>>()
-                .into()
-        }
-        (_, object) => object,
+    if let (Some((_, wanted)), Some(fields)) = (wanted, object.as_object_mut()) {
+        fields.retain(|name, _| wanted.split(',').any(|one| one == name));
     }
+    object
 }
 
 impl Sample {

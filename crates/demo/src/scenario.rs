@@ -1,18 +1,14 @@
 //! The sample leads, and what goes wrong with the first of them.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use lead::{LeadId, Timestamp};
 use outside::text;
 use pipeline::ports::Random;
-use serde::Serialize;
-use serde_json::{
-    Value, json,
-    ser::{CharEscape, Formatter},
-};
+use serde_json::{Value, json};
 use system::SeededRandom;
 
-use super::organization::{self, DEPARTED, MEMBERS, Member};
+use super::organization::{self, DEPARTED, FUNNEL_FIELD, MEMBERS, Member, OWNER_FIELD};
 
 /// What goes wrong with a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,14 +79,6 @@ pub struct Sample {
     pub(crate) date_created: String,
 }
 
-fn half(text: &str) -> &str {
-    let mut end = text.len() / 2;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
-}
-
 /// An endless stream of leads: the same for the same seed and the same times.
 #[derive(Debug)]
 pub struct Scenario {
@@ -145,56 +133,57 @@ impl Scenario {
             status_label,
             date_created: format!("{}+00:00", now.strftime("%Y-%m-%dT%H:%M:%S.%6f")),
         };
-        let event = as_close_writes(&self.event(&sample, carries_owners, now));
-        sample.event = match problem {
-            Some(Problem::MalformedBody) => half(&event).as_bytes().to_vec(),
-            _ => event.into_bytes(),
-        };
+        sample.event = self.event(&sample, carries_owners, now).into_bytes();
+        if problem == Some(Problem::MalformedBody) {
+            sample.event.truncate(sample.event.len() / 2);
+        }
         sample
     }
 
-    fn event(&mut self, sample: &Sample, carries_owners: bool, now: Timestamp) -> Body {
+    /// The body of the webhook, with its fields in Close's order.
+    fn event(&mut self, sample: &Sample, carries_owners: bool, now: Timestamp) -> String {
         let at = now.strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string();
-        let lead = sample.lead_id.to_string();
-        Body {
-            subscription_id: self.subscription.clone(),
-            event: Event {
-                id: self.id("ev_", 22),
-                date_created: at.clone(),
-                date_updated: at,
-                organization_id: organization::ID,
-                user_id: None,
-                request_id: self.id("req_", 22),
-                api_key_id: Some(self.id("api_", 22)),
-                oauth_client_id: None,
-                oauth_scope: None,
-                object_type: "lead",
-                object_id: lead.clone(),
-                lead_id: lead.clone(),
-                action: "created",
-                changed_fields: [],
-                meta: Meta { request_path: "/api/v1/lead/", request_method: "POST" },
-                data: Data {
-                    id: lead,
-                    organization_id: organization::ID,
-                    name: sample.display_name.clone(),
-                    display_name: sample.display_name.clone(),
-                    description: "",
-                    url: format!("https://www.{}/", domain(&sample.display_name)),
-                    status_id: self.id("stat_", 43),
-                    status_label: sample.status_label,
-                    addresses: [],
-                    contact_ids: [self.id("cont_", 43)],
-                    primary_email: sample.email_in_close(),
-                    primary_phone: sample.phone_in_close(),
-                    date_created: sample.date_created.clone(),
-                    date_updated: sample.date_created.clone(),
-                    funnel: sample.funnel,
-                    owners: carries_owners.then(|| sample.owner_value()),
-                },
-                previous_data: json!({}),
-            },
-        }
+        let lead = sample.lead_id.as_str();
+        let [funnel, owners] = [FUNNEL_FIELD, OWNER_FIELD].map(|(_, id)| format!("custom.{id}"));
+        let meta = [("request_path", written("/api/v1/lead/")), ("request_method", written("POST"))];
+        let event = [
+            ("id", written(self.id("ev_", 22))),
+            ("date_created", written(&*at)),
+            ("date_updated", written(&*at)),
+            ("organization_id", written(organization::ID)),
+            ("user_id", written(Value::Null)),
+            ("request_id", written(self.id("req_", 22))),
+            ("api_key_id", written(self.id("api_", 22))),
+            ("oauth_client_id", written(Value::Null)),
+            ("oauth_scope", written(Value::Null)),
+            ("object_type", written("lead")),
+            ("object_id", written(lead)),
+            ("lead_id", written(lead)),
+            ("action", written("created")),
+            ("changed_fields", written(json!([]))),
+            ("meta", object(meta)),
+        ];
+        let data = [
+            ("id", written(lead)),
+            ("organization_id", written(organization::ID)),
+            ("name", written(&*sample.display_name)),
+            ("display_name", written(&*sample.display_name)),
+            ("description", written("")),
+            ("url", written(format!("https://www.{}/", domain(&sample.display_name)))),
+            ("status_id", written(self.id("stat_", 43))),
+            ("status_label", written(sample.status_label)),
+            ("addresses", written(json!([]))),
+            ("contact_ids", written(json!([self.id("cont_", 43)]))),
+            ("primary_email", written(sample.email_in_close())),
+            ("primary_phone", written(sample.phone_in_close())),
+            ("date_created", written(&*sample.date_created)),
+            ("date_updated", written(&*sample.date_created)),
+            (&funnel, written(sample.funnel)),
+        ];
+        let owners = carries_owners.then(|| (&*owners, written(sample.owner_value())));
+        let data = object(data.into_iter().chain(owners));
+        let event = event.into_iter().chain([("data", data), ("previous_data", written(json!({})))]);
+        object([("subscription_id", written(&*self.subscription)), ("event", object(event))])
     }
 
     fn two_members(&mut self) -> [&'static Member; 2] {
@@ -304,122 +293,32 @@ const FUNNELS: [&str; 6] =
 
 const LABELS: [&str; 3] = ["Potential", "Qualified", "Interested"];
 
-/// The body of a webhook, in the order of Close's fields.
-#[derive(Serialize)]
-struct Body {
-    subscription_id: String,
-    event: Event,
-}
-
-#[derive(Serialize)]
-struct Event {
-    id: String,
-    date_created: String,
-    date_updated: String,
-    organization_id: &'static str,
-    user_id: Option<String>,
-    request_id: String,
-    api_key_id: Option<String>,
-    oauth_client_id: Option<String>,
-    oauth_scope: Option<String>,
-    object_type: &'static str,
-    object_id: String,
-    lead_id: String,
-    action: &'static str,
-    changed_fields: [(); 0],
-    meta: Meta,
-    data: Data,
-    previous_data: Value,
-}
-
-#[derive(Serialize)]
-struct Meta {
-    request_path: &'static str,
-    request_method: &'static str,
-}
-
-#[derive(Serialize)]
-struct Data {
-    id: String,
-    organization_id: &'static str,
-    name: String,
-    display_name: String,
-    description: &'static str,
-    url: String,
-    status_id: String,
-    status_label: &'static str,
-    addresses: [(); 0],
-    contact_ids: [String; 1],
-    primary_email: Value,
-    primary_phone: Value,
-    date_created: String,
-    date_updated: String,
-    #[serde(rename = "custom.cf_mLGb4kWzZlDB5mpWe7iZ24A6pJmoQkL0pIxCjrABYCN")]
-    funnel: &'static str,
-    #[serde(
-        rename = "custom.cf_i4oPLMaajn5dY9DUaPNqLJaqpQJk5JsxSssmIkhFuJ1",
-        skip_serializing_if = "Option::is_none"
-    )]
-    owners: Option<Value>,
-}
-
 /// JSON as Python's encoder writes it: a space after each comma and colon, and only ASCII.
-fn as_close_writes(body: &Body) -> String {
-    let mut json = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut json, CloseFormat);
-    // Text and numbers into memory: nothing here can fail.
-    let _ = body.serialize(&mut serializer);
-    String::from_utf8(json).unwrap_or_default()
-}
-
-struct CloseFormat;
-
-impl Formatter for CloseFormat {
-    fn begin_array_value<W: ?Sized + std::io::Write>(
-        &mut self,
-        to: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        if first { Ok(()) } else { to.write_all(b", ") }
-    }
-
-    fn begin_object_key<W: ?Sized + std::io::Write>(
-        &mut self,
-        to: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        if first { Ok(()) } else { to.write_all(b", ") }
-    }
-
-    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, to: &mut W) -> std::io::Result<()> {
-        to.write_all(b": ")
-    }
-
-    fn write_string_fragment<W: ?Sized + std::io::Write>(
-        &mut self,
-        to: &mut W,
-        text: &str,
-    ) -> std::io::Result<()> {
-        for c in text.chars() {
-            if c.is_ascii() {
-                write!(to, "{c}")?;
-            } else {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    write!(to, "\\u{unit:04x}")?;
+fn written(value: impl Into<Value>) -> String {
+    match value.into() {
+        Value::Object(fields) => object(fields.into_iter().map(|(name, value)| (name, written(value)))),
+        Value::Array(values) => {
+            format!("[{}]", values.into_iter().map(written).collect::<Vec<_>>().join(", "))
+        }
+        value => {
+            let mut written = String::new();
+            for c in value.to_string().chars() {
+                match c.is_ascii() {
+                    true => written.push(c),
+                    false => written
+                        .extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),
                 }
             }
+            written
         }
-        Ok(())
     }
+}
 
-    fn write_char_escape<W: ?Sized + std::io::Write>(
-        &mut self,
-        to: &mut W,
-        escape: CharEscape,
-    ) -> std::io::Result<()> {
-        // Those of serde_json, which are Python's too.
-        serde_json::ser::CompactFormatter.write_char_escape(to, escape)
-    }
+/// An object of written values, in this order.
+fn object<N: Display>(fields: impl IntoIterator<Item = (N, String)>) -> String {
+    let fields: Vec<String> =
+        fields.into_iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+    format!("{{{}}}", fields.join(", "))
 }
 
 #[cfg(test)]
@@ -429,7 +328,6 @@ mod tests {
     use close::{CustomFieldOwners, FieldId, FieldSetting, Incoming, Malformed};
 
     use super::*;
-    use crate::organization::{FUNNEL_FIELD, OWNER_FIELD};
 
     fn stream(seed: u64, length: usize) -> Vec<Sample> {
         let mut scenario = Scenario::new(seed);

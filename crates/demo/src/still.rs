@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -31,7 +31,7 @@ use serde_json::Value;
 use sqlite::{Options, Store};
 use system::SeededRandom;
 
-use crate::{Problem, Sample, Scenario, organization, shown::watched};
+use crate::{Problem, Sample, Scenario, lock, organization, shown::watched};
 
 /// The moment: 2026-03-02 12:04:31 UTC.
 const NOW: i64 = 1_772_453_071;
@@ -57,7 +57,7 @@ struct StillClock(Mutex<Timestamp>);
 
 impl StillClock {
     fn set(&self, at: Timestamp) {
-        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = lock(&self.0);
         *now = at.max(*now);
     }
 
@@ -69,7 +69,7 @@ impl StillClock {
 #[async_trait]
 impl Clock for StillClock {
     fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.0)
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -83,14 +83,6 @@ struct FakeServices {
     random: Arc<SeededRandom>,
     /// The leads in Close.
     leads: Mutex<BTreeMap<LeadId, Sample>>,
-}
-
-impl FakeServices {
-    /// Adds a lead to Close.
-    fn add_lead(&self, sample: &Sample) {
-        let mut leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
-        leads.insert(sample.lead_id.clone(), sample.clone());
-    }
 }
 
 #[async_trait]
@@ -114,7 +106,7 @@ impl IncomingWebhook for FakeServices {
 #[async_trait]
 impl CloseReads for FakeServices {
     async fn get(&self, path: &str) -> Result<CloseAnswer, close::Error> {
-        let leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
+        let leads = lock(&self.leads);
         let (status, body) = organization::answer(path, |lead| {
             leads.get(lead).map(|sample| sample.in_close(sample.problem != Some(Problem::NoOwner)))
         });
@@ -259,7 +251,7 @@ impl World {
 
     /// A lead is created in Close, and its webhook arrives.
     async fn arrive(&self, sample: &Sample) -> Result<(), Fault> {
-        self.services.add_lead(sample);
+        lock(&self.services.leads).insert(sample.lead_id.clone(), sample.clone());
         let webhook = Webhook {
             presented: SignatureHeaders::default(),
             head: Head::of_this_process(),
