@@ -2,7 +2,10 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Fault, Function,
@@ -59,13 +62,8 @@ impl PlaceArgs {
     /// [`Code::Usage`].
     pub fn check(&self) -> Result<(), Fault> {
         let usage = |what: String| Err(Fault::new(Code::Usage, what));
-        let named = [
-            ("--data", self.data.is_some()),
-            ("--stack", self.stack.is_some()),
-            ("--env", self.env.is_some()),
-        ];
-        let mut given = named.iter().filter(|(_, given)| *given);
-        if let (Some((one, _)), Some((other, _))) = (given.next(), given.next()) {
+        let mut named = self.pipelines();
+        if let (Some(one), Some(other)) = (named.next(), named.next()) {
             return usage(format!("{one} and {other} both name a pipeline: give only one of them"));
         }
         let texts = [("--stack", &self.stack), ("--profile", &self.profile), ("--region", &self.region)];
@@ -102,12 +100,17 @@ impl PlaceArgs {
 
     /// The first flag that selects a pipeline, or how to reach it.
     pub fn place_flag(&self) -> Option<&'static str> {
-        let named = [
+        self.pipelines().next().or_else(|| self.aws_flag())
+    }
+
+    /// The flags that name a pipeline.
+    fn pipelines(&self) -> impl Iterator<Item = &'static str> {
+        let flags = [
             ("--data", self.data.is_some()),
             ("--stack", self.stack.is_some()),
             ("--env", self.env.is_some()),
         ];
-        named.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag).or_else(|| self.aws_flag())
+        flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag)
     }
 }
 
@@ -234,8 +237,8 @@ pub enum DeadCommand {
     /// List dead letters, newest first.
     List {
         /// Only those of this queue.
-        #[arg(long)]
-        queue: Option<QueueArg>,
+        #[arg(long, value_parser = one_of(Queue::ALL.map(|queue| (queue.as_str(), queue))))]
+        queue: Option<Queue>,
     },
     /// Show one dead letter: its body, and the log lines of its last attempt.
     Show {
@@ -290,14 +293,14 @@ pub struct RedriveArgs {
 #[derive(Debug, Clone, Args)]
 pub struct LogsArgs {
     /// Only lines of this function.
-    #[arg(long, value_name = "F")]
-    pub function: Option<FunctionArg>,
+    #[arg(long, value_name = "F", value_parser = one_of(Function::ALL.map(|one| (one.as_str(), one))))]
+    pub function: Option<Function>,
     /// Only lines about this lead.
     #[arg(long, value_name = "ID")]
     pub lead: Option<LeadId>,
     /// Only lines of this level or a more serious one.
-    #[arg(long, value_name = "L", ignore_case = true)]
-    pub level: Option<LevelArg>,
+    #[arg(long, value_name = "L", ignore_case = true, value_parser = one_of(LEVELS))]
+    pub level: Option<Level>,
     /// Only lines since: a time, or how long ago, such as 90m, 2h, 3d.
     #[arg(long, value_name = "D", value_parser = time_arg)]
     pub since: Option<TimeArg>,
@@ -385,67 +388,6 @@ pub struct Confirmation {
     pub dry_run: bool,
 }
 
-/// A queue by name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-#[allow(missing_docs)]
-pub enum QueueArg {
-    Delay,
-    Notification,
-}
-
-impl From<QueueArg> for Queue {
-    fn from(queue: QueueArg) -> Self {
-        match queue {
-            QueueArg::Delay => Self::Delay,
-            QueueArg::Notification => Self::Notification,
-        }
-    }
-}
-
-/// A function by name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-#[allow(missing_docs)]
-pub enum FunctionArg {
-    WebhookIngestion,
-    LeadProcessor,
-    Notification,
-    Housekeeping,
-    Operator,
-}
-
-impl From<FunctionArg> for Function {
-    fn from(function: FunctionArg) -> Self {
-        match function {
-            FunctionArg::WebhookIngestion => Self::WebhookIngestion,
-            FunctionArg::LeadProcessor => Self::LeadProcessor,
-            FunctionArg::Notification => Self::Notification,
-            FunctionArg::Housekeeping => Self::Housekeeping,
-            FunctionArg::Operator => Self::Operator,
-        }
-    }
-}
-
-/// A log level by name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-#[allow(missing_docs)]
-pub enum LevelArg {
-    Debug,
-    Info,
-    Warn,
-    Error,
-}
-
-impl From<LevelArg> for Level {
-    fn from(level: LevelArg) -> Self {
-        match level {
-            LevelArg::Debug => Self::Debug,
-            LevelArg::Info => Self::Info,
-            LevelArg::Warn => Self::Warn,
-            LevelArg::Error => Self::Error,
-        }
-    }
-}
-
 /// A point in time, as typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeArg {
@@ -463,6 +405,19 @@ impl TimeArg {
             Self::At(at) => at,
         }
     }
+}
+
+const LEVELS: [(&str, Level); 4] =
+    [("debug", Level::Debug), ("info", Level::Info), ("warn", Level::Warn), ("error", Level::Error)];
+
+/// Reads one of these values by its name.
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [(&'static str, T); N],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.map(|(name, _)| name)).try_map(move |given| {
+        let meant = all.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&given));
+        meant.map(|(_, value)| value).ok_or("no such value")
+    })
 }
 
 fn time_arg(text: &str) -> Result<TimeArg, String> {

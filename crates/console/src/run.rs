@@ -138,14 +138,14 @@ async fn run_demo(args: &DemoArgs, json: bool) -> anyhow::Result<()> {
 
 /// Runs a command that needs an open pipeline.
 async fn operate(command: &Option<Command>, opened: &OpenPipeline, json: bool) -> anyhow::Result<()> {
-    let OpenPipeline { ops, facts, .. } = opened;
+    let OpenPipeline { ops, look_every, .. } = opened;
     match command {
         None | Some(Command::Status) => see::status(ops, json).await,
         Some(Command::Pending(args)) => see::pending(ops, args, json).await,
         Some(Command::Leads(args)) => see::leads(ops, args, json).await,
         Some(Command::Lead { lead }) => see::lead(ops, lead, json).await,
         Some(Command::Dead(command)) => dead::run(ops, command, json).await,
-        Some(Command::Logs(args)) => logs::run(ops, args, facts.site.look_every(), json).await,
+        Some(Command::Logs(args)) => logs::run(ops, args, *look_every, json).await,
         Some(Command::Resend(args)) => act::resend(ops, args, json).await,
         Some(Command::Try(args)) => act::send_trial(ops, args, json).await,
         Some(Command::Requeue { leads, confirmation }) => act::requeue(ops, leads, *confirmation, json).await,

@@ -7,4 +7,4 @@ mod place;
 
 pub use console::ConfigEnvironments;
 pub use on_aws::{OnAws, SignatureSecret, on_aws};
-pub use place::{AwsSite, OpenPipeline, PipelineInfo, Site, open_place};
+pub use place::{OpenPipeline, open_place};

@@ -16,7 +16,7 @@ use lead::Timestamp;
 use ops::{Ops, Selection};
 use pipeline::{
     Code, Fault, RetryState,
-    ports::{Body, DeadLetter},
+    ports::{Body, DeadLetter, Queue},
 };
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ use super::{
     confirm::{Answer, ask},
 };
 use crate::{
-    cli::{Confirmation, DeadCommand, QueueArg, RedriveArgs},
+    cli::{Confirmation, DeadCommand, RedriveArgs},
     table::{age, number, table, text, wide},
 };
 
@@ -47,8 +47,8 @@ pub(crate) async fn run(ops: &Ops, command: &DeadCommand, as_json: bool) -> anyh
     }
 }
 
-async fn list(ops: &Ops, queue: Option<QueueArg>, as_json: bool) -> anyhow::Result<()> {
-    let (rows, count) = ops.dead(queue.map(Into::into), LISTED).await?;
+async fn list(ops: &Ops, queue: Option<Queue>, as_json: bool) -> anyhow::Result<()> {
+    let (rows, count) = ops.dead(queue, LISTED).await?;
     if as_json {
         return output::json(&rows);
     }

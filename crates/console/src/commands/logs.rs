@@ -30,9 +30,9 @@ pub(crate) async fn run(
     as_json: bool,
 ) -> anyhow::Result<()> {
     let mut query = LogQuery {
-        function: args.function.map(Into::into),
+        function: args.function,
         lead: args.lead.clone(),
-        level: args.level.map(Into::into),
+        level: args.level,
         since: args.since.map(|since| since.before(Timestamp::now())),
         after: None,
         limit: match (args.since, args.follow) {

@@ -4,43 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ops::Access;
-use pipeline::{
-    Fault,
-    ports::{Seen, Unwatched, Watch},
-};
+use pipeline::Fault;
+use tui::{Environments, Source};
 
-use super::{OpenPipeline, PipelineInfo, on_aws::Queues, open_place};
-use tui::{Banner, Environments, Source};
-
+use super::{OpenPipeline, open_place};
 use crate::config::{Config, Place};
 
 impl From<OpenPipeline> for Source {
     fn from(opened: OpenPipeline) -> Self {
-        let OpenPipeline { ops, facts, store, queues } = opened;
-        let watch: Arc<dyn Watch> = match (store, queues) {
-            (Some(store), _) => Arc::new(store),
-            (None, Some(queues)) => Arc::new(StackWatch(queues)),
-            (None, None) => Arc::new(Unwatched),
-        };
-        let place = facts.place();
-        let min_interval = facts.site.refresh_every();
-        let PipelineInfo { name, read_only, color: colour, .. } = facts;
-        let banner = Banner { name, place, read_only, note: None, colour };
-        Self { ops: Arc::new(ops), banner, watch, min_interval }
-    }
-}
-
-/// A pipeline on AWS: changes cannot be detected without asking for everything.
-struct StackWatch(Queues);
-
-#[async_trait]
-impl Watch for StackWatch {
-    async fn look(&self) -> Result<Seen, Fault> {
-        Ok(Seen::default())
-    }
-
-    async fn let_go(&self) {
-        self.0.release_dead_letters().await;
+        let OpenPipeline { ops, banner, watch, refresh_every, .. } = opened;
+        Self { ops: Arc::new(ops), banner, watch, min_interval: refresh_every }
     }
 }
 

@@ -1,10 +1,10 @@
 //! A pipeline on AWS.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-pub(super) use aws::Queues;
+use async_trait::async_trait;
 use aws::{
-    NamedSecret, Secrets,
+    NamedSecret, Queues, Secrets,
     operator::{Identity, Session, Stack},
 };
 use close::client::ApiKeys;
@@ -12,17 +12,18 @@ use close::signature::Keys;
 use futures_util::future::join;
 use ops::{Access, NoSetUpReport, Ops};
 use outbound::destinations::{BuiltDestinations, SecretSetting, SettingsSource, make, secret_setting};
+use outside::text;
 use pipeline::{
     Code, Fault,
     destination::{Destination, Kind},
-    ports::{Clock, Secret},
+    ports::{Clock, Secret, Seen, Watch},
     stages::{Ports, Stages, World},
 };
 use system::{SystemClock, SystemRandom};
 use url::Url;
 
-use super::place::{AwsSite, person};
-use crate::config::{Shown, StackPlace, default_of, without_secrets};
+use super::place::{OpenPipeline, banner};
+use crate::config::{Place, Shown, StackPlace, default_of, without_secrets};
 
 /// A stack, and the session it was found with.
 pub struct OnAws {
@@ -55,14 +56,20 @@ pub async fn on_aws(place: &StackPlace) -> Result<OnAws, Fault> {
 }
 
 impl OnAws {
-    pub(super) fn site(&self) -> AwsSite {
+    /// Opens the stack as this place.
+    pub(super) fn open(&self, place: &Place, access: Access) -> OpenPipeline {
         // `arn:aws:cloudformation:eu-central-1:123456789012:stack/leads/…`
-        let of_stack = || self.stack.id.split(':').nth(4).unwrap_or("unknown account").to_owned();
-        AwsSite {
-            account: self.identity.as_ref().map_or_else(of_stack, |identity| identity.account.clone()),
-            region: self.session.region().to_owned(),
-            stack: self.stack.name.clone(),
-            identity: self.identity.as_ref().map(|identity| identity.arn.clone()),
+        let of_stack = self.stack.id.split(':').nth(4).unwrap_or("unknown account");
+        let account = self.identity.as_ref().map_or(of_stack, |identity| &identity.account);
+        let who = self.identity.as_ref().map(|identity| identity.arn.as_str());
+        let at = described(&place.name, account, self.session.region(), &self.stack.name, who);
+        let queues = self.queues();
+        OpenPipeline {
+            ops: self.ops_on(&queues, access),
+            banner: banner(place, access, at),
+            watch: Arc::new(StackWatch(queues)),
+            refresh_every: Duration::from_secs(5),
+            look_every: Duration::from_secs(3),
         }
     }
 
@@ -133,11 +140,11 @@ impl OnAws {
         self.ops_on(&self.queues(), access)
     }
 
-    pub(super) fn queues(&self) -> Queues {
+    fn queues(&self) -> Queues {
         self.session.queues(&self.stack, Arc::new(SystemClock))
     }
 
-    pub(super) fn ops_on(&self, queues: &Queues, access: Access) -> Ops {
+    fn ops_on(&self, queues: &Queues, access: Access) -> Ops {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random = Arc::new(SystemRandom);
         let (session, stack) = (&self.session, &self.stack);
@@ -162,6 +169,33 @@ impl OnAws {
             access,
         }
     }
+}
+
+/// A pipeline on AWS: changes cannot be detected without asking for everything.
+struct StackWatch(Queues);
+
+#[async_trait]
+impl Watch for StackWatch {
+    async fn look(&self) -> Result<Seen, Fault> {
+        Ok(Seen::default())
+    }
+
+    async fn let_go(&self) {
+        self.0.release_dead_letters().await;
+    }
+}
+
+/// Where a stack is, on one line: `123456789012 eu-central-1 stack leads as role/ops/ada`. The stack is left out where
+/// its name is the pipeline's, which is usually shown in front of it.
+fn described(name: &str, account: &str, region: &str, stack: &str, arn: Option<&str>) -> String {
+    let stack = if stack == name { String::new() } else { format!(" stack {stack}") };
+    let who = arn.map_or_else(String::new, |arn| format!(" as {}", person(arn)));
+    format!("{account} {region}{stack}{who}")
+}
+
+/// The end of an ARN that says who it is: `assumed-role/Ops/ada`, `user/ada`, `root`.
+fn person(arn: &str) -> String {
+    text::shorten(arn.splitn(6, ':').nth(5).unwrap_or(arn), 80)
 }
 
 /// The settings of destinations from a stack's parameters and secrets.
@@ -220,5 +254,18 @@ impl SignatureSecret {
 impl fmt::Display for SignatureSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the secret {}", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_described_on_one_line() {
+        let arn = "arn:aws:sts::123456789012:assumed-role/Ops/ada";
+        let place = |name| described(name, "123456789012", "eu-central-1", "leads", Some(arn));
+        assert_eq!(place("prod"), "123456789012 eu-central-1 stack leads as assumed-role/Ops/ada");
+        assert_eq!(place("leads"), "123456789012 eu-central-1 as assumed-role/Ops/ada");
     }
 }

@@ -4,18 +4,15 @@ use std::{convert::Infallible, fmt};
 
 use close::client::ApiKeys;
 use close::signature::Keys;
-use ops::{Access, Ops};
+use ops::Access;
 use pipeline::{Code, Fault};
 use url::Url;
 
-use super::place::AwsSite;
-use crate::config::{Shown, StackPlace};
+use super::place::OpenPipeline;
+use crate::config::{Place, Shown, StackPlace};
 
 /// No stack.
 pub struct OnAws(Infallible);
-
-/// No queues.
-pub(super) struct Queues(Infallible);
 
 /// No secret.
 pub struct SignatureSecret(Infallible);
@@ -37,7 +34,7 @@ impl OnAws {
         match self.0 {}
     }
 
-    pub(super) fn site(&self) -> AwsSite {
+    pub(super) fn open(&self, _: &Place, _: Access) -> OpenPipeline {
         match self.0 {}
     }
 
@@ -69,20 +66,6 @@ impl OnAws {
 
     /// A setting with its value in the stack's functions.
     pub fn shown(&self, _: Shown) -> Shown {
-        match self.0 {}
-    }
-
-    pub(super) fn queues(&self) -> Queues {
-        match self.0 {}
-    }
-
-    pub(super) fn ops_on(&self, _: &Queues, _: Access) -> Ops {
-        match self.0 {}
-    }
-}
-
-impl Queues {
-    pub(super) async fn release_dead_letters(&self) {
         match self.0 {}
     }
 }
