@@ -158,17 +158,9 @@ impl Sender {
         let forged = sample.problem == Some(Problem::ForgedSignature);
         let keys = if forged { &self.forged } else { &self.keys };
         let timestamp = Timestamp::now().as_second().to_string();
-        // There is a key, see `new`.
-        let hash = keys.sign(&timestamp, &sample.event).unwrap_or_default();
-        let request = self
-            .client
-            .post(self.webhook.clone())
-            .header("user-agent", "Close Webhooks 2.0")
-            .header("content-type", "application/json")
-            .header("close-sig-hash", hash)
-            .header("close-sig-timestamp", timestamp)
-            .body(sample.event.clone());
-        let response = match request.send().await {
+        let signature = keys.sign(&timestamp, &sample.event).map(|hash| (hash, timestamp));
+        let request = webhook::post(&self.client, &self.webhook, signature, sample.event.clone());
+        let response = match request.header("user-agent", "Close Webhooks 2.0").send().await {
             Ok(response) => response,
             Err(error) => return Answer::Failed(web::error_text(error)),
         };

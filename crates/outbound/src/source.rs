@@ -99,10 +99,6 @@ impl KeySource for NoKeys {
     async fn keys(&self) -> Result<ApiKeys, close::Error> {
         Err(close::Error::Key("CLOSE_API_KEY is not set".to_owned()))
     }
-
-    async fn refresh(&self) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]

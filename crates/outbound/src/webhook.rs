@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use close::headers;
 use outside::{Document, text};
-use pipeline::webhook::Answer;
-use reqwest::{Client, Response, header::LOCATION};
+use pipeline::{Code, webhook::Answer};
+use reqwest::{
+    Body, Client, RequestBuilder, Response,
+    header::{CONTENT_TYPE, LOCATION},
+};
 use url::Url;
 
 use web::{BodyRead, shown};
@@ -20,6 +24,20 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 /// Where the machine's certificates cannot be read.
 pub fn client(target: &Url, timeout: Duration) -> Result<Client, reqwest::Error> {
     web::builder(target).timeout(timeout).build()
+}
+
+/// A post as Close makes it; `signature` is its hash and the time that was signed with it.
+pub fn post(
+    client: &Client,
+    target: &Url,
+    signature: Option<(String, String)>,
+    body: impl Into<Body>,
+) -> RequestBuilder {
+    let post = client.post(target.clone()).header(CONTENT_TYPE, "application/json").body(body);
+    match signature {
+        Some((hash, timestamp)) => post.header(headers::HASH, hash).header(headers::TIMESTAMP, timestamp),
+        None => post,
+    }
 }
 
 /// What answered.
@@ -60,6 +78,14 @@ impl WebhookResponse {
             Err(broken) => broken,
         };
         Self::Other { status, looks }
+    }
+
+    /// The code with which leadops refuses, where it does.
+    pub fn refusal(&self) -> Option<Code> {
+        match self {
+            Self::Leadops(Answer::Refused { code, .. }) => *code,
+            _ => None,
+        }
     }
 
     /// What is wrong with an answer that is not from leadops, to follow "it" or an address; `None` where it is.

@@ -28,8 +28,10 @@ pub trait KeySource: Send + Sync {
     async fn keys(&self) -> Result<ApiKeys, Error>;
 
     /// Reads the keys again, because Close accepts none of them, but not more often than every few seconds. Returns whether
-    /// they have changed.
-    async fn refresh(&self) -> bool;
+    /// they have changed, which some never do.
+    async fn refresh(&self) -> bool {
+        false
+    }
 }
 
 /// Keys that do not change.
@@ -37,10 +39,6 @@ pub trait KeySource: Send + Sync {
 impl KeySource for ApiKeys {
     async fn keys(&self) -> Result<ApiKeys, Error> {
         Ok(self.clone())
-    }
-
-    async fn refresh(&self) -> bool {
-        false
     }
 }
 

@@ -164,19 +164,16 @@ fn sign(keys: &Keys, name: &str, timestamp: &str, body: &[u8]) -> Option<String>
     })
 }
 
-async fn send(client: &reqwest::Client, webhook: &Url, keys: &Keys, file: &Path) -> Result<Sent, Fault> {
+async fn send(client: &reqwest::Client, target: &Url, keys: &Keys, file: &Path) -> Result<Sent, Fault> {
     let name = file.display().to_string();
     let body = fs::read(file).map_err(|e| Fault::new(Code::FileUnusable, format!("{name}: {e}")))?;
-    let mut request = client.post(webhook.clone()).header("content-type", "application/json");
     let timestamp = Timestamp::now().as_second().to_string();
-    if let Some(hash) = sign(keys, &name, &timestamp, &body) {
-        request = request.header("close-sig-hash", hash).header("close-sig-timestamp", timestamp);
-    }
+    let signature = sign(keys, &name, &timestamp, &body).map(|hash| (hash, timestamp));
     let created = match Incoming::parse(&body) {
         Ok(Incoming::Created(created)) => Some(created.lead_id),
         _ => None,
     };
-    let (http, outcome) = match request.body(body).send().await {
+    let (http, outcome) = match webhook::post(client, target, signature, body).send().await {
         Ok(answer) => (
             Some(answer.status().as_u16()),
             outcome_of(&WebhookResponse::read(answer).await, created.as_ref()),

@@ -2,10 +2,9 @@
 
 use std::{error::Error, io, time::Duration};
 
-use close::{headers, signature::Keys};
+use close::signature::Keys;
 use lead::Timestamp;
 use pipeline::{Code, Fault, webhook::Answer};
-use reqwest::header;
 use tokio_rustls::rustls::{self, InvalidMessage};
 use url::Url;
 
@@ -56,27 +55,18 @@ pub async fn probe(url: &Url, timeout: Duration, keys: &Keys) -> ProbeOutcome {
         Ok(client) => client,
         Err(error) => return ProbeOutcome::NoAnswer(web::error_text(error)),
     };
-    let post = async |signature: Option<(String, String)>| {
-        let mut post = client.post(url.clone()).header(header::CONTENT_TYPE, "application/json");
-        if let Some((hash, timestamp)) = signature {
-            post = post.header(headers::HASH, hash).header(headers::TIMESTAMP, timestamp);
-        }
-        post.body(NOTHING).send().await
-    };
-    let answered = match post(None).await {
+    let answered = match webhook::post(&client, url, None, NOTHING).send().await {
         Ok(answer) => WebhookResponse::read(answer).await,
         Err(error) => return failed(error, timeout),
     };
     let timestamp = Timestamp::now().as_second().to_string();
-    let hash = keys.sign(&timestamp, NOTHING.as_bytes());
-    match (&answered, hash) {
-        (
-            WebhookResponse::Leadops(Answer::Refused { code: Some(Code::SignatureMissing), .. }),
-            Some(hash),
-        ) => match post(Some((hash, timestamp))).await {
-            Ok(answer) => ProbeOutcome::Signed(WebhookResponse::read(answer).await),
-            Err(error) => failed(error, timeout),
-        },
+    match keys.sign(&timestamp, NOTHING.as_bytes()) {
+        Some(hash) if answered.refusal() == Some(Code::SignatureMissing) => {
+            match webhook::post(&client, url, Some((hash, timestamp)), NOTHING).send().await {
+                Ok(answer) => ProbeOutcome::Signed(WebhookResponse::read(answer).await),
+                Err(error) => failed(error, timeout),
+            }
+        }
         _ => ProbeOutcome::Answered(answered),
     }
 }
@@ -114,35 +104,11 @@ fn tls(error: &reqwest::Error) -> Option<&rustls::Error> {
 impl ProbeOutcome {
     /// What this outcome of probing `address` means.
     pub fn assess(&self, address: &Url) -> ProbeVerdict {
-        let is_public = unreachable_reason(address).is_none();
         let url = shown(address);
         let bad = |what: String| ProbeVerdict::Bad(Fault::new(Code::WebhookElsewhere, what));
-        let reply = match self {
-            Self::Answered(reply) => reply,
-            Self::Signed(reply) => {
-                return match reply {
-                    WebhookResponse::Leadops(Answer::Refused {
-                        code: Some(Code::EventMalformed), ..
-                    }) => ProbeVerdict::Good(format!("{url} answers as leadops does, and knows the key")),
-                    // A key that has just been stored is known after a restart.
-                    WebhookResponse::Leadops(Answer::Refused {
-                        code: Some(Code::SignatureWrong), ..
-                    }) => {
-                        let what = format!(
-                            "{url} leads to a leadops that does not have this key: it is another pipeline, or was \
-                             started with other keys"
-                        );
-                        ProbeVerdict::Refusing(Fault::new(Code::WebhookElsewhere, what))
-                    }
-                    WebhookResponse::Leadops(Answer::Refused {
-                        code: Some(Code::SignatureMissing), ..
-                    }) => bad(format!(
-                        "{url} leads to leadops, and a signature does not arrive: something on the way drops the \
-                         headers close-sig-hash and close-sig-timestamp"
-                    )),
-                    other => Self::Answered(other.clone()).assess(address),
-                };
-            }
+        let (is_signed, reply) = match self {
+            Self::Answered(reply) => (false, reply),
+            Self::Signed(reply) => (true, reply),
             Self::NoTls => return bad(format!("what listens at {url} speaks no TLS")),
             Self::Untrusted(why) => {
                 let what = format!("Close verifies the certificate of {url}, which is not valid: {why}");
@@ -150,40 +116,53 @@ impl ProbeOutcome {
             }
             Self::NoAnswer(why) => return ProbeVerdict::Unknown(format!("{url} could not be tried: {why}")),
         };
-        match reply {
-            WebhookResponse::Leadops(Answer::Refused { code: Some(Code::SignatureMissing), .. }) => {
+        match (is_signed, reply.refusal(), reply) {
+            (true, Some(Code::EventMalformed), _) => {
+                ProbeVerdict::Good(format!("{url} answers as leadops does, and knows the key"))
+            }
+            // A key that has just been stored is known after a restart.
+            (true, Some(Code::SignatureWrong), _) => {
+                let what = format!(
+                    "{url} leads to a leadops that does not have this key: it is another pipeline, or was started \
+                     with other keys"
+                );
+                ProbeVerdict::Refusing(Fault::new(Code::WebhookElsewhere, what))
+            }
+            (true, Some(Code::SignatureMissing), _) => bad(format!(
+                "{url} leads to leadops, and a signature does not arrive: something on the way drops the headers \
+                 close-sig-hash and close-sig-timestamp"
+            )),
+            (false, Some(Code::SignatureMissing), _) => {
                 ProbeVerdict::Good(format!("{url} answers as leadops does"))
             }
             // It was read as an event, unsigned: fine where only this machine can reach it.
-            WebhookResponse::Leadops(Answer::Refused { code: Some(Code::EventMalformed), .. })
-                if !is_public =>
-            {
+            (false, Some(Code::EventMalformed), _) if unreachable_reason(address).is_some() => {
                 ProbeVerdict::Good(format!("{url} answers as leadops does"))
             }
-            WebhookResponse::Leadops(Answer::Refused { code: Some(Code::EventMalformed), .. }) => {
+            (false, Some(Code::EventMalformed), _) => {
                 let what =
                     format!("{url} reads what nobody has signed: whoever reaches it can make leads up");
                 ProbeVerdict::Bad(Fault::new(Code::UnsignedExposed, what))
             }
-            WebhookResponse::Leadops(Answer::Refused { code: Some(Code::NotTheWebhook), error }) => {
+            (_, _, WebhookResponse::Leadops(Answer::Refused { code: Some(Code::NotTheWebhook), error })) => {
                 let error = outside::text::shorten(error, 200);
                 bad(format!("{url} leads to leadops, and not to its webhook: {error}"))
             }
-            WebhookResponse::Leadops(Answer::Refused { code, error }) => {
-                let what =
-                    format!("{url} leads to leadops, which refuses: {}", outside::text::shorten(error, 200));
+            (_, _, WebhookResponse::Leadops(Answer::Refused { code, error })) => {
+                let error = outside::text::shorten(error, 200);
+                let what = format!("{url} leads to leadops, which refuses: {error}");
                 ProbeVerdict::Refusing(Fault::new(code.unwrap_or(Code::WebhookRefused), what))
             }
-            WebhookResponse::Leadops(_) => bad(format!("{url} accepts what is not an event")),
+            (_, _, WebhookResponse::Leadops(_)) => bad(format!("{url} accepts what is not an event")),
             // Statuses of proxies; from 520 on Cloudflare's. 408 and 429 are only about the probe.
-            WebhookResponse::Other { status: status @ (502..=504 | 520..=530), .. } => {
+            (_, _, WebhookResponse::Other { status: status @ (502..=504 | 520..=530), .. }) => {
                 let what = format!("{url} answered {status}: the proxy there does not reach leadops");
                 ProbeVerdict::Unavailable(Fault::new(Code::WebhookElsewhere, what))
             }
-            WebhookResponse::Other { status: status @ (408 | 429), .. } => {
+            (_, _, WebhookResponse::Other { status: status @ (408 | 429), .. }) => {
                 ProbeVerdict::Unknown(format!("{url} could not be tried: it answered {status}"))
             }
-            other => bad(format!("{url} {}", other.mismatch().unwrap_or_default())),
+            (_, _, other) => bad(format!("{url} {}", other.mismatch().unwrap_or_default())),
         }
     }
 }

@@ -135,13 +135,6 @@ impl OwnersBase {
         url.set_path(&path);
         Some(url)
     }
-
-    pub(super) fn folder(&self) -> Option<&Folder> {
-        match &self.place {
-            Place::Folder(folder) => Some(folder),
-            Place::Web(_) => None,
-        }
-    }
 }
 
 fn without_password(url: &Url) -> String {

@@ -117,10 +117,10 @@ impl HttpOwners {
 #[async_trait]
 impl OwnerDirectory for HttpOwners {
     async fn fetch(&self, lead: &LeadId) -> Result<OwnerAnswer, OwnerUnreachable> {
-        match (self.base.folder(), self.base.url_of(lead), &self.client) {
-            (Some(folder), ..) => self.read(folder, lead).await,
-            (None, Some(url), Some(client)) => self.get(client, url).await,
-            (None, ..) => Err(OwnerUnreachable("there is no HTTP client".to_owned())),
+        match (&self.base.place, self.base.url_of(lead), &self.client) {
+            (Place::Folder(folder), ..) => self.read(folder, lead).await,
+            (Place::Web(_), Some(url), Some(client)) => self.get(client, url).await,
+            (Place::Web(_), ..) => Err(OwnerUnreachable("there is no HTTP client".to_owned())),
         }
     }
 }

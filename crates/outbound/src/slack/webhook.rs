@@ -11,16 +11,9 @@ use super::{IncomingWebhook, SlackAnswer, SlackError, SlackProbe};
 use crate::{SecretUrl, head, page};
 use web::{BodyRead, retry_after};
 
-/// The timeouts of a post: to connect, and in all.
-#[derive(Debug, Clone, Copy)]
-struct Timeouts {
-    connect: Duration,
-    total: Duration,
-}
-
-/// The longest that a post takes.
+/// The longest that a post takes, and to connect.
 pub(super) const LONGEST_POST: Duration = Duration::from_secs(10);
-const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(3), total: LONGEST_POST };
+const LONGEST_CONNECT: Duration = Duration::from_secs(3);
 const BODY_LIMIT: usize = 16 * 1024;
 
 /// One Slack incoming webhook: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
@@ -39,7 +32,7 @@ impl SlackWebhook {
     /// # Errors
     /// A line for the operator where the machine cannot do TLS.
     pub fn new(url: SecretUrl) -> Result<Self, String> {
-        Self::with_timeouts(url, TIMEOUTS)
+        Self::with_timeout(url, LONGEST_POST)
     }
 
     /// The webhook in `secret`, see [`SecretUrl::parse`].
@@ -50,11 +43,11 @@ impl SlackWebhook {
         Self::new(SecretUrl::parse(secret)?)
     }
 
-    fn with_timeouts(url: SecretUrl, timeouts: Timeouts) -> Result<Self, String> {
+    fn with_timeout(url: SecretUrl, total: Duration) -> Result<Self, String> {
         let client = web::builder(&url.0)
             .pool_max_idle_per_host(0)
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.total)
+            .connect_timeout(LONGEST_CONNECT)
+            .timeout(total)
             .build()
             .map_err(web::error_text)?;
         Ok(Self { url, client })
@@ -239,8 +232,7 @@ mod tests {
 
         let silent =
             serve(Router::new().fallback(|| async { std::future::pending::<Response>().await })).await;
-        let impatient = Timeouts { total: Duration::from_millis(200), ..TIMEOUTS };
-        let silent = SlackWebhook::with_timeouts(silent.url, impatient).unwrap();
+        let silent = SlackWebhook::with_timeout(silent.url, Duration::from_millis(200)).unwrap();
         let silent = silent.post(&json!({})).await.unwrap_err();
         assert!(matches!(silent, SlackError::Unknown(_)), "{silent}");
 

@@ -1,6 +1,8 @@
 //! Whether a server's reply answers the last command. lettre accepts any 2xx and 3xx, so that a server that is one reply
 //! ahead would have "accepted" a mail that it goes on to refuse.
 
+use std::ops::RangeInclusive;
+
 use lettre::transport::smtp::{Error, response::Response};
 use pipeline::destination::Verdict;
 
@@ -29,27 +31,17 @@ impl CommandError {
     }
 }
 
-/// Expects that the server has carried out the command
+/// The statuses with which a server has carried out a command
 /// (<https://www.rfc-editor.org/rfc/rfc5321#section-4.3.2>).
-pub(super) fn expect_success(
-    said: Result<Response, Error>,
-    settings: &SmtpSettings,
-) -> Result<(), CommandError> {
-    answered(said, settings, |status| status / 100 == 2)
-}
+pub(super) const DONE: RangeInclusive<u16> = 200..=299;
+/// The status with which it waits for the content.
+pub(super) const AWAITS_CONTENT: RangeInclusive<u16> = 354..=354;
 
-/// Expects that the server waits for the content.
-pub(super) fn expect_data(
+/// Expects one of these statuses.
+pub(super) fn expect(
+    expected: RangeInclusive<u16>,
     said: Result<Response, Error>,
     settings: &SmtpSettings,
-) -> Result<(), CommandError> {
-    answered(said, settings, |status| status == 354)
-}
-
-fn answered(
-    said: Result<Response, Error>,
-    settings: &SmtpSettings,
-    is_right: impl Fn(u16) -> bool,
 ) -> Result<(), CommandError> {
     let said = match said {
         Ok(said) => said,
@@ -59,7 +51,7 @@ fn answered(
         Err(error) => return Err(CommandError::Failed(error)),
     };
     let status = u16::from(said.code());
-    if is_right(status) {
+    if expected.contains(&status) {
         return Ok(());
     }
     let words = said.message().collect::<Vec<_>>().join(" ");

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    answers::{CommandError, expect_success},
+    answers::{CommandError, DONE, expect},
     greeting::{self, Capabilities},
     open::{self, SmtpConnection},
     reply_stream::ReplyStream,
@@ -86,11 +86,11 @@ pub(super) async fn send_envelope(
         let mut connection = handshake(settings, connection).await?;
         if let Some(credentials) = &settings.credentials {
             let login = connection.auth(DEFAULT_MECHANISMS, credentials).await;
-            expect_success(login, settings).map_err(|failure| failure.verdict(Step::Login, settings))?;
+            expect(DONE, login, settings).map_err(|failure| failure.verdict(Step::Login, settings))?;
         }
         let from = commands::Mail::new(Some(settings.from.email.clone()), Vec::new());
         let named = connection.command(from).await;
-        expect_success(named, settings).map_err(|failure| failure.verdict(Step::Envelope, settings))?;
+        expect(DONE, named, settings).map_err(|failure| failure.verdict(Step::Envelope, settings))?;
         Ok(connection)
     });
     let connection = ready.await.unwrap_or_else(|_| Err(verdicts::slow(settings, false)));
@@ -157,7 +157,7 @@ async fn name(
             let reason = "the server does not say in time whether it takes mail for it".to_owned();
             return Err(EnvelopeError::Recipient(LeftOut { recipient, reason, again: true }));
         };
-        match expect_success(said, settings) {
+        match expect(DONE, said, settings) {
             Ok(()) => taken.push((*to).clone()),
             Err(failure @ (CommandError::Unsolicited(_) | CommandError::OutOfSync(_))) => {
                 return Err(EnvelopeError::Failed(failure.verdict(Step::Envelope, settings)));

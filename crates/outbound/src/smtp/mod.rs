@@ -33,7 +33,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub use settings::SmtpSettings;
 
 use crate::destinations::{BuildContext, BuildResult, SMTP_URL};
-use answers::{CommandError, expect_data, expect_success};
+use answers::{AWAITS_CONTENT, CommandError, DONE, expect};
 use dialogue::{EnvelopeAccepted, EnvelopeError, Timeouts, send_envelope};
 use verdicts::{Step, nobody, refused, unavailable, unknown};
 
@@ -131,30 +131,28 @@ impl SmtpMailer {
         let message = self.message(mail, &taken)?.formatted();
         let settings = &self.settings;
         let until = Instant::now() + self.timeouts.confirm;
-        match timeout_at(until, connection.command(commands::Data)).await {
-            Ok(said) => {
-                expect_data(said, settings).map_err(|failure| failure.verdict(Step::Envelope, settings))?;
-            }
-            Err(_) => return Err(unavailable("the server did not get ready in time")),
-        }
+        let Ok(said) = timeout_at(until, connection.command(commands::Data)).await else {
+            return Err(unavailable("the server did not get ready in time"));
+        };
+        expect(AWAITS_CONTENT, said, settings)
+            .map_err(|failure| failure.verdict(Step::Envelope, settings))?;
         let Ok(said) = timeout_at(until, connection.message(&message)).await else {
             return Err(unknown("the server did not confirm the mail in time"));
         };
-        match expect_success(said, settings) {
-            Ok(()) => {
-                let _ = timeout(GOODBYE, connection.abort()).await;
-                Ok((taken, left_out))
+        expect(DONE, said, settings).map_err(|failure| match failure {
+            CommandError::Failed(error) => {
+                let words = verdicts::said(settings, &error);
+                match (error.is_permanent(), error.is_transient()) {
+                    (true, _) => refused(&words),
+                    (false, true) => unavailable(&words),
+                    (false, false) => unknown(&words),
+                }
             }
-            Err(CommandError::Failed(error)) if error.is_permanent() => {
-                Err(refused(&verdicts::said(settings, &error)))
-            }
-            Err(CommandError::Failed(error)) if error.is_transient() => {
-                Err(unavailable(&verdicts::said(settings, &error)))
-            }
-            Err(CommandError::Failed(error)) => Err(unknown(&verdicts::said(settings, &error))),
-            Err(CommandError::Unsolicited(words)) => Err(unavailable(&words)),
-            Err(CommandError::OutOfSync(words)) => Err(unknown(&words)),
-        }
+            CommandError::Unsolicited(words) => unavailable(&words),
+            CommandError::OutOfSync(words) => unknown(&words),
+        })?;
+        let _ = timeout(GOODBYE, connection.abort()).await;
+        Ok((taken, left_out))
     }
 
     /// Goes through the dialogue up to the recipients, and resets it.

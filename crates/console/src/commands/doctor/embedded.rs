@@ -9,12 +9,11 @@ use ops::{Access, Condition, Ops};
 use outbound::{
     OwnerSource,
     address::{PROBE_TIMEOUT, ProbeOutcome, probe},
-    webhook::WebhookResponse,
 };
 use pipeline::{
     Code, Fault,
     ingest::Trust,
-    webhook::{Answer, HEALTH, Health, PATH},
+    webhook::{HEALTH, Health, PATH},
 };
 use sqlite::{Options, Store};
 use url::Url;
@@ -184,14 +183,10 @@ async fn signature(trust: &Trust, running: Option<&str>) -> Check {
     let webhook = running.and_then(|webhook| webhook.parse::<Url>().ok());
     let Some(webhook) = webhook else { return Check::ok(name, passed) };
     match probe(&webhook, PROBE_TIMEOUT, keys).await {
-        ProbeOutcome::Signed(WebhookResponse::Leadops(Answer::Refused {
-            code: Some(Code::EventMalformed),
-            ..
-        })) => Check::ok(name, format!("{passed}, and the running `leadops up` has the first")),
-        ProbeOutcome::Signed(WebhookResponse::Leadops(Answer::Refused {
-            code: Some(Code::SignatureWrong),
-            ..
-        })) => {
+        ProbeOutcome::Signed(answer) if answer.refusal() == Some(Code::EventMalformed) => {
+            Check::ok(name, format!("{passed}, and the running `leadops up` has the first"))
+        }
+        ProbeOutcome::Signed(answer) if answer.refusal() == Some(Code::SignatureWrong) => {
             let what = "the running `leadops up` was started with other keys than these: restart it";
             Check::bad(name, "failed", &Fault::new(Code::SignatureWrong, what))
         }
