@@ -124,7 +124,11 @@ pub enum Command {
     /// Show open leads, queues, alert times and problems.
     Status,
     /// List open leads, soonest due first.
-    Pending(PendingArgs),
+    Pending {
+        /// The maximum number of leads [default: 200; with --json all].
+        #[arg(long, value_name = "N")]
+        limit: Option<NonZeroUsize>,
+    },
     /// List enriched leads, newest first.
     Leads(LeadsArgs),
     /// Show the history of one lead.
@@ -204,14 +208,6 @@ pub struct UpArgs {
     /// How long leads wait before they are processed, in seconds, 0 to 900 [default: 600].
     #[arg(long, value_name = "S", value_parser = delay, allow_negative_numbers = true)]
     pub delay: Option<Duration>,
-}
-
-/// `pending`.
-#[derive(Debug, Clone, Args)]
-pub struct PendingArgs {
-    /// The maximum number of leads [default: 200; with --json all].
-    #[arg(long, value_name = "N")]
-    pub limit: Option<NonZeroUsize>,
 }
 
 /// `leads`.

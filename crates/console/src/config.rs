@@ -23,7 +23,7 @@ pub use place::{Environment, Location, Place, StackPlace};
 pub use settings::{SETTINGS, Setting, default_of};
 pub use shown::{Shown, without_secrets};
 pub use unknown::Unknown;
-pub use up::{SettingProblem, UpConfig, api_keys, signature_keys};
+pub use up::{SettingProblem, UpConfig, needed_api_keys, signature_keys};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]

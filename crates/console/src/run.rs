@@ -126,10 +126,8 @@ fn console_options(config: &Config) -> Result<tui::Options, Fault> {
 }
 
 async fn run_demo(args: &DemoArgs, json: bool) -> anyhow::Result<()> {
-    let console = match args.headless {
-        true => tui::Options::default(),
-        false => console_options(&Config::of_process()?)?,
-    };
+    let console =
+        if args.headless { tui::Options::default() } else { console_options(&Config::of_process()?)? };
     if args.still {
         return demo::still(console).await;
     }
@@ -141,7 +139,7 @@ async fn operate(command: &Option<Command>, opened: &OpenPipeline, json: bool) -
     let OpenPipeline { ops, look_every, .. } = opened;
     match command {
         None | Some(Command::Status) => see::status(ops, json).await,
-        Some(Command::Pending(args)) => see::pending(ops, args, json).await,
+        Some(Command::Pending { limit }) => see::pending(ops, *limit, json).await,
         Some(Command::Leads(args)) => see::leads(ops, args, json).await,
         Some(Command::Lead { lead }) => see::lead(ops, lead, json).await,
         Some(Command::Dead(command)) => dead::run(ops, command, json).await,

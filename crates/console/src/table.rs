@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use host::output::{line, lines};
+use lead::Timestamp;
 use ops::OwnerCell;
 use unicode_width::UnicodeWidthStr;
 
@@ -83,6 +84,21 @@ pub(crate) fn table<C: Into<Cell>>(columns: &[Column], rows: Vec<Vec<C>>, empty:
     lines(&layout(columns, rows, terminal_width()))
 }
 
+/// Prints a table, and how many more there are than its rows.
+///
+/// # Errors
+/// That of the stream.
+pub(crate) fn table_of(
+    count: u64,
+    columns: &[Column],
+    rows: Vec<Vec<String>>,
+    empty: &str,
+) -> anyhow::Result<()> {
+    let more = count.saturating_sub(rows.len() as u64);
+    table(columns, rows, empty)?;
+    if more > 0 { line(&format!("and {more} more")) } else { Ok(()) }
+}
+
 /// The maximal width: the terminal's, or none if stdout is not a terminal.
 fn terminal_width() -> Option<usize> {
     let (columns, _) = io::stdout().is_terminal().then(|| crossterm::terminal::size().ok()).flatten()?;
@@ -143,6 +159,11 @@ fn fit(text: &str, width: usize) -> String {
         kept.push(outside::text::ELLIPSIS);
     }
     kept
+}
+
+/// How long ago that was; see [`age`].
+pub(crate) fn age_since(at: Timestamp) -> String {
+    age(u64::try_from(Timestamp::now().duration_since(at).as_secs()).unwrap_or_default())
 }
 
 /// A time span as people say it: `850 ms` is for measures, this is for ages: `12 s`, `4 min`, `3 h`, `2 d`.

@@ -1,9 +1,11 @@
 //! `resend`, `try` and `requeue`, and how outcomes are reported.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use host::output;
 use lead::LeadId;
-use ops::{Ops, Recipients, Resent};
+use ops::{Ops, QueuedAlert, Recipients};
 use pipeline::{
     Code, Fault,
     destination::{DestinationId, LeftOut},
@@ -48,6 +50,11 @@ impl Outcome {
     /// A failure.
     pub(crate) fn failed(fault: &Fault) -> Self {
         Self { code: Some(fault.code), error: Some(fault.line()), ..Self::done("failed") }
+    }
+
+    /// The outcome of an action that reports nothing but a failure.
+    pub(crate) fn of(result: Result<(), Fault>, done: &'static str) -> Self {
+        result.map_or_else(|fault| Self::failed(&fault), |()| Self::done(done))
     }
 
     /// One line for people.
@@ -134,13 +141,7 @@ pub(crate) async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyho
         let outcome = match left_out {
             Err(fault) => Outcome::failed(fault),
             Ok(_) if dry_run => Outcome::done("would resend"),
-            Ok(_) => {
-                let received = async {
-                    let waiting = actions.resend(lead, destination, recipients).await?;
-                    ops.receipt(&waiting, args.wait).await
-                };
-                received.await.map_or_else(|fault| Outcome::failed(&fault), |receipt| sent(&receipt))
-            }
+            Ok(_) => sent(ops, actions.resend(lead, destination, recipients), args.wait).await,
         };
         Outcome { lead_id: Some((*lead).clone()), destination: Some((*destination).clone()), ..outcome }
     }))
@@ -182,11 +183,7 @@ pub(crate) async fn send_trial(ops: &Ops, args: &TryArgs, as_json: bool) -> anyh
         let outcome = if args.dry_run {
             Outcome::done("would try")
         } else {
-            let received = async {
-                let waiting = actions.send_trial(&destination).await?;
-                ops.receipt(&waiting, args.wait).await
-            };
-            received.await.map_or_else(|fault| Outcome::failed(&fault), |receipt| sent(&receipt))
+            sent(ops, actions.send_trial(&destination), args.wait).await
         };
         Outcome { destination: Some(destination), ..outcome }
     });
@@ -204,8 +201,17 @@ fn wanted(ops: &Ops, named: Option<&DestinationId>) -> Result<Vec<DestinationId>
     }
 }
 
-/// The outcome of an alert that a destination has accepted.
-fn sent(receipt: &Resent) -> Outcome {
+/// The outcome of an alert that is queued to be sent, once its receipt is there.
+async fn sent(
+    ops: &Ops,
+    queued: impl Future<Output = Result<QueuedAlert, Fault>>,
+    longest: Duration,
+) -> Outcome {
+    let received = async { ops.receipt(&queued.await?, longest).await };
+    let receipt = match received.await {
+        Ok(receipt) => receipt,
+        Err(fault) => return Outcome::failed(&fault),
+    };
     let notification = &receipt.notification;
     let detail =
         format!("receipt of {}, attempt {}", notification.at.strftime("%H:%M:%S UTC"), notification.attempts);
@@ -244,10 +250,7 @@ pub(crate) async fn requeue(
         let outcome = if dry_run {
             Outcome::done("would requeue")
         } else {
-            match actions.requeue(&lead).await {
-                Ok(()) => Outcome::done("requeued"),
-                Err(fault) => Outcome::failed(&fault),
-            }
+            Outcome::of(actions.requeue(&lead).await, "requeued")
         };
         outcomes.push(Outcome { lead_id: Some(lead), ..outcome });
     }

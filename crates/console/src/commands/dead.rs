@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     cli::{Confirmation, DeadCommand, RedriveArgs},
-    table::{age, number, table, text, wide},
+    table::{age_since, number, table_of, text, wide},
 };
 
 /// How many dead letters `list` shows.
@@ -52,8 +52,6 @@ async fn list(ops: &Ops, queue: Option<Queue>, as_json: bool) -> anyhow::Result<
     if as_json {
         return output::json(&rows);
     }
-    let now = Timestamp::now();
-    let shown = rows.len() as u64;
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|row| {
@@ -62,13 +60,12 @@ async fn list(ops: &Ops, queue: Option<Queue>, as_json: bool) -> anyhow::Result<
                 .display_name
                 .or_else(|| letter.lead_id.map(|id| id.to_string()))
                 .unwrap_or_else(|| "-".to_owned());
-            let old = u64::try_from(now.duration_since(letter.dead_at).as_secs()).unwrap_or_default();
             vec![
                 letter.id,
                 letter.queue.as_str().to_owned(),
                 letter.code.to_string(),
                 letter.attempts.to_string(),
-                age(old),
+                age_since(letter.dead_at),
                 lead,
                 letter.reason,
             ]
@@ -83,11 +80,7 @@ async fn list(ops: &Ops, queue: Option<Queue>, as_json: bool) -> anyhow::Result<
         wide("lead"),
         wide("reason"),
     ];
-    table(&columns, rows, "No dead letters.")?;
-    if count > shown {
-        output::line(&format!("and {} more", count - shown))?;
-    }
-    Ok(())
+    table_of(count, &columns, rows, "No dead letters.")
 }
 
 async fn show(ops: &Ops, id: &str, as_json: bool) -> anyhow::Result<()> {
@@ -96,26 +89,22 @@ async fn show(ops: &Ops, id: &str, as_json: bool) -> anyhow::Result<()> {
         return output::json(&detail);
     }
     let letter = &detail.row.letter;
-    let mut lines = vec![
-        format!("{:<10} {}", "id", letter.id),
-        format!("{:<10} {}", "queue", letter.queue.as_str()),
-        format!(
-            "{:<10} {}",
-            "lead",
-            [detail.row.display_name.clone(), letter.lead_id.as_ref().map(ToString::to_string)]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>()
-                .join("  ")
-        ),
-        format!("{:<10} {} {}", "reason", letter.code, letter.reason),
-        format!("{:<10} {}", "cause", letter.code.cause()),
-        format!("{:<10} {}", "remedy", letter.code.remedy(RetryState::Dead)),
-        format!("{:<10} {}", "attempts", letter.attempts),
-        format!("{:<10} {}", "first", letter.first_failed_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
-        format!("{:<10} {}", "dead", letter.dead_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
-        String::new(),
+    let lead_id = letter.lead_id.as_ref().map(ToString::to_string);
+    let lead: Vec<String> = detail.row.display_name.clone().into_iter().chain(lead_id).collect();
+    let stamp = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let fields = [
+        ("id", letter.id.clone()),
+        ("queue", letter.queue.as_str().to_owned()),
+        ("lead", lead.join("  ")),
+        ("reason", format!("{} {}", letter.code, letter.reason)),
+        ("cause", letter.code.cause().to_owned()),
+        ("remedy", letter.code.remedy(RetryState::Dead).to_owned()),
+        ("attempts", letter.attempts.to_string()),
+        ("first", stamp(letter.first_failed_at)),
+        ("dead", stamp(letter.dead_at)),
     ];
+    let mut lines: Vec<String> = fields.map(|(label, value)| format!("{label:<10} {value}")).into();
+    lines.push(String::new());
     // Indented: its author may have tried to fake a line like those above.
     lines.extend(
         pretty(&detail.body).lines().map(|line| format!("  {}", outside::text::clean_indented(line))),
@@ -157,22 +146,20 @@ async fn redrive(ops: &Ops, args: &RedriveArgs, as_json: bool) -> anyhow::Result
             letters.iter().map(|letter| about(letter, Outcome::done("would redrive"))).collect();
         return report(&outcomes, as_json);
     }
-    let mut outcomes = Vec::new();
     if let (Some(body), [letter]) = (edited, letters.as_slice()) {
-        let outcome = match actions.redrive(letter, Body::Edited(body)).await {
-            Ok(()) => Outcome::done("redriven"),
-            Err(fault) => Outcome::failed(&fault),
-        };
-        outcomes.push(about(letter, outcome));
-    } else {
-        let wanted = letters.len();
-        outcomes = redrive_all(actions, letters, args.rate, as_json).await?;
-        if as_json {
-            output::json(&outcomes)?;
-        }
-        return result(&outcomes, wanted);
+        let redriven = actions.redrive(letter, Body::Edited(body)).await;
+        return report(&[about(letter, Outcome::of(redriven, "redriven"))], as_json);
     }
-    report(&outcomes, as_json)
+    let wanted = letters.len();
+    let outcomes = redrive_all(actions, letters, args.rate, as_json).await?;
+    if as_json {
+        output::json(&outcomes)?;
+    }
+    if outcomes.len() < wanted {
+        let what = format!("stopped after {} of {wanted}; the others are still dead letters", outcomes.len());
+        return Err(Fault::new(Code::Interrupted, what).into());
+    }
+    failures(&outcomes)
 }
 
 /// Redrives one by one, printing each line as its letter is done. When it is stopped, it finishes the current one; the
@@ -186,18 +173,12 @@ async fn redrive_all(
     let (mut outcomes, mut unprinted) = (Vec::new(), None);
     let stop = AtomicBool::new(false);
     let tell = |redriven: ops::Redriven| {
-        let outcome = match &redriven.result {
-            Ok(()) => Outcome::done("redriven"),
-            Err(fault) => Outcome::failed(fault),
-        };
-        let outcome = about(&redriven.letter, outcome);
+        let outcome = about(&redriven.letter, Outcome::of(redriven.result, "redriven"));
         let printed = if as_json { Ok(()) } else { output::line(&outcome.line()) };
         outcomes.push(outcome);
         unprinted = printed.err();
-        if stop.load(Ordering::Relaxed) || unprinted.is_some() {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
+        let is_over = stop.load(Ordering::Relaxed) || unprinted.is_some();
+        if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let mut endings = ShutdownSignals::listen()?;
     {
@@ -218,15 +199,6 @@ async fn redrive_all(
         Some(error) => Err(error),
         None => Ok(outcomes),
     }
-}
-
-/// Fails if not all of them were done.
-fn result(outcomes: &[Outcome], wanted: usize) -> anyhow::Result<()> {
-    if outcomes.len() < wanted {
-        let what = format!("stopped after {} of {wanted}; the others are still dead letters", outcomes.len());
-        return Err(Fault::new(Code::Interrupted, what).into());
-    }
-    failures(outcomes)
 }
 
 /// `2 × LO204, 1 × LO113`.
@@ -264,29 +236,23 @@ async fn deleted(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return output::json(&rows);
     }
-    let (now, shown) = (Timestamp::now(), rows.len() as u64);
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|row| {
             let letter = row.dead_letter;
             let lead = letter.lead_id.map(|lead| lead.to_string());
-            let seconds = u64::try_from(now.duration_since(row.deleted_at).as_secs()).unwrap_or_default();
             vec![
                 letter.id,
                 letter.code.to_string(),
                 row.display_name.or(lead).unwrap_or_default(),
                 letter.reason,
                 row.deleted_by,
-                age(seconds),
+                age_since(row.deleted_at),
             ]
         })
         .collect();
     let columns = [text("id"), text("code"), wide("name"), wide("reason"), wide("by"), number("deleted")];
-    table(&columns, rows, "No dead letter was deleted.")?;
-    if count > shown {
-        output::line(&format!("and {} more", count - shown))?;
-    }
-    Ok(())
+    table_of(count, &columns, rows, "No dead letter was deleted.")
 }
 
 async fn export(ops: &Ops, file: Option<&Path>) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use pipeline::{
 };
 
 use crate::{
-    cli::{LeadsArgs, PendingArgs},
+    cli::LeadsArgs,
     table::{Cell, age, number, table, text, wide},
 };
 
@@ -30,42 +30,38 @@ pub(crate) async fn status(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
 }
 
 fn status_lines(status: &Status) -> Vec<String> {
-    let queue = |name: &str, depth: &Depth| {
+    let queue = |depth: &Depth| {
         let Depth { waiting, ready, in_flight, dead } = depth;
-        format!("{name:<13} {waiting} waiting, {ready} ready, {in_flight} in flight, {dead} dead")
+        format!("{waiting} waiting, {ready} ready, {in_flight} in flight, {dead} dead")
     };
-    let day = &status.last_24h;
     let milliseconds = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+    let Status { pending, processing, overdue, queues, last_24h: day, speed, refused, .. } = status;
     let dead = status
         .oldest_dead_seconds
         .map_or_else(String::new, |seconds| format!(", the oldest dead letter {} old", age(seconds)));
-    let mut lines = vec![
-        format!(
-            "{:<13} {} pending, {} processing, {} overdue",
-            "leads", status.pending, status.processing, status.overdue
+    let [p50, p95, p99] = [speed.p50_ms, speed.p95_ms, speed.p99_ms].map(milliseconds);
+    let mut rows = vec![
+        ("leads", format!("{pending} pending, {processing} processing, {overdue} overdue")),
+        ("delay", queue(&queues.delay)),
+        ("notification", queue(&queues.notification) + &dead),
+        (
+            "last 24 h",
+            format!(
+                "{} accepted, {} enriched, {} notified, {} failed",
+                day.accepted, day.enriched, day.notified, day.failed
+            ),
         ),
-        queue("delay", &status.queues.delay),
-        queue("notification", &status.queues.notification) + &dead,
-        format!(
-            "{:<13} {} accepted, {} enriched, {} notified, {} failed",
-            "last 24 h", day.accepted, day.enriched, day.notified, day.failed
-        ),
-        format!(
-            "{:<13} p50 {}, p95 {}, p99 {}",
-            "due to sent",
-            milliseconds(status.speed.p50_ms),
-            milliseconds(status.speed.p95_ms),
-            milliseconds(status.speed.p99_ms)
-        ),
-        format!("{:<13} {}", "as of", status.as_of.strftime("%Y-%m-%d %H:%M:%S UTC")),
     ];
-    let Refused { last_hour, by_code } = &status.refused;
+    let Refused { last_hour, by_code } = refused;
     if *last_hour > 0 {
         let by_code: Vec<String> =
             by_code.iter().map(|(code, count)| format!("{count} with {code}")).collect();
-        let line = format!("{:<13} {last_hour} in the last hour: {}", "refused", by_code.join(", "));
-        lines.insert(lines.len() - 2, line);
+        rows.push(("refused", format!("{last_hour} in the last hour: {}", by_code.join(", "))));
     }
+    rows.push(("due to sent", format!("p50 {p50}, p95 {p95}, p99 {p99}")));
+    rows.push(("as of", status.as_of.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()));
+    let mut lines: Vec<String> =
+        rows.into_iter().map(|(label, value)| format!("{label:<13} {value}")).collect();
     lines.extend(status.health.iter().map(condition));
     lines
 }
@@ -90,8 +86,8 @@ fn condition(condition: &Condition) -> String {
 ///
 /// # Errors
 /// The fault of the pipeline, or of stdout.
-pub(crate) async fn pending(ops: &Ops, args: &PendingArgs, as_json: bool) -> anyhow::Result<()> {
-    let limit = args.limit.map(NonZeroUsize::get);
+pub(crate) async fn pending(ops: &Ops, limit: Option<NonZeroUsize>, as_json: bool) -> anyhow::Result<()> {
+    let limit = limit.map(NonZeroUsize::get);
     if as_json {
         return output::json(&ops.pending(limit.unwrap_or(usize::MAX)).await?);
     }
@@ -177,22 +173,25 @@ pub(crate) async fn lead(ops: &Ops, lead: &LeadId, as_json: bool) -> anyhow::Res
 fn story_lines(story: &LeadStory) -> Vec<String> {
     let mut lines = vec![format!("{}  {}  {}", story.display_name, story.lead_id, story.state.as_str())];
     if let Some(lead) = &story.lead {
-        lines.push(String::new());
-        lines.push(field("owner", &lead.owner_label()));
+        lines.extend([String::new(), field("owner", &lead.owner_label())]);
         // The owner's label already says that the owner has left.
         if !lead.has_owner() && lead.owner_status != OwnerStatus::Departed {
             lines.push(field("", &lead.owner_status.as_str().replace('_', " ")));
         }
         lines.push(field("e-mail", &lead.lead_email));
         lines.extend(lead.lead_phone.as_ref().map(|phone| field("phone", phone)));
-        lines.push(field("funnel", &lead.funnel));
-        lines.push(field("label", &lead.status_label));
-        lines.push(field("created", &lead.date_created));
+        lines.extend([
+            field("funnel", &lead.funnel),
+            field("label", &lead.status_label),
+            field("created", &lead.date_created),
+        ]);
     }
-    lines.push(field("raw", &story.raw_key));
-    lines.push(field("target", &story.target_key));
-    lines.push(field("in Close", &story.lead_id.close_url()));
-    lines.push(String::new());
+    lines.extend([
+        field("raw", &story.raw_key),
+        field("target", &story.target_key),
+        field("in Close", &story.lead_id.close_url()),
+        String::new(),
+    ]);
     let mut last: Option<Timestamp> = None;
     for step in &story.timeline {
         let after = last.map_or_else(String::new, |last| format!("+{}", short(step.at.duration_since(last))));

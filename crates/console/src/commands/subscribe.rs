@@ -15,7 +15,7 @@ use url::Url;
 use super::confirm::{Answer, ask};
 use crate::{
     cli::SubscribeArgs,
-    config::{Config, Location, Place, api_keys},
+    config::{Config, Location, Place, needed_api_keys},
     wiring,
 };
 use keys::KeyPlace;
@@ -147,8 +147,7 @@ async fn duplicate(api: &CloseApi, url: &Url, error: close::Error) -> Result<Sub
 /// # Errors
 /// [`Code::CloseKeyMissing`], or as [`CloseApi::new`].
 pub(crate) fn api(config: &Config) -> Result<CloseApi, Fault> {
-    let keys =
-        api_keys(config)?.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))?;
+    let keys = needed_api_keys(config)?;
     let base = CloseBase::parse(config.get("CLOSE_API_URL").unwrap_or(CloseBase::URL))?;
     Ok(CloseApi::new(base, keys, Box::new(|time| Box::pin(async move { SystemClock.sleep(time).await })))?)
 }

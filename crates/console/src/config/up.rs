@@ -148,10 +148,7 @@ impl SettingsSource for ConfigSettings<'_> {
     }
 
     fn secret(&self, setting: &SecretSetting) -> Result<Option<Arc<dyn Secret>>, Fault> {
-        let constant = |text| {
-            let secret: Arc<dyn Secret> = Arc::new(ConstantSecret { name: setting.value, text });
-            secret
-        };
+        let constant = |text| Arc::new(ConstantSecret { name: setting.value, text }) as Arc<dyn Secret>;
         Ok(self.0.secret(setting.value)?.map(constant))
     }
 
@@ -178,10 +175,18 @@ pub fn signature_keys(config: &Config) -> Result<Keys, Fault> {
 ///
 /// # Errors
 /// The fault of an invalid key, or why the secret cannot be read.
-pub fn api_keys(config: &Config) -> Result<Option<ApiKeys>, Fault> {
+fn api_keys(config: &Config) -> Result<Option<ApiKeys>, Fault> {
     let Some(secret) = config.secret("CLOSE_API_KEY")? else { return Ok(None) };
     let keys = ApiKeys::parse(secret.expose());
     keys.map(Some).map_err(|error| Fault::new(Code::CloseKeyMissing, format!("CLOSE_API_KEY: {error}")))
+}
+
+/// The same, where there have to be some.
+///
+/// # Errors
+/// As [`api_keys`], or [`Code::CloseKeyMissing`].
+pub fn needed_api_keys(config: &Config) -> Result<ApiKeys, Fault> {
+    api_keys(config)?.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))
 }
 
 fn trust(config: &Config, variables: &Variables<'_>, listen: SocketAddr) -> Result<Trust, Fault> {

@@ -38,10 +38,8 @@ impl Environments for ConfigEnvironments {
     }
 
     async fn open(&self, name: &str) -> Result<Source, Fault> {
-        let place = match name == self.start.name {
-            true => self.start.clone(),
-            false => self.config.environment(name)?,
-        };
+        let place =
+            if name == self.start.name { self.start.clone() } else { self.config.environment(name)? };
         Ok(open_place(&place, self.access).await?.into())
     }
 }

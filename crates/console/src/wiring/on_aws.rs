@@ -212,8 +212,7 @@ impl SettingsSource for StackSettings<'_> {
     fn secret(&self, setting: &SecretSetting) -> Result<Option<Arc<dyn Secret>>, Fault> {
         let named = |name: &str| {
             let (secrets, name) = (Arc::clone(&self.secrets), name.to_owned());
-            let secret: Arc<dyn Secret> = Arc::new(NamedSecret { secrets, name });
-            secret
+            Arc::new(NamedSecret { secrets, name }) as Arc<dyn Secret>
         };
         Ok(self.aws.stack.secret(setting.in_functions).map(named))
     }

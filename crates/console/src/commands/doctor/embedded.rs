@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use close::client::ApiKeys;
 use embedded::Running;
 use ops::{Access, Condition, Ops};
 use outbound::{
@@ -19,7 +18,7 @@ use sqlite::{Options, Store};
 use url::Url;
 
 use super::{Check, destinations, owners, permissions, subscription, webhooks};
-use crate::config::{Config, UpConfig, api_keys};
+use crate::config::{Config, UpConfig, needed_api_keys};
 
 /// All checks.
 pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
@@ -42,7 +41,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     let owners = match OwnerSource::of_variables(&config.variables()) {
         Ok(OwnerSource::Bucket(base)) => vec![owners::directory(&base).await],
         Ok(OwnerSource::Close(base, fields)) => {
-            owners::close(base, &fields, close_keys(config), ops.as_ref()).await
+            owners::close(base, &fields, needed_api_keys(config), ops.as_ref()).await
         }
         // Reported by the check of the settings.
         Err(_) => Vec::new(),
@@ -76,11 +75,6 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     }
     checks.extend(subscription::check(config, None, subscription::configured(config)).await);
     checks
-}
-
-/// The keys for Close's API.
-fn close_keys(config: &Config) -> Result<ApiKeys, Fault> {
-    api_keys(config)?.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))
 }
 
 /// The view of a store with the settings of the `leadops up` that runs on it, or did so last.

@@ -83,10 +83,8 @@ fn check_canary(place: &str, document: &OwnerDocument, canary: &LeadId) -> Check
 
 /// Where owners are looked up, in words.
 fn place_of(base: &OwnersBase) -> String {
-    match base.is_default() {
-        true => format!("{} (the default)", base.template()),
-        false => base.template(),
-    }
+    let default = if base.is_default() { " (the default)" } else { "" };
+    base.template() + default
 }
 
 /// Whether recent look-ups found anything.
@@ -233,36 +231,23 @@ fn owner_field(
     let field = match setting.find(fields) {
         Ok(field) => field,
         Err(0) if let Some(renamed) = fields.iter().find(|field| Some(&field.id) == used) => {
-            return bad(
-                "warning",
-                format!(
-                    "no custom field of leads is called {:?} any more; the pipeline continues with {}, which is now \
-                     called {:?}. Set CLOSE_OWNER_FIELD to that id",
-                    setting.to_string(),
-                    renamed.id.as_str(),
-                    renamed.name
-                ),
+            let what = format!(
+                "no custom field of leads is called {:?} any more; the pipeline continues with {}, which is now \
+                 called {:?}. Set CLOSE_OWNER_FIELD to that id",
+                setting.to_string(),
+                renamed.id.as_str(),
+                renamed.name
             );
-        }
-        Err(0) => {
-            return bad(
-                "failed",
-                format!(
-                    "CLOSE_OWNER_FIELD is {:?}, but no custom field of leads has that name or id; {}",
-                    setting.to_string(),
-                    suggestions(fields, hints)
-                ),
-            );
+            return bad("warning", what);
         }
         Err(count) => {
-            return bad(
-                "failed",
-                format!(
-                    "CLOSE_OWNER_FIELD is {:?}, but {count} custom fields have that name; {}",
-                    setting.to_string(),
-                    suggestions(fields, hints)
-                ),
-            );
+            let but = match count {
+                0 => "no custom field of leads has that name or id".to_owned(),
+                _ => format!("{count} custom fields have that name"),
+            };
+            let others = suggestions(fields, hints);
+            let what = format!("CLOSE_OWNER_FIELD is {:?}, but {but}; {others}", setting.to_string());
+            return bad("failed", what);
         }
     };
     if let Some(used) = used.filter(|used| **used != field.id) {
