@@ -36,19 +36,22 @@ pub enum Error {
     Failed(String),
 }
 
-#[cfg(all(test, feature = "client"))]
-impl Error {
-    /// Which kind it is.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Self::Address(_) => "address",
-            Self::Key(_) => "key",
-            Self::Holder(_) => "holder",
-            Self::Unavailable(_) => "unavailable",
-            Self::Denied(_) => "denied",
-            Self::Throttled(_) => "throttled",
-            Self::Refused { .. } => "refused",
-            Self::Failed(_) => "failed",
+#[cfg(test)]
+mod tests {
+    #[cfg(feature = "client")]
+    impl super::Error {
+        /// Which kind it is.
+        pub(crate) fn kind(&self) -> &'static str {
+            match self {
+                Self::Address(_) => "address",
+                Self::Key(_) => "key",
+                Self::Holder(_) => "holder",
+                Self::Unavailable(_) => "unavailable",
+                Self::Denied(_) => "denied",
+                Self::Throttled(_) => "throttled",
+                Self::Refused { .. } => "refused",
+                Self::Failed(_) => "failed",
+            }
         }
     }
 }

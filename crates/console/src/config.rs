@@ -185,48 +185,39 @@ impl Config {
     fn read_file(&mut self, path: &Path, text: &str) -> Result<(), Fault> {
         let table: toml::Table =
             text.parse().map_err(|e: toml::de::Error| bad_file(path, &one_line(text, &e)))?;
+        let bad = |what: String| bad_file(path, &what);
+        let find = |name: &str| SETTINGS.iter().find(|setting| setting.name.eq_ignore_ascii_case(name));
         for (key, value) in table {
-            if key == "env" {
-                self.environments = place::read(path, value)?;
-                continue;
-            }
-            if key == "keys" {
-                self.keys = keys::KeyChanges::read(path, value)?;
-                continue;
-            }
-            let find = |name: &str| SETTINGS.iter().find(|setting| setting.name.eq_ignore_ascii_case(name));
-            let (setting, value) = if let Some(setting) = find(&key) {
-                if setting.secret {
-                    return Err(bad_file(
-                        path,
-                        &format!("{key} is a secret: put it in a file and write {key}_file = \"PATH\""),
-                    ));
+            let source = Source::File(path.to_owned());
+            match (key.as_str(), find(&key), key.strip_suffix("_file").and_then(find)) {
+                ("env", ..) => self.environments = place::read(path, value)?,
+                ("keys", ..) => self.keys = keys::KeyChanges::read(path, value)?,
+                (_, Some(setting), _) if setting.secret => {
+                    let what = format!("{key} is a secret: put it in a file and write {key}_file = \"PATH\"");
+                    return Err(bad(what));
                 }
-                (
-                    setting,
-                    plain(&value).ok_or_else(|| {
-                        bad_file(path, &format!("{key} must be a string, a number, true or false"))
-                    })?,
-                )
-            } else if let Some(setting) =
-                key.strip_suffix("_file").and_then(find).filter(|setting| setting.secret)
-            {
-                let named = value.as_str().ok_or_else(|| bad_file(path, &format!("{key} must be a path")))?;
-                let named = unpasted(named);
-                let secret = path.parent().unwrap_or(Path::new("")).join(paths::expand(named));
-                let by = format!("{key} of {}", path.display());
-                let place = secret::SecretPlace::file(secret, by, named);
-                self.secrets.insert(setting.name, (place, Source::File(path.to_owned())));
-                continue;
-            } else {
-                let shown = outside::text::shorten(&key, 60);
-                let meant = unknown::meant(&key.to_ascii_uppercase());
-                let meant = meant.map_or_else(String::new, |meant| {
-                    format!("; did you mean {}?", meant.to_ascii_lowercase())
-                });
-                return Err(bad_file(path, &format!("{shown:?} is not a setting{meant}")));
-            };
-            self.values.insert(setting.name, (value, Source::File(path.to_owned())));
+                (_, Some(setting), _) => {
+                    let value = plain(&value)
+                        .ok_or_else(|| bad(format!("{key} must be a string, a number, true or false")))?;
+                    self.values.insert(setting.name, (value, source));
+                }
+                (_, None, Some(setting)) if setting.secret => {
+                    let named = value.as_str().ok_or_else(|| bad(format!("{key} must be a path")))?;
+                    let named = unpasted(named);
+                    let secret = path.parent().unwrap_or(Path::new("")).join(paths::expand(named));
+                    let by = format!("{key} of {}", path.display());
+                    let place = secret::SecretPlace::file(secret, by, named);
+                    self.secrets.insert(setting.name, (place, source));
+                }
+                _ => {
+                    let shown = outside::text::shorten(&key, 60);
+                    let meant = unknown::meant(&key.to_ascii_uppercase());
+                    let meant = meant.map_or_else(String::new, |meant| {
+                        format!("; did you mean {}?", meant.to_ascii_lowercase())
+                    });
+                    return Err(bad(format!("{shown:?} is not a setting{meant}")));
+                }
+            }
         }
         Ok(())
     }

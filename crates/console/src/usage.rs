@@ -11,20 +11,15 @@ pub fn fault(error: &clap::Error) -> Fault {
     let text = error.to_string();
     // The first paragraph says what is wrong; tips and the usage follow.
     let what: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
-    let mut what = what.join(" ");
-    if let Some(rest) = what.strip_prefix("error: ") {
-        what = rest.to_owned();
-    }
+    let what = what.join(" ");
+    let mut what = what.strip_prefix("error: ").unwrap_or(&what).to_owned();
     for kind in [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue] {
-        match error.get(kind) {
-            Some(ContextValue::String(suggestion)) => what += &format!("; did you mean {suggestion}?"),
-            Some(ContextValue::Strings(suggestions)) => {
-                if let Some(suggestion) = suggestions.first() {
-                    what += &format!("; did you mean {suggestion}?");
-                }
-            }
-            _ => {}
-        }
+        let suggestion = match error.get(kind) {
+            Some(ContextValue::String(suggestion)) => Some(suggestion),
+            Some(ContextValue::Strings(suggestions)) => suggestions.first(),
+            _ => None,
+        };
+        what.extend(suggestion.map(|suggestion| format!("; did you mean {suggestion}?")));
     }
     Fault::new(Code::Usage, outside::text::shorten(&what, 400))
 }

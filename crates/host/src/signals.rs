@@ -34,10 +34,8 @@ impl ShutdownSignals {
 
     /// Whether one has come.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
+        let has_come = self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+        if has_come { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -60,10 +58,7 @@ impl Ignored {
 fn ignored() -> Ignored {
     let of_linux = || Ignored::of_status(&std::fs::read_to_string("/proc/self/status").ok()?);
     // Elsewhere: `nohup` leaves neither of these a terminal.
-    let guessed = || match io::stdout().is_terminal() || io::stderr().is_terminal() {
-        true => 0,
-        false => u64::MAX,
-    };
+    let guessed = || if io::stdout().is_terminal() || io::stderr().is_terminal() { 0 } else { u64::MAX };
     of_linux().unwrap_or_else(|| Ignored(guessed()))
 }
 

@@ -1,10 +1,11 @@
 //! URLs that are credentials.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use outside::plain_name;
+use reqwest::Client;
 use url::{ParseError, Url};
 
 /// A shorter path segment is not a secret and may be an everyday word; query values are often keys.
@@ -68,6 +69,21 @@ impl fmt::Debug for SecretUrl {
 }
 
 impl SecretUrl {
+    /// A client for messages to it, each of which takes 3 s to connect and `total` in all, at most, and has a connection
+    /// of its own. A server may close a reused connection just as a message is sent on it, and then it is not known
+    /// whether the message arrived.
+    ///
+    /// # Errors
+    /// A line for the operator where the machine cannot do TLS.
+    pub(crate) fn client(&self, total: Duration) -> Result<Client, String> {
+        web::builder(&self.0)
+            .pool_max_idle_per_host(0)
+            .connect_timeout(Duration::from_secs(3))
+            .timeout(total)
+            .build()
+            .map_err(web::error_text)
+    }
+
     /// A fingerprint that distinguishes it from others and reveals nothing else.
     pub(crate) fn fingerprint(&self) -> String {
         digest(&SHA256, self.0.as_str().as_bytes())

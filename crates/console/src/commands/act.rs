@@ -25,8 +25,7 @@ pub(crate) struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lead_id: Option<LeadId>,
     /// The destination.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(rename = "channel")]
+    #[serde(rename = "channel", skip_serializing_if = "Option::is_none")]
     pub(crate) destination: Option<DestinationId>,
     /// What was done, or `failed`, or what would be done.
     pub(crate) result: &'static str,
@@ -74,12 +73,9 @@ impl Outcome {
 /// # Errors
 /// As [`failures`] says, or that of stdout.
 pub(crate) fn report(outcomes: &[Outcome], as_json: bool) -> anyhow::Result<()> {
-    if as_json {
-        output::json(outcomes)?;
-    } else {
-        for outcome in outcomes {
-            output::line(&outcome.line())?;
-        }
+    match as_json {
+        true => output::json(outcomes)?,
+        false => outcomes.iter().try_for_each(|outcome| output::line(&outcome.line()))?,
     }
     failures(outcomes)
 }

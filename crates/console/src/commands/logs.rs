@@ -81,14 +81,10 @@ pub(crate) async fn run(
 }
 
 fn print(lines: &[LogLine], as_json: bool) -> anyhow::Result<()> {
-    for line in lines {
-        if as_json {
-            output::json(line)?;
-        } else {
-            output::line(&format_line(line))?;
-        }
-    }
-    Ok(())
+    lines.iter().try_for_each(|line| match as_json {
+        true => output::json(line),
+        false => output::line(&format_line(line)),
+    })
 }
 
 /// A line for people.

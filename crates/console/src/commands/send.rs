@@ -67,7 +67,8 @@ pub(crate) async fn run(
     })?;
     let shown = web::shown(&target);
     if args.dry_run {
-        let what = format!("post {} to {shown}: {}", counted(args.files.len(), "file"), listed(&names(args)));
+        let names: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
+        let what = format!("post {} to {shown}: {}", counted(names.len(), "file"), listed(&names));
         output::aside(&format!("would {what}"));
         return Ok(());
     }
@@ -102,10 +103,6 @@ pub(crate) async fn run(
             Err(Fault::new(code, what).into())
         }
     }
-}
-
-fn names(args: &SendArgs) -> Vec<String> {
-    args.files.iter().map(|file| file.display().to_string()).collect()
 }
 
 /// Where to post, and what to sign with.

@@ -23,14 +23,11 @@ impl KeyChanges {
         let mut changes = Vec::new();
         for (action, keys) in table {
             let keys = match keys {
-                toml::Value::String(key) => vec![key],
-                toml::Value::Array(keys) => keys
-                    .into_iter()
-                    .map(|key| key.as_str().map(str::to_owned))
-                    .collect::<Option<_>>()
-                    .ok_or_else(|| shape(path, &action))?,
-                _ => return Err(shape(path, &action)),
+                toml::Value::String(key) => Some(vec![key]),
+                toml::Value::Array(keys) => keys.iter().map(|key| key.as_str().map(str::to_owned)).collect(),
+                _ => None,
             };
+            let keys = keys.ok_or_else(|| shape(path, &action))?;
             changes.push((action, keys));
         }
         Ok(Self { changes, file: path.display().to_string() })

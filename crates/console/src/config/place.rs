@@ -113,11 +113,6 @@ impl Place {
 }
 
 impl Config {
-    /// The names of the config file's environments, in order.
-    pub fn environments(&self) -> impl Iterator<Item = &str> {
-        self.environments.keys().map(String::as_str)
-    }
-
     /// The environment of this name.
     ///
     /// # Errors
@@ -125,7 +120,7 @@ impl Config {
     /// has none.
     pub fn environment(&self, name: &str) -> Result<Place, Fault> {
         let found = self.environments.get(name).ok_or_else(|| {
-            let known: Vec<&str> = self.environments().collect();
+            let known: Vec<&str> = self.environments.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             let name = text::shorten(name, 60);
             Fault::new(
@@ -279,7 +274,7 @@ mod tests {
         let elsewhere = place(&["--env", "prod", "--region", "us-east-1"]).unwrap();
         assert_eq!(elsewhere.at, stack("leads", Some("ops"), Some("us-east-1")));
         assert_eq!(place(&["--env", "box"]).unwrap().at, Location::Folder("/srv/leadops".into()));
-        assert_eq!(load(FILE, &[]).unwrap().environments().collect::<Vec<_>>(), ["box", "prod"]);
+        assert_eq!(load(FILE, &[]).unwrap().environments.keys().collect::<Vec<_>>(), ["box", "prod"]);
     }
 
     #[test]

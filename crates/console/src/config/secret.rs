@@ -134,12 +134,7 @@ impl Config {
         self.secrets.get(name).map(|(place, _)| place.read(name)).transpose()
     }
 
-    /// Whether a secret is set, wherever, and whether or not it can be read.
-    pub fn has_secret(&self, name: &str) -> bool {
-        self.secrets.contains_key(name)
-    }
-
-    /// Where a secret came from.
+    /// Where a secret came from, whether or not it can be read; `None` where it is not set.
     pub fn secret_source(&self, name: &str) -> Option<&Source> {
         self.secrets.get(name).map(|(_, source)| source)
     }
@@ -186,7 +181,7 @@ mod tests {
             let config = load("", environment).unwrap();
             let secret = config.secret(NAME).unwrap();
             assert_eq!(secret.as_ref().map(SecretText::expose), expected, "{environment:?}");
-            assert_eq!(config.has_secret(NAME), expected.is_some());
+            assert_eq!(config.secret_source(NAME).is_some(), expected.is_some());
         }
         for (environment, parts) in [
             (&[value, file][..], ["SMTP_URL", "SMTP_URL_FILE"]),

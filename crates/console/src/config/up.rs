@@ -127,8 +127,7 @@ struct AlertSetUp {
 
 impl AlertSetUp {
     fn read(config: &Config, settings: &Settings) -> Self {
-        let BuiltDestinations { destinations, warnings: problems } =
-            make(&ConfigSettings(config), &settings.destinations);
+        let BuiltDestinations { destinations, warnings: problems } = make(config, &settings.destinations);
         let mut problems: Vec<SettingProblem> =
             problems.into_iter().map(SettingProblem::of_destination).collect();
         let close_keys = api_keys(config).unwrap_or_else(|fault| {
@@ -139,17 +138,14 @@ impl AlertSetUp {
     }
 }
 
-/// The settings of destinations from the configuration.
-struct ConfigSettings<'a>(&'a Config);
-
-impl SettingsSource for ConfigSettings<'_> {
+impl SettingsSource for Config {
     fn get(&self, name: &str) -> Option<String> {
-        self.0.variables().get(name)
+        self.variables().get(name)
     }
 
     fn secret(&self, setting: &SecretSetting) -> Result<Option<Arc<dyn Secret>>, Fault> {
         let constant = |text| Arc::new(ConstantSecret { name: setting.value, text }) as Arc<dyn Secret>;
-        Ok(self.0.secret(setting.value)?.map(constant))
+        Ok(self.secret(setting.value)?.map(constant))
     }
 
     fn name_of(&self, setting: &SecretSetting) -> &'static str {

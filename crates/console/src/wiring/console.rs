@@ -30,7 +30,7 @@ pub struct ConfigEnvironments {
 #[async_trait]
 impl Environments for ConfigEnvironments {
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.config.environments().map(str::to_owned).collect();
+        let mut names: Vec<String> = self.config.environments.keys().cloned().collect();
         if !names.contains(&self.start.name) {
             names.push(self.start.name.clone());
         }

@@ -117,20 +117,19 @@ impl OnAws {
 
     /// A setting with its value in the stack's functions.
     pub fn shown(&self, setting: Shown) -> Shown {
-        let (value, source) = match setting.name {
-            "CLOSE_SIGNATURE_KEY" => (None, format!("secret {}", self.stack.signature_secret)),
-            "CLOSE_API_KEY" => match &self.stack.close_secret {
-                Some(secret) => (None, format!("secret {secret}")),
-                None => (None, "unset".to_owned()),
-            },
-            name if secret_setting(name).is_some() => {
-                let secret = secret_setting(name).and_then(|setting| self.stack.secret(setting.in_functions));
-                (None, secret.map_or_else(|| "unset".to_owned(), |secret| format!("secret {secret}")))
+        let name = setting.name;
+        let secret = match name {
+            "CLOSE_SIGNATURE_KEY" => Some(Some(self.stack.signature_secret.as_str())),
+            "CLOSE_API_KEY" => Some(self.stack.close_secret.as_deref()),
+            _ => secret_setting(name).map(|setting| self.stack.secret(setting.in_functions)),
+        };
+        let (value, source) = match (secret, self.stack.variables().get(name)) {
+            (Some(Some(secret)), _) => (None, format!("secret {secret}")),
+            (Some(None), _) => (None, "unset".to_owned()),
+            (None, Some(value)) => {
+                (Some(without_secrets(name, &value)), format!("stack {}", self.stack.name))
             }
-            name => match self.stack.variables().get(name) {
-                Some(value) => (Some(without_secrets(name, &value)), format!("stack {}", self.stack.name)),
-                None => (default_of(name), "default".to_owned()),
-            },
+            (None, None) => (default_of(name), "default".to_owned()),
         };
         Shown { value, source, ..setting }
     }

@@ -35,8 +35,7 @@ pub(super) const SECRET: SecretSetting =
 pub(super) const URL: SecretSetting =
     SecretSetting { value: "WEBHOOK_URL", in_functions: "WEBHOOK_SECRET_NAME" };
 
-/// How long a post may take to connect, and in all.
-const CONNECT: Duration = Duration::from_secs(3);
+/// How long a post may take.
 const LONGEST_POST: Duration = Duration::from_secs(10);
 /// How long sending may take, including a second attempt with a new secret where the old one is refused.
 const LONGEST_SEND: Duration = Duration::from_secs(12);
@@ -85,14 +84,10 @@ impl Target {
         if secrets.is_empty() {
             return Err("it holds no signing secret".to_owned());
         }
-        let client = web::builder(&url)
-            .pool_max_idle_per_host(0)
-            .connect_timeout(CONNECT)
-            .timeout(LONGEST_POST)
-            .build()
-            .map_err(web::error_text)?;
+        let url = SecretUrl(url);
+        let client = url.client(LONGEST_POST)?;
         let texts = written.into_iter().map(SecretText::new).collect();
-        Ok(Self { url: SecretUrl(url), secrets, texts, client })
+        Ok(Self { url, secrets, texts, client })
     }
 
     /// The header `webhook-signature`: one signature for each secret.

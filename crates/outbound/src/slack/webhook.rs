@@ -11,15 +11,13 @@ use super::{IncomingWebhook, SlackAnswer, SlackError, SlackProbe};
 use crate::{SecretUrl, head, page};
 use web::{BodyRead, retry_after};
 
-/// The longest that a post takes, and to connect.
+/// The longest that a post takes.
 pub(super) const LONGEST_POST: Duration = Duration::from_secs(10);
-const LONGEST_CONNECT: Duration = Duration::from_secs(3);
 const BODY_LIMIT: usize = 16 * 1024;
 
 /// One Slack incoming webhook: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
 ///
-/// Every message has a connection of its own. Slack may close a reused connection just as a message is sent on it, and
-/// then it is not known whether the message arrived; at one message a second the cost of the handshake does not matter.
+/// Every message has a connection of its own: at one message a second the cost of the handshake does not matter.
 #[derive(Debug, Clone)]
 pub struct SlackWebhook {
     url: SecretUrl,
@@ -44,12 +42,7 @@ impl SlackWebhook {
     }
 
     fn with_timeout(url: SecretUrl, total: Duration) -> Result<Self, String> {
-        let client = web::builder(&url.0)
-            .pool_max_idle_per_host(0)
-            .connect_timeout(LONGEST_CONNECT)
-            .timeout(total)
-            .build()
-            .map_err(web::error_text)?;
+        let client = url.client(total)?;
         Ok(Self { url, client })
     }
 

@@ -93,8 +93,7 @@ impl SmtpSettings {
             (user, Some(password)) => Some(Credentials::new(decode(user)?, decode(password)?)),
         };
         let is_exposed = credentials.is_some() && !web::is_on_this_machine(&as_http(&host)?);
-        let no_tls = |error: &dyn fmt::Display| format!("no TLS: {}", text::shorten(&error.to_string(), 200));
-        let trust = || connect::trust().map_err(|error| no_tls(&error));
+        let trust = || connect::trust().map_err(|error| format!("no TLS: {}", text::shorten(&error, 200)));
         let (tls, port) = match (url.scheme(), mode.as_deref()) {
             ("smtps", None | Some("required")) => (Tls::FromTheStart(trust()?), 465),
             ("smtps", Some(_)) => {

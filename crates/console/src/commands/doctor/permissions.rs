@@ -39,11 +39,10 @@ fn access(all: &[&FileInfo]) -> Option<Check> {
         let [first, ..] = all else { return None };
         return Some(Check::ok(name, format!("nobody else has access to {}", first.path.display())));
     }
-    let (folders, files): (Vec<&FileInfo>, Vec<&FileInfo>) =
-        open.iter().copied().partition(|found| found.metadata.is_dir());
     let commands =
-        [(private::FOLDER, folders), (private::FILE, files)].into_iter().filter_map(|(mode, found)| {
-            let paths: Vec<String> = found.iter().map(|found| quoted(&found.path)).collect();
+        [(private::FOLDER, true), (private::FILE, false)].into_iter().filter_map(|(mode, is_dir)| {
+            let found = open.iter().filter(|found| found.metadata.is_dir() == is_dir);
+            let paths: Vec<String> = found.map(|found| quoted(&found.path)).collect();
             (!paths.is_empty()).then(|| format!("`chmod {mode:o} {}`", paths.join(" ")))
         });
     let commands: Vec<String> = commands.collect();

@@ -26,7 +26,7 @@ pub(super) async fn check(
     webhook: Option<&Url>,
     keys: impl Future<Output = Result<Keys, Fault>>,
 ) -> Vec<Check> {
-    if !config.has_secret("CLOSE_API_KEY") {
+    if config.secret_source("CLOSE_API_KEY").is_none() {
         let what = "not checked whether Close posts here, and with which key: CLOSE_API_KEY is not set";
         return vec![Check::note(NAME, what)];
     }
