@@ -34,15 +34,11 @@ const GIVEN_UP: Duration = Duration::from_secs(9);
 
 /// What is answered about a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LeadScript {
-    /// The lead with its owners.
-    Owned,
-    /// The same from this time on; before, nobody is assigned.
-    OwnedFrom(Instant),
-    /// Nobody is assigned.
-    Unowned,
-    /// A gateway's error page until this time, then the lead with its owners.
-    DownUntil(Instant),
+struct LeadScript {
+    /// From when on it has its owners; `None` where nobody is ever assigned.
+    owned_from: Option<Instant>,
+    /// Until when a gateway's error page is the answer.
+    down_until: Option<Instant>,
 }
 
 /// The API.
@@ -93,14 +89,13 @@ impl FakeClose {
     /// and the second, at least one delay after that.
     pub(crate) fn add_lead(&self, sample: &Sample, delay: Duration) {
         let now = Instant::now();
-        let script = match sample.problem {
-            Some(Problem::NoOwner) => LeadScript::Unowned,
-            Some(Problem::LateOwner) => {
-                LeadScript::OwnedFrom(now + delay + delay.max(Duration::from_secs(1)) / 2)
-            }
-            Some(Problem::CloseDown) => LeadScript::DownUntil(now + delay + GIVEN_UP),
-            _ => LeadScript::Owned,
+        let owned_from = match sample.problem {
+            Some(Problem::NoOwner) => None,
+            Some(Problem::LateOwner) => Some(now + delay + delay.max(Duration::from_secs(1)) / 2),
+            _ => Some(now),
         };
+        let is_down = sample.problem == Some(Problem::CloseDown);
+        let script = LeadScript { owned_from, down_until: is_down.then(|| now + delay + GIVEN_UP) };
         lock(&self.state).leads.insert(sample.lead_id.clone(), (sample.clone(), script));
     }
 }
@@ -136,13 +131,8 @@ impl Close {
         let mut is_down = false;
         let (status, body) = organization::answer(path, |lead| {
             let (sample, script) = self.leads.get(lead)?;
-            is_down = matches!(script, LeadScript::DownUntil(until) if now < *until);
-            let is_owned = match script {
-                LeadScript::Owned | LeadScript::DownUntil(_) => true,
-                LeadScript::OwnedFrom(from) => now >= *from,
-                LeadScript::Unowned => false,
-            };
-            Some(sample.in_close(is_owned))
+            is_down = script.down_until.is_some_and(|until| now < until);
+            Some(sample.in_close(script.owned_from.is_some_and(|from| now >= from)))
         });
         if is_down {
             let page = "<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n<h1>502 Bad Gateway</h1>\n\
@@ -227,11 +217,9 @@ mod tests {
             close.add_lead(&sample, Duration::ZERO);
             assert!(owners.find(&created, FIRST).await.facts.owners.is_empty());
             for (_, script) in lock(&close.state).leads.values_mut() {
-                *script = match *script {
-                    LeadScript::OwnedFrom(from) => LeadScript::OwnedFrom(from - Duration::from_secs(60)),
-                    LeadScript::DownUntil(until) => LeadScript::DownUntil(until - Duration::from_secs(60)),
-                    other => other,
-                };
+                for time in [&mut script.owned_from, &mut script.down_until].into_iter().flatten() {
+                    *time -= Duration::from_secs(60);
+                }
             }
             let found = owners.find(&created, AGAIN).await.facts;
             assert_eq!(found.lead_owner.as_deref(), Some(sample.owners[0].name), "{problem:?}");

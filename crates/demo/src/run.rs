@@ -54,7 +54,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         return Err(Fault::new(Code::TerminalMissing, what).into());
     }
     // The console handles signals itself.
-    let mut endings = headless.is_some().then(ShutdownSignals::listen).transpose()?;
+    let mut headless = match headless {
+        Some(length) => Some((length, ShutdownSignals::listen()?)),
+        None => None,
+    };
     // With the console one wants to see leads wait, without it to see them announced.
     let delay = delay.unwrap_or(Duration::from_secs(if headless.is_some() { 2 } else { 20 }));
     let folder = tempfile::Builder::new().prefix("leadops-demo-").tempdir()?;
@@ -80,8 +83,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     };
     let leads = sender.run(&mut scenario, PACE, before, closed.cancelled());
     let shown = async {
-        let shown = match headless {
-            Some(length) => {
+        let shown = match &mut headless {
+            Some((length, endings)) => {
                 if !json {
                     output::aside(&format!(
                         "running for {} s, leads wait {} s",
@@ -90,8 +93,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
                     ));
                 }
                 tokio::select! {
-                    () = tokio::time::sleep(length) => {}
-                    () = ended(endings.as_mut()) => {}
+                    () = tokio::time::sleep(*length) => {}
+                    () = endings.come() => {}
                 }
                 Ok(())
             }
@@ -108,14 +111,6 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     stop.cancel();
     working.await??;
     result
-}
-
-/// Returns when the demo is asked to stop early.
-async fn ended(endings: Option<&mut ShutdownSignals>) {
-    match endings {
-        Some(endings) => endings.come().await,
-        None => std::future::pending().await,
-    }
 }
 
 fn pipeline(

@@ -151,8 +151,6 @@ fn problem(number: usize) -> Option<Problem> {
 
 struct World {
     store: Store,
-    clock: Arc<StillClock>,
-    random: Arc<SeededRandom>,
     services: Arc<FakeServices>,
     settings: Arc<Settings>,
     recorder: Recorder,
@@ -173,8 +171,7 @@ impl World {
             world,
             Arc::clone(&settings),
         );
-        let services =
-            Arc::new(FakeServices { clock: clock.clone(), random: random.clone(), leads: Mutex::default() });
+        let services = Arc::new(FakeServices { clock: clock.clone(), random, leads: Mutex::default() });
         let slack: Arc<dyn Destination> =
             Arc::new(SlackDestination::new(services.clone(), SlackDestination::BURST));
         let owners: Arc<dyn Owners> = Arc::new(CloseOwners::new(
@@ -200,8 +197,6 @@ impl World {
             owners,
             recorder: stages.recorder(),
             store: store.clone(),
-            clock,
-            random,
             services,
             settings,
         }
@@ -221,7 +216,7 @@ impl World {
             // Only letters that every terminal's font has.
             if sample.display_name.chars().all(|c| u32::from(c) < 0x250) {
                 arrivals.insert(second, sample);
-                second += i64::try_from(12 + self.random.bits() % 64).unwrap_or(60);
+                second += i64::try_from(12 + self.services.random.bits() % 64).unwrap_or(60);
             }
         }
         let delay = i64::try_from(self.settings.delay.as_secs()).unwrap_or(0);
@@ -239,13 +234,13 @@ impl World {
             times.extend([0, delay, delay + 3, delay + 12].map(|later| arrival + later));
         }
         for time in times.into_iter().filter(|time| *time <= NOW) {
-            self.clock.set(at(time));
+            self.services.clock.set(at(time));
             if let Some(sample) = arrivals.get(&time) {
                 self.arrive(sample).await?;
             }
             self.work(&stuck).await?;
         }
-        self.clock.set(at(NOW));
+        self.services.clock.set(at(NOW));
         Ok(())
     }
 

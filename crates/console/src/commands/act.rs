@@ -105,20 +105,6 @@ struct Item<'a> {
     left_out: Result<Vec<LeftOut>, Fault>,
 }
 
-impl<'a> Item<'a> {
-    async fn of(
-        ops: &Ops,
-        (lead, destination): (&'a LeadId, &'a DestinationId),
-        recipients: Recipients,
-    ) -> Self {
-        let left_out = match recipients {
-            Recipients::All => Ok(Vec::new()),
-            Recipients::LeftOut => ops.left_out(lead, destination).await.map(|rest| rest.left_out),
-        };
-        Self { lead, destination, left_out }
-    }
-}
-
 /// `leadops resend`.
 ///
 /// # Errors
@@ -128,7 +114,14 @@ pub(crate) async fn resend(ops: &Ops, args: &ResendArgs, as_json: bool) -> anyho
     let recipients = if args.left_out { Recipients::LeftOut } else { Recipients::All };
     let (leads, destinations) = (dedup(&args.leads), wanted(ops, args.to.as_ref())?);
     let each = leads.iter().flat_map(|lead| destinations.iter().map(move |place| (lead, place)));
-    let items = join_all(each.map(|each| Item::of(ops, each, recipients))).await;
+    let items = join_all(each.map(|(lead, destination)| async move {
+        let left_out = match recipients {
+            Recipients::All => Ok(Vec::new()),
+            Recipients::LeftOut => ops.left_out(lead, destination).await.map(|rest| rest.left_out),
+        };
+        Item { lead, destination, left_out }
+    }))
+    .await;
     let dry_run = match question(&items, &destinations) {
         Some(what) => ask(args.confirmation, &what)? == Answer::DryRun,
         None => true,

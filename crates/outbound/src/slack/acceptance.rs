@@ -52,11 +52,10 @@ const YES: [&str; 2] = ["ok", "success"];
 
 /// Whether JSON says that the message was not accepted.
 pub(super) fn is_denied(fields: &Map<String, Value>) -> bool {
-    let any = |names: &[&str], is: fn(&Value) -> bool| fields_of(fields, names).any(is);
-    any(&YES, |yes| truth(yes) == Some(false))
-        || any(&["error", "errors"], is_error)
-        || any(&STATUSES, |status| status.as_f64().is_some_and(|status| status >= 400.0))
-        || any(&["result", "status"], |word| {
+    any(fields, &YES, |yes| truth(yes) == Some(false))
+        || any(fields, &["error", "errors"], is_error)
+        || any(fields, &STATUSES, |status| status.as_f64().is_some_and(|status| status >= 400.0))
+        || any(fields, &["result", "status"], |word| {
             let word = word.as_str().unwrap_or_default().to_ascii_lowercase();
             ["error", "failure", "failed"].contains(&word.as_str())
         })
@@ -64,12 +63,11 @@ pub(super) fn is_denied(fields: &Map<String, Value>) -> bool {
 
 /// Whether JSON says that the message was accepted.
 pub(super) fn is_accepted(fields: &Map<String, Value>) -> bool {
-    let any = |names: &[&str], is: fn(&Value) -> bool| fields_of(fields, names).any(is);
-    let has_denial = any(&TEXTS, |text| has(text.as_str().unwrap_or_default(), &DENIALS));
-    any(&YES, |yes| truth(yes) == Some(true))
+    let has_denial = any(fields, &TEXTS, |text| has(text.as_str().unwrap_or_default(), &DENIALS));
+    any(fields, &YES, |yes| truth(yes) == Some(true))
         || !has_denial
-            && (any(&TEXTS, |text| has(text.as_str().unwrap_or_default(), &ACCEPTANCES))
-                || any(&STATUSES, |status| {
+            && (any(fields, &TEXTS, |text| has(text.as_str().unwrap_or_default(), &ACCEPTANCES))
+                || any(fields, &STATUSES, |status| {
                     status.as_u64().is_some_and(|status| (200..300).contains(&status))
                 }))
 }
@@ -81,10 +79,9 @@ pub(super) fn is_short_acceptance(body: &str) -> bool {
     is_text && body.chars().count() <= LONGEST_WORD && !has(body, &DENIALS)
 }
 
-/// The values under these names, in any spelling.
-fn fields_of<'a>(fields: &'a Map<String, Value>, names: &[&str]) -> impl Iterator<Item = &'a Value> {
-    let is_one = |name: &str| names.contains(&name.to_ascii_lowercase().as_str());
-    fields.iter().filter(move |(name, _)| is_one(name)).map(|(_, value)| value)
+/// Whether one of the values under these names, in any spelling, is as said.
+fn any(fields: &Map<String, Value>, names: &[&str], is: impl Fn(&Value) -> bool) -> bool {
+    fields.iter().any(|(name, value)| names.contains(&name.to_ascii_lowercase().as_str()) && is(value))
 }
 
 /// The truth value of JSON, where it has one.

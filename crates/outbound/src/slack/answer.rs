@@ -26,19 +26,7 @@ const SHOWN: usize = 80;
 pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(SlackError::NotSent(why)) => {
-            return again(
-                Code::SlackUnavailable,
-                format!("Slack was not reached: {why}"),
-                RetryDelay::Backoff,
-            );
-        }
-        Err(SlackError::Intercepted(why)) => {
-            return again(Code::SlackIntercepted, format!("Slack was not reached: {why}"), page::PAUSE);
-        }
-        Err(SlackError::Unknown(why)) => {
-            return again(Code::SlackUnknown, format!("Slack gave no answer: {why}"), RetryDelay::Backoff);
-        }
+        Err(error) => return no_answer(error),
     };
     let Read { meaning, denied, is_foreign } = read(&answer);
     let shown = outside::text::shorten(&answer.body, SHOWN);
@@ -92,6 +80,17 @@ pub(super) fn verdict(answer: Result<SlackAnswer, SlackError>) -> Verdict {
             _ => payload(),
         },
         (_, StatusClass::ServerError) => later(Code::SlackUnavailable),
+    }
+}
+
+fn no_answer(error: SlackError) -> Verdict {
+    let not_reached = |why| format!("Slack was not reached: {why}");
+    match error {
+        SlackError::NotSent(why) => again(Code::SlackUnavailable, not_reached(why), RetryDelay::Backoff),
+        SlackError::Intercepted(why) => again(Code::SlackIntercepted, not_reached(why), page::PAUSE),
+        SlackError::Unknown(why) => {
+            again(Code::SlackUnknown, format!("Slack gave no answer: {why}"), RetryDelay::Backoff)
+        }
     }
 }
 

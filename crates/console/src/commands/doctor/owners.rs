@@ -156,17 +156,17 @@ fn assess(
         Ok(stored) => (stored, None),
         Err(fault) => (None, Some(Check::bad(MEMBERS, "warning", &fault))),
     };
+    let failed = |name: &'static str, fault: &Fault| {
+        let what = format!("{}; the pipeline {}", fault.what, has(stored.as_ref()));
+        Check::bad(name, "failed", &Fault::new(fault.code, what))
+    };
     let (mut checks, role) = match &found.account {
         Ok(account) => {
             let role = roles.iter().find(|role| Some(&role.id) == account.role_id.as_ref());
             (vec![key(base, account, role, &found.roles)], role)
         }
         // Every other request fails with it.
-        Err(fault) => {
-            let fault =
-                Fault::new(fault.code, format!("{}; the pipeline {}", fault.what, has(stored.as_ref())));
-            return [Check::bad(KEY, "failed", &fault)].into_iter().chain(unread).collect();
-        }
+        Err(fault) => return [failed(KEY, fault)].into_iter().chain(unread).collect(),
     };
     match &found.fields {
         Ok(fields) => {
@@ -182,10 +182,7 @@ fn assess(
             let (active, left) = roster.counts();
             members(&format!("{active} members and {left} who have left"), stored.as_ref())
         }
-        Err(fault) => {
-            let what = format!("{}; the pipeline {}", fault.what, has(stored.as_ref()));
-            Check::bad(MEMBERS, "failed", &Fault::new(fault.code, what))
-        }
+        Err(fault) => failed(MEMBERS, fault),
     });
     checks.extend(unread);
     checks

@@ -48,13 +48,11 @@ fn assess(webhooks: &Webhooks) -> Check {
     let what = format!("{came}; {all}; none of it looks like Close's");
     // It may have been Close's: what cannot be read has no headers.
     let unexplained = refused.keys().map(String::as_str).find(|status| !OF_STRANGERS.contains(status));
-    match unexplained {
-        Some("400" | "431") if *accepted == 0 => {
-            Check::bad(NAME, "warning", &Fault::new(Code::NotHttp, what))
-        }
-        Some("503") if *accepted == 0 => Check::bad(NAME, "warning", &Fault::new(Code::NotStored, what)),
-        Some(_) if *accepted == 0 => Check::note(NAME, what),
-        _ => Check::ok(NAME, what),
+    match unexplained.filter(|_| *accepted == 0) {
+        Some("400" | "431") => Check::bad(NAME, "warning", &Fault::new(Code::NotHttp, what)),
+        Some("503") => Check::bad(NAME, "warning", &Fault::new(Code::NotStored, what)),
+        Some(_) => Check::note(NAME, what),
+        None => Check::ok(NAME, what),
     }
 }
 
