@@ -215,10 +215,12 @@ impl Scenario {
 
 /// The name of the lead with this number: first each name unchanged, then with one town after the other.
 fn name(number: usize) -> String {
-    let name = NAMES[number % NAMES.len()];
-    match (number / NAMES.len()).checked_sub(1) {
+    let [names, towns] =
+        [include_str!("names.txt"), include_str!("towns.txt")].map(|list| list.lines().collect::<Vec<_>>());
+    let name = names[number % names.len()];
+    match (number / names.len()).checked_sub(1) {
         None => name.to_owned(),
-        Some(round) => format!("{name} {}", TOWNS[round % TOWNS.len()]),
+        Some(round) => format!("{name} {}", towns[round % towns.len()]),
     }
 }
 
@@ -229,64 +231,6 @@ fn domain(name: &str) -> String {
         folded.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     format!("{}.example", if words.is_empty() { "company".to_owned() } else { words.join("-") })
 }
-
-const NAMES: [&str; 40] = [
-    "Harbour Logistics",
-    "Northwind GmbH",
-    "Zoë & Söhne",
-    "Kite & Sons",
-    "株式会社みなと",
-    "Blue Heron Catering",
-    "Ateliers du Fleuve",
-    "Copperfield Roofing",
-    "Lakeside Dental Group",
-    "Panadería La Espiga",
-    "Granite Peak Outfitters",
-    "Fjordlys Energi AS",
-    "Meridian Packaging",
-    "Saltmarsh Brewery",
-    "Łódź Textile Works",
-    "Cedar & Slate Architects",
-    "Old Mill Bakery",
-    "Tramontana Viaggi",
-    "Brightwater Schools Trust",
-    "Quarry Lane Motors",
-    "Österby Möbler AB",
-    "Halcyon Print Co.",
-    "Riverbend Veterinary",
-    "Foxglove Interiors",
-    "Azores Sea Freight",
-    "Milestone Freight & Storage",
-    "Café Lindenhof",
-    "Summit Ridge Solar",
-    "Paper Lantern Events",
-    "Kestrel Air Charter",
-    "Vinícola Serra Alta",
-    "Orchard Row Nurseries",
-    "Baltic Timber OÜ",
-    "Stonebridge Fitness",
-    "Marigold Home Care",
-    "Delta Grain Cooperative",
-    "Θάλασσα Tours",
-    "Ironwood Tools",
-    "Silverline Elevators",
-    "Juniper Street Books",
-];
-
-const TOWNS: [&str; 12] = [
-    "Rotterdam",
-    "Leeds",
-    "Graz",
-    "Porto",
-    "Malmö",
-    "Austin",
-    "Cork",
-    "Lyon",
-    "Gdańsk",
-    "Turin",
-    "Ghent",
-    "Osaka",
-];
 
 const FUNNELS: [&str; 6] =
     ["Website form", "Trade fair", "Partner referral", "Webinar", "Free trial", "Newsletter"];
