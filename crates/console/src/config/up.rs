@@ -177,10 +177,10 @@ fn api_keys(config: &Config) -> Result<Option<ApiKeys>, Fault> {
     keys.map(Some).map_err(|error| Fault::new(Code::CloseKeyMissing, format!("CLOSE_API_KEY: {error}")))
 }
 
-/// The same, where there have to be some.
+/// The keys for Close's API, where there have to be some.
 ///
 /// # Errors
-/// As [`api_keys`], or [`Code::CloseKeyMissing`].
+/// [`Code::CloseKeyMissing`] where `CLOSE_API_KEY` is not set or invalid, or why the secret cannot be read.
 pub fn needed_api_keys(config: &Config) -> Result<ApiKeys, Fault> {
     api_keys(config)?.ok_or_else(|| Fault::new(Code::CloseKeyMissing, "CLOSE_API_KEY is not set"))
 }
