@@ -19,6 +19,7 @@ use super::{
     remote::Remote,
     scene::Scene,
     source::Banner,
+    table_view::TableRow,
     text::Glyphs,
     theme::Role,
     view::{Named, View},
@@ -253,7 +254,7 @@ impl App {
     pub fn current_lead(&self) -> Option<(LeadId, String)> {
         let named = match self.window() {
             Some(Window::Story(story)) => Some((story.lead.clone(), Some(story.name.clone()))),
-            Some(Window::Letter(letter)) => of_letter(&letter.row),
+            Some(Window::Letter(letter)) => letter.row.lead(),
             Some(Window::Line(line)) => lead_of(line),
             Some(_) => None,
             None => self.view().lead(),
@@ -325,8 +326,4 @@ impl App {
         self.panels.pending.remote.refresh_soon();
         self.panels.dead.table.remote.refresh_soon();
     }
-}
-
-fn of_letter(row: &DeadRow) -> Option<Named> {
-    Some((row.letter.lead_id.clone()?, row.display_name.clone()))
 }

@@ -13,6 +13,8 @@
 //! ```
 //! Panels have a heading and no frame: the rules between them are enough, and every row counts.
 
+pub use ratatui::layout::Rect as Area;
+
 use super::panel::Panel;
 
 /// The smallest terminal that anything is drawn in.
@@ -20,39 +22,23 @@ pub const SMALLEST: (u16, u16) = (30, 6);
 /// From this width on a dead letter is shown beside the list, not below it.
 const BESIDE: u16 = 100;
 
-/// A rectangle of cells.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as usual")]
-pub struct Area {
-    pub x: u16,
-    pub y: u16,
-    pub width: u16,
-    pub height: u16,
+/// An area without its first rows.
+pub fn below(area: Area, rows: u16) -> Area {
+    let rows = rows.min(area.height);
+    Area { y: area.y + rows, height: area.height - rows, ..area }
 }
 
-impl Area {
-    /// Whether a cell is in it.
-    pub fn contains(self, x: u16, y: u16) -> bool {
-        (self.x..self.x + self.width).contains(&x) && (self.y..self.y + self.height).contains(&y)
-    }
-
-    /// Without its first rows.
-    pub fn below(self, rows: u16) -> Self {
-        let rows = rows.min(self.height);
-        Self { y: self.y + rows, height: self.height - rows, ..self }
-    }
-
-    /// Without its first columns.
-    pub fn right_of(self, columns: u16) -> Self {
-        let columns = columns.min(self.width);
-        Self { x: self.x + columns, width: self.width - columns, ..self }
-    }
+/// An area without its first columns.
+pub fn right_of(area: Area, columns: u16) -> Area {
+    let columns = columns.min(area.width);
+    Area { x: area.x + columns, width: area.width - columns, ..area }
 }
 
 /// How the panels are arranged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Shape {
     /// There is no room for anything.
+    #[default]
     TooSmall,
     /// Only the panel in focus.
     Single,
@@ -63,7 +49,7 @@ pub enum Shape {
 }
 
 /// Where everything is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Layout {
     /// How the panels are arranged.
     pub shape: Shape,
@@ -89,12 +75,8 @@ pub fn of(size: (u16, u16), focus: Panel, full: bool) -> Layout {
             Shape::Grid | Shape::Stack if full || !Panel::OVERVIEW.contains(&focus) => Shape::Single,
             shape => shape,
         },
-        header: Area::default(),
-        tabs: Area::default(),
-        panels: [Area::default(); Panel::ALL.len()],
         body: Area { x: 0, y: 0, width, height },
-        event: Area::default(),
-        hints: Area::default(),
+        ..Layout::default()
     };
     if layout.shape == Shape::TooSmall {
         return layout;
@@ -161,12 +143,12 @@ fn shares(height: u16, focus: Panel) -> [u16; 4] {
     Panel::OVERVIEW.map(|panel| if panel == focus { height - 3 * share } else { share })
 }
 
-/// The inside of a window: without its frame.
+/// Where a window's text is: within its frame, with a column on each side.
 pub fn inside(area: Area) -> Area {
     Area {
-        x: area.x + 1,
+        x: area.x + 2,
         y: area.y + 1,
-        width: area.width.saturating_sub(2),
+        width: area.width.saturating_sub(4),
         height: area.height.saturating_sub(2),
     }
 }
@@ -197,10 +179,10 @@ impl Layout {
         let mut rest = area;
         if !self.is_full() {
             parts.heading = Area { height: area.height.min(1), ..area };
-            rest = rest.below(1);
+            rest = below(rest, 1);
             if self.shape == Shape::Grid && panel == Panel::Dead {
                 // The rule between the two halves.
-                rest = rest.right_of(1);
+                rest = right_of(rest, 1);
             }
         }
         if panel == Panel::Dead {
@@ -208,7 +190,7 @@ impl Layout {
         }
         if self.is_full() && rest.height >= 8 {
             parts.columns = Area { height: 1, ..rest };
-            rest = rest.below(1);
+            rest = below(rest, 1);
         }
         parts.rows = rest;
         parts
@@ -250,7 +232,7 @@ impl Layout {
 fn about(area: Area, full: bool) -> (Area, Area) {
     if full && area.width >= BESIDE && area.height >= 8 {
         let list = area.width * 11 / 20;
-        return (Area { width: list, ..area }, area.right_of(list));
+        return (Area { width: list, ..area }, right_of(area, list));
     }
     let height = match area.height {
         0..7 => 0,
@@ -258,7 +240,7 @@ fn about(area: Area, full: bool) -> (Area, Area) {
         _ => (area.height / 2).clamp(9, 16),
     };
     let list = area.height - height;
-    (Area { height: list, ..area }, area.below(list))
+    (Area { height: list, ..area }, below(area, list))
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ pub trait TableRow: Row + Serialize {
     const MIN_INTERVAL: SignedDuration = SignedDuration::ZERO;
     /// What a row is called when it is copied.
     const COPIED: &'static str = "the row";
+    /// The texts in place of rows where there are none, and where none matches the filter.
+    const NOTHING: (&'static str, &'static str);
 
     /// Queries so many of them.
     fn fetch(ops: &Ops, limit: usize) -> impl Future<Output = Result<Rows, Fault>> + Send;
@@ -70,8 +72,6 @@ pub trait TableRow: Row + Serialize {
     }
     /// As [`View::state`].
     fn state(table: &Table<Self>, scene: &Scene<'_>) -> Line;
-    /// As [`View::nothing`], of rows that a filter leaves out or not.
-    fn nothing(is_filtered: bool, glyphs: &Glyphs) -> String;
     /// As [`View::draw`].
     fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area);
 }
@@ -272,8 +272,9 @@ impl<T: TableRow> View for Table<T> {
         T::state(self, scene)
     }
 
-    fn nothing(&self, glyphs: &Glyphs) -> String {
-        T::nothing(!self.wanted.filter.is_empty(), glyphs)
+    fn nothing(&self, _: &Glyphs) -> String {
+        let (none, no_match) = T::NOTHING;
+        if self.wanted.filter.is_empty() { none } else { no_match }.to_owned()
     }
 
     fn draw(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {

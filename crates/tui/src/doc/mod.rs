@@ -5,13 +5,16 @@ mod log_line;
 mod story;
 pub mod windows;
 
-use lead::Timestamp;
-use ops::{DeadRow, Notification};
-use pipeline::{destination::LeftOut, ports::Level};
+use lead::{LeadId, Timestamp};
+use ops::Notification;
+use pipeline::{
+    destination::LeftOut,
+    ports::{DeadLetter, Level},
+};
 
 use super::{
     format::{age, since},
-    line::Line,
+    line::{self, Line},
     remote::Polling,
     text::{Glyphs, width},
     theme::Role,
@@ -61,7 +64,7 @@ impl Writer {
     /// A wrapped paragraph, indented by `indent` columns, with `first` in the indentation of its first line.
     pub fn wrapped(&mut self, first: Line, indent: usize, role: Role, text: &str) {
         let indent = indent.min(self.columns * 3 / 4);
-        let used: usize = first.iter().map(|(_, text)| width(text)).sum();
+        let used = line::width(&first);
         let room = self.columns.saturating_sub(indent).max(1);
         for (index, piece) in self.glyphs.wrap(text, room).into_iter().enumerate() {
             let mut line = if index == 0 && used <= indent { first.clone() } else { Line::new() };
@@ -143,9 +146,9 @@ pub fn delivery(notification: &Notification, now: Timestamp) -> String {
 }
 
 /// The name of a dead letter: its lead's name, else the lead's id, else its own.
-pub fn name_of(row: &DeadRow) -> String {
-    let lead = row.letter.lead_id.as_ref().map(ToString::to_string);
-    row.display_name.clone().or(lead).unwrap_or_else(|| format!("message {}", row.letter.id))
+pub fn name_of(letter: &DeadLetter, display_name: Option<&str>) -> String {
+    let lead = letter.lead_id.as_ref().map(LeadId::as_str);
+    display_name.or(lead).map_or_else(|| format!("message {}", letter.id), str::to_owned)
 }
 
 /// A message's body by lines: indented if it is JSON, else verbatim.

@@ -57,7 +57,11 @@ pub fn of(app: &App, open: &OpenWindow, columns: usize) -> Doc {
                 0 => letter_story(opened, &At { now: app.now, keymap: &app.keymap }, &mut writer),
                 _ => letter_raw(opened, &At { now: app.now, keymap: &app.keymap }, &mut writer),
             }
-            format!("Dead letter {} {}", app.glyphs.dot, name_of(&opened.row))
+            format!(
+                "Dead letter {} {}",
+                app.glyphs.dot,
+                name_of(&opened.row.letter, opened.row.display_name.as_deref())
+            )
         }
         Window::Line(line) => {
             log_line(&app.keymap, line, &mut writer);

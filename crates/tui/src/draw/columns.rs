@@ -1,7 +1,18 @@
 //! The columns of a table: which fit, and how wide each is.
 
-use super::{Painter, Row};
+use super::Painter;
 use crate::{layout::Area, table::Sort, theme::Role};
+
+/// How a text stands in its cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    /// On the left.
+    Left,
+    /// On the right: a number or a time.
+    Right,
+    /// On the left, its middle left out if it is too long.
+    Id,
+}
 
 /// A column.
 #[derive(Debug, Clone, Copy)]
@@ -14,18 +25,23 @@ pub struct Column {
     pub share: usize,
     /// From which width of the table on it is shown.
     pub from: usize,
-    /// Whether it is a number or a time.
-    pub right: bool,
+    /// How its texts stand in it.
+    pub align: Align,
 }
 
 /// A column of text.
 pub const fn text(title: &'static str, least: usize, most: usize, share: usize, from: usize) -> Column {
-    Column { title, width: (least, most), share, from, right: false }
+    Column { title, width: (least, most), share, from, align: Align::Left }
+}
+
+/// A column of ids.
+pub const fn id(title: &'static str, least: usize, most: usize, share: usize, from: usize) -> Column {
+    Column { align: Align::Id, ..text(title, least, most, share, from) }
 }
 
 /// A column of numbers, of one width.
 pub const fn number(title: &'static str, width: usize, from: usize) -> Column {
-    Column { title, width: (width, width), share: 0, from, right: true }
+    Column { title, width: (width, width), share: 0, from, align: Align::Right }
 }
 
 /// How wide each column is in a table of `total`; 0 if it is not shown. A gap of one between them.
@@ -59,7 +75,6 @@ pub fn widths(columns: &[Column], total: usize) -> Vec<usize> {
 pub fn titles(
     painter: &mut Painter<'_>,
     area: Area,
-    lead_in: usize,
     columns: &[Column],
     widths: &[usize],
     sorted: Option<(&str, Sort)>,
@@ -67,7 +82,7 @@ pub fn titles(
     if area.height == 0 {
         return;
     }
-    let mut row: Row = painter.row(area.width).gap(lead_in);
+    let mut row = painter.row(area.width).gap(1);
     for (column, width) in columns.iter().zip(widths).filter(|(_, width)| **width > 0) {
         let sort = sorted.filter(|(name, _)| *name == column.title).map(|(_, sort)| sort);
         let (role, title) = match sort {
@@ -77,11 +92,9 @@ pub fn titles(
             }
             None => (Role::Dim, column.title.to_owned()),
         };
-        row = if column.right { row.right(role, &title, *width) } else { row.text(role, &title, *width) };
-        row = row.gap(1);
+        row = row.cell(column.align, role, &title, *width).gap(1);
     }
-    let line = row.line;
-    painter.line(area, &line);
+    painter.line(area, &row.line);
 }
 
 #[cfg(test)]

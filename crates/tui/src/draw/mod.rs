@@ -6,16 +6,16 @@ pub mod table;
 use lead::Timestamp;
 use ratatui::{
     buffer::Buffer,
-    layout::Rect,
-    style::Style,
+    style::{Modifier, Style},
     symbols::border,
     widgets::{Block, Clear, Widget},
 };
 
+use self::columns::{Align, Column};
 use crate::{
-    format::age,
-    layout::{Area, Shape},
-    line::Line,
+    format::{age, since},
+    layout::{Area, Shape, below, right_of},
+    line::{self, Line},
     panel::Panel,
     remote::{Freshness, Polling},
     scene::Scene,
@@ -50,7 +50,7 @@ pub struct Painter<'a> {
 impl Painter<'_> {
     /// Writes a line of safe text at the top of an area.
     pub fn line(&mut self, area: Area, pieces: &[(Role, String)]) {
-        let area = rect(self.buffer, area);
+        let area = area.intersection(self.buffer.area);
         if area.height == 0 {
             return;
         }
@@ -63,14 +63,34 @@ impl Painter<'_> {
         }
     }
 
+    /// Writes lines one below the other, as many as there is room for.
+    pub fn lines<'l>(&mut self, area: Area, lines: impl IntoIterator<Item = &'l Line>) {
+        for (line, row) in lines.into_iter().zip(area.rows()) {
+            self.line(row, line);
+        }
+    }
+
+    /// Writes a line at the right end of the top of an area.
+    pub fn line_at_right(&mut self, area: Area, line: &[(Role, String)]) {
+        let width = u16::try_from(line::width(line)).unwrap_or(area.width).min(area.width);
+        self.line(Area { x: area.x + area.width - width, width, ..area }, line);
+    }
+
+    /// Draws a vertical rule in the first column of an area.
+    pub fn vertical_rule(&mut self, area: Area) {
+        for row in area.rows() {
+            self.line(Area { width: 1, ..row }, &[(Role::Dim, self.glyphs.vertical.to_owned())]);
+        }
+    }
+
     /// Lays a style over an area.
     pub fn style(&mut self, area: Area, style: Style) {
-        self.buffer.set_style(rect(self.buffer, area), style);
+        self.buffer.set_style(area, style);
     }
 
     /// Empties an area.
     pub fn clear(&mut self, area: Area) {
-        let area = rect(self.buffer, area);
+        let area = area.intersection(self.buffer.area);
         // A wide letter that reaches into the area would swallow its first column.
         if let Some(x) = area.x.checked_sub(1) {
             for y in area.y..area.bottom() {
@@ -88,9 +108,9 @@ impl Painter<'_> {
         let set = if self.glyphs.utf8 { border::ROUNDED } else { ASCII_BORDER };
         let mut style = self.theme.style(role);
         if role == Role::Accent {
-            style = style.remove_modifier(ratatui::style::Modifier::BOLD);
+            style = style.remove_modifier(Modifier::BOLD);
         }
-        Block::bordered().border_set(set).border_style(style).render(rect(self.buffer, area), self.buffer);
+        Block::bordered().border_set(set).border_style(style).render(area, self.buffer);
     }
 
     /// A row of cells of a width, to be filled from the left.
@@ -112,11 +132,7 @@ impl Painter<'_> {
         self.line(area, &[(rule_role, rule.repeat(usize::from(area.width)))]);
         if layout.shape == Shape::Grid && scene.panel == Panel::Dead {
             // The rule between the two halves hangs from it.
-            let panel = layout.panels[scene.panel.index()];
-            for y in panel.y + 1..panel.y + panel.height {
-                let cell = Area { y, width: 1, height: 1, ..panel };
-                self.line(cell, &[(Role::Dim, self.glyphs.vertical.to_owned())]);
-            }
+            self.vertical_rule(below(layout.panels[scene.panel.index()], 1));
             if !focused {
                 self.line(Area { width: 1, ..area }, &[(Role::Dim, self.glyphs.cross.to_owned())]);
             }
@@ -126,11 +142,11 @@ impl Painter<'_> {
             (if focused { Role::Accent } else { Role::Dim }, format!(" {} ", scene.panel.index() + 1)),
             (heading, format!("{} ", scene.panel.titles().0)),
         ];
-        let used: usize = title.iter().map(|(_, text)| width(text)).sum();
+        let used = line::width(&title);
         let room = Area { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
         self.line(room, &title);
         let mut state = state;
-        let mut needed = 2 + state.iter().map(|(_, text)| width(text)).sum::<usize>();
+        let mut needed = 2 + line::width(&state);
         while needed + used + 1 > usize::from(room.width) {
             let Some((_, text)) = state.pop() else { break };
             needed -= width(&text);
@@ -142,8 +158,7 @@ impl Painter<'_> {
         if !state.is_empty() {
             state.insert(0, (Role::Base, " ".to_owned()));
             state.push((Role::Base, " ".to_owned()));
-            let needed = u16::try_from(needed).unwrap_or(room.width);
-            self.line(Area { x: room.x + room.width - needed, width: needed, ..room }, &state);
+            self.line_at_right(room, &state);
         }
     }
 
@@ -153,16 +168,13 @@ impl Painter<'_> {
         let mut rest = area;
         if let Some(failure) = &polling.error {
             let line = failure.line(now, polling.in_flight.is_some());
-            let text = self
-                .row(area.width)
-                .text(Role::Alarm, &format!("{} {line}", self.glyphs.bad), area.width)
-                .line;
+            let text = format!("{} {line}", self.glyphs.bad);
+            let text = self.row(area.width).text(Role::Alarm, &text, area.width).line;
             // At the bottom, so that the rows stay where they were.
-            let y = area.y + area.height.saturating_sub(1);
-            let last = Area { y, height: 1, ..area };
+            rest.height = rest.height.saturating_sub(1);
+            let last = Area { y: area.y + rest.height, height: 1, ..area };
             self.clear(last);
             self.line(last, &text);
-            rest.height = rest.height.saturating_sub(1);
         }
         let text = match (polling.is_known(), &polling.error) {
             (false, None) => Some(format!("loading{}", self.glyphs.ellipsis)),
@@ -171,20 +183,31 @@ impl Painter<'_> {
         };
         if let Some(text) = text {
             let text = self.glyphs.fit(&text, usize::from(area.width).saturating_sub(2));
-            self.line(
-                Area { x: area.x + 1, width: area.width.saturating_sub(1), ..area },
-                &[(Role::Dim, text)],
-            );
+            self.line(right_of(area, 1), &[(Role::Dim, text)]);
         }
         rest
     }
 
-    /// The first column of a row: whether it is marked, or where the cursor of a panel without focus is.
-    pub fn gutter(&self, row: Row, marked: bool, selected: bool) -> Row {
-        match (marked, selected) {
+    /// Draws a row of a list: whether it is marked, or where the cursor of a panel without focus is, then its
+    /// `cells`.
+    pub fn list_row(
+        &mut self,
+        scene: &Scene<'_>,
+        area: Area,
+        (marked, selected): (bool, bool),
+        cells: impl FnOnce(Row) -> Row,
+    ) {
+        // In the overview, only the details below the dead letters are about the row under the cursor.
+        let shows_cursor = scene.is_full() || scene.panel == Panel::Dead;
+        let row = self.row(area.width);
+        let row = match (marked, selected && !scene.focused && shows_cursor) {
             (true, _) => row.glyphs(Role::Accent, self.glyphs.mark),
             (false, true) => row.glyphs(Role::Dim, self.glyphs.marker),
             (false, false) => row.gap(1),
+        };
+        self.line(area, &cells(row).line);
+        if selected {
+            self.cursor(area, scene.focused);
         }
     }
 
@@ -196,27 +219,23 @@ impl Painter<'_> {
     }
 }
 
-/// The part of an area that lies in the buffer.
-fn rect(buffer: &Buffer, area: Area) -> Rect {
-    Rect::new(area.x, area.y, area.width, area.height).intersection(buffer.area)
-}
-
 /// The state of a panel that is not up to date: `loading 4 s`, `12 s old`.
 pub fn condition_of(polling: &Polling, now: Timestamp, glyphs: &Glyphs) -> Line {
-    let waiting = polling.in_flight.map(|flight| crate::format::since(now, flight.sent_at));
-    match polling.freshness(now) {
-        Freshness::Failed(Some(old)) => vec![(Role::Alarm, format!("{} {} old", glyphs.stale, age(old)))],
-        Freshness::Failed(None) => vec![(Role::Alarm, format!("{} unknown", glyphs.stale))],
-        Freshness::NotPermitted(Some(old)) => {
-            vec![(Role::Alarm, format!("{} not permitted, {} old", glyphs.stale, age(old)))]
+    let waiting = polling.in_flight.map(|flight| since(now, flight.sent_at));
+    let (role, state) = match polling.freshness(now) {
+        Freshness::Failed(Some(old)) => (Role::Alarm, format!("{} old", age(old))),
+        Freshness::Failed(None) => (Role::Alarm, "unknown".to_owned()),
+        Freshness::NotPermitted(Some(old)) => (Role::Alarm, format!("not permitted, {} old", age(old))),
+        Freshness::NotPermitted(None) => (Role::Alarm, "not permitted".to_owned()),
+        Freshness::Stale(old) => (Role::Warn, format!("{} old", age(old))),
+        Freshness::Loading | Freshness::Fresh => {
+            return match waiting {
+                Some(seconds) if seconds > SLOW => vec![(Role::Dim, format!("loading {seconds} s"))],
+                _ => Line::new(),
+            };
         }
-        Freshness::NotPermitted(None) => vec![(Role::Alarm, format!("{} not permitted", glyphs.stale))],
-        Freshness::Stale(old) => vec![(Role::Warn, format!("{} {} old", glyphs.stale, age(old)))],
-        Freshness::Loading | Freshness::Fresh => match waiting {
-            Some(seconds) if seconds > SLOW => vec![(Role::Dim, format!("loading {seconds} s"))],
-            _ => Line::new(),
-        },
-    }
+    };
+    vec![(role, format!("{} {state}", glyphs.stale))]
 }
 
 /// Cells from left to right, each of its width, none beyond the row's.
@@ -228,34 +247,30 @@ pub struct Row {
 }
 
 impl Row {
-    /// A cell of text, filled up on the right.
-    pub fn text(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
-        let columns = columns.into().min(self.left);
-        let text = self.glyphs.fit(text, columns);
-        let gap = columns - width(&text);
+    /// A cell of text.
+    pub fn text(self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
+        self.cell(Align::Left, role, text, columns.into())
+    }
+
+    /// A cell of text, cut and filled up as it is aligned.
+    pub fn cell(mut self, align: Align, role: Role, text: &str, columns: usize) -> Self {
+        let columns = columns.min(self.left);
+        let text = match align {
+            Align::Left | Align::Right => self.glyphs.fit(text, columns),
+            Align::Id => self.glyphs.fit_middle(text, columns),
+        };
+        let gap = " ".repeat(columns - width(&text));
         self.left -= columns;
-        self.line.push((role, format!("{text}{}", " ".repeat(gap))));
+        self.line.push((role, if align == Align::Right { gap + &text } else { text + &gap }));
         self
     }
 
-    /// A cell of text, filled up on the left: for numbers and times.
-    pub fn right(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
-        let columns = columns.into().min(self.left);
-        let text = self.glyphs.fit(text, columns);
-        let gap = columns - width(&text);
-        self.left -= columns;
-        self.line.push((role, format!("{}{text}", " ".repeat(gap))));
-        self
-    }
-
-    /// A cell of an id, whose middle is left out if it is too long.
-    pub fn id(mut self, role: Role, text: &str, columns: impl Into<usize>) -> Self {
-        let columns = columns.into().min(self.left);
-        let text = self.glyphs.fit_middle(text, columns);
-        let gap = columns - width(&text);
-        self.left -= columns;
-        self.line.push((role, format!("{text}{}", " ".repeat(gap))));
-        self
+    /// A cell and a gap for each of these columns that is shown.
+    pub fn cells(self, columns: &[Column], widths: &[usize], cells: &[(Role, &str)]) -> Self {
+        let shown = columns.iter().zip(widths).zip(cells).filter(|((_, width), _)| **width > 0);
+        shown.fold(self, |row, ((column, width), (role, text))| {
+            row.cell(column.align, *role, text, *width).gap(1)
+        })
     }
 
     /// Empty columns.

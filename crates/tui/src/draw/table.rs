@@ -1,57 +1,53 @@
 //! What the drawing of every table shares: its titles, and its rows in sight.
 
 use super::{
-    Painter,
+    Painter, Row as Cells,
     columns::{self, Column},
     rows,
 };
 use crate::{
-    find::Searchable,
     layout::Area,
     scene::Scene,
     table::{Row, Table},
+    theme::Role,
 };
 
 /// A row of a table that is in sight.
 pub struct RowInSight<'a, T> {
     /// The row.
     pub row: &'a T,
-    /// Where it is drawn.
-    pub area: Area,
-    /// Whether the cursor is on it.
-    pub selected: bool,
-    /// Whether it is marked, or would be by the range that is being drawn.
-    pub marked: bool,
+    /// How wide each column is; 0 if it is not shown.
+    pub widths: &'a [usize],
     /// Whether it is dimmed, as it does not match the filter.
-    pub dim: bool,
+    dim: bool,
 }
 
-/// The rows of a table that are in sight in `area`.
-pub fn in_sight<T: Row + Searchable>(
-    table: &Table<T>,
-    area: Area,
-) -> impl Iterator<Item = RowInSight<'_, T>> {
-    let range = table.range();
-    rows(table.list.top, table.shown.len(), area).filter_map(move |(index, area)| {
-        let row = table.shown.row(index)?;
-        Some(RowInSight {
-            row,
-            area,
-            selected: index == table.list.index,
-            marked: table.is_marked(index, &range),
-            dim: table.wanted.dimmed && !table.wanted.filter.matches(row),
-        })
-    })
+impl<T> RowInSight<'_, T> {
+    /// The role of a part of it.
+    pub fn role(&self, role: Role) -> Role {
+        if self.dim { Role::Dim } else { role }
+    }
 }
 
-/// Draws the titles of a table's columns, the one that it is sorted by marked.
-pub fn titles<T: Row>(
+/// Draws a table: the titles of its columns, the one that it is sorted by marked, and its rows in sight, each
+/// with its `cells`.
+pub fn draw<T: Row>(
     table: &Table<T>,
     painter: &mut Painter<'_>,
     scene: &Scene<'_>,
+    area: Area,
     columns: &[Column],
-    widths: &[usize],
+    cells: impl Fn(Cells, &RowInSight<'_, T>) -> Cells,
 ) {
+    let widths = columns::widths(columns, usize::from(area.width).saturating_sub(2));
     let sort = table.wanted.sort;
-    columns::titles(painter, scene.parts().columns, 1, columns, widths, Some((T::SORTS[sort.column], sort)));
+    let sorted = Some((T::SORTS[sort.column], sort));
+    columns::titles(painter, scene.parts().columns, columns, &widths, sorted);
+    let range = table.range();
+    for (index, area) in rows(table.list.top, table.shown.len(), area) {
+        let Some(row) = table.shown.row(index) else { continue };
+        let dim = table.wanted.dimmed && !table.wanted.filter.matches(row);
+        let state = (table.is_marked(index, &range), index == table.list.index);
+        painter.list_row(scene, area, state, |line| cells(line, &RowInSight { row, widths: &widths, dim }));
+    }
 }

@@ -5,8 +5,8 @@ use crate::{
     draw::{Painter, bar},
     format::{clock, since},
     keymap::{Action, Press},
-    layout::{Area, Layout},
-    line::Line,
+    layout::{Area, Layout, right_of},
+    line::{self, Line},
     panel::Panel,
     text::width,
     theme::Role,
@@ -39,13 +39,7 @@ fn search_line(painter: &mut Painter<'_>, app: &App, area: Area) -> bool {
         let fields = app.view().fields().join(": ");
         after.push((Role::Dim, format!("   {fields}:")));
     }
-    input(
-        painter,
-        Area { x: area.x + 1, width: area.width.saturating_sub(1), ..area },
-        "/",
-        &typing.input,
-        after,
-    );
+    input(painter, right_of(area, 1), "/", &typing.input, after);
     true
 }
 
@@ -62,11 +56,13 @@ pub(super) fn input(painter: &mut Painter<'_>, area: Area, prompt: &str, input: 
     }
     let rest = painter.glyphs.safe_as_is(&rest);
     let at = prompt_width + width(&before);
-    let mut line: Line =
-        vec![(Role::Accent, prompt.to_owned()), (Role::Strong, before), (Role::Strong, rest.clone())];
-    line.push((Role::Base, " ".repeat(3)));
-    let used: usize = line.iter().map(|(_, text)| width(text)).sum();
-    let mut left = total.saturating_sub(used);
+    let mut line: Line = vec![
+        (Role::Accent, prompt.to_owned()),
+        (Role::Strong, before),
+        (Role::Strong, rest),
+        (Role::Base, " ".repeat(3)),
+    ];
+    let mut left = total.saturating_sub(line::width(&line));
     for (role, text) in after {
         let text = if width(&text) <= left { text } else { painter.glyphs.fit(&text, left) };
         left -= width(&text).min(left);

@@ -3,10 +3,10 @@
 use super::health;
 use crate::{
     app::{App, Connection},
-    draw::{Painter, spark, states},
+    draw::{Painter, columns::Align, spark, states},
     format::{self, age, clock, millis, since},
     layout::{Area, Layout},
-    line::Line,
+    line::{self, Line},
     panel::Panel,
     remote::{Freshness, QueryError},
     text::width,
@@ -42,20 +42,19 @@ fn title(painter: &mut Painter<'_>, app: &App, area: Area) {
     let time = format!("{} UTC ", clock(app.now));
     let mut right = state(app, area.width < 80);
     right.push((Role::Dim, format!("   {time}")));
-    let wide = |line: &Line| line.iter().map(|(_, text)| width(text)).sum::<usize>();
     let total = usize::from(area.width);
     // The state outlasts the clock, and both outlast the place.
-    if wide(&right) + 24 > total {
+    if line::width(&right) + 24 > total {
         right.pop();
         right.push((Role::Base, " ".to_owned()));
     }
-    let room = total.saturating_sub(wide(&right));
+    let room = total.saturating_sub(line::width(&right));
     let badge = if app.read_only() { " READ-ONLY " } else { "" };
     let name = painter.glyphs.fit(&app.banner.name, room.saturating_sub(badge.len() + 4).clamp(4, 32));
     let block = format!(" {name} ");
     let mut left = painter.row(u16::try_from(room).unwrap_or(u16::MAX));
     left = left.glyphs(Role::Strong, &block);
-    let badge_at = wide(&left.line) + 1;
+    let badge_at = line::width(&left.line) + 1;
     if !badge.is_empty() {
         left = left.gap(1).glyphs(Role::Warn, badge);
     }
@@ -63,10 +62,10 @@ fn title(painter: &mut Painter<'_>, app: &App, area: Area) {
         let Some(text) = text.map(|text| painter.glyphs.safe(text)).filter(|text| !text.is_empty()) else {
             continue;
         };
-        let left_over = room.saturating_sub(wide(&left.line) + 4);
+        let left_over = room.saturating_sub(line::width(&left.line) + 4);
         if left_over >= 8 {
             let columns = width(&text).min(left_over);
-            left = left.gap(2).id(Role::Dim, &text, columns);
+            left = left.gap(2).cell(Align::Id, Role::Dim, &text, columns);
         }
     }
     painter.line(area, &left.line);
@@ -76,8 +75,7 @@ fn title(painter: &mut Painter<'_>, app: &App, area: Area) {
         let x = area.x + u16::try_from(badge_at).unwrap_or(0);
         painter.style(Area { x, width: 11, ..area }, painter.theme.badge());
     }
-    let needed = u16::try_from(wide(&right)).unwrap_or(area.width).min(area.width);
-    painter.line(Area { x: area.x + area.width - needed, width: needed, ..area }, &right);
+    painter.line_at_right(area, &right);
 }
 
 /// The oldest of what the panels show decides.
@@ -142,7 +140,7 @@ fn groups(painter: &mut Painter<'_>, area: Area, groups: Vec<Line>) {
     let mut used = 1;
     let gap = if area.width < NARROW { 2 } else { 3 };
     for group in groups {
-        let needed: usize = group.iter().map(|(_, text)| width(text)).sum();
+        let needed = line::width(&group);
         if used + needed > usize::from(area.width) {
             break;
         }
@@ -197,8 +195,7 @@ fn rates(painter: &mut Painter<'_>, app: &App, area: Area) {
         took.push((Role::Base, figure));
     }
     if let Some(minutes) = app.minutes.get() {
-        let wide: usize = took.iter().map(|(_, text)| width(text)).sum();
-        let room = usize::from(area.width).saturating_sub(wide + RATES);
+        let room = usize::from(area.width).saturating_sub(line::width(&took) + RATES);
         let columns = (room / 2).clamp(4, MINUTES);
         let accepted: Vec<u64> = minutes.iter().map(|minute| minute.accepted).collect();
         let notified: Vec<u64> = minutes.iter().map(|minute| minute.notified).collect();
@@ -247,9 +244,7 @@ fn tabs(painter: &mut Painter<'_>, app: &App, area: Area) {
         let role = if is_alarming { Role::Alarm } else { Role::Base };
         let focused = *panel == app.focus;
         painter.line(cell, &[(if focused { Role::Strong } else { role }, text)]);
-        if focused {
-            painter.style(cell, painter.theme.selected());
-        }
+        painter.cursor(cell, focused);
         x += columns + u16::from(!narrow);
     }
     // What else the heading of a panel would say.
@@ -258,10 +253,8 @@ fn tabs(painter: &mut Painter<'_>, app: &App, area: Area) {
     if !line.is_empty() {
         line.insert(0, (Role::Base, " ".to_owned()));
         line.push((Role::Base, " ".to_owned()));
-        let wide: usize = line.iter().map(|(_, text)| width(text)).sum();
-        let needed = u16::try_from(wide).unwrap_or(u16::MAX);
-        if x + needed < area.x + area.width {
-            painter.line(Area { x: area.x + area.width - needed - 1, width: needed, ..area }, &line);
+        if usize::from(x) + line::width(&line) < usize::from(area.right()) {
+            painter.line_at_right(Area { width: area.width.saturating_sub(1), ..area }, &line);
         }
     }
 }

@@ -14,8 +14,10 @@ use ratatui::{Frame, buffer::Buffer};
 use super::{
     app::{App, Connection},
     draw::{Painter, condition_of, states},
-    layout::{Area, Layout, Shape},
+    keymap::Action,
+    layout::{Area, Layout, SMALLEST, Shape, below, right_of},
     panel::Panel,
+    text,
     theme::{Role, Theme},
     view::finding,
 };
@@ -36,10 +38,9 @@ pub fn paint(buffer: &mut Buffer, app: &App, theme: &Theme) {
     match &app.connection {
         Connection::Open => {
             for panel in Panel::ALL {
-                if layout.panels[panel.index()].height == 0 {
-                    continue;
+                if layout.panels[panel.index()].height > 0 {
+                    self::panel(&mut painter, app, panel);
                 }
-                self::panel(&mut painter, app, panel);
             }
         }
         connection => closed(&mut painter, app, connection, &layout),
@@ -70,37 +71,32 @@ fn closed(painter: &mut Painter<'_>, app: &App, connection: &Connection, layout:
             let name = painter.glyphs.safe(&app.banner.name);
             lines.push((Role::Alarm, format!("{} {name} could not be opened", painter.glyphs.bad)));
             lines.push((Role::Base, String::new()));
-            for text in painter.glyphs.wrap(&fault.to_string(), columns) {
-                lines.push((Role::Base, text));
-            }
-            for text in painter.glyphs.wrap(fault.code.remedy(RetryState::Reported), columns) {
-                lines.push((Role::Strong, text));
+            for (role, text) in
+                [(Role::Base, &*fault.to_string()), (Role::Strong, fault.code.remedy(RetryState::Reported))]
+            {
+                lines.extend(painter.glyphs.wrap(text, columns).into_iter().map(|line| (role, line)));
             }
             lines.push((Role::Base, String::new()));
-            let (again, other) = (
-                app.keymap.key(super::keymap::Action::Refresh),
-                app.keymap.key(super::keymap::Action::Palette),
-            );
+            let (again, other) = (app.keymap.key(Action::Refresh), app.keymap.key(Action::Palette));
             lines.push((Role::Dim, format!("{again} retries, {other} switches pipeline")));
         }
         _ => lines.push((Role::Dim, format!("opening {}{}", app.banner.name, painter.glyphs.ellipsis))),
     }
-    let top = area.y + area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(0)) / 3;
-    for (line, y) in lines.into_iter().zip(top..area.y + area.height) {
-        let text = painter.glyphs.fit(&line.1, usize::from(area.width).saturating_sub(4));
-        let row = Area { x: area.x + 4, y, width: area.width.saturating_sub(4), height: 1 };
-        painter.line(row, &[(line.0, text)]);
+    let area = below(area, area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(0)) / 3);
+    for ((role, text), row) in lines.into_iter().zip(right_of(area, 4).rows()) {
+        let text = painter.glyphs.fit(&text, usize::from(row.width));
+        painter.line(row, &[(role, text)]);
     }
 }
 
 fn too_small(painter: &mut Painter<'_>, app: &App) {
     let (width, height) = app.size;
-    let (wanted, tall) = super::layout::SMALLEST;
+    let (wanted, tall) = SMALLEST;
     let lines = [format!("terminal too small: {width} by {height}"), format!("needs {wanted} by {tall}")];
     let top = height.saturating_sub(2) / 2;
     for (line, y) in lines.into_iter().zip(top..height) {
         let text = painter.glyphs.fit(&line, usize::from(width));
-        let columns = u16::try_from(super::text::width(&text)).unwrap_or(width);
+        let columns = u16::try_from(text::width(&text)).unwrap_or(width);
         let x = width.saturating_sub(columns) / 2;
         painter.line(Area { x, y, width: columns, height: 1 }, &[(Role::Strong, text)]);
     }

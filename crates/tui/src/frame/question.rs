@@ -3,10 +3,10 @@
 use super::footer;
 use crate::{
     app::App,
-    draw::Painter,
+    draw::{Painter, columns::Align, rows},
     format,
     keymap::labels,
-    layout::{Area, Layout, inside},
+    layout::{Area, Layout, below, inside},
     line::Line,
     text::{Glyphs, width},
     theme::Role,
@@ -28,7 +28,6 @@ fn dialog(painter: &mut Painter<'_>, layout: &Layout, title: &str, columns: usiz
     painter.clear(area);
     painter.frame(area, Role::Accent);
     let inner = inside(area);
-    let inner = Area { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let title = painter.glyphs.fit(title, usize::from(inner.width).saturating_sub(2));
     painter.line(Area { y: area.y, height: 1, ..inner }, &[(Role::Accent, format!(" {title} "))]);
     inner
@@ -65,9 +64,7 @@ pub(super) fn confirm(painter: &mut Painter<'_>, confirm: &Confirm, scroll: usiz
     }
     let scroll = scroll.min(lines.len().saturating_sub(room));
     let more = lines.len() > scroll + room;
-    for (line, y) in lines.iter().skip(scroll).take(room).zip(inner.y..) {
-        painter.line(Area { y, height: 1, ..inner }, line);
-    }
+    painter.lines(inner, lines.iter().skip(scroll).take(room));
     let first = inner.y + inner.height.saturating_sub(u16::try_from(shown).unwrap_or(inner.height));
     if more {
         let text = format!("{} {} more", painter.glyphs.down, lines.len() - scroll - room);
@@ -118,20 +115,18 @@ impl Answers {
     fn draw(&self, painter: &mut Painter<'_>, focus: usize, area: Area) {
         let in_focus = self.rows.iter().position(|row| row.iter().any(|button| button.index == focus));
         let top = (in_focus.unwrap_or(0) + 1).saturating_sub(usize::from(area.height));
-        for (row, y) in self.rows.iter().skip(top).zip(area.y..area.y + area.height) {
+        for (row, area) in self.rows.iter().skip(top).zip(area.rows()) {
             let wanted: usize = row.iter().map(|button| width(&button.label) + 1).sum();
             let start = (usize::from(area.width) + 1).saturating_sub(wanted);
             let mut x = area.x + u16::try_from(start).unwrap_or(0).min(area.width);
-            let end = area.x + area.width;
+            let end = area.right();
             for button in row {
                 let columns = u16::try_from(width(&button.label)).unwrap_or(0).min(end.saturating_sub(x));
-                let cell = Area { x, y, width: columns, height: 1 };
+                let cell = Area { x, width: columns, ..area };
                 let focused = button.index == focus;
                 let role = if focused { Role::Strong } else { Role::Dim };
                 painter.line(cell, &[(role, button.label.clone())]);
-                if focused {
-                    painter.style(cell, painter.theme.selected());
-                }
+                painter.cursor(cell, focused);
                 x = (x + columns + 1).min(end);
             }
         }
@@ -145,13 +140,12 @@ pub(super) fn palette(painter: &mut Painter<'_>, app: &App, input: &Input, index
     let columns = usize::from(layout.body.width).saturating_sub(4).clamp(1, WIDEST);
     let inner = dialog(painter, layout, "Run an action", columns, room);
     footer::input(painter, Area { height: 1, ..inner }, ": ", input, Vec::new());
-    let list = inner.below(2);
+    let list = below(inner, 2);
     if found.is_empty() {
         painter.line(list, &[(Role::Dim, "No match.".to_owned())]);
     }
     let top = (index + 1).saturating_sub(usize::from(list.height));
-    for (at, y) in (top..found.len()).zip(list.y..list.y + list.height) {
-        let area = Area { y, height: 1, ..list };
+    for (at, area) in rows(top, found.len(), list) {
         let (name, about, keys) = match &found[at] {
             PaletteEntry::Action(action) => {
                 let binding = action.binding();
@@ -172,12 +166,10 @@ pub(super) fn palette(painter: &mut Painter<'_>, app: &App, input: &Input, index
             .text(role, &name, name_columns)
             .gap(1)
             .text(Role::Dim, about, columns.saturating_sub(name_columns + 10))
-            .right(Role::Base, &keys, 9usize)
+            .cell(Align::Right, Role::Base, &keys, 9)
             .line;
         painter.line(area, &row);
-        if at == index {
-            painter.style(area, painter.theme.selected());
-        }
+        painter.cursor(area, at == index);
     }
 }
 
@@ -188,5 +180,5 @@ pub(super) fn file(painter: &mut Painter<'_>, input: &Input, letters: usize, lay
     let inner = dialog(painter, layout, &title, columns, 2);
     painter
         .line(Area { height: 1, ..inner }, &[(Role::Dim, "With their messages, as NDJSON, to".to_owned())]);
-    footer::input(painter, Area { height: 1, ..inner.below(2) }, "", input, Vec::new());
+    footer::input(painter, Area { height: 1, ..below(inner, 2) }, "", input, Vec::new());
 }

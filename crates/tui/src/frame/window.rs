@@ -7,7 +7,7 @@ use crate::{
     draw::Painter,
     find::Filter,
     layout::{Area, Layout, inside},
-    line::{Line, plain},
+    line::plain,
     text::width,
     theme::Role,
     window::{OpenWindow, Window},
@@ -27,13 +27,11 @@ fn text(painter: &mut Painter<'_>, app: &App, open: &OpenWindow, layout: &Layout
     painter.clear(area);
     painter.frame(area, Role::Accent);
     let inner = inside(area);
-    let inner = Area { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let text = doc::of(app, open, usize::from(inner.width));
     let visible = usize::from(inner.height);
     let top = open.scroll.min(text.lines.len().saturating_sub(visible));
     let filter = Filter::parse(&open.find, &[]);
-    for (line, y) in text.lines.iter().skip(top).zip(inner.y..inner.y + inner.height) {
-        let row = Area { y, height: 1, ..inner };
+    for (line, row) in text.lines.iter().skip(top).zip(inner.rows()) {
         painter.line(row, line);
         if !filter.is_empty() && filter.matches_line(&plain(line)) {
             painter.style(row, painter.theme.style(Role::Found));
@@ -58,23 +56,14 @@ fn text(painter: &mut Painter<'_>, app: &App, open: &OpenWindow, layout: &Layout
             top + visible,
             text.lines.len()
         );
-        let columns = u16::try_from(width(&arrows)).unwrap_or(0).min(inner.width);
-        painter.line(
-            Area { x: inner.x + inner.width - columns, width: columns, ..last },
-            &[(Role::Dim, arrows)],
-        );
+        painter.line_at_right(last, &[(Role::Dim, arrows)]);
     }
 }
 
 /// The name on the left, the pages on the right.
 fn heading(painter: &mut Painter<'_>, open: &OpenWindow, title: &str, area: Area) {
-    let pages = open.window.pages();
-    let mut right: Vec<Line> = Vec::new();
-    for (index, page) in pages.iter().enumerate() {
-        let role = if index == open.page { Role::Accent } else { Role::Dim };
-        right.push(vec![(role, format!(" {page} "))]);
-    }
-    let wide: usize = right.iter().flatten().map(|(_, text)| width(text)).sum();
+    let pages: Vec<String> = open.window.pages().iter().map(|page| format!(" {page} ")).collect();
+    let wide: usize = pages.iter().map(|page| width(page)).sum();
     let total = usize::from(area.width);
     let room = if wide + 16 <= total { total - wide - 2 } else { total };
     let title = painter.glyphs.fit(title, room.saturating_sub(2));
@@ -83,13 +72,11 @@ fn heading(painter: &mut Painter<'_>, open: &OpenWindow, title: &str, area: Area
         return;
     }
     let mut x = area.x + u16::try_from(total - wide).unwrap_or(0);
-    for (index, page) in right.iter().enumerate() {
-        let columns = u16::try_from(page.iter().map(|(_, text)| width(text)).sum::<usize>()).unwrap_or(0);
-        let cell = Area { x, width: columns, ..area };
-        painter.line(cell, page);
-        if index == open.page {
-            painter.style(cell, painter.theme.selected());
-        }
-        x += columns;
+    for (index, page) in pages.into_iter().enumerate() {
+        let cell = Area { x, width: u16::try_from(width(&page)).unwrap_or(0), ..area };
+        x += cell.width;
+        let open = index == open.page;
+        painter.line(cell, &[(if open { Role::Accent } else { Role::Dim }, page)]);
+        painter.cursor(cell, open);
     }
 }

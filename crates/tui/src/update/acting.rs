@@ -204,15 +204,12 @@ fn ask(app: &mut App, purpose: Purpose, letters: Vec<DeadLetter>) {
 fn targets(app: &App, letters: Vec<DeadLetter>) -> Vec<Target> {
     let page = app.panels.dead.table.remote.get();
     let rows = page.into_iter().flat_map(|page| page.rows.iter());
-    let names: HashMap<&str, String> = rows.map(|row| (row.letter.id.as_str(), doc::name_of(row))).collect();
+    let names: HashMap<&str, &str> =
+        rows.filter_map(|row| Some((row.letter.id.as_str(), row.display_name.as_deref()?))).collect();
     letters
         .into_iter()
         .map(|letter| Target {
-            name: names
-                .get(letter.id.as_str())
-                .cloned()
-                .or_else(|| letter.lead_id.as_ref().map(ToString::to_string))
-                .unwrap_or_else(|| format!("message {}", letter.id)),
+            name: doc::name_of(&letter, names.get(letter.id.as_str()).copied()),
             lead: letter.lead_id.clone(),
             letter: Some(letter),
         })
@@ -305,7 +302,7 @@ pub(super) fn edited(app: &mut App, detail: Box<DeadDetail>, edited: Result<Stri
         return app.notify(Role::Dim, "nothing was changed, so nothing was done");
     }
     let again = ("Edit again".to_owned(), Choice::EditAgain(detail.clone(), text.clone()));
-    let name = doc::name_of(&detail.row);
+    let name = doc::name_of(&detail.row.letter, detail.row.display_name.as_deref());
     let body = match serde_json::from_str::<serde_json::Value>(&text) {
         Ok(value) => value.to_string(),
         Err(error) => {

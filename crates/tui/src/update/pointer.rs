@@ -34,13 +34,13 @@ pub(super) fn pointed(app: &mut App, pointer: Pointer, x: u16, y: u16) -> Option
         None => {}
     }
     let layout = app.layout();
-    let panel = Panel::ALL.into_iter().find(|panel| layout.panels[panel.index()].contains(x, y))?;
+    let panel = Panel::ALL.into_iter().find(|panel| layout.panels[panel.index()].contains((x, y).into()))?;
     app.focus = panel;
     let (index, rows) = (app.view().index(), layout.parts(panel).rows);
     match pointer {
         Pointer::ScrollUp => app.go(index.saturating_sub(NOTCH)),
         Pointer::ScrollDown => app.go(index + NOTCH),
-        Pointer::Click if rows.contains(x, y) => {
+        Pointer::Click if rows.contains((x, y).into()) => {
             let row = app.view().top()? + usize::from(y - rows.y);
             if row >= app.view().len() {
                 return None;

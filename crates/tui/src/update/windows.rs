@@ -35,7 +35,7 @@ pub(super) fn toggle(app: &mut App, window: Window) {
 /// How many columns a text in a window has, and how many of its lines are in sight.
 fn text_size(app: &App) -> (usize, usize) {
     let area = inside(app.layout().window());
-    (usize::from(area.width).saturating_sub(2), usize::from(area.height).max(1))
+    (usize::from(area.width), usize::from(area.height).max(1))
 }
 
 /// Scrolls the window on top, or switches its page.

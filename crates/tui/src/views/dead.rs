@@ -5,21 +5,20 @@ use std::{cmp::Ordering, collections::HashMap};
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use ops::{DeadRow, Ops, Status};
-use pipeline::{Code, Fault, RetryState};
+use pipeline::{Code, Fault, RetryState, ports::DeadLetter};
 
 use crate::{
     doc::{self, name_of},
     draw::{
         Painter,
         columns::{self, Column, number, text},
-        rows,
-        table::{RowInSight, in_sight, titles},
+        rows, table,
     },
     find::{Filter, Searchable, by_text},
     format::{self, age, count, since},
     keymap::Action,
-    layout::{Area, Layout},
-    line::Line,
+    layout::{Area, Layout, right_of},
+    line::{self, Line},
     list::List,
     msg::Query,
     panel::Panel,
@@ -27,7 +26,7 @@ use crate::{
     rows::{FilterTask, Filtered, Rows},
     scene::Scene,
     table::{Row, Table},
-    table_view::TableRow,
+    table_view::{TableRow, json},
     text::{Glyphs, width},
     theme::Role,
     view::{Handled, Matched, Named, Opens, QueryReply, View},
@@ -68,14 +67,22 @@ impl Searchable for DeadRow {
     }
 
     fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
-        let letter = &self.letter;
-        self.display_name.as_deref().is_some_and(|name| see("name", name))
-            || letter.lead_id.as_ref().is_some_and(|lead| see("lead", lead.as_str()))
-            || see("code", letter.code.as_str())
-            || see("reason", &letter.reason)
-            || see("queue", letter.queue.as_str())
-            || see("id", &letter.id)
+        letter_texts(&self.letter, self.display_name.as_deref(), see)
     }
+}
+
+/// The texts of a dead letter that a filter finds, deleted or not.
+pub(super) fn letter_texts(
+    letter: &DeadLetter,
+    display_name: Option<&str>,
+    see: &mut dyn FnMut(&'static str, &str) -> bool,
+) -> bool {
+    display_name.is_some_and(|name| see("name", name))
+        || letter.lead_id.as_ref().is_some_and(|lead| see("lead", lead.as_str()))
+        || see("code", letter.code.as_str())
+        || see("reason", &letter.reason)
+        || see("queue", letter.queue.as_str())
+        || see("id", &letter.id)
 }
 
 impl Row for DeadRow {
@@ -104,6 +111,7 @@ impl Row for DeadRow {
 
 impl TableRow for DeadRow {
     const PANEL: Panel = Panel::Dead;
+    const NOTHING: (&'static str, &'static str) = ("No dead letters.", "No dead letter matches.");
 
     async fn fetch(ops: &Ops, limit: usize) -> Result<Rows, Fault> {
         let (rows, count) = ops.dead(None, limit).await?;
@@ -155,15 +163,20 @@ impl TableRow for DeadRow {
         state
     }
 
-    fn nothing(is_filtered: bool, glyphs: &Glyphs) -> String {
-        match is_filtered {
-            true => "No dead letter matches.".to_owned(),
-            false => format!("{} No dead letters.", glyphs.good),
-        }
-    }
-
     fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
-        letters(table, painter, scene, area);
+        let times = painter.glyphs.times;
+        table::draw(table, painter, scene, area, &LETTERS, |line, seen| {
+            let letter = &seen.row.letter;
+            let cells = [
+                (seen.role(Role::Alarm), letter.code.as_str()),
+                (seen.role(Role::Base), &name(seen.row)),
+                (Role::Dim, &letter.reason),
+                (Role::Dim, letter.queue.as_str()),
+                (Role::Dim, &format!("{times}{}", letter.attempts)),
+                (seen.role(Role::Base), &age(since(scene.now, letter.dead_at))),
+            ];
+            line.cells(&LETTERS, seen.widths, &cells)
+        });
     }
 }
 
@@ -232,27 +245,19 @@ impl DeadView {
 
     fn draw_kinds(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
         let widths = columns::widths(&KINDS, usize::from(area.width).saturating_sub(2));
-        columns::titles(painter, scene.parts().columns, 1, &KINDS, &widths, None);
-        let focused = scene.focused;
+        columns::titles(painter, scene.parts().columns, &KINDS, &widths, None);
+        let times = painter.glyphs.times;
         for (index, area) in rows(self.kinds_list.top, self.kinds.len(), area) {
             let kind = &self.kinds[index];
-            let selected = index == self.kinds_list.index;
-            // If the reasons differ, the code's cause is what they have in common.
-            let reason = if kind.same_reason { kind.reason.as_str() } else { kind.code.cause() };
-            let line = painter
-                .gutter(painter.row(area.width), false, selected && !focused)
-                .text(Role::Alarm, kind.code.as_str(), widths[0])
-                .gap(1)
-                .text(Role::Base, reason, widths[1])
-                .gap(1)
-                .right(Role::Strong, &format!("{}{}", painter.glyphs.times, kind.count), widths[2])
-                .gap(1)
-                .right(Role::Base, &age(since(scene.now, kind.latest)), widths[3])
-                .line;
-            painter.line(area, &line);
-            if selected {
-                painter.cursor(area, focused);
-            }
+            let cells = [
+                (Role::Alarm, kind.code.as_str()),
+                // If the reasons differ, the code's cause is what they have in common.
+                (Role::Base, if kind.same_reason { &kind.reason } else { kind.code.cause() }),
+                (Role::Strong, &format!("{times}{}", kind.count)),
+                (Role::Base, &age(since(scene.now, kind.latest))),
+            ];
+            let state = (false, index == self.kinds_list.index);
+            painter.list_row(scene, area, state, |line| line.cells(&KINDS, &widths, &cells));
         }
     }
 
@@ -267,7 +272,7 @@ impl DeadView {
                 let (times, ago) = (painter.glyphs.times, age(since(scene.now, kind.oldest)));
                 format!("{} {times}{}, the first {ago} ago", letter.code, kind.count)
             }
-            _ => format!("{} {} {}", letter.code, painter.glyphs.dot, name_of(row)),
+            _ => format!("{} {} {}", letter.code, painter.glyphs.dot, name(row)),
         };
         let heading = painter.glyphs.fit(&heading, columns.saturating_sub(1));
         let rule = painter.glyphs.rule.repeat(columns.saturating_sub(width(&heading) + 1));
@@ -306,15 +311,11 @@ impl DeadView {
                 line.push((Role::Strong, scene.keymap.key(action)));
                 line.push((Role::Dim, format!(" {what}   ")));
             }
-            let wide: usize = line.iter().map(|(_, text)| width(text)).sum();
-            if wide <= columns + 3 {
-                lines.push(Line::new());
-                lines.push(line);
+            if line::width(&line) <= columns + 3 {
+                lines.extend([Line::new(), line]);
             }
         }
-        for (line, y) in lines.iter().zip(area.y..area.y + area.height) {
-            painter.line(Area { y, height: 1, ..area }, line);
-        }
+        painter.lines(area, &lines);
     }
 }
 
@@ -468,7 +469,7 @@ impl View for DeadView {
     }
 
     fn copy(&self) -> Option<(&'static str, String)> {
-        Some((DeadRow::COPIED, crate::table_view::json(self.selected()?)?))
+        Some((DeadRow::COPIED, json(self.selected()?)?))
     }
 
     fn count(&self) -> Option<u64> {
@@ -488,7 +489,8 @@ impl View for DeadView {
     }
 
     fn nothing(&self, glyphs: &Glyphs) -> String {
-        self.table.nothing(glyphs)
+        let nothing = self.table.nothing(glyphs);
+        if self.filter().is_empty() { format!("{} {nothing}", glyphs.good) } else { nothing }
     }
 
     fn draw(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
@@ -502,11 +504,8 @@ impl View for DeadView {
             let beside = parts.about.y == parts.rows.y || parts.about.y == parts.columns.y;
             let mut area = parts.about;
             if beside && scene.is_full() {
-                for y in area.y..area.y + area.height {
-                    let cell = Area { y, width: 1, height: 1, ..area };
-                    painter.line(cell, &[(Role::Dim, painter.glyphs.vertical.to_owned())]);
-                }
-                area = area.right_of(1);
+                painter.vertical_rule(area);
+                area = right_of(area, 1);
             }
             let (x, width) = (area.x + 1, area.width.saturating_sub(2));
             let area = Area { x, width, ..area };
@@ -542,35 +541,8 @@ fn kinds(rows: &[DeadRow]) -> Vec<Kind> {
     kinds
 }
 
-fn letters(table: &Table<DeadRow>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
-    let widths = columns::widths(&LETTERS, usize::from(area.width).saturating_sub(2));
-    titles(table, painter, scene, &LETTERS, &widths);
-    let focused = scene.focused;
-    for RowInSight { row, area, selected, marked, dim } in in_sight(table, area) {
-        let letter = &row.letter;
-        let role = |role| if dim { Role::Dim } else { role };
-        let mut line = painter
-            .gutter(painter.row(area.width), marked, selected && !focused)
-            .text(role(Role::Alarm), letter.code.as_str(), widths[0])
-            .gap(1)
-            .text(role(Role::Base), &name_of(row), widths[1])
-            .gap(1);
-        if widths[2] > 0 {
-            line = line.text(Role::Dim, &letter.reason, widths[2]).gap(1);
-        }
-        if widths[3] > 0 {
-            line = line.text(Role::Dim, letter.queue.as_str(), widths[3]).gap(1);
-        }
-        if widths[4] > 0 {
-            let tries = format!("{}{}", painter.glyphs.times, letter.attempts);
-            line = line.right(Role::Dim, &tries, widths[4]).gap(1);
-        }
-        let line = line.right(role(Role::Base), &age(since(scene.now, letter.dead_at)), widths[5]).line;
-        painter.line(area, &line);
-        if selected {
-            painter.cursor(area, focused);
-        }
-    }
+fn name(row: &DeadRow) -> String {
+    name_of(&row.letter, row.display_name.as_deref())
 }
 
 /// All of the letter under the cursor: why it died, what to do, its message, the log of its last attempt.
@@ -578,19 +550,11 @@ fn draw_preview(painter: &mut Painter<'_>, scene: &Scene<'_>, letter: &OpenLette
     let lines =
         doc::letter::preview(scene.now, scene.keymap, painter.glyphs, letter, usize::from(area.width));
     let more = lines.len() > usize::from(area.height);
-    for (line, y) in lines.iter().zip(area.y..area.y + area.height) {
-        painter.line(Area { y, height: 1, ..area }, line);
-    }
-    if more {
-        let y = area.y + area.height.saturating_sub(1);
-        let key = scene.keymap.key(Action::Open);
-        let text = painter
-            .glyphs
-            .fit(&format!("{} {key} shows all of it", painter.glyphs.down), usize::from(area.width));
-        painter.line(
-            Area { y, height: 1, ..area },
-            &[(Role::Dim, format!("{text}{}", " ".repeat(usize::from(area.width))))],
-        );
+    painter.lines(area, &lines);
+    if let Some(last) = area.rows().next_back().filter(|_| more) {
+        let text = format!("{} {} shows all of it", painter.glyphs.down, scene.keymap.key(Action::Open));
+        let line = painter.row(area.width).text(Role::Dim, &text, area.width).line;
+        painter.line(last, &line);
     }
 }
 

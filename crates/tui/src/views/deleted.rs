@@ -6,11 +6,13 @@ use jiff::SignedDuration;
 use ops::{DeletedRow, Ops};
 use pipeline::Fault;
 
+use super::dead::letter_texts;
 use crate::{
+    doc::name_of,
     draw::{
         Painter,
-        columns::{self, Column, number, text},
-        table::{RowInSight, in_sight, titles},
+        columns::{Column, number, text},
+        table,
     },
     find::{Searchable, by_text},
     format::{self, age, since},
@@ -22,7 +24,6 @@ use crate::{
     scene::Scene,
     table::{Row, Table},
     table_view::TableRow,
-    text::Glyphs,
     theme::Role,
     view::Named,
 };
@@ -42,14 +43,7 @@ impl Searchable for DeletedRow {
     }
 
     fn texts(&self, see: &mut dyn FnMut(&'static str, &str) -> bool) -> bool {
-        let letter = &self.dead_letter;
-        self.display_name.as_deref().is_some_and(|name| see("name", name))
-            || letter.lead_id.as_ref().is_some_and(|lead| see("lead", lead.as_str()))
-            || see("code", letter.code.as_str())
-            || see("reason", &letter.reason)
-            || see("queue", letter.queue.as_str())
-            || see("by", &self.deleted_by)
-            || see("id", &letter.id)
+        letter_texts(&self.dead_letter, self.display_name.as_deref(), see) || see("by", &self.deleted_by)
     }
 }
 
@@ -78,6 +72,8 @@ impl TableRow for DeletedRow {
     /// On AWS each copy is a request of its own.
     const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
     const COPIED: &'static str = "the deleted dead letter";
+    const NOTHING: (&'static str, &'static str) =
+        ("No dead letter was deleted.", "No deleted dead letter matches.");
 
     async fn fetch(ops: &Ops, limit: usize) -> Result<Rows, Fault> {
         let (rows, count) = ops.deleted(limit).await?;
@@ -107,38 +103,22 @@ impl TableRow for DeletedRow {
         }
     }
 
-    fn nothing(is_filtered: bool, _: &Glyphs) -> String {
-        if is_filtered { "No deleted dead letter matches." } else { "No dead letter was deleted." }.to_owned()
-    }
-
     fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
-        let widths = columns::widths(&COLUMNS, usize::from(area.width).saturating_sub(2));
-        titles(table, painter, scene, &COLUMNS, &widths);
-        for RowInSight { row, area, selected, marked, dim } in in_sight(table, area) {
-            let letter = &row.dead_letter;
-            let role = if dim { Role::Dim } else { Role::Base };
-            let mut line = painter
-                .gutter(painter.row(area.width), marked, selected && !scene.focused)
-                .right(role, &age(since(scene.now, row.deleted_at)), widths[0])
-                .gap(1)
-                .text(role, letter.code.as_str(), widths[1])
-                .gap(1)
-                .text(role, &name(row), widths[2])
-                .gap(1);
-            let cells = [letter.reason.as_str(), letter.queue.as_str(), row.deleted_by.as_str()];
-            for (cell, columns) in cells.into_iter().zip(&widths[3..]).filter(|(_, columns)| **columns > 0) {
-                line = line.text(Role::Dim, cell, *columns).gap(1);
-            }
-            painter.line(area, &line.line);
-            if selected {
-                painter.cursor(area, scene.focused);
-            }
-        }
+        table::draw(table, painter, scene, area, &COLUMNS, |line, seen| {
+            let (row, letter, role) = (seen.row, &seen.row.dead_letter, seen.role(Role::Base));
+            let cells = [
+                (role, &*age(since(scene.now, row.deleted_at))),
+                (role, letter.code.as_str()),
+                (role, &name(row)),
+                (Role::Dim, &letter.reason),
+                (Role::Dim, letter.queue.as_str()),
+                (Role::Dim, &row.deleted_by),
+            ];
+            line.cells(&COLUMNS, seen.widths, &cells)
+        });
     }
 }
 
-/// Its lead's name, else the lead's id, else its own.
 fn name(row: &DeletedRow) -> String {
-    let lead = row.dead_letter.lead_id.as_ref().map(ToString::to_string);
-    row.display_name.clone().or(lead).unwrap_or_else(|| format!("message {}", row.dead_letter.id))
+    name_of(&row.dead_letter, row.display_name.as_deref())
 }

@@ -12,9 +12,9 @@ use pipeline::{
 use crate::{
     doc::delivery_mark,
     draw::{
-        Painter,
-        columns::{self, Column, number, text},
-        table::{RowInSight, in_sight, titles},
+        self, Painter,
+        columns::{Column, id, number, text},
+        table,
     },
     find::{Searchable, by_text},
     format::{self, age, since},
@@ -88,6 +88,7 @@ impl Row for LeadRow {
 impl TableRow for LeadRow {
     const PANEL: Panel = Panel::Leads;
     const COPIED: &'static str = "the lead";
+    const NOTHING: (&'static str, &'static str) = ("No lead has been enriched yet.", "No lead matches.");
 
     async fn fetch(ops: &Ops, limit: usize) -> Result<Rows, Fault> {
         Ok(Rows::of(ops.leads(&LeadQuery { limit, ..LeadQuery::default() }).await?, None))
@@ -114,10 +115,6 @@ impl TableRow for LeadRow {
         vec![(Role::Base, format!("{known}{more}")), (Role::Dim, format!("  {order}"))]
     }
 
-    fn nothing(is_filtered: bool, _: &Glyphs) -> String {
-        if is_filtered { "No lead matches." } else { "No lead has been enriched yet." }.to_owned()
-    }
-
     fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
         let total = usize::from(area.width).saturating_sub(2);
         let destinations = destinations(table, scene);
@@ -130,57 +127,40 @@ impl TableRow for LeadRow {
             text("owner", 8, 40, 5, 0),
             text("status", 8, 24, 2, 96),
             text("funnel", 8, 24, 2, 60),
-            text("lead", 14, 36, 2, 120),
+            id("lead", 14, 36, 2, 120),
             text("sent", sent.max(4), sent.max(4), 0, 0),
         ];
-        let widths = columns::widths(&columns, total);
-        titles(table, painter, scene, &columns, &widths);
-        let focused = scene.focused;
-        for RowInSight { row, area, selected, marked, dim } in in_sight(table, area) {
-            let lead = &row.lead;
-            let role = |role| if dim { Role::Dim } else { role };
-            let mut line = painter
-                .gutter(painter.row(area.width), marked, selected && !focused && scene.is_full())
-                .right(Role::Dim, &age(since(scene.now, lead.enriched_at)), widths[0])
-                .gap(1)
-                .text(role(Role::Base), &lead.display_name, widths[1])
-                .gap(1);
-            let owners = |columns: usize| {
-                OwnerCell::of(lead).fit(columns, width, |text, columns| painter.glyphs.fit(text, columns))
+        let glyphs = painter.glyphs;
+        table::draw(table, painter, scene, area, &columns, |line, seen| {
+            let (row, lead, widths) = (seen.row, &seen.row.lead, seen.widths);
+            let before = [
+                (Role::Dim, &*age(since(scene.now, lead.enriched_at))),
+                (seen.role(Role::Base), &lead.display_name),
+            ];
+            let after =
+                [&*lead.status_label, &*lead.funnel, lead.lead_id.as_str()].map(|text| (Role::Dim, text));
+            let owners = |line: draw::Row, role, columns| {
+                let owners = OwnerCell::of(lead).fit(columns, width, |text, most| glyphs.fit(text, most));
+                line.text(seen.role(role), &owners, columns).gap(1)
             };
-            line = if lead.has_owner() {
-                line.text(role(Role::Base), &owners(widths[2]), widths[2])
+            let line = line.cells(&columns, widths, &before);
+            let line = if lead.has_owner() {
+                owners(line, Role::Base, widths[2])
             } else {
-                let left = widths[2].saturating_sub(2);
-                let line = line.glyphs(role(Role::Warn), painter.glyphs.warning).gap(1);
-                line.text(role(Role::Warn), &owners(left), left)
+                let line = line.glyphs(seen.role(Role::Warn), glyphs.warning).gap(1);
+                owners(line, Role::Warn, widths[2].saturating_sub(2))
             };
-            line = line.gap(1);
-            for (columns, text) in [(widths[3], &lead.status_label), (widths[4], &lead.funnel)] {
-                if columns > 0 {
-                    line = line.text(Role::Dim, text, columns).gap(1);
-                }
-            }
-            if widths[5] > 0 {
-                line = line.id(Role::Dim, lead.lead_id.as_str(), widths[5]).gap(1);
-            }
+            let mut line = line.cells(&columns[3..6], &widths[3..6], &after);
             for (destination, label) in destinations.iter().zip(&labels) {
-                let (mark, glyph) = delivered(row, destination, painter.glyphs);
+                let (mark, glyph) = delivered(row, destination, glyphs);
                 line = line.glyphs(mark, glyph).gap(1);
                 if !label.is_empty() {
-                    line = line.text(
-                        role(if mark == Role::Good { Role::Dim } else { mark }),
-                        label,
-                        label.len() + 1,
-                    );
+                    let role = if mark == Role::Good { Role::Dim } else { mark };
+                    line = line.text(seen.role(role), label, label.len() + 1);
                 }
             }
-            let line = line.line;
-            painter.line(area, &line);
-            if selected {
-                painter.cursor(area, focused);
-            }
-        }
+            line
+        });
     }
 }
 

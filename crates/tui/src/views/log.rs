@@ -11,20 +11,20 @@ use crate::{
     doc::level_mark,
     draw::{
         Painter,
-        columns::{self, Column, text},
-        states,
+        columns::{self, Column, id, text},
+        rows, states,
     },
     find::{Filter, Searchable},
     format::clock,
     keymap::Action,
-    layout::Area,
+    layout::{Area, below},
     line::Line,
     msg::{Answer, LOG_PAGE, Query},
     remote::Polling,
     scene::Scene,
     table_view::{ROWS_MAX_AGE, json, mismatched_answer},
     tail::Tail,
-    text::{Glyphs, width},
+    text::Glyphs,
     theme::Role,
     view::{Handled, Matched, Named, Opens, QueryReply, View},
     window::Window,
@@ -38,7 +38,7 @@ const COLUMNS: [Column; 5] = [
     text("", 1, 1, 0, 0),
     text("function", 8, 8, 0, 58),
     text("message", 8, 400, 1, 0),
-    text("lead", 15, 24, 0, 100),
+    id("lead", 15, 24, 0, 100),
 ];
 
 impl Searchable for LogLine {
@@ -218,7 +218,7 @@ impl View for Tail {
 
     fn draw(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
         let widths = columns::widths(&COLUMNS, usize::from(area.width).saturating_sub(2));
-        columns::titles(painter, scene.parts().columns, 1, &COLUMNS, &widths, None);
+        columns::titles(painter, scene.parts().columns, &COLUMNS, &widths, None);
         if self.wrap {
             wrapped(painter, self, scene, area, &widths);
         } else {
@@ -230,10 +230,8 @@ impl View for Tail {
             && self.held.is_some()
             && let Some((role, text)) = self.tab_state(scene).into_iter().next()
         {
-            let columns = u16::try_from(width(&text) + 2).unwrap_or(0).min(area.width);
-            let y = area.y + area.height.saturating_sub(1);
-            let place = Area { x: area.x + area.width - columns, y, width: columns, height: 1 };
-            painter.line(place, &[(role, format!(" {text} "))]);
+            let last = below(area, area.height.saturating_sub(1));
+            painter.line_at_right(last, &[(role, format!(" {text} "))]);
         }
     }
 }
@@ -247,10 +245,9 @@ pub fn lead_of(line: &LogLine) -> Option<Named> {
 /// Each line in one row.
 fn cut(painter: &mut Painter<'_>, logs: &Tail, scene: &Scene<'_>, area: Area, widths: &[usize]) {
     let focused = scene.focused;
-    for (place, y) in (logs.top..logs.len()).zip(area.y..area.y + area.height) {
+    for (place, area) in rows(logs.top, logs.len(), area) {
         let Some(number) = logs.number(place) else { continue };
         let Some(line) = logs.line(number) else { continue };
-        let area = Area { y, height: 1, ..area };
         let row = first(painter, logs, line, widths, &line.message, area.width);
         painter.line(area, &row);
         // While following, the newest line needs no cursor: it is always the last one.
@@ -265,7 +262,7 @@ fn wrapped(painter: &mut Painter<'_>, logs: &Tail, scene: &Scene<'_>, area: Area
     let focused = scene.focused;
     let Some(cursor) = logs.cursor() else { return };
     let indent = 1 + widths[..3].iter().filter(|width| **width > 0).map(|width| width + 1).sum::<usize>();
-    let mut bottom = area.y + area.height;
+    let mut free = area.rows().rev();
     for place in (0..=cursor).rev() {
         let Some(number) = logs.number(place) else { break };
         let Some(line) = logs.line(number) else { break };
@@ -274,11 +271,7 @@ fn wrapped(painter: &mut Painter<'_>, logs: &Tail, scene: &Scene<'_>, area: Area
         let (role, _) = level_mark(line.level, painter.glyphs);
         let role = if dim { Role::Dim } else { role };
         for (index, piece) in pieces.iter().enumerate().rev() {
-            if bottom <= area.y {
-                return;
-            }
-            bottom -= 1;
-            let area = Area { y: bottom, height: 1, ..area };
+            let Some(area) = free.next() else { return };
             let row = match index {
                 0 => first(painter, logs, line, widths, piece, area.width),
                 _ => painter.row(area.width).gap(indent).text(role, piece, widths[3]).line,
@@ -302,21 +295,14 @@ fn first(
 ) -> Line {
     let (role, glyph) = level_mark(line.level, painter.glyphs);
     let role = if is_dim(logs, line) { Role::Dim } else { role };
-    let mut row = painter
-        .row(columns)
-        .gap(1)
-        .text(Role::Dim, &clock(line.at), widths[0])
-        .gap(1)
-        .glyphs(role, glyph)
-        .gap(1);
-    if widths[2] > 0 {
-        row = row.text(Role::Dim, short(&line.function), widths[2]).gap(1);
-    }
-    row = row.text(role, message, widths[3]);
-    if widths[4] > 0 {
-        row = row.gap(1).id(Role::Dim, line.lead_id.as_deref().unwrap_or_default(), widths[4]);
-    }
-    row.line
+    let cells = [
+        (Role::Dim, &*clock(line.at)),
+        (role, glyph),
+        (Role::Dim, short(&line.function)),
+        (role, message),
+        (Role::Dim, line.lead_id.as_deref().unwrap_or_default()),
+    ];
+    painter.row(columns).gap(1).cells(&COLUMNS, widths, &cells).line
 }
 
 fn is_dim(logs: &Tail, line: &LogLine) -> bool {

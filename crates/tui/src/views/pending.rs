@@ -10,8 +10,8 @@ use pipeline::{Fault, State};
 use crate::{
     draw::{
         Painter, bar,
-        columns::{self, Column, number, text},
-        table::{RowInSight, in_sight, titles},
+        columns::{Column, id, number, text},
+        table,
     },
     find::{Searchable, by_text},
     format::{self, clock, countdown, since},
@@ -32,7 +32,7 @@ use crate::{
 const COLUMNS: [Column; 6] = [
     text("", 1, 1, 0, 0),
     text("name", 14, 48, 4, 0),
-    text("lead", 14, 36, 2, 96),
+    id("lead", 14, 36, 2, 96),
     text("received", 8, 8, 0, 84),
     text("", 7, 44, 2, 32),
     number("due", 9, 0),
@@ -73,6 +73,7 @@ impl Row for PendingRow {
 impl TableRow for PendingRow {
     const PANEL: Panel = Panel::Pending;
     const MAX_AGE: SignedDuration = COUNTS_MAX_AGE;
+    const NOTHING: (&'static str, &'static str) = ("No open leads.", "No lead matches.");
 
     async fn fetch(ops: &Ops, limit: usize) -> Result<Rows, Fault> {
         let mut rows = ops.pending(limit).await?;
@@ -110,56 +111,44 @@ impl TableRow for PendingRow {
         }
     }
 
-    fn nothing(is_filtered: bool, _: &Glyphs) -> String {
-        if is_filtered { "No lead matches." } else { "No open leads." }.to_owned()
-    }
-
     fn draw(table: &Table<Self>, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
-        let widths = columns::widths(&COLUMNS, usize::from(area.width).saturating_sub(2));
-        titles(table, painter, scene, &COLUMNS, &widths);
-        let focused = scene.focused;
-        for RowInSight { row, area, selected, marked, dim } in in_sight(table, area) {
+        let glyphs = painter.glyphs;
+        table::draw(table, painter, scene, area, &COLUMNS, |line, seen| {
+            let row = seen.row;
             let state = scene.state_of(row.due_at, row.state);
-            let (role, glyph, time_role) = match state {
-                State::Overdue => (Role::Strong, (Role::Alarm, painter.glyphs.overdue), Role::Alarm),
-                State::Processing => (Role::Base, (Role::Accent, painter.glyphs.working), Role::Dim),
+            let (role, mark, time_role) = match state {
+                State::Overdue => (Role::Strong, (Role::Alarm, glyphs.overdue), Role::Alarm),
+                State::Processing => (Role::Base, (Role::Accent, glyphs.working), Role::Dim),
                 _ => (Role::Base, (Role::Dim, " "), Role::Base),
             };
-            let role = if dim { Role::Dim } else { role };
-            // Without a bar or text, the name gets its room.
-            let bar = if state == State::Pending || widths[4] >= WORDY { widths[4] } else { 0 };
-            let name = widths[1] + if bar < widths[4] { widths[4] + 1 } else { 0 };
-            let mut line = painter
-                .gutter(painter.row(area.width), marked, selected && !focused && scene.is_full())
-                .glyphs(glyph.0, glyph.1)
-                .gap(1)
-                .text(role, &row.display_name, name)
-                .gap(1);
-            if widths[2] > 0 {
-                line = line.id(Role::Dim, row.lead_id.as_str(), widths[2]).gap(1);
+            let mut widths = seen.widths.to_vec();
+            if state != State::Pending && widths[4] < WORDY {
+                // Without a bar or text, the name gets its room.
+                let room = std::mem::take(&mut widths[4]);
+                widths[1] += if room > 0 { room + 1 } else { 0 };
             }
-            if widths[3] > 0 {
-                line = line.text(Role::Dim, &clock(row.received_at), widths[3]).gap(1);
-            }
-            if bar > 0 {
-                for (role, text) in middle(painter, scene, row, state, bar) {
+            let cells = [
+                mark,
+                (seen.role(role), &row.display_name),
+                (Role::Dim, row.lead_id.as_str()),
+                (Role::Dim, &clock(row.received_at)),
+            ];
+            let mut line = line.cells(&COLUMNS, &widths, &cells);
+            if widths[4] > 0 {
+                for (role, text) in middle(glyphs, scene, row, state, widths[4]) {
                     line = line.glyphs(role, &text);
                 }
                 line = line.gap(1);
             }
-            let line = line.right(time_role, &time_of(scene, row, state), widths[5]).line;
-            painter.line(area, &line);
-            if selected {
-                painter.cursor(area, focused);
-            }
-        }
+            line.cells(&COLUMNS[5..], &widths[5..], &[(time_role, &time_of(scene, row, state))])
+        });
     }
 }
 
 /// How much of the delay has passed; for an overdue lead, when it was due.
-fn middle(painter: &Painter<'_>, scene: &Scene<'_>, row: &PendingRow, state: State, columns: usize) -> Line {
+fn middle(glyphs: &Glyphs, scene: &Scene<'_>, row: &PendingRow, state: State, columns: usize) -> Line {
     let fill = |role, text: &str| {
-        let text = painter.glyphs.fit(text, columns);
+        let text = glyphs.fit(text, columns);
         let gap = columns - width(&text);
         vec![(role, text), (Role::Base, " ".repeat(gap))]
     };
@@ -168,7 +157,7 @@ fn middle(painter: &Painter<'_>, scene: &Scene<'_>, row: &PendingRow, state: Sta
         State::Processing => fill(Role::Dim, "processing"),
         _ => {
             let (waited, wait) = (since(scene.now, row.received_at), since(row.due_at, row.received_at));
-            let (filled, left) = bar(painter.glyphs, columns, waited, wait);
+            let (filled, left) = bar(glyphs, columns, waited, wait);
             vec![(Role::Accent, filled), (Role::Dim, left)]
         }
     }
