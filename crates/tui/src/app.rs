@@ -213,6 +213,11 @@ impl App {
         }
     }
 
+    /// Opens a window over the others.
+    pub fn open(&mut self, window: Window) {
+        self.windows.push(OpenWindow { window, page: 0, scroll: 0, find: String::new() });
+    }
+
     /// The window on top.
     pub fn window(&self) -> Option<&Window> {
         self.windows.last().map(|open| &open.window)
@@ -284,8 +289,7 @@ impl App {
             _ => {}
         }
         let Some((lead, _)) = self.current_lead() else { return Vec::new() };
-        let page = self.panels.dead.table.remote.get();
-        let rows = page.into_iter().flat_map(|page| page.rows.iter());
+        let rows = self.panels.dead.table.known().iter();
         rows.filter(|row| row.letter.lead_id.as_ref() == Some(&lead)).cloned().collect()
     }
 

@@ -238,13 +238,6 @@ pub enum Cmd {
     Quit,
 }
 
-impl Operation {
-    /// One on these targets.
-    pub fn new(verb: Verb, targets: Vec<Target>) -> Self {
-        Self { verb, targets: Arc::new(targets) }
-    }
-}
-
 /// What dead letters are wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named as done")]

@@ -185,6 +185,16 @@ impl<T: Row> Table<T> {
         self.shown.row(self.list.index)
     }
 
+    /// All known rows, in the order received.
+    pub fn known(&self) -> &[T] {
+        self.remote.get().map_or(&[], |page| &page.rows)
+    }
+
+    /// The rows shown that match the filter.
+    pub fn matching(&self) -> impl Iterator<Item = &T> {
+        self.shown.iter().filter(|row| self.wanted.filter.matches(*row))
+    }
+
     /// How many rows there are in all, known here or not.
     pub fn total(&self) -> Option<u64> {
         self.remote.get().map(|page| page.total.max(page.rows.len() as u64))
@@ -233,9 +243,14 @@ impl<T: Row> Table<T> {
 
     /// Loads more rows if the cursor is near the end of the known ones.
     fn grow(&mut self) {
-        let known = self.remote.get().map_or(0, |page| page.rows.len());
-        let near = self.list.index + NEAR_THE_END >= self.shown.len();
-        if near && known >= self.limit && !self.is_complete() && self.limit < MOST_ROWS {
+        if self.list.index + NEAR_THE_END >= self.shown.len() && self.limit < MOST_ROWS {
+            self.load_more();
+        }
+    }
+
+    /// Loads more rows, unless all are known or more than the known ones are being queried.
+    pub fn load_more(&mut self) {
+        if self.known().len() >= self.limit && !self.is_complete() {
             self.limit = (self.limit * 4).min(MOST_ROWS);
             self.remote.refresh_soon();
         }
@@ -289,13 +304,9 @@ impl<T: Row> Table<T> {
 
     /// Marks every row that matches, or unmarks them if all of them are marked.
     pub fn mark_shown(&mut self) {
-        let filter = &self.wanted.filter;
-        let matching = self.shown.iter().filter(|row| filter.matches(*row));
-        let keys: Vec<T::Key> = matching.map(|row| row.key().clone()).collect();
-        if keys.iter().all(|key| self.marks.contains(key)) {
-            keys.iter().for_each(|key| {
-                self.marks.remove(key);
-            });
+        let keys: HashSet<T::Key> = self.matching().map(|row| row.key().clone()).collect();
+        if keys.is_subset(&self.marks) {
+            self.marks.retain(|key| !keys.contains(key));
         } else {
             self.marks.extend(keys);
         }
@@ -306,12 +317,7 @@ impl<T: Row> Table<T> {
         if self.marks.is_empty() {
             return self.row().into_iter().collect();
         }
-        self.remote
-            .get()
-            .into_iter()
-            .flat_map(|page| page.rows.iter())
-            .filter(|row| self.marks.contains(row.key()))
-            .collect()
+        self.known().iter().filter(|row| self.marks.contains(row.key())).collect()
     }
 
     /// The next matching row from the cursor in a direction, wrapping around.

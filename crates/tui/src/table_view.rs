@@ -18,7 +18,7 @@ use super::{
     remote::Polling,
     rows::{FilterTask, Filtered, Rows},
     scene::Scene,
-    table::{MOST_ROWS, Page, Row, Sort, Table},
+    table::{Page, Row, Sort, Table},
     text::Glyphs,
     view::{Handled, Matched, Named, Opens, QueryReply, View},
 };
@@ -94,11 +94,9 @@ impl<T: TableRow> View for Table<T> {
     }
 
     fn load_more_for_filter(&mut self) {
-        let known = self.remote.get().map_or(0, |page| page.rows.len());
-        let wants_more = !self.wanted.filter.is_empty() && known >= self.limit && !self.is_complete();
-        if wants_more && self.limit < SEARCHED && self.remote.in_flight.is_none() {
-            self.limit = (self.limit * 4).min(MOST_ROWS);
-            self.remote.refresh_soon();
+        let is_filtered = !self.wanted.filter.is_empty();
+        if is_filtered && self.limit < SEARCHED && self.remote.in_flight.is_none() {
+            self.load_more();
         }
     }
 

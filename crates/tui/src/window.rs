@@ -227,13 +227,6 @@ pub struct OpenWindow {
     pub find: String,
 }
 
-impl OpenWindow {
-    /// A window at its top.
-    pub fn new(window: Window) -> Self {
-        Self { window, page: 0, scroll: 0, find: String::new() }
-    }
-}
-
 /// The result of one target of an operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {

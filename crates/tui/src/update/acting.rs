@@ -1,8 +1,12 @@
 //! Actions, up to their confirmation: which items they affect, how many, and where.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use ops::{DeadDetail, DeadRow, Notification, Recipients, Selection};
+use ops::{DeadDetail, Notification, Recipients, Selection};
 use pipeline::{
     Code, Fault, RetryState,
     destination::{DestinationId, LeftOut},
@@ -21,7 +25,7 @@ use super::{
         window::{Choice, Confirm, Input, OpenWindow, TypedCount, Window},
     },
     finding, jobs,
-    questions::{confirm, place, put},
+    questions::{confirm, place},
 };
 
 /// How many kinds of failure a question lists at most.
@@ -38,55 +42,28 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
     if takes_letters && is_busy(app) {
         return;
     }
-    match action {
-        Action::Redrive => match selected_kind(app) {
-            Some(code) => all_of_code(app, code, Purpose::Redrive, cmds),
-            None => from_selection(app, Purpose::Redrive),
-        },
-        Action::Delete => match selected_kind(app) {
-            Some(code) => all_of_code(app, code, Purpose::Delete, cmds),
-            None => from_selection(app, Purpose::Delete),
-        },
-        Action::RedriveKind => match app.selected_letters().first() {
-            Some(row) => {
-                let code = row.letter.code;
-                all_of_code(app, code, Purpose::Redrive, cmds);
-            }
+    let (kind, letters) = (selected_kind(app), &app.panels.dead.table);
+    let is_selected = app.window().is_some() || !letters.marks.is_empty() || kind.is_some();
+    match (action, kind) {
+        (Action::Redrive, Some(code)) => select(app, Selection::Code(code), Purpose::Redrive, cmds),
+        (Action::Redrive, None) => from_selection(app, Purpose::Redrive),
+        (Action::Delete, Some(code)) => select(app, Selection::Code(code), Purpose::Delete, cmds),
+        (Action::Delete, None) => from_selection(app, Purpose::Delete),
+        (Action::RedriveKind, _) => match app.selected_letters().first().map(|row| row.letter.code) {
+            Some(code) => select(app, Selection::Code(code), Purpose::Redrive, cmds),
             None => nothing(app, Purpose::Redrive),
         },
-        Action::RedriveShown => {
-            let filter = &app.panels.dead.table.wanted.filter;
-            let letters: Vec<DeadLetter> =
-                app.panels.dead.table.shown.iter().filter(|row| filter.matches(*row)).map(letter).collect();
-            ask(app, Purpose::Redrive, letters);
+        (Action::RedriveShown, _) => from_shown(app, Purpose::Redrive),
+        (Action::RedriveAll, _) => select(app, Selection::All, Purpose::RedriveAll, cmds),
+        (Action::Export, _) if is_selected => from_selection(app, Purpose::Export),
+        (Action::Export, _) if letters.wanted.filter.is_empty() => {
+            select(app, Selection::All, Purpose::Export, cmds);
         }
-        Action::RedriveAll => select(app, Selection::All, Purpose::RedriveAll, cmds),
-        Action::Export
-            if app.window().is_none()
-                && app.panels.dead.table.marks.is_empty()
-                && selected_kind(app).is_none() =>
-        {
-            if app.panels.dead.table.wanted.filter.is_empty() {
-                select(app, Selection::All, Purpose::Export, cmds);
-            } else {
-                let filter = &app.panels.dead.table.wanted.filter;
-                let letters: Vec<DeadLetter> = app
-                    .panels
-                    .dead
-                    .table
-                    .shown
-                    .iter()
-                    .filter(|row| filter.matches(*row))
-                    .map(letter)
-                    .collect();
-                ask(app, Purpose::Export, letters);
-            }
-        }
-        Action::Export => from_selection(app, Purpose::Export),
-        Action::Edit => edit(app, cmds),
-        Action::Resend => resend(app),
-        Action::Try => send_trial(app),
-        Action::Requeue => requeue(app),
+        (Action::Export, _) => from_shown(app, Purpose::Export),
+        (Action::Edit, _) => edit(app, cmds),
+        (Action::Resend, _) => resend(app),
+        (Action::Try, _) => send_trial(app),
+        (Action::Requeue, _) => requeue(app),
         _ => {}
     }
 }
@@ -95,10 +72,6 @@ pub(super) fn act(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
 fn selected_kind(app: &App) -> Option<Code> {
     let dead = app.windows.is_empty() && app.focus == Panel::Dead;
     Some(app.panels.dead.selected_kind().filter(|_| dead)?.code)
-}
-
-fn letter(row: &DeadRow) -> DeadLetter {
-    row.letter.clone()
 }
 
 /// Whether actions are allowed; says why not.
@@ -130,15 +103,79 @@ fn nothing(app: &mut App, purpose: Purpose) {
     app.notify(Role::Dim, format!("nothing to {} here: {key} goes to the dead letters", purpose.verb()));
 }
 
+// === What an action is about ===
+
+/// A button that starts an operation.
+fn button(label: impl Into<String>, verb: Verb, targets: &Arc<Vec<Target>>) -> (String, Choice) {
+    (label.into(), Choice::Run(Operation { verb, targets: Arc::clone(targets) }))
+}
+
+/// A button's label, with the number of targets if there are several.
+fn numbered(label: &str, targets: &[Target]) -> String {
+    if targets.len() == 1 { label.to_owned() } else { format!("{label} {}", targets.len()) }
+}
+
+fn targets(app: &App, letters: Vec<DeadLetter>) -> Vec<Target> {
+    let rows = app.panels.dead.table.known().iter();
+    let names: HashMap<&str, &str> =
+        rows.filter_map(|row| Some((row.letter.id.as_str(), row.display_name.as_deref()?))).collect();
+    letters
+        .into_iter()
+        .map(|letter| Target {
+            name: doc::name_of(&letter, names.get(letter.id.as_str()).copied()),
+            lead: letter.lead_id.clone(),
+            letter: Some(letter),
+        })
+        .collect()
+}
+
+/// Describes what an action is about: one item in full, several by some of their names, and dead letters by
+/// kind.
+fn describe(app: &App, targets: &[Target]) -> Vec<(Role, String)> {
+    if let [Target { name, lead, letter }] = targets {
+        let mut lines = vec![(Role::Strong, name.clone())];
+        if let Some(letter) = letter {
+            lines.push((Role::Alarm, format!("{} {} {}", letter.code, app.glyphs.dot, letter.reason)));
+            lines.push((Role::Dim, letter.code.remedy(RetryState::Dead).to_owned()));
+        } else if let Some(lead) = lead {
+            lines.push((Role::Dim, lead.to_string()));
+        }
+        return lines;
+    }
+    let mut counts: HashMap<Code, usize> = HashMap::new();
+    for letter in targets.iter().filter_map(|target| target.letter.as_ref()) {
+        *counts.entry(letter.code).or_default() += 1;
+    }
+    let mut counts: Vec<(Code, usize)> = counts.into_iter().collect();
+    counts.sort_unstable_by_key(|(code, count)| (Reverse(*count), *code));
+    let more = counts.len().saturating_sub(KINDS);
+    let mut lines: Vec<(Role, String)> = counts
+        .iter()
+        .take(KINDS)
+        .map(|(code, count)| (Role::Base, format!("{count:>5}  {code}  {}", code.cause())))
+        .collect();
+    if more > 0 {
+        lines.push((Role::Dim, format!("and {} more", format::count(more, "kind", "kinds"))));
+    }
+    let samples: Vec<&str> = targets.iter().take(SAMPLES).map(|target| target.name.as_str()).collect();
+    let rest = targets.len().saturating_sub(samples.len());
+    let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    let role = if counts.is_empty() { Role::Strong } else { Role::Dim };
+    lines.push((role, format!("{}{rest}", samples.join(", "))));
+    lines
+}
+
 // === Dead letters ===
 
 fn from_selection(app: &mut App, purpose: Purpose) {
-    let letters = app.selected_letters().iter().map(letter).collect();
+    let letters = app.selected_letters().into_iter().map(|row| row.letter).collect();
     ask(app, purpose, letters);
 }
 
-fn all_of_code(app: &mut App, code: Code, purpose: Purpose, cmds: &mut Vec<Cmd>) {
-    select(app, Selection::Code(code), purpose, cmds);
+/// About every dead letter shown that matches the filter.
+fn from_shown(app: &mut App, purpose: Purpose) {
+    let letters = app.panels.dead.table.matching().map(|row| row.letter.clone()).collect();
+    ask(app, purpose, letters);
 }
 
 /// Asks about the letters of a selection. If not all of them are known here, they are queried first, so that
@@ -150,13 +187,13 @@ fn select(app: &mut App, selection: Selection, purpose: Purpose, cmds: &mut Vec<
         app.notify(Role::Dim, "counting the dead letters");
         return cmds.push(Cmd::Ask { generation, query: Query::Select(selection) });
     }
-    let rows = app.panels.dead.table.remote.get().into_iter().flat_map(|page| page.rows.iter());
-    let wanted = |row: &&DeadRow| match &selection {
+    let letters = app.panels.dead.table.known().iter().map(|row| &row.letter);
+    let wanted = |letter: &&DeadLetter| match &selection {
         Selection::All => true,
-        Selection::Code(code) => row.letter.code == *code,
-        Selection::Ids(ids) => ids.contains(&row.letter.id),
+        Selection::Code(code) => letter.code == *code,
+        Selection::Ids(ids) => ids.contains(&letter.id),
     };
-    let letters = rows.filter(wanted).map(letter).collect();
+    let letters = letters.filter(wanted).cloned().collect();
     ask(app, purpose, letters);
 }
 
@@ -176,15 +213,16 @@ fn ask(app: &mut App, purpose: Purpose, letters: Vec<DeadLetter>) {
     if purpose == Purpose::Export {
         let stamp = app.now.strftime("%Y%m%d-%H%M%S");
         let input = Input::of(format!("leadops-dead-{stamp}.ndjson"));
-        return app.windows.push(OpenWindow::new(Window::File { input, letters }));
+        return app.open(Window::File { input, letters });
     }
-    let number = letters.len();
+    let targets = Arc::new(targets(app, letters));
+    let number = targets.len();
     let what = format::count(number, "dead letter", "dead letters");
-    let mut lines = describe_letters(app, &letters);
+    let mut lines = describe(app, &targets);
     lines.push((Role::Base, String::new()));
     let (title, label, verb) = match purpose {
         Purpose::Redrive | Purpose::RedriveAll | Purpose::Export => {
-            describe_queues(app, &mut lines, &letters);
+            describe_queues(app, &mut lines, &targets);
             (format!("Redrive {what}?"), "Redrive", Verb::Redrive)
         }
         Purpose::Delete => {
@@ -194,77 +232,25 @@ fn ask(app: &mut App, purpose: Purpose, letters: Vec<DeadLetter>) {
             (format!("Delete {what}?"), "Delete", Verb::Delete)
         }
     };
-    let label = if number == 1 { label.to_owned() } else { format!("{label} {number}") };
-    let targets = targets(app, letters);
     let count = (purpose == Purpose::RedriveAll && number > 1).then(|| TypedCount::of(number));
-    let choices = vec![(label, Choice::Run(Operation::new(verb, targets)))];
-    put(app, Confirm { title, lines, choices, focus: 0, count });
+    let choices = vec![button(numbered(label, &targets), verb, &targets)];
+    app.open(Window::Confirm(Confirm { title, lines, choices, focus: 0, count }));
 }
 
-fn targets(app: &App, letters: Vec<DeadLetter>) -> Vec<Target> {
-    let page = app.panels.dead.table.remote.get();
-    let rows = page.into_iter().flat_map(|page| page.rows.iter());
-    let names: HashMap<&str, &str> =
-        rows.filter_map(|row| Some((row.letter.id.as_str(), row.display_name.as_deref()?))).collect();
-    letters
-        .into_iter()
-        .map(|letter| Target {
-            name: doc::name_of(&letter, names.get(letter.id.as_str()).copied()),
-            lead: letter.lead_id.clone(),
-            letter: Some(letter),
-        })
-        .collect()
-}
-
-/// Describes letters: one in full, several by kind with some of their names.
-fn describe_letters(app: &App, letters: &[DeadLetter]) -> Vec<(Role, String)> {
-    let dot = app.glyphs.dot;
-    if let [letter] = letters {
-        let name = targets(app, vec![letter.clone()]).remove(0).name;
-        return vec![
-            (Role::Strong, name),
-            (Role::Alarm, format!("{} {dot} {}", letter.code, letter.reason)),
-            (Role::Dim, letter.code.remedy(RetryState::Dead).to_owned()),
-        ];
-    }
-    let mut counts: HashMap<Code, usize> = HashMap::new();
-    for letter in letters {
-        *counts.entry(letter.code).or_default() += 1;
-    }
-    let mut counts: Vec<(Code, usize)> = counts.into_iter().collect();
-    counts.sort_unstable_by_key(|(code, count)| (std::cmp::Reverse(*count), *code));
-    let more = counts.len().saturating_sub(KINDS);
-    let mut lines: Vec<(Role, String)> = counts
-        .iter()
-        .take(KINDS)
-        .map(|(code, count)| (Role::Base, format!("{count:>5}  {code}  {}", code.cause())))
-        .collect();
-    if more > 0 {
-        lines.push((Role::Dim, format!("and {} more", format::count(more, "kind", "kinds"))));
-    }
-    let samples: Vec<String> = targets(app, letters.iter().take(SAMPLES).cloned().collect())
-        .into_iter()
-        .map(|target| target.name)
-        .collect();
-    let rest = letters.len().saturating_sub(samples.len());
-    let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    lines.push((Role::Dim, format!("{}{rest}", samples.join(", "))));
-    lines
-}
-
-fn describe_queues(app: &App, lines: &mut Vec<(Role, String)>, letters: &[DeadLetter]) {
-    let mut queues: Vec<_> = letters.iter().map(|letter| letter.queue).collect();
+fn describe_queues(app: &App, lines: &mut Vec<(Role, String)>, targets: &[Target]) {
+    let letters = || targets.iter().filter_map(|target| target.letter.as_ref());
+    let mut queues: Vec<_> = letters().map(|letter| letter.queue).collect();
     queues.sort_unstable();
     queues.dedup();
     let queues: Vec<&str> = queues.iter().map(|queue| queue.as_str()).collect();
-    let them = if letters.len() == 1 { "It returns" } else { "They return" };
+    let them = if targets.len() == 1 { "It returns" } else { "They return" };
     let s = if queues.len() == 1 { "" } else { "s" };
     let (queue, place) = (queues.join(" and "), place(app));
     lines.push((Role::Base, format!("{them} to the {queue} queue{s} of {place}, due immediately.")));
     if app.watch.get().is_some_and(|seen| seen.worked == Some(false)) {
         lines.push((Role::Warn, "No worker is running: start `leadops up` as well.".to_owned()));
     }
-    if letters.iter().any(|letter| matches!(letter.code, Code::SlackUnknown | Code::MailUnknown)) {
+    if letters().any(|letter| matches!(letter.code, Code::SlackUnknown | Code::MailUnknown)) {
         lines.push((
             Role::Warn,
             "An alert that may have arrived is sent again, labelled as a possible repeat.".to_owned(),
@@ -317,10 +303,9 @@ pub(super) fn edited(app: &mut App, detail: Box<DeadDetail>, edited: Result<Stri
     let mut lines = vec![(Role::Strong, name), (Role::Base, String::new())];
     lines.extend(difference(&before, text.trim_end()));
     lines.push((Role::Base, String::new()));
-    describe_queues(app, &mut lines, std::slice::from_ref(&detail.row.letter));
-    let targets = targets(app, vec![detail.row.letter.clone()]);
-    let redrive =
-        ("Redrive edited".to_owned(), Choice::Run(Operation::new(Verb::RedriveEdited(body), targets)));
+    let targets = Arc::new(targets(app, vec![detail.row.letter]));
+    describe_queues(app, &mut lines, &targets);
+    let redrive = button("Redrive edited", Verb::RedriveEdited(body), &targets);
     confirm(app, "Redrive the edited message?".to_owned(), lines, vec![again, redrive]);
 }
 
@@ -349,38 +334,23 @@ fn difference(before: &str, after: &str) -> Vec<(Role, String)> {
 
 // === Leads ===
 
-fn lead_targets(leads: Vec<(lead::LeadId, String)>) -> Vec<Target> {
-    leads.into_iter().map(|(lead, name)| Target { name, lead: Some(lead), letter: None }).collect()
-}
-
-fn no_lead(app: &mut App) {
-    let key = app.keymap.key(Action::Leads);
-    app.notify(Role::Dim, format!("no lead under the cursor: {key} goes to the leads"));
-}
-
-fn names(leads: &[(lead::LeadId, String)]) -> String {
-    let some: Vec<&str> = leads.iter().take(SAMPLES).map(|(_, name)| name.as_str()).collect();
-    let rest = leads.len().saturating_sub(some.len());
-    if rest > 0 { format!("{} and {rest} more", some.join(", ")) } else { some.join(", ") }
-}
-
-/// Describes leads.
-fn describe_leads(leads: &[(lead::LeadId, String)]) -> Vec<(Role, String)> {
-    match leads {
-        [(lead, name)] => vec![(Role::Strong, name.clone()), (Role::Dim, lead.to_string())],
-        several => vec![(Role::Strong, names(several))],
+/// The leads that an action is about; says so if there are none.
+fn lead_targets(app: &mut App) -> Option<Arc<Vec<Target>>> {
+    let leads = app.selected_leads();
+    if leads.is_empty() {
+        let key = app.keymap.key(Action::Leads);
+        app.notify(Role::Dim, format!("no lead under the cursor: {key} goes to the leads"));
+        return None;
     }
+    let target = |(lead, name)| Target { name, lead: Some(lead), letter: None };
+    Some(Arc::new(leads.into_iter().map(target).collect()))
 }
 
 fn resend(app: &mut App) {
-    let leads = app.selected_leads();
-    let number = leads.len();
-    if leads.is_empty() {
-        return no_lead(app);
-    }
-    let mut lines = describe_leads(&leads);
+    let Some(targets) = lead_targets(app) else { return };
+    let mut lines = describe(app, &targets);
     let mut left_out: Vec<(DestinationId, Vec<String>)> = Vec::new();
-    if let [(lead, _)] = leads.as_slice()
+    if let [Target { lead: Some(lead), .. }] = targets.as_slice()
         && let Some(row) = app.panels.leads.shown.rows.iter().find(|row| row.lead.lead_id == *lead)
     {
         lines.push((Role::Base, format!("owner {}", row.lead.owner_label())));
@@ -391,33 +361,27 @@ fn resend(app: &mut App) {
     }
     lines.push((Role::Base, String::new()));
     let place = place(app);
-    lines.push((
-        Role::Base,
-        match number {
-            1 => format!("One new alert is sent from {place}."),
-            _ => format!("{number} new alerts are sent from {place}, one for each lead."),
-        },
-    ));
+    let (alerts, sent) = match targets.len() {
+        1 => ("the alert".to_owned(), format!("One new alert is sent from {place}.")),
+        number => (
+            format!("{number} alerts"),
+            format!("{number} new alerts are sent from {place}, one for each lead."),
+        ),
+    };
+    lines.push((Role::Base, sent));
     for (_, whom) in &left_out {
         lines.push((Role::Base, format!("\"Left out only\" sends {}.", LeftOut::rest(whom))));
     }
     let several = app.destinations.len() > 1;
-    let targets = std::sync::Arc::new(lead_targets(leads));
-    let choices = app
-        .destinations
-        .iter()
-        .map(|destination| {
-            let label = if several { format!("Send to {}", destination.label()) } else { "Send".to_owned() };
-            let verb = Verb::Resend(destination.clone(), Recipients::All);
-            (label, Choice::Run(Operation { verb, targets: targets.clone() }))
-        })
-        .chain(left_out.into_iter().map(|(destination, _)| {
-            let label = format!("Send to {}, left out only", destination.label());
-            let verb = Verb::Resend(destination, Recipients::LeftOut);
-            (label, Choice::Run(Operation { verb, targets: targets.clone() }))
-        }))
-        .collect();
-    let alerts = if number == 1 { "the alert".to_owned() } else { format!("{number} alerts") };
+    let to_all = app.destinations.iter().map(|destination| {
+        let label = if several { format!("Send to {}", destination.label()) } else { "Send".to_owned() };
+        button(label, Verb::Resend(destination.clone(), Recipients::All), &targets)
+    });
+    let to_rest = left_out.into_iter().map(|(destination, _)| {
+        let label = format!("Send to {}, left out only", destination.label());
+        button(label, Verb::Resend(destination, Recipients::LeftOut), &targets)
+    });
+    let choices = to_all.chain(to_rest).collect();
     let title = match app.destinations.as_slice() {
         [only] => format!("Send {alerts} to {} again?", only.label()),
         _ => format!("Send {alerts} again?"),
@@ -431,11 +395,9 @@ fn send_trial(app: &mut App) {
         (Role::Base, format!("A trial alert is sent from {}, the same way as any alert.", place(app))),
         (Role::Dim, "It says that it is a test, and appears in no list, count or rate.".to_owned()),
     ];
-    let target = Target { name: "trial alert".to_owned(), lead: None, letter: None };
-    let targets = std::sync::Arc::new(vec![target]);
+    let targets = Arc::new(vec![Target { name: "trial alert".to_owned(), lead: None, letter: None }]);
     let choices = app.destinations.iter().map(|destination| {
-        let operation = Operation { verb: Verb::Try(destination.clone()), targets: targets.clone() };
-        (format!("Send to {}", destination.label()), Choice::Run(operation))
+        button(format!("Send to {}", destination.label()), Verb::Try(destination.clone()), &targets)
     });
     let choices = choices.collect();
     confirm(app, "Send a trial alert?".to_owned(), lines, choices);
@@ -457,21 +419,16 @@ fn not_reached(alerts: &[Notification]) -> Vec<(DestinationId, Vec<String>)> {
 }
 
 fn requeue(app: &mut App) {
-    let leads = app.selected_leads();
-    let number = leads.len();
-    if leads.is_empty() {
-        return no_lead(app);
-    }
-    let mut lines = describe_leads(&leads);
+    let Some(targets) = lead_targets(app) else { return };
+    let number = targets.len();
+    let mut lines = describe(app, &targets);
     lines.push((Role::Base, String::new()));
     let place = place(app);
     let them = if number == 1 { "Its owner is" } else { "Their owners are" };
     lines.push((Role::Base, format!("{them} looked up again from the raw event on {place}, now.")));
     lines.push((Role::Base, "Destinations already notified are not notified again.".to_owned()));
-    let what = format::count(number, "lead", "leads");
-    let label = if number == 1 { "Requeue".to_owned() } else { format!("Requeue {number}") };
-    let operation = Operation::new(Verb::Requeue, lead_targets(leads));
-    confirm(app, format!("Requeue {what}?"), lines, vec![(label, Choice::Run(operation))]);
+    let title = format!("Requeue {}?", format::count(number, "lead", "leads"));
+    confirm(app, title, lines, vec![button(numbered("Requeue", &targets), Verb::Requeue, &targets)]);
 }
 
 // === Answers ===
@@ -538,8 +495,9 @@ pub(super) fn typed(app: &mut App, press: Press) {
         Press::Enter if !input.text.trim().is_empty() => {
             let (path, letters) = (input.text.trim().to_owned(), std::mem::take(letters));
             app.windows.pop();
-            let what = format::count(letters.len(), "dead letter", "dead letters");
-            let mut lines = describe_letters(app, &letters);
+            let targets = Arc::new(targets(app, letters));
+            let what = format::count(targets.len(), "dead letter", "dead letters");
+            let mut lines = describe(app, &targets);
             lines.push((Role::Base, String::new()));
             lines.push((
                 Role::Base,
@@ -547,13 +505,8 @@ pub(super) fn typed(app: &mut App, press: Press) {
             ));
             lines.push((Role::Strong, path.clone()));
             lines.push((Role::Dim, "An existing file is not overwritten.".to_owned()));
-            let operation = Operation::new(Verb::Export(path.into()), targets(app, letters));
-            confirm(
-                app,
-                format!("Export {what}?"),
-                lines,
-                vec![("Write".to_owned(), Choice::Run(operation))],
-            );
+            let write = button("Write", Verb::Export(path.into()), &targets);
+            confirm(app, format!("Export {what}?"), lines, vec![write]);
         }
         press => finding::edit(input, press),
     }

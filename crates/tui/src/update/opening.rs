@@ -9,7 +9,7 @@ use super::{
         remote::Remote,
         theme::Role,
         view::Opens,
-        window::{OpenWindow, Story, Window},
+        window::{Story, Window},
     },
     finding, windows,
 };
@@ -23,7 +23,7 @@ pub(super) fn open(app: &mut App) {
     }
     match app.view().open() {
         Opens::Story => open_current_lead(app),
-        Opens::Window(window) => app.windows.push(OpenWindow::new(*window)),
+        Opens::Window(window) => app.open(*window),
         Opens::Filtered(filter) => {
             app.full = true;
             finding::apply(app, &filter);
@@ -45,7 +45,7 @@ pub(super) fn open_current_lead(app: &mut App) {
 /// Opens a lead.
 pub(super) fn story(app: &mut App, lead: lead::LeadId, name: String) {
     let story = Story { lead, name, history: Remote::default(), raw: Remote::default() };
-    app.windows.push(OpenWindow::new(Window::Story(Box::new(story))));
+    app.open(Window::Story(Box::new(story)));
 }
 
 /// To the dead letters or the log lines of the current lead.

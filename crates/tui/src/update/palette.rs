@@ -13,7 +13,7 @@ use super::{
 
 /// Opens it.
 pub(super) fn open(app: &mut App) {
-    app.windows.push(OpenWindow::new(Window::Palette { input: Input::default(), index: 0 }));
+    app.open(Window::Palette { input: Input::default(), index: 0 });
 }
 
 /// A key in it; the entry that it chose.

@@ -3,7 +3,7 @@
 use super::super::{
     app::App,
     theme::Role,
-    window::{Choice, Confirm, OpenWindow, Window},
+    window::{Choice, Confirm, Window},
 };
 
 /// Asks a question with its buttons.
@@ -13,12 +13,7 @@ pub(super) fn confirm(
     lines: Vec<(Role, String)>,
     choices: Vec<(String, Choice)>,
 ) {
-    put(app, Confirm { title, lines, choices, focus: 0, count: None });
-}
-
-/// Asks a question.
-pub(super) fn put(app: &mut App, question: Confirm) {
-    app.windows.push(OpenWindow::new(Window::Confirm(question)));
+    app.open(Window::Confirm(Confirm { title, lines, choices, focus: 0, count: None }));
 }
 
 /// The name and place of the pipeline.

@@ -1,15 +1,8 @@
 //! Windows: closing them, switching their pages, scrolling and searching in them.
 
 use super::super::{
-    app::App,
-    doc::windows as doc,
-    find::Filter,
-    keymap::Action,
-    layout::inside,
-    line::plain,
-    msg::Cmd,
-    theme::Role,
-    window::{OpenWindow, Window},
+    app::App, doc::windows as doc, find::Filter, keymap::Action, layout::inside, line::plain, msg::Cmd,
+    theme::Role, window::Window,
 };
 
 /// Closes the window on top.
@@ -28,7 +21,7 @@ pub(super) fn toggle(app: &mut App, window: Window) {
         Some(at) => {
             app.windows.remove(at);
         }
-        None => app.windows.push(OpenWindow::new(window)),
+        None => app.open(window),
     }
 }
 

@@ -338,7 +338,7 @@ impl View for DeadView {
 
     fn answered(&mut self, reply: QueryReply) {
         self.table.answered(reply);
-        self.kinds = self.table.remote.get().map_or_else(Vec::new, |page| kinds(&page.rows));
+        self.kinds = kinds(self.table.known());
     }
 
     fn reset(&mut self) {
