@@ -1,28 +1,23 @@
 //! A line of the log.
 
-use pipeline::{RetryState, Stage, ports::LogLine};
+use pipeline::{Code, RetryState, Stage, ports::LogLine};
 
 use super::{Writer, level_mark};
-use crate::{
-    format::moment,
-    keymap::{Action, Keymap},
-    theme::Role,
-};
+use crate::{format::moment, theme::Role};
 
 /// Everything about a line.
-pub(super) fn log_line(keymap: &Keymap, line: &LogLine, writer: &mut Writer) {
+pub(super) fn log_line(line: &LogLine, writer: &mut Writer<'_>) {
     let (role, glyph) = level_mark(line.level, writer.glyphs);
     writer.field("at", Role::Base, &format!("{} UTC", moment(line.at)));
     writer.field("function", Role::Base, &line.function);
     writer.field("level", role, format!("{glyph} {}", line.level.as_str()).trim());
     writer.field("message", Role::Strong, &line.message);
     if let Some(lead) = &line.lead_id {
-        let key = keymap.key(Action::Open);
-        writer.field("lead", Role::Base, &format!("{lead}   ({key} opens its history)"));
+        writer.lead(lead);
     }
     if let Some(code) = &line.code {
         writer.field("code", Role::Warn, code);
-        if let Ok(code) = code.parse::<pipeline::Code>() {
+        if let Ok(code) = code.parse::<Code>() {
             writer.field("cause", Role::Base, code.cause());
             writer.field("remedy", Role::Base, code.remedy(standing(line)));
         }

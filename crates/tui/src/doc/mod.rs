@@ -11,9 +11,11 @@ use pipeline::{
     destination::LeftOut,
     ports::{DeadLetter, Level},
 };
+use serde::Serialize;
 
 use super::{
     format::{age, since},
+    keymap::{Action, Keymap},
     line::{self, Line},
     remote::Polling,
     text::{Glyphs, width},
@@ -21,21 +23,20 @@ use super::{
 };
 
 /// Writes lines.
-pub struct Writer {
+pub struct Writer<'a> {
     /// The glyphs that the terminal can show.
     pub glyphs: &'static Glyphs,
+    /// The time.
+    pub now: Timestamp,
+    /// The keys.
+    pub keymap: &'a Keymap,
     /// How wide it is.
     pub columns: usize,
     /// What has been written.
     pub lines: Vec<Line>,
 }
 
-impl Writer {
-    /// Nothing yet, in so many columns.
-    pub fn new(glyphs: &'static Glyphs, columns: usize) -> Self {
-        Self { glyphs, columns, lines: Vec::new() }
-    }
-
+impl Writer<'_> {
     /// One line, cut if it is too long.
     pub fn line(&mut self, pieces: Vec<(Role, String)>) {
         let mut left = self.columns;
@@ -75,6 +76,33 @@ impl Writer {
         }
     }
 
+    /// A paragraph behind a mark of one column.
+    pub fn marked(&mut self, (role, mark): (Role, &str), text_role: Role, text: &str) {
+        self.wrapped(vec![(role, mark.to_owned())], 2, text_role, text);
+    }
+
+    /// A value as indented JSON.
+    pub fn json_of(&mut self, value: &impl Serialize) {
+        let text = serde_json::to_string_pretty(value).unwrap_or_default();
+        text.lines().for_each(|line| self.json(line));
+    }
+
+    /// The lead that the text is about.
+    pub fn lead(&mut self, lead: &str) {
+        let key = self.keymap.key(Action::Open);
+        self.field("lead", Role::Base, &format!("{lead}   ({key} opens its history)"));
+    }
+
+    /// A line on a failure, or on the first answer that is still awaited.
+    pub fn polling(&mut self, polling: &Polling) {
+        if let Some(failure) = &polling.error {
+            let line = failure.line(self.now, polling.in_flight.is_some());
+            self.marked((Role::Alarm, self.glyphs.bad), Role::Alarm, &line);
+        } else if !polling.is_known() {
+            self.line(vec![(Role::Dim, format!("loading{}", self.glyphs.ellipsis))]);
+        }
+    }
+
     /// A field with its label.
     pub fn field(&mut self, label: &str, role: Role, text: &str) {
         self.wrapped(vec![(Role::Dim, self.glyphs.fit(label, 11))], 12, role, text);
@@ -95,16 +123,6 @@ impl Writer {
             return self.wrapped(vec![(Role::Base, " ".repeat(indent))], indent, Role::Base, text);
         }
         self.wrapped(vec![(Role::Base, " ".repeat(indent)), (Role::Name, first)], lead_in, Role::Base, rest);
-    }
-}
-
-/// A line on a failure, or on the first answer that is still awaited.
-pub fn polling_state(polling: &Polling, now: Timestamp, writer: &mut Writer) {
-    if let Some(failure) = &polling.error {
-        let line = failure.line(now, polling.in_flight.is_some());
-        writer.wrapped(vec![(Role::Alarm, writer.glyphs.bad.to_owned())], 2, Role::Alarm, &line);
-    } else if !polling.is_known() {
-        writer.line(vec![(Role::Dim, format!("loading{}", writer.glyphs.ellipsis))]);
     }
 }
 

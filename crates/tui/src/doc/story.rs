@@ -1,10 +1,10 @@
 //! A lead.
 
-use lead::{EnrichedLead, OwnerStatus, Timestamp};
-use ops::{LeadStory, Step};
+use lead::{EnrichedLead, OwnerStatus};
+use ops::Step;
 use pipeline::{RetryState, Stage, State};
 
-use super::{Writer, delivery, delivery_mark, polling_state};
+use super::{Writer, delivery, delivery_mark};
 use crate::{
     format::{clock, countdown, since, step},
     line::Line,
@@ -13,32 +13,21 @@ use crate::{
     window::Story,
 };
 
-/// What happened to it.
-pub(super) fn history(story: &Story, now: Timestamp, writer: &mut Writer) {
-    polling_state(&story.history, now, writer);
-    if let Some(story) = story.history.get() {
-        write_history(story, now, writer);
-    }
-}
-
 /// The enriched lead as it is stored, with people by their names.
-pub(super) fn enriched(story: &Story, now: Timestamp, writer: &mut Writer) {
-    polling_state(&story.history, now, writer);
+pub(super) fn enriched(story: &Story, writer: &mut Writer<'_>) {
+    writer.polling(&story.history);
     let Some(story) = story.history.get() else { return };
     writer.field("stored as", Role::Dim, &story.target_key);
     writer.blank();
     match &story.lead {
-        Some(lead) => {
-            let text = serde_json::to_string_pretty(&lead.for_people()).unwrap_or_default();
-            text.lines().for_each(|line| writer.json(line));
-        }
+        Some(lead) => writer.json_of(&lead.for_people()),
         None => writer.line(vec![(Role::Dim, "The lead has not been enriched yet.".to_owned())]),
     }
 }
 
 /// The webhook's body, formatted.
-pub(super) fn raw(story: &Story, now: Timestamp, writer: &mut Writer) {
-    polling_state(&story.raw, now, writer);
+pub(super) fn raw(story: &Story, writer: &mut Writer<'_>) {
+    writer.polling(&story.raw);
     if let Some(story) = story.history.get() {
         writer.field("stored as", Role::Dim, &story.raw_key);
         writer.blank();
@@ -50,26 +39,27 @@ pub(super) fn raw(story: &Story, now: Timestamp, writer: &mut Writer) {
     }
 }
 
-fn write_history(story: &LeadStory, now: Timestamp, writer: &mut Writer) {
+/// What happened to it.
+pub(super) fn history(story: &Story, writer: &mut Writer<'_>) {
+    writer.polling(&story.history);
+    let Some(story) = story.history.get() else { return };
+    let now = writer.now;
     let due = since(story.due_at, now);
     let (role, state) = match story.state {
         State::Pending if due > 0 => (Role::Base, format!("pending, due in {}", countdown(due))),
         State::Pending | State::Processing => (Role::Base, "processing".to_owned()),
-        State::Overdue => (
-            Role::Alarm,
-            format!("{} overdue by {}", writer.glyphs.overdue, countdown(since(now, story.due_at))),
-        ),
+        State::Overdue => {
+            let late = countdown(since(now, story.due_at));
+            (Role::Alarm, format!("{} overdue by {late}", writer.glyphs.overdue))
+        }
         State::Notified => (Role::Good, format!("{} notified", writer.glyphs.good)),
         State::Dead => (Role::Alarm, format!("{} dead", writer.glyphs.bad)),
     };
     writer.field("state", role, &state);
     if let Some(lead) = &story.lead {
         owners(lead, writer);
-        writer.field(
-            "status",
-            Role::Base,
-            &format!("{} {} {}", lead.status_label, writer.glyphs.dot, lead.funnel),
-        );
+        let status = format!("{} {} {}", lead.status_label, writer.glyphs.dot, lead.funnel);
+        writer.field("status", Role::Base, &status);
         writer.field("e-mail", Role::Base, &lead.lead_email);
         if let Some(phone) = &lead.lead_phone {
             writer.field("phone", Role::Base, phone);
@@ -99,24 +89,17 @@ fn write_history(story: &LeadStory, now: Timestamp, writer: &mut Writer) {
             writer.wrapped(Line::new(), 4, Role::Base, &event.detail);
         }
     }
-    if let State::Pending = story.state
-        && due > 0
-    {
-        let due = format!(
-            "{}{:>10} {} due",
-            clock(story.due_at),
-            format!("in {} ", countdown(due)),
-            writer.glyphs.dot
-        );
+    if story.state == State::Pending && due > 0 {
+        let left = format!("in {} ", countdown(due));
+        let due = format!("{}{left:>10} {} due", clock(story.due_at), writer.glyphs.dot);
         writer.lines.push(vec![(Role::Dim, due)]);
     }
 
     if !story.notifications.is_empty() {
         writer.heading("Alerts");
         for notification in &story.notifications {
-            let (role, glyph) = delivery_mark(notification, writer.glyphs);
-            let text = delivery(notification, now);
-            writer.wrapped(vec![(role, glyph.to_owned())], 2, Role::Base, &text);
+            let mark = delivery_mark(notification, writer.glyphs);
+            writer.marked(mark, Role::Base, &delivery(notification, now));
             if let Some(code) = notification.code.filter(|_| notification.state != "sent") {
                 let standing =
                     if notification.state == "queued" { RetryState::Retrying } else { RetryState::Dead };
@@ -131,7 +114,7 @@ fn write_history(story: &LeadStory, now: Timestamp, writer: &mut Writer) {
 }
 
 /// The owners of a lead, one per line, the decisive one first.
-fn owners(lead: &EnrichedLead, writer: &mut Writer) {
+fn owners(lead: &EnrichedLead, writer: &mut Writer<'_>) {
     let labels = lead.owner_labels();
     let title = if labels.len() > 1 { "owners" } else { "owner" };
     for (index, label) in labels.iter().enumerate() {

@@ -1,19 +1,21 @@
 //! The texts of windows, line by line, for a given width.
 
+use std::collections::VecDeque;
+
 use super::{
     Writer,
-    letter::{At, letter_raw, letter_story},
+    letter::{letter_raw, letter_story},
     log_line::log_line,
     name_of,
     story::{enriched, history, raw},
 };
 use crate::{
-    app::App,
+    app::{App, Notice},
     format::clock,
-    keymap,
+    keymap::{Action, Group},
     line::Line,
     theme::Role,
-    window::{self, Job, OpenWindow, Window},
+    window::{Job, JobState, OpenWindow, Outcome, Window},
 };
 
 /// How many results of an operation are listed.
@@ -30,55 +32,41 @@ pub struct Doc {
 
 /// The text of a window in so many columns. Questions, the palette and the path draw themselves.
 pub fn of(app: &App, open: &OpenWindow, columns: usize) -> Doc {
-    let mut writer = Writer::new(app.glyphs, columns);
+    let (glyphs, now, keymap) = (app.glyphs, app.now, &*app.keymap);
+    let mut writer = Writer { glyphs, now, keymap, columns, lines: Vec::new() };
+    match (&open.window, open.page) {
+        (Window::Help, _) => help(&mut writer),
+        (Window::Events, 1) => actions(&app.jobs, &mut writer),
+        (Window::Events, _) => events(&app.notices, &mut writer),
+        (Window::Story(story), 0) => history(story, &mut writer),
+        (Window::Story(story), 1) => enriched(story, &mut writer),
+        (Window::Story(story), _) => raw(story, &mut writer),
+        (Window::Letter(opened), 0) => letter_story(opened, &mut writer),
+        (Window::Letter(opened), _) => letter_raw(opened, &mut writer),
+        (Window::Line(line), _) => log_line(line, &mut writer),
+        (Window::Confirm(_) | Window::Palette { .. } | Window::File { .. }, _) => {}
+    }
     let title = match &open.window {
-        Window::Help => {
-            help(app, &mut writer);
-            "Keys".to_owned()
-        }
-        Window::Events if open.page == 1 => {
-            actions(app, &mut writer);
-            "Actions".to_owned()
-        }
-        Window::Events => {
-            events(app, &mut writer);
-            "Events".to_owned()
-        }
-        Window::Story(story) => {
-            match open.page {
-                0 => history(story, app.now, &mut writer),
-                1 => enriched(story, app.now, &mut writer),
-                _ => raw(story, app.now, &mut writer),
-            }
-            story.name.clone()
-        }
+        Window::Help => "Keys".to_owned(),
+        Window::Story(story) => story.name.clone(),
         Window::Letter(opened) => {
-            match open.page {
-                0 => letter_story(opened, &At { now: app.now, keymap: &app.keymap }, &mut writer),
-                _ => letter_raw(opened, &At { now: app.now, keymap: &app.keymap }, &mut writer),
-            }
-            format!(
-                "Dead letter {} {}",
-                app.glyphs.dot,
-                name_of(&opened.row.letter, opened.row.display_name.as_deref())
-            )
+            let name = name_of(&opened.row.letter, opened.row.display_name.as_deref());
+            format!("Dead letter {} {name}", glyphs.dot)
         }
-        Window::Line(line) => {
-            log_line(&app.keymap, line, &mut writer);
-            "Log line".to_owned()
-        }
+        Window::Line(_) => "Log line".to_owned(),
+        Window::Events => if open.page == 1 { "Actions" } else { "Events" }.to_owned(),
         Window::Confirm(_) | Window::Palette { .. } | Window::File { .. } => String::new(),
     };
     Doc { title, lines: writer.lines }
 }
 
-fn help(app: &App, writer: &mut Writer) {
-    let table = app.keymap.table();
-    for group in keymap::Group::ALL {
+fn help(writer: &mut Writer<'_>) {
+    let table = writer.keymap.table();
+    for group in Group::ALL {
         writer.heading(group.title());
         for row in table.iter().filter(|row| row.group == group) {
             let keys = if row.keys.is_empty() {
-                format!("{}{}", app.keymap.key(keymap::Action::Palette), row.action)
+                format!("{}{}", writer.keymap.key(Action::Palette), row.action)
             } else {
                 row.keys.clone()
             };
@@ -106,33 +94,29 @@ fn help(app: &App, writer: &mut Writer) {
     }
 }
 
-fn events(app: &App, writer: &mut Writer) {
-    if app.notices.is_empty() {
+fn events(notices: &VecDeque<Notice>, writer: &mut Writer<'_>) {
+    if notices.is_empty() {
         writer.line(vec![(Role::Dim, "No events yet. Results of actions appear here.".to_owned())]);
     }
-    for said in app.notices.iter().rev() {
+    for said in notices.iter().rev() {
         writer.wrapped(vec![(Role::Dim, clock(said.at))], 10, said.role, &said.text);
     }
 }
 
 /// Each operation and its results, the latest first.
-fn actions(app: &App, writer: &mut Writer) {
-    if app.jobs.is_empty() {
+fn actions(jobs: &[Job], writer: &mut Writer<'_>) {
+    if jobs.is_empty() {
         writer.line(vec![(Role::Dim, "No actions yet.".to_owned())]);
     }
-    for job in app.jobs.iter().rev() {
-        job_story(job, app, writer);
-    }
+    jobs.iter().rev().for_each(|job| job_story(job, writer));
 }
 
-fn job_story(job: &Job, app: &App, writer: &mut Writer) {
+fn job_story(job: &Job, writer: &mut Writer<'_>) {
     let (verb, count) = (&job.operation.verb, job.outcomes.len());
     let state = match job.state {
-        window::JobState::Running | window::JobState::Stopping => {
-            job.line(app.now, &app.keymap.key(keymap::Action::Stop))
-        }
-        window::JobState::Following => format!("{} {}, watching the result", job.done, verb.done()),
-        window::JobState::Finished => {
+        JobState::Running | JobState::Stopping => job.line(writer.now, &writer.keymap.key(Action::Stop)),
+        JobState::Following => format!("{} {}, watching the result", job.done, verb.done()),
+        JobState::Finished => {
             let left = job.left();
             let left = if left > 0 { format!(", {left} unchanged") } else { String::new() };
             format!("{} {}, {} failed{left}", job.done, verb.done(), job.failed)
@@ -140,29 +124,28 @@ fn job_story(job: &Job, app: &App, writer: &mut Writer) {
     };
     writer.heading(&format!("{} {} {count}", clock(job.started_at), verb.doing()));
     writer.line(vec![(Role::Base, state)]);
-    let named = || job.operation.targets.iter().zip(&job.outcomes);
+    let known = || {
+        let outcomes = job.operation.targets.iter().zip(&job.outcomes);
+        outcomes.filter_map(|(target, outcome)| Some((target, outcome.as_ref()?)))
+    };
     // What needs attention comes first.
-    let failed = named().filter(|(_, outcome)| needs_attention(outcome.as_ref()));
-    let rest = named().filter(|(_, outcome)| outcome.is_some() && !needs_attention(outcome.as_ref()));
+    let failed = known().filter(|(_, outcome)| needs_attention(outcome));
+    let rest = known().filter(|(_, outcome)| !needs_attention(outcome));
     for (target, outcome) in failed.chain(rest).take(OUTCOMES) {
-        let Some(outcome) = outcome else { continue };
         let (role, glyph, text) = match (&outcome.result, &outcome.followed) {
-            (Err(what), _) => (Role::Alarm, writer.glyphs.bad, what.clone()),
-            (Ok(_), Some(Err(what))) => (Role::Alarm, writer.glyphs.bad, what.clone()),
-            (Ok(_), Some(Ok(what))) => (Role::Good, writer.glyphs.good, what.clone()),
-            (Ok(word), None) => {
-                (Role::Good, writer.glyphs.good, word.clone().unwrap_or_else(|| verb.done().to_owned()))
-            }
+            (Err(what), _) | (Ok(_), Some(Err(what))) => (Role::Alarm, writer.glyphs.bad, what.as_str()),
+            (Ok(_), Some(Ok(what))) | (Ok(Some(what)), None) => (Role::Good, writer.glyphs.good, &**what),
+            (Ok(None), None) => (Role::Good, writer.glyphs.good, verb.done()),
         };
         let first = vec![(role, format!("{glyph} ")), (Role::Strong, writer.glyphs.fit(&target.name, 26))];
-        writer.wrapped(first, 30, Role::Base, &text);
+        writer.wrapped(first, 30, Role::Base, text);
     }
-    let more = named().filter(|(_, outcome)| outcome.is_some()).count().saturating_sub(OUTCOMES);
+    let more = known().count().saturating_sub(OUTCOMES);
     if more > 0 {
         writer.line(vec![(Role::Dim, format!("and {more} more"))]);
     }
 }
 
-fn needs_attention(outcome: Option<&window::Outcome>) -> bool {
-    outcome.is_some_and(|outcome| outcome.result.is_err() || matches!(outcome.followed, Some(Err(_))))
+fn needs_attention(outcome: &Outcome) -> bool {
+    outcome.result.is_err() || matches!(outcome.followed, Some(Err(_)))
 }

@@ -8,7 +8,7 @@ use ops::{DeadRow, Ops, Status};
 use pipeline::{Code, Fault, RetryState, ports::DeadLetter};
 
 use crate::{
-    doc::{self, name_of},
+    doc::{Writer, letter::letter_story, name_of},
     draw::{
         Painter,
         columns::{self, Column, number, text},
@@ -547,10 +547,11 @@ fn name(row: &DeadRow) -> String {
 
 /// All of the letter under the cursor: why it died, what to do, its message, the log of its last attempt.
 fn draw_preview(painter: &mut Painter<'_>, scene: &Scene<'_>, letter: &OpenLetter, area: Area) {
-    let lines =
-        doc::letter::preview(scene.now, scene.keymap, painter.glyphs, letter, usize::from(area.width));
-    let more = lines.len() > usize::from(area.height);
-    painter.lines(area, &lines);
+    let (glyphs, columns) = (painter.glyphs, usize::from(area.width));
+    let mut writer = Writer { glyphs, now: scene.now, keymap: scene.keymap, columns, lines: Vec::new() };
+    letter_story(letter, &mut writer);
+    let more = writer.lines.len() > usize::from(area.height);
+    painter.lines(area, &writer.lines);
     if let Some(last) = area.rows().next_back().filter(|_| more) {
         let text = format!("{} {} shows all of it", painter.glyphs.down, scene.keymap.key(Action::Open));
         let line = painter.row(area.width).text(Role::Dim, &text, area.width).line;
