@@ -181,19 +181,15 @@ impl Action {
 /// Which keys start which action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keymap {
-    keys: Vec<(Action, Vec<Press>)>,
+    keys: HashMap<Action, Vec<Press>>,
     actions: HashMap<Press, Action>,
 }
 
 impl Default for Keymap {
     fn default() -> Self {
-        let keys: Vec<(Action, Vec<Press>)> =
-            BINDINGS.iter().map(|binding| (binding.action, binding.keys.to_vec())).collect();
-        let of = |(action, keys): &(Action, Vec<Press>)| {
-            keys.iter().map(|key| (*key, *action)).collect::<Vec<_>>()
-        };
-        let actions = keys.iter().flat_map(of).collect();
-        Self { keys, actions }
+        let keys = BINDINGS.iter().map(|binding| (binding.action, binding.keys.to_vec())).collect();
+        let of = |binding: &'static Binding| binding.keys.iter().map(|key| (*key, binding.action));
+        Self { keys, actions: BINDINGS.iter().flat_map(of).collect() }
     }
 }
 
@@ -214,20 +210,15 @@ impl Keymap {
             })?;
             let parse =
                 |key: &String| key.parse::<Press>().map_err(|what| bad(format!("[keys] {shown}: {what}")));
-            let keys: Vec<Press> = keys.iter().map(parse).collect::<Result<_, _>>()?;
-            for entry in &mut keymap.keys {
-                if entry.0 == binding.action {
-                    entry.1.clone_from(&keys);
-                }
-            }
+            keymap.keys.insert(binding.action, keys.iter().map(parse).collect::<Result<_, _>>()?);
         }
         keymap.actions.clear();
-        for (action, keys) in &keymap.keys {
-            for key in keys {
+        for Binding { action, name: this, .. } in BINDINGS {
+            for key in &keymap.keys[action] {
                 if let Some(other) = keymap.actions.insert(*key, *action)
                     && other != *action
                 {
-                    let (other, this) = (other.binding().name, action.binding().name);
+                    let other = other.binding().name;
                     return Err(bad(format!("[keys] {key} asks for both {other} and {this}")));
                 }
             }
@@ -245,7 +236,7 @@ impl Keymap {
 
     /// The keys of an action.
     pub fn keys(&self, action: Action) -> &[Press] {
-        self.keys.iter().find(|(known, _)| *known == action).map_or(&[], |(_, keys)| keys)
+        self.keys.get(&action).map_or(&[], Vec::as_slice)
     }
 
     /// The key to show in a hint.

@@ -136,10 +136,7 @@ fn recent_notice(painter: &mut Painter<'_>, app: &App, area: Area, only_alarms: 
 
 /// The keys for the hints, the most useful first.
 fn useful_keys(app: &App) -> Vec<(Action, &'static str)> {
-    let mut useful_keys = Vec::new();
-    let acts = !app.read_only();
-    let act = |action, what| acts.then_some((action, what));
-    match app.window() {
+    let mut keys = match app.window() {
         Some(Window::Confirm(_)) => {
             return vec![
                 (Action::Open, "choose"),
@@ -150,91 +147,78 @@ fn useful_keys(app: &App) -> Vec<(Action, &'static str)> {
         }
         Some(Window::Palette { .. } | Window::File { .. }) => return Vec::new(),
         Some(Window::Story(_)) => {
-            useful_keys.extend([
+            let redrive = (!app.selected_letters().is_empty()).then_some((Action::Redrive, "redrive"));
+            let mut keys = vec![
                 (Action::Back, "back"),
                 (Action::NextPanel, "page"),
                 (Action::Down, "scroll"),
-            ]);
-            useful_keys.extend(act(Action::Resend, "resend alert"));
-            if !app.selected_letters().is_empty() {
-                useful_keys.extend(act(Action::Redrive, "redrive"));
-            }
-            useful_keys.extend([(Action::ItsLog, "its log"), (Action::Copy, "copy id")]);
+                (Action::Resend, "resend alert"),
+            ];
+            keys.extend(redrive);
+            keys.extend([(Action::ItsLog, "its log"), (Action::Copy, "copy id")]);
+            keys
         }
-        Some(Window::Letter(_)) => {
-            useful_keys.push((Action::Back, "back"));
-            useful_keys.extend(act(Action::Redrive, "redrive"));
-            useful_keys.extend(act(Action::Edit, "edit, redrive"));
-            useful_keys.extend([
-                (Action::Open, "its lead"),
-                (Action::NextPanel, "page"),
-                (Action::CopyAll, "copy"),
-            ]);
-        }
+        Some(Window::Letter(_)) => vec![
+            (Action::Back, "back"),
+            (Action::Redrive, "redrive"),
+            (Action::Edit, "edit, redrive"),
+            (Action::Open, "its lead"),
+            (Action::NextPanel, "page"),
+            (Action::CopyAll, "copy"),
+        ],
         Some(Window::Line(line)) => {
-            useful_keys.push((Action::Back, "back"));
-            useful_keys.extend(line.lead_id.as_ref().map(|_| (Action::Open, "its lead")));
-            useful_keys.push((Action::CopyAll, "copy"));
+            let mut keys = vec![(Action::Back, "back")];
+            keys.extend(line.lead_id.as_ref().map(|_| (Action::Open, "its lead")));
+            keys.push((Action::CopyAll, "copy"));
+            keys
         }
         Some(Window::Help | Window::Events) => {
-            useful_keys.extend([
-                (Action::Back, "back"),
-                (Action::NextPanel, "page"),
-                (Action::Down, "scroll"),
-            ]);
+            vec![(Action::Back, "back"), (Action::NextPanel, "page"), (Action::Down, "scroll")]
         }
         None if app.connection != Connection::Open => {
-            useful_keys.extend([(Action::Refresh, "retry"), (Action::Palette, "palette")]);
+            vec![(Action::Refresh, "retry"), (Action::Palette, "palette")]
         }
         None => {
             let (view, is_filtered) = (app.view(), !app.view().filter().is_empty());
+            let mut keys = Vec::new();
             if is_filtered || view.marks() > 0 {
-                useful_keys.push((Action::Back, if is_filtered { "show all" } else { "unmark" }));
+                keys.push((Action::Back, if is_filtered { "show all" } else { "unmark" }));
             }
-            let hints = view.hints().into_iter();
-            useful_keys.extend(hints.filter(|(action, _)| acts || !action.acts()));
-            useful_keys.push((Action::Filter, "filter"));
-            useful_keys.push(match app.full {
+            keys.extend(view.hints());
+            keys.push((Action::Filter, "filter"));
+            keys.push(match app.full {
                 _ if !Panel::OVERVIEW.contains(&app.focus) => (Action::Overview, "overview"),
                 true => (Action::Zoom, "overview"),
                 false => (Action::Zoom, "full view"),
             });
-            useful_keys.extend([(Action::NextPanel, "panel"), (Action::Palette, "palette")]);
+            keys.extend([(Action::NextPanel, "panel"), (Action::Palette, "palette")]);
+            keys
         }
-    }
+    };
+    keys.retain(|(action, _)| !(action.acts() && app.read_only()));
     let quit = if app.windows.is_empty() { "quit" } else { "close" };
-    useful_keys.extend([(Action::Help, "keys"), (Action::Quit, quit)]);
-    useful_keys
+    keys.extend([(Action::Help, "keys"), (Action::Quit, quit)]);
+    keys
 }
 
 fn hints(painter: &mut Painter<'_>, app: &App, area: Area) {
-    let keyed = |action: Action| match app.keymap.keys(action).first() {
-        Some(Press::Enter) => Some(painter.glyphs.enter.to_owned()),
-        Some(Press::Tab) => Some(painter.glyphs.tab.to_owned()),
-        Some(Press::Down) => Some(format!("{}{}", painter.glyphs.up, painter.glyphs.down)),
-        Some(key) => Some(key.to_string()),
-        None => None,
+    let enter = || painter.glyphs.enter.to_owned();
+    let up_and_down = || format!("{}{}", painter.glyphs.up, painter.glyphs.down);
+    let keyed = |action: Action| {
+        Some(match app.keymap.keys(action).first()? {
+            Press::Enter => enter(),
+            Press::Tab => painter.glyphs.tab.to_owned(),
+            Press::Down => up_and_down(),
+            key => key.to_string(),
+        })
     };
+    let typed = |what| vec![(enter(), what), ("Esc".to_owned(), "cancel"), ("Ctrl-u".to_owned(), "clear")];
     let hints: Vec<(String, &str)> = match app.window() {
-        _ if app.typing.is_some() => {
-            vec![
-                (painter.glyphs.enter.to_owned(), "apply"),
-                ("Esc".to_owned(), "cancel"),
-                ("Ctrl-u".to_owned(), "clear"),
-            ]
+        _ if app.typing.is_some() => typed("apply"),
+        Some(Window::Palette { .. }) => {
+            vec![(enter(), "run"), (up_and_down(), "choose"), ("Esc".to_owned(), "close")]
         }
-        Some(Window::Palette { .. }) => vec![
-            (painter.glyphs.enter.to_owned(), "run"),
-            (format!("{}{}", painter.glyphs.up, painter.glyphs.down), "choose"),
-            ("Esc".to_owned(), "close"),
-        ],
-        Some(Window::File { .. }) => {
-            vec![
-                (painter.glyphs.enter.to_owned(), "continue"),
-                ("Esc".to_owned(), "cancel"),
-                ("Ctrl-u".to_owned(), "clear"),
-            ]
-        }
+        Some(Window::File { .. }) => typed("continue"),
         _ => useful_keys(app).into_iter().filter_map(|(action, what)| Some((keyed(action)?, what))).collect(),
     };
     let gap = if area.width < 60 { 2 } else { 3 };
