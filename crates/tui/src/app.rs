@@ -16,7 +16,7 @@ use super::{
     layout::{self, Layout},
     msg::{PipelineInfo, Purpose},
     panel::Panel,
-    remote::Remote,
+    remote::{Polling, Remote},
     scene::Scene,
     source::Banner,
     table_view::TableRow,
@@ -33,9 +33,10 @@ const EVENTS: usize = 500;
 pub const JOBS: usize = 20;
 
 /// Whether the console's pipeline is open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Connection {
     /// It is open.
+    #[default]
     Open,
     /// Another one is being opened.
     Opening(u64),
@@ -64,7 +65,7 @@ pub struct SearchInput {
 }
 
 /// The state of the console.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct App {
     /// Which pipeline is shown.
     pub banner: Banner,
@@ -130,37 +131,7 @@ pub struct App {
 impl App {
     /// A console that has no data yet.
     pub fn new(info: PipelineInfo, glyphs: &'static Glyphs) -> Self {
-        let mut app = Self {
-            banner: Banner::default(),
-            connection: Connection::Open,
-            environments: Vec::new(),
-            refusal: None,
-            destinations: Vec::new(),
-            overdue_after: SignedDuration::ZERO,
-            min_interval: SignedDuration::ZERO,
-            glyphs,
-            keymap: Arc::default(),
-            now: Timestamp::UNIX_EPOCH,
-            size: (0, 0),
-            focus: Panel::Pending,
-            full: false,
-            paused: false,
-            mouse: false,
-            watch: Remote::default(),
-            status: Remote::default(),
-            health: Remote::default(),
-            minutes: Remote::default(),
-            panels: Panels::default(),
-            typing: None,
-            windows: Vec::new(),
-            selecting: None,
-            editing: None,
-            jobs: Vec::new(),
-            quitting: false,
-            notices: VecDeque::new(),
-            read: true,
-            counter: 0,
-        };
+        let mut app = Self { glyphs, read: true, ..Self::default() };
         app.reset_to(info);
         app
     }
@@ -303,25 +274,21 @@ impl App {
         self.panels.all().find_map(|view| view.name_of(lead)).unwrap_or_else(|| lead.to_string())
     }
 
+    /// Passes the state of polling each value to `visit`, but that of the letter beside the dead letters.
+    pub fn for_each_polling(&mut self, mut visit: impl FnMut(&mut Polling)) {
+        visit(&mut self.watch);
+        visit(&mut self.status);
+        visit(&mut self.health);
+        visit(&mut self.minutes);
+        for panel in Panel::ALL {
+            visit(self.panels.view_mut(panel).polling_mut());
+        }
+        self.windows.iter_mut().flat_map(|open| open.window.pollings()).for_each(visit);
+    }
+
     /// Makes every query due at once, whether or not anything has changed.
     pub fn refresh_soon(&mut self) {
-        self.watch.refresh_soon();
-        self.health.refresh_soon();
-        self.minutes.refresh_soon();
-        self.status.refresh_soon();
-        for panel in Panel::ALL {
-            self.panels.view_mut(panel).polling_mut().refresh_soon();
-        }
-        for open in &mut self.windows {
-            match &mut open.window {
-                Window::Story(story) => {
-                    story.history.refresh_soon();
-                    story.raw.refresh_soon();
-                }
-                Window::Letter(letter) => letter.detail.refresh_soon(),
-                _ => {}
-            }
-        }
+        self.for_each_polling(Polling::refresh_soon);
     }
 
     /// Makes the queries due at once whose answers an operation changes.

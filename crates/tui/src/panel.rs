@@ -3,9 +3,10 @@
 use super::keymap::Action;
 
 /// A panel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named by what they show")]
 pub enum Panel {
+    #[default]
     Pending,
     Dead,
     Leads,

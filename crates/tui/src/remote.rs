@@ -80,7 +80,7 @@ pub struct Failure {
 
 /// The state of polling: the query in flight and the last failure, side by side with the age of the value.
 /// A failure does not discard the value; the value only grows old.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Polling {
     /// The query in flight; never more than one.
     pub in_flight: Option<InFlightQuery>,
@@ -92,21 +92,8 @@ pub struct Polling {
     known_at: Option<Timestamp>,
     sent_at: Option<Timestamp>,
     next_at: Option<Timestamp>,
+    /// The age from which the value counts as stale, if that is more than [`STALE_AFTER`].
     stale_after: u64,
-}
-
-impl Default for Polling {
-    fn default() -> Self {
-        Self {
-            in_flight: None,
-            error: None,
-            version: None,
-            known_at: None,
-            sent_at: None,
-            next_at: None,
-            stale_after: STALE_AFTER,
-        }
-    }
 }
 
 /// The last value, and the state of polling it.
@@ -168,7 +155,7 @@ impl Polling {
             (age, Some(failure)) if failure.error.is_refusal() => Freshness::NotPermitted(age),
             (age, Some(_)) => Freshness::Failed(age),
             (None, None) => Freshness::Loading,
-            (Some(age), None) if age > self.stale_after => Freshness::Stale(age),
+            (Some(age), None) if age > self.stale_after.max(STALE_AFTER) => Freshness::Stale(age),
             (Some(_), None) => Freshness::Fresh,
         }
     }
@@ -222,7 +209,7 @@ impl Polling {
     fn succeeded(&mut self, flight: InFlightQuery, took: Duration) {
         let pause =
             SignedDuration::try_from(took * SHARE).unwrap_or(MAX_INTERVAL).clamp(MIN_INTERVAL, MAX_INTERVAL);
-        self.stale_after = STALE_AFTER.max(pause.as_secs().unsigned_abs() + 2 * took.as_secs() + 2);
+        self.stale_after = pause.as_secs().unsigned_abs() + 2 * took.as_secs() + 2;
         self.next_at = Some(flight.sent_at + pause);
         self.known_at = Some(flight.sent_at);
         self.error = None;

@@ -32,7 +32,6 @@ pub struct Glyphs {
     pub vertical: &'static str,
     pub cross: &'static str,
     pub heavy: &'static str,
-    pub block: &'static str,
     pub dot: &'static str,
     pub rule: &'static str,
     pub bar: &'static str,
@@ -65,7 +64,6 @@ pub static UTF8: Glyphs = Glyphs {
     vertical: "│",
     cross: "┬",
     heavy: "━",
-    block: "█",
     dot: "·",
     rule: "─",
     bar: "━",
@@ -98,7 +96,6 @@ pub static ASCII: Glyphs = Glyphs {
     vertical: "|",
     cross: "+",
     heavy: "=",
-    block: "_",
     dot: "-",
     rule: "-",
     bar: "=",
@@ -112,6 +109,12 @@ pub static ASCII: Glyphs = Glyphs {
     times: "x",
     spark: [" ", ".", ".", ":", ":", "+", "+", "#", "#"],
 };
+
+impl Default for &Glyphs {
+    fn default() -> Self {
+        &UTF8
+    }
+}
 
 impl Glyphs {
     /// Those that the locale allows, by the variables that decide it.

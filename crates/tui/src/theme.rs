@@ -28,6 +28,7 @@ pub enum Role {
     Name,
 }
 
+#[cfg(test)]
 impl Role {
     /// All of them.
     pub const ALL: [Self; 9] = [

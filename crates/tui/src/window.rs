@@ -8,7 +8,7 @@ use super::{
     format,
     keymap::Action,
     msg::{Operation, Verb},
-    remote::Remote,
+    remote::{Polling, Remote},
     theme::Role,
 };
 
@@ -203,6 +203,15 @@ pub enum Window {
 }
 
 impl Window {
+    /// The state of polling each value that it shows.
+    pub fn pollings(&mut self) -> Vec<&mut Polling> {
+        match self {
+            Self::Story(story) => vec![&mut *story.history, &mut *story.raw],
+            Self::Letter(letter) => vec![&mut *letter.detail],
+            _ => Vec::new(),
+        }
+    }
+
     /// The names of its pages.
     pub fn pages(&self) -> &'static [&'static str] {
         match self {
@@ -330,28 +339,26 @@ impl Job {
 }
 
 impl Verb {
+    /// What is being done, and what was done.
+    fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Redrive | Self::RedriveEdited(_) => ("redriving", "redriven"),
+            Self::Delete => ("deleting", "deleted"),
+            Self::Requeue => ("requeueing", "requeued"),
+            Self::Resend(..) => ("resending", "resent"),
+            Self::Try(_) => ("testing", "tested"),
+            Self::Export(_) => ("exporting", "exported"),
+        }
+    }
+
     /// What is being done: `redriving`.
     pub fn doing(&self) -> &'static str {
-        match self {
-            Self::Redrive | Self::RedriveEdited(_) => "redriving",
-            Self::Delete => "deleting",
-            Self::Requeue => "requeueing",
-            Self::Resend(..) => "resending",
-            Self::Try(_) => "testing",
-            Self::Export(_) => "exporting",
-        }
+        self.words().0
     }
 
     /// What was done: `redriven`.
     pub fn done(&self) -> &'static str {
-        match self {
-            Self::Redrive | Self::RedriveEdited(_) => "redriven",
-            Self::Delete => "deleted",
-            Self::Requeue => "requeued",
-            Self::Resend(..) => "resent",
-            Self::Try(_) => "tested",
-            Self::Export(_) => "exported",
-        }
+        self.words().1
     }
 
     /// Whether it works on dead letters, for which two operations must not compete.

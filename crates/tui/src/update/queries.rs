@@ -133,42 +133,38 @@ pub fn is_gone(watch: &Remote<pipeline::ports::Seen>) -> bool {
 
 /// Gives up on queries without an answer.
 pub(super) fn overdue(app: &mut App, cmds: &mut Vec<Cmd>) {
-    fn check(polling: &mut Polling, now: Timestamp, cmds: &mut Vec<Cmd>) {
-        let Some(flight) = polling.in_flight else { return };
-        // A little more than the effect's own timeout, whose report is the better one.
-        let timeout = SignedDuration::try_from(QUERY_TIMEOUT + Duration::from_secs(2)).unwrap_or_default();
-        if now.duration_since(flight.sent_at) > timeout {
+    let now = app.now;
+    // A little more than the effect's own timeout, whose report is the better one.
+    let timeout = SignedDuration::try_from(QUERY_TIMEOUT + Duration::from_secs(2)).unwrap_or_default();
+    let mut check = |polling: &mut Polling| {
+        if let Some(flight) = polling.in_flight
+            && now.duration_since(flight.sent_at) > timeout
+        {
             cmds.push(Cmd::Cancel(flight.generation));
             polling.failed(flight.generation, QueryError::NoAnswer(QUERY_TIMEOUT), now);
         }
-    }
-    let now = app.now;
-    check(&mut app.watch, now, cmds);
-    check(&mut app.status, now, cmds);
-    check(&mut app.health, now, cmds);
-    check(&mut app.minutes, now, cmds);
-    for panel in Panel::ALL {
-        check(app.panels.view_mut(panel).polling_mut(), now, cmds);
-    }
+    };
+    app.for_each_polling(&mut check);
     if let Some(letter) = &mut app.panels.dead.preview {
-        check(&mut letter.detail, now, cmds);
-    }
-    for open in &mut app.windows {
-        match &mut open.window {
-            Window::Story(story) => {
-                check(&mut story.history, now, cmds);
-                check(&mut story.raw, now, cmds);
-            }
-            Window::Letter(letter) => check(&mut letter.detail, now, cmds),
-            _ => {}
-        }
+        check(&mut letter.detail);
     }
 }
 
 // === Answers ===
 
+/// Passes an answer on. One to an earlier query is returned, and dropped here.
+fn take<T>(
+    remote: &mut Remote<T>,
+    (generation, took, now): (u64, Duration, Timestamp),
+    answer: Result<T, QueryError>,
+) {
+    let _ = remote.answered(generation, answer, took, now);
+}
+
 pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
     let Reply { generation, query, took, answer } = reply;
+    let now = app.now;
+    let at = (generation, took, now);
     macro_rules! only {
         ($wanted:pat => $value:expr) => {
             answer.and_then(|answer| match answer {
@@ -177,21 +173,11 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
             })
         };
     }
-    let now = app.now;
-    // `answered` returns an answer to an earlier query, and it is dropped here.
     match query {
-        Query::Watch => {
-            let _ = app.watch.answered(generation, only!(Answer::Watch(seen) => seen), took, now);
-        }
-        Query::Status => {
-            let _ = app.status.answered(generation, only!(Answer::Status(status) => status), took, now);
-        }
-        Query::Health => {
-            let _ = app.health.answered(generation, only!(Answer::Health(health) => health), took, now);
-        }
-        Query::Minutes(_) => {
-            let _ = app.minutes.answered(generation, only!(Answer::Minutes(minutes) => minutes), took, now);
-        }
+        Query::Watch => take(&mut app.watch, at, only!(Answer::Watch(seen) => seen)),
+        Query::Status => take(&mut app.status, at, only!(Answer::Status(status) => status)),
+        Query::Health => take(&mut app.health, at, only!(Answer::Health(health) => health)),
+        Query::Minutes(_) => take(&mut app.minutes, at, only!(Answer::Minutes(minutes) => minutes)),
         Query::Rows(panel, _) => {
             app.panels.view_mut(panel).answered(QueryReply { generation, answer, took, now });
         }
@@ -205,7 +191,7 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
                     if let Ok(found) = &answer {
                         story.name.clone_from(&found.display_name);
                     }
-                    let _ = story.history.answered(generation, answer.clone(), took, now);
+                    take(&mut story.history, at, answer.clone());
                 }
             }
         }
@@ -213,7 +199,7 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
             let answer = only!(Answer::Raw(raw) => raw.map(|raw| doc::body(&raw)));
             for open in &mut app.windows {
                 if let Window::Story(story) = &mut open.window {
-                    let _ = story.raw.answered(generation, answer.clone(), took, now);
+                    take(&mut story.raw, at, answer.clone());
                 }
             }
         }
@@ -231,11 +217,11 @@ pub(super) fn replied(app: &mut App, reply: Reply, cmds: &mut Vec<Cmd>) {
             let answer = only!(Answer::Letter(detail) => *detail)
                 .map(|detail| LetterContent { body: doc::body(&detail.body), detail });
             if let Some(letter) = &mut app.panels.dead.preview {
-                let _ = letter.detail.answered(generation, answer.clone(), took, now);
+                take(&mut letter.detail, at, answer.clone());
             }
             for open in &mut app.windows {
                 if let Window::Letter(letter) = &mut open.window {
-                    let _ = letter.detail.answered(generation, answer.clone(), took, now);
+                    take(&mut letter.detail, at, answer.clone());
                 }
             }
         }

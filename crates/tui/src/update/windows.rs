@@ -7,12 +7,9 @@ use super::super::{
 
 /// Closes the window on top.
 pub(super) fn close(app: &mut App, cmds: &mut Vec<Cmd>) {
-    let flights = match app.windows.pop().map(|open| open.window) {
-        Some(Window::Story(story)) => vec![story.history.in_flight, story.raw.in_flight],
-        Some(Window::Letter(letter)) => vec![letter.detail.in_flight],
-        _ => vec![],
-    };
-    cmds.extend(flights.into_iter().flatten().map(|flight| Cmd::Cancel(flight.generation)));
+    let Some(mut open) = app.windows.pop() else { return };
+    let flights = open.window.pollings().into_iter().filter_map(|polling| polling.in_flight);
+    cmds.extend(flights.map(|flight| Cmd::Cancel(flight.generation)));
 }
 
 /// Opens a window, or closes it if it is open.
