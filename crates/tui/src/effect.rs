@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    io::Write,
+    io::{self, Write},
     path::Path,
     sync::{
         Arc,
@@ -24,6 +24,7 @@ use pipeline::{
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
 use super::{
+    format::{clock, count},
     msg::{
         Answer, Event, Operation, PipelineInfo, Progress, QUERY_TIMEOUT, Query, Reply, Step, Target, Verb,
     },
@@ -205,124 +206,149 @@ async fn answer(ops: &Ops, watch: &dyn Watch, query: &Query) -> Result<Answer, F
 
 async fn perform(
     ops: &Ops,
-    operation: Operation,
+    Operation { verb, targets }: Operation,
     stop: &AtomicBool,
-    report: &(impl Fn(Step) + Sync),
+    report: &(dyn Fn(Step) + Sync),
 ) -> Result<(), Fault> {
-    let actions = ops.actions()?;
-    let Operation { verb, targets } = operation;
-    let stopped = || stop.load(Ordering::Relaxed);
+    let work = Work { ops, actions: ops.actions()?, targets: &targets, stop, report };
     match verb {
-        Verb::Export(path) => return export(ops, actions, &path, &targets, &stopped, report).await,
-        Verb::Resend(to, whom) => {
-            return resend(ops, actions, (&to, whom), &targets, &stopped, report).await;
-        }
-        Verb::Try(to) => {
-            let receipt = async { ops.receipt(&actions.send_trial(&to).await?, RECEIPT_TIMEOUT).await };
-            let receipt = unless_stopped(&stopped, receipt)
-                .await
-                .and_then(|receipt| taken(&receipt, "the trial alert"));
-            report(Step::Done(0, receipt));
-            return Ok(());
-        }
-        _ => {}
-    }
-    let mut acted = Vec::new();
-    for (index, target) in targets.iter().enumerate() {
-        if stopped() {
-            break;
-        }
-        let result = one(actions, &verb, target).await;
-        if result.is_ok() && matches!(verb, Verb::Redrive | Verb::RedriveEdited(_) | Verb::Requeue) {
-            acted.push(index);
-        }
-        report(Step::Done(index, result));
-    }
-    if !acted.is_empty() {
-        report(Step::Following);
-        follow(ops, &targets, acted, &stopped, report).await;
+        Verb::Export(path) => work.export(&path).await?,
+        Verb::Resend(to, whom) => work.resend(&to, whom).await,
+        Verb::Try(to) => work.send_trial(&to).await,
+        verb => work.one_by_one(&verb).await,
     }
     Ok(())
 }
 
-/// Carries out an operation on one target.
-async fn one(actions: Actions<'_>, verb: &Verb, target: &Target) -> Result<Option<String>, Fault> {
-    let missing = || Fault::new(Code::Internal, format!("{} cannot be {}", target.name, verb.done()));
-    match verb {
-        Verb::Redrive => actions.redrive(target.letter.as_ref().ok_or_else(missing)?, Body::AsIs).await?,
-        Verb::RedriveEdited(body) => {
-            let letter = target.letter.as_ref().ok_or_else(missing)?;
-            actions.redrive(letter, Body::Edited(body.clone())).await?;
-        }
-        Verb::Delete => {
-            let copy = actions.delete(&target.letter.as_ref().ok_or_else(missing)?.id).await?;
-            return Ok(Some(format!("a copy is in {copy}")));
-        }
-        Verb::Requeue => actions.requeue(target.lead.as_ref().ok_or_else(missing)?).await?,
-        Verb::Resend(..) | Verb::Try(_) | Verb::Export(_) => return Err(missing()),
-    }
-    Ok(None)
+/// An operation that is being carried out.
+struct Work<'a> {
+    ops: &'a Ops,
+    actions: Actions<'a>,
+    targets: &'a [Target],
+    stop: &'a AtomicBool,
+    report: &'a (dyn Fn(Step) + Sync),
 }
 
-/// Watches leads that were redriven or requeued, until all of them have finished again.
-async fn follow(
-    ops: &Ops,
-    targets: &[Target],
-    acted: Vec<usize>,
-    stopped: &impl Fn() -> bool,
-    report: &impl Fn(Step),
-) {
-    let mut open: Vec<usize> =
-        acted.into_iter().filter(|index| targets[*index].lead.is_some()).take(MOST_FOLLOWED).collect();
-    let (began, mut pause) = (Instant::now(), FIRST_POLL);
-    while !open.is_empty() && began.elapsed() < FOLLOW_FOR && !stopped() {
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_POLL);
-        let mut still = Vec::new();
-        for index in open {
-            let Some(lead) = &targets[index].lead else { continue };
-            match ops.outcome_since_action(lead).await {
-                Ok(Some(step)) if step.stage == Stage::Dead => {
-                    report(Step::Followed(index, Err(format!("dead again: {}", step.detail))));
+impl Work<'_> {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The targets with their indices, until it is stopped.
+    fn targets(&self) -> impl Iterator<Item = (usize, &Target)> {
+        self.targets.iter().enumerate().take_while(|_| !self.stopped())
+    }
+
+    /// Acts on each target, and watches how those end that are processed again.
+    async fn one_by_one(&self, verb: &Verb) {
+        let mut acted = Vec::new();
+        for (index, target) in self.targets() {
+            let result = self.one(verb, target).await;
+            if result.is_ok() && matches!(verb, Verb::Redrive | Verb::RedriveEdited(_) | Verb::Requeue) {
+                acted.push(index);
+            }
+            (self.report)(Step::Done(index, result));
+        }
+        if !acted.is_empty() {
+            (self.report)(Step::Following);
+            self.follow(acted).await;
+        }
+    }
+
+    /// Carries out an operation on one target.
+    async fn one(&self, verb: &Verb, target: &Target) -> Result<Option<String>, Fault> {
+        let missing = || Fault::new(Code::Internal, format!("{} cannot be {}", target.name, verb.done()));
+        let (actions, letter) = (self.actions, target.letter.as_ref().ok_or_else(missing));
+        match verb {
+            Verb::Redrive => actions.redrive(letter?, Body::AsIs).await?,
+            Verb::RedriveEdited(body) => actions.redrive(letter?, Body::Edited(body.clone())).await?,
+            Verb::Delete => {
+                let copy = actions.delete(&letter?.id).await?;
+                return Ok(Some(format!("a copy is in {copy}")));
+            }
+            Verb::Requeue => actions.requeue(target.lead.as_ref().ok_or_else(missing)?).await?,
+            Verb::Resend(..) | Verb::Try(_) | Verb::Export(_) => return Err(missing()),
+        }
+        Ok(None)
+    }
+
+    /// Watches leads that were redriven or requeued, until all of them have finished again.
+    async fn follow(&self, acted: Vec<usize>) {
+        let lead_of = |index: usize| self.targets[index].lead.as_ref();
+        let mut open: Vec<usize> =
+            acted.into_iter().filter(|index| lead_of(*index).is_some()).take(MOST_FOLLOWED).collect();
+        let (began, mut pause) = (Instant::now(), FIRST_POLL);
+        while !open.is_empty() && began.elapsed() < FOLLOW_FOR && !self.stopped() {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_POLL);
+            let mut still = Vec::new();
+            for index in open {
+                let Some(lead) = lead_of(index) else { continue };
+                match self.ops.outcome_since_action(lead).await {
+                    Ok(Some(step)) => {
+                        let ended = match step.stage {
+                            Stage::Dead => Err(format!("dead again: {}", step.detail)),
+                            _ => Ok(format!("sent: {}", step.detail)),
+                        };
+                        (self.report)(Step::Followed(index, ended));
+                    }
+                    // The panels show a failing source; here it only means another look.
+                    Ok(None) | Err(_) => still.push(index),
                 }
-                Ok(Some(step)) => report(Step::Followed(index, Ok(format!("sent: {}", step.detail)))),
-                // The panels show a failing source; here it only means another look.
-                Ok(None) | Err(_) => still.push(index),
+            }
+            open = still;
+        }
+    }
+
+    /// Queues new alerts one by one, then waits for their receipts.
+    async fn resend(&self, destination: &DestinationId, whom: Recipients) {
+        let mut waiting = Vec::new();
+        for (index, target) in self.targets() {
+            let Some(lead) = &target.lead else { continue };
+            match self.actions.resend(lead, destination, whom).await {
+                Ok(queued) => waiting.push((index, queued)),
+                Err(fault) => (self.report)(Step::Done(index, Err(fault))),
             }
         }
-        open = still;
+        let mut receipts = stream::iter(waiting)
+            .map(|(index, queued)| async move {
+                let receipt = self.ops.receipt(&queued, RECEIPT_TIMEOUT);
+                (index, unless_stopped(&|| self.stopped(), receipt).await)
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some((index, receipt)) = receipts.next().await {
+            let taken = receipt.and_then(|receipt| taken(&receipt, "the alert"));
+            (self.report)(Step::Done(index, taken));
+        }
     }
-}
 
-/// Queues new alerts one by one, then waits for their receipts.
-async fn resend(
-    ops: &Ops,
-    actions: Actions<'_>,
-    (destination, whom): (&DestinationId, Recipients),
-    targets: &[Target],
-    stopped: &impl Fn() -> bool,
-    report: &impl Fn(Step),
-) -> Result<(), Fault> {
-    let mut waiting = Vec::new();
-    for (index, target) in targets.iter().enumerate() {
-        if stopped() {
-            break;
-        }
-        let Some(lead) = &target.lead else { continue };
-        match actions.resend(lead, destination, whom).await {
-            Ok(queued) => waiting.push((index, queued)),
-            Err(fault) => report(Step::Done(index, Err(fault))),
-        }
+    /// Queues a trial alert, and waits for its receipt.
+    async fn send_trial(&self, to: &DestinationId) {
+        let receipt = async { self.ops.receipt(&self.actions.send_trial(to).await?, RECEIPT_TIMEOUT).await };
+        let receipt = unless_stopped(&|| self.stopped(), receipt).await;
+        (self.report)(Step::Done(0, receipt.and_then(|receipt| taken(&receipt, "the trial alert"))));
     }
-    let mut receipts = stream::iter(waiting)
-        .map(|(index, queued)| async move {
-            (index, unless_stopped(stopped, ops.receipt(&queued, RECEIPT_TIMEOUT)).await)
-        })
-        .buffer_unordered(AT_ONCE);
-    while let Some((index, receipt)) = receipts.next().await {
-        report(Step::Done(index, receipt.and_then(|receipt| taken(&receipt, "the alert"))));
+
+    /// Writes dead letters with their bodies into a new file, one per line.
+    async fn export(&self, path: &Path) -> Result<(), Fault> {
+        let unusable =
+            |error: io::Error| Fault::new(Code::FileUnusable, format!("{}: {error}", path.display()));
+        let mut file = ops::export::create(path)?;
+        let mut written = 0;
+        for (index, target) in self.targets() {
+            let Some(letter) = &target.letter else { continue };
+            let result = async {
+                let (letter, body) = (self.ops.dead_letters.get(&letter.id).await?)
+                    .ok_or_else(|| Fault::new(Code::NoSuchDeadLetter, "it no longer exists"))?;
+                writeln!(file, "{}", ops::export::row(&letter, &body)?).map_err(unusable)
+            };
+            let result = result.await;
+            written += usize::from(result.is_ok());
+            (self.report)(Step::Done(index, result.map(|()| None)));
+        }
+        file.sync_all().map_err(unusable)?;
+        self.actions.exported(written).await
     }
-    Ok(())
 }
 
 /// Waits for an alert's receipt, or until the user stops waiting; the alert is sent anyway.
@@ -347,43 +373,9 @@ fn taken(receipt: &Resent, what: &str) -> Result<Option<String>, Fault> {
         return Err(fault);
     }
     let notification = &receipt.notification;
-    let (label, at) = (notification.destination.label(), super::format::clock(notification.at));
-    let tries = super::format::count(notification.attempts as usize, "attempt", "attempts");
+    let (label, at) = (notification.destination.label(), clock(notification.at));
+    let tries = count(notification.attempts as usize, "attempt", "attempts");
     Ok(Some(format!("{label} accepted {what} at {at}, {tries}")))
-}
-
-/// Writes dead letters with their bodies into a new file, one per line.
-async fn export(
-    ops: &Ops,
-    actions: Actions<'_>,
-    path: &Path,
-    targets: &[Target],
-    stopped: &impl Fn() -> bool,
-    report: &impl Fn(Step),
-) -> Result<(), Fault> {
-    let unusable =
-        |error: std::io::Error| Fault::new(Code::FileUnusable, format!("{}: {error}", path.display()));
-    let mut file = ops::export::create(path)?;
-    let mut written = 0;
-    for (index, target) in targets.iter().enumerate() {
-        if stopped() {
-            break;
-        }
-        let Some(letter) = &target.letter else { continue };
-        let result = async {
-            let (letter, body) = ops
-                .dead_letters
-                .get(&letter.id)
-                .await?
-                .ok_or_else(|| Fault::new(Code::NoSuchDeadLetter, "it no longer exists"))?;
-            writeln!(file, "{}", ops::export::row(&letter, &body)?).map_err(unusable)
-        };
-        let result = result.await;
-        written += usize::from(result.is_ok());
-        report(Step::Done(index, result.map(|()| None)));
-    }
-    file.sync_all().map_err(unusable)?;
-    actions.exported(written).await
 }
 
 #[cfg(test)]
