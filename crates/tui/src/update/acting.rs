@@ -24,12 +24,14 @@ use super::{
         theme::Role,
         window::{Choice, Confirm, Input, OpenWindow, TypedCount, Window},
     },
-    finding, jobs,
+    finding, jobs, moving,
     questions::{confirm, place},
 };
 
 /// How many kinds of failure a question lists at most.
 const KINDS: usize = 5;
+/// How many rows of it a page is taken to have.
+const QUESTION_ROWS: usize = 9;
 /// How many items it names at most.
 const SAMPLES: usize = 3;
 
@@ -460,10 +462,10 @@ pub(super) fn answer(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
     match action {
         Action::Left | Action::PreviousPanel => question.focus = (question.focus + answers - 1) % answers,
         Action::Right | Action::NextPanel => question.focus = (question.focus + 1) % answers,
-        Action::Up => *scroll = scroll.saturating_sub(1),
-        Action::Down => *scroll = (*scroll + 1).min(question.lines.len()),
-        Action::PageUp => *scroll = scroll.saturating_sub(8),
-        Action::PageDown => *scroll = (*scroll + 8).min(question.lines.len()),
+        Action::Up | Action::Down | Action::PageUp | Action::PageDown => {
+            let to = moving::target(action, *scroll, QUESTION_ROWS);
+            *scroll = to.unwrap_or(*scroll).min(question.lines.len());
+        }
         Action::Open
             if question.focus > 0 && question.count.as_ref().is_some_and(|count| !count.is_right()) =>
         {

@@ -26,7 +26,11 @@ pub(super) fn moved(app: &mut App, action: Action) {
             let visible = app.layout().visible(app.focus);
             match app.view_mut().handle(action, visible) {
                 Handled::Yes => {}
-                Handled::No => rows(app, action, visible),
+                Handled::No => {
+                    if let Some(row) = target(action, app.view().index(), visible) {
+                        app.go(row);
+                    }
+                }
                 Handled::First(action, why) => {
                     let key = app.keymap.key(action);
                     app.notify(Role::Dim, format!("{key} {why}"));
@@ -36,20 +40,18 @@ pub(super) fn moved(app: &mut App, action: Action) {
     }
 }
 
-/// The rows of the panel in focus.
-fn rows(app: &mut App, action: Action, visible: usize) {
+/// Where an action moves to from a row, by rows or by pages of which so many are visible.
+pub(super) fn target(action: Action, from: usize, visible: usize) -> Option<usize> {
     let page = visible.saturating_sub(1).max(1);
-    let index = app.view().index();
-    let to = match action {
-        Action::Up => index.saturating_sub(1),
-        Action::Down => index + 1,
-        Action::PageUp => index.saturating_sub(page),
-        Action::PageDown => index + page,
+    Some(match action {
+        Action::Up => from.saturating_sub(1),
+        Action::Down => from + 1,
+        Action::PageUp => from.saturating_sub(page),
+        Action::PageDown => from + page,
         Action::Top => 0,
         Action::Bottom => usize::MAX,
-        _ => return,
-    };
-    app.go(to);
+        _ => return None,
+    })
 }
 
 /// To a panel; if it has the focus already, toggles full screen.

@@ -1,8 +1,11 @@
 //! Windows: closing them, switching their pages, scrolling and searching in them.
 
-use super::super::{
-    app::App, doc::windows as doc, find::Filter, keymap::Action, layout::inside, line::plain, msg::Cmd,
-    theme::Role, window::Window,
+use super::{
+    super::{
+        app::App, doc::windows as doc, find::Filter, keymap::Action, layout::inside, line::plain, msg::Cmd,
+        theme::Role, window::Window,
+    },
+    moving,
 };
 
 /// Closes the window on top.
@@ -49,16 +52,7 @@ pub(super) fn scroll(app: &mut App, action: Action) {
         return;
     }
     let from = open.scroll.min(last);
-    open.scroll = match action {
-        Action::Up => from.saturating_sub(1),
-        Action::Down => from + 1,
-        Action::PageUp => from.saturating_sub(page.saturating_sub(1).max(1)),
-        Action::PageDown => from + page.saturating_sub(1).max(1),
-        Action::Top => 0,
-        Action::Bottom => last,
-        _ => from,
-    }
-    .min(last);
+    open.scroll = moving::target(action, from, page).unwrap_or(from).min(last);
 }
 
 /// Scrolls the window on top to the next line that its search finds; `from_here` takes the first line
