@@ -1,6 +1,6 @@
 //! Rows of any table, as they are passed between `update` and `effect`.
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{any::Any, sync::Arc};
 
 use super::{
     panel::Panel,
@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Rows of some table, as received.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Rows {
     rows: Arc<dyn Any + Send + Sync>,
     /// How many there are in all, if the source says so.
@@ -24,12 +24,6 @@ impl Rows {
     /// The rows, if they are of this type.
     pub fn get<T: Row>(&self) -> Option<Arc<Vec<T>>> {
         Arc::clone(&self.rows).downcast().ok()
-    }
-}
-
-impl fmt::Debug for Rows {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rows").field("total", &self.total).finish_non_exhaustive()
     }
 }
 
@@ -71,6 +65,7 @@ impl FilterTask {
 }
 
 /// Rows that have been filtered and sorted.
+#[derive(Debug)]
 pub struct Filtered {
     /// Of which panel's table.
     pub panel: Panel,
@@ -81,11 +76,5 @@ impl Filtered {
     /// The rows to show, if they are of this type.
     pub fn get<T: Row>(self) -> Option<Shown<T>> {
         self.shown?.downcast().ok().map(|shown| *shown)
-    }
-}
-
-impl fmt::Debug for Filtered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Filtered").field("panel", &self.panel).finish_non_exhaustive()
     }
 }

@@ -68,21 +68,16 @@ impl Theme {
     pub fn of_environment(var: impl Fn(&str) -> Option<String>) -> Self {
         let unwanted = var("NO_COLOR").is_some_and(|value| !value.is_empty());
         let unable = var("TERM").is_some_and(|term| term == "dumb");
-        if unwanted || unable {
-            return Self { scheme: ColorScheme::Mono };
-        }
         let scheme = match var("LEADOPS_THEME").unwrap_or_default().to_lowercase().as_str() {
+            _ if unwanted || unable => ColorScheme::Mono,
             "light" => ColorScheme::Light,
             "mono" => ColorScheme::Mono,
             "dark" => ColorScheme::Dark,
-            _ => {
-                let scheme = var("COLORFGBG").unwrap_or_default();
-                // The last part is the background: 7 and 15 are the whites.
-                match scheme.rsplit(';').next() {
-                    Some("7" | "15") => ColorScheme::Light,
-                    _ => ColorScheme::Dark,
-                }
-            }
+            // The last part is the background: 7 and 15 are the whites.
+            _ => match var("COLORFGBG").unwrap_or_default().rsplit(';').next() {
+                Some("7" | "15") => ColorScheme::Light,
+                _ => ColorScheme::Dark,
+            },
         };
         Self { scheme }
     }

@@ -80,50 +80,44 @@ fn title(painter: &mut Painter<'_>, app: &App, area: Area) {
 
 /// The oldest of what the panels show decides.
 fn state(app: &App, short: bool) -> Line {
-    let (glyphs, now) = (app.glyphs, app.now);
-    match &app.connection {
-        Connection::Open => {}
-        Connection::Opening(_) => return vec![(Role::Dim, format!("{} opening", glyphs.queued))],
-        Connection::Failed(_) => return vec![(Role::Alarm, format!("{} not open", glyphs.bad))],
-    }
+    let (glyphs, now, error) = (app.glyphs, app.now, app.status.error.as_ref());
     let old = app.status.age(now).map_or_else(|| "no data".to_owned(), |old| format!("{} old", age(old)));
-    if is_gone(&app.watch) {
-        return vec![(Role::Alarm, format!("{} gone, {old}", glyphs.bad))];
-    }
-    if app.paused {
-        return vec![(Role::Warn, format!("{} paused, {old}", glyphs.paused))];
-    }
-    match app.status.freshness(now) {
-        Freshness::Loading => vec![(Role::Dim, format!("{} loading{}", glyphs.queued, glyphs.ellipsis))],
-        Freshness::Fresh => {
+    let (role, glyph, text) = match (&app.connection, app.status.freshness(now)) {
+        (Connection::Opening(_), _) => (Role::Dim, glyphs.queued, "opening".to_owned()),
+        (Connection::Failed(_), _) => (Role::Alarm, glyphs.bad, "not open".to_owned()),
+        _ if is_gone(&app.watch) => (Role::Alarm, glyphs.bad, format!("gone, {old}")),
+        _ if app.paused => (Role::Warn, glyphs.paused, format!("paused, {old}")),
+        (_, Freshness::Loading) => (Role::Dim, glyphs.queued, format!("loading{}", glyphs.ellipsis)),
+        (_, Freshness::Fresh) => {
             let mut others = app.panels.all().map(|view| view.polling().freshness(now));
             if others.any(|other| !matches!(other, Freshness::Loading | Freshness::Fresh)) {
-                return vec![(Role::Warn, format!("{} partly live", glyphs.stale))];
-            }
-            if app.watch.get().is_some_and(|seen| seen.worked == Some(false)) {
+                (Role::Warn, glyphs.stale, "partly live".to_owned())
+            } else if app.watch.get().is_some_and(|seen| seen.worked == Some(false)) {
                 // The figures are fresh, but nothing moves: that is not live.
                 let text = if short { "no worker" } else { "no worker is running" };
-                return vec![(Role::Alarm, format!("{} {text}", glyphs.warning))];
+                (Role::Alarm, glyphs.warning, text.to_owned())
+            } else {
+                let old = match app.status.age(now) {
+                    Some(seconds @ 2..) => format!("  {} ago", age(seconds)),
+                    _ => String::new(),
+                };
+                return vec![(Role::Good, format!("{} live", glyphs.live)), (Role::Dim, old)];
             }
-            let old = match app.status.age(now) {
-                Some(seconds @ 2..) => format!("  {} ago", age(seconds)),
-                _ => String::new(),
-            };
-            vec![(Role::Good, format!("{} live", glyphs.live)), (Role::Dim, old)]
         }
-        Freshness::Stale(old) => vec![(Role::Warn, format!("{} stale, {} old", glyphs.stale, age(old)))],
-        Freshness::NotPermitted(_) => {
-            let code = match app.status.error.as_ref().map(|failure| &failure.error) {
+        (_, Freshness::Stale(old)) => (Role::Warn, glyphs.stale, format!("stale, {} old", age(old))),
+        (_, Freshness::NotPermitted(_)) => {
+            let code = match error.map(|failure| &failure.error) {
                 Some(QueryError::Fault(fault)) => fault.code.as_str(),
                 _ => "",
             };
-            vec![(Role::Alarm, format!("{} not permitted {code}, {old}", glyphs.bad))]
+            (Role::Alarm, glyphs.bad, format!("not permitted {code}, {old}"))
         }
-        Freshness::Failed(_) => {
-            let wait = app.status.error.as_ref().map_or(0, |failure| since(failure.retry_at, now));
-            vec![(Role::Alarm, format!("{} not live, {old}, retry in {wait} s", glyphs.bad))]
+        (_, Freshness::Failed(_)) => {
+            let wait = error.map_or(0, |failure| since(failure.retry_at, now));
+            (Role::Alarm, glyphs.bad, format!("not live, {old}, retry in {wait} s"))
         }
-    }
+    };
+    vec![(role, format!("{glyph} {text}"))]
 }
 
 /// `3 dead`; a zero steps back.

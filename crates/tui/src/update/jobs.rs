@@ -93,64 +93,51 @@ pub(super) fn progressed(app: &mut App, Progress { job: id, step }: Progress, cm
     let known = app.jobs.iter().position(|known| known.id == id && known.state != JobState::Finished);
     let Some(at) = known else { return };
     let job = &mut app.jobs[at];
-    let mut notice: Option<(Role, String)> = None;
+    // Many targets would drown all other notices: they are reported one by one in the list of actions, and
+    // here in one line at the end.
+    let single = job.outcomes.len() == 1;
     // Amid many targets the next second is soon enough.
-    let refresh_now = !matches!(step, Step::Done(..)) || job.outcomes.len() == 1;
-    match step {
+    let refresh_now = single || !matches!(step, Step::Done(..));
+    let notice = match step {
         Step::Done(index, result) => {
-            let name = job.operation.targets.get(index).map_or("", |target| &target.name).to_owned();
-            // Many targets would drown all other notices: they are reported one by one in
-            // the list of actions, and here in one line at the end.
-            let single = job.outcomes.len() == 1;
-            match &result {
-                Ok(detail) => {
-                    job.done += 1;
-                    if single {
-                        notice = Some((Role::Good, done(&job.operation.verb, &name, detail.as_deref())));
-                    }
-                }
-                Err(fault) => {
-                    job.failed += 1;
-                    if single {
-                        notice = Some((Role::Alarm, failed(&job.operation.verb, &name, fault)));
-                    }
-                }
-            }
+            let (verb, name) = (&job.operation.verb, name(job, index));
+            let (count, notice) = match &result {
+                Ok(detail) => (&mut job.done, (Role::Good, done(verb, &name, detail.as_deref()))),
+                Err(fault) => (&mut job.failed, (Role::Alarm, failed(verb, &name, fault))),
+            };
+            *count += 1;
             if let Some(outcome) = job.outcomes.get_mut(index) {
                 let result = result.map_err(|fault| fault.line());
                 *outcome = Some(Outcome { result, followed: None });
             }
+            single.then_some(notice)
         }
         Step::Following => {
-            let stopped = job.state == JobState::Stopping;
-            job.state = JobState::Following;
-            job.ended_at = Some(now);
-            notice = summary(job, stopped);
+            let notice = summary(job);
+            (job.state, job.ended_at) = (JobState::Following, Some(now));
+            notice
         }
         Step::Followed(index, followed) => {
-            let name = job.operation.targets.get(index).map_or("", |target| &target.name).to_owned();
-            if job.outcomes.len() == 1 {
-                notice = Some(match &followed {
-                    Ok(what) => (Role::Good, format!("{name}: {what}")),
-                    Err(what) => (Role::Alarm, format!("{name}: {what}")),
-                });
-            }
+            let name = name(job, index);
+            let notice = match &followed {
+                Ok(what) => (Role::Good, format!("{name}: {what}")),
+                Err(what) => (Role::Alarm, format!("{name}: {what}")),
+            };
             if let Some(Some(outcome)) = job.outcomes.get_mut(index) {
                 outcome.followed = Some(followed);
             }
+            single.then_some(notice)
         }
-        Step::Refused(fault) => notice = Some((Role::Alarm, fault.line())),
+        Step::Refused(fault) => Some((Role::Alarm, fault.line())),
         Step::Finished => {
+            let notice = if job.is_running() { summary(job) } else { followed(job) };
             if job.is_running() {
-                let stopped = job.state == JobState::Stopping;
                 job.ended_at = Some(now);
-                notice = summary(job, stopped);
-            } else {
-                notice = followed(job);
             }
             job.state = JobState::Finished;
+            notice
         }
-    }
+    };
     if let Some((role, text)) = notice {
         app.notify(role, text);
     }
@@ -160,6 +147,10 @@ pub(super) fn progressed(app: &mut App, Progress { job: id, step }: Progress, cm
     if refresh_now {
         app.refresh_counts();
     }
+}
+
+fn name(job: &Job, index: usize) -> String {
+    job.operation.targets.get(index).map_or_else(String::new, |target| target.name.clone())
 }
 
 /// The notice about a target that succeeded.
@@ -186,7 +177,7 @@ fn failed(verb: &Verb, name: &str, fault: &Fault) -> String {
 }
 
 /// The notice about several targets.
-fn summary(job: &Job, stopped: bool) -> Option<(Role, String)> {
+fn summary(job: &Job) -> Option<(Role, String)> {
     let (done, failed, left) = (job.done, job.failed, job.left());
     if job.outcomes.len() == 1 && left == 0 {
         return None;
@@ -199,7 +190,8 @@ fn summary(job: &Job, stopped: bool) -> Option<(Role, String)> {
         text += &format!(", {failed} failed");
     }
     if left > 0 {
-        text += &format!(", {left} unchanged{}", if stopped { " (stopped)" } else { "" });
+        let stopped = if job.state == JobState::Stopping { " (stopped)" } else { "" };
+        text += &format!(", {left} unchanged{stopped}");
     }
     let role = match (failed, left) {
         (1.., _) => Role::Alarm,
@@ -211,11 +203,11 @@ fn summary(job: &Job, stopped: bool) -> Option<(Role, String)> {
 
 /// The notice on how several targets ended afterwards.
 fn followed(job: &Job) -> Option<(Role, String)> {
-    let followed = || job.outcomes.iter().flatten().filter_map(|outcome| outcome.followed.as_ref());
-    let (notified, dead) = (
-        followed().filter(|followed| followed.is_ok()).count(),
-        followed().filter(|followed| followed.is_err()).count(),
-    );
+    let followed = job.outcomes.iter().flatten().filter_map(|outcome| outcome.followed.as_ref());
+    let (notified, dead) = followed.fold((0, 0), |(notified, dead), followed| match followed {
+        Ok(_) => (notified + 1, dead),
+        Err(_) => (notified, dead + 1),
+    });
     if notified + dead == 0 || job.outcomes.len() == 1 {
         return None;
     }
