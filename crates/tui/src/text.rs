@@ -12,103 +12,55 @@ use unicode_width::UnicodeWidthChar;
 /// its line.
 const MARKS: usize = 2;
 
-/// The glyphs of the console. A glyph is one column wide; [`Glyphs::arrow`] is what it takes.
-#[derive(Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named by what they mark")]
-pub struct Glyphs {
-    pub utf8: bool,
-    pub ellipsis: &'static str,
-    pub overdue: &'static str,
-    pub working: &'static str,
-    pub warning: &'static str,
-    pub bad: &'static str,
-    pub good: &'static str,
-    pub queued: &'static str,
-    pub live: &'static str,
-    pub stale: &'static str,
-    pub marker: &'static str,
-    pub mark: &'static str,
-    pub paused: &'static str,
-    pub vertical: &'static str,
-    pub cross: &'static str,
-    pub heavy: &'static str,
-    pub dot: &'static str,
-    pub rule: &'static str,
-    pub bar: &'static str,
-    pub bar_half: &'static str,
-    pub bar_rest: &'static str,
-    pub arrow: &'static str,
-    pub up: &'static str,
-    pub down: &'static str,
-    pub enter: &'static str,
-    pub tab: &'static str,
-    pub times: &'static str,
-    pub spark: [&'static str; 9],
+macro_rules! glyphs {
+    (spark $utf8_spark:tt $ascii_spark:tt; $($name:ident $utf8:literal $ascii:literal;)*) => {
+        /// The glyphs of the console. A glyph is one column wide; [`Glyphs::arrow`] is what it takes.
+        #[derive(Debug, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "named by what they mark")]
+        pub struct Glyphs {
+            pub utf8: bool,
+            $(pub $name: &'static str,)*
+            pub spark: [&'static str; 9],
+        }
+
+        /// For terminals that speak UTF-8.
+        pub static UTF8: Glyphs = Glyphs { utf8: true, $($name: $utf8,)* spark: $utf8_spark };
+
+        /// For those that do not.
+        pub static ASCII: Glyphs = Glyphs { utf8: false, $($name: $ascii,)* spark: $ascii_spark };
+    };
 }
 
-/// For terminals that speak UTF-8.
-pub static UTF8: Glyphs = Glyphs {
-    utf8: true,
-    ellipsis: "…",
-    overdue: "▲",
-    working: "▸",
-    warning: "▲",
-    bad: "✗",
-    good: "✓",
-    queued: "◌",
-    live: "●",
-    stale: "◐",
-    marker: "▌",
-    mark: "◆",
-    paused: "‖",
-    vertical: "│",
-    cross: "┬",
-    heavy: "━",
-    dot: "·",
-    rule: "─",
-    bar: "━",
-    bar_half: "╸",
-    bar_rest: "─",
-    arrow: "→",
-    up: "↑",
-    down: "↓",
-    enter: "↵",
-    tab: "⇥",
-    times: "×",
-    spark: [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
-};
-
-/// For those that do not.
-pub static ASCII: Glyphs = Glyphs {
-    utf8: false,
-    ellipsis: "~",
-    overdue: "!",
-    working: ">",
-    warning: "!",
-    bad: "x",
-    good: "+",
-    queued: "o",
-    live: "*",
-    stale: "?",
-    marker: ">",
-    mark: "*",
-    paused: "=",
-    vertical: "|",
-    cross: "+",
-    heavy: "=",
-    dot: "-",
-    rule: "-",
-    bar: "=",
-    bar_half: "-",
-    bar_rest: ".",
-    arrow: "->",
-    up: "^",
-    down: "v",
-    enter: "Enter",
-    tab: "Tab",
-    times: "x",
-    spark: [" ", ".", ".", ":", ":", "+", "+", "#", "#"],
-};
+// Each in UTF-8 and in ASCII.
+glyphs! {
+    spark [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"] [" ", ".", ".", ":", ":", "+", "+", "#", "#"];
+    ellipsis "…" "~";
+    overdue "▲" "!";
+    working "▸" ">";
+    warning "▲" "!";
+    bad "✗" "x";
+    good "✓" "+";
+    queued "◌" "o";
+    live "●" "*";
+    stale "◐" "?";
+    marker "▌" ">";
+    mark "◆" "*";
+    paused "‖" "=";
+    vertical "│" "|";
+    cross "┬" "+";
+    heavy "━" "=";
+    dot "·" "-";
+    rule "─" "-";
+    bar "━" "=";
+    bar_half "╸" "-";
+    bar_rest "─" ".";
+    arrow "→" "->";
+    up "↑" "^";
+    down "↓" "v";
+    enter "↵" "Enter";
+    tab "⇥" "Tab";
+    times "×" "x";
+}
 
 impl Default for &Glyphs {
     fn default() -> Self {
