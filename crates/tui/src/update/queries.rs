@@ -16,7 +16,7 @@ use super::{
         table_view::{COUNTS_MAX_AGE, ROWS_MAX_AGE, mismatched_answer},
         theme::Role,
         view::{QueryReply, View},
-        window::{LetterContent, Window},
+        window::{LetterContent, OpenLetter, Window},
     },
     acting,
 };
@@ -44,8 +44,7 @@ struct Poller<'a> {
 impl Poller<'_> {
     /// Sends a query if it is due and something may have changed.
     fn due(&mut self, polling: &mut Polling, max_age: SignedDuration, query: impl FnOnce() -> Query) {
-        let too_soon = polling.is_too_soon(self.now, self.min_interval);
-        if too_soon || !polling.is_due(self.now) {
+        if polling.is_too_soon(self.now, self.min_interval) || !polling.is_due(self.now) {
             return;
         }
         if polling.is_current(self.version, self.now, max_age) {
@@ -55,6 +54,22 @@ impl Poller<'_> {
         polling.sent(*self.counter, self.now);
         polling.version = self.version;
         self.cmds.push(Cmd::Ask { generation: *self.counter, query: query() });
+    }
+
+    /// The same for what need not be up to the second.
+    fn slowly_due(&mut self, polling: &mut Polling, query: Query) {
+        let slow_interval = SLOW_INTERVAL.max(self.min_interval * 4);
+        if !polling.is_too_soon(self.now, slow_interval) {
+            self.due(polling, MINUTES_MAX_AGE, || query);
+        }
+    }
+
+    /// The same for the content of a dead letter, which does not change.
+    fn content_due(&mut self, letter: &mut OpenLetter) {
+        if letter.detail.get().is_none() {
+            let query = || Query::Letter(letter.row.letter.id.clone());
+            self.due(&mut letter.detail, ROWS_MAX_AGE, query);
+        }
     }
 }
 
@@ -77,7 +92,6 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
     if is_gone(&app.watch) {
         return;
     }
-    let poller = &mut poller;
     poller.due(&mut app.status, COUNTS_MAX_AGE, || Query::Status);
     for panel in Panel::ALL {
         // Those outside of the overview are queried only while they are visible.
@@ -91,19 +105,10 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
         let (query, max_age) = view.next_query();
         poller.due(view.polling_mut(), max_age, || query);
     }
-    // These need not be up to the second.
-    let slow_interval = SLOW_INTERVAL.max(app.min_interval * 4);
-    if !app.minutes.is_too_soon(now, slow_interval) {
-        poller.due(&mut app.minutes, MINUTES_MAX_AGE, || Query::Minutes(MINUTES));
-    }
-    if !app.health.is_too_soon(now, slow_interval) {
-        poller.due(&mut app.health, MINUTES_MAX_AGE, || Query::Health);
-    }
-    if let Some(letter) = &mut app.panels.dead.preview
-        && letter.detail.get().is_none()
-    {
-        let id = letter.row.letter.id.clone();
-        poller.due(&mut letter.detail, ROWS_MAX_AGE, || Query::Letter(id));
+    poller.slowly_due(&mut app.minutes, Query::Minutes(MINUTES));
+    poller.slowly_due(&mut app.health, Query::Health);
+    if let Some(letter) = &mut app.panels.dead.preview {
+        poller.content_due(letter);
     }
     for open in &mut app.windows {
         match &mut open.window {
@@ -115,11 +120,7 @@ pub(super) fn ask(app: &mut App, cmds: &mut Vec<Cmd>) {
                     poller.due(&mut story.raw, ROWS_MAX_AGE, || Query::Raw(lead));
                 }
             }
-            // Nor does a dead letter.
-            Window::Letter(letter) if letter.detail.get().is_none() => {
-                let id = letter.row.letter.id.clone();
-                poller.due(&mut letter.detail, ROWS_MAX_AGE, || Query::Letter(id));
-            }
+            Window::Letter(letter) => poller.content_due(letter),
             _ => {}
         }
     }
