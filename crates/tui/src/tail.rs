@@ -128,6 +128,12 @@ impl Tail {
         self.lines.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
+    /// The line at a place, and its number.
+    pub fn at(&self, place: usize) -> Option<(u64, &Arc<LogLine>)> {
+        let number = self.number(place)?;
+        Some((number, self.line(number)?))
+    }
+
     /// The place of the line under the cursor.
     pub fn cursor(&self) -> Option<usize> {
         if self.places() == 0 {
@@ -138,7 +144,7 @@ impl Tail {
 
     /// The line under the cursor.
     pub fn row(&self) -> Option<&Arc<LogLine>> {
-        self.line(self.number(self.cursor()?)?)
+        Some(self.at(self.cursor()?)?.1)
     }
 
     /// Appends new lines, and drops the oldest if there are too many.
@@ -229,8 +235,6 @@ impl Tail {
         let (from, count) = (self.cursor()?, self.places());
         (1..=count)
             .map(|step| if forward { (from + step) % count } else { (from + count - step) % count })
-            .find(|place| {
-                self.number(*place).and_then(|number| self.line(number)).is_some_and(|line| wanted(line))
-            })
+            .find(|place| self.at(*place).is_some_and(|(_, line)| wanted(line)))
     }
 }

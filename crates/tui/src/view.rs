@@ -55,7 +55,7 @@ pub enum Opens {
     /// The story of the lead under the cursor.
     Story,
     /// A window.
-    Window(Box<Window>),
+    Window(Window),
     /// The view itself in full screen, with this filter.
     Filtered(String),
 }

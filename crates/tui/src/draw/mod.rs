@@ -120,7 +120,7 @@ impl Painter<'_> {
 
     /// Draws a panel's heading, a rule with its name; `state` is on the right, as far as there is
     /// room beside the name.
-    pub fn heading(&mut self, scene: &Scene<'_>, state: Line) {
+    pub fn heading(&mut self, scene: &Scene<'_>, mut state: Line) {
         let (area, layout, focused) = (scene.parts().heading, &scene.layout, scene.focused);
         if area.height == 0 {
             return;
@@ -145,7 +145,6 @@ impl Painter<'_> {
         let used = line::width(&title);
         let room = Area { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
         self.line(room, &title);
-        let mut state = state;
         let mut needed = 2 + line::width(&state);
         while needed + used + 1 > usize::from(room.width) {
             let Some((_, text)) = state.pop() else { break };

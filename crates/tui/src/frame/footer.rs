@@ -103,11 +103,7 @@ fn recent_notice(painter: &mut Painter<'_>, app: &App, area: Area, only_alarms: 
     let Some(notice) = app.notices.back() else { return false };
     let fresh = since(app.now, notice.at) < SHOWN_FOR;
     let unread = notice.role == Role::Alarm && !app.read;
-    if !fresh && !unread {
-        return false;
-    }
-    let small = only_alarms && !fresh;
-    if small {
+    if !fresh && (!unread || only_alarms) {
         return false;
     }
     let (glyph, role) = match notice.role {

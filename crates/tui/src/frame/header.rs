@@ -1,5 +1,7 @@
 //! Which pipeline it is, whether what is shown is live, and the key figures.
 
+use std::iter;
+
 use super::health;
 use crate::{
     app::{App, Connection},
@@ -58,12 +60,10 @@ fn title(painter: &mut Painter<'_>, app: &App, area: Area) {
     if !badge.is_empty() {
         left = left.gap(1).glyphs(Role::Warn, badge);
     }
-    for text in [Some(&app.banner.place), app.banner.note.as_ref()] {
-        let Some(text) = text.map(|text| painter.glyphs.safe(text)).filter(|text| !text.is_empty()) else {
-            continue;
-        };
+    for text in iter::once(&app.banner.place).chain(&app.banner.note) {
+        let text = painter.glyphs.safe(text);
         let left_over = room.saturating_sub(line::width(&left.line) + 4);
-        if left_over >= 8 {
+        if left_over >= 8 && !text.is_empty() {
             let columns = width(&text).min(left_over);
             left = left.gap(2).cell(Align::Id, Role::Dim, &text, columns);
         }
@@ -158,21 +158,19 @@ fn key_figures(painter: &mut Painter<'_>, app: &App, area: Area) {
     if let (Some(oldest), true) = (status.oldest_dead_seconds, dead > 0 && !narrow) {
         died.push((Role::Dim, format!(", oldest {}", age(oldest))));
     }
-    let mut shown = vec![
+    let day = &status.last_24h;
+    let mut accepted = vec![(Role::Dim, "24 h  ".to_owned())];
+    accepted.extend(number(Role::Base, "", day.accepted, "", "in"));
+    let shown = vec![
         number(Role::Alarm, glyphs.overdue, status.overdue, about, late),
         died,
         number(Role::Strong, "", status.pending, about, waiting),
         number(Role::Strong, "", status.processing, about, working),
-    ];
-    let day = &status.last_24h;
-    let mut accepted = vec![(Role::Dim, "24 h  ".to_owned())];
-    accepted.extend(number(Role::Base, "", day.accepted, "", "in"));
-    // On a narrow screen the present matters more than the last 24 hours.
-    shown.extend([
+        // On a narrow screen the present matters more than the last 24 hours.
         accepted,
         number(Role::Base, "", day.notified, "", "sent"),
         number(Role::Base, "", day.failed, "", "died"),
-    ]);
+    ];
     groups(painter, area, shown);
 }
 

@@ -1,5 +1,7 @@
 //! Questions, the palette and the path of a file: dialogs in front of the panels.
 
+use std::{iter, mem};
+
 use super::footer;
 use crate::{
     app::App,
@@ -49,15 +51,14 @@ pub(super) fn confirm(painter: &mut Painter<'_>, confirm: &Confirm, scroll: usiz
             lines.push(vec![(*role, format!("{}{line}", " ".repeat(indent)))]);
         }
     }
-    let answers = Answers::of(painter.glyphs, confirm, columns);
+    let buttons = buttons(painter.glyphs, confirm, columns);
     let below = if confirm.count.is_some() { 2 } else { 0 };
-    let inner =
-        dialog(painter, layout, &confirm.title, columns, lines.len() + below + answers.rows.len() - 1);
+    let inner = dialog(painter, layout, &confirm.title, columns, lines.len() + below + buttons.len() - 1);
     // The buttons are never pushed out; dim lines are dropped first. If there is little room, half stays for
     // the text.
     let height = usize::from(inner.height).saturating_sub(below);
     let most = (height / 2).max(height.saturating_sub(1 + lines.len())).max(1);
-    let shown = answers.rows.len().min(most);
+    let shown = buttons.len().min(most);
     let room = height.saturating_sub(1 + shown).max(1);
     if lines.len() > room {
         lines.retain(|line| line.iter().any(|(role, text)| *role != Role::Dim && !text.is_empty()));
@@ -71,17 +72,13 @@ pub(super) fn confirm(painter: &mut Painter<'_>, confirm: &Confirm, scroll: usiz
         let y = inner.y + u16::try_from(room).unwrap_or(inner.height);
         painter.line(Area { y: y.min(first), height: 1, ..inner }, &[(Role::Warn, text)]);
     }
-    answers.draw(painter, confirm.focus, Area { y: first, height: inner.y + inner.height - first, ..inner });
+    let area = Area { y: first, height: inner.bottom() - first, ..inner };
+    draw_buttons(painter, &buttons, confirm.focus, area);
     if let Some(count) = &confirm.count {
         let area = Area { y: first.saturating_sub(2).max(inner.y), height: 1, ..inner };
         let prompt = format!("This is all of them. Type {} to continue: ", count.wanted);
         footer::input(painter, area, &prompt, &count.typed, Vec::new());
     }
-}
-
-/// A question's buttons, each in one piece, in as many rows as they need.
-struct Answers {
-    rows: Vec<Vec<Button>>,
 }
 
 /// A button.
@@ -91,44 +88,42 @@ struct Button {
     label: String,
 }
 
-impl Answers {
-    /// Those of a question in rows of so many columns. A label that is wider than a row loses its middle.
-    fn of(glyphs: &Glyphs, confirm: &Confirm, columns: usize) -> Self {
-        let (mut rows, mut used) = (vec![Vec::new()], 0);
-        let labels = std::iter::once("Cancel").chain(confirm.choices.iter().map(|(label, _)| label.as_str()));
-        for (index, label) in labels.enumerate() {
-            let label = format!("  {}  ", glyphs.fit_middle(label, columns.saturating_sub(4)));
-            let needed = width(&label);
-            if used > 0 && used + 1 + needed > columns {
-                rows.push(Vec::new());
-                used = 0;
-            }
-            used += needed + usize::from(used > 0);
-            if let Some(row) = rows.last_mut() {
-                row.push(Button { index, label });
-            }
+/// A question's buttons, each in one piece, in as many rows of so many columns as they need. A label that is
+/// wider than a row loses its middle.
+fn buttons(glyphs: &Glyphs, confirm: &Confirm, columns: usize) -> Vec<Vec<Button>> {
+    let (mut rows, mut row, mut used) = (Vec::new(), Vec::new(), 0);
+    let labels = iter::once("Cancel").chain(confirm.choices.iter().map(|(label, _)| label.as_str()));
+    for (index, label) in labels.enumerate() {
+        let label = format!("  {}  ", glyphs.fit_middle(label, columns.saturating_sub(4)));
+        let needed = width(&label);
+        if used > 0 && used + 1 + needed > columns {
+            rows.push(mem::take(&mut row));
+            used = 0;
         }
-        Self { rows }
+        used += needed + usize::from(used > 0);
+        row.push(Button { index, label });
     }
+    rows.push(row);
+    rows
+}
 
-    /// Draws them at the right, and where there is no room for all rows, those around the one in focus.
-    fn draw(&self, painter: &mut Painter<'_>, focus: usize, area: Area) {
-        let in_focus = self.rows.iter().position(|row| row.iter().any(|button| button.index == focus));
-        let top = (in_focus.unwrap_or(0) + 1).saturating_sub(usize::from(area.height));
-        for (row, area) in self.rows.iter().skip(top).zip(area.rows()) {
-            let wanted: usize = row.iter().map(|button| width(&button.label) + 1).sum();
-            let start = (usize::from(area.width) + 1).saturating_sub(wanted);
-            let mut x = area.x + u16::try_from(start).unwrap_or(0).min(area.width);
-            let end = area.right();
-            for button in row {
-                let columns = u16::try_from(width(&button.label)).unwrap_or(0).min(end.saturating_sub(x));
-                let cell = Area { x, width: columns, ..area };
-                let focused = button.index == focus;
-                let role = if focused { Role::Strong } else { Role::Dim };
-                painter.line(cell, &[(role, button.label.clone())]);
-                painter.cursor(cell, focused);
-                x = (x + columns + 1).min(end);
-            }
+/// Draws them at the right, and where there is no room for all rows, those around the one in focus.
+fn draw_buttons(painter: &mut Painter<'_>, rows: &[Vec<Button>], focus: usize, area: Area) {
+    let in_focus = rows.iter().position(|row| row.iter().any(|button| button.index == focus));
+    let top = (in_focus.unwrap_or(0) + 1).saturating_sub(usize::from(area.height));
+    for (row, area) in rows.iter().skip(top).zip(area.rows()) {
+        let wanted: usize = row.iter().map(|button| width(&button.label) + 1).sum();
+        let start = (usize::from(area.width) + 1).saturating_sub(wanted);
+        let mut x = area.x + u16::try_from(start).unwrap_or(0).min(area.width);
+        let end = area.right();
+        for button in row {
+            let columns = u16::try_from(width(&button.label)).unwrap_or(0).min(end.saturating_sub(x));
+            let cell = Area { x, width: columns, ..area };
+            let focused = button.index == focus;
+            let role = if focused { Role::Strong } else { Role::Dim };
+            painter.line(cell, &[(role, button.label.clone())]);
+            painter.cursor(cell, focused);
+            x = (x + columns + 1).min(end);
         }
     }
 }

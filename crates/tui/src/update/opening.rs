@@ -23,7 +23,7 @@ pub(super) fn open(app: &mut App) {
     }
     match app.view().open() {
         Opens::Story => open_current_lead(app),
-        Opens::Window(window) => app.open(*window),
+        Opens::Window(window) => app.open(window),
         Opens::Filtered(filter) => {
             app.full = true;
             finding::apply(app, &filter);

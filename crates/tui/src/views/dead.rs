@@ -132,7 +132,7 @@ impl TableRow for DeadRow {
 
     fn open(&self) -> Opens {
         let letter = OpenLetter { row: self.clone(), detail: Remote::default() };
-        Opens::Window(Box::new(Window::Letter(Box::new(letter))))
+        Opens::Window(Window::Letter(Box::new(letter)))
     }
 
     fn hints(table: &Table<Self>) -> Vec<(Action, &'static str)> {

@@ -170,8 +170,8 @@ impl View for Tail {
     }
 
     fn open(&self) -> Opens {
-        self.row()
-            .map_or(Opens::Story, |line| Opens::Window(Box::new(Window::Line(Box::new((**line).clone())))))
+        let line = self.row().map(|line| LogLine::clone(line));
+        line.map_or(Opens::Story, |line| Opens::Window(Window::Line(Box::new(line))))
     }
 
     fn hints(&self) -> Vec<(Action, &'static str)> {
@@ -246,8 +246,7 @@ pub fn lead_of(line: &LogLine) -> Option<Named> {
 fn cut(painter: &mut Painter<'_>, logs: &Tail, scene: &Scene<'_>, area: Area, widths: &[usize]) {
     let focused = scene.focused;
     for (place, area) in rows(logs.top, logs.len(), area) {
-        let Some(number) = logs.number(place) else { continue };
-        let Some(line) = logs.line(number) else { continue };
+        let Some((number, line)) = logs.at(place) else { continue };
         let row = first(painter, logs, line, widths, &line.message, area.width);
         painter.line(area, &row);
         // While following, the newest line needs no cursor: it is always the last one.
@@ -264,12 +263,9 @@ fn wrapped(painter: &mut Painter<'_>, logs: &Tail, scene: &Scene<'_>, area: Area
     let indent = 1 + widths[..3].iter().filter(|width| **width > 0).map(|width| width + 1).sum::<usize>();
     let mut free = area.rows().rev();
     for place in (0..=cursor).rev() {
-        let Some(number) = logs.number(place) else { break };
-        let Some(line) = logs.line(number) else { break };
+        let Some((number, line)) = logs.at(place) else { break };
         let pieces = painter.glyphs.wrap(&line.message, widths[3].max(1));
-        let dim = is_dim(logs, line);
-        let (role, _) = level_mark(line.level, painter.glyphs);
-        let role = if dim { Role::Dim } else { role };
+        let (role, _) = mark_of(logs, line, painter.glyphs);
         for (index, piece) in pieces.iter().enumerate().rev() {
             let Some(area) = free.next() else { return };
             let row = match index {
@@ -293,8 +289,7 @@ fn first(
     message: &str,
     columns: u16,
 ) -> Line {
-    let (role, glyph) = level_mark(line.level, painter.glyphs);
-    let role = if is_dim(logs, line) { Role::Dim } else { role };
+    let (role, glyph) = mark_of(logs, line, painter.glyphs);
     let cells = [
         (Role::Dim, &*clock(line.at)),
         (role, glyph),
@@ -305,8 +300,11 @@ fn first(
     painter.row(columns).gap(1).cells(&COLUMNS, widths, &cells).line
 }
 
-fn is_dim(logs: &Tail, line: &LogLine) -> bool {
-    logs.wanted.dimmed && !logs.wanted.is_open() && !logs.wanted.matches(line)
+/// The mark of a line's level, and the role of its text: dim where it does not match.
+fn mark_of(logs: &Tail, line: &LogLine, glyphs: &'static Glyphs) -> (Role, &'static str) {
+    let dim = logs.wanted.dimmed && !logs.wanted.is_open() && !logs.wanted.matches(line);
+    let (role, glyph) = level_mark(line.level, glyphs);
+    (if dim { Role::Dim } else { role }, glyph)
 }
 
 /// The short name of a function.
