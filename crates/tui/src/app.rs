@@ -148,10 +148,7 @@ impl App {
 
     /// Drops everything that came from the pipeline. The user's settings stay.
     pub fn reset(&mut self) {
-        self.watch = Remote::default();
-        self.status = Remote::default();
-        self.health = Remote::default();
-        self.minutes = Remote::default();
+        (self.watch, self.status, self.health, self.minutes) = Default::default();
         for panel in Panel::ALL {
             self.panels.view_mut(panel).reset();
         }

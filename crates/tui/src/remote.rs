@@ -70,8 +70,6 @@ pub struct InFlightQuery {
 pub struct Failure {
     /// What it was.
     pub error: QueryError,
-    /// When.
-    pub at: Timestamp,
     /// When it is retried.
     pub retry_at: Timestamp,
     /// How often in a row.
@@ -227,7 +225,7 @@ impl Polling {
         let wait = (1 << (times - 1).min(10)).min(MAX_BACK_OFF);
         let retry_at = now + SignedDuration::from_secs(wait);
         self.next_at = Some(retry_at);
-        self.error = Some(Failure { error, at: now, retry_at, times });
+        self.error = Some(Failure { error, retry_at, times });
     }
 }
 

@@ -103,11 +103,9 @@ impl<T: TableRow> View for Table<T> {
     fn answered(&mut self, reply: QueryReply) {
         let QueryReply { generation, answer, took, now } = reply;
         let limit = self.limit;
-        let page = answer.and_then(|answer| match answer {
-            Answer::Rows(rows) => {
-                rows.get().map(|found| Page::of(found, rows.total, limit)).ok_or_else(mismatched_answer)
-            }
-            _ => Err(mismatched_answer()),
+        let page = answer.and_then(|answer| {
+            let Answer::Rows(rows) = answer else { return Err(mismatched_answer()) };
+            rows.get().map(|found| Page::of(found, rows.total, limit)).ok_or_else(mismatched_answer)
         });
         if self.remote.answered(generation, page, took, now).is_ok() {
             self.rows_changed();

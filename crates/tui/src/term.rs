@@ -24,6 +24,7 @@ use ratatui::{Terminal, backend::CrosstermBackend};
 
 use host::output;
 
+/// Whether the console has the screen.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
 /// The real stderr while it is silenced.
@@ -36,16 +37,9 @@ thread_local! {
     static DRAWING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the console has the screen.
-fn on_screen() -> bool {
-    ENTERED.load(Ordering::SeqCst)
-}
-
-type Backend = CrosstermBackend<BufWriter<Stdout>>;
-
 /// The terminal while the console has it.
 pub(super) struct Screen {
-    terminal: Terminal<Backend>,
+    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
 }
 
 impl Screen {
@@ -183,7 +177,7 @@ fn hook_panics() {
     HOOK.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if on_screen() && !DRAWING.get() {
+            if ENTERED.load(Ordering::SeqCst) && !DRAWING.get() {
                 let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
                 panics.push(format!("a bug beside the console: {info}"));
             } else {

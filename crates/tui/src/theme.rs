@@ -5,6 +5,8 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use super::text::Glyphs;
+
 /// What a piece of text is, from which its style follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -26,6 +28,18 @@ pub enum Role {
     Found,
     /// A name in a JSON text.
     Name,
+}
+
+impl Role {
+    /// The mark of how serious it is.
+    pub fn mark(self, glyphs: &Glyphs) -> &'static str {
+        match self {
+            Self::Alarm => glyphs.bad,
+            Self::Warn => glyphs.warning,
+            Self::Good => glyphs.good,
+            _ => glyphs.dot,
+        }
+    }
 }
 
 #[cfg(test)]

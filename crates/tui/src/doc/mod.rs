@@ -38,7 +38,7 @@ pub struct Writer<'a> {
 
 impl Writer<'_> {
     /// One line, cut if it is too long.
-    pub fn line(&mut self, pieces: Vec<(Role, String)>) {
+    pub fn line(&mut self, pieces: Line) {
         let mut left = self.columns;
         let mut line = Line::new();
         for (role, text) in pieces {

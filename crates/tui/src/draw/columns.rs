@@ -1,7 +1,7 @@
 //! The columns of a table: which fit, and how wide each is.
 
 use super::Painter;
-use crate::{layout::Area, table::Sort, theme::Role};
+use crate::{layout::Area, scene::Scene, table::Sort, theme::Role};
 
 /// How a text stands in its cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,19 +71,22 @@ pub fn widths(columns: &[Column], total: usize) -> Vec<usize> {
     widths
 }
 
-/// The names of the columns, the one that is sorted by marked.
+/// Draws the names of the columns of a list, the one that is sorted by marked, where there is room for them. The
+/// width of each column in `area`, as in [`widths`].
 pub fn titles(
     painter: &mut Painter<'_>,
+    scene: &Scene<'_>,
     area: Area,
     columns: &[Column],
-    widths: &[usize],
     sorted: Option<(&str, Sort)>,
-) {
-    if area.height == 0 {
-        return;
+) -> Vec<usize> {
+    let widths = widths(columns, usize::from(area.width).saturating_sub(2));
+    let place = scene.parts().columns;
+    if place.height == 0 {
+        return widths;
     }
-    let mut row = painter.row(area.width).gap(1);
-    for (column, width) in columns.iter().zip(widths).filter(|(_, width)| **width > 0) {
+    let mut row = painter.row(place.width).gap(1);
+    for (column, width) in columns.iter().zip(&widths).filter(|(_, width)| **width > 0) {
         let sort = sorted.filter(|(name, _)| *name == column.title).map(|(_, sort)| sort);
         let (role, title) = match sort {
             Some(sort) => {
@@ -94,7 +97,8 @@ pub fn titles(
         };
         row = row.cell(column.align, role, &title, *width).gap(1);
     }
-    painter.line(area, &row.line);
+    painter.line(place, &row.line);
+    widths
 }
 
 #[cfg(test)]

@@ -337,8 +337,7 @@ pub fn states(parts: impl IntoIterator<Item = Line>) -> Line {
 
 /// The rows in sight: their places in the list, and where each is drawn.
 pub fn rows(top: usize, count: usize, area: Area) -> impl Iterator<Item = (usize, Area)> {
-    let end = count.min(top + usize::from(area.height));
-    (top..end).zip(area.y..).map(move |(index, y)| (index, Area { y, height: 1, ..area }))
+    (top..count).zip(area.rows())
 }
 
 #[cfg(test)]

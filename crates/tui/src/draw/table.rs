@@ -39,10 +39,8 @@ pub fn draw<T: Row>(
     columns: &[Column],
     cells: impl Fn(Cells, &RowInSight<'_, T>) -> Cells,
 ) {
-    let widths = columns::widths(columns, usize::from(area.width).saturating_sub(2));
     let sort = table.wanted.sort;
-    let sorted = Some((T::SORTS[sort.column], sort));
-    columns::titles(painter, scene.parts().columns, columns, &widths, sorted);
+    let widths = columns::titles(painter, scene, area, columns, Some((T::SORTS[sort.column], sort)));
     let range = table.range();
     for (index, area) in rows(table.list.top, table.shown.len(), area) {
         let Some(row) = table.shown.row(index) else { continue };

@@ -106,20 +106,18 @@ fn recent_notice(painter: &mut Painter<'_>, app: &App, area: Area, only_alarms: 
     if !fresh && (!unread || only_alarms) {
         return false;
     }
-    let (glyph, role) = match notice.role {
-        Role::Good => (painter.glyphs.good, Role::Good),
-        Role::Alarm => (painter.glyphs.bad, Role::Alarm),
-        Role::Warn => (painter.glyphs.warning, Role::Warn),
-        _ => (painter.glyphs.dot, Role::Base),
+    let glyph = notice.role.mark(painter.glyphs);
+    let role = match notice.role {
+        role @ (Role::Good | Role::Alarm | Role::Warn) => role,
+        _ => Role::Base,
     };
-    let columns = usize::from(area.width).saturating_sub(2);
     let more = if unread && !fresh {
         format!("  ({}: read)", app.keymap.key(Action::Events))
     } else {
         String::new()
     };
     let mut line = painter.row(area.width).gap(1);
-    let mut left = columns.saturating_sub(2);
+    let mut left = usize::from(area.width).saturating_sub(4);
     if area.width >= 60 {
         line = line.text(Role::Dim, &clock(notice.at), 9usize);
         left = left.saturating_sub(9);

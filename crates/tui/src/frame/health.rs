@@ -22,14 +22,8 @@ const LOOKED_THROUGH: usize = 500;
 /// One indicator for each, those that need attention first.
 pub(super) fn indicators(app: &App) -> Vec<Line> {
     let mut indicators: Vec<(Role, Line)> = Vec::new();
-    let glyphs = app.glyphs;
     let mut indicator = |role: Role, name: &str, detail: String| {
-        let glyph = match role {
-            Role::Alarm => glyphs.bad,
-            Role::Warn => glyphs.warning,
-            Role::Good => glyphs.good,
-            _ => glyphs.dot,
-        };
+        let glyph = role.mark(app.glyphs);
         let text = if matches!(role, Role::Alarm | Role::Warn) { role } else { Role::Dim };
         let name = format!("{name} ");
         indicators.push((role, vec![(role, format!("{glyph} ")), (Role::Base, name), (text, detail)]));
@@ -83,12 +77,11 @@ pub(super) fn indicators(app: &App) -> Vec<Line> {
             (None, None, None) => {}
         }
     }
-    let urgency = |role: &Role| match role {
+    indicators.sort_by_key(|(role, _)| match role {
         Role::Alarm => 0,
         Role::Warn => 1,
         _ => 2,
-    };
-    indicators.sort_by_key(|(role, _)| urgency(role));
+    });
     indicators.into_iter().map(|(_, line)| line).collect()
 }
 

@@ -244,8 +244,7 @@ impl DeadView {
     }
 
     fn draw_kinds(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
-        let widths = columns::widths(&KINDS, usize::from(area.width).saturating_sub(2));
-        columns::titles(painter, scene.parts().columns, &KINDS, &widths, None);
+        let widths = columns::titles(painter, scene, area, &KINDS, None);
         let times = painter.glyphs.times;
         for (index, area) in rows(self.kinds_list.top, self.kinds.len(), area) {
             let kind = &self.kinds[index];
@@ -502,14 +501,15 @@ impl View for DeadView {
         let parts = scene.parts();
         if parts.about.height > 0 && self.selected().is_some() {
             let beside = parts.about.y == parts.rows.y || parts.about.y == parts.columns.y;
+            let beside = beside && scene.is_full();
             let mut area = parts.about;
-            if beside && scene.is_full() {
+            if beside {
                 painter.vertical_rule(area);
                 area = right_of(area, 1);
             }
             let (x, width) = (area.x + 1, area.width.saturating_sub(2));
             let area = Area { x, width, ..area };
-            match self.preview.as_deref().filter(|_| beside && scene.is_full() && !self.grouped()) {
+            match self.preview.as_deref().filter(|_| beside && !self.grouped()) {
                 Some(letter) => draw_preview(painter, scene, letter, area),
                 None => self.about_selected(painter, scene, area),
             }

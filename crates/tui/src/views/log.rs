@@ -217,8 +217,7 @@ impl View for Tail {
     }
 
     fn draw(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
-        let widths = columns::widths(&COLUMNS, usize::from(area.width).saturating_sub(2));
-        columns::titles(painter, scene.parts().columns, &COLUMNS, &widths, None);
+        let widths = columns::titles(painter, scene, area, &COLUMNS, None);
         if self.wrap {
             wrapped(painter, self, scene, area, &widths);
         } else {
