@@ -157,6 +157,35 @@ pub enum Verb {
     Export(PathBuf),
 }
 
+impl Verb {
+    /// What is being done, and what was done.
+    fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Redrive | Self::RedriveEdited(_) => ("redriving", "redriven"),
+            Self::Delete => ("deleting", "deleted"),
+            Self::Requeue => ("requeueing", "requeued"),
+            Self::Resend(..) => ("resending", "resent"),
+            Self::Try(_) => ("testing", "tested"),
+            Self::Export(_) => ("exporting", "exported"),
+        }
+    }
+
+    /// What is being done: `redriving`.
+    pub fn doing(&self) -> &'static str {
+        self.words().0
+    }
+
+    /// What was done: `redriven`.
+    pub fn done(&self) -> &'static str {
+        self.words().1
+    }
+
+    /// Whether it works on dead letters, for which two operations must not compete.
+    pub fn takes_letters(&self) -> bool {
+        matches!(self, Self::Redrive | Self::RedriveEdited(_) | Self::Delete)
+    }
+}
+
 /// A dead letter or a lead that an operation acts on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {

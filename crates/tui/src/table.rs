@@ -332,9 +332,8 @@ impl<T: Row> Table<T> {
 
     /// Drops the marks of rows that no longer exist, and filters the new rows.
     pub fn rows_changed(&mut self) {
-        if self.is_complete() && !self.marks.is_empty() {
-            let rows = self.remote.get().map(|page| Arc::clone(&page.rows)).unwrap_or_default();
-            let present: HashSet<&T::Key> = rows.iter().map(Row::key).collect();
+        if let Some(page) = self.remote.get().filter(|_| self.is_complete() && !self.marks.is_empty()) {
+            let present: HashSet<&T::Key> = page.rows.iter().map(Row::key).collect();
             self.marks.retain(|key| present.contains(key));
         }
         self.refilter();

@@ -7,7 +7,7 @@ use pipeline::ports::{DeadLetter, LogLine};
 use super::{
     format,
     keymap::Action,
-    msg::{Operation, Verb},
+    msg::Operation,
     remote::{Polling, Remote},
     theme::Role,
 };
@@ -335,34 +335,5 @@ impl Job {
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let left = (self.left() as f64 / rate).ceil() as u64;
         Some((rate, left))
-    }
-}
-
-impl Verb {
-    /// What is being done, and what was done.
-    fn words(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::Redrive | Self::RedriveEdited(_) => ("redriving", "redriven"),
-            Self::Delete => ("deleting", "deleted"),
-            Self::Requeue => ("requeueing", "requeued"),
-            Self::Resend(..) => ("resending", "resent"),
-            Self::Try(_) => ("testing", "tested"),
-            Self::Export(_) => ("exporting", "exported"),
-        }
-    }
-
-    /// What is being done: `redriving`.
-    pub fn doing(&self) -> &'static str {
-        self.words().0
-    }
-
-    /// What was done: `redriven`.
-    pub fn done(&self) -> &'static str {
-        self.words().1
-    }
-
-    /// Whether it works on dead letters, for which two operations must not compete.
-    pub fn takes_letters(&self) -> bool {
-        matches!(self, Self::Redrive | Self::RedriveEdited(_) | Self::Delete)
     }
 }

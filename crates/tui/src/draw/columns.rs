@@ -1,8 +1,5 @@
 //! The columns of a table: which fit, and how wide each is.
 
-use super::Painter;
-use crate::{layout::Area, scene::Scene, table::Sort, theme::Role};
-
 /// How a text stands in its cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
@@ -68,36 +65,6 @@ pub fn widths(columns: &[Column], total: usize) -> Vec<usize> {
             left -= given;
         }
     }
-    widths
-}
-
-/// Draws the names of the columns of a list, the one that is sorted by marked, where there is room for them. The
-/// width of each column in `area`, as in [`widths`].
-pub fn titles(
-    painter: &mut Painter<'_>,
-    scene: &Scene<'_>,
-    area: Area,
-    columns: &[Column],
-    sorted: Option<(&str, Sort)>,
-) -> Vec<usize> {
-    let widths = widths(columns, usize::from(area.width).saturating_sub(2));
-    let place = scene.parts().columns;
-    if place.height == 0 {
-        return widths;
-    }
-    let mut row = painter.row(place.width).gap(1);
-    for (column, width) in columns.iter().zip(&widths).filter(|(_, width)| **width > 0) {
-        let sort = sorted.filter(|(name, _)| *name == column.title).map(|(_, sort)| sort);
-        let (role, title) = match sort {
-            Some(sort) => {
-                let arrow = if sort.reverse { painter.glyphs.up } else { painter.glyphs.down };
-                (Role::Strong, format!("{}{arrow}", column.title))
-            }
-            None => (Role::Dim, column.title.to_owned()),
-        };
-        row = row.cell(column.align, role, &title, *width).gap(1);
-    }
-    painter.line(place, &row.line);
     widths
 }
 

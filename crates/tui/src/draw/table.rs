@@ -8,7 +8,7 @@ use super::{
 use crate::{
     layout::Area,
     scene::Scene,
-    table::{Row, Table},
+    table::{Row, Sort, Table},
     theme::Role,
 };
 
@@ -29,6 +29,35 @@ impl<T> RowInSight<'_, T> {
     }
 }
 
+/// Draws the names of the columns of a list where there is room for them, the one that is sorted by marked.
+/// Returns how wide each column is in `area`; 0 if it is not shown.
+pub fn titles(
+    painter: &mut Painter<'_>,
+    scene: &Scene<'_>,
+    area: Area,
+    columns: &[Column],
+    sorted: Option<(&str, Sort)>,
+) -> Vec<usize> {
+    let widths = columns::widths(columns, usize::from(area.width).saturating_sub(2));
+    let place = scene.parts().columns;
+    if place.height == 0 {
+        return widths;
+    }
+    let mut row = painter.row(place.width).gap(1);
+    for (column, width) in columns.iter().zip(&widths).filter(|(_, width)| **width > 0) {
+        let (role, title) = match sorted {
+            Some((name, sort)) if name == column.title => {
+                let arrow = if sort.reverse { painter.glyphs.up } else { painter.glyphs.down };
+                (Role::Strong, format!("{}{arrow}", column.title))
+            }
+            _ => (Role::Dim, column.title.to_owned()),
+        };
+        row = row.cell(column.align, role, &title, *width).gap(1);
+    }
+    painter.line(place, &row.line);
+    widths
+}
+
 /// Draws a table: the titles of its columns, the one that it is sorted by marked, and its rows in sight, each
 /// with its `cells`.
 pub fn draw<T: Row>(
@@ -40,7 +69,7 @@ pub fn draw<T: Row>(
     cells: impl Fn(Cells, &RowInSight<'_, T>) -> Cells,
 ) {
     let sort = table.wanted.sort;
-    let widths = columns::titles(painter, scene, area, columns, Some((T::SORTS[sort.column], sort)));
+    let widths = titles(painter, scene, area, columns, Some((T::SORTS[sort.column], sort)));
     let range = table.range();
     for (index, area) in rows(table.list.top, table.shown.len(), area) {
         let Some(row) = table.shown.row(index) else { continue };

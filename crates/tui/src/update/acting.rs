@@ -413,11 +413,9 @@ fn not_reached(alerts: &[Notification]) -> Vec<(DestinationId, Vec<String>)> {
             .and_modify(|one| *one = if alert.at > one.at { alert } else { one })
             .or_insert(alert);
     }
-    let missing = |alert: &Notification| {
-        let whom: Vec<String> = alert.left_out.iter().map(|one| one.recipient.clone()).collect();
-        (!whom.is_empty()).then_some(whom)
-    };
-    last.into_iter().filter_map(|(id, alert)| Some((id.clone(), missing(alert)?))).collect()
+    last.retain(|_, alert| !alert.left_out.is_empty());
+    let whom = |alert: &Notification| alert.left_out.iter().map(|one| one.recipient.clone()).collect();
+    last.into_iter().map(|(id, alert)| (id.clone(), whom(alert))).collect()
 }
 
 fn requeue(app: &mut App) {

@@ -12,15 +12,11 @@ use super::{
 
 /// Starts typing one.
 pub(super) fn begin(app: &mut App) {
-    let before = text(app);
-    app.typing = Some(SearchInput { input: Input::of(before.clone()), before });
-}
-
-fn text(app: &App) -> String {
-    match app.windows.last() {
+    let before = match app.windows.last() {
         Some(open) => open.find.clone(),
         None => app.view().filter().text().to_owned(),
-    }
+    };
+    app.typing = Some(SearchInput { input: Input::of(before.clone()), before });
 }
 
 /// A key while it is typed. It is applied with each letter.

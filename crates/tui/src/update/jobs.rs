@@ -8,9 +8,9 @@ use super::{
         format,
         msg::{Cmd, Operation, Progress, Step, Verb},
         theme::Role,
-        window::{Job, JobState, Outcome},
+        window::{Choice, Job, JobState, Outcome},
     },
-    questions,
+    questions::confirm,
 };
 
 /// Starts a confirmed operation.
@@ -72,7 +72,8 @@ pub(super) fn quit(app: &mut App, cmds: &mut Vec<Cmd>) {
     }
     lines.push((Role::Base, String::new()));
     lines.push((Role::Base, "It stops after the current item; the rest is unchanged.".to_owned()));
-    questions::confirm_quit(app, lines);
+    let choices = vec![("Stop and quit".to_owned(), Choice::Quit)];
+    confirm(app, "Quit while something runs?".to_owned(), lines, choices);
 }
 
 /// Stops everything, and then quits.

@@ -23,7 +23,7 @@ use super::{
     msg::{Cmd, Event, Msg},
     panel::Panel,
     theme::Role,
-    window::{PaletteEntry, Window},
+    window::{Input, PaletteEntry, Window},
 };
 
 /// Handles a message; the commands that follow from it.
@@ -141,7 +141,7 @@ fn perform(app: &mut App, action: Action, cmds: &mut Vec<Cmd>) {
             app.read = true;
             windows::toggle(app, Window::Events);
         }
-        Action::Palette => palette::open(app),
+        Action::Palette => app.open(Window::Palette { input: Input::default(), index: 0 }),
         Action::Mouse => {
             app.mouse = !app.mouse;
             let now = if app.mouse { "the console's" } else { "the terminal's" };

@@ -6,15 +6,10 @@ use super::{
     super::{
         app::App,
         keymap::{Action, BINDINGS, Press},
-        window::{Input, OpenWindow, PaletteEntry, Window},
+        window::{OpenWindow, PaletteEntry, Window},
     },
     finding,
 };
-
-/// Opens it.
-pub(super) fn open(app: &mut App) {
-    app.open(Window::Palette { input: Input::default(), index: 0 });
-}
 
 /// A key in it; the entry that it chose.
 pub(super) fn typed(app: &mut App, press: Press) -> Option<PaletteEntry> {

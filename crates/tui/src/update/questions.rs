@@ -20,9 +20,3 @@ pub(super) fn confirm(
 pub(super) fn place(app: &App) -> String {
     format!("{} ({})", app.banner.name, app.banner.place)
 }
-
-/// Asks before quitting while an operation is running.
-pub(super) fn confirm_quit(app: &mut App, lines: Vec<(Role, String)>) {
-    let choices = vec![("Stop and quit".to_owned(), Choice::Quit)];
-    confirm(app, "Quit while something runs?".to_owned(), lines, choices);
-}

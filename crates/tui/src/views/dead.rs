@@ -11,7 +11,7 @@ use crate::{
     doc::{Writer, letter::letter_story, name_of},
     draw::{
         Painter,
-        columns::{self, Column, number, text},
+        columns::{Column, number, text},
         rows, table,
     },
     find::{Filter, Searchable, by_text},
@@ -244,7 +244,7 @@ impl DeadView {
     }
 
     fn draw_kinds(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
-        let widths = columns::titles(painter, scene, area, &KINDS, None);
+        let widths = table::titles(painter, scene, area, &KINDS, None);
         let times = painter.glyphs.times;
         for (index, area) in rows(self.kinds_list.top, self.kinds.len(), area) {
             let kind = &self.kinds[index];

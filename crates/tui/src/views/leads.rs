@@ -206,8 +206,6 @@ fn label(id: &DestinationId, columns: usize, destinations: usize) -> String {
 
 /// The mark of a lead's latest alert at a destination.
 fn delivered(row: &LeadRow, destination: &DestinationId, glyphs: &'static Glyphs) -> (Role, &'static str) {
-    match row.notifications.iter().rfind(|notification| notification.destination == *destination) {
-        None => (Role::Dim, glyphs.dot),
-        Some(notification) => delivery_mark(notification, glyphs),
-    }
+    let latest = row.notifications.iter().rfind(|alert| alert.destination == *destination);
+    latest.map_or((Role::Dim, glyphs.dot), |alert| delivery_mark(alert, glyphs))
 }

@@ -11,8 +11,8 @@ use crate::{
     doc::level_mark,
     draw::{
         Painter,
-        columns::{self, Column, id, text},
-        rows, states,
+        columns::{Column, id, text},
+        rows, states, table,
     },
     find::{Filter, Searchable},
     format::clock,
@@ -217,7 +217,7 @@ impl View for Tail {
     }
 
     fn draw(&self, painter: &mut Painter<'_>, scene: &Scene<'_>, area: Area) {
-        let widths = columns::titles(painter, scene, area, &COLUMNS, None);
+        let widths = table::titles(painter, scene, area, &COLUMNS, None);
         if self.wrap {
             wrapped(painter, self, scene, area, &widths);
         } else {
