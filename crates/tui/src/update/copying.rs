@@ -1,6 +1,12 @@
 //! Copying the current item.
 
-use super::super::{app::App, msg::Cmd, table_view::json, theme::Role, window::Window};
+use super::super::{
+    app::App,
+    msg::Cmd,
+    table_view::{TableRow, json},
+    theme::Role,
+    window::Window,
+};
 
 /// Terminals accept about so many bytes; more would be dropped silently.
 const LONGEST: usize = 74_994;
@@ -33,7 +39,7 @@ fn is_asked(app: &App) -> bool {
 
 fn id(app: &App) -> Option<(&'static str, String)> {
     match app.window() {
-        Some(Window::Letter(letter)) => Some(("the dead letter's id", letter.row.letter.id.clone())),
+        Some(Window::Letter(letter)) => letter.row.id(),
         Some(_) => Some(("the lead's id", app.current_lead()?.0.to_string())),
         None => app.view().id(),
     }

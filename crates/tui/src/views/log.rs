@@ -33,6 +33,12 @@ use crate::{
 /// Up to this width there is no room among the tabs to say whether the log is followed.
 const NARROW: u16 = 60;
 
+/// What the minimum level can be.
+const LEVELS: [Level; 3] = [Level::Info, Level::Warn, Level::Error];
+/// The functions whose lines can be shown alone: those that write a log.
+const FUNCTIONS: [Function; 4] =
+    [Function::WebhookIngestion, Function::LeadProcessor, Function::Notification, Function::Housekeeping];
+
 const COLUMNS: [Column; 5] = [
     text("time", 8, 8, 0, 0),
     text("", 1, 1, 0, 0),
@@ -137,23 +143,8 @@ impl View for Tail {
                 return Handled::Yes;
             }
             Action::Dim => self.wanted.dimmed = !self.wanted.dimmed,
-            Action::Level => {
-                self.wanted.level = match self.wanted.level {
-                    None => Some(Level::Info),
-                    Some(Level::Debug | Level::Info) => Some(Level::Warn),
-                    Some(Level::Warn) => Some(Level::Error),
-                    Some(Level::Error) => None,
-                };
-            }
-            Action::Function => {
-                self.wanted.function = match self.wanted.function {
-                    None => Some(Function::WebhookIngestion),
-                    Some(Function::WebhookIngestion) => Some(Function::LeadProcessor),
-                    Some(Function::LeadProcessor) => Some(Function::Notification),
-                    Some(Function::Notification) => Some(Function::Housekeeping),
-                    Some(Function::Housekeeping | Function::Operator) => None,
-                };
-            }
+            Action::Level => self.wanted.level = next(&LEVELS, self.wanted.level),
+            Action::Function => self.wanted.function = next(&FUNCTIONS, self.wanted.function),
             _ => return Handled::No,
         }
         self.refilter(visible);
@@ -233,6 +224,12 @@ impl View for Tail {
             painter.line_at_right(last, &[(role, format!(" {text} "))]);
         }
     }
+}
+
+/// The choice after the present one; first none is chosen, and none again after the last.
+fn next<T: Copy + PartialEq>(choices: &[T], chosen: Option<T>) -> Option<T> {
+    let behind = |chosen| 1 + choices.iter().take_while(|choice| **choice != chosen).count();
+    choices.get(chosen.map_or(0, behind)).copied()
 }
 
 /// The lead that a line is about.
