@@ -78,10 +78,8 @@ impl Effects {
         environments: Arc<dyn Environments>,
     ) -> (Self, mpsc::UnboundedReceiver<Report>) {
         let (reports, listener) = mpsc::unbounded_channel();
-        (
-            Self { ops, watch, environments, reports, queries: HashMap::new(), operations: HashMap::new() },
-            listener,
-        )
+        let (queries, operations) = (HashMap::new(), HashMap::new());
+        (Self { ops, watch, environments, reports, queries, operations }, listener)
     }
 
     /// Starts a query.

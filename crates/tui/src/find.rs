@@ -80,15 +80,10 @@ fn words(text: &str) -> Vec<String> {
 
 impl Term {
     fn parse(word: &str, fields: &[&str]) -> Option<Self> {
-        let (not, word) = match word.strip_prefix('!') {
-            Some(rest) => (true, rest),
-            None => (false, word),
-        };
+        let (not, word) = word.strip_prefix('!').map_or((false, word), |rest| (true, rest));
         let named = word.split_once(':').filter(|(field, _)| fields.contains(field));
-        let (field, value) = match named {
-            Some((field, value)) => (Some(field.to_owned()), value),
-            None => (None, word),
-        };
+        let (field, value) = named.unzip();
+        let (field, value) = (field.map(str::to_owned), value.unwrap_or(word));
         // A half-typed term has no effect yet.
         (!value.is_empty()).then(|| {
             let needle = Needle { folded: fold(value), ascii: value.is_ascii() };
