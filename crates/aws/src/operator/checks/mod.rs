@@ -43,24 +43,35 @@ pub enum Grade {
     Bad,
 }
 
+/// What a check finds: that all is good, as a line for people, or what is not.
+type Checked = Result<String, Problem>;
+
+/// Something that is not as it should be.
+struct Problem {
+    grade: Grade,
+    fault: Fault,
+}
+
+impl Problem {
+    /// Something that works all the same.
+    fn doubtful(code: Code, what: impl Into<String>) -> Self {
+        Self { grade: Grade::Doubtful, fault: Fault::new(code, what) }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self { grade: Grade::Bad, fault }
+    }
+}
+
 impl Finding {
-    fn good(check: &'static str, detail: impl Into<String>) -> Self {
-        Self { check, grade: Grade::Good, detail: detail.into(), code: None }
-    }
-
-    fn doubtful(check: &'static str, fault: Fault) -> Self {
-        Self { check, grade: Grade::Doubtful, detail: fault.what, code: Some(fault.code) }
-    }
-
-    fn bad(check: &'static str, fault: Fault) -> Self {
-        Self { check, grade: Grade::Bad, detail: fault.what, code: Some(fault.code) }
-    }
-
-    /// Good, or bad where `result` is an error.
-    fn of(check: &'static str, result: Result<String, Fault>) -> Self {
-        match result {
-            Ok(detail) => Self::good(check, detail),
-            Err(fault) => Self::bad(check, fault),
+    fn of<P: Into<Problem>>(check: &'static str, checked: Result<String, P>) -> Self {
+        match checked.map_err(Into::into) {
+            Ok(detail) => Self { check, grade: Grade::Good, detail, code: None },
+            Err(Problem { grade, fault: Fault { code, what } }) => {
+                Self { check, grade, detail: what, code: Some(code) }
+            }
         }
     }
 }
@@ -77,7 +88,7 @@ pub async fn all(
     let secrets = session.secrets(Arc::clone(&clock));
     let store = session.store(stack, Arc::clone(&clock), random);
     let (identity, bucket, notification, access, delay, alerts, schedule, recursion) = join!(
-        identity(session),
+        session.identity(),
         objects::bucket(session, stack),
         objects::notification(session, stack),
         objects::public_access(session, stack),
@@ -91,39 +102,40 @@ pub async fn all(
         watching::log_groups(session, stack),
         watching::metrics(session),
     );
-    let mut found = vec![identity, deployed(stack), bucket, notification, access];
-    found.extend(prefixes(stack));
+    let identity =
+        identity.map(|found| format!("{} in account {}, {}", found.arn, found.account, found.region));
+    let mut found = vec![
+        Finding::of("identity", identity),
+        Finding::of("stack", deployed(stack)),
+        Finding::of("bucket", bucket),
+        Finding::of("bucket notification", notification),
+        Finding::of("bucket privacy", access),
+    ];
+    // The functions of this version would not start with them.
+    found.extend(stack.settings.check_prefixes().err().map(|fault| Finding::of("prefixes", Err(fault))));
     found.extend(delay);
     found.extend(alerts);
-    found.extend([schedule, recursion, keys, logs, metrics]);
+    found.extend([
+        Finding::of("schedule", schedule),
+        Finding::of("loop detection", recursion),
+        Finding::of("signature", keys),
+        Finding::of("log groups", logs),
+        Finding::of("metrics", metrics),
+    ]);
     found
 }
 
-/// The operator's identity.
-async fn identity(session: &Session) -> Finding {
-    let identity = session.identity().await;
-    Finding::of(
-        "identity",
-        identity
-            .map(|identity| format!("{} in account {}, {}", identity.arn, identity.account, identity.region)),
-    )
-}
-
-/// What is wrong with the prefixes, if anything: the functions of this version would not start with them.
-fn prefixes(stack: &Stack) -> Option<Finding> {
-    stack.settings.check_prefixes().err().map(|fault| Finding::bad("prefixes", fault))
-}
-
 /// Whether the last deployment went through.
-fn deployed(stack: &Stack) -> Finding {
+fn deployed(stack: &Stack) -> Checked {
     let detail = format!("{} is {}", stack.name, stack.status);
-    let fault = |why: &str| Fault::new(Code::StackUnusable, format!("{detail}: {why}"));
+    let what = |why: &str| format!("{detail}: {why}");
+    let doubtful = |why| Err(Problem::doubtful(Code::StackUnusable, what(why)));
     match stack.status.as_str() {
-        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => Finding::good("stack", detail),
-        status if status.contains("DELETE") => Finding::bad("stack", fault("it is being deleted")),
-        status if status.ends_with("_IN_PROGRESS") => {
-            Finding::doubtful("stack", fault("it is being changed"))
+        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => Ok(detail),
+        status if status.contains("DELETE") => {
+            Err(Fault::new(Code::StackUnusable, what("it is being deleted")).into())
         }
-        _ => Finding::doubtful("stack", fault("the last deployment did not go through")),
+        status if status.ends_with("_IN_PROGRESS") => doubtful("it is being changed"),
+        _ => doubtful("the last deployment did not go through"),
     }
 }

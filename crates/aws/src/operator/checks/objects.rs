@@ -1,36 +1,26 @@
 //! The bucket.
 
-use aws_sdk_s3::types::Event;
+use aws_sdk_s3::{error::ProvideErrorMetadata as _, types::Event};
 use pipeline::{Code, Fault};
 
-use super::Finding;
+use super::Checked;
 use crate::{
     fault::fault,
     operator::{Session, Stack},
 };
 
 /// Whether it is there and may be read.
-pub(super) async fn bucket(session: &Session, stack: &Stack) -> Finding {
+pub(super) async fn bucket(session: &Session, stack: &Stack) -> Checked {
     let listed = session.clients.s3.list_objects_v2().bucket(&stack.bucket).max_keys(1).send().await;
-    let doing = format!("listing the bucket {}", stack.bucket);
-    let result =
-        listed.map(|_| format!("{} can be read", stack.bucket)).map_err(|error| fault(&doing, &error));
-    Finding::of("bucket", result)
+    listed.map_err(|error| fault(&format!("listing the bucket {}", stack.bucket), &error))?;
+    Ok(format!("{} can be read", stack.bucket))
 }
 
 /// Whether what is written under the source prefix is put into the delay queue.
-pub(super) async fn notification(session: &Session, stack: &Stack) -> Finding {
-    let check = "bucket notification";
+pub(super) async fn notification(session: &Session, stack: &Stack) -> Checked {
     let asked = session.clients.s3.get_bucket_notification_configuration().bucket(&stack.bucket).send().await;
-    let answer = match asked {
-        Ok(answer) => answer,
-        Err(error) => {
-            return Finding::bad(
-                check,
-                fault(&format!("reading the notifications of {}", stack.bucket), &error),
-            );
-        }
-    };
+    let answer =
+        asked.map_err(|error| fault(&format!("reading the notifications of {}", stack.bucket), &error))?;
     let prefix = &stack.settings.source_prefix;
     let queue = stack.queues.delay.as_deref().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
     let found = answer.queue_configurations().iter().any(|rule| {
@@ -50,48 +40,40 @@ pub(super) async fn notification(session: &Session, stack: &Stack) -> Finding {
             && rule.events().iter().any(|event| all.contains(event))
     });
     if found {
-        return Finding::good(check, format!("what is written to {prefix} goes into {queue}"));
+        return Ok(format!("what is written to {prefix} goes into {queue}"));
     }
     let what =
         format!("what is written to {}/{prefix} is not put into {queue}: no lead is processed", stack.bucket);
-    Finding::bad(check, Fault::new(Code::ResourceMissing, what))
+    Err(Fault::new(Code::ResourceMissing, what).into())
 }
 
 /// Whether public access is blocked.
-pub(super) async fn public_access(session: &Session, stack: &Stack) -> Finding {
-    let check = "bucket privacy";
+pub(super) async fn public_access(session: &Session, stack: &Stack) -> Checked {
     let asked = session.clients.s3.get_public_access_block().bucket(&stack.bucket).send().await;
     let open = |what: &str| {
-        Finding::bad(check, Fault::new(Code::StackUnusable, format!("the bucket {} {what}", stack.bucket)))
+        Err(Fault::new(Code::StackUnusable, format!("the bucket {} {what}", stack.bucket)).into())
     };
-    match asked {
-        Ok(answer) => {
-            let block = answer.public_access_block_configuration();
-            let closed = block.is_some_and(|block| {
-                [
-                    block.block_public_acls(),
-                    block.ignore_public_acls(),
-                    block.block_public_policy(),
-                    block.restrict_public_buckets(),
-                ]
-                .iter()
-                .all(|blocked| *blocked == Some(true))
-            });
-            if closed {
-                Finding::good(check, "all public access is blocked")
-            } else {
-                open("does not block all public access")
-            }
+    let answer = match asked {
+        Ok(answer) => answer,
+        Err(error) if error.code() == Some("NoSuchPublicAccessBlockConfiguration") => {
+            return open("blocks no public access");
         }
         Err(error) => {
-            use aws_sdk_s3::error::ProvideErrorMetadata;
-            match error.as_service_error().and_then(ProvideErrorMetadata::code) {
-                Some("NoSuchPublicAccessBlockConfiguration") => open("blocks no public access"),
-                _ => Finding::bad(
-                    check,
-                    fault(&format!("reading the public access block of {}", stack.bucket), &error),
-                ),
-            }
+            return Err(fault(&format!("reading the public access block of {}", stack.bucket), &error).into());
         }
+    };
+    let is_closed = answer.public_access_block_configuration().is_some_and(|block| {
+        let blocked = [
+            block.block_public_acls(),
+            block.ignore_public_acls(),
+            block.block_public_policy(),
+            block.restrict_public_buckets(),
+        ];
+        blocked == [Some(true); 4]
+    });
+    if is_closed {
+        Ok("all public access is blocked".to_owned())
+    } else {
+        open("does not block all public access")
     }
 }

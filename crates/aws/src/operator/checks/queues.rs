@@ -6,45 +6,50 @@ use pipeline::{
     store_retry::RECEIVES,
 };
 
-use super::{Finding, Stack};
+use super::{Checked, Finding, Problem, Stack};
 use crate::{Queues, sqs::QueueAttributes};
 
 /// How long dead letters are retained, the longest that SQS allows.
 const DEAD_RETENTION_SECONDS: u64 = 14 * 24 * 60 * 60;
 
 /// A queue's rules, and whether its dead letters can be looked at.
-pub(super) async fn queue(queues: &Queues, stack: &Stack, queue: Queue) -> Vec<Finding> {
+pub(super) async fn queue(queues: &Queues, stack: &Stack, queue: Queue) -> [Finding; 2] {
     let (live, dead) = match queue {
         Queue::Delay => ("delay queue", "delay dead letters"),
         Queue::Notification => ("notification queue", "alert dead letters"),
     };
     let (rules, dead_rules, letters) =
         futures_util::join!(queues.rules(queue), queues.dead_rules(queue), queues.list(Some(queue), 1),);
-    let live = match &rules {
-        Err(fault) => Finding::bad(live, fault.clone()),
-        Ok(rules) => {
-            let detail = format!(
-                "delay {} s, visibility {} s, a dead letter after {} receives",
-                rules.delay, rules.visibility, rules.max_receives
-            );
-            match wrong(rules, dead_rules.as_ref().ok(), stack, queue) {
-                None => Finding::good(live, detail),
-                Some(what) => {
-                    Finding::doubtful(live, Fault::new(Code::StackUnusable, format!("{what} ({detail})")))
-                }
-            }
-        }
-    };
-    let dead = match (dead_rules, letters) {
-        (Err(fault), _) | (_, Err(fault)) => Finding::bad(dead, fault),
-        (Ok(rules), Ok(_)) if rules.retention < DEAD_RETENTION_SECONDS => {
-            let days = rules.retention / 86_400;
-            let what = format!("they are retained for {days} days instead of 14");
-            Finding::doubtful(dead, Fault::new(Code::StackUnusable, what))
-        }
-        (Ok(_), Ok((_, count))) => Finding::good(dead, format!("{count}, retained for 14 days")),
-    };
-    vec![live, dead]
+    [
+        Finding::of(live, live_queue(rules, dead_rules.as_ref().ok(), stack, queue)),
+        Finding::of(dead, dead_queue(dead_rules, letters.map(|(_, count)| count))),
+    ]
+}
+
+fn live_queue(
+    rules: Result<QueueAttributes, Fault>,
+    dead: Option<&QueueAttributes>,
+    stack: &Stack,
+    queue: Queue,
+) -> Checked {
+    let rules = rules?;
+    let detail = format!(
+        "delay {} s, visibility {} s, a dead letter after {} receives",
+        rules.delay, rules.visibility, rules.max_receives
+    );
+    match wrong(&rules, dead, stack, queue) {
+        None => Ok(detail),
+        Some(what) => Err(Problem::doubtful(Code::StackUnusable, format!("{what} ({detail})"))),
+    }
+}
+
+fn dead_queue(rules: Result<QueueAttributes, Fault>, count: Result<u64, Fault>) -> Checked {
+    let (retention, count) = (rules?.retention, count?);
+    if retention < DEAD_RETENTION_SECONDS {
+        let what = format!("they are retained for {} days instead of 14", retention / 86_400);
+        return Err(Problem::doubtful(Code::StackUnusable, what));
+    }
+    Ok(format!("{count}, retained for 14 days"))
 }
 
 /// What is not as the template makes it.

@@ -2,11 +2,11 @@
 
 use pipeline::{Code, Fault};
 
-use super::{Finding, Stack};
+use super::Stack;
 use crate::{Secrets, secrets};
 
 /// Whether the secret has Close's keys.
-pub(super) async fn signature(secrets: &Secrets, stack: &Stack) -> Finding {
+pub(super) async fn signature(secrets: &Secrets, stack: &Stack) -> Result<String, Fault> {
     let secret = &stack.signature_secret;
     let read = async {
         let text = secrets.text(secret).await?;
@@ -19,9 +19,8 @@ pub(super) async fn signature(secrets: &Secrets, stack: &Stack) -> Finding {
         Ok(format!("{secret} holds {keys:?}, the self-test passes"))
     };
     // As before the first subscription.
-    let result = read.await.map_err(|fault| match fault.code {
+    read.await.map_err(|fault| match fault.code {
         Code::SecretUnusable => Fault::new(Code::SignatureKeyMissing, fault.what),
         _ => fault,
-    });
-    Finding::of("signature", result)
+    })
 }
