@@ -103,19 +103,10 @@ fn platform(function: Function, at: i64, fields: &Map<String, Value>) -> LogLine
     let record = fields.get("record");
     let of_record = |name: &str| record.and_then(|record| record.get(name)?.as_str());
     let status = of_record("status").unwrap_or("success");
-    let mut line = line(
-        function,
-        at,
-        &match of_record("errorType") {
-            Some(error) => format!("{kind}: {status}, {error}"),
-            None => format!("{kind}: {status}"),
-        },
-    );
+    let error = of_record("errorType").map_or_else(String::new, |error| format!(", {error}"));
+    let mut line = line(function, at, &format!("{kind}: {status}{error}"));
     line.level = if status == "success" { Level::Debug } else { Level::Error };
-    if let Some(request) = of_record("requestId") {
-        line.fields.insert("request_id".to_owned(), text::shorten(request, 80).into());
-    }
-    line
+    with_request(line, of_record("requestId"))
 }
 
 /// Any other line.
@@ -128,15 +119,19 @@ fn plain(function: Function, at: i64, message: &str) -> LogLine {
     } else {
         Level::Info
     };
-    if let Some((_, rest)) = message.split_once("RequestId: ")
-        && let Some(request) = rest.split_whitespace().next()
-    {
+    let request = message.split_once("RequestId: ").and_then(|(_, rest)| rest.split_whitespace().next());
+    with_request(line, request)
+}
+
+fn with_request(mut line: LogLine, request: Option<&str>) -> LogLine {
+    if let Some(request) = request {
         line.fields.insert("request_id".to_owned(), text::shorten(request, 80).into());
     }
     line
 }
 
-fn line(function: Function, at: i64, message: &str) -> LogLine {
+/// A line of which no more is known.
+pub(super) fn line(function: Function, at: i64, message: &str) -> LogLine {
     LogLine {
         cursor: String::new(),
         at: outside::from_millis(at),

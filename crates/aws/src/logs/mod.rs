@@ -201,19 +201,9 @@ fn matches(line: &LogLine, query: &LogQuery) -> bool {
 
 /// A line that says that some are missing.
 fn unread(from: i64) -> Found {
-    let at = outside::from_millis(from);
     let message = "from here on there are more log lines than were read: \
                    ask for a shorter time, a lead or one function";
-    let line = LogLine {
-        cursor: String::new(),
-        at,
-        function: Function::Operator.as_str().to_owned(),
-        level: Level::Warn,
-        message: message.to_owned(),
-        lead_id: None,
-        code: None,
-        fields: serde_json::Map::new(),
-    };
+    let line = LogLine { level: Level::Warn, ..event::line(Function::Operator, from, message) };
     Found { at: from, id: "unread".to_owned(), line }
 }
 
