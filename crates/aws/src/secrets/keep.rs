@@ -13,8 +13,7 @@ impl Secrets {
     /// # Errors
     /// [`Code::ResourceMissing`] where there is no such secret, or the fault of AWS.
     pub async fn current_keys(&self, name: &str) -> Result<Keys, Fault> {
-        let keys = self.current(name).await?;
-        Keys::parse(keys.expose()).map_err(|error| Fault::new(Code::SignatureKeyBad, error.to_string()))
+        Ok(self.current(name).await?.1)
     }
 
     /// Adds a subscription's key to those in a secret, see [`with_key`]. Returns whether it was not there yet. A value
@@ -24,8 +23,8 @@ impl Secrets {
     /// [`Code::SignatureKeyBad`] for an invalid key, [`Code::ResourceMissing`] where there is no such
     /// secret, or the fault of AWS.
     pub async fn store_key(&self, name: &str, subscription: &str, key: &str) -> Result<bool, Fault> {
-        let keys = self.current(name).await?;
-        let merged = with_key(keys.expose(), subscription, key)
+        let (text, _) = self.current(name).await?;
+        let merged = with_key(text.expose(), subscription, key)
             .map_err(|error| Fault::new(Code::SignatureKeyBad, error.to_string()))?;
         let Some(merged) = merged else { return Ok(false) };
         let put = self.client.put_secret_value().secret_id(name).secret_string(merged).send().await;
@@ -34,14 +33,14 @@ impl Secrets {
         Ok(true)
     }
 
-    /// The current value, empty where there is none yet.
+    /// The current value with its keys, empty where there is none yet.
     ///
     /// # Errors
     /// [`Code::SignatureKeyBad`] where it is not a list of keys: there may be some in it that Close does not show again.
-    async fn current(&self, name: &str) -> Result<SecretText, Fault> {
+    async fn current(&self, name: &str) -> Result<(SecretText, Keys), Fault> {
         let text = self.version(name, "AWSCURRENT").await?.unwrap_or_else(|| SecretText::new(""));
         match Keys::parse(text.expose()) {
-            Ok(_) => Ok(text),
+            Ok(keys) => Ok((text, keys)),
             Err(error) => Err(Fault::new(Code::SignatureKeyBad, format!("the secret {name}: {error}"))),
         }
     }
