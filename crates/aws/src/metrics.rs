@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 /// The namespace of the metrics.
 pub const NAMESPACE: &str = "leadops";
+/// The template's default of `ProjectName`.
+pub const DEFAULT_PROJECT: &str = "crm-lead-system";
 /// The dimension that distinguishes the stacks of an account: `ProjectName`.
 pub const DIMENSION: &str = "Project";
 /// How long an alert took from its due time, in milliseconds.
@@ -83,44 +85,39 @@ impl Measurement {
 
     /// The line in the embedded metric format for the stack `project`.
     pub fn line(&self, at: Timestamp, project: &str) -> String {
-        let mut metrics = Vec::new();
-        let mut values = Map::new();
         let counted = self.counted.map(|counted| (metric(counted), 1, "Count"));
         let after = self.after_ms.map(|after_ms| (DUE_TO_NOTIFIED, after_ms, "Milliseconds"));
-        for (name, value, unit) in counted.into_iter().chain(after) {
-            metrics.push(json!({"Name": name, "Unit": unit}));
-            values.insert(name.to_owned(), value.into());
-        }
-        line(at, values, &[(DIMENSION, project)], &metrics)
+        line(at, counted.into_iter().chain(after), &[(DIMENSION, project)])
     }
 }
 
 /// The line in the embedded metric format for a request that the stack `project` has refused.
 pub fn refused_line(at: Timestamp, status: u16, project: &str) -> String {
-    let values = Map::from_iter([(REFUSED.to_owned(), 1.into())]);
-    let dimensions = [(DIMENSION, project), (STATUS, &status.to_string())];
-    line(at, values, &dimensions, &[json!({"Name": REFUSED, "Unit": "Count"})])
+    line(at, [(REFUSED, 1, "Count")], &[(DIMENSION, project), (STATUS, &status.to_string())])
 }
 
 /// The line for one of them that looked like Close's. A code that is not among [`CODES`] is a failure of the function or
 /// of AWS.
 pub fn refused_webhook_line(at: Timestamp, code: Code, project: &str) -> String {
     let code = if CODES.contains(&code) { code } else { Code::NotStored };
-    let values = Map::from_iter([(REFUSED_WEBHOOKS.to_owned(), 1.into())]);
-    let dimensions = [(DIMENSION, project), (CODE, code.as_str())];
-    line(at, values, &dimensions, &[json!({"Name": REFUSED_WEBHOOKS, "Unit": "Count"})])
+    line(at, [(REFUSED_WEBHOOKS, 1, "Count")], &[(DIMENSION, project), (CODE, code.as_str())])
 }
 
+/// The line for these metrics, each with its value and its unit.
 fn line(
     at: Timestamp,
-    mut values: Map<String, Value>,
+    measured: impl IntoIterator<Item = (&'static str, u64, &'static str)>,
     dimensions: &[(&str, &str)],
-    metrics: &[Value],
 ) -> String {
-    let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
+    let (mut metrics, mut values) = (Vec::new(), Map::new());
+    for (name, value, unit) in measured {
+        metrics.push(json!({"Name": name, "Unit": unit}));
+        values.insert(name.to_owned(), value.into());
+    }
     for (name, value) in dimensions {
         values.insert((*name).to_owned(), (*value).into());
     }
+    let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
     let directive = json!({"Namespace": NAMESPACE, "Dimensions": [names], "Metrics": metrics});
     let about = json!({"Timestamp": at.as_millisecond(), "CloudWatchMetrics": [directive]});
     values.insert("_aws".to_owned(), about);

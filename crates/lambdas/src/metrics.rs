@@ -2,7 +2,7 @@
 
 use aws::{
     Measurement, MetricsSink,
-    metrics::{refused_line, refused_webhook_line},
+    metrics::{DEFAULT_PROJECT, refused_line, refused_webhook_line},
 };
 use lead::Timestamp;
 use pipeline::Code;
@@ -17,7 +17,7 @@ pub struct Emf {
 impl Emf {
     /// For the stack `project`.
     pub fn new(project: Option<String>) -> Self {
-        Self { project: project.unwrap_or_else(|| "crm-lead-system".to_owned()) }
+        Self { project: project.unwrap_or_else(|| DEFAULT_PROJECT.to_owned()) }
     }
 }
 

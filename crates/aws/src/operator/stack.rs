@@ -7,7 +7,7 @@ use lead::Timestamp;
 use outside::text;
 use pipeline::{Code, Fault, Function, Settings, Variables};
 
-use crate::{QueueUrls, fault::fault};
+use crate::{QueueUrls, fault::fault, metrics::DEFAULT_PROJECT};
 
 /// A stack that was made from `infrastructure/cloudformation.yaml`.
 #[derive(Debug, Clone)]
@@ -164,9 +164,6 @@ impl Stack {
         self.functions.iter().map(|(function, name)| (*function, format!("/aws/lambda/{name}"))).collect()
     }
 }
-
-/// The template's default of `ProjectName`.
-const DEFAULT_PROJECT: &str = "crm-lead-system";
 
 /// What CloudFormation says of a stack.
 struct StackDescription {
