@@ -4,6 +4,7 @@
 
 mod clients;
 mod fault;
+mod fresh;
 #[cfg(feature = "operator")]
 mod logs;
 pub mod metrics;

@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp, keys::JournalKey};
 
+use crate::fresh::is_fresh;
+
 /// How much later than its own time an entry can turn up in a listing, and how much later than an entry
 /// what belongs to it can be written.
 pub(super) const LATE: SignedDuration = SignedDuration::from_secs(60);
@@ -53,20 +55,16 @@ impl Feed {
     pub(super) fn as_of(&self, lead: &LeadId, now: Timestamp) -> Option<AsOf> {
         let keys = self.of_lead.get(lead).map(Vec::as_slice).unwrap_or_default();
         let settled = self.newer_than(keys, now).next().is_none();
-        (self.is_fresh(now) && settled).then(|| AsOf { read_at: now, known: keys.iter().cloned().collect() })
+        (is_fresh(self.listed_at, now, OLD) && settled)
+            .then(|| AsOf { read_at: now, known: keys.iter().cloned().collect() })
     }
 
     /// Whether nothing has happened to a lead since something about it was read.
     pub(super) fn is_unchanged(&self, lead: &LeadId, as_of: &AsOf, now: Timestamp) -> bool {
         let keys = self.of_lead.get(lead).map(Vec::as_slice).unwrap_or_default();
-        self.is_fresh(now)
+        is_fresh(self.listed_at, now, OLD)
             && self.reaches_back_to < before(as_of.read_at)
             && self.newer_than(keys, as_of.read_at).all(|key| as_of.known.contains(key))
-    }
-
-    fn is_fresh(&self, now: Timestamp) -> bool {
-        let age = now.duration_since(self.listed_at);
-        !age.is_negative() && age < OLD
     }
 
     /// The entries of [`LATE`] before `at`, or after.

@@ -7,7 +7,7 @@ use lead::Timestamp;
 use pipeline::{Fault, Function, ports::Clock, ports::Level, recorder};
 use tokio::sync::Mutex;
 
-use crate::{Clients, fault::fault};
+use crate::{Clients, fault::fault, fresh::is_fresh};
 
 /// How long an answer is used without asking again.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(60);
@@ -50,9 +50,7 @@ impl Subscribers {
     pub(super) async fn known(&self) -> Option<Subscriptions> {
         let mut last = self.last.lock().await;
         let now = self.clock.now();
-        let is_fresh =
-            |answer: &Answer| (SignedDuration::ZERO..MAX_AGE).contains(&now.duration_since(answer.at));
-        if let Some(answer) = last.filter(is_fresh) {
+        if let Some(answer) = last.filter(|answer| is_fresh(answer.at, now, MAX_AGE)) {
             return answer.subscriptions;
         }
         let subscriptions = match tokio::time::timeout(PATIENCE, self.ask()).await {
@@ -83,24 +81,18 @@ impl Subscribers {
     /// Asks SNS.
     pub(super) async fn ask(&self) -> Result<Subscriptions, Fault> {
         let mut found = Subscriptions { confirmed: 0, pending: 0 };
-        let mut token = None;
-        loop {
-            let asked = self.sns.list_subscriptions_by_topic().topic_arn(&self.topic);
-            let page = asked.set_next_token(token).send().await;
-            let page =
-                page.map_err(|error| fault(&format!("listing the subscriptions of {}", self.topic), &error))?;
-            for subscription in page.subscriptions() {
-                match subscription.subscription_arn() {
-                    Some(arn) if arn.starts_with("arn:") => found.confirmed += 1,
-                    Some("PendingConfirmation") => found.pending += 1,
-                    // Deleted ones are listed for a while.
-                    _ => {}
-                }
-            }
-            token = page.next_token;
-            if token.is_none() {
-                return Ok(found);
+        let asked = self.sns.list_subscriptions_by_topic().topic_arn(&self.topic);
+        let mut subscriptions = asked.into_paginator().items().send();
+        while let Some(subscription) = subscriptions.next().await {
+            let subscription = subscription
+                .map_err(|error| fault(&format!("listing the subscriptions of {}", self.topic), &error))?;
+            match subscription.subscription_arn() {
+                Some(arn) if arn.starts_with("arn:") => found.confirmed += 1,
+                Some("PendingConfirmation") => found.pending += 1,
+                // Deleted ones are listed for a while.
+                _ => {}
             }
         }
+        Ok(found)
     }
 }
