@@ -22,7 +22,7 @@ pub use clients::Clients;
 #[cfg(feature = "operator")]
 pub use logs::CloudWatchLogs;
 pub use metrics::{Measurement, MetricsSink, NoMetrics};
-pub use s3::{Bucket, ReleaseOutcome, S3Names, S3Store, Schedule};
+pub use s3::{Bucket, ReleaseOutcome, S3Store, Schedule};
 pub use secrets::{NamedSecret, Secrets};
 pub use sns::SnsTopic;
 pub use sqs::{QueueUrls, Queues};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws::{Clients, S3Names, S3Store, Secrets};
+use aws::{Clients, S3Store, Secrets};
 use lead::keys;
 use pipeline::{
     Fault, Recorder, Settings, Variables,
@@ -46,14 +46,9 @@ impl Common {
         let clients = Clients::of_function(|name| variables.get(name))?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let bucket = variables.needed("BUCKET_NAME")?;
-        let names = S3Names {
-            bucket: bucket.clone(),
-            source_prefix: settings.source_prefix.clone(),
-            target_prefix: settings.target_prefix.clone(),
-        };
         let metrics = Arc::new(Emf::new(variables.get("PROJECT_NAME")));
         let store =
-            S3Store::new(&clients, names, settings.delay, clock.clone(), random.clone(), metrics.clone());
+            S3Store::new(&clients, &bucket, &settings, clock.clone(), random.clone(), metrics.clone());
         let store = Arc::new(store);
         Ok(Self {
             secrets: Arc::new(Secrets::new(&clients, clock.clone())),

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use aws::{
-    CloudWatchLogs, Measurement, MetricsSink, QueueUrls, Queues, S3Names, S3Store, operator::S3History,
-};
+use aws::{CloudWatchLogs, Measurement, MetricsSink, QueueUrls, Queues, S3Store, operator::S3History};
 use aws_sdk_cloudwatch::{
     primitives::DateTime,
     types::{Dimension, MetricDatum},
@@ -12,7 +10,7 @@ use aws_sdk_cloudwatch::{
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use conformance::{INTAKE_DELAY, RULES, Subject, clock::VirtualClock};
 use lead::Timestamp;
-use pipeline::{Code, Function, ports::LogLine};
+use pipeline::{Code, Function, Settings, ports::LogLine};
 use serde_json::{Value, json};
 use system::SeededRandom;
 use tokio::{runtime::Handle, task::block_in_place};
@@ -46,9 +44,9 @@ pub async fn subject() -> Subject {
     };
     let queues = Arc::new(Queues::waiting(&clients, urls, clock.clone(), Default::default()));
     let cloudwatch = aws_sdk_cloudwatch::Client::new(&moto.config());
-    let names = S3Names { bucket, source_prefix: "source/".to_owned(), target_prefix: "target/".to_owned() };
+    let settings = Settings { delay: INTAKE_DELAY, ..Settings::default() };
     let counts = Arc::new(PutMetrics(cloudwatch.clone()));
-    let store = S3Store::new(&clients, names, INTAKE_DELAY, clock.clone(), SeededRandom::new(1), counts);
+    let store = S3Store::new(&clients, &bucket, &settings, clock.clone(), SeededRandom::new(1), counts);
     let history = S3History::new(store.clone(), cloudwatch, PROJECT.to_owned(), clock.clone());
     let store = Arc::new(store);
     let (logs, log) = log_groups(&moto, &clock).await;

@@ -178,14 +178,7 @@ impl Functions {
 }
 
 fn store(model: &Arc<Model>, bucket: Arc<dyn aws::Bucket>, counts: &Arc<Minutes>) -> S3Store {
-    let settings = &model.settings;
-    S3Store::over(
-        bucket,
-        settings.source_prefix.clone(),
-        settings.target_prefix.clone(),
-        settings.delay,
-        counts.clone(),
-    )
+    S3Store::over(bucket, &model.settings, counts.clone())
 }
 
 impl Deployment for Functions {

@@ -30,8 +30,8 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A store in a bucket that fails as planned, with the template's prefixes.
 fn store(faulty: Faulty<Memory>) -> S3Store {
-    let (source, target) = ("source/".to_owned(), "target/".to_owned());
-    S3Store::over(Arc::new(faulty), source, target, DELAY, Arc::new(NoMetrics))
+    let settings = Settings { delay: DELAY, ..Settings::default() };
+    S3Store::over(Arc::new(faulty), &settings, Arc::new(NoMetrics))
 }
 
 struct Bucket {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::{
     primitives::DateTime,
-    types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat},
+    types::{Dimension, Metric, MetricDataQuery, MetricStat},
 };
 use futures_util::try_join;
 use lead::{LeadId, Timestamp};
@@ -70,100 +70,81 @@ impl S3History {
         if from >= until {
             return Ok(Vec::new());
         }
-        let queries = COUNTED.iter().enumerate().map(|(index, counted)| self.query(index, *counted, period));
-        let mut minutes: BTreeMap<i64, Minute> = BTreeMap::new();
-        for result in self.ask("reading the counts per minute", queries.collect(), from, until).await? {
-            let counted = COUNTED
-                .iter()
-                .enumerate()
-                .find(|(index, _)| result.id() == Some(format!("m{index}").as_str()));
-            let Some((_, counted)) = counted else { continue };
-            for (at, sum) in result.timestamps().iter().zip(result.values()) {
-                add(&mut minutes, at.secs(), *counted, *sum);
-            }
+        let wanted = COUNTED.map(|counted| (counted, self.own(metric(counted), None)));
+        let mut minutes: BTreeMap<Timestamp, Minute> = BTreeMap::new();
+        let doing = "reading the counts per minute";
+        for (counted, second, sum) in self.sums(doing, &wanted, (from, until), period).await? {
+            let Ok(at) = Timestamp::from_second(minute_of(second)) else { continue };
+            let minute = minutes.entry(at).or_insert(Minute { at, ..Minute::default() });
+            *match counted {
+                LeadMetric::Accepted => &mut minute.accepted,
+                LeadMetric::Enriched => &mut minute.enriched,
+                LeadMetric::Notified => &mut minute.notified,
+                LeadMetric::Failed => &mut minute.failed,
+            } += sum;
         }
         Ok(minutes.into_values().collect())
     }
 
-    /// What CloudWatch answers to `queries` from one second of 1970 on until another, from all of its pages. A query
-    /// may have several results.
-    async fn ask(
+    /// The sums of the wanted metrics from one second of 1970 on until another, for each `period` in which
+    /// there is one: what the metric is wanted for, when the period began, and the sum.
+    async fn sums<K: Copy>(
         &self,
         doing: &str,
-        queries: Vec<MetricDataQuery>,
-        from: i64,
-        until: i64,
-    ) -> Result<Vec<MetricDataResult>, Fault> {
-        let (mut found, mut token) = (Vec::new(), None);
-        loop {
-            let request = self
-                .cloudwatch
-                .get_metric_data()
-                .set_metric_data_queries(Some(queries.clone()))
-                .start_time(DateTime::from_secs(from))
-                .end_time(DateTime::from_secs(until))
-                .set_next_token(token);
-            let answer = request.send().await.map_err(|error| fault(doing, &error))?;
-            found.extend(answer.metric_data_results.unwrap_or_default());
-            token = answer.next_token;
-            if token.is_none() {
-                return Ok(found);
+        wanted: &[(K, Metric)],
+        (from, until): (i64, i64),
+        period: i64,
+    ) -> Result<Vec<(K, i64, u64)>, Fault> {
+        let period = i32::try_from(period).unwrap_or(i32::MAX);
+        let queries = wanted.iter().enumerate().map(|(index, (_, metric))| {
+            let sum = MetricStat::builder().metric(metric.clone()).period(period).stat("Sum").build();
+            MetricDataQuery::builder().id(format!("m{index}")).metric_stat(sum).return_data(true).build()
+        });
+        let request = self.cloudwatch.get_metric_data().set_metric_data_queries(Some(queries.collect()));
+        let request = request.start_time(DateTime::from_secs(from)).end_time(DateTime::from_secs(until));
+        let (mut pages, mut found) = (request.into_paginator().send(), Vec::new());
+        while let Some(page) = pages.next().await {
+            // A metric may have several results.
+            for result in page.map_err(|error| fault(doing, &error))?.metric_data_results() {
+                let index = result.id().and_then(|id| id.strip_prefix('m')?.parse::<usize>().ok());
+                let Some((key, _)) = index.and_then(|index| wanted.get(index)) else { continue };
+                let sums = result.timestamps().iter().zip(result.values());
+                let sums = sums.map(|(at, sum)| (*key, at.secs(), whole(*sum)));
+                found.extend(sums.filter(|(_, _, sum)| *sum > 0));
             }
         }
+        Ok(found)
     }
 
     /// The whole minutes from `since` until now, as seconds of 1970.
     fn whole_minutes(&self, since: Timestamp) -> (i64, i64) {
-        let first = since.as_second().div_euclid(MINUTE) * MINUTE;
-        let end = (self.clock.now().as_second().div_euclid(MINUTE) + 1) * MINUTE;
-        (first, end)
+        (minute_of(since.as_second()), minute_of(self.clock.now().as_second()) + MINUTE)
     }
 
-    fn query(&self, index: usize, counted: LeadMetric, period: i64) -> MetricDataQuery {
-        sum(&format!("m{index}"), NAMESPACE, metric(counted), &[(DIMENSION, &self.project)], period)
-    }
-
-    /// How many requests were refused from one second of 1970 on until another, by status; what the API has
-    /// refused beyond those that the function did, under [`OTHER`].
-    async fn refused_between(&self, from: i64, until: i64) -> Result<BTreeMap<String, u64>, Fault> {
-        let mut queries = Vec::new();
-        for status in STATUSES {
-            let dimensions = [(DIMENSION, self.project.as_str()), (STATUS, &status.to_string())];
-            queries.push(sum(&format!("m{status}"), NAMESPACE, REFUSED, &dimensions, MINUTE));
-        }
-        if let Some(api) = &self.api {
-            for (id, name) in [("api4", "4XXError"), ("api5", "5XXError")] {
-                queries.push(sum(id, "AWS/ApiGateway", name, &[("ApiName", api), ("Stage", "prod")], MINUTE));
-            }
-        }
-        let (mut found, mut all): (BTreeMap<String, u64>, u64) = Default::default();
-        for result in self.ask("reading the counts of refusals", queries, from, until).await? {
-            let count: u64 = result.values().iter().map(|sum| whole(*sum)).sum();
-            match result.id() {
-                Some(id) if id.starts_with("api") => all += count,
-                Some(id) if count > 0 => {
-                    *found.entry(id.trim_start_matches('m').to_owned()).or_default() += count;
-                }
-                _ => {}
-            }
-        }
-        let other = all.saturating_sub(found.values().sum());
-        if other > 0 {
-            found.insert(OTHER.to_owned(), other);
-        }
-        Ok(found)
+    /// A metric of ours, with a dimension besides the stack.
+    fn own(&self, name: &str, more: Option<(&str, &str)>) -> Metric {
+        let stack = (DIMENSION, self.project.as_str());
+        metric_of(NAMESPACE, name, std::iter::once(stack).chain(more))
     }
 }
 
-/// The sums of a metric for each `period`.
-fn sum(id: &str, namespace: &str, name: &str, dimensions: &[(&str, &str)], period: i64) -> MetricDataQuery {
-    let dimensions = dimensions.iter().map(|(name, value)| Dimension::builder().name(*name).value(*value));
-    let dimensions = dimensions.map(|dimension| dimension.build()).collect();
-    let metric =
-        Metric::builder().namespace(namespace).metric_name(name).set_dimensions(Some(dimensions)).build();
-    let period = i32::try_from(period).unwrap_or(i32::MAX);
-    let sum = MetricStat::builder().metric(metric).period(period).stat("Sum").build();
-    MetricDataQuery::builder().id(id).metric_stat(sum).return_data(true).build()
+fn metric_of<'a>(
+    namespace: &str,
+    name: &str,
+    dimensions: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Metric {
+    let dimensions = dimensions.into_iter();
+    let dimensions = dimensions.map(|(name, value)| Dimension::builder().name(name).value(value).build());
+    Metric::builder()
+        .namespace(namespace)
+        .metric_name(name)
+        .set_dimensions(Some(dimensions.collect()))
+        .build()
+}
+
+/// The start of the minute that a second of 1970 is in.
+pub(super) fn minute_of(second: i64) -> i64 {
+    second.div_euclid(MINUTE) * MINUTE
 }
 
 /// A sum of ones.
@@ -208,42 +189,38 @@ impl History for S3History {
         self.counted(first, end, MINUTE).await
     }
 
+    /// What the API has refused beyond those that the function did is under [`OTHER`].
     async fn refused(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
-        let (first, end) = self.whole_minutes(since);
-        self.refused_between(first, end).await
-    }
-
-    async fn refused_webhooks(&self, since: Timestamp) -> Result<BTreeMap<Code, u64>, Fault> {
-        let (first, end) = self.whole_minutes(since);
-        let id = |code: Code| code.as_str().to_lowercase();
-        let queries = CODES.map(|code| {
-            let dimensions = [(DIMENSION, self.project.as_str()), (CODE, code.as_str())];
-            sum(&id(code), NAMESPACE, REFUSED_WEBHOOKS, &dimensions, MINUTE)
-        });
-        let mut found = BTreeMap::new();
-        for result in self.ask("reading the counts of refused webhooks", queries.into(), first, end).await? {
-            let count: u64 = result.values().iter().map(|sum| whole(*sum)).sum();
-            let code = CODES.into_iter().find(|code| result.id() == Some(id(*code).as_str()));
-            if let Some(code) = code.filter(|_| count > 0) {
-                *found.entry(code).or_default() += count;
+        let by_status =
+            STATUSES.map(|status| (Some(status), self.own(REFUSED, Some((STATUS, &status.to_string())))));
+        let mut wanted = by_status.to_vec();
+        if let Some(api) = &self.api {
+            let dimensions = [("ApiName", api.as_str()), ("Stage", "prod")];
+            let of_api = ["4XXError", "5XXError"];
+            wanted.extend(of_api.map(|name| (None, metric_of("AWS/ApiGateway", name, dimensions))));
+        }
+        let (mut found, mut all): (BTreeMap<String, u64>, u64) = Default::default();
+        let doing = "reading the counts of refusals";
+        for (status, _, count) in self.sums(doing, &wanted, self.whole_minutes(since), MINUTE).await? {
+            match status {
+                Some(status) => *found.entry(status.to_string()).or_default() += count,
+                None => all += count,
             }
+        }
+        let other = all.saturating_sub(found.values().sum());
+        if other > 0 {
+            found.insert(OTHER.to_owned(), other);
         }
         Ok(found)
     }
-}
 
-fn add(minutes: &mut BTreeMap<i64, Minute>, second: i64, counted: LeadMetric, sum: f64) {
-    let sum = whole(sum);
-    let at = second.div_euclid(MINUTE) * MINUTE;
-    let Ok(start) = Timestamp::from_second(at) else { return };
-    if sum == 0 {
-        return;
+    async fn refused_webhooks(&self, since: Timestamp) -> Result<BTreeMap<Code, u64>, Fault> {
+        let wanted = CODES.map(|code| (code, self.own(REFUSED_WEBHOOKS, Some((CODE, code.as_str())))));
+        let doing = "reading the counts of refused webhooks";
+        let mut found = BTreeMap::new();
+        for (code, _, count) in self.sums(doing, &wanted, self.whole_minutes(since), MINUTE).await? {
+            *found.entry(code).or_default() += count;
+        }
+        Ok(found)
     }
-    let minute = minutes.entry(at).or_insert(Minute { at: start, ..Minute::default() });
-    *match counted {
-        LeadMetric::Accepted => &mut minute.accepted,
-        LeadMetric::Enriched => &mut minute.enriched,
-        LeadMetric::Notified => &mut minute.notified,
-        LeadMetric::Failed => &mut minute.failed,
-    } += sum;
 }

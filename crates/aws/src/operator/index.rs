@@ -4,10 +4,14 @@ use std::{collections::BTreeSet, ops::Bound};
 
 use jiff::SignedDuration;
 use lead::{Timestamp, keys, keys::JournalKey};
-use pipeline::{Fault, Stage, ports::Objects};
+use pipeline::{Fault, ports::Objects};
 
 use super::feed::LATE;
-use crate::{S3Store, s3::PAGE};
+use crate::{
+    S3Store,
+    fresh::is_fresh,
+    s3::{KeyQuery, PAGE},
+};
 
 /// How many keys are remembered, some 100 bytes each.
 const REMEMBERED: usize = 50_000;
@@ -33,10 +37,11 @@ impl Index {
     pub(super) async fn newest(
         &mut self,
         store: &S3Store,
+        now: Timestamp,
         wanted: KeyQuery<'_>,
         observe: impl Fn(&[String], bool),
     ) -> Result<Vec<String>, Fault> {
-        self.list_head(store, wanted.now, observe).await?;
+        self.list_head(store, now, observe).await?;
         let mut found = Vec::new();
         let mut after = wanted.before.map(str::to_owned);
         // A place behind all that is known is nothing to go on from without a gap.
@@ -45,10 +50,9 @@ impl Index {
         };
         while within(&after, &self.keys) {
             let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-            for key in self.keys.range::<String, _>((from, Bound::Unbounded)) {
-                if wanted.takes(key, &mut found) {
-                    return Ok(found);
-                }
+            let mut behind = self.keys.range::<String, _>((from, Bound::Unbounded));
+            if behind.any(|key| wanted.takes(key, &mut found)) {
+                return Ok(found);
             }
             after = self.keys.last().cloned();
             if self.whole || self.keys.len() >= REMEMBERED {
@@ -60,18 +64,8 @@ impl Index {
             return Ok(found);
         }
         // Further back than is remembered.
-        loop {
-            let page = store.list(keys::JOURNAL, after.as_deref(), PAGE).await?;
-            for key in &page {
-                if wanted.takes(key, &mut found) {
-                    return Ok(found);
-                }
-            }
-            if page.len() < PAGE {
-                return Ok(found);
-            }
-            after = page.last().cloned();
-        }
+        store.find_keys(KeyQuery { before: after.as_deref(), ..wanted }, &mut found).await?;
+        Ok(found)
     }
 
     /// Has the head listed again for the next caller.
@@ -86,9 +80,7 @@ impl Index {
         now: Timestamp,
         observe: impl Fn(&[String], bool),
     ) -> Result<(), Fault> {
-        // A clock that was set back makes nothing fresh.
-        let age = self.listed_at.map(|at| now.duration_since(at));
-        if !self.changed && age.is_some_and(|age| !age.is_negative() && age < FRESH) {
+        if !self.changed && self.listed_at.is_some_and(|at| is_fresh(at, now, FRESH)) {
             return Ok(());
         }
         // What is older than this was there when the head was listed before.
@@ -102,8 +94,7 @@ impl Index {
                 observe(&page, more);
             }
             fresh.extend(page);
-            let met = settled.as_ref().is_some_and(|settled| fresh.last() >= Some(settled));
-            if met {
+            if settled.as_ref().is_some_and(|settled| fresh.last() >= Some(settled)) {
                 self.keys.append(&mut fresh);
                 break;
             }
@@ -127,33 +118,5 @@ impl Index {
         self.whole = page.len() < PAGE;
         self.keys.extend(page);
         Ok(())
-    }
-}
-
-/// Which keys are wanted.
-#[derive(Clone, Copy)]
-pub(super) struct KeyQuery<'a> {
-    pub(super) now: Timestamp,
-    pub(super) stages: &'a [Stage],
-    pub(super) since: Option<Timestamp>,
-    pub(super) before: Option<&'a str>,
-    pub(super) limit: usize,
-}
-
-impl KeyQuery<'_> {
-    /// Puts a key to those found if it is wanted. Whether none behind it is.
-    fn takes(&self, key: &str, found: &mut Vec<String>) -> bool {
-        if found.len() >= self.limit {
-            return true;
-        }
-        let Some(parsed) = JournalKey::parse(key) else { return false };
-        // As precise as keys are.
-        if self.since.is_some_and(|since| parsed.at.as_microsecond() < since.as_microsecond()) {
-            return true;
-        }
-        if self.stages.iter().any(|stage| stage.as_str() == parsed.stage) {
-            found.push(key.to_owned());
-        }
-        found.len() >= self.limit
     }
 }

@@ -15,7 +15,7 @@ use pipeline::{
 
 use super::{S3History, Stack, View};
 use crate::{
-    Clients, CloudWatchLogs, NoMetrics, Queues, S3Names, S3Store, Secrets, SnsTopic,
+    Clients, CloudWatchLogs, NoMetrics, Queues, S3Store, Secrets, SnsTopic,
     clients::{behavior, http_client, retries, timeouts},
     fault::{LIMIT, chain, fault, of_credentials},
 };
@@ -177,13 +177,7 @@ impl Session {
 
     /// A stack's bucket.
     pub(super) fn store(&self, stack: &Stack, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> S3Store {
-        let names = S3Names {
-            bucket: stack.bucket.clone(),
-            source_prefix: stack.settings.source_prefix.clone(),
-            target_prefix: stack.settings.target_prefix.clone(),
-        };
-        let delay = stack.settings.delay;
-        S3Store::new(&self.clients, names, delay, clock, random, Arc::new(NoMetrics))
+        S3Store::new(&self.clients, &stack.bucket, &stack.settings, clock, random, Arc::new(NoMetrics))
     }
 
     /// A stack's queues.

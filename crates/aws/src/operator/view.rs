@@ -1,6 +1,7 @@
 //! The bucket and its journal for repeated views: an object is read again only when something has happened to its lead.
 
 use std::{
+    any::Any,
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -20,10 +21,10 @@ use pipeline::{
 use super::{
     S3History,
     feed::{AsOf, Feed},
-    history::SPAN,
-    index::{Index, KeyQuery},
+    history::{SPAN, minute_of},
+    index::Index,
 };
-use crate::S3Store;
+use crate::{S3Store, fresh::is_fresh, s3::KeyQuery};
 
 /// How long the counts per minute are cached: CloudWatch has them some seconds late and charges for each query.
 const MINUTES_FRESH: SignedDuration = SignedDuration::from_secs(20);
@@ -71,14 +72,8 @@ struct State {
 struct CacheEntry {
     lead: LeadId,
     as_of: AsOf,
-    what: CachedValue,
-}
-
-#[derive(Clone)]
-enum CachedValue {
-    Object(Option<Object>),
-    Keys(Vec<String>),
-    Progress(Option<Progress>),
+    /// An object, keys or a progress, by what it is called.
+    what: Box<dyn Any + Send + Sync>,
 }
 
 impl View {
@@ -92,25 +87,35 @@ impl View {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What `read` finds about a lead. It is remembered under `name` until something happens to the lead.
+    async fn remembered<T: Clone + Send + Sync + 'static>(
+        &self,
+        name: String,
+        lead: LeadId,
+        read: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        if let Some(known) = self.known(&name, &lead) {
+            return Ok(known);
+        }
+        // What is known of the lead before it is read.
+        let as_of = self.state().feed.as_ref().and_then(|feed| feed.as_of(&lead, self.0.clock.now()));
+        let what = read.await?;
+        if let Some(as_of) = as_of {
+            let mut state = self.state();
+            if state.known.len() >= REMEMBERED {
+                state.known.clear();
+            }
+            state.known.insert(name, CacheEntry { lead, as_of, what: Box::new(what.clone()) });
+        }
+        Ok(what)
+    }
+
     /// What was read about a lead under `name`, if nothing has happened to it since.
-    fn known(&self, name: &str, lead: &LeadId) -> Option<CachedValue> {
+    fn known<T: Clone + 'static>(&self, name: &str, lead: &LeadId) -> Option<T> {
         let (now, state) = (self.0.clock.now(), self.state());
         let known = state.known.get(name)?;
-        state.feed.as_ref()?.is_unchanged(lead, &known.as_of, now).then(|| known.what.clone())
-    }
-
-    /// What is known of the lead before something about it is read.
-    fn as_of(&self, lead: &LeadId) -> Option<AsOf> {
-        self.state().feed.as_ref()?.as_of(lead, self.0.clock.now())
-    }
-
-    fn remember(&self, name: String, lead: LeadId, as_of: Option<AsOf>, what: CachedValue) {
-        let Some(as_of) = as_of else { return };
-        let mut state = self.state();
-        if state.known.len() >= REMEMBERED {
-            state.known.clear();
-        }
-        state.known.insert(name, CacheEntry { lead, as_of, what });
+        let is_unchanged = state.feed.as_ref()?.is_unchanged(lead, &known.as_of, now);
+        known.what.downcast_ref().filter(|_| is_unchanged).cloned()
     }
 
     /// Takes the head of the journal for what has happened lately.
@@ -134,13 +139,7 @@ fn lead_of(key: &str) -> Option<LeadId> {
 impl Objects for View {
     async fn get(&self, key: &str) -> Result<Option<Object>, Fault> {
         let Some(lead) = lead_of(key) else { return self.0.store.get(key).await };
-        if let Some(CachedValue::Object(object)) = self.known(key, &lead) {
-            return Ok(object);
-        }
-        let as_of = self.as_of(&lead);
-        let object = self.0.store.get(key).await?;
-        self.remember(key.to_owned(), lead, as_of, CachedValue::Object(object.clone()));
-        Ok(object)
+        self.remembered(key.to_owned(), lead, self.0.store.get(key)).await
     }
 
     async fn put(&self, key: &str, body: Bytes, when: WriteCondition) -> Result<Version, PutError> {
@@ -153,13 +152,7 @@ impl Objects for View {
             return self.0.store.list(prefix, after, limit).await;
         };
         let name = format!("{prefix} {limit}");
-        if let Some(CachedValue::Keys(keys)) = self.known(&name, &lead) {
-            return Ok(keys);
-        }
-        let as_of = self.as_of(&lead);
-        let keys = self.0.store.list(prefix, None, limit).await?;
-        self.remember(name, lead, as_of, CachedValue::Keys(keys.clone()));
-        Ok(keys)
+        self.remembered(name, lead, self.0.store.list(prefix, None, limit)).await
     }
 }
 
@@ -186,9 +179,9 @@ impl History for View {
         limit: usize,
     ) -> Result<Vec<Entry>, Fault> {
         let now = self.0.clock.now();
-        let wanted = KeyQuery { now, stages, since, before, limit };
+        let wanted = KeyQuery { stages, since, before, limit };
         let observe = |keys: &[String], more: bool| self.observe(keys, more);
-        let keys = self.0.index.lock().await.newest(&self.0.store, wanted, observe).await?;
+        let keys = self.0.index.lock().await.newest(&self.0.store, now, wanted, observe).await?;
         self.0.store.entries(keys).await
     }
 
@@ -197,14 +190,7 @@ impl History for View {
     }
 
     async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault> {
-        let name = format!("progress {lead}");
-        if let Some(CachedValue::Progress(progress)) = self.known(&name, lead) {
-            return Ok(progress);
-        }
-        let as_of = self.as_of(lead);
-        let progress = self.0.history.progress(lead).await?;
-        self.remember(name, lead.clone(), as_of, CachedValue::Progress(progress.clone()));
-        Ok(progress)
+        self.remembered(format!("progress {lead}"), lead.clone(), self.0.history.progress(lead)).await
     }
 
     async fn open_leads(&self, limit: usize) -> Result<Vec<OpenLead>, Fault> {
@@ -218,14 +204,11 @@ impl History for View {
     async fn minutes(&self, since: Timestamp) -> Result<Vec<Minute>, Fault> {
         let mut known = self.0.minutes.lock().await;
         let now = self.0.clock.now();
-        let good = |known: &Minutes| {
-            let age = now.duration_since(known.asked_at);
-            !age.is_negative() && age < MINUTES_FRESH && known.since <= since
-        };
+        let good = |known: &Minutes| is_fresh(known.asked_at, now, MINUTES_FRESH) && known.since <= since;
         if !known.as_ref().is_some_and(good) {
             // A day at once serves all callers.
             let since = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(since).min(since);
-            let first = since.as_second().div_euclid(60) * 60;
+            let first = minute_of(since.as_second());
             // Older counts do not change, and are not shown by the minute.
             let recent = ((now.as_second() - BY_THE_MINUTE).div_euclid(SPAN) * SPAN).max(first);
             let older = known.take().filter(|known| known.recent == recent && known.since <= since);
@@ -239,18 +222,17 @@ impl History for View {
             *known = Some(Minutes { asked_at: now, since, recent, older, found });
         }
         let found = known.as_ref().map(|known| known.found.as_slice()).unwrap_or_default();
-        let first = since.as_second().div_euclid(60) * 60;
+        let first = minute_of(since.as_second());
         Ok(found.iter().filter(|minute| minute.at.as_second() >= first).copied().collect())
     }
 
     async fn refused(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, Fault> {
         let mut known = self.0.refused.lock().await;
         let now = self.0.clock.now();
-        if let Some((asked_at, found)) = known.as_ref() {
-            let age = now.duration_since(*asked_at);
-            if !age.is_negative() && age < REFUSED_FRESH {
-                return Ok(found.clone());
-            }
+        if let Some((asked_at, found)) = known.as_ref()
+            && is_fresh(*asked_at, now, REFUSED_FRESH)
+        {
+            return Ok(found.clone());
         }
         let found = self.0.history.refused(since).await?;
         *known = Some((now, found.clone()));

@@ -16,10 +16,8 @@ use pipeline::{
 };
 use tokio::sync::OnceCell;
 
-use super::{S3Store, marker};
+use super::{PAGE, S3Store, marker};
 
-/// How many keys are listed at a time, the most that S3 gives.
-pub(crate) const PAGE: usize = 1_000;
 /// How many entries are read at once.
 const AT_ONCE: usize = 32;
 /// How long a lead may be due before its marker is doubted.
@@ -47,6 +45,33 @@ impl Entries {
     }
 }
 
+/// Which keys of the journal are wanted, see [`pipeline::ports::History::recent`].
+#[derive(Clone, Copy)]
+pub(crate) struct KeyQuery<'a> {
+    pub(crate) stages: &'a [Stage],
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) before: Option<&'a str>,
+    pub(crate) limit: usize,
+}
+
+impl KeyQuery<'_> {
+    /// Puts a key to those found if it is wanted. Whether none behind it is.
+    pub(crate) fn takes(&self, key: &str, found: &mut Vec<String>) -> bool {
+        if found.len() >= self.limit {
+            return true;
+        }
+        let Some(parsed) = JournalKey::parse(key) else { return false };
+        // As precise as keys are.
+        if self.since.is_some_and(|since| parsed.at.as_microsecond() < since.as_microsecond()) {
+            return true;
+        }
+        if self.stages.iter().any(|stage| stage.as_str() == parsed.stage) {
+            found.push(key.to_owned());
+        }
+        found.len() >= self.limit
+    }
+}
+
 /// Why there is no entry.
 enum NoEntry {
     /// It has gone since it was listed, or cannot be read.
@@ -64,29 +89,22 @@ impl S3Store {
         before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Entry>, Fault> {
-        let mut after = before.map(str::to_owned);
-        let mut wanted: Vec<String> = Vec::new();
-        while wanted.len() < limit {
+        let mut wanted = Vec::new();
+        self.find_keys(KeyQuery { stages, since, before, limit }, &mut wanted).await?;
+        self.entries(wanted).await
+    }
+
+    /// Adds the wanted keys to those found. One listing for every thousand looked at.
+    pub(crate) async fn find_keys(&self, wanted: KeyQuery<'_>, found: &mut Vec<String>) -> Result<(), Fault> {
+        let mut after = wanted.before.map(str::to_owned);
+        while found.len() < wanted.limit {
             let page = self.list(keys::JOURNAL, after.as_deref(), PAGE).await?;
-            let whole = page.len() == PAGE;
-            after = page.last().cloned();
-            let mut ended = false;
-            for key in page {
-                let Some(parsed) = JournalKey::parse(&key) else { continue };
-                if since.is_some_and(|since| parsed.at < micros(since)) {
-                    ended = true;
-                    break;
-                }
-                if stages.iter().any(|stage| stage.as_str() == parsed.stage) {
-                    wanted.push(key);
-                }
-            }
-            if ended || !whole {
+            if page.iter().any(|key| wanted.takes(key, found)) || page.len() < PAGE {
                 break;
             }
+            after = page.into_iter().next_back();
         }
-        wanted.truncate(limit);
-        self.entries(wanted).await
+        Ok(())
     }
 
     /// The entries behind these keys, in their order. One request for each that has not been read before.
@@ -108,7 +126,7 @@ impl S3Store {
         let object = self.get(key).await.map_err(NoEntry::Fault)?.ok_or(NoEntry::LeftOut)?;
         serde_json::from_slice(&object.body).map_err(|error| {
             // Of a later version, or written by hand. The others are worth showing.
-            let what = format!("{} cannot be read: {error}", self.at(key));
+            let what = format!("{} cannot be read: {error}", self.0.bucket.place(key));
             let fault = Fault::new(Code::StorageDamaged, what);
             recorder::fault(Function::Operator, Level::Warn, "left out", None, &fault);
             NoEntry::LeftOut
@@ -183,9 +201,4 @@ impl S3Store {
             Ok(None) | Err(_) => true,
         }
     }
-}
-
-/// A time as precise as keys are.
-fn micros(at: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }

@@ -8,14 +8,14 @@ use futures_util::try_join;
 use lead::LeadId;
 use pipeline::{
     Fault, Function, Progress,
-    ports::{Accepted, Intake, Level, NewEvent, Objects, PutError, WriteCondition},
+    ports::{Accepted, Intake, Level, NewEvent, Objects, WriteCondition},
     recorder,
 };
 
 use super::{
     S3Store,
     record::{Record, StoredRecord},
-    record_key,
+    record_key, was_written,
 };
 use crate::metrics::Measurement;
 
@@ -31,15 +31,12 @@ impl Intake for S3Store {
     async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault> {
         let NewEvent { lead, key, body, entry, repeated, .. } = event;
         // With the entry's time, so that a repair of the entry makes the same one.
-        match self.0.bucket.put_as_of(&key, body, WriteCondition::Absent, entry.at).await {
-            Ok(_) => {}
-            Err(PutError::Fault(fault)) => return Err(fault),
-            // Whatever the first delivery did not get to has been made up for a moment ago.
-            Err(PutError::Precondition) if repeated => return Ok(Accepted::Duplicate),
-            Err(PutError::Precondition) => {
+        if !was_written(self.0.bucket.put_as_of(&key, body, WriteCondition::Absent, entry.at).await)? {
+            // Of a repeated one, what the first delivery did not get to was made up for a moment ago.
+            if !repeated {
                 self.make_visible(&lead).await?;
-                return Ok(Accepted::Duplicate);
             }
+            return Ok(Accepted::Duplicate);
         }
         let (progress, counted) = Progress::after(None, &entry);
         let mut record = Record::of(progress);
@@ -48,16 +45,12 @@ impl Intake for S3Store {
         let marker = record.marker(&lead);
         let marked = async {
             match marker {
-                Some(marker) => self.write(&marker, Bytes::new()).await,
+                Some(marker) => self.0.bucket.write(&marker, Bytes::new()).await,
                 None => Ok(()),
             }
         };
         let recorded = async {
-            match self.put(&record_key(&lead), record.to_bytes()?, WriteCondition::Absent).await {
-                Ok(_) => Ok(true),
-                Err(PutError::Precondition) => Ok(false),
-                Err(PutError::Fault(fault)) => Err(fault),
-            }
+            was_written(self.put(&record_key(&lead), record.to_bytes()?, WriteCondition::Absent).await)
         };
         let ((), (), first) = try_join!(self.write_entry(&entry), marked, recorded)?;
         if first {
@@ -65,7 +58,7 @@ impl Intake for S3Store {
         }
         // A quick processor has made the record already, or ended the lead, and may have taken the marker
         // away before it was put, or before it was put again because the first answer was lost.
-        if !first || self.0.delay <= LATE {
+        if !first || self.0.settings.delay <= LATE {
             self.add_to_record(&lead, &entry).await?;
         }
         Ok(Accepted::New)

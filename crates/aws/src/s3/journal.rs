@@ -13,13 +13,13 @@ use futures_util::future::{join, join_all};
 use lead::LeadId;
 use pipeline::{
     Code, Entry, Fault, JournalEvent, LeadMetric, Progress,
-    ports::{Journal, Objects, PutError, WriteCondition},
+    ports::{Journal, Objects, WriteCondition},
 };
 
 use super::{
     S3Store, marker,
     record::{Record, StoredRecord},
-    record_key,
+    record_key, was_written,
 };
 use crate::metrics::Measurement;
 
@@ -42,7 +42,7 @@ impl S3Store {
     pub(super) async fn write_entry(&self, entry: &Entry) -> Result<(), Fault> {
         let body = serde_json::to_vec(entry)
             .map_err(|e| Fault::new(Code::Internal, format!("an entry cannot be written: {e}")))?;
-        self.write(&entry.key(), body.into()).await
+        self.0.bucket.write(&entry.key(), body.into()).await
     }
 
     /// Enters what happened into the lead's record.
@@ -68,11 +68,9 @@ impl S3Store {
                 counted = record.advance(entry);
                 record.add(entry.clone());
                 record.note_marker(lead);
-                match self.put(&record_key(lead), record.to_bytes()?, when).await {
-                    Ok(_) => {}
+                if !was_written(self.put(&record_key(lead), record.to_bytes()?, when).await)? {
                     // Another writer was faster: read it again.
-                    Err(PutError::Precondition) => continue,
-                    Err(PutError::Fault(fault)) => return Err(fault),
+                    continue;
                 }
             }
             let measured = Measurement::of(entry, counted);
@@ -96,7 +94,7 @@ impl S3Store {
             let (progress, counted) = Progress::after(None, &received);
             self.write_entry(&received).await?;
             if let Some(progress) = &progress {
-                self.write(&marker::key(lead, progress), Bytes::new()).await?;
+                self.0.bucket.write(&marker::key(lead, progress), Bytes::new()).await?;
             }
             self.0.metrics.count(received.at, &Measurement::of(&received, counted));
             record = Record::of(progress);
@@ -116,22 +114,19 @@ impl S3Store {
                 _ => Ok(()),
             }
         };
-        let former: Vec<_> = record.markers.iter().filter(|key| Some(*key) != present.as_ref()).collect();
-        let (put, deleted) = join(put, self.delete_all(former)).await;
-        put.and(deleted)
-    }
-
-    async fn delete_all(&self, keys: impl IntoIterator<Item = &String>) -> Result<(), Fault> {
-        join_all(keys.into_iter().map(|key| self.delete(key))).await.into_iter().collect()
+        let former = record.markers.iter().filter(|key| Some(*key) != present.as_ref());
+        let former = former.map(|key| self.0.bucket.delete(key));
+        let (put, deleted) = join(put, join_all(former)).await;
+        put.and(deleted.into_iter().collect())
     }
 
     /// Puts a lead's marker; not for good where the lead has ended meanwhile, whose marker was taken away
     /// before it was put.
     pub(super) async fn put_marker(&self, lead: &LeadId, key: &str) -> Result<(), Fault> {
-        self.write(key, Bytes::new()).await?;
+        self.0.bucket.write(key, Bytes::new()).await?;
         match self.record(lead).await? {
             Some((now, _)) if now.has_marker(lead, key) => Ok(()),
-            _ => self.delete(key).await,
+            _ => self.0.bucket.delete(key).await,
         }
     }
 }

@@ -15,13 +15,13 @@ mod rebuild;
 mod record;
 mod schedule;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use lead::{LeadId, keys::RECORDS};
 use pipeline::{
-    Fault,
+    Fault, Settings,
     ports::{Clock, Object, Objects, Outbox, PutError, Random, Version, WriteCondition},
 };
 
@@ -33,18 +33,10 @@ pub use self::{
 use crate::{Clients, MetricsSink};
 
 #[cfg(feature = "operator")]
-pub(crate) use history::PAGE;
+pub(crate) use history::KeyQuery;
 
-/// What the bucket is called, and where in it things are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct S3Names {
-    /// The bucket.
-    pub bucket: String,
-    /// Where raw events are.
-    pub source_prefix: String,
-    /// Where enriched leads are.
-    pub target_prefix: String,
-}
+/// How many keys are listed at a time, the most that S3 gives.
+pub(crate) const PAGE: usize = 1_000;
 
 /// The bucket. Clones are the same bucket.
 #[derive(Clone)]
@@ -52,57 +44,35 @@ pub struct S3Store(Arc<Inner>);
 
 struct Inner {
     bucket: Arc<dyn Bucket>,
-    source_prefix: String,
-    target_prefix: String,
-    delay: Duration,
+    /// Where in it things are, and how long leads wait.
+    settings: Settings,
     metrics: Arc<dyn MetricsSink>,
     entries: history::Entries,
 }
 
 impl S3Store {
-    /// A bucket in which leads wait for `delay`. What is counted goes to `metrics`.
+    /// The bucket of this name, of a pipeline with these settings. What is counted goes to `metrics`.
     pub fn new(
         clients: &Clients,
-        names: S3Names,
-        delay: Duration,
+        bucket: &str,
+        settings: &Settings,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         metrics: Arc<dyn MetricsSink>,
     ) -> Self {
-        let objects = S3Objects::new(clients.s3.clone(), names.bucket, clock, random);
-        Self::over(Arc::new(objects), names.source_prefix, names.target_prefix, delay, metrics)
+        let objects = S3Objects::new(clients.s3.clone(), bucket.to_owned(), clock, random);
+        Self::over(Arc::new(objects), settings, metrics)
     }
 
     /// The same rules over another bucket.
-    pub fn over(
-        bucket: Arc<dyn Bucket>,
-        source_prefix: String,
-        target_prefix: String,
-        delay: Duration,
-        metrics: Arc<dyn MetricsSink>,
-    ) -> Self {
-        let entries = history::Entries::default();
-        Self(Arc::new(Inner { bucket, source_prefix, target_prefix, delay, metrics, entries }))
+    pub fn over(bucket: Arc<dyn Bucket>, settings: &Settings, metrics: Arc<dyn MetricsSink>) -> Self {
+        let (settings, entries) = (settings.clone(), history::Entries::default());
+        Self(Arc::new(Inner { bucket, settings, metrics, entries }))
     }
 
     /// The messages that wait in this bucket for longer than a queue can, to be sent through `outbox`.
     pub fn schedule(&self, outbox: Arc<dyn Outbox>, clock: Arc<dyn Clock>) -> Schedule {
         Schedule::new(Arc::clone(&self.0.bucket), outbox, clock)
-    }
-
-    /// Where a key is, for messages.
-    fn at(&self, key: &str) -> String {
-        self.0.bucket.place(key)
-    }
-
-    /// Deletes an object. One that does not exist is deleted already.
-    async fn delete(&self, key: &str) -> Result<(), Fault> {
-        self.0.bucket.delete(key).await
-    }
-
-    /// Writes an object, whatever is there.
-    async fn write(&self, key: &str, body: Bytes) -> Result<(), Fault> {
-        self.0.bucket.write(key, body).await
     }
 }
 
@@ -118,6 +88,15 @@ impl Objects for S3Store {
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault> {
         self.0.bucket.list(prefix, after, limit).await
+    }
+}
+
+/// Whether the condition of a write held.
+fn was_written(put: Result<Version, PutError>) -> Result<bool, Fault> {
+    match put {
+        Ok(_) => Ok(true),
+        Err(PutError::Precondition) => Ok(false),
+        Err(PutError::Fault(fault)) => Err(fault),
     }
 }
 

@@ -16,14 +16,12 @@ use pipeline::{
     ports::{Clock, Object, Objects, PutError, Random, Version, WriteCondition},
 };
 
-use super::Bucket;
+use super::{Bucket, PAGE};
 use crate::{
     fault::{chain, fault},
     s3event::decoded,
 };
 
-/// The most keys that S3 lists in one answer.
-const PAGE: usize = 1_000;
 /// When an object was written, to the microsecond: S3's own time has whole seconds.
 const STORED_AT: &str = "stored-at";
 /// Which write an object is from, so that a write whose answer was lost is recognised.
@@ -178,11 +176,8 @@ impl Bucket for S3Objects {
     }
 
     async fn delete(&self, key: &str) -> Result<(), Fault> {
-        let delete = self.s3.delete_object().bucket(&self.bucket).key(key);
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(fault(&format!("deleting {}", self.place(key)), &error)),
-        }
+        let deleted = self.s3.delete_object().bucket(&self.bucket).key(key).send().await;
+        deleted.map(drop).map_err(|error| fault(&format!("deleting {}", self.place(key)), &error))
     }
 
     fn place(&self, key: &str) -> String {

@@ -12,10 +12,7 @@ use pipeline::{
     receipt::{Receipt, ReceiptState},
 };
 
-use super::{S3Store, record::Record};
-
-/// Receipts and enriched leads are asked for so many at a time.
-const PAGE: usize = 1_000;
+use super::{PAGE, S3Store, record::Record};
 
 impl S3Store {
     /// The record that a lead would have, from its raw event, the enriched lead and its receipts: received,
@@ -23,7 +20,7 @@ impl S3Store {
     /// instead, to be set aside.
     pub(super) async fn rebuild(&self, lead: &LeadId, damaged: Bytes) -> Result<Record, Fault> {
         let mut entries: Vec<Entry> = self.received(lead).await?.into_iter().collect();
-        let key = keys::enriched(&self.0.target_prefix, lead);
+        let key = keys::enriched(&self.0.settings.target_prefix, lead);
         if let Some(object) = self.get(&key).await? {
             entries.extend(enriched(lead, &object));
         }
@@ -44,7 +41,7 @@ impl S3Store {
 
     /// Stores a damaged record beside the rebuilt one.
     pub(super) async fn set_aside(&self, lead: &LeadId, damaged: Bytes) -> Result<(), Fault> {
-        self.write(&format!("{RECORDS}{lead}.damaged.json"), damaged).await
+        self.0.bucket.write(&format!("{RECORDS}{lead}.damaged.json"), damaged).await
     }
 }
 

@@ -139,7 +139,7 @@ impl S3Store {
         Ok(Some(match serde_json::from_slice(&object.body) {
             Ok(record) => StoredRecord::Record(record, object.version),
             Err(error) => {
-                let what = format!("the record {} cannot be read: {error}", self.at(&key));
+                let what = format!("the record {} cannot be read: {error}", self.0.bucket.place(&key));
                 StoredRecord::Damaged(object.body, object.version, Fault::new(Code::StorageDamaged, what))
             }
         }))
@@ -150,7 +150,7 @@ impl S3Store {
     /// For leads whose first record was never written: the function stopped between storing the event and
     /// journaling it, or the event was put there by hand.
     pub(super) async fn received(&self, lead: &LeadId) -> Result<Option<Entry>, Fault> {
-        let key = keys::raw(&self.0.source_prefix, lead);
+        let key = keys::raw(&self.0.settings.source_prefix, lead);
         let Some(raw) = self.get(&key).await? else { return Ok(None) };
         // What cannot be read is for the processor to say.
         let Ok(close::Incoming::Created(created)) = close::Incoming::parse(&raw.body) else {
@@ -159,7 +159,7 @@ impl S3Store {
         if created.lead_id != *lead {
             return Ok(None);
         }
-        let delay = jiff::SignedDuration::try_from(self.0.delay).unwrap_or_default();
+        let delay = jiff::SignedDuration::try_from(self.0.settings.delay).unwrap_or_default();
         // Without a nonce, so that two repairs write the same entry.
         Ok(Some(Entry::received(&created, raw.stored_at, raw.stored_at + delay, 0)))
     }

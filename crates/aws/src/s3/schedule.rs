@@ -20,16 +20,14 @@ use pipeline::{
     ports::{Clock, MAX_DELAY, NewMessage, Outbox, Queue},
 };
 
-use super::Bucket;
 #[cfg(feature = "operator")]
 use super::S3Store;
+use super::{Bucket, PAGE};
 
 /// How often the scheduler looks, in seconds: times are rounded up to that, so that it finds whatever is due.
 const STEP: i64 = 60;
 /// How many messages are sent at once.
 const AT_ONCE: usize = 16;
-/// How many keys it lists at a time, as many as S3 gives in one answer.
-const PAGE: usize = 1_000;
 
 /// The queues, and a place for the messages of the delay queue that wait longer than SQS lets them.
 pub struct Schedule {

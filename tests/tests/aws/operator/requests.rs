@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws::{
-    Clients, NoMetrics, S3Names, S3Store,
+    Clients, NoMetrics, S3Store,
     operator::{Keys, S3History, Session, View},
 };
 use console::wiring::OnAws;
@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
 use ops::{Access, LeadQuery, Ops};
 use pipeline::{
-    Entry, JournalEvent, Stage,
+    Entry, JournalEvent, Settings, Stage,
     job::AlertId,
     ports::{Clock, History, Journal, LogQuery},
     receipt::{Receipt, ReceiptState, Receipts},
@@ -178,10 +178,9 @@ async fn bucket(moto: &Moto, leads: usize, now: Timestamp) -> String {
 }
 
 fn store(clients: &Clients, bucket: String) -> S3Store {
-    let (source_prefix, target_prefix) = ("source/".to_owned(), "target/".to_owned());
-    let names = S3Names { bucket, source_prefix, target_prefix };
+    let settings = Settings { delay: Duration::ZERO, ..Settings::default() };
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    S3Store::new(clients, names, Duration::ZERO, clock, random, Arc::new(NoMetrics))
+    S3Store::new(clients, &bucket, &settings, clock, random, Arc::new(NoMetrics))
 }
 
 #[tokio::test(flavor = "multi_thread")]
