@@ -25,4 +25,4 @@ pub use metrics::{Measurement, MetricsSink, NoMetrics};
 pub use s3::{Bucket, ReleaseOutcome, S3Store, Schedule};
 pub use secrets::{NamedSecret, Secrets};
 pub use sns::SnsTopic;
-pub use sqs::{QueueUrls, Queues};
+pub use sqs::{QueueUrls, Queues, SqsActions, SystemAttributes};

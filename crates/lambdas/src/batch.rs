@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use aws::SystemAttributes;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use lead::Timestamp;
 use pipeline::ports::Delivery;
 use serde::Serialize;
 
@@ -22,16 +22,14 @@ pub fn deliveries(event: SqsEvent) -> Result<Vec<Delivery>, NoMessageId> {
 }
 
 fn delivery(index: usize, message: SqsMessage) -> Result<Delivery, NoMessageId> {
-    let number = |name: &str| message.attributes.get(name).and_then(|value| value.parse::<i64>().ok());
-    let time = |name: &str| number(name).and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    let receives = number("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok());
+    let SystemAttributes { receives, sent_at, first_received_at } =
+        SystemAttributes::read(|name| message.attributes.get(name));
     let texts = message.message_attributes.iter();
     let texts = texts.filter_map(|(name, value)| Some((name.clone(), value.string_value.clone()?))).collect();
-    let sent_at = time("SentTimestamp").unwrap_or_default();
     Ok(Delivery {
-        receives: receives.unwrap_or(1).max(1),
+        receives,
         sent_at,
-        first_received_at: time("ApproximateFirstReceiveTimestamp"),
+        first_received_at,
         attributes: texts,
         id: message.message_id.filter(|id| !id.is_empty()).ok_or(NoMessageId(index))?,
         handle: message.receipt_handle.unwrap_or_default(),

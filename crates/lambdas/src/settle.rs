@@ -6,14 +6,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws::Queues;
+use aws::SqsActions;
 use jiff::SignedDuration;
 use lead::Timestamp;
 use pipeline::{
     Code, Fault, Function,
     driver::{Driver, QueueStage},
     job::lead_in,
-    ports::{Clock, DeadLetterCause, Delivery, Depth, Disposition, Inbox, Level, Queue},
+    ports::{Clock, Delivery, Depth, Disposition, Inbox, Level, Queue},
     recorder,
 };
 
@@ -25,34 +25,6 @@ const RESERVE: SignedDuration = SignedDuration::from_secs(2);
 /// The time by which its work has to be done, for an invocation that ends at `deadline`.
 pub fn reserve(deadline: Timestamp) -> Timestamp {
     deadline.checked_sub(RESERVE).unwrap_or(deadline)
-}
-
-/// What a function can do with a message that Lambda has received for it.
-#[async_trait]
-pub trait SqsActions: Send + Sync {
-    /// Whether it knows the queue's dead-letter queue.
-    fn knows_dead_letters(&self, queue: Queue) -> bool;
-
-    /// Copies a message to the dead letters.
-    async fn bury(&self, queue: Queue, delivery: &Delivery, why: &DeadLetterCause) -> Result<(), Fault>;
-
-    /// Hides it for a time from now.
-    async fn hide(&self, queue: Queue, delivery: &Delivery, wait: std::time::Duration) -> Result<(), Fault>;
-}
-
-#[async_trait]
-impl SqsActions for Queues {
-    fn knows_dead_letters(&self, queue: Queue) -> bool {
-        self.has_dead_letters(queue)
-    }
-
-    async fn bury(&self, queue: Queue, delivery: &Delivery, why: &DeadLetterCause) -> Result<(), Fault> {
-        self.bury_in_function(queue, delivery, why).await
-    }
-
-    async fn hide(&self, queue: Queue, delivery: &Delivery, wait: std::time::Duration) -> Result<(), Fault> {
-        self.hide_in_function(queue, delivery, wait).await
-    }
 }
 
 /// Works on the batch of an invocation that ends at `deadline`, and reports which messages Lambda must not delete.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use lambdas::settle::SqsActions;
+use aws::SqsActions;
 use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Fault,

@@ -4,7 +4,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use pipeline::{Fault, ports::Queue};
 use serde_json::Value;
 
-use super::{Inner, Queues, counts::max_receives, dead_letters, inbox::of};
+use super::{Inner, Place, Queues, counts::max_receives};
 
 /// A queue's rules, times in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,17 +22,17 @@ pub(crate) struct QueueAttributes {
 impl Queues {
     /// The rules of a queue.
     pub(crate) async fn rules(&self, queue: Queue) -> Result<QueueAttributes, Fault> {
-        self.0.rules(&of(queue), self.0.url(queue)?).await
+        self.0.rules(&self.0.live(queue)?).await
     }
 
     /// The rules of its dead-letter queue.
     pub(crate) async fn dead_rules(&self, queue: Queue) -> Result<QueueAttributes, Fault> {
-        self.0.rules(&dead_letters::of(queue), self.0.needed_dead_url(queue)?).await
+        self.0.rules(&self.0.needed_dead(queue)?).await
     }
 }
 
 impl Inner {
-    async fn rules(&self, place: &str, url: &str) -> Result<QueueAttributes, Fault> {
+    async fn rules(&self, place: &Place<'_>) -> Result<QueueAttributes, Fault> {
         use QueueAttributeName as Name;
         let wanted = [
             Name::QueueArn,
@@ -41,7 +41,7 @@ impl Inner {
             Name::MessageRetentionPeriod,
             Name::RedrivePolicy,
         ];
-        let attributes = self.attributes(place, url, &wanted).await?;
+        let attributes = self.attributes(place, &wanted).await?;
         let seconds = |name| attributes.get(&name).and_then(|value| value.parse().ok()).unwrap_or(0);
         let policy = attributes.get(&Name::RedrivePolicy);
         Ok(QueueAttributes {

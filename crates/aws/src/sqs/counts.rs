@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use pipeline::{Fault, ports::Queue};
 use serde_json::Value;
 
-use super::{Inner, inbox::of};
+use super::{Inner, Place, of_queue};
 use crate::fault::fault;
 
 /// The messages of one SQS queue, as SQS counts them: approximately, and up to a minute late.
@@ -27,11 +27,11 @@ impl MessageCounts {
 }
 
 impl Inner {
-    pub(super) async fn counts(&self, place: &str, url: &str) -> Result<MessageCounts, Fault> {
+    pub(super) async fn counts(&self, place: &Place<'_>) -> Result<MessageCounts, Fault> {
         const VISIBLE: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessages;
         const HIDDEN: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
         const DELAYED: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessagesDelayed;
-        let attributes = self.attributes(place, url, &[VISIBLE, HIDDEN, DELAYED]).await?;
+        let attributes = self.attributes(place, &[VISIBLE, HIDDEN, DELAYED]).await?;
         let count = |name| attributes.get(&name).and_then(|count| count.parse().ok()).unwrap_or(0);
         Ok(MessageCounts { visible: count(VISIBLE), hidden: count(HIDDEN), delayed: count(DELAYED) })
     }
@@ -39,14 +39,9 @@ impl Inner {
     /// How often a message of the queue is received before SQS moves it to the dead letters: the queue's
     /// rule as it is now, asked for once. 0 where it has none or may not be read.
     pub(super) async fn max_receives(&self, queue: Queue) -> u32 {
-        let [delay, notification] = &self.max_receives;
-        let known = match queue {
-            Queue::Delay => delay,
-            Queue::Notification => notification,
-        };
-        let asked = known.get_or_try_init(|| async {
+        let asked = of_queue(self.max_receives.each_ref(), queue).get_or_try_init(|| async {
             const RULE: QueueAttributeName = QueueAttributeName::RedrivePolicy;
-            let attributes = self.attributes(&of(queue), self.url(queue)?, &[RULE]).await?;
+            let attributes = self.attributes(&self.live(queue)?, &[RULE]).await?;
             Ok::<_, Fault>(attributes.get(&RULE).and_then(|rule| max_receives(rule)).unwrap_or(0))
         });
         asked.await.copied().unwrap_or(0)
@@ -54,13 +49,13 @@ impl Inner {
 
     pub(super) async fn attributes(
         &self,
-        place: &str,
-        url: &str,
+        place: &Place<'_>,
         names: &[QueueAttributeName],
     ) -> Result<HashMap<QueueAttributeName, String>, Fault> {
-        let asked = self.sqs.get_queue_attributes().queue_url(url);
+        let asked = self.sqs.get_queue_attributes().queue_url(place.url);
         let asked = asked.set_attribute_names(Some(names.to_vec())).send().await;
-        let answer = asked.map_err(|error| fault(&format!("reading the attributes of {place}"), &error))?;
+        let answer =
+            asked.map_err(|error| fault(&format!("reading the attributes of {}", place.name), &error))?;
         Ok(answer.attributes.unwrap_or_default())
     }
 }

@@ -27,7 +27,7 @@ use pipeline::{
 };
 
 use super::{
-    BATCH, Inner, Queues, death,
+    BATCH, Inner, Place, Queues, death,
     message::{self, LEAD, MOST_ATTRIBUTES, REDRIVEN_FROM},
     received::{HOLD, HeldMessage, ReceivedDeadLetters, TakeResult},
 };
@@ -60,10 +60,7 @@ impl DeadLetters for Queues {
     /// hands out first. The count is SQS's, a minute late at times, but never less than what was seen.
     async fn list(&self, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), Fault> {
         let wanted = Queue::ALL.into_iter().filter(|of| queue.is_none_or(|queue| queue == *of));
-        let listings = wanted.map(|queue| {
-            let inner = Arc::clone(&self.0);
-            run_detached(async move { inner.list(queue, limit).await })
-        });
+        let listings = wanted.map(|queue| self.detached(move |inner| inner.list(queue, limit)));
         let (mut letters, mut total) = (Vec::new(), 0);
         for listing in join_all(listings).await {
             let (of_queue, count) = listing?;
@@ -77,17 +74,13 @@ impl DeadLetters for Queues {
 
     /// As a listing finds it, which is done again only after half a minute, or when something has changed.
     async fn oldest(&self) -> Result<Option<Timestamp>, Fault> {
-        let queues = Queue::ALL.map(|queue| {
-            let inner = Arc::clone(&self.0);
-            run_detached(async move { inner.oldest(queue).await })
-        });
+        let queues = Queue::ALL.map(|queue| self.detached(move |inner| inner.oldest(queue)));
         let found: Vec<Option<Timestamp>> = join_all(queues).await.into_iter().collect::<Result<_, _>>()?;
         Ok(found.into_iter().flatten().min())
     }
 
     async fn get(&self, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {
-        let (inner, id) = (Arc::clone(&self.0), id.to_owned());
-        run_detached(async move { inner.get(&id).await }).await
+        self.detached(move |inner| inner.get(id.to_owned())).await
     }
 
     /// Sends the message to its queue with all its attributes but those of its death, and the id that it
@@ -95,13 +88,11 @@ impl DeadLetters for Queues {
     /// raw event has no due time in it: the processor counts from the event's own time, which is over by
     /// then.
     async fn redrive(&self, id: &str, body: Body) -> Result<bool, Fault> {
-        let (inner, id) = (Arc::clone(&self.0), id.to_owned());
-        run_detached(async move { inner.act(&id, Act::Redrive(body)).await }).await
+        self.detached(move |inner| inner.act(id.to_owned(), Act::Redrive(body))).await
     }
 
     async fn delete(&self, id: &str) -> Result<bool, Fault> {
-        let (inner, id) = (Arc::clone(&self.0), id.to_owned());
-        run_detached(async move { inner.act(&id, Act::Delete).await }).await
+        self.detached(move |inner| inner.act(id.to_owned(), Act::Delete)).await
     }
 }
 
@@ -110,27 +101,21 @@ impl Queues {
     /// others for half a minute.
     pub async fn release_dead_letters(&self) {
         for queue in Queue::ALL {
-            let handles = self.0.received(queue).let_go(Timestamp::MAX);
-            if let (Some(handles), Some(url)) =
-                (handles.filter(|handles| !handles.is_empty()), self.0.dead_url(queue))
-            {
-                self.0.release(url, handles).await;
-            }
+            self.0.release_unused(queue, Timestamp::MAX).await;
         }
     }
-}
 
-/// Runs work to its end even if its caller is cancelled.
-async fn run_detached<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Fault>> + Send + 'static,
-) -> Result<T, Fault> {
-    let ended = tokio::spawn(work).await;
-    ended.unwrap_or_else(|error| Err(Fault::new(Code::Internal, format!("a task on dead letters: {error}"))))
-}
-
-/// The name of a dead-letter queue, for people.
-pub(super) fn of(queue: Queue) -> String {
-    format!("the dead-letter queue of the {} queue", queue.as_str())
+    /// Runs work to its end even if its caller is cancelled.
+    async fn detached<T, W>(&self, work: impl FnOnce(Arc<Inner>) -> W) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        let ended = tokio::spawn(work(Arc::clone(&self.0))).await;
+        ended.unwrap_or_else(|error| {
+            Err(Fault::new(Code::Internal, format!("a task on dead letters: {error}")))
+        })
+    }
 }
 
 /// What is done with a letter.
@@ -141,8 +126,8 @@ enum Act {
 
 impl Inner {
     async fn list(self: Arc<Self>, queue: Queue, limit: usize) -> Result<(Vec<DeadLetter>, u64), Fault> {
-        let Some(url) = self.dead_url(queue) else { return Ok((Vec::new(), 0)) };
-        let total = self.counts(&of(queue), url).await?.all();
+        let Some(place) = self.dead(queue) else { return Ok((Vec::new(), 0)) };
+        let total = self.counts(&place).await?.all();
         if limit == 0 {
             return Ok((Vec::new(), total));
         }
@@ -151,11 +136,11 @@ impl Inner {
         let in_hand = received.all(self.clock.now());
         let (known, most) = (total.saturating_sub(in_hand.len() as u64), limit.max(MOST_LISTED));
         let mut found = HashMap::new();
-        let searched = self.search(queue, url, None, known, most, &mut found).await;
+        let searched = self.search(&place, None, known, most, &mut found).await;
         let handles = found.values().filter_map(|held| held.message.receipt_handle.clone()).collect();
         let messages = found.into_values().map(|held| held.message).chain(in_hand);
         let letters = self.letters(queue, messages).await;
-        self.release(url, handles).await;
+        self.release(&place, handles).await;
         searched?;
         received.remember(letters.iter().map(|letter| &letter.id));
         received.set_oldest(letters.iter().map(|letter| letter.dead_at).min(), self.clock.now());
@@ -164,38 +149,40 @@ impl Inner {
     }
 
     async fn oldest(self: Arc<Self>, queue: Queue) -> Result<Option<Timestamp>, Fault> {
-        let Some(url) = self.dead_url(queue) else { return Ok(None) };
+        let Some(place) = self.dead(queue) else { return Ok(None) };
         if let Some(known) = self.received(queue).oldest(self.clock.now(), OLDEST_FRESH) {
             return Ok(known);
         }
-        if self.counts(&of(queue), url).await?.all() == 0 {
+        if self.counts(&place).await?.all() == 0 {
             return Ok(None);
         }
         let (letters, _) = Arc::clone(&self).list(queue, 1).await?;
         Ok(letters.into_iter().map(|letter| letter.dead_at).min())
     }
 
-    async fn get(self: Arc<Self>, id: &str) -> Result<Option<(DeadLetter, String)>, Fault> {
-        let Some((queue, message)) = self.find(id, ReceivedDeadLetters::look).await? else { return Ok(None) };
+    async fn get(self: Arc<Self>, id: String) -> Result<Option<(DeadLetter, String)>, Fault> {
+        let Some((queue, message)) = self.find(&id, ReceivedDeadLetters::look).await? else {
+            return Ok(None);
+        };
         self.schedule_release(queue);
         let body = message.body.clone().unwrap_or_default();
         Ok(self.letters(queue, [*message]).await.pop().map(|letter| (letter, body)))
     }
 
-    async fn act(self: Arc<Self>, id: &str, act: Act) -> Result<bool, Fault> {
-        let Some((queue, message)) = self.find(id, ReceivedDeadLetters::take).await? else {
+    async fn act(self: Arc<Self>, id: String, act: Act) -> Result<bool, Fault> {
+        let Some((queue, message)) = self.find(&id, ReceivedDeadLetters::take).await? else {
             return Ok(false);
         };
-        let url = self.needed_dead_url(queue)?;
+        let place = self.needed_dead(queue)?;
         let handle = message.receipt_handle.as_deref().unwrap_or_default();
         let done = match act {
-            Act::Delete => self.delete(&of(queue), url, handle).await,
-            Act::Redrive(body) => self.redrive(queue, url, &message, body).await,
+            Act::Delete => self.delete(&place, handle).await,
+            Act::Redrive(body) => self.redrive(queue, &place, &message, body).await,
         };
         if done.is_err() {
-            self.release(url, vec![handle.to_owned()]).await;
+            self.release(&place, vec![handle.to_owned()]).await;
         }
-        self.received(queue).done(id);
+        self.received(queue).done(&id);
         self.schedule_release(queue);
         done.map(|()| true)
     }
@@ -203,7 +190,7 @@ impl Inner {
     async fn redrive(
         &self,
         queue: Queue,
-        dead_url: &str,
+        dead: &Place<'_>,
         message: &Message,
         body: Body,
     ) -> Result<(), Fault> {
@@ -223,10 +210,9 @@ impl Inner {
             Body::AsIs => message.body.as_deref().unwrap_or_default(),
             Body::Edited(body) => body,
         };
-        let doing = format!("putting a dead letter back into the {} queue", queue.as_str());
-        self.send(&doing, self.url(queue)?, body, attributes, 0).await?;
+        self.send("putting a dead letter back into", &self.live(queue)?, body, attributes, 0).await?;
         let handle = message.receipt_handle.as_deref().unwrap_or_default();
-        self.delete(&of(queue), dead_url, handle).await.map_err(|fault| {
+        self.delete(dead, handle).await.map_err(|fault| {
             Fault::new(
                 fault.code,
                 format!("it is back in its queue, and still a dead letter: {}", fault.what),
@@ -271,17 +257,17 @@ impl Inner {
 
     /// Receives until the letter comes or there are no more, and holds what was received.
     async fn search_for(&self, queue: Queue, id: &str) -> Result<(), Fault> {
-        let Some(url) = self.dead_url(queue) else { return Ok(()) };
+        let Some(place) = self.dead(queue) else { return Ok(()) };
         let received = self.received(queue);
         let _alone = received.searching.lock().await;
         // Another search may have come across it meanwhile.
         if received.has(id, self.clock.now()) {
             return Ok(());
         }
-        let total = self.counts(&of(queue), url).await?.all();
+        let total = self.counts(&place).await?.all();
         let known = total.saturating_sub(received.count(self.clock.now()));
         let mut found = HashMap::new();
-        let searched = self.search(queue, url, Some(id), known, usize::MAX, &mut found).await;
+        let searched = self.search(&place, Some(id), known, usize::MAX, &mut found).await;
         received.remember(found.keys());
         received.hold(found, self.clock.now());
         searched
@@ -291,23 +277,20 @@ impl Inner {
     /// themselves. `known` is how many SQS says there are: once they have been seen, nothing is waited for.
     async fn search(
         &self,
-        queue: Queue,
-        url: &str,
+        place: &Place<'_>,
         wanted: Option<&str>,
         known: u64,
         most: usize,
         found: &mut HashMap<String, HeldMessage>,
     ) -> Result<(), Fault> {
-        let doing = format!("receiving from {}", of(queue));
         let mut receivers = 1;
         loop {
             let seen_all = found.len() as u64 >= known;
             let (wait, at_once) = if seen_all { (0, 1) } else { (self.wait_seconds(), receivers) };
             let since = self.clock.now();
-            let answers =
-                join_all((0..at_once).map(|_| self.receive(&doing, url, BATCH, wait, Some(HOLD)))).await;
+            let answers = (0..at_once).map(|_| self.receive(place, BATCH, wait, Some(HOLD)));
             let (mut end, mut failed) = (false, None);
-            for answer in answers {
+            for answer in join_all(answers).await {
                 match answer {
                     Ok(messages) => {
                         end |= messages.is_empty();
@@ -341,8 +324,8 @@ impl Inner {
     /// Whether there are hidden letters that are not held here.
     async fn others_have_some(&self, queues: [Queue; 2]) -> Result<bool, Fault> {
         for queue in queues {
-            let Some(url) = self.dead_url(queue) else { continue };
-            let hidden = self.counts(&of(queue), url).await?.hidden;
+            let Some(place) = self.dead(queue) else { continue };
+            let hidden = self.counts(&place).await?.hidden;
             if hidden > self.received(queue).count(self.clock.now()) {
                 return Ok(true);
             }
@@ -366,18 +349,24 @@ impl Inner {
             loop {
                 let before = inner.clock.now();
                 inner.clock.sleep(RELEASE_AFTER).await;
-                if let Some(handles) = inner.received(queue).let_go(before) {
-                    if let Some(url) = inner.dead_url(queue) {
-                        inner.release(url, handles).await;
-                    }
+                if inner.release_unused(queue, before).await {
                     return;
                 }
             }
         });
     }
 
+    /// Releases the held letters unless they have been used since `since`. Whether they have not.
+    async fn release_unused(&self, queue: Queue, since: Timestamp) -> bool {
+        let Some(handles) = self.received(queue).let_go(since) else { return false };
+        if let Some(place) = self.dead(queue) {
+            self.release(&place, handles).await;
+        }
+        true
+    }
+
     /// Makes messages visible again. Where that fails they become so by themselves.
-    async fn release(&self, url: &str, handles: Vec<String>) {
+    async fn release(&self, place: &Place<'_>, handles: Vec<String>) {
         let requests: Vec<_> = handles
             .chunks(BATCH)
             .map(|batch| {
@@ -389,7 +378,7 @@ impl Inner {
                         .build()
                         .ok()
                 });
-                let request = self.sqs.change_message_visibility_batch().queue_url(url);
+                let request = self.sqs.change_message_visibility_batch().queue_url(place.url);
                 request.set_entries(Some(entries.collect())).send()
             })
             .collect();

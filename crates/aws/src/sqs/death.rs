@@ -8,7 +8,7 @@ use pipeline::{
     ports::{DeadLetter, DeadLetterCause, Delivery, Queue},
 };
 
-use super::message::{self, LEAD};
+use super::message::{self, LEAD, SystemAttributes};
 
 const CODE: &str = "leadops_code";
 const REASON: &str = "leadops_reason";
@@ -65,9 +65,9 @@ pub(super) fn letter(queue: Queue, message: &Message, max_receives: u32) -> Dead
     let time = |name| message::text(message, name).and_then(|time| time.parse::<Timestamp>().ok());
     let id = message.message_id.clone().unwrap_or_default();
     let lead_id = message::lead_of(message);
-    let sent_at = message::sent_at(message);
+    let SystemAttributes { sent_at, first_received_at, .. } = SystemAttributes::of(message);
     let Some(code) = message::text(message, CODE) else {
-        let failed_at = message::first_received_at(message).unwrap_or(sent_at);
+        let failed_at = first_received_at.unwrap_or(sent_at);
         return DeadLetter {
             id,
             queue,

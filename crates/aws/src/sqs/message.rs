@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_sqs::{
-    error::BuildError,
-    types::{Message, MessageAttributeValue, MessageSystemAttributeName},
-};
+use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use lead::{LeadId, Timestamp};
 use pipeline::{Code, Fault, job, ports::Delivery};
 
@@ -19,14 +16,14 @@ pub(super) const MOST_ATTRIBUTES: usize = 10;
 
 /// A delivery of what SQS handed out. None without an id or a handle, which SQS always gives.
 pub(super) fn delivery(message: Message) -> Option<Delivery> {
-    let receives = system(&message, MessageSystemAttributeName::ApproximateReceiveCount);
+    let SystemAttributes { receives, sent_at, first_received_at } = SystemAttributes::of(&message);
     let attributes = message.message_attributes.iter().flatten();
     let attributes =
         attributes.filter_map(|(name, value)| Some((name.clone(), value.string_value.clone()?))).collect();
     Some(Delivery {
-        receives: receives.and_then(|count| u32::try_from(count).ok()).unwrap_or(1).max(1),
-        sent_at: sent_at(&message),
-        first_received_at: first_received_at(&message),
+        receives,
+        sent_at,
+        first_received_at,
         attributes,
         id: message.message_id?,
         handle: message.receipt_handle?,
@@ -34,12 +31,33 @@ pub(super) fn delivery(message: Message) -> Option<Delivery> {
     })
 }
 
-pub(super) fn sent_at(message: &Message) -> Timestamp {
-    time(message, MessageSystemAttributeName::SentTimestamp).unwrap_or(Timestamp::UNIX_EPOCH)
+/// What SQS itself says of a message, to whoever it hands it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SystemAttributes {
+    /// How often it was received, this time included.
+    pub receives: u32,
+    /// When it was sent; 1970 where that is not said.
+    pub sent_at: Timestamp,
+    /// When it was received first.
+    pub first_received_at: Option<Timestamp>,
 }
 
-pub(super) fn first_received_at(message: &Message) -> Option<Timestamp> {
-    time(message, MessageSystemAttributeName::ApproximateFirstReceiveTimestamp)
+impl SystemAttributes {
+    /// Reads them from what `attribute` gives for the name of each.
+    pub fn read<'a>(attribute: impl Fn(&str) -> Option<&'a String>) -> Self {
+        let number = |name| attribute(name)?.parse::<i64>().ok();
+        let time = |name| number(name).map(outside::from_millis);
+        let receives = number("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok());
+        Self {
+            receives: receives.unwrap_or(1).max(1),
+            sent_at: time("SentTimestamp").unwrap_or(Timestamp::UNIX_EPOCH),
+            first_received_at: time("ApproximateFirstReceiveTimestamp"),
+        }
+    }
+
+    pub(super) fn of(message: &Message) -> Self {
+        Self::read(|name| message.attributes.as_ref()?.get(&MessageSystemAttributeName::from(name)))
+    }
 }
 
 /// A text attribute.
@@ -72,7 +90,7 @@ pub(super) fn attribute(text: &str) -> Result<MessageAttributeValue, Fault> {
         .data_type("String")
         .string_value(sendable(text))
         .build()
-        .map_err(|error| incomplete(&error))
+        .map_err(|error| Fault::new(Code::Internal, format!("an incomplete request to SQS: {error}")))
 }
 
 /// Attributes for a message, without those that are empty.
@@ -83,24 +101,12 @@ pub(super) fn attributes<'a>(
     given.map(|(name, text)| Ok((name.to_owned(), attribute(text)?))).collect()
 }
 
-pub(super) fn incomplete(error: &BuildError) -> Fault {
-    Fault::new(Code::Internal, format!("an incomplete request to SQS: {error}"))
-}
-
 /// SQS takes the characters of XML 1.0:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
 fn sendable(text: &str) -> String {
     let taken =
         |c: char| matches!(c, '\t' | '\n' | '\r') || (c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}'));
     text.chars().map(|c| if taken(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
-}
-
-fn time(message: &Message, name: MessageSystemAttributeName) -> Option<Timestamp> {
-    system(message, name).map(outside::from_millis)
-}
-
-fn system(message: &Message, name: MessageSystemAttributeName) -> Option<i64> {
-    message.attributes.as_ref()?.get(&name)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ use received::ReceivedDeadLetters;
 
 #[cfg(feature = "operator")]
 pub(crate) use attributes::QueueAttributes;
+pub use in_function::SqsActions;
+pub use message::SystemAttributes;
 
 /// How many messages SQS hands out, or takes a word about, in one request.
 const BATCH: usize = 10;
@@ -76,36 +78,43 @@ impl Queues {
     }
 }
 
+/// A queue of SQS's.
+struct Place<'a> {
+    /// What it is called, for people.
+    name: String,
+    url: &'a str,
+}
+
 impl Inner {
-    fn url(&self, queue: Queue) -> Result<&str, Fault> {
-        let url = match queue {
-            Queue::Delay => &self.urls.delay,
-            Queue::Notification => &self.urls.notification,
-        };
-        url.as_deref().ok_or_else(|| unknown(queue, "queue"))
+    fn live(&self, queue: Queue) -> Result<Place<'_>, Fault> {
+        let url = of_queue([&self.urls.delay, &self.urls.notification], queue).as_deref();
+        let url = url.ok_or_else(|| unknown(queue, "queue"))?;
+        Ok(Place { name: format!("the {} queue", queue.as_str()), url })
     }
 
-    fn dead_url(&self, queue: Queue) -> Option<&str> {
-        match queue {
-            Queue::Delay => self.urls.delay_dead.as_deref(),
-            Queue::Notification => self.urls.notification_dead.as_deref(),
-        }
+    fn dead(&self, queue: Queue) -> Option<Place<'_>> {
+        let url = of_queue([&self.urls.delay_dead, &self.urls.notification_dead], queue).as_deref()?;
+        Some(Place { name: format!("the dead-letter queue of the {} queue", queue.as_str()), url })
     }
 
-    fn needed_dead_url(&self, queue: Queue) -> Result<&str, Fault> {
-        self.dead_url(queue).ok_or_else(|| unknown(queue, "dead-letter queue"))
+    fn needed_dead(&self, queue: Queue) -> Result<Place<'_>, Fault> {
+        self.dead(queue).ok_or_else(|| unknown(queue, "dead-letter queue"))
     }
 
     fn received(&self, queue: Queue) -> &ReceivedDeadLetters {
-        let [delay, notification] = &self.received;
-        match queue {
-            Queue::Delay => delay,
-            Queue::Notification => notification,
-        }
+        of_queue(self.received.each_ref(), queue)
     }
 
     fn wait_seconds(&self) -> i32 {
         i32::try_from(self.wait.as_secs().min(20)).unwrap_or(20)
+    }
+}
+
+/// The one of a pair that belongs to a queue.
+fn of_queue<T>([delay, notification]: [T; 2], queue: Queue) -> T {
+    match queue {
+        Queue::Delay => delay,
+        Queue::Notification => notification,
     }
 }
 
