@@ -19,29 +19,21 @@ use serde_json::Value;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
-    #[serde(default)]
     headers: Option<HashMap<String, Value>>,
-    #[serde(default)]
     multi_value_headers: Option<HashMap<String, Value>>,
-    #[serde(default)]
     body: Option<String>,
-    #[serde(default)]
     is_base64_encoded: Option<bool>,
-    #[serde(default)]
     http_method: Option<String>,
-    #[serde(default)]
     request_context: Option<RequestContext>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct RequestContext {
-    #[serde(default)]
     http: Option<Http>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 struct Http {
-    #[serde(default)]
     method: Option<String>,
 }
 

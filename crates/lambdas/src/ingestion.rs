@@ -123,7 +123,17 @@ impl Ingestion {
     /// The stage with the current keys.
     async fn stage(&self) -> Result<Arc<Ingest>, Fault> {
         let keys = self.common.secrets.signature_keys(&self.secret).await?;
-        Ok(self.stage_with(keys))
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, stage)) = &*stage
+            && Arc::ptr_eq(known, &keys)
+        {
+            return Ok(Arc::clone(stage));
+        }
+        let trust = Trust::Signed(Keys::clone(&keys));
+        let made = self.common.stages().ingest(self.common.store.clone(), trust, self.repeats.clone());
+        let made = Arc::new(made);
+        *stage = Some((keys, Arc::clone(&made)));
+        Ok(made)
     }
 
     /// The stage with newer keys, if there are any.
@@ -136,19 +146,5 @@ impl Ingestion {
                 None
             }
         }
-    }
-
-    fn stage_with(&self, keys: Arc<Keys>) -> Arc<Ingest> {
-        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, stage)) = &*stage
-            && Arc::ptr_eq(known, &keys)
-        {
-            return Arc::clone(stage);
-        }
-        let trust = Trust::Signed(Keys::clone(&keys));
-        let made = self.common.stages().ingest(self.common.store.clone(), trust, self.repeats.clone());
-        let made = Arc::new(made);
-        *stage = Some((keys, Arc::clone(&made)));
-        made
     }
 }

@@ -51,15 +51,16 @@ impl<S: Subscriber> Layer<S> for Lines {
 fn line(at: Timestamp, logged: LogRecord, request: Option<String>) -> String {
     let LogRecord { level, function, lead_id, code, message, fields } = logged;
     let mut line = Map::new();
-    line.insert("timestamp".to_owned(), format!("{at:.3}").into());
-    line.insert("level".to_owned(), level.as_str().into());
-    line.insert("function".to_owned(), function.into());
-    line.insert("message".to_owned(), message.into());
-    for (name, value) in [("request_id", request), ("lead_id", lead_id), ("code", code)] {
-        if let Some(value) = value {
-            line.insert(name.to_owned(), value.into());
-        }
-    }
+    let ours = [
+        ("timestamp", Some(format!("{at:.3}"))),
+        ("level", Some(level.as_str().to_owned())),
+        ("function", Some(function)),
+        ("message", Some(message)),
+        ("request_id", request),
+        ("lead_id", lead_id),
+        ("code", code),
+    ];
+    line.extend(ours.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))));
     for (name, value) in fields {
         line.entry(name).or_insert(value);
     }
