@@ -26,11 +26,7 @@ pub struct Redriven {
     pub result: Result<(), Fault>,
 }
 
-impl<'a> Actions<'a> {
-    pub(crate) fn new(ops: &'a Ops) -> Self {
-        Self(ops)
-    }
-
+impl Actions<'_> {
     /// Puts dead letters back into their queues one by one, at most `rate` a second, calling `report`
     /// with each outcome; it can stop the rest. What was not reported as done is still a dead letter, so
     /// that the same call again continues where this one stopped.
@@ -60,13 +56,10 @@ impl<'a> Actions<'a> {
     /// read; or the fault of a port, after which the message is still a dead letter.
     pub async fn redrive(&self, letter: &DeadLetter, body: Body) -> Result<(), Fault> {
         let ops = self.0;
-        let edited = match &body {
-            Body::AsIs => false,
-            Body::Edited(body) => {
-                self.check_edit(letter, body)?;
-                true
-            }
-        };
+        let edited = matches!(body, Body::Edited(_));
+        if let Body::Edited(body) = &body {
+            self.check_edit(letter, body)?;
+        }
         // With the time of the decision: a worker may send the alert before the entry is written.
         let (queue, by, dead_letter) = (letter.queue, ops.operator.clone(), letter.id.clone());
         let redriven = JournalEvent::Redriven { queue, by, dead_letter, edited };
@@ -98,13 +91,8 @@ impl<'a> Actions<'a> {
     /// failure of the action.
     async fn note(&self, entry: Entry) {
         if let Err(fault) = self.0.recorder.write(entry).await {
-            recorder::fault(
-                Function::Operator,
-                Level::Warn,
-                "done, but the journal entry could not be written",
-                None,
-                &fault,
-            );
+            let context = "done, but the journal entry could not be written";
+            recorder::fault(Function::Operator, Level::Warn, context, None, &fault);
         }
     }
 

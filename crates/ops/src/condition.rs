@@ -36,6 +36,18 @@ pub struct Condition {
     pub code: Option<Code>,
 }
 
+impl Condition {
+    /// Something that a person should look at.
+    pub(crate) fn warning(
+        what: impl Into<String>,
+        since: Option<Timestamp>,
+        reason: String,
+        code: Option<Code>,
+    ) -> Self {
+        Self { what: what.into(), state: ConditionState::Warn, since, reason, code }
+    }
+}
+
 /// What a pipeline reports about its own set-up.
 #[async_trait]
 pub trait SetUpReport: Send + Sync {

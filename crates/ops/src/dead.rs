@@ -8,7 +8,7 @@ use pipeline::{
 };
 use serde::Serialize;
 
-use crate::{Ops, leads::name_of};
+use crate::Ops;
 
 /// How far back before its death the log lines of a message's last attempt are searched.
 const LAST_ATTEMPT: SignedDuration = SignedDuration::from_secs(60);
@@ -103,10 +103,7 @@ impl Ops {
     }
 
     async fn with_name(&self, letter: DeadLetter) -> Result<DeadRow, Fault> {
-        let display_name = match &letter.lead_id {
-            Some(lead) => self.history.progress(lead).await?.map(|progress| name_of(&progress.name, lead)),
-            None => None,
-        };
+        let display_name = self.known_name(letter.lead_id.as_ref()).await?;
         Ok(DeadRow { letter, display_name })
     }
 }

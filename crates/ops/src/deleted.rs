@@ -5,7 +5,7 @@ use lead::{Timestamp, keys};
 use pipeline::{Fault, ports::DeadLetter};
 use serde::{Deserialize, Serialize};
 
-use crate::{Ops, leads::name_of};
+use crate::Ops;
 
 /// How many copies at most are read to find the newest.
 const MOST: usize = 1_000;
@@ -46,10 +46,7 @@ impl Ops {
     async fn deleted_one(&self, key: String) -> Result<Option<DeletedRow>, Fault> {
         let Some(object) = self.objects.get(&key).await? else { return Ok(None) };
         let Ok(mut row) = serde_json::from_slice::<DeletedRow>(&object.body) else { return Ok(None) };
-        if let Some(lead) = &row.dead_letter.lead_id {
-            let progress = self.history.progress(lead).await?;
-            row.display_name = progress.map(|progress| name_of(&progress.name, lead));
-        }
+        row.display_name = self.known_name(row.dead_letter.lead_id.as_ref()).await?;
         Ok(Some(row))
     }
 }

@@ -131,13 +131,9 @@ impl Ops {
     pub async fn lead(&self, lead: &LeadId) -> Result<LeadStory, Fault> {
         let (entries, progress, row) =
             futures_util::try_join!(self.history.of_lead(lead), self.history.progress(lead), self.row(lead))?;
-        let progress =
-            progress.ok_or_else(|| Fault::new(Code::NoSuchLead, format!("{lead} has not been accepted")))?;
+        let progress = progress.ok_or_else(|| not_accepted(lead))?;
         let now = self.recorder.clock.now();
-        let (lead_row, notifications) = match row {
-            Some(row) => (Some(row.lead), row.notifications),
-            None => (None, Vec::new()),
-        };
+        let (lead_row, notifications) = row.map(|row| (row.lead, row.notifications)).unzip();
         Ok(LeadStory {
             lead_id: lead.clone(),
             display_name: name_of(&progress.name, lead),
@@ -145,7 +141,7 @@ impl Ops {
             due_at: progress.due_at,
             owner_status: lead_row.as_ref().map(|lead| lead.owner_status),
             lead: lead_row,
-            notifications,
+            notifications: notifications.unwrap_or_default(),
             timeline: entries.iter().map(Step::of).collect(),
             raw_key: keys::raw(&self.settings.source_prefix, lead),
             target_key: keys::enriched(&self.settings.target_prefix, lead),
@@ -184,6 +180,12 @@ impl Ops {
         let mut receipts = self.alerting.receipts.of_lead(lead).await?;
         receipts.sort_by_key(|receipt| receipt.at);
         Ok(Some(LeadRow { lead: enriched, notifications: receipts.iter().map(Notification::of).collect() }))
+    }
+
+    /// The name of a lead that is known.
+    pub(crate) async fn known_name(&self, lead: Option<&LeadId>) -> Result<Option<String>, Fault> {
+        let Some(lead) = lead else { return Ok(None) };
+        Ok(self.history.progress(lead).await?.map(|progress| name_of(&progress.name, lead)))
     }
 
     pub(crate) async fn enriched(&self, lead: &LeadId) -> Result<Option<EnrichedLead>, Fault> {
@@ -241,6 +243,10 @@ impl Ops {
 /// A name for people to read, or the lead's id if nothing of it is visible: earlier versions journaled such names.
 pub(crate) fn name_of(name: &str, lead: &LeadId) -> String {
     text::clean_or(name, lead.as_str())
+}
+
+pub(crate) fn not_accepted(lead: &LeadId) -> Fault {
+    Fault::new(Code::NoSuchLead, format!("{lead} has not been accepted"))
 }
 
 fn name_and_owner(event: &JournalEvent) -> Option<(&str, &str)> {

@@ -106,7 +106,7 @@ impl Ops {
     /// [`Code::ReadOnly`] in a read-only environment.
     pub fn actions(&self) -> Result<Actions<'_>, Fault> {
         self.access.to_act()?;
-        Ok(Actions::new(self))
+        Ok(Actions(self))
     }
 
     /// Those of these leads that were announced and have no receipt any more: processing them again announces them

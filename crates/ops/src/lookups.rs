@@ -8,7 +8,7 @@ use lead::Timestamp;
 use pipeline::{Code, Fault, Stage};
 use serde::Serialize;
 
-use crate::{Condition, ConditionState, Ops};
+use crate::{Condition, Ops};
 
 /// How many look-ups in a row have to have found nothing.
 const LEAST: usize = 20;
@@ -36,13 +36,7 @@ impl FruitlessLookups {
     /// The same as a condition of the pipeline.
     pub fn condition(&self) -> Condition {
         let Fault { code, what } = self.fault();
-        Condition {
-            what: "owners".to_owned(),
-            state: ConditionState::Warn,
-            since: Some(self.since),
-            reason: what,
-            code: Some(code),
-        }
+        Condition::warning("owners", Some(self.since), what, Some(code))
     }
 
     /// The same as a fault.

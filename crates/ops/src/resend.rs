@@ -13,7 +13,7 @@ use pipeline::{
 };
 use serde::Serialize;
 
-use crate::{Actions, Notification, Ops};
+use crate::{Actions, Notification, Ops, leads::not_accepted};
 
 /// How often a receipt is polled.
 const POLL_EVERY: Duration = Duration::from_millis(200);
@@ -87,9 +87,7 @@ impl Actions<'_> {
         ops.alerting.queue_with(&job, AlertOptions { rest, ..AlertOptions::default() }).await?;
         Ok(QueuedAlert { job })
     }
-}
 
-impl Actions<'_> {
     /// Queues a trial: an alert about no lead, sent the way every alert is. It leaves only a receipt and log lines.
     ///
     /// # Errors
@@ -159,7 +157,7 @@ impl Ops {
         }
         Err(match self.history.progress(lead).await? {
             Some(_) => Fault::new(Code::NotEnriched, format!("{lead} is not enriched yet")),
-            None => Fault::new(Code::NoSuchLead, format!("{lead} has not been accepted")),
+            None => not_accepted(lead),
         })
     }
 

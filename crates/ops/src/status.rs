@@ -12,7 +12,7 @@ use pipeline::{
 };
 use serde::Serialize;
 
-use crate::{Condition, ConditionState, Ops};
+use crate::{Condition, Ops};
 
 /// How many of the latest alerts the speed is measured on.
 ///
@@ -157,16 +157,11 @@ impl Ops {
         let asked = self.settings.destinations.iter().map(|id| self.destination_pause(id, now));
         let asked = futures_util::future::try_join_all(asked).await?;
         let paused = self.settings.destinations.iter().zip(asked);
-        Ok(paused
-            .filter_map(|(id, pause)| Some((id, pause?)))
-            .map(|(id, pause)| Condition {
-                what: id.to_string(),
-                state: ConditionState::Warn,
-                since: None,
-                reason: format!("{pause}: its alerts wait"),
-                code: pause.code,
-            })
-            .collect())
+        let conditions = paused.filter_map(|(id, pause)| {
+            let pause = pause?;
+            Some(Condition::warning(id.as_str(), None, format!("{pause}: its alerts wait"), pause.code))
+        });
+        Ok(conditions.collect())
     }
 
     /// The counts of each of the last minutes, oldest first, including empty ones.
@@ -174,21 +169,17 @@ impl Ops {
     /// # Errors
     /// The fault of the journal.
     pub async fn minutes(&self, count: u16) -> Result<Vec<Minute>, Fault> {
-        let now = self.recorder.clock.now();
-        let this_minute = now.as_second().div_euclid(60) * 60;
-        let first = this_minute - i64::from(count.saturating_sub(1)) * 60;
-        let since = Timestamp::from_second(first).unwrap_or(Timestamp::MIN);
-        let found = self.history.minutes(since).await?;
-        Ok((0..i64::from(count))
-            .map(|index| {
-                let at = Timestamp::from_second(first + index * 60).unwrap_or(Timestamp::MIN);
-                found
-                    .iter()
-                    .find(|minute| minute.at == at)
-                    .copied()
-                    .unwrap_or(Minute { at, ..Minute::default() })
-            })
-            .collect())
+        let this_minute = self.recorder.clock.now().as_second().div_euclid(60);
+        let start = |ago: u16| {
+            let second = (this_minute - i64::from(ago)) * 60;
+            Timestamp::from_second(second).unwrap_or(Timestamp::MIN)
+        };
+        let found = self.history.minutes(start(count.saturating_sub(1))).await?;
+        let minutes = (0..count).rev().map(start).map(|at| {
+            let counted = found.iter().find(|minute| minute.at == at).copied();
+            counted.unwrap_or(Minute { at, ..Minute::default() })
+        });
+        Ok(minutes.collect())
     }
 }
 
@@ -202,13 +193,9 @@ fn left_out(notified: &[Entry]) -> Vec<Condition> {
         }
         seen.push(destination);
         if !left_out.is_empty() {
-            conditions.push(Condition {
-                what: destination.to_string(),
-                state: ConditionState::Warn,
-                since: Some(entry.at),
-                reason: format!("left out of the last alert: {}", LeftOut::line(left_out)),
-                code: Some(Code::PartlySent),
-            });
+            let reason = format!("left out of the last alert: {}", LeftOut::line(left_out));
+            let (what, since) = (destination.as_str(), Some(entry.at));
+            conditions.push(Condition::warning(what, since, reason, Some(Code::PartlySent)));
         }
     }
     conditions
