@@ -76,11 +76,7 @@ impl Ops {
                 return Ok(None);
             }
         }
-        let enough = times.len() >= LEAST;
-        Ok(times.last().filter(|_| enough).map(|since| FruitlessLookups {
-            count: times.len(),
-            since: *since,
-            code: Code::OwnersNeverFound,
-        }))
+        let (count, since) = (times.len(), times.last().filter(|_| times.len() >= LEAST));
+        Ok(since.map(|since| FruitlessLookups { count, since: *since, code: Code::OwnersNeverFound }))
     }
 }

@@ -1,7 +1,7 @@
 //! Following a log: the lines returned for each cursor, so that none is returned twice and late ones are returned too.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeSet, VecDeque},
     fmt,
     sync::{Mutex, PoisonError},
 };
@@ -45,7 +45,7 @@ pub(super) struct Follower {
     /// The time of the newest line that it has.
     pub(super) newest: Option<i64>,
     /// The lines that it has, by time and id.
-    seen: BTreeMap<(i64, String), ()>,
+    seen: BTreeSet<(i64, String)>,
 }
 
 impl Follower {
@@ -60,18 +60,12 @@ impl Follower {
         follower
     }
 
-    fn has(&self, found: &Found) -> bool {
-        self.seen.contains_key(&(found.at, found.id.clone()))
-    }
-
     fn note(&mut self, found: &Found) {
         let newest = self.newest.map_or(found.at, |newest| newest.max(found.at));
         self.newest = Some(newest);
-        self.seen.insert((found.at, found.id.clone()), ());
+        self.seen.insert((found.at, found.id.clone()));
         let oldest = newest.saturating_sub(OVERLAP_MILLIS);
-        while self.seen.first_key_value().is_some_and(|((at, _), ())| *at < oldest)
-            || self.seen.len() > MOST_LINES
-        {
+        while self.seen.first().is_some_and(|(at, _)| *at < oldest) || self.seen.len() > MOST_LINES {
             self.seen.pop_first();
         }
     }
@@ -110,8 +104,8 @@ impl Followers {
     /// The next lines of `found`, which is in order, for a follower; it is remembered with the cursor of
     /// the last one.
     pub(super) fn resume(&self, query: &LogQuery, mut follower: Follower, found: Vec<Found>) -> Vec<Found> {
-        let new = found.into_iter().filter(|found| !follower.has(found)).take(query.limit);
-        let new: Vec<Found> = new.collect();
+        let new = found.into_iter().filter(|found| !follower.seen.contains(&(found.at, found.id.clone())));
+        let new: Vec<Found> = new.take(query.limit).collect();
         new.iter().for_each(|found| follower.note(found));
         let cursor = new.last().map(Found::cursor).or_else(|| query.after.clone());
         if let Some(cursor) = cursor {

@@ -26,9 +26,9 @@ use crate::{
 pub struct Session {
     /// The services that the functions use too.
     pub clients: Clients,
-    pub(crate) cloudformation: aws_sdk_cloudformation::Client,
-    pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
-    logs: aws_sdk_cloudwatchlogs::Client,
+    cloudformation: aws_sdk_cloudformation::Client,
+    pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
+    pub(super) logs: aws_sdk_cloudwatchlogs::Client,
     sts: aws_sdk_sts::Client,
     region: String,
     pub(super) config: SdkConfig,
@@ -207,10 +207,6 @@ impl Session {
     /// The account's secrets.
     pub fn secrets(&self, clock: Arc<dyn Clock>) -> Secrets {
         Secrets::new(&self.clients, clock)
-    }
-
-    pub(crate) fn logs_client(&self) -> &aws_sdk_cloudwatchlogs::Client {
-        &self.logs
     }
 }
 

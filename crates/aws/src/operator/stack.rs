@@ -46,12 +46,8 @@ pub struct Stack {
 impl Stack {
     pub(super) async fn describe(client: &Client, name: &str, region: &str) -> Result<Self, Fault> {
         let doing = format!("describing the stack {}", text::shorten(name, 130));
-        let missing = || {
-            Fault::new(
-                Code::StackMissing,
-                format!("there is no stack {} in {region}", text::shorten(name, 130)),
-            )
-        };
+        let what = format!("there is no stack {} in {region}", text::shorten(name, 130));
+        let missing = || Fault::new(Code::StackMissing, what.clone());
         let described = client.describe_stacks().stack_name(name).send().await.map_err(|error| {
             let is_missing = error.as_service_error().is_some_and(|error| {
                 error.code() == Some("ValidationError")
@@ -82,10 +78,8 @@ impl Stack {
         let mut optional = |name| outputs.remove(name).filter(|value| !value.is_empty());
         let (housekeeping, close_secret) =
             (optional("HousekeepingFunctionName"), optional("CloseApiKeySecretName"));
-        let is_secret =
-            |(name, value): &(&String, &String)| name.ends_with("SecretName") && !value.is_empty();
-        let secrets =
-            outputs.iter().filter(is_secret).map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut secrets = outputs.clone();
+        secrets.retain(|name, value| name.ends_with("SecretName") && !value.is_empty());
         let mut missing = Vec::new();
         let mut output = |name: &'static str| {
             let value = outputs.remove(name).filter(|value| !value.is_empty());
@@ -190,11 +184,9 @@ fn parameter_of(variable: &str) -> String {
 }
 
 fn settings(stack: &str, parameters: &BTreeMap<String, String>) -> Result<Settings, Fault> {
-    Settings::read(&variables(parameters)).map_err(|fault| {
-        Fault::new(
-            Code::StackUnusable,
-            format!("the stack {stack} has a parameter that cannot be: {}", fault.what),
-        )
+    Settings::read(&variables(parameters)).map_err(|Fault { what, .. }| {
+        let what = format!("the stack {stack} has a parameter that cannot be: {what}");
+        Fault::new(Code::StackUnusable, what)
     })
 }
 

@@ -8,6 +8,8 @@ use pipeline::{
     ports::{Objects, PutError, Version, WriteCondition},
 };
 
+use super::was_written;
+
 /// A bucket: objects that can be deleted, too, and that can say another time of writing than the clock does.
 ///
 /// [`super::S3Store`] says what is written when, whatever the bucket is: S3's own, or a simulated one.
@@ -30,13 +32,10 @@ pub trait Bucket: Objects {
 
     /// Writes an object, whatever is there.
     async fn write(&self, key: &str, body: Bytes) -> Result<(), Fault> {
-        match self.put(key, body, WriteCondition::Always).await {
-            Ok(_) => Ok(()),
-            Err(PutError::Fault(fault)) => Err(fault),
-            Err(PutError::Precondition) => {
-                let what = format!("writing {}: refused for a condition that it has not", self.place(key));
-                Err(Fault::new(Code::AwsFailed, what))
-            }
+        if was_written(self.put(key, body, WriteCondition::Always).await)? {
+            return Ok(());
         }
+        let what = format!("writing {}: refused for a condition that it has not", self.place(key));
+        Err(Fault::new(Code::AwsFailed, what))
     }
 }

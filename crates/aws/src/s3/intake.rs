@@ -44,10 +44,8 @@ impl Intake for S3Store {
         record.note_marker(&lead);
         let marker = record.marker(&lead);
         let marked = async {
-            match marker {
-                Some(marker) => self.0.bucket.write(&marker, Bytes::new()).await,
-                None => Ok(()),
-            }
+            let Some(marker) = marker else { return Ok(()) };
+            self.0.bucket.write(&marker, Bytes::new()).await
         };
         let recorded = async {
             was_written(self.put(&record_key(&lead), record.to_bytes()?, WriteCondition::Absent).await)
@@ -83,10 +81,8 @@ impl S3Store {
         // The record can be there without the entry and the marker, which are written beside it.
         let Some(marker) = record.marker(lead) else { return Ok(()) };
         let entered = async {
-            match record.entries().next() {
-                Some(received) => self.write_entry(received).await,
-                None => Ok(()),
-            }
+            let Some(received) = record.entries().next() else { return Ok(()) };
+            self.write_entry(received).await
         };
         try_join!(entered, self.put_marker(lead, &marker)).map(drop)
     }

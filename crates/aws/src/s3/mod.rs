@@ -60,7 +60,7 @@ impl S3Store {
         random: Arc<dyn Random>,
         metrics: Arc<dyn MetricsSink>,
     ) -> Self {
-        let objects = S3Objects::new(clients.s3.clone(), bucket.to_owned(), clock, random);
+        let objects = S3Objects { s3: clients.s3.clone(), bucket: bucket.to_owned(), clock, random };
         Self::over(Arc::new(objects), settings, metrics)
     }
 

@@ -31,10 +31,10 @@ const CONFLICTS: u32 = 8;
 
 /// A bucket of S3's.
 pub(super) struct S3Objects {
-    s3: aws_sdk_s3::Client,
-    bucket: String,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    pub(super) s3: aws_sdk_s3::Client,
+    pub(super) bucket: String,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn Random>,
 }
 
 #[async_trait]
@@ -94,15 +94,6 @@ impl Objects for S3Objects {
 }
 
 impl S3Objects {
-    pub(super) fn new(
-        s3: aws_sdk_s3::Client,
-        bucket: String,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-    ) -> Self {
-        Self { s3, bucket, clock, random }
-    }
-
     async fn put_once(
         &self,
         key: &str,

@@ -56,13 +56,8 @@ impl Subscribers {
         let subscriptions = match tokio::time::timeout(PATIENCE, self.ask()).await {
             Ok(Ok(found)) => Some(found),
             Ok(Err(fault)) => {
-                recorder::fault(
-                    Function::Notification,
-                    Level::Warn,
-                    "the mail goes all the same",
-                    None,
-                    &fault,
-                );
+                let context = "the mail goes all the same";
+                recorder::fault(Function::Notification, Level::Warn, context, None, &fault);
                 None
             }
             Err(_) => {

@@ -9,11 +9,7 @@
 //! Two operators never act on the same letter: what one has received SQS hides from others, and within a process
 //! [`ReceivedDeadLetters`] tracks who acts. Either may for a moment see that there is no such letter.
 
-use std::{
-    collections::{HashMap, hash_map},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message};
@@ -31,6 +27,7 @@ use super::{
     message::{self, LEAD, MOST_ATTRIBUTES, REDRIVEN_FROM},
     received::{HOLD, HeldMessage, ReceivedDeadLetters, TakeResult},
 };
+use crate::fault::within;
 
 /// How many letters of a queue a listing looks at where fewer are wanted: the latest are known only once
 /// all have been seen.
@@ -212,12 +209,8 @@ impl Inner {
         };
         self.send("putting a dead letter back into", &self.live(queue)?, body, attributes, 0).await?;
         let handle = message.receipt_handle.as_deref().unwrap_or_default();
-        self.delete(dead, handle).await.map_err(|fault| {
-            Fault::new(
-                fault.code,
-                format!("it is back in its queue, and still a dead letter: {}", fault.what),
-            )
-        })
+        let deleted = self.delete(dead, handle).await;
+        deleted.map_err(|fault| within("it is back in its queue, and still a dead letter", fault))
     }
 
     /// The letter with this id, as `pick` finds it among the held ones, after a search if necessary.
@@ -289,7 +282,7 @@ impl Inner {
             let (wait, at_once) = if seen_all { (0, 1) } else { (self.wait_seconds(), receivers) };
             let since = self.clock.now();
             let answers = (0..at_once).map(|_| self.receive(place, BATCH, wait, Some(HOLD)));
-            let (mut end, mut failed) = (false, None);
+            let (mut end, mut received) = (false, Ok(()));
             for answer in join_all(answers).await {
                 match answer {
                     Ok(messages) => {
@@ -297,23 +290,15 @@ impl Inner {
                         for message in messages {
                             let Some(id) = message.message_id.clone() else { continue };
                             let held = HeldMessage { message, since };
-                            match found.entry(id) {
-                                hash_map::Entry::Vacant(place) => drop(place.insert(held)),
-                                // Its time has run out: from here on it would only come again. The new
-                                // handle is the valid one.
-                                hash_map::Entry::Occupied(mut place) => {
-                                    place.insert(held);
-                                    end = true;
-                                }
-                            }
+                            // One that was there already has run out of time: from here on it would only come
+                            // again. The new handle is the valid one.
+                            end |= found.insert(id, held).is_some();
                         }
                     }
-                    Err(fault) => failed = Some(fault),
+                    Err(fault) => received = Err(fault),
                 }
             }
-            if let Some(fault) = failed {
-                return Err(fault);
-            }
+            received?;
             if end || found.len() >= most || wanted.is_some_and(|id| found.contains_key(id)) {
                 return Ok(());
             }

@@ -63,35 +63,25 @@ pub(super) fn attributes(
 /// which is not documented, it would be the first time that somebody looked.
 pub(super) fn letter(queue: Queue, message: &Message, max_receives: u32) -> DeadLetter {
     let time = |name| message::text(message, name).and_then(|time| time.parse::<Timestamp>().ok());
-    let id = message.message_id.clone().unwrap_or_default();
-    let lead_id = message::lead_of(message);
     let SystemAttributes { sent_at, first_received_at, .. } = SystemAttributes::of(message);
-    let Some(code) = message::text(message, CODE) else {
-        let failed_at = first_received_at.unwrap_or(sent_at);
-        return DeadLetter {
-            id,
-            queue,
-            lead_id,
-            code: Code::Abandoned,
-            reason: format!("received {max_receives} times without an outcome"),
-            attempts: max_receives,
-            first_failed_at: failed_at,
-            dead_at: failed_at,
-        };
+    let failed_at = first_received_at.unwrap_or(sent_at);
+    let abandoned = DeadLetter {
+        id: message.message_id.clone().unwrap_or_default(),
+        queue,
+        lead_id: message::lead_of(message),
+        code: Code::Abandoned,
+        reason: format!("received {max_receives} times without an outcome"),
+        attempts: max_receives,
+        first_failed_at: failed_at,
+        dead_at: failed_at,
     };
+    let Some(code) = message::text(message, CODE) else { return abandoned };
     let reason = text::clean(message::text(message, REASON).unwrap_or_default());
     let (code, reason) = Code::read(code, reason);
     let dead_at = time(DEAD_AT).unwrap_or(sent_at);
-    DeadLetter {
-        id,
-        queue,
-        lead_id,
-        code,
-        reason,
-        attempts: message::text(message, ATTEMPTS).and_then(|count| count.parse().ok()).unwrap_or(1),
-        first_failed_at: time(FIRST_FAILED_AT).unwrap_or(dead_at),
-        dead_at,
-    }
+    let attempts = message::text(message, ATTEMPTS).and_then(|count| count.parse().ok()).unwrap_or(1);
+    let first_failed_at = time(FIRST_FAILED_AT).unwrap_or(dead_at);
+    DeadLetter { code, reason, attempts, first_failed_at, dead_at, ..abandoned }
 }
 
 #[cfg(test)]

@@ -60,10 +60,8 @@ impl Inbox for Queues {
 
     async fn depth(&self, queue: Queue) -> Result<Depth, Fault> {
         let dead = async {
-            match self.0.dead(queue) {
-                Some(dead) => Ok(self.0.counts(&dead).await?.all()),
-                None => Ok(0),
-            }
+            let Some(dead) = self.0.dead(queue) else { return Ok(0) };
+            Ok(self.0.counts(&dead).await?.all())
         };
         let live = async { self.0.counts(&self.0.live(queue)?).await };
         let (live, dead) = futures_util::try_join!(live, dead)?;

@@ -10,7 +10,7 @@ use crate::{fault::fault, metrics::NAMESPACE};
 pub(super) async fn log_groups(session: &Session, stack: &Stack) -> Result<String, Fault> {
     let groups = stack.log_groups();
     let reads = groups.iter().map(|(_, group)| async move {
-        let read = session.logs_client().filter_log_events().log_group_name(group).limit(1).send().await;
+        let read = session.logs.filter_log_events().log_group_name(group).limit(1).send().await;
         read.map(drop).map_err(|error| fault(&format!("reading the log group {group}"), &error))
     });
     join_all(reads).await.into_iter().collect::<Result<(), Fault>>()?;
