@@ -8,7 +8,7 @@ use pipeline::{
 };
 use serde_json::{Map, Value};
 
-use super::pages::Found;
+use super::found::Found;
 
 /// How many characters of a message and of a field are shown, and how many fields.
 const LONGEST_MESSAGE: usize = 2_000;

@@ -2,42 +2,18 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    fmt,
     sync::{Mutex, PoisonError},
 };
 
 use pipeline::ports::LogQuery;
 
-use super::pages::Found;
+use super::found::{Cursor, Found};
 
 /// How much older than the newest line a late one may be.
 pub(super) const OVERLAP_MILLIS: i64 = 60_000;
 /// How many followers are remembered, and how many lines of each.
 const MOST_FOLLOWERS: usize = 16;
 const MOST_LINES: usize = 50_000;
-
-/// The position of a line, see [`pipeline::ports::LogLine::cursor`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cursor {
-    /// In milliseconds since 1970.
-    pub(super) at: i64,
-    /// The event's id.
-    pub(super) id: String,
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.at, self.id)
-    }
-}
-
-impl Cursor {
-    /// `None` for a cursor of another source.
-    pub(super) fn parse(cursor: &str) -> Option<Self> {
-        let (at, id) = cursor.split_once('.')?;
-        Some(Self { at: at.parse().ok()?, id: id.to_owned() })
-    }
-}
 
 /// A follower: the lines of the last minute that it has been given.
 #[derive(Debug, Clone, Default)]

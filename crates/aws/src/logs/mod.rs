@@ -6,6 +6,7 @@
 
 mod event;
 mod follow;
+mod found;
 mod limiter;
 mod pages;
 
@@ -20,9 +21,10 @@ use pipeline::{
     ports::{Clock, Level, LogLine, LogQuery, Logs},
 };
 
-use follow::{Cursor, Followers, OVERLAP_MILLIS};
+use follow::{Followers, OVERLAP_MILLIS};
+use found::{Cursor, Found};
 use limiter::Limiter;
-use pages::{Found, Range};
+use pages::Range;
 
 /// How many requests a second are made.
 const REQUESTS_A_SECOND: u32 = 2;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use lead::LeadId;
-use pipeline::{Code, Fault, Function, ports::LogLine};
+use pipeline::{Code, Fault, Function};
 
-use super::{CloudWatchLogs, event, follow::Cursor};
+use super::{CloudWatchLogs, event, found::Found};
 use crate::fault::fault;
 
 /// How often a page is asked for again that CloudWatch throttles, the pause doubled each time.
@@ -21,26 +21,6 @@ pub(super) struct Range {
     pub(super) until: Option<i64>,
     /// At most so many pages.
     pub(super) pages: usize,
-}
-
-/// A line and its position.
-#[derive(Debug, Clone)]
-pub(super) struct Found {
-    /// CloudWatch's time of the event, in milliseconds since 1970.
-    pub(super) at: i64,
-    /// CloudWatch's identity of the event.
-    pub(super) id: String,
-    pub(super) line: LogLine,
-}
-
-impl Found {
-    pub(super) fn cursor(&self) -> String {
-        Cursor { at: self.at, id: self.id.clone() }.to_string()
-    }
-
-    pub(super) fn into_line(self) -> LogLine {
-        LogLine { cursor: self.cursor(), ..self.line }
-    }
 }
 
 /// What was read of a group.

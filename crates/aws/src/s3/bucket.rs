@@ -8,8 +8,6 @@ use pipeline::{
     ports::{Objects, PutError, Version, WriteCondition},
 };
 
-use super::was_written;
-
 /// A bucket: objects that can be deleted, too, and that can say another time of writing than the clock does.
 ///
 /// [`super::S3Store`] says what is written when, whatever the bucket is: S3's own, or a simulated one.
@@ -37,5 +35,14 @@ pub trait Bucket: Objects {
         }
         let what = format!("writing {}: refused for a condition that it has not", self.place(key));
         Err(Fault::new(Code::AwsFailed, what))
+    }
+}
+
+/// Whether the condition of a write held.
+pub(super) fn was_written(put: Result<Version, PutError>) -> Result<bool, Fault> {
+    match put {
+        Ok(_) => Ok(true),
+        Err(PutError::Precondition) => Ok(false),
+        Err(PutError::Fault(fault)) => Err(fault),
     }
 }

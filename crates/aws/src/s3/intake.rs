@@ -14,8 +14,9 @@ use pipeline::{
 
 use super::{
     S3Store,
+    bucket::was_written,
     record::{Record, StoredRecord},
-    record_key, was_written,
+    record_key,
 };
 use crate::metrics::Measurement;
 

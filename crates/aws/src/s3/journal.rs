@@ -17,9 +17,11 @@ use pipeline::{
 };
 
 use super::{
-    S3Store, marker,
+    S3Store,
+    bucket::was_written,
+    marker,
     record::{Record, StoredRecord},
-    record_key, was_written,
+    record_key,
 };
 use crate::metrics::Measurement;
 

@@ -91,15 +91,6 @@ impl Objects for S3Store {
     }
 }
 
-/// Whether the condition of a write held.
-fn was_written(put: Result<Version, PutError>) -> Result<bool, Fault> {
-    match put {
-        Ok(_) => Ok(true),
-        Err(PutError::Precondition) => Ok(false),
-        Err(PutError::Fault(fault)) => Err(fault),
-    }
-}
-
 /// The record of a lead: `leads/{lead}.json`.
 fn record_key(lead: &LeadId) -> String {
     format!("{RECORDS}{lead}.json")
