@@ -4,14 +4,16 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use strum::IntoStaticStr;
 
 use crate::{Owner, OwnerFacts};
 use close::{CreatedLead, LeadId};
 use outside::{Json, UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL, is_placeholder, text};
 
 /// How the search for the owner ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum OwnerStatus {
     /// The source of owners names one who is still there.
     Assigned,
@@ -31,14 +33,7 @@ pub enum OwnerStatus {
 impl OwnerStatus {
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Assigned => "assigned",
-            Self::Missing => "missing",
-            Self::LookupFailed => "lookup_failed",
-            Self::Mismatch => "mismatch",
-            Self::Departed => "departed",
-            Self::OfLaterVersion => "of_later_version",
-        }
+        self.into()
     }
 }
 

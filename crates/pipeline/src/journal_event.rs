@@ -5,6 +5,7 @@ use close::CreatedLead;
 use lead::{AlertKind, LeadId, OwnerStatus, Timestamp, keys::JournalKey};
 use outside::text;
 use serde::{Deserialize, Serialize};
+use strum::{EnumDiscriminants, IntoStaticStr};
 
 use crate::{
     Code, Function,
@@ -27,8 +28,15 @@ pub struct Entry {
 }
 
 /// What happened. Texts in it are clean lines.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, EnumDiscriminants)]
 #[serde(tag = "stage", rename_all = "snake_case")]
+#[strum_discriminants(
+    name(Stage),
+    doc = "The kinds of [`JournalEvent`], by the name on the wire.",
+    derive(Hash, Serialize, Deserialize, IntoStaticStr),
+    serde(rename_all = "snake_case"),
+    strum(serialize_all = "snake_case")
+)]
 pub enum JournalEvent {
     /// A webhook was accepted.
     Received {
@@ -179,65 +187,17 @@ pub enum JournalEvent {
     },
 }
 
-/// The kinds of [`JournalEvent`], by the name on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "each is documented at Happened")]
-pub enum Stage {
-    Received,
-    Duplicate,
-    Enriched,
-    OwnerFound,
-    Retrying,
-    Notified,
-    AlreadyNotified,
-    Dead,
-    Redriven,
-    Deleted,
-    Exported,
-    Resent,
-    Requeued,
-}
-
 impl Stage {
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::Duplicate => "duplicate",
-            Self::Enriched => "enriched",
-            Self::OwnerFound => "owner_found",
-            Self::Retrying => "retrying",
-            Self::Notified => "notified",
-            Self::AlreadyNotified => "already_notified",
-            Self::Dead => "dead",
-            Self::Redriven => "redriven",
-            Self::Deleted => "deleted",
-            Self::Exported => "exported",
-            Self::Resent => "resent",
-            Self::Requeued => "requeued",
-        }
+        self.into()
     }
 }
 
 impl JournalEvent {
     /// Its kind.
     pub fn stage(&self) -> Stage {
-        match self {
-            Self::Received { .. } => Stage::Received,
-            Self::Duplicate { .. } => Stage::Duplicate,
-            Self::Enriched { .. } => Stage::Enriched,
-            Self::OwnerFound { .. } => Stage::OwnerFound,
-            Self::Retrying { .. } => Stage::Retrying,
-            Self::Notified { .. } => Stage::Notified,
-            Self::AlreadyNotified { .. } => Stage::AlreadyNotified,
-            Self::Dead { .. } => Stage::Dead,
-            Self::Redriven { .. } => Stage::Redriven,
-            Self::Deleted { .. } => Stage::Deleted,
-            Self::Exported { .. } => Stage::Exported,
-            Self::Resent { .. } => Stage::Resent,
-            Self::Requeued { .. } => Stage::Requeued,
-        }
+        self.into()
     }
 
     /// The kind of failure, where it is one.

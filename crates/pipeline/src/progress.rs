@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lead::{AlertKind, Timestamp};
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::{Entry, JournalEvent, ports::Queue};
 
@@ -38,8 +39,9 @@ pub enum Ended {
 }
 
 /// Where a lead stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// It waits for its due time.
     Pending,
@@ -56,17 +58,9 @@ pub enum State {
 impl State {
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Processing => "processing",
-            Self::Overdue => "overdue",
-            Self::Notified => "notified",
-            Self::Dead => "dead",
-        }
+        self.into()
     }
-}
 
-impl State {
     /// Where a lead stands at `now` that is due at `due_at` and has not ended.
     pub fn of_open(due_at: Timestamp, now: Timestamp, overdue_after: Duration) -> Self {
         let late = now.duration_since(due_at);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lead::LeadId;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::{
     Entry, Fault, JournalEvent,
@@ -11,8 +12,9 @@ use crate::{
 };
 
 /// Whose log a line stands in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Function {
     /// Takes webhooks in.
     WebhookIngestion,
@@ -27,19 +29,9 @@ pub enum Function {
 }
 
 impl Function {
-    /// All of them, in the order of a lead's path.
-    pub const ALL: [Self; 5] =
-        [Self::WebhookIngestion, Self::LeadProcessor, Self::Notification, Self::Housekeeping, Self::Operator];
-
     /// The name on the wire, also the Lambda function's.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::WebhookIngestion => "webhook-ingestion",
-            Self::LeadProcessor => "lead-processor",
-            Self::Notification => "notification",
-            Self::Housekeeping => "housekeeping",
-            Self::Operator => "operator",
-        }
+        self.into()
     }
 
     /// The function that works on a queue.

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::{Fault, Function};
 
@@ -76,8 +77,9 @@ pub struct LogLine {
 }
 
 /// How serious a log line is, the least first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "UPPERCASE")]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum Level {
     /// For developers.
     Debug,
@@ -92,11 +94,6 @@ pub enum Level {
 impl Level {
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Debug => "DEBUG",
-            Self::Info => "INFO",
-            Self::Warn => "WARN",
-            Self::Error => "ERROR",
-        }
+        self.into()
     }
 }

@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::{Code, Fault};
 
@@ -11,8 +12,9 @@ use crate::{Code, Fault};
 pub const MAX_DELAY: Duration = Duration::from_secs(900);
 
 /// The two queues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Queue {
     /// Accepted leads that wait for their owner.
     Delay,
@@ -26,10 +28,7 @@ impl Queue {
 
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delay => "delay",
-            Self::Notification => "notification",
-        }
+        self.into()
     }
 }
 
