@@ -31,14 +31,8 @@ pub struct Owner {
     /// Whether they are still there.
     pub active: bool,
     /// Whether the source does not know them, and the name is made of their identity.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unknown: bool,
-}
-
-// As serde wants it.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_false(truth: &bool) -> bool {
-    !truth
 }
 
 impl Owner {
@@ -185,13 +179,8 @@ fn other_fields(fields: &Fields<'_>) -> Option<String> {
         fields.iter().map(|(name, _)| name).filter(|name| !FIELDS.contains(name)).collect();
     others.sort_unstable();
     others.dedup();
-    let more = others.len().saturating_sub(SHOWN);
-    let shown: Vec<String> = others.iter().take(SHOWN).map(|name| text::shorten(name, NAME_LIMIT)).collect();
-    match (shown.is_empty(), more) {
-        (true, _) => None,
-        (false, 0) => Some(shown.join(", ")),
-        (false, _) => Some(format!("{} and {more} more", shown.join(", "))),
-    }
+    let named = || text::first_few(&others, SHOWN, |name| text::shorten(name, NAME_LIMIT));
+    (!others.is_empty()).then(named)
 }
 
 #[cfg(test)]

@@ -20,4 +20,4 @@ pub use document::{Document, Fields, Unreadable};
 pub use json::Json;
 pub use pasted::{plain_name, unpasted};
 pub use placeholder::{UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL, is_placeholder};
-pub use time::{from_millis, parse_time};
+pub use time::{from_millis, parse_time, time_left};

@@ -157,6 +157,15 @@ fn shorten_with(
     written
 }
 
+/// The first few of many in one line, each as `name` has it, and how many more there are.
+pub fn first_few<T>(all: &[T], most: usize, name: impl Fn(&T) -> String) -> String {
+    let line = all.iter().take(most).map(name).collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(most) {
+        0 => line,
+        more => format!("{line} and {more} more"),
+    }
+}
+
 /// `text` in printable ASCII: letters lose their accents, other scripts are transliterated,
 /// and what cannot be is removed.
 pub fn ascii(text: &str) -> String {

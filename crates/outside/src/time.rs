@@ -1,4 +1,6 @@
-//! Times as Close writes them.
+//! Times as Close writes them, and how far away they are.
+
+use std::time::Duration;
 
 use jiff::{Timestamp, civil, tz::TimeZone};
 
@@ -17,6 +19,11 @@ pub fn parse_time(text: &str) -> Option<Timestamp> {
 /// The time `millis` milliseconds after 1970, limited to the range of a [`Timestamp`].
 pub fn from_millis(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or(if millis < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}
+
+/// How long it is from `now` to `until`: no time where that is over.
+pub fn time_left(until: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(until.duration_since(now)).unwrap_or_default()
 }
 
 #[cfg(test)]
