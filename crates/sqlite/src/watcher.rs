@@ -50,7 +50,7 @@ fn watch(file: &DbFile, wakes: &Wakeups, writer: &mpsc::Sender<Message>, ended: 
         file.look_around();
         if file.can_be_rescued() {
             // It may have stopped.
-            let _ = writer.send(Message::LookupOptions);
+            let _ = writer.send(Message::Look);
         }
         if conn.is_none() {
             // Waiters look for themselves every few seconds, should this go on failing.

@@ -44,7 +44,7 @@ pub(crate) enum Message {
     /// There are log lines to write.
     Logs,
     /// The files may be gone.
-    LookupOptions,
+    Look,
     /// Nothing follows.
     Stop,
 }
@@ -193,7 +193,7 @@ impl WriteLoop {
                 Ok(Message::Run(operation)) => batch.push(operation),
                 // Waits a little for company.
                 Ok(Message::Logs) => continue,
-                Ok(Message::LookupOptions) => {
+                Ok(Message::Look) => {
                     let _ = self.still_ours();
                     continue;
                 }
@@ -203,7 +203,7 @@ impl WriteLoop {
             while batch.len() < BATCH && !stop {
                 match inbox.try_recv() {
                     Ok(Message::Run(operation)) => batch.push(operation),
-                    Ok(Message::Logs | Message::LookupOptions) => {}
+                    Ok(Message::Logs | Message::Look) => {}
                     Ok(Message::Stop) => stop = true,
                     Err(_) => break,
                 }
