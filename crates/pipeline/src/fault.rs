@@ -1,6 +1,11 @@
 //! What a port reports when it cannot do its work.
 
+use outside::text;
+
 use crate::{Code, code::RetryState};
+
+/// How much of a reason is shown, in characters.
+const LONGEST_REASON: usize = 300;
 
 /// A failure with its code: what happened, in a line that names the lead or the file.
 ///
@@ -18,6 +23,11 @@ impl Fault {
     /// A fault of kind `code`.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
         Self { code, what: what.into() }
+    }
+
+    /// What happened, shortened for listings.
+    pub(crate) fn reason(&self) -> String {
+        text::shorten(&self.what, LONGEST_REASON)
     }
 
     /// One line for a person: code, what happened, what to do.

@@ -256,7 +256,7 @@ impl Ingest {
     async fn keep(&self, created: CreatedLead, body: Bytes, now: Timestamp) -> Result<Outcome, Fault> {
         let lead = created.lead_id.clone();
         let key = keys::raw(&self.settings.source_prefix, &lead);
-        let due_at = now + jiff::SignedDuration::try_from(self.settings.delay).unwrap_or_default();
+        let due_at = now + self.settings.delay;
         let job = ProcessJob::new(lead.clone(), key.clone(), due_at, Cause::Arrival);
         // The due time and the entry are of one moment. A lead is received once, so nothing needs to be told
         // apart, and whoever has to write the entry once more writes the same one.
@@ -268,7 +268,7 @@ impl Ingest {
             delay: self.settings.delay,
             job: job.message(now).body,
             entry: entry.clone(),
-            repeated: self.repeats.duplicate.should_log(&lead, now),
+            repeated: self.repeats.duplicate.was_said(&lead, now),
         };
         match self.intake.accept(event).await {
             Ok(Accepted::New) => {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lead::{AlertKind, LeadId, Timestamp};
-use outside::text;
+use lead::{AlertKind, LeadId, Timestamp, keys};
+use outside::{text, time_left};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{destination::DestinationId, ports::NewMessage};
@@ -30,8 +30,7 @@ pub struct ProcessJob {
 }
 
 // As serde wants it.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_zero(number: &u32) -> bool {
+pub(crate) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
@@ -138,7 +137,7 @@ impl ProcessJob {
 
     /// How long the job must wait still.
     pub fn wait(&self, now: Timestamp) -> Duration {
-        Duration::try_from(self.not_before.duration_since(now)).unwrap_or(Duration::ZERO)
+        time_left(self.not_before, now)
     }
 }
 
@@ -149,6 +148,11 @@ impl AlertJob {
     /// What is wrong with it, one clean line.
     pub fn parse(body: &str) -> Result<Self, String> {
         parse(body)
+    }
+
+    /// The key of its receipt.
+    pub(crate) fn receipt_key(&self) -> String {
+        keys::receipt(&self.lead_id, self.destination.as_str(), self.alert.as_str())
     }
 
     /// Whether it is about no lead.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumDiscriminants, IntoStaticStr};
 
 use crate::{
-    Code, Function,
+    Code, Fault, Function,
     destination::{DestinationId, LeftOut},
     ports::{Level, Queue},
 };
@@ -71,7 +71,7 @@ pub enum JournalEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
         /// Whether the source of owners knows the lead, and says that nobody owns it.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         lead_is_known: bool,
     },
     /// A lead that was announced without its owner has one now.
@@ -195,6 +195,17 @@ impl Stage {
 }
 
 impl JournalEvent {
+    /// A message of this queue, or the alert in it, is given up after so many attempts.
+    pub(crate) fn dead(
+        queue: Queue,
+        alert: Option<(DestinationId, AlertKind)>,
+        fault: &Fault,
+        attempts: u32,
+    ) -> Self {
+        let (destination, alert) = alert.unzip();
+        Self::Dead { queue, destination, alert, code: fault.code, reason: fault.reason(), attempts }
+    }
+
     /// Its kind.
     pub fn stage(&self) -> Stage {
         self.into()
@@ -350,12 +361,6 @@ impl Entry {
         let stage = self.event.stage().as_str().to_owned();
         JournalKey { at: self.at, stage, lead: self.lead_id.clone(), nonce: self.nonce }.to_key()
     }
-}
-
-// As serde wants it.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-pub(crate) fn is_false(truth: &bool) -> bool {
-    !truth
 }
 
 fn kind_label(kind: AlertKind) -> &'static str {

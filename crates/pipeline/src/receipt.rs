@@ -9,13 +9,13 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use lead::{AlertKind, LeadId, Timestamp, keys};
+use outside::time_left;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Code, Fault, Function,
     destination::{DestinationId, LeftOut},
     job::{AlertId, AlertJob},
-    journal_event::is_false,
     ports::{Clock, Level, Objects, PutError, Version, WriteCondition},
     recorder,
 };
@@ -72,7 +72,7 @@ pub struct Receipt {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reached: Vec<String>,
     /// Whether some of its recipients received it.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partly_sent: bool,
 }
 
@@ -212,7 +212,8 @@ impl Receipts {
         destination: &DestinationId,
         alert: &AlertId,
     ) -> Result<Option<Receipt>, Fault> {
-        Ok(self.get_versioned(lead, destination, alert).await?.map(|(receipt, _)| receipt))
+        let found = self.read(&keys::receipt(lead, destination.as_str(), alert.as_str())).await?;
+        Ok(found.map(|(receipt, _)| receipt))
     }
 
     /// All receipts of a lead that can be read, in no particular order. The log says which cannot.
@@ -257,7 +258,7 @@ impl Receipts {
 
     /// The receipt of an alert, to be claimed later.
     pub async fn find(&self, job: &AlertJob) -> Result<ReceiptSnapshot, Fault> {
-        self.get_versioned(&job.lead_id, &job.destination, &job.alert).await.map(ReceiptSnapshot)
+        self.read(&job.receipt_key()).await.map(ReceiptSnapshot)
     }
 
     /// Claims an alert for sending, recording the owner that it names; or, without one, for giving it up.
@@ -278,7 +279,7 @@ impl Receipts {
             match receipt.state {
                 ReceiptState::Sent => return Ok(ClaimResult::AlreadySent),
                 ReceiptState::Claimed { until } => {
-                    let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+                    let left = time_left(until, now);
                     if !left.is_zero() && left <= LONGEST_CLAIM {
                         return Ok(ClaimResult::HeldByOther(left));
                     }
@@ -289,7 +290,7 @@ impl Receipts {
                 // A dead letter that was redriven starts afresh.
                 ReceiptState::Failed => receipt.attempts = 0,
             }
-            let until = now + jiff::SignedDuration::try_from(claim_for(longest_send)).unwrap_or_default();
+            let until = now + claim_for(longest_send);
             receipt.state = ReceiptState::Claimed { until };
             receipt.at = now.max(receipt.at);
             receipt.owner = owner.map(str::to_owned).or(receipt.owner);
@@ -308,7 +309,7 @@ impl Receipts {
     /// this says that others may have claimed the alert since.
     pub fn is_valid(&self, claim: &Claim) -> bool {
         let ReceiptState::Claimed { until } = claim.receipt.state else { return false };
-        let left = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
+        let left = time_left(until, self.clock.now());
         (claim.longest_send + MARGIN..=claim_for(claim.longest_send)).contains(&left)
     }
 
@@ -317,14 +318,7 @@ impl Receipts {
         let mut receipt = claim.receipt;
         receipt.at = self.clock.now().max(receipt.at);
         receipt.state = ReceiptState::Queued;
-        match self
-            .objects
-            .put(&receipt.key(), receipt.to_bytes(), WriteCondition::Unchanged(claim.version))
-            .await
-        {
-            Ok(_) | Err(PutError::Precondition) => Ok(()),
-            Err(PutError::Fault(fault)) => Err(fault),
-        }
+        self.put_back(&receipt, claim.version).await
     }
 
     /// Records the outcome of a claim. Returns the receipt as written; in the store it is unchanged if another worker
@@ -371,14 +365,8 @@ impl Receipts {
                 receipt.code = Some(code);
             }
         }
-        match self
-            .objects
-            .put(&receipt.key(), receipt.to_bytes(), WriteCondition::Unchanged(claim.version))
-            .await
-        {
-            Ok(_) | Err(PutError::Precondition) => Ok(receipt),
-            Err(PutError::Fault(fault)) => Err(fault),
-        }
+        self.put_back(&receipt, claim.version).await?;
+        Ok(receipt)
     }
 
     /// Expires the claim of a worker that is known to have ended, which would otherwise have to run out first. Whether
@@ -390,6 +378,11 @@ impl Receipts {
         let ReceiptState::Claimed { until } = &mut receipt.state else { return Ok(()) };
         // Over, whatever the clock does.
         *until = Timestamp::UNIX_EPOCH;
+        self.put_back(&receipt, version).await
+    }
+
+    /// Writes a receipt that was read in this version. One that somebody else has changed since stays.
+    async fn put_back(&self, receipt: &Receipt, version: Version) -> Result<(), Fault> {
         match self.objects.put(&receipt.key(), receipt.to_bytes(), WriteCondition::Unchanged(version)).await {
             Ok(_) | Err(PutError::Precondition) => Ok(()),
             Err(PutError::Fault(fault)) => Err(fault),
@@ -406,15 +399,6 @@ impl Receipts {
                 return Ok(keys);
             }
         }
-    }
-
-    async fn get_versioned(
-        &self,
-        lead: &LeadId,
-        destination: &DestinationId,
-        alert: &AlertId,
-    ) -> Result<Option<(Receipt, Version)>, Fault> {
-        self.read(&keys::receipt(lead, destination.as_str(), alert.as_str())).await
     }
 
     async fn read(&self, key: &str) -> Result<Option<(Receipt, Version)>, Fault> {

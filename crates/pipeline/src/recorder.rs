@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use lead::LeadId;
+use lead::{AlertKind, LeadId};
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
 use crate::{
     Entry, Fault, JournalEvent,
-    ports::{Clock, Journal, Level, Queue, Random},
+    destination::DestinationId,
+    ports::{Clock, DeadLetterCause, Disposition, Journal, Level, Queue, Random},
 };
 
 /// Whose log a line stands in.
@@ -78,6 +79,28 @@ impl Recorder {
         self.journal.append(entry.clone()).await?;
         log(&entry);
         Ok(())
+    }
+
+    /// Records that a message is given up, which is a dead letter from now on. Where the journal fails as well, the log
+    /// still says so, and the message speaks for itself.
+    pub(crate) async fn dead(
+        &self,
+        queue: Queue,
+        lead: Option<LeadId>,
+        alert: Option<(DestinationId, AlertKind)>,
+        fault: Fault,
+        attempts: u32,
+    ) -> Disposition {
+        let event = JournalEvent::dead(queue, alert, &fault, attempts);
+        self.record_or_log(Function::of_queue(queue), lead.clone(), event).await;
+        Disposition::Dead(DeadLetterCause { code: fault.code, reason: fault.reason(), attempts, lead })
+    }
+
+    /// Writes an entry to the journal, or to the log why it could not be written.
+    pub(crate) async fn record_or_log(&self, function: Function, lead: Option<LeadId>, event: JournalEvent) {
+        if let Err(failed) = self.record(lead.clone(), event).await {
+            fault(function, Level::Error, "", lead.as_ref(), &failed);
+        }
     }
 }
 

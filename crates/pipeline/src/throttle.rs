@@ -63,7 +63,7 @@ impl<K: Eq + Hash> Throttle<K> {
     }
 
     /// Whether something with this key was said within the period, so that it would not be said now.
-    pub fn should_log(&self, key: &K, now: Timestamp) -> bool {
+    pub fn was_said(&self, key: &K, now: Timestamp) -> bool {
         self.lock().known.get(key).is_some_and(|said| !self.is_over(said.at, now))
     }
 
@@ -108,7 +108,7 @@ mod tests {
         let throttle = Throttle::new(Duration::from_secs(1));
         let said = [0, 1, 999, 1_000, 1_999, 2_000].map(|ms| throttle.note("a", at(ms)));
         assert_eq!(said, [Some(0), None, None, Some(2), None, Some(1)]);
-        assert_eq!([999, 2_999, 3_000].map(|ms| throttle.should_log(&"a", at(ms))), [false, true, false]);
+        assert_eq!([999, 2_999, 3_000].map(|ms| throttle.was_said(&"a", at(ms))), [false, true, false]);
         assert_eq!(throttle.note("b", at(2_000)), Some(0));
         assert_eq!(throttle.note("a", at(2_500)), None);
         assert_eq!(throttle.take_suppressed(), [("a", 1)]);
@@ -129,6 +129,6 @@ mod tests {
         // Each minute anew, for whoever comes first.
         let said = (2 * MOST..4 * MOST).filter(|key| throttle.note(*key, at(60_000)).is_some()).count();
         assert_eq!((said, throttle.lock().known.len()), (MOST, MOST));
-        assert!(throttle.should_log(&(2 * MOST), at(60_000)) && !throttle.should_log(&0, at(60_000)));
+        assert!(throttle.was_said(&(2 * MOST), at(60_000)) && !throttle.was_said(&0, at(60_000)));
     }
 }

@@ -11,12 +11,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use lead::Alert;
+use outside::text;
 use serde::{Deserialize, Serialize};
 
 pub use id::{DestinationId, NoDestination};
 pub use kinds::{KINDS, Kind};
 
-use crate::{Code, Fault, journal_event::is_false};
+use crate::{Code, Fault};
 
 /// A way to notify the team.
 #[async_trait]
@@ -66,7 +67,7 @@ pub struct LeftOut {
     /// Why, one clean line.
     pub reason: String,
     /// Whether it is sent to them once more by itself.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
 }
 
@@ -74,22 +75,13 @@ impl LeftOut {
     /// Whom an alert is for that is for those alone whom an earlier one did not reach, of whom it left these out: who they
     /// are by now the destination knows, as an address may have been corrected.
     pub fn rest(recipients: &[String]) -> String {
-        let named = first_few(recipients, String::clone);
+        let named = text::first_few(recipients, NAMED, String::clone);
         format!("to those recipients whom it has not reached (left out were: {named})")
     }
 
     /// Some of them in one line: the first few, and how many more.
     pub fn line(some: &[Self]) -> String {
-        first_few(some, |one| format!("{} ({})", one.recipient, one.reason))
-    }
-}
-
-/// The first few by name, and how many more.
-fn first_few<T>(all: &[T], name: impl Fn(&T) -> String) -> String {
-    let line = all.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ");
-    match all.len().saturating_sub(NAMED) {
-        0 => line,
-        more => format!("{line} and {more} more"),
+        text::first_few(some, NAMED, |one| format!("{} ({})", one.recipient, one.reason))
     }
 }
 

@@ -8,21 +8,18 @@ mod in_flight;
 mod take_over;
 mod workers;
 
-use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::{
-    FutureExt as _,
-    future::{Either, join_all, select},
-};
+use futures_util::{FutureExt as _, future::join_all};
 use lead::{LeadId, Timestamp};
-use outside::text;
+use outside::{text, time_left};
 
 use crate::{
     Code, Function,
     job::{AlertJob, lead_in},
     notify::Notify,
-    ports::{Clock, Delivery, Disposition, Inbox, Level, Queue},
+    ports::{Clock, Delivery, Disposition, Inbox, Level, Queue, within},
     process::Process,
     recorder,
 };
@@ -184,16 +181,8 @@ impl Driver {
     ) -> Result<Vec<Disposition>, Stopped> {
         // The stage may panic before it returns its future, too.
         let work = AssertUnwindSafe(async { self.stage.work(deliveries, deadline).await }).catch_unwind();
-        let worked = match deadline {
-            None => work.await,
-            Some(deadline) => {
-                let left = Duration::try_from(deadline.duration_since(self.clock.now())).unwrap_or_default();
-                match select(pin!(work), pin!(self.clock.sleep(left))).await {
-                    Either::Left((worked, _)) => worked,
-                    Either::Right(_) => return Err(Stopped::OutOfTime),
-                }
-            }
-        };
+        let left = deadline.map(|deadline| time_left(deadline, self.clock.now()));
+        let worked = within(&*self.clock, left, work).await.ok_or(Stopped::OutOfTime)?;
         worked.ok().filter(|outcomes| outcomes.len() == deliveries.len()).ok_or(Stopped::Panicked)
     }
 

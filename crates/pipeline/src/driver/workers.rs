@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Driver, FIRST_PAUSE, QueueStage, in_flight::InFlight};
 use crate::{
     Code, Fault,
-    ports::{Clock, Delivery, Disposition, Inbox, Level, WorkQueues},
+    ports::{Clock, Delivery, Disposition, Inbox, Level, WorkQueues, within},
     recorder,
 };
 
@@ -106,9 +106,7 @@ impl Workers {
             }
         }
         let ended = async { while in_flight.next().await {} };
-        let farewell = workers.driver.clock.sleep(FAREWELL);
-        let is_over = matches!(select(pin!(ended), pin!(farewell)).await, Either::Left(_));
-        if !is_over {
+        if within(&*workers.driver.clock, Some(FAREWELL), ended).await.is_none() {
             give_up.cancel();
             while in_flight.next().await {}
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use lead::{AlertKind, EnrichedLead, keys};
 
-use super::{ClaimedAlert, LoadedAlert, Notify, Outcomes, storage_failed};
+use super::{ClaimedAlert, LoadedAlert, Notify, Outcomes, storage_failed, successes};
 use crate::{
     Code, Fault,
     destination::Limits,
@@ -92,13 +92,7 @@ impl Notify {
             let index = ready.index;
             self.claim_one(ready, limits).await.map_err(|disposition| (index, disposition))
         }));
-        let mut claimed = Vec::new();
-        for result in claims.await {
-            match result {
-                Ok(one) => claimed.push(one),
-                Err(outcome) => outcomes.push(outcome),
-            }
-        }
+        let mut claimed = successes(claims.await, outcomes);
         loop {
             // Last, once all are there: the slowest may have used up the claims of the others.
             let (valid, late): (Vec<_>, Vec<_>) =

@@ -17,14 +17,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use lead::{Alert, EnrichedLead, LeadId, Timestamp};
 
-use rate_limiter::RateLimiter;
 pub use rate_limiter::{DestinationPause, destination_pause};
 
 use crate::{
     Code, Fault, Function, Recorder, Settings,
     destination::{DestinationId, Destinations, Outgoing},
     job::{AlertJob, lead_in},
-    ports::{Delivery, Disposition, Level, Objects},
+    ports::{Delivery, Disposition, Level, Objects, Queue},
     receipt::{Claim, ReceiptSnapshot, Receipts},
     recorder,
 };
@@ -104,7 +103,8 @@ impl Notify {
                     let fault =
                         Fault::new(Code::AlertUnreadable, format!("the message is no alert: {error}"));
                     let lead = lead_in(&delivery.body);
-                    *slot = Some(self.dead(lead, None, fault, delivery.receives).await);
+                    let queue = Queue::Notification;
+                    *slot = Some(self.recorder.dead(queue, lead, None, fault, delivery.receives).await);
                 }
             }
         }
@@ -137,6 +137,15 @@ fn slowed(disposition: Disposition, receives: u32) -> Disposition {
 
 /// Logs that the storage failed. The message is retried, and its receipt decides.
 fn storage_failed(lead: &LeadId, fault: &Fault) -> Disposition {
-    recorder::fault(Function::Notification, Level::Error, "", Some(lead), fault);
+    log(Level::Error, "", Some(lead), fault);
     Disposition::Retry(STORAGE_PAUSE)
+}
+
+fn log(level: Level, context: &str, lead: Option<&LeadId>, fault: &Fault) {
+    recorder::fault(Function::Notification, level, context, lead, fault);
+}
+
+/// What has succeeded. What has not has an outcome by that.
+fn successes<T>(results: Vec<Result<T, (usize, Disposition)>>, outcomes: &mut Outcomes) -> Vec<T> {
+    results.into_iter().filter_map(|result| result.map_err(|outcome| outcomes.push(outcome)).ok()).collect()
 }

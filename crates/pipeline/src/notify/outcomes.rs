@@ -3,23 +3,17 @@
 use std::time::Duration;
 
 use futures_util::{TryFutureExt, future::join_all};
-use jiff::SignedDuration;
-use lead::{AlertKind, LeadId, Timestamp};
-use outside::text;
+use lead::{AlertKind, Timestamp};
 
 use super::{ClaimedAlert, FIRST_PAUSE, LONGEST_PAUSE, Notify, Outcomes, storage_failed};
 use crate::{
-    Code, Fault, Function, JournalEvent,
-    destination::{DestinationId, LeftOut, Verdict},
+    Code, Fault, JournalEvent,
+    destination::{LeftOut, Verdict},
     job::AlertJob,
-    ports::{DeadLetterCause, Disposition, Level, MAX_DELAY, Queue},
+    ports::{Disposition, MAX_DELAY, Queue},
     receipt::{AttemptOutcome, Claim, ClaimResult, PartialDelivery, Receipt},
-    recorder,
     store_retry::doubled,
 };
-
-/// How much of a reason is shown, in characters.
-const LONGEST_REASON: usize = 300;
 
 impl Notify {
     /// Records the outcome of alerts that were sent together. Returns what becomes of each message.
@@ -36,7 +30,11 @@ impl Notify {
         let ClaimedAlert { ready, mut claim } = claimed;
         let (job, attempts) = (ready.job, claim.receipt.attempts + 1);
         let is_last = attempts >= self.settings.notify_attempts;
-        let again = |code, counts, unsure| AttemptOutcome::Retry { code, counts, alone: false, unsure };
+        let retry = |code, counts, unsure| AttemptOutcome::Retry { code, counts, alone: false, unsure };
+        let attempted = |goes_on, code, unsure| match goes_on {
+            true => retry(code, true, unsure),
+            false => AttemptOutcome::Failed { code, unsure },
+        };
         let (attempt, fault, pause) = match verdict {
             Verdict::Sent => {
                 let awaited = claim.receipt.left_out.iter().filter(|one| one.again);
@@ -49,11 +47,8 @@ impl Notify {
             }
             Verdict::PartlySent { reached, left_out } if reached.is_empty() && !claim.receipt.partly_sent => {
                 // It is only for those whom an earlier one has not reached, and has reached nobody itself.
-                let attempt = if is_last || !left_out.iter().any(|one| one.again) {
-                    AttemptOutcome::Failed { code: Code::PartlySent, unsure: false }
-                } else {
-                    again(Code::PartlySent, true, false)
-                };
+                let goes_on = !is_last && left_out.iter().any(|one| one.again);
+                let attempt = attempted(goes_on, Code::PartlySent, false);
                 let what = format!("left out again: {}", LeftOut::line(left_out));
                 (attempt, Fault::new(Code::PartlySent, what), self.backoff(attempts))
             }
@@ -66,14 +61,10 @@ impl Notify {
                 return self.partly_sent(job, claim, together, part).await;
             }
             Verdict::Wait { pause, code, reason } => {
-                (again(*code, false, false), Fault::new(*code, reason.clone()), *pause)
+                (retry(*code, false, false), Fault::new(*code, reason.clone()), *pause)
             }
             Verdict::Retry { code, reason, pause, may_have_arrived } => {
-                let attempt = if is_last {
-                    AttemptOutcome::Failed { code: *code, unsure: *may_have_arrived }
-                } else {
-                    again(*code, true, *may_have_arrived)
-                };
+                let attempt = attempted(!is_last, *code, *may_have_arrived);
                 (attempt, Fault::new(*code, reason.clone()), self.backoff(attempts).max(pause.least()))
             }
             Verdict::Refused { code, reason, payload } => {
@@ -95,7 +86,7 @@ impl Notify {
             let part = PartialDelivery { reached: Vec::new(), left_out: still_left_out(&claim, &missing) };
             return self.sent(&job, claim, together, part).await;
         }
-        claim.receipt.reason = job.is_asked_for().then(|| short_reason(&fault));
+        claim.receipt.reason = job.is_asked_for().then(|| fault.reason());
         if let Err(fault) = self.receipts.conclude(claim, attempt).await {
             return storage_failed(&job.lead_id, &fault);
         }
@@ -108,7 +99,7 @@ impl Notify {
     /// Records that an attempt of this number failed, and schedules the next.
     async fn retry_later(&self, job: &AlertJob, fault: Fault, attempt: u32, pause: Duration) -> Disposition {
         // If the pause is longer than a queue can wait, the message comes back in between, and nothing is sent.
-        let again_at = self.recorder.clock.now() + SignedDuration::try_from(pause).unwrap_or_default();
+        let again_at = self.recorder.clock.now() + pause;
         let event = JournalEvent::Retrying {
             queue: Queue::Notification,
             destination: Some(job.destination.clone()),
@@ -227,7 +218,7 @@ impl Notify {
 
     /// Makes a dead letter of an alert that cannot even be tried.
     pub(super) async fn give_up(&self, job: AlertJob, fault: Fault) -> Disposition {
-        let reason = job.is_asked_for().then(|| short_reason(&fault));
+        let reason = job.is_asked_for().then(|| fault.reason());
         let claim = |found| self.receipts.claim(&job, None, Duration::ZERO, found);
         let given_up = match self.receipts.find(&job).and_then(claim).await {
             Ok(ClaimResult::Acquired(mut claim)) => {
@@ -257,42 +248,11 @@ impl Notify {
         }
     }
 
-    /// Makes a dead letter of a message.
-    pub(super) async fn dead(
-        &self,
-        lead: Option<LeadId>,
-        alert: Option<(DestinationId, AlertKind)>,
-        fault: Fault,
-        attempts: u32,
-    ) -> Disposition {
-        let event = dead_event(alert, &fault, attempts);
-        if let Err(fault) = self.recorder.record(lead.clone(), event).await {
-            recorder::fault(Function::Notification, Level::Error, "", lead.as_ref(), &fault);
-        }
-        Disposition::Dead(DeadLetterCause { code: fault.code, reason: short_reason(&fault), attempts, lead })
-    }
-
     /// 1 s, 2 s, 4 s and so on, up to ten minutes.
     fn backoff(&self, attempts: u32) -> Duration {
         let base = doubled(FIRST_PAUSE, attempts, LONGEST_PAUSE);
         base.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
     }
-}
-
-/// The event of a message, or of the alert in it, that is given up.
-pub(super) fn dead_event(
-    alert: Option<(DestinationId, AlertKind)>,
-    fault: &Fault,
-    attempts: u32,
-) -> JournalEvent {
-    let (destination, alert) = alert.unzip();
-    let (queue, code, reason) = (Queue::Notification, fault.code, short_reason(fault));
-    JournalEvent::Dead { queue, destination, alert, code, reason, attempts }
-}
-
-/// The reason, shortened for listings.
-fn short_reason(fault: &Fault) -> String {
-    text::shorten(&fault.what, LONGEST_REASON)
 }
 
 /// Whom an attempt has reached, if the alert was not for everybody.

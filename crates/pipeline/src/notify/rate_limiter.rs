@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use lead::{Timestamp, keys};
 use serde::{Deserialize, Serialize};
 
-use super::token_bucket::TokenBucket;
+use super::token_bucket::{Acquired, TokenBucket};
 use crate::{
     Code, Fault,
     destination::{DestinationId, RateLimit},
@@ -22,20 +22,6 @@ pub(super) struct RateLimiter {
     place: Option<String>,
     rate: u32,
     burst: u32,
-}
-
-/// The result of asking for permission to send one message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Acquired {
-    /// One message may be sent now, and so many more after it.
-    Granted {
-        /// How many more.
-        more: usize,
-    },
-    /// None may be sent before this time is over; ask again then.
-    Wait(Duration),
-    /// The destination has asked for a pause, which lasts so much longer.
-    Paused(Duration),
 }
 
 /// The permission to send one message.

@@ -8,14 +8,18 @@ use std::{
 use futures_util::{future::join_all, lock::Mutex as AsyncMutex};
 use jiff::SignedDuration;
 use lead::Timestamp;
+use outside::time_left;
 
-use super::{ClaimedAlert, LoadedAlert, Notify, Outcomes, RateLimiter, storage_failed};
+use super::{
+    ClaimedAlert, LoadedAlert, Notify, Outcomes, log,
+    rate_limiter::{Permit, RateLimiter},
+    storage_failed, successes,
+};
 use crate::{
-    Fault, Function,
+    Fault,
     destination::{Destination, DestinationId, Limits, MessageFormat, NotReady, RetryDelay, Verdict},
     job::AlertJob,
     ports::{Disposition, Level, MAX_DELAY},
-    recorder,
 };
 
 /// From how many waiting alerts a digest is worth losing the details of each.
@@ -45,14 +49,6 @@ struct Sending<'a> {
     taking: AsyncMutex<()>,
 }
 
-/// What is to be done next.
-enum Next {
-    /// These are to be sent together; whether pauses were asked for since the last message that was accepted.
-    Send(Vec<LoadedAlert>, bool),
-    /// Nothing more is sent now: all that waited has an outcome.
-    Nothing(Outcomes),
-}
-
 impl Notify {
     /// Sends alerts to a destination, in digests where more are ready than its pace allows.
     pub(super) async fn send_all(
@@ -67,35 +63,21 @@ impl Notify {
         };
         match destination.ready().await {
             Ok(()) => {}
-            Err(NotReady::NotConfigured(fault)) => {
-                return self.give_up_all(jobs, &fault).await;
-            }
+            Err(NotReady::NotConfigured(fault)) => return self.give_up_all(jobs, &fault).await,
             Err(NotReady::Later(fault, pause)) => {
                 let context = format!("its alert on {} waits", id.label());
                 let wait = |(index, job): (usize, AlertJob)| {
-                    recorder::fault(
-                        Function::Notification,
-                        Level::Error,
-                        &context,
-                        Some(&job.lead_id),
-                        &fault,
-                    );
+                    log(Level::Error, &context, Some(&job.lead_id), &fault);
                     (index, Disposition::Retry(pause))
                 };
                 return jobs.into_iter().map(wait).collect();
             }
         }
         let mut outcomes = Outcomes::new();
-        let mut waiting = Vec::new();
         let prepared = jobs.into_iter().map(|(index, job)| async move {
             self.prepare(index, job).await.map_err(|disposition| (index, disposition))
         });
-        for prepared in join_all(prepared).await {
-            match prepared {
-                Ok(ready) => waiting.push(ready),
-                Err(outcome) => outcomes.push(outcome),
-            }
-        }
+        let mut waiting = successes(join_all(prepared).await, &mut outcomes);
         // First those that must not be in a digest, then the others in their order.
         waiting.sort_by_key(|ready| !ready.is_alone());
         waiting.reverse();
@@ -137,8 +119,8 @@ impl Sending<'_> {
         let mut outcomes = Outcomes::new();
         loop {
             let (group, has_waited) = match self.next().await {
-                Next::Send(group, has_waited) => (group, has_waited),
-                Next::Nothing(left) => {
+                Ok(next) => next,
+                Err(left) => {
                     outcomes.extend(left);
                     return outcomes;
                 }
@@ -182,33 +164,37 @@ impl Sending<'_> {
         verdict
     }
 
-    /// The alerts to send next, once the rate limit allows.
-    async fn next(&self) -> Next {
+    /// The alerts to send together next, once the rate limit allows, and whether pauses were asked for since the last
+    /// message that was accepted.
+    ///
+    /// # Errors
+    /// The outcomes of all that waited, where nothing more is sent now.
+    async fn next(&self) -> Result<(Vec<LoadedAlert>, bool), Outcomes> {
         let _taking = self.taking.lock().await;
         if self.waiting().is_empty() {
-            return Next::Nothing(Outcomes::new());
+            return Err(Outcomes::new());
         }
         if self.is_too_late() {
-            return Next::Nothing(self.return_rest(|_| Disposition::Retry(Duration::ZERO)));
+            return Err(self.return_rest(|_| Disposition::Retry(Duration::ZERO)));
         }
         if self.deadline.is_some() && self.now().duration_since(self.began) >= BATCH_SHARE {
-            return Next::Nothing(self.return_rest(|_| Disposition::Retry(AFTER_SHARE)));
+            return Err(self.return_rest(|_| Disposition::Retry(AFTER_SHARE)));
         }
-        let (available, has_waited) = match &self.pace {
-            None => (usize::MAX, false),
-            Some(pace) => match pace.acquire().await {
-                Ok(Ok(right)) => (right.more + 1, right.has_waited),
-                Ok(Err(closed)) => {
-                    return Next::Nothing(self.return_rest(|_| Disposition::Retry(closed.min(MAX_DELAY))));
-                }
-                Err(fault) => {
-                    return Next::Nothing(
-                        self.return_rest(|ready| storage_failed(&ready.job.lead_id, &fault)),
-                    );
-                }
-            },
+        let Permit { more, has_waited } = match self.permit().await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(closed)) => return Err(self.return_rest(|_| Disposition::Retry(closed.min(MAX_DELAY)))),
+            Err(fault) => return Err(self.return_rest(|ready| storage_failed(&ready.job.lead_id, &fault))),
         };
-        Next::Send(next_group(&mut self.waiting(), available, self.limits.together), has_waited)
+        Ok((next_group(&mut self.waiting(), more.saturating_add(1), self.limits.together), has_waited))
+    }
+
+    /// The permission to send a message, and any number of them where there is no rate limit; else how long the
+    /// destination has asked to wait.
+    async fn permit(&self) -> Result<Result<Permit, Duration>, Fault> {
+        match &self.pace {
+            None => Ok(Ok(Permit { more: usize::MAX, has_waited: false })),
+            Some(pace) => pace.acquire().await,
+        }
     }
 
     /// Sends one message. A single alert whose content is refused is sent once more, in the plainest format.
@@ -225,16 +211,13 @@ impl Sending<'_> {
             pause: RetryDelay::Backoff,
             may_have_arrived: false,
         };
-        match &self.pace {
-            None => {}
-            Some(pace) => match pace.acquire().await {
-                Ok(Ok(_)) => {}
-                Ok(Err(pause)) => {
-                    let reason = format!("no message for {} s, as was asked for", pause.as_secs());
-                    return Verdict::Wait { pause, code: self.limits.busy, reason };
-                }
-                Err(fault) => return again(fault.code, fault.what),
-            },
+        match self.permit().await {
+            Ok(Ok(_)) => {}
+            Ok(Err(pause)) => {
+                let reason = format!("no message for {} s, as was asked for", pause.as_secs());
+                return Verdict::Wait { pause, code: self.limits.busy, reason };
+            }
+            Err(fault) => return again(fault.code, fault.what),
         }
         if !claimed.iter().all(|claimed| self.stage.receipts.is_valid(&claimed.claim)) {
             return again(code, "the claim ran out meanwhile".to_owned());
@@ -248,8 +231,7 @@ impl Sending<'_> {
     /// Whether sending might not be over at the deadline.
     fn is_too_late(&self) -> bool {
         let Some(deadline) = self.deadline else { return false };
-        let left = deadline.duration_since(self.now());
-        Duration::try_from(left).unwrap_or_default() < self.limits.longest() + CONCLUDING
+        time_left(deadline, self.now()) < self.limits.longest() + CONCLUDING
     }
 
     /// Returns all that still waits to the queue.
@@ -280,12 +262,6 @@ fn next_group(waiting: &mut Vec<LoadedAlert>, available: usize, together: usize)
 /// Logs that the rate limiter could not be stored. Whether an alert is sent does not depend on it.
 fn log_if_failed(result: Result<(), Fault>) {
     if let Err(fault) = result {
-        recorder::fault(
-            Function::Notification,
-            Level::Warn,
-            "the rate limit could not be stored",
-            None,
-            &fault,
-        );
+        log(Level::Warn, "the rate limit could not be stored", None, &fault);
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use lead::Timestamp;
+use outside::time_left;
 use serde::{Deserialize, Serialize};
 
-use super::rate_limiter::Acquired;
 use crate::store_retry::doubled;
 
 /// Clocks of several machines differ by less than this; a larger step back is a clock that was set.
@@ -13,6 +13,20 @@ const SKEW: f64 = 5.0;
 /// The least pause after the first wait that is asked for, and after however many in a row.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_FLOOR: Duration = Duration::from_secs(60);
+
+/// The result of asking for permission to send one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Acquired {
+    /// One message may be sent now, and so many more after it.
+    Granted {
+        /// How many more.
+        more: usize,
+    },
+    /// None may be sent before this time is over; ask again then.
+    Wait(Duration),
+    /// The destination has asked for a pause, which lasts so much longer.
+    Paused(Duration),
+}
 
 /// The permission to send messages: more of it as time passes, at most `burst` at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,14 +37,8 @@ pub(super) struct TokenBucket {
     /// Until when nothing may be sent.
     closed: Option<Timestamp>,
     /// How often in a row a pause was asked for, without a message accepted in between.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::job::is_zero")]
     waits: u32,
-}
-
-// The signature that serde expects.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 impl TokenBucket {
@@ -54,7 +62,7 @@ impl TokenBucket {
 
     /// Takes the permission to send one message; without one, says when to ask again.
     pub(super) fn take(&mut self, now: Timestamp, rate: u32) -> Acquired {
-        let closed = self.closed.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
+        let closed = self.closed.map(|until| time_left(until, now));
         if let Some(left) = closed.filter(|left| !left.is_zero()) {
             return Acquired::Paused(left);
         }
@@ -100,7 +108,7 @@ impl TokenBucket {
 
     /// Nothing may be sent for `wait` from `now`.
     pub(super) fn pause(&mut self, now: Timestamp, wait: Duration) {
-        let until = now + jiff::SignedDuration::try_from(wait).unwrap_or_default();
+        let until = now + wait;
         // A longer pause that was asked for earlier still holds.
         self.closed = self.closed.max(Some(until));
         self.tokens = self.tokens.min(1.0);

@@ -3,11 +3,11 @@
 
 use jiff::SignedDuration;
 
-use super::{Notify, outcomes::dead_event};
+use super::Notify;
 use crate::{
     Fault, Function, JournalEvent,
     job::AlertJob,
-    ports::{Disposition, Level},
+    ports::{Disposition, Level, Queue},
     recorder,
 };
 
@@ -43,9 +43,9 @@ impl Notify {
     pub(super) async fn dead_alert(&self, job: AlertJob, fault: Fault, attempts: u32) -> Disposition {
         let (is_trial, alert) = (job.is_trial(), Some((job.destination, job.kind)));
         if !is_trial {
-            return self.dead(Some(job.lead_id), alert, fault, attempts).await;
+            return self.recorder.dead(Queue::Notification, Some(job.lead_id), alert, fault, attempts).await;
         }
-        let event = dead_event(alert, &fault, attempts);
+        let event = JournalEvent::dead(Queue::Notification, alert, &fault, attempts);
         recorder::log(&self.recorder.entry(Some(job.lead_id), event));
         Disposition::Done
     }

@@ -7,13 +7,10 @@ use close::CreatedLead;
 use lead::{OwnerDocument, OwnerFacts, OwnerStatus};
 use outside::text;
 
-use super::{
-    interpret::{LookupAnswer, interpret},
-    within,
-};
+use super::interpret::{LookupAnswer, interpret};
 use crate::{
     Code, Fault,
-    ports::{Clock, LookupOptions, LookupOutcome, NextLookup, OwnerDirectory, Owners},
+    ports::{Clock, LookupOptions, LookupOutcome, NextLookup, OwnerDirectory, Owners, within},
 };
 
 /// The owner directory as a source of owners.

@@ -108,12 +108,12 @@ impl Page {
     fn of(answer: &OwnerAnswer, body: &str) -> Option<Self> {
         let begins = body.chars().take(PAGE_BEGINS).collect::<String>().to_ascii_lowercase();
         // Some languages call everything HTML that nobody calls otherwise.
-        let should_log =
+        let is_html =
             answer.content_type.as_ref().is_some_and(|kind| kind.to_ascii_lowercase().contains("html"))
                 && begins.starts_with('<')
                 && !begins.starts_with("<?xml")
                 && !begins.starts_with("<error");
-        if !should_log && !begins.contains("<html") && !begins.contains("<!doctype html") {
+        if !is_html && !begins.contains("<html") && !begins.contains("<!doctype html") {
             return None;
         }
         let all = body.to_ascii_lowercase();

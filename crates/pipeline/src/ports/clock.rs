@@ -1,6 +1,7 @@
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::future::{Either, select};
 use lead::Timestamp;
 
 /// The time, and waiting for it.
@@ -26,6 +27,20 @@ pub trait Clock: Send + Sync {
 
     /// Waits for `duration`, which wall-clock steps do not change.
     async fn sleep(&self, duration: Duration);
+}
+
+/// The outcome of `work`, or `None` where it takes longer than `limit`.
+pub(crate) async fn within<T>(
+    clock: &dyn Clock,
+    limit: Option<Duration>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let work = pin!(work);
+    let Some(limit) = limit else { return Some(work.await) };
+    match select(work, pin!(clock.sleep(limit))).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
+    }
 }
 
 /// Unpredictability, for identifiers and jitter. Not for secrets.

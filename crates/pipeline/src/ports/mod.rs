@@ -15,6 +15,7 @@ mod secret;
 mod upkeep;
 mod watch;
 
+pub(crate) use clock::within;
 pub use clock::{Clock, Random};
 pub use dead_letters::{Body, DeadLetter, DeadLetters};
 pub use history::{History, Minute, OTHER, OpenCounts, OpenLead};

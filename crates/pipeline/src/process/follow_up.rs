@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use lead::{AlertKind, EnrichedLead, Timestamp};
+use outside::time_left;
 
 use super::Process;
 use crate::{
@@ -113,7 +114,7 @@ fn unread(receipts: &[Receipt], owner: &str) -> AlertId {
 /// How long an alert may still be under way to its destination, if it is.
 fn left_of_claim(receipt: &Receipt, now: Timestamp) -> Option<Duration> {
     let ReceiptState::Claimed { until } = receipt.state else { return None };
-    let left = Duration::try_from(until.duration_since(now)).ok()?;
+    let left = time_left(until, now);
     // Longer than a claim can last means that the clock has stepped back.
     (!left.is_zero()).then_some(left.min(LONGEST_CLAIM))
 }

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use close::{CreatedLead, Incoming};
 use lead::{EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
-use outside::text;
+use outside::{text, time_left};
 
 use crate::{
     Code, Fault, Function, JournalEvent, Recorder, Settings,
@@ -18,8 +18,8 @@ use crate::{
     destination::DestinationId,
     job::{AlertId, AlertJob, Cause, ProcessJob, lead_in},
     ports::{
-        DeadLetterCause, Delivery, Disposition, Level, LookupOptions, LookupOutcome, NewMessage, NextLookup,
-        Objects, Outbox, Owners, PutError, Queue, WriteCondition,
+        Delivery, Disposition, Level, LookupOptions, LookupOutcome, NewMessage, NextLookup, Objects, Outbox,
+        Owners, PutError, Queue, WriteCondition,
     },
     recorder,
     store_retry::{RETRY_FOR, StoreRetry, doubled},
@@ -71,7 +71,7 @@ pub enum AttemptCounter {
 /// Why processing stopped before its end.
 enum Interruption {
     /// No retry can help.
-    Dead(Code, String),
+    Dead(Fault),
     /// The look-up failed, and its next attempt follows after this pause.
     Retry(Fault, Duration),
     /// A store or a queue failed.
@@ -115,7 +115,7 @@ impl Process {
 
     /// Handles a message that holds no job, for this reason.
     pub async fn unreadable(&self, delivery: &Delivery, reason: &str) -> Disposition {
-        let stop = Interruption::Dead(Code::JobUnreadable, reason.to_owned());
+        let stop = Interruption::Dead(Fault::new(Code::JobUnreadable, reason));
         self.stopped(stop, lead_in(&delivery.body), delivery).await
     }
 
@@ -168,27 +168,19 @@ impl Process {
 
     /// The raw event, checked again: what lies in the bucket is not necessarily what we put there.
     async fn read_event(&self, job: &ProcessJob) -> Result<(CreatedLead, Timestamp), Interruption> {
+        let dead = |code, what: String| Err(Interruption::Dead(Fault::new(code, what)));
         let Some(raw) = self.objects.get(&job.key).await? else {
-            return Err(Interruption::Dead(Code::RawEventGone, format!("{} does not exist", job.key)));
+            return dead(Code::RawEventGone, format!("{} does not exist", job.key));
         };
         let created = match Incoming::parse(&raw.body) {
             Ok(Incoming::Created(created)) => *created,
             Ok(Incoming::Other { kind, .. }) => {
-                return Err(Interruption::Dead(
-                    Code::RawEventUnreadable,
-                    format!("{} is a {kind} event", job.key),
-                ));
+                return dead(Code::RawEventUnreadable, format!("{} is a {kind} event", job.key));
             }
-            Err(malformed) => {
-                return Err(Interruption::Dead(
-                    Code::RawEventUnreadable,
-                    format!("{}: {malformed}", job.key),
-                ));
-            }
+            Err(malformed) => return dead(Code::RawEventUnreadable, format!("{}: {malformed}", job.key)),
         };
         if created.lead_id != job.lead_id {
-            let what = format!("{} is about {}", job.key, created.lead_id);
-            return Err(Interruption::Dead(Code::RawEventMismatch, what));
+            return dead(Code::RawEventMismatch, format!("{} is about {}", job.key, created.lead_id));
         }
         Ok((created, raw.stored_at))
     }
@@ -207,7 +199,7 @@ impl Process {
         // What the code says by itself needs no words.
         let is_plain = |code| matches!(code, Code::OwnerMissing | Code::OwnerMismatch | Code::OwnerDeparted);
         let reason = found.why.as_ref().filter(|why| !is_plain(why.code));
-        let reason = reason.map(|why| text::shorten(&why.what, 300));
+        let reason = reason.map(Fault::reason);
         let (of_event, lead_is_known) = (found.of_event, found.lead_is_known);
         let found = EnrichedLead::new(created, found.facts, received_at, self.recorder.clock.now());
         let mut before = match job.cause {
@@ -225,13 +217,8 @@ impl Process {
                 Some(known) if recheck && !is_news(&found, &known) => {
                     let message =
                         format!("still without an owner: {}", found.owner_status.as_str().replace('_', " "));
-                    recorder::line(
-                        Function::LeadProcessor,
-                        Level::Info,
-                        &message,
-                        Some(job.lead_id.as_str()),
-                        code.map(Code::as_str),
-                    );
+                    let (lead_id, code) = (Some(job.lead_id.as_str()), code.map(Code::as_str));
+                    recorder::line(Function::LeadProcessor, Level::Info, &message, lead_id, code);
                     return Ok(known);
                 }
                 // What an event says is older than whatever was looked up before.
@@ -305,7 +292,7 @@ impl Process {
             return Ok(());
         }
         let now = self.recorder.clock.now();
-        let wait = jiff::SignedDuration::try_from(self.settings.recheck_wait(number)).unwrap_or_default();
+        let wait = self.settings.recheck_wait(number);
         // Of a job that comes more than once within some minutes, all have the same next one.
         let is_soon = (jiff::SignedDuration::ZERO..=SOON).contains(&now.duration_since(job.not_before));
         let next = if is_soon { job.not_before } else { now } + wait;
@@ -316,8 +303,7 @@ impl Process {
     /// How long a look-up may take of the time that is left: half of it. The other half is for what is
     /// written afterwards, and a lead whose owner was not asked for in time goes on without.
     fn time_to_look_up(&self, deadline: Timestamp) -> Duration {
-        let left = deadline.duration_since(self.recorder.clock.now());
-        Duration::try_from(left).unwrap_or_default() / 2
+        time_left(deadline, self.recorder.clock.now()) / 2
     }
 
     /// Has the owner looked up once more, after a failed attempt of this number.
@@ -390,44 +376,27 @@ impl Process {
                     (Fault::new(fault.code, what), None)
                 }
             },
-            Interruption::Dead(code, reason) => (Fault::new(code, reason), None),
+            Interruption::Dead(fault) => (fault, None),
         };
         match pause {
             Some(pause) => {
                 self.tried_again(lead, fault, attempt, pause).await;
                 Disposition::Retry(pause)
             }
-            None => self.dead(lead, fault, attempt).await,
+            None => self.recorder.dead(Queue::Delay, lead, None, fault, attempt).await,
         }
     }
 
     async fn tried_again(&self, lead: Option<LeadId>, fault: Fault, attempt: u32, pause: Duration) {
-        let wait = jiff::SignedDuration::try_from(pause).unwrap_or_default();
         let event = JournalEvent::Retrying {
             queue: Queue::Delay,
             destination: None,
             code: fault.code,
-            reason: text::shorten(&fault.what, 300),
+            reason: fault.reason(),
             attempt,
-            again_at: self.recorder.clock.now() + wait,
+            again_at: self.recorder.clock.now() + pause,
         };
-        self.record(lead, event).await;
-    }
-
-    async fn dead(&self, lead: Option<LeadId>, fault: Fault, attempts: u32) -> Disposition {
-        let (code, reason) = (fault.code, text::shorten(&fault.what, 300));
-        let (queue, for_journal) = (Queue::Delay, reason.clone());
-        let event =
-            JournalEvent::Dead { queue, destination: None, alert: None, code, reason: for_journal, attempts };
-        self.record(lead.clone(), event).await;
-        Disposition::Dead(DeadLetterCause { code, reason, attempts, lead })
-    }
-
-    /// Where the journal fails as well, the log still says so, and the message speaks for itself.
-    async fn record(&self, lead: Option<LeadId>, event: JournalEvent) {
-        if let Err(fault) = self.recorder.record(lead.clone(), event).await {
-            recorder::fault(Function::LeadProcessor, Level::Error, "", lead.as_ref(), &fault);
-        }
+        self.recorder.record_or_log(Function::LeadProcessor, lead, event).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Asking Close: at its pace, within what a look-up may cost, and what each status means.
 
 use std::{
+    fmt::Display,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -9,13 +10,12 @@ use bytes::Bytes;
 use close::is_user;
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
-use outside::text;
+use outside::{text, time_left};
 
 use super::{pace::Pace, retrieved::is_lately};
 use crate::{
     Code, Fault,
-    owners::within,
-    ports::{Clock, LookupOutcome, NextLookup},
+    ports::{Clock, LookupOutcome, NextLookup, within},
 };
 use close::{CloseAnswer, CloseReads};
 
@@ -72,7 +72,7 @@ impl LookupBudget {
 
     /// How long it may still take, where that is bounded.
     pub(super) fn left(&self, now: Timestamp) -> Option<Duration> {
-        self.until.map(|until| Duration::try_from(until.duration_since(now)).unwrap_or_default())
+        self.until.map(|until| time_left(until, now))
     }
 }
 
@@ -95,6 +95,30 @@ impl CloseRequest<'_> {
             Self::Me => "asking Close whose the API key is".to_owned(),
             Self::Roles => "asking Close what its roles may see".to_owned(),
         }
+    }
+
+    fn fault(self, code: Code, what: impl Display) -> Fault {
+        Fault::new(code, format!("{}: {what}", self.doing()))
+    }
+
+    /// Close has given no answer that can be used, and may well give one soon.
+    fn unanswered(self, what: impl Display) -> LookupStop {
+        LookupStop::Failed { fault: self.fault(Code::CloseUnavailable, what), again: true }
+    }
+
+    /// An answer that is none of Close's: a page of somebody in between.
+    pub(super) fn unreadable(self, error: &outside::Unreadable) -> LookupStop {
+        self.unanswered(format_args!("the answer is none of its API: {error}"))
+    }
+
+    /// The answer is about somebody or something else.
+    pub(super) fn another(self) -> LookupStop {
+        self.unanswered("the answer is about something else")
+    }
+
+    fn busy(self, pause: Duration) -> LookupStop {
+        let what = format_args!("it has to wait for {:.1} s", pause.as_secs_f64());
+        LookupStop::Wait { fault: self.fault(Code::CloseBusy, what), pause }
     }
 }
 
@@ -131,20 +155,20 @@ impl CloseClient {
     ) -> Result<Bytes, LookupStop> {
         let answer = self.answer(path, what, means).await?;
         let trace = answer.trace.as_ref().map_or_else(String::new, |trace| format!(" (trace {trace})"));
-        let said = format!("{}: it answers {}{trace}", what.doing(), answer.status);
-        let failed = |code, again| Err(LookupStop::failed(code, said.clone(), again));
+        let failed = |code, again| {
+            let fault = what.fault(code, format_args!("it answers {}{trace}", answer.status));
+            Err(LookupStop::Failed { fault, again })
+        };
         let is_lead = matches!(what, CloseRequest::Lead(_));
         match answer.status {
             200..=299 => Ok(answer.body),
-            401 | 403 if is_lead => match self.is_key_good(means).await? {
-                Ok(()) => failed(Code::CloseLeadHidden, false),
-                Err(code) => failed(code, false),
-            },
+            401 | 403 if is_lead => {
+                failed(self.is_key_good(means).await?.err().unwrap_or(Code::CloseLeadHidden), false)
+            }
             // Where a permission is missing, Close answers 401 as well.
-            401 if means.requests > 0 => match self.is_key_good(means).await? {
-                Ok(()) => failed(Code::CloseForbidden, false),
-                Err(code) => failed(code, false),
-            },
+            401 if means.requests > 0 => {
+                failed(self.is_key_good(means).await?.err().unwrap_or(Code::CloseForbidden), false)
+            }
             401..=403 => failed(Code::CloseForbidden, false),
             404 | 410 | 300..=399 if is_lead => failed(Code::CloseLeadHidden, false),
             500..=599 => failed(Code::CloseUnavailable, true),
@@ -165,18 +189,12 @@ impl CloseClient {
         let verdict = match answer.status {
             200..=299 => match is_user(&answer.body) {
                 Ok(true) => Ok(()),
-                Ok(false) => return Err(another(CloseRequest::Me)),
-                Err(error) => return Err(unreadable(CloseRequest::Me, &error)),
+                Ok(false) => return Err(CloseRequest::Me.another()),
+                Err(error) => return Err(CloseRequest::Me.unreadable(&error)),
             },
             401 => Err(Code::CloseKeyRefused),
             402 | 403 => Err(Code::CloseForbidden),
-            _ => {
-                return Err(LookupStop::failed(
-                    Code::CloseUnavailable,
-                    format!("{}: it answers {}", CloseRequest::Me.doing(), answer.status),
-                    true,
-                ));
-            }
+            status => return Err(CloseRequest::Me.unanswered(format_args!("it answers {status}"))),
         };
         *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, verdict));
         Ok(verdict)
@@ -190,10 +208,7 @@ impl CloseClient {
         means: &mut LookupBudget,
     ) -> Result<CloseAnswer, LookupStop> {
         if means.requests == 0 {
-            let fault = Fault::new(
-                Code::CloseBusy,
-                format!("{}: later, as two requests were made for the lead", what.doing()),
-            );
+            let fault = what.fault(Code::CloseBusy, "later, as two requests were made for the lead");
             return Err(LookupStop::Wait { fault, pause: GO_ON });
         }
         let pace = if matches!(what, CloseRequest::Lead(_)) { &self.of_leads } else { &self.of_others };
@@ -206,23 +221,21 @@ impl CloseClient {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => {
                 let fault = Fault::from(error);
-                let what = format!("{}: {}", what.doing(), text::shorten(&fault.what, 200));
+                let fault = what.fault(fault.code, text::shorten(&fault.what, 200));
                 // Another attempt finds no other key.
                 let for_good =
                     [Code::CloseKeyMissing, Code::SecretUnusable, Code::ResourceMissing, Code::AwsDenied];
-                return Err(LookupStop::failed(fault.code, what, !for_good.contains(&fault.code)));
+                return Err(LookupStop::Failed { again: !for_good.contains(&fault.code), fault });
             }
             None => {
                 let limit = limit.unwrap_or_default().as_secs_f64();
-                let what = format!(
-                    "{}: no answer within {limit:.1} s, which is what its worker could wait",
-                    what.doing()
-                );
-                return Err(LookupStop::failed(Code::CloseUnavailable, what, true));
+                return Err(what.unanswered(format_args!(
+                    "no answer within {limit:.1} s, which is what its worker could wait"
+                )));
             }
         };
         match pace.heed(self.clock.now(), &answer) {
-            Some(pause) => Err(busy(what, pause)),
+            Some(pause) => Err(what.busy(pause)),
             None => Ok(answer),
         }
     }
@@ -237,7 +250,7 @@ impl CloseClient {
         let now = self.clock.now();
         // What is left is for the request as well.
         let patience = means.left(now).map_or(self.patience, |left| self.patience.min(left / 2));
-        let mut wait = pace.turn(now, patience).map_err(|wait| busy(what, wait))?;
+        let mut wait = pace.turn(now, patience).map_err(|wait| what.busy(wait))?;
         let mut waited = Duration::ZERO;
         while !wait.is_zero() {
             self.clock.sleep(wait).await;
@@ -245,35 +258,9 @@ impl CloseClient {
             // Somebody else may have been asked to wait meanwhile.
             wait = pace.closed(self.clock.now());
             if waited + wait > patience {
-                return Err(busy(what, wait));
+                return Err(what.busy(wait));
             }
         }
         Ok(())
     }
-}
-
-/// An answer that is none of Close's: a page of somebody in between.
-pub(super) fn unreadable(what: CloseRequest<'_>, error: &outside::Unreadable) -> LookupStop {
-    LookupStop::failed(
-        Code::CloseUnavailable,
-        format!("{}: the answer is none of its API: {error}", what.doing()),
-        true,
-    )
-}
-
-/// The answer is about somebody or something else.
-pub(super) fn another(what: CloseRequest<'_>) -> LookupStop {
-    LookupStop::failed(
-        Code::CloseUnavailable,
-        format!("{}: the answer is about something else", what.doing()),
-        true,
-    )
-}
-
-fn busy(what: CloseRequest<'_>, pause: Duration) -> LookupStop {
-    let fault = Fault::new(
-        Code::CloseBusy,
-        format!("{}: it has to wait for {:.1} s", what.doing(), pause.as_secs_f64()),
-    );
-    LookupStop::Wait { fault, pause }
 }

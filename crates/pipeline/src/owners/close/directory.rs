@@ -16,24 +16,17 @@ use jiff::SignedDuration;
 use lead::Timestamp;
 
 use super::{
-    ask::{CloseClient, CloseRequest, LookupBudget, LookupStop, unreadable},
-    retrieved::{Failure, Fields, Named, Retrieved, in_words, is_lately},
+    ask::{CloseClient, CloseRequest, LookupBudget, LookupStop},
+    retrieved::{AGAIN, CLAIM, FRESH, Failure, Fields, Named, Retrieved, in_words, is_lately},
 };
 use crate::{
     Code, Fault, Function,
-    owners::within,
-    ports::{Level, Objects, PutError, Version, WriteCondition},
+    ports::{Level, Objects, PutError, Version, WriteCondition, within},
     recorder,
 };
 
-/// How old members may be.
-pub(super) const FRESH: SignedDuration = SignedDuration::from_mins(15);
-/// How often they are read again at most for somebody whom they do not have, or after a failure.
-pub(super) const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 /// How long a failure without any members to fall back on is believed.
 const FAILED: SignedDuration = SignedDuration::from_secs(5);
-/// How long one reader has for it.
-pub(super) const CLAIM: SignedDuration = SignedDuration::from_secs(25);
 /// How long a reader waits for what another one is reading, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(500);
@@ -156,7 +149,7 @@ impl OrganizationCache {
         (owner, funnel): Named<'_>,
     ) -> Result<BTreeMap<String, FieldId>, LookupStop> {
         let body = asker.ask(SCHEMA, CloseRequest::Fields, means).await?;
-        let fields = custom_fields(&body).map_err(|error| unreadable(CloseRequest::Fields, &error))?;
+        let fields = custom_fields(&body).map_err(|error| CloseRequest::Fields.unreadable(&error))?;
         let find = |setting: &FieldSetting| {
             let found = setting.find(&fields).map(|field| (setting.to_string(), field.id.clone()));
             found.map_err(|count| {
@@ -255,7 +248,7 @@ impl OrganizationCache {
         let read = async {
             let body = asker.ask(&members_path(&organization), CloseRequest::Members, means).await?;
             let roster =
-                MemberList::parse(&body).map_err(|error| unreadable(CloseRequest::Members, &error))?;
+                MemberList::parse(&body).map_err(|error| CloseRequest::Members.unreadable(&error))?;
             Ok::<_, LookupStop>((organization, roster))
         };
         let read = read.await;

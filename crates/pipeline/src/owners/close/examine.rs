@@ -31,13 +31,8 @@ pub async fn examine(api: Arc<dyn CloseReads>, clock: Arc<dyn Clock>) -> Examina
     let fields = ask(&asker, super::directory::SCHEMA, CloseRequest::Fields, custom_fields).await;
     let members = match account.as_ref().map(|account| account.organization_id.clone()) {
         Ok(Some(organization)) => {
-            ask(
-                &asker,
-                &super::directory::members_path(&organization),
-                CloseRequest::Members,
-                MemberList::parse,
-            )
-            .await
+            let path = super::directory::members_path(&organization);
+            ask(&asker, &path, CloseRequest::Members, MemberList::parse).await
         }
         Ok(None) => {
             let what = "Close does not say to which organisation the API key belongs";
@@ -55,6 +50,6 @@ async fn ask<T>(
     read: impl Fn(&[u8]) -> Result<T, Unreadable>,
 ) -> Result<T, Fault> {
     let asked = asker.ask(path, what, &mut LookupBudget::until(None)).await;
-    let read = asked.and_then(|body| read(&body).map_err(|error| super::ask::unreadable(what, &error)));
+    let read = asked.and_then(|body| read(&body).map_err(|error| what.unreadable(&error)));
     read.map_err(|stop: LookupStop| stop.fault().clone())
 }

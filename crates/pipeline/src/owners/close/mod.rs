@@ -18,10 +18,10 @@ use close::{CreatedLead, CustomFieldOwners, FieldId, FieldSetting, LeadAnswer, M
 use lead::{OwnerFacts, OwnerStatus};
 
 use self::{
-    ask::{CloseClient, CloseRequest, LookupBudget, LookupStop, another, unreadable},
-    directory::{AGAIN, FRESH, OrganizationCache},
+    ask::{CloseClient, CloseRequest, LookupBudget, LookupStop},
+    directory::OrganizationCache,
     resolve::{missing, odd, resolve, unread},
-    retrieved::Named,
+    retrieved::{AGAIN, FRESH, Named},
 };
 use crate::{
     Code,
@@ -73,8 +73,7 @@ impl CloseOwners {
         known: &mut OwnerFacts,
     ) -> Result<LookupOutcome, LookupStop> {
         let now = self.asker.clock.now();
-        let limit =
-            options.within.map(|limit| now + jiff::SignedDuration::try_from(limit).unwrap_or_default());
+        let limit = options.within.map(|limit| now + limit);
         let mut means = LookupBudget::until(limit);
         let named = self.named()?;
         let fields = self.directory.fields(&self.asker, &mut means, named).await?;
@@ -147,10 +146,10 @@ impl CloseOwners {
         }
         let question = CloseRequest::Lead(&lead.lead_id);
         let body = self.asker.ask(&path, question, means).await?;
-        let answer = LeadAnswer::parse(&body, owner, funnel).map_err(|error| unreadable(question, &error))?;
+        let answer = LeadAnswer::parse(&body, owner, funnel).map_err(|error| question.unreadable(&error))?;
         match answer.id.as_deref() == Some(lead.lead_id.as_str()) {
             true => Ok(answer),
-            false => Err(another(question)),
+            false => Err(question.another()),
         }
     }
 

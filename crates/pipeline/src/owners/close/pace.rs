@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use jiff::SignedDuration;
 use lead::Timestamp;
+use outside::time_left;
 
 use close::CloseAnswer;
 
@@ -45,7 +45,7 @@ impl Pace {
     pub(super) fn turn(&self, now: Timestamp, patience: Duration) -> Result<Duration, Duration> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // What lies further ahead than any wait was said by a clock that has been set back since.
-        let furthest = now + signed(LONGEST);
+        let furthest = now + LONGEST;
         for time in state.times() {
             if *time > furthest {
                 *time = now;
@@ -55,19 +55,18 @@ impl Pace {
             Some((until, interval, burst)) if now < until && until <= furthest => (interval, burst),
             _ => (INTERVAL, BURST),
         };
-        let start = (state.next - signed(interval * burst.saturating_sub(1))).max(state.closed).max(now);
-        let wait = Duration::try_from(start.duration_since(now)).unwrap_or_default();
+        let start = (state.next - interval * burst.saturating_sub(1)).max(state.closed).max(now);
+        let wait = time_left(start, now);
         if wait > patience {
             return Err(wait);
         }
-        state.next = state.next.max(start) + signed(interval);
+        state.next = state.next.max(start) + interval;
         Ok(wait)
     }
 
     /// How long nothing may be asked.
     pub(super) fn closed(&self, now: Timestamp) -> Duration {
-        let closed = self.0.lock().unwrap_or_else(PoisonError::into_inner).closed;
-        Duration::try_from(closed.duration_since(now)).unwrap_or_default()
+        time_left(self.0.lock().unwrap_or_else(PoisonError::into_inner).closed, now)
     }
 
     /// Heeds what an answer says of the limits. How long it asks to wait, where it refuses for them.
@@ -75,26 +74,22 @@ impl Pace {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = (answer.status == 429).then(|| answer.wait.unwrap_or(UNSAID).min(LONGEST));
         if let Some(wait) = refused {
-            state.closed = state.closed.max(now + signed(wait));
+            state.closed = state.closed.max(now + wait);
             state.next = state.next.max(state.closed);
         }
         match answer.window {
             Some(window) if window.remaining == 0 => {
-                state.closed = state.closed.max(now + signed(window.reset.min(LONGEST)));
+                state.closed = state.closed.max(now + window.reset.min(LONGEST));
             }
             Some(window) => {
                 let reset = window.reset.min(LONGEST);
                 let interval = reset / window.remaining;
-                state.window = Some((now + signed(reset), interval, window.remaining.min(BURST)));
+                state.window = Some((now + reset, interval, window.remaining.min(BURST)));
             }
             None => {}
         }
         refused
     }
-}
-
-fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or_default()
 }
 
 #[cfg(test)]

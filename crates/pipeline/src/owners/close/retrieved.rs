@@ -7,8 +7,14 @@ use jiff::SignedDuration;
 use lead::{Timestamp, keys};
 use serde::{Deserialize, Serialize};
 
-use super::directory::{AGAIN, CLAIM};
 use crate::{Code, ports::Object};
+
+/// How old members may be.
+pub(super) const FRESH: SignedDuration = SignedDuration::from_mins(15);
+/// How often they are read again at most for somebody whom they do not have, or after a failure.
+pub(super) const AGAIN: SignedDuration = SignedDuration::from_mins(1);
+/// How long one reader has for it.
+pub(super) const CLAIM: SignedDuration = SignedDuration::from_secs(25);
 
 /// What was read of the organisation in Close, as it is stored under [`Retrieved::KEY`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
