@@ -46,21 +46,21 @@ impl DeadLetters for Store {
 /// Moves a message to the dead letters. `failed_at`, in microseconds since 1970, is when it failed, if
 /// it had not before.
 pub(crate) fn bury(tx: &Tx<'_>, message: i64, failed_at: i64, why: &DeadLetterCause) -> rusqlite::Result<()> {
-    let mut insert = tx.conn.prepare_cached(
+    tx.execute(
         "INSERT INTO dead_letter (id, queue, lead, code, reason, attempts, first_failed_at, dead_at, body) \
          SELECT id, queue, coalesce(?2, lead), ?3, ?4, ?5, coalesce(first_failed_at, ?6), ?7, body \
          FROM message WHERE id = ?1",
+        (
+            message,
+            why.lead.as_ref().map(LeadId::as_str),
+            why.code.as_str(),
+            &why.reason,
+            why.attempts,
+            failed_at,
+            units::micros(tx.now),
+        ),
     )?;
-    insert.execute((
-        message,
-        why.lead.as_ref().map(LeadId::as_str),
-        why.code.as_str(),
-        &why.reason,
-        why.attempts,
-        failed_at,
-        units::micros(tx.now),
-    ))?;
-    tx.conn.prepare_cached("DELETE FROM message WHERE id = ?")?.execute([message])?;
+    tx.execute("DELETE FROM message WHERE id = ?", [message])?;
     Ok(())
 }
 
@@ -102,7 +102,7 @@ fn redrive(tx: &Tx<'_>, id: i64, body: &Body) -> Result<bool, StoreError> {
 }
 
 fn delete(tx: &Tx<'_>, id: i64) -> rusqlite::Result<bool> {
-    Ok(tx.conn.prepare_cached("DELETE FROM dead_letter WHERE id = ?")?.execute([id])? > 0)
+    Ok(tx.execute("DELETE FROM dead_letter WHERE id = ?", [id])? > 0)
 }
 
 const COLUMNS: &str = "id, queue, lead, code, reason, attempts, first_failed_at, dead_at";
@@ -125,9 +125,6 @@ fn letter(row: &Row<'_>) -> Result<DeadLetter, StoreError> {
 
 fn queue_of(name: &str) -> Result<Queue, Fault> {
     let found = Queue::ALL.into_iter().find(|queue| queue.as_str() == name);
-    found.ok_or_else(|| unreadable(&format!("a message is of the queue {name:?}")))
-}
-
-fn unreadable(what: &str) -> Fault {
-    Fault::new(Code::StorageDamaged, outside::text::clean(what))
+    let what = || outside::text::clean(&format!("a message is of the queue {name:?}"));
+    found.ok_or_else(|| Fault::new(Code::StorageDamaged, what()))
 }

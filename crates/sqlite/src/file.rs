@@ -1,6 +1,7 @@
 //! The database file: looking at it before touching it, opening it, and what its errors mean.
 
 use std::{
+    fmt::Display,
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -12,6 +13,7 @@ use pipeline::{Code, Fault};
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig, ffi, types::Value};
 
 use crate::{
+    fault::fault_of,
     identity::{self, FileIds, Identity},
     schema,
     up_lock::{self, LockGuard},
@@ -110,7 +112,7 @@ impl DbFile {
                 file.update(version.map_err(|trouble| file.fault(trouble))?)?;
             }
             FileState::Nothing if create => {
-                make_folder(dir)?;
+                private::make_folder(dir).map_err(|error| fault_of(dir, Code::FolderUnusable, error))?;
                 file.create()?;
             }
             FileState::Empty if create => file.fill(&file.path).map_err(|trouble| file.fault(trouble))?,
@@ -118,9 +120,7 @@ impl DbFile {
                 return Err(Fault::new(Code::NoPipeline, format!("{} does not exist", file.path.display())));
             }
         }
-        file.identity
-            .note(&file.path)
-            .map_err(|error| Fault::new(Code::FolderUnusable, file.says(&error.to_string())))?;
+        file.identity.note(&file.path).map_err(|error| file.failed(Code::FolderUnusable, error))?;
         Ok(file)
     }
 
@@ -141,13 +141,13 @@ impl DbFile {
                 true => (Code::AlreadyRunning, "it is gone, and another `leadops up` has it open still"),
                 false => (Code::StorageGone, "it was deleted or moved while `leadops up` has it open"),
             };
-            return Err(Fault::new(code, self.says(what)));
+            return Err(self.failed(code, what));
         }
         // SQLite would take it for the log of a new file.
         if self.log_size() > 0 && !self.path.exists() {
             let what = "it is gone, but its write-ahead log is here, with what was accepted last; \
                         put the file back beside it, or move the log away as well";
-            return Err(Fault::new(Code::StorageGone, self.says(what)));
+            return Err(self.failed(Code::StorageGone, what));
         }
         Ok(())
     }
@@ -222,7 +222,7 @@ impl DbFile {
         if purpose == Purpose::Write {
             self.identity
                 .note_beside()
-                .map_err(|error| Fault::new(Code::StorageFailed, self.says(&format!("its log: {error}"))))?;
+                .map_err(|error| self.failed(Code::StorageFailed, format_args!("its log: {error}")))?;
         }
         Ok(conn)
     }
@@ -243,7 +243,7 @@ impl DbFile {
         let conn = self.open(access)?;
         if purpose == Purpose::Write {
             if conn.is_readonly(MAIN_DB)? {
-                return Err(Fault::new(Code::StorageReadOnly, self.says("it cannot be written")).into());
+                return Err(self.failed(Code::StorageReadOnly, "it cannot be written").into());
             }
             self.set(&conn, "journal_mode", "wal", "wal")?;
             // A commit is on the disk before it returns.
@@ -303,8 +303,8 @@ impl DbFile {
         if actual == expected {
             return Ok(());
         }
-        let what = self.says(&format!("SQLite keeps {pragma} at {actual} instead of {expected}"));
-        Err(Fault::new(Code::StorageFailed, what).into())
+        let what = format_args!("SQLite keeps {pragma} at {actual} instead of {expected}");
+        Err(self.failed(Code::StorageFailed, what).into())
     }
 
     /// What the file's first bytes say. <https://www.sqlite.org/fileformat2.html#the_database_header>
@@ -313,7 +313,7 @@ impl DbFile {
         if identity::is_open_here(&self.path) && self.size() > 0 {
             return Ok(FileState::Ours);
         }
-        let damaged = |what: &str| Err(Fault::new(Code::StorageDamaged, self.says(what)));
+        let damaged = |what: &str| Err(self.failed(Code::StorageDamaged, what));
         let mut header = [0; 100];
         let read = fs::File::open(&self.path).and_then(|file| {
             let read = (&file).take(100).read(&mut header)?;
@@ -322,12 +322,10 @@ impl DbFile {
         let (read, meta) = match read {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FileState::Nothing),
-            Err(error) => {
-                return Err(Fault::new(Code::FolderUnusable, self.says(&error.to_string())));
-            }
+            Err(error) => return Err(self.failed(Code::FolderUnusable, error)),
         };
         if meta.is_dir() {
-            return Err(Fault::new(Code::FolderUnusable, self.says("it is a folder")));
+            return Err(self.failed(Code::FolderUnusable, "it is a folder"));
         }
         if meta.len() == 0 {
             // SQLite would throw the log away.
@@ -403,7 +401,7 @@ impl DbFile {
         };
         match checked().map_err(|trouble| self.fault(trouble))?.as_str() {
             "ok" => Ok(()),
-            found => Err(Fault::new(Code::StorageDamaged, self.says(found))),
+            found => Err(self.failed(Code::StorageDamaged, found)),
         }
     }
 
@@ -415,7 +413,7 @@ impl DbFile {
                 io::ErrorKind::StorageFull => Code::StorageFull,
                 _ => Code::FolderUnusable,
             };
-            Fault::new(code, self.says(&error.to_string()))
+            self.failed(code, &error)
         };
         let folder = self.path.parent().unwrap_or(Path::new("."));
         // Leads are people: nobody else on the machine may read them. That is how it makes files.
@@ -463,13 +461,13 @@ impl DbFile {
     }
 
     fn newer(&self, version: u32) -> Fault {
-        let what = format!("its version is {version}, this program knows up to {}", schema::VERSION);
-        Fault::new(Code::StorageNewer, self.says(&what))
+        let what = format_args!("its version is {version}, this program knows up to {}", schema::VERSION);
+        self.failed(Code::StorageNewer, what)
     }
 
-    /// The file's name and what is the matter with it.
-    fn says(&self, what: &str) -> String {
-        outside::text::shorten(&format!("{}: {what}", self.path.display()), 500)
+    /// What is the matter with the file, under its name.
+    fn failed(&self, code: Code, what: impl Display) -> Fault {
+        fault_of(&self.path, code, what)
     }
 
     /// What an error of SQLite's means.
@@ -491,7 +489,7 @@ impl DbFile {
             },
             _ => Code::StorageFailed,
         };
-        let fault = Fault::new(code, self.says(&error.to_string()));
+        let fault = self.failed(code, &error);
         if code == Code::StorageDamaged {
             // Whoever met it first has said it.
             let _ = self.damaged.set(fault.clone());
@@ -513,10 +511,4 @@ fn immutable(path: &Path) -> String {
         }
     }
     uri + "?immutable=1"
-}
-
-fn make_folder(dir: &Path) -> Result<(), Fault> {
-    private::make_folder(dir).map_err(|error| {
-        Fault::new(Code::FolderUnusable, outside::text::shorten(&format!("{}: {error}", dir.display()), 500))
-    })
 }

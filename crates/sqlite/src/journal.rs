@@ -52,14 +52,13 @@ pub(crate) fn append_prepared(tx: &Tx<'_>, Prepared { entry, json }: &Prepared) 
             insert(tx, row, entry, json)?;
             return Ok(());
         }
-
         None => {
             let (progress, counted) = Progress::after(None, entry);
-            let mut add = tx
-                .conn
-                .prepare_cached("INSERT INTO lead (due_at, ended_at, progress, id) VALUES (?, ?, ?, ?)")?;
-            let Columns { due_at, ended_at, progress } = Columns::of(progress.as_ref(), entry)?;
-            add.execute((due_at, ended_at, progress, lead.as_str()))?;
+            let (due_at, ended_at, progress) = columns(progress.as_ref(), entry)?;
+            tx.execute(
+                "INSERT INTO lead (due_at, ended_at, progress, id) VALUES (?, ?, ?, ?)",
+                (due_at, ended_at, progress, lead.as_str()),
+            )?;
             insert(tx, tx.conn.last_insert_rowid(), entry, json)?;
             counted
         }
@@ -69,11 +68,11 @@ pub(crate) fn append_prepared(tx: &Tx<'_>, Prepared { entry, json }: &Prepared) 
             }
             let (progress, counted) = Progress::after(before.clone(), entry);
             if progress.is_none() || progress != before {
-                let mut update = tx
-                    .conn
-                    .prepare_cached("UPDATE lead SET due_at = ?, ended_at = ?, progress = ? WHERE row = ?")?;
-                let Columns { due_at, ended_at, progress } = Columns::of(progress.as_ref(), entry)?;
-                update.execute((due_at, ended_at, progress, row))?;
+                let (due_at, ended_at, progress) = columns(progress.as_ref(), entry)?;
+                tx.execute(
+                    "UPDATE lead SET due_at = ?, ended_at = ?, progress = ? WHERE row = ?",
+                    (due_at, ended_at, progress, row),
+                )?;
             }
             counted
         }
@@ -86,56 +85,37 @@ pub(crate) fn append_prepared(tx: &Tx<'_>, Prepared { entry, json }: &Prepared) 
 
 /// False where the entry is there already.
 fn insert(tx: &Tx<'_>, lead: i64, entry: &Entry, json: &str) -> rusqlite::Result<bool> {
-    let mut insert = tx.conn.prepare_cached(
+    let stage = entry.event.stage().as_str();
+    let inserted = tx.execute(
         "INSERT INTO journal (stage, at, lead, nonce, body) VALUES (?, ?, ?, ?, ?) \
          ON CONFLICT (stage, at, lead, nonce) DO NOTHING",
+        (stage, key_time(entry.at), lead, entry.nonce, json),
     )?;
-    let stage = entry.event.stage().as_str();
-    Ok(insert.execute((stage, key_time(entry.at), lead, entry.nonce, json))? > 0)
+    Ok(inserted > 0)
 }
 
-/// What the table says of a lead.
-#[derive(Default)]
-struct Columns {
-    due_at: Option<i64>,
-    ended_at: Option<i64>,
-    progress: Option<String>,
+/// What the table says of a lead: `due_at`, `ended_at` and `progress`. One that is not known counts as ended by its last
+/// entry, so that it is forgotten in time.
+fn columns(progress: Option<&Progress>, entry: &Entry) -> Result<Columns, Fault> {
+    let Some(progress) = progress else { return Ok((None, Some(units::micros(entry.at)), None)) };
+    let ended_at = progress.ended.map(|(_, at)| units::micros(at));
+    Ok((Some(units::micros(progress.due_at)), ended_at, Some(to_json(progress)?)))
 }
 
-impl Columns {
-    /// One that is not known counts as ended by its last entry, so that it is forgotten in time.
-    fn of(progress: Option<&Progress>, entry: &Entry) -> Result<Self, Fault> {
-        let Some(progress) = progress else {
-            return Ok(Self { ended_at: Some(units::micros(entry.at)), ..Self::default() });
-        };
-        Ok(Self {
-            due_at: Some(units::micros(progress.due_at)),
-            ended_at: progress.ended.map(|(_, at)| units::micros(at)),
-            progress: Some(to_json(progress)?),
-        })
-    }
-}
+type Columns = (Option<i64>, Option<i64>, Option<String>);
 
 fn count(tx: &Tx<'_>, entry: &Entry, counted: LeadMetric) -> rusqlite::Result<()> {
-    let mut upsert = tx.conn.prepare_cached(match counted {
-        LeadMetric::Accepted => {
-            "INSERT INTO minute (at, accepted) VALUES (?, 1) \
-             ON CONFLICT (at) DO UPDATE SET accepted = accepted + 1"
-        }
-        LeadMetric::Enriched => {
-            "INSERT INTO minute (at, enriched) VALUES (?, 1) \
-             ON CONFLICT (at) DO UPDATE SET enriched = enriched + 1"
-        }
-        LeadMetric::Notified => {
-            "INSERT INTO minute (at, notified) VALUES (?, 1) \
-             ON CONFLICT (at) DO UPDATE SET notified = notified + 1"
-        }
-        LeadMetric::Failed => {
-            "INSERT INTO minute (at, failed) VALUES (?, 1) \
-             ON CONFLICT (at) DO UPDATE SET failed = failed + 1"
-        }
-    })?;
-    upsert.execute([units::minute(entry.at)])?;
+    let column = match counted {
+        LeadMetric::Accepted => "accepted",
+        LeadMetric::Enriched => "enriched",
+        LeadMetric::Notified => "notified",
+        LeadMetric::Failed => "failed",
+    };
+    let upsert = format!(
+        "INSERT INTO minute (at, {column}) VALUES (?, 1) \
+         ON CONFLICT (at) DO UPDATE SET {column} = {column} + 1"
+    );
+    tx.execute(&upsert, [units::minute(entry.at)])?;
     Ok(())
 }
 

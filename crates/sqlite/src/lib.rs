@@ -19,6 +19,7 @@
 
 mod checkpointer;
 mod dead_letters;
+mod fault;
 mod file;
 mod history;
 mod identity;

@@ -45,11 +45,11 @@ impl Objects for Store {
 
 /// Adds an object. None where there is one under the key.
 pub(crate) fn insert(tx: &Tx<'_>, key: &str, body: &[u8]) -> rusqlite::Result<Option<i64>> {
-    let mut insert = tx.conn.prepare_cached(
-        "INSERT INTO object (key, body, version, stored_at) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-    )?;
     let version = random_id();
-    let added = insert.execute((key, body, version, units::micros(tx.now)))?;
+    let added = tx.execute(
+        "INSERT INTO object (key, body, version, stored_at) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+        (key, body, version, units::micros(tx.now)),
+    )?;
     Ok((added > 0).then_some(version))
 }
 
@@ -57,20 +57,18 @@ fn put(tx: &Tx<'_>, key: &str, body: &[u8], when: &WriteCondition) -> Result<Opt
     let (new, now) = (random_id(), units::micros(tx.now));
     let written = match when {
         WriteCondition::Absent => return Ok(insert(tx, key, body)?.map(version)),
-        WriteCondition::Always => {
-            let mut upsert = tx.conn.prepare_cached(
-                "INSERT INTO object (key, body, version, stored_at) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO \
-                 UPDATE SET body = excluded.body, version = excluded.version, stored_at = excluded.stored_at",
-            )?;
-            upsert.execute((key, body, new, now))?
-        }
+        WriteCondition::Always => tx.execute(
+            "INSERT INTO object (key, body, version, stored_at) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO \
+             UPDATE SET body = excluded.body, version = excluded.version, stored_at = excluded.stored_at",
+            (key, body, new, now),
+        )?,
         WriteCondition::Unchanged(Version(old)) => {
             // A version of somebody else's making matches nothing.
             let Ok(old) = old.parse::<i64>() else { return Ok(None) };
-            let mut update = tx.conn.prepare_cached(
+            tx.execute(
                 "UPDATE object SET body = ?2, version = ?3, stored_at = ?4 WHERE key = ?1 AND version = ?5",
-            )?;
-            update.execute((key, body, new, now, old))?
+                (key, body, new, now, old),
+            )?
         }
     };
     match written {

@@ -82,10 +82,12 @@ impl WorkQueues for Store {
         let places: Vec<Place> = deliveries.iter().filter_map(Place::of).collect();
         let visibility = self.visibility(queue);
         self.write(move |tx| {
-            let mut update =
-                tx.conn.prepare_cached("UPDATE message SET visible_at = ?3 WHERE id = ?1 AND handle = ?2")?;
+            let hidden_until = units::millis_after(tx.now, visibility);
             for at in &places {
-                update.execute((at.id, at.handle, units::millis_after(tx.now, visibility)))?;
+                tx.execute(
+                    "UPDATE message SET visible_at = ?3 WHERE id = ?1 AND handle = ?2",
+                    (at.id, at.handle, hidden_until),
+                )?;
             }
             Ok(())
         })
@@ -136,10 +138,10 @@ pub(crate) fn send(
     delay: Duration,
 ) -> rusqlite::Result<()> {
     let visible_at = units::millis_after(tx.now, delay.min(MAX_DELAY));
-    let mut insert = tx.conn.prepare_cached(
+    tx.execute(
         "INSERT INTO message (queue, visible_at, sent_at, lead, body) VALUES (?, ?, ?, ?, ?)",
+        (queue.as_str(), visible_at, units::micros(tx.now), lead.map(LeadId::as_str), body),
     )?;
-    insert.execute((queue.as_str(), visible_at, units::micros(tx.now), lead.map(LeadId::as_str), body))?;
     tx.announce(queue, visible_at);
     Ok(())
 }
@@ -198,11 +200,11 @@ fn receive(
                 continue;
             }
             let handle = random_id();
-            let mut claim = tx.conn.prepare_cached(
+            tx.execute(
                 "UPDATE message SET visible_at = ?2, handle = ?3, receives = receives + 1, \
                  first_failed_at = coalesce(first_failed_at, ?4) WHERE id = ?1",
+                (message.id, hidden_until, handle, failed_at),
             )?;
-            claim.execute((message.id, hidden_until, handle, failed_at))?;
             deliveries.push(Delivery {
                 id: message.id.to_string(),
                 handle: handle.to_string(),
@@ -246,16 +248,15 @@ fn abandon(tx: &Tx<'_>, queue: Queue, message: &Ready, failed_at: Option<i64>) -
 fn settle(tx: &Tx<'_>, queue: Queue, at: Place, disposition: &Disposition) -> rusqlite::Result<()> {
     match disposition {
         Disposition::Done => {
-            let mut delete = tx.conn.prepare_cached("DELETE FROM message WHERE id = ? AND handle = ?")?;
-            delete.execute((at.id, at.handle))?;
+            tx.execute("DELETE FROM message WHERE id = ? AND handle = ?", (at.id, at.handle))?;
         }
         Disposition::Retry(delay) => {
             let visible_at = units::millis_after(tx.now, (*delay).min(MAX_DELAY));
-            let mut update = tx.conn.prepare_cached(
+            tx.execute(
                 "UPDATE message SET visible_at = ?3, handle = NULL, \
                  first_failed_at = coalesce(first_failed_at, ?4) WHERE id = ?1 AND handle = ?2",
+                (at.id, at.handle, visible_at, units::micros(tx.now)),
             )?;
-            update.execute((at.id, at.handle, visible_at, units::micros(tx.now)))?;
             tx.announce(queue, visible_at);
         }
         Disposition::Dead(why) => {
@@ -270,11 +271,11 @@ fn settle(tx: &Tx<'_>, queue: Queue, at: Place, disposition: &Disposition) -> ru
 
 fn give_back(tx: &Tx<'_>, queue: Queue, at: Place, rest: Duration) -> rusqlite::Result<()> {
     let ready_at = units::millis_after(tx.now, rest);
-    let mut update = tx.conn.prepare_cached(
+    tx.execute(
         "UPDATE message SET visible_at = ?3, handle = NULL, receives = receives - 1 \
          WHERE id = ?1 AND handle = ?2",
+        (at.id, at.handle, ready_at),
     )?;
-    update.execute((at.id, at.handle, ready_at))?;
     tx.announce(queue, ready_at);
     Ok(())
 }

@@ -112,9 +112,7 @@ impl Store {
     async fn delete_while_any(&self, sql: &'static str, limit: i64) -> Result<u64, Fault> {
         let mut deleted = 0;
         loop {
-            let rows = self
-                .write(move |tx| Ok(tx.conn.prepare_cached(sql)?.execute((limit, units::count(AT_ONCE)))?));
-            let rows = rows.await?;
+            let rows = self.write(move |tx| Ok(tx.execute(sql, (limit, units::count(AT_ONCE)))?)).await?;
             deleted += rows as u64;
             if rows == 0 {
                 return Ok(deleted);

@@ -13,7 +13,10 @@ use pipeline::{Code, Fault};
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{FileId, FileIds};
+use crate::{
+    fault::fault_of,
+    identity::{FileId, FileIds},
+};
 use host::private;
 
 /// The file that is locked.
@@ -99,10 +102,7 @@ impl LockGuard {
 impl Locked {
     fn new(folder: &Path, files: Option<FileIds>) -> Result<Self, Fault> {
         let path = folder.join(NAME);
-        let fault = |code, what: &str| {
-            Fault::new(code, outside::text::shorten(&format!("{}: {what}", path.display()), 500))
-        };
-        let unusable = |error: io::Error| fault(Code::FolderUnusable, &error.to_string());
+        let unusable = |error: io::Error| fault_of(&path, Code::FolderUnusable, error);
         let file = private::open_or_create(&path).map_err(unusable)?;
         for _ in 0..TRIES {
             match file.try_lock() {
@@ -115,7 +115,7 @@ impl Locked {
                 Err(TryLockError::Error(error)) => return Err(unusable(error)),
             }
         }
-        Err(fault(Code::AlreadyRunning, "another process has locked it"))
+        Err(fault_of(&path, Code::AlreadyRunning, "another process has locked it"))
     }
 }
 
@@ -148,10 +148,9 @@ pub(crate) fn agrees(folder: &Path, files: Option<FileIds>) -> Result<(), Fault>
     if Some(holder.files) == files || !lives() || !is_held(folder) {
         return Ok(());
     }
-    let what = format!(
-        "{}: `leadops up` (process {}) has other files open than those that are here under their names now",
-        folder.display(),
+    let what = format_args!(
+        "`leadops up` (process {}) has other files open than those that are here under their names now",
         holder.pid
     );
-    Err(Fault::new(Code::StorageGone, outside::text::shorten(&what, 500)))
+    Err(fault_of(folder, Code::StorageGone, what))
 }

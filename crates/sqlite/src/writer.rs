@@ -20,7 +20,7 @@ use pipeline::{
     Code, Fault,
     ports::{Clock, Queue},
 };
-use rusqlite::{Connection, config::DbConfig};
+use rusqlite::{Connection, Params, config::DbConfig};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
@@ -57,6 +57,11 @@ pub(crate) struct Tx<'a> {
 }
 
 impl Tx<'_> {
+    /// Runs a statement that changes something, and returns how many rows it has changed.
+    pub(crate) fn execute(&self, sql: &str, values: impl Params) -> rusqlite::Result<usize> {
+        self.conn.prepare_cached(sql)?.execute(values)
+    }
+
     /// The operation makes a message visible at this time, in milliseconds since 1970.
     pub(crate) fn announce(&self, queue: Queue, visible_at: i64) {
         if let Some(earliest) = self.visible.get(queue as usize) {
@@ -305,7 +310,7 @@ impl WriteLoop {
         } else if let Err(error) = log_buffer::write(conn, logs) {
             Err(if operations.is_empty() { storage(error) } else { TransactionError::ByOperation })
         } else {
-            conn.prepare_cached("COMMIT").and_then(|mut commit| commit.execute(())).map_err(storage)
+            tx.execute("COMMIT", ()).map_err(storage)
         };
         // SQLite has rolled back already after some errors.
         let stuck = done.is_err() && !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err();
