@@ -140,8 +140,7 @@ impl Server {
                 Err(error) => {
                     // There may be no file left to open.
                     self.connections.evict_one();
-                    let what = format!("no connection could be taken: {error}");
-                    self.ingest.log_refusal(Level::Warn, &Fault::new(Code::ListenerFull, what), "");
+                    self.is_full(format!("no connection could be taken: {error}"));
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -164,9 +163,12 @@ impl Server {
 
     fn log_eviction(&self, evicted: bool) {
         if evicted {
-            let what = "all places were taken: a connection was closed to make room for a new one";
-            self.ingest.log_refusal(Level::Warn, &Fault::new(Code::ListenerFull, what), "");
+            self.is_full("all places were taken: a connection was closed to make room for a new one");
         }
+    }
+
+    fn is_full(&self, what: impl Into<String>) {
+        self.ingest.log_refusal(Level::Warn, &Fault::new(Code::ListenerFull, what), "");
     }
 
     async fn connection(
@@ -360,6 +362,10 @@ enum BodyError {
     BrokeOff,
 }
 
+fn not_wanted<T>(code: Code, status: u16, what: impl Into<String>) -> Result<T, BodyError> {
+    Err(BodyError::Refused(Fault::new(code, what), status))
+}
+
 fn presented(headers: &HeaderMap) -> SignatureHeaders<'_> {
     // One that is no text is there, and none that can hold.
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
@@ -368,13 +374,8 @@ fn presented(headers: &HeaderMap) -> SignatureHeaders<'_> {
 
 fn head_of(head: &Parts, peer: IpAddr) -> Head<'_> {
     let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    let is_old = head.version == Version::HTTP_10;
-    Head {
-        peer: Some(peer),
-        target: head.uri.authority().map(|authority| authority.as_str()),
-        is_old,
-        headers,
-    }
+    let target = head.uri.authority().map(|authority| authority.as_str());
+    Head { peer: Some(peer), target, is_old: head.version == Version::HTTP_10, headers }
 }
 
 /// The whole body, where it comes in [`BODY_TIMEOUT`].
@@ -386,7 +387,7 @@ async fn receive_in_time(
     guard.is(ConnectionState::ReadingBody);
     tokio::time::timeout(BODY_TIMEOUT, receive(headers, body, guard)).await.unwrap_or_else(|_| {
         let what = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
-        Err(BodyError::Refused(Fault::new(Code::NotHttp, what), 408))
+        not_wanted(Code::NotHttp, 408, what)
     })
 }
 
@@ -402,26 +403,25 @@ async fn receive(
         if said <= DISCARDED && !headers.contains_key(EXPECT) {
             discard(body).await;
         }
-        return Err(too_large(&format!("{said} bytes")));
+        return too_large(&format!("{said} bytes"));
     }
     // One buffer, grown as the body comes: neither a body sent a byte at a time nor a length that is only
     // said must cost much.
     let mut whole: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| broken(&error))?;
+        let frame = frame.or_else(|error| broken(&error))?;
         let Ok(part) = frame.into_data() else { continue };
         let length = whole.len() + part.len();
         if length > BODY_LIMIT {
             drop(whole);
             guard.release();
             discard(body).await;
-            return Err(too_large(&format!("more than {BODY_LIMIT} bytes")));
+            return too_large(&format!("more than {BODY_LIMIT} bytes"));
         }
         if length > whole.capacity() {
             let capacity = length.next_power_of_two().clamp(FIRST_PART, BODY_LIMIT);
             if !guard.hold(capacity - whole.capacity()) {
-                let what = "too many large bodies are arriving at once";
-                return Err(BodyError::Refused(Fault::new(Code::NotStored, what), 503));
+                return not_wanted(Code::NotStored, 503, "too many large bodies are arriving at once");
             }
             whole.reserve_exact(capacity - whole.len());
         }
@@ -443,21 +443,18 @@ async fn discard(mut body: Incoming) {
 }
 
 /// What has become of a body that cannot be read on.
-fn broken(error: &hyper::Error) -> BodyError {
+fn broken<T>(error: &hyper::Error) -> Result<T, BodyError> {
     use io::ErrorKind::{InvalidData, InvalidInput};
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    match cause {
+    match error.source().and_then(|cause| cause.downcast_ref::<io::Error>()) {
         Some(cause) if matches!(cause.kind(), InvalidData | InvalidInput) => {
-            let what = format!("the body is not sent as HTTP/1.1 wants it: {cause}");
-            BodyError::Refused(Fault::new(Code::NotHttp, what), 400)
+            not_wanted(Code::NotHttp, 400, format!("the body is not sent as HTTP/1.1 wants it: {cause}"))
         }
-        _ => BodyError::BrokeOff,
+        _ => Err(BodyError::BrokeOff),
     }
 }
 
-fn too_large(length: &str) -> BodyError {
-    let what = format!("the body has {length}, the limit is {BODY_LIMIT}");
-    BodyError::Refused(Fault::new(Code::BodyTooLarge, what), 413)
+fn too_large<T>(length: &str) -> Result<T, BodyError> {
+    not_wanted(Code::BodyTooLarge, 413, format!("the body has {length}, the limit is {BODY_LIMIT}"))
 }
 
 fn not_allowed(methods: &'static str, body: &Value) -> Answer {

@@ -90,12 +90,10 @@ impl Refusals {
             serde_json::to_vec(&counted.refused)
         };
         let written = match json {
-            Ok(json) => self
-                .objects
-                .put(KEY, json.into(), WriteCondition::Always)
-                .await
-                .map(drop)
-                .map_err(Fault::from),
+            Ok(json) => {
+                let put = self.objects.put(KEY, json.into(), WriteCondition::Always).await;
+                put.map(drop).map_err(Fault::from)
+            }
             Err(error) => Err(Fault::new(Code::Internal, format!("no JSON form: {error}"))),
         };
         if let Err(fault) = written {

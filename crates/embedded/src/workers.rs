@@ -46,13 +46,10 @@ async fn prune(store: &(impl Upkeep + ?Sized), retention: &Retention) {
             Ok(_) => {}
             // The store has said so itself.
             Err(fault) if fault.code == Code::StorageGone => {}
-            Err(fault) => recorder::fault(
-                Function::Operator,
-                Level::Error,
-                "letting go of what is old failed",
-                None,
-                &fault,
-            ),
+            Err(fault) => {
+                let what = "letting go of what is old failed";
+                recorder::fault(Function::Operator, Level::Error, what, None, &fault);
+            }
         }
         tokio::time::sleep(PRUNE_EVERY).await;
     }

@@ -152,6 +152,10 @@ impl OpenConnections {
 }
 
 impl Connection {
+    fn begins(&mut self, doing: ConnectionState) {
+        (self.doing, self.since) = (doing, Instant::now());
+    }
+
     fn can_go(&self) -> bool {
         !matches!(self.doing, ConnectionState::Handling | ConnectionState::Closing)
     }
@@ -219,11 +223,13 @@ impl State {
         self.eviction_candidate(speaking, Some(newcomer)).is_some_and(|number| self.evict(number))
     }
 
+    /// A connection that is not closing.
+    fn open(&mut self, number: u64) -> Option<&mut Connection> {
+        self.connections.get_mut(&number).filter(|one| one.doing != ConnectionState::Closing)
+    }
+
     fn evict(&mut self, number: u64) -> bool {
-        let Some(connection) = self.connections.get_mut(&number) else { return false };
-        if connection.doing == ConnectionState::Closing {
-            return false;
-        }
+        let Some(connection) = self.open(number) else { return false };
         connection.doing = ConnectionState::Closing;
         connection.evicted.cancel();
         let (spoke, proven, held) =
@@ -251,11 +257,9 @@ pub(super) struct ConnectionGuard {
 impl ConnectionGuard {
     /// Notes what it is doing from now on.
     pub(super) fn is(&self, doing: ConnectionState) {
-        self.change(|connection| {
-            if connection.doing != ConnectionState::Closing {
-                (connection.doing, connection.since) = (doing, Instant::now());
-            }
-        });
+        if let Some(own) = self.connections.lock().open(self.number) {
+            own.begins(doing);
+        }
     }
 
     /// Evicts another for it where there are more than there are places for. True where one was evicted.
@@ -268,8 +272,8 @@ impl ConnectionGuard {
     /// one was evicted.
     pub(super) fn speaks(&self) -> bool {
         let mut state = self.connections.lock();
-        let Some(own) = state.connections.get_mut(&self.number) else { return false };
-        if own.doing == ConnectionState::Closing || std::mem::replace(&mut own.spoke, true) {
+        let Some(own) = state.open(self.number) else { return false };
+        if std::mem::replace(&mut own.spoke, true) {
             return false;
         }
         state.speaking += 1;
@@ -280,8 +284,7 @@ impl ConnectionGuard {
     /// nothing: a webhook that was seen once can be sent by anybody any number of times.
     pub(super) fn is_proven(&self) {
         let mut state = self.connections.lock();
-        let Some(own) = state.connections.get_mut(&self.number) else { return };
-        if own.doing != ConnectionState::Closing && !std::mem::replace(&mut own.proven, true) {
+        if state.open(self.number).is_some_and(|own| !std::mem::replace(&mut own.proven, true)) {
             state.proven += 1;
         }
     }
@@ -297,10 +300,7 @@ impl ConnectionGuard {
     /// So a body is always received that takes no more than each connection's equal share of the room.
     pub(super) fn hold(&self, more: usize) -> bool {
         let mut state = self.connections.lock();
-        let Some(own) = state.connections.get(&self.number) else { return false };
-        if own.doing == ConnectionState::Closing {
-            return false;
-        }
+        let Some(own) = state.open(self.number) else { return false };
         let wanted = own.held + more;
         while state.held + more > self.connections.room {
             let others = state
@@ -375,7 +375,7 @@ impl AsyncRead for TrackedStream {
         if buf.filled().len() > before {
             self.guard.change(|connection| {
                 if connection.doing == ConnectionState::Idle {
-                    (connection.doing, connection.since) = (ConnectionState::ReadingHead, Instant::now());
+                    connection.begins(ConnectionState::ReadingHead);
                 }
             });
         }

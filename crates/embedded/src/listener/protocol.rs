@@ -19,19 +19,18 @@ pub(super) enum Protocol {
     Other,
 }
 
+/// How each begins.
+const BEGINNINGS: [(&[u8], Protocol); 4] = [
+    (b"\x16\x03", Protocol::Tls),
+    (b"PRI * HTTP/2", Protocol::Http2),
+    (b"PROXY ", Protocol::Proxy),
+    (b"\r\n\r\n\0\r\nQUIT\n", Protocol::Proxy),
+];
+
 impl Protocol {
     /// By a connection's first bytes.
     pub(super) fn of(first: &[u8]) -> Self {
-        if first.starts_with(b"\x16\x03") {
-            return Self::Tls;
-        }
-        if first.starts_with(b"PRI * HTTP/2") {
-            return Self::Http2;
-        }
-        if first.starts_with(b"PROXY ") || first.starts_with(b"\r\n\r\n\0\r\nQUIT\n") {
-            return Self::Proxy;
-        }
-        Self::Other
+        BEGINNINGS.iter().find(|(begin, _)| first.starts_with(begin)).map_or(Self::Other, |(_, known)| *known)
     }
 
     /// What to say of a connection with these first bytes.
