@@ -16,6 +16,19 @@ const SPARE_PAGES: i64 = 2_000;
 /// How many times pages are given back in one round, so that a round ends.
 const GIVEN_BACK: usize = 200;
 
+const OLD_LEADS: &str = "DELETE FROM lead WHERE row IN (SELECT row FROM lead \
+    WHERE ended_at IS NOT NULL AND ended_at < ? \
+    AND id NOT IN (SELECT lead FROM dead_letter WHERE lead IS NOT NULL) \
+    AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.lead = lead.row) LIMIT ?)";
+const OLD_RECEIPTS: &str = "DELETE FROM object WHERE row IN (SELECT row FROM object \
+    WHERE key >= 'receipts/' AND key < 'receipts0' AND stored_at < ? LIMIT ?)";
+const OLD_MINUTES: &str = "DELETE FROM minute WHERE at IN (SELECT at FROM minute WHERE at < ? LIMIT ?)";
+const SURPLUS_LOGS: &str = "DELETE FROM log WHERE id IN (SELECT id FROM log \
+    WHERE id <= (SELECT max(id) FROM log) - ?1 ORDER BY id LIMIT ?2)";
+/// Lines have times in about the order of their ids; the ids are what is looked up.
+const OLD_LOGS: &str = "DELETE FROM log WHERE id IN \
+    (SELECT id FROM (SELECT id, at FROM log ORDER BY id LIMIT ?2) WHERE at < ?1)";
+
 #[async_trait]
 impl Upkeep for Store {
     /// As of the last look: that of the last commit, or of the watcher, which looks five times a second where anybody
@@ -36,31 +49,14 @@ impl Upkeep for Store {
     async fn prune(&self, retention: &Retention) -> Result<Pruned, Fault> {
         let now = self.clock().now();
         let before = |age| units::micros_before(now, age);
+        let most_logs = i64::try_from(retention.log_lines).unwrap_or(i64::MAX);
         let pruned = Pruned {
-            logs: self.prune_logs(before(retention.logs), retention.log_lines).await?,
+            logs: self.delete_while_any(SURPLUS_LOGS, most_logs).await?
+                + self.delete_while_any(OLD_LOGS, before(retention.logs)).await?,
             journal: self.prune_journal(before(retention.journal)).await?,
-            leads: self
-                .delete_while_any(
-                    "DELETE FROM lead WHERE row IN (SELECT row FROM lead \
-                     WHERE ended_at IS NOT NULL AND ended_at < ? \
-                     AND id NOT IN (SELECT lead FROM dead_letter WHERE lead IS NOT NULL) \
-                     AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.lead = lead.row) LIMIT ?)",
-                    before(retention.journal),
-                )
-                .await?,
-            receipts: self
-                .delete_while_any(
-                    "DELETE FROM object WHERE row IN (SELECT row FROM object \
-                     WHERE key >= 'receipts/' AND key < 'receipts0' AND stored_at < ? LIMIT ?)",
-                    before(retention.receipts),
-                )
-                .await?,
-            minutes: self
-                .delete_while_any(
-                    "DELETE FROM minute WHERE at IN (SELECT at FROM minute WHERE at < ? LIMIT ?)",
-                    before(retention.minutes),
-                )
-                .await?,
+            leads: self.delete_while_any(OLD_LEADS, before(retention.journal)).await?,
+            receipts: self.delete_while_any(OLD_RECEIPTS, before(retention.receipts)).await?,
+            minutes: self.delete_while_any(OLD_MINUTES, before(retention.minutes)).await?,
         };
         for _ in 0..GIVEN_BACK {
             let free = self.read(|conn| Ok(free_pages(conn)?)).await?;
@@ -74,23 +70,6 @@ impl Upkeep for Store {
 }
 
 impl Store {
-    /// Lines have times in about the order of their ids; the ids are what is looked up.
-    async fn prune_logs(&self, before: i64, most: u64) -> Result<u64, Fault> {
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let surplus = self.delete_while_any(
-            "DELETE FROM log WHERE id IN (SELECT id FROM log \
-             WHERE id <= (SELECT max(id) FROM log) - ?1 ORDER BY id LIMIT ?2)",
-            most,
-        );
-        let surplus = surplus.await?;
-        let old = self.delete_while_any(
-            "DELETE FROM log WHERE id IN \
-             (SELECT id FROM (SELECT id, at FROM log ORDER BY id LIMIT ?2) WHERE at < ?1)",
-            before,
-        );
-        Ok(surplus + old.await?)
-    }
-
     /// Entries of open leads stay, so that their story is whole; the search goes past them.
     async fn prune_journal(&self, before: i64) -> Result<u64, Fault> {
         let mut deleted = 0;
