@@ -4,14 +4,14 @@
 //! that the minute had none of: with some twenty kinds, that is a bound.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use jiff::SignedDuration;
 use lead::{Timestamp, keys};
 use pipeline::{
-    Code, Fault, Function, Refused,
+    Code, Fault, Function, Refused, lock,
     ports::{Clock, Level, Objects, WriteCondition},
     recorder,
 };
@@ -57,7 +57,7 @@ impl Refusals {
 
     /// A request has been answered with this HTTP status; where it was Close's by all that shows, for this code.
     pub(crate) fn count(&self, status: u16, webhook: Option<Code>) {
-        let mut counted = self.lock();
+        let mut counted = lock(&self.counted);
         let is_news = counted.refused.count(self.clock.now(), status, webhook);
         let is_any = !std::mem::replace(&mut counted.unwritten, true);
         drop(counted);
@@ -82,7 +82,7 @@ impl Refusals {
     /// Writes what is not written yet.
     pub(crate) async fn write(&self) {
         let json = {
-            let mut counted = self.lock();
+            let mut counted = lock(&self.counted);
             if !std::mem::take(&mut counted.unwritten) {
                 return;
             }
@@ -100,13 +100,9 @@ impl Refusals {
             let what = "the count of refused requests was not written";
             recorder::fault(Function::WebhookIngestion, Level::Warn, what, None, &fault);
             // With the next ones, or in a minute.
-            self.lock().unwritten = true;
+            lock(&self.counted).unwritten = true;
             self.any.notify_one();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Counters> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -51,21 +51,26 @@ impl Refused {
 
     /// How many there were since the minute of `since`, by the HTTP status as text.
     pub fn since(&self, since: Timestamp) -> BTreeMap<String, u64> {
-        let mut by_status = BTreeMap::new();
-        for (status, count) in self.minutes.range(minute(since)..).flat_map(|(_, counts)| counts) {
-            *by_status.entry(status.to_string()).or_default() += count;
-        }
-        by_status
+        let by_status = summed(&self.minutes, since).into_iter();
+        by_status.map(|(status, count)| (status.to_string(), count)).collect()
     }
 
     /// How many of them were Close's by all that shows, by the code.
     pub fn webhooks_since(&self, since: Timestamp) -> BTreeMap<Code, u64> {
-        let mut by_code = BTreeMap::new();
-        for (code, count) in self.webhooks.range(minute(since)..).flat_map(|(_, counts)| counts) {
-            *by_code.entry(*code).or_default() += count;
-        }
-        by_code
+        summed(&self.webhooks, since)
     }
+}
+
+/// The sums of the counts since the minute of `since`.
+fn summed<K: Ord + Copy>(
+    minutes: &BTreeMap<Timestamp, BTreeMap<K, u64>>,
+    since: Timestamp,
+) -> BTreeMap<K, u64> {
+    let mut sums = BTreeMap::new();
+    for (kind, count) in minutes.range(minute(since)..).flat_map(|(_, counts)| counts) {
+        *sums.entry(*kind).or_default() += count;
+    }
+    sums
 }
 
 /// Counts one more. Whether it is the first.

@@ -3,12 +3,14 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use jiff::SignedDuration;
 use lead::Timestamp;
+
+use crate::lock;
 
 /// How many keys are remembered at most.
 const MOST: usize = 4_096;
@@ -46,7 +48,7 @@ impl<K: Eq + Hash> Throttle<K> {
 
     /// Something with this key happens. `Some` where it is to be said, with how many before it were not.
     pub fn note(&self, key: K, now: Timestamp) -> Option<u64> {
-        let mut keys = self.lock();
+        let mut keys = lock(&self.keys);
         if let Some(said) = keys.known.get_mut(&key) {
             if self.is_over(said.at, now) {
                 said.at = now;
@@ -64,12 +66,12 @@ impl<K: Eq + Hash> Throttle<K> {
 
     /// Whether something with this key was said within the period, so that it would not be said now.
     pub fn was_said(&self, key: &K, now: Timestamp) -> bool {
-        self.lock().known.get(key).is_some_and(|said| !self.is_over(said.at, now))
+        lock(&self.keys).known.get(key).is_some_and(|said| !self.is_over(said.at, now))
     }
 
     /// The keys of what happened and was not logged, with how often, for the last time.
     pub fn take_suppressed(&self) -> Vec<(K, u64)> {
-        let known = std::mem::take(&mut self.lock().known);
+        let known = std::mem::take(&mut lock(&self.keys).known);
         known.into_iter().filter(|(_, said)| said.since > 0).map(|(key, said)| (key, said.since)).collect()
     }
 
@@ -88,10 +90,6 @@ impl<K: Eq + Hash> Throttle<K> {
         let first = keys.known.values().map(|said| said.at).min();
         keys.full_until = first.and_then(|first| first.checked_add(self.period).ok());
         keys.known.len() < MOST
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Keys<K>> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,10 +123,10 @@ mod tests {
     fn however_many_keys_there_are_it_remembers_and_says_no_more_than_its_bound() {
         let throttle = Throttle::new(Duration::from_secs(60));
         let said = (0..3 * MOST).filter(|key| throttle.note(*key, at(0)).is_some()).count();
-        assert_eq!((said, throttle.lock().known.len()), (MOST, MOST));
+        assert_eq!((said, lock(&throttle.keys).known.len()), (MOST, MOST));
         // Each minute anew, for whoever comes first.
         let said = (2 * MOST..4 * MOST).filter(|key| throttle.note(*key, at(60_000)).is_some()).count();
-        assert_eq!((said, throttle.lock().known.len()), (MOST, MOST));
+        assert_eq!((said, lock(&throttle.keys).known.len()), (MOST, MOST));
         assert!(throttle.was_said(&(2 * MOST), at(60_000)) && !throttle.was_said(&0, at(60_000)));
     }
 }

@@ -10,12 +10,12 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
+        Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use pipeline::{Code, Fault, Function, ports::Level, recorder};
+use pipeline::{Code, Fault, Function, lock, ports::Level, recorder};
 use serde::{Deserialize, Serialize};
 
 /// What SQLite calls the write-ahead log of a file, and the index of it.
@@ -92,7 +92,7 @@ impl Identity {
         let (id, names) = (FileId::at(path)?, names(path)?);
         let entry = FileId::of(&fs::symlink_metadata(&names[0])?);
         if self.database.set(Database { names, id, entry }).is_ok() {
-            open().push(id);
+            lock(&OPEN).push(id);
         }
         Ok(())
     }
@@ -117,7 +117,7 @@ impl Identity {
     /// What the last check found.
     pub(crate) fn standing(&self) -> Result<(), Fault> {
         match self.is_lost() {
-            true => self.state().fault.clone().map_or(Ok(()), Err),
+            true => lock(&self.state).fault.clone().map_or(Ok(()), Err),
             false => Ok(()),
         }
     }
@@ -129,14 +129,14 @@ impl Identity {
 
     /// Whether everything could still be brought into the file that the next start opens.
     pub(crate) fn can_be_rescued(&self) -> bool {
-        let state = self.state();
+        let state = lock(&self.state);
         state.can_be_rescued && !state.for_good
     }
 
     /// Everything was brought into the database, through the log that has lost its name. That log is of no use
     /// any more, and must not be taken up again even where it comes back.
     pub(crate) fn rescued(&self) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         state.for_good = true;
         if let Some(fault) = &mut state.fault {
             fault.what += "; all that was accepted is in the database; restart `leadops up`";
@@ -146,7 +146,7 @@ impl Identity {
 
     /// The folder is somebody else's by now.
     pub(crate) fn give_up(&self, fault: Fault) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         if !std::mem::replace(&mut state.for_good, true) {
             say(Level::Error, &fault);
             state.fault = Some(fault);
@@ -165,7 +165,7 @@ impl Identity {
         if !self.is_lost() && self.loss(database).is_none() {
             return Ok(());
         }
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         // Once more: what was seen before others had to be waited for may no longer be so.
         let (loss, can_be_rescued) = self.loss(database).unzip();
         let can_be_rescued = can_be_rescued.unwrap_or_default();
@@ -205,16 +205,12 @@ impl Identity {
         let losses = [(database, name), (beside, log), (indexed, index)];
         losses.into_iter().find_map(|(loss, name)| Some((loss?.says(name), can_be_rescued)))
     }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Identity {
     fn drop(&mut self) {
         let Some(Database { id, .. }) = self.database.get() else { return };
-        let mut open = open();
+        let mut open = lock(&OPEN);
         if let Some(at) = open.iter().position(|open| open == id) {
             open.swap_remove(at);
         }
@@ -224,11 +220,7 @@ impl Drop for Identity {
 /// Whether this process has the database under this name open: then it must not be opened by anybody but
 /// SQLite, which would lose its locks when it is closed.
 pub(crate) fn is_open_here(path: &Path) -> bool {
-    FileId::at(path).is_ok_and(|id| open().contains(&id))
-}
-
-fn open() -> MutexGuard<'static, Vec<FileId>> {
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+    FileId::at(path).is_ok_and(|id| lock(&OPEN).contains(&id))
 }
 
 /// The files that are under these names now: the database's, and those beside it.

@@ -47,12 +47,12 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use pipeline::{
-    Code, Fault,
+    Code, Fault, lock,
     ports::{Clock, Queue},
     store_retry::RECEIVES,
 };
@@ -221,13 +221,9 @@ impl Store {
         }
     }
 
-    fn wakes(&self) -> &Arc<Wakeups> {
-        &self.0.wakes
-    }
-
     /// Sees to it that waiters hear of other processes' commits.
     fn watch(&self) -> Result<(), Fault> {
-        let mut watcher = self.0.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watcher = lock(&self.0.watcher);
         if watcher.is_none() {
             let wakes = Arc::clone(&self.0.wakes);
             *watcher = Some(Watcher::start(&self.0.file, wakes, self.0.writer.messages())?);

@@ -2,11 +2,11 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{Mutex, mpsc},
 };
 
 use lead::Timestamp;
-use pipeline::{Function, ports::Level};
+use pipeline::{Function, lock, ports::Level};
 use rusqlite::Connection;
 
 use crate::{units, writer::Message};
@@ -48,7 +48,7 @@ impl LogBuffer {
     }
 
     pub(crate) fn push(&self, line: Line) {
-        let mut waiting = self.lock();
+        let mut waiting = lock(&self.waiting);
         if waiting.lines.len() >= LONGEST {
             waiting.dropped += 1;
             return;
@@ -77,23 +77,19 @@ impl LogBuffer {
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.lock().lines.is_empty()
+        !lock(&self.waiting).lines.is_empty()
     }
 
     /// The next lines to write.
     pub(crate) fn take(&self) -> Vec<Line> {
-        let mut waiting = self.lock();
+        let mut waiting = lock(&self.waiting);
         let together = waiting.lines.len().min(TOGETHER);
         waiting.lines.drain(..together).collect()
     }
 
     /// These lines could not be written.
     pub(crate) fn lost(&self, lines: &[Line]) {
-        self.lock().dropped += lines.len();
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting).dropped += lines.len();
     }
 }
 

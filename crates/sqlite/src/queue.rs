@@ -55,7 +55,7 @@ impl Inbox for Store {
 impl WorkQueues for Store {
     /// Because one was sent or put back, here or in another process, because one is due, or because the clock was set.
     async fn wait_ready(&self, queue: Queue) -> Result<(), Fault> {
-        let waiting = self.wakes().register(queue);
+        let waiting = self.0.wakes.register(queue);
         self.watch()?;
         loop {
             waiting.look();

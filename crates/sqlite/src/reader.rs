@@ -1,8 +1,8 @@
 //! Reading: a few connections, each used by one blocking task at a time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use pipeline::{Code, Fault};
+use pipeline::{Code, Fault, lock};
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
@@ -32,21 +32,17 @@ impl Readers {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|e| stopped(&e.to_string()))?;
         let readers = Arc::clone(self);
         let read = tokio::task::spawn_blocking(move || {
-            let idle = readers.idle().pop();
+            let idle = lock(&readers.idle).pop();
             let conn = match idle {
                 Some(conn) => conn,
                 None => readers.file.connect(Purpose::Read)?,
             };
             // After a panic the connection is closed instead of going back.
             let done = work(&conn).map_err(|trouble| readers.file.fault(trouble));
-            readers.idle().push(conn);
+            lock(&readers.idle).push(conn);
             drop(permit);
             done
         });
         read.await.unwrap_or_else(|error| Err(stopped(&error.to_string())))
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

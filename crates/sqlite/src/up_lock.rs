@@ -4,12 +4,12 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
 
-use pipeline::{Code, Fault};
+use pipeline::{Code, Fault, lock};
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +67,7 @@ impl UpLock {
 
 impl Drop for UpLock {
     fn drop(&mut self) {
-        if let Some(Locked { file, .. }) = self.0.locked().take() {
+        if let Some(Locked { file, .. }) = lock(&self.0.locked).take() {
             let _ = file.set_len(0);
         }
     }
@@ -80,7 +80,7 @@ impl LockGuard {
     /// # Errors
     /// [`Code::AlreadyRunning`] where somebody else was quicker.
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        let mut locked = self.locked();
+        let mut locked = lock(&self.locked);
         let Some(Locked { id, .. }) = &*locked else { return Ok(()) };
         if FileId::at(&self.folder.join(NAME)).is_ok_and(|found| found == *id) {
             return Ok(());
@@ -92,10 +92,6 @@ impl LockGuard {
             Err(_) => {}
         }
         Ok(())
-    }
-
-    fn locked(&self) -> MutexGuard<'_, Option<Locked>> {
-        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Waking those who wait for messages.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex,
     atomic::{AtomicI64, Ordering},
 };
 
-use pipeline::ports::Queue;
+use pipeline::{lock, ports::Queue};
 use tokio::sync::Notify;
 
 /// Everybody who waits for a message of either queue.
@@ -32,13 +32,13 @@ pub(crate) struct WaitGuard {
 impl Wakeups {
     pub(crate) fn register(self: &Arc<Self>, queue: Queue) -> WaitGuard {
         let waiter = Arc::new(Waiter { queue, until: AtomicI64::new(i64::MAX), notify: Notify::new() });
-        self.lock().push(Arc::clone(&waiter));
+        lock(&self.0).push(Arc::clone(&waiter));
         WaitGuard { wakes: Arc::clone(self), waiter }
     }
 
     /// A message of this queue that becomes visible at `visible_at` has been committed.
     pub(crate) fn announce(&self, queue: Queue, visible_at: i64) {
-        for waiter in self.lock().iter() {
+        for waiter in lock(&self.0).iter() {
             if waiter.queue == queue && visible_at < waiter.until.load(Ordering::SeqCst) {
                 waiter.notify.notify_one();
             }
@@ -47,13 +47,9 @@ impl Wakeups {
 
     /// Somebody else has committed something.
     pub(crate) fn announce_anything(&self) {
-        for waiter in self.lock().iter() {
+        for waiter in lock(&self.0).iter() {
             waiter.notify.notify_one();
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Waiter>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,6 +71,6 @@ impl WaitGuard {
 
 impl Drop for WaitGuard {
     fn drop(&mut self) {
-        self.wakes.lock().retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
+        lock(&self.wakes.0).retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
     }
 }

@@ -1,10 +1,10 @@
 //! Whether anything has changed, for those who look at the store again and again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use pipeline::{
-    Code, Fault,
+    Code, Fault, lock,
     ports::{Seen, Watch},
 };
 use rusqlite::Connection;
@@ -30,7 +30,7 @@ impl ChangeDetector {
     pub(crate) fn look(&self) -> Result<Seen, Fault> {
         self.file.check_names()?;
         self.file.agrees_with_up()?;
-        let mut kept = self.conn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.conn);
         let conn = match kept.take() {
             Some(conn) => conn,
             None => self.file.connect(Purpose::Watch)?,

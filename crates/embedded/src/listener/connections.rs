@@ -14,11 +14,12 @@ use std::{
     collections::BTreeMap,
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use pipeline::lock;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -118,7 +119,7 @@ impl OpenConnections {
             held: 0,
             evicted: evicted.clone(),
         };
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let number = state.next;
         state.next += 1;
         state.here += 1;
@@ -128,7 +129,7 @@ impl OpenConnections {
 
     /// Evicts the one that the rule of [`State::eviction_candidate`] finds. False where it finds none.
     pub(super) fn evict_one(&self) -> bool {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.eviction_candidate(false, None).is_some_and(|number| state.evict(number))
     }
 
@@ -137,17 +138,13 @@ impl OpenConnections {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let now = Instant::now();
-            let mut state = self.lock();
+            let mut state = lock(&self.state);
             let overdue = state.connections.iter().filter(|(_, v)| v.is_overdue(now));
             let overdue: Vec<u64> = overdue.map(|(number, _)| *number).collect();
             for number in overdue {
                 state.evict(number);
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -257,21 +254,21 @@ pub(super) struct ConnectionGuard {
 impl ConnectionGuard {
     /// Notes what it is doing from now on.
     pub(super) fn is(&self, doing: ConnectionState) {
-        if let Some(own) = self.connections.lock().open(self.number) {
+        if let Some(own) = lock(&self.connections.state).open(self.number) {
             own.begins(doing);
         }
     }
 
     /// Evicts another for it where there are more than there are places for. True where one was evicted.
     pub(super) fn evict_for(&self) -> bool {
-        let mut state = self.connections.lock();
+        let mut state = lock(&self.connections.state);
         state.here > self.connections.limits.all && state.replace(false, self.number)
     }
 
     /// Notes that it has begun to send, and evicts another where more do than there are places for. True where
     /// one was evicted.
     pub(super) fn speaks(&self) -> bool {
-        let mut state = self.connections.lock();
+        let mut state = lock(&self.connections.state);
         let Some(own) = state.open(self.number) else { return false };
         if std::mem::replace(&mut own.spoke, true) {
             return false;
@@ -283,7 +280,7 @@ impl ConnectionGuard {
     /// Notes that a new lead has been accepted from it. Whatever else is answered with success proves
     /// nothing: a webhook that was seen once can be sent by anybody any number of times.
     pub(super) fn is_proven(&self) {
-        let mut state = self.connections.lock();
+        let mut state = lock(&self.connections.state);
         if state.open(self.number).is_some_and(|own| !std::mem::replace(&mut own.proven, true)) {
             state.proven += 1;
         }
@@ -299,7 +296,7 @@ impl ConnectionGuard {
     ///
     /// So a body is always received that takes no more than each connection's equal share of the room.
     pub(super) fn hold(&self, more: usize) -> bool {
-        let mut state = self.connections.lock();
+        let mut state = lock(&self.connections.state);
         let Some(own) = state.open(self.number) else { return false };
         let wanted = own.held + more;
         while state.held + more > self.connections.room {
@@ -322,13 +319,13 @@ impl ConnectionGuard {
 
     /// Releases all of the room.
     pub(super) fn release(&self) {
-        let mut state = self.connections.lock();
+        let mut state = lock(&self.connections.state);
         let held = state.connections.get_mut(&self.number).map_or(0, |own| std::mem::take(&mut own.held));
         state.held -= held;
     }
 
     fn change(&self, change: impl FnOnce(&mut Connection)) {
-        if let Some(own) = self.connections.lock().connections.get_mut(&self.number) {
+        if let Some(own) = lock(&self.connections.state).connections.get_mut(&self.number) {
             change(own);
         }
     }
@@ -336,7 +333,7 @@ impl ConnectionGuard {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        let mut state = self.connections.lock();
+        let mut state = lock(&self.connections.state);
         if let Some(own) = state.connections.remove(&self.number)
             && own.doing != ConnectionState::Closing
         {
@@ -531,7 +528,7 @@ mod tests {
         }
         assert!(connections.evict_one());
         drop((a, b));
-        let state = connections.lock();
+        let state = lock(&connections.state);
         assert_eq!((state.here, state.speaking, state.proven), (0, 0, 0));
     }
 
@@ -550,7 +547,7 @@ mod tests {
         b.release();
         assert!(d.hold(50));
         drop((a, b, c, d));
-        let state = connections.lock();
+        let state = lock(&connections.state);
         assert_eq!((state.held, state.connections.len(), state.here), (0, 0, 0));
     }
 

@@ -12,11 +12,11 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, future::join_all};
-use lead::{LeadId, Timestamp};
+use lead::Timestamp;
 use outside::{text, time_left};
 
 use crate::{
-    Code, Function,
+    Code, Fault, Function,
     job::{AlertJob, lead_in},
     notify::Notify,
     ports::{Clock, Delivery, Disposition, Inbox, Level, Queue, within},
@@ -195,8 +195,7 @@ impl Driver {
         let id = text::shorten(&delivery.id, 80);
         let message = format!("message {id} is delivered again: {why}, attempt {}", delivery.receives);
         let lead = lead_in(&delivery.body);
-        let lead = lead.as_ref().map(LeadId::as_str);
-        recorder::line(self.function(), Level::Error, &message, lead, Some(code.as_str()));
+        recorder::fault(self.function(), Level::Error, "", lead.as_ref(), &Fault::new(code, message));
     }
 
     /// Says what became of each delivery. The ids of those of which nothing could be said.

@@ -184,8 +184,7 @@ impl Workers {
         if fault.code == Code::StorageGone {
             return;
         }
-        let what = format!("{doing} failed: {}", fault.what);
-        recorder::line(self.driver.function(), Level::Error, &what, None, Some(fault.code.as_str()));
+        recorder::fault(self.driver.function(), Level::Error, &format!("{doing} failed"), None, fault);
     }
 }
 

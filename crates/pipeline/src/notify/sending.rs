@@ -1,9 +1,6 @@
 //! Sending alerts to one destination.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use futures_util::{future::join_all, lock::Mutex as AsyncMutex};
 use jiff::SignedDuration;
@@ -19,6 +16,7 @@ use crate::{
     Fault,
     destination::{Destination, DestinationId, Limits, MessageFormat, NotReady, RetryDelay, Verdict},
     job::AlertJob,
+    lock,
     ports::{Disposition, Level, MAX_DELAY},
 };
 
@@ -99,7 +97,7 @@ impl Notify {
             waiting: Mutex::new(waiting),
             taking: AsyncMutex::default(),
         };
-        let workers = limits.at_once.clamp(1, sending.waiting().len().max(1));
+        let workers = limits.at_once.clamp(1, lock(&sending.waiting).len().max(1));
         let workers = (0..workers).map(|_| sending.work());
         outcomes.extend(join_all(workers).await.into_iter().flatten());
         outcomes
@@ -171,7 +169,7 @@ impl Sending<'_> {
     /// The outcomes of all that waited, where nothing more is sent now.
     async fn next(&self) -> Result<(Vec<LoadedAlert>, bool), Outcomes> {
         let _taking = self.taking.lock().await;
-        if self.waiting().is_empty() {
+        if lock(&self.waiting).is_empty() {
             return Err(Outcomes::new());
         }
         if self.is_too_late() {
@@ -185,7 +183,7 @@ impl Sending<'_> {
             Ok(Err(closed)) => return Err(self.return_rest(|_| Disposition::Retry(closed.min(MAX_DELAY)))),
             Err(fault) => return Err(self.return_rest(|ready| storage_failed(&ready.job.lead_id, &fault))),
         };
-        Ok((next_group(&mut self.waiting(), more.saturating_add(1), self.limits.together), has_waited))
+        Ok((next_group(&mut lock(&self.waiting), more.saturating_add(1), self.limits.together), has_waited))
     }
 
     /// The permission to send a message, and any number of them where there is no rate limit; else how long the
@@ -236,15 +234,11 @@ impl Sending<'_> {
 
     /// Returns all that still waits to the queue.
     fn return_rest(&self, disposition: impl Fn(&LoadedAlert) -> Disposition) -> Outcomes {
-        self.waiting().drain(..).map(|ready| (ready.index, disposition(&ready))).collect()
+        lock(&self.waiting).drain(..).map(|ready| (ready.index, disposition(&ready))).collect()
     }
 
     fn now(&self) -> Timestamp {
         self.stage.recorder.clock.now()
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Vec<LoadedAlert>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

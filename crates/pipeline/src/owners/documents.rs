@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use close::CreatedLead;
-use lead::{OwnerDocument, OwnerFacts, OwnerStatus};
+use lead::{OwnerDocument, OwnerStatus};
 use outside::text;
 
 use super::interpret::{LookupAnswer, interpret};
@@ -42,8 +42,7 @@ impl Owners for Documents {
         match interpret(&answer) {
             LookupAnswer::Document(document) => read(document, lead),
             LookupAnswer::Unassigned(what) => {
-                let why = Fault::new(Code::OwnerMissing, what);
-                LookupOutcome::of(OwnerFacts::none(OwnerStatus::Missing), Some(why))
+                LookupOutcome::none(OwnerStatus::Missing, Fault::new(Code::OwnerMissing, what))
             }
             LookupAnswer::Failed(fault, then) => LookupOutcome::failed(fault.code, fault.what, then),
         }

@@ -61,10 +61,14 @@ impl LookupOutcome {
         Self { facts, why, then: NextLookup::Done, of_event: false, lead_is_known: false }
     }
 
+    /// No owner, for this reason.
+    pub(crate) fn none(status: OwnerStatus, why: Fault) -> Self {
+        Self::of(OwnerFacts::none(status), Some(why))
+    }
+
     /// The look-up failed.
     pub fn failed(code: Code, what: impl Into<String>, then: NextLookup) -> Self {
-        let facts = OwnerFacts::none(OwnerStatus::LookupFailed);
-        Self { facts, why: Some(Fault::new(code, what)), then, of_event: false, lead_is_known: false }
+        Self { then, ..Self::none(OwnerStatus::LookupFailed, Fault::new(code, what)) }
     }
 }
 

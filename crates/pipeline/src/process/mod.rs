@@ -149,10 +149,17 @@ impl Process {
                 if !matches!(job.cause, Cause::Recheck { .. })
                     && attempt < self.settings.process_attempts =>
             {
-                return self.look_up_later(job, attempt, why).await;
+                let pause = self.around(doubled(LOOKUP_PAUSE, attempt, LONGEST_LOOKUP_PAUSE));
+                let next = ProcessJob { attempts: attempt, ..job.clone() };
+                return self.look_up_later(next, why, attempt, pause, true).await;
             }
-            (NextLookup::Wait(pause), Some(why)) if self.may_wait(job, pause, delivery) => {
-                return self.wait_for_owners(job, pause, why).await;
+            (NextLookup::Wait(asked), Some(why)) if self.may_wait(job, asked, delivery) => {
+                let pause = doubled(WAIT, job.waits + 1, LONGEST_LOOKUP_PAUSE).max(asked);
+                let pause = self.around(pause).max(asked);
+                let next = ProcessJob { waits: job.waits + 1, ..job.clone() };
+                // Once is enough for its story.
+                let is_told = job.waits == 0 && !matches!(job.cause, Cause::Recheck { .. });
+                return self.look_up_later(next, why, job.attempts + 1, pause, is_told).await;
             }
             _ => {}
         }
@@ -306,14 +313,24 @@ impl Process {
         time_left(deadline, self.recorder.clock.now()) / 2
     }
 
-    /// Has the owner looked up once more, after a failed attempt of this number.
-    async fn look_up_later(&self, job: &ProcessJob, attempt: u32, fault: Fault) -> Result<(), Interruption> {
-        let pause = self.around(doubled(LOOKUP_PAUSE, attempt, LONGEST_LOOKUP_PAUSE));
+    /// Leaves the lead for this job after a pause. Its story says so, with the number of the attempt, where that is to be
+    /// told. The time at which the lead was due stays what it was.
+    async fn look_up_later(
+        &self,
+        next: ProcessJob,
+        fault: Fault,
+        attempt: u32,
+        pause: Duration,
+        is_told: bool,
+    ) -> Result<(), Interruption> {
         if self.counted == AttemptCounter::ByQueue {
             return Err(Interruption::Retry(fault, pause));
         }
-        self.requeue_job(ProcessJob { attempts: attempt, ..job.clone() }, pause).await?;
-        self.tried_again(Some(job.lead_id.clone()), fault, attempt, pause).await;
+        let message = NewMessage { delay: pause, ..next.message(self.recorder.clock.now()) };
+        self.outbox.send(Queue::Delay, message).await?;
+        if is_told {
+            self.tried_again(Some(next.lead_id), fault, attempt, pause).await;
+        }
         Ok(())
     }
 
@@ -326,34 +343,9 @@ impl Process {
         }
     }
 
-    /// Leaves the lead for as long as the source of owners asks to wait: no attempt of it.
-    async fn wait_for_owners(
-        &self,
-        job: &ProcessJob,
-        asked: Duration,
-        fault: Fault,
-    ) -> Result<(), Interruption> {
-        let pause = self.around(asked.max(doubled(WAIT, job.waits + 1, LONGEST_LOOKUP_PAUSE))).max(asked);
-        if self.counted == AttemptCounter::ByQueue {
-            return Err(Interruption::Retry(fault, pause));
-        }
-        self.requeue_job(ProcessJob { waits: job.waits + 1, ..job.clone() }, pause).await?;
-        // Once is enough for its story.
-        if job.waits == 0 && !matches!(job.cause, Cause::Recheck { .. }) {
-            self.tried_again(Some(job.lead_id.clone()), fault, job.attempts + 1, pause).await;
-        }
-        Ok(())
-    }
-
     /// A pause of about this length, so that those who begin it together do not end it together.
     fn around(&self, pause: Duration) -> Duration {
         pause.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
-    }
-
-    /// Sends a job again. The time at which the lead was due stays what it was.
-    async fn requeue_job(&self, job: ProcessJob, pause: Duration) -> Result<(), Fault> {
-        let message = NewMessage { delay: pause, ..job.message(self.recorder.clock.now()) };
-        self.outbox.send(Queue::Delay, message).await
     }
 
     async fn stopped(&self, stop: Interruption, lead: Option<LeadId>, delivery: &Delivery) -> Disposition {

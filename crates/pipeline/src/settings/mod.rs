@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 pub use secret_text::SecretText;
 pub use variables::Variables;
 
-use crate::destination::{DestinationId, KINDS};
+use crate::{
+    destination::{DestinationId, KINDS},
+    store_retry::doubled,
+};
 
 /// The figures and names that the stages work by. Names and defaults are those of the original's
 /// environment variables, where it has them.
@@ -65,7 +68,7 @@ impl Settings {
     /// look-up is some 33 hours after the alert, as owners are known to appear a day late.
     pub fn recheck_wait(&self, number: u32) -> Duration {
         let first = self.delay.max(Duration::from_secs(1));
-        first.saturating_mul(1 << number.saturating_sub(1).min(16)).min(Duration::from_secs(4 * 60 * 60))
+        doubled(first, number, Duration::from_secs(4 * 60 * 60))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Display,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use outside::{text, time_left};
 
 use super::{pace::Pace, retrieved::is_lately};
 use crate::{
-    Code, Fault,
+    Code, Fault, lock,
     ports::{Clock, LookupOutcome, NextLookup, within},
 };
 use close::{CloseAnswer, CloseReads};
@@ -178,7 +178,7 @@ impl CloseClient {
 
     /// Whether the key is good at all, asked at most once a minute.
     async fn is_key_good(&self, means: &mut LookupBudget) -> Result<Result<(), Code>, LookupStop> {
-        let known = *self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *lock(&self.key);
         let now = self.clock.now();
         if let Some((at, known)) = known
             && is_lately(at, now, KNOWN_FOR)
@@ -196,7 +196,7 @@ impl CloseClient {
             402 | 403 => Err(Code::CloseForbidden),
             status => return Err(CloseRequest::Me.unanswered(format_args!("it answers {status}"))),
         };
-        *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, verdict));
+        *lock(&self.key) = Some((now, verdict));
         Ok(verdict)
     }
 

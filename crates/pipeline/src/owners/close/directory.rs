@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -20,7 +20,7 @@ use super::{
     retrieved::{AGAIN, CLAIM, FRESH, Failure, Fields, Named, Retrieved, in_words, is_lately},
 };
 use crate::{
-    Code, Fault, Function,
+    Code, Fault, Function, lock,
     ports::{Level, Objects, PutError, Version, WriteCondition, within},
     recorder,
 };
@@ -60,12 +60,12 @@ impl OrganizationCache {
     }
 
     fn known(&self) -> Arc<Retrieved> {
-        Arc::clone(&self.known.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&lock(&self.known))
     }
 
     fn learn(&self, retrieved: Retrieved) -> Arc<Retrieved> {
         let retrieved = Arc::new(retrieved);
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&retrieved);
+        *lock(&self.known) = Arc::clone(&retrieved);
         retrieved
     }
 
@@ -181,14 +181,14 @@ impl OrganizationCache {
         (setting, owner): (&FieldSetting, &FieldId),
     ) -> Option<LookupStop> {
         let now = asker.clock.now();
-        let known = *self.has_field.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *lock(&self.has_field);
         let has = match known {
             Some((at, has)) if is_lately(at, now, FRESH) => has,
             _ => {
                 // Where that cannot be said, an empty field is an empty field.
                 let body = asker.ask(SCHEMA, CloseRequest::Fields, means).await.ok()?;
                 let has = custom_fields(&body).ok()?.iter().any(|field| field.id == *owner);
-                *self.has_field.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, has));
+                *lock(&self.has_field) = Some((now, has));
                 has
             }
         };
@@ -203,13 +203,13 @@ impl OrganizationCache {
 
     /// What was not found now is not looked for again at once.
     fn look_again_later(&self, now: Timestamp) {
-        *self.looked_for.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        *lock(&self.looked_for) = Some(now);
     }
 
     /// The fields, unless one has to be looked for. A funnel that was not there is not looked for again at once.
     fn settled(&self, known: &Retrieved, (owner, funnel): Named<'_>, now: Timestamp) -> Option<Fields> {
         let fields = Fields::of(&known.fields, (owner, funnel))?;
-        let looked_for = *self.looked_for.lock().unwrap_or_else(PoisonError::into_inner);
+        let looked_for = *lock(&self.looked_for);
         let lately = looked_for.is_some_and(|at| is_lately(at, now, FRESH));
         (fields.funnel.is_some() || funnel.is_none() || lately).then_some(fields)
     }

@@ -1,13 +1,11 @@
 //! How fast Close may be asked: as its answers say, and not all at once before it has answered.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use lead::Timestamp;
 use outside::time_left;
 
+use crate::lock;
 use close::CloseAnswer;
 
 /// The pause between two requests while Close has not said what it allows: the example of its documentation
@@ -43,7 +41,7 @@ impl State {
 impl Pace {
     /// A turn to ask, how long from now; where that is further off than `patience` it is not taken.
     pub(super) fn turn(&self, now: Timestamp, patience: Duration) -> Result<Duration, Duration> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.0);
         // What lies further ahead than any wait was said by a clock that has been set back since.
         let furthest = now + LONGEST;
         for time in state.times() {
@@ -66,12 +64,12 @@ impl Pace {
 
     /// How long nothing may be asked.
     pub(super) fn closed(&self, now: Timestamp) -> Duration {
-        time_left(self.0.lock().unwrap_or_else(PoisonError::into_inner).closed, now)
+        time_left(lock(&self.0).closed, now)
     }
 
     /// Heeds what an answer says of the limits. How long it asks to wait, where it refuses for them.
     pub(super) fn heed(&self, now: Timestamp, answer: &CloseAnswer) -> Option<Duration> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.0);
         let refused = (answer.status == 429).then(|| answer.wait.unwrap_or(UNSAID).min(LONGEST));
         if let Some(wait) = refused {
             state.closed = state.closed.max(now + wait);

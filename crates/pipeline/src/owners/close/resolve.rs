@@ -50,9 +50,7 @@ pub(super) fn resolve(values: &[String], roster: &MemberList) -> LookupOutcome {
             let why = Fault::new(Code::OwnerDeparted, format!("{name} has left the organisation in Close"));
             LookupOutcome::of(of(OwnerStatus::Departed, name, owners), Some(why))
         }
-        (None, None, None, Some(why)) => {
-            LookupOutcome::of(OwnerFacts::none(OwnerStatus::LookupFailed), Some(why))
-        }
+        (None, None, None, Some(why)) => LookupOutcome::none(OwnerStatus::LookupFailed, why),
         (None, None, None, None) => missing(),
     }
 }
@@ -60,14 +58,13 @@ pub(super) fn resolve(values: &[String], roster: &MemberList) -> LookupOutcome {
 /// The owner field is empty.
 pub(super) fn missing() -> LookupOutcome {
     let why = Fault::new(Code::OwnerMissing, "the owner field of the lead is empty in Close");
-    LookupOutcome::of(OwnerFacts::none(OwnerStatus::Missing), Some(why))
+    LookupOutcome::none(OwnerStatus::Missing, why)
 }
 
 /// The owner field holds something that can name nobody.
 pub(super) fn odd() -> LookupOutcome {
     let what = "the owner field of the lead holds neither a member nor a text in Close";
-    let facts = OwnerFacts::none(OwnerStatus::LookupFailed);
-    LookupOutcome::of(facts, Some(Fault::new(Code::OwnerUnknown, what)))
+    LookupOutcome::none(OwnerStatus::LookupFailed, Fault::new(Code::OwnerUnknown, what))
 }
 
 /// What is said of an owner whom a webhook names, where nobody can say who it is.
