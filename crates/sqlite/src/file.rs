@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig, ffi,
 
 use crate::{
     fault::fault_of,
-    identity::{self, FileIds, Identity},
+    identity::{self, Identity},
     schema,
     up_lock::{self, LockGuard},
 };
@@ -30,13 +30,13 @@ const CHECKED_SIZE: u64 = 1024 * 1024 * 1024;
 /// The database file of a folder.
 #[derive(Debug)]
 pub(crate) struct DbFile {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Set once SQLite has met damage: from then on nothing is written.
     damaged: OnceLock<Fault>,
     /// Whether it lies on a disk that cannot be written, and nothing is in a log beside it.
     frozen: bool,
-    /// Which files are open.
-    identity: Identity,
+    /// Which files are open, and whether they are still to be found.
+    pub(crate) identity: Identity,
     /// The lock of the folder, where this process is its `leadops up`.
     lock: OnceLock<Arc<LockGuard>>,
 }
@@ -152,10 +152,6 @@ impl DbFile {
         Ok(())
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The fault that forbids writing, once damage has been met.
     pub(crate) fn damage(&self) -> Option<&Fault> {
         self.damaged.get()
@@ -167,11 +163,6 @@ impl DbFile {
     /// [`Code::StorageGone`] where what is written now would not be found.
     pub(crate) fn check_names(&self) -> Result<(), Fault> {
         self.identity.check()
-    }
-
-    /// Whether the files of this store are still to be found, as of the last check.
-    pub(crate) fn identity(&self) -> &Identity {
-        &self.identity
     }
 
     /// Whether everything can and may be brought into the database: not beside a `leadops up`, which may have
@@ -195,11 +186,6 @@ impl DbFile {
         }
     }
 
-    /// All three files, where they are known.
-    pub(crate) fn ids(&self) -> Option<FileIds> {
-        self.identity.ids()
-    }
-
     /// Whether the `leadops up` of the folder, if another process is one, works on the same files.
     ///
     /// # Errors
@@ -208,7 +194,7 @@ impl DbFile {
         if self.lock.get().is_some() {
             return Ok(());
         }
-        match (self.path.parent(), self.ids()) {
+        match (self.path.parent(), self.identity.ids()) {
             (Some(folder), Some(ids)) => up_lock::agrees(folder, Some(ids)),
             _ => Ok(()),
         }
@@ -376,9 +362,7 @@ impl DbFile {
     /// Takes from others what a copy that was put back, or a backup, may have given them.
     fn tighten(&self) {
         for end in ["", "-wal", "-shm"] {
-            let mut name = self.path.clone().into_os_string();
-            name.push(end);
-            private::tighten(Path::new(&name));
+            private::tighten(&self.beside(end));
         }
     }
 
@@ -387,9 +371,14 @@ impl DbFile {
     }
 
     fn log_size(&self) -> u64 {
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        fs::metadata(log).map_or(0, |meta| meta.len())
+        fs::metadata(self.beside("-wal")).map_or(0, |meta| meta.len())
+    }
+
+    /// The file whose name ends in this beside the database's.
+    fn beside(&self, end: &str) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(end);
+        name.into()
     }
 
     /// Has SQLite look through the whole file, without changing it.

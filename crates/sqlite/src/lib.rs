@@ -170,7 +170,7 @@ impl Store {
 
     /// The database file.
     pub fn path(&self) -> &Path {
-        self.0.file.path()
+        &self.0.file.path
     }
 
     /// Whether anything could be written now.
@@ -186,8 +186,8 @@ impl Store {
     /// # Errors
     /// [`Code::AlreadyRunning`] while another one has it.
     pub fn lock_for_up(&self) -> Result<UpLock, Fault> {
-        let lock = UpLock::take(self.folder(), self.0.file.ids())?;
-        self.0.file.is_worked_by_us(lock.held());
+        let lock = UpLock::take(self.folder(), self.0.file.identity.ids())?;
+        self.0.file.is_worked_by_us(Arc::clone(&lock.0));
         Ok(lock)
     }
 
@@ -226,7 +226,7 @@ impl Store {
         let mut watcher = lock(&self.0.watcher);
         if watcher.is_none() {
             let wakes = Arc::clone(&self.0.wakes);
-            *watcher = Some(Watcher::start(&self.0.file, wakes, self.0.writer.messages())?);
+            *watcher = Some(Watcher::start(&self.0.file, wakes, self.0.writer.messages.clone())?);
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ impl Upkeep for Store {
     fn intact(&self) -> Result<(), Fault> {
         let file = &self.0.file;
         file.damage().map_or(Ok(()), |damage| Err(damage.clone()))?;
-        file.identity().standing()?;
+        file.identity.standing()?;
         file.agrees_with_up()
     }
 
@@ -78,9 +78,10 @@ impl Store {
             let mut from = i64::MIN;
             loop {
                 let stage = stage.clone();
-                let batch = self.write(move |tx| Ok(prune_stage(tx.conn, &stage, from, before)?)).await?;
-                deleted += batch.deleted;
-                let Some(reached) = batch.reached else { break };
+                let (gone, reached) =
+                    self.write(move |tx| Ok(prune_stage(tx.conn, &stage, from, before)?)).await?;
+                deleted += gone;
+                let Some(reached) = reached else { break };
                 from = reached;
             }
         }
@@ -100,14 +101,14 @@ impl Store {
     }
 }
 
-struct Batch {
-    deleted: u64,
-    /// How far the search came, where there is more.
-    reached: Option<i64>,
-}
-
-/// Deletes the entries among the next few of a stage whose leads are not open.
-fn prune_stage(conn: &Connection, stage: &str, from: i64, before: i64) -> rusqlite::Result<Batch> {
+/// Deletes the entries among the next few of a stage whose leads are not open. How many those were, and how far the
+/// search came, where there is more.
+fn prune_stage(
+    conn: &Connection,
+    stage: &str,
+    from: i64,
+    before: i64,
+) -> rusqlite::Result<(u64, Option<i64>)> {
     let mut select = conn.prepare_cached(
         "SELECT row, at, EXISTS (SELECT 1 FROM lead WHERE lead.row = journal.lead AND ended_at IS NULL) \
          FROM journal WHERE stage = ? AND at >= ? AND at < ? ORDER BY at, row LIMIT ?",
@@ -130,7 +131,7 @@ fn prune_stage(conn: &Connection, stage: &str, from: i64, before: i64) -> rusqli
         }
         _ => None,
     };
-    Ok(Batch { deleted, reached })
+    Ok((deleted, reached))
 }
 
 /// The stages that have entries, found by leaping through the index.

@@ -17,7 +17,7 @@ impl Thread {
         run: impl FnOnce() + Send + 'static,
     ) -> Result<Self, Fault> {
         let failed = |e| {
-            Fault::new(Code::StorageFailed, format!("{}: no thread for {name}: {e}", file.path().display()))
+            Fault::new(Code::StorageFailed, format!("{}: no thread for {name}: {e}", file.path.display()))
         };
         Ok(Self(Some(Builder::new().name(name.to_owned()).spawn(run).map_err(failed)?)))
     }

@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The right to work on a folder. The operating system takes it back from a process that has died.
 #[derive(Debug)]
-pub struct UpLock(Arc<LockGuard>);
+pub struct UpLock(pub(crate) Arc<LockGuard>);
 
 /// A lock that is held, under a name that somebody may take away.
 #[derive(Debug)]
@@ -58,10 +58,6 @@ impl UpLock {
     pub(crate) fn take(folder: &Path, files: Option<FileIds>) -> Result<Self, Fault> {
         let locked = Mutex::new(Some(Locked::new(folder, files)?));
         Ok(Self(Arc::new(LockGuard { folder: folder.to_owned(), files, locked })))
-    }
-
-    pub(crate) fn held(&self) -> Arc<LockGuard> {
-        Arc::clone(&self.0)
     }
 }
 

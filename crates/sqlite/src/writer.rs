@@ -115,18 +115,13 @@ fn stopped() -> Fault {
 
 /// The thread's handle. Dropping it waits until everything sent before is written.
 pub(crate) struct Writer {
-    messages: mpsc::Sender<Message>,
+    pub(crate) messages: mpsc::Sender<Message>,
     permits: Arc<Semaphore>,
     // After the sender: dropping it waits for the thread.
     _thread: Thread,
 }
 
 impl Writer {
-    /// Something to have the thread look at the files with.
-    pub(crate) fn messages(&self) -> mpsc::Sender<Message> {
-        self.messages.clone()
-    }
-
     pub(crate) fn start(
         file: Arc<DbFile>,
         conn: Option<Connection>,
@@ -240,7 +235,7 @@ impl WriteLoop {
         });
         // Otherwise the watcher has it tried again.
         if moved == Ok(true) {
-            self.file.identity().rescued();
+            self.file.identity.rescued();
         }
     }
 
@@ -292,7 +287,7 @@ impl WriteLoop {
         }
         // Those that work beside `up` look each time; it looks after each commit, and five times a second.
         self.file.agrees_with_up().map_err(TransactionError::ByStorage)?;
-        if self.file.identity().is_lost() {
+        if self.file.identity.is_lost() {
             self.still_ours().map_err(TransactionError::ByStorage)?;
         }
         if self.conn.is_none() {
