@@ -132,8 +132,8 @@ impl Server {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let Some((guard, seat)) = self.enter(seats).await else { return };
-                    let caller = Peer { address: peer.ip(), guard };
-                    tokio::spawn(Arc::clone(self).connection(stream, caller, seat, shutdown.clone()));
+                    let server = Arc::clone(self);
+                    tokio::spawn(server.connection(stream, peer.ip(), guard, seat, shutdown.clone()));
                 }
                 // Of one connection, not of the listener.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -174,7 +174,8 @@ impl Server {
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
-        caller: Peer,
+        peer: IpAddr,
+        guard: ConnectionGuard,
         _seat: OwnedSemaphorePermit,
         shutdown: CancellationToken,
     ) {
@@ -182,13 +183,13 @@ impl Server {
         let mut first = [0; FIRST];
         let begins = tokio::select! {
             begins = stream.peek(&mut first) => begins.unwrap_or_default(),
-            () = caller.guard.evicted() => 0,
+            () = guard.evicted() => 0,
             () = shutdown.cancelled() => 0,
         };
         if begins > 0 {
-            self.log_eviction(caller.guard.speaks());
+            self.log_eviction(guard.speaks());
             let first = &first[..begins];
-            Box::pin(self.requests(stream, first, caller, shutdown)).await;
+            Box::pin(self.requests(stream, first, peer, guard, shutdown)).await;
         }
     }
 
@@ -197,17 +198,17 @@ impl Server {
         self: Arc<Self>,
         stream: TcpStream,
         first: &[u8],
-        caller: Peer,
+        peer: IpAddr,
+        guard: ConnectionGuard,
         shutdown: CancellationToken,
     ) {
         // An answer is one small packet. Where one of these fails, it is only sent later, or buffered for longer.
         let _ = stream.set_nodelay(true);
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
-        let Peer { address, guard } = caller;
         let guard = Arc::new(guard);
         let service = service_fn(|request| {
             let (server, guard) = (Arc::clone(&self), Arc::clone(&guard));
-            async move { Ok::<_, std::convert::Infallible>(server.answer(request, address, &guard).await) }
+            async move { Ok::<_, std::convert::Infallible>(server.answer(request, peer, &guard).await) }
         });
         let connection = http1::Builder::new()
             // Its own knows only of heads.
@@ -346,12 +347,6 @@ impl Server {
     fn count(&self, status: u16, fault: &Fault, seems_genuine: bool) {
         self.refusals.count(status, seems_genuine.then_some(fault.code));
     }
-}
-
-/// The other side of a connection.
-struct Peer {
-    address: IpAddr,
-    guard: ConnectionGuard,
 }
 
 /// Why there is no body.
