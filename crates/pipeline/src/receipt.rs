@@ -163,6 +163,22 @@ pub enum AttemptOutcome {
     },
 }
 
+impl AttemptOutcome {
+    /// What the alert's state is after it.
+    fn state(&self) -> ReceiptState {
+        match self {
+            Self::Sent(_) | Self::NotNeeded | Self::NoRecipients => ReceiptState::Sent,
+            Self::PartlySent(_) | Self::Retry { .. } => ReceiptState::Queued,
+            Self::Failed { .. } => ReceiptState::Failed,
+        }
+    }
+
+    /// Whether it counts against the attempts.
+    fn counts(&self) -> bool {
+        !matches!(self, Self::NotNeeded | Self::Retry { counts: false, .. })
+    }
+}
+
 /// Whom an alert has reached, and whom not. Empty where it has reached everybody.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartialDelivery {
@@ -326,21 +342,12 @@ impl Receipts {
     pub async fn conclude(&self, claim: Claim, attempt: AttemptOutcome) -> Result<Receipt, Fault> {
         let mut receipt = claim.receipt;
         receipt.at = self.clock.now().max(receipt.at);
+        receipt.state = attempt.state();
+        receipt.attempts += u32::from(attempt.counts());
         match attempt {
-            AttemptOutcome::Sent(part) => {
-                receipt.state = ReceiptState::Sent;
-                receipt.attempts += 1;
-                receipt.take(part);
-            }
-            AttemptOutcome::PartlySent(part) => {
-                receipt.state = ReceiptState::Queued;
-                receipt.attempts += 1;
-                receipt.take(part);
-            }
-            AttemptOutcome::NotNeeded => receipt.state = ReceiptState::Sent,
+            AttemptOutcome::Sent(part) | AttemptOutcome::PartlySent(part) => receipt.take(part),
+            AttemptOutcome::NotNeeded => {}
             AttemptOutcome::NoRecipients => {
-                receipt.state = ReceiptState::Sent;
-                receipt.attempts += 1;
                 let has_reached_some = receipt.partly_sent;
                 let left_out = receipt.left_out.iter().filter(|one| !one.again).cloned().collect();
                 receipt.take(PartialDelivery { reached: Vec::new(), left_out });
@@ -348,9 +355,7 @@ impl Receipts {
                     receipt.code = Some(Code::NobodyLeftOut);
                 }
             }
-            AttemptOutcome::Retry { code, counts, alone, unsure } => {
-                receipt.state = ReceiptState::Queued;
-                receipt.attempts += u32::from(counts);
+            AttemptOutcome::Retry { code, alone, unsure, .. } => {
                 receipt.code = Some(code);
                 receipt.unsure |= unsure;
                 receipt.alone |= alone;
@@ -359,8 +364,6 @@ impl Receipts {
                 }
             }
             AttemptOutcome::Failed { code, unsure } => {
-                receipt.state = ReceiptState::Failed;
-                receipt.attempts += 1;
                 receipt.unsure |= unsure;
                 receipt.code = Some(code);
             }

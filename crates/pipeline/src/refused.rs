@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Code, Fault, ports::Objects};
 
+/// Counts by the minute's start and the kind.
+type Minutes<K> = BTreeMap<Timestamp, BTreeMap<K, u64>>;
+
 /// The counts of refused requests, by the minute's start: the object [`keys::REFUSED`].
 ///
 /// An earlier version reads `minutes` alone, and writes no other.
@@ -15,10 +18,10 @@ use crate::{Code, Fault, ports::Objects};
 pub struct Refused {
     /// By the HTTP status.
     #[serde(default)]
-    minutes: BTreeMap<Timestamp, BTreeMap<u16, u64>>,
+    minutes: Minutes<u16>,
     /// Those of them that were Close's by all that shows, by the code.
     #[serde(default)]
-    webhooks: BTreeMap<Timestamp, BTreeMap<Code, u64>>,
+    webhooks: Minutes<Code>,
 }
 
 impl Refused {
@@ -62,10 +65,7 @@ impl Refused {
 }
 
 /// The sums of the counts since the minute of `since`.
-fn summed<K: Ord + Copy>(
-    minutes: &BTreeMap<Timestamp, BTreeMap<K, u64>>,
-    since: Timestamp,
-) -> BTreeMap<K, u64> {
+fn summed<K: Ord + Copy>(minutes: &Minutes<K>, since: Timestamp) -> BTreeMap<K, u64> {
     let mut sums = BTreeMap::new();
     for (kind, count) in minutes.range(minute(since)..).flat_map(|(_, counts)| counts) {
         *sums.entry(*kind).or_default() += count;

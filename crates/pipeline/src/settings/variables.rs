@@ -119,7 +119,7 @@ impl Settings {
             let switches = switches.join(", ");
             return Err(bad(format!("{switches} are all false, so that nobody would be notified of a lead")));
         }
-        let settings = Self {
+        Ok(Self {
             source_prefix: variables.prefix("SOURCE_PREFIX", &default.source_prefix)?,
             target_prefix: variables.prefix("TARGET_PREFIX", &default.target_prefix)?,
             delay: variables.seconds("DELAY_SECONDS", (0, MAX_DELAY.as_secs()), default.delay)?,
@@ -133,8 +133,7 @@ impl Settings {
                 default.signature_max_age,
             )?,
             overdue_after: variables.seconds("OVERDUE_SECONDS", (1, 86_400), default.overdue_after)?,
-        };
-        Ok(settings)
+        })
     }
 }
 
