@@ -1,7 +1,7 @@
 //! Ports that fail where a test says so.
 //!
-//! [`Faulty`] stands before any adapter and asks its [`Weather`] before and after each call. What the
-//! weather is, is the test's own affair: a plan of single strikes ([`Plan`]), or dice.
+//! [`Faulty`] stands before any adapter and asks its [`FaultInjector`] before and after each call. Which
+//! faults there are is the test's own affair: a plan of single ones ([`FaultPlan`]), or chance.
 
 use std::{
     collections::BTreeMap,
@@ -55,10 +55,10 @@ pub enum Moment {
     After,
 }
 
-/// What strikes a call.
+/// What goes wrong with a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Strike {
-    /// The caller is told that it failed.
+pub enum InjectedFault {
+    /// The caller hears that it failed.
     Fail(Fault),
     /// The caller never hears of it. Dropping the caller's future is its crash at this very place.
     Hang,
@@ -66,89 +66,89 @@ pub enum Strike {
     Slow(Duration),
 }
 
-/// Decides what strikes.
-pub trait Weather: Send + Sync {
-    /// What strikes this moment of the call, about this key, queue or dead letter.
-    fn strike(&self, call: Call, moment: Moment, about: &str) -> Option<Strike>;
+/// Decides which calls go wrong.
+pub trait FaultInjector: Send + Sync {
+    /// The fault at this moment of the call, about this key, queue or dead letter.
+    fn inject(&self, call: Call, moment: Moment, about: &str) -> Option<InjectedFault>;
 }
 
-/// Single strikes, each at the nth call of its kind from now on, and a rule. Fair weather otherwise.
+/// Single faults, each at the nth call of its kind from now on, and a rule. No fault otherwise.
 #[derive(Default)]
-pub struct Plan {
-    single: Mutex<BTreeMap<(Call, Moment), Planned>>,
+pub struct FaultPlan {
+    single: Mutex<BTreeMap<(Call, Moment), PlannedFaults>>,
     rule: Mutex<Option<Rule>>,
 }
 
-/// Strikes, and how many moments it is to each.
-type Planned = Vec<(u32, Strike)>;
+/// Faults, and how many moments it is to each.
+type PlannedFaults = Vec<(u32, InjectedFault)>;
 
-/// What strikes the start of a call, about this key, queue or dead letter.
-type Rule = Box<dyn Fn(Call, &str) -> Option<Strike> + Send>;
+/// The fault at the start of a call, about this key, queue or dead letter.
+type Rule = Box<dyn Fn(Call, &str) -> Option<InjectedFault> + Send>;
 
-impl Plan {
-    /// Fair weather.
-    pub fn fair() -> Arc<Self> {
+impl FaultPlan {
+    /// No faults.
+    pub fn none() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Plans a strike at the `nth` such moment from now, 1 being the next.
-    pub fn at(&self, nth: u32, call: Call, moment: Moment, strike: Strike) {
-        self.single.lock().unwrap().entry((call, moment)).or_default().push((nth, strike));
+    /// Plans a fault at the `nth` such moment from now, 1 being the next.
+    pub fn at(&self, nth: u32, call: Call, moment: Moment, fault: InjectedFault) {
+        self.single.lock().unwrap().entry((call, moment)).or_default().push((nth, fault));
     }
 
-    /// Strikes the start of each call by this rule from now on, where there is no single strike.
-    pub fn rule(&self, rule: impl Fn(Call, &str) -> Option<Strike> + Send + 'static) {
+    /// Injects faults at the start of calls by this rule from now on, where no single one is planned.
+    pub fn rule(&self, rule: impl Fn(Call, &str) -> Option<InjectedFault> + Send + 'static) {
         *self.rule.lock().unwrap() = Some(Box::new(rule));
     }
 
-    /// Forgets the rule, and whatever has not struck yet.
+    /// Forgets the rule, and whatever has not been injected yet.
     pub fn clear(&self) {
         self.single.lock().unwrap().clear();
         *self.rule.lock().unwrap() = None;
     }
 
-    fn single(&self, call: Call, moment: Moment) -> Option<Strike> {
+    fn single(&self, call: Call, moment: Moment) -> Option<InjectedFault> {
         let mut single = self.single.lock().unwrap();
         let planned = single.get_mut(&(call, moment))?;
-        let mut struck = None;
-        planned.retain_mut(|(left, strike)| {
+        let mut injected = None;
+        planned.retain_mut(|(left, fault)| {
             *left -= 1;
             if *left == 0 {
-                struck = Some(strike.clone());
+                injected = Some(fault.clone());
             }
             *left > 0
         });
-        struck
+        injected
     }
 }
 
-impl Weather for Plan {
-    fn strike(&self, call: Call, moment: Moment, about: &str) -> Option<Strike> {
+impl FaultInjector for FaultPlan {
+    fn inject(&self, call: Call, moment: Moment, about: &str) -> Option<InjectedFault> {
         let by_rule = || self.rule.lock().unwrap().as_ref().and_then(|rule| rule(call, about));
         self.single(call, moment).or_else(|| by_rule().filter(|_| moment == Moment::Before))
     }
 }
 
-/// An adapter in some weather.
+/// An adapter some of whose calls go wrong.
 #[derive(Clone)]
 pub struct Faulty<T> {
     inner: T,
-    weather: Arc<dyn Weather>,
+    injector: Arc<dyn FaultInjector>,
     clock: Arc<dyn Clock>,
 }
 
 impl<T> Faulty<T> {
-    /// `inner` in this weather.
-    pub fn new(inner: T, weather: Arc<dyn Weather>, clock: Arc<dyn Clock>) -> Self {
-        Self { inner, weather, clock }
+    /// `inner`, with these faults.
+    pub fn new(inner: T, injector: Arc<dyn FaultInjector>, clock: Arc<dyn Clock>) -> Self {
+        Self { inner, injector, clock }
     }
 
     async fn pass(&self, call: Call, moment: Moment, about: &str) -> Result<(), Fault> {
-        match self.weather.strike(call, moment, about) {
+        match self.injector.inject(call, moment, about) {
             None => Ok(()),
-            Some(Strike::Fail(fault)) => Err(fault),
-            Some(Strike::Hang) => std::future::pending().await,
-            Some(Strike::Slow(duration)) => {
+            Some(InjectedFault::Fail(fault)) => Err(fault),
+            Some(InjectedFault::Hang) => std::future::pending().await,
+            Some(InjectedFault::Slow(duration)) => {
                 self.clock.sleep(duration).await;
                 Ok(())
             }

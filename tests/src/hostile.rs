@@ -103,7 +103,7 @@ impl Attack {
             tokio::spawn(async move {
                 let attack = async {
                     loop {
-                        // Whoever is thrown out is soon at the door again.
+                        // Whoever is disconnected soon connects again.
                         let _ = self.once(&address, &steps).await;
                         sleep(Duration::from_millis(if self == Self::Churn { 1 } else { 100 })).await;
                     }

@@ -5,16 +5,17 @@
 
 pub mod aws;
 pub mod close;
-pub mod desk;
 pub mod destinations;
 pub mod directory;
 pub mod doubles;
 pub mod faulty;
+pub mod harness;
 pub mod held;
 pub mod hostile;
 pub mod http;
 pub mod lambda;
 pub mod neighbours;
+pub mod operator;
 pub mod pictures;
 pub mod process;
 pub mod proxies;
@@ -24,6 +25,5 @@ pub mod sim;
 pub mod template;
 pub mod time;
 pub mod upgrade;
-pub mod world;
 
 pub use conformance::{clock, memory};

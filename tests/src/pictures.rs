@@ -17,7 +17,7 @@ const BASELINE: f64 = 13.5;
 const MARGIN: f64 = 14.0;
 
 /// What a picture shows.
-pub struct Scene {
+pub struct Picture {
     /// The name of its file.
     pub name: &'static str,
     size: (u16, u16),
@@ -36,38 +36,38 @@ enum Stroke {
 use Stroke::{Key as Press, Text};
 
 /// All of them.
-pub const SCENES: &[Scene] = &[
-    Scene { name: "overview", size: (120, 36), keys: &[], ready: "LO204", light: false },
-    Scene {
+pub const PICTURES: &[Picture] = &[
+    Picture { name: "overview", size: (120, 36), keys: &[], ready: "LO204", light: false },
+    Picture {
         name: "dead-letters",
         size: (120, 36),
         keys: &[Text("2"), Text("2"), Press(Key::Down)],
         ready: "Log of its last attempt",
         light: false,
     },
-    Scene {
+    Picture {
         name: "story",
         size: (120, 36),
         keys: &[Text("3"), Text("/"), Text("Delta"), Press(Key::Enter), Press(Key::Enter)],
         ready: "What happened",
         light: false,
     },
-    Scene {
+    Picture {
         name: "logs",
         size: (120, 36),
         keys: &[Text("4"), Text("4"), Text("["), Text("[")],
         ready: "held",
         light: false,
     },
-    Scene {
+    Picture {
         name: "confirm",
         size: (120, 36),
         keys: &[Text("A")],
         ready: "Redrive 9 dead letters?",
         light: false,
     },
-    Scene { name: "light", size: (120, 36), keys: &[Text("2")], ready: "LO204", light: true },
-    Scene { name: "small", size: (80, 24), keys: &[], ready: "LO204", light: false },
+    Picture { name: "light", size: (120, 36), keys: &[Text("2")], ready: "LO204", light: true },
+    Picture { name: "small", size: (80, 24), keys: &[], ready: "LO204", light: false },
 ];
 
 /// The sixteen colours of a terminal, its foreground and its background.
@@ -100,7 +100,7 @@ pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../screenshots")
 }
 
-impl Scene {
+impl Picture {
     /// Plays it, and draws what is on the screen then.
     ///
     /// # Panics

@@ -43,15 +43,15 @@ pub fn built(name: &str) -> PathBuf {
     built.unwrap_or_else(|| panic!("{name} is not built: run `cargo test --workspace`"))
 }
 
-/// A folder for a pipeline, with its neighbours.
-pub struct World {
+/// An installation of leadops in a folder of its own, with its neighbours.
+pub struct Testbed {
     /// An owner directory and a Slack.
     pub neighbours: Neighbours,
     /// Holds the pipeline's folder.
     pub folder: TempDir,
 }
 
-impl Deref for World {
+impl Deref for Testbed {
     type Target = Neighbours;
 
     fn deref(&self) -> &Neighbours {
@@ -59,7 +59,7 @@ impl Deref for World {
     }
 }
 
-impl DerefMut for World {
+impl DerefMut for Testbed {
     fn deref_mut(&mut self) -> &mut Neighbours {
         &mut self.neighbours
     }
@@ -72,7 +72,7 @@ pub struct Up {
     pub webhook: Url,
 }
 
-impl World {
+impl Testbed {
     /// A fresh one.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -85,7 +85,7 @@ impl World {
         self.folder.path().join("data")
     }
 
-    /// `leadops` with these arguments, an environment of its own, and this world's addresses.
+    /// `leadops` with these arguments, an environment of its own, and this test bed's addresses.
     pub fn command(&self, args: &[&str]) -> Command {
         self.command_of(&mut Command::new(binary()), args)
     }

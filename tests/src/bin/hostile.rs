@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tests::{
     hostile::{Attack, FAR, NEAR, SEEN, peak_memory, raise_file_limit, send_genuine},
-    process::World,
+    process::Testbed,
 };
 
 /// From how many connections at once.
@@ -23,7 +23,7 @@ const APART: Duration = Duration::from_millis(25);
 #[tokio::main]
 async fn main() {
     raise_file_limit();
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     println!(
         "{CONNECTIONS} connections, {WEBHOOKS} webhooks during each attack, delays in ms, memory in MiB"
     );
@@ -31,7 +31,7 @@ async fn main() {
         "{:<32} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
         "attack", "steps", "accepted", "retries", "median", "longest", "peak"
     );
-    let mut up = world.up(&["--delay", "600"]).await;
+    let mut up = testbed.up(&["--delay", "600"]).await;
     send_genuine(&up, [SEEN], APART, NEAR).await;
     let mut sent = SEEN + 1;
     let word = std::env::args().nth(1).unwrap_or_default();
@@ -41,7 +41,7 @@ async fn main() {
     for (attack, away, name) in near.chain(far).filter(|(_, _, name)| name.contains(&word)) {
         // A process for each, so that its peak is its own.
         assert!(up.terminate().await.success());
-        up = world.up(&["--delay", "600"]).await;
+        up = testbed.up(&["--delay", "600"]).await;
         let siege = attack.begin(&up, CONNECTIONS);
         siege.is_laid().await;
         let noticed = send_genuine(&up, sent..sent + WEBHOOKS, APART, away).await;
@@ -56,7 +56,7 @@ async fn main() {
             peak_memory(&up),
         );
     }
-    let status = world.json(&["status"]).await;
+    let status = testbed.json(&["status"]).await;
     let kept = status["last_24h"]["accepted"].as_u64().unwrap();
     println!("accepted {sent}, kept {kept}, lost {}", sent as u64 - kept);
     assert_eq!((sent as u64, status["pending"].as_u64()), (kept, Some(kept)));

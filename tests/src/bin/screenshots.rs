@@ -2,14 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a tool that cannot go on says so by panicking")]
 
-use tests::pictures::{SCENES, folder, png};
+use tests::pictures::{PICTURES, folder, png};
 
 fn main() {
     let wanted = std::env::args().nth(1);
-    for scene in SCENES.iter().filter(|scene| wanted.as_deref().is_none_or(|wanted| wanted == scene.name)) {
-        let svg = scene.svg();
-        std::fs::write(folder().join(scene.name).with_extension("png"), png(&svg)).unwrap();
-        std::fs::write(folder().join(scene.name).with_extension("svg"), svg).unwrap();
-        println!("{}", scene.name);
+    for picture in
+        PICTURES.iter().filter(|picture| wanted.as_deref().is_none_or(|wanted| wanted == picture.name))
+    {
+        let svg = picture.svg();
+        std::fs::write(folder().join(picture.name).with_extension("png"), png(&svg)).unwrap();
+        std::fs::write(folder().join(picture.name).with_extension("svg"), svg).unwrap();
+        println!("{}", picture.name);
     }
 }

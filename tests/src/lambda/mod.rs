@@ -14,10 +14,10 @@ mod lineage;
 mod logs;
 mod mapping;
 mod pool;
-mod scene;
+mod testbed;
 
 pub use configuration::{Ahead, Configuration, Mapping};
 pub use environment::Failure;
 pub use gateway::{Gateway, Shape};
 pub use host::Host;
-pub use scene::Scene;
+pub use testbed::AwsTestbed;

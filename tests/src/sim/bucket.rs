@@ -91,19 +91,19 @@ impl SimBucket {
     fn tell(&self, state: &mut State, key: &str) {
         let (model, now) = (&self.model, self.model.clock.elapsed());
         let (dice, at) = (&model.dice, true_time(&model.clock));
-        let rough = !model.is_calm();
-        let late = rough && dice.chance(model.climate.late_event);
-        let twice = rough && dice.chance(model.climate.duplicate_event);
+        let rough = !model.is_fault_free();
+        let late = rough && dice.chance(model.fault_profile.late_event);
+        let twice = rough && dice.chance(model.fault_profile.duplicate_event);
         for _ in 0..=u32::from(twice) {
             let wait =
                 if late { dice.between(SECOND, SECOND * 600) } else { dice.between(MILLI * 200, SECOND * 3) };
             state.events.push(Event { arrives: now + wait, key: key.to_owned(), at });
         }
         if late {
-            model.struck("S3 event late");
+            model.count_fault("S3 event late");
         }
         if twice {
-            model.struck("S3 event twice");
+            model.count_fault("S3 event twice");
         }
     }
 }

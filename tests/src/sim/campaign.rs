@@ -236,6 +236,7 @@ pub fn story(outcome: &Outcome) -> String {
 
 /// Whether a line is about a lead, or about everybody.
 fn mentions(line: &str, lead: &LeadId) -> bool {
-    let about_all = ["the storm", "wall clock", "is up", "✗ killed", "timed out", "slack is", "is slow"];
+    let about_all =
+        ["the fault phase", "wall clock", "is up", "✗ killed", "timed out", "slack is", "is slow"];
     line.contains(lead.as_str()) || about_all.iter().any(|text| line.contains(text))
 }

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::{
     Model,
     bucket::true_time,
-    deployment::Door,
+    deployment::WebhookEndpoint,
     oracle,
     organization::{ORGANIZATION, OWNER_FIELD, value},
     process::Process,
@@ -84,7 +84,7 @@ pub struct Close {
     /// The run.
     pub model: Arc<Model>,
     /// Where it delivers to.
-    pub door: Arc<dyn Door>,
+    pub endpoint: Arc<dyn WebhookEndpoint>,
     /// Its work.
     pub spawner: Spawner,
     /// It never dies.
@@ -96,8 +96,8 @@ impl Close {
     pub fn create(&self, lead: &LeadId, carried: Option<&[String]>) {
         let body = Bytes::from(created(lead, carried));
         self.model.truth().leads.insert(lead.clone(), LeadTruth { body: body.clone(), ..Default::default() });
-        let delivery = Delivery { model: self.model.clone(), door: self.door.clone() };
-        if self.model.dice.chance(self.model.climate.replays) {
+        let delivery = Delivery { model: self.model.clone(), endpoint: self.endpoint.clone() };
+        if self.model.dice.chance(self.model.fault_profile.replays) {
             self.replay(signed(&self.model, lead, body.clone(), KEY, true));
         }
         let lead = lead.clone();
@@ -106,17 +106,17 @@ impl Close {
 
     /// Somebody has seen the webhook, and repeats it as it is: many times within some minutes.
     fn replay(&self, request: Request) {
-        let (model, door) = (self.model.clone(), self.door.clone());
+        let (model, endpoint) = (self.model.clone(), self.endpoint.clone());
         self.spawner.spawn(&self.process, None, async move {
             let dice = &model.dice;
             for _ in 0..dice.below(4) + 1 {
                 model.clock.sleep(dice.between(SECOND, MINUTE * 10)).await;
                 for _ in 0..dice.below(20) + 1 {
-                    if model.is_calm() {
+                    if model.is_fault_free() {
                         return;
                     }
-                    model.struck("webhook replayed");
-                    answered(&model, &*door, request.clone()).await;
+                    model.count_fault("webhook replayed");
+                    answered(&model, &*endpoint, request.clone()).await;
                     model.clock.sleep(dice.between(Duration::ZERO, SECOND * 10)).await;
                 }
             }
@@ -129,7 +129,7 @@ impl Close {
         let body = Bytes::from(event(lead, kind, action));
         self.model.truth().forged.push(lead.clone());
         let request = signed(&self.model, lead, body, KEY, false);
-        self.knock(request, 200);
+        self.post(request, 200);
     }
 
     /// Somebody who is not Close sends a webhook.
@@ -145,15 +145,15 @@ impl Close {
             2 => request.body = Bytes::from(event(lead, "lead", "created") + " "),
             _ => request.hash = request.hash.map(|hash| hash.replace(['a', 'b', 'c', '1', '2'], "f")),
         }
-        model.struck("forged webhook");
-        self.knock(request, 401);
+        model.count_fault("forged webhook");
+        self.post(request, 401);
     }
 
-    fn knock(&self, request: Request, expected: u16) {
-        let (model, door) = (self.model.clone(), self.door.clone());
+    fn post(&self, request: Request, expected: u16) {
+        let (model, endpoint) = (self.model.clone(), self.endpoint.clone());
         self.spawner.spawn(&self.process, None, async move {
             let lead = request.lead.clone();
-            if let Some(status) = answered(&model, &*door, request).await
+            if let Some(status) = answered(&model, &*endpoint, request).await
                 && status != expected
             {
                 let at = model.clock.elapsed();
@@ -167,7 +167,7 @@ impl Close {
 /// The delivery of one event.
 struct Delivery {
     model: Arc<Model>,
-    door: Arc<dyn Door>,
+    endpoint: Arc<dyn WebhookEndpoint>,
 }
 
 impl Delivery {
@@ -177,29 +177,29 @@ impl Delivery {
         let mut pause = SECOND * 15;
         while model.clock.elapsed() - began < LONGEST {
             let request = signed(model, &lead, body.clone(), KEY, true);
-            let status = answered(model, &*self.door, request).await;
-            let lost = !model.is_calm() && dice.chance(model.climate.lose_webhook_answer);
+            let status = answered(model, &*self.endpoint, request).await;
+            let lost = !model.is_fault_free() && dice.chance(model.fault_profile.lose_webhook_answer);
             let accepted = status.is_some_and(|status| (200..300).contains(&status));
             if accepted && lost {
-                model.struck("answer to Close lost");
+                model.count_fault("answer to Close lost");
             } else if accepted {
                 break;
             }
             model.clock.sleep(pause.mul_f64(0.5 + dice.below(1_000) as f64 / 1_000.0)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        while !model.is_calm() && dice.chance(model.climate.duplicate_webhook) {
+        while !model.is_fault_free() && dice.chance(model.fault_profile.duplicate_webhook) {
             model.clock.sleep(dice.between(SECOND, MINUTE * 30)).await;
-            model.struck("webhook delivered again");
-            answered(model, &*self.door, signed(model, &lead, body.clone(), KEY, true)).await;
+            model.count_fault("webhook delivered again");
+            answered(model, &*self.endpoint, signed(model, &lead, body.clone(), KEY, true)).await;
         }
     }
 }
 
 /// The status that came back, if one did.
-async fn answered(model: &Model, door: &dyn Door, request: Request) -> Option<u16> {
+async fn answered(model: &Model, endpoint: &dyn WebhookEndpoint, request: Request) -> Option<u16> {
     let waited = model.clock.sleep(PATIENCE);
-    match select(door.knock(request), waited).await {
+    match select(endpoint.post(request), waited).await {
         Either::Left((status, _)) => status.ok(),
         Either::Right(_) => None,
     }

@@ -8,7 +8,7 @@ use ops::Ops;
 use pipeline::{Progress, ports::DeadLetter};
 use tokio::sync::oneshot;
 
-use super::{close::Request, process::ProcessWeather};
+use super::{close::Request, process::ProcessFaults};
 
 /// A pipeline, put together one way.
 pub trait Deployment {
@@ -19,23 +19,23 @@ pub trait Deployment {
     /// How long it is until there may be more.
     fn next_change(&self) -> Option<Duration>;
 
-    /// Where Close knocks.
-    fn door(&self) -> Arc<dyn Door>;
+    /// The webhook, which Close calls.
+    fn endpoint(&self) -> Arc<dyn WebhookEndpoint>;
 
-    /// The operator's end, as the process behind `weather` has it.
-    fn ops(&self, weather: &Arc<ProcessWeather>) -> Ops;
+    /// The operator's end, as the process with these faults has it.
+    fn ops(&self, faults: &Arc<ProcessFaults>) -> Ops;
 
     /// Puts a message into the delay queue by hand.
     fn put_by_hand(&self, body: &str);
 
-    /// The storm is over: whatever is down comes up again.
-    fn calm_down(&mut self);
+    /// The fault phase is over: whatever is down comes up again.
+    fn end_faults(&mut self);
 
     /// Every message there is, and where.
     fn bodies(&self, each: &mut dyn FnMut(Place, &str));
 
     /// The leads that an operator sees waiting, being worked on or overdue.
-    fn waiting_room(&self) -> BTreeSet<LeadId>;
+    fn open_leads(&self) -> BTreeSet<LeadId>;
 
     /// How far a lead is, as an operator sees it.
     fn progress(&self, lead: &LeadId) -> Option<Progress>;
@@ -59,18 +59,18 @@ pub enum Place {
 }
 
 /// The webhook's address.
-pub trait Door: Send + Sync {
-    /// Hands a request in. The answer's status; none where there is no answer.
-    fn knock(&self, request: Request) -> oneshot::Receiver<u16>;
+pub trait WebhookEndpoint: Send + Sync {
+    /// Sends a request. The answer's status; none where there is no answer.
+    fn post(&self, request: Request) -> oneshot::Receiver<u16>;
 }
 
-/// What a call of a port that nothing can strike gives.
+/// What a call of a port gives into which no fault can be injected.
 pub fn at_once<T>(call: impl Future<Output = T>) -> T {
-    call.now_or_never().expect("no call of a port waits for anything but the weather")
+    call.now_or_never().expect("no call of a port waits for anything but an injected fault")
 }
 
 /// The body in a copy of a deleted dead letter.
-pub fn kept_body(copy: &[u8]) -> Option<String> {
+pub fn stored_body(copy: &[u8]) -> Option<String> {
     let copy: serde_json::Value = serde_json::from_slice(copy).ok()?;
     Some(copy.get("body")?.as_str()?.to_owned())
 }

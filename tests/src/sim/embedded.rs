@@ -28,8 +28,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Model,
     close::{self, Request},
-    deployment::{Deployment, Door, Place, at_once, kept_body},
-    process::{Process, ProcessWeather},
+    deployment::{Deployment, Place, WebhookEndpoint, at_once, stored_body},
+    process::{Process, ProcessFaults},
     scheduler::Spawner,
     stages::{AtWork, Instance, Neighbours, Ports},
 };
@@ -73,8 +73,8 @@ impl Embedded {
 impl Up {
     fn start(model: &Arc<Model>, spawner: &Spawner, neighbours: &Neighbours, memory: &Memory) -> Self {
         let process = Process::new(model.name("up"));
-        let weather = Arc::new(ProcessWeather { model: model.clone(), process: process.clone() });
-        let store = Arc::new(Faulty::new(memory.clone(), weather.clone(), model.clock.clone()));
+        let faults = Arc::new(ProcessFaults { model: model.clone(), process: process.clone() });
+        let store = Arc::new(Faulty::new(memory.clone(), faults.clone(), model.clock.clone()));
         let ports = Ports {
             objects: store.clone(),
             intake: store.clone(),
@@ -83,7 +83,7 @@ impl Up {
         };
         let instance = Instance::new(process.name.clone());
         let AtWork { ingest, process: second, notify, receipts } =
-            AtWork::new(&weather, neighbours, ports, &instance);
+            AtWork::new(&faults, neighbours, ports, &instance);
         let stages: [Arc<dyn QueueStage>; 2] = [Arc::new(second), Arc::new(notify)];
         let [second, third] = stages.map(|stage| match model.mutation {
             Some(mutation) => mutation.of_stage(stage, store.clone()),
@@ -153,14 +153,14 @@ impl Deployment for Embedded {
             .min()
     }
 
-    fn door(&self) -> Arc<dyn Door> {
+    fn endpoint(&self) -> Arc<dyn WebhookEndpoint> {
         Arc::new(Listener { model: self.model.clone(), spawner: self.spawner.clone(), up: self.up.clone() })
     }
 
-    fn ops(&self, weather: &Arc<ProcessWeather>) -> Ops {
+    fn ops(&self, faults: &Arc<ProcessFaults>) -> Ops {
         let model = &self.model;
-        let store = Arc::new(Faulty::new(self.memory.clone(), weather.clone(), model.clock.clone()));
-        let calm = Arc::new(self.memory.clone());
+        let store = Arc::new(Faulty::new(self.memory.clone(), faults.clone(), model.clock.clone()));
+        let faultless = Arc::new(self.memory.clone());
         let dead_letters = match model.mutation {
             Some(mutation) => {
                 mutation.of_dead_letters(store.clone(), store.clone(), self.model.clock.clone())
@@ -171,15 +171,15 @@ impl Deployment for Embedded {
         Ops {
             settings: model.settings.clone(),
             objects: store.clone(),
-            history: calm.clone(),
-            inbox: calm.clone(),
+            history: faultless.clone(),
+            inbox: faultless.clone(),
             dead_letters,
-            logs: calm,
+            logs: faultless,
             outbox: store.clone(),
             alerting: AlertQueue { receipts, outbox: store.clone() },
             recorder: Recorder { clock: model.clock.clone(), random: model.dice.random(), journal: store },
             set_up: Arc::new(NoSetUpReport),
-            operator: weather.process.name.clone(),
+            operator: faults.process.name.clone(),
             access: Access::Full,
         }
     }
@@ -189,7 +189,7 @@ impl Deployment for Embedded {
         at_once(self.memory.send(Queue::Delay, message)).unwrap();
     }
 
-    fn calm_down(&mut self) {
+    fn end_faults(&mut self) {
         let mut up = self.up.lock().unwrap();
         if let Some(back_at) = &mut up.back_at {
             *back_at = self.model.clock.elapsed();
@@ -200,13 +200,13 @@ impl Deployment for Embedded {
         self.memory.for_each_message(&mut |body| each(Place::Queue, body));
         self.memory.for_each_dead(&mut |_, body| each(Place::Dead, body));
         self.memory.for_each_object("deleted/", &mut |_, copy| {
-            if let Some(body) = kept_body(copy) {
+            if let Some(body) = stored_body(copy) {
                 each(Place::Kept, &body);
             }
         });
     }
 
-    fn waiting_room(&self) -> BTreeSet<LeadId> {
+    fn open_leads(&self) -> BTreeSet<LeadId> {
         at_once(self.memory.open_leads(usize::MAX)).unwrap().into_iter().map(|open| open.lead).collect()
     }
 
@@ -238,8 +238,8 @@ struct Listener {
     up: Arc<Mutex<Up>>,
 }
 
-impl Door for Listener {
-    fn knock(&self, request: Request) -> oneshot::Receiver<u16> {
+impl WebhookEndpoint for Listener {
+    fn post(&self, request: Request) -> oneshot::Receiver<u16> {
         let (answer, answered) = oneshot::channel();
         let up = self.up.lock().unwrap();
         // Nobody listens: the connection is refused.

@@ -35,10 +35,10 @@ use super::{
     Model,
     bucket::SimBucket,
     close::{self, Request},
-    deployment::{Deployment, Door, Place, at_once, kept_body},
+    deployment::{Deployment, Place, WebhookEndpoint, at_once, stored_body},
     limits::LIMITS,
     messages::{BUCKET, s3_event, s3_test_event},
-    process::{Process, ProcessWeather},
+    process::{Process, ProcessFaults},
     scheduler::{Deadline, Spawner},
     sqs::{SimSqs, SqsOf},
     stages::{AtWork, Instance, Neighbours, Ports},
@@ -55,8 +55,8 @@ pub struct Functions {
     bucket: SimBucket,
     sqs: SimSqs,
     counts: Arc<Minutes>,
-    /// The rules about leads over the bucket itself, where no weather is.
-    calm: S3Store,
+    /// The rules about leads over the bucket itself, in which nothing fails.
+    faultless: S3Store,
     processors: Arc<AtomicUsize>,
     notifiers: Arc<AtomicUsize>,
     /// When the scheduler may be called next.
@@ -75,12 +75,12 @@ impl Functions {
         let sqs = SimSqs::new(model.clone(), delay, notification);
         sqs.add(Queue::Delay, s3_test_event(), model.settings.delay);
         let counts: Arc<Minutes> = Arc::default();
-        let calm = store(&model, Arc::new(bucket.clone()), &counts);
+        let faultless = store(&model, Arc::new(bucket.clone()), &counts);
         let stored = bucket.clone();
         model.keeps(move |key| stored.stored(key));
         let (processors, notifiers) = (Arc::default(), Arc::default());
         let next_look = Duration::ZERO;
-        Self { model, spawner, neighbours, bucket, sqs, counts, calm, processors, notifiers, next_look }
+        Self { model, spawner, neighbours, bucket, sqs, counts, faultless, processors, notifiers, next_look }
     }
 
     /// How long it is until the scheduler finds something; none where nothing waits for it.
@@ -103,9 +103,9 @@ impl Functions {
         let (model, now) = (self.model.clone(), self.model.clock.elapsed());
         self.next_look = now + LOOK;
         let process = Process::new(model.name("housekeeping"));
-        let weather = Arc::new(ProcessWeather { model: model.clone(), process: process.clone() });
-        let bucket = Faulty::new(self.bucket.clone(), weather.clone(), model.clock.clone());
-        let queues = Arc::new(SqsOf { sqs: self.sqs.clone(), weather });
+        let faults = Arc::new(ProcessFaults { model: model.clone(), process: process.clone() });
+        let bucket = Faulty::new(self.bucket.clone(), faults.clone(), model.clock.clone());
+        let queues = Arc::new(SqsOf { sqs: self.sqs.clone(), faults });
         let schedule = store(&model, Arc::new(bucket), &self.counts).schedule(queues, model.clock.clone());
         let deadline = Deadline { at: now + LIMITS.housekeeping, kind: "function timed out" };
         self.spawner.spawn(&process, Some(deadline), async move {
@@ -152,14 +152,14 @@ impl Functions {
     /// An instance of the function that works on a queue.
     fn instance(&self, queue: Queue, process: &Arc<Process>) -> (Arc<dyn QueueStage>, Arc<SqsOf>) {
         let model = &self.model;
-        let weather = Arc::new(ProcessWeather { model: model.clone(), process: process.clone() });
-        let bucket = Faulty::new(self.bucket.clone(), weather.clone(), model.clock.clone());
+        let faults = Arc::new(ProcessFaults { model: model.clone(), process: process.clone() });
+        let bucket = Faulty::new(self.bucket.clone(), faults.clone(), model.clock.clone());
         let store = Arc::new(store(model, Arc::new(bucket), &self.counts));
-        let queues = Arc::new(SqsOf { sqs: self.sqs.clone(), weather: weather.clone() });
+        let queues = Arc::new(SqsOf { sqs: self.sqs.clone(), faults: faults.clone() });
         let outbox = Arc::new(store.schedule(queues.clone(), model.clock.clone()));
         let ports = Ports { objects: store.clone(), intake: store.clone(), journal: store.clone(), outbox };
         let instance = Instance::new(process.name.clone());
-        let at_work = AtWork::new(&weather, &self.neighbours, ports, &instance);
+        let at_work = AtWork::new(&faults, &self.neighbours, ports, &instance);
         let stage: Arc<dyn QueueStage> = match queue {
             Queue::Notification => Arc::new(at_work.notify),
             Queue::Delay => Arc::new(Arrivals {
@@ -189,7 +189,7 @@ impl Deployment for Functions {
         let most = if self.model.dice.chance(0.2) { 3 } else { 1 };
         for together in arriving.chunks(most) {
             if together.len() > 1 {
-                self.model.struck("several records in a message");
+                self.model.count_fault("several records in a message");
             }
             let body = s3_event(together.iter().map(|event| (event.key.as_str(), event.at)));
             self.sqs.add(Queue::Delay, body, self.model.settings.delay);
@@ -206,7 +206,7 @@ impl Deployment for Functions {
         visible.chain(self.bucket.next_event()).chain(self.until_look()).min()
     }
 
-    fn door(&self) -> Arc<dyn Door> {
+    fn endpoint(&self) -> Arc<dyn WebhookEndpoint> {
         Arc::new(Gateway {
             model: self.model.clone(),
             spawner: self.spawner.clone(),
@@ -218,9 +218,9 @@ impl Deployment for Functions {
         })
     }
 
-    fn ops(&self, weather: &Arc<ProcessWeather>) -> Ops {
+    fn ops(&self, faults: &Arc<ProcessFaults>) -> Ops {
         let model = &self.model;
-        let bucket = Faulty::new(self.bucket.clone(), weather.clone(), model.clock.clone());
+        let bucket = Faulty::new(self.bucket.clone(), faults.clone(), model.clock.clone());
         let store = store(model, Arc::new(bucket), &self.counts);
         let history = Arc::new(BucketHistory {
             store: store.clone(),
@@ -228,7 +228,7 @@ impl Deployment for Functions {
             clock: model.clock.clone(),
         });
         let (store, queues) =
-            (Arc::new(store), Arc::new(SqsOf { sqs: self.sqs.clone(), weather: weather.clone() }));
+            (Arc::new(store), Arc::new(SqsOf { sqs: self.sqs.clone(), faults: faults.clone() }));
         let dead_letters = match model.mutation {
             Some(mutation) => {
                 mutation.of_dead_letters(queues.clone(), queues.clone(), self.model.clock.clone())
@@ -247,7 +247,7 @@ impl Deployment for Functions {
             alerting: AlertQueue { receipts, outbox: queues },
             recorder: Recorder { clock: model.clock.clone(), random: model.dice.random(), journal: store },
             set_up: Arc::new(NoSetUpReport),
-            operator: weather.process.name.clone(),
+            operator: faults.process.name.clone(),
             access: Access::Full,
         }
     }
@@ -256,7 +256,7 @@ impl Deployment for Functions {
         self.sqs.add(Queue::Delay, body.to_owned(), Duration::ZERO);
     }
 
-    fn calm_down(&mut self) {}
+    fn end_faults(&mut self) {}
 
     fn bodies(&self, each: &mut dyn FnMut(Place, &str)) {
         self.bucket
@@ -266,19 +266,23 @@ impl Deployment for Functions {
             .for_each_object("scheduled/", &mut |_, body| each(Place::Queue, &String::from_utf8_lossy(body)));
         self.sqs.for_each_dead(&mut |_, body| each(Place::Dead, body));
         self.bucket.for_each_object("deleted/", &mut |_, copy| {
-            if let Some(body) = kept_body(copy) {
+            if let Some(body) = stored_body(copy) {
                 each(Place::Kept, &body);
             }
         });
     }
 
-    fn waiting_room(&self) -> BTreeSet<LeadId> {
+    fn open_leads(&self) -> BTreeSet<LeadId> {
         let now = self.model.clock.now();
-        at_once(self.calm.open_leads(now, usize::MAX)).unwrap().into_iter().map(|open| open.lead).collect()
+        at_once(self.faultless.open_leads(now, usize::MAX))
+            .unwrap()
+            .into_iter()
+            .map(|open| open.lead)
+            .collect()
     }
 
     fn progress(&self, lead: &LeadId) -> Option<Progress> {
-        at_once(self.calm.progress(lead)).unwrap()
+        at_once(self.faultless.progress(lead)).unwrap()
     }
 
     fn dead_letters(&self) -> Vec<DeadLetter> {
@@ -341,17 +345,17 @@ impl Gateway {
     }
 }
 
-impl Door for Gateway {
-    fn knock(&self, request: Request) -> oneshot::Receiver<u16> {
+impl WebhookEndpoint for Gateway {
+    fn post(&self, request: Request) -> oneshot::Receiver<u16> {
         let (answer, answered) = oneshot::channel();
         let model = self.model.clone();
         let process = Process::new(model.name("webhook-ingestion"));
-        let weather = Arc::new(ProcessWeather { model: model.clone(), process: process.clone() });
-        let bucket = Faulty::new(self.bucket.clone(), weather.clone(), model.clock.clone());
+        let faults = Arc::new(ProcessFaults { model: model.clone(), process: process.clone() });
+        let bucket = Faulty::new(self.bucket.clone(), faults.clone(), model.clock.clone());
         let store = Arc::new(store(&model, Arc::new(bucket), &self.counts));
-        let outbox = Arc::new(SqsOf { sqs: self.sqs.clone(), weather: weather.clone() });
+        let outbox = Arc::new(SqsOf { sqs: self.sqs.clone(), faults: faults.clone() });
         let ports = Ports { objects: store.clone(), intake: store.clone(), journal: store, outbox };
-        let stages = AtWork::new(&weather, &self.neighbours, ports, &self.instance(&process));
+        let stages = AtWork::new(&faults, &self.neighbours, ports, &self.instance(&process));
         let deadline = Deadline { at: model.clock.elapsed() + LIMITS.ingestion, kind: "function timed out" };
         self.spawner.spawn(&process, Some(deadline), async move {
             close::answer(&model, &stages.ingest, request, answer).await;

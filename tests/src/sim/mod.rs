@@ -2,10 +2,10 @@
 //! neighbours that fail in every way they are known to, under virtual time, watched by an oracle that knows
 //! what truly happened.
 //!
-//! A run has three parts. In the *storm* leads come in while everything goes wrong that the seed's
-//! [`Climate`] has in it. In the *calm* nothing fails any more, and every lead has to come to its end in a
-//! bounded time; in some runs one destination is then slow while more leads come in; at last an operator
-//! redrives what died, and all of it has to be told. In the end some days pass, in which late owners have to be
+//! A run has three parts. In the *fault phase* leads come in while everything goes wrong that the seed's
+//! [`FaultProfile`] has in it. In the *fault-free phase* nothing fails any more, and every lead has to come
+//! to its end in a bounded time; in some runs one destination is then slow while more leads come in; at last an operator
+//! redrives what died, and all of it has to be sent. In the end some days pass, in which late owners have to be
 //! found. After each step the [`oracle`] checks the promises.
 //!
 //! Everything runs on one thread, chance comes from the seed alone and nothing asks the machine for the time,
@@ -13,11 +13,11 @@
 
 pub mod bucket;
 pub mod campaign;
-pub mod climate;
 pub mod close;
 pub mod deployment;
 pub mod dice;
 pub mod embedded;
+pub mod fault_profile;
 pub mod functions;
 pub mod limits;
 pub mod messages;
@@ -51,7 +51,7 @@ use bytes::Bytes;
 use pipeline::Settings;
 
 pub use campaign::{Campaign, Figures};
-pub use climate::Climate;
+pub use fault_profile::FaultProfile;
 pub use mutation::Mutation;
 pub use run::{Outcome, run};
 pub use truth::{Promise, Violation};
@@ -109,7 +109,7 @@ impl FromStr for Seed {
     }
 }
 
-/// Looks into the store of a run, behind the back of all weather.
+/// Looks into the store of a run, past all faults.
 type Stored = Box<dyn Fn(&str) -> Option<Bytes> + Send + Sync>;
 
 /// What everything in a run shares.
@@ -120,8 +120,8 @@ pub struct Model {
     pub clock: Arc<VirtualClock>,
     /// Chance.
     pub dice: Dice,
-    /// How rough it is.
-    pub climate: Climate,
+    /// What goes wrong in it, and how often.
+    pub fault_profile: FaultProfile,
     /// The pipeline's figures.
     pub settings: Arc<Settings>,
     /// What happens, for people.
@@ -130,7 +130,7 @@ pub struct Model {
     pub mutation: Option<Mutation>,
     truth: Mutex<Truth>,
     store: OnceLock<Stored>,
-    calm: AtomicBool,
+    fault_free: AtomicBool,
     slow: Mutex<Option<Slow>>,
     processes: AtomicU64,
 }
@@ -141,19 +141,19 @@ impl Model {
         let Seed { wiring, number } = seed;
         // Both wirings of a number are different runs.
         let dice = Dice::new(number.wrapping_mul(2).wrapping_add(u64::from(wiring == Wiring::Aws)));
-        let climate = Climate::of(&dice, wiring);
+        let fault_profile = FaultProfile::of(&dice, wiring);
         let settings = Arc::new(stages::settings(&dice));
         Arc::new(Self {
             wiring,
             clock: VirtualClock::start(),
             dice,
-            climate,
+            fault_profile,
             settings,
             trace: Trace::new(traced),
             mutation,
             truth: Mutex::default(),
             store: OnceLock::new(),
-            calm: AtomicBool::new(false),
+            fault_free: AtomicBool::new(false),
             slow: Mutex::default(),
             processes: AtomicU64::new(0),
         })
@@ -175,18 +175,18 @@ impl Model {
     }
 
     /// Counts a fault.
-    pub fn struck(&self, kind: &'static str) {
+    pub fn count_fault(&self, kind: &'static str) {
         *self.truth().faults.entry(kind).or_default() += 1;
     }
 
-    /// Whether the storm is over.
-    pub fn is_calm(&self) -> bool {
-        self.calm.load(Ordering::SeqCst)
+    /// Whether the fault phase is over.
+    pub fn is_fault_free(&self) -> bool {
+        self.fault_free.load(Ordering::SeqCst)
     }
 
-    /// Ends the storm.
-    pub fn calm_down(&self) {
-        self.calm.store(true, Ordering::SeqCst);
+    /// Ends the fault phase.
+    pub fn end_faults(&self) {
+        self.fault_free.store(true, Ordering::SeqCst);
     }
 
     /// A name for a new process.

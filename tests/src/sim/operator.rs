@@ -56,19 +56,24 @@ const ACTS: [Act; 13] = [
 /// Something that an operator does.
 pub async fn act(model: Arc<Model>, ops: Ops) {
     let act = *model.dice.pick(&ACTS);
-    let (who, calm) = (ops.operator.clone(), model.is_calm());
+    let (who, fault_free) = (ops.operator.clone(), model.is_fault_free());
     model.note(|| format!("{who} {act:?}"));
     let result = perform(&model, &ops, act).await;
     model.note(|| format!("{who} {act:?} → {result:?}"));
     if let Err(fault) = result
-        && calm
+        && fault_free
         && !matches!(
             fault.code,
             Code::NoSuchDeadLetter | Code::NoSuchLead | Code::NotEnriched | Code::NobodyLeftOut
         )
     {
         let at = model.clock.elapsed();
-        model.truth().broken(Promise::Operator, None, at, format!("{act:?} in the calm: {fault}"));
+        model.truth().broken(
+            Promise::Operator,
+            None,
+            at,
+            format!("{act:?} in the fault-free phase: {fault}"),
+        );
     }
 }
 

@@ -24,7 +24,7 @@ use super::{
     Model,
     deployment::{Deployment, Place},
     messages::{Meaning, Meanings},
-    process::ProcessWeather,
+    process::ProcessFaults,
     said::Said,
     truth::{Answer, End, LeadTruth, Members, Promise, Told, Truth},
 };
@@ -35,11 +35,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 const UNSEEN: Duration = Duration::from_secs(15 * 60);
 
 /// A destination is about to be handed these alerts: which of them do their receipts say were sent?
-pub fn sent_before(weather: &ProcessWeather, destination: &DestinationId, said: &[Said]) -> Vec<bool> {
+pub fn sent_before(faults: &ProcessFaults, destination: &DestinationId, said: &[Said]) -> Vec<bool> {
     said.iter()
         .map(|said| {
             // It is one of these, and the message does not say which.
-            let receipts = receipts(&weather.model, destination, said);
+            let receipts = receipts(&faults.model, destination, said);
             !receipts.is_empty() && receipts.iter().all(|receipt| receipt.state == ReceiptState::Sent)
         })
         .collect()
@@ -320,9 +320,9 @@ pub fn journals(model: &Model, name: &str, entry: &Entry) {
 pub struct Oracle {
     model: Arc<Model>,
     meanings: Meanings,
-    /// The leads that had not ended when the storm did, and how long after it each has.
+    /// The leads that had not ended when the fault phase did, and how long after it each has.
     pub recovering: BTreeSet<LeadId>,
-    /// How long after the storm leads ended.
+    /// How long after the fault phase leads ended.
     pub recovered: Vec<Duration>,
     /// Since when leads have not been where an operator sees them.
     unseen: BTreeMap<LeadId, Duration>,
@@ -380,7 +380,7 @@ impl Oracle {
     }
 
     /// Checks what must hold at any time.
-    pub fn look(&mut self, deployment: &dyn Deployment, storm_ended: Option<Duration>) {
+    pub fn look(&mut self, deployment: &dyn Deployment, fault_phase_ended: Option<Duration>) {
         let carried = self.carried(deployment);
         let at = self.model.clock.elapsed();
         let model = Arc::clone(&self.model);
@@ -389,7 +389,7 @@ impl Oracle {
         for (lead, known) in &truth.leads {
             let told = model.settings.destinations.iter().any(|id| known.is_told(id));
             if (told || carried.dead.contains(lead)) && self.recovering.remove(lead) {
-                self.recovered.push(at - storm_ended.unwrap_or(at));
+                self.recovered.push(at - fault_phase_ended.unwrap_or(at));
             }
             if known.accepted.is_none() || carried.process.contains(lead) {
                 continue;
@@ -403,7 +403,7 @@ impl Oracle {
                 }
             }
         }
-        let room = deployment.waiting_room();
+        let room = deployment.open_leads();
         for (lead, known) in &truth.leads {
             let told = model.settings.destinations.iter().any(|id| known.is_told(id));
             let elsewhere = told || carried.dead.contains(lead) || carried.kept.contains(lead);
@@ -427,8 +427,8 @@ impl Oracle {
         }
     }
 
-    /// The storm is over: whoever is due now has to end soon.
-    pub fn storm_ended(&mut self, deployment: &dyn Deployment) {
+    /// The fault phase is over: whoever is due now has to end soon.
+    pub fn fault_phase_ended(&mut self, deployment: &dyn Deployment) {
         let carried = self.carried(deployment);
         let truth = self.model.truth();
         let now = self.model.clock.elapsed();
@@ -441,18 +441,21 @@ impl Oracle {
         }
     }
 
-    /// Some time after the storm every accepted lead has ended, and the journal says how.
+    /// Some time after the fault phase every accepted lead has ended, and the journal says how.
     pub fn check_ends(&mut self, deployment: &dyn Deployment) {
         let carried = self.carried(deployment);
         let model = Arc::clone(&self.model);
         let (at, now) = (model.clock.elapsed(), pipeline::ports::Clock::now(model.clock.as_ref()));
-        let room = deployment.waiting_room();
+        let room = deployment.open_leads();
         let mut truth = model.truth();
         let mut broken = Vec::new();
         for (lead, known) in &truth.leads {
             let ill = |promise, what: String| (promise, lead.clone(), what);
             if known.accepted.is_none() {
-                broken.push(ill(Promise::Kept, "Close could not deliver it in the calm".to_owned()));
+                broken.push(ill(
+                    Promise::Kept,
+                    "Close could not deliver it in the fault-free phase".to_owned(),
+                ));
                 continue;
             }
             // A new alert that an operator asked for tells the team of it, too.
@@ -474,7 +477,8 @@ impl Oracle {
                 Some(State::Pending | State::Processing) | None => false,
             };
             if !right {
-                let what = format!("in the calm it is {state:?}, told: {told}, dead letter: {dead}");
+                let what =
+                    format!("in the fault-free phase it is {state:?}, told: {told}, dead letter: {dead}");
                 broken.push(ill(Promise::Ends, what));
             }
             let (ended, seen) =

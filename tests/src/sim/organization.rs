@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     Model, oracle,
-    process::ProcessWeather,
+    process::ProcessFaults,
     stages::Expected,
     truth::{Answer, End, Members},
 };
@@ -100,14 +100,14 @@ pub struct SimOrganization {
 impl SimOrganization {
     /// One without leads.
     pub fn new(model: Arc<Model>) -> Arc<Self> {
-        let (dice, storm) = (&model.dice, model.climate.storm);
+        let (dice, fault_phase) = (&model.dice, model.fault_profile.fault_phase);
         let user = |id, name, from, until| User { id, name, from, until };
         let users = vec![
             user("user_simulatedAda", "Sales North", Duration::ZERO, Duration::MAX),
             user("user_simulatedBea", "Sales South", Duration::ZERO, Duration::MAX),
             user("user_simulatedCid", "Former Desk", Duration::ZERO, Duration::ZERO),
-            user("user_simulatedDot", "Leaving Desk", Duration::ZERO, dice.between(MINUTE, storm)),
-            user("user_simulatedEve", "Coming Desk", dice.between(MINUTE, storm), Duration::MAX),
+            user("user_simulatedDot", "Leaving Desk", Duration::ZERO, dice.between(MINUTE, fault_phase)),
+            user("user_simulatedEve", "Coming Desk", dice.between(MINUTE, fault_phase), Duration::MAX),
         ];
         let by_name = dice.chance(0.5);
         Arc::new(Self { model, users, leads: Mutex::default(), trouble: Mutex::default(), by_name })
@@ -131,16 +131,16 @@ impl SimOrganization {
         let soon = now + dice.between(MINUTE * 5, MINUTE * 90);
         let late = now + dice.between(MINUTE * 90, MINUTE * 60 * 20);
         let mut changes = Vec::new();
-        let owners: Owners = if dice.chance(self.model.climate.changing_owner) {
-            self.model.struck("owner who changes");
+        let owners: Owners = if dice.chance(self.model.fault_profile.changing_owner) {
+            self.model.count_fault("owner who changes");
             changes.push(now + dice.between(MINUTE * 8, MINUTE * 30));
             for _ in 0..dice.below(3) {
                 changes.extend(changes.last().map(|last| *last + dice.between(SECOND * 10, MINUTE * 20)));
             }
             let by_turns = changes.iter().enumerate().map(|(at, time)| (*time, vec![[bea, ada][at % 2]]));
             [(now, vec![ada])].into_iter().chain(by_turns).collect()
-        } else if dice.chance(self.model.climate.odd_owner) {
-            self.model.struck("odd owner in Close");
+        } else if dice.chance(self.model.fault_profile.odd_owner) {
+            self.model.count_fault("odd owner in Close");
             match dice.below(11) {
                 0 => vec![],
                 1 => vec![(soon, vec![ada])],
@@ -211,13 +211,13 @@ impl SimOrganization {
 
     fn trouble(&self) -> Option<Trouble> {
         let (model, now) = (&self.model, self.model.clock.elapsed());
-        if model.is_calm() {
+        if model.is_fault_free() {
             return None;
         }
         let mut trouble = self.trouble.lock().unwrap();
         if trouble.1 <= now {
             let dice = &model.dice;
-            let kind = dice.chance(model.climate.directory_down).then(|| *dice.pick(&TROUBLES));
+            let kind = dice.chance(model.fault_profile.directory_down).then(|| *dice.pick(&TROUBLES));
             *trouble = (kind, now + dice.between(MINUTE, MINUTE * 20));
         }
         trouble.0
@@ -241,8 +241,8 @@ pub fn value(owners: &[String]) -> Value {
 pub struct CloseOf {
     /// The organisation.
     pub organization: Arc<SimOrganization>,
-    /// What strikes the process.
-    pub weather: Arc<ProcessWeather>,
+    /// The faults of the process.
+    pub faults: Arc<ProcessFaults>,
 }
 
 #[async_trait]
@@ -258,13 +258,13 @@ impl CloseReads for CloseOf {
                 oracle::answered(model, lead, Answer::none(OwnerStatus::LookupFailed));
             }
         };
-        if self.weather.pass(Call::Fetch, Moment::Before, path).await {
+        if self.faults.pass(Call::Fetch, Moment::Before, path).await {
             failed();
             return unreachable("connection refused");
         }
         let trouble = organization.trouble();
         if trouble.is_some() {
-            model.struck("trouble with Close's API");
+            model.count_fault("trouble with Close's API");
             failed();
         }
         match trouble {
@@ -287,7 +287,7 @@ impl CloseReads for CloseOf {
             Some(Trouble::Hidden | Trouble::Missing) | None => {}
         }
         let (owners, members) = (lead.as_ref().map(|lead| organization.owners(lead)), organization.members());
-        if self.weather.pass(Call::Fetch, Moment::After, path).await {
+        if self.faults.pass(Call::Fetch, Moment::After, path).await {
             failed();
             return unreachable("the connection broke");
         }

@@ -13,7 +13,7 @@ use pipeline::{
     ports::Clock,
 };
 
-use super::{oracle, process::ProcessWeather, said};
+use super::{oracle, process::ProcessFaults, said};
 use crate::{
     destinations::EMAIL,
     faulty::{Call, Moment},
@@ -32,8 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct OtherOf {
     /// Which.
     pub id: DestinationId,
-    /// What strikes the process.
-    pub weather: Arc<ProcessWeather>,
+    /// The faults of the process.
+    pub faults: Arc<ProcessFaults>,
 }
 
 impl OtherOf {
@@ -66,11 +66,11 @@ impl Destination for OtherOf {
     }
 
     async fn send(&self, alerts: &[Outgoing<'_>], form: MessageFormat) -> Verdict {
-        let model = &self.weather.model;
+        let model = &self.faults.model;
         let said: Vec<_> = alerts.iter().filter_map(|one| said::by_mail(&mail(&one.alert))).collect();
         let about = || said.iter().map(|said| said.lead.as_str()).collect::<Vec<_>>().join(" ");
-        let known = oracle::sent_before(&self.weather, &self.id, &said);
-        if self.weather.pass(Call::Mail, Moment::Before, &about()).await {
+        let known = oracle::sent_before(&self.faults, &self.id, &said);
+        if self.faults.pass(Call::Mail, Moment::Before, &about()).await {
             return Self::again(Code::DestinationUnavailable, "connection refused", false);
         }
         let meant = self.meant(alerts);
@@ -88,28 +88,28 @@ impl Destination for OtherOf {
             model.clock.sleep(PATIENCE).await;
             return Self::again(Code::DestinationUnknown, "timed out", true);
         }
-        if !model.is_calm() && model.dice.chance(model.climate.mail_trouble) {
+        if !model.is_fault_free() && model.dice.chance(model.fault_profile.mail_trouble) {
             let (code, reason) = (Code::DestinationRefused, "no".to_owned());
             match model.dice.below(6) {
                 0 => {
-                    model.struck("mail: refused");
+                    model.count_fault("mail: refused");
                     return Verdict::Refused { code, reason, payload: false };
                 }
                 1 => {
-                    model.struck("mail: unavailable");
+                    model.count_fault("mail: unavailable");
                     return Self::again(Code::DestinationUnavailable, "later", false);
                 }
                 2 if self.id == PAGER => {
-                    model.struck("pager: asks to wait");
+                    model.count_fault("pager: asks to wait");
                     let pause = model.dice.between(Duration::from_secs(1), Duration::from_secs(300));
                     return Verdict::Wait { pause, code: Code::DestinationBusy, reason };
                 }
                 3 if self.id == PAGER && form == MessageFormat::Rich => {
-                    model.struck("pager: refuses the message");
+                    model.count_fault("pager: refuses the message");
                     return Verdict::Refused { code, reason, payload: true };
                 }
                 2 | 3 if meant.len() > 1 => {
-                    model.struck("mail: some recipients are refused");
+                    model.count_fault("mail: some recipients are refused");
                     let at = 1 + usize::try_from(model.dice.below(meant.len() as u64 - 1)).unwrap();
                     let (got, refused) = meant.split_at(at);
                     take_for(got);
@@ -122,7 +122,7 @@ impl Destination for OtherOf {
                     return Verdict::PartlySent { reached, left_out: left_out.collect() };
                 }
                 taken => {
-                    model.struck("mail: no confirmation");
+                    model.count_fault("mail: no confirmation");
                     if taken % 2 == 0 {
                         take();
                     }
@@ -132,7 +132,7 @@ impl Destination for OtherOf {
             }
         }
         take();
-        if self.weather.pass(Call::Mail, Moment::After, &about()).await {
+        if self.faults.pass(Call::Mail, Moment::After, &about()).await {
             return Self::again(Code::DestinationUnknown, "the connection broke", true);
         }
         Verdict::Sent

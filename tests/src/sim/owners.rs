@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     Model, oracle,
-    process::ProcessWeather,
+    process::ProcessFaults,
     truth::{Answer, End},
 };
 use crate::faulty::{Call, Moment};
@@ -104,13 +104,13 @@ impl SimOwners {
     /// Decides what there will be for a new lead. When its owner changes.
     pub fn expect(&self, lead: &LeadId) -> Vec<Duration> {
         let (dice, now) = (&self.model.dice, self.model.clock.elapsed());
-        let document = if dice.chance(self.model.climate.changing_owner) {
+        let document = if dice.chance(self.model.fault_profile.changing_owner) {
             let mut changes = vec![now + dice.between(MINUTE * 8, MINUTE * 30)];
             for _ in 0..dice.below(3) {
                 changes.extend(changes.last().map(|last| *last + dice.between(SECOND * 10, MINUTE * 20)));
             }
             Document::Changing(now, changes)
-        } else if dice.chance(self.model.climate.odd_owner) {
+        } else if dice.chance(self.model.fault_profile.odd_owner) {
             // Up to a day late: the last look-up comes after some 33 hours.
             let soon = now + dice.between(MINUTE * 5, MINUTE * 90);
             let late = now + dice.between(MINUTE * 90, MINUTE * 60 * 20);
@@ -131,9 +131,9 @@ impl SimOwners {
         };
         match document {
             Document::From(from) if from == now => {}
-            Document::Changing(..) => self.model.struck("owner who changes"),
-            Document::Strange(..) => self.model.struck("owner directory strange"),
-            _ => self.model.struck("odd owner document"),
+            Document::Changing(..) => self.model.count_fault("owner who changes"),
+            Document::Strange(..) => self.model.count_fault("owner directory strange"),
+            _ => self.model.count_fault("odd owner document"),
         }
         self.model.note(|| format!("owner document of {lead}: {document:?}"));
         let changes = if let Document::Changing(_, changes) = &document { changes.clone() } else { vec![] };
@@ -164,13 +164,14 @@ impl SimOwners {
 
     fn is_down(&self) -> bool {
         let (model, now) = (&self.model, self.model.clock.elapsed());
-        if model.is_calm() {
+        if model.is_fault_free() {
             return false;
         }
         let mut down = self.down.lock().unwrap();
         if down.1 <= now {
             let dice = &model.dice;
-            *down = (dice.chance(model.climate.directory_down), now + dice.between(MINUTE, MINUTE * 20));
+            *down =
+                (dice.chance(model.fault_profile.directory_down), now + dice.between(MINUTE, MINUTE * 20));
         }
         down.0
     }
@@ -219,8 +220,8 @@ impl SimOwners {
 pub struct OwnersOf {
     /// The bucket.
     pub owners: Arc<SimOwners>,
-    /// What strikes the process.
-    pub weather: Arc<ProcessWeather>,
+    /// The faults of the process.
+    pub faults: Arc<ProcessFaults>,
 }
 
 #[async_trait]
@@ -231,11 +232,11 @@ impl OwnerDirectory for OwnersOf {
             oracle::answered(model, lead, Answer::none(OwnerStatus::LookupFailed));
             Err(OwnerUnreachable(what.to_owned()))
         };
-        if self.weather.pass(Call::Fetch, Moment::Before, lead.as_str()).await {
+        if self.faults.pass(Call::Fetch, Moment::Before, lead.as_str()).await {
             return unreachable("connection refused");
         }
         if self.owners.is_down() {
-            model.struck("owner directory down");
+            model.count_fault("owner directory down");
             return match model.dice.below(3) {
                 0 => {
                     model.clock.sleep(SECOND * 5).await;
@@ -249,7 +250,7 @@ impl OwnerDirectory for OwnersOf {
             };
         }
         let (answer, meaning) = self.owners.document(lead);
-        if self.weather.pass(Call::Fetch, Moment::After, lead.as_str()).await {
+        if self.faults.pass(Call::Fetch, Moment::After, lead.as_str()).await {
             return unreachable("the connection broke");
         }
         oracle::answered(model, lead, meaning);

@@ -12,7 +12,7 @@ use lead::LeadId;
 use pipeline::{Code, Fault};
 
 use super::{Model, Wiring, oracle};
-use crate::faulty::{Call, Moment, Strike, Weather};
+use crate::faulty::{Call, FaultInjector, InjectedFault, Moment};
 
 const MILLI: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,22 +52,23 @@ impl Process {
     }
 }
 
-/// What strikes the calls of one process.
-pub struct ProcessWeather {
+/// The faults of one process's calls.
+pub struct ProcessFaults {
     /// The run.
     pub model: Arc<Model>,
     /// The process.
     pub process: Arc<Process>,
 }
 
-impl ProcessWeather {
-    /// Strikes a call of something that has no adapter in [`crate::faulty`]. True where its answer is lost.
+impl ProcessFaults {
+    /// Injects a fault, if any, into a call of something that has no adapter in [`crate::faulty`]. True where its
+    /// answer is lost.
     pub async fn pass(&self, call: Call, moment: Moment, about: &str) -> bool {
-        match self.strike(call, moment, about) {
+        match self.inject(call, moment, about) {
             None => false,
-            Some(Strike::Fail(_)) => true,
-            Some(Strike::Hang) => std::future::pending().await,
-            Some(Strike::Slow(duration)) => {
+            Some(InjectedFault::Fail(_)) => true,
+            Some(InjectedFault::Hang) => std::future::pending().await,
+            Some(InjectedFault::Slow(duration)) => {
                 pipeline::ports::Clock::sleep(self.model.clock.as_ref(), duration).await;
                 false
             }
@@ -75,44 +76,46 @@ impl ProcessWeather {
     }
 
     /// What happens to a call, if anything out of the ordinary.
-    fn fault(&self, call: Call, moment: Moment, about: &str) -> Option<Strike> {
-        let (dice, climate) = (&self.model.dice, &self.model.climate);
+    fn fault(&self, call: Call, moment: Moment, about: &str) -> Option<InjectedFault> {
+        let (dice, fault_profile) = (&self.model.dice, &self.model.fault_profile);
         let failed = |kind: &'static str, code, what: &str| {
-            self.model.struck(kind);
-            Some(Strike::Fail(Fault::new(code, what)))
+            self.model.count_fault(kind);
+            Some(InjectedFault::Fail(Fault::new(code, what)))
         };
         let aws = self.model.wiring == Wiring::Aws;
         let code = if aws { Code::AwsFailed } else { Code::StorageFailed };
-        if dice.chance(climate.crash) {
-            self.model.struck(match moment {
+        if dice.chance(fault_profile.crash) {
+            self.model.count_fault(match moment {
                 Moment::Before => "crash before a call",
                 Moment::After => "crash after a call",
             });
             self.process.kill();
-            return Some(Strike::Hang);
+            return Some(InjectedFault::Hang);
         }
         if moment == Moment::Before
-            && climate.is_away(self.model.clock.elapsed())
+            && fault_profile.is_away(self.model.clock.elapsed())
             && self.is_of_the_store(call, about)
         {
             return failed("store away", code, "simulated absence");
         }
-        if dice.chance(climate.freeze) {
-            self.model.struck("freeze");
+        if dice.chance(fault_profile.freeze) {
+            self.model.count_fault("freeze");
             self.process.freeze_until(self.model.clock.elapsed() + dice.between(SECOND * 20, SECOND * 300));
-            return Some(Strike::Slow(MILLI));
+            return Some(InjectedFault::Slow(MILLI));
         }
-        if dice.chance(climate.slow) {
-            self.model.struck("slow call");
-            return Some(Strike::Slow(dice.between(SECOND, SECOND * 15)));
+        if dice.chance(fault_profile.slow) {
+            self.model.count_fault("slow call");
+            return Some(InjectedFault::Slow(dice.between(SECOND, SECOND * 15)));
         }
         match moment {
-            Moment::Before if dice.chance(climate.fail) => failed("call failed", code, "simulated failure"),
-            Moment::Before if dice.chance(climate.throttle) => match call {
+            Moment::Before if dice.chance(fault_profile.fail) => {
+                failed("call failed", code, "simulated failure")
+            }
+            Moment::Before if dice.chance(fault_profile.throttle) => match call {
                 Call::Put => failed("409 or 503 of S3", Code::AwsThrottled, "simulated SlowDown"),
                 _ => failed("throttled", Code::AwsThrottled, "simulated throttling"),
             },
-            Moment::After if dice.chance(climate.lose_answer) => {
+            Moment::After if dice.chance(fault_profile.lose_answer) => {
                 failed("done, answer lost", code, "simulated loss of the answer")
             }
             _ => None,
@@ -120,7 +123,7 @@ impl ProcessWeather {
     }
 }
 
-impl ProcessWeather {
+impl ProcessFaults {
     /// Whether a call does not get through while the store is away: on AWS all of the bucket, on a machine of
     /// one's own what is written of enriched leads. The queues are there.
     fn is_of_the_store(&self, call: Call, about: &str) -> bool {
@@ -131,35 +134,35 @@ impl ProcessWeather {
     }
 }
 
-impl Weather for ProcessWeather {
-    fn strike(&self, call: Call, moment: Moment, about: &str) -> Option<Strike> {
+impl FaultInjector for ProcessFaults {
+    fn inject(&self, call: Call, moment: Moment, about: &str) -> Option<InjectedFault> {
         let model = &self.model;
         if (call, moment) == (Call::Put, Moment::After) && about.starts_with(&model.settings.target_prefix) {
             oracle::enriched(model, about);
         }
         if self.process.is_dead() {
-            return Some(Strike::Hang);
+            return Some(InjectedFault::Hang);
         }
-        let strike = if model.is_calm() { None } else { self.fault(call, moment, about) };
-        if strike.is_some() || moment == Moment::Before {
+        let fault = if model.is_fault_free() { None } else { self.fault(call, moment, about) };
+        if fault.is_some() || moment == Moment::Before {
             model.trace.line(model.clock.elapsed(), || {
-                let outcome = match &strike {
+                let outcome = match &fault {
                     None => String::new(),
-                    Some(Strike::Fail(fault)) => format!(" ✗ {} ({})", fault.what, fault.code),
-                    Some(Strike::Hang) => " ✗ killed".to_owned(),
-                    Some(Strike::Slow(_)) if self.process.frozen_until() > model.clock.elapsed() => {
+                    Some(InjectedFault::Fail(why)) => format!(" ✗ {} ({})", why.what, why.code),
+                    Some(InjectedFault::Hang) => " ✗ killed".to_owned(),
+                    Some(InjectedFault::Slow(_)) if self.process.frozen_until() > model.clock.elapsed() => {
                         let left = self.process.frozen_until() - model.clock.elapsed();
                         format!(" … frozen for {} s", left.as_secs())
                     }
-                    Some(Strike::Slow(wait)) => format!(" … slow by {} s", wait.as_secs()),
+                    Some(InjectedFault::Slow(wait)) => format!(" … slow by {} s", wait.as_secs()),
                 };
                 let when = if moment == Moment::After { " (done)" } else { "" };
                 format!("{} {call:?} {about}{when}{outcome}", self.process.name)
             });
         }
         // Every call takes a moment, so that others come between any two of them.
-        strike.or_else(|| {
-            (moment == Moment::Before).then(|| Strike::Slow(model.dice.between(MILLI, MILLI * 40)))
+        fault.or_else(|| {
+            (moment == Moment::Before).then(|| InjectedFault::Slow(model.dice.between(MILLI, MILLI * 40)))
         })
     }
 }

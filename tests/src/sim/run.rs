@@ -14,7 +14,7 @@ use super::{
     functions::Functions,
     operator,
     oracle::Oracle,
-    process::{Process, ProcessWeather},
+    process::{Process, ProcessFaults},
     scheduler::{Deadline, Scheduler, Spawner, Step},
     slow::{self, Slow},
     stages::Neighbours,
@@ -23,7 +23,7 @@ use super::{
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-/// By when after the storm every lead has ended: Close comes back after 20 minutes, a lead waits for ten,
+/// By when after the fault phase every lead has ended: Close comes back after 20 minutes, a lead waits for ten,
 /// and an alert that has failed often is tried again after twelve. The wall clock may be set as far again.
 const BOUND: Duration = Duration::from_secs(80 * 60);
 /// How far the wall clock is set at most.
@@ -64,16 +64,16 @@ enum Event {
 /// Runs a seed, with a mistake planted or not.
 pub fn run(seed: Seed, mutation: Option<Mutation>, traced: bool) -> Outcome {
     let model = Model::new(seed, mutation, traced);
-    let mut world = World::new(&model);
-    world.live();
-    let World { oracle, .. } = world;
+    let mut simulation = Simulation::new(&model);
+    simulation.live();
+    let Simulation { oracle, .. } = simulation;
     let truth = model.truth();
     let mut figures = Figures::of(&truth, oracle.recovered, model.clock.elapsed());
     figures.judge(truth.violation.as_ref());
     Outcome { seed, violation: truth.violation.clone(), trace: model.trace.text(), figures }
 }
 
-struct World {
+struct Simulation {
     model: Arc<Model>,
     spawner: Spawner,
     scheduler: Scheduler,
@@ -82,11 +82,11 @@ struct World {
     close: Close,
     oracle: Oracle,
     events: VecDeque<(Duration, Event)>,
-    storm_ended: Option<Duration>,
+    fault_phase_ended: Option<Duration>,
     leads: u64,
 }
 
-impl World {
+impl Simulation {
     fn new(model: &Arc<Model>) -> Self {
         let spawner = Spawner::default();
         let neighbours = Neighbours::new(model);
@@ -96,11 +96,11 @@ impl World {
         };
         let close = Close {
             model: model.clone(),
-            door: deployment.door(),
+            endpoint: deployment.endpoint(),
             spawner: spawner.clone(),
             process: Process::new("close".to_owned()),
         };
-        model.note(|| format!("{:?}", model.climate));
+        model.note(|| format!("{:?}", model.fault_profile));
         Self {
             model: model.clone(),
             scheduler: Scheduler::new(model.clone(), spawner.clone()),
@@ -110,38 +110,38 @@ impl World {
             close,
             oracle: Oracle::new(model.clone()),
             events: schedule(model),
-            storm_ended: None,
+            fault_phase_ended: None,
             leads: 0,
         }
     }
 
     /// The three parts of a run, or as much of them as goes well.
     fn live(&mut self) {
-        let storm = self.model.climate.storm;
-        if !self.go_on(storm) {
+        let fault_phase = self.model.fault_profile.fault_phase;
+        if !self.go_on(fault_phase) {
             return;
         }
-        self.calm_down();
-        if !self.go_on(storm + BOUND) {
+        self.end_faults();
+        if !self.go_on(fault_phase + BOUND) {
             return;
         }
         self.oracle.check_ends(self.deployment.as_ref());
-        if !self.one_is_slow() || !self.redrive() || !self.last_words() || !self.go_on(storm + LAST) {
+        if !self.one_is_slow() || !self.redrive() || !self.last_words() || !self.go_on(fault_phase + LAST) {
             return;
         }
         let neighbours = self.neighbours.clone();
         self.oracle.check_last(self.deployment.as_ref(), |lead| neighbours.end(lead));
     }
 
-    fn calm_down(&mut self) {
+    fn end_faults(&mut self) {
         let model = &self.model;
-        model.note(|| "the storm is over".to_owned());
-        model.calm_down();
+        model.note(|| "the fault phase is over".to_owned());
+        model.end_faults();
         self.scheduler.thaw();
         set_clock(model, true_time(&model.clock));
-        self.deployment.calm_down();
-        self.storm_ended = Some(model.clock.elapsed());
-        self.oracle.storm_ended(self.deployment.as_ref());
+        self.deployment.end_faults();
+        self.fault_phase_ended = Some(model.clock.elapsed());
+        self.oracle.fault_phase_ended(self.deployment.as_ref());
     }
 
     /// Leads come in while one destination of several is slow. Whether all promises hold.
@@ -165,8 +165,8 @@ impl World {
     /// An operator puts back what died, until nothing dies any more. Whether all promises hold.
     fn redrive(&mut self) -> bool {
         for _ in 0..3 {
-            let (process, weather) = self.operator();
-            let ops = self.deployment.ops(&weather);
+            let (process, faults) = self.operator();
+            let ops = self.deployment.ops(&faults);
             let work = operator::redrive_all(self.model.clone(), ops);
             self.spawner.spawn(&process, None, work);
             if !self.go_on(self.model.clock.elapsed() + REDRIVEN) {
@@ -195,10 +195,10 @@ impl World {
         self.model.truth().violation.is_none()
     }
 
-    fn operator(&self) -> (Arc<Process>, Arc<ProcessWeather>) {
+    fn operator(&self) -> (Arc<Process>, Arc<ProcessFaults>) {
         let process = Process::new(self.model.name("operator"));
-        let weather = ProcessWeather { model: self.model.clone(), process: process.clone() };
-        (process, Arc::new(weather))
+        let faults = ProcessFaults { model: self.model.clone(), process: process.clone() };
+        (process, Arc::new(faults))
     }
 
     /// Lets everything go on until then, or until a promise is broken. Whether all hold.
@@ -209,7 +209,7 @@ impl World {
             let given_up = self.deployment.pump();
             let step = self.scheduler.step();
             if step == Step::Ended || given_up {
-                self.oracle.look(self.deployment.as_ref(), self.storm_ended);
+                self.oracle.look(self.deployment.as_ref(), self.fault_phase_ended);
             }
             if !self.holds() {
                 return false;
@@ -240,7 +240,7 @@ impl World {
             // Times are in milliseconds; a wait of less is none.
             self.model.clock.advance(next.max(Duration::from_micros(1)));
             if self.scheduler.expire() {
-                self.oracle.look(self.deployment.as_ref(), self.storm_ended);
+                self.oracle.look(self.deployment.as_ref(), self.fault_phase_ended);
             }
         }
     }
@@ -272,12 +272,12 @@ impl World {
                     self.close.mention(&lead);
                 }
                 Event::Junk => {
-                    model.struck("junk in the delay queue");
+                    model.count_fault("junk in the delay queue");
                     self.deployment.put_by_hand("this is no job");
                 }
                 Event::Operator => {
-                    let (process, weather) = self.operator();
-                    let ops = self.deployment.ops(&weather);
+                    let (process, faults) = self.operator();
+                    let ops = self.deployment.ops(&faults);
                     let patience = model.dice.between(SECOND / 5, MINUTE * 2);
                     let deadline = Deadline { at: now + patience, kind: "operator stopped" };
                     self.spawner.spawn(&process, Some(deadline), operator::act(model, ops));
@@ -295,8 +295,8 @@ impl World {
 
     /// An operator has a lead processed again.
     fn requeue(&self, lead: LeadId) {
-        let (process, weather) = self.operator();
-        let ops = self.deployment.ops(&weather);
+        let (process, faults) = self.operator();
+        let ops = self.deployment.ops(&faults);
         self.spawner.spawn(&process, None, operator::requeue(self.model.clone(), ops, lead));
     }
 
@@ -314,7 +314,7 @@ fn step_clock(model: &Model) {
     // Never further from the true time than the most, or a lead would be due in days.
     let truth = true_time(&model.clock);
     let to = if forth { (now + by).min(truth + most) } else { (now - by).max(truth - most) };
-    model.struck(if to > now { "clock set forward" } else { "clock set back" });
+    model.count_fault(if to > now { "clock set forward" } else { "clock set back" });
     set_clock(model, to);
 }
 
@@ -328,22 +328,25 @@ fn set_clock(model: &Model, to: Timestamp) {
 
 /// What happens when.
 fn schedule(model: &Model) -> VecDeque<(Duration, Event)> {
-    let (dice, climate) = (&model.dice, &model.climate);
+    let (dice, fault_profile) = (&model.dice, &model.fault_profile);
     let mut events = Vec::new();
-    let burst = dice.between(Duration::ZERO, climate.storm / 2);
-    for _ in 0..climate.leads {
-        let at = if climate.burst { burst } else { dice.between(Duration::ZERO, climate.storm) };
+    let burst = dice.between(Duration::ZERO, fault_profile.fault_phase / 2);
+    for _ in 0..fault_profile.leads {
+        let at =
+            if fault_profile.burst { burst } else { dice.between(Duration::ZERO, fault_profile.fault_phase) };
         events.push((at, Event::Lead));
     }
     for event in [Event::Forgery, Event::Forgery, Event::Mention] {
-        events.push((dice.between(Duration::ZERO, climate.storm), event));
+        events.push((dice.between(Duration::ZERO, fault_profile.fault_phase), event));
     }
     if dice.chance(0.1) {
-        events.push((dice.between(Duration::ZERO, climate.storm), Event::Junk));
+        events.push((dice.between(Duration::ZERO, fault_profile.fault_phase), Event::Junk));
     }
-    let minutes = u32::try_from(climate.storm.as_secs() / 60).unwrap_or(u32::MAX);
+    let minutes = u32::try_from(fault_profile.fault_phase.as_secs() / 60).unwrap_or(u32::MAX);
     for minute in 0..minutes {
-        for (rate, event) in [(climate.operator, Event::Operator), (climate.clock_step, Event::ClockStep)] {
+        for (rate, event) in
+            [(fault_profile.operator, Event::Operator), (fault_profile.clock_step, Event::ClockStep)]
+        {
             if dice.chance(rate) {
                 events.push((MINUTE * minute + dice.between(Duration::ZERO, MINUTE), event));
             }

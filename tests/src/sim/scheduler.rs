@@ -119,7 +119,7 @@ impl Scheduler {
             let Task { process, deadline, .. } = &running.task;
             let over = deadline.filter(|deadline| deadline.at <= now && !process.is_dead());
             if let Some(Deadline { kind, .. }) = over {
-                self.model.struck(kind);
+                self.model.count_fault(kind);
                 self.model.note(|| format!("{} ✗ {kind}", process.name));
                 process.kill();
             }

@@ -10,7 +10,7 @@ use outbound::{IncomingWebhook, SlackAnswer, SlackError};
 use pipeline::{destination::NotReady, ports::Clock};
 use serde_json::Value;
 
-use super::{Model, oracle, process::ProcessWeather, said};
+use super::{Model, oracle, process::ProcessFaults, said};
 use crate::{
     destinations::SLACK,
     faulty::{Call, Moment},
@@ -24,8 +24,8 @@ const TOLERANCE: f64 = 8.0;
 
 /// What the webhook does for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    Well,
+enum Condition {
+    Healthy,
     /// 429 to everything, with this `Retry-After`.
     Busy(Duration),
     /// `404 no_service`, until an administrator acts.
@@ -39,7 +39,7 @@ enum Mood {
     /// No connection.
     Away,
     /// The blocks are refused, plain text is taken.
-    Picky,
+    RefusesBlocks,
 }
 
 /// The webhook.
@@ -49,7 +49,7 @@ pub struct SimSlack {
 }
 
 struct State {
-    mood: Mood,
+    condition: Condition,
     until: Duration,
     tokens: f64,
     at: Duration,
@@ -58,41 +58,46 @@ struct State {
 impl SimSlack {
     /// A webhook that is well.
     pub fn new(model: Arc<Model>) -> Arc<Self> {
-        let state = State { mood: Mood::Well, until: Duration::ZERO, tokens: TOLERANCE, at: Duration::ZERO };
+        let state = State {
+            condition: Condition::Healthy,
+            until: Duration::ZERO,
+            tokens: TOLERANCE,
+            at: Duration::ZERO,
+        };
         Arc::new(Self { model, state: Mutex::new(state) })
     }
 
-    fn mood(&self) -> Mood {
+    fn condition(&self) -> Condition {
         let (model, now) = (&self.model, self.model.clock.elapsed());
         let mut state = self.state.lock().unwrap();
-        if model.is_calm() {
-            state.mood = Mood::Well;
+        if model.is_fault_free() {
+            state.condition = Condition::Healthy;
         } else if state.until <= now {
             let dice = &model.dice;
-            state.mood = if dice.chance(model.climate.slack_trouble) {
+            state.condition = if dice.chance(model.fault_profile.slack_trouble) {
                 let wait = dice.between(SECOND, SECOND * 300);
                 *dice.pick(&[
-                    Mood::Busy(wait),
-                    Mood::Gone,
-                    Mood::Broken,
-                    Mood::Silent { taken: true },
-                    Mood::Silent { taken: false },
-                    Mood::Away,
-                    Mood::Picky,
+                    Condition::Busy(wait),
+                    Condition::Gone,
+                    Condition::Broken,
+                    Condition::Silent { taken: true },
+                    Condition::Silent { taken: false },
+                    Condition::Away,
+                    Condition::RefusesBlocks,
                 ])
             } else {
-                Mood::Well
+                Condition::Healthy
             };
             state.until = now + dice.between(SECOND * 30, SECOND * 900);
-            model.note(|| format!("slack is {:?} for {} s", state.mood, (state.until - now).as_secs()));
+            model.note(|| format!("slack is {:?} for {} s", state.condition, (state.until - now).as_secs()));
         }
         let passed = (now - state.at).as_secs_f64();
         (state.tokens, state.at) = ((state.tokens + passed).min(TOLERANCE), now);
         if state.tokens < 1.0 {
-            return Mood::Busy(SECOND);
+            return Condition::Busy(SECOND);
         }
         state.tokens -= 1.0;
-        state.mood
+        state.condition
     }
 }
 
@@ -100,8 +105,8 @@ impl SimSlack {
 pub struct SlackOf {
     /// The webhook.
     pub slack: Arc<SimSlack>,
-    /// What strikes the process.
-    pub weather: Arc<ProcessWeather>,
+    /// The faults of the process.
+    pub faults: Arc<ProcessFaults>,
 }
 
 #[async_trait]
@@ -114,49 +119,49 @@ impl IncomingWebhook for SlackOf {
         let model = &self.slack.model;
         let said = said::on_slack(message);
         let about = || said.iter().map(|said| said.lead.as_str()).collect::<Vec<_>>().join(" ");
-        let known = oracle::sent_before(&self.weather, &SLACK, &said);
-        if self.weather.pass(Call::Post, Moment::Before, &about()).await {
+        let known = oracle::sent_before(&self.faults, &SLACK, &said);
+        if self.faults.pass(Call::Post, Moment::Before, &about()).await {
             return Err(SlackError::NotSent("connection refused".to_owned()));
         }
-        let mood = match model.slowness(&SLACK).await {
-            None => self.slack.mood(),
-            Some(true) => Mood::Well,
-            Some(false) => Mood::Silent { taken: false },
+        let condition = match model.slowness(&SLACK).await {
+            None => self.slack.condition(),
+            Some(true) => Condition::Healthy,
+            Some(false) => Condition::Silent { taken: false },
         };
         let answer = |status, body: &str| Ok(SlackAnswer::of_slack(status, body));
-        if mood != Mood::Well {
-            model.struck(match mood {
-                Mood::Busy(_) => "slack: 429",
-                Mood::Gone => "slack: 404 no_service",
-                Mood::Broken => "slack: 5xx",
-                Mood::Silent { .. } => "slack: no answer",
-                Mood::Away => "slack: unreachable",
+        if condition != Condition::Healthy {
+            model.count_fault(match condition {
+                Condition::Busy(_) => "slack: 429",
+                Condition::Gone => "slack: 404 no_service",
+                Condition::Broken => "slack: 5xx",
+                Condition::Silent { .. } => "slack: no answer",
+                Condition::Away => "slack: unreachable",
                 _ => "slack: blocks refused",
             });
         }
         let take = || oracle::taken(model, &SLACK, said.clone(), &known, false);
-        let result = match mood {
-            Mood::Busy(wait) => {
+        let result = match condition {
+            Condition::Busy(wait) => {
                 Ok(SlackAnswer { retry_after: Some(wait), ..SlackAnswer::of_slack(429, "rate_limited") })
             }
-            Mood::Gone => answer(404, "no_service"),
-            Mood::Broken => answer(*model.dice.pick(&[500, 503]), "server error"),
-            Mood::Away => Err(SlackError::NotSent("connection refused".to_owned())),
-            Mood::Picky if message.get("blocks").is_some() => answer(400, "invalid_blocks"),
-            Mood::Silent { taken } => {
+            Condition::Gone => answer(404, "no_service"),
+            Condition::Broken => answer(*model.dice.pick(&[500, 503]), "server error"),
+            Condition::Away => Err(SlackError::NotSent("connection refused".to_owned())),
+            Condition::RefusesBlocks if message.get("blocks").is_some() => answer(400, "invalid_blocks"),
+            Condition::Silent { taken } => {
                 if taken {
                     take();
                 }
                 model.clock.sleep(PATIENCE).await;
                 Err(SlackError::Unknown("timed out".to_owned()))
             }
-            Mood::Well | Mood::Picky => {
+            Condition::Healthy | Condition::RefusesBlocks => {
                 take();
                 answer(200, "ok")
             }
         };
-        model.note(|| format!("{} slack answers {result:?}", self.weather.process.name));
-        if self.weather.pass(Call::Post, Moment::After, &about()).await {
+        model.note(|| format!("{} slack answers {result:?}", self.faults.process.name));
+        if self.faults.pass(Call::Post, Moment::After, &about()).await {
             return Err(SlackError::Unknown("the connection broke".to_owned()));
         }
         result

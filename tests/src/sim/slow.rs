@@ -1,6 +1,6 @@
 //! A destination that is slow for a while, and the others beside it.
 //!
-//! Only in the calm can it be said of an alert that nothing but the slow destination may have held it up.
+//! Only in the fault-free phase can it be said of an alert that nothing but the slow destination may have held it up.
 
 use std::{fmt, time::Duration};
 
@@ -48,7 +48,7 @@ impl Slow {
     /// That of a run, where there is one and another beside it.
     pub fn of(model: &Model) -> Option<Self> {
         let destinations = &model.settings.destinations;
-        if !model.climate.one_is_slow || destinations.len() < 2 {
+        if !model.fault_profile.one_is_slow || destinations.len() < 2 {
             return None;
         }
         let destination = model.dice.pick(destinations).clone();
@@ -115,7 +115,7 @@ impl Model {
             Some(slow) if slow.destination == *destination => slow.answers_after,
             _ => return None,
         };
-        self.struck("a destination is slow");
+        self.count_fault("a destination is slow");
         if let Some(after) = answers_after {
             self.clock.sleep(after).await;
         }

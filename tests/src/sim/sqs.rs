@@ -25,7 +25,7 @@ use super::{
     Model,
     bucket::true_time,
     messages::{Meaning, Meanings},
-    process::{ProcessWeather, about},
+    process::{ProcessFaults, about},
 };
 use crate::faulty::{Call, Moment};
 
@@ -124,7 +124,7 @@ impl SimSqs {
             if message.receives >= rules.max_receives {
                 state.abandon(queue, number, rules, now);
                 state.given_up += 1;
-                self.model.struck("dead-lettered by SQS");
+                self.model.count_fault("dead-lettered by SQS");
                 self.model.note(|| format!("sqs puts message {number} among the dead letters"));
                 continue;
             }
@@ -132,7 +132,8 @@ impl SimSqs {
             message.handle = Some(handle);
             message.first_received_at.get_or_insert(at);
             // Some other of SQS's servers still shows it.
-            let shown = !self.model.is_calm() && dice.chance(self.model.climate.duplicate_message);
+            let shown =
+                !self.model.is_fault_free() && dice.chance(self.model.fault_profile.duplicate_message);
             if !shown {
                 message.visible_at = now + rules.visibility;
             }
@@ -149,7 +150,7 @@ impl SimSqs {
         }
         drop(state);
         for _ in 0..twice {
-            self.model.struck("SQS message twice");
+            self.model.count_fault("SQS message twice");
         }
         deliveries
     }
@@ -157,9 +158,9 @@ impl SimSqs {
     /// Deletes a message, if the handle is of its latest delivery. One of SQS's servers may not hear of it, and
     /// deliver the message again.
     pub fn remove(&self, queue: Queue, delivery: &Delivery) {
-        let (dice, climate) = (&self.model.dice, &self.model.climate);
-        if !self.model.is_calm() && dice.chance(climate.duplicate_message / 4.0) {
-            self.model.struck("SQS message after its deletion");
+        let (dice, fault_profile) = (&self.model.dice, &self.model.fault_profile);
+        if !self.model.is_fault_free() && dice.chance(fault_profile.duplicate_message / 4.0) {
+            self.model.count_fault("SQS message after its deletion");
             return;
         }
         self.state().with(queue, delivery, |messages, place| drop(messages.remove(&place)));
@@ -277,18 +278,18 @@ impl State {
 pub struct SqsOf {
     /// The queues.
     pub sqs: SimSqs,
-    /// What strikes the process.
-    pub weather: Arc<ProcessWeather>,
+    /// The faults of the process.
+    pub faults: Arc<ProcessFaults>,
 }
 
 impl SqsOf {
     async fn request<T>(&self, call: Call, about: &str, act: impl FnOnce() -> T) -> Result<T, Fault> {
         let failed = |what: &str| Fault::new(Code::AwsFailed, format!("{what} ({call:?} {about})"));
-        if self.weather.pass(call, Moment::Before, about).await {
+        if self.faults.pass(call, Moment::Before, about).await {
             return Err(failed("SQS refused it"));
         }
         let done = act();
-        if self.weather.pass(call, Moment::After, about).await {
+        if self.faults.pass(call, Moment::After, about).await {
             return Err(failed("SQS gave no answer"));
         }
         Ok(done)

@@ -26,7 +26,7 @@ use super::{
     organization::{CloseOf, SimOrganization},
     others::{OtherOf, PAGER},
     owners::{OwnersOf, SimOwners},
-    process::ProcessWeather,
+    process::ProcessFaults,
     slack::{SimSlack, SlackOf},
     truth::End,
 };
@@ -79,7 +79,7 @@ pub struct Expected {
 impl Neighbours {
     /// The neighbours of a run.
     pub fn new(model: &Arc<Model>) -> Self {
-        let owners = if model.climate.owners_in_close {
+        let owners = if model.fault_profile.owners_in_close {
             Source::Close(SimOrganization::new(model.clone()))
         } else {
             Source::Bucket(SimOwners::new(model.clone()))
@@ -187,14 +187,14 @@ pub struct AtWork {
 }
 
 impl AtWork {
-    /// The stages of the process behind `weather`.
+    /// The stages of the process with these faults.
     pub fn new(
-        weather: &Arc<ProcessWeather>,
+        faults: &Arc<ProcessFaults>,
         neighbours: &Neighbours,
         mut ports: Ports,
         instance: &Instance,
     ) -> Self {
-        let model = &weather.model;
+        let model = &faults.model;
         ports.journal =
             Arc::new(Witnessed { model: model.clone(), name: instance.name.clone(), journal: ports.journal });
         let Ports { objects, intake, journal, outbox } = match model.mutation {
@@ -206,14 +206,14 @@ impl AtWork {
         let ports = pipeline::stages::Ports { objects: objects.clone(), journal };
         let stages = Stages::new(ports, world, settings.clone());
         let slack: Arc<dyn IncomingWebhook> =
-            Arc::new(SlackOf { slack: neighbours.slack.clone(), weather: weather.clone() });
+            Arc::new(SlackOf { slack: neighbours.slack.clone(), faults: faults.clone() });
         let slack = match model.mutation {
             Some(mutation) => mutation.of_slack(slack),
             None => slack,
         };
         let slack: Arc<dyn Destination> = Arc::new(SlackDestination::new(slack, BURST));
         let others = [EMAIL, PAGER].map(|id| {
-            let other: Arc<dyn Destination> = Arc::new(OtherOf { id: id.clone(), weather: weather.clone() });
+            let other: Arc<dyn Destination> = Arc::new(OtherOf { id: id.clone(), faults: faults.clone() });
             let other = match model.mutation {
                 Some(mutation) => mutation.of_destination(other),
                 None => other,
@@ -221,14 +221,14 @@ impl AtWork {
             (id, other)
         });
         let destinations = others.into_iter().chain([(SLACK, slack)]).collect();
-        let (weather, clock) = (weather.clone(), model.clock.clone());
+        let (faults, clock) = (faults.clone(), model.clock.clone());
         let (owners, organization): (Arc<dyn Owners>, _) = match &neighbours.owners {
             Source::Bucket(owners) => {
-                let directory = Arc::new(OwnersOf { owners: owners.clone(), weather });
+                let directory = Arc::new(OwnersOf { owners: owners.clone(), faults });
                 (Arc::new(Documents { directory, clock }), None)
             }
             Source::Close(organization) => {
-                let api = Arc::new(CloseOf { organization: organization.clone(), weather });
+                let api = Arc::new(CloseOf { organization: organization.clone(), faults });
                 let fields = organization.fields();
                 let owners = CloseOwners::new(api, objects.clone(), clock, fields, Duration::from_secs(5));
                 (Arc::new(owners), Some(organization.clone()))

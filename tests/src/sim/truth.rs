@@ -66,7 +66,7 @@ pub struct Truth {
     pub leads: BTreeMap<LeadId, LeadTruth>,
     /// The leads of forged ones.
     pub forged: Vec<LeadId>,
-    /// The faults that struck, by kind.
+    /// The faults that were injected, by kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// The first promise that was broken.
     pub violation: Option<Violation>,

@@ -11,10 +11,10 @@ use tokio::process::Command;
 use super::site::{Site, Work, a_mail_has_failed};
 use crate::{
     aws::{Mishap, Stack, Stored},
-    desk::Desk,
     doubles::leads_of_mail,
-    lambda::{Configuration, Host, Scene},
+    lambda::{AwsTestbed, Configuration, Host},
     neighbours::Neighbours,
+    operator::Operator,
     process::until,
     time::Time,
 };
@@ -28,8 +28,8 @@ const QUEUES: [&str; 4] = ["delay", "delay_dead", "notification", "notification_
 
 /// The functions, and an account of moto's.
 pub struct OnAws {
-    scene: Scene,
-    desk: Desk,
+    testbed: AwsTestbed,
+    operator: Operator,
     time: Time,
     /// When messages come back that a worker had in hand which is gone, in milliseconds since 1970.
     come_back: Vec<f64>,
@@ -45,24 +45,25 @@ impl OnAws {
     pub async fn holding(stored: Option<Stored>) -> Self {
         let parameters =
             [("DelaySeconds", "600"), ("UseEmail", "true"), ("NotificationEmail", "sales@example.com")];
-        let mut scene = Scene::with(&parameters).await;
+        let mut testbed = AwsTestbed::with(&parameters).await;
         // They start again when they are to, at the right time.
-        scene.host.stop_polling().await;
+        testbed.host.stop_polling().await;
         let mut come_back = Vec::new();
         if let Some(mut stored) = stored {
-            let names = names(&scene.stack);
-            let bodies = serde_json::to_string(&stored).unwrap().replace(BUCKET, &scene.stack.outputs.bucket);
+            let names = names(&testbed.stack);
+            let bodies =
+                serde_json::to_string(&stored).unwrap().replace(BUCKET, &testbed.stack.outputs.bucket);
             stored = serde_json::from_str(&bodies).unwrap();
             let by_name = |(role, messages): (String, _)| (named(&names, &role).to_owned(), messages);
             stored.queues = stored.queues.into_iter().map(by_name).collect();
             let messages = stored.queues.values().flatten().filter(|message| message["receives"] != 0);
             come_back.extend(messages.filter_map(|message| message["visible_at"].as_f64()));
             let names = names.each_ref().map(String::as_str);
-            scene.stack.moto.put_stored(&scene.stack.outputs.bucket, &names, &stored).await;
+            testbed.stack.moto.put_stored(&testbed.stack.outputs.bucket, &names, &stored).await;
         }
-        let desk = scene.desk();
-        let time = Time::new(Some(scene.stack.moto.clone())).await;
-        Self { scene, desk, time, come_back }
+        let operator = testbed.operator();
+        let time = Time::new(Some(testbed.stack.moto.clone())).await;
+        Self { testbed, operator, time, come_back }
     }
 
     /// What a fixture holds.
@@ -72,7 +73,7 @@ impl OnAws {
 
     /// What is stored now, as a fixture has it.
     pub async fn stored(&self) -> Stored {
-        let (stack, names) = (&self.scene.stack, names(&self.scene.stack));
+        let (stack, names) = (&self.testbed.stack, names(&self.testbed.stack));
         let mut stored =
             stack.moto.take_stored(&stack.outputs.bucket, &names.each_ref().map(String::as_str)).await;
         stored.queues =
@@ -82,8 +83,9 @@ impl OnAws {
 
     /// The same with the names that fixtures have.
     fn renamed<T: Serialize + DeserializeOwned>(&self, document: &T) -> T {
-        let text = serde_json::to_string(document).unwrap().replace(&self.scene.stack.outputs.bucket, BUCKET);
-        serde_json::from_str(&text.replace(self.scene.stack.moto.account(), ACCOUNT)).unwrap()
+        let text =
+            serde_json::to_string(document).unwrap().replace(&self.testbed.stack.outputs.bucket, BUCKET);
+        serde_json::from_str(&text.replace(self.testbed.stack.moto.account(), ACCOUNT)).unwrap()
     }
 }
 
@@ -106,11 +108,11 @@ impl Site for OnAws {
     }
 
     fn neighbours(&self) -> &Neighbours {
-        &self.scene
+        &self.testbed
     }
 
     async fn mails(&self) -> Vec<LeadId> {
-        let mails = self.scene.stack.moto.mails().await;
+        let mails = self.testbed.stack.moto.mails().await;
         mails.iter().flat_map(|mail| leads_of_mail(&mail.message)).collect()
     }
 
@@ -121,8 +123,8 @@ impl Site for OnAws {
     async fn start(&mut self, work: Work) {
         self.kill().await;
         if work.held {
-            self.scene.to_slack.next(1, Mishap::Hangs, |_| true);
-            self.scene.to_aws.next(usize::MAX, Mishap::Throttled, |call| call.operation == "Publish");
+            self.testbed.to_slack.next(1, Mishap::Hangs, |_| true);
+            self.testbed.to_aws.next(usize::MAX, Mishap::Throttled, |call| call.operation == "Publish");
         }
         let change = |configuration: &mut Configuration| {
             configuration.variables.insert("RECHECKS".to_owned(), work.rechecks.to_string());
@@ -130,39 +132,39 @@ impl Site for OnAws {
             let variables = self.time.variables().into_iter();
             configuration.variables.extend(variables.map(|(name, value)| (name.to_owned(), value)));
         };
-        let host = Host::start(&self.scene.stack, &self.scene.to_aws.endpoint, change).await;
-        self.scene.host = host;
+        let host = Host::start(&self.testbed.stack, &self.testbed.to_aws.endpoint, change).await;
+        self.testbed.host = host;
     }
 
     async fn until_held(&self) {
         until("Slack has a message, and a mail has failed", || async {
-            a_mail_has_failed(&*self.scene.ops.objects).await && !self.scene.to_slack.calls().is_empty()
+            a_mail_has_failed(&*self.testbed.ops.objects).await && !self.testbed.to_slack.calls().is_empty()
         })
         .await;
     }
 
     async fn kill(&mut self) {
-        self.scene.host.stop_polling().await;
-        for (function, _) in &self.scene.stack.outputs.functions {
-            self.scene.host.kill(*function).await;
+        self.testbed.host.stop_polling().await;
+        for (function, _) in &self.testbed.stack.outputs.functions {
+            self.testbed.host.kill(*function).await;
         }
-        self.scene.host.recycle();
+        self.testbed.host.recycle();
     }
 
     fn is_at_rest(&self) -> bool {
-        self.scene.host.is_idle()
+        self.testbed.host.is_idle()
     }
 
     async fn tick(&self) {
-        self.scene.host.tick().await;
+        self.testbed.host.tick().await;
     }
 
     fn webhook(&self) -> url::Url {
-        self.scene.host.gateway.webhook.clone()
+        self.testbed.host.gateway.webhook.clone()
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        self.time.on(self.desk.command(&[args, &["--stack", &self.scene.stack.name]].concat()))
+        self.time.on(self.operator.command(&[args, &["--stack", &self.testbed.stack.name]].concat()))
     }
 
     fn left_in_hand(&self) -> u64 {
@@ -175,13 +177,13 @@ impl Site for OnAws {
     }
 
     async fn spoil_raw(&self, lead: &LeadId) {
-        self.scene.delete(&keys::raw("source/", lead)).await;
+        self.testbed.delete(&keys::raw("source/", lead)).await;
     }
 
     async fn write_raw(&self, lead: &LeadId, body: &[u8]) {
         let text = String::from_utf8(body.to_vec()).unwrap();
         let objects = std::iter::once((keys::raw("source/", lead), text));
-        self.scene.stack.moto.put_objects(&self.scene.stack.outputs.bucket, objects).await;
+        self.testbed.stack.moto.put_objects(&self.testbed.stack.outputs.bucket, objects).await;
     }
 
     async fn save(&self, folder: &Path) {

@@ -15,7 +15,7 @@ use crate::{
     doubles::{SmtpStandIn, leads_of_mail},
     held::Held,
     neighbours::Neighbours,
-    process::{Up, World, until},
+    process::{Testbed, Up, until},
     time::Time,
 };
 
@@ -24,7 +24,7 @@ const FILE: &str = "leadops.db";
 
 /// `leadops up` and a data folder.
 pub struct Embedded {
-    world: World,
+    testbed: Testbed,
     mail: SmtpStandIn,
     time: Time,
     up: Option<Up>,
@@ -34,12 +34,12 @@ pub struct Embedded {
 impl Embedded {
     /// With the data folder that a fixture holds, or none.
     pub async fn new(fixture: Option<&Path>) -> Self {
-        let world = World::new().await;
+        let testbed = Testbed::new().await;
         if let Some(fixture) = fixture {
-            fs::create_dir(world.data()).unwrap();
-            fs::copy(fixture.join(FILE), world.data().join(FILE)).unwrap();
+            fs::create_dir(testbed.data()).unwrap();
+            fs::copy(fixture.join(FILE), testbed.data().join(FILE)).unwrap();
         }
-        Self { world, mail: SmtpStandIn::start().await, time: Time::new(None).await, up: None, held: None }
+        Self { testbed, mail: SmtpStandIn::start().await, time: Time::new(None).await, up: None, held: None }
     }
 
     /// Changes the file as no version before this one could. Nobody is at work.
@@ -47,11 +47,11 @@ impl Embedded {
     /// # Panics
     /// Where it cannot be opened.
     pub fn change(&self, change: impl FnOnce(&Connection)) {
-        change(&Connection::open(self.world.data().join(FILE)).unwrap());
+        change(&Connection::open(self.testbed.data().join(FILE)).unwrap());
     }
 
     fn store(&self) -> Store {
-        Store::open(&self.world.data(), Options { create: false, ..Options::default() }).unwrap()
+        Store::open(&self.testbed.data(), Options { create: false, ..Options::default() }).unwrap()
     }
 }
 
@@ -62,7 +62,7 @@ impl Site for Embedded {
     }
 
     fn neighbours(&self) -> &Neighbours {
-        &self.world
+        &self.testbed
     }
 
     async fn mails(&self) -> Vec<LeadId> {
@@ -111,7 +111,7 @@ impl Site for Embedded {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = self.world.command(args);
+        let mut command = self.testbed.command(args);
         command.env("USE_EMAIL", "true").env("SMTP_URL", self.mail.url());
         command.env("EMAIL_FROM", "leadops@example.com").env("EMAIL_TO", "sales@example.com");
         self.time.on(command)
@@ -137,8 +137,8 @@ impl Site for Embedded {
 
     async fn save(&self, folder: &Path) {
         fs::create_dir_all(folder).unwrap();
-        let log = self.world.data().join("leadops.db-wal");
+        let log = self.testbed.data().join("leadops.db-wal");
         assert!(!log.exists(), "{} holds a part of it", log.display());
-        fs::copy(self.world.data().join(FILE), folder.join(FILE)).unwrap();
+        fs::copy(self.testbed.data().join(FILE), folder.join(FILE)).unwrap();
     }
 }

@@ -1,15 +1,15 @@
 //! The pictures in the documentation are what the console shows.
 
-use tests::pictures::{SCENES, folder};
+use tests::pictures::{PICTURES, folder};
 
 #[test]
 fn the_pictures_show_the_console_as_it_is() {
     let mut stale = Vec::new();
-    for scene in SCENES {
+    for picture in PICTURES {
         let kept =
-            std::fs::read_to_string(folder().join(scene.name).with_extension("svg")).unwrap_or_default();
-        if scene.svg() != kept {
-            stale.push(scene.name);
+            std::fs::read_to_string(folder().join(picture.name).with_extension("svg")).unwrap_or_default();
+        if picture.svg() != kept {
+            stale.push(picture.name);
         }
     }
     assert!(

@@ -112,7 +112,7 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again() {
 }
 
 #[test]
-fn a_storm_of_resizes_leaves_a_picture_that_fits() {
+fn after_a_burst_of_resizes_the_screen_fits() {
     let mut console = demo((100, 30));
     for step in 0..40u16 {
         console.resize(10 + step * 7 % 190, 3 + step * 5 % 60).unwrap();

@@ -20,9 +20,9 @@ use pipeline::{
 use tests::{
     clock::VirtualClock,
     destinations::SLACK,
-    faulty::{Call, Faulty, Moment, Plan, Strike, Weather},
+    faulty::{Call, FaultInjector, FaultPlan, Faulty, InjectedFault, Moment},
+    harness::Harness,
     memory::Memory,
-    world::World,
 };
 
 const DELAY: Duration = Duration::from_secs(600);
@@ -36,7 +36,7 @@ fn store(faulty: Faulty<Memory>) -> S3Store {
 
 struct Bucket {
     clock: Arc<VirtualClock>,
-    weather: Arc<Plan>,
+    faults: Arc<FaultPlan>,
     memory: Memory,
     store: S3Store,
     lead: LeadId,
@@ -45,14 +45,14 @@ struct Bucket {
 impl Bucket {
     fn new() -> Self {
         let clock = VirtualClock::start();
-        let (weather, memory) = (Plan::fair(), Memory::new(clock.clone()));
-        let faulty = Faulty::new(memory.clone(), weather.clone(), clock.clone());
+        let (faults, memory) = (FaultPlan::none(), Memory::new(clock.clone()));
+        let faulty = Faulty::new(memory.clone(), faults.clone(), clock.clone());
         let store = store(faulty);
-        Self { clock, weather, memory, store, lead: "lead_a".parse().unwrap() }
+        Self { clock, faults, memory, store, lead: "lead_a".parse().unwrap() }
     }
 
     fn event(&self) -> NewEvent {
-        let body = Bytes::from(World::event(&self.lead));
+        let body = Bytes::from(Harness::event(&self.lead));
         let Ok(close::Incoming::Created(created)) = close::Incoming::parse(&body) else { panic!() };
         let created: CreatedLead = *created;
         let now = self.clock.now();
@@ -107,8 +107,8 @@ impl Bucket {
     }
 }
 
-fn failed() -> Strike {
-    Strike::Fail(Fault::new(Code::AwsThrottled, "SlowDown"))
+fn failed() -> InjectedFault {
+    InjectedFault::Fail(Fault::new(Code::AwsThrottled, "SlowDown"))
 }
 
 fn notified() -> JournalEvent {
@@ -138,11 +138,11 @@ fn dead() -> JournalEvent {
 async fn a_second_delivery_makes_up_for_whatever_the_first_did_not_get_to() {
     // The raw event, the entry, the marker, the record.
     for nth in 1..=4 {
-        for (moment, strike) in
-            [(Moment::Before, failed()), (Moment::After, failed()), (Moment::Before, Strike::Hang)]
+        for (moment, fault) in
+            [(Moment::Before, failed()), (Moment::After, failed()), (Moment::Before, InjectedFault::Hang)]
         {
             let bucket = Bucket::new();
-            bucket.weather.at(nth, Call::Put, moment, strike);
+            bucket.faults.at(nth, Call::Put, moment, fault);
             let event = bucket.event();
             let first = bucket.clock.run_for(SECOND, bucket.store.accept(event.clone())).await;
             assert!(!matches!(first, Some(Ok(_))), "{nth} {moment:?} {first:?}");
@@ -167,10 +167,10 @@ async fn a_lead_that_was_opened_again_leaves_no_marker_behind_wherever_that_is_s
             bucket.append(dead()).await.unwrap();
             assert_eq!(bucket.waiting().await, []);
             bucket.clock.advance(SECOND);
-            bucket.weather.at(nth, call, moment, Strike::Hang);
+            bucket.faults.at(nth, call, moment, InjectedFault::Hang);
             let entry = bucket.entry(requeued());
             bucket.clock.run_for(SECOND, bucket.store.append(entry)).await;
-            bucket.weather.clear();
+            bucket.faults.clear();
             bucket.append(notified()).await.unwrap();
             assert_eq!(bucket.waiting().await, [], "{call:?} {nth} {moment:?}");
         }
@@ -184,7 +184,7 @@ async fn a_marker_that_is_put_after_the_lead_has_ended_does_not_stay() {
     bucket.append(dead()).await.unwrap();
     bucket.clock.advance(SECOND);
     // The journal's object, the record, the marker.
-    bucket.weather.at(3, Call::Put, Moment::Before, Strike::Slow(SECOND * 10));
+    bucket.faults.at(3, Call::Put, Moment::Before, InjectedFault::Slow(SECOND * 10));
     let (slow, quick) = bucket.overtaken().await;
     assert_eq!((slow, quick), (Ok(()), Ok(())));
     assert_eq!(bucket.waiting().await, []);
@@ -196,9 +196,9 @@ async fn one_that_stays_because_its_command_was_stopped_is_not_taken_for_a_late_
     bucket.deliver().await.unwrap();
     bucket.append(dead()).await.unwrap();
     bucket.clock.advance(SECOND);
-    bucket.weather.at(3, Call::Put, Moment::Before, Strike::Slow(SECOND * 10));
+    bucket.faults.at(3, Call::Put, Moment::Before, InjectedFault::Slow(SECOND * 10));
     // The first look at the record, that of the quick one, and the second look.
-    bucket.weather.at(3, Call::Get, Moment::Before, failed());
+    bucket.faults.at(3, Call::Get, Moment::Before, failed());
     let (slow, quick) = bucket.overtaken().await;
     assert!(slow.is_err() && quick.is_ok(), "{slow:?} {quick:?}");
     assert_eq!(bucket.waiting().await.len(), 1, "it is there");
@@ -219,7 +219,7 @@ async fn a_marker_that_could_not_be_taken_away_is_taken_by_the_next_entry_or_not
     for again in [true, false] {
         let bucket = Bucket::new();
         bucket.deliver().await.unwrap();
-        bucket.weather.at(1, Call::Remove, Moment::Before, failed());
+        bucket.faults.at(1, Call::Remove, Moment::Before, failed());
         assert!(bucket.append(dead()).await.is_err(), "so that it is tried again");
         assert_eq!(bucket.waiting().await.len(), 1);
         if again {
@@ -235,8 +235,8 @@ async fn a_marker_that_could_not_be_taken_away_is_taken_by_the_next_entry_or_not
 async fn a_former_marker_that_stays_keeps_the_present_one_from_nothing() {
     let bucket = Bucket::new();
     bucket.deliver().await.unwrap();
-    bucket.weather.at(1, Call::Remove, Moment::Before, failed());
-    bucket.weather.at(3, Call::Put, Moment::Before, Strike::Slow(SECOND));
+    bucket.faults.at(1, Call::Remove, Moment::Before, failed());
+    bucket.faults.at(3, Call::Put, Moment::Before, InjectedFault::Slow(SECOND));
     assert!(bucket.append(requeued()).await.is_err());
     let due = bucket.store.progress(&bucket.lead).await.unwrap().unwrap().due_at;
     assert!(bucket.waiting().await.contains(&due));
@@ -257,9 +257,9 @@ async fn a_lead_that_died_before_its_first_enrichment_is_waiting_or_has_ended() 
         for moment in [Moment::Before, Moment::After] {
             let bucket = Bucket::new();
             bucket.deliver().await.unwrap();
-            bucket.weather.at(nth, call, moment, failed());
+            bucket.faults.at(nth, call, moment, failed());
             assert!(bucket.append(dead()).await.is_err());
-            bucket.weather.clear();
+            bucket.faults.clear();
             bucket.append(enriched()).await.unwrap();
             let ended = bucket.store.progress(&bucket.lead).await.unwrap().unwrap().ended.is_some();
             assert_eq!(bucket.waiting().await.len(), usize::from(!ended), "{call:?} {nth} {moment:?}");
@@ -269,7 +269,7 @@ async fn a_lead_that_died_before_its_first_enrichment_is_waiting_or_has_ended() 
     let bucket = Bucket::new();
     bucket.deliver().await.unwrap();
     bucket.append(dead()).await.unwrap();
-    bucket.weather.at(3, Call::Put, Moment::Before, failed());
+    bucket.faults.at(3, Call::Put, Moment::Before, failed());
     let retrying = JournalEvent::Retrying {
         queue: Queue::Notification,
         destination: Some(SLACK),
@@ -279,7 +279,7 @@ async fn a_lead_that_died_before_its_first_enrichment_is_waiting_or_has_ended() 
         again_at: bucket.clock.now(),
     };
     assert!(bucket.append(retrying).await.is_err());
-    bucket.weather.clear();
+    bucket.faults.clear();
     bucket.append(enriched()).await.unwrap();
     assert_eq!(bucket.waiting().await.len(), 1);
 }
@@ -298,8 +298,8 @@ impl Asked {
     }
 }
 
-impl Weather for Asked {
-    fn strike(&self, call: Call, moment: Moment, _: &str) -> Option<Strike> {
+impl FaultInjector for Asked {
+    fn inject(&self, call: Call, moment: Moment, _: &str) -> Option<InjectedFault> {
         if moment == Moment::After {
             return None;
         }
@@ -347,7 +347,7 @@ impl Instances {
         let webhook = Webhook {
             presented: Default::default(),
             head: Head::of_this_process(),
-            body: World::event(lead).into(),
+            body: Harness::event(lead).into(),
         };
         let outcome = self.clock.run(ingest.handle(webhook)).await;
         (outcome, self.asked.take())

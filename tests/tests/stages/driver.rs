@@ -22,9 +22,9 @@ use pipeline::{
 use tests::{
     clock::VirtualClock,
     doubles::Reply,
-    faulty::{Call, Faulty, Moment, Plan, Strike},
+    faulty::{Call, FaultPlan, Faulty, InjectedFault, Moment},
+    harness::Harness,
     memory::{Memory, Rules},
-    world::World,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -101,7 +101,7 @@ impl QueueStage for Scripted {
 struct Bench {
     clock: Arc<VirtualClock>,
     memory: Memory,
-    weather: Arc<Plan>,
+    faults: Arc<FaultPlan>,
     store: Arc<Faulty<Memory>>,
 }
 
@@ -109,9 +109,9 @@ impl Bench {
     fn new() -> Self {
         let clock = VirtualClock::start();
         let memory = Memory::with_rules(clock.clone(), Rules::DELAY, Rules::NOTIFICATION);
-        let weather = Plan::fair();
-        let store = Arc::new(Faulty::new(memory.clone(), weather.clone(), clock.clone()));
-        Self { clock, memory, weather, store }
+        let faults = FaultPlan::none();
+        let store = Arc::new(Faulty::new(memory.clone(), faults.clone(), clock.clone()));
+        Self { clock, memory, faults, store }
     }
 
     async fn send(&self, queue: Queue, bodies: &[&str]) {
@@ -255,11 +255,11 @@ async fn at_a_stop_work_in_hand_is_finished_or_given_back_and_no_more_is_taken()
 
 #[tokio::test]
 async fn an_outcome_that_cannot_be_written_down_is_tried_again_and_at_last_left_to_the_queue() {
-    let fails = || Strike::Fail(Fault::new(Code::StorageFailed, "planned"));
+    let fails = || InjectedFault::Fail(Fault::new(Code::StorageFailed, "planned"));
     for (times, seen) in [(5, 1), (6, 2)] {
         let bench = Bench::new();
         bench.send(Queue::Delay, &["a"]).await;
-        (1..=times).for_each(|nth| bench.weather.at(nth, Call::Settle, Moment::Before, fails()));
+        (1..=times).for_each(|nth| bench.faults.at(nth, Call::Settle, Moment::Before, fails()));
         let stage = Scripted::new(&bench.clock, Queue::Delay);
         bench.work_for(HOUR, bench.workers(stage.clone(), 4, 1)).await;
         assert_eq!((stage.seen().len(), bench.depth(Queue::Delay).await), (seen, Depth::default()));
@@ -270,8 +270,8 @@ async fn an_outcome_that_cannot_be_written_down_is_tried_again_and_at_last_left_
 async fn queues_that_fail_are_asked_again_with_pauses() {
     let bench = Bench::new();
     bench.send(Queue::Delay, &["a"]).await;
-    let fails = || Strike::Fail(Fault::new(Code::StorageFailed, "planned"));
-    (1..=4).for_each(|nth| bench.weather.at(nth, Call::Receive, Moment::Before, fails()));
+    let fails = || InjectedFault::Fail(Fault::new(Code::StorageFailed, "planned"));
+    (1..=4).for_each(|nth| bench.faults.at(nth, Call::Receive, Moment::Before, fails()));
     let stage = Scripted::new(&bench.clock, Queue::Delay);
     bench.work_for(SECOND * 2, bench.workers(stage.clone(), 4, 1)).await;
     assert_eq!(stage.seen(), Vec::<String>::new());
@@ -299,27 +299,27 @@ async fn by_a_deadline_each_message_has_its_own_outcome_and_what_is_late_is_left
 
 #[tokio::test]
 async fn what_a_dead_predecessor_had_in_hand_is_taken_over_at_once_and_labelled() {
-    let world = World::new();
-    let lead = world.enrich("a").await;
-    world.slack.answer([Reply::Hang]);
-    world.notify_and_crash().await;
-    let claimed = world.receipt(&lead).await.unwrap();
+    let harness = Harness::new();
+    let lead = harness.enrich("a").await;
+    harness.slack.answer([Reply::Hang]);
+    harness.notify_and_crash().await;
+    let claimed = harness.receipt(&lead).await.unwrap();
     assert!(matches!(claimed.state, ReceiptState::Claimed { .. }));
-    assert!(world.take_alerts().await.is_empty(), "it is out of sight");
-    assert_eq!(world.memory.in_flight(Queue::Notification).await.unwrap().len(), 1);
-    take_over(&world.memory, &world.notify.receipts).await.unwrap();
-    assert!(world.notify_ready().await);
-    let shown = world.slack.shown();
+    assert!(harness.take_alerts().await.is_empty(), "it is out of sight");
+    assert_eq!(harness.memory.in_flight(Queue::Notification).await.unwrap().len(), 1);
+    take_over(&harness.memory, &harness.notify.receipts).await.unwrap();
+    assert!(harness.notify_ready().await);
+    let shown = harness.slack.shown();
     assert_eq!(shown.len(), 2);
     assert!(shown[1].mentions("Possible repeat") && !shown[0].mentions("Possible repeat"));
 }
 
 #[tokio::test]
 async fn an_alert_that_is_left_off_at_a_stop_waits_for_no_claim_and_is_labelled() {
-    let world = World::new();
-    let lead = world.enrich("a").await;
-    world.slack.answer([Reply::Hang]);
-    let World { notify, memory, clock, slack, settings, .. } = &world;
+    let harness = Harness::new();
+    let lead = harness.enrich("a").await;
+    harness.slack.answer([Reply::Hang]);
+    let Harness { notify, memory, clock, slack, settings, .. } = &harness;
     let stage = Notify {
         settings: settings.clone(),
         objects: notify.objects.clone(),
@@ -342,9 +342,9 @@ async fn an_alert_that_is_left_off_at_a_stop_waits_for_no_claim_and_is_labelled(
         stop.cancel();
     };
     clock.run(join(workers.run(stop.clone()), stopping)).await;
-    let claimed = world.receipt(&lead).await.unwrap();
+    let claimed = harness.receipt(&lead).await.unwrap();
     assert!(matches!(claimed.state, ReceiptState::Claimed { .. }));
-    assert!(world.notify_ready().await, "as soon as somebody looks");
+    assert!(harness.notify_ready().await, "as soon as somebody looks");
     let shown = slack.shown();
     assert_eq!(shown.len(), 2);
     assert!(shown[1].mentions("Possible repeat") && !shown[0].mentions("Possible repeat"));

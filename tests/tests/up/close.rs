@@ -8,23 +8,23 @@ use tests::{
         self, BRINDLE, Close, FERROUS, FUNNEL_FIELD, IVO, Limit, MARLOWE, OWNER_FIELD, SecondRequest, TAMSIN,
     },
     http,
-    process::{KEY, Up, World, text, until},
+    process::{KEY, Testbed, Up, text, until},
 };
 use tokio::process::Command;
 
 /// A pipeline whose team uses Close.
 struct Team {
-    world: World,
+    testbed: Testbed,
     close: Close,
 }
 
 impl Team {
     async fn new() -> Self {
-        Self { world: World::new().await, close: Close::example().await }
+        Self { testbed: Testbed::new().await, close: Close::example().await }
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = self.world.command(args);
+        let mut command = self.testbed.command(args);
         command
             .env_remove("LOOKUP_BASE_URL")
             .env("OWNER_SOURCE", "close")
@@ -46,12 +46,12 @@ impl Team {
     }
 
     async fn lead(&self, lead: &str) -> Value {
-        self.world.json(&["lead", lead]).await
+        self.testbed.json(&["lead", lead]).await
     }
 
     /// All enriched leads.
     async fn leads(&self) -> Vec<Value> {
-        self.world.json(&["leads", "--limit", "10000"]).await.as_array().unwrap().clone()
+        self.testbed.json(&["leads", "--limit", "10000"]).await.as_array().unwrap().clone()
     }
 
     /// What `doctor` says: the result and the detail of each check, by its name.
@@ -79,7 +79,7 @@ async fn the_team_on_close_is_told_the_right_names() {
     // One after the other: several at once would be a digest.
     for lead in [MARLOWE, BRINDLE, FERROUS] {
         team.deliver(&up, lead).await;
-        team.world.until_told(&[lead.parse().unwrap()]).await;
+        team.testbed.until_told(&[lead.parse().unwrap()]).await;
     }
 
     // The webhook carries the owner: only the members are asked for.
@@ -108,7 +108,7 @@ async fn the_team_on_close_is_told_the_right_names() {
         (&ferrous["lead"]["lead_owner"], &ferrous["owner_status"]),
         (&json!("Unassigned"), &json!("missing"))
     );
-    let posted = team.world.slack.messages();
+    let posted = team.testbed.slack.messages();
     let all: String = posted.iter().map(|message| message.text.clone()).collect::<Vec<_>>().join("\n");
     assert!(all.contains("Lead Owner: Tamsin Okafor-Test\n"), "{all}");
     assert!(all.contains("Lead Owner: Ivo Sampleton (departed)"), "{all}");
@@ -116,9 +116,9 @@ async fn the_team_on_close_is_told_the_right_names() {
 
     // Somebody else owns it now: the re-check finds them, and a follow-up says so.
     team.close.account().own(BRINDLE, &[TAMSIN]);
-    assert!(team.world.run(&["requeue", BRINDLE, "--yes"]).await.status.success());
+    assert!(team.testbed.run(&["requeue", BRINDLE, "--yes"]).await.status.success());
     until("a follow-up names the new owner", || async {
-        team.world.slack.messages().iter().any(|message| {
+        team.testbed.slack.messages().iter().any(|message| {
             message.text.starts_with("Lead Owner Found")
                 && message.text.contains("Lead Owner: Tamsin Okafor-Test")
         })
@@ -149,8 +149,8 @@ async fn five_hundred_leads_and_twenty_requests_a_second_are_no_failed_look_up()
     let failed: Vec<Value> =
         team.leads().await.into_iter().filter(|row| row["owner_status"] != "assigned").collect();
     assert_eq!(failed, Vec::<Value>::new());
-    team.world.until_told(&leads).await;
-    let told_twice: BTreeSet<_> = leads.iter().filter(|lead| team.world.told(lead).1 != 1).collect();
+    team.testbed.until_told(&leads).await;
+    let told_twice: BTreeSet<_> = leads.iter().filter(|lead| team.testbed.told(lead).1 != 1).collect();
     assert_eq!(told_twice, BTreeSet::new());
     assert!(up.terminate().await.success());
 }
@@ -162,13 +162,13 @@ async fn a_key_that_is_revoked_in_the_middle_stops_no_alert() {
     let up = team.up("0").await;
     for (number, lead) in leads.iter().enumerate() {
         if number == 20 {
-            until("half of them are announced", || async { team.world.told(&leads[19]).0 > 0 }).await;
+            until("half of them are announced", || async { team.testbed.told(&leads[19]).0 > 0 }).await;
             team.close.account().keys.clear();
         }
         team.deliver(&up, lead.as_str()).await;
         team.close.account().own(lead.as_str(), &[TAMSIN]);
     }
-    team.world.until_told(&leads).await;
+    team.testbed.until_told(&leads).await;
     let last = team.lead(leads[39].as_str()).await;
     assert_eq!(
         (&last["owner_status"], &last["lead"]["lead_owner"]),
@@ -178,7 +178,7 @@ async fn a_key_that_is_revoked_in_the_middle_stops_no_alert() {
         last["timeline"].as_array().unwrap().iter().filter_map(|step| step["code"].as_str()).collect();
     assert_eq!(codes, ["LO131"]);
     // No secret in what people can read.
-    let logs = team.world.json(&["logs", "--lead", leads[39].as_str()]).await.to_string();
+    let logs = team.testbed.json(&["logs", "--lead", leads[39].as_str()]).await.to_string();
     assert!(logs.contains("LO131") && !logs.contains(close::API_KEY), "{logs}");
     assert!(up.terminate().await.success());
 }

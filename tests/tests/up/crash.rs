@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use system::SystemRandom;
 use tests::{
     held::Held,
-    process::{KEY, PATIENCE, Up, World, text, until},
+    process::{KEY, PATIENCE, Testbed, Up, text, until},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -40,10 +40,10 @@ fn rounds() -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_was_accepted_is_told_though_it_is_killed_again_and_again() {
-    let mut world = World::new().await;
+    let mut testbed = Testbed::new().await;
     let mut accepted: Vec<LeadId> = Vec::new();
     for round in 0..rounds() {
-        let up = world.up(&["--delay", if round % 2 == 0 { "0" } else { "1" }]).await;
+        let up = testbed.up(&["--delay", if round % 2 == 0 { "0" } else { "1" }]).await;
         let client = reqwest::Client::new();
         let (webhook, lifetime) = (up.webhook.clone(), Duration::from_millis(30 + SystemRandom.bits() % 400));
         // Killed at some moment of some webhook, some look-up, some alert.
@@ -53,7 +53,7 @@ async fn whatever_was_accepted_is_told_though_it_is_killed_again_and_again() {
         });
         let before = accepted.len();
         while !killed.is_finished() && accepted.len() < before + 15 {
-            let samples: Vec<Sample> = (0..4).map(|_| world.sample()).collect();
+            let samples: Vec<Sample> = (0..4).map(|_| testbed.sample()).collect();
             let answers = join_all(samples.iter().map(|sample| post(&client, &webhook, sample))).await;
             for (sample, answer) in samples.into_iter().zip(answers) {
                 if answer.is_some_and(|(status, _)| status == 200) {
@@ -63,15 +63,15 @@ async fn whatever_was_accepted_is_told_though_it_is_killed_again_and_again() {
         }
         killed.await.unwrap();
     }
-    let up = world.up(&["--delay", "0"]).await;
+    let up = testbed.up(&["--delay", "0"]).await;
     assert!(accepted.len() > 20, "only {} leads were accepted", accepted.len());
-    world.until_told(&accepted).await;
-    until("every lead has ended", || async { world.json(&["pending"]).await == json!([]) }).await;
+    testbed.until_told(&accepted).await;
+    until("every lead has ended", || async { testbed.json(&["pending"]).await == json!([]) }).await;
     let (mut told, mut repeats) = (0, 0);
     for lead in &accepted {
-        let (times, unlabelled) = world.told(lead);
+        let (times, unlabelled) = testbed.told(lead);
         assert!(unlabelled <= 1, "{lead} was told {unlabelled} times without a label");
-        assert_eq!(world.json(&["lead", lead.as_str()]).await["state"], "notified");
+        assert_eq!(testbed.json(&["lead", lead.as_str()]).await["state"], "notified");
         told += usize::from(times > 0);
         repeats += times - unlabelled;
     }
@@ -86,9 +86,9 @@ async fn whatever_was_accepted_is_told_though_it_is_killed_again_and_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_a_body_arrives_nothing_is_kept_of_it() {
-    let mut world = World::new().await;
-    let up = world.up(&["--delay", "0"]).await;
-    let sample = world.sample();
+    let mut testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "0"]).await;
+    let sample = testbed.sample();
     let mut stream = TcpStream::connect(up.webhook.socket_addrs(|| None).unwrap()[0]).await.unwrap();
     let half = format!(
         "POST /crm/webhook HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
@@ -99,50 +99,50 @@ async fn killed_while_a_body_arrives_nothing_is_kept_of_it() {
     stream.read_exact(&mut [0; 12]).await.unwrap();
     stream.write_all(&sample.event[..sample.event.len() / 2]).await.unwrap();
     up.kill().await;
-    let up = world.up(&["--delay", "0"]).await;
+    let up = testbed.up(&["--delay", "0"]).await;
     let (status, answer) = post(&reqwest::Client::new(), &up.webhook, &sample).await.unwrap();
     assert_eq!((status, &answer["status"]), (200, &json!("accepted")));
-    world.until_told(std::slice::from_ref(&sample.lead_id)).await;
-    assert_eq!(world.told(&sample.lead_id), (1, 1));
+    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    assert_eq!(testbed.told(&sample.lead_id), (1, 1));
     assert!(up.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_the_owner_is_looked_up_the_lead_is_told_once() {
-    let mut world = World::new().await;
-    let (held, sample) = (Held::start().await, world.sample());
-    let mut command = world.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
+    let mut testbed = Testbed::new().await;
+    let (held, sample) = (Held::start().await, testbed.sample());
+    let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
     command.env("LOOKUP_BASE_URL", held.url());
     let up = Up::start(command).await;
     assert_eq!(post(&reqwest::Client::new(), &up.webhook, &sample).await.unwrap().0, 200);
     held.is_asked().await;
     up.kill().await;
-    let up = world.up(&["--delay", "0"]).await;
-    world.until_told(std::slice::from_ref(&sample.lead_id)).await;
-    assert_eq!(world.told(&sample.lead_id), (1, 1));
+    let up = testbed.up(&["--delay", "0"]).await;
+    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    assert_eq!(testbed.told(&sample.lead_id), (1, 1));
     assert!(up.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_posting_and_slacks_answer_the_alert_goes_out_again_at_once_and_says_so() {
-    let mut world = World::new().await;
-    let (held, sample) = (Held::start().await, world.sample());
-    let mut command = world.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
+    let mut testbed = Testbed::new().await;
+    let (held, sample) = (Held::start().await, testbed.sample());
+    let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
     command.env("SLACK_WEBHOOK_URL", held.url() + "/services/T/B/x");
     let up = Up::start(command).await;
     assert_eq!(post(&reqwest::Client::new(), &up.webhook, &sample).await.unwrap().0, 200);
     held.is_asked().await;
     up.kill().await;
     let begun = Timestamp::now();
-    let up = world.up(&["--delay", "0"]).await;
-    world.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    let up = testbed.up(&["--delay", "0"]).await;
+    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
     // Slack may have had it before: this one says so.
-    assert_eq!(world.told(&sample.lead_id), (1, 0));
+    assert_eq!(testbed.told(&sample.lead_id), (1, 0));
     // The claim of 45 s need not run out: the lock says that its worker is gone.
     let waited = Timestamp::now().duration_since(begun).as_secs();
     assert!(waited < 40, "told {waited} s after the restart");
     until("the lead has ended", || async {
-        world.json(&["lead", sample.lead_id.as_str()]).await["state"] == "notified"
+        testbed.json(&["lead", sample.lead_id.as_str()]).await["state"] == "notified"
     })
     .await;
     assert!(up.terminate().await.success());
@@ -150,34 +150,34 @@ async fn killed_between_posting_and_slacks_answer_the_alert_goes_out_again_at_on
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_it_makes_its_file_it_starts_the_next_time() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     for millis in 0..12 {
         let mut child =
-            world.command(&["up", "--listen", "127.0.0.1:0"]).stderr(Stdio::null()).spawn().unwrap();
+            testbed.command(&["up", "--listen", "127.0.0.1:0"]).stderr(Stdio::null()).spawn().unwrap();
         sleep(Duration::from_millis(millis * 3)).await;
         child.kill().await.unwrap();
     }
-    let up = world.up(&["--delay", "0"]).await;
+    let up = testbed.up(&["--delay", "0"]).await;
     assert!(up.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redrive_that_is_stopped_has_told_what_it_did_and_goes_on_later() {
-    let mut world = World::new().await;
-    world.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
-    let up = world.up(&["--delay", "0"]).await;
-    let samples: Vec<Sample> = (0..4).map(|_| world.sample()).collect();
+    let mut testbed = Testbed::new().await;
+    testbed.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
+    let up = testbed.up(&["--delay", "0"]).await;
+    let samples: Vec<Sample> = (0..4).map(|_| testbed.sample()).collect();
     for sample in &samples {
         assert_eq!(post(&reqwest::Client::new(), &up.webhook, sample).await.unwrap().0, 200);
     }
-    let dead = async || world.json(&["dead", "list"]).await.as_array().unwrap().len();
+    let dead = async || testbed.json(&["dead", "list"]).await.as_array().unwrap().len();
     until("all are dead", || async { dead().await == 4 }).await;
-    world.slack.set_mode(SlackMode::Normal, Duration::ZERO);
+    testbed.slack.set_mode(SlackMode::Normal, Duration::ZERO);
 
     let redrive = ["dead", "redrive", "--all", "--yes", "--rate", "0.5"];
     let mut stopped = Vec::new();
     for signal in ["-KILL", "-INT"] {
-        let mut child = world.command(&redrive).spawn().unwrap();
+        let mut child = testbed.command(&redrive).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // A line for each letter as soon as it is done.
         let line = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
@@ -190,47 +190,47 @@ async fn a_redrive_that_is_stopped_has_told_what_it_did_and_goes_on_later() {
     assert!(stopped[1].contains("LO519") && stopped[1].contains("of 3"), "{stopped:?}");
     let left = dead().await;
     assert!((1..=2).contains(&left), "{left} dead letters are left");
-    world.json(&["dead", "redrive", "--all", "--yes"]).await;
+    testbed.json(&["dead", "redrive", "--all", "--yes"]).await;
     let leads: Vec<LeadId> = samples.into_iter().map(|sample| sample.lead_id).collect();
-    world.until_told(&leads).await;
+    testbed.until_told(&leads).await;
     for lead in &leads {
-        assert_eq!(world.told(lead), (1, 1), "{lead}");
+        assert_eq!(testbed.told(lead), (1, 1), "{lead}");
     }
     assert!(up.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_folder_by_another_name_is_the_same_folder() {
-    let world = World::new().await;
-    let up = world.up(&[]).await;
-    let other = world.folder.path().join("other");
-    std::os::unix::fs::symlink(world.data(), &other).unwrap();
+    let testbed = Testbed::new().await;
+    let up = testbed.up(&[]).await;
+    let other = testbed.folder.path().join("other");
+    std::os::unix::fs::symlink(testbed.data(), &other).unwrap();
     let args = ["up", "--listen", "127.0.0.1:0", "--data", other.to_str().unwrap()];
-    let (status, line) = world.refused(&args).await;
+    let (status, line) = testbed.refused(&args).await;
     assert!(status == Some(1) && line.contains("LO407"), "{line}");
     assert!(up.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_503_with_nothing_half_stored_and_heals_without_a_restart() {
-    let mut world = World::new().await;
+    let mut testbed = Testbed::new().await;
     // A process that ignores SIGXFSZ gets an error for a write beyond its limit, as on a full disk.
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", tests::process::binary().to_str().unwrap()]);
     let up =
-        Up::start(world.command_of(&mut shell, &["up", "--listen", "127.0.0.1:0", "--delay", "0"])).await;
+        Up::start(testbed.command_of(&mut shell, &["up", "--listen", "127.0.0.1:0", "--delay", "0"])).await;
     let client = reqwest::Client::new();
-    let before = world.sample();
+    let before = testbed.sample();
     assert_eq!(post(&client, &up.webhook, &before).await.unwrap().0, 200);
-    world.until_told(std::slice::from_ref(&before.lead_id)).await;
+    testbed.until_told(std::slice::from_ref(&before.lead_id)).await;
 
     limit_files(&up, "1").await;
-    let refused = world.sample();
+    let refused = testbed.sample();
     for _ in 0..3 {
         let (status, answer) = post(&client, &up.webhook, &refused).await.unwrap();
         assert_eq!((status, answer["code"].as_str()), (503, Some("LO107")), "{answer}");
     }
-    let (_, line) = world.refused(&["lead", refused.lead_id.as_str()]).await;
+    let (_, line) = testbed.refused(&["lead", refused.lead_id.as_str()]).await;
     assert!(line.contains("LO503"), "{line}");
 
     limit_files(&up, "unlimited").await;
@@ -241,8 +241,8 @@ async fn a_full_disk_is_503_with_nothing_half_stored_and_heals_without_a_restart
         status == 200
     })
     .await;
-    world.until_told(std::slice::from_ref(&refused.lead_id)).await;
-    assert_eq!(world.told(&refused.lead_id), (1, 1));
+    testbed.until_told(std::slice::from_ref(&refused.lead_id)).await;
+    assert_eq!(testbed.told(&refused.lead_id), (1, 1));
     assert!(up.terminate().await.success());
 }
 

@@ -7,21 +7,21 @@ use lead::LeadId;
 use serde_json::json;
 use tests::{
     http::post,
-    process::{KEY, Shim, Up, World, text, until},
+    process::{KEY, Shim, Testbed, Up, text, until},
 };
 
 const UP: [&str; 3] = ["up", "--listen", "127.0.0.1:0"];
 
-async fn up_on(shim: &Shim, world: &World, delay: &str) -> Up {
-    Up::start(shim.on(world.command(&[&UP[..], &["--delay", delay]].concat()))).await
+async fn up_on(shim: &Shim, testbed: &Testbed, delay: &str) -> Up {
+    Up::start(shim.on(testbed.command(&[&UP[..], &["--delay", delay]].concat()))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_disk_makes_webhooks_slow_and_loses_none_of_them() {
-    let (shim, mut world) = (Shim::new().await, World::new().await);
-    let up = up_on(&shim, &world, "0").await;
+    let (shim, mut testbed) = (Shim::new().await, Testbed::new().await);
+    let up = up_on(&shim, &testbed, "0").await;
     shim.say("slow 200");
-    let samples: Vec<_> = (0..40).map(|_| world.sample()).collect();
+    let samples: Vec<_> = (0..40).map(|_| testbed.sample()).collect();
     let sender = up.sender();
     let begun = std::time::Instant::now();
     let answers = futures_util::future::join_all(samples.iter().map(|sample| sender.send(sample))).await;
@@ -31,31 +31,31 @@ async fn a_slow_disk_makes_webhooks_slow_and_loses_none_of_them() {
     assert!(begun.elapsed() < Duration::from_millis(200 * 40), "{:?}", begun.elapsed());
     up.kill().await;
     shim.say("");
-    let up = up_on(&shim, &world, "0").await;
+    let up = up_on(&shim, &testbed, "0").await;
     let leads: Vec<LeadId> = samples.iter().map(|sample| sample.lead_id.clone()).collect();
-    world.until_told(&leads).await;
-    assert!(leads.iter().all(|lead| world.told(lead).1 <= 1));
+    testbed.until_told(&leads).await;
+    assert!(leads.iter().all(|lead| testbed.told(lead).1 <= 1));
     assert!(up.terminate().await.success());
 }
 
 /// The disk goes bad under a running pipeline: 503, and it goes on by itself.
 async fn heals_after(trouble: &str) {
-    let (shim, mut world) = (Shim::new().await, World::new().await);
-    let up = up_on(&shim, &world, "0").await;
-    let before = world.sample();
+    let (shim, mut testbed) = (Shim::new().await, Testbed::new().await);
+    let up = up_on(&shim, &testbed, "0").await;
+    let before = testbed.sample();
     assert_eq!(up.sender().send(&before).await, [Answer::Accepted]);
-    world.until_told(std::slice::from_ref(&before.lead_id)).await;
+    testbed.until_told(std::slice::from_ref(&before.lead_id)).await;
     shim.say(trouble);
-    let refused = world.sample();
+    let refused = testbed.sample();
     for _ in 0..3 {
         assert_eq!(post(&up.webhook, &refused.event, KEY).await.0, 503);
     }
     shim.say("");
     until("it takes webhooks again", || async { post(&up.webhook, &refused.event, KEY).await.0 == 200 })
         .await;
-    world.until_told(std::slice::from_ref(&refused.lead_id)).await;
-    assert_eq!(world.told(&refused.lead_id), (1, 1));
-    assert_eq!(world.told(&before.lead_id), (1, 1));
+    testbed.until_told(std::slice::from_ref(&refused.lead_id)).await;
+    assert_eq!(testbed.told(&refused.lead_id), (1, 1));
+    assert_eq!(testbed.told(&before.lead_id), (1, 1));
     assert!(up.terminate().await.success());
 }
 
@@ -71,76 +71,76 @@ async fn a_disk_that_becomes_read_only_is_503_and_it_goes_on_when_that_is_mended
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_read_only_disk_nothing_starts_and_everything_can_be_looked_at() {
-    let (shim, mut world) = (Shim::new().await, World::new().await);
-    let run = async |world: &World, args: &[&str]| {
+    let (shim, mut testbed) = (Shim::new().await, Testbed::new().await);
+    let run = async |testbed: &Testbed, args: &[&str]| {
         shim.say("read-only");
-        let output = shim.on(world.command(args)).output().await.unwrap();
+        let output = shim.on(testbed.command(args)).output().await.unwrap();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     };
     // There is no folder yet, and none can be made.
-    let (status, _, line) = run(&world, &UP).await;
+    let (status, _, line) = run(&testbed, &UP).await;
     assert!(status == Some(1) && line.contains("LO905") && line.lines().count() == 1, "{line}");
-    assert!(!world.data().exists());
+    assert!(!testbed.data().exists());
 
-    let up = world.up(&["--delay", "900"]).await;
-    let sample = world.sample();
+    let up = testbed.up(&["--delay", "900"]).await;
+    let sample = testbed.sample();
     assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
     up.kill().await;
-    let log = world.data().join("leadops.db-wal");
+    let log = testbed.data().join("leadops.db-wal");
     for logged in [true, false] {
         if !logged {
             // Who closes it last puts the log into the file.
-            assert_eq!(world.json(&["pending"]).await.as_array().unwrap().len(), 1);
+            assert_eq!(testbed.json(&["pending"]).await.as_array().unwrap().len(), 1);
         }
         assert_eq!(log.exists(), logged);
-        let before = contents(&world.data());
-        let (status, _, line) = run(&world, &UP).await;
+        let before = contents(&testbed.data());
+        let (status, _, line) = run(&testbed, &UP).await;
         assert!(status == Some(1) && line.contains("LO905") && line.lines().count() == 1, "{line}");
-        let (status, pending, line) = run(&world, &["pending"]).await;
+        let (status, pending, line) = run(&testbed, &["pending"]).await;
         assert!(status == Some(0) && pending.contains(sample.lead_id.as_str()), "{pending}{line}");
-        let (status, _, line) = run(&world, &["requeue", sample.lead_id.as_str(), "--yes"]).await;
+        let (status, _, line) = run(&testbed, &["requeue", sample.lead_id.as_str(), "--yes"]).await;
         assert!(status == Some(1) && line.contains("LO402"), "{line}");
-        let (_, checks, _) = run(&world, &["doctor"]).await;
+        let (_, checks, _) = run(&testbed, &["doctor"]).await;
         assert!(
             checks.lines().any(|line| line.contains("data folder") && line.contains("LO402")),
             "{checks}"
         );
-        assert!(contents(&world.data()) == before, "a file was changed");
+        assert!(contents(&testbed.data()) == before, "a file was changed");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_set_back_tells_nothing_early_and_one_set_right_tells_it() {
-    let (shim, mut world) = (Shim::new().await, World::new().await);
-    let up = up_on(&shim, &world, "900").await;
-    let sample = world.sample();
+    let (shim, mut testbed) = (Shim::new().await, Testbed::new().await);
+    let up = up_on(&shim, &testbed, "900").await;
+    let sample = testbed.sample();
     assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
     let mut later = Vec::new();
     for hours in [-48, 0] {
         shim.say(&format!("step {}", hours * 3_600));
         // It has looked at the time again when it answers at this one.
-        let next = world.sample();
+        let next = testbed.sample();
         assert_eq!(up.sender().send(&next).await, [Answer::Accepted]);
-        assert_eq!(world.told(&sample.lead_id), (0, 0));
+        assert_eq!(testbed.told(&sample.lead_id), (0, 0));
         later.push(next.lead_id);
     }
     // What was accepted two days ago, by the clock of then, is due now; the others are not.
     let others = BTreeSet::from([sample.lead_id.to_string(), later[1].to_string()]);
-    until("what is due is no longer pending", || async { pending(&world).await == others }).await;
-    assert_eq!(world.told(&later[0]), (1, 1));
+    until("what is due is no longer pending", || async { pending(&testbed).await == others }).await;
+    assert_eq!(testbed.told(&later[0]), (1, 1));
     shim.say("step 1000");
-    world.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
     // Back again while alerts are claimed and sent: none is sent twice without a label.
     shim.say("step -3600");
-    let another = world.sample();
+    let another = testbed.sample();
     assert_eq!(up.sender().send(&another).await, [Answer::Accepted]);
-    assert_eq!(world.told(&sample.lead_id), (1, 1));
+    assert_eq!(testbed.told(&sample.lead_id), (1, 1));
     assert!(up.terminate().await.success());
 }
 
 /// The leads that `leadops pending` lists.
-async fn pending(world: &World) -> BTreeSet<String> {
-    let rows = world.json(&["pending"]).await;
+async fn pending(testbed: &Testbed) -> BTreeSet<String> {
+    let rows = testbed.json(&["pending"]).await;
     rows.as_array().unwrap().iter().map(|row| row["lead_id"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -183,16 +183,16 @@ const DAMAGES: [Damage; 8] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_file_is_one_clear_line_and_is_left_as_it_is() {
-    let mut world = World::new().await;
-    let up = world.up(&["--delay", "900"]).await;
+    let mut testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "900"]).await;
     for _ in 0..30 {
-        let sample = world.sample();
+        let sample = testbed.sample();
         assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
     }
     assert!(up.terminate().await.success());
-    let sound = world.data();
+    let sound = testbed.data();
     for (what, damage, code) in DAMAGES {
-        let folder = world.folder.path().join(what);
+        let folder = testbed.folder.path().join(what);
         fs::create_dir(&folder).unwrap();
         fs::copy(sound.join("leadops.db"), folder.join("leadops.db")).unwrap();
         damage(&folder);
@@ -201,7 +201,7 @@ async fn a_damaged_file_is_one_clear_line_and_is_left_as_it_is() {
         match code {
             Some(code) => {
                 for args in [&UP[..], &["status"]] {
-                    let (status, line) = world.refused(&[args, &place].concat()).await;
+                    let (status, line) = testbed.refused(&[args, &place].concat()).await;
                     assert!(status == Some(1), "{what}: {line}");
                     assert!(args[0] == "status" || line.contains(code), "{what}: {line}");
                     assert!(line.contains("leadops.db"), "{what}: {line}");
@@ -209,14 +209,14 @@ async fn a_damaged_file_is_one_clear_line_and_is_left_as_it_is() {
                 assert!(contents(&folder) == before, "{what}: a file was changed");
             }
             None => {
-                let up = Up::start(world.command(&[&UP[..], &place].concat())).await;
+                let up = Up::start(testbed.command(&[&UP[..], &place].concat())).await;
                 assert!(up.terminate().await.success());
-                let pending = world.json(&[&["pending"][..], &place].concat()).await;
+                let pending = testbed.json(&[&["pending"][..], &place].concat()).await;
                 assert_eq!(pending.as_array().unwrap().len(), 30, "{what}");
             }
         }
     }
-    assert_ne!(world.json(&["pending"]).await, json!([]));
+    assert_ne!(testbed.json(&["pending"]).await, json!([]));
 }
 
 /// The files that hold something, by their names.

@@ -10,7 +10,7 @@ use demo::Answer;
 use serde_json::Value;
 use tests::{
     http::post,
-    process::{KEY, PATIENCE, Up, World, text, until},
+    process::{KEY, PATIENCE, Testbed, Up, text, until},
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -32,9 +32,9 @@ fn unwritable(closed: bool) -> Stdio {
 }
 
 /// The webhook of a pipeline that cannot say where it listens, as `doctor` finds it.
-async fn webhook(world: &World) -> Url {
+async fn webhook(testbed: &Testbed) -> Url {
     let find = async || {
-        let checks: Value = serde_json::from_slice(&world.run(&["doctor", "--json"]).await.stdout).ok()?;
+        let checks: Value = serde_json::from_slice(&testbed.run(&["doctor", "--json"]).await.stdout).ok()?;
         let mut checks = checks.as_array()?.iter();
         let webhook = checks.find(|check| check["check"] == "webhook" && check["result"] == "ok")?;
         webhook["detail"].as_str()?.split(' ').next()?.parse().ok()
@@ -51,8 +51,8 @@ async fn kill(child: &Child, signal: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn up_starts_and_goes_on_where_stdout_cannot_be_written_and_says_so() {
     for closed in [false, true] {
-        let mut world = World::new().await;
-        let mut command = world.command(&[&UP[..], &["--delay", "0"]].concat());
+        let mut testbed = Testbed::new().await;
+        let mut command = testbed.command(&[&UP[..], &["--delay", "0"]].concat());
         let mut up = command.stdout(unwritable(closed)).spawn().unwrap();
         let mut lines = BufReader::new(up.stderr.take().unwrap()).lines();
         let find = async {
@@ -68,9 +68,9 @@ async fn up_starts_and_goes_on_where_stdout_cannot_be_written_and_says_so() {
         assert!(line.contains("warning: LO514") && !line.contains("report it"), "{line}");
         let (_, rest) = line.split_once("listening on ").unwrap();
         let webhook: Url = rest.split(' ').next().unwrap().parse().unwrap();
-        let sample = world.sample();
+        let sample = testbed.sample();
         assert_eq!(post(&webhook, &sample.event, KEY).await.0, 200);
-        world.until_told(std::slice::from_ref(&sample.lead_id)).await;
+        testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
         kill(&up, "-TERM").await;
         assert!(timeout(PATIENCE, up.wait()).await.unwrap().unwrap().success());
     }
@@ -79,16 +79,16 @@ async fn up_starts_and_goes_on_where_stdout_cannot_be_written_and_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_cannot_be_written_stops_no_work() {
     for closed in [false, true] {
-        let mut world = World::new().await;
-        let mut command = world.command(&[&UP[..], &["--delay", "0"]].concat());
+        let mut testbed = Testbed::new().await;
+        let mut command = testbed.command(&[&UP[..], &["--delay", "0"]].concat());
         // It says much, and warns before it starts.
         command.env("LEADOPS_LOG", "trace").env("LOOKUP_URL", "http://nowhere");
         let mut up = command.stdout(unwritable(closed)).stderr(unwritable(closed)).spawn().unwrap();
-        let webhook = webhook(&world).await;
+        let webhook = webhook(&testbed).await;
         assert_eq!(post(&webhook, b"junk", KEY).await.0, 400);
-        let sample = world.sample();
+        let sample = testbed.sample();
         assert_eq!(post(&webhook, &sample.event, KEY).await.0, 200);
-        world.until_told(std::slice::from_ref(&sample.lead_id)).await;
+        testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
         kill(&up, "-TERM").await;
         assert!(timeout(PATIENCE, up.wait()).await.unwrap().unwrap().success());
     }
@@ -97,25 +97,25 @@ async fn a_log_that_cannot_be_written_stops_no_work() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_pipe_that_nobody_reads_stops_no_work_and_no_end() {
     for is_stdout in [false, true] {
-        let mut world = World::new().await;
+        let mut testbed = Testbed::new().await;
         let (reader, mut writer) = std::io::pipe().unwrap();
         let stream = writer.try_clone().unwrap();
         // The pipe is full from now on.
         let full = std::thread::spawn(move || writer.write_all(&vec![b'.'; 1 << 20]));
-        let mut command = world.command(&[&UP[..], &["--delay", "0"]].concat());
+        let mut command = testbed.command(&[&UP[..], &["--delay", "0"]].concat());
         command.env("LEADOPS_LOG", "trace");
         let mut up = match is_stdout {
             true => command.stdout(stream).stderr(Stdio::null()).spawn().unwrap(),
             false => command.stderr(stream).spawn().unwrap(),
         };
         drop(command);
-        let webhook = webhook(&world).await;
-        let sample = world.sample();
+        let webhook = webhook(&testbed).await;
+        let sample = testbed.sample();
         for (body, status) in [(&b"junk"[..], 400), (&sample.event, 200)] {
             let answer = timeout(PATIENCE, post(&webhook, body, KEY)).await.expect("it answers");
             assert_eq!(answer.0, status);
         }
-        world.until_told(std::slice::from_ref(&sample.lead_id)).await;
+        testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
         kill(&up, "-TERM").await;
         assert!(timeout(PATIENCE, up.wait()).await.expect("it ends").unwrap().success());
         drop(reader);
@@ -130,8 +130,8 @@ async fn end(command: &mut Command) -> Output {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_printed_is_a_failure_with_its_reason_and_a_closed_pipe_is_none() {
-    let world = World::new().await;
-    let up = world.up(&["--delay", "900"]).await;
+    let testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "900"]).await;
     let commands = [
         &["leads", "--json"][..],
         &["leads"],
@@ -148,20 +148,20 @@ async fn what_cannot_be_printed_is_a_failure_with_its_reason_and_a_closed_pipe_i
         &["demo", "--headless", "--for", "1", "--json"],
     ];
     for args in commands {
-        let mut command = world.command(args);
+        let mut command = testbed.command(args);
         let output = end(command.stdout(unwritable(false))).await;
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
         assert!(said.contains("LO514") && !said.contains("report it"), "{args:?}: {said}");
         assert_eq!(said.trim_end().lines().count(), 1, "{args:?}: {said}");
 
-        let mut command = world.command(args);
+        let mut command = testbed.command(args);
         let output = end(command.stdout(unwritable(true))).await;
         assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""), "{args:?}");
     }
     // Where nobody hears why, the status says it still.
     for (args, status) in [(&["lead", "lead_none"][..], 1), (&["nonsense"], 2)] {
-        let output = end(world.command(args).stderr(unwritable(false))).await;
+        let output = end(testbed.command(args).stderr(unwritable(false))).await;
         assert_eq!(output.status.code(), Some(status), "{args:?}");
     }
     assert!(up.terminate().await.success());
@@ -173,36 +173,37 @@ const UNIGNORED: &str = "exec env --default-signal \"$0\" \"$@\"";
 #[tokio::test(flavor = "multi_thread")]
 async fn each_signal_that_ends_a_process_ends_up_in_order() {
     for signal in ["-TERM", "-INT", "-HUP", "-QUIT"] {
-        let mut world = World::new().await;
-        let up = Up::start(world.command_in_shell(UNIGNORED, &[&UP[..], &["--delay", "900"]].concat())).await;
-        let sample = world.sample();
+        let mut testbed = Testbed::new().await;
+        let up =
+            Up::start(testbed.command_in_shell(UNIGNORED, &[&UP[..], &["--delay", "900"]].concat())).await;
+        let sample = testbed.sample();
         assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
         up.signal(signal).await;
         assert_eq!(up.end().await.code(), Some(0), "{signal}");
-        assert_eq!(world.json(&["pending"]).await.as_array().unwrap().len(), 1, "{signal}");
+        assert_eq!(testbed.json(&["pending"]).await.as_array().unwrap().len(), 1, "{signal}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_that_it_was_started_to_ignore_stays_ignored_as_under_nohup() {
     for signal in ["-HUP", "-QUIT"] {
-        let mut world = World::new().await;
+        let mut testbed = Testbed::new().await;
         let line = format!("trap '' {}; exec \"$0\" \"$@\"", signal.trim_start_matches('-'));
-        let up = Up::start(world.command_in_shell(&line, &[&UP[..], &["--delay", "0"]].concat())).await;
+        let up = Up::start(testbed.command_in_shell(&line, &[&UP[..], &["--delay", "0"]].concat())).await;
         up.signal(signal).await;
-        let sample = world.sample();
+        let sample = testbed.sample();
         assert_eq!(up.sender().send(&sample).await, [Answer::Accepted], "{signal}");
-        world.until_told(std::slice::from_ref(&sample.lead_id)).await;
+        testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
         assert!(up.terminate().await.success(), "{signal}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_signal_ends_the_demo_without_its_console_with_its_account() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     for signal in ["-TERM", "-INT", "-HUP", "-QUIT"] {
         let mut command =
-            world.command_in_shell(UNIGNORED, &["demo", "--headless", "--for", "3600", "--delay", "0"]);
+            testbed.command_in_shell(UNIGNORED, &["demo", "--headless", "--for", "3600", "--delay", "0"]);
         let mut demo = command.spawn().unwrap();
         let mut lines = BufReader::new(demo.stderr.take().unwrap()).lines();
         let line = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();

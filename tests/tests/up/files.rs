@@ -10,7 +10,7 @@ use demo::Answer;
 use serde_json::Value;
 use tests::{
     http::{client, post},
-    process::{KEY, Shim, Up, World, text, until},
+    process::{KEY, Shim, Testbed, Up, text, until},
 };
 
 const UP: [&str; 3] = ["up", "--listen", "127.0.0.1:0"];
@@ -72,10 +72,10 @@ fn copied(folder: &Path, end: &str) {
 }
 
 /// Starts it with its stderr in a file.
-async fn up_with_log(world: &World, args: &[&str]) -> (Up, PathBuf) {
-    let log = world.folder.path().join("stderr");
+async fn up_with_log(testbed: &Testbed, args: &[&str]) -> (Up, PathBuf) {
+    let log = testbed.folder.path().join("stderr");
     let line = format!("exec \"$0\" \"$@\" 2>'{}'", log.display());
-    (Up::start(world.command_in_shell(&line, &[&UP[..], args].concat())).await, log)
+    (Up::start(testbed.command_in_shell(&line, &[&UP[..], args].concat())).await, log)
 }
 
 async fn health(up: &Up) -> (u16, Value) {
@@ -98,72 +98,72 @@ fn lines(log: &Path, level: &str) -> Vec<String> {
     lines.lines().filter(ours).map(str::to_owned).collect()
 }
 
-async fn pending(world: &World) -> BTreeSet<String> {
-    let rows = world.json(&["pending"]).await;
+async fn pending(testbed: &Testbed) -> BTreeSet<String> {
+    let rows = testbed.json(&["pending"]).await;
     rows.as_array().unwrap().iter().map(|row| row["lead_id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_taken_away_are_503_and_said_everywhere_and_nothing_that_was_accepted_later_is_lost() {
     for Loss { what, happens, rescued } in LOSSES {
-        let mut world = World::new().await;
-        let (up, log) = up_with_log(&world, &["--delay", "900"]).await;
+        let mut testbed = Testbed::new().await;
+        let (up, log) = up_with_log(&testbed, &["--delay", "900"]).await;
         let mut accepted = BTreeSet::new();
         for _ in 0..20 {
-            let sample = world.sample();
+            let sample = testbed.sample();
             assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
             accepted.insert(sample.lead_id.to_string());
         }
-        happens(&world.data());
+        happens(&testbed.data());
         // At once, while nobody has looked at the files yet.
         for _ in 0..3 {
-            let (status, answer) = post(&up.webhook, &world.sample().event, KEY).await;
+            let (status, answer) = post(&up.webhook, &testbed.sample().event, KEY).await;
             assert_eq!((status, answer["code"].as_str()), (503, Some("LO107")), "{what}: {answer}");
         }
         should_log(&up).await;
         until("the log says so", || async { !lines(&log, "ERROR").is_empty() }).await;
-        let before = contents(&world.data());
-        let doctor = world.run(&["doctor"]).await;
+        let before = contents(&testbed.data());
+        let doctor = testbed.run(&["doctor"]).await;
         let checks = text(&doctor.stdout);
         assert_eq!(doctor.status.code(), Some(1), "{what}: {checks}");
         assert!(checks.lines().any(|line| line.starts_with("✗ data folder")), "{what}: {checks}");
         let lead = accepted.first().unwrap().as_str();
         for args in [&["status"][..], &["requeue", lead, "--yes"]] {
-            let (status, line) = world.refused(args).await;
+            let (status, line) = testbed.refused(args).await;
             assert!(status == Some(1) && line.contains("LO4"), "{what}: {line}");
         }
-        let (_, line) = world.refused(&UP).await;
+        let (_, line) = testbed.refused(&UP).await;
         assert!(line.contains("LO40"), "{what}: {line}");
-        assert!(contents(&world.data()) == before, "{what}: a file was changed by those beside it");
+        assert!(contents(&testbed.data()) == before, "{what}: a file was changed by those beside it");
         assert_eq!(lines(&log, "ERROR").len(), 1, "{what}: {}", fs::read_to_string(&log).unwrap());
         if rescued {
             // It is in the database, whatever happens to the process.
             up.kill().await;
-            let up = world.up(&["--delay", "900"]).await;
-            let found = pending(&world).await;
+            let up = testbed.up(&["--delay", "900"]).await;
+            let found = pending(&testbed).await;
             assert!(found.is_superset(&accepted), "{what}: {} of 20 are left", found.len());
-            assert_eq!(up.sender().send(&world.sample()).await, [Answer::Accepted]);
+            assert_eq!(up.sender().send(&testbed.sample()).await, [Answer::Accepted]);
             assert!(up.terminate().await.success());
         } else {
             assert!(up.terminate().await.success(), "{what}");
-            assert!(contents(&world.data()) == before, "{what}: a file was changed at the end");
+            assert!(contents(&testbed.data()) == before, "{what}: a file was changed at the end");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_accepted_before_the_log_was_deleted_is_kept_though_no_webhook_comes_any_more() {
-    let mut world = World::new().await;
-    let (up, log) = up_with_log(&world, &["--delay", "900"]).await;
-    let samples: Vec<_> = (0..20).map(|_| world.sample()).collect();
+    let mut testbed = Testbed::new().await;
+    let (up, log) = up_with_log(&testbed, &["--delay", "900"]).await;
+    let samples: Vec<_> = (0..20).map(|_| testbed.sample()).collect();
     for sample in &samples {
         assert_eq!(up.sender().send(sample).await, [Answer::Accepted]);
     }
-    remove(&world.data(), &["-wal", "-shm"]);
+    remove(&testbed.data(), &["-wal", "-shm"]);
     until("it says that all is kept", || async { lines(&log, "WARN").len() == 1 }).await;
     up.kill().await;
-    let up = world.up(&["--delay", "0"]).await;
-    assert_eq!(pending(&world).await.len(), 20);
+    let up = testbed.up(&["--delay", "0"]).await;
+    assert_eq!(pending(&testbed).await.len(), 20);
     assert!(up.terminate().await.success());
 }
 
@@ -177,19 +177,19 @@ async fn files_that_are_put_back_heal_it_and_nobody_is_alerted_meanwhile() {
         ("the folder", |data| (data.to_owned(), data.with_extension("moved"))),
     ];
     for (what, names) in away {
-        let (shim, mut world) = (Shim::new().await, World::new().await);
-        let (name, elsewhere) = names(&world.data());
+        let (shim, mut testbed) = (Shim::new().await, Testbed::new().await);
+        let (name, elsewhere) = names(&testbed.data());
         // Where the folder is gone, doctor finds whoever has lost it by its address.
         let listen = free_address();
         let args = ["up", "--listen", &listen, "--delay", "900"];
-        let up = Up::start(shim.on(world.command(&args))).await;
-        let sample = world.sample();
+        let up = Up::start(shim.on(testbed.command(&args))).await;
+        let sample = testbed.sample();
         assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
         fs::rename(&name, &elsewhere).unwrap();
         should_log(&up).await;
-        let refused = world.sample();
+        let refused = testbed.sample();
         assert_eq!(post(&up.webhook, &refused.event, KEY).await.0, 503, "{what}");
-        let mut doctor = world.command(&["doctor"]);
+        let mut doctor = testbed.command(&["doctor"]);
         let doctor = doctor.env("LEADOPS_LISTEN", &listen).output().await.unwrap();
         let checks = text(&doctor.stdout);
         assert_eq!(doctor.status.code(), Some(1), "{what}: {checks}");
@@ -199,12 +199,12 @@ async fn files_that_are_put_back_heal_it_and_nobody_is_alerted_meanwhile() {
         for _ in 0..3 {
             assert_eq!(post(&up.webhook, &refused.event, KEY).await.0, 503, "{what}");
         }
-        assert_eq!(world.told(&sample.lead_id), (0, 0), "{what}");
+        assert_eq!(testbed.told(&sample.lead_id), (0, 0), "{what}");
         fs::rename(&elsewhere, &name).unwrap();
         until("it is well again", || async { health(&up).await.0 == 200 }).await;
         assert_eq!(post(&up.webhook, &refused.event, KEY).await.0, 200, "{what}");
-        world.until_told(std::slice::from_ref(&sample.lead_id)).await;
-        assert_eq!(world.told(&sample.lead_id), (1, 1), "{what}");
+        testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+        assert_eq!(testbed.told(&sample.lead_id), (1, 1), "{what}");
         assert!(up.terminate().await.success());
     }
 }
@@ -217,27 +217,27 @@ fn free_address() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_files_in_their_places_are_left_as_they_are() {
-    let mut other = World::new().await;
+    let mut other = Testbed::new().await;
     let up = other.up(&["--delay", "900"]).await;
     assert_eq!(up.sender().send(&other.sample()).await, [Answer::Accepted]);
     assert!(up.terminate().await.success());
     let database = fs::read(file(&other.data(), "")).unwrap();
     for stranger in [database, b"notes on leads".to_vec()] {
-        let mut world = World::new().await;
-        let up = world.up(&["--delay", "900"]).await;
-        assert_eq!(up.sender().send(&world.sample()).await, [Answer::Accepted]);
-        let theirs = world.folder.path().join("theirs");
+        let mut testbed = Testbed::new().await;
+        let up = testbed.up(&["--delay", "900"]).await;
+        assert_eq!(up.sender().send(&testbed.sample()).await, [Answer::Accepted]);
+        let theirs = testbed.folder.path().join("theirs");
         fs::create_dir(&theirs).unwrap();
         for end in ["", "-wal", "-shm"] {
             fs::write(file(&theirs, end), &stranger).unwrap();
         }
-        fs::rename(world.data(), world.folder.path().join("ours")).unwrap();
-        fs::rename(&theirs, world.data()).unwrap();
+        fs::rename(testbed.data(), testbed.folder.path().join("ours")).unwrap();
+        fs::rename(&theirs, testbed.data()).unwrap();
         should_log(&up).await;
-        assert_eq!(post(&up.webhook, &world.sample().event, KEY).await.0, 503);
+        assert_eq!(post(&up.webhook, &testbed.sample().event, KEY).await.0, 503);
         assert!(up.terminate().await.success());
         for end in ["", "-wal", "-shm"] {
-            assert!(fs::read(file(&world.data(), end)).unwrap() == stranger, "{end:?} was changed");
+            assert!(fs::read(file(&testbed.data(), end)).unwrap() == stranger, "{end:?} was changed");
         }
     }
 }

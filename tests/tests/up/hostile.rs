@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tests::{
     hostile::{Attack, FAR, NEAR, SEEN, peak_memory, raise_file_limit, send_genuine},
-    process::{Up, World, binary},
+    process::{Testbed, Up, binary},
 };
 use tokio::process::Command;
 
@@ -17,8 +17,8 @@ const MEMORY: u64 = 256;
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_strangers_do_close_is_let_in() {
     raise_file_limit();
-    let world = World::new().await;
-    let up = quiet(&world, "exec").await;
+    let testbed = Testbed::new().await;
+    let up = quiet(&testbed, "exec").await;
     send_genuine(&up, [SEEN], Duration::ZERO, NEAR).await;
     let mut sent = SEEN + 1;
     let far = [Attack::Idle, Attack::Churn, Attack::Replay].map(|attack| (attack, FAR));
@@ -32,7 +32,7 @@ async fn whatever_strangers_do_close_is_let_in() {
         assert!(memory < MEMORY, "{attack:?}: {memory} MiB");
     }
     // Nothing that was accepted is lost, and nothing of theirs was.
-    let status = world.json(&["status"]).await;
+    let status = testbed.json(&["status"]).await;
     assert_eq!(
         (status["pending"].as_u64(), status["last_24h"]["accepted"].as_u64()),
         (Some(sent as u64), Some(sent as u64))
@@ -43,19 +43,19 @@ async fn whatever_strangers_do_close_is_let_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_system_allows_few_files_the_listener_still_lets_close_in_and_the_store_goes_on() {
     raise_file_limit();
-    let world = World::new().await;
-    let up = quiet(&world, "ulimit -n 128; exec").await;
+    let testbed = Testbed::new().await;
+    let up = quiet(&testbed, "ulimit -n 128; exec").await;
     let siege = Attack::Idle.begin(&up, 500);
     siege.is_laid().await;
     let noticed = send_genuine(&up, 0..10, Duration::from_millis(20), NEAR).await;
     assert_eq!(noticed.delays.len(), 10);
-    assert_eq!(world.json(&["status"]).await["pending"], 10);
+    assert_eq!(testbed.json(&["status"]).await["pending"], 10);
     assert!(up.terminate().await.success());
 }
 
 /// A `leadops up` that a shell starts with this command, its warnings left out of the tests' output.
-async fn quiet(world: &World, exec: &str) -> Up {
+async fn quiet(testbed: &Testbed, exec: &str) -> Up {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("{exec} \"$0\" \"$@\" 2> \"$LEADOPS_DATA.log\""), binary().to_str().unwrap()]);
-    Up::start(world.command_of(&mut shell, &["up", "--listen", "127.0.0.1:0", "--delay", "600"])).await
+    Up::start(testbed.command_of(&mut shell, &["up", "--listen", "127.0.0.1:0", "--delay", "600"])).await
 }

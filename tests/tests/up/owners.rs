@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlite::{Options, Store};
 use tests::{
     directory::{Directory, Reply},
-    process::{PATIENCE, Up, World, text, until},
+    process::{PATIENCE, Testbed, Up, text, until},
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -20,8 +20,8 @@ const PAGE: &str = "<!DOCTYPE html>\n<html><title>Web filter</title>This site is
 const DOCUMENT: &str = r#"{"lead_id":"{lead_id}","lead_owner":"Sales North"}"#;
 
 /// What `doctor` says of the owner directory: result, code and detail.
-async fn doctor(world: &World, base: &str) -> (String, Option<String>, String) {
-    let mut command = world.command(&["doctor", "--json"]);
+async fn doctor(testbed: &Testbed, base: &str) -> (String, Option<String>, String) {
+    let mut command = testbed.command(&["doctor", "--json"]);
     let output = command.env("LOOKUP_BASE_URL", base).output().await.unwrap();
     let checks: Vec<Value> = serde_json::from_str(&text(&output.stdout)).unwrap();
     let found = checks.iter().find(|check| check["check"] == "owner directory").unwrap();
@@ -33,7 +33,7 @@ async fn doctor(world: &World, base: &str) -> (String, Option<String>, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_wants_a_document_or_a_clean_none_for_a_lead_that_cannot_exist() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     let stranger = Directory::start(Reply::new(200, DOCUMENT)).await;
     let directory = Directory::start(Reply::error(403, "AccessDenied")).await;
     let base = &directory.url;
@@ -91,21 +91,21 @@ async fn doctor_wants_a_document_or_a_clean_none_for_a_lead_that_cannot_exist() 
         (Reply::new(500, ""), "failed", Some("LO122"), "answered 500"),
     ] {
         directory.say(reply.clone());
-        let (found, found_code, detail) = doctor(&world, base).await;
+        let (found, found_code, detail) = doctor(&testbed, base).await;
         assert_eq!((found.as_str(), found_code.as_deref()), (result, code), "{reply:?}: {detail}");
         assert!(detail.contains(part) && detail.contains(&format!("{base}/{{lead_id}}.json")), "{detail}");
     }
     assert_eq!(stranger.asked(), Vec::<String>::new(), "nobody is led elsewhere");
-    let folder = format!("file://{}/gone/{{lead_id}}.json", world.folder.path().display());
-    let (result, code, detail) = doctor(&world, &folder).await;
+    let folder = format!("file://{}/gone/{{lead_id}}.json", testbed.folder.path().display());
+    let (result, code, detail) = doctor(&testbed, &folder).await;
     assert_eq!((result.as_str(), code.as_deref()), ("failed", Some("LO122")), "{detail}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lead_is_looked_up_where_the_template_says_and_up_says_where() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     let directory = Directory::start(Reply::new(200, DOCUMENT)).await;
-    let folder = world.folder.path().join("owners");
+    let folder = testbed.folder.path().join("owners");
     std::fs::create_dir_all(folder.join("lead_c")).unwrap();
     std::fs::write(folder.join("lead_c/owner.json"), DOCUMENT.replace("{lead_id}", "lead_c")).unwrap();
     let with_password = directory.url.replace("http://", "http://reader:hunter2@");
@@ -129,22 +129,22 @@ async fn a_lead_is_looked_up_where_the_template_says_and_up_says_where() {
             None,
         ),
     ] {
-        let mut command = world.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
+        let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
         let (up, said) = start(command.env("LOOKUP_BASE_URL", &base)).await;
         assert_eq!(said, format!("leadops: owners are looked up at {shown}"));
-        deliver(&world, &up, lead).await;
-        world.until_told(&[lead.parse().unwrap()]).await;
-        assert_eq!(world.json(&["lead", lead]).await["lead"]["lead_owner"], "Sales North");
+        deliver(&testbed, &up, lead).await;
+        testbed.until_told(&[lead.parse().unwrap()]).await;
+        assert_eq!(testbed.json(&["lead", lead]).await["lead"]["lead_owner"], "Sales North");
         if let Some(path) = path {
             assert_eq!(directory.asked().last().unwrap(), path);
         }
-        let logged = world.json(&["logs"]).await.to_string();
+        let logged = testbed.json(&["logs"]).await.to_string();
         assert!(logged.contains(&shown) && !logged.contains("hunter2"), "{logged}");
         assert!(up.terminate().await.success());
-        let config = world.command(&["config"]).env("LOOKUP_BASE_URL", &base).output().await.unwrap();
+        let config = testbed.command(&["config"]).env("LOOKUP_BASE_URL", &base).output().await.unwrap();
         assert!(!text(&config.stdout).contains("hunter2"));
     }
-    let mut command = world.command(&["up", "--listen", "127.0.0.1:0"]);
+    let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0"]);
     // As with LOOKUP_BASEURL, say.
     let (up, said) = start(command.env_remove("LOOKUP_BASE_URL")).await;
     assert_eq!(
@@ -170,16 +170,16 @@ async fn start(command: &mut Command) -> (Up, String) {
     (Up::of(child).await, said)
 }
 
-async fn deliver(world: &World, up: &Up, lead: &str) {
+async fn deliver(testbed: &Testbed, up: &Up, lead: &str) {
     let body = json!({"event": {"object_type": "lead", "action": "created", "lead_id": lead, "data": {}}});
     let (status, answer) =
         tests::http::post(&up.webhook, body.to_string().as_bytes(), tests::process::KEY).await;
-    assert_eq!((status, answer["status"].as_str()), (200, Some("accepted")), "{}", world.data().display());
+    assert_eq!((status, answer["status"].as_str()), (200, Some("accepted")), "{}", testbed.data().display());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_placeholder_is_refused_by_its_name() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     for (path, name) in [
         ("{id}.json", "{id}"),
         ("%7Blead_id%7D.json", "%7Blead_id%7D"),
@@ -188,7 +188,7 @@ async fn another_placeholder_is_refused_by_its_name() {
         ("{lead_id}/{lead_id}.json", "{lead_id}"),
         ("?lead={lead_id}", "{lead_id}"),
     ] {
-        let mut command = world.command(&["up", "--listen", "127.0.0.1:0"]);
+        let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0"]);
         let base = format!("https://reader:hunter2@h.example/{path}");
         let output =
             timeout(PATIENCE, command.env("LOOKUP_BASE_URL", &base).output()).await.unwrap().unwrap();
@@ -200,10 +200,10 @@ async fn another_placeholder_is_refused_by_its_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_no_word_of_the_directory_is_a_failed_look_up_and_says_so() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     let stranger = Directory::start(Reply::new(200, r#"{"lead_owner":"A stranger"}"#)).await;
     let directory = Directory::start(Reply::new(404, "")).await;
-    let mut command = world.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
+    let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
     // Each look-up is the last, so that nobody waits.
     command.env("PROCESS_ATTEMPTS", "1").env("LOOKUP_BASE_URL", &directory.url).env("SLACK_BURST", "30");
     let up = Up::start(command).await;
@@ -223,11 +223,11 @@ async fn whatever_is_no_word_of_the_directory_is_a_failed_look_up_and_says_so() 
     {
         directory.say(reply);
         let lead = format!("lead_n{number}");
-        deliver(&world, &up, &lead).await;
-        world.until_told(&[lead.parse().unwrap()]).await;
-        until("it is written down", || async { world.json(&["lead", &lead]).await["lead"].is_object() })
+        deliver(&testbed, &up, &lead).await;
+        testbed.until_told(&[lead.parse().unwrap()]).await;
+        until("it is written down", || async { testbed.json(&["lead", &lead]).await["lead"].is_object() })
             .await;
-        let story = world.json(&["lead", &lead]).await;
+        let story = testbed.json(&["lead", &lead]).await;
         assert_eq!(
             (&story["lead"]["owner_status"], &story["lead"]["lead_owner"]),
             (&json!(status), &json!("Unassigned"))
@@ -245,8 +245,8 @@ async fn whatever_is_no_word_of_the_directory_is_a_failed_look_up_and_says_so() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_look_ups_of_three_hours_that_found_nothing_are_a_warning() {
-    let world = World::new().await;
-    let store = Store::open(&world.data(), Options::creating()).unwrap();
+    let testbed = Testbed::new().await;
+    let store = Store::open(&testbed.data(), Options::creating()).unwrap();
     let now = Timestamp::now();
     let look_up = async |number: i64, minutes_ago: i64, found: bool| {
         let lead: LeadId = format!("lead_n{number}").parse().unwrap();
@@ -262,9 +262,9 @@ async fn twenty_look_ups_of_three_hours_that_found_nothing_are_a_warning() {
         store.append(Entry { at, lead_id: Some(lead), nonce: 1, event }).await.unwrap();
     };
     let said = async || {
-        let status = world.json(&["status"]).await;
-        let table = text(&world.run(&["status"]).await.stdout);
-        let checks: Value = serde_json::from_slice(&world.run(&["doctor", "--json"]).await.stdout).unwrap();
+        let status = testbed.json(&["status"]).await;
+        let table = text(&testbed.run(&["status"]).await.stdout);
+        let checks: Value = serde_json::from_slice(&testbed.run(&["doctor", "--json"]).await.stdout).unwrap();
         let check =
             checks.as_array().unwrap().iter().find(|check| check["check"] == "owner look-ups").cloned();
         (status["health"][0].clone(), table, check)

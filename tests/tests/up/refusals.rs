@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlite::{Options, Store};
 use tests::{
     http::{client, post},
-    process::{KEY, Up, World, text, until},
+    process::{KEY, Testbed, Up, text, until},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -18,20 +18,20 @@ use tokio::{
 const OTHER_KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
 fn event(lead: &str) -> Vec<u8> {
-    tests::world::World::event(&format!("lead_{lead}").parse().unwrap())
+    tests::harness::Harness::event(&format!("lead_{lead}").parse().unwrap())
 }
 
 /// The lines of a code, as `leadops logs` shows them.
-async fn lines(world: &World, code: &str) -> Vec<Value> {
-    let logs = world.json(&["logs"]).await;
+async fn lines(testbed: &Testbed, code: &str) -> Vec<Value> {
+    let logs = testbed.json(&["logs"]).await;
     let lines = logs.as_array().unwrap().iter().filter(|line| line["code"] == code);
     lines.cloned().collect()
 }
 
 /// Waits until a line of a code holds each of these texts.
-async fn until_logged(world: &World, code: &str, level: &str, texts: &[&str]) {
+async fn until_logged(testbed: &Testbed, code: &str, level: &str, texts: &[&str]) {
     until(&format!("{code} {level} {texts:?} is in the log"), || async {
-        lines(world, code).await.iter().any(|line| {
+        lines(testbed, code).await.iter().any(|line| {
             let message = line["message"].as_str().unwrap();
             line["level"] == level && texts.iter().all(|text| message.contains(text))
         })
@@ -39,9 +39,9 @@ async fn until_logged(world: &World, code: &str, level: &str, texts: &[&str]) {
     .await;
 }
 
-async fn until_refused(world: &World, by_code: Value) {
+async fn until_refused(testbed: &Testbed, by_code: Value) {
     until(&format!("{by_code} is counted"), || async {
-        world.json(&["status"]).await["refused"]["by_code"] == by_code
+        testbed.json(&["status"]).await["refused"]["by_code"] == by_code
     })
     .await;
 }
@@ -58,8 +58,8 @@ async fn checked(command: &mut Command, check: &str) -> Option<Value> {
     check
 }
 
-async fn doctor(world: &World, check: &str) -> Value {
-    checked(&mut world.command(&["doctor", "--json"]), check).await.unwrap()
+async fn doctor(testbed: &Testbed, check: &str) -> Value {
+    checked(&mut testbed.command(&["doctor", "--json"]), check).await.unwrap()
 }
 
 /// Sends bytes and reads all that comes back.
@@ -75,18 +75,18 @@ async fn send_raw(up: &Up, bytes: &[u8]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_goes_astray_is_seen_at_once_and_never_called_well() {
-    let world = World::new().await;
-    let up = world.up(&["--delay", "600"]).await;
-    let quiet = doctor(&world, "webhooks").await;
+    let testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "600"]).await;
+    let quiet = doctor(&testbed, "webhooks").await;
     assert_eq!((&quiet["result"], &quiet["detail"]), (&json!("ok"), &json!("none in the last hour")));
 
     // Strangers, whom nothing is to be blamed on; a query may hold a secret.
     let get = client().get(up.webhook.join("/.env?token=s3cret").unwrap()).send().await.unwrap();
     assert_eq!(get.status().as_u16(), 404);
-    until_logged(&world, "LO109", "WARN", &["GET /.env is not the webhook"]).await;
-    until_refused(&world, json!({"404": 1})).await;
-    assert!(!text(&world.run(&["logs", "--json"]).await.stdout).contains("s3cret"));
-    assert_eq!(doctor(&world, "webhooks").await["result"], "ok");
+    until_logged(&testbed, "LO109", "WARN", &["GET /.env is not the webhook"]).await;
+    until_refused(&testbed, json!({"404": 1})).await;
+    assert!(!text(&testbed.run(&["logs", "--json"]).await.stdout).contains("s3cret"));
+    assert_eq!(doctor(&testbed, "webhooks").await["result"], "ok");
 
     // What a proxy makes of the path.
     let event = event("a");
@@ -94,11 +94,11 @@ async fn a_webhook_that_goes_astray_is_seen_at_once_and_never_called_well() {
     assert_eq!((status, &answer["code"]), (404, &json!("LO109")));
     let (status, answer) = post(&up.webhook, &event, OTHER_KEY).await;
     assert_eq!((status, &answer["code"]), (401, &json!("LO102")));
-    until_logged(&world, "LO109", "ERROR", &["a signed webhook was posted to /webhook", "/crm/webhook"])
+    until_logged(&testbed, "LO109", "ERROR", &["a signed webhook was posted to /webhook", "/crm/webhook"])
         .await;
-    until_logged(&world, "LO102", "WARN", &["refused"]).await;
-    until_refused(&world, json!({"401": 1, "404": 2})).await;
-    let check = doctor(&world, "webhooks").await;
+    until_logged(&testbed, "LO102", "WARN", &["refused"]).await;
+    until_refused(&testbed, json!({"401": 1, "404": 2})).await;
+    let check = doctor(&testbed, "webhooks").await;
     assert_eq!((&check["result"], &check["code"]), (&json!("failed"), &json!("LO102")));
     let detail = check["detail"].as_str().unwrap();
     assert!(
@@ -112,7 +112,7 @@ async fn a_webhook_that_goes_astray_is_seen_at_once_and_never_called_well() {
     let get = client().get(up.webhook.clone()).header("close-sig-hash", hash);
     let get = get.header("close-sig-timestamp", timestamp).send().await.unwrap();
     assert_eq!((get.status().as_u16(), get.headers()["allow"].to_str().unwrap()), (405, "POST"));
-    until_logged(&world, "LO109", "ERROR", &["came as GET /crm/webhook", "a redirect"]).await;
+    until_logged(&testbed, "LO109", "ERROR", &["came as GET /crm/webhook", "a redirect"]).await;
 
     // The same address in other words.
     for (path, status) in [
@@ -130,35 +130,35 @@ async fn a_webhook_that_goes_astray_is_seen_at_once_and_never_called_well() {
         let head = client().head(url).send().await.unwrap();
         assert_eq!(head.status().as_u16(), status, "{path}");
     }
-    let check = doctor(&world, "webhooks").await;
+    let check = doctor(&testbed, "webhooks").await;
     assert_eq!(check["result"], "warning", "{check}");
     assert!(check["detail"].as_str().unwrap().starts_with("1 was accepted in the last hour"), "{check}");
     assert!(up.terminate().await.success());
     let refused = json!({"last_hour": 7, "by_code": {"401": 1, "404": 4, "405": 2}});
-    assert_eq!(world.json(&["status"]).await["refused"], refused);
+    assert_eq!(testbed.json(&["status"]).await["refused"], refused);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_whose_signature_a_proxy_has_dropped_is_no_strangers() {
-    let world = World::new().await;
-    let up = world.up(&["--delay", "600"]).await;
+    let testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "600"]).await;
     let unsigned = |body: Vec<u8>| client().post(up.webhook.clone()).body(body).send();
     // As doctor and subscribe try an address, and as scanners do.
     for body in [&b"{}"[..], b"", b"<?php", b"{\"a\":1}"] {
         assert_eq!(unsigned(body.to_vec()).await.unwrap().status().as_u16(), 401);
     }
-    until_refused(&world, json!({"401": 4})).await;
-    assert_eq!(doctor(&world, "webhooks").await["result"], "ok");
+    until_refused(&testbed, json!({"401": 4})).await;
+    assert_eq!(doctor(&testbed, "webhooks").await["result"], "ok");
     assert_eq!(unsigned(event("a")).await.unwrap().status().as_u16(), 401);
-    until("it is counted", || async { doctor(&world, "webhooks").await["code"] == "LO101" }).await;
-    assert_eq!(doctor(&world, "webhooks").await["result"], "failed");
+    until("it is counted", || async { doctor(&testbed, "webhooks").await["code"] == "LO101" }).await;
+    assert_eq!(doctor(&testbed, "webhooks").await["result"], "failed");
     assert!(up.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_speaks_another_protocol_is_told_from_noise() {
-    let world = World::new().await;
-    let up = world.up(&["--delay", "600"]).await;
+    let testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "600"]).await;
     let long = format!("POST /crm/webhook HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(20_000));
     for (bytes, said) in [
         (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], "somebody speaks HTTP/2 to this port"),
@@ -168,18 +168,18 @@ async fn a_proxy_that_speaks_another_protocol_is_told_from_noise() {
         (long.as_bytes(), "the head of a request is longer than 16384 bytes"),
     ] {
         send_raw(&up, bytes).await;
-        until_logged(&world, "LO110", "WARN", &[said]).await;
+        until_logged(&testbed, "LO110", "WARN", &[said]).await;
     }
-    until_refused(&world, json!({"400": 4, "431": 1})).await;
+    until_refused(&testbed, json!({"400": 4, "431": 1})).await;
     send_raw(&up, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\x7f\0\0\x01\x7f\0\0\x01\0\x01\0\x02").await;
     let broken =
         "POST /crm/webhook HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nnot a length\r\n";
     let answer = send_raw(&up, broken.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("LO110"), "{answer}");
-    let check = doctor(&world, "webhooks").await;
+    let check = doctor(&testbed, "webhooks").await;
     assert_eq!((&check["result"], &check["code"]), (&json!("warning"), &json!("LO110")), "{check}");
     // Who breaks off is no line and no number.
-    let before = lines(&world, "LO110").await.len();
+    let before = lines(&testbed, "LO110").await.len();
     let address = (up.webhook.host_str().unwrap(), up.webhook.port().unwrap());
     for begun in ["POST /crm/web", "POST /crm/webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{"] {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -188,17 +188,17 @@ async fn a_proxy_that_speaks_another_protocol_is_told_from_noise() {
         let _ = stream.read_to_end(&mut Vec::new()).await;
     }
     assert!(up.terminate().await.success());
-    let refused = world.json(&["status"]).await["refused"].clone();
+    let refused = testbed.json(&["status"]).await["refused"].clone();
     assert_eq!(refused, json!({"last_hour": 7, "by_code": {"400": 6, "431": 1}}));
-    let after = lines(&world, "LO110").await.len();
-    assert!(after <= before + 2 && lines(&world, "LO104").await.is_empty(), "{before}, {after}");
+    let after = lines(&testbed, "LO110").await.len();
+    assert!(after <= before + 2 && lines(&testbed, "LO104").await.is_empty(), "{before}, {after}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_signature_only_programs_on_this_machine_are_trusted() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     let unsigned = |args: &[&str]| {
-        let mut command = world.command(args);
+        let mut command = testbed.command(args);
         command.env_remove("CLOSE_SIGNATURE_KEY").env("LEADOPS_ALLOW_UNSIGNED", "true");
         command
     };
@@ -231,8 +231,8 @@ async fn without_a_signature_only_programs_on_this_machine_are_trusted() {
         assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("LO909"), "{head}: {answer}");
         refused += 1;
     }
-    until_logged(&world, "LO909", "WARN", &["only programs on this machine are trusted"]).await;
-    until_refused(&world, json!({"401": refused})).await;
+    until_logged(&testbed, "LO909", "WARN", &["only programs on this machine are trusted"]).await;
+    until_refused(&testbed, json!({"401": refused})).await;
     let check = checked(&mut unsigned(&["doctor", "--json"]), "webhooks").await.unwrap();
     assert_eq!((&check["result"], &check["code"]), (&json!("failed"), &json!("LO909")), "{check}");
     for (lead, (target, head)) in [
@@ -249,7 +249,7 @@ async fn without_a_signature_only_programs_on_this_machine_are_trusted() {
         let answer = tell(lead, target, &head).await;
         assert!(answer.contains(r#""status":"accepted""#), "{head}: {answer}");
     }
-    let file = world.folder.path().join("event.json");
+    let file = testbed.folder.path().join("event.json");
     std::fs::write(&file, event("sent")).unwrap();
     let sent = unsigned(&["send", &file.display().to_string(), "--json"]).output().await.unwrap();
     let sent: Value = serde_json::from_slice(&sent.stdout).unwrap();
@@ -274,15 +274,15 @@ async fn stranger(answer: &'static str) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_program_on_its_port_does_not_count_as_leadops() {
-    let world = World::new().await;
-    let up = world.up(&["--delay", "600"]).await;
-    let check = doctor(&world, "webhook").await;
+    let testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "600"]).await;
+    let check = doctor(&testbed, "webhook").await;
     assert_eq!(
         (&check["result"], &check["detail"]),
         (&json!("ok"), &json!(format!("{} answers", up.webhook)))
     );
     assert!(up.terminate().await.success());
-    assert_eq!(doctor(&world, "webhook").await["result"], "warning");
+    assert_eq!(doctor(&testbed, "webhook").await["result"], "warning");
     for (answer, said) in [
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
@@ -299,12 +299,12 @@ async fn another_program_on_its_port_does_not_count_as_leadops() {
         ),
     ] {
         let port = stranger(answer).await;
-        let store = Store::open(&world.data(), Options { create: false, ..Options::default() }).unwrap();
+        let store = Store::open(&testbed.data(), Options { create: false, ..Options::default() }).unwrap();
         let running = Running::read(&store).await.unwrap().unwrap();
         let webhook = format!("http://127.0.0.1:{port}/crm/webhook");
         Running { webhook, ..running }.write(&store).await.unwrap();
         drop(store);
-        let check = doctor(&world, "webhook").await;
+        let check = doctor(&testbed, "webhook").await;
         assert_eq!((&check["result"], &check["code"]), (&json!("failed"), &json!("LO904")), "{check}");
         assert!(check["detail"].as_str().unwrap().ends_with(said), "{check}");
     }

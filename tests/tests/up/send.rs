@@ -7,7 +7,7 @@ use std::sync::{
 
 use lead::LeadId;
 use serde_json::{Value, json};
-use tests::process::{World, text};
+use tests::process::{Testbed, text};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -49,18 +49,18 @@ struct Sent {
     line: String,
 }
 
-async fn send(world: &World, event: &[u8], to: &str) -> Sent {
-    let file = world.folder.path().join("event.json");
+async fn send(testbed: &Testbed, event: &[u8], to: &str) -> Sent {
+    let file = testbed.folder.path().join("event.json");
     std::fs::write(&file, event).unwrap();
-    let output = world.run(&["send", &file.display().to_string(), "--to", to, "--json"]).await;
+    let output = testbed.run(&["send", &file.display().to_string(), "--to", to, "--json"]).await;
     let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
     Sent { row: rows[0].clone(), status: output.status.code(), line: text(&output.stderr) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_is_followed_nowhere_and_said() {
-    let world = World::new().await;
-    let event = tests::world::World::event(&lead());
+    let testbed = Testbed::new().await;
+    let event = tests::harness::Harness::event(&lead());
     let (elsewhere, followed) = stranger(answer("200 OK", "", r#"{"status":"ignored","event":"x"}"#)).await;
     let absolute = format!("location: {elsewhere}/hook?token=s3cret#s3cret\r\n");
     let absolute_shown = format!("{elsewhere}/hook?…");
@@ -73,7 +73,7 @@ async fn a_redirect_is_followed_nowhere_and_said() {
         ("308 Permanent Redirect", "location: http://[\r\n", None),
     ] {
         let (own, asked) = stranger(answer(status, headers, "")).await;
-        let sent = send(&world, &event, &format!("{own}/crm/webhook")).await;
+        let sent = send(&testbed, &event, &format!("{own}/crm/webhook")).await;
         let code = status.split(' ').next().unwrap();
         assert_eq!((sent.status, &sent.row["http"]), (Some(1), &json!(code.parse::<u16>().unwrap())));
         assert_eq!(sent.row["status"], "redirected");
@@ -97,8 +97,8 @@ async fn a_redirect_is_followed_nowhere_and_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_but_leadopss_own_answer_is_a_success() {
-    let world = World::new().await;
-    let event = tests::world::World::event(&lead());
+    let testbed = Testbed::new().await;
+    let event = tests::harness::Harness::event(&lead());
     let other = r#"{"status":"accepted","lead_id":"lead_other"}"#;
     let own = format!(r#"{{"status":"accepted","lead_id":"{}"}}"#, lead());
     for (status, body, said) in [
@@ -136,7 +136,7 @@ async fn nothing_but_leadopss_own_answer_is_a_success() {
         ),
     ] {
         let (address, _) = stranger(answer(status, "", body)).await;
-        let sent = send(&world, &event, &format!("{address}/crm/webhook?token=s3cret")).await;
+        let sent = send(&testbed, &event, &format!("{address}/crm/webhook?token=s3cret")).await;
         assert_eq!(sent.status, Some(1), "{status} {body}");
         assert!(sent.row["error"].as_str().unwrap().starts_with(said), "{}", sent.row);
         assert!(sent.line.contains("LO508") && sent.line.contains(said), "{}", sent.line);
@@ -147,12 +147,12 @@ async fn nothing_but_leadopss_own_answer_is_a_success() {
         );
     }
     let (address, _) = stranger(answer("200 OK", "", &own)).await;
-    let sent = send(&world, &event, &address).await;
+    let sent = send(&testbed, &event, &address).await;
     assert_eq!((sent.status, &sent.row["status"]), (Some(0), &json!("accepted")), "{}", sent.line);
     let refused =
         answer("401 Unauthorized", "", r#"{"status":"refused","code":"LO102","error":"no key fits"}"#);
     let (address, _) = stranger(refused).await;
-    let sent = send(&world, &event, &address).await;
+    let sent = send(&testbed, &event, &address).await;
     assert_eq!(
         (sent.status, &sent.row["status"], &sent.row["code"]),
         (Some(1), &json!("refused"), &json!("LO102"))
@@ -160,7 +160,7 @@ async fn nothing_but_leadopss_own_answer_is_a_success() {
     assert!(sent.line.contains("LO102 no key fits"), "{}", sent.line);
 
     // Nobody listens there.
-    let sent = send(&world, &event, "http://127.0.0.1:1/crm/webhook").await;
+    let sent = send(&testbed, &event, "http://127.0.0.1:1/crm/webhook").await;
     assert_eq!(
         (sent.status, &sent.row["status"], &sent.row["http"]),
         (Some(1), &json!("unreachable"), &Value::Null)

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use tests::{
     http,
-    process::{KEY, PATIENCE, Up, World, text, until},
+    process::{KEY, PATIENCE, Testbed, Up, text, until},
 };
 use tokio::{process::Command, time::timeout};
 
@@ -14,9 +14,9 @@ const SUBSCRIPTION: &str = "whsub_2l329YJ4Ds2RiLBHVBGS55";
 /// What is other than usual in an environment: a value, or none.
 type Changes<'a> = [(&'a str, Option<&'a str>)];
 
-/// `leadops` in a world, its environment changed.
-fn changed(world: &World, args: &[&str], changes: &Changes<'_>) -> Command {
-    let mut command = world.command(args);
+/// `leadops` in a test bed, its environment changed.
+fn changed(testbed: &Testbed, args: &[&str], changes: &Changes<'_>) -> Command {
+    let mut command = testbed.command(args);
     for (name, value) in changes {
         match value {
             Some(value) => command.env(name, value),
@@ -27,32 +27,32 @@ fn changed(world: &World, args: &[&str], changes: &Changes<'_>) -> Command {
 }
 
 /// The line with which `leadops up` refuses to start.
-async fn refusal(world: &World, changes: &Changes<'_>) -> String {
-    let mut command = changed(world, &["up", "--listen", "127.0.0.1:0"], changes);
+async fn refusal(testbed: &Testbed, changes: &Changes<'_>) -> String {
+    let mut command = changed(testbed, &["up", "--listen", "127.0.0.1:0"], changes);
     let output = timeout(PATIENCE, command.output()).await.expect("it does not start").unwrap();
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{changes:?}: {stderr}");
     stderr.lines().last().unwrap_or_default().to_owned()
 }
 
-async fn start(world: &World, changes: &Changes<'_>) -> Up {
-    Up::start(changed(world, &["up", "--listen", "127.0.0.1:0", "--delay", "600"], changes)).await
+async fn start(testbed: &Testbed, changes: &Changes<'_>) -> Up {
+    Up::start(changed(testbed, &["up", "--listen", "127.0.0.1:0", "--delay", "600"], changes)).await
 }
 
-async fn run(world: &World, args: &[&str], changes: &Changes<'_>) -> (bool, String, String) {
-    let output = timeout(PATIENCE, changed(world, args, changes).output()).await.expect("it ends").unwrap();
+async fn run(testbed: &Testbed, args: &[&str], changes: &Changes<'_>) -> (bool, String, String) {
+    let output = timeout(PATIENCE, changed(testbed, args, changes).output()).await.expect("it ends").unwrap();
     (output.status.success(), text(&output.stdout), text(&output.stderr))
 }
 
-fn file(world: &World, name: &str, content: &str) -> String {
-    let path: PathBuf = world.folder.path().join(name);
+fn file(testbed: &Testbed, name: &str, content: &str) -> String {
+    let path: PathBuf = testbed.folder.path().join(name);
     fs::write(&path, content).unwrap();
     path.display().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_key_stops_the_start_and_is_a_failure_of_doctor() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     for (value, part) in [
         (format!("CLOSE_SIGNATURE_KEY={KEY}"), "\"CLOSE_SIGNATURE_KEY\""),
         (format!("={KEY}"), "nothing in front"),
@@ -63,23 +63,23 @@ async fn what_is_no_key_stops_the_start_and_is_a_failure_of_doctor() {
         (KEY.trim_start_matches('3').to_owned(), "63 characters"),
     ] {
         let changes = [("CLOSE_SIGNATURE_KEY", Some(value.as_str()))];
-        let line = refusal(&world, &changes).await;
+        let line = refusal(&testbed, &changes).await;
         assert!(line.contains("LO902") && line.contains(part) && !line.contains(KEY), "{value}: {line}");
-        let (is_well, checks, _) = run(&world, &["doctor"], &changes).await;
+        let (is_well, checks, _) = run(&testbed, &["doctor"], &changes).await;
         assert!(!is_well && checks.contains("LO902") && !checks.contains(KEY), "{value}: {checks}");
     }
-    let line = refusal(&world, &[("CLOSE_SIGNATURE_KEY", Some(" \"\" "))]).await;
+    let line = refusal(&testbed, &[("CLOSE_SIGNATURE_KEY", Some(" \"\" "))]).await;
     assert!(line.contains("LO903"), "{line}");
-    assert!(!world.data().exists(), "no start has made a folder");
+    assert!(!testbed.data().exists(), "no start has made a folder");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_works_in_every_form_in_which_it_is_pasted() {
-    let world = World::new().await;
-    let credentials = world.folder.path().join("credentials");
+    let testbed = Testbed::new().await;
+    let credentials = testbed.folder.path().join("credentials");
     fs::create_dir(&credentials).unwrap();
     fs::write(credentials.join("close_signature_key"), format!("{KEY}\n")).unwrap();
-    let named = file(&world, "key", &format!("\u{feff}\"{KEY}\"\r\n"));
+    let named = file(&testbed, "key", &format!("\u{feff}\"{KEY}\"\r\n"));
     let quoted = format!("'{KEY}'");
     let list = format!("{SUBSCRIPTION}={}\n{KEY}", "0f".repeat(32));
     let json = format!("{{\"CLOSE_SIGNATURE_KEY\":\"{KEY}\"}}");
@@ -95,19 +95,19 @@ async fn a_key_works_in_every_form_in_which_it_is_pasted() {
     .into_iter()
     .enumerate()
     {
-        let up = start(&world, changes).await;
+        let up = start(&testbed, changes).await;
         let (status, answer) = http::post_lead(&up.webhook, &format!("lead_form{number}")).await;
         assert_eq!((status, answer["status"].as_str()), (200, Some("accepted")), "{changes:?}: {answer}");
         assert!(up.terminate().await.success());
     }
     let twice = [("CLOSE_SIGNATURE_KEY_FILE", Some(named.as_str()))];
-    let line = refusal(&world, &twice).await;
+    let line = refusal(&testbed, &twice).await;
     assert!(line.contains("set twice") && line.contains("CLOSE_SIGNATURE_KEY_FILE"), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stops_alerts_alone_stops_the_first_start_and_is_said_of_every_other() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     let mail = |to| {
         [
             ("USE_EMAIL", Some("true")),
@@ -133,40 +133,40 @@ async fn what_stops_alerts_alone_stops_the_first_start_and_is_said_of_every_othe
         (&mail(Some("nobody")), "LO906", "EMAIL_TO"),
     ];
     for (changes, code, part) in &cases {
-        let line = refusal(&world, changes).await;
+        let line = refusal(&testbed, changes).await;
         let parts = [code, part, "a new pipeline does not start with this error"];
         assert!(parts.iter().all(|part| line.contains(part)) && !line.contains("hunter2"), "{line}");
-        assert!(!world.data().exists(), "no start has made a folder");
+        assert!(!testbed.data().exists(), "no start has made a folder");
     }
     // One that was started, and has no lead yet, is new as well.
-    let up = start(&world, &[]).await;
+    let up = start(&testbed, &[]).await;
     assert!(up.terminate().await.success());
-    let line = refusal(&world, cases[0].0).await;
+    let line = refusal(&testbed, cases[0].0).await;
     assert!(line.contains("a new pipeline"), "{line}");
 
-    let up = start(&world, &[]).await;
+    let up = start(&testbed, &[]).await;
     assert_eq!(http::post_lead(&up.webhook, "lead_first").await.0, 200);
     assert!(up.terminate().await.success());
     for (number, (changes, code, part)) in cases.iter().enumerate() {
-        let up = start(&world, changes).await;
+        let up = start(&testbed, changes).await;
         let lead = format!("lead_case{number}");
         let accepted = http::post_lead(&up.webhook, &lead).await;
         assert_eq!(accepted.0, 200, "{changes:?}");
         // Whoever looks has the settings of the first start.
-        let status = world.json(&["status"]).await;
+        let status = testbed.json(&["status"]).await;
         let said = &status["health"][0];
         assert_eq!((&said["state"], &said["code"]), (&"fail".into(), &(*code).into()), "{status}");
         assert!(said["reason"].as_str().unwrap().contains(part) && said["since"].is_string(), "{status}");
-        let (_, lines, _) = run(&world, &["status"], &[]).await;
+        let (_, lines, _) = run(&testbed, &["status"], &[]).await;
         assert!(lines.contains("✗") && lines.contains(code) && lines.contains(part), "{lines}");
-        let (is_well, checks, _) = run(&world, &["doctor"], &[]).await;
+        let (is_well, checks, _) = run(&testbed, &["doctor"], &[]).await;
         assert!(!is_well && checks.contains("✗ set-up") && checks.contains(code), "{checks}");
         // And the same of whoever has the new ones.
-        let (is_well, checks, _) = run(&world, &["doctor"], changes).await;
+        let (is_well, checks, _) = run(&testbed, &["doctor"], changes).await;
         assert!(!is_well && checks.contains(code), "{checks}");
         // And a dead letter, which does not say that there is no such destination.
-        world.json(&["requeue", &lead, "--yes"]).await;
-        let dead = || world.json(&["dead", "list"]);
+        testbed.json(&["requeue", &lead, "--yes"]).await;
+        let dead = || testbed.json(&["dead", "list"]);
         until("the alert has died", || async { dead().await != serde_json::json!([]) }).await;
         let letter = &dead().await[0];
         assert_eq!(
@@ -175,54 +175,54 @@ async fn what_stops_alerts_alone_stops_the_first_start_and_is_said_of_every_othe
             "{letter}"
         );
         assert!(letter["reason"].as_str().unwrap().contains(part), "{letter}");
-        world.json(&["dead", "delete", letter["id"].as_str().unwrap(), "--yes"]).await;
+        testbed.json(&["dead", "delete", letter["id"].as_str().unwrap(), "--yes"]).await;
         assert!(up.terminate().await.success());
     }
-    let up = start(&world, &[]).await;
-    assert_eq!(world.json(&["status"]).await["health"], serde_json::json!([]));
+    let up = start(&testbed, &[]).await;
+    assert_eq!(testbed.json(&["status"]).await["health"], serde_json::json!([]));
     assert!(up.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_may_not_be_read_keeps_nobody_from_what_needs_none() {
-    let world = World::new().await;
-    let up = start(&world, &[]).await;
+    let testbed = Testbed::new().await;
+    let up = start(&testbed, &[]).await;
     // A folder in the place of the file cannot be read by anybody, root included.
-    let unreadable = world.folder.path().join("unreadable");
+    let unreadable = testbed.folder.path().join("unreadable");
     fs::create_dir(&unreadable).unwrap();
     let unreadable = unreadable.display().to_string();
     fs::write(
-        world.folder.path().join("config.toml"),
+        testbed.folder.path().join("config.toml"),
         "close_signature_key_file = \"unreadable\"\nslack_webhook_url_file = \"missing\"\n",
     )
     .unwrap();
     let changes = [("CLOSE_SIGNATURE_KEY", None), ("SLACK_WEBHOOK_URL", None)];
     for args in [&["status"][..], &["pending"], &["leads"], &["dead", "list"], &["logs"], &["keys"]] {
-        let (is_well, _, stderr) = run(&world, args, &changes).await;
+        let (is_well, _, stderr) = run(&testbed, args, &changes).await;
         assert!(is_well, "{args:?}: {stderr}");
     }
-    let (is_well, shown, _) = run(&world, &["config"], &changes).await;
+    let (is_well, shown, _) = run(&testbed, &["config"], &changes).await;
     assert!(is_well && shown.contains("(unusable) ") && shown.contains(&unreadable), "{shown}");
-    let line = refusal(&world, &changes).await;
+    let line = refusal(&testbed, &changes).await;
     assert!(line.contains("LO512") && line.contains(&unreadable), "{line}");
-    let (is_well, checks, _) = run(&world, &["doctor"], &changes).await;
+    let (is_well, checks, _) = run(&testbed, &["doctor"], &changes).await;
     assert!(!is_well && checks.contains("LO512") && checks.contains(&unreadable), "{checks}");
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/lead_created_01_oauth_app.json");
-    let (is_well, _, stderr) = run(&world, &["send", sample, "--yes"], &changes).await;
+    let (is_well, _, stderr) = run(&testbed, &["send", sample, "--yes"], &changes).await;
     assert!(!is_well && stderr.contains("LO512") && stderr.contains(&unreadable), "{stderr}");
     assert!(up.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn variables_that_look_like_settings_are_named_with_what_is_meant() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     let changes = [("LOOKUP_URL", Some("http://hunter2")), ("CLOSE_SIGNATURE_KEYS", Some("hunter2"))];
     // In the line that says what is missing, and among the warnings where nothing is.
-    let line = refusal(&world, &[changes[0], changes[1], ("CLOSE_SIGNATURE_KEY", None)]).await;
+    let line = refusal(&testbed, &[changes[0], changes[1], ("CLOSE_SIGNATURE_KEY", None)]).await;
     let expected = "CLOSE_SIGNATURE_KEY is not set; CLOSE_SIGNATURE_KEYS is set, but is not a setting";
     assert!(line.contains("LO903") && line.contains(expected) && !line.contains("hunter2"), "{line}");
-    let mut command = changed(&world, &["up", "--listen", "127.0.0.1:0"], &changes);
-    let log = world.folder.path().join("stderr");
+    let mut command = changed(&testbed, &["up", "--listen", "127.0.0.1:0"], &changes);
+    let log = testbed.folder.path().join("stderr");
     command.stderr(fs::File::create(&log).unwrap());
     let mut child = command.spawn().unwrap();
     let expected = [
@@ -236,28 +236,28 @@ async fn variables_that_look_like_settings_are_named_with_what_is_meant() {
     .await;
     child.kill().await.unwrap();
     for args in [&["doctor"][..], &["config"]] {
-        let (_, stdout, _) = run(&world, args, &changes).await;
+        let (_, stdout, _) = run(&testbed, args, &changes).await;
         let should_log = expected.iter().all(|part| stdout.contains(part)) && stdout.contains("LO913");
         assert!(should_log && !stdout.contains("hunter2"), "{args:?}: {stdout}");
     }
-    let (_, json, _) = run(&world, &["config", "--json"], &changes).await;
+    let (_, json, _) = run(&testbed, &["config", "--json"], &changes).await;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["unknown"][1], serde_json::json!({"name": "LOOKUP_URL", "meant": "LOOKUP_BASE_URL"}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn values_lose_their_quotes_and_a_folder_may_begin_at_home() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     let folder = |value: &'static str| [("LEADOPS_DATA", Some(value)), ("DELAY_SECONDS", Some("\"7\""))];
     for (value, folder_at) in [("\"~/quoted\"", "quoted"), ("~/home", "home")] {
-        let up = start(&world, &folder(value)).await;
+        let up = start(&testbed, &folder(value)).await;
         assert!(up.terminate().await.success());
-        let made = world.folder.path().join(folder_at);
+        let made = testbed.folder.path().join(folder_at);
         assert!(made.join("leadops.db").exists(), "{value}");
         assert_eq!(fs::metadata(made.join("leadops.db")).unwrap().permissions().mode() & 0o077, 0);
     }
     assert!(!std::path::Path::new("~").exists() && !std::path::Path::new("\"~").exists());
-    let (_, shown, _) = run(&world, &["config", "--json"], &folder("'~/x'")).await;
+    let (_, shown, _) = run(&testbed, &["config", "--json"], &folder("'~/x'")).await;
     let json: serde_json::Value = serde_json::from_str(&shown).unwrap();
-    assert_eq!(json["data"], world.folder.path().join("x").display().to_string());
+    assert_eq!(json["data"], testbed.folder.path().join("x").display().to_string());
 }

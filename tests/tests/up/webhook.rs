@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use tests::{
     http::post,
-    process::{KEY, Up, World, until},
+    process::{KEY, Testbed, Up, until},
     receiver::{Receiver, SECRET},
 };
 
-/// A world whose alerts go to `receiver` alone.
-async fn up(world: &World, receiver: &Receiver) -> Up {
-    let mut command = world.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
+/// A test bed whose alerts go to `receiver` alone.
+async fn up(testbed: &Testbed, receiver: &Receiver) -> Up {
+    let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
     command.env("USE_SLACK", "false").env("USE_WEBHOOK", "true");
     command.env("WEBHOOK_URL", &receiver.url).env("WEBHOOK_SECRET", SECRET);
     Up::start(command).await
@@ -26,20 +26,20 @@ fn event(lead: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_lead_arrives_once_signed_and_with_the_same_identity_at_each_attempt() {
-    let (world, receiver) = (World::new().await, Receiver::start().await);
-    let up = up(&world, &receiver).await;
+    let (testbed, receiver) = (Testbed::new().await, Receiver::start().await);
+    let up = up(&testbed, &receiver).await;
     receiver.answer(&[503]);
     assert_eq!(post(&up.webhook, &event("lead_a"), KEY).await.0, 200);
     until("it is taken at the second attempt", || async { receiver.came().len() == 2 }).await;
     until("that is written down", || async {
-        let rows = world.json(&["leads"]).await;
+        let rows = testbed.json(&["leads"]).await;
         rows[0]["notifications"][0]["state"] == "sent"
     })
     .await;
     let came = receiver.came();
     assert_eq!(came[0], came[1]);
     assert_eq!((came[0].id.as_str(), came[0].alert.as_str()), ("receipts/lead_a/webhook/new", "new"));
-    let row = &world.json(&["leads"]).await[0];
+    let row = &testbed.json(&["leads"]).await[0];
     assert_eq!(row["notifications"][0]["channel"], "webhook");
     let mut shown = row.clone();
     shown.as_object_mut().unwrap().remove("notifications");
@@ -47,7 +47,7 @@ async fn the_whole_lead_arrives_once_signed_and_with_the_same_identity_at_each_a
     assert_eq!(came[0].lead["custom"]["cf_1"], json!({"a": [1, 2.50]}));
     assert_eq!(receiver.refused(), 0);
 
-    let resent: Value = world.json(&["resend", "lead_a", "--to", "webhook", "--yes"]).await;
+    let resent: Value = testbed.json(&["resend", "lead_a", "--to", "webhook", "--yes"]).await;
     assert_eq!((&resent[0]["channel"], &resent[0]["result"]), (&"webhook".into(), &"sent".into()));
     let came = receiver.came();
     assert_eq!(came.len(), 3);
@@ -58,10 +58,10 @@ async fn the_whole_lead_arrives_once_signed_and_with_the_same_identity_at_each_a
 /// `doctor` looks at what it can reach, and alerts do not go there all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_without_messages_that_is_asked_for_is_said_everywhere() {
-    let (world, receiver) = (World::new().await, Receiver::start().await);
-    let up = up(&world, &receiver).await;
+    let (testbed, receiver) = (Testbed::new().await, Receiver::start().await);
+    let up = up(&testbed, &receiver).await;
     let doctor = async || {
-        let mut command = world.command(&["doctor", "--json"]);
+        let mut command = testbed.command(&["doctor", "--json"]);
         command.env("USE_SLACK", "false").env("USE_WEBHOOK", "true");
         command.env("WEBHOOK_URL", &receiver.url).env("WEBHOOK_SECRET", SECRET);
         let checks: Vec<Value> = serde_json::from_slice(&command.output().await.unwrap().stdout).unwrap();
@@ -71,16 +71,16 @@ async fn a_day_without_messages_that_is_asked_for_is_said_everywhere() {
     receiver.ask_to_wait(86_400);
     assert_eq!(post(&up.webhook, &event("lead_a"), KEY).await.0, 200);
     until("that is written down", || async {
-        world.json(&["status"]).await["health"].as_array().is_some_and(|health| !health.is_empty())
+        testbed.json(&["status"]).await["health"].as_array().is_some_and(|health| !health.is_empty())
     })
     .await;
     let said = "nothing is sent there before 20";
-    let status = world.json(&["status"]).await;
+    let status = testbed.json(&["status"]).await;
     assert!(status["health"][0]["reason"].as_str().unwrap().starts_with(said), "{status}");
     let check = doctor().await;
     assert_eq!((&check["result"], &check["code"]), (&"warning".into(), &"LO232".into()), "{check}");
     assert!(check["detail"].as_str().unwrap().contains(said), "{check}");
-    let tried = world.run(&["try", "--to", "webhook", "--wait", "0"]).await;
+    let tried = testbed.run(&["try", "--to", "webhook", "--wait", "0"]).await;
     let line = String::from_utf8([tried.stdout, tried.stderr].concat()).unwrap();
     assert!(!tried.status.success() && line.contains("LO505") && line.contains(said), "{line}");
     up.terminate().await;
@@ -88,7 +88,7 @@ async fn a_day_without_messages_that_is_asked_for_is_said_everywhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_set_up_starts_no_new_pipeline_and_is_named() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     for (url, secret, part) in [
         (None, Some(SECRET), "WEBHOOK_URL is not set"),
         (Some("https://example.com/x"), None, "WEBHOOK_SECRET is not set"),
@@ -96,7 +96,7 @@ async fn what_is_not_set_up_starts_no_new_pipeline_and_is_named() {
         (Some("https://example.com/hunter2"), Some("hunter2"), "whsec_"),
     ] {
         for args in [&["up", "--listen", "127.0.0.1:0"][..], &["doctor"]] {
-            let mut command = world.command(args);
+            let mut command = testbed.command(args);
             command.env("USE_SLACK", "false").env("USE_WEBHOOK", "true");
             for (name, value) in [("WEBHOOK_URL", url), ("WEBHOOK_SECRET", secret)] {
                 if let Some(value) = value {

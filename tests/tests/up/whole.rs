@@ -5,7 +5,7 @@ use std::path::Path;
 use close::signature::Keys;
 use demo::{Answer, SlackMode};
 use serde_json::{Value, json};
-use tests::process::{KEY, PATIENCE, World, text, until};
+use tests::process::{KEY, PATIENCE, Testbed, text, until};
 
 fn sample_file(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name).display().to_string()
@@ -13,8 +13,8 @@ fn sample_file(name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
-    let world = World::new().await;
-    let up = world.up(&["--delay", "1"]).await;
+    let testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "1"]).await;
     let names = [
         "lead_created_01_oauth_app.json",
         "lead_created_02_other_key_order.json",
@@ -24,7 +24,7 @@ async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
     let files: Vec<String> = names.iter().map(|name| sample_file(name)).collect();
     let mut args = vec!["send"];
     args.extend(files.iter().map(String::as_str));
-    let sent = world.json(&args).await;
+    let sent = testbed.json(&args).await;
     let leads: Vec<_> = sent
         .as_array()
         .unwrap()
@@ -35,20 +35,20 @@ async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
         sent.as_array().unwrap().iter().all(|row| row["status"] == "accepted" && row["http"] == 200),
         "{sent}"
     );
-    let again = world.json(&["send", &files[0], &sample_file("other_lead_updated.json")]).await;
+    let again = testbed.json(&["send", &files[0], &sample_file("other_lead_updated.json")]).await;
     assert_eq!([&again[0]["status"], &again[1]["status"]], ["duplicate", "ignored"]);
 
-    world.until_told(&leads).await;
+    testbed.until_told(&leads).await;
     for lead in &leads {
-        assert_eq!(world.told(lead), (1, 1), "{lead}");
+        assert_eq!(testbed.told(lead), (1, 1), "{lead}");
     }
     until("the last alert is journalled and acknowledged", || async {
-        let status = world.json(&["status"]).await;
+        let status = testbed.json(&["status"]).await;
         status["last_24h"]["notified"] == 4 && status["queues"]["notification"]["in_flight"] == 0
     })
     .await;
 
-    let status = world.json(&["status"]).await;
+    let status = testbed.json(&["status"]).await;
     assert_eq!(
         (&status["pending"], &status["processing"], &status["overdue"]),
         (&json!(0), &json!(0), &json!(0))
@@ -64,7 +64,7 @@ async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
             && status["oldest_dead_seconds"].is_null()
     );
 
-    let rows = world.json(&["leads", "--match", "harbourline"]).await;
+    let rows = testbed.json(&["leads", "--match", "harbourline"]).await;
     assert_eq!(rows.as_array().unwrap().len(), 1, "{rows}");
     let row = &rows[0];
     for (field, value) in [
@@ -87,7 +87,7 @@ async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
     assert_eq!(row["notifications"][0]["state"], "sent");
     assert_eq!(row["notifications"][0]["channel"], "slack");
 
-    let story = world.json(&["lead", leads[0].as_str()]).await;
+    let story = testbed.json(&["lead", leads[0].as_str()]).await;
     let stages: Vec<&str> =
         story["timeline"].as_array().unwrap().iter().map(|step| step["stage"].as_str().unwrap()).collect();
     assert_eq!(stages, ["received", "duplicate", "enriched", "notified"]);
@@ -95,7 +95,7 @@ async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
     assert_eq!(story["target_key"], format!("target/enriched_{}.json", leads[0]));
 
     until("the log lines are written", || async {
-        let logs = world.json(&["logs", "--lead", leads[0].as_str()]).await;
+        let logs = testbed.json(&["logs", "--lead", leads[0].as_str()]).await;
         let functions: Vec<String> = logs
             .as_array()
             .unwrap()
@@ -112,19 +112,19 @@ async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_with_line_breaks_is_printed_as_one_line_of_json() {
-    let world = World::new().await;
-    let up = world.up(&["--delay", "0"]).await;
+    let testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "0"]).await;
     let event = r#"{"event": {"object_type": "lead", "action": "created", "lead_id": "lead_a", "data": {
         "custom.list": [
             1.50,
             {"b": "x  y",\t"a": [ ]}
         ]}}}"#;
-    let file = world.data().with_file_name("event.json");
+    let file = testbed.data().with_file_name("event.json");
     std::fs::write(&file, event.replace("\\t", "\t")).unwrap();
-    world.json(&["send", &file.display().to_string()]).await;
-    world.until_told(&["lead_a".parse().unwrap()]).await;
+    testbed.json(&["send", &file.display().to_string()]).await;
+    testbed.until_told(&["lead_a".parse().unwrap()]).await;
     for args in [&["leads", "--json"][..], &["lead", "lead_a", "--json"]] {
-        let output = world.run(args).await;
+        let output = testbed.run(args).await;
         let printed = text(&output.stdout);
         assert!(printed.contains(r#""list":[1.50,{"b":"x  y","a":[]}]"#), "{printed}");
         assert!(serde_json::from_str::<Value>(&printed).is_ok(), "{printed}");
@@ -135,8 +135,8 @@ async fn what_came_with_line_breaks_is_printed_as_one_line_of_json() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_webhook_refuses_what_it_must_and_says_why() {
-    let world = World::new().await;
-    let up = world.up(&["--delay", "1"]).await;
+    let testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "1"]).await;
     let client = reqwest::Client::new();
     let keys = Keys::parse(KEY).unwrap();
     let post = async |body: Vec<u8>, signed: bool| {
@@ -165,7 +165,7 @@ async fn the_webhook_refuses_what_it_must_and_says_why() {
         assert_eq!((found, answer["code"].as_str()), (status, Some(code)), "{answer}");
         // The first one can be seen at once.
         until("it is counted", || async {
-            world.json(&["status"]).await["refused"]["last_hour"].as_u64() > Some(0)
+            testbed.json(&["status"]).await["refused"]["last_hour"].as_u64() > Some(0)
         })
         .await;
     }
@@ -181,11 +181,11 @@ async fn the_webhook_refuses_what_it_must_and_says_why() {
     // What was not written yet is at the end, and the next one goes on from there.
     assert!(up.terminate().await.success());
     let refused = json!({"last_hour": 6, "by_code": {"400": 2, "401": 1, "404": 1, "405": 1, "413": 1}});
-    assert_eq!(world.json(&["status"]).await["refused"], refused);
-    let up = world.up(&["--delay", "1"]).await;
+    assert_eq!(testbed.json(&["status"]).await["refused"], refused);
+    let up = testbed.up(&["--delay", "1"]).await;
     assert_eq!(client.get(up.webhook.clone()).send().await.unwrap().status(), 405);
     assert!(up.terminate().await.success());
-    let status = world.json(&["status"]).await;
+    let status = testbed.json(&["status"]).await;
     assert_eq!(
         (&status["refused"]["last_hour"], &status["refused"]["by_code"]["405"]),
         (&7.into(), &2.into())
@@ -194,15 +194,15 @@ async fn the_webhook_refuses_what_it_must_and_says_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_is_seen_redriven_from_another_process_and_told() {
-    let mut world = World::new().await;
-    let sample = world.sample();
-    world.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
-    let up = world.up(&["--delay", "0"]).await;
+    let mut testbed = Testbed::new().await;
+    let sample = testbed.sample();
+    testbed.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
+    let up = testbed.up(&["--delay", "0"]).await;
     assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
-    until("it is dead", || async { !world.json(&["dead", "list"]).await.as_array().unwrap().is_empty() })
+    until("it is dead", || async { !testbed.json(&["dead", "list"]).await.as_array().unwrap().is_empty() })
         .await;
 
-    let listed = world.json(&["dead", "list", "--queue", "notification"]).await;
+    let listed = testbed.json(&["dead", "list", "--queue", "notification"]).await;
     let row = &listed[0];
     assert_eq!(
         (row["code"].as_str(), row["lead_id"].as_str()),
@@ -210,90 +210,93 @@ async fn a_dead_letter_is_seen_redriven_from_another_process_and_told() {
         "{row}"
     );
     assert!(row["reason"].as_str().unwrap().contains("no_service") && row["attempts"] == 1);
-    assert_eq!(world.json(&["dead", "list", "--queue", "delay"]).await, json!([]));
+    assert_eq!(testbed.json(&["dead", "list", "--queue", "delay"]).await, json!([]));
     let id = row["id"].as_str().unwrap();
     until("its log lines are written", || async {
-        !world.json(&["dead", "show", id]).await["logs"].as_array().unwrap().is_empty()
+        !testbed.json(&["dead", "show", id]).await["logs"].as_array().unwrap().is_empty()
     })
     .await;
-    let shown = world.json(&["dead", "show", id]).await;
+    let shown = testbed.json(&["dead", "show", id]).await;
     assert!(shown["body"].as_str().unwrap().contains(sample.lead_id.as_str()));
 
-    let (code, line) = world.refused(&["dead", "redrive", id]).await;
+    let (code, line) = testbed.refused(&["dead", "redrive", id]).await;
     assert!(code == Some(1) && line.contains("LO507"), "{line}");
     let file = sample_file("lead_created_01_oauth_app.json");
     for args in [&["dead", "redrive", id, "--yes"][..], &["send", &file], &["up"]] {
-        let (_, line) = world.refused(&[args, &["--read-only"]].concat()).await;
+        let (_, line) = testbed.refused(&[args, &["--read-only"]].concat()).await;
         assert!(line.contains("LO501"), "{args:?}: {line}");
     }
     // An edit that would take the message away from its lead.
-    let editor = world.folder.path().join("editor");
+    let editor = testbed.folder.path().join("editor");
     std::fs::write(&editor, format!("#!/bin/sh\nsed -i s/{}/lead_other/ \"$1\"\n", sample.lead_id)).unwrap();
     std::fs::set_permissions(&editor, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let edit = ["dead", "redrive", id, "--edit", "--yes"];
-    let edited = world.command(&edit).env("EDITOR", &editor).output().await.unwrap();
+    let edited = testbed.command(&edit).env("EDITOR", &editor).output().await.unwrap();
     assert!(text(&edited.stderr).contains("LO5") && !edited.status.success(), "{}", text(&edited.stderr));
     assert!(text(&edited.stdout).contains("LO506"), "{}", text(&edited.stdout));
-    assert_eq!(world.json(&["dead", "redrive", "--all", "--dry-run"]).await[0]["result"], "would redrive");
-    assert_eq!(world.json(&["dead", "list"]).await.as_array().unwrap().len(), 1);
+    assert_eq!(testbed.json(&["dead", "redrive", "--all", "--dry-run"]).await[0]["result"], "would redrive");
+    assert_eq!(testbed.json(&["dead", "list"]).await.as_array().unwrap().len(), 1);
 
-    world.slack.set_mode(SlackMode::Normal, PATIENCE);
-    assert_eq!(world.json(&["dead", "redrive", "--code", "LO204", "--yes"]).await[0]["result"], "redriven");
-    world.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    testbed.slack.set_mode(SlackMode::Normal, PATIENCE);
+    assert_eq!(testbed.json(&["dead", "redrive", "--code", "LO204", "--yes"]).await[0]["result"], "redriven");
+    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
     until("the lead has ended", || async {
-        world.json(&["lead", sample.lead_id.as_str()]).await["state"] == "notified"
+        testbed.json(&["lead", sample.lead_id.as_str()]).await["state"] == "notified"
     })
     .await;
-    assert_eq!(world.json(&["dead", "list"]).await, json!([]));
-    assert_eq!(world.told(&sample.lead_id), (1, 1));
-    let (_, line) = world.refused(&["dead", "redrive", id, "--yes"]).await;
+    assert_eq!(testbed.json(&["dead", "list"]).await, json!([]));
+    assert_eq!(testbed.told(&sample.lead_id), (1, 1));
+    let (_, line) = testbed.refused(&["dead", "redrive", id, "--yes"]).await;
     assert!(line.contains("LO502"), "{line}");
     drop(up);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_resends_requeues_exports_and_deletes() {
-    let mut world = World::new().await;
-    let up = world.up(&["--delay", "0"]).await;
-    let (sample, ownerless) = (world.sample(), world.ownerless());
+    let mut testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "0"]).await;
+    let (sample, ownerless) = (testbed.sample(), testbed.ownerless());
     for sample in [&sample, &ownerless] {
         assert_eq!(up.sender().send(sample).await, [Answer::Accepted]);
     }
-    world.until_told(&[sample.lead_id.clone(), ownerless.lead_id.clone()]).await;
+    testbed.until_told(&[sample.lead_id.clone(), ownerless.lead_id.clone()]).await;
 
-    let resent = world.json(&["resend", sample.lead_id.as_str(), "--yes"]).await;
+    let resent = testbed.json(&["resend", sample.lead_id.as_str(), "--yes"]).await;
     assert_eq!(resent[0]["result"], "sent", "{resent}");
-    assert_eq!(world.told(&sample.lead_id), (2, 1));
+    assert_eq!(testbed.told(&sample.lead_id), (2, 1));
 
-    world.owners.add_lead(&ownerless);
-    assert_eq!(world.json(&["requeue", ownerless.lead_id.as_str(), "--yes"]).await[0]["result"], "requeued");
-    until("the follow-up is told", || async { world.told(&ownerless.lead_id) == (2, 1) }).await;
+    testbed.owners.add_lead(&ownerless);
+    assert_eq!(
+        testbed.json(&["requeue", ownerless.lead_id.as_str(), "--yes"]).await[0]["result"],
+        "requeued"
+    );
+    until("the follow-up is told", || async { testbed.told(&ownerless.lead_id) == (2, 1) }).await;
     until("the owner is known", || async {
-        world.json(&["lead", ownerless.lead_id.as_str()]).await["owner_status"] == "assigned"
+        testbed.json(&["lead", ownerless.lead_id.as_str()]).await["owner_status"] == "assigned"
     })
     .await;
 
-    world.slack.set_mode(SlackMode::Gone, PATIENCE);
-    let (_, line) = world.refused(&["resend", sample.lead_id.as_str(), "--yes"]).await;
+    testbed.slack.set_mode(SlackMode::Gone, PATIENCE);
+    let (_, line) = testbed.refused(&["resend", sample.lead_id.as_str(), "--yes"]).await;
     assert!(line.contains("LO510"), "{line}");
-    let exported = world.folder.path().join("dead.ndjson");
-    assert!(world.run(&["dead", "export", exported.to_str().unwrap()]).await.status.success());
+    let exported = testbed.folder.path().join("dead.ndjson");
+    assert!(testbed.run(&["dead", "export", exported.to_str().unwrap()]).await.status.success());
     let exported: Value = serde_json::from_str(&std::fs::read_to_string(exported).unwrap()).unwrap();
     assert!(exported["body"].as_str().unwrap().contains("resend"));
     let id = exported["id"].as_str().unwrap();
     // One that is named twice is one.
-    let redriven = world.json(&["dead", "redrive", id, id, "--dry-run"]).await;
+    let redriven = testbed.json(&["dead", "redrive", id, id, "--dry-run"]).await;
     assert_eq!(redriven.as_array().unwrap().len(), 1, "{redriven}");
-    let deleted = world.json(&["dead", "delete", id, id, "--yes"]).await;
+    let deleted = testbed.json(&["dead", "delete", id, id, "--yes"]).await;
     assert_eq!(deleted.as_array().unwrap().len(), 1, "{deleted}");
     assert!(deleted[0]["detail"].as_str().unwrap().contains("deleted/"), "{deleted}");
-    let copies = world.json(&["dead", "deleted"]).await;
+    let copies = testbed.json(&["dead", "deleted"]).await;
     assert_eq!((&copies[0]["dead_letter"]["id"], copies.as_array().unwrap().len()), (&deleted[0]["id"], 1));
     assert!(
         !copies[0]["body"].as_str().unwrap().is_empty() && copies[0]["deleted_by"].is_string(),
         "{copies}"
     );
-    assert_eq!(world.json(&["dead", "list"]).await, json!([]));
+    assert_eq!(testbed.json(&["dead", "list"]).await, json!([]));
 
     for (args, code) in [
         (&["resend", "lead_unknown", "--yes"][..], "LO503"),
@@ -302,7 +305,7 @@ async fn an_operator_resends_requeues_exports_and_deletes() {
         (&["dead", "show", "999999"], "LO502"),
         (&["dead", "delete", "nonsense", "--yes"], "LO502"),
     ] {
-        let (status, line) = world.refused(args).await;
+        let (status, line) = testbed.refused(args).await;
         assert!(status == Some(1) && line.contains(code), "{args:?}: {line}");
     }
     drop(up);
@@ -310,10 +313,10 @@ async fn an_operator_resends_requeues_exports_and_deletes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_wrong_input_is_one_line_with_its_code() {
-    let world = World::new().await;
-    let up = world.up(&["--delay", "1"]).await;
+    let testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "1"]).await;
     let taken = format!("127.0.0.1:{}", up.webhook.port().unwrap());
-    let elsewhere = world.folder.path().join("other");
+    let elsewhere = testbed.folder.path().join("other");
     let elsewhere = elsewhere.to_str().unwrap();
     for (args, status, code) in [
         (&["up", "--listen", "127.0.0.1:0"][..], 1, "LO407"),
@@ -327,7 +330,7 @@ async fn every_wrong_input_is_one_line_with_its_code() {
         (&["status", "--env", "prod"], 1, "LO908"),
         (&["demo"], 1, "LO910"),
     ] {
-        let (found, line) = world.refused(args).await;
+        let (found, line) = testbed.refused(args).await;
         assert!(found == Some(status) && line.contains(code), "{args:?}: {found:?} {line}");
     }
     for (name, value, code) in [
@@ -336,7 +339,7 @@ async fn every_wrong_input_is_one_line_with_its_code() {
         ("DELAY_SECONDS", "901", "LO906"),
         ("SLACK_WEBHOOK_URL", "hunter2", "LO906"),
     ] {
-        let output = world.command(&["up", "--data", elsewhere]).env(name, value).output().await.unwrap();
+        let output = testbed.command(&["up", "--data", elsewhere]).env(name, value).output().await.unwrap();
         let stderr = text(&output.stderr);
         assert!(
             output.status.code() == Some(1) && stderr.contains(code) && !stderr.contains("hunter2"),

@@ -7,7 +7,7 @@ use lead::keys;
 use pipeline::{Code, Function, ports::Queue};
 use serde_json::{Value, json};
 use tests::{
-    lambda::Scene,
+    lambda::AwsTestbed,
     process::{KEY, text},
 };
 
@@ -23,11 +23,11 @@ fn record(bucket: &str, key: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_of_any_kind_come_to_an_end_each_for_itself() {
-    let scene = Scene::with(&[("Rechecks", "0"), ("SourcePrefix", "in=1/a_b/")]).await;
-    let bucket = &scene.stack.outputs.bucket;
+    let testbed = AwsTestbed::with(&[("Rechecks", "0"), ("SourcePrefix", "in=1/a_b/")]).await;
+    let bucket = &testbed.stack.outputs.bucket;
     let mut leads = BTreeSet::new();
     for lead in ["lead_a", "lead_b", "lead_c"] {
-        assert_eq!(scene.post(&samples::changed(lead, |_| ()), KEY).await.0, 200);
+        assert_eq!(testbed.post(&samples::changed(lead, |_| ()), KEY).await.0, 200);
         leads.insert(samples::id(lead));
     }
     // Word of the same objects once more: by a test of S3's, encoded, two in one message.
@@ -46,36 +46,36 @@ async fn messages_of_any_kind_come_to_an_end_each_for_itself() {
         "[1, 2]".to_owned(),
         "\u{feff}株".to_owned(),
     ] {
-        scene.put_message(Queue::Delay, &body).await;
+        testbed.put_message(Queue::Delay, &body).await;
     }
-    let dead = scene.until_dead(Queue::Delay, 6).await;
+    let dead = testbed.until_dead(Queue::Delay, 6).await;
     let codes: BTreeSet<Code> = dead.iter().map(|letter| letter.code).collect();
     assert_eq!(codes, BTreeSet::from([Code::JobUnreadable]), "{dead:#?}");
     assert!(dead.iter().any(|letter| letter.reason.contains("red flower+")), "{dead:#?}");
-    scene.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;
-    scene.until_idle().await;
-    assert_eq!(scene.not_told_once(&leads), []);
-    assert_eq!(scene.depth(Queue::Delay).await.dead, 6);
+    testbed.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;
+    testbed.until_idle().await;
+    assert_eq!(testbed.not_told_once(&leads), []);
+    assert_eq!(testbed.depth(Queue::Delay).await.dead, 6);
 }
 
 /// The batch of the samples, with receipt handles that SQS has never given: what is told to Lambda is
 /// exact all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mixed_batch_is_answered_with_exactly_what_is_to_come_again() {
-    let scene = Scene::with(&[("Rechecks", "0")]).await;
-    let (batch, bucket) = (samples::bytes("sqs_lambda_batch_mixed"), &scene.stack.outputs.bucket);
+    let testbed = AwsTestbed::with(&[("Rechecks", "0")]).await;
+    let (batch, bucket) = (samples::bytes("sqs_lambda_batch_mixed"), &testbed.stack.outputs.bucket);
     let batch = String::from_utf8(batch).unwrap().replace("example-crm-leads", bucket);
     let batch: Value = serde_json::from_str(&batch).unwrap();
-    let answer = scene.host.invoke(Function::LeadProcessor, &batch).await.unwrap();
+    let answer = testbed.host.invoke(Function::LeadProcessor, &batch).await.unwrap();
     // None of the leads is in the bucket, so each of them is a dead letter: nothing is to come again.
     assert_eq!(answer, json!({"batchItemFailures": []}));
     let count = batch["Records"].as_array().unwrap().len() as u64 - 1;
-    let dead = scene.until_dead(Queue::Delay, count).await;
+    let dead = testbed.until_dead(Queue::Delay, count).await;
     let codes: BTreeSet<Code> = dead.iter().map(|letter| letter.code).collect();
     assert_eq!(codes, BTreeSet::from([Code::JobUnreadable, Code::RawEventGone]), "{dead:#?}");
 
     let nameless = json!({"Records": [{"body": "x"}]});
-    let failure = scene.host.invoke(Function::LeadProcessor, &nameless).await.unwrap_err();
+    let failure = testbed.host.invoke(Function::LeadProcessor, &nameless).await.unwrap_err();
     assert!(format!("{failure:?}").contains("messageId"), "{failure:?}");
 }
 
@@ -87,31 +87,31 @@ async fn the_raw_event_of_a_lead_that_ended_long_ago_may_be_written_again() {
         Clocked::new(&[("Rechecks", "0"), ("SignatureMaxAgeSeconds", "31536000")], |_| ()).await;
     let old = clocked.ownerless().await.lead_id;
     clocked.pass(Duration::from_secs(100 * 86_400)).await;
-    let scene = &mut clocked.scene;
-    for key in [scene.keys("receipts/").await, scene.keys("journal/").await].concat() {
-        scene.delete(&key).await;
+    let testbed = &mut clocked.testbed;
+    for key in [testbed.keys("receipts/").await, testbed.keys("journal/").await].concat() {
+        testbed.delete(&key).await;
     }
-    let (bucket, key) = (scene.stack.outputs.bucket.clone(), keys::raw("source/", &old));
-    let copy = scene.stack.moto.clients().s3.copy_object().bucket(&bucket).key(&key);
+    let (bucket, key) = (testbed.stack.outputs.bucket.clone(), keys::raw("source/", &old));
+    let copy = testbed.stack.moto.clients().s3.copy_object().bucket(&bucket).key(&key);
     let copy = copy.copy_source(format!("{bucket}/{key}")).metadata_directive("REPLACE".into());
     copy.server_side_encryption("AES256".into()).send().await.unwrap();
     // By a tool that puts what it had fetched, so that even the time of the first writing is lost.
-    let raw = scene.ops.objects.get(&key).await.unwrap().unwrap();
-    scene.write(&key, &String::from_utf8_lossy(&raw.body)).await;
+    let raw = testbed.ops.objects.get(&key).await.unwrap().unwrap();
+    testbed.write(&key, &String::from_utf8_lossy(&raw.body)).await;
     // An operator who wants it is warned.
-    let requeue = ["requeue", old.as_str(), "--dry-run", "--stack", &scene.stack.name];
-    let said = scene.desk().run(&requeue).await;
+    let requeue = ["requeue", old.as_str(), "--dry-run", "--stack", &testbed.stack.name];
+    let said = testbed.operator().run(&requeue).await;
     let said = text(&said.stdout) + &text(&said.stderr);
     assert!(said.contains("1 lead announced again, as their receipts have expired"), "{said}");
     // A new one comes through meanwhile.
-    let sample = scene.ownerless();
-    let answers = scene.host.close().send(&sample).await;
+    let sample = testbed.ownerless();
+    let answers = testbed.host.close().send(&sample).await;
     assert_eq!(answers, [Answer::Accepted]);
-    scene.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
     clocked.pass(Duration::from_secs(60)).await;
-    assert_eq!(clocked.scene.told(&old).0, 1);
-    let lines = clocked.scene.log_lines().await;
+    assert_eq!(clocked.testbed.told(&old).0, 1);
+    let lines = clocked.testbed.log_lines().await;
     let said = lines.iter().filter(|line| line.contains("the lead ended long ago"));
     assert_eq!(said.count(), 2, "{lines:#?}");
-    assert_eq!(clocked.scene.keys("receipts/").await.len(), 1);
+    assert_eq!(clocked.testbed.keys("receipts/").await.len(), 1);
 }

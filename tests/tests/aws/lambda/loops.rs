@@ -14,7 +14,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// How often an owner was looked for again and not found.
 async fn looked(clocked: &Clocked) -> usize {
-    let lines = clocked.scene.log_lines().await;
+    let lines = clocked.testbed.log_lines().await;
     lines.iter().filter(|line| line.contains("still without an owner")).count()
 }
 
@@ -28,25 +28,25 @@ async fn an_owner_is_looked_for_to_the_last_without_a_chain_that_lambda_would_st
         })
         .await;
         let sample = clocked.ownerless().await;
-        let settings = clocked.scene.stack.outputs.settings.clone();
+        let settings = clocked.testbed.stack.outputs.settings.clone();
         for number in 1..settings.rechecks {
             clocked.pass(settings.recheck_wait(number) + MINUTE).await;
         }
         assert_eq!(looked(&clocked).await, settings.rechecks as usize - 1, "{delay}");
-        assert_eq!(clocked.scene.told(&sample.lead_id), (1, 1), "{delay}");
+        assert_eq!(clocked.testbed.told(&sample.lead_id), (1, 1), "{delay}");
         // On the last day.
         let document = json!({"lead_id": sample.lead_id, "lead_owner": "Sales North"});
         clocked
-            .scene
+            .testbed
             .owners
             .set_answer(sample.lead_id.clone(), DirectoryAnswer::Document(document.to_string()));
         clocked.pass(settings.recheck_wait(settings.rechecks) + MINUTE).await;
-        until("the follow-up has come", || async { clocked.scene.told(&sample.lead_id) == (2, 1) }).await;
+        until("the follow-up has come", || async { clocked.testbed.told(&sample.lead_id) == (2, 1) }).await;
 
-        assert_eq!(clocked.scene.host.longest_chain(Function::LeadProcessor), longest, "{delay}");
-        assert_eq!(clocked.scene.depth(Queue::Delay).await.dead, 0, "{delay}");
-        assert_eq!(clocked.scene.keys("scheduled/").await, Vec::<String>::new(), "{delay}");
-        assert_eq!(clocked.scene.host.failures(), [], "{delay}");
+        assert_eq!(clocked.testbed.host.longest_chain(Function::LeadProcessor), longest, "{delay}");
+        assert_eq!(clocked.testbed.depth(Queue::Delay).await.dead, 0, "{delay}");
+        assert_eq!(clocked.testbed.keys("scheduled/").await, Vec::<String>::new(), "{delay}");
+        assert_eq!(clocked.testbed.host.failures(), [], "{delay}");
     }
 }
 
@@ -62,8 +62,8 @@ async fn a_function_that_sends_to_itself_is_stopped_after_sixteen_turns() {
     for _ in 0..16 {
         clocked.pass(15 * MINUTE).await;
     }
-    let dead = clocked.scene.until_dead(Queue::Delay, 1).await;
+    let dead = clocked.testbed.until_dead(Queue::Delay, 1).await;
     assert_eq!(dead[0].lead_id.as_ref(), Some(&sample.lead_id), "{dead:#?}");
-    assert_eq!(clocked.scene.host.longest_chain(Function::LeadProcessor), 16);
+    assert_eq!(clocked.testbed.host.longest_chain(Function::LeadProcessor), 16);
     assert!(looked(&clocked).await < 6);
 }

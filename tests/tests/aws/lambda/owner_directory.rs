@@ -4,7 +4,7 @@ use pipeline::Stage;
 use serde_json::json;
 use tests::{
     directory::{Directory, Reply},
-    lambda::Scene,
+    lambda::AwsTestbed,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -12,8 +12,9 @@ async fn the_processor_understands_the_template_and_takes_nobody_elses_word() {
     let stranger = Directory::start(Reply::new(200, r#"{"lead_owner":"A stranger"}"#)).await;
     let directory = Directory::start(Reply::error(403, "AccessDenied")).await;
     let base = format!("{}/v1/{{lead_id}}/owner.json", directory.url);
-    let mut scene =
-        Scene::with(&[("LookupBaseUrl", base.as_str()), ("Rechecks", "0"), ("ProcessAttempts", "1")]).await;
+    let mut testbed =
+        AwsTestbed::with(&[("LookupBaseUrl", base.as_str()), ("Rechecks", "0"), ("ProcessAttempts", "1")])
+            .await;
     let elsewhere = Reply::new(302, "").with("location", &format!("{}/x", stranger.url));
     let owned = Reply::new(200, r#"{"lead_id":"{lead_id}","lead_owner":"Sales North"}"#);
     for (reply, status, code, owner) in [
@@ -30,13 +31,13 @@ async fn the_processor_understands_the_template_and_takes_nobody_elses_word() {
         (Reply::new(200, r#"{"lead_owner":{"name":"Dana"}}"#), "lookup_failed", Some("LO123"), "Unassigned"),
     ] {
         directory.say(reply);
-        let lead = scene.accept().await;
-        scene.until_told(std::slice::from_ref(&lead)).await;
+        let lead = testbed.accept().await;
+        testbed.until_told(std::slice::from_ref(&lead)).await;
         let asked = directory.asked();
         assert_eq!(asked.last().unwrap(), &format!("/v1/{lead}/owner.json"));
-        let enriched = scene.object(&format!("target/enriched_{lead}.json")).await;
+        let enriched = testbed.object(&format!("target/enriched_{lead}.json")).await;
         assert_eq!((&enriched["owner_status"], &enriched["lead_owner"]), (&json!(status), &json!(owner)));
-        let story = scene.ops.lead(&lead).await.unwrap();
+        let story = testbed.ops.lead(&lead).await.unwrap();
         let codes = story.timeline.iter().filter(|step| step.stage == Stage::Enriched).map(|step| step.code);
         let codes: Vec<Option<&str>> = codes.map(|code| code.map(|code| code.as_str())).collect();
         assert_eq!(codes, [code]);

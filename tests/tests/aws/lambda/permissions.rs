@@ -9,77 +9,82 @@ use pipeline::{Code, Function, Stage, ports::Queue};
 use serde_json::json;
 use tests::{
     aws::{Call, Mishap, Permission},
-    lambda::Scene,
+    lambda::AwsTestbed,
     process::{PATIENCE, until},
 };
 
 /// Everything that the functions ever do: whatever a role may do is used, and whatever is used is allowed.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
-    let mut scene =
-        Scene::with(&[("UseEmail", "true"), ("NotificationEmail", "sales@example.com"), ("Rechecks", "1")])
-            .await;
+    let mut testbed = AwsTestbed::with(&[
+        ("UseEmail", "true"),
+        ("NotificationEmail", "sales@example.com"),
+        ("Rechecks", "1"),
+    ])
+    .await;
     let mut leads = BTreeSet::new();
     // The record of a lead that is told before it is written down: what ingestion finds then it mends.
-    let late = scene.sample();
-    scene.to_aws.next(1, Mishap::Hangs, |call| call.writes("leads/"));
+    let late = testbed.sample();
+    testbed.to_aws.next(1, Mishap::Hangs, |call| call.writes("leads/"));
     // Looked for again: a message to the delay queue.
-    let ownerless = scene.ownerless();
+    let ownerless = testbed.ownerless();
     // Looked up again: another message to it.
-    let slow = scene.sample();
-    scene.owners.set_answer(slow.lead_id.clone(), DirectoryAnswer::SlowDown);
+    let slow = testbed.sample();
+    testbed.owners.set_answer(slow.lead_id.clone(), DirectoryAnswer::SlowDown);
     // Tried again: a message's visibility.
-    let refused = scene.sample();
+    let refused = testbed.sample();
     let lead = refused.lead_id.clone();
     let enriched = move |call: &Call| call.writes("target/") && call.about.contains(lead.as_str());
-    scene.to_aws.next(6, Mishap::SlowDown, enriched);
+    testbed.to_aws.next(6, Mishap::SlowDown, enriched);
     for sample in [&late, &ownerless, &slow, &refused] {
-        assert_eq!(scene.deliver(sample).await, Answer::Accepted);
+        assert_eq!(testbed.deliver(sample).await, Answer::Accepted);
         leads.insert(sample.lead_id.clone());
     }
     // Put there by hand: the processor makes up its record.
-    let by_hand = scene.sample();
-    scene.write(&raw(&by_hand.lead_id), &String::from_utf8_lossy(&by_hand.event)).await;
+    let by_hand = testbed.sample();
+    testbed.write(&raw(&by_hand.lead_id), &String::from_utf8_lossy(&by_hand.event)).await;
     leads.insert(by_hand.lead_id);
-    scene.until_in_time("all are told", || async { leads.iter().all(|lead| scene.told(lead).0 > 0) }).await;
+    testbed
+        .until_in_time("all are told", || async { leads.iter().all(|lead| testbed.told(lead).0 > 0) })
+        .await;
     // A record that is lost is made up, too: by ingestion when Close comes again, and by the notification.
-    scene.delete(&record(&late.lead_id)).await;
-    assert_eq!(scene.deliver(&late).await, Answer::Duplicate);
-    let busy = scene.sample();
+    testbed.delete(&record(&late.lead_id)).await;
+    assert_eq!(testbed.deliver(&late).await, Answer::Duplicate);
+    let busy = testbed.sample();
     let wait = Duration::from_secs(2);
-    scene.slack.set_mode_at(busy.lead_id.clone(), SlackMode::RateLimited { retry_after: wait }, wait);
-    assert_eq!(scene.deliver(&busy).await, Answer::Accepted);
+    testbed.slack.set_mode_at(busy.lead_id.clone(), SlackMode::RateLimited { retry_after: wait }, wait);
+    assert_eq!(testbed.deliver(&busy).await, Answer::Accepted);
     until("Slack has asked to wait", || async {
-        let story = scene.ops.history.of_lead(&busy.lead_id).await.unwrap();
+        let story = testbed.ops.history.of_lead(&busy.lead_id).await.unwrap();
         story.iter().any(|entry| entry.event.stage() == Stage::Retrying)
     })
     .await;
-    scene.delete(&record(&busy.lead_id)).await;
-    scene.until_told(std::slice::from_ref(&busy.lead_id)).await;
+    testbed.delete(&record(&busy.lead_id)).await;
+    testbed.until_told(std::slice::from_ref(&busy.lead_id)).await;
     // Looked for again in an hour: an object until then, which the scheduler finds when its time has come.
     let later = |at: Timestamp| json!({"lead_id": busy.lead_id, "key": raw(&busy.lead_id), "not_before": at, "cause": "recheck", "number": 1});
     let hour = SignedDuration::from_hours(1);
-    scene.put_message(Queue::Delay, &later(Timestamp::now() + hour).to_string()).await;
-    until("it waits", || async { scene.keys("scheduled/").await.len() == 1 }).await;
+    testbed.put_message(Queue::Delay, &later(Timestamp::now() + hour).to_string()).await;
+    until("it waits", || async { testbed.keys("scheduled/").await.len() == 1 }).await;
     let key = format!("scheduled/00000000060/{}/0000000000000000.json", busy.lead_id);
-    scene.write(&key, &later(Timestamp::UNIX_EPOCH).to_string()).await;
-    scene.host.tick().await;
-    until("it was sent", || async { !scene.keys("scheduled/").await.contains(&key) }).await;
+    testbed.write(&key, &later(Timestamp::UNIX_EPOCH).to_string()).await;
+    testbed.host.tick().await;
+    until("it was sent", || async { !testbed.keys("scheduled/").await.contains(&key) }).await;
     // Dead letters of both queues.
-    scene.slack.set_mode(SlackMode::Gone, PATIENCE);
-    let dead = scene.accept().await;
-    scene.until_dead(Queue::Notification, 1).await;
-    scene.write(&raw(&dead), "not what it was").await;
-    scene.until_dead(Queue::Delay, 1).await;
+    testbed.slack.set_mode(SlackMode::Gone, PATIENCE);
+    let dead = testbed.accept().await;
+    testbed.until_dead(Queue::Notification, 1).await;
+    testbed.write(&raw(&dead), "not what it was").await;
+    testbed.until_dead(Queue::Delay, 1).await;
 
     let denied = Code::AwsDenied.as_str();
-    let lines = scene.log_lines().await;
+    let lines = testbed.log_lines().await;
     let refused: Vec<&String> = lines.iter().filter(|line| line.contains(denied)).collect();
     assert!(refused.is_empty(), "{refused:#?}");
-    let functions = scene.stack.outputs.functions.iter();
+    let functions = testbed.stack.outputs.functions.iter();
     let roles: Vec<String> =
-        functions.map(|(function, _)| scene.host.configuration(*function).role_name().to_owned()).collect();
-    let all = scene.stack.moto.permissions().await;
+        functions.map(|(function, _)| testbed.host.configuration(*function).role_name().to_owned()).collect();
+    let all = testbed.stack.moto.permissions().await;
     let of_functions = all.iter().filter(|permission| roles.contains(&permission.role));
     let unused: Vec<_> = of_functions.clone().filter(|permission| !permission.used).collect();
     assert!(of_functions.count() > 40, "{all:#?}");
@@ -89,9 +94,9 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
 /// What the test above stands on: nobody may do what no statement of their role says.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_statement_says_is_refused() {
-    let scene = Scene::new().await;
-    let (bucket, queues) = (&scene.stack.outputs.bucket, &scene.stack.outputs.queues);
-    let config = scene.host.config(Function::Notification);
+    let testbed = AwsTestbed::new().await;
+    let (bucket, queues) = (&testbed.stack.outputs.bucket, &testbed.stack.outputs.queues);
+    let config = testbed.host.config(Function::Notification);
     let s3 = aws_sdk_s3::Client::from_conf(
         aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build(),
     );
@@ -105,7 +110,7 @@ async fn what_no_statement_says_is_refused() {
         let sent = sqs.send_message().queue_url(queue).message_body("x").send().await;
         assert_eq!(sent.is_ok(), may, "{queue}: {sent:?}");
     }
-    let all = scene.stack.moto.permissions().await;
+    let all = testbed.stack.moto.permissions().await;
     let unused = |permission: &&Permission| permission.action == "sns:Publish" && !permission.used;
     assert_eq!(all.iter().filter(unused).count(), 1, "{all:#?}");
 }

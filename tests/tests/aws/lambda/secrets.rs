@@ -7,7 +7,7 @@ use pipeline::ports::Queue;
 use serde_json::json;
 use tests::{
     aws::Stack,
-    lambda::Scene,
+    lambda::AwsTestbed,
     process::{KEY, PATIENCE, until},
 };
 
@@ -17,28 +17,28 @@ const NEW_KEY: &str = "5f0c2a7be1d94c3388aa0b1d2c3e4f5061728394a5b6c7d8e9fa0b1c2
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotated_signature_key_is_good_at_once_and_the_old_one_still() {
-    let scene = Scene::with(&[("Rechecks", "0")]).await;
-    assert_eq!(scene.post(&samples::changed("lead_a", |_| ()), KEY).await.0, 200);
-    assert_eq!(scene.post(&samples::changed("lead_b", |_| ()), NEW_KEY).await.0, 401);
-    scene.stack.put_secret(&scene.stack.outputs.signature_secret, NEW_KEY).await;
+    let testbed = AwsTestbed::with(&[("Rechecks", "0")]).await;
+    assert_eq!(testbed.post(&samples::changed("lead_a", |_| ()), KEY).await.0, 200);
+    assert_eq!(testbed.post(&samples::changed("lead_b", |_| ()), NEW_KEY).await.0, 401);
+    testbed.stack.put_secret(&testbed.stack.outputs.signature_secret, NEW_KEY).await;
     // A refusal has the secret read again, but not more often than every ten seconds.
     until("the new key is good", || async {
-        scene.post(&samples::changed("lead_b", |_| ()), NEW_KEY).await.0 == 200
+        testbed.post(&samples::changed("lead_b", |_| ()), NEW_KEY).await.0 == 200
     })
     .await;
-    assert_eq!(scene.post(&samples::changed("lead_c", |_| ()), KEY).await.0, 200);
+    assert_eq!(testbed.post(&samples::changed("lead_c", |_| ()), KEY).await.0, 200);
     let leads = ["lead_a", "lead_b", "lead_c"].map(samples::id);
-    scene.until_told(&leads).await;
-    scene.until_idle().await;
-    assert_eq!(scene.not_told_once(&BTreeSet::from(leads)), []);
+    testbed.until_told(&leads).await;
+    testbed.until_idle().await;
+    assert_eq!(testbed.not_told_once(&BTreeSet::from(leads)), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_read_in_every_form_of_a_secret_and_nothing_else_passes_as_one() {
-    let scene = Scene::with(&[("Rechecks", "0")]).await;
+    let testbed = AwsTestbed::with(&[("Rechecks", "0")]).await;
     let with = async |secret: &str| {
-        scene.stack.put_secret(&scene.stack.outputs.signature_secret, secret).await;
-        scene.host.recycle();
+        testbed.stack.put_secret(&testbed.stack.outputs.signature_secret, secret).await;
+        testbed.host.recycle();
     };
     let subscription = "whsub_2l329YJ4Ds2RiLBHVBGS55";
     for (number, secret) in [
@@ -55,7 +55,7 @@ async fn a_key_is_read_in_every_form_of_a_secret_and_nothing_else_passes_as_one(
     {
         with(&secret).await;
         let event = samples::changed(&format!("lead_form{number}"), |_| ());
-        assert_eq!(scene.post(&event, KEY).await.0, 200, "{secret}");
+        assert_eq!(testbed.post(&event, KEY).await.0, 200, "{secret}");
     }
     for (secret, part) in [
         (format!("CLOSE_SIGNATURE_KEY={KEY}"), "CLOSE_SIGNATURE_KEY"),
@@ -68,8 +68,8 @@ async fn a_key_is_read_in_every_form_of_a_secret_and_nothing_else_passes_as_one(
         with("no key").await;
         with(&secret).await;
         let event = samples::changed("lead_refused", |_| ());
-        assert!(scene.post(&event, KEY).await.0 >= 500, "{secret}");
-        let lines = scene.log_lines().await;
+        assert!(testbed.post(&event, KEY).await.0 >= 500, "{secret}");
+        let lines = testbed.log_lines().await;
         assert!(lines.iter().any(|line| line.contains("LO902") && line.contains(part)), "{lines:#?}");
         assert!(!lines.iter().any(|line| line.contains(KEY)), "{lines:#?}");
     }
@@ -77,51 +77,51 @@ async fn a_key_is_read_in_every_form_of_a_secret_and_nothing_else_passes_as_one(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_slack_webhook_is_used_as_soon_as_the_old_one_is_refused() {
-    let mut scene = Scene::new().await;
-    let first = scene.accept().await;
-    scene.until_told(std::slice::from_ref(&first)).await;
+    let mut testbed = AwsTestbed::new().await;
+    let first = testbed.accept().await;
+    testbed.until_told(std::slice::from_ref(&first)).await;
     let new = FakeSlack::start().await.unwrap();
     // Secrets are read again for somebody who was refused, once they are ten seconds old.
     until("the secret is old enough", || async {
-        let read = first_read(&scene).await;
+        let read = first_read(&testbed).await;
         lead::Timestamp::now().as_second() - read > 11
     })
     .await;
     let secret = json!({ "webhook_url": new.url() }).to_string();
-    scene.stack.put_secret(slack_secret(&scene.stack), &secret).await;
-    scene.slack.set_mode(SlackMode::Gone, PATIENCE);
-    let second = scene.accept().await;
+    testbed.stack.put_secret(slack_secret(&testbed.stack), &secret).await;
+    testbed.slack.set_mode(SlackMode::Gone, PATIENCE);
+    let second = testbed.accept().await;
     until("the new channel is told", || async { !new.messages().is_empty() }).await;
     assert_eq!(new.messages()[0].leads[0].lead_id, second);
-    assert_eq!((scene.told(&second).0, scene.depth(Queue::Notification).await.dead), (0, 0));
+    assert_eq!((testbed.told(&second).0, testbed.depth(Queue::Notification).await.dead), (0, 0));
 }
 
 /// When the notification function read its secret, at the latest: when it told of the first lead.
-async fn first_read(scene: &Scene) -> i64 {
-    scene.slack.messages()[0].at.as_second()
+async fn first_read(testbed: &AwsTestbed) -> i64 {
+    testbed.slack.messages()[0].at.as_second()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_any_line() {
-    let mut scene = Scene::new().await;
-    let (told, gone) = (scene.accept().await, scene.sample());
-    scene.until_told(std::slice::from_ref(&told)).await;
+    let mut testbed = AwsTestbed::new().await;
+    let (told, gone) = (testbed.accept().await, testbed.sample());
+    testbed.until_told(std::slice::from_ref(&told)).await;
     // Failures say much: those of Slack, of signatures, of AWS.
-    scene.slack.set_mode(SlackMode::Gone, PATIENCE);
-    scene.deliver(&gone).await;
-    scene.until_dead(Queue::Notification, 1).await;
-    scene.post(&samples::changed("lead_b", |_| ()), NEW_KEY).await;
-    scene.put_message(Queue::Delay, "garbage").await;
-    scene.until_dead(Queue::Delay, 1).await;
-    scene.stack.put_secret(slack_secret(&scene.stack), "no URL, but hunter2").await;
-    scene.stack.put_secret(&scene.stack.outputs.signature_secret, "no key, but hunter2").await;
-    scene.host.recycle();
-    scene.post(&samples::changed("lead_c", |_| ()), KEY).await;
-    scene.put_message(Queue::Notification, "garbage").await;
-    scene.until_dead(Queue::Notification, 2).await;
-    let lines = scene.log_lines().await;
+    testbed.slack.set_mode(SlackMode::Gone, PATIENCE);
+    testbed.deliver(&gone).await;
+    testbed.until_dead(Queue::Notification, 1).await;
+    testbed.post(&samples::changed("lead_b", |_| ()), NEW_KEY).await;
+    testbed.put_message(Queue::Delay, "garbage").await;
+    testbed.until_dead(Queue::Delay, 1).await;
+    testbed.stack.put_secret(slack_secret(&testbed.stack), "no URL, but hunter2").await;
+    testbed.stack.put_secret(&testbed.stack.outputs.signature_secret, "no key, but hunter2").await;
+    testbed.host.recycle();
+    testbed.post(&samples::changed("lead_c", |_| ()), KEY).await;
+    testbed.put_message(Queue::Notification, "garbage").await;
+    testbed.until_dead(Queue::Notification, 2).await;
+    let lines = testbed.log_lines().await;
     assert!(lines.len() > 10, "{lines:#?}");
-    let path = scene.slack.url().rsplit('/').next().unwrap().to_owned();
+    let path = testbed.slack.url().rsplit('/').next().unwrap().to_owned();
     for line in &lines {
         for secret in [KEY, NEW_KEY, "hunter2", path.as_str(), "/services/"] {
             assert!(!line.contains(secret), "{secret} is in: {line}");
@@ -133,36 +133,36 @@ async fn no_secret_is_in_any_line() {
 async fn who_alerts_by_mail_alone_needs_no_secret_of_slack() {
     let parameters =
         [("UseSlack", "false"), ("UseEmail", "true"), ("NotificationEmail", "sales@example.com")];
-    let mut scene = Scene::prepared(&parameters, delete_slack_secret, |_| ()).await;
-    let lead = scene.accept().await;
-    until("the mail is sent", || async { !scene.stack.moto.mails().await.is_empty() }).await;
-    scene.until_idle().await;
-    assert_eq!((scene.told(&lead).0, scene.host.failures()), (0, vec![]));
-    let lines = scene.log_lines().await;
+    let mut testbed = AwsTestbed::prepared(&parameters, delete_slack_secret, |_| ()).await;
+    let lead = testbed.accept().await;
+    until("the mail is sent", || async { !testbed.stack.moto.mails().await.is_empty() }).await;
+    testbed.until_idle().await;
+    assert_eq!((testbed.told(&lead).0, testbed.host.failures()), (0, vec![]));
+    let lines = testbed.log_lines().await;
     assert!(!lines.iter().any(|line| line.contains("\"ERROR\"") || line.contains("\"WARN\"")), "{lines:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_of_slack_that_cannot_be_read_holds_up_alerts_on_slack_alone() {
     let parameters = [("UseEmail", "true"), ("NotificationEmail", "sales@example.com")];
-    let mut scene = Scene::prepared(&parameters, delete_slack_secret, |_| ()).await;
-    let lead = scene.accept().await;
-    until("the mail is sent", || async { !scene.stack.moto.mails().await.is_empty() }).await;
-    until("the alert on Slack waits", || async { scene.depth(Queue::Notification).await.in_flight == 1 })
+    let mut testbed = AwsTestbed::prepared(&parameters, delete_slack_secret, |_| ()).await;
+    let lead = testbed.accept().await;
+    until("the mail is sent", || async { !testbed.stack.moto.mails().await.is_empty() }).await;
+    until("the alert on Slack waits", || async { testbed.depth(Queue::Notification).await.in_flight == 1 })
         .await;
-    assert_eq!((scene.told(&lead).0, scene.host.failures()), (0, vec![]));
-    let lines = scene.log_lines().await;
+    assert_eq!((testbed.told(&lead).0, testbed.host.failures()), (0, vec![]));
+    let lines = testbed.log_lines().await;
     assert!(
         lines.iter().any(|line| line.contains("its alert on Slack waits") && line.contains(lead.as_str()))
     );
 
-    let secrets = &scene.stack.moto.clients().secrets;
-    secrets.restore_secret().secret_id(slack_secret(&scene.stack)).send().await.unwrap();
-    let told = || async { scene.told(&lead).0 == 1 };
-    scene.until_in_time("it is sent when the secret is back", told).await;
-    scene.until_idle().await;
-    assert_eq!((scene.told(&lead), scene.depth(Queue::Notification).await.dead), ((1, 1), 0));
-    assert_eq!(scene.stack.moto.mails().await.len(), 1);
+    let secrets = &testbed.stack.moto.clients().secrets;
+    secrets.restore_secret().secret_id(slack_secret(&testbed.stack)).send().await.unwrap();
+    let told = || async { testbed.told(&lead).0 == 1 };
+    testbed.until_in_time("it is sent when the secret is back", told).await;
+    testbed.until_idle().await;
+    assert_eq!((testbed.told(&lead), testbed.depth(Queue::Notification).await.dead), ((1, 1), 0));
+    assert_eq!(testbed.stack.moto.mails().await.len(), 1);
 }
 
 /// Deletes the secret, as far as it can be brought back.

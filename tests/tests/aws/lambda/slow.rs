@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pipeline::{Code, Function, JournalEvent, ports::Queue};
-use tests::{aws::Mishap, lambda::Scene};
+use tests::{aws::Mishap, lambda::AwsTestbed};
 
 /// The shortest visibility timeout, and with it the shortest timeout of the function.
 const SHORTEST: &[(&str, &str)] = &[("DelayVisibilitySeconds", "30"), ("Rechecks", "0")];
@@ -14,31 +14,31 @@ const SLOW_AWS: Duration = Duration::from_millis(800);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_takes_seconds_is_waited_for_with_the_shortest_time_that_can_be_chosen() {
-    let mut scene = Scene::with(SHORTEST).await;
-    scene.to_owners.next(1, Mishap::Slow(SLOW_DIRECTORY), |_| true);
-    let lead = scene.tell().await;
-    let enriched = scene.object(&format!("target/enriched_{lead}.json")).await;
+    let mut testbed = AwsTestbed::with(SHORTEST).await;
+    testbed.to_owners.next(1, Mishap::Slow(SLOW_DIRECTORY), |_| true);
+    let lead = testbed.tell().await;
+    let enriched = testbed.object(&format!("target/enriched_{lead}.json")).await;
     assert_eq!(enriched["owner_status"], "assigned", "{enriched}");
-    assert_eq!((scene.told(&lead), scene.depth(Queue::Delay).await.dead), ((1, 1), 0));
+    assert_eq!((testbed.told(&lead), testbed.depth(Queue::Delay).await.dead), ((1, 1), 0));
 }
 
 /// A stack whose template is that of before, with functions of today.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_is_stopped_before_the_directory_answers_counts_attempts_and_notifies() {
-    let mut scene = Scene::changed(SHORTEST, |function| {
+    let mut testbed = AwsTestbed::changed(SHORTEST, |function| {
         if function.function == Function::LeadProcessor {
             function.timeout = Duration::from_secs(5);
         }
     })
     .await;
-    scene.to_owners.next(usize::MAX, Mishap::Slow(SLOW_DIRECTORY), |_| true);
-    let lead = scene.accept().await;
-    scene.until_in_time("the team is notified", || async { scene.told(&lead).0 > 0 }).await;
-    scene.until_idle().await;
-    let enriched = scene.object(&format!("target/enriched_{lead}.json")).await;
+    testbed.to_owners.next(usize::MAX, Mishap::Slow(SLOW_DIRECTORY), |_| true);
+    let lead = testbed.accept().await;
+    testbed.until_in_time("the team is notified", || async { testbed.told(&lead).0 > 0 }).await;
+    testbed.until_idle().await;
+    let enriched = testbed.object(&format!("target/enriched_{lead}.json")).await;
     assert_eq!(enriched["owner_status"], "lookup_failed", "{enriched}");
-    assert_eq!((scene.told(&lead), scene.depth(Queue::Delay).await.dead), ((1, 1), 0));
-    let story = scene.ops.history.of_lead(&lead).await.unwrap();
+    assert_eq!((testbed.told(&lead), testbed.depth(Queue::Delay).await.dead), ((1, 1), 0));
+    let story = testbed.ops.history.of_lead(&lead).await.unwrap();
     let attempts: Vec<(Code, u32)> = story
         .iter()
         .filter_map(|entry| match &entry.event {
@@ -54,13 +54,13 @@ async fn a_function_that_is_stopped_before_the_directory_answers_counts_attempts
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_s3_and_a_slow_sqs_delay_an_alert_and_stop_none() {
-    let mut scene = Scene::with(SHORTEST).await;
-    scene
+    let mut testbed = AwsTestbed::with(SHORTEST).await;
+    testbed
         .to_aws
         .next(usize::MAX, Mishap::Slow(SLOW_AWS), |call| call.service == "s3" || call.service == "sqs");
-    scene.to_owners.next(1, Mishap::Slow(SLOW_DIRECTORY), |_| true);
-    let lead = scene.tell().await;
-    let enriched = scene.object(&format!("target/enriched_{lead}.json")).await;
+    testbed.to_owners.next(1, Mishap::Slow(SLOW_DIRECTORY), |_| true);
+    let lead = testbed.tell().await;
+    let enriched = testbed.object(&format!("target/enriched_{lead}.json")).await;
     assert_eq!(enriched["owner_status"], "assigned", "{enriched}");
-    assert_eq!((scene.told(&lead), scene.depth(Queue::Delay).await.dead), ((1, 1), 0));
+    assert_eq!((testbed.told(&lead), testbed.depth(Queue::Delay).await.dead), ((1, 1), 0));
 }

@@ -4,8 +4,8 @@ use axum::{Router, http::StatusCode};
 use serde_json::{Value, json};
 use tests::{
     close::{API_KEY, Close, key},
-    desk::Desk,
-    process::{Up, World, text},
+    operator::Operator,
+    process::{Testbed, Up, text},
 };
 use tokio::net::TcpListener;
 
@@ -15,8 +15,8 @@ const HOST: &str = "leads.example.com";
 const WEBHOOK: &str = "https://leads.example.com/crm/webhook";
 
 /// Somebody with an embedded pipeline, from whose machine the internet is not to be reached.
-pub(crate) fn desk(close: &Close) -> Desk {
-    Desk::new(Default::default()).with(&[
+pub(crate) fn operator(close: &Close) -> Operator {
+    Operator::new(Default::default()).with(&[
         ("CLOSE_API_URL", &close.url),
         ("CLOSE_API_KEY", API_KEY),
         ("HTTPS_PROXY", "http://127.0.0.1:1"),
@@ -35,7 +35,7 @@ fn has(answer: &Value, part: &str) -> bool {
 #[tokio::test]
 async fn what_close_cannot_reach_is_refused_and_nothing_is_asked_of_close() {
     let close = Close::start().await;
-    let desk = desk(&close);
+    let operator = operator(&close);
     for (url, part) in [
         ("http://localhost:8080/crm/webhook", "localhost is this machine itself"),
         ("https://127.9.9.9/crm/webhook", "this machine"),
@@ -57,7 +57,7 @@ async fn what_close_cannot_reach_is_refused_and_nothing_is_asked_of_close() {
         ("https://leads.example.com/crm/webhook#geheim", "#"),
     ] {
         for more in ["--yes", "--dry-run"] {
-            let (status, line) = desk.refused(&["subscribe", "--url", url, more]).await;
+            let (status, line) = operator.refused(&["subscribe", "--url", url, more]).await;
             assert_eq!(status, Some(1), "{line}");
             assert!(line.starts_with("leadops: LO529 ") && line.contains(part), "{url}: {line}");
             assert!(line.contains("--force") && !line.contains("geheim"), "{url}: {line}");
@@ -69,8 +69,8 @@ async fn what_close_cannot_reach_is_refused_and_nothing_is_asked_of_close() {
 #[tokio::test]
 async fn an_address_that_cannot_be_tried_is_taken_with_a_note() {
     let close = Close::start().await;
-    let desk = desk(&close);
-    let made = desk.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
+    let operator = operator(&close);
+    let made = operator.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
     assert_eq!(made["result"], "created");
     let later = "`leadops doctor` tries it again";
     assert!(
@@ -80,13 +80,13 @@ async fn an_address_that_cannot_be_tried_is_taken_with_a_note() {
     assert!(!has(&made, "the path is"), "{made}");
     for path in ["/", "/webhook", "/leads/crm/webhook"] {
         let url = format!("https://other.example.com{path}");
-        let tried = desk.json(&["subscribe", "--url", &url, "--dry-run"]).await;
+        let tried = operator.json(&["subscribe", "--url", &url, "--dry-run"]).await;
         let note = format!("the path is {path}, and leadops answers at /crm/webhook");
         assert!(has(&tried, &note), "{tried}");
     }
     // Slashes too many are the webhook as well.
     let tried =
-        desk.json(&["subscribe", "--url", "https://other.example.com//crm/webhook/", "--dry-run"]).await;
+        operator.json(&["subscribe", "--url", "https://other.example.com//crm/webhook/", "--dry-run"]).await;
     assert!(!has(&tried, "the path is"), "{tried}");
     assert_eq!(tried["url"], "https://other.example.com//crm/webhook/");
 }
@@ -95,7 +95,8 @@ async fn an_address_that_cannot_be_tried_is_taken_with_a_note() {
 async fn what_answers_at_the_address_is_looked_at() {
     let (close, front) = (Close::start().await, Front::start(HOST).await);
     let certificate = front.certificate().display().to_string();
-    let desk = desk(&close).with(&[("HTTPS_PROXY", front.address()), ("SSL_CERT_FILE", &certificate)]);
+    let operator =
+        operator(&close).with(&[("HTTPS_PROXY", front.address()), ("SSL_CERT_FILE", &certificate)]);
     let args = ["subscribe", "--url", WEBHOOK, "--yes"];
     let page = "<!doctype html><title>Sign in</title>";
     for (status, headers, body, part) in [
@@ -115,62 +116,63 @@ async fn what_answers_at_the_address_is_looked_at() {
         ("403 Forbidden", "", page, "answered 403"),
     ] {
         front.says(status, headers, body);
-        let (exit, line) = desk.refused(&args).await;
+        let (exit, line) = operator.refused(&args).await;
         assert_eq!(exit, Some(1), "{line}");
         assert!(
             line.starts_with("leadops: LO530 ") && line.contains(part) && !line.contains("geheim"),
             "{line}"
         );
-        let forced = desk.json(&["subscribe", "--url", WEBHOOK, "--dry-run", "--force"]).await;
+        let forced = operator.json(&["subscribe", "--url", WEBHOOK, "--dry-run", "--force"]).await;
         assert!(has(&forced, "LO530") && has(&forced, part), "{forced}");
     }
     assert!(close.account().subscriptions.is_empty());
 
     // Another machine does not trust it.
-    let stranger = desk_that_trusts_nobody(&close, &front);
+    let stranger = operator_who_trusts_nobody(&close, &front);
     let (_, line) = stranger.refused(&args).await;
     assert!(line.starts_with("leadops: LO529 ") && line.contains("the certificate"), "{line}");
 
     front.says("502 Bad Gateway", "", page);
-    let away = desk.json(&["subscribe", "--url", WEBHOOK, "--dry-run"]).await;
+    let away = operator.json(&["subscribe", "--url", WEBHOOK, "--dry-run"]).await;
     assert!(has(&away, "answered 502: the proxy there does not reach leadops"), "{away}");
     front.says(
         "401 Unauthorized",
         "",
         "{\"status\":\"refused\",\"code\":\"LO101\",\"error\":\"no signature\"}",
     );
-    let made = desk.json(&args).await;
+    let made = operator.json(&args).await;
     assert_eq!(made["result"], "created");
     assert!(has(&made, "https://leads.example.com/crm/webhook answers as leadops does"), "{made}");
 }
 
-fn desk_that_trusts_nobody(close: &Close, front: &Front) -> Desk {
+fn operator_who_trusts_nobody(close: &Close, front: &Front) -> Operator {
     let signed = rcgen::generate_simple_self_signed(["other.example.com".to_owned()]).unwrap();
-    let desk = desk(close).with(&[("HTTPS_PROXY", front.address())]);
-    desk.write("other.pem", &signed.cert.pem());
-    let other = desk.path("other.pem").display().to_string();
-    desk.with(&[("SSL_CERT_FILE", &other)])
+    let operator = operator(close).with(&[("HTTPS_PROXY", front.address())]);
+    operator.write("other.pem", &signed.cert.pem());
+    let other = operator.path("other.pem").display().to_string();
+    operator.with(&[("SSL_CERT_FILE", &other)])
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_force_it_is_tried_all_the_same_and_what_was_found_is_a_note() {
     let close = Close::start().await;
-    let desk = desk(&close);
-    let world = World::new().await;
-    let up = world.up(&["--delay", "0"]).await;
-    let made = desk.json(&["subscribe", "--url", up.webhook.as_str(), "--yes", "--force"]).await;
+    let operator = operator(&close);
+    let testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "0"]).await;
+    let made = operator.json(&["subscribe", "--url", up.webhook.as_str(), "--yes", "--force"]).await;
     assert_eq!(made["result"], "created");
     assert!(has(&made, "LO529") && has(&made, "answers as leadops does"), "{made}");
     // Nobody has to sign for this one.
-    let other = World::new().await;
+    let other = Testbed::new().await;
     let mut unsigned = other.command(&["up", "--listen", "127.0.0.1:0"]);
     unsigned.env_remove("CLOSE_SIGNATURE_KEY").env("LEADOPS_ALLOW_UNSIGNED", "true");
     let unsigned = Up::start(unsigned).await;
-    let tried = desk.json(&["subscribe", "--url", unsigned.webhook.as_str(), "--dry-run", "--force"]).await;
+    let tried =
+        operator.json(&["subscribe", "--url", unsigned.webhook.as_str(), "--dry-run", "--force"]).await;
     assert!(has(&tried, "answers as leadops does"), "{tried}");
 
     let elsewhere = up.webhook.join("/webhook").unwrap();
-    let made = desk.json(&["subscribe", "--url", elsewhere.as_str(), "--yes", "--force"]).await;
+    let made = operator.json(&["subscribe", "--url", elsewhere.as_str(), "--yes", "--force"]).await;
     assert!(has(&made, "LO530") && has(&made, "and not to its webhook"), "{made}");
     assert!(has(&made, "the path is /webhook"), "{made}");
     for up in [up, unsigned] {
@@ -179,8 +181,8 @@ async fn with_force_it_is_tried_all_the_same_and_what_was_found_is_a_note() {
 }
 
 /// What `doctor` says of addresses: the result, the code and the detail of each.
-async fn addresses(desk: &Desk) -> Vec<(String, Value, String)> {
-    let doctor = desk.run(&["doctor", "--json"]).await;
+async fn addresses(operator: &Operator) -> Vec<(String, Value, String)> {
+    let doctor = operator.run(&["doctor", "--json"]).await;
     let checks: Vec<Value> =
         serde_json::from_slice(&doctor.stdout).unwrap_or_else(|_| panic!("{}", text(&doctor.stderr)));
     let checks = checks.into_iter().filter(|check| check["check"] == "close address");
@@ -193,14 +195,14 @@ async fn doctor_tries_where_each_active_subscription_posts_to() {
     let (close, front) = (Close::start().await, Front::start(HOST).await);
     let certificate = front.certificate().display().to_string();
     let signature_key = format!("whsub_1={}", key(1));
-    let desk = desk(&close).with(&[
+    let operator = operator(&close).with(&[
         ("HTTPS_PROXY", front.address()),
         ("SSL_CERT_FILE", &certificate),
         ("CLOSE_SIGNATURE_KEY", &signature_key),
     ]);
     front.is_leadops(("400 Bad Request", "LO104"));
-    desk.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
-    let found = addresses(&desk).await;
+    operator.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
+    let found = addresses(&operator).await;
     let detail = format!("{WEBHOOK} answers as leadops does, and knows the key");
     assert_eq!(found, [("ok".to_owned(), Value::Null, detail)]);
     for (signed, part) in [
@@ -208,13 +210,13 @@ async fn doctor_tries_where_each_active_subscription_posts_to() {
         (("401 Unauthorized", "LO101"), "a signature does not arrive"),
     ] {
         front.is_leadops(signed);
-        let found = addresses(&desk).await;
+        let found = addresses(&operator).await;
         assert_eq!((found[0].0.as_str(), &found[0].1), ("failed", &json!("LO530")), "{found:?}");
         assert!(found[0].2.contains(part), "{found:?}");
     }
     // A key that was stored is known after a restart: no reason to refuse what is there.
     front.is_leadops(("401 Unauthorized", "LO102"));
-    let again = desk.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
+    let again = operator.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
     assert_eq!(again["result"], "unchanged");
     assert!(has(&again, "does not have this key"), "{again}");
     for (status, body, code, part) in [
@@ -229,11 +231,11 @@ async fn doctor_tries_where_each_active_subscription_posts_to() {
         ),
     ] {
         front.says(status, "", body);
-        let found = addresses(&desk).await;
+        let found = addresses(&operator).await;
         assert_eq!((found.len(), found[0].0.as_str(), &found[0].1), (1, "failed", &code), "{found:?}");
         assert!(found[0].2.contains(part), "{found:?}");
     }
-    let unreachable = desk.with(&[("HTTPS_PROXY", "http://127.0.0.1:1")]);
+    let unreachable = operator.with(&[("HTTPS_PROXY", "http://127.0.0.1:1")]);
     let found = addresses(&unreachable).await;
     assert_eq!((found[0].0.as_str(), &found[0].1), ("warning", &Value::Null), "{found:?}");
     assert!(
@@ -252,12 +254,12 @@ async fn doctor_tries_where_each_active_subscription_posts_to() {
 #[tokio::test]
 async fn a_port_of_another_program_is_not_the_webhook() {
     let close = Close::start().await;
-    let desk = desk(&close);
+    let operator = operator(&close);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/crm/webhook", listener.local_addr().unwrap());
     let router = Router::new().fallback(|| async { (StatusCode::OK, "welcome") });
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    let made = desk.json(&["subscribe", "--url", &url, "--yes", "--force"]).await;
+    let made = operator.json(&["subscribe", "--url", &url, "--yes", "--force"]).await;
     assert!(has(&made, "LO530") && has(&made, "it begins with `welcome`"), "{made}");
     server.abort();
 }

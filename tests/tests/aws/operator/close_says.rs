@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use tests::{
     close::{API_KEY, Close, Instead, key},
-    desk::Desk,
+    operator::Operator,
     process::text,
 };
 
-use super::address::{desk, notes};
+use super::address::{notes, operator};
 
 const WEBHOOK: &str = "https://leads.example.com/crm/webhook";
 
@@ -26,8 +26,8 @@ fn is_untouched(close: &Close) -> bool {
     close.account().requests.iter().all(|request| request.starts_with("GET "))
 }
 
-async fn checks(desk: &Desk) -> Vec<Value> {
-    let doctor = desk.run(&["doctor", "--json"]).await;
+async fn checks(operator: &Operator) -> Vec<Value> {
+    let doctor = operator.run(&["doctor", "--json"]).await;
     let checks: Vec<Value> =
         serde_json::from_slice(&doctor.stdout).unwrap_or_else(|_| panic!("{}", text(&doctor.stderr)));
     checks.into_iter().filter(|check| check["check"] == "close").collect()
@@ -36,7 +36,7 @@ async fn checks(desk: &Desk) -> Vec<Value> {
 #[tokio::test]
 async fn close_s_no_is_not_the_network_s() {
     let close = Close::start().await;
-    let desk = desk(&close);
+    let operator = operator(&close);
     let args = ["subscribe", "--url", WEBHOOK, "--yes"];
     for (sample, part) in [
         (
@@ -48,14 +48,14 @@ async fn close_s_no_is_not_the_network_s() {
         ("error_404_errors_list", "Close answers 404: Source lead does not exist."),
     ] {
         close.account().next(1, "/webhook/", Instead::Sample(sample));
-        let (status, line) = desk.refused(&args).await;
+        let (status, line) = operator.refused(&args).await;
         assert_eq!(status, Some(1), "{line}");
         assert!(line.starts_with("leadops: LO531 ") && line.contains(part), "{line}");
         assert!(!line.contains("network") && !line.contains(['{', '}']) && !line.contains(API_KEY), "{line}");
     }
     // What somebody in between says is not Close's.
     close.account().next(1, "/webhook/", Instead::Sample("error_404_url"));
-    let (_, line) = desk.refused(&args).await;
+    let (_, line) = operator.refused(&args).await;
     assert!(
         line.starts_with("leadops: LO523 ") && line.contains("it begins with `<!doctype html>"),
         "{line}"
@@ -66,7 +66,7 @@ async fn close_s_no_is_not_the_network_s() {
 #[tokio::test]
 async fn a_subscription_that_close_does_not_list_is_adopted_by_its_name() {
     let close = Close::start().await;
-    let desk = desk(&close);
+    let operator = operator(&close);
     let args = ["subscribe", "--url", WEBHOOK, "--yes"];
     {
         let mut account = close.account();
@@ -76,17 +76,17 @@ async fn a_subscription_that_close_does_not_list_is_adopted_by_its_name() {
         // It is somebody else's: this key may not look at it.
         account.next(1, "/webhook/whsub_1/", Instead::Sample("error_401_object_not_permitted"));
     }
-    let (_, line) = desk.refused(&args).await;
+    let (_, line) = operator.refused(&args).await;
     assert!(line.starts_with("leadops: LO531 "), "{line}");
     assert!(line.contains("Close answers 400: Duplicate active subscription: whsub_1"), "{line}");
 
-    let adopted = desk.json(&args).await;
+    let adopted = operator.json(&args).await;
     let said = [&adopted["result"], &adopted["subscription_id"], &adopted["key"]];
     assert_eq!(said, [&json!("unchanged"), &json!("whsub_1"), &json!("kept")]);
     assert!(notes(&adopted).iter().any(|note| note.contains("did not list it")), "{adopted}");
     assert_eq!(close.account().subscriptions.len(), 1);
     assert_eq!(
-        std::fs::read_to_string(desk.path("data/close.key")).unwrap(),
+        std::fs::read_to_string(operator.path("data/close.key")).unwrap(),
         format!("whsub_1={}\n", key(1))
     );
 }
@@ -102,7 +102,7 @@ async fn an_address_that_is_spelt_otherwise_is_the_same_webhook() {
         let close = Close::start().await;
         close.account().subscriptions.push(subscription(1, there));
         close.account().shows_keys = true;
-        let used = desk(&close).json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
+        let used = operator(&close).json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
         assert_eq!(
             (&used["result"], &used["subscription_id"]),
             (&json!("unchanged"), &json!("whsub_1")),
@@ -123,15 +123,15 @@ async fn what_is_nearly_the_same_is_named_and_no_second_one_is_made_by_accident(
     ] {
         let close = Close::start().await;
         close.account().subscriptions.push(subscription(7, there));
-        let desk = desk(&close);
+        let operator = operator(&close);
         for more in ["--yes", "--dry-run"] {
-            let (status, line) = desk.refused(&["subscribe", "--url", url, more]).await;
+            let (status, line) = operator.refused(&["subscribe", "--url", url, more]).await;
             assert_eq!(status, Some(1), "{line}");
             assert!(line.starts_with("leadops: LO531 ") && line.contains("whsub_7"), "{line}");
             assert!(line.contains(&format!("differs in {difference}")) && !line.contains("geheim"), "{line}");
         }
         assert!(is_untouched(&close), "{there}");
-        let made = desk.json(&["subscribe", "--url", url, "--yes", "--force"]).await;
+        let made = operator.json(&["subscribe", "--url", url, "--yes", "--force"]).await;
         assert_eq!(made["result"], "created");
         assert!(notes(&made).iter().any(|note| note.contains("whsub_7")), "{made}");
         assert_eq!(close.account().subscriptions.len(), 2);
@@ -142,7 +142,7 @@ async fn what_is_nearly_the_same_is_named_and_no_second_one_is_made_by_accident(
         close.account().subscriptions.push(subscription(7, there));
     }
     assert_eq!(
-        desk(&close).json(&["subscribe", "--url", WEBHOOK, "--dry-run"]).await["result"],
+        operator(&close).json(&["subscribe", "--url", WEBHOOK, "--dry-run"]).await["result"],
         "would create"
     );
 }
@@ -151,7 +151,7 @@ async fn what_is_nearly_the_same_is_named_and_no_second_one_is_made_by_accident(
 async fn what_a_filter_leaves_out_is_said() {
     let close = Close::start().await;
     let signature_key = format!("whsub_1={}", key(1));
-    let desk = desk(&close).with(&[("CLOSE_SIGNATURE_KEY", &signature_key)]);
+    let operator = operator(&close).with(&[("CLOSE_SIGNATURE_KEY", &signature_key)]);
     let mut filtered = subscription(1, WEBHOOK);
     filtered["events"][0]["extra_filter"] = json!({"type": "field_accessor", "field": "data", "filter": {
         "type": "field_accessor", "field": "status_label", "filter": {"type": "equals", "value": "Qualified"}}});
@@ -159,11 +159,11 @@ async fn what_a_filter_leaves_out_is_said() {
     close.account().subscriptions.push(filtered);
     close.account().shows_keys = true;
     let words = "sends only the new leads where data.status_label is \"Qualified\"";
-    let used = desk.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
+    let used = operator.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
     assert_eq!(used["result"], "unchanged");
     assert!(notes(&used).iter().any(|note| note.contains(words)), "{used}");
     assert!(notes(&used).iter().any(|note| note.contains("does not check the certificate")), "{used}");
-    let [check] = &checks(&desk).await[..] else { panic!("one line") };
+    let [check] = &checks(&operator).await[..] else { panic!("one line") };
     assert_eq!((&check["result"], &check["code"]), (&json!("warning"), &json!("LO527")), "{check}");
     assert!(check["detail"].as_str().unwrap().contains(words), "{check}");
     assert!(check["detail"].as_str().unwrap().contains("without checking the certificate"), "{check}");
@@ -175,21 +175,21 @@ async fn what_a_filter_leaves_out_is_said() {
         let updated = json!({"object_type": "lead", "action": "updated", "extra_filter": filter});
         account.subscriptions[0]["events"].as_array_mut().unwrap().push(updated);
     }
-    let used = desk.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
+    let used = operator.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
     assert!(notes(&used).iter().all(|note| !note.contains("sends only")), "{used}");
-    assert_eq!(checks(&desk).await[0]["result"], "ok");
+    assert_eq!(checks(&operator).await[0]["result"], "ok");
 }
 
 #[tokio::test]
 async fn setting_one_active_again_says_what_is_missing() {
     let close = Close::start().await;
-    let desk = desk(&close);
+    let operator = operator(&close);
     let mut paused = subscription(1, WEBHOOK);
     paused["status"] = json!("paused");
     paused["latest_error"] = json!({"status_code": 401, "message": "Unauthorized"});
     close.account().subscriptions.push(paused);
     close.account().shows_keys = true;
-    let active = desk.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
+    let active = operator.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
     assert_eq!(active["result"], "activated");
     let missed = notes(&active).into_iter().find(|note| note.contains("while it was paused")).unwrap();
     for part in
@@ -200,7 +200,7 @@ async fn setting_one_active_again_says_what_is_missing() {
     let error = "Close's latest error with whsub_1: message: Unauthorized; status_code: 401";
     assert!(notes(&active).contains(&error), "{active}");
     // Again, with nothing to set active.
-    let again = desk.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
+    let again = operator.json(&["subscribe", "--url", WEBHOOK, "--yes"]).await;
     assert!(notes(&again).iter().all(|note| !note.contains("while it was paused")), "{again}");
     // The key is in a file that nothing points at, which is said as long as it is so.
     assert!(notes(&again)[0].contains("close_signature_key_file"), "{again}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tests::{
     aws::{Moto, Stack},
-    desk::Desk,
+    operator::Operator,
 };
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -12,8 +12,8 @@ fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 /// That the command fails with this status, and one line that has these parts.
-async fn says(desk: &Desk, args: &[&str], status: i32, parts: &[&str]) {
-    let (code, line) = desk.refused(args).await;
+async fn says(operator: &Operator, args: &[&str], status: i32, parts: &[&str]) {
+    let (code, line) = operator.refused(args).await;
     assert_eq!(code, Some(status), "{args:?}: {line}");
     for part in parts {
         assert!(line.contains(part), "{args:?} does not say {part:?}: {line}");
@@ -22,8 +22,8 @@ async fn says(desk: &Desk, args: &[&str], status: i32, parts: &[&str]) {
 
 #[tokio::test]
 async fn what_credentials_lack_is_said_with_the_command_that_mends_it() {
-    let desk = Desk::new(BTreeMap::new());
-    desk.write(
+    let operator = Operator::new(BTreeMap::new());
+    operator.write(
         ".aws/config",
         "[profile sso]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = Ops\n\
          region = eu-central-1\n[sso-session s]\nsso_region = eu-central-1\n\
@@ -35,21 +35,21 @@ async fn what_credentials_lack_is_said_with_the_command_that_mends_it() {
     let region = ["--region", "eu-central-1"];
     let stack = ["status", "--stack", "leads"];
     let with = |more: &[&'static str]| [&stack[..], more].concat();
-    says(&desk, &stack, 1, &["LO421", "no AWS region", "--region", "aws configure set region"]).await;
-    says(&desk, &with(&region), 1, &["LO415", "no AWS credentials", "aws configure"]).await;
-    says(&desk, &with(&["--profile", "bare"]), 1, &["LO421", "the profile bare"]).await;
+    says(&operator, &stack, 1, &["LO421", "no AWS region", "--region", "aws configure set region"]).await;
+    says(&operator, &with(&region), 1, &["LO415", "no AWS credentials", "aws configure"]).await;
+    says(&operator, &with(&["--profile", "bare"]), 1, &["LO421", "the profile bare"]).await;
     let unknown = with(&["--profile", "absent", "--region", "eu-central-1"]);
-    says(&desk, &unknown, 1, &["LO415", "no profile absent"]).await;
-    says(&desk, &with(&["--profile", "role"]), 1, &["LO415", "`gone` was not defined"]).await;
-    says(&desk, &with(&["--profile", "sso"]), 1, &["LO416", "aws sso login --profile sso"]).await;
-    let desk = desk.with(&[("AWS_PROFILE", "sso")]);
-    says(&desk, &stack, 1, &["LO416", "aws sso login --profile sso"]).await;
-    let desk = desk.with(&[("AWS_PROFILE", "absent"), ("AWS_REGION", "eu-central-1")]);
-    says(&desk, &stack, 1, &["LO415", "no profile absent"]).await;
+    says(&operator, &unknown, 1, &["LO415", "no profile absent"]).await;
+    says(&operator, &with(&["--profile", "role"]), 1, &["LO415", "`gone` was not defined"]).await;
+    says(&operator, &with(&["--profile", "sso"]), 1, &["LO416", "aws sso login --profile sso"]).await;
+    let operator = operator.with(&[("AWS_PROFILE", "sso")]);
+    says(&operator, &stack, 1, &["LO416", "aws sso login --profile sso"]).await;
+    let operator = operator.with(&[("AWS_PROFILE", "absent"), ("AWS_REGION", "eu-central-1")]);
+    says(&operator, &stack, 1, &["LO415", "no profile absent"]).await;
     // A profile that is named goes before keys that are at hand, as in the AWS CLI.
     let keys = [("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "geheim")];
-    let desk = desk.with(&keys);
-    says(&desk, &unknown, 1, &["LO415", "no profile absent"]).await;
+    let operator = operator.with(&keys);
+    says(&operator, &unknown, 1, &["LO415", "no profile absent"]).await;
 }
 
 #[tokio::test]
@@ -59,31 +59,31 @@ async fn what_aws_refuses_is_told_apart() {
         ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", "geheim"),
     ]);
-    let desk = Desk::new(nowhere.clone());
+    let operator = Operator::new(nowhere.clone());
     let unreachable = ["status", "--stack", "leads", "--endpoint-url", "http://127.0.0.1:1"];
-    says(&desk, &unreachable, 1, &["LO411", "http://127.0.0.1:1", "network"]).await;
+    says(&operator, &unreachable, 1, &["LO411", "http://127.0.0.1:1", "network"]).await;
 
     let moto = Moto::start().await;
     Stack::deploy(&moto, &[]).await;
-    let desk = Desk::new(moto.variables());
-    says(&desk, &["status", "--stack", "absent"], 1, &["LO417", "no stack absent in us-east-1"]).await;
+    let operator = Operator::new(moto.variables());
+    says(&operator, &["status", "--stack", "absent"], 1, &["LO417", "no stack absent in us-east-1"]).await;
     let strange = ["--stack", "leads", "--region", "eu-west-1", "pending"];
-    says(&desk, &strange, 1, &["LO417", "eu-west-1"]).await;
+    says(&operator, &strange, 1, &["LO417", "eu-west-1"]).await;
 
-    let unknown = Desk::new(nowhere).with(&[("AWS_ENDPOINT_URL", moto.endpoint())]);
+    let unknown = Operator::new(nowhere).with(&[("AWS_ENDPOINT_URL", moto.endpoint())]);
     says(&unknown, &["status", "--stack", "leads"], 1, &["LO416", "Sign in again"]).await;
 
     // A role that may do its own work and nothing here.
     let role = moto.permissions().await.into_iter().next().unwrap().role;
-    let stranger = Desk::new(moto.variables_as(&role).await);
+    let stranger = Operator::new(moto.variables_as(&role).await);
     let denied = &["LO412", "cloudformation:DescribeStacks", "permission"];
     says(&stranger, &["dead", "list", "--stack", "leads"], 1, denied).await;
 }
 
 #[tokio::test]
 async fn flags_that_make_no_sense_together_are_wrong_usage() {
-    let desk = Desk::new(variables(&[("CLOSE_API_KEY", "api_x.y")]));
-    desk.write("config.toml", "[env.prod]\nstack = \"leads\"\n[env.box]\ndata = \"x\"\n");
+    let operator = Operator::new(variables(&[("CLOSE_API_KEY", "api_x.y")]));
+    operator.write("config.toml", "[env.prod]\nstack = \"leads\"\n[env.box]\ndata = \"x\"\n");
     for (args, part) in [
         (&["--stack", "a", "--data", "b", "status"][..], "--data and --stack"),
         (&["--stack", "a", "status", "--env", "prod"], "--stack and --env"),
@@ -95,7 +95,7 @@ async fn flags_that_make_no_sense_together_are_wrong_usage() {
         (&["demo", "--stack", "a"], "demo"),
         (&["subscribe"], "--url"),
     ] {
-        says(&desk, args, 2, &["LO901", part]).await;
+        says(&operator, args, 2, &["LO901", part]).await;
     }
 }
 
@@ -105,9 +105,9 @@ async fn flags_that_make_no_sense_together_are_wrong_usage() {
 async fn prefixes_that_begin_with_each_other_are_said() {
     let moto = Moto::start().await;
     Stack::create(&moto, &[("SourcePrefix", "in/"), ("TargetPrefix", "in/done/")]).await;
-    let desk = Desk::new(moto.variables());
-    assert_eq!(desk.json(&["status", "--stack", "leads"]).await["pending"], 0);
-    let doctor = desk.run(&["doctor", "--stack", "leads", "--json"]).await;
+    let operator = Operator::new(moto.variables());
+    assert_eq!(operator.json(&["status", "--stack", "leads"]).await["pending"], 0);
+    let doctor = operator.run(&["doctor", "--stack", "leads", "--json"]).await;
     let checks: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
     let check = checks.as_array().unwrap().iter().find(|check| check["check"] == "prefixes").unwrap();
     assert_eq!((&check["result"], &check["code"]), (&"failed".into(), &"LO906".into()), "{check}");

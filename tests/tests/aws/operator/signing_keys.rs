@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use tests::{
     aws::{Moto, Stack},
     close::{API_KEY, Close, key},
-    desk::Desk,
+    operator::Operator,
     process::text,
 };
 
-use super::address::desk;
+use super::address::operator;
 
 const WEBHOOK: &str = "https://leads.example.com/crm/webhook";
 
@@ -20,8 +20,8 @@ fn subscription(id: &str, url: &str, key: &str) -> Value {
 }
 
 /// What `doctor` says of Close: the result, the code and the detail of each line, without any key.
-async fn checks(desk: &Desk, more: &[&str]) -> Vec<(String, String, String)> {
-    let doctor = desk.run(&[&["doctor", "--json"], more].concat()).await;
+async fn checks(operator: &Operator, more: &[&str]) -> Vec<(String, String, String)> {
+    let doctor = operator.run(&[&["doctor", "--json"], more].concat()).await;
     let checks: Vec<Value> =
         serde_json::from_slice(&doctor.stdout).unwrap_or_else(|_| panic!("{}", text(&doctor.stderr)));
     for number in 1..4 {
@@ -62,7 +62,7 @@ async fn a_key_that_close_shows_is_compared_with_those_that_are_held() {
         let close = Close::start().await;
         close.account().subscriptions.push(subscription("whsub_a", WEBHOOK, &ours));
         close.account().shows_keys = shown;
-        let found = checks(&desk(&close).with(&[("CLOSE_SIGNATURE_KEY", &held)]), &[]).await;
+        let found = checks(&operator(&close).with(&[("CLOSE_SIGNATURE_KEY", &held)]), &[]).await;
         let (at, code_of, detail) = &found[0];
         assert_eq!((at.as_str(), code_of.as_str()), (result, code), "{held}: {found:?}");
         assert!(detail.contains("whsub_a") && detail.contains(part), "{held}: {found:?}");
@@ -85,34 +85,34 @@ async fn each_of_several_subscriptions_is_judged() {
     ]);
     close.account().shows_keys = true;
     let held = format!("whsub_1={}", key(1));
-    let desk = desk(&close).with(&[("CLOSE_SIGNATURE_KEY", &held)]);
+    let operator = operator(&close).with(&[("CLOSE_SIGNATURE_KEY", &held)]);
     let results = |found: &[(String, String, String)]| {
         found.iter().map(|(result, code, _)| format!("{result} {code}")).collect::<Vec<_>>()
     };
     // What posts to another address may be another pipeline's; what posts to this one is refused here.
-    let found = checks(&desk, &[]).await;
+    let found = checks(&operator, &[]).await;
     assert_eq!(results(&found), ["ok ", "failed LO528", "warning "], "{found:?}");
     assert!(found[2].2.contains("belongs to another pipeline"), "{found:?}");
 
     // A paused one beside one that works is no failure, and alone it is.
     close.account().subscriptions[1]["status"] = json!("paused");
-    let found = checks(&desk, &[]).await;
+    let found = checks(&operator, &[]).await;
     assert_eq!(results(&found), ["ok ", "warning LO527", "warning LO528", "warning "], "{found:?}");
     close.account().subscriptions[0]["status"] = json!("paused");
-    let found = checks(&desk, &[]).await;
+    let found = checks(&operator, &[]).await;
     assert_eq!(results(&found)[0], "failed LO527", "{found:?}");
 
     // One whose address is rewritten by a proxy is known by its key.
     close.account().subscriptions.clear();
     close.account().subscriptions.push(subscription("whsub_1", "https://leads.example.com/hook", &key(1)));
-    assert_eq!(results(&checks(&desk, &[]).await), ["ok "]);
+    assert_eq!(results(&checks(&operator, &[]).await), ["ok "]);
 }
 
 #[tokio::test]
 async fn the_secret_of_a_stack_is_compared_as_well() {
     let (moto, close) = (Moto::start().await, Close::start().await);
     let stack = Stack::create(&moto, &[]).await;
-    let desk = Desk::new(moto.variables()).with(&[
+    let operator = Operator::new(moto.variables()).with(&[
         ("CLOSE_API_URL", &close.url),
         ("CLOSE_API_KEY", API_KEY),
         ("HTTPS_PROXY", "http://127.0.0.1:1"),
@@ -126,16 +126,16 @@ async fn the_secret_of_a_stack_is_compared_as_well() {
         ("nonsense".to_owned(), "warning", ""),
     ] {
         stack.put_secret(&outputs.signature_secret, &secret).await;
-        let found = checks(&desk, &at).await;
+        let found = checks(&operator, &at).await;
         assert_eq!((found[0].0.as_str(), found[0].1.as_str()), (result, code), "{found:?}");
     }
     // A custom domain is known by its key, and a near miss is named.
     stack.put_secret(&outputs.signature_secret, &format!("whsub_1={}", key(1))).await;
     close.account().subscriptions[0]["url"] = json!(WEBHOOK);
-    assert_eq!(checks(&desk, &at).await[0].0, "ok");
+    assert_eq!(checks(&operator, &at).await[0].0, "ok");
     stack.put_secret(&outputs.signature_secret, &key(1)).await;
     close.account().subscriptions[0]["url"] = json!(outputs.webhook_url.replace("https://", "http://"));
-    let found = checks(&desk, &at).await;
+    let found = checks(&operator, &at).await;
     assert_eq!((found[0].0.as_str(), found[0].1.as_str()), ("failed", "LO526"), "{found:?}");
     assert!(found[0].2.contains("whsub_1") && found[0].2.contains("differs in its scheme"), "{found:?}");
 }

@@ -4,25 +4,25 @@ use std::time::Duration;
 
 use ops::Recipients;
 use pipeline::{Code, Fault};
-use tests::{destinations::SLACK, doubles::Reply, world::World};
+use tests::{destinations::SLACK, doubles::Reply, harness::Harness};
 
 use super::{MINUTE, plain};
 
 /// What there is to say of a resend and of a trial, after one look at the queue.
 async fn learned(replies: [Reply; 2]) -> [Fault; 2] {
-    let world = World::with(plain());
-    let lead = world.enrich("a").await;
-    world.work_for(MINUTE).await;
-    let actions = world.ops.actions().unwrap();
+    let harness = Harness::with(plain());
+    let lead = harness.enrich("a").await;
+    harness.work_for(MINUTE).await;
+    let actions = harness.ops.actions().unwrap();
     let mut learned = Vec::new();
     for (reply, is_trial) in replies.into_iter().zip([false, true]) {
-        world.slack.answer([reply]);
+        harness.slack.answer([reply]);
         let waiting = match is_trial {
             false => actions.resend(&lead, &SLACK, Recipients::All).await.unwrap(),
             true => actions.send_trial(&SLACK).await.unwrap(),
         };
-        world.notify_ready().await;
-        learned.push(world.ops.receipt(&waiting, Duration::ZERO).await.unwrap_err());
+        harness.notify_ready().await;
+        learned.push(harness.ops.receipt(&waiting, Duration::ZERO).await.unwrap_err());
     }
     learned.try_into().unwrap()
 }

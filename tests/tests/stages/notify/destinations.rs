@@ -21,26 +21,26 @@ use tests::{
     destinations::{EMAIL, SLACK},
     doubles::{Reply, ScriptedDestination},
     faulty::Call,
-    world::World,
+    harness::Harness,
 };
 
 use super::{MINUTE, SECOND, ended, notified, overtaken, plain};
 
 pub(super) const PAGER: DestinationId = DestinationId::literal("pager:on-call");
 
-/// A world in which new leads go to a pager alone, and the pager.
-pub(super) fn with_pager(limits: Limits, takes: Duration) -> (World, Arc<ScriptedDestination>) {
-    let mut world = World::with(Settings { destinations: vec![PAGER], ..plain() });
-    let mut pager = ScriptedDestination::new(Arc::clone(&world.clock), limits);
+/// A harness in which new leads go to a pager alone, and the pager.
+pub(super) fn with_pager(limits: Limits, takes: Duration) -> (Harness, Arc<ScriptedDestination>) {
+    let mut harness = Harness::with(Settings { destinations: vec![PAGER], ..plain() });
+    let mut pager = ScriptedDestination::new(Arc::clone(&harness.clock), limits);
     pager.takes = takes;
     let pager = Arc::new(pager);
-    let known = world.notify.destinations.iter().map(|(id, known)| (id.clone(), Arc::clone(known)));
+    let known = harness.notify.destinations.iter().map(|(id, known)| (id.clone(), Arc::clone(known)));
     let all: Vec<_> = known.chain([(PAGER, Arc::clone(&pager) as Arc<dyn Destination>)]).collect();
-    world.notify.destinations = all.into_iter().collect();
-    (world, pager)
+    harness.notify.destinations = all.into_iter().collect();
+    (harness, pager)
 }
 
-fn alert(world: &World, lead: &str, destination: DestinationId) -> String {
+fn alert(harness: &Harness, lead: &str, destination: DestinationId) -> String {
     let job = AlertJob {
         lead_id: lead.parse().unwrap(),
         destination,
@@ -48,13 +48,13 @@ fn alert(world: &World, lead: &str, destination: DestinationId) -> String {
         kind: AlertKind::New,
         due_at: None,
     };
-    assert!(world.settings.notify_attempts > 1);
+    assert!(harness.settings.notify_attempts > 1);
     job.message().body
 }
 
 #[tokio::test]
 async fn it_is_sent_to_with_a_receipt_of_its_own_and_the_same_at_each_attempt() {
-    let (world, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
+    let (harness, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
     let again = Verdict::Retry {
         code: Code::DestinationUnavailable,
         reason: "away".to_owned(),
@@ -62,12 +62,12 @@ async fn it_is_sent_to_with_a_receipt_of_its_own_and_the_same_at_each_attempt() 
         may_have_arrived: false,
     };
     pager.answer([again]);
-    let lead = world.enrich("a").await;
-    world.work_for(MINUTE).await;
+    let lead = harness.enrich("a").await;
+    harness.work_for(MINUTE).await;
     let receipts: Vec<_> = pager.handed().into_iter().flat_map(|handed| handed.receipts).collect();
     assert_eq!(receipts, ["receipts/lead_a/pager:on-call/new.json"; 2]);
-    assert_eq!(notified(&world, &lead).await, [(AlertKind::New, 1, false, 2)]);
-    assert_eq!((world.slack.posted().len(), world.mailer.tried().len()), (0, 0));
+    assert_eq!(notified(&harness, &lead).await, [(AlertKind::New, 1, false, 2)]);
+    assert_eq!((harness.slack.posted().len(), harness.mailer.tried().len()), (0, 0));
 }
 
 /// Somebody in between may have answered one alert and let the next pass; who asks for a pause means them all.
@@ -77,7 +77,7 @@ async fn a_pause_holds_up_its_own_message_or_all_of_the_destination() {
     for (pause, holds_up) in [(RetryDelay::Message(least), false), (RetryDelay::Destination(least), true)] {
         let pace = Some(RateLimit { rate: 10, burst: 10 });
         let limits = Limits { pace, at_once: 1, ..ScriptedDestination::plain() };
-        let (world, pager) = with_pager(limits, Duration::ZERO);
+        let (harness, pager) = with_pager(limits, Duration::ZERO);
         let again = Verdict::Retry {
             code: Code::DestinationUnavailable,
             reason: "a page".to_owned(),
@@ -85,8 +85,8 @@ async fn a_pause_holds_up_its_own_message_or_all_of_the_destination() {
             may_have_arrived: false,
         };
         pager.answer([again]);
-        world.enrich_many(2).await;
-        world.work_for(MINUTE).await;
+        harness.enrich_many(2).await;
+        harness.work_for(MINUTE).await;
         let handed = pager.handed();
         let (first, others) = handed.split_first().unwrap();
         assert_eq!(others.len(), 2, "{handed:?}");
@@ -101,7 +101,7 @@ async fn a_pause_holds_up_its_own_message_or_all_of_the_destination() {
 #[tokio::test]
 async fn a_message_that_hangs_does_not_hold_up_a_batch_for_each_of_its_alerts() {
     let limits = Limits { at_once: 1, ..ScriptedDestination::plain() };
-    let (world, pager) = with_pager(limits, SECOND * 10);
+    let (harness, pager) = with_pager(limits, SECOND * 10);
     let again = Verdict::Retry {
         code: Code::DestinationUnknown,
         reason: "timed out".to_owned(),
@@ -109,14 +109,14 @@ async fn a_message_that_hangs_does_not_hold_up_a_batch_for_each_of_its_alerts() 
         may_have_arrived: true,
     };
     pager.answer(vec![again; 3]);
-    world.enrich_many(20).await;
-    let began = world.clock.elapsed();
-    assert!(world.notify_ready().await);
-    assert_eq!((world.clock.elapsed() - began, pager.handed().len()), (SECOND * 10, 1));
+    harness.enrich_many(20).await;
+    let began = harness.clock.elapsed();
+    assert!(harness.notify_ready().await);
+    assert_eq!((harness.clock.elapsed() - began, pager.handed().len()), (SECOND * 10, 1));
     // What was left is tried before long, and has lost no attempt.
-    world.work_for(MINUTE * 10).await;
+    harness.work_for(MINUTE * 10).await;
     assert_eq!(pager.handed().len(), 23);
-    assert!(world.dead().await.is_empty());
+    assert!(harness.dead().await.is_empty());
 }
 
 /// A function works on a batch for all destinations. One that takes its time over each message gets no more of it than
@@ -125,14 +125,17 @@ async fn a_message_that_hangs_does_not_hold_up_a_batch_for_each_of_its_alerts() 
 async fn a_slow_destination_gets_no_more_of_a_functions_batch_than_its_turn() {
     for (has_deadline, sent) in [(true, 3), (false, 8)] {
         let limits = Limits { at_once: 1, ..ScriptedDestination::plain() };
-        let (world, pager) = with_pager(limits, SECOND * 2);
-        world.enrich_many(8).await;
-        let deliveries = world.take_alerts().await;
+        let (harness, pager) = with_pager(limits, SECOND * 2);
+        harness.enrich_many(8).await;
+        let deliveries = harness.take_alerts().await;
         assert_eq!(deliveries.len(), 8);
-        let deadline = has_deadline.then(|| world.clock.now() + MINUTE);
-        let began = world.clock.elapsed();
-        let outcomes = world.clock.run(world.notify.handle_until(&deliveries, deadline)).await;
-        assert_eq!((world.clock.elapsed() - began, pager.handed().len()), (SECOND * 2 * sent, sent as usize));
+        let deadline = has_deadline.then(|| harness.clock.now() + MINUTE);
+        let began = harness.clock.elapsed();
+        let outcomes = harness.clock.run(harness.notify.handle_until(&deliveries, deadline)).await;
+        assert_eq!(
+            (harness.clock.elapsed() - began, pager.handed().len()),
+            (SECOND * 2 * sent, sent as usize)
+        );
         let done = outcomes.iter().filter(|outcome| **outcome == Disposition::Done).count();
         let left = outcomes.iter().filter(|outcome| **outcome == Disposition::Retry(SECOND)).count();
         assert_eq!((done, left), (sent as usize, 8 - sent as usize), "{outcomes:?}");
@@ -141,44 +144,44 @@ async fn a_slow_destination_gets_no_more_of_a_functions_batch_than_its_turn() {
 
 #[tokio::test]
 async fn one_that_is_not_there_makes_a_dead_letter_and_no_mail() {
-    let world = World::with(Settings { destinations: vec![PAGER], ..plain() });
-    let lead = world.enrich("a").await;
-    world.work_for(MINUTE).await;
-    let letters = world.dead().await;
+    let harness = Harness::with(Settings { destinations: vec![PAGER], ..plain() });
+    let lead = harness.enrich("a").await;
+    harness.work_for(MINUTE).await;
+    let letters = harness.dead().await;
     assert_eq!(letters[0].code, Code::DestinationNotConfigured);
     assert!(letters[0].reason.contains("pager:on-call"), "{}", letters[0].reason);
-    assert_eq!((world.slack.posted().len(), world.mailer.tried().len()), (0, 0));
-    assert_eq!(ended(&world, &lead).await, Some(Ended::Dead));
+    assert_eq!((harness.slack.posted().len(), harness.mailer.tried().len()), (0, 0));
+    assert_eq!(ended(&harness, &lead).await, Some(Ended::Dead));
 }
 
 /// Destinations, messages that are no alerts, and alerts that fail, in one batch and in no order.
 #[tokio::test]
 async fn each_alert_of_a_batch_has_a_slot_of_its_own() {
-    let (world, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
+    let (harness, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
     for name in ["a", "b", "c"] {
-        world.enrich(name).await;
+        harness.enrich(name).await;
     }
-    while !world.take_alerts().await.is_empty() {}
+    while !harness.take_alerts().await.is_empty() {}
     let refused =
         Verdict::Refused { code: Code::DestinationRefused, reason: "no".to_owned(), payload: false };
     pager.answer([refused]);
-    world.slack.answer([Reply::wait(MINUTE)]);
+    harness.slack.answer([Reply::wait(MINUTE)]);
     let bodies = [
-        alert(&world, "lead_a", SLACK),
+        alert(&harness, "lead_a", SLACK),
         "garbage".to_owned(),
-        alert(&world, "lead_a", EMAIL),
-        alert(&world, "lead_a", PAGER),
-        alert(&world, "lead_none", EMAIL),
-        alert(&world, "lead_b", "nobody".parse().unwrap()),
-        alert(&world, "lead_b", PAGER),
-        alert(&world, "lead_c", EMAIL),
+        alert(&harness, "lead_a", EMAIL),
+        alert(&harness, "lead_a", PAGER),
+        alert(&harness, "lead_none", EMAIL),
+        alert(&harness, "lead_b", "nobody".parse().unwrap()),
+        alert(&harness, "lead_b", PAGER),
+        alert(&harness, "lead_c", EMAIL),
     ];
     for body in &bodies {
-        world.send(Queue::Notification, body).await;
+        harness.send(Queue::Notification, body).await;
     }
-    let deliveries = world.take_alerts().await;
+    let deliveries = harness.take_alerts().await;
     assert_eq!(deliveries.len(), bodies.len());
-    let outcomes = world.notify_these(&deliveries).await;
+    let outcomes = harness.notify_these(&deliveries).await;
     let code = |at: usize| match &outcomes[at] {
         Disposition::Dead(why) => Some(why.code),
         _ => None,
@@ -206,14 +209,14 @@ async fn each_alert_of_a_batch_has_a_slot_of_its_own() {
 async fn a_claim_lasts_as_long_as_its_destination_may_take() {
     let longest_send = SECOND * 100;
     let limits = Limits { longest_send, ..ScriptedDestination::plain() };
-    let (world, pager) = with_pager(limits, SECOND * 95);
-    let lead = world.enrich("a").await;
-    let deliveries = world.take_alerts().await;
-    let (first, second) = overtaken(&world, &deliveries).await;
+    let (harness, pager) = with_pager(limits, SECOND * 95);
+    let lead = harness.enrich("a").await;
+    let deliveries = harness.take_alerts().await;
+    let (first, second) = overtaken(&harness, &deliveries).await;
     assert_eq!(first, [Disposition::Done]);
     // A minute after the first it is claimed still, for all that the claim lasts.
     assert_eq!(second, [Disposition::Retry(claim_for(longest_send) - MINUTE)]);
-    assert_eq!((pager.handed().len(), notified(&world, &lead).await.len()), (1, 1));
+    assert_eq!((pager.handed().len(), notified(&harness, &lead).await.len()), (1, 1));
 }
 
 #[tokio::test]
@@ -221,12 +224,12 @@ async fn its_pace_its_digests_and_its_plain_form_are_kept() {
     let pace = Some(RateLimit { rate: 1, burst: 2 });
     let limits =
         Limits { pace, together: 3, at_once: 1, has_plain_form: true, ..ScriptedDestination::plain() };
-    let (world, pager) = with_pager(limits, Duration::ZERO);
+    let (harness, pager) = with_pager(limits, Duration::ZERO);
     let refused =
         Verdict::Refused { code: Code::DestinationRefused, reason: "unreadable".to_owned(), payload: true };
     pager.answer([refused]);
-    let leads = world.enrich_many(7).await;
-    world.work_for(MINUTE).await;
+    let leads = harness.enrich_many(7).await;
+    harness.work_for(MINUTE).await;
     let handed = pager.handed();
     let mut sizes: Vec<usize> = handed.iter().map(|message| message.leads.len()).collect();
     // The refused digest's leads go one by one, the others together as far as they may.
@@ -238,15 +241,15 @@ async fn its_pace_its_digests_and_its_plain_form_are_kept() {
         assert!(pair[2].at - pair[0].at >= SECOND, "two at once, and one a second: {handed:?}");
     }
     for lead in &leads {
-        assert_eq!(notified(&world, lead).await.len(), 1, "{lead}");
+        assert_eq!(notified(&harness, lead).await.len(), 1, "{lead}");
     }
 
-    let (world, pager) = with_pager(limits, Duration::ZERO);
+    let (harness, pager) = with_pager(limits, Duration::ZERO);
     let refused =
         Verdict::Refused { code: Code::DestinationRefused, reason: "unreadable".to_owned(), payload: true };
     pager.answer([refused]);
-    world.enrich("a").await;
-    world.work_for(MINUTE).await;
+    harness.enrich("a").await;
+    harness.work_for(MINUTE).await;
     let forms: Vec<MessageFormat> = pager.handed().iter().map(|message| message.form).collect();
     assert_eq!(forms, [MessageFormat::Rich, MessageFormat::Plain]);
 }
@@ -257,16 +260,16 @@ async fn an_alert_takes_one_turn_of_the_pace() {
     let pace = Some(RateLimit { rate: 4, burst: 4 });
     let limits = Limits { pace, at_once: 4, ..ScriptedDestination::plain() };
     for (alerts, takes) in [(1, Duration::ZERO), (1, SECOND), (4, SECOND * 2)] {
-        let (world, pager) = with_pager(limits, takes);
-        world.enrich_many(alerts).await;
+        let (harness, pager) = with_pager(limits, takes);
+        harness.enrich_many(alerts).await;
         let turns = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&turns);
-        world.weather.rule(move |call, about| {
+        harness.faults.rule(move |call, about| {
             let is_turn = call == Call::Put && about.starts_with("pace/");
             counted.fetch_add(usize::from(is_turn), Ordering::SeqCst);
             None
         });
-        assert!(world.notify_ready().await);
+        assert!(harness.notify_ready().await);
         // Before and after each.
         assert_eq!((turns.load(Ordering::SeqCst) / 2, pager.handed().len()), (alerts, alerts));
         let last = pager.handed().last().unwrap().at - pager.handed()[0].at;
@@ -276,47 +279,47 @@ async fn an_alert_takes_one_turn_of_the_pace() {
 
 #[tokio::test]
 async fn nobody_can_ask_for_an_alert_where_it_could_only_die() {
-    let (world, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
-    let lead = world.enrich("a").await;
-    world.work_for(MINUTE).await;
-    let actions = world.ops.actions().unwrap();
+    let (harness, pager) = with_pager(ScriptedDestination::plain(), Duration::ZERO);
+    let lead = harness.enrich("a").await;
+    harness.work_for(MINUTE).await;
+    let actions = harness.ops.actions().unwrap();
     for id in ["slcak", "slack:emea", "pager"] {
         let refused = actions.resend(&lead, &id.parse().unwrap(), Recipients::All).await.unwrap_err();
         assert_eq!(refused.code, Code::NoSuchDestination);
         assert!(refused.what.contains("slack, email") && refused.what.contains("pager:on-call"), "{refused}");
     }
     actions.resend(&lead, &PAGER, Recipients::All).await.unwrap();
-    world.work_for(MINUTE).await;
-    assert_eq!((pager.handed().len(), world.dead().await.len()), (2, 0));
+    harness.work_for(MINUTE).await;
+    assert_eq!((pager.handed().len(), harness.dead().await.len()), (2, 0));
 }
 
 #[tokio::test]
 async fn a_long_silence_is_said_and_is_of_the_address_that_has_asked_for_it() {
     const DAY: Duration = Duration::from_secs(86_400);
     let limits = Limits { pace: Some(RateLimit { rate: 1, burst: 1 }), ..ScriptedDestination::plain() };
-    let (world, pager) = with_pager(limits, Duration::ZERO);
+    let (harness, pager) = with_pager(limits, Duration::ZERO);
     pager.move_to("first");
     let reason = "asks to wait 86400 s".to_owned();
     pager.answer([Verdict::Wait { pause: DAY, code: Code::DestinationBusy, reason }]);
-    let lead = world.enrich("a").await;
-    world.work_for(MINUTE).await;
-    let later = world.enrich("b").await;
-    world.work_for(MINUTE * 60).await;
+    let lead = harness.enrich("a").await;
+    harness.work_for(MINUTE).await;
+    let later = harness.enrich("b").await;
+    harness.work_for(MINUTE * 60).await;
     assert_eq!(pager.handed().len(), 1, "it has asked for a day of silence");
     assert_eq!(
-        world.retries(&lead).await,
+        harness.retries(&lead).await,
         [(Code::DestinationBusy, 1, DAY)],
         "and is tried after it, not before"
     );
-    let health = world.ops.status().await.unwrap().health;
+    let health = harness.ops.status().await.unwrap().health;
     let [silent] = health.as_slice() else { panic!("{health:?}") };
     assert_eq!((silent.what.as_str(), silent.code), (PAGER.as_str(), Some(Code::DestinationBusy)));
     assert!(silent.reason.starts_with("nothing is sent there before 20"), "{}", silent.reason);
     pager.move_to("second");
-    world.work_for(MINUTE * 15).await;
+    harness.work_for(MINUTE * 15).await;
     assert_eq!(pager.handed().len(), 3, "another address has asked for nothing");
     for lead in [&lead, &later] {
-        assert!(matches!(world.progress(lead).await.unwrap().ended, Some((Ended::Notified, _))));
+        assert!(matches!(harness.progress(lead).await.unwrap().ended, Some((Ended::Notified, _))));
     }
-    assert_eq!(world.ops.status().await.unwrap().health, []);
+    assert_eq!(harness.ops.status().await.unwrap().health, []);
 }

@@ -19,7 +19,7 @@ use pipeline::{
     job::{AlertId, AlertJob},
     ports::{Clock, Delivery, Disposition},
 };
-use tests::{destinations::SLACK, faulty::Strike, world::World};
+use tests::{destinations::SLACK, faulty::InjectedFault, harness::Harness};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -27,8 +27,8 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const REPEAT: &str = "Possible repeat";
 
-fn storage_failed() -> Strike {
-    Strike::Fail(Fault::new(Code::StorageFailed, "the disk is broken"))
+fn storage_failed() -> InjectedFault {
+    InjectedFault::Fail(Fault::new(Code::StorageFailed, "the disk is broken"))
 }
 
 /// Does not look for owners again, so that nothing but the alert is in the queues.
@@ -36,16 +36,16 @@ fn plain() -> Settings {
     Settings { rechecks: 0, ..Settings::default() }
 }
 
-/// A world in which one lead is ready to be told.
-async fn with_alert() -> (World, LeadId) {
-    let world = World::with(plain());
-    let lead = world.enrich("a").await;
-    (world, lead)
+/// A harness in which an alert about one lead is ready to be sent.
+async fn with_alert() -> (Harness, LeadId) {
+    let harness = Harness::with(plain());
+    let lead = harness.enrich("a").await;
+    (harness, lead)
 }
 
 /// The `Notified` entries of a lead: kind, how many together, whether labelled, attempts.
-async fn notified(world: &World, lead: &LeadId) -> Vec<(AlertKind, usize, bool, u32)> {
-    let story = world.story(lead).await;
+async fn notified(harness: &Harness, lead: &LeadId) -> Vec<(AlertKind, usize, bool, u32)> {
+    let story = harness.story(lead).await;
     let notified = story.into_iter().filter_map(|entry| match entry.event {
         JournalEvent::Notified { kind, together, repeat, attempts, .. } => {
             Some((kind, together, repeat, attempts))
@@ -55,8 +55,8 @@ async fn notified(world: &World, lead: &LeadId) -> Vec<(AlertKind, usize, bool, 
     notified.collect()
 }
 
-async fn ended(world: &World, lead: &LeadId) -> Option<Ended> {
-    Some(world.progress(lead).await.unwrap().ended?.0)
+async fn ended(harness: &Harness, lead: &LeadId) -> Option<Ended> {
+    Some(harness.progress(lead).await.unwrap().ended?.0)
 }
 
 /// A lead's first alert on Slack.
@@ -72,10 +72,10 @@ fn first_alert(lead: &LeadId) -> AlertJob {
 
 /// Two workers handle the same messages, the second a minute after the first: what the first and the second make
 /// of them.
-async fn overtaken(world: &World, deliveries: &[Delivery]) -> (Vec<Disposition>, Vec<Disposition>) {
+async fn overtaken(harness: &Harness, deliveries: &[Delivery]) -> (Vec<Disposition>, Vec<Disposition>) {
     let second = async {
-        world.clock.sleep(MINUTE).await;
-        world.notify.handle(deliveries).await
+        harness.clock.sleep(MINUTE).await;
+        harness.notify.handle(deliveries).await
     };
-    world.clock.run(join(world.notify.handle(deliveries), second)).await
+    harness.clock.run(join(harness.notify.handle(deliveries), second)).await
 }

@@ -10,19 +10,19 @@ use pipeline::{
 };
 use tests::close::{API_KEY, Instead, ORGANIZATION, OWNER_FIELD, TEAM_FIELD};
 
-use super::scene::{Scene, under_every_switch};
+use super::testbed::{OwnersTestbed, under_every_switch};
 
-async fn examined(scene: &Scene) -> Examination {
+async fn examined(testbed: &OwnersTestbed) -> Examination {
     let keys = Arc::new(ApiKeys::parse(API_KEY).unwrap());
-    let reader = Arc::new(CloseReader::new(scene.base(), keys).unwrap());
-    let clock: Arc<dyn Clock> = scene.clock.clone();
+    let reader = Arc::new(CloseReader::new(testbed.base(), keys).unwrap());
+    let clock: Arc<dyn Clock> = testbed.clock.clone();
     examine(reader, clock).await
 }
 
 #[tokio::test]
 async fn the_key_the_roles_the_fields_and_the_members_are_read_with_four_requests() {
-    under_every_switch(async |scene| {
-        let found = examined(scene).await;
+    under_every_switch(async |testbed| {
+        let found = examined(testbed).await;
         let account = found.account.unwrap();
         assert_eq!(account.name, "Rowan Testaverde");
         assert_eq!(account.organization_id.as_deref(), Some(ORGANIZATION));
@@ -31,16 +31,19 @@ async fn the_key_the_roles_the_fields_and_the_members_are_read_with_four_request
         assert_eq!(found.fields.unwrap().len(), 10);
         assert_eq!(found.members.unwrap().counts(), (3, 1));
         let members = format!("GET /organization/{ORGANIZATION}/");
-        assert_eq!(scene.requests(), ["GET /me/", "GET /role/", "GET /custom_field_schema/lead/", &members]);
+        assert_eq!(
+            testbed.requests(),
+            ["GET /me/", "GET /role/", "GET /custom_field_schema/lead/", &members]
+        );
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_small_role_is_known_by_what_it_sees() {
-    under_every_switch(async |scene| {
-        scene.close.account().restrict();
-        let found = examined(scene).await;
+    under_every_switch(async |testbed| {
+        testbed.close.account().restrict();
+        let found = examined(testbed).await;
         let account = found.account.unwrap();
         assert_eq!(
             (account.name.as_str(), account.organization_id.as_deref()),
@@ -57,21 +60,21 @@ async fn a_small_role_is_known_by_what_it_sees() {
 
 #[tokio::test]
 async fn what_fails_keeps_nothing_else_back() {
-    under_every_switch(async |scene| {
+    under_every_switch(async |testbed| {
         for (path, instead, code) in [
             ("/role/", Instead::Status(403), Code::CloseForbidden),
             ("/custom_field_schema/", Instead::Maintenance, Code::CloseUnavailable),
             ("/organization/", Instead::Status(402), Code::CloseForbidden),
         ] {
-            scene.close.account().next(1, path, instead);
-            let found = examined(scene).await;
+            testbed.close.account().next(1, path, instead);
+            let found = examined(testbed).await;
             assert!(found.account.is_ok());
             let failed = [found.roles.err(), found.fields.err(), found.members.err()];
             let failed: Vec<_> = failed.into_iter().flatten().map(|fault| fault.code).collect();
             assert_eq!(failed, [code], "{path}");
         }
-        scene.close.account().keys.clear();
-        let found = examined(scene).await;
+        testbed.close.account().keys.clear();
+        let found = examined(testbed).await;
         assert_eq!(found.account.unwrap_err().code, Code::CloseKeyRefused);
         assert_eq!(found.members.unwrap_err().code, Code::CloseKeyRefused);
     })

@@ -12,27 +12,27 @@ use pipeline::{
 };
 use tests::close::{API_KEY, FERROUS, Instead, MARLOWE, OWNER_FIELD};
 
-use super::scene::{FRESH, LOOK, MINUTE, named, outcome, texts, under_every_switch};
+use super::testbed::{FRESH, LOOK, MINUTE, named, outcome, texts, under_every_switch};
 
 const NEW: &str = "api_2neuerSchluessel.part2";
 
 #[tokio::test]
 async fn the_second_key_is_used_when_the_first_is_revoked() {
-    under_every_switch(async |scene| {
+    under_every_switch(async |testbed| {
         let keys = ApiKeys::parse(&format!("{API_KEY},{NEW}")).unwrap();
-        let owners = scene.process_with(OWNER_FIELD, None, Arc::new(keys));
+        let owners = testbed.process_with(OWNER_FIELD, None, Arc::new(keys));
         let find = async || {
-            let found = scene.find(&owners, MARLOWE, FRESH).await;
+            let found = testbed.find(&owners, MARLOWE, FRESH).await;
             assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
-            scene.requests().len()
+            testbed.requests().len()
         };
         assert_eq!(find().await, 2, "the lead, the members");
-        scene.close.account().keys.push(NEW.to_owned());
+        testbed.close.account().keys.push(NEW.to_owned());
         assert_eq!(find().await, 1);
-        scene.close.account().keys.retain(|key| key == NEW);
+        testbed.close.account().keys.retain(|key| key == NEW);
         assert_eq!(find().await, 2, "with the first key, with the second");
         assert_eq!(find().await, 1, "which is remembered");
-        scene.close.account().keys = vec![API_KEY.to_owned()];
+        testbed.close.account().keys = vec![API_KEY.to_owned()];
         assert_eq!(find().await, 2);
     })
     .await;
@@ -40,20 +40,20 @@ async fn the_second_key_is_used_when_the_first_is_revoked() {
 
 #[tokio::test]
 async fn a_key_that_is_taken_no_more_is_said_and_shown_nowhere() {
-    under_every_switch(async |scene| {
+    under_every_switch(async |testbed| {
         for keys in [API_KEY.to_owned(), format!("{API_KEY},{NEW}")] {
-            let owners = scene.process_with(OWNER_FIELD, None, Arc::new(ApiKeys::parse(&keys).unwrap()));
-            scene.memory.put(Retrieved::KEY, "".into(), WriteCondition::Always).await.unwrap();
-            scene.close.account().keys.clear();
+            let owners = testbed.process_with(OWNER_FIELD, None, Arc::new(ApiKeys::parse(&keys).unwrap()));
+            testbed.memory.put(Retrieved::KEY, "".into(), WriteCondition::Always).await.unwrap();
+            testbed.close.account().keys.clear();
             for (lead, look) in [(FERROUS, LOOK), (MARLOWE, LOOK), (MARLOWE, FRESH)] {
-                let found = scene.find(&owners, lead, look).await;
+                let found = testbed.find(&owners, lead, look).await;
                 assert_eq!(outcome(&found), (Some(Code::CloseKeyRefused), NextLookup::Done));
                 assert!(!texts(&found).contains("chluessel"), "{}", texts(&found));
             }
             // A good one again, when it has been asked whose fault it is for the last time.
-            scene.close.account().keys = vec![API_KEY.to_owned()];
-            scene.clock.advance(MINUTE);
-            let found = scene.find(&owners, MARLOWE, FRESH).await;
+            testbed.close.account().keys = vec![API_KEY.to_owned()];
+            testbed.clock.advance(MINUTE);
+            let found = testbed.find(&owners, MARLOWE, FRESH).await;
             assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
         }
     })
@@ -62,15 +62,15 @@ async fn a_key_that_is_taken_no_more_is_said_and_shown_nowhere() {
 
 #[tokio::test]
 async fn another_key_is_not_tried_for_what_no_key_can_help() {
-    under_every_switch(async |scene| {
+    under_every_switch(async |testbed| {
         let keys = ApiKeys::parse(&format!("{API_KEY},{NEW}")).unwrap();
-        scene.close.account().keys.push(NEW.to_owned());
-        let owners = scene.process_with(OWNER_FIELD, None, Arc::new(keys));
+        testbed.close.account().keys.push(NEW.to_owned());
+        let owners = testbed.process_with(OWNER_FIELD, None, Arc::new(keys));
         for status in [402, 404, 429, 500] {
-            scene.close.account().next(1, "/lead/", Instead::Status(status));
-            scene.find(&owners, FERROUS, LOOK).await;
-            assert_eq!(scene.requests().len(), 1, "{status}");
-            scene.clock.advance(MINUTE);
+            testbed.close.account().next(1, "/lead/", Instead::Status(status));
+            testbed.find(&owners, FERROUS, LOOK).await;
+            assert_eq!(testbed.requests().len(), 1, "{status}");
+            testbed.clock.advance(MINUTE);
         }
     })
     .await;
@@ -93,24 +93,24 @@ impl KeySource for Kept {
 
 #[tokio::test]
 async fn keys_that_were_replaced_are_read_again_within_the_look_up() {
-    under_every_switch(async |scene| {
+    under_every_switch(async |testbed| {
         let keys = Arc::new(Kept(Mutex::new(vec![API_KEY, NEW])));
-        let owners = scene.process_with(OWNER_FIELD, None, keys);
-        scene.close.account().keys = vec![NEW.to_owned()];
-        let found = scene.find(&owners, MARLOWE, LOOK).await;
+        let owners = testbed.process_with(OWNER_FIELD, None, keys);
+        testbed.close.account().keys = vec![NEW.to_owned()];
+        let found = testbed.find(&owners, MARLOWE, LOOK).await;
         assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
-        assert_eq!(scene.requests().len(), 2);
+        assert_eq!(testbed.requests().len(), 2);
     })
     .await;
 }
 
 #[tokio::test]
 async fn without_a_key_nothing_is_asked() {
-    under_every_switch(async |scene| {
-        let owners = scene.process_with(OWNER_FIELD, None, Arc::new(NoKeys));
-        let found = scene.find(&owners, MARLOWE, LOOK).await;
+    under_every_switch(async |testbed| {
+        let owners = testbed.process_with(OWNER_FIELD, None, Arc::new(NoKeys));
+        let found = testbed.find(&owners, MARLOWE, LOOK).await;
         assert_eq!(outcome(&found), (Some(Code::CloseKeyMissing), NextLookup::Done));
-        assert_eq!(scene.requests().len(), 0);
+        assert_eq!(testbed.requests().len(), 0);
     })
     .await;
 }

@@ -8,6 +8,6 @@ mod limits;
 mod members;
 mod people;
 mod refusals;
-mod scene;
 mod stand_in;
 mod store;
+mod testbed;

@@ -9,7 +9,7 @@ use pipeline::{
 };
 use tests::close::{FERROUS, Instead, MARLOWE, TAMSIN};
 
-use super::scene::{FRESH, LOOK, SECOND, Scene, outcome, under_every_switch};
+use super::testbed::{FRESH, LOOK, OwnersTestbed, SECOND, outcome, under_every_switch};
 
 const ME: &str = "/me/";
 const LEAD: &str = "/lead/";
@@ -38,12 +38,12 @@ fn failures() -> Vec<(Instead, Code, NextLookup)> {
 }
 
 /// Looks for the owner of a lead that says nothing, while Close answers like this.
-async fn told(scene: &Scene, answers: &[(&str, Instead)]) -> (Option<Code>, NextLookup) {
+async fn told(testbed: &OwnersTestbed, answers: &[(&str, Instead)]) -> (Option<Code>, NextLookup) {
     for (path, instead) in answers {
-        scene.close.account().next(1, path, instead.clone());
+        testbed.close.account().next(1, path, instead.clone());
     }
-    let found = scene.find(&scene.owners(), FERROUS, LOOK).await;
-    scene.close.account().mend();
+    let found = testbed.find(&testbed.owners(), FERROUS, LOOK).await;
+    testbed.close.account().mend();
     // Where the lead was read, its owner is somebody whom nobody could name.
     let is_read = answers.iter().all(|(path, _)| *path == MEMBERS);
     assert_eq!(
@@ -51,19 +51,19 @@ async fn told(scene: &Scene, answers: &[(&str, Instead)]) -> (Option<Code>, Next
         (OwnerStatus::LookupFailed, is_read.then_some("Close user …EziMkt")),
         "{answers:?}"
     );
-    assert!(scene.requests().len() <= 2, "{answers:?}");
+    assert!(testbed.requests().len() <= 2, "{answers:?}");
     outcome(&found)
 }
 
 #[tokio::test]
 async fn whatever_is_answered_for_a_lead_comes_to_an_outcome() {
-    under_every_switch(async |scene| {
+    under_every_switch(async |testbed| {
         for (instead, code, then) in failures() {
-            assert_eq!(told(scene, &[(LEAD, instead.clone())]).await, (Some(code), then), "{instead:?}");
+            assert_eq!(told(testbed, &[(LEAD, instead.clone())]).await, (Some(code), then), "{instead:?}");
         }
         for status in [301, 302, 307, 308, 404, 410] {
             let expected = (Some(Code::CloseLeadHidden), NextLookup::Done);
-            assert_eq!(told(scene, &[(LEAD, Instead::Status(status))]).await, expected, "{status}");
+            assert_eq!(told(testbed, &[(LEAD, Instead::Status(status))]).await, expected, "{status}");
         }
     })
     .await;
@@ -71,11 +71,11 @@ async fn whatever_is_answered_for_a_lead_comes_to_an_outcome() {
 
 #[tokio::test]
 async fn a_refusal_for_a_lead_is_the_keys_or_the_leads() {
-    under_every_switch(async |scene| {
+    under_every_switch(async |testbed| {
         for status in [401, 403] {
             let refused = (LEAD, Instead::Status(status));
             let hidden = (Some(Code::CloseLeadHidden), NextLookup::Done);
-            assert_eq!(told(scene, std::slice::from_ref(&refused)).await, hidden);
+            assert_eq!(told(testbed, std::slice::from_ref(&refused)).await, hidden);
             for (me, code, then) in [
                 (401, Code::CloseKeyRefused, NextLookup::Done),
                 (402, Code::CloseForbidden, NextLookup::Done),
@@ -84,16 +84,16 @@ async fn a_refusal_for_a_lead_is_the_keys_or_the_leads() {
             ] {
                 let expected = (Some(code), then);
                 assert_eq!(
-                    told(scene, &[refused.clone(), (ME, Instead::Status(me))]).await,
+                    told(testbed, &[refused.clone(), (ME, Instead::Status(me))]).await,
                     expected,
                     "{me}"
                 );
             }
         }
         let (path, wait) = (LEAD, Instead::Wait(7 * SECOND));
-        scene.close.account().next(1, path, Instead::Status(401));
-        scene.close.account().next(1, ME, wait);
-        let found = scene.find(&scene.owners(), FERROUS, LOOK).await;
+        testbed.close.account().next(1, path, Instead::Status(401));
+        testbed.close.account().next(1, ME, wait);
+        let found = testbed.find(&testbed.owners(), FERROUS, LOOK).await;
         assert!(matches!(outcome(&found), (Some(Code::CloseBusy), NextLookup::Wait(_))), "{found:?}");
     })
     .await;
@@ -101,36 +101,36 @@ async fn a_refusal_for_a_lead_is_the_keys_or_the_leads() {
 
 #[tokio::test]
 async fn whose_fault_it_is_is_asked_once_a_minute() {
-    under_every_switch(async |scene| {
-        let owners = scene.owners();
-        scene.close.account().next(7, LEAD, Instead::Status(401));
+    under_every_switch(async |testbed| {
+        let owners = testbed.owners();
+        testbed.close.account().next(7, LEAD, Instead::Status(401));
         for _ in 0..5 {
-            let found = scene.find(&owners, FERROUS, LOOK).await;
+            let found = testbed.find(&owners, FERROUS, LOOK).await;
             assert_eq!(outcome(&found), (Some(Code::CloseLeadHidden), NextLookup::Done));
         }
-        assert_eq!((scene.close.asked(LEAD), scene.close.asked(ME)), (5, 1));
-        scene.clock.advance(61 * SECOND);
-        scene.find(&owners, FERROUS, LOOK).await;
-        scene.find(&owners, FERROUS, LOOK).await;
-        assert_eq!((scene.close.asked(LEAD), scene.close.asked(ME)), (7, 2));
+        assert_eq!((testbed.close.asked(LEAD), testbed.close.asked(ME)), (5, 1));
+        testbed.clock.advance(61 * SECOND);
+        testbed.find(&owners, FERROUS, LOOK).await;
+        testbed.find(&owners, FERROUS, LOOK).await;
+        assert_eq!((testbed.close.asked(LEAD), testbed.close.asked(ME)), (7, 2));
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_lead_that_was_deleted_or_merged_is_not_shown_and_its_alert_still_has_an_outcome() {
-    under_every_switch(async |scene| {
-        let (owners, lead) = (scene.owners(), scene.lead(FERROUS));
-        scene.close.account().delete(FERROUS);
-        let found = scene.run(owners.find(&lead, LOOK)).await;
+    under_every_switch(async |testbed| {
+        let (owners, lead) = (testbed.owners(), testbed.lead(FERROUS));
+        testbed.close.account().delete(FERROUS);
+        let found = testbed.run(owners.find(&lead, LOOK)).await;
         assert_eq!(outcome(&found), (Some(Code::CloseLeadHidden), NextLookup::Done));
         assert_eq!((found.facts.status, found.facts.lead_owner), (OwnerStatus::LookupFailed, None));
         // What the webhook said still holds for whoever does not ask.
-        let lead = scene.lead(MARLOWE);
-        scene.close.account().delete(MARLOWE);
-        let found = scene.run(owners.find(&lead, LOOK)).await;
+        let lead = testbed.lead(MARLOWE);
+        testbed.close.account().delete(MARLOWE);
+        let found = testbed.run(owners.find(&lead, LOOK)).await;
         assert_eq!(found.facts.lead_owner.as_deref(), Some("Tamsin Okafor-Test"));
-        let found = scene.run(owners.find(&lead, FRESH)).await;
+        let found = testbed.run(owners.find(&lead, FRESH)).await;
         assert_eq!(outcome(&found), (Some(Code::CloseLeadHidden), NextLookup::Done));
     })
     .await;
@@ -138,13 +138,13 @@ async fn a_lead_that_was_deleted_or_merged_is_not_shown_and_its_alert_still_has_
 
 #[tokio::test]
 async fn whatever_is_answered_for_the_members_comes_to_an_outcome() {
-    under_every_switch(async |scene| {
-        scene.close.account().own_later(FERROUS, &[TAMSIN]);
+    under_every_switch(async |testbed| {
+        testbed.close.account().own_later(FERROUS, &[TAMSIN]);
         for (instead, code, then) in failures() {
-            assert_eq!(told(scene, &[(MEMBERS, instead.clone())]).await, (Some(code), then), "{instead:?}");
+            assert_eq!(told(testbed, &[(MEMBERS, instead.clone())]).await, (Some(code), then), "{instead:?}");
         }
         for (status, code) in [(403, Code::CloseForbidden), (404, Code::CloseUnavailable)] {
-            let answered = told(scene, &[(MEMBERS, Instead::Status(status))]).await;
+            let answered = told(testbed, &[(MEMBERS, Instead::Status(status))]).await;
             assert_eq!(answered, (Some(code), NextLookup::Done), "{status}");
         }
     })
@@ -153,10 +153,10 @@ async fn whatever_is_answered_for_the_members_comes_to_an_outcome() {
 
 #[tokio::test]
 async fn what_is_known_of_the_lead_is_kept_where_its_owner_cannot_be_named() {
-    under_every_switch(async |scene| {
-        let owners = scene.owners();
-        scene.close.account().next(1, MEMBERS, Instead::Status(502));
-        let found = scene.find(&owners, MARLOWE, FRESH).await;
+    under_every_switch(async |testbed| {
+        let owners = testbed.owners();
+        testbed.close.account().next(1, MEMBERS, Instead::Status(502));
+        let found = testbed.find(&owners, MARLOWE, FRESH).await;
         assert_eq!(outcome(&found), (Some(Code::CloseUnavailable), NextLookup::Retry));
         assert_eq!(
             (found.facts.status, found.facts.lead_owner.as_deref()),
@@ -173,9 +173,9 @@ async fn what_is_known_of_the_lead_is_kept_where_its_owner_cannot_be_named() {
 /// A permission that is missing may be answered with 401 as well, and that says nothing against the key.
 #[tokio::test]
 async fn a_role_that_may_not_read_the_members_is_not_a_refused_key() {
-    under_every_switch(async |scene| {
-        scene.close.account().forbid(MEMBERS);
-        let found = scene.find(&scene.owners(), MARLOWE, LOOK).await;
+    under_every_switch(async |testbed| {
+        testbed.close.account().forbid(MEMBERS);
+        let found = testbed.find(&testbed.owners(), MARLOWE, LOOK).await;
         assert_eq!(outcome(&found), (Some(Code::CloseForbidden), NextLookup::Done), "{found:?}");
     })
     .await;
@@ -183,24 +183,24 @@ async fn a_role_that_may_not_read_the_members_is_not_a_refused_key() {
 
 #[tokio::test]
 async fn a_look_up_takes_no_longer_than_it_may() {
-    under_every_switch(async |scene| {
+    under_every_switch(async |testbed| {
         let look = LookupOptions { within: Some(5 * SECOND), ..LOOK };
-        scene.close.account().own_later(FERROUS, &[TAMSIN]);
+        testbed.close.account().own_later(FERROUS, &[TAMSIN]);
         for path in [LEAD, MEMBERS] {
-            let (owners, before) = (scene.owners(), scene.clock.elapsed());
-            scene.close.account().next(usize::MAX, path, Instead::Never);
+            let (owners, before) = (testbed.owners(), testbed.clock.elapsed());
+            testbed.close.account().next(usize::MAX, path, Instead::Never);
             let lead = if path == LEAD { FERROUS } else { MARLOWE };
-            let found = scene.find(&owners, lead, look).await;
-            scene.close.account().mend();
+            let found = testbed.find(&owners, lead, look).await;
+            testbed.close.account().mend();
             // A webhook that carries its owner asks for no lead.
             if found.facts.status == OwnerStatus::Assigned {
                 continue;
             }
             assert_eq!(outcome(&found), (Some(Code::CloseUnavailable), NextLookup::Retry));
-            assert_eq!(scene.clock.elapsed() - before, 5 * SECOND);
+            assert_eq!(testbed.clock.elapsed() - before, 5 * SECOND);
             // And it is over with it.
-            scene.clock.advance(10 * SECOND);
-            let found = scene.find(&owners, lead, look).await;
+            testbed.clock.advance(10 * SECOND);
+            let found = testbed.find(&owners, lead, look).await;
             assert_eq!(found.facts.lead_owner.as_deref(), Some("Tamsin Okafor-Test"));
         }
     })
@@ -209,23 +209,23 @@ async fn a_look_up_takes_no_longer_than_it_may() {
 
 #[tokio::test]
 async fn whoever_waits_for_another_look_up_waits_no_longer_than_it_may() {
-    under_every_switch(async |scene| {
-        let owners = scene.owners();
-        scene.close.account().next(1, MEMBERS, Instead::Never);
-        let lead = scene.lead(MARLOWE);
+    under_every_switch(async |testbed| {
+        let owners = testbed.owners();
+        testbed.close.account().next(1, MEMBERS, Instead::Never);
+        let lead = testbed.lead(MARLOWE);
         let look = |seconds: u64| LookupOptions { within: Some(Duration::from_secs(seconds)), ..LOOK };
-        let before = scene.clock.elapsed();
+        let before = testbed.clock.elapsed();
         let both = futures_util::future::join(owners.find(&lead, look(60)), async {
             let found = owners.find(&lead, look(3)).await;
-            (found, scene.clock.elapsed() - before)
+            (found, testbed.clock.elapsed() - before)
         });
-        let (first, (second, waited)) = scene.run(both).await;
+        let (first, (second, waited)) = testbed.run(both).await;
         assert_eq!(outcome(&first), (Some(Code::CloseUnavailable), NextLookup::Retry));
         assert_eq!(
             (outcome(&second), waited),
             ((Some(Code::CloseUnavailable), NextLookup::Retry), 3 * SECOND)
         );
-        assert_eq!(scene.requests().len(), 1);
+        assert_eq!(testbed.requests().len(), 1);
     })
     .await;
 }

@@ -7,24 +7,24 @@ use pipeline::{
 };
 use tests::{
     close::{MARLOWE, OWNER_FIELD},
-    faulty::{Call, Moment, Strike},
+    faulty::{Call, InjectedFault, Moment},
 };
 
-use super::scene::{FRESH, LOOK, MINUTE, Scene, named, under_the_likeliest};
+use super::testbed::{FRESH, LOOK, MINUTE, OwnersTestbed, named, under_the_likeliest};
 
-fn broken() -> Strike {
-    Strike::Fail(Fault::new(Code::StorageFailed, "the disk is broken"))
+fn broken() -> InjectedFault {
+    InjectedFault::Fail(Fault::new(Code::StorageFailed, "the disk is broken"))
 }
 
 /// Looks up the owner of a lead in Close, which can be done whatever is stored.
-async fn names_tamsin(scene: &Scene, owners: &pipeline::owners::CloseOwners) {
-    let found = scene.find(owners, MARLOWE, FRESH).await;
+async fn names_tamsin(testbed: &OwnersTestbed, owners: &pipeline::owners::CloseOwners) {
+    let found = testbed.find(owners, MARLOWE, FRESH).await;
     assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)], "{found:?}");
 }
 
 #[tokio::test]
 async fn a_damaged_object_is_as_good_as_none_and_is_mended() {
-    under_the_likeliest(async |scene| {
+    under_the_likeliest(async |testbed| {
         for damaged in [
             "",
             "\0\0\0",
@@ -36,11 +36,11 @@ async fn a_damaged_object_is_as_good_as_none_and_is_mended() {
             r#"{"fields":{"Lead Owner":"../x"}}"#,
             r#"{"read_at":"yesterday","claimed_until":{}}"#,
         ] {
-            scene.memory.put(Retrieved::KEY, damaged.into(), WriteCondition::Always).await.unwrap();
-            names_tamsin(scene, &scene.owners()).await;
-            assert_eq!(scene.retrieved().unwrap().read_at, Some(scene.clock.now()), "{damaged}");
+            testbed.memory.put(Retrieved::KEY, damaged.into(), WriteCondition::Always).await.unwrap();
+            names_tamsin(testbed, &testbed.owners()).await;
+            assert_eq!(testbed.retrieved().unwrap().read_at, Some(testbed.clock.now()), "{damaged}");
         }
-        assert_eq!(scene.close.asked("/organization/"), 9);
+        assert_eq!(testbed.close.asked("/organization/"), 9);
     })
     .await;
 }
@@ -48,31 +48,31 @@ async fn a_damaged_object_is_as_good_as_none_and_is_mended() {
 /// `claimed_until` and `read_at` of a clock that ran ahead.
 #[tokio::test]
 async fn an_object_of_the_future_is_not_waited_for() {
-    under_the_likeliest(async |scene| {
+    under_the_likeliest(async |testbed| {
         let future = r#"{"organization_id":"orga_1","roster":{"members":[]},"read_at":"2036-01-01T00:00:00Z",
             "claimed_until":"2036-01-01T00:00:00Z","failure":{"at":"2036-01-01T00:00:00Z","code":"LO134","what":"x"}}"#;
-        scene.memory.put(Retrieved::KEY, future.into(), WriteCondition::Always).await.unwrap();
-        names_tamsin(scene, &scene.owners()).await;
-        assert_eq!(scene.retrieved().unwrap().read_at, Some(scene.clock.now()));
+        testbed.memory.put(Retrieved::KEY, future.into(), WriteCondition::Always).await.unwrap();
+        names_tamsin(testbed, &testbed.owners()).await;
+        assert_eq!(testbed.retrieved().unwrap().read_at, Some(testbed.clock.now()));
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_store_that_fails_costs_a_reading_and_no_owner() {
-    under_the_likeliest(async |scene| {
+    under_the_likeliest(async |testbed| {
         for call in [Call::Get, Call::Put] {
-            let owners = scene.owners();
-            scene.plan.rule(move |called, _| (called == call).then(broken));
-            names_tamsin(scene, &owners).await;
-            let read = scene.close.asked("/organization/");
+            let owners = testbed.owners();
+            testbed.plan.rule(move |called, _| (called == call).then(broken));
+            names_tamsin(testbed, &owners).await;
+            let read = testbed.close.asked("/organization/");
             // It is known in this process.
-            names_tamsin(scene, &owners).await;
-            assert_eq!(scene.close.asked("/organization/"), read);
-            scene.clock.advance(15 * MINUTE);
-            names_tamsin(scene, &owners).await;
-            assert_eq!(scene.close.asked("/organization/"), read + 1);
-            scene.plan.clear();
+            names_tamsin(testbed, &owners).await;
+            assert_eq!(testbed.close.asked("/organization/"), read);
+            testbed.clock.advance(15 * MINUTE);
+            names_tamsin(testbed, &owners).await;
+            assert_eq!(testbed.close.asked("/organization/"), read + 1);
+            testbed.plan.clear();
         }
     })
     .await;
@@ -80,22 +80,22 @@ async fn a_store_that_fails_costs_a_reading_and_no_owner() {
 
 #[tokio::test]
 async fn a_store_that_fails_in_the_middle_costs_no_owner() {
-    under_the_likeliest(async |scene| {
+    under_the_likeliest(async |testbed| {
         // By name, so that both the field and the members are written.
         for (call, nth) in [(Call::Get, 1), (Call::Get, 2), (Call::Put, 1), (Call::Put, 2), (Call::Put, 3)] {
             for moment in [Moment::Before, Moment::After] {
-                scene.memory.put(Retrieved::KEY, "".into(), WriteCondition::Always).await.unwrap();
-                let owners = scene.process("Lead Owner");
-                scene.plan.at(nth, call, moment, broken());
-                let found = scene.find(&owners, MARLOWE, LOOK).await;
+                testbed.memory.put(Retrieved::KEY, "".into(), WriteCondition::Always).await.unwrap();
+                let owners = testbed.process("Lead Owner");
+                testbed.plan.at(nth, call, moment, broken());
+                let found = testbed.find(&owners, MARLOWE, LOOK).await;
                 assert_eq!(
                     named(&found.facts),
                     [("Tamsin Okafor-Test", true)],
                     "{call:?} {nth} {moment:?}: {found:?}"
                 );
-                scene.plan.clear();
-                names_tamsin(scene, &owners).await;
-                scene.clock.advance(MINUTE);
+                testbed.plan.clear();
+                names_tamsin(testbed, &owners).await;
+                testbed.clock.advance(MINUTE);
             }
         }
     })
@@ -104,14 +104,14 @@ async fn a_store_that_fails_in_the_middle_costs_no_owner() {
 
 #[tokio::test]
 async fn fields_that_were_looked_for_survive_what_is_read_of_the_members() {
-    under_the_likeliest(async |scene| {
-        let owners = scene.process("Lead Owner");
-        scene.find(&owners, MARLOWE, LOOK).await;
-        scene.clock.advance(15 * MINUTE);
-        scene.find(&owners, MARLOWE, LOOK).await;
-        let retrieved = scene.retrieved().unwrap();
+    under_the_likeliest(async |testbed| {
+        let owners = testbed.process("Lead Owner");
+        testbed.find(&owners, MARLOWE, LOOK).await;
+        testbed.clock.advance(15 * MINUTE);
+        testbed.find(&owners, MARLOWE, LOOK).await;
+        let retrieved = testbed.retrieved().unwrap();
         assert_eq!(retrieved.fields["Lead Owner"].as_str(), OWNER_FIELD);
-        assert_eq!((retrieved.read_at, retrieved.roster.counts()), (Some(scene.clock.now()), (3, 1)));
+        assert_eq!((retrieved.read_at, retrieved.roster.counts()), (Some(testbed.clock.now()), (3, 1)));
     })
     .await;
 }

@@ -10,40 +10,40 @@ use pipeline::{
     ports::{Clock, Inbox, MAX_DELAY, OwnerAnswer, OwnerDirectory, OwnerUnreachable, Queue},
     store_retry::RETRY_FOR,
 };
-use tests::{clock::VirtualClock, doubles::ScriptedOwners, faulty::Call, world::World};
+use tests::{clock::VirtualClock, doubles::ScriptedOwners, faulty::Call, harness::Harness};
 
 use super::{MINUTE, SECOND, storage_failed};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Refuses whatever is written of enriched leads from now on.
-fn refuse_enriched_leads(world: &World) {
-    world.weather.rule(|call, key| (call == Call::Put && key.starts_with("target/")).then(storage_failed));
+fn refuse_enriched_leads(harness: &Harness) {
+    harness.faults.rule(|call, key| (call == Call::Put && key.starts_with("target/")).then(storage_failed));
 }
 
 #[tokio::test]
 async fn a_store_that_refuses_writes_for_an_hour_uses_up_no_attempt_of_a_lead() {
-    let world = World::new();
-    let lead = world.accept("a").await;
-    world.owners.assign(&lead, "Sales North");
-    refuse_enriched_leads(&world);
-    world.work_for(world.settings.delay + HOUR).await;
-    assert_eq!((world.shown(&lead), world.dead().await), (0, vec![]));
-    let waits: Vec<u64> = world.retries(&lead).await.iter().map(|(_, _, wait)| wait.as_secs()).collect();
+    let harness = Harness::new();
+    let lead = harness.accept("a").await;
+    harness.owners.assign(&lead, "Sales North");
+    refuse_enriched_leads(&harness);
+    harness.work_for(harness.settings.delay + HOUR).await;
+    assert_eq!((harness.shown(&lead), harness.dead().await), (0, vec![]));
+    let waits: Vec<u64> = harness.retries(&lead).await.iter().map(|(_, _, wait)| wait.as_secs()).collect();
     assert_eq!(waits, [20, 40, 80, 160, 320, 640, 900, 900, 900]);
-    let reasons = retrying(&world, &lead).await;
+    let reasons = retrying(&harness, &lead).await;
     let until = "tried again until 2026-09-15 15:13 UTC";
     assert!(reasons.iter().all(|reason| reason.contains(until)), "{reasons:?}");
 
-    world.weather.clear();
-    world.work_for(MAX_DELAY).await;
-    assert_eq!((world.shown(&lead), world.dead().await), (1, vec![]));
-    assert!(world.slack.posted()[0].mentions("Sales North"));
+    harness.faults.clear();
+    harness.work_for(MAX_DELAY).await;
+    assert_eq!((harness.shown(&lead), harness.dead().await), (1, vec![]));
+    assert!(harness.slack.posted()[0].mentions("Sales North"));
 }
 
 /// The reasons of the attempts that were made again.
-async fn retrying(world: &World, lead: &LeadId) -> Vec<String> {
-    let story = world.story(lead).await.into_iter();
+async fn retrying(harness: &Harness, lead: &LeadId) -> Vec<String> {
+    let story = harness.story(lead).await.into_iter();
     let reasons = story.filter_map(|entry| match entry.event {
         JournalEvent::Retrying { reason, .. } => Some(reason),
         _ => None,
@@ -53,42 +53,42 @@ async fn retrying(world: &World, lead: &LeadId) -> Vec<String> {
 
 #[tokio::test]
 async fn a_store_that_fails_for_longer_than_a_day_makes_a_dead_letter_that_can_be_redriven() {
-    let world = World::new();
-    let lead = world.accept("a").await;
-    world.owners.assign(&lead, "Sales North");
-    refuse_enriched_leads(&world);
-    world.work_for(world.settings.delay + RETRY_FOR).await;
-    assert_eq!(world.dead().await, []);
-    world.work_for(MAX_DELAY).await;
-    let dead = world.dead().await;
+    let harness = Harness::new();
+    let lead = harness.accept("a").await;
+    harness.owners.assign(&lead, "Sales North");
+    refuse_enriched_leads(&harness);
+    harness.work_for(harness.settings.delay + RETRY_FOR).await;
+    assert_eq!(harness.dead().await, []);
+    harness.work_for(MAX_DELAY).await;
+    let dead = harness.dead().await;
     assert_eq!((dead.len(), dead[0].code), (1, Code::StorageFailed));
     assert!(dead[0].reason.contains("tried for 24 hours"), "{}", dead[0].reason);
-    assert!(matches!(world.progress(&lead).await.unwrap().ended, Some((Ended::Dead, _))));
+    assert!(matches!(harness.progress(&lead).await.unwrap().ended, Some((Ended::Dead, _))));
 
     // Put back while the store is still away, it has a day again.
-    world.redrive_all().await;
-    world.work_for(HOUR * 20).await;
-    assert_eq!(world.dead().await, []);
-    world.weather.clear();
-    world.work_for(MAX_DELAY).await;
-    assert_eq!((world.shown(&lead), world.dead().await.len()), (1, 0));
+    harness.redrive_all().await;
+    harness.work_for(HOUR * 20).await;
+    assert_eq!(harness.dead().await, []);
+    harness.faults.clear();
+    harness.work_for(MAX_DELAY).await;
+    assert_eq!((harness.shown(&lead), harness.dead().await.len()), (1, 0));
 }
 
 #[tokio::test]
 async fn what_a_store_did_leaves_the_look_ups_their_attempts_and_the_other_way_round() {
-    let world = World::new();
-    let lead = world.accept("a").await;
-    world.owners.script(&lead, [ScriptedOwners::unreachable()]);
+    let harness = Harness::new();
+    let lead = harness.accept("a").await;
+    harness.owners.script(&lead, [ScriptedOwners::unreachable()]);
     // The raw event cannot be read for a while; then the directory is away as well.
-    world.weather.rule(|call, key| (call == Call::Get && key.starts_with("source/")).then(storage_failed));
-    world.work_for(world.settings.delay + MINUTE * 5).await;
-    assert_eq!(world.owners.asked(&lead), 0);
-    refuse_enriched_leads(&world);
-    world.work_for(HOUR).await;
-    assert!(world.owners.asked(&lead) >= 3, "each further try ends at what cannot be written");
-    world.weather.clear();
-    world.work_for(MAX_DELAY).await;
-    let codes: Vec<(Code, u32)> = world
+    harness.faults.rule(|call, key| (call == Call::Get && key.starts_with("source/")).then(storage_failed));
+    harness.work_for(harness.settings.delay + MINUTE * 5).await;
+    assert_eq!(harness.owners.asked(&lead), 0);
+    refuse_enriched_leads(&harness);
+    harness.work_for(HOUR).await;
+    assert!(harness.owners.asked(&lead) >= 3, "each further try ends at what cannot be written");
+    harness.faults.clear();
+    harness.work_for(MAX_DELAY).await;
+    let codes: Vec<(Code, u32)> = harness
         .retries(&lead)
         .await
         .iter()
@@ -96,18 +96,18 @@ async fn what_a_store_did_leaves_the_look_ups_their_attempts_and_the_other_way_r
         .map(|(code, attempt, _)| (*code, *attempt))
         .collect();
     assert_eq!(codes, [(Code::OwnerLookupFailed, 1), (Code::OwnerLookupFailed, 2)]);
-    assert_eq!(world.enriched(&lead).await.unwrap().owner_status, OwnerStatus::LookupFailed);
-    assert_eq!((world.shown(&lead), world.dead().await), (1, vec![]));
+    assert_eq!(harness.enriched(&lead).await.unwrap().owner_status, OwnerStatus::LookupFailed);
+    assert_eq!((harness.shown(&lead), harness.dead().await), (1, vec![]));
 }
 
 #[tokio::test]
 async fn an_owner_who_is_found_at_a_later_attempt_leaves_the_lead_due_when_it_was() {
-    let world = World::new();
-    let lead = world.accept("a").await;
+    let harness = Harness::new();
+    let lead = harness.accept("a").await;
     let document = ScriptedOwners::document(&lead, "Sales North");
-    world.owners.script(&lead, [ScriptedOwners::unreachable(), document]);
-    world.work_for(world.settings.delay + MINUTE).await;
-    let told = world.story(&lead).await.into_iter().find_map(|entry| match entry.event {
+    harness.owners.script(&lead, [ScriptedOwners::unreachable(), document]);
+    harness.work_for(harness.settings.delay + MINUTE).await;
+    let told = harness.story(&lead).await.into_iter().find_map(|entry| match entry.event {
         JournalEvent::Notified { after_ms, .. } => after_ms,
         _ => None,
     });
@@ -131,53 +131,53 @@ impl OwnerDirectory for SlowOwners {
 
 /// Works on a lead whose owner is known, as a function that is stopped after so long would, whose directory
 /// takes `takes` for each answer and whose store `store` for each call.
-async fn with_little_time(time: Duration, takes: Duration, store: Duration) -> (World, LeadId) {
-    let mut world = World::with(Settings { rechecks: 0, ..Settings::default() });
-    let lead = world.accept("a").await;
-    world.owners.assign(&lead, "Sales North");
-    let (clock, owners) = (world.clock.clone(), world.owners.clone());
+async fn with_little_time(time: Duration, takes: Duration, store: Duration) -> (Harness, LeadId) {
+    let mut harness = Harness::with(Settings { rechecks: 0, ..Settings::default() });
+    let lead = harness.accept("a").await;
+    harness.owners.assign(&lead, "Sales North");
+    let (clock, owners) = (harness.clock.clone(), harness.owners.clone());
     let directory = Arc::new(SlowOwners { clock: clock.clone(), takes, owners });
-    world.process.owners = Arc::new(Documents { directory, clock });
+    harness.process.owners = Arc::new(Documents { directory, clock });
     if !store.is_zero() {
-        world.weather.rule(move |_, _| Some(tests::faulty::Strike::Slow(store)));
+        harness.faults.rule(move |_, _| Some(tests::faulty::InjectedFault::Slow(store)));
     }
-    world.clock.advance(world.settings.delay);
+    harness.clock.advance(harness.settings.delay);
     for _ in 0..20 {
-        let jobs = world.memory.receive(Queue::Delay, 1).await.unwrap();
+        let jobs = harness.memory.receive(Queue::Delay, 1).await.unwrap();
         for job in &jobs {
-            let deadline = world.now() + time;
-            let work = world.process.handle_until(job, Some(deadline));
-            let outcome = world.clock.run_for(time, work).await;
+            let deadline = harness.now() + time;
+            let work = harness.process.handle_until(job, Some(deadline));
+            let outcome = harness.clock.run_for(time, work).await;
             let outcome = outcome.expect("the stage is done in time");
-            world.memory.settle(Queue::Delay, job, outcome).await.unwrap();
+            harness.memory.settle(Queue::Delay, job, outcome).await.unwrap();
         }
-        world.clock.advance(SECOND * 10);
+        harness.clock.advance(SECOND * 10);
     }
-    world.weather.clear();
-    world.work_for(MINUTE).await;
-    (world, lead)
+    harness.faults.clear();
+    harness.work_for(MINUTE).await;
+    (harness, lead)
 }
 
 #[tokio::test]
 async fn a_directory_that_is_slower_than_its_worker_can_wait_is_an_attempt_with_a_reason() {
-    let (world, lead) = with_little_time(SECOND * 3, SECOND * 32 / 10, Duration::ZERO).await;
-    assert_eq!((world.shown(&lead), world.dead().await), (1, vec![]));
-    assert_eq!(world.enriched(&lead).await.unwrap().owner_status, OwnerStatus::LookupFailed);
-    let reasons = retrying(&world, &lead).await;
+    let (harness, lead) = with_little_time(SECOND * 3, SECOND * 32 / 10, Duration::ZERO).await;
+    assert_eq!((harness.shown(&lead), harness.dead().await), (1, vec![]));
+    assert_eq!(harness.enriched(&lead).await.unwrap().owner_status, OwnerStatus::LookupFailed);
+    let reasons = retrying(&harness, &lead).await;
     assert_eq!(reasons.len(), 2, "and the third goes on without an owner: {reasons:?}");
     assert!(reasons.iter().all(|reason| reason.contains("none within 1.5 s")), "{reasons:?}");
 }
 
 #[tokio::test]
 async fn a_slow_directory_is_waited_for_where_there_is_time() {
-    let (world, lead) = with_little_time(SECOND * 13, SECOND * 32 / 10, SECOND * 8 / 10).await;
-    assert_eq!(world.enriched(&lead).await.unwrap().lead_owner, "Sales North");
-    let stages = world.stages(&lead).await;
+    let (harness, lead) = with_little_time(SECOND * 13, SECOND * 32 / 10, SECOND * 8 / 10).await;
+    assert_eq!(harness.enriched(&lead).await.unwrap().lead_owner, "Sales North");
+    let stages = harness.stages(&lead).await;
     assert_eq!(stages, [Stage::Received, Stage::Enriched, Stage::Notified]);
 }
 
 #[tokio::test]
 async fn no_time_at_all_is_an_attempt_too() {
-    let (world, lead) = with_little_time(Duration::ZERO, SECOND, Duration::ZERO).await;
-    assert_eq!((world.shown(&lead), world.dead().await), (1, vec![]));
+    let (harness, lead) = with_little_time(Duration::ZERO, SECOND, Duration::ZERO).await;
+    assert_eq!((harness.shown(&lead), harness.dead().await), (1, vec![]));
 }

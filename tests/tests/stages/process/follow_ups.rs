@@ -18,180 +18,180 @@ use pipeline::{
 use tests::{
     destinations::{EMAIL, SLACK},
     doubles::{Reply, ScriptedOwners},
-    faulty::{Call, Moment, Strike},
-    world::World,
+    faulty::{Call, InjectedFault, Moment},
+    harness::Harness,
 };
 
 use super::{DAY, MINUTE, SECOND, storage_failed};
 
 const OWNERS: [&str; 3] = ["Sales North", "Sales South", "Sales West"];
 
-/// A world in which a lead was announced with the first of the owners.
-async fn announced() -> (World, LeadId) {
-    let world = World::new();
-    let lead = world.accept("a").await;
-    world.owners.assign(&lead, OWNERS[0]);
-    world.work_for(world.settings.delay).await;
-    assert_eq!(named(&world, &lead), [OWNERS[0]]);
-    (world, lead)
+/// A harness in which a lead was announced with the first of the owners.
+async fn announced() -> (Harness, LeadId) {
+    let harness = Harness::new();
+    let lead = harness.accept("a").await;
+    harness.owners.assign(&lead, OWNERS[0]);
+    harness.work_for(harness.settings.delay).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0]]);
+    (harness, lead)
 }
 
 /// Names another owner and has the lead processed again. Nothing is done yet.
-async fn change(world: &World, lead: &LeadId, owner: &str) {
-    world.owners.assign(lead, owner);
-    world.ops.actions().unwrap().requeue(lead).await.unwrap();
+async fn change(harness: &Harness, lead: &LeadId, owner: &str) {
+    harness.owners.assign(lead, owner);
+    harness.ops.actions().unwrap().requeue(lead).await.unwrap();
 }
 
 /// The owners that Slack's messages about a lead name, in their order.
-fn named(world: &World, lead: &LeadId) -> Vec<&'static str> {
-    let about = world.slack.shown().into_iter().filter(|posted| posted.mentions(lead.as_str()));
+fn named(harness: &Harness, lead: &LeadId) -> Vec<&'static str> {
+    let about = harness.slack.shown().into_iter().filter(|posted| posted.mentions(lead.as_str()));
     about.map(|posted| OWNERS.into_iter().find(|owner| posted.mentions(owner)).unwrap()).collect()
 }
 
 #[tokio::test]
 async fn each_change_of_the_owner_is_announced_once_also_one_back_to_an_earlier_owner() {
-    let (world, lead) = announced().await;
+    let (harness, lead) = announced().await;
     let [north, south, west] = OWNERS;
     let mut expected = vec![north];
     for owner in [south, north, south, west, north, west] {
         expected.push(owner);
         // Whoever asks again, and however often, learns of nothing new.
         for _ in 0..3 {
-            change(&world, &lead, owner).await;
-            world.work_for(SECOND * 10).await;
-            assert_eq!(named(&world, &lead), expected);
+            change(&harness, &lead, owner).await;
+            harness.work_for(SECOND * 10).await;
+            assert_eq!(named(&harness, &lead), expected);
         }
     }
-    assert_eq!(world.dead().await, []);
+    assert_eq!(harness.dead().await, []);
 }
 
 #[tokio::test]
 async fn each_channel_has_its_own_last_word() {
     let settings = Settings { destinations: vec![SLACK, EMAIL], ..Settings::default() };
-    let world = World::with(settings);
-    let lead = world.accept("a").await;
-    world.owners.assign(&lead, OWNERS[0]);
-    world.work_for(world.settings.delay).await;
+    let harness = Harness::with(settings);
+    let lead = harness.accept("a").await;
+    harness.owners.assign(&lead, OWNERS[0]);
+    harness.work_for(harness.settings.delay).await;
     for (number, owner) in [OWNERS[1], OWNERS[0], OWNERS[1]].into_iter().enumerate() {
-        change(&world, &lead, owner).await;
-        world.work_for(MINUTE).await;
-        assert_eq!((world.shown(&lead), world.mailer.tried().len()), (number + 2, number + 2), "{owner}");
+        change(&harness, &lead, owner).await;
+        harness.work_for(MINUTE).await;
+        assert_eq!((harness.shown(&lead), harness.mailer.tried().len()), (number + 2, number + 2), "{owner}");
     }
 }
 
 #[tokio::test]
 async fn a_follow_up_of_an_earlier_version_is_not_repeated_and_is_what_is_compared() {
-    let (world, lead) = announced().await;
-    change(&world, &lead, OWNERS[1]).await;
-    world.work_for(MINUTE).await;
+    let (harness, lead) = announced().await;
+    change(&harness, &lead, OWNERS[1]).await;
+    harness.work_for(MINUTE).await;
     // Its receipt has the name that it had before they had numbers.
     let alert = AlertId::follow_up(OWNERS[1], 1);
-    assert!(world.memory.stored(&keys::receipt(&lead, "slack", alert.as_str())).is_some());
-    change(&world, &lead, OWNERS[1]).await;
-    world.work_for(MINUTE).await;
-    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]]);
+    assert!(harness.memory.stored(&keys::receipt(&lead, "slack", alert.as_str())).is_some());
+    change(&harness, &lead, OWNERS[1]).await;
+    harness.work_for(MINUTE).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[1]]);
 }
 
 #[tokio::test]
 async fn what_an_operator_had_sent_again_is_the_last_word_too() {
-    let (world, lead) = announced().await;
+    let (harness, lead) = announced().await;
     // Nobody is notified of the change by itself: the store fails for the follow-up.
-    world.weather.rule(|_, about| about.contains("/owner-").then(storage_failed));
-    change(&world, &lead, OWNERS[1]).await;
-    world.process_ready().await;
-    world.weather.clear();
-    world.ops.actions().unwrap().resend(&lead, &SLACK, Recipients::All).await.unwrap();
-    world.notify_ready().await;
-    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]]);
-    world.work_for(DAY).await;
-    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]], "it was announced by the resend");
-    change(&world, &lead, OWNERS[0]).await;
-    world.work_for(MINUTE).await;
-    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1], OWNERS[0]]);
+    harness.faults.rule(|_, about| about.contains("/owner-").then(storage_failed));
+    change(&harness, &lead, OWNERS[1]).await;
+    harness.process_ready().await;
+    harness.faults.clear();
+    harness.ops.actions().unwrap().resend(&lead, &SLACK, Recipients::All).await.unwrap();
+    harness.notify_ready().await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[1]]);
+    harness.work_for(DAY).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[1]], "it was announced by the resend");
+    change(&harness, &lead, OWNERS[0]).await;
+    harness.work_for(MINUTE).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[1], OWNERS[0]]);
 }
 
 #[tokio::test]
 async fn a_follow_up_that_waits_for_its_turn_names_whoever_is_the_owner_then() {
-    let (world, lead) = announced().await;
-    world.slack.answer([Reply::wait(MINUTE * 5)]);
-    change(&world, &lead, OWNERS[1]).await;
-    world.work_for(MINUTE).await;
-    change(&world, &lead, OWNERS[2]).await;
-    world.work_for(MINUTE).await;
-    assert_eq!(named(&world, &lead), [OWNERS[0]]);
-    world.work_for(MINUTE * 10).await;
-    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[2]]);
+    let (harness, lead) = announced().await;
+    harness.slack.answer([Reply::wait(MINUTE * 5)]);
+    change(&harness, &lead, OWNERS[1]).await;
+    harness.work_for(MINUTE).await;
+    change(&harness, &lead, OWNERS[2]).await;
+    harness.work_for(MINUTE).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0]]);
+    harness.work_for(MINUTE * 10).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[2]]);
 }
 
 #[tokio::test]
 async fn a_follow_up_that_died_is_sent_when_the_owner_is_the_same_still() {
-    let (world, lead) = announced().await;
-    world.slack.answer([Reply::status(404, "no_service")]);
-    change(&world, &lead, OWNERS[1]).await;
-    world.work_for(MINUTE).await;
-    assert_eq!((named(&world, &lead).len(), world.dead().await.len()), (1, 1));
-    change(&world, &lead, OWNERS[1]).await;
-    world.work_for(MINUTE).await;
-    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]]);
-    world.redrive_all().await;
-    world.work_for(MINUTE).await;
-    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]], "the dead letter is the same alert");
+    let (harness, lead) = announced().await;
+    harness.slack.answer([Reply::status(404, "no_service")]);
+    change(&harness, &lead, OWNERS[1]).await;
+    harness.work_for(MINUTE).await;
+    assert_eq!((named(&harness, &lead).len(), harness.dead().await.len()), (1, 1));
+    change(&harness, &lead, OWNERS[1]).await;
+    harness.work_for(MINUTE).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[1]]);
+    harness.redrive_all().await;
+    harness.work_for(MINUTE).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[1]], "the dead letter is the same alert");
 }
 
 #[tokio::test]
 async fn a_receipt_that_cannot_be_read_hides_no_change() {
-    let (world, lead) = announced().await;
+    let (harness, lead) = announced().await;
     let key = keys::receipt(&lead, "slack", "resend-0");
-    world.memory.put(&key, "junk".into(), WriteCondition::Always).await.unwrap();
+    harness.memory.put(&key, "junk".into(), WriteCondition::Always).await.unwrap();
     for owner in [OWNERS[1], OWNERS[0]] {
-        change(&world, &lead, owner).await;
-        world.work_for(MINUTE).await;
+        change(&harness, &lead, owner).await;
+        harness.work_for(MINUTE).await;
     }
-    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1], OWNERS[0]]);
+    assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[1], OWNERS[0]]);
 }
 
 #[tokio::test]
 async fn a_clock_that_steps_back_between_two_changes_hides_neither() {
-    let (world, lead) = announced().await;
+    let (harness, lead) = announced().await;
     for (number, owner) in [OWNERS[1], OWNERS[0], OWNERS[1], OWNERS[0]].into_iter().enumerate() {
-        world.clock.step_back(Duration::from_secs(600));
-        change(&world, &lead, owner).await;
-        world.work_for(MINUTE).await;
-        change(&world, &lead, owner).await;
-        world.work_for(MINUTE).await;
-        assert_eq!(named(&world, &lead).len(), number + 2, "{owner}");
+        harness.clock.step_back(Duration::from_secs(600));
+        change(&harness, &lead, owner).await;
+        harness.work_for(MINUTE).await;
+        change(&harness, &lead, owner).await;
+        harness.work_for(MINUTE).await;
+        assert_eq!(named(&harness, &lead).len(), number + 2, "{owner}");
     }
-    assert_eq!(named(&world, &lead).last(), Some(&OWNERS[0]));
+    assert_eq!(named(&harness, &lead).last(), Some(&OWNERS[0]));
 }
 
 #[tokio::test]
 async fn a_change_is_announced_after_the_alert_that_is_on_its_way_with_the_earlier_owner() {
-    let world = World::new();
-    let lead = world.enrich("a").await;
-    world.owners.assign(&lead, OWNERS[0]);
-    world.ops.actions().unwrap().requeue(&lead).await.unwrap();
-    world.process_ready().await;
+    let harness = Harness::new();
+    let lead = harness.enrich("a").await;
+    harness.owners.assign(&lead, OWNERS[0]);
+    harness.ops.actions().unwrap().requeue(&lead).await.unwrap();
+    harness.process_ready().await;
     // Slack takes its time over the first alert, and meanwhile the owner changes.
-    world.slack.takes(SECOND * 9);
-    let alerts = world.take_alerts().await;
+    harness.slack.takes(SECOND * 9);
+    let alerts = harness.take_alerts().await;
     let meanwhile = async {
-        world.clock.sleep(SECOND).await;
-        world.owners.assign(&lead, OWNERS[1]);
-        world.ops.actions().unwrap().requeue(&lead).await.unwrap();
-        let jobs = world.memory.receive(Queue::Delay, 1).await.unwrap();
-        assert_eq!(world.process.handle(&jobs[0]).await, Disposition::Done);
-        world.memory.settle(Queue::Delay, &jobs[0], Disposition::Done).await.unwrap();
-        let depth = world.memory.depth(Queue::Notification).await.unwrap();
+        harness.clock.sleep(SECOND).await;
+        harness.owners.assign(&lead, OWNERS[1]);
+        harness.ops.actions().unwrap().requeue(&lead).await.unwrap();
+        let jobs = harness.memory.receive(Queue::Delay, 1).await.unwrap();
+        assert_eq!(harness.process.handle(&jobs[0]).await, Disposition::Done);
+        harness.memory.settle(Queue::Delay, &jobs[0], Disposition::Done).await.unwrap();
+        let depth = harness.memory.depth(Queue::Notification).await.unwrap();
         assert_eq!(depth.waiting, 1, "the follow-up, until the claim is over");
     };
     let notifying = async {
-        for (alert, outcome) in alerts.iter().zip(world.notify.handle(&alerts).await) {
-            world.memory.settle(Queue::Notification, alert, outcome).await.unwrap();
+        for (alert, outcome) in alerts.iter().zip(harness.notify.handle(&alerts).await) {
+            harness.memory.settle(Queue::Notification, alert, outcome).await.unwrap();
         }
     };
-    world.clock.run(join(notifying, meanwhile)).await;
-    world.work_for(MINUTE * 5).await;
-    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]]);
+    harness.clock.run(join(notifying, meanwhile)).await;
+    harness.work_for(MINUTE * 5).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[1]]);
 }
 
 #[tokio::test]
@@ -201,17 +201,17 @@ async fn a_crash_at_any_step_of_a_change_back_loses_and_doubles_no_follow_up() {
     {
         for nth in 1..=nths {
             for moment in [Moment::Before, Moment::After] {
-                let (world, lead) = announced().await;
-                change(&world, &lead, OWNERS[1]).await;
-                world.work_for(MINUTE).await;
-                change(&world, &lead, OWNERS[0]).await;
-                let deliveries = world.memory.receive(Queue::Delay, 1).await.unwrap();
-                world.weather.at(nth, call, moment, Strike::Hang);
-                let _ = world.clock.run_for(Duration::ZERO, world.process.handle(&deliveries[0])).await;
-                world.weather.clear();
-                world.work_for(DAY).await;
+                let (harness, lead) = announced().await;
+                change(&harness, &lead, OWNERS[1]).await;
+                harness.work_for(MINUTE).await;
+                change(&harness, &lead, OWNERS[0]).await;
+                let deliveries = harness.memory.receive(Queue::Delay, 1).await.unwrap();
+                harness.faults.at(nth, call, moment, InjectedFault::Hang);
+                let _ = harness.clock.run_for(Duration::ZERO, harness.process.handle(&deliveries[0])).await;
+                harness.faults.clear();
+                harness.work_for(DAY).await;
                 let expected = [OWNERS[0], OWNERS[1], OWNERS[0]];
-                assert_eq!(named(&world, &lead), expected, "{call:?} {nth} {moment:?}");
+                assert_eq!(named(&harness, &lead), expected, "{call:?} {nth} {moment:?}");
             }
         }
     }
@@ -219,22 +219,22 @@ async fn a_crash_at_any_step_of_a_change_back_loses_and_doubles_no_follow_up() {
 
 #[tokio::test]
 async fn a_lead_that_lost_its_owner_to_a_failed_look_up_makes_no_follow_up() {
-    let (world, lead) = announced().await;
+    let (harness, lead) = announced().await;
     for answer in [ScriptedOwners::missing(), ScriptedOwners::unreachable()] {
-        world.owners.script(&lead, [answer]);
-        world.ops.actions().unwrap().requeue(&lead).await.unwrap();
-        world.work_for(DAY).await;
-        assert_eq!(named(&world, &lead), [OWNERS[0]]);
+        harness.owners.script(&lead, [answer]);
+        harness.ops.actions().unwrap().requeue(&lead).await.unwrap();
+        harness.work_for(DAY).await;
+        assert_eq!(named(&harness, &lead), [OWNERS[0]]);
     }
 }
 
 /// What an alert on its way names is read after it is claimed, and a follow-up may have been queued before that.
 #[tokio::test]
 async fn a_follow_up_is_not_sent_whose_owner_another_has_named_meanwhile() {
-    let (world, lead) = announced().await;
-    change(&world, &lead, OWNERS[1]).await;
-    world.work_for(MINUTE).await;
-    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]]);
+    let (harness, lead) = announced().await;
+    change(&harness, &lead, OWNERS[1]).await;
+    harness.work_for(MINUTE).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[1]]);
     let late = AlertJob {
         lead_id: lead.clone(),
         destination: SLACK,
@@ -242,17 +242,17 @@ async fn a_follow_up_is_not_sent_whose_owner_another_has_named_meanwhile() {
         kind: AlertKind::FollowUp,
         due_at: None,
     };
-    world.queue_alert(&late).await;
-    world.work_for(DAY).await;
-    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1]]);
-    let receipt = world.notify.receipts.get(&lead, &SLACK, &late.alert).await.unwrap().unwrap();
+    harness.queue_alert(&late).await;
+    harness.work_for(DAY).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[1]]);
+    let receipt = harness.notify.receipts.get(&lead, &SLACK, &late.alert).await.unwrap().unwrap();
     assert_eq!((receipt.state, receipt.attempts), (ReceiptState::Sent, 0));
-    assert_eq!(world.stages(&lead).await.last(), Some(&Stage::AlreadyNotified));
-    assert_eq!(world.dead().await, []);
+    assert_eq!(harness.stages(&lead).await.last(), Some(&Stage::AlreadyNotified));
+    assert_eq!(harness.dead().await, []);
     // The next change has its follow-up, as ever.
-    change(&world, &lead, OWNERS[0]).await;
-    world.work_for(MINUTE).await;
-    assert_eq!(named(&world, &lead), [OWNERS[0], OWNERS[1], OWNERS[0]]);
+    change(&harness, &lead, OWNERS[0]).await;
+    harness.work_for(MINUTE).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[1], OWNERS[0]]);
 }
 
 /// A source that has one owner from the event, and another since.
@@ -270,14 +270,14 @@ impl Owners for Moved {
 
 #[tokio::test]
 async fn an_owner_whom_the_event_names_replaces_none_who_was_looked_up() {
-    let mut world = World::new();
-    world.process.owners = Arc::new(Moved);
-    let lead = world.accept("a").await;
+    let mut harness = Harness::new();
+    harness.process.owners = Arc::new(Moved);
+    let lead = harness.accept("a").await;
     // Before its time, an operator has it processed.
-    world.ops.actions().unwrap().requeue(&lead).await.unwrap();
-    world.work_for(MINUTE).await;
-    assert_eq!(named(&world, &lead), [OWNERS[1]]);
-    world.work_for(DAY).await;
-    assert_eq!(named(&world, &lead), [OWNERS[1]]);
-    assert_eq!(world.enriched(&lead).await.unwrap().lead_owner, OWNERS[1]);
+    harness.ops.actions().unwrap().requeue(&lead).await.unwrap();
+    harness.work_for(MINUTE).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[1]]);
+    harness.work_for(DAY).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[1]]);
+    assert_eq!(harness.enriched(&lead).await.unwrap().lead_owner, OWNERS[1]);
 }

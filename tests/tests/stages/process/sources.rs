@@ -12,7 +12,7 @@ use pipeline::{
     Code, Fault, JournalEvent,
     ports::{LookupOptions, LookupOutcome, NextLookup, Owners},
 };
-use tests::world::World;
+use tests::harness::Harness;
 
 use super::{MINUTE, SECOND};
 
@@ -27,10 +27,10 @@ impl Owners for Says {
     }
 }
 
-fn says(outcomes: impl IntoIterator<Item = LookupOutcome>) -> World {
-    let mut world = World::new();
-    world.process.owners = Arc::new(Says(Mutex::new(outcomes.into_iter().collect())));
-    world
+fn says(outcomes: impl IntoIterator<Item = LookupOutcome>) -> Harness {
+    let mut harness = Harness::new();
+    harness.process.owners = Arc::new(Says(Mutex::new(outcomes.into_iter().collect())));
+    harness
 }
 
 fn busy(wait: Duration) -> LookupOutcome {
@@ -48,14 +48,14 @@ fn named(owner: &str) -> LookupOutcome {
 async fn a_wait_that_is_asked_for_is_no_attempt_and_stands_in_the_story_once() {
     let failed = || LookupOutcome::failed(Code::CloseUnavailable, "502", NextLookup::Retry);
     let waits = (0..5).map(|_| busy(SECOND));
-    let world = says([failed()].into_iter().chain(waits).chain([failed(), named("Sales North")]));
-    let lead = world.accept("a").await;
-    world.work_for(world.settings.delay + 5 * MINUTE).await;
-    let enriched = world.enriched(&lead).await.unwrap();
+    let harness = says([failed()].into_iter().chain(waits).chain([failed(), named("Sales North")]));
+    let lead = harness.accept("a").await;
+    harness.work_for(harness.settings.delay + 5 * MINUTE).await;
+    let enriched = harness.enriched(&lead).await.unwrap();
     assert_eq!((enriched.owner_status, enriched.lead_owner.as_str()), (OwnerStatus::Assigned, "Sales North"));
-    assert_eq!(world.shown(&lead), 1);
+    assert_eq!(harness.shown(&lead), 1);
     let retries: Vec<(Code, u32)> =
-        world.retries(&lead).await.into_iter().map(|(code, attempt, _)| (code, attempt)).collect();
+        harness.retries(&lead).await.into_iter().map(|(code, attempt, _)| (code, attempt)).collect();
     let expected = [(Code::CloseUnavailable, 1), (Code::CloseBusy, 2), (Code::CloseUnavailable, 2)];
     assert_eq!(retries, expected);
 }
@@ -63,12 +63,12 @@ async fn a_wait_that_is_asked_for_is_no_attempt_and_stands_in_the_story_once() {
 #[tokio::test]
 async fn no_alert_waits_for_long_because_a_source_asks_to() {
     for (wait, longest) in [(SECOND / 10, 5), (20 * SECOND, 5), (44 * SECOND, 9), (120 * SECOND, 6)] {
-        let world = says([busy(wait)]);
-        let lead = world.accept("a").await;
-        world.work_for(world.settings.delay + longest * MINUTE).await;
-        assert_eq!(world.shown(&lead), 1, "{wait:?}");
-        assert_eq!(world.enriched(&lead).await.unwrap().owner_status, OwnerStatus::LookupFailed);
-        assert_eq!(world.dead().await, []);
+        let harness = says([busy(wait)]);
+        let lead = harness.accept("a").await;
+        harness.work_for(harness.settings.delay + longest * MINUTE).await;
+        assert_eq!(harness.shown(&lead), 1, "{wait:?}");
+        assert_eq!(harness.enriched(&lead).await.unwrap().owner_status, OwnerStatus::LookupFailed);
+        assert_eq!(harness.dead().await, []);
     }
 }
 
@@ -79,16 +79,16 @@ async fn a_look_up_that_finds_nothing_newer_says_so_and_why() {
         OwnerFacts::none(OwnerStatus::Missing),
         Some(Fault::new(Code::OwnerMissing, "the owner field is empty")),
     );
-    let world = says([named("Sales North"), gone, none]);
-    let lead = world.accept("a").await;
-    world.work_for(world.settings.delay + MINUTE).await;
+    let harness = says([named("Sales North"), gone, none]);
+    let lead = harness.accept("a").await;
+    harness.work_for(harness.settings.delay + MINUTE).await;
     for _ in 0..2 {
-        world.ops.actions().unwrap().requeue(&lead).await.unwrap();
-        world.work_for(MINUTE).await;
+        harness.ops.actions().unwrap().requeue(&lead).await.unwrap();
+        harness.work_for(MINUTE).await;
     }
-    assert_eq!(world.enriched(&lead).await.unwrap().lead_owner, "Sales North");
-    assert_eq!(world.shown(&lead), 1);
-    let story = world.story(&lead).await;
+    assert_eq!(harness.enriched(&lead).await.unwrap().lead_owner, "Sales North");
+    assert_eq!(harness.shown(&lead), 1);
+    let story = harness.story(&lead).await;
     let enriched = story.iter().filter(|entry| matches!(entry.event, JournalEvent::Enriched { .. }));
     let details: Vec<String> = enriched.map(|entry| entry.detail()).collect();
     assert_eq!(

@@ -3,7 +3,7 @@
 use demo::{Answer, SlackMode};
 use rusqlite::{Connection, params};
 use serde_json::Value;
-use tests::process::{PATIENCE, World, text, until};
+use tests::process::{PATIENCE, Testbed, text, until};
 
 /// Clears the screen, colours, turns the direction of writing, and passes for a line of ours.
 const HOSTILE: &str =
@@ -39,20 +39,20 @@ fn steers(c: char) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_is_stored_steers_the_terminal_or_passes_for_a_line_of_ours() {
-    let mut world = World::new().await;
-    world.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
-    let up = world.up(&["--delay", "0"]).await;
-    let sample = world.sample();
+    let mut testbed = Testbed::new().await;
+    testbed.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
+    let up = testbed.up(&["--delay", "0"]).await;
+    let sample = testbed.sample();
     assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
-    until("it is dead", async || !world.json(&["dead", "list"]).await.as_array().unwrap().is_empty()).await;
-    let id = world.json(&["dead", "list"]).await[0]["id"].as_str().unwrap().to_owned();
+    until("it is dead", async || !testbed.json(&["dead", "list"]).await.as_array().unwrap().is_empty()).await;
+    let id = testbed.json(&["dead", "list"]).await[0]["id"].as_str().unwrap().to_owned();
     until("its log lines are there", async || {
-        !world.json(&["dead", "show", &id]).await["logs"].as_array().unwrap().is_empty()
+        !testbed.json(&["dead", "show", &id]).await["logs"].as_array().unwrap().is_empty()
     })
     .await;
     assert!(up.terminate().await.success());
 
-    let database = Connection::open(world.data().join("leadops.db")).unwrap();
+    let database = Connection::open(testbed.data().join("leadops.db")).unwrap();
     for (table, id, column) in [
         ("object", "row", "body"),
         ("journal", "row", "body"),
@@ -78,7 +78,7 @@ async fn nothing_that_is_stored_steers_the_terminal_or_passes_for_a_line_of_ours
         for json in [false, true] {
             let args = [args, if json { &["--json"] } else { &[] }].concat();
             // What is edited is what was stored; it is refused, with the reason.
-            let output = world.command(&args).env("EDITOR", "true").output().await.unwrap();
+            let output = testbed.command(&args).env("EDITOR", "true").output().await.unwrap();
             let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
             for line in stdout.split('\n').chain(stderr.split('\n')) {
                 assert!(!line.contains(steers), "{args:?}: {line:?}");
@@ -92,21 +92,21 @@ async fn nothing_that_is_stored_steers_the_terminal_or_passes_for_a_line_of_ours
         }
     }
     // A file is for programs: there every byte is as it was.
-    let file = world.folder.path().join("dead.ndjson");
-    assert!(world.run(&["dead", "export", file.to_str().unwrap()]).await.status.success());
+    let file = testbed.folder.path().join("dead.ndjson");
+    assert!(testbed.run(&["dead", "export", file.to_str().unwrap()]).await.status.success());
     let exported: Value = serde_json::from_str(std::fs::read_to_string(file).unwrap().trim_end()).unwrap();
     assert_eq!(exported["body"], body);
-    let printed = text(&world.run(&["dead", "export"]).await.stdout);
+    let printed = text(&testbed.run(&["dead", "export"]).await.stdout);
     assert!(!printed.trim_end().contains(steers), "{printed:?}");
     assert_eq!(serde_json::from_str::<Value>(&printed).unwrap()["body"], body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_of_an_argument_steers_no_terminal() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     let hostile = format!("lead{HOSTILE}");
     for args in [&["lead", hostile.as_str()][..], &["explain", &hostile], &["--env", &hostile, "status"]] {
-        let (_, line) = world.refused(args).await;
+        let (_, line) = testbed.refused(args).await;
         assert!(line.contains("evil") && !line.contains(steers), "{args:?}: {line:?}");
     }
 }

@@ -3,20 +3,20 @@
 use demo::{Answer, SlackMode};
 use rusqlite::Connection;
 use serde_json::Value;
-use tests::process::{PATIENCE, Up, World, text, until};
+use tests::process::{PATIENCE, Testbed, Up, text, until};
 
 const UP: [&str; 5] = ["up", "--listen", "127.0.0.1:0", "--delay", "0"];
 
 /// `leadops` with these prefixes.
-fn command(world: &World, args: &[&str], [source, target]: [&str; 2]) -> tokio::process::Command {
-    let mut command = world.command(args);
+fn command(testbed: &Testbed, args: &[&str], [source, target]: [&str; 2]) -> tokio::process::Command {
+    let mut command = testbed.command(args);
     command.env("SOURCE_PREFIX", source).env("TARGET_PREFIX", target);
     command
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prefix_that_begins_with_another_starts_nothing_and_is_never_green() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     for (prefixes, named) in [
         (["leads", "target/"], "leads/"),
         (["receipts", "target/"], "receipts/"),
@@ -28,13 +28,13 @@ async fn a_prefix_that_begins_with_another_starts_nothing_and_is_never_green() {
         (["out/raw/", "out/"], "out/raw/"),
         (["source", "source-done/"], "source-done/"),
     ] {
-        let up = command(&world, &UP, prefixes).output().await.unwrap();
+        let up = command(&testbed, &UP, prefixes).output().await.unwrap();
         let said = text(&up.stderr);
         assert_eq!(up.status.code(), Some(1), "{prefixes:?}: {said}");
         assert!(said.starts_with("leadops: LO906 ") && said.contains(named), "{prefixes:?}: {said}");
         assert_eq!(said.lines().count(), 1, "{said}");
-        assert!(!world.data().exists(), "{prefixes:?}: a folder was made");
-        let doctor = command(&world, &["doctor", "--json"], prefixes).output().await.unwrap();
+        assert!(!testbed.data().exists(), "{prefixes:?}: a folder was made");
+        let doctor = command(&testbed, &["doctor", "--json"], prefixes).output().await.unwrap();
         let checks: Value = serde_json::from_slice(&doctor.stdout).unwrap();
         let settings = checks.as_array().unwrap().iter().find(|check| check["check"] == "settings").unwrap();
         assert_eq!(
@@ -49,55 +49,57 @@ async fn a_prefix_that_begins_with_another_starts_nothing_and_is_never_green() {
 /// One that an earlier version has started: nothing comes of such prefixes without S3, and its leads are there.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_that_has_worked_with_such_prefixes_goes_on_with_a_warning() {
-    let mut world = World::new().await;
+    let mut testbed = Testbed::new().await;
     let prefixes = ["in/", "in/done/"];
-    let up = Up::start(command(&world, &UP, ["in/", "out/"])).await;
+    let up = Up::start(command(&testbed, &UP, ["in/", "out/"])).await;
     assert!(up.terminate().await.success());
-    let database = Connection::open(world.data().join("leadops.db")).unwrap();
+    let database = Connection::open(testbed.data().join("leadops.db")).unwrap();
     let changed = "UPDATE object SET body = CAST(replace(CAST(body AS TEXT), '\"out/\"', '\"in/done/\"') AS BLOB) \
                    WHERE key = 'running.json'";
     assert_eq!(database.execute(changed, ()).unwrap(), 1);
     drop(database);
 
-    let log = world.folder.path().join("stderr");
+    let log = testbed.folder.path().join("stderr");
     let line = format!("exec \"$0\" \"$@\" 2>'{}'", log.display());
-    let mut shell = world.command_in_shell(&line, &UP);
+    let mut shell = testbed.command_in_shell(&line, &UP);
     shell.env("SOURCE_PREFIX", prefixes[0]).env("TARGET_PREFIX", prefixes[1]);
     let up = Up::start(shell).await;
     let said = std::fs::read_to_string(&log).unwrap();
     assert!(said.contains("warning: LO906") && said.contains("in/done/"), "{said}");
-    let sample = world.sample();
+    let sample = testbed.sample();
     assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
-    world.until_told(std::slice::from_ref(&sample.lead_id)).await;
-    let doctor = command(&world, &["doctor", "--json"], prefixes).output().await.unwrap();
+    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    let doctor = command(&testbed, &["doctor", "--json"], prefixes).output().await.unwrap();
     let checks: Value = serde_json::from_slice(&doctor.stdout).unwrap();
     let settings = checks.as_array().unwrap().iter().find(|check| check["check"] == "settings").unwrap();
     assert_eq!(settings["result"], "warning", "{settings}");
     assert!(up.terminate().await.success());
     // With others than those it is a new one.
-    let other = command(&world, &UP, ["in/", "in/other/"]).output().await.unwrap();
+    let other = command(&testbed, &UP, ["in/", "in/other/"]).output().await.unwrap();
     assert!(!other.status.success() && text(&other.stderr).contains("LO906"));
 }
 
 /// The list of what the prefixes are told from has everything that is written in a folder.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_written_is_in_the_list_of_what_the_prefixes_must_not_be() {
-    let mut world = World::new().await;
-    world.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
-    let up = world.up(&["--delay", "0"]).await;
+    let mut testbed = Testbed::new().await;
+    testbed.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
+    let up = testbed.up(&["--delay", "0"]).await;
     let client = reqwest::Client::new();
     assert_eq!(client.get(up.webhook.clone()).send().await.unwrap().status(), 405);
     for _ in 0..2 {
-        assert_eq!(up.sender().send(&world.sample()).await, [Answer::Accepted]);
+        assert_eq!(up.sender().send(&testbed.sample()).await, [Answer::Accepted]);
     }
-    let dead = async || world.json(&["dead", "list"]).await;
+    let dead = async || testbed.json(&["dead", "list"]).await;
     until("they are dead", async || dead().await.as_array().unwrap().len() == 2).await;
     let id = dead().await[0]["id"].as_str().unwrap().to_owned();
-    world.json(&["dead", "delete", &id, "--yes"]).await;
-    until("the refusal is written down", async || world.json(&["status"]).await["refused"]["last_hour"] == 1)
-        .await;
+    testbed.json(&["dead", "delete", &id, "--yes"]).await;
+    until("the refusal is written down", async || {
+        testbed.json(&["status"]).await["refused"]["last_hour"] == 1
+    })
+    .await;
     assert!(up.terminate().await.success());
-    let database = Connection::open(world.data().join("leadops.db")).unwrap();
+    let database = Connection::open(testbed.data().join("leadops.db")).unwrap();
     let mut keys = database.prepare("SELECT key FROM object").unwrap();
     let keys: Vec<String> = keys.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     for start in ["source/", "target/", "receipts/", "deleted/", "pace/", "counts/", "running.json"] {

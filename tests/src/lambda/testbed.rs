@@ -1,4 +1,4 @@
-//! [`Scene`]: a stack at work, with its neighbours.
+//! [`AwsTestbed`]: a stack at work, with its neighbours.
 
 use std::{
     collections::BTreeSet,
@@ -18,9 +18,9 @@ use url::Url;
 use super::{Configuration, Host};
 use crate::{
     aws::{Moto, Proxy, Stack},
-    desk::Desk,
     http,
     neighbours::Neighbours,
+    operator::Operator,
     process::until,
 };
 
@@ -28,7 +28,7 @@ use crate::{
 const PARAMETERS: [(&str, &str); 1] = [("DelaySeconds", "0")];
 
 /// A stack whose functions run, with an owner directory and a Slack.
-pub struct Scene {
+pub struct AwsTestbed {
     /// An owner directory and a Slack.
     pub neighbours: Neighbours,
     /// The stack.
@@ -48,7 +48,7 @@ pub struct Scene {
     _folder: TempDir,
 }
 
-impl Deref for Scene {
+impl Deref for AwsTestbed {
     type Target = Neighbours;
 
     fn deref(&self) -> &Neighbours {
@@ -56,13 +56,13 @@ impl Deref for Scene {
     }
 }
 
-impl DerefMut for Scene {
+impl DerefMut for AwsTestbed {
     fn deref_mut(&mut self) -> &mut Neighbours {
         &mut self.neighbours
     }
 }
 
-impl Scene {
+impl AwsTestbed {
     /// A stack with the template's figures, but no delay.
     pub async fn new() -> Self {
         Self::with(&[]).await
@@ -235,8 +235,8 @@ impl Scene {
     }
 
     /// Somebody who operates the stack with `leadops`, as the root user.
-    pub fn desk(&self) -> Desk {
-        Desk::new(self.stack.moto.variables())
+    pub fn operator(&self) -> Operator {
+        Operator::new(self.stack.moto.variables())
     }
 
     /// The leads that Slack was told of other than once, of these, with how often.

@@ -22,7 +22,7 @@ use pipeline::{
 use tests::{
     clock::VirtualClock,
     close::{API_KEY, Close, FUNNEL_FIELD, OWNER_FIELD, Switches},
-    faulty::{Faulty, Plan},
+    faulty::{FaultPlan, Faulty},
     memory::Memory,
 };
 
@@ -35,12 +35,12 @@ pub(crate) const LOOK: LookupOptions = LookupOptions { fresh: false, within: Non
 pub(crate) const FRESH: LookupOptions = LookupOptions { fresh: true, within: None };
 
 /// Close over HTTP, a store in memory, and a time of their own.
-pub(crate) struct Scene {
+pub(crate) struct OwnersTestbed {
     pub(crate) close: Close,
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) memory: Memory,
-    /// What strikes the store.
-    pub(crate) plan: Arc<Plan>,
+    /// The faults of the store.
+    pub(crate) plan: Arc<FaultPlan>,
     pub(crate) switches: Switches,
     traffic: Arc<Traffic>,
 }
@@ -80,13 +80,13 @@ impl CloseReads for CountingReads {
     }
 }
 
-impl Scene {
+impl OwnersTestbed {
     /// The account of the samples.
     pub(crate) async fn new(switches: Switches) -> Self {
         let (close, clock) = (Close::example().await, VirtualClock::start());
         close.account().switches = switches;
         close.account().clock = clock.clone();
-        let (memory, plan, traffic) = (Memory::new(clock.clone()), Plan::fair(), Arc::default());
+        let (memory, plan, traffic) = (Memory::new(clock.clone()), FaultPlan::none(), Arc::default());
         Self { close, clock, memory, plan, switches, traffic }
     }
 
@@ -197,23 +197,23 @@ impl Scene {
 }
 
 /// Runs a test under each answer that Close may give to what nobody has seen it answer.
-pub(crate) async fn under_every_switch(test: impl AsyncFn(&Scene)) {
+pub(crate) async fn under_every_switch(test: impl AsyncFn(&OwnersTestbed)) {
     under(Switches::each(), test).await;
 }
 
 /// Runs a test under the likeliest answers, for what none of the others makes a difference to.
-pub(crate) async fn under_the_likeliest(test: impl AsyncFn(&Scene)) {
+pub(crate) async fn under_the_likeliest(test: impl AsyncFn(&OwnersTestbed)) {
     under(vec![Switches::default()], test).await;
 }
 
 /// Runs a test under each of these. No redirect is followed in any.
-pub(crate) async fn under(all: Vec<Switches>, test: impl AsyncFn(&Scene)) {
+pub(crate) async fn under(all: Vec<Switches>, test: impl AsyncFn(&OwnersTestbed)) {
     for switches in all {
         // Shown where it fails.
         println!("under {switches}");
-        let scene = Scene::new(switches).await;
-        test(&scene).await;
-        assert_eq!(scene.close.account().strayed, []);
+        let testbed = OwnersTestbed::new(switches).await;
+        test(&testbed).await;
+        assert_eq!(testbed.close.account().strayed, []);
     }
 }
 

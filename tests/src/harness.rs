@@ -28,7 +28,7 @@ use crate::{
     clock::VirtualClock,
     destinations::{EMAIL, SLACK},
     doubles::{ScriptedMailer, ScriptedOwners, ScriptedSlack},
-    faulty::{Faulty, Plan},
+    faulty::{FaultPlan, Faulty},
     memory::{Memory, Rules},
 };
 
@@ -37,14 +37,14 @@ const BATCH: usize = 10;
 /// How many Slack messages may follow each other at once.
 pub const BURST: u32 = 3;
 
-/// The pipeline and its neighbours.
-pub struct World {
+/// The stages of the pipeline over ports in memory, and its neighbours.
+pub struct Harness {
     /// The time of everything in it.
     pub clock: Arc<VirtualClock>,
-    /// Its store, beyond the reach of the weather.
+    /// Its store, in which nothing fails.
     pub memory: Memory,
     /// What goes wrong with the store.
-    pub weather: Arc<Plan>,
+    pub faults: Arc<FaultPlan>,
     /// The team's channel.
     pub slack: Arc<ScriptedSlack>,
     /// The owner directory.
@@ -63,7 +63,7 @@ pub struct World {
     pub ops: Ops,
 }
 
-impl World {
+impl Harness {
     /// With the default settings. Webhooks need no signature.
     pub fn new() -> Self {
         Self::with(Settings::default())
@@ -74,15 +74,15 @@ impl World {
         let clock = VirtualClock::start();
         let delay = Rules { max_receives: RECEIVES, ..Rules::DELAY };
         let memory = Memory::with_rules(Arc::clone(&clock) as _, delay, Rules::NOTIFICATION);
-        let weather = Plan::fair();
-        let store = Arc::new(Faulty::new(memory.clone(), Arc::clone(&weather) as _, Arc::clone(&clock) as _));
+        let faults = FaultPlan::none();
+        let store = Arc::new(Faulty::new(memory.clone(), Arc::clone(&faults) as _, Arc::clone(&clock) as _));
         let (slack, owners, mailer) =
             (ScriptedSlack::new(Arc::clone(&clock)), ScriptedOwners::new(), ScriptedMailer::new());
         let settings = Arc::new(settings);
         let at = stages::World { clock: clock.clone(), random: SeededRandom::new(1) };
         let ports = Ports { objects: store.clone(), journal: store.clone() };
         let stages = Stages::new(ports, at, settings.clone());
-        let calm = Arc::new(memory.clone());
+        let faultless = Arc::new(memory.clone());
         let directory = Documents { directory: owners.clone(), clock: Arc::clone(&clock) as _ };
         let ingest = stages.ingest(store.clone(), Trust::Anyone, LogThrottles::default());
         let process = stages.process(store.clone(), Arc::new(directory), AttemptCounter::InJob);
@@ -90,10 +90,10 @@ impl World {
         let ops = Ops {
             settings: settings.clone(),
             objects: store.clone(),
-            history: calm.clone(),
-            inbox: calm.clone(),
+            history: faultless.clone(),
+            inbox: faultless.clone(),
             dead_letters: store.clone(),
-            logs: calm,
+            logs: faultless,
             outbox: store.clone(),
             alerting: stages.alerting(store),
             recorder: stages.recorder(),
@@ -101,7 +101,7 @@ impl World {
             operator: "tester@test".to_owned(),
             access: Access::Full,
         };
-        Self { clock, memory, weather, slack, owners, mailer, settings, ingest, process, notify, ops }
+        Self { clock, memory, faults, slack, owners, mailer, settings, ingest, process, notify, ops }
     }
 
     /// Replaces the notifying worker by one that remembers nothing.
@@ -301,7 +301,7 @@ fn destinations(slack: &Arc<ScriptedSlack>, mailer: &Arc<ScriptedMailer>) -> Des
     [(SLACK, slack), (EMAIL, mailer.clone() as _)].into_iter().collect()
 }
 
-impl Default for World {
+impl Default for Harness {
     fn default() -> Self {
         Self::new()
     }

@@ -1,4 +1,4 @@
-//! How rough a run is: which faults there are in it, and how often.
+//! Which faults there are in a run, and how often.
 //!
 //! Each seed has some kinds of faults and not others. A run with everything at once hardly gets anywhere, and
 //! what is only broken where one kind of fault meets much ordinary work stays hidden in it.
@@ -11,7 +11,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// The rates of faults, each a share of the occasions.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Climate {
+pub struct FaultProfile {
     /// A call of a port is the last that its process does: before it has happened, or after.
     pub crash: f64,
     /// A call fails, and nothing has happened.
@@ -54,26 +54,26 @@ pub struct Climate {
     pub operator: f64,
     /// From when on the store is away for an hour.
     pub away_from: Option<Duration>,
-    /// In the calm one destination of several is slow for a while.
+    /// In the fault-free phase one destination of several is slow for a while.
     pub one_is_slow: bool,
     /// How many leads there are.
     pub leads: u64,
     /// Whether they come all at once.
     pub burst: bool,
-    /// How long all this lasts.
-    pub storm: Duration,
+    /// How long the fault phase lasts.
+    pub fault_phase: Duration,
 }
 
 /// How long a store is away.
 const AWAY: Duration = Duration::from_secs(60 * 60);
 
-impl Climate {
+impl FaultProfile {
     /// Whether the store is away at a time since the start.
     pub fn is_away(&self, now: Duration) -> bool {
         self.away_from.is_some_and(|from| (from..from + AWAY).contains(&now))
     }
 
-    /// The climate of a run.
+    /// The fault profile of a run.
     pub fn of(dice: &Dice, wiring: Wiring) -> Self {
         // Half of the kinds of faults are absent from a run.
         let rate = |most: f64| {
@@ -108,7 +108,7 @@ impl Climate {
             away_from,
             leads: 2 + dice.below(9),
             burst: dice.chance(0.4),
-            storm: dice.between(shortest, MINUTE * 90),
+            fault_phase: dice.between(shortest, MINUTE * 90),
             one_is_slow: dice.chance(0.2),
         }
     }

@@ -1,4 +1,4 @@
-//! Somebody who operates a pipeline on AWS with the real binary.
+//! An operator of a pipeline on AWS, with the real binary.
 
 use std::{
     collections::BTreeMap,
@@ -12,20 +12,20 @@ use tokio::{process::Command, time::timeout};
 
 use crate::process::{PATIENCE, binary, refusal, text};
 
-/// A home folder and the environment variables that a person has set, and nothing else of the machine's.
-pub struct Desk {
+/// An operator: a home folder, and the environment variables that they have set, and nothing else of the machine's.
+pub struct Operator {
     home: TempDir,
     variables: BTreeMap<String, String>,
 }
 
-impl Desk {
-    /// A desk with these variables.
+impl Operator {
+    /// One with these variables.
     pub fn new(variables: BTreeMap<String, String>) -> Self {
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join(".aws")).unwrap();
-        let desk = Self { home, variables };
-        desk.write("config.toml", "");
-        desk
+        let operator = Self { home, variables };
+        operator.write("config.toml", "");
+        operator
     }
 
     /// The same with more variables.
