@@ -58,7 +58,7 @@ fn main() {
         frame("frame, dead letters, scrolling", &mut app, &[Press::Char('2')]),
         frame("frame, log, scrolling", &mut app, &[Press::Char('4'), Press::Char('g')]),
     ];
-    figures.push(sifting());
+    figures.push(filtering());
     figures.push(typing(&mut app));
     figures.push(first_paint());
     for (what, took, most) in &figures {
@@ -76,20 +76,20 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn tell(app: &mut App, event: Event) -> Vec<Cmd> {
+fn send(app: &mut App, event: Event) -> Vec<Cmd> {
     update(app, Msg { at: at(NOW), event })
 }
 
 /// The 99th percentile of a frame, each after a key that scrolls.
 fn frame(what: &'static str, app: &mut App, keys: &[Press]) -> Figure {
     for key in keys {
-        tell(app, Event::Press(*key));
+        send(app, Event::Press(*key));
     }
     let theme = Theme { scheme: ColorScheme::Dark };
     let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
     let times = (0..400)
         .map(|_| {
-            tell(app, Event::Press(Press::Down));
+            send(app, Event::Press(Press::Down));
             let began = Instant::now();
             buffer.reset();
             frame::paint(&mut buffer, app, &theme);
@@ -100,7 +100,7 @@ fn frame(what: &'static str, app: &mut App, keys: &[Press]) -> Figure {
 }
 
 /// A filter over all leads, as it is done beside the keys.
-fn sifting() -> Figure {
+fn filtering() -> Figure {
     let rows = Arc::new(leads());
     let filter = Filter::parse("owner:north !kite 7", LeadRow::fields());
     let wanted = TableOptions { filter, ..TableOptions::default() };
@@ -118,13 +118,13 @@ fn sifting() -> Figure {
 /// A key while such a filter is being written.
 fn typing(app: &mut App) -> Figure {
     for key in [Press::Char('3'), Press::Char('/')] {
-        tell(app, Event::Press(key));
+        send(app, Event::Press(key));
     }
     let times = "owner:north !kite 7"
         .chars()
         .map(|c| {
             let began = Instant::now();
-            tell(app, Event::Press(Press::Char(c)));
+            send(app, Event::Press(Press::Char(c)));
             began.elapsed()
         })
         .collect();
@@ -181,7 +181,7 @@ fn filled() -> App {
     for table in [&mut app.panels.leads.limit, &mut app.panels.dead.table.limit] {
         *table = LEADS;
     }
-    let asked = tell(&mut app, Event::Resize(SIZE.0, SIZE.1));
+    let asked = send(&mut app, Event::Resize(SIZE.0, SIZE.1));
     for cmd in asked {
         let Cmd::Ask { generation, query } = cmd else { continue };
         let answer = match &query {
@@ -196,7 +196,7 @@ fn filled() -> App {
             other => panic!("{other:?}"),
         };
         let took = Duration::from_millis(1);
-        tell(&mut app, Event::Reply(Box::new(Reply { generation, query, took, answer: Ok(answer) })));
+        send(&mut app, Event::Reply(Box::new(Reply { generation, query, took, answer: Ok(answer) })));
     }
     assert_eq!(
         (app.panels.leads.shown.len(), app.panels.dead.table.shown.len(), app.panels.logs.len()),

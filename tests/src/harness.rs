@@ -137,7 +137,7 @@ impl Harness {
         lead
     }
 
-    /// Accepts a lead and works until it is due and processed, but not told.
+    /// Accepts a lead and works until it is due and processed, but not notified.
     pub async fn enrich(&self, name: &str) -> LeadId {
         let lead = self.accept(name).await;
         self.clock.advance(self.settings.delay);

@@ -89,7 +89,7 @@ impl Attack {
     }
 
     /// Attacks from `connections` connections at once, again and again, until the answer is dropped.
-    pub fn begin(self, up: &Up, connections: usize) -> Siege {
+    pub fn begin(self, up: &Up, connections: usize) -> RunningAttack {
         let (end, steps) = (CancellationToken::new(), Arc::<AtomicU64>::default());
         let address = address(up);
         let connections = match self {
@@ -111,10 +111,10 @@ impl Attack {
                 end.run_until_cancelled(attack).await;
             });
         }
-        Siege { end, steps, connections: connections as u64 }
+        RunningAttack { end, steps, connections: connections as u64 }
     }
 
-    /// One connection's attack, until it is thrown out.
+    /// One connection's attack, until it is disconnected.
     async fn once(self, address: &str, steps: &AtomicU64) -> std::io::Result<()> {
         let mut stream = TcpStream::connect(address).await?;
         let step = || steps.fetch_add(1, Ordering::Relaxed);
@@ -195,15 +195,15 @@ impl Attack {
 }
 
 /// An attack under way. Ends when dropped.
-pub struct Siege {
+pub struct RunningAttack {
     end: CancellationToken,
     steps: Arc<AtomicU64>,
     connections: u64,
 }
 
-impl Siege {
+impl RunningAttack {
     /// Waits until each connection has been made, or others in its place.
-    pub async fn is_laid(&self) {
+    pub async fn until_under_way(&self) {
         let begun = Instant::now();
         while self.steps.load(Ordering::Relaxed) < self.connections && begun.elapsed() < PATIENCE {
             sleep(Duration::from_millis(5)).await;
@@ -216,22 +216,22 @@ impl Siege {
     }
 }
 
-impl Drop for Siege {
+impl Drop for RunningAttack {
     fn drop(&mut self) {
         self.end.cancel();
     }
 }
 
-/// What Close notices.
+/// How Close's webhooks fared.
 #[derive(Debug, Clone, Default)]
-pub struct Noticed {
+pub struct Observed {
     /// How long each webhook took to be accepted, further attempts included.
     pub delays: Vec<Duration>,
     /// How many attempts were not answered 200.
     pub failures: usize,
 }
 
-impl Noticed {
+impl Observed {
     /// The longest wait.
     pub fn longest(&self) -> Duration {
         self.delays.iter().max().copied().unwrap_or_default()
@@ -255,19 +255,19 @@ pub async fn send_genuine(
     leads: impl IntoIterator<Item = usize>,
     pause: Duration,
     away: Duration,
-) -> Noticed {
-    let (address, keys, mut noticed) = (address(up), Keys::parse(KEY).unwrap(), Noticed::default());
+) -> Observed {
+    let (address, keys, mut observed) = (address(up), Keys::parse(KEY).unwrap(), Observed::default());
     for lead in leads {
         let begun = Instant::now();
         while !is_accepted(&address, &keys, lead, away).await {
-            noticed.failures += 1;
+            observed.failures += 1;
             assert!(begun.elapsed() < PATIENCE, "a genuine webhook was kept out for {PATIENCE:?}");
             sleep(Duration::from_millis(10)).await;
         }
-        noticed.delays.push(begun.elapsed());
+        observed.delays.push(begun.elapsed());
         sleep(pause).await;
     }
-    noticed
+    observed
 }
 
 /// The request of a genuine webhook.

@@ -39,15 +39,19 @@ impl Neighbours {
     }
 
     /// How often Slack took an alert about a lead, and how many of those were unlabelled first alerts.
-    pub fn told(&self, lead: &LeadId) -> (usize, usize) {
-        let told = self.slack.messages();
-        let about: Vec<_> =
-            told.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == *lead).collect();
-        (about.len(), about.iter().filter(|told| told.is_first()).count())
+    pub fn alert_counts(&self, lead: &LeadId) -> (usize, usize) {
+        let messages = self.slack.messages();
+        let about: Vec<_> = messages
+            .iter()
+            .flat_map(|message| &message.leads)
+            .filter(|mention| mention.lead_id == *lead)
+            .collect();
+        (about.len(), about.iter().filter(|mention| mention.is_first()).count())
     }
 
-    /// Waits until Slack has been told of these leads.
-    pub async fn until_told(&self, leads: &[LeadId]) {
-        until("every lead is told", || async { leads.iter().all(|lead| self.told(lead).0 > 0) }).await;
+    /// Waits until Slack has been notified of these leads.
+    pub async fn until_notified(&self, leads: &[LeadId]) {
+        until("every lead is notified", || async { leads.iter().all(|lead| self.alert_counts(lead).0 > 0) })
+            .await;
     }
 }

@@ -199,7 +199,7 @@ impl Up {
 
     /// Its end, once it was asked to end.
     pub async fn end(mut self) -> ExitStatus {
-        timeout(PATIENCE, self.child.wait()).await.expect("it ends when told to").unwrap()
+        timeout(PATIENCE, self.child.wait()).await.expect("it ends when it is asked to").unwrap()
     }
 }
 
@@ -217,16 +217,16 @@ impl Shim {
         compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(folder.path().join("shim.so")).arg(source);
         assert!(compile.arg("-ldl").status().await.expect("cc (a C compiler)").success());
         let shim = Self { folder };
-        shim.say("");
+        shim.order("");
         shim
     }
 
     /// What happens from now on: `slow MILLISECONDS`, `fail`, `read-only`, `step SECONDS`, or nothing.
-    pub fn say(&self, what: &str) {
+    pub fn order(&self, what: &str) {
         // In one move: it is read at any time.
-        let (new, told) = (self.folder.path().join("new"), self.folder.path().join("told"));
+        let (new, orders) = (self.folder.path().join("new"), self.folder.path().join("orders"));
         std::fs::write(&new, what).unwrap();
-        std::fs::rename(new, told).unwrap();
+        std::fs::rename(new, orders).unwrap();
     }
 
     /// Has a command run with it.
@@ -238,7 +238,7 @@ impl Shim {
     /// The environment variables of a program that runs with it.
     pub fn variables(&self) -> [(&'static str, String); 2] {
         let path = |name: &str| self.folder.path().join(name).into_os_string().into_string().unwrap();
-        [("LD_PRELOAD", path("shim.so")), ("TESTS_SHIM", path("told"))]
+        [("LD_PRELOAD", path("shim.so")), ("TESTS_SHIM", path("orders"))]
     }
 }
 

@@ -59,11 +59,11 @@ impl Proxy {
                     let scheme = if kind == Kind::Nginx { "https" } else { "http" };
                     return Self { _child: child, folder, address: free, scheme };
                 }
-                assert!(Instant::now() < give_up, "{kind:?} does not listen: {}", said(folder.path()));
+                assert!(Instant::now() < give_up, "{kind:?} does not listen: {}", output(folder.path()));
                 sleep(Duration::from_millis(20)).await;
             }
-            let said = said(folder.path());
-            assert!(said.contains("in use"), "{kind:?} does not start: {said}");
+            let output = output(folder.path());
+            assert!(output.contains("in use"), "{kind:?} does not start: {output}");
         }
         panic!("no port stays free")
     }
@@ -79,9 +79,9 @@ impl Proxy {
     }
 }
 
-/// What a proxy said.
-fn said(folder: &Path) -> String {
-    fs::read_to_string(folder.join("said")).unwrap_or_default()
+/// What a proxy has printed.
+fn output(folder: &Path) -> String {
+    fs::read_to_string(folder.join("output")).unwrap_or_default()
 }
 
 /// A snippet with a part of it replaced.
@@ -145,7 +145,7 @@ fn caddy(folder: &Path, snippet: &str, address: SocketAddr) -> Child {
 }
 
 fn spawn(mut command: Command, folder: &Path) -> Child {
-    let said = File::create(folder.join("said")).unwrap();
-    command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
+    let output = File::create(folder.join("output")).unwrap();
+    command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
     command.kill_on_drop(true).spawn().unwrap()
 }

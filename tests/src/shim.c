@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static long told(const char *word) {
+static long ordered(const char *word) {
     char text[64] = {0};
     const char *path = getenv("TESTS_SHIM");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
@@ -32,11 +32,11 @@ static long told(const char *word) {
 }
 
 static int synced(const char *name, int file) {
-    if (told("fail")) {
+    if (ordered("fail")) {
         errno = EIO;
         return -1;
     }
-    usleep(1000 * told("slow"));
+    usleep(1000 * ordered("slow"));
     int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
     return real(file);
 }
@@ -45,7 +45,7 @@ int fsync(int file) { return synced("fsync", file); }
 int fdatasync(int file) { return synced("fdatasync", file); }
 
 static int refused(void) {
-    if (!told("read-only")) return 0;
+    if (!ordered("read-only")) return 0;
     errno = EROFS;
     return 1;
 }
@@ -93,6 +93,6 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
     static int (*real)(clockid_t, struct timespec *);
     if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     int done = real(clock, now);
-    if (clock == CLOCK_REALTIME) now->tv_sec += told("step");
+    if (clock == CLOCK_REALTIME) now->tv_sec += ordered("step");
     return done;
 }

@@ -38,7 +38,7 @@ impl Time {
 
     async fn put(&self, ahead: i64) {
         self.ahead.set(ahead);
-        self.shim.say(&format!("step {ahead}"));
+        self.shim.order(&format!("step {ahead}"));
         // Last: what comes out of a queue finds its function in the same time.
         if let Some(moto) = &self.moto {
             moto.set_ahead(ahead).await;

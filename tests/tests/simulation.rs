@@ -12,7 +12,7 @@ use tests::sim::{
     run,
 };
 
-/// How many seeds are run unless told otherwise, half of them on each wiring.
+/// How many seeds are run unless asked for otherwise, half of them on each wiring.
 const SEEDS: u64 = 600;
 /// Within how many seeds of either wiring a planted mistake is to be noticed.
 const NOTICED_WITHIN: u64 = 200;
@@ -24,8 +24,8 @@ fn every_promise_holds_whatever_fails() {
     let campaign = Campaign { wirings: Wiring::ALL.to_vec(), first, count: seeds.div_ceil(2) };
     let (figures, result) = campaign.run();
     println!("{figures}");
-    if let Err(told) = result {
-        panic!("{told}");
+    if let Err(report) = result {
+        panic!("{report}");
     }
     assert_eq!((figures.lost, figures.doubled, figures.broken), (0, 0, 0));
     assert!(figures.seeds >= seeds);

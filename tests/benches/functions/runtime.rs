@@ -23,11 +23,11 @@ use tokio::{
     sync::{Mutex, mpsc},
 };
 
-type Told = (Instant, Option<Bytes>);
+type RuntimeCall = (Instant, Option<Bytes>);
 
 struct Shared {
     events: Mutex<mpsc::UnboundedReceiver<Bytes>>,
-    told: mpsc::UnboundedSender<Told>,
+    sender: mpsc::UnboundedSender<RuntimeCall>,
     number: AtomicU64,
 }
 
@@ -37,15 +37,15 @@ pub(crate) struct Process {
     /// When it was started.
     pub(crate) started: Instant,
     events: mpsc::UnboundedSender<Bytes>,
-    told: mpsc::UnboundedReceiver<Told>,
+    calls: mpsc::UnboundedReceiver<RuntimeCall>,
 }
 
 impl Process {
     /// Starts `binary`, on one core where `taskset` can see to that.
     pub(crate) async fn start(binary: &Path, environment: &[(&str, String)]) -> Self {
         let (events, received) = mpsc::unbounded_channel();
-        let (tell, told) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared { events: Mutex::new(received), told: tell, number: AtomicU64::new(0) });
+        let (sender, calls) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared { events: Mutex::new(received), sender, number: AtomicU64::new(0) });
         let routes = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
@@ -67,28 +67,28 @@ impl Process {
             .kill_on_drop(true);
         let started = Instant::now();
         let child = command.spawn().expect("taskset and the function's binary should start");
-        Self { child, started, events, told }
+        Self { child, started, events, calls }
     }
 
     /// Waits until the function asks for its first event; how long that took since it was started.
     pub(crate) async fn init(&mut self) -> Duration {
-        let (at, _) = self.told().await;
+        let (at, _) = self.next_call().await;
         at - self.started
     }
 
-    /// Hands an event out; how long the answer took, and the answer.
+    /// Passes an event to it; how long the answer took, and the answer.
     pub(crate) async fn invoke(&mut self, event: &Bytes) -> (Duration, Bytes) {
         let began = Instant::now();
         self.events.send(event.clone()).unwrap();
-        let (at, answer) = self.told().await;
+        let (at, answer) = self.next_call().await;
         // The function asks for the next event after each answer.
-        self.told().await;
+        self.next_call().await;
         (at - began, answer.expect("an answer should come before the next question"))
     }
 
-    async fn told(&mut self) -> Told {
+    async fn next_call(&mut self) -> RuntimeCall {
         tokio::select! {
-            told = self.told.recv() => told.unwrap(),
+            call = self.calls.recv() => call.unwrap(),
             status = self.child.wait() => panic!("the function ended by itself: {status:?}"),
             () = tokio::time::sleep(Duration::from_secs(20)) => panic!("the function says nothing"),
         }
@@ -108,7 +108,7 @@ impl Process {
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, Bytes) {
-    let _ = shared.told.send((Instant::now(), None));
+    let _ = shared.sender.send((Instant::now(), None));
     let event = shared.events.lock().await.recv().await.unwrap_or_default();
     let number = shared.number.fetch_add(1, Ordering::Relaxed);
     let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(60);
@@ -128,7 +128,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, Bytes) {
 }
 
 async fn response(State(shared): State<Arc<Shared>>, body: Bytes) {
-    let _ = shared.told.send((Instant::now(), Some(body)));
+    let _ = shared.sender.send((Instant::now(), Some(body)));
 }
 
 async fn failure(body: Bytes) {

@@ -17,7 +17,7 @@ use lead::Timestamp;
 use pipeline::ports::Clock;
 use tokio::sync::oneshot;
 
-/// A clock that stands still until it is told to move.
+/// A clock that stands still until it is moved.
 ///
 /// Wall-clock time ([`Clock::now`]) and elapsed time (what [`Clock::sleep`] waits for) are apart, as in
 /// a real machine: [`VirtualClock::set`] steps the first and leaves the second alone.
@@ -31,7 +31,7 @@ struct Time {
     /// Sleepers by when they wake, in the order in which they lay down.
     sleepers: BTreeMap<(Duration, u64), oneshot::Sender<()>>,
     lain_down: u64,
-    /// Told of each change before anybody can read it here.
+    /// Notified of each change before anybody can read it here.
     listeners: Vec<Box<dyn Fn(Timestamp) + Send>>,
 }
 
@@ -56,7 +56,7 @@ impl VirtualClock {
         Arc::new(Self { time: Mutex::new(time) })
     }
 
-    /// Has a listener told what time it is: now, and at each change before [`Clock::now`] says so and
+    /// Has a listener notified of the time: now, and at each change before [`Clock::now`] says so and
     /// before anybody is woken. It must not ask this clock anything.
     pub fn on_change(&self, listener: impl Fn(Timestamp) + Send + 'static) {
         let mut time = self.time();
@@ -76,7 +76,7 @@ impl VirtualClock {
             if first.key().0 > elapsed {
                 break;
             }
-            // A sleeper that was dropped meanwhile is not there to be told.
+            // A sleeper that was dropped meanwhile is not there to be woken.
             let _ = first.remove().send(());
         }
     }

@@ -170,7 +170,7 @@ pub async fn of_racing_redrives_exactly_one_sends(subject: Subject) {
     }
 }
 
-/// One redrives, another deletes: it is in the queue or gone, and each is told the truth.
+/// One redrives, another deletes: it is in the queue or gone, and each gets a true answer.
 pub async fn a_racing_redrive_and_delete_do_not_both_succeed(subject: Subject) {
     for _ in 0..10 {
         let id = subject.kill(QUEUE, "x", why("x")).await;

@@ -28,8 +28,8 @@ fn event(subject: &Subject, lead_id: &LeadId, body: &'static [u8]) -> NewEvent {
     }
 }
 
-/// All of it is there when the acceptance is told: the exact bytes, the job, the entry, the progress.
-pub async fn an_event_is_kept_queued_and_journaled(subject: Subject) {
+/// All of it is there when the acceptance is returned: the exact bytes, the job, the entry, the progress.
+pub async fn an_event_is_stored_queued_and_journaled(subject: Subject) {
     let lead_id = lead("a");
     let event = event(&subject, &lead_id, b"{ \"exact\" :  \"bytes\xff\" }");
     let accepted_at = subject.now();
@@ -84,7 +84,7 @@ pub async fn a_duplicate_changes_nothing(subject: Subject) {
     assert_eq!(minutes.iter().map(|minute| minute.accepted).sum::<u64>(), 1);
 }
 
-/// It is the object that tells, whoever wrote it.
+/// The object decides, whoever wrote it.
 pub async fn a_key_that_is_taken_already_is_a_duplicate(subject: Subject) {
     let event = event(&subject, &lead("a"), b"new");
     subject.objects.put(&event.key, Bytes::from_static(b"old"), WriteCondition::Always).await.unwrap();

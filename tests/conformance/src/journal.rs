@@ -127,8 +127,8 @@ pub async fn entries_older_than_wanted_stay_away(subject: Subject) {
     assert_eq!(page, expected[2..]);
 }
 
-/// Their stage, lead or nonce tells them apart; pages miss none of them.
-pub async fn entries_of_one_moment_are_all_kept(subject: Subject) {
+/// Their stage, lead or nonce distinguishes them; pages miss none of them.
+pub async fn entries_of_one_moment_are_all_stored(subject: Subject) {
     let at = subject.now();
     for (name, nonce) in [("a", 1), ("a", 2), ("b", 1)] {
         for event in [received("A", at), enriched()] {
@@ -147,7 +147,7 @@ pub async fn entries_of_one_moment_are_all_kept(subject: Subject) {
 }
 
 /// The oldest first, and nothing of another lead, not even of one whose id it starts with.
-pub async fn a_leads_story_is_told_from_its_start(subject: Subject) {
+pub async fn a_leads_history_is_read_from_its_start(subject: Subject) {
     subject.happen(&lead("aa"), received("AA", subject.now())).await;
     let written = story(&subject).await;
     subject.happen(&lead("b"), received("B", subject.now())).await;
@@ -156,7 +156,7 @@ pub async fn a_leads_story_is_told_from_its_start(subject: Subject) {
 }
 
 /// An export, for one.
-pub async fn an_entry_without_a_lead_is_kept(subject: Subject) {
+pub async fn an_entry_without_a_lead_is_stored(subject: Subject) {
     let event = JournalEvent::Exported { by: "op".to_owned(), count: 3 };
     let entry = Entry { at: subject.now(), lead_id: None, nonce: 9, event };
     subject.journal.append(entry.clone()).await.unwrap();
@@ -213,10 +213,10 @@ pub async fn open_leads_come_soonest_due_first(subject: Subject) {
 /// Ended well or as a dead letter; a redriven one is open again, due from then on.
 pub async fn a_lead_that_ended_is_not_open_until_it_is_redriven(subject: Subject) {
     let now = subject.now();
-    let told = receive(&subject, "told", now).await;
+    let sent = receive(&subject, "told", now).await;
     let died = receive(&subject, "died", now).await;
     receive(&subject, "open", now + SECOND).await;
-    subject.happen(&told, notified()).await;
+    subject.happen(&sent, notified()).await;
     subject.happen(&died, dead(Queue::Delay)).await;
     assert_eq!(open(&subject, 10).await, ["open"]);
     subject.pass(MINUTE);
@@ -243,7 +243,7 @@ pub async fn open_leads_are_counted_by_how_late_they_are(subject: Subject) {
     }
 }
 
-/// The first time it is enriched, the first time it is told, and when it dies; minutes in which
+/// The first time it is enriched, the first time it is notified, and when it dies; minutes in which
 /// nothing was counted do not show.
 pub async fn minutes_count_each_thing_once_a_lead(subject: Subject) {
     let first = minute_of(&subject);

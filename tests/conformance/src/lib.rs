@@ -154,7 +154,7 @@ pub const RULES: Rules = Rules { visibility: Duration::from_secs(45), max_receiv
 pub const INTAKE_DELAY: Duration = Duration::from_secs(600);
 const SLACK: DestinationId = DestinationId::literal("slack");
 const SECOND: Duration = Duration::from_secs(1);
-/// The shortest time that adapters tell apart.
+/// The shortest time that adapters distinguish.
 const TICK: Duration = Duration::from_millis(1);
 
 fn lead(name: &str) -> LeadId {
@@ -236,7 +236,7 @@ macro_rules! suites {
                     delete_takes_the_dead_letter_away
                 }
                 intake {
-                    an_event_is_kept_queued_and_journaled
+                    an_event_is_stored_queued_and_journaled
                     a_jobs_delay_is_kept
                     a_duplicate_changes_nothing
                     a_key_that_is_taken_already_is_a_duplicate
@@ -247,9 +247,9 @@ macro_rules! suites {
                     only_the_stages_asked_for_come
                     pages_continue_behind_an_entry_and_miss_none
                     entries_older_than_wanted_stay_away
-                    entries_of_one_moment_are_all_kept
-                    a_leads_story_is_told_from_its_start
-                    an_entry_without_a_lead_is_kept
+                    entries_of_one_moment_are_all_stored
+                    a_leads_history_is_read_from_its_start
+                    an_entry_without_a_lead_is_stored
                     progress_is_folded_from_the_entries
                     open_leads_come_soonest_due_first
                     a_lead_that_ended_is_not_open_until_it_is_redriven

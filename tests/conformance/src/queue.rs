@@ -172,7 +172,7 @@ pub async fn settling_what_is_gone_changes_nothing(subject: Subject) {
 }
 
 /// Received as often as the queue allows and never answered for, it becomes a dead letter. (Whether the
-/// journal says so too is the adapter's affair: SQS moves such messages without telling anybody.)
+/// journal says so too is the adapter's affair: SQS moves such messages without notifying anybody.)
 pub async fn a_message_received_too_often_without_an_outcome_dies_abandoned(subject: Subject) {
     for queue in Queue::ALL {
         let rules = subject.rules;

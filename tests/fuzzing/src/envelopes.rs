@@ -26,9 +26,9 @@ pub fn envelopes(data: &[u8]) {
                 let ids: HashSet<&str> = found.iter().map(|delivery| delivery.id.as_str()).collect();
                 let report = serde_json::to_value(Report::of(found.iter().map(|d| d.id.clone()))).unwrap();
                 let failures = report["batchItemFailures"].as_array().unwrap();
-                let told: HashSet<&str> =
+                let reported: HashSet<&str> =
                     failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap()).collect();
-                assert_eq!((failures.len(), &told), (ids.len(), &ids));
+                assert_eq!((failures.len(), &reported), (ids.len(), &ids));
                 found.iter().for_each(|delivery| message(&delivery.body));
             }
             Err(_) => assert!(nameless),
@@ -48,7 +48,7 @@ pub fn envelopes(data: &[u8]) {
     let kept = keys::deleted(&text);
     assert!(kept.bytes().filter(|byte| *byte == b'/').count() == 1 && !kept.contains(".."), "{kept}");
     assert!(kept.len() <= 256);
-    // The text as the key of an object, as S3 tells of it.
+    // The text as the key of an object, as S3 names it.
     message(
         &json!({"Records": [{
             "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",

@@ -36,7 +36,7 @@ enum Damage {
 }
 
 fn damage() -> impl Strategy<Value = Damage> {
-    let telling = prop::sample::select(vec![
+    let significant = prop::sample::select(vec![
         &b"\x1b[2J"[..],
         b"\0",
         b"\n",
@@ -62,7 +62,7 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]);
     prop_oneof![
         (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Damage::Set(at, byte)),
-        (any::<Index>(), telling).prop_map(|(at, bytes)| Damage::Insert(at, bytes.to_vec())),
+        (any::<Index>(), significant).prop_map(|(at, bytes)| Damage::Insert(at, bytes.to_vec())),
         (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Damage::Remove(from, to)),
         (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Damage::Repeat(from, to)),
     ]

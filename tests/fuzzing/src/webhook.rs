@@ -79,8 +79,8 @@ fn stage() -> (Ingest, Arc<Still>) {
 fn answer(ingest: &Ingest, webhook: Webhook<'_>) -> Outcome {
     let outcome = ingest.handle(webhook).now_or_never().unwrap();
     let json = outcome.json();
-    let told = json["error"].as_str().unwrap_or_default();
-    readable(told, 400);
+    let reason = json["error"].as_str().unwrap_or_default();
+    readable(reason, 400);
     outcome
 }
 

@@ -241,7 +241,7 @@ impl Moto {
         (create.send().await.unwrap().queue_url.unwrap(), dead_url)
     }
 
-    /// Has a bucket tell a queue of each new object under a prefix, and the queue take it. The queue is
+    /// Has a bucket notify a queue of each new object under a prefix, and the queue take it. The queue is
     /// sent `s3:TestEvent` at once, as on AWS.
     pub async fn notify(&self, bucket: &str, prefix: &str, queue_url: &str) {
         let arn = self.queue_arn(queue_url.rsplit('/').next().unwrap());
@@ -300,13 +300,13 @@ impl Moto {
         self.put("queues", &json!({})).await;
     }
 
-    /// How S3's events are delivered from now on, which come once and at once unless told: each so often, and
+    /// How S3's events are delivered from now on, which come once and at once unless asked for otherwise: each so often, and
     /// so many of them together, the newest first.
     pub async fn deliver_events(&self, copies: usize, together: usize) {
         self.put("events", &json!({ "copies": copies, "together": together })).await;
     }
 
-    /// Puts many objects into a bucket at once, which tells no queue of them.
+    /// Puts many objects into a bucket at once, which notifies no queue of them.
     pub async fn put_objects(&self, bucket: &str, objects: impl Iterator<Item = (String, String)>) {
         let objects: BTreeMap<String, String> = objects.collect();
         self.put("objects", &json!({ "bucket": bucket, "objects": objects })).await;

@@ -75,7 +75,7 @@ struct Rule {
 }
 
 impl Proxy {
-    /// Starts one before the AWS at `upstream`. Nothing goes wrong until it is told to.
+    /// Starts one before the AWS at `upstream`. Nothing goes wrong until it is asked for.
     pub async fn start(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());

@@ -8,8 +8,8 @@
 //! Deploys the unchanged template with the real zips (`infrastructure/package` first) by
 //! `infrastructure/deploy`, which needs the AWS CLI. The endpoint is LocalStack's, or `aws` for the
 //! account that the AWS CLI is signed in to; there Slack must be able to reach the team itself, so
-//! `SLACK_WEBHOOK_URL` has to name a channel for tests, and what is told is read from the receipts alone.
-//! Prints its figures, and ends with an error where a lead is lost or told twice.
+//! `SLACK_WEBHOOK_URL` has to name a channel for tests, and what is sent is read from the receipts alone.
+//! Prints its figures, and ends with an error where a lead is lost or notified twice.
 
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a test may panic")]
 
@@ -47,11 +47,11 @@ async fn main() {
     run.deploy(&["DelaySeconds=5", "DelayVisibilitySeconds=30", "NotificationVisibilitySeconds=210"]).await;
     run.put_key().await;
     run.doctor().await;
-    run.leads_are_told().await;
+    run.notify_leads().await;
     run.a_dead_letter_comes_back().await;
     run.an_update_loses_nothing().await;
     run.delete().await;
-    println!("\n{} leads accepted, 0 lost, 0 told twice without a label", run.sent.len());
+    println!("\n{} leads accepted, 0 lost, 0 notified twice without a label", run.sent.len());
 }
 
 struct Run {
@@ -163,11 +163,11 @@ impl Run {
     async fn doctor(&self) {
         let mut command = self.command(binary());
         command.args(["--stack", STACK, "doctor"]);
-        let told = text(&command.output().await.unwrap().stdout);
-        print!("{told}");
-        let wrong: Vec<&str> = told.lines().filter(|line| line.starts_with('✗')).collect();
+        let printed = text(&command.output().await.unwrap().stdout);
+        print!("{printed}");
+        let wrong: Vec<&str> = printed.lines().filter(|line| line.starts_with('✗')).collect();
         let is_known = |line: &&str| self.local.is_some() && line.starts_with("✗ webhook");
-        assert!(told.contains("✓ stack") && wrong.iter().all(is_known), "doctor finds {wrong:?}");
+        assert!(printed.contains("✓ stack") && wrong.iter().all(is_known), "doctor finds {wrong:?}");
     }
 
     fn sender(&self) -> Sender {
@@ -190,21 +190,21 @@ impl Run {
         (sample.lead_id, began.elapsed())
     }
 
-    async fn leads_are_told(&mut self) {
+    async fn notify_leads(&mut self) {
         let (sender, mut took) = (self.sender(), Vec::new());
         for _ in 0..LEADS {
             took.push(self.send(&sender).await.1);
         }
         let sent = Instant::now();
-        self.until_all_are_told().await;
-        println!("all told {:.1} s after the last webhook", sent.elapsed().as_secs_f64());
+        self.until_all_are_notified().await;
+        println!("all notified {:.1} s after the last webhook", sent.elapsed().as_secs_f64());
         took.sort_unstable();
         let ms = |index: usize| took[index].as_secs_f64() * 1e3;
         println!("{LEADS} webhooks: p50 {:.0} ms, slowest {:.0} ms", ms(LEADS / 2), ms(LEADS - 1));
         // LocalStack looks through its figures minute by minute, which takes it longer than a day's may take.
         if self.local.is_none() {
             let speed = &self.leadops(&["status"]).await["speed"];
-            println!("due to told: p50 {} ms, p99 {} ms", speed["p50_ms"], speed["p99_ms"]);
+            println!("due to notified: p50 {} ms, p99 {} ms", speed["p50_ms"], speed["p99_ms"]);
         }
     }
 
@@ -234,8 +234,8 @@ impl Run {
         sleep(GONE).await;
         let began = Instant::now();
         self.leadops(&["dead", "redrive", letter["id"].as_str().unwrap(), "--yes"]).await;
-        self.until_all_are_told().await;
-        println!("told {:.1} s after it was redriven", began.elapsed().as_secs_f64());
+        self.until_all_are_notified().await;
+        println!("notified {:.1} s after it was redriven", began.elapsed().as_secs_f64());
         let left = self.leadops(&["dead", "list"]).await;
         assert_eq!(left.as_array().map(Vec::len), Some(0), "{left}");
     }
@@ -264,49 +264,50 @@ impl Run {
         stop.send(()).unwrap();
         let (sent, slowest) = traffic.await.unwrap();
         self.sent.extend(sent);
-        self.until_all_are_told().await;
+        self.until_all_are_notified().await;
         let count = self.sent.len() - before;
         println!("{count} leads during the update, slowest webhook {:.0} ms", slowest.as_secs_f64() * 1e3);
     }
 
-    /// Waits until every lead is told; none of them twice without the label of a possible repeat.
-    async fn until_all_are_told(&self) {
+    /// Waits until every lead is notified; none of them twice without the label of a possible repeat.
+    async fn until_all_are_notified(&self) {
         let began = Instant::now();
         loop {
-            let told = self.told().await;
-            let missing: Vec<_> = self.sent.iter().filter(|lead| !told.contains_key(lead.as_str())).collect();
+            let counts = self.alert_counts().await;
+            let missing: Vec<_> =
+                self.sent.iter().filter(|lead| !counts.contains_key(lead.as_str())).collect();
             if missing.is_empty() {
-                let twice: Vec<_> = told.iter().filter(|(_, told)| told.unlabelled > 1).collect();
-                assert!(twice.is_empty(), "told more than once: {twice:?}");
-                let repeats: usize = told.values().map(|told| told.labelled).sum();
+                let twice: Vec<_> = counts.iter().filter(|(_, count)| count.unlabelled > 1).collect();
+                assert!(twice.is_empty(), "notified more than once: {twice:?}");
+                let repeats: usize = counts.values().map(|count| count.labelled).sum();
                 if repeats > 0 {
                     println!("{repeats} alerts were labelled as possible repeats");
                 }
                 return;
             }
-            assert!(began.elapsed() < PATIENCE, "not told: {missing:?}");
+            assert!(began.elapsed() < PATIENCE, "not notified: {missing:?}");
             sleep(PACE).await;
         }
     }
 
-    /// How often each lead has been told.
-    async fn told(&self) -> BTreeMap<String, Told> {
-        let mut told: BTreeMap<String, Told> = BTreeMap::new();
+    /// How often each lead has been notified.
+    async fn alert_counts(&self) -> BTreeMap<String, AlertCount> {
+        let mut counts: BTreeMap<String, AlertCount> = BTreeMap::new();
         if self.local.is_some() {
             for lead in self.slack.messages().iter().flat_map(|message| &message.leads) {
-                let told = told.entry(lead.lead_id.to_string()).or_default();
-                *if lead.is_first() { &mut told.unlabelled } else { &mut told.labelled } += 1;
+                let count = counts.entry(lead.lead_id.to_string()).or_default();
+                *if lead.is_first() { &mut count.unlabelled } else { &mut count.labelled } += 1;
             }
-            return told;
+            return counts;
         }
         let limit = (self.sent.len() + 10).to_string();
         for lead in self.leadops(&["leads", "--limit", &limit]).await.as_array().unwrap() {
             let sent = lead["notifications"].as_array().unwrap().iter().filter(|one| one["state"] == "sent");
-            let told = told.entry(lead["lead_id"].as_str().unwrap().to_owned()).or_default();
-            told.unlabelled += sent.count();
+            let count = counts.entry(lead["lead_id"].as_str().unwrap().to_owned()).or_default();
+            count.unlabelled += sent.count();
         }
-        told.retain(|_, told| told.unlabelled > 0);
-        told
+        counts.retain(|_, count| count.unlabelled > 0);
+        counts
     }
 
     async fn delete(&self) {
@@ -323,12 +324,12 @@ impl Run {
     }
 }
 
-/// How often a lead has been told.
+/// How often a lead has been notified.
 #[derive(Debug, Clone, Copy, Default)]
-struct Told {
+struct AlertCount {
     /// As a first alert.
     unlabelled: usize,
-    /// As a possible repeat. A receipt does not tell those apart.
+    /// As a possible repeat. A receipt does not distinguish those.
     labelled: usize,
 }
 

@@ -42,17 +42,17 @@ async fn main() {
         // A process for each, so that its peak is its own.
         assert!(up.terminate().await.success());
         up = testbed.up(&["--delay", "600"]).await;
-        let siege = attack.begin(&up, CONNECTIONS);
-        siege.is_laid().await;
-        let noticed = send_genuine(&up, sent..sent + WEBHOOKS, APART, away).await;
+        let running_attack = attack.begin(&up, CONNECTIONS);
+        running_attack.until_under_way().await;
+        let observed = send_genuine(&up, sent..sent + WEBHOOKS, APART, away).await;
         sent += WEBHOOKS;
         println!(
             "{name:<32} {:>9} {:>8} {:>8} {:>8.1} {:>8.1} {:>8}",
-            siege.steps(),
-            noticed.delays.len(),
-            noticed.failures,
-            noticed.median().as_secs_f64() * 1_000.0,
-            noticed.longest().as_secs_f64() * 1_000.0,
+            running_attack.steps(),
+            observed.delays.len(),
+            observed.failures,
+            observed.median().as_secs_f64() * 1_000.0,
+            observed.longest().as_secs_f64() * 1_000.0,
             peak_memory(&up),
         );
     }

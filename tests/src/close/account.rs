@@ -11,7 +11,7 @@ use system::SystemClock;
 use super::{
     API_KEY,
     example::{ORGANIZATION, OWNER_FIELD, sample},
-    instead::{Instead, Rule},
+    forced::{ForcedAnswer, Rule},
     limits::{Limit, Used},
     switches::Switches,
 };
@@ -217,8 +217,8 @@ impl Account {
     }
 
     /// Answers the next `count` requests for paths that start like this with something else.
-    pub fn next(&mut self, count: usize, path: &str, instead: Instead) {
-        self.rules.push(Rule { path: path.to_owned(), left: count, instead });
+    pub fn next(&mut self, count: usize, path: &str, forced: ForcedAnswer) {
+        self.rules.push(Rule { path: path.to_owned(), left: count, forced });
     }
 
     /// Answers everything as it should be again.

@@ -1,4 +1,4 @@
-//! The story that the samples tell: one afternoon in a small sales team.
+//! What the samples are about: one afternoon in a small sales team.
 
 use serde_json::Value;
 

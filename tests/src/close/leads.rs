@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     account::Account,
+    answer::Answer,
     organization::has,
     switches::{Denied, Gone, SecondRequest, SmallRole, UnknownField, Users},
-    told::Told,
 };
 
 /// What of a lead is answered where nobody says what they want; `primary_…` and `source` are younger.
@@ -39,20 +39,20 @@ const KEYS: [&str; 24] = [
 ];
 
 impl Account {
-    pub(super) fn lead(&self, id: &str, fields: Option<&str>, elsewhere: &str) -> Told {
+    pub(super) fn lead(&self, id: &str, fields: Option<&str>, elsewhere: &str) -> Answer {
         let Some(lead) = self.leads.get(id) else {
             return match self.switches.gone {
-                _ if !self.gone.contains(id) => Told::absent(),
-                Gone::NotFound => Told::absent(),
-                Gone::NotFoundInList => Told::error("error_404_errors_list"),
-                Gone::Unauthorized => Told::refusal(401, self.switches),
-                Gone::Forbidden => Told::refusal(403, self.switches),
-                Gone::Moved => Told::moved(format!("{elsewhere}/lead/{id}/")),
+                _ if !self.gone.contains(id) => Answer::absent(),
+                Gone::NotFound => Answer::absent(),
+                Gone::NotFoundInList => Answer::error("error_404_errors_list"),
+                Gone::Unauthorized => Answer::refusal(401, self.switches),
+                Gone::Forbidden => Answer::refusal(403, self.switches),
+                Gone::Moved => Answer::moved(format!("{elsewhere}/lead/{id}/")),
             };
         };
         if !self.sees(lead) {
             return match self.switches.denied {
-                Denied::NotFound => Told::absent(),
+                Denied::NotFound => Answer::absent(),
                 _ => self.denial(),
             };
         }
@@ -61,7 +61,7 @@ impl Account {
             shown.retain(|key, _| !key.starts_with("custom."));
         }
         shown.insert("custom".to_owned(), self.by_name(&shown));
-        let Some(fields) = fields else { return Told::json(200, &Value::Object(shown)) };
+        let Some(fields) = fields else { return Answer::json(200, &Value::Object(shown)) };
         let mut asked = Map::new();
         for field in fields.split(',') {
             match shown.get(field) {
@@ -70,18 +70,18 @@ impl Account {
                 None if self.switches.unknown_field == UnknownField::Skipped => {}
                 None => {
                     let why = json!({"errors": [], "field-errors": {"_fields": format!("{field} does not exist.")}});
-                    return Told::json(400, &why);
+                    return Answer::json(400, &why);
                 }
             }
         }
-        Told::json(200, &Value::Object(asked))
+        Answer::json(200, &Value::Object(asked))
     }
 
     /// What is answered for what the key's user may not see.
-    pub(super) fn denial(&self) -> Told {
+    pub(super) fn denial(&self) -> Answer {
         match self.switches.denied {
-            Denied::Unauthorized => Told::refusal(401, self.switches),
-            Denied::Forbidden | Denied::NotFound => Told::refusal(403, self.switches),
+            Denied::Unauthorized => Answer::refusal(401, self.switches),
+            Denied::Forbidden | Denied::NotFound => Answer::refusal(403, self.switches),
         }
     }
 

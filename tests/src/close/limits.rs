@@ -65,7 +65,7 @@ impl Left {
         Self { is_over: true, limit: limit.requests, remaining: 0, reset }
     }
 
-    /// The headers that tell it.
+    /// The headers that state it.
     pub(super) fn headers(self, form: Limits) -> Vec<(&'static str, String)> {
         let Self { is_over, limit, remaining, reset } = self;
         let reset = reset.as_secs_f64();

@@ -1,17 +1,17 @@
 //! A stand-in for Close's API over real HTTP: webhook subscriptions, and what owners are looked up with.
 //!
 //! It answers as the samples in `samples/close` show, as [`Switches`] say where nobody knows, and as badly as
-//! it is told to ([`Instead`]).
+//! a test asks for it ([`ForcedAnswer`]).
 
 mod account;
+mod answer;
 mod example;
-mod instead;
+mod forced;
 mod leads;
 mod limits;
 mod organization;
 mod subscriptions;
 mod switches;
-mod told;
 
 use std::{
     future::pending,
@@ -35,7 +35,7 @@ pub use self::{
         BRINDLE, FERROUS, FUNNEL_FIELD, IVO, MARLOWE, NADIA, ORGANIZATION, OWNER_FIELD, QUILLWORK, ROWAN,
         TAMSIN, TEAM_FIELD, TEXT_FIELD, WALK_IN, sample, sample_bytes,
     },
-    instead::Instead,
+    forced::ForcedAnswer,
     limits::Limit,
     subscriptions::key,
     switches::{
@@ -43,7 +43,7 @@ pub use self::{
         SecondRequest, SmallRole, Switches, UnknownField, Users,
     },
 };
-use self::{limits::Left, told::Told};
+use self::{answer::Answer, limits::Left};
 
 /// The key that it knows.
 pub const API_KEY: &str = "api_4geheimerSchluessel.part2";
@@ -125,7 +125,7 @@ fn key_of(headers: &HeaderMap) -> Option<String> {
 async fn note_stray(State(shared): State<Shared>, request: Request) -> Response {
     let stray = (request.uri().to_string(), key_of(request.headers()));
     shared.account.lock().unwrap().strayed.push(stray);
-    Told::page(200, "You should not be here").into_response()
+    Answer::page(200, "You should not be here").into_response()
 }
 
 async fn answer(State(shared): State<Shared>, request: Request) -> Response {
@@ -142,9 +142,9 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
             .get(header::ACCEPT_ENCODING)
             .is_some_and(|it| it.to_str().is_ok_and(|codings| codings.contains("gzip"))),
     };
-    let told = shared.account.lock().unwrap().answer(&asked, &shared.elsewhere);
-    match told {
-        Some(told) => told.into_response(),
+    let answer = shared.account.lock().unwrap().answer(&asked, &shared.elsewhere);
+    match answer {
+        Some(answer) => answer.into_response(),
         None => pending().await,
     }
 }
@@ -167,46 +167,46 @@ struct Asked<'a> {
 
 impl Account {
     /// The answer to a request, or none, ever.
-    fn answer(&mut self, asked: &Asked<'_>, elsewhere: &str) -> Option<Told> {
+    fn answer(&mut self, asked: &Asked<'_>, elsewhere: &str) -> Option<Answer> {
         let changes = if asked.method == "PUT" { format!(" {}", asked.wish) } else { String::new() };
         self.requests.push(format!("{} {}{changes}", asked.method, asked.path));
         if !asked.path.ends_with('/') {
-            return Some(Told::moved(format!("{elsewhere}{}/", asked.path)));
+            return Some(Answer::moved(format!("{elsewhere}{}/", asked.path)));
         }
         if asked.key.as_ref().is_none_or(|key| !self.keys.contains(key)) {
             return Some(self.unknown_key(asked.key.as_deref().unwrap_or_default()));
         }
         if let Some((status, wait)) = self.refusals.pop_front() {
             let headers = vec![("retry-after", wait.to_owned())];
-            return Some(Told { headers, ..Told::json(status, &json!({})) });
+            return Some(Answer { headers, ..Answer::json(status, &json!({})) });
         }
         let segments: Vec<&str> = asked.path.split('/').filter(|segment| !segment.is_empty()).collect();
         let group = limits::group(asked.method, &segments);
         let left = self.used.count(group, self.limit, self.clock.now());
         if left.is_over {
-            return Some(Told::busy(left, self.switches));
+            return Some(Answer::busy(left, self.switches));
         }
-        let mut told = self.usual(asked, &segments, elsewhere);
-        if let Some(instead) = instead::next(&mut self.rules, asked.path) {
-            let Some(other) = instead.told(told, self.switches, self.limit) else {
+        let mut answer = self.usual(asked, &segments, elsewhere);
+        if let Some(forced) = forced::next(&mut self.rules, asked.path) {
+            let Some(other) = forced.answer(answer, self.switches, self.limit) else {
                 self.unanswered += 1;
                 return None;
             };
-            told = other;
+            answer = other;
         }
-        if told.status != 429 {
-            told.headers.extend(left.headers(self.switches.limits));
+        if answer.status != 429 {
+            answer.headers.extend(left.headers(self.switches.limits));
         }
-        told.headers.push(("trace-id", format!("trace{}", self.requests.len())));
+        answer.headers.push(("trace-id", format!("trace{}", self.requests.len())));
         let is_compressed = match self.switches.coding {
             Coding::Plain => false,
             Coding::AsAsked => asked.reads_gzip,
             Coding::Always => true,
         };
-        Some(if is_compressed { told.compressed() } else { told })
+        Some(if is_compressed { answer.compressed() } else { answer })
     }
 
-    fn usual(&mut self, asked: &Asked<'_>, segments: &[&str], elsewhere: &str) -> Told {
+    fn usual(&mut self, asked: &Asked<'_>, segments: &[&str], elsewhere: &str) -> Answer {
         if self.forbidden.iter().any(|path| asked.path.starts_with(path)) {
             return self.denial();
         }
@@ -222,29 +222,29 @@ impl Account {
             ("GET", ["custom_field_schema", "lead"]) => self.schema(),
             ("GET", ["role"]) => self.list_roles(),
             ("GET", ["me"]) => self.me(fields),
-            ("GET", _) => Told::absent(),
-            _ => Told::refusal(405, self.switches),
+            ("GET", _) => Answer::absent(),
+            _ => Answer::refusal(405, self.switches),
         }
     }
 
     /// 401. A server may well repeat what it was sent, and nobody may show that.
-    fn unknown_key(&self, key: &str) -> Told {
+    fn unknown_key(&self, key: &str) -> Answer {
         let mut error = match self.switches.dead_key {
             DeadKey::Explained => sample("error_401_bad_key"),
             DeadKey::Bare => sample("error_401_object_not_permitted"),
-            DeadKey::Empty => return Told::of(401, "text/plain", ""),
+            DeadKey::Empty => return Answer::of(401, "text/plain", ""),
         };
         error["body"]["key"] = key.into();
-        Told::json(401, &error["body"])
+        Answer::json(401, &error["body"])
     }
 }
 
-impl Told {
+impl Answer {
     /// 429, and how long to wait.
     fn busy(left: Left, switches: Switches) -> Self {
         let sample =
             if switches.limits == Limits::Older { "error_429_old_body" } else { "error_429_current" };
-        let told = Self::error(sample);
-        Self { headers: [told.headers, left.headers(switches.limits)].concat(), ..told }
+        let answer = Self::error(sample);
+        Self { headers: [answer.headers, left.headers(switches.limits)].concat(), ..answer }
     }
 }

@@ -5,14 +5,14 @@ use serde_json::{Map, Value, json};
 
 use super::{
     account::Account,
+    answer::Answer,
     switches::{Invited, MyOrganization, Returned},
-    told::Told,
 };
 
 impl Account {
-    pub(super) fn organization(&self, id: &str, fields: Option<&str>) -> Told {
+    pub(super) fn organization(&self, id: &str, fields: Option<&str>) -> Answer {
         if id != self.organization {
-            return Told::absent();
+            return Answer::absent();
         }
         let (mut members, mut former) = (self.members.clone(), self.former_members.clone());
         members.extend(self.invited.iter().filter_map(|invited| self.shown_invited(invited)));
@@ -23,7 +23,7 @@ impl Account {
             "id": id, "name": "Example Academy (sample)", "currency": "USD",
             "memberships": members, "inactive_memberships": former,
         });
-        Told::json(200, &asked_for(organization, fields))
+        Answer::json(200, &asked_for(organization, fields))
     }
 
     /// The membership of somebody who has not accepted it yet.
@@ -42,15 +42,15 @@ impl Account {
         Some(shown)
     }
 
-    pub(super) fn schema(&self) -> Told {
-        Told::json(200, &json!({"object_type": "lead", "fields": self.fields}))
+    pub(super) fn schema(&self) -> Answer {
+        Answer::json(200, &json!({"object_type": "lead", "fields": self.fields}))
     }
 
-    pub(super) fn list_roles(&self) -> Told {
-        Told::json(200, &json!({"data": self.roles, "has_more": false}))
+    pub(super) fn list_roles(&self) -> Answer {
+        Answer::json(200, &json!({"data": self.roles, "has_more": false}))
     }
 
-    pub(super) fn me(&self, fields: Option<&str>) -> Told {
+    pub(super) fn me(&self, fields: Option<&str>) -> Answer {
         let mut me = self.me.clone();
         let id = self.organization.as_str();
         let shown = me.as_object_mut().unwrap();
@@ -61,7 +61,7 @@ impl Account {
             MyOrganization::Ids => drop(shown.insert("organizations".to_owned(), json!([id]))),
             MyOrganization::Memberships => drop(shown.remove("organizations")),
         }
-        Told::json(200, &asked_for(me, fields))
+        Answer::json(200, &asked_for(me, fields))
     }
 
     /// The role of the key's user.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{account::Account, example::sample, told::Told};
+use super::{account::Account, answer::Answer, example::sample};
 
 /// The key of the subscription with this number.
 pub fn key(number: usize) -> String {
@@ -10,21 +10,21 @@ pub fn key(number: usize) -> String {
 }
 
 impl Account {
-    pub(super) fn list_subscriptions(&self) -> Told {
+    pub(super) fn list_subscriptions(&self) -> Answer {
         let listed =
             self.subscriptions.iter().filter(|it| self.unlisted.iter().all(|id| it["id"] != *id.as_str()));
         let rows: Vec<Value> = listed.map(|it| self.shown(it)).collect();
-        Told::json(200, &json!({"has_more": false, "data": rows}))
+        Answer::json(200, &json!({"has_more": false, "data": rows}))
     }
 
     /// Refuses a second active subscription for the same address, as others have seen it.
-    pub(super) fn subscribe(&mut self, wish: &Value) -> Told {
+    pub(super) fn subscribe(&mut self, wish: &Value) -> Answer {
         let is_it = |it: &&Value| it["url"] == wish["url"] && it["status"] == "active";
         if let Some(duplicate) = self.subscriptions.iter().find(is_it) {
             let mut error = sample("error_400_duplicate_subscription");
             error["body"]["errors"][0] =
                 format!("Duplicate active subscription: {}", duplicate["id"].as_str().unwrap()).into();
-            return Told::json(400, &error["body"]);
+            return Answer::json(400, &error["body"]);
         }
         let number = self.subscriptions.len() + 1;
         let made = json!({
@@ -33,27 +33,27 @@ impl Account {
             "signature_key": key(number), "verify_ssl": wish["verify_ssl"],
         });
         self.subscriptions.push(made.clone());
-        Told::json(201, &made)
+        Answer::json(201, &made)
     }
 
-    pub(super) fn subscription(&self, id: &str) -> Told {
+    pub(super) fn subscription(&self, id: &str) -> Answer {
         let found = self.subscriptions.iter().find(|it| it["id"] == id);
-        found.map_or_else(Told::absent, |it| Told::json(200, &self.shown(it)))
+        found.map_or_else(Answer::absent, |it| Answer::json(200, &self.shown(it)))
     }
 
-    pub(super) fn change_subscription(&mut self, id: &str, wish: &Value) -> Told {
+    pub(super) fn change_subscription(&mut self, id: &str, wish: &Value) -> Answer {
         let Some(found) = self.subscriptions.iter_mut().find(|it| it["id"] == id) else {
-            return Told::absent();
+            return Answer::absent();
         };
         for (name, value) in wish.as_object().unwrap() {
             found[name] = value.clone();
         }
-        Told::json(200, found)
+        Answer::json(200, found)
     }
 
-    pub(super) fn unsubscribe(&mut self, id: &str) -> Told {
+    pub(super) fn unsubscribe(&mut self, id: &str) -> Answer {
         self.subscriptions.retain(|it| it["id"] != id);
-        Told::json(200, &json!({}))
+        Answer::json(200, &json!({}))
     }
 
     fn shown(&self, subscription: &Value) -> Value {

@@ -161,7 +161,7 @@ switches! {
         Memberships,
     }
 
-    /// How the limits are told. They have had three forms by now: <https://developer.close.com/topics/rate-limits/>.
+    /// How the limits are stated. They have had three forms by now: <https://developer.close.com/topics/rate-limits/>.
     limits: Limits {
         /// `ratelimit: limit=240, remaining=238, reset=8` and `retry-after`.
         Now,

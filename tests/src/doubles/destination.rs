@@ -31,7 +31,7 @@ pub struct Handed {
     pub form: MessageFormat,
 }
 
-/// A destination of no kind that the product knows. It takes everything unless told otherwise.
+/// A destination of no kind that the product knows. It takes everything unless scripted otherwise.
 pub struct ScriptedDestination {
     clock: Arc<VirtualClock>,
     /// What it can take.

@@ -11,7 +11,7 @@ use pipeline::{
     destination::{CheckOutcome, Destination, Limits, MessageFormat, Outgoing, RetryDelay, Verdict},
 };
 
-/// A mail server that takes every mail unless told otherwise.
+/// A mail server that takes every mail unless scripted otherwise.
 #[derive(Default)]
 pub struct ScriptedMailer {
     next: Mutex<VecDeque<Verdict>>,

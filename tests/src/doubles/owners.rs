@@ -10,7 +10,7 @@ use serde_json::json;
 
 type Answer = Result<OwnerAnswer, OwnerUnreachable>;
 
-/// An owner directory. Knows nobody, as the real one does (403), until told.
+/// An owner directory. Knows nobody, as the real one does (403), until scripted.
 #[derive(Default)]
 pub struct ScriptedOwners {
     next: Mutex<BTreeMap<LeadId, VecDeque<Answer>>>,

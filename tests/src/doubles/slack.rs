@@ -84,7 +84,7 @@ impl Posted {
 
 type Rule = Box<dyn Fn(&Value) -> Option<Reply> + Send>;
 
-/// A Slack webhook that answers `ok` unless told otherwise.
+/// A Slack webhook that answers `ok` unless scripted otherwise.
 pub struct ScriptedSlack {
     clock: Arc<VirtualClock>,
     takes: Mutex<Duration>,

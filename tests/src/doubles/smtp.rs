@@ -10,7 +10,7 @@ use tokio::{
 /// What is answered to lines that have this in them: to the part, the reply.
 type Rules = Arc<Mutex<Vec<(String, String)>>>;
 
-/// A mail server, spoken to over SMTP, that takes every mail unless told otherwise. It ends when it is dropped.
+/// A mail server, spoken to over SMTP, that takes every mail unless scripted otherwise. It ends when it is dropped.
 pub struct SmtpStandIn {
     address: std::net::SocketAddr,
     mails: Arc<Mutex<Vec<String>>>,

@@ -31,9 +31,9 @@ pub(super) struct Invocation {
     pub(super) event: Bytes,
 }
 
-/// What a function says to Lambda.
+/// A function's call of the Runtime API.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(super) enum RuntimeCall {
     /// It has nothing to do.
     Next,
     /// Its answer to a request.
@@ -50,22 +50,22 @@ pub(super) struct Api {
     pub(super) address: String,
     /// Events for the function.
     pub(super) invocations: mpsc::UnboundedSender<Invocation>,
-    /// What it says, in the order in which it says it.
-    pub(super) said: mpsc::UnboundedReceiver<Said>,
+    /// Its calls, in their order.
+    pub(super) calls: mpsc::UnboundedReceiver<RuntimeCall>,
     server: JoinHandle<()>,
 }
 
 struct Shared {
     invocations: Mutex<mpsc::UnboundedReceiver<Invocation>>,
-    tell: mpsc::UnboundedSender<Said>,
+    sender: mpsc::UnboundedSender<RuntimeCall>,
 }
 
 impl Api {
     /// Starts one on a free port of the loopback interface.
     pub(super) async fn start() -> Self {
         let (invocations, received) = mpsc::unbounded_channel();
-        let (tell, said) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared { invocations: Mutex::new(received), tell });
+        let (sender, calls) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared { invocations: Mutex::new(received), sender });
         let routes = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
@@ -75,7 +75,7 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let server = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        Self { address, invocations, said, server }
+        Self { address, invocations, calls, server }
     }
 }
 
@@ -88,7 +88,7 @@ impl Drop for Api {
 async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, Bytes) {
     let mut invocations = shared.invocations.lock().await;
     // Nobody listens any more where the process is about to be ended.
-    let _ = shared.tell.send(Said::Next);
+    let _ = shared.sender.send(RuntimeCall::Next);
     let Some(invocation) = invocations.recv().await else { return std::future::pending().await };
     let mut headers = HeaderMap::new();
     for (name, value) in [
@@ -104,20 +104,20 @@ async fn next(State(shared): State<Arc<Shared>>) -> (HeaderMap, Bytes) {
 }
 
 async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> Accepted {
-    accepted(&shared, Said::Answer(id, body))
+    accepted(&shared, RuntimeCall::Answer(id, body))
 }
 
 async fn failure(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> Accepted {
-    accepted(&shared, Said::Failure(id, body))
+    accepted(&shared, RuntimeCall::Failure(id, body))
 }
 
 async fn could_not_start(State(shared): State<Arc<Shared>>, body: Bytes) -> Accepted {
-    accepted(&shared, Said::CouldNotStart(body))
+    accepted(&shared, RuntimeCall::CouldNotStart(body))
 }
 
 type Accepted = (StatusCode, Json<Value>);
 
-fn accepted(shared: &Shared, said: Said) -> Accepted {
-    let _ = shared.tell.send(said);
+fn accepted(shared: &Shared, call: RuntimeCall) -> Accepted {
+    let _ = shared.sender.send(call);
     (StatusCode::ACCEPTED, Json(json!({"status": "OK"})))
 }

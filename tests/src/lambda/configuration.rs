@@ -183,7 +183,7 @@ impl Mapping {
     }
 }
 
-/// How a stack's REST API tells its function of requests.
+/// How a stack's REST API passes requests to its function.
 pub(super) async fn way_in(stack: &Stack) -> Shape {
     // https://ID.execute-api.REGION.amazonaws.com/STAGE/crm/webhook
     let host = stack.outputs.webhook_url.trim_start_matches("https://");

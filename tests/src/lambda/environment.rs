@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     Configuration,
-    api::{Api, Invocation, Said},
+    api::{Api, Invocation, RuntimeCall},
     lineage::Lineage,
     logs::Stream,
 };
@@ -52,7 +52,7 @@ pub(super) struct Environment {
     stream: Stream,
     /// What it printed last.
     last_line: Option<String>,
-    /// How long it took to start, until the first invocation has told of it.
+    /// How long it took to start, until the first invocation has logged it.
     started_in: Option<Duration>,
 }
 
@@ -88,17 +88,17 @@ impl Environment {
             started_in: None,
         };
         let failure = match environment.listen(began + START_LIMIT).await {
-            Ok(Said::Next) => {
+            Ok(RuntimeCall::Next) => {
                 environment.started_in = Some(began.elapsed());
                 return Ok(environment);
             }
-            Ok(Said::CouldNotStart(body)) => String::from_utf8_lossy(&body).into_owned(),
-            Ok(other) => format!("it said {other:?} before it was asked anything"),
+            Ok(RuntimeCall::CouldNotStart(body)) => String::from_utf8_lossy(&body).into_owned(),
+            Ok(other) => format!("it called {other:?} before it was asked anything"),
             Err(failure) => format!("{failure:?}"),
         };
         environment.ship();
         let failure = match environment.last_line.take() {
-            Some(line) => format!("{failure}, after it said {line}"),
+            Some(line) => format!("{failure}, after it wrote {line}"),
             None => failure,
         };
         let millis = began.elapsed().as_secs_f64() * 1000.0;
@@ -151,24 +151,24 @@ impl Environment {
     /// The answer to a request, once the process is ready for another one.
     async fn answer(&mut self, id: &str, limit: Instant) -> Result<Bytes, Failure> {
         let answer = match self.listen(limit).await? {
-            Said::Answer(of, body) if of == id => Ok(body),
-            Said::Failure(of, body) if of == id => {
-                let said = String::from_utf8_lossy(&body).into_owned();
-                Err(Failure::Error(serde_json::from_slice(&body).unwrap_or(said.into())))
+            RuntimeCall::Answer(of, body) if of == id => Ok(body),
+            RuntimeCall::Failure(of, body) if of == id => {
+                let text = String::from_utf8_lossy(&body).into_owned();
+                Err(Failure::Error(serde_json::from_slice(&body).unwrap_or(text.into())))
             }
-            other => return Err(Failure::Exited(format!("it said {other:?} of the request {id}"))),
+            other => return Err(Failure::Exited(format!("it called {other:?} for the request {id}"))),
         };
         match self.listen(limit).await? {
-            Said::Next => answer,
-            other => Err(Failure::Exited(format!("it said {other:?} after the request {id}"))),
+            RuntimeCall::Next => answer,
+            other => Err(Failure::Exited(format!("it called {other:?} after the request {id}"))),
         }
     }
 
-    async fn listen(&mut self, limit: Instant) -> Result<Said, Failure> {
+    async fn listen(&mut self, limit: Instant) -> Result<RuntimeCall, Failure> {
         tokio::select! {
             biased;
-            said = timeout_at(limit, self.api.said.recv()) => match said {
-                Ok(Some(said)) => Ok(said),
+            call = timeout_at(limit, self.api.calls.recv()) => match call {
+                Ok(Some(call)) => Ok(call),
                 Ok(None) => Err(Failure::Exited("the Runtime API ended".to_owned())),
                 Err(_) => Err(Failure::TimedOut),
             },

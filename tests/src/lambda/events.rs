@@ -23,11 +23,11 @@ fn record(message: &Message, queue: &str) -> Value {
     let own = message.message_attributes.iter().flatten();
     let own: Map<String, Value> = own
         .map(|(name, value)| {
-            let told = json!({
+            let attribute = json!({
                 "stringValue": value.string_value, "dataType": value.data_type, "stringListValues": [],
                 "binaryListValues": [],
             });
-            (name.clone(), told)
+            (name.clone(), attribute)
         })
         .collect();
     json!({
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn an_answer_says_which_messages_are_done_or_nothing_at_all() {
         let messages = ["a", "b"].map(|id| Message::builder().message_id(id).build());
-        let told = |answer: &str| {
+        let done_of = |answer: &str| {
             let done = done(answer.as_bytes(), &messages, true)?;
             Some(done.iter().map(|message| message.message_id().unwrap().to_owned()).collect::<String>())
         };
@@ -105,7 +105,7 @@ mod tests {
             (r#"{"failures":[]}"#, None),
             ("garbage", None),
         ] {
-            assert_eq!(told(answer).as_deref(), expected, "{answer}");
+            assert_eq!(done_of(answer).as_deref(), expected, "{answer}");
         }
         assert_eq!(done(b"garbage", &messages, false).unwrap().len(), 2);
     }

@@ -20,7 +20,7 @@ use super::pool::Pool;
 /// The path of the webhook behind a REST API's stage.
 const WEBHOOK: &str = "/crm/webhook";
 
-/// How a function is told of a request.
+/// How a function receives a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// By a REST API, with the names of headers as they are usually written, and bodies as text or, where
@@ -42,7 +42,7 @@ pub enum Shape {
 pub struct Gateway {
     /// Where to post webhooks.
     pub webhook: Url,
-    /// How the function is told of what is posted there.
+    /// How the function receives what is posted there.
     pub shape: Shape,
     server: JoinHandle<()>,
 }

@@ -21,7 +21,7 @@ use crate::{aws::Stack, process::KEY};
 
 /// What went wrong.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Troubles(Arc<Mutex<Found>>);
+pub(super) struct Problems(Arc<Mutex<Found>>);
 
 #[derive(Debug, Default)]
 struct Found {
@@ -38,7 +38,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// How many lines are kept for a test that fails.
 const LINES: usize = 40;
 
-impl Troubles {
+impl Problems {
     /// Lambda could not do its part.
     pub(super) fn add(&self, what: String) {
         self.found().of_lambda.push(what);
@@ -49,8 +49,8 @@ impl Troubles {
         self.found().failures.push((function, failure));
     }
 
-    /// A function said something that may be to the point when a test fails.
-    pub(super) fn said(&self, line: &str) {
+    /// A function logged something that may be to the point when a test fails.
+    pub(super) fn log(&self, line: &str) {
         let lines = &mut self.found().lines;
         lines.push_back(line.to_owned());
         let spare = lines.len().saturating_sub(LINES);
@@ -71,28 +71,28 @@ pub struct Host {
     pools: Vec<Arc<Pool>>,
     pollers: Vec<JoinHandle<()>>,
     stop: CancellationToken,
-    troubles: Troubles,
+    problems: Problems,
 }
 
 impl Host {
     /// Starts the functions of a stack. They find AWS at `endpoint`, and are changed by `change` first.
     pub async fn start(stack: &Stack, endpoint: &str, change: impl Fn(&mut Configuration)) -> Self {
-        let (troubles, stop) = (Troubles::default(), CancellationToken::new());
+        let (problems, stop) = (Problems::default(), CancellationToken::new());
         let (mut pools, mut pollers) = (Vec::new(), Vec::new());
         for mut configuration in Configuration::of(stack).await {
             change(&mut configuration);
             let mappings = configuration.mappings.clone();
-            let pool = Pool::new(&stack.moto, configuration, endpoint.to_owned(), troubles.clone()).await;
+            let pool = Pool::new(&stack.moto, configuration, endpoint.to_owned(), problems.clone()).await;
             let pool = Arc::new(pool);
             for mapping in mappings {
-                let poller = Poller::new(mapping, Arc::clone(&pool), troubles.clone(), stop.clone());
+                let poller = Poller::new(mapping, Arc::clone(&pool), problems.clone(), stop.clone());
                 pollers.push(tokio::spawn(poller.run()));
             }
             pools.push(pool);
         }
         let gateway =
             Gateway::start(Arc::clone(of(&pools, Function::WebhookIngestion)), way_in(stack).await).await;
-        Self { gateway, pools, pollers, stop, troubles }
+        Self { gateway, pools, pollers, stop, problems }
     }
 
     /// Another way to the webhook.
@@ -162,7 +162,7 @@ impl Host {
 
     /// Each time that a function did not answer, so far.
     pub fn failures(&self) -> Vec<(Function, Failure)> {
-        self.troubles.found().failures.clone()
+        self.problems.found().failures.clone()
     }
 
     /// Has the next event of each function meet a process that has just been started.
@@ -179,7 +179,7 @@ fn of(pools: &[Arc<Pool>], function: Function) -> &Arc<Pool> {
 impl Drop for Host {
     fn drop(&mut self) {
         self.pollers.iter().for_each(JoinHandle::abort);
-        let found = self.troubles.found();
+        let found = self.problems.found();
         if std::thread::panicking() {
             eprintln!("when the test failed, this had gone wrong: {found:#?}");
             return;

@@ -7,7 +7,7 @@ use aws_sdk_cloudwatch::{
 use aws_sdk_cloudwatchlogs::{error::DisplayErrorContext, types::InputLogEvent};
 use serde_json::Value;
 
-use super::{Ahead, host::Troubles};
+use super::{Ahead, host::Problems};
 
 /// The log stream of one environment, written with the role of its function as on AWS: a role that may not
 /// write logs is trouble.
@@ -17,7 +17,7 @@ pub(super) struct Stream {
     group: String,
     name: String,
     clock: Ahead,
-    troubles: Troubles,
+    problems: Problems,
     waiting: Vec<InputLogEvent>,
     data: Vec<(String, MetricDatum)>,
 }
@@ -30,16 +30,16 @@ impl Stream {
         function: &str,
         id: &str,
         clock: Ahead,
-        troubles: Troubles,
+        problems: Problems,
     ) -> Self {
         let group = format!("/aws/lambda/{function}");
         let name = format!("{}/[$LATEST]{id}", clock.now().strftime("%Y/%m/%d"));
         if let Err(error) =
             logs.create_log_stream().log_group_name(&group).log_stream_name(&name).send().await
         {
-            troubles.add(format!("no log stream in {group}: {}", DisplayErrorContext(&error)));
+            problems.add(format!("no log stream in {group}: {}", DisplayErrorContext(&error)));
         }
-        Self { logs, metrics, group, name, clock, troubles, waiting: Vec::new(), data: Vec::new() }
+        Self { logs, metrics, group, name, clock, problems, waiting: Vec::new(), data: Vec::new() }
     }
 
     pub(super) fn group(&self) -> &str {
@@ -60,7 +60,7 @@ impl Stream {
         let document = serde_json::from_str::<Value>(line).unwrap_or_default();
         self.data.extend(figures(&document));
         if matches!(document["level"].as_str(), Some("WARN" | "ERROR")) {
-            self.troubles.said(line);
+            self.problems.log(line);
         }
     }
 
@@ -70,7 +70,7 @@ impl Stream {
         if !events.is_empty() {
             let put = self.logs.put_log_events().log_group_name(&self.group).log_stream_name(&self.name);
             if let Err(error) = put.set_log_events(Some(events)).send().await {
-                self.troubles.add(format!("no lines in {}: {}", self.group, DisplayErrorContext(&error)));
+                self.problems.add(format!("no lines in {}: {}", self.group, DisplayErrorContext(&error)));
             }
         }
         for (namespace, datum) in std::mem::take(&mut self.data) {
@@ -123,13 +123,13 @@ mod tests {
             "D": "d", "A": 1, "B": 2.5,
         });
         let found = figures(&line);
-        let told: Vec<_> = found
+        let read: Vec<_> = found
             .iter()
             .map(|(namespace, datum)| {
                 (namespace.as_str(), datum.metric_name().unwrap(), datum.value().unwrap())
             })
             .collect();
-        assert_eq!(told, [("n", "A", 1.0), ("n", "B", 2.5)]);
+        assert_eq!(read, [("n", "A", 1.0), ("n", "B", 2.5)]);
         assert_eq!(found[0].1.dimensions()[0].value(), Some("d"));
         assert!(figures(&json!({"message": "x"})).is_empty());
     }

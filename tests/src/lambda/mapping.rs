@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{
     Mapping, events,
-    host::Troubles,
+    host::Problems,
     lineage::{Lineage, MOST as MOST_INVOCATIONS},
     pool::Pool,
 };
@@ -32,7 +32,7 @@ pub(super) struct Poller {
     url: String,
     mapping: Mapping,
     pool: Arc<Pool>,
-    troubles: Troubles,
+    problems: Problems,
     stop: CancellationToken,
 }
 
@@ -41,26 +41,26 @@ impl Poller {
     pub(super) fn new(
         mapping: Mapping,
         pool: Arc<Pool>,
-        troubles: Troubles,
+        problems: Problems,
         stop: CancellationToken,
     ) -> Self {
         let sqs = aws_sdk_sqs::Client::new(&pool.config());
         let url = queue_url(&mapping.queue);
-        Self { sqs, url, mapping, pool, troubles, stop }
+        Self { sqs, url, mapping, pool, problems, stop }
     }
 
     /// Polls until it is stopped, and until then's poll has come to its end. What keeps it from that is trouble.
     pub(super) async fn run(self) {
         let this = Arc::new(self);
         if let Err(error) = this.run_until_error().await {
-            this.troubles.add(format!("polling {}: {error}", this.mapping.queue));
+            this.problems.add(format!("polling {}: {error}", this.mapping.queue));
         }
     }
 
     async fn run_until_error(self: &Arc<Self>) -> Result<(), String> {
         // Lambda looks at the queue's rules before it takes anything from it.
         let attributes = self.sqs.get_queue_attributes().queue_url(&self.url);
-        let attributes = attributes.attribute_names(QueueAttributeName::All).send().await.map_err(told)?;
+        let attributes = attributes.attribute_names(QueueAttributeName::All).send().await.map_err(text)?;
         let visibility =
             attributes.attributes.unwrap_or_default().remove(&QueueAttributeName::VisibilityTimeout);
         let visibility = visibility.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
@@ -110,7 +110,7 @@ impl Poller {
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .message_attribute_names("All")
             .send();
-        Ok(received.await.map_err(told)?.messages.unwrap_or_default())
+        Ok(received.await.map_err(text)?.messages.unwrap_or_default())
     }
 
     /// Invokes the function and deletes what it is done with. The rest comes back by itself.
@@ -154,13 +154,13 @@ impl Poller {
             });
             let delete = self.sqs.delete_message_batch().queue_url(&self.url);
             if let Err(error) = delete.set_entries(Some(entries.collect())).send().await {
-                self.troubles.add(format!("deleting from {}: {}", self.url, told(error)));
+                self.problems.add(format!("deleting from {}: {}", self.url, text(error)));
             }
         }
     }
 }
 
-fn told(error: impl std::error::Error) -> String {
+fn text(error: impl std::error::Error) -> String {
     DisplayErrorContext(error).to_string()
 }
 

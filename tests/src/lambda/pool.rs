@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::process::Command;
 
 use super::{
-    Configuration, Failure, environment::Environment, host::Troubles, lineage::Lineage, logs::Stream,
+    Configuration, Failure, environment::Environment, host::Problems, lineage::Lineage, logs::Stream,
 };
 use crate::aws::{Moto, RoleKeys};
 
@@ -21,7 +21,7 @@ pub(super) struct Pool {
     /// Where the function finds AWS.
     endpoint: String,
     keys: RoleKeys,
-    troubles: Troubles,
+    problems: Problems,
     free: Mutex<Vec<Environment>>,
     /// The ids of processes that have an event.
     at_work: Mutex<Vec<u32>>,
@@ -35,7 +35,7 @@ impl Pool {
         moto: &Moto,
         configuration: Configuration,
         endpoint: String,
-        troubles: Troubles,
+        problems: Problems,
     ) -> Self {
         let keys = moto.assume(&configuration.role, &configuration.name).await;
         Self {
@@ -43,7 +43,7 @@ impl Pool {
             moto: moto.clone(),
             endpoint,
             keys,
-            troubles,
+            problems,
             free: Mutex::default(),
             at_work: Mutex::default(),
             numbers: AtomicU64::new(1),
@@ -72,7 +72,7 @@ impl Pool {
         self.longest_chain.fetch_max(count, Ordering::Relaxed);
         let result = self.invoke_environment(&lineage, event).await;
         if let Err(failure) = &result {
-            self.troubles.failed(self.configuration.function, failure.clone());
+            self.problems.failed(self.configuration.function, failure.clone());
         }
         result
     }
@@ -116,7 +116,7 @@ impl Pool {
             &self.configuration.name,
             &id,
             self.configuration.clock.clone(),
-            self.troubles.clone(),
+            self.problems.clone(),
         );
         Environment::start(&self.configuration, &self.keys, &self.endpoint, stream.await).await
     }

@@ -125,10 +125,10 @@ impl AwsTestbed {
         sample.lead_id
     }
 
-    /// Has Close deliver a lead, and waits until it is told and nothing is left to do. Its id.
-    pub async fn tell(&mut self) -> LeadId {
+    /// Has Close deliver a lead, and waits until it is notified and nothing is left to do. Its id.
+    pub async fn deliver_until_notified(&mut self) -> LeadId {
         let lead = self.accept().await;
-        self.until_told(std::slice::from_ref(&lead)).await;
+        self.until_notified(std::slice::from_ref(&lead)).await;
         self.until_idle().await;
         lead
     }
@@ -239,9 +239,9 @@ impl AwsTestbed {
         Operator::new(self.stack.moto.variables())
     }
 
-    /// The leads that Slack was told of other than once, of these, with how often.
-    pub fn not_told_once(&self, leads: &BTreeSet<LeadId>) -> Vec<(LeadId, usize)> {
-        let counted = leads.iter().map(|lead| (lead.clone(), self.told(lead).0));
-        counted.filter(|(_, told)| *told != 1).collect()
+    /// The leads of these that Slack was notified of other than once, with how often.
+    pub fn not_notified_once(&self, leads: &BTreeSet<LeadId>) -> Vec<(LeadId, usize)> {
+        let counted = leads.iter().map(|lead| (lead.clone(), self.alert_counts(lead).0));
+        counted.filter(|(_, count)| *count != 1).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! S3: a bucket whose writes under `source/` are told to the delay queue, some time later, sometimes twice.
+//! S3: a bucket whose writes under `source/` are announced to the delay queue, some time later, sometimes twice.
 
 use std::{
     collections::BTreeMap,
@@ -88,7 +88,7 @@ impl SimBucket {
         objects.for_each(|(key, object)| each(key, &object.body));
     }
 
-    fn tell(&self, state: &mut State, key: &str) {
+    fn notify_queue(&self, state: &mut State, key: &str) {
         let (model, now) = (&self.model, self.model.clock.elapsed());
         let (dice, at) = (&model.dice, true_time(&model.clock));
         let rough = !model.is_fault_free();
@@ -152,7 +152,7 @@ impl Bucket for SimBucket {
         let version = Version(state.written.to_string());
         state.objects.insert(key.to_owned(), Object { body, version: version.clone(), stored_at });
         if key.starts_with(&self.model.settings.source_prefix) {
-            self.tell(&mut state, key);
+            self.notify_queue(&mut state, key);
         }
         Ok(version)
     }

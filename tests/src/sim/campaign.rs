@@ -19,8 +19,8 @@ use super::{
     truth::{Promise, Truth, Violation},
 };
 
-/// How many failing seeds are told.
-const MOST_TOLD: usize = 3;
+/// How many failing seeds are described.
+const MOST_DESCRIBED: usize = 3;
 /// How many of the last lines of a trace belong to a story without a lead.
 const LAST_LINES: usize = 60;
 
@@ -46,12 +46,12 @@ pub struct Figures {
     pub accepted: u64,
     /// Of these, lost.
     pub lost: u64,
-    /// Leads told twice at a destination without a label.
+    /// Leads of which a destination was notified twice without a label.
     pub doubled: u64,
     /// Other promises broken.
     pub broken: u64,
     /// Alerts that destinations took.
-    pub told: u64,
+    pub taken: u64,
     /// Of these, labelled as possible repeats, and those that were repeats.
     pub labelled: (u64, u64),
     /// Faults, by kind.
@@ -70,7 +70,7 @@ impl Figures {
             seeds: 1,
             time,
             accepted: leads.clone().filter(|lead| lead.accepted.is_some()).count() as u64,
-            told: leads.map(|lead| lead.told.len() as u64).sum(),
+            taken: leads.map(|lead| lead.alerts.len() as u64).sum(),
             labelled: truth.labelled,
             faults: truth.faults.clone(),
             acts: truth.acts.clone(),
@@ -83,7 +83,7 @@ impl Figures {
     pub fn judge(&mut self, violation: Option<&Violation>) {
         match violation.map(|violation| violation.promise) {
             None => {}
-            Some(Promise::Kept | Promise::Operator) => self.lost += 1,
+            Some(Promise::Stored | Promise::Operator) => self.lost += 1,
             Some(Promise::Once) => self.doubled += 1,
             Some(_) => self.broken += 1,
         }
@@ -96,7 +96,7 @@ impl Figures {
         self.lost += other.lost;
         self.doubled += other.doubled;
         self.broken += other.broken;
-        self.told += other.told;
+        self.taken += other.taken;
         self.labelled.0 += other.labelled.0;
         self.labelled.1 += other.labelled.1;
         for (kind, count) in other.faults {
@@ -127,7 +127,7 @@ impl fmt::Display for Figures {
         writeln!(f, "  lost                {:>10}", self.lost)?;
         writeln!(f, "  doubled, unlabelled {:>10}", self.doubled)?;
         writeln!(f, "  other promises      {:>10} broken", self.broken)?;
-        writeln!(f, "alerts taken          {:>10}", self.told)?;
+        writeln!(f, "alerts taken          {:>10}", self.taken)?;
         writeln!(
             f,
             "  labelled            {:>10} as possible repeats, {} were",
@@ -182,9 +182,9 @@ impl Campaign {
         });
         let (figures, mut failed) = (figures.into_inner().unwrap(), failed.into_inner().unwrap());
         failed.sort_by_key(|seed| (seed.number, seed.to_string()));
-        let mut told = String::new();
-        for seed in failed.iter().take(MOST_TOLD) {
-            told += &story(&caught(*seed, None, true));
+        let mut text = String::new();
+        for seed in failed.iter().take(MOST_DESCRIBED) {
+            text += &story(&caught(*seed, None, true));
         }
         if failed.is_empty() {
             return (figures, Ok(()));
@@ -194,7 +194,7 @@ impl Campaign {
         (
             figures,
             Err(format!(
-                "{told}\n{} of {total} runs in {took} s broke a promise: {}",
+                "{text}\n{} of {total} runs in {took} s broke a promise: {}",
                 failed.len(),
                 seeds.join(" ")
             )),
@@ -218,7 +218,7 @@ pub fn caught(seed: Seed, mutation: Option<Mutation>, traced: bool) -> Outcome {
 /// What happened to the lead of a broken promise, and how to see it again.
 pub fn story(outcome: &Outcome) -> String {
     let Some(violation) = &outcome.violation else { return String::new() };
-    let mut told = format!(
+    let mut text = format!(
         "\nseed {}: {violation}\nreplay: LEADOPS_SEED={} cargo test --workspace --test simulation replay -- --nocapture\n",
         outcome.seed, outcome.seed
     );
@@ -229,9 +229,9 @@ pub fn story(outcome: &Outcome) -> String {
         None => lines.clone().skip(lines.count().saturating_sub(LAST_LINES)).collect(),
     };
     for line in story {
-        let _ = writeln!(told, "  {line}");
+        let _ = writeln!(text, "  {line}");
     }
-    told
+    text
 }
 
 /// Whether a line is about a lead, or about everybody.

@@ -55,7 +55,7 @@ pub enum Place {
     /// Among the dead letters.
     Dead,
     /// A copy of one that was deleted.
-    Kept,
+    DeletedCopy,
 }
 
 /// The webhook's address.

@@ -201,7 +201,7 @@ impl Deployment for Embedded {
         self.memory.for_each_dead(&mut |_, body| each(Place::Dead, body));
         self.memory.for_each_object("deleted/", &mut |_, copy| {
             if let Some(body) = stored_body(copy) {
-                each(Place::Kept, &body);
+                each(Place::DeletedCopy, &body);
             }
         });
     }

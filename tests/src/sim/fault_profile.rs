@@ -24,9 +24,9 @@ pub struct FaultProfile {
     pub freeze: f64,
     /// A queue delivers a message to two receivers, or once more after it was deleted.
     pub duplicate_message: f64,
-    /// S3 tells of an object twice.
+    /// S3 announces an object twice.
     pub duplicate_event: f64,
-    /// S3 tells of an object only after minutes.
+    /// S3 announces an object only after minutes.
     pub late_event: f64,
     /// AWS asks to slow down, or S3 answers a conditional write with 409.
     pub throttle: f64,

@@ -267,7 +267,7 @@ impl Deployment for Functions {
         self.sqs.for_each_dead(&mut |_, body| each(Place::Dead, body));
         self.bucket.for_each_object("deleted/", &mut |_, copy| {
             if let Some(body) = stored_body(copy) {
-                each(Place::Kept, &body);
+                each(Place::DeletedCopy, &body);
             }
         });
     }

@@ -19,8 +19,8 @@ pub enum Meaning {
     Process(LeadId),
     /// The owner of this lead is looked for again.
     Recheck(LeadId),
-    /// This lead's first alert is told.
-    Tell(LeadId, DestinationId),
+    /// This lead's first alert is sent.
+    Notify(LeadId, DestinationId),
     /// Another alert of this lead.
     Further(LeadId),
 }
@@ -49,7 +49,7 @@ fn read(body: &str) -> Vec<Meaning> {
     if let Ok(job) = AlertJob::parse(body) {
         let first = job.alert.as_str() == "new";
         return vec![if first {
-            Meaning::Tell(job.lead_id, job.destination)
+            Meaning::Notify(job.lead_id, job.destination)
         } else {
             Meaning::Further(job.lead_id)
         }];

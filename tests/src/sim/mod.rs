@@ -29,8 +29,8 @@ pub mod others;
 pub mod owners;
 pub mod process;
 pub mod run;
-pub mod said;
 pub mod scheduler;
+pub mod shown;
 pub mod slack;
 pub mod slow;
 pub mod sqs;
@@ -64,7 +64,7 @@ use crate::clock::VirtualClock;
 pub enum Wiring {
     /// One process on one store, whose transactions hold together what belongs together.
     Embedded,
-    /// Functions on a bucket and queues: the intake is one put, S3 tells the queue of it, and everything else
+    /// Functions on a bucket and queues: the intake is one put, S3 notifies the queue of it, and everything else
     /// is made up for.
     Aws,
 }

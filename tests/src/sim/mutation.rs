@@ -26,7 +26,7 @@ use serde_json::Value;
 use super::{
     messages::{Meaning, Meanings},
     others::PAGER,
-    said,
+    shown,
     stages::Ports,
 };
 use crate::destinations::EMAIL;
@@ -360,7 +360,7 @@ impl IncomingWebhook for BadSlack {
     }
 
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
-        if said::on_slack(message).len() > 1 {
+        if shown::on_slack(message).len() > 1 {
             self.0.post(message).await?;
         }
         self.0.post(message).await

@@ -2,7 +2,7 @@
 //!
 //! Some promises are checked where they could be broken, the moment a destination takes an alert or the owner
 //! directory is asked. That nothing is lost is checked after each step: every accepted lead that a destination
-//! has not been told of must still be carried by something, a queued message, a dead letter, a copy of a
+//! has not been notified of must still be carried by something, a queued message, a dead letter, a copy of a
 //! deleted one.
 
 use std::{
@@ -25,36 +25,37 @@ use super::{
     deployment::{Deployment, Place},
     messages::{Meaning, Meanings},
     process::ProcessFaults,
-    said::Said,
-    truth::{Answer, End, LeadTruth, Members, Promise, Told, Truth},
+    shown::ShownAlert,
+    truth::{Answer, End, LeadTruth, Members, Promise, SentAlert, Truth},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How long a lead that was opened again may not be in the waiting room.
+/// How long a lead that was opened again may not be among the open leads.
 const UNSEEN: Duration = Duration::from_secs(15 * 60);
 
-/// A destination is about to be handed these alerts: which of them do their receipts say were sent?
-pub fn sent_before(faults: &ProcessFaults, destination: &DestinationId, said: &[Said]) -> Vec<bool> {
-    said.iter()
-        .map(|said| {
+/// A destination is about to be given these alerts: which of them do their receipts say were sent?
+pub fn sent_before(faults: &ProcessFaults, destination: &DestinationId, shown: &[ShownAlert]) -> Vec<bool> {
+    shown
+        .iter()
+        .map(|shown| {
             // It is one of these, and the message does not say which.
-            let receipts = receipts(&faults.model, destination, said);
+            let receipts = receipts(&faults.model, destination, shown);
             !receipts.is_empty() && receipts.iter().all(|receipt| receipt.state == ReceiptState::Sent)
         })
         .collect()
 }
 
 /// The receipts that can be that of an alert: none for a resend, each of which has an id of its own.
-fn receipts(model: &Model, destination: &DestinationId, said: &Said) -> Vec<Receipt> {
+fn receipts(model: &Model, destination: &DestinationId, shown: &ShownAlert) -> Vec<Receipt> {
     let stored = |alert: &AlertId| {
-        let key = keys::receipt(&said.lead, destination.as_str(), alert.as_str());
+        let key = keys::receipt(&shown.lead, destination.as_str(), alert.as_str());
         serde_json::from_slice::<Receipt>(&model.stored(&key)?).ok()
     };
-    match said.kind {
+    match shown.kind {
         AlertKind::New => stored(&AlertId::new_lead()).into_iter().collect(),
         AlertKind::FollowUp => {
-            let owners = model.truth().leads.get(&said.lead).map(|known| known.owners.clone());
+            let owners = model.truth().leads.get(&shown.lead).map(|known| known.owners.clone());
             let owners: BTreeSet<String> = owners.unwrap_or_default().into_iter().collect();
             let numbered = |owner: &String| {
                 (1..).map_while(|number| stored(&AlertId::follow_up(owner, number))).collect()
@@ -66,11 +67,11 @@ fn receipts(model: &Model, destination: &DestinationId, said: &Said) -> Vec<Rece
 }
 
 /// Whether somebody may be sending an alert now.
-fn is_claimed(model: &Model, destination: &DestinationId, said: &Said) -> bool {
+fn is_claimed(model: &Model, destination: &DestinationId, shown: &ShownAlert) -> bool {
     let now = pipeline::ports::Clock::now(model.clock.as_ref());
-    let receipts = receipts(model, destination, said);
+    let receipts = receipts(model, destination, shown);
     let claimed = |receipt: &Receipt| matches!(receipt.state, ReceiptState::Claimed { until } if until > now);
-    matches!(said.kind, AlertKind::Resend | AlertKind::Trial) || receipts.iter().any(claimed)
+    matches!(shown.kind, AlertKind::Resend | AlertKind::Trial) || receipts.iter().any(claimed)
 }
 
 /// An enriched lead was written.
@@ -97,20 +98,20 @@ fn is_sent(model: &Model, key: &str) -> bool {
 pub fn taken(
     model: &Model,
     destination: &DestinationId,
-    alerts: Vec<Said>,
+    alerts: Vec<ShownAlert>,
     sent_before: &[bool],
     is_rest: bool,
 ) {
     let at = model.clock.elapsed();
-    let claimed: Vec<bool> = alerts.iter().map(|said| is_claimed(model, destination, said)).collect();
+    let claimed: Vec<bool> = alerts.iter().map(|shown| is_claimed(model, destination, shown)).collect();
     let mut truth = model.truth();
     let members = truth.members.clone();
-    for ((said, sent_before), claimed) in alerts.into_iter().zip(sent_before).zip(claimed) {
-        model.trace.line(at, || format!("{} has taken {said:?}", destination.label()));
-        let lead = said.lead.clone();
-        if said.kind == AlertKind::Trial {
+    for ((shown, sent_before), claimed) in alerts.into_iter().zip(sent_before).zip(claimed) {
+        model.trace.line(at, || format!("{} has taken {shown:?}", destination.label()));
+        let lead = shown.lead.clone();
+        if shown.kind == AlertKind::Trial {
             if !is_rest {
-                tried(&mut truth, destination, &said, at);
+                tried(&mut truth, destination, &shown, at);
             }
             continue;
         }
@@ -119,32 +120,33 @@ pub fn taken(
             truth.broken(Promise::NobodyIn, Some(&lead), at, what);
             continue;
         };
-        let same =
-            |told: &&Told| told.destination == *destination && told.said.kind == said.kind && !told.is_rest;
-        let before = known.told.iter().filter(same).count() as u64;
-        let unlabelled = known.told.iter().filter(same).filter(|told| !told.said.repeat).count() as u64;
-        let allowed = match said.kind {
+        let same = |alert: &&SentAlert| {
+            alert.destination == *destination && alert.shown.kind == shown.kind && !alert.is_rest
+        };
+        let before = known.alerts.iter().filter(same).count() as u64;
+        let unlabelled = known.alerts.iter().filter(same).filter(|alert| !alert.shown.repeat).count() as u64;
+        let allowed = match shown.kind {
             AlertKind::Resend => known.resends.get(destination).copied().unwrap_or(0),
             AlertKind::New => 1,
             // One for each change of the owner.
             AlertKind::FollowUp => known.owners.len().saturating_sub(1) as u64,
             AlertKind::Trial => 0,
         };
-        let doubled = !said.repeat && !is_rest && unlabelled >= allowed;
-        let wrong_owner = wrong_owner(known, &members, &said);
-        let (repeat, kind) = (said.repeat, said.kind);
-        known.told.push(Told { at, destination: destination.clone(), said, claimed, is_rest });
+        let doubled = !shown.repeat && !is_rest && unlabelled >= allowed;
+        let wrong_owner = wrong_owner(known, &members, &shown);
+        let (repeat, kind) = (shown.repeat, shown.kind);
+        known.alerts.push(SentAlert { at, destination: destination.clone(), shown, claimed, is_rest });
         if repeat && !is_rest {
             truth.labelled.0 += 1;
             truth.labelled.1 += u64::from(before >= allowed);
         }
         if doubled {
-            let what = format!("{} was told too often, {kind:?}, without a label", destination.label());
+            let what = format!("{} was sent it too often, {kind:?}, without a label", destination.label());
             truth.broken(Promise::Once, Some(&lead), at, what);
         }
         if *sent_before {
             let what =
-                format!("{} was told again, {kind:?}, though its receipt says sent", destination.label());
+                format!("{} was sent it again, {kind:?}, though its receipt says sent", destination.label());
             truth.broken(Promise::Once, Some(&lead), at, what);
         }
         if let Some(what) = wrong_owner {
@@ -154,17 +156,17 @@ pub fn taken(
 }
 
 /// A trial was taken: no more of them than were asked for, but for labelled ones.
-fn tried(truth: &mut Truth, destination: &DestinationId, said: &Said, at: Duration) {
+fn tried(truth: &mut Truth, destination: &DestinationId, shown: &ShownAlert, at: Duration) {
     let (asked, taken) = truth.trials.entry(destination.clone()).or_default();
-    *taken += u64::from(!said.repeat);
+    *taken += u64::from(!shown.repeat);
     if taken > asked {
         let what = format!("{} trials of {asked} on {}, without a label", taken, destination.label());
-        truth.broken(Promise::Trial, Some(&said.lead), at, what);
+        truth.broken(Promise::Trial, Some(&shown.lead), at, what);
     }
 }
 
 /// A mail that was for `meant` has reached `got` of them; `receipt` is the key of its receipt.
-pub fn reached(model: &Model, receipt: &str, said: &Said, meant: &[&str], got: &[&str]) {
+pub fn reached(model: &Model, receipt: &str, shown: &ShownAlert, meant: &[&str], got: &[&str]) {
     let at = model.clock.elapsed();
     let mut truth = model.truth();
     let reached = truth.reached.entry(receipt.to_owned()).or_default();
@@ -174,28 +176,29 @@ pub fn reached(model: &Model, receipt: &str, said: &Said, meant: &[&str], got: &
     let mut twice = None;
     for one in got {
         let times = reached.got.entry((*one).to_owned()).or_default();
-        *times += u64::from(!said.repeat);
+        *times += u64::from(!shown.repeat);
         if *times > 1 {
             twice = Some(format!("{one} got the alert of {receipt} {times} times, without a label"));
         }
     }
     if let Some(what) = twice {
-        truth.broken(Promise::Once, Some(&said.lead), at, what);
+        truth.broken(Promise::Once, Some(&shown.lead), at, what);
     }
 }
 
 /// What is wrong with what an alert says of the owner.
-fn wrong_owner(lead: &LeadTruth, members: &[Members], said: &Said) -> Option<String> {
-    let says = |answer: &Answer| match said.status {
-        Some(status) => (answer.status, &answer.owner) == (status, &said.owner),
-        None => answer.short == said.owner,
+fn wrong_owner(lead: &LeadTruth, members: &[Members], shown: &ShownAlert) -> Option<String> {
+    let says = |answer: &Answer| match shown.status {
+        Some(status) => (answer.status, &answer.owner) == (status, &shown.owner),
+        None => answer.short == shown.owner,
     };
-    let right = said.status.is_none() && said.owner == UNASSIGNED || possible(lead, members).iter().any(says);
+    let right =
+        shown.status.is_none() && shown.owner == UNASSIGNED || possible(lead, members).iter().any(says);
     (!right).then(|| {
         format!(
             "the alert says {:?} ({:?}), and what was read is {:?}",
-            said.owner,
-            said.status,
+            shown.owner,
+            shown.status,
             possible(lead, members)
         )
     })
@@ -289,10 +292,15 @@ pub fn accepted(model: &Model, lead: &LeadId) {
     let mut truth = model.truth();
     let forward = truth.forward;
     let Some(known) = truth.leads.get_mut(lead) else { return };
-    let kept = stored.is_some_and(|stored| stored == known.body);
+    let stored_whole = stored.is_some_and(|stored| stored == known.body);
     known.accepted.get_or_insert((at, forward));
-    if !kept {
-        truth.broken(Promise::Kept, Some(lead), at, "answered 2xx without the exact bytes stored".to_owned());
+    if !stored_whole {
+        truth.broken(
+            Promise::Stored,
+            Some(lead),
+            at,
+            "answered 2xx without the exact bytes stored".to_owned(),
+        );
     }
 }
 
@@ -333,12 +341,12 @@ pub struct Oracle {
 struct Carried {
     /// Leads that will be processed.
     process: BTreeSet<LeadId>,
-    /// First alerts that will be told.
-    tell: BTreeSet<(LeadId, DestinationId)>,
+    /// First alerts that will be sent.
+    notify: BTreeSet<(LeadId, DestinationId)>,
     /// Leads with a dead letter.
     dead: BTreeSet<LeadId>,
     /// Leads with a copy of a deleted dead letter.
-    kept: BTreeSet<LeadId>,
+    copies: BTreeSet<LeadId>,
 }
 
 impl Oracle {
@@ -363,8 +371,8 @@ impl Oracle {
                         carried.process.insert(lead.clone());
                         lead
                     }
-                    Meaning::Tell(lead, destination) => {
-                        carried.tell.insert((lead.clone(), destination.clone()));
+                    Meaning::Notify(lead, destination) => {
+                        carried.notify.insert((lead.clone(), destination.clone()));
                         lead
                     }
                     Meaning::Recheck(lead) | Meaning::Further(lead) => lead,
@@ -372,7 +380,7 @@ impl Oracle {
                 match place {
                     Place::Queue => {}
                     Place::Dead => drop(carried.dead.insert(lead.clone())),
-                    Place::Kept => drop(carried.kept.insert(lead.clone())),
+                    Place::DeletedCopy => drop(carried.copies.insert(lead.clone())),
                 }
             }
         });
@@ -387,26 +395,26 @@ impl Oracle {
         let mut truth = model.truth();
         let mut broken = None;
         for (lead, known) in &truth.leads {
-            let told = model.settings.destinations.iter().any(|id| known.is_told(id));
-            if (told || carried.dead.contains(lead)) && self.recovering.remove(lead) {
+            let notified = model.settings.destinations.iter().any(|id| known.is_notified(id));
+            if (notified || carried.dead.contains(lead)) && self.recovering.remove(lead) {
                 self.recovered.push(at - fault_phase_ended.unwrap_or(at));
             }
             if known.accepted.is_none() || carried.process.contains(lead) {
                 continue;
             }
             for destination in &model.settings.destinations {
-                let carries = carried.tell.contains(&(lead.clone(), destination.clone()));
-                if !carries && !known.is_told(destination) {
-                    let promise = if truth.acts.is_empty() { Promise::Kept } else { Promise::Operator };
-                    let what = format!("lost: nothing will ever tell it on {}", destination.label());
+                let carries = carried.notify.contains(&(lead.clone(), destination.clone()));
+                if !carries && !known.is_notified(destination) {
+                    let promise = if truth.acts.is_empty() { Promise::Stored } else { Promise::Operator };
+                    let what = format!("lost: nothing will ever send its alert to {}", destination.label());
                     broken.get_or_insert((promise, lead.clone(), what));
                 }
             }
         }
         let room = deployment.open_leads();
         for (lead, known) in &truth.leads {
-            let told = model.settings.destinations.iter().any(|id| known.is_told(id));
-            let elsewhere = told || carried.dead.contains(lead) || carried.kept.contains(lead);
+            let notified = model.settings.destinations.iter().any(|id| known.is_notified(id));
+            let elsewhere = notified || carried.dead.contains(lead) || carried.copies.contains(lead);
             // A worker that died between saying so and making the dead letter: it is tried again.
             let dying = || deployment.progress(lead).is_some_and(|progress| progress.ended.is_some());
             if known.accepted.is_none() || elsewhere || room.contains(lead) || dying() {
@@ -414,11 +422,11 @@ impl Oracle {
                 continue;
             }
             // What an operator's command that was killed left unsaid the next entry makes up for. What
-            // Close was told is accepted has to be seen at once.
+            // Close knows to be accepted has to be seen at once.
             let since = *self.unseen.entry(lead.clone()).or_insert(at);
             let new = known.accepted.is_some_and(|(accepted, _)| accepted == at);
             if new || at - since > UNSEEN {
-                let what = format!("accepted, and not in the waiting room for {} s", (at - since).as_secs());
+                let what = format!("accepted, and not among the open leads for {} s", (at - since).as_secs());
                 broken.get_or_insert((Promise::Ends, lead.clone(), what));
             }
         }
@@ -433,9 +441,9 @@ impl Oracle {
         let truth = self.model.truth();
         let now = self.model.clock.elapsed();
         for (lead, known) in &truth.leads {
-            let told = self.model.settings.destinations.iter().any(|id| known.is_told(id));
+            let notified = self.model.settings.destinations.iter().any(|id| known.is_notified(id));
             let due = known.accepted.is_some_and(|(at, _)| at + self.model.settings.delay <= now);
-            if due && !told && !carried.dead.contains(lead) && !carried.kept.contains(lead) {
+            if due && !notified && !carried.dead.contains(lead) && !carried.copies.contains(lead) {
                 self.recovering.insert(lead.clone());
             }
         }
@@ -453,38 +461,39 @@ impl Oracle {
             let ill = |promise, what: String| (promise, lead.clone(), what);
             if known.accepted.is_none() {
                 broken.push(ill(
-                    Promise::Kept,
+                    Promise::Stored,
                     "Close could not deliver it in the fault-free phase".to_owned(),
                 ));
                 continue;
             }
-            // A new alert that an operator asked for tells the team of it, too.
-            let told = !known.told.is_empty();
-            let dead = carried.dead.contains(lead) || carried.kept.contains(lead);
+            // A new alert that an operator asked for notifies the team of it, too.
+            let notified = !known.alerts.is_empty();
+            let dead = carried.dead.contains(lead) || carried.copies.contains(lead);
             let progress = deployment.progress(lead);
             let state = progress.as_ref().map(|p| p.state(now, model.settings.overdue_after));
             // What the destination took and never said so nobody could know.
-            let known_told = model.settings.destinations.iter().any(|destination| {
+            let known_notified = model.settings.destinations.iter().any(|destination| {
                 let key = keys::receipt(lead, destination.as_str(), AlertId::new_lead().as_str());
                 is_sent(&model, &key)
             });
             let right = match state {
-                Some(State::Notified) => told,
-                Some(State::Dead) => dead && !known_told,
+                Some(State::Notified) => notified,
+                Some(State::Dead) => dead && !known_notified,
                 // The store failed while it died, or SQS itself put it among the dead letters.
-                // An operator opens a lead again whether or not it was told.
-                Some(State::Overdue) => dead && (!known_told || known.requeued),
+                // An operator opens a lead again whether or not it was notified.
+                Some(State::Overdue) => dead && (!known_notified || known.requeued),
                 Some(State::Pending | State::Processing) | None => false,
             };
             if !right {
-                let what =
-                    format!("in the fault-free phase it is {state:?}, told: {told}, dead letter: {dead}");
+                let what = format!(
+                    "in the fault-free phase it is {state:?}, notified: {notified}, dead letter: {dead}"
+                );
                 broken.push(ill(Promise::Ends, what));
             }
             let (ended, seen) =
                 (progress.is_some_and(|progress| progress.ended.is_some()), room.contains(lead));
             if (ended && seen) || !(ended || seen || dead) {
-                let what = format!("ended: {ended}, in the waiting room: {seen}, dead letter: {dead}");
+                let what = format!("ended: {ended}, among the open leads: {seen}, dead letter: {dead}");
                 broken.push(ill(Promise::Ends, what));
             }
         }
@@ -519,18 +528,19 @@ impl Oracle {
         }
     }
 
-    /// All that died has been redriven: every lead whose dead letters nobody deleted has been told.
+    /// All that died has been redriven: every lead whose dead letters nobody deleted has been notified.
     pub fn check_redriven(&mut self, deployment: &dyn Deployment) {
         let model = Arc::clone(&self.model);
         let at = model.clock.elapsed();
         let mut truth = model.truth();
         let mut broken = Vec::new();
         for (lead, known) in truth.leads.iter().filter(|(_, known)| !known.deleted) {
-            let untold = model.settings.destinations.iter().find(|id| !known.is_told(id));
+            let missing = model.settings.destinations.iter().find(|id| !known.is_notified(id));
             let ended = deployment.progress(lead).and_then(|progress| progress.ended);
-            let right = untold.is_none() && matches!(ended, Some((Ended::Notified, _)));
+            let right = missing.is_none() && matches!(ended, Some((Ended::Notified, _)));
             if !right {
-                let what = format!("after all was redriven it has ended {ended:?}, untold on {untold:?}");
+                let what =
+                    format!("after all was redriven it has ended {ended:?}, not notified at {missing:?}");
                 broken.push((Promise::Operator, lead.clone(), what));
             }
         }
@@ -552,19 +562,19 @@ impl Oracle {
             let enriched = enriched.and_then(|body| serde_json::from_slice::<EnrichedLead>(&body).ok());
             let Some((known, enriched)) = truth.leads.get(lead).zip(enriched) else { continue };
             for destination in &model.settings.destinations {
-                let last = known.told.iter().rfind(|told| told.destination == *destination);
+                let last = known.alerts.iter().rfind(|alert| alert.destination == *destination);
                 // What somebody posted who had stood still for long nobody could know of.
-                let Some(last) = last.filter(|last| last.claimed && known.is_told(destination)) else {
+                let Some(last) = last.filter(|last| last.claimed && known.is_notified(destination)) else {
                     continue;
                 };
                 let named = enriched.owner_label();
                 let in_digest =
-                    last.said.status.is_none() && last.said.owner.starts_with(&enriched.lead_owner);
-                if last.said.owner != named && !in_digest {
+                    last.shown.status.is_none() && last.shown.owner.starts_with(&enriched.lead_owner);
+                if last.shown.owner != named && !in_digest {
                     let what = format!(
                         "{} was notified of {:?} last, and the lead has {named:?}",
                         destination.label(),
-                        last.said.owner,
+                        last.shown.owner,
                     );
                     broken.push((lead.clone(), what));
                 }
@@ -575,7 +585,7 @@ impl Oracle {
         }
     }
 
-    /// Days later: late owners have been found and told, nobody got in, nothing is left.
+    /// Days later: late owners have been found and announced, nobody got in, nothing is left.
     pub fn check_last(&mut self, deployment: &dyn Deployment, ends: impl Fn(&LeadId) -> End) {
         let model = Arc::clone(&self.model);
         let at = model.clock.elapsed();
@@ -585,23 +595,27 @@ impl Oracle {
         for (lead, known) in &truth.leads {
             let stored = model.stored(&keys::raw(&model.settings.source_prefix, lead));
             if stored.as_ref() != Some(&known.body) {
-                broken.push((Promise::Kept, lead.clone(), "the raw event is not the bytes sent".to_owned()));
+                broken.push((
+                    Promise::Stored,
+                    lead.clone(),
+                    "the raw event is not the bytes sent".to_owned(),
+                ));
             }
             if known.deleted {
                 continue;
             }
-            let named = |told: &&Told| match told.said.status {
+            let named = |alert: &&SentAlert| match alert.shown.status {
                 Some(status) => status == OwnerStatus::Assigned,
                 None => [UNASSIGNED, "(departed)", "Close user"]
                     .iter()
-                    .all(|part| !told.said.owner.contains(part)),
+                    .all(|part| !alert.shown.owner.contains(part)),
             };
             let end = ends(lead);
             let found = end == End::Owned;
             for destination in &model.settings.destinations {
-                let there = known.told.iter().filter(|told| told.destination == *destination);
-                if found && !there.clone().any(|told| named(&told)) {
-                    let what = format!("its owner turned up, and {} was not told", destination.label());
+                let there = known.alerts.iter().filter(|alert| alert.destination == *destination);
+                if found && !there.clone().any(|alert| named(&alert)) {
+                    let what = format!("its owner turned up, and {} was not notified", destination.label());
                     broken.push((Promise::Owner, lead.clone(), what));
                 }
             }

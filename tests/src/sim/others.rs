@@ -13,7 +13,7 @@ use pipeline::{
     ports::Clock,
 };
 
-use super::{oracle, process::ProcessFaults, said};
+use super::{oracle, process::ProcessFaults, shown};
 use crate::{
     destinations::EMAIL,
     faulty::{Call, Moment},
@@ -67,20 +67,20 @@ impl Destination for OtherOf {
 
     async fn send(&self, alerts: &[Outgoing<'_>], form: MessageFormat) -> Verdict {
         let model = &self.faults.model;
-        let said: Vec<_> = alerts.iter().filter_map(|one| said::by_mail(&mail(&one.alert))).collect();
-        let about = || said.iter().map(|said| said.lead.as_str()).collect::<Vec<_>>().join(" ");
-        let known = oracle::sent_before(&self.faults, &self.id, &said);
+        let shown: Vec<_> = alerts.iter().filter_map(|one| shown::by_mail(&mail(&one.alert))).collect();
+        let about = || shown.iter().map(|shown| shown.lead.as_str()).collect::<Vec<_>>().join(" ");
+        let known = oracle::sent_before(&self.faults, &self.id, &shown);
         if self.faults.pass(Call::Mail, Moment::Before, &about()).await {
             return Self::again(Code::DestinationUnavailable, "connection refused", false);
         }
         let meant = self.meant(alerts);
         let is_rest = alerts.iter().any(|one| !one.done.is_empty());
         let take_for = |got: &[&str]| {
-            oracle::taken(model, &self.id, said.clone(), &known, is_rest);
-            if let ([one], [said]) = (alerts, said.as_slice())
+            oracle::taken(model, &self.id, shown.clone(), &known, is_rest);
+            if let ([one], [shown]) = (alerts, shown.as_slice())
                 && !meant.is_empty()
             {
-                oracle::reached(model, &one.receipt, said, &meant, got);
+                oracle::reached(model, &one.receipt, shown, &meant, got);
             }
         };
         let take = || take_for(&meant);

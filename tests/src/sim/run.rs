@@ -28,7 +28,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const BOUND: Duration = Duration::from_secs(80 * 60);
 /// How far the wall clock is set at most.
 const CLOCK_STEP: Duration = Duration::from_secs(15 * 60);
-/// By when all that was redriven has been told.
+/// By when all that was redriven has been sent.
 const REDRIVEN: Duration = Duration::from_secs(20 * 60);
 /// By when the last look-up for an owner has been made: it comes some 33 hours after the alert.
 const LAST: Duration = Duration::from_secs(40 * 60 * 60);

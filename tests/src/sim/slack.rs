@@ -10,7 +10,7 @@ use outbound::{IncomingWebhook, SlackAnswer, SlackError};
 use pipeline::{destination::NotReady, ports::Clock};
 use serde_json::Value;
 
-use super::{Model, oracle, process::ProcessFaults, said};
+use super::{Model, oracle, process::ProcessFaults, shown};
 use crate::{
     destinations::SLACK,
     faulty::{Call, Moment},
@@ -117,9 +117,9 @@ impl IncomingWebhook for SlackOf {
 
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
         let model = &self.slack.model;
-        let said = said::on_slack(message);
-        let about = || said.iter().map(|said| said.lead.as_str()).collect::<Vec<_>>().join(" ");
-        let known = oracle::sent_before(&self.faults, &SLACK, &said);
+        let shown = shown::on_slack(message);
+        let about = || shown.iter().map(|shown| shown.lead.as_str()).collect::<Vec<_>>().join(" ");
+        let known = oracle::sent_before(&self.faults, &SLACK, &shown);
         if self.faults.pass(Call::Post, Moment::Before, &about()).await {
             return Err(SlackError::NotSent("connection refused".to_owned()));
         }
@@ -139,7 +139,7 @@ impl IncomingWebhook for SlackOf {
                 _ => "slack: blocks refused",
             });
         }
-        let take = || oracle::taken(model, &SLACK, said.clone(), &known, false);
+        let take = || oracle::taken(model, &SLACK, shown.clone(), &known, false);
         let result = match condition {
             Condition::Busy(wait) => {
                 Ok(SlackAnswer { retry_after: Some(wait), ..SlackAnswer::of_slack(429, "rate_limited") })

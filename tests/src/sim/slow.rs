@@ -9,7 +9,7 @@ use pipeline::{destination::DestinationId, ports::Clock as _};
 
 use super::{
     Model, Wiring,
-    truth::{Promise, Told},
+    truth::{Promise, SentAlert},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -77,8 +77,9 @@ impl Slow {
                 continue;
             };
             for other in model.settings.destinations.iter().filter(|other| **other != self.destination) {
-                let is_first = |told: &&Told| told.destination == *other && told.said.kind == AlertKind::New;
-                let took = known.told.iter().find(is_first).map_or(at, |told| told.at) - enriched;
+                let is_first =
+                    |alert: &&SentAlert| alert.destination == *other && alert.shown.kind == AlertKind::New;
+                let took = known.alerts.iter().find(is_first).map_or(at, |alert| alert.at) - enriched;
                 if took > soon {
                     held_up.get_or_insert((lead.clone(), other.clone(), took));
                 }

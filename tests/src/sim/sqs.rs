@@ -249,7 +249,7 @@ impl State {
             Some(
                 Meaning::Process(lead)
                 | Meaning::Recheck(lead)
-                | Meaning::Tell(lead, _)
+                | Meaning::Notify(lead, _)
                 | Meaning::Further(lead),
             ) => Some(lead.clone()),
             None => lead_in(body),

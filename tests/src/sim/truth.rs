@@ -10,13 +10,13 @@ use bytes::Bytes;
 use lead::{LeadId, OwnerStatus, Timestamp, UNASSIGNED};
 use pipeline::destination::DestinationId;
 
-use super::said::Said;
+use super::shown::ShownAlert;
 
 /// The promises, in the order of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Promise {
-    /// Accepted is kept.
-    Kept,
+    /// What is accepted is stored.
+    Stored,
     /// Nothing early.
     NotEarly,
     /// Every lead ends.
@@ -119,7 +119,7 @@ pub struct LeadTruth {
     /// The owners that its enriched lead has named, one after the other.
     pub owners: Vec<String>,
     /// The alerts that destinations have taken.
-    pub told: Vec<Told>,
+    pub alerts: Vec<SentAlert>,
     /// How often an operator asked for a new alert at a destination.
     pub resends: BTreeMap<DestinationId, u64>,
     /// Whether an operator had it processed again.
@@ -164,13 +164,13 @@ pub enum End {
 
 /// An alert that a destination has taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct SentAlert {
     /// When.
     pub at: Duration,
     /// Where.
     pub destination: DestinationId,
     /// What it says.
-    pub said: Said,
+    pub shown: ShownAlert,
     /// Whether its worker had claimed it, and not stood still until others could.
     pub claimed: bool,
     /// Whether it was for those alone whom it had not reached before.
@@ -191,9 +191,9 @@ impl Truth {
 
 impl LeadTruth {
     /// Whether people at this destination have seen its first alert.
-    pub fn is_told(&self, destination: &DestinationId) -> bool {
-        self.told
+    pub fn is_notified(&self, destination: &DestinationId) -> bool {
+        self.alerts
             .iter()
-            .any(|told| told.destination == *destination && told.said.kind == lead::AlertKind::New)
+            .any(|alert| alert.destination == *destination && alert.shown.kind == lead::AlertKind::New)
     }
 }

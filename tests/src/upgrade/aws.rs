@@ -172,8 +172,8 @@ impl Site for OnAws {
         self.come_back.iter().filter(|at| **at > now).count() as u64
     }
 
-    fn anywhere(&self, said: Value) -> Value {
-        self.renamed(&said)
+    fn anywhere(&self, output: Value) -> Value {
+        self.renamed(&output)
     }
 
     async fn spoil_raw(&self, lead: &LeadId) {

@@ -122,8 +122,8 @@ impl Site for Embedded {
         0
     }
 
-    fn anywhere(&self, said: Value) -> Value {
-        said
+    fn anywhere(&self, output: Value) -> Value {
+        output
     }
 
     async fn spoil_raw(&self, lead: &LeadId) {

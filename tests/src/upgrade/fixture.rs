@@ -8,11 +8,11 @@ use std::{
 use lead::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Said;
+use super::Outputs;
 
 /// Where they are.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/upgrade");
-const SAID: &str = "said.json";
+const OUTPUTS: &str = "said.json";
 
 /// What a version left in one place.
 pub struct Fixture {
@@ -20,14 +20,15 @@ pub struct Fixture {
     pub folder: PathBuf,
     /// When it was left so.
     pub at: Timestamp,
-    /// What that version's commands said of it.
-    pub said: Said,
+    /// What that version's commands printed about it.
+    pub outputs: Outputs,
 }
 
 #[derive(Deserialize, Serialize)]
 struct File {
     at: Timestamp,
-    said: Said,
+    #[serde(rename = "said")]
+    outputs: Outputs,
 }
 
 impl Fixture {
@@ -49,14 +50,14 @@ impl Fixture {
     /// What a version left in a place.
     pub fn of(version: &str, place: &str) -> Self {
         let folder = Self::folder(version, place);
-        let text = fs::read_to_string(folder.join(SAID)).unwrap();
-        let File { at, said } = serde_json::from_str(&text).unwrap();
-        Self { folder, at, said }
+        let text = fs::read_to_string(folder.join(OUTPUTS)).unwrap();
+        let File { at, outputs } = serde_json::from_str(&text).unwrap();
+        Self { folder, at, outputs }
     }
 
     /// Writes what goes with the files of the folder.
-    pub fn write(folder: &Path, at: Timestamp, said: Said) {
-        let text = serde_json::to_string_pretty(&File { at, said }).unwrap();
-        fs::write(folder.join(SAID), text + "\n").unwrap();
+    pub fn write(folder: &Path, at: Timestamp, outputs: Outputs) {
+        let text = serde_json::to_string_pretty(&File { at, outputs }).unwrap();
+        fs::write(folder.join(OUTPUTS), text + "\n").unwrap();
     }
 }

@@ -46,7 +46,10 @@ pub async fn make(site: &mut dyn Site, folder: &Path) {
     site.assign(FOLLOWED_UP);
     // The first look-up after the alert was in vain.
     site.pass(DELAY * 2).await;
-    until("the follow-up is out", || async { site.neighbours().told(&leads::id(FOLLOWED_UP)).0 == 2 }).await;
+    until("the follow-up is out", || async {
+        site.neighbours().alert_counts(&leads::id(FOLLOWED_UP)).0 == 2
+    })
+    .await;
     run(site, &["resend", id(RESENT).as_str(), "--channel", "slack", "--yes"]).await;
     run(site, &["dead", "delete", &letter(site, DELETED).await, "--yes"]).await;
 
@@ -79,7 +82,7 @@ pub async fn make(site: &mut dyn Site, folder: &Path) {
     site.time().advance(SECOND * 125).await;
     let at = site.time().now();
     site.save(folder).await;
-    Fixture::write(folder, at, site.said(at).await);
+    Fixture::write(folder, at, site.outputs(at).await);
 }
 
 /// Runs a command that must succeed.

@@ -12,12 +12,12 @@ mod embedded;
 mod fixture;
 pub mod leads;
 mod make;
-mod said;
+mod outputs;
 mod site;
 
 pub use aws::OnAws;
 pub use embedded::Embedded;
 pub use fixture::Fixture;
 pub use make::make;
-pub use said::{Said, lacks};
+pub use outputs::{Outputs, lacks};
 pub use site::{Site, Work};

@@ -72,7 +72,7 @@ pub trait Site: Send + Sync {
     fn command(&self, args: &[&str]) -> Command;
 
     /// What was said, with the names that every fixture has in place of this pipeline's own.
-    fn anywhere(&self, said: Value) -> Value;
+    fn anywhere(&self, output: Value) -> Value;
 
     /// Takes a raw event away, or makes it unreadable.
     async fn spoil_raw(&self, lead: &LeadId);

@@ -57,7 +57,7 @@ fn guarded(keys: &str) -> Harness {
     harness
 }
 
-async fn nothing_is_kept(harness: &Harness) {
+async fn nothing_is_stored(harness: &Harness) {
     assert_eq!(harness.memory.list("", None, 10).await.unwrap(), Vec::<String>::new());
     assert_eq!(harness.memory.depth(Queue::Delay).await.unwrap(), Depth::default());
     assert_eq!(harness.ops.history.open_leads(10).await.unwrap(), []);
@@ -71,7 +71,7 @@ fn code(outcome: &Outcome) -> Option<Code> {
 }
 
 #[tokio::test]
-async fn what_close_signed_is_accepted_and_its_exact_bytes_are_kept() {
+async fn what_close_signed_is_accepted_and_its_exact_bytes_are_stored() {
     let vectors = vectors();
     let harness = guarded(&vectors.signature_key);
     for vector in &vectors.vectors {
@@ -104,7 +104,7 @@ async fn what_nobody_signed_rightly_is_refused_and_leaves_nothing() {
     };
     let outcome = harness.ingest.handle(unsigned).await;
     assert_eq!((outcome.status(), code(&outcome)), (401, Some(Code::SignatureMissing)));
-    nothing_is_kept(&harness).await;
+    nothing_is_stored(&harness).await;
 }
 
 #[tokio::test]
@@ -121,12 +121,12 @@ async fn what_nobody_has_to_sign_is_taken_from_this_machine_alone() {
         let error = format!("without a signature only programs on this machine are trusted: {why}");
         assert_eq!(outcome.json(), json!({"status": "refused", "code": "LO909", "error": error}));
     }
-    nothing_is_kept(&harness).await;
+    nothing_is_stored(&harness).await;
     assert_eq!(harness.ingest.handle(unsigned(Head::of_this_process())).await.status(), 200);
 }
 
 #[test]
-fn what_looks_like_closes_is_told_from_probes_and_noise() {
+fn what_looks_like_closes_is_distinguished_from_probes_and_noise() {
     let seems_genuine = |hash, timestamp, body: &[u8]| {
         let presented = SignatureHeaders { hash, timestamp };
         let body = Bytes::copy_from_slice(body);
@@ -164,7 +164,7 @@ async fn a_stale_signature_is_refused_on_both_sides_of_the_window() {
         let outcome = harness.ingest.handle(vector.webhook()).await;
         assert_eq!((outcome.status(), code(&outcome)), (401, Some(Code::SignatureStale)));
     }
-    nothing_is_kept(&harness).await;
+    nothing_is_stored(&harness).await;
     harness.clock.set(signed_at + window);
     assert_eq!(harness.ingest.handle(vector.webhook()).await.status(), 200);
 }
@@ -185,7 +185,7 @@ async fn a_key_signs_for_its_own_subscription_alone() {
     let harness = guarded(&format!("whsub_another={}", vectors.signature_key));
     let outcome = harness.ingest.handle(vector.webhook()).await;
     assert_eq!((outcome.status(), code(&outcome)), (401, Some(Code::SignatureOfAnother)));
-    nothing_is_kept(&harness).await;
+    nothing_is_stored(&harness).await;
 
     let rotating =
         format!("{0}={1},{0}={2}", vectors.subscription_id, "0f".repeat(32), vectors.signature_key);
@@ -272,7 +272,7 @@ async fn genuine_events_of_other_kinds_are_answered_with_success_and_left_alone(
         assert_eq!(outcome, Outcome::Ignored { kind: format!("{object_type}.{action}") });
         assert_eq!(outcome.status(), 200);
     }
-    nothing_is_kept(&harness).await;
+    nothing_is_stored(&harness).await;
 }
 
 #[tokio::test]
@@ -284,7 +284,7 @@ async fn junk_is_refused_with_400_and_leaves_nothing() {
     }
     let outcome = harness.deliver(vec![b' '; BODY_LIMIT + 1]).await;
     assert_eq!((outcome.status(), code(&outcome)), (413, Some(Code::BodyTooLarge)));
-    nothing_is_kept(&harness).await;
+    nothing_is_stored(&harness).await;
 }
 
 #[tokio::test]
@@ -327,11 +327,11 @@ async fn no_lead_id_leaves_its_folder() {
         let answer = outcome.json().to_string();
         assert!(!answer.contains('\n') && answer.len() < 500, "{answer}");
     }
-    nothing_is_kept(&harness).await;
+    nothing_is_stored(&harness).await;
 }
 
 #[tokio::test]
-async fn an_event_as_large_as_allowed_is_kept() {
+async fn an_event_as_large_as_allowed_is_stored() {
     let harness = Harness::new();
     let lead: LeadId = "lead_big".parse().unwrap();
     let mut event: Value = serde_json::from_slice(&Harness::event(&lead)).unwrap();
@@ -353,7 +353,7 @@ async fn a_store_that_fails_is_answered_503_so_that_close_sends_again() {
     let Outcome::Refused(fault) = &outcome else { panic!("{outcome:?}") };
     assert!(fault.what.contains("LO401"), "the log names the cause: {fault}");
     assert!(!outcome.json().to_string().contains("disk is full"), "the caller learns none of it");
-    nothing_is_kept(&harness).await;
+    nothing_is_stored(&harness).await;
 
     // Stored, but the confirmation was lost: the retry finds it, and it is one lead still.
     harness.faults.at(1, Call::Accept, Moment::After, full());

@@ -40,7 +40,7 @@ async fn redrive(harness: &Harness, letter: &DeadLetter) -> Result<(), Fault> {
 }
 
 #[tokio::test]
-async fn a_redriven_alert_is_told_once_and_says_who_redrove_it() {
+async fn a_redriven_alert_is_sent_once_and_says_who_redrove_it() {
     let (harness, leads) = with_dead(1).await;
     let letter = harness.dead().await.remove(0);
     redrive(&harness, &letter).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_redriven_alert_is_told_once_and_says_who_redrove_it() {
 }
 
 #[tokio::test]
-async fn a_lead_told_before_the_redrive_is_written_down_has_ended() {
+async fn a_lead_notified_before_the_redrive_is_written_down_has_ended() {
     // The message is in its queue at once; the worker can be quicker than the operator's journal entry.
     let (harness, leads) = with_dead(1).await;
     let letter = harness.dead().await.remove(0);
@@ -185,7 +185,7 @@ async fn copies_of_another_form_are_counted_and_left_out_and_the_latest_come_fir
 }
 
 #[tokio::test]
-async fn requeueing_a_waiting_lead_tells_it_once() {
+async fn requeueing_a_waiting_lead_sends_one_alert() {
     let harness = Harness::new();
     let lead = harness.accept("a").await;
     harness.ops.actions().unwrap().requeue(&lead).await.unwrap();

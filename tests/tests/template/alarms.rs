@@ -16,7 +16,7 @@ fn queue(id: &str) -> Value {
 }
 
 #[test]
-fn the_first_dead_letter_of_each_queue_is_told_and_again_before_it_expires() {
+fn the_first_dead_letter_of_each_queue_raises_an_alarm_and_another_before_it_expires() {
     let template = Template::read();
     for id in ["DelayDeadLetterQueue", "NotificationDeadLetterQueue"] {
         // Not how many were sent: SQS does not count those that it moves itself.
@@ -32,7 +32,7 @@ fn the_first_dead_letter_of_each_queue_is_told_and_again_before_it_expires() {
 }
 
 #[test]
-fn what_is_not_handled_in_time_is_told() {
+fn what_is_not_handled_in_time_raises_an_alarm() {
     let template = Template::read();
     for id in ["DelayQueue", "NotificationQueue"] {
         let found = alarms(&template, "ApproximateAgeOfOldestMessage", &queue(id));
@@ -43,7 +43,7 @@ fn what_is_not_handled_in_time_is_told() {
 }
 
 #[test]
-fn each_function_that_fails_or_is_not_run_is_told() {
+fn each_function_that_fails_or_is_not_run_raises_an_alarm() {
     let template = Template::read();
     for id in template.of_type("AWS::Lambda::Function").into_keys() {
         for metric in ["Errors", "Throttles"] {
@@ -56,7 +56,7 @@ fn each_function_that_fails_or_is_not_run_is_told() {
 }
 
 #[test]
-fn a_loop_that_lambda_stops_is_told() {
+fn a_loop_that_lambda_stops_raises_an_alarm() {
     let template = Template::read();
     let found = alarms(&template, "RecursiveInvocationsDropped", &json!({"Ref": "LeadProcessorFunction"}));
     let [alarm] = found.as_slice() else { panic!("{found:?}") };
@@ -64,7 +64,7 @@ fn a_loop_that_lambda_stops_is_told() {
 }
 
 #[test]
-fn webhooks_that_are_not_taken_are_told() {
+fn webhooks_that_are_not_accepted_raise_an_alarm() {
     let template = Template::read();
     let (name, stage) = (&template.properties("Api")["Name"], &template.properties("Stage")["StageName"]);
     for metric in ["5XXError", "4XXError"] {
@@ -75,7 +75,7 @@ fn webhooks_that_are_not_taken_are_told() {
 }
 
 #[test]
-fn every_alarm_tells_the_topic_when_it_begins_and_when_it_is_over() {
+fn every_alarm_notifies_the_topic_when_it_begins_and_when_it_is_over() {
     let template = Template::read();
     let namespaces = ["AWS/SQS", "AWS/Lambda", "AWS/ApiGateway"];
     for (id, alarm) in template.of_type("AWS::CloudWatch::Alarm") {

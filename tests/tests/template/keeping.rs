@@ -94,9 +94,9 @@ fn the_bucket_is_private_and_encrypted() {
 }
 
 #[test]
-fn raw_events_are_told_to_the_delay_queue() {
+fn the_delay_queue_is_notified_of_raw_events() {
     let template = Template::read();
-    let told = &template.properties("Bucket")["NotificationConfiguration"];
+    let configuration = &template.properties("Bucket")["NotificationConfiguration"];
     let expected = json!({"QueueConfigurations": [{
         "Event": "s3:ObjectCreated:*",
         "Queue": {"Fn::GetAtt": ["DelayQueue", "Arn"]},
@@ -105,7 +105,7 @@ fn raw_events_are_told_to_the_delay_queue() {
             {"Name": "suffix", "Value": ".json"},
         ]}},
     }]});
-    assert_eq!(*told, expected);
+    assert_eq!(*configuration, expected);
     assert!(list(&template.0["Resources"]["Bucket"]["DependsOn"]).contains(&&json!("DelayQueuePolicy")));
     // Nothing that could part the two again.
     for (id, resource) in template.resources() {

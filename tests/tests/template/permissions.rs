@@ -47,7 +47,7 @@ fn nothing_is_allowed_by_a_wildcard() {
     }
 }
 
-/// The list of what the prefixes are told from is complete: a function can write nothing else.
+/// The list of what the prefixes are distinguished from is complete: a function can write nothing else.
 #[test]
 fn whatever_may_be_written_has_a_prefix_of_its_own() {
     let mut count = 0;

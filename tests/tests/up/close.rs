@@ -73,13 +73,13 @@ fn check<'a>(checks: &'a [(String, String, String)], name: &str) -> (&'a str, &'
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_team_on_close_is_told_the_right_names() {
+async fn the_team_on_close_is_sent_the_right_names() {
     let team = Team::new().await;
     let up = team.up("0").await;
     // One after the other: several at once would be a digest.
     for lead in [MARLOWE, BRINDLE, FERROUS] {
         team.deliver(&up, lead).await;
-        team.testbed.until_told(&[lead.parse().unwrap()]).await;
+        team.testbed.until_notified(&[lead.parse().unwrap()]).await;
     }
 
     // The webhook carries the owner: only the members are asked for.
@@ -149,9 +149,10 @@ async fn five_hundred_leads_and_twenty_requests_a_second_are_no_failed_look_up()
     let failed: Vec<Value> =
         team.leads().await.into_iter().filter(|row| row["owner_status"] != "assigned").collect();
     assert_eq!(failed, Vec::<Value>::new());
-    team.testbed.until_told(&leads).await;
-    let told_twice: BTreeSet<_> = leads.iter().filter(|lead| team.testbed.told(lead).1 != 1).collect();
-    assert_eq!(told_twice, BTreeSet::new());
+    team.testbed.until_notified(&leads).await;
+    let notified_twice: BTreeSet<_> =
+        leads.iter().filter(|lead| team.testbed.alert_counts(lead).1 != 1).collect();
+    assert_eq!(notified_twice, BTreeSet::new());
     assert!(up.terminate().await.success());
 }
 
@@ -162,13 +163,14 @@ async fn a_key_that_is_revoked_in_the_middle_stops_no_alert() {
     let up = team.up("0").await;
     for (number, lead) in leads.iter().enumerate() {
         if number == 20 {
-            until("half of them are announced", || async { team.testbed.told(&leads[19]).0 > 0 }).await;
+            until("half of them are announced", || async { team.testbed.alert_counts(&leads[19]).0 > 0 })
+                .await;
             team.close.account().keys.clear();
         }
         team.deliver(&up, lead.as_str()).await;
         team.close.account().own(lead.as_str(), &[TAMSIN]);
     }
-    team.testbed.until_told(&leads).await;
+    team.testbed.until_notified(&leads).await;
     let last = team.lead(leads[39].as_str()).await;
     assert_eq!(
         (&last["owner_status"], &last["lead"]["lead_owner"]),

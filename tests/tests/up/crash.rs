@@ -39,7 +39,7 @@ fn rounds() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_was_accepted_is_told_though_it_is_killed_again_and_again() {
+async fn whatever_was_accepted_is_notified_though_it_is_killed_again_and_again() {
     let mut testbed = Testbed::new().await;
     let mut accepted: Vec<LeadId> = Vec::new();
     for round in 0..rounds() {
@@ -65,27 +65,27 @@ async fn whatever_was_accepted_is_told_though_it_is_killed_again_and_again() {
     }
     let up = testbed.up(&["--delay", "0"]).await;
     assert!(accepted.len() > 20, "only {} leads were accepted", accepted.len());
-    testbed.until_told(&accepted).await;
+    testbed.until_notified(&accepted).await;
     until("every lead has ended", || async { testbed.json(&["pending"]).await == json!([]) }).await;
-    let (mut told, mut repeats) = (0, 0);
+    let (mut notified, mut repeats) = (0, 0);
     for lead in &accepted {
-        let (times, unlabelled) = testbed.told(lead);
-        assert!(unlabelled <= 1, "{lead} was told {unlabelled} times without a label");
+        let (times, unlabelled) = testbed.alert_counts(lead);
+        assert!(unlabelled <= 1, "{lead} was notified {unlabelled} times without a label");
         assert_eq!(testbed.json(&["lead", lead.as_str()]).await["state"], "notified");
-        told += usize::from(times > 0);
+        notified += usize::from(times > 0);
         repeats += times - unlabelled;
     }
     println!(
-        "killed {} times: {} accepted, {told} told, {repeats} messages labelled as possible repeats, {} lost",
+        "killed {} times: {} accepted, {notified} notified, {repeats} messages labelled as possible repeats, {} lost",
         rounds(),
         accepted.len(),
-        accepted.len() - told
+        accepted.len() - notified
     );
     assert!(up.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_a_body_arrives_nothing_is_kept_of_it() {
+async fn killed_while_a_body_arrives_nothing_is_stored_of_it() {
     let mut testbed = Testbed::new().await;
     let up = testbed.up(&["--delay", "0"]).await;
     let sample = testbed.sample();
@@ -102,13 +102,13 @@ async fn killed_while_a_body_arrives_nothing_is_kept_of_it() {
     let up = testbed.up(&["--delay", "0"]).await;
     let (status, answer) = post(&reqwest::Client::new(), &up.webhook, &sample).await.unwrap();
     assert_eq!((status, &answer["status"]), (200, &json!("accepted")));
-    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
-    assert_eq!(testbed.told(&sample.lead_id), (1, 1));
+    testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
+    assert_eq!(testbed.alert_counts(&sample.lead_id), (1, 1));
     assert!(up.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_the_owner_is_looked_up_the_lead_is_told_once() {
+async fn killed_while_the_owner_is_looked_up_the_lead_is_notified_once() {
     let mut testbed = Testbed::new().await;
     let (held, sample) = (Held::start().await, testbed.sample());
     let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
@@ -118,8 +118,8 @@ async fn killed_while_the_owner_is_looked_up_the_lead_is_told_once() {
     held.is_asked().await;
     up.kill().await;
     let up = testbed.up(&["--delay", "0"]).await;
-    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
-    assert_eq!(testbed.told(&sample.lead_id), (1, 1));
+    testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
+    assert_eq!(testbed.alert_counts(&sample.lead_id), (1, 1));
     assert!(up.terminate().await.success());
 }
 
@@ -135,12 +135,12 @@ async fn killed_between_posting_and_slacks_answer_the_alert_goes_out_again_at_on
     up.kill().await;
     let begun = Timestamp::now();
     let up = testbed.up(&["--delay", "0"]).await;
-    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
     // Slack may have had it before: this one says so.
-    assert_eq!(testbed.told(&sample.lead_id), (1, 0));
+    assert_eq!(testbed.alert_counts(&sample.lead_id), (1, 0));
     // The claim of 45 s need not run out: the lock says that its worker is gone.
     let waited = Timestamp::now().duration_since(begun).as_secs();
-    assert!(waited < 40, "told {waited} s after the restart");
+    assert!(waited < 40, "notified {waited} s after the restart");
     until("the lead has ended", || async {
         testbed.json(&["lead", sample.lead_id.as_str()]).await["state"] == "notified"
     })
@@ -162,7 +162,7 @@ async fn killed_while_it_makes_its_file_it_starts_the_next_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redrive_that_is_stopped_has_told_what_it_did_and_goes_on_later() {
+async fn a_redrive_that_is_stopped_has_reported_what_it_did_and_goes_on_later() {
     let mut testbed = Testbed::new().await;
     testbed.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
     let up = testbed.up(&["--delay", "0"]).await;
@@ -192,9 +192,9 @@ async fn a_redrive_that_is_stopped_has_told_what_it_did_and_goes_on_later() {
     assert!((1..=2).contains(&left), "{left} dead letters are left");
     testbed.json(&["dead", "redrive", "--all", "--yes"]).await;
     let leads: Vec<LeadId> = samples.into_iter().map(|sample| sample.lead_id).collect();
-    testbed.until_told(&leads).await;
+    testbed.until_notified(&leads).await;
     for lead in &leads {
-        assert_eq!(testbed.told(lead), (1, 1), "{lead}");
+        assert_eq!(testbed.alert_counts(lead), (1, 1), "{lead}");
     }
     assert!(up.terminate().await.success());
 }
@@ -222,7 +222,7 @@ async fn a_full_disk_is_503_with_nothing_half_stored_and_heals_without_a_restart
     let client = reqwest::Client::new();
     let before = testbed.sample();
     assert_eq!(post(&client, &up.webhook, &before).await.unwrap().0, 200);
-    testbed.until_told(std::slice::from_ref(&before.lead_id)).await;
+    testbed.until_notified(std::slice::from_ref(&before.lead_id)).await;
 
     limit_files(&up, "1").await;
     let refused = testbed.sample();
@@ -241,8 +241,8 @@ async fn a_full_disk_is_503_with_nothing_half_stored_and_heals_without_a_restart
         status == 200
     })
     .await;
-    testbed.until_told(std::slice::from_ref(&refused.lead_id)).await;
-    assert_eq!(testbed.told(&refused.lead_id), (1, 1));
+    testbed.until_notified(std::slice::from_ref(&refused.lead_id)).await;
+    assert_eq!(testbed.alert_counts(&refused.lead_id), (1, 1));
     assert!(up.terminate().await.success());
 }
 

@@ -39,8 +39,8 @@ async fn a_trial_arrives_everywhere_and_is_seen_nowhere_else() {
     let rows: Vec<(&Value, &Value)> =
         tried.as_array().unwrap().iter().map(|row| (&row["channel"], &row["result"])).collect();
     assert_eq!(rows, [(&json!("slack"), &json!("sent")), (&json!("email"), &json!("sent"))], "{tried:#}");
-    let told = testbed.slack.messages();
-    assert_eq!((told.len(), told[0].title.as_str()), (1, "Trial Alert"));
+    let messages = testbed.slack.messages();
+    assert_eq!((messages.len(), messages[0].title.as_str()), (1, "Trial Alert"));
     let mails = mail.mails();
     assert!(mails.len() == 1 && mails[0].contains("Subject: Trial Alert: Trial of leadops"), "{mails:?}");
 
@@ -123,7 +123,7 @@ async fn who_is_refused_by_the_mail_server_is_named_and_gets_the_alert_later_alo
     assert!(status == Some(1) && line.contains("LO533"), "{line}");
     // One that cannot go stops no other, and one that is named twice is one.
     assert_eq!(http::post_lead(&up.webhook, "lead_b").await.0, 200);
-    testbed.until_told(&["lead_b".parse().unwrap()]).await;
+    testbed.until_notified(&["lead_b".parse().unwrap()]).await;
     let several =
         ["resend", "lead_a", "lead_no", "lead_a", "lead_b", "--to", "email", "--left-out", "--yes", "--json"];
     let output = testbed.run(&several).await;

@@ -20,7 +20,7 @@ async fn up_on(shim: &Shim, testbed: &Testbed, delay: &str) -> Up {
 async fn a_slow_disk_makes_webhooks_slow_and_loses_none_of_them() {
     let (shim, mut testbed) = (Shim::new().await, Testbed::new().await);
     let up = up_on(&shim, &testbed, "0").await;
-    shim.say("slow 200");
+    shim.order("slow 200");
     let samples: Vec<_> = (0..40).map(|_| testbed.sample()).collect();
     let sender = up.sender();
     let begun = std::time::Instant::now();
@@ -30,11 +30,11 @@ async fn a_slow_disk_makes_webhooks_slow_and_loses_none_of_them() {
     assert!(begun.elapsed() > Duration::from_millis(200), "the disk is not slow");
     assert!(begun.elapsed() < Duration::from_millis(200 * 40), "{:?}", begun.elapsed());
     up.kill().await;
-    shim.say("");
+    shim.order("");
     let up = up_on(&shim, &testbed, "0").await;
     let leads: Vec<LeadId> = samples.iter().map(|sample| sample.lead_id.clone()).collect();
-    testbed.until_told(&leads).await;
-    assert!(leads.iter().all(|lead| testbed.told(lead).1 <= 1));
+    testbed.until_notified(&leads).await;
+    assert!(leads.iter().all(|lead| testbed.alert_counts(lead).1 <= 1));
     assert!(up.terminate().await.success());
 }
 
@@ -44,28 +44,28 @@ async fn heals_after(trouble: &str) {
     let up = up_on(&shim, &testbed, "0").await;
     let before = testbed.sample();
     assert_eq!(up.sender().send(&before).await, [Answer::Accepted]);
-    testbed.until_told(std::slice::from_ref(&before.lead_id)).await;
-    shim.say(trouble);
+    testbed.until_notified(std::slice::from_ref(&before.lead_id)).await;
+    shim.order(trouble);
     let refused = testbed.sample();
     for _ in 0..3 {
         assert_eq!(post(&up.webhook, &refused.event, KEY).await.0, 503);
     }
-    shim.say("");
+    shim.order("");
     until("it takes webhooks again", || async { post(&up.webhook, &refused.event, KEY).await.0 == 200 })
         .await;
-    testbed.until_told(std::slice::from_ref(&refused.lead_id)).await;
-    assert_eq!(testbed.told(&refused.lead_id), (1, 1));
-    assert_eq!(testbed.told(&before.lead_id), (1, 1));
+    testbed.until_notified(std::slice::from_ref(&refused.lead_id)).await;
+    assert_eq!(testbed.alert_counts(&refused.lead_id), (1, 1));
+    assert_eq!(testbed.alert_counts(&before.lead_id), (1, 1));
     assert!(up.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_cannot_sync_is_503_and_nothing_is_told_of_what_was_not_kept() {
+async fn a_disk_that_cannot_sync_is_503_and_no_alert_is_sent_of_what_was_not_stored() {
     heals_after("fail").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_becomes_read_only_is_503_and_it_goes_on_when_that_is_mended() {
+async fn a_disk_that_becomes_read_only_is_503_and_it_goes_on_when_that_is_fixed() {
     heals_after("read-only").await;
 }
 
@@ -73,7 +73,7 @@ async fn a_disk_that_becomes_read_only_is_503_and_it_goes_on_when_that_is_mended
 async fn on_a_read_only_disk_nothing_starts_and_everything_can_be_looked_at() {
     let (shim, mut testbed) = (Shim::new().await, Testbed::new().await);
     let run = async |testbed: &Testbed, args: &[&str]| {
-        shim.say("read-only");
+        shim.order("read-only");
         let output = shim.on(testbed.command(args)).output().await.unwrap();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     };
@@ -110,31 +110,31 @@ async fn on_a_read_only_disk_nothing_starts_and_everything_can_be_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_set_back_tells_nothing_early_and_one_set_right_tells_it() {
+async fn a_clock_that_is_set_back_sends_nothing_early_and_one_set_right_sends_it() {
     let (shim, mut testbed) = (Shim::new().await, Testbed::new().await);
     let up = up_on(&shim, &testbed, "900").await;
     let sample = testbed.sample();
     assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
     let mut later = Vec::new();
     for hours in [-48, 0] {
-        shim.say(&format!("step {}", hours * 3_600));
+        shim.order(&format!("step {}", hours * 3_600));
         // It has looked at the time again when it answers at this one.
         let next = testbed.sample();
         assert_eq!(up.sender().send(&next).await, [Answer::Accepted]);
-        assert_eq!(testbed.told(&sample.lead_id), (0, 0));
+        assert_eq!(testbed.alert_counts(&sample.lead_id), (0, 0));
         later.push(next.lead_id);
     }
     // What was accepted two days ago, by the clock of then, is due now; the others are not.
     let others = BTreeSet::from([sample.lead_id.to_string(), later[1].to_string()]);
     until("what is due is no longer pending", || async { pending(&testbed).await == others }).await;
-    assert_eq!(testbed.told(&later[0]), (1, 1));
-    shim.say("step 1000");
-    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    assert_eq!(testbed.alert_counts(&later[0]), (1, 1));
+    shim.order("step 1000");
+    testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
     // Back again while alerts are claimed and sent: none is sent twice without a label.
-    shim.say("step -3600");
+    shim.order("step -3600");
     let another = testbed.sample();
     assert_eq!(up.sender().send(&another).await, [Answer::Accepted]);
-    assert_eq!(testbed.told(&sample.lead_id), (1, 1));
+    assert_eq!(testbed.alert_counts(&sample.lead_id), (1, 1));
     assert!(up.terminate().await.success());
 }
 

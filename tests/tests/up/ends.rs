@@ -70,7 +70,7 @@ async fn up_starts_and_goes_on_where_stdout_cannot_be_written_and_says_so() {
         let webhook: Url = rest.split(' ').next().unwrap().parse().unwrap();
         let sample = testbed.sample();
         assert_eq!(post(&webhook, &sample.event, KEY).await.0, 200);
-        testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+        testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
         kill(&up, "-TERM").await;
         assert!(timeout(PATIENCE, up.wait()).await.unwrap().unwrap().success());
     }
@@ -88,7 +88,7 @@ async fn a_log_that_cannot_be_written_stops_no_work() {
         assert_eq!(post(&webhook, b"junk", KEY).await.0, 400);
         let sample = testbed.sample();
         assert_eq!(post(&webhook, &sample.event, KEY).await.0, 200);
-        testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+        testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
         kill(&up, "-TERM").await;
         assert!(timeout(PATIENCE, up.wait()).await.unwrap().unwrap().success());
     }
@@ -115,7 +115,7 @@ async fn a_full_pipe_that_nobody_reads_stops_no_work_and_no_end() {
             let answer = timeout(PATIENCE, post(&webhook, body, KEY)).await.expect("it answers");
             assert_eq!(answer.0, status);
         }
-        testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+        testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
         kill(&up, "-TERM").await;
         assert!(timeout(PATIENCE, up.wait()).await.expect("it ends").unwrap().success());
         drop(reader);
@@ -193,7 +193,7 @@ async fn a_signal_that_it_was_started_to_ignore_stays_ignored_as_under_nohup() {
         up.signal(signal).await;
         let sample = testbed.sample();
         assert_eq!(up.sender().send(&sample).await, [Answer::Accepted], "{signal}");
-        testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+        testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
         assert!(up.terminate().await.success(), "{signal}");
     }
 }

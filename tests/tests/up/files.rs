@@ -152,7 +152,7 @@ async fn files_that_are_taken_away_are_503_and_said_everywhere_and_nothing_that_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_accepted_before_the_log_was_deleted_is_kept_though_no_webhook_comes_any_more() {
+async fn what_was_accepted_before_the_log_was_deleted_stays_stored_though_no_webhook_comes_any_more() {
     let mut testbed = Testbed::new().await;
     let (up, log) = up_with_log(&testbed, &["--delay", "900"]).await;
     let samples: Vec<_> = (0..20).map(|_| testbed.sample()).collect();
@@ -195,16 +195,16 @@ async fn files_that_are_put_back_heal_it_and_nobody_is_alerted_meanwhile() {
         assert_eq!(doctor.status.code(), Some(1), "{what}: {checks}");
         assert!(checks.lines().any(|l| l.starts_with('✗') && l.contains("LO409")), "{what}: {checks}");
         // The lead is due now.
-        shim.say("step 1000");
+        shim.order("step 1000");
         for _ in 0..3 {
             assert_eq!(post(&up.webhook, &refused.event, KEY).await.0, 503, "{what}");
         }
-        assert_eq!(testbed.told(&sample.lead_id), (0, 0), "{what}");
+        assert_eq!(testbed.alert_counts(&sample.lead_id), (0, 0), "{what}");
         fs::rename(&elsewhere, &name).unwrap();
         until("it is well again", || async { health(&up).await.0 == 200 }).await;
         assert_eq!(post(&up.webhook, &refused.event, KEY).await.0, 200, "{what}");
-        testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
-        assert_eq!(testbed.told(&sample.lead_id), (1, 1), "{what}");
+        testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
+        assert_eq!(testbed.alert_counts(&sample.lead_id), (1, 1), "{what}");
         assert!(up.terminate().await.success());
     }
 }

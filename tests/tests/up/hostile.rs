@@ -23,11 +23,11 @@ async fn whatever_strangers_do_close_is_let_in() {
     let mut sent = SEEN + 1;
     let far = [Attack::Idle, Attack::Churn, Attack::Replay].map(|attack| (attack, FAR));
     for (attack, away) in Attack::ALL.map(|attack| (attack, NEAR)).into_iter().chain(far) {
-        let siege = attack.begin(&up, CONNECTIONS);
-        siege.is_laid().await;
-        let noticed = send_genuine(&up, sent..sent + 5, Duration::from_millis(20), away).await;
+        let running_attack = attack.begin(&up, CONNECTIONS);
+        running_attack.until_under_way().await;
+        let observed = send_genuine(&up, sent..sent + 5, Duration::from_millis(20), away).await;
         sent += 5;
-        assert_eq!(noticed.delays.len(), 5, "{attack:?}");
+        assert_eq!(observed.delays.len(), 5, "{attack:?}");
         let memory = peak_memory(&up);
         assert!(memory < MEMORY, "{attack:?}: {memory} MiB");
     }
@@ -45,10 +45,10 @@ async fn where_the_system_allows_few_files_the_listener_still_lets_close_in_and_
     raise_file_limit();
     let testbed = Testbed::new().await;
     let up = quiet(&testbed, "ulimit -n 128; exec").await;
-    let siege = Attack::Idle.begin(&up, 500);
-    siege.is_laid().await;
-    let noticed = send_genuine(&up, 0..10, Duration::from_millis(20), NEAR).await;
-    assert_eq!(noticed.delays.len(), 10);
+    let running_attack = Attack::Idle.begin(&up, 500);
+    running_attack.until_under_way().await;
+    let observed = send_genuine(&up, 0..10, Duration::from_millis(20), NEAR).await;
+    assert_eq!(observed.delays.len(), 10);
     assert_eq!(testbed.json(&["status"]).await["pending"], 10);
     assert!(up.terminate().await.success());
 }

@@ -133,7 +133,7 @@ async fn a_lead_is_looked_up_where_the_template_says_and_up_says_where() {
         let (up, said) = start(command.env("LOOKUP_BASE_URL", &base)).await;
         assert_eq!(said, format!("leadops: owners are looked up at {shown}"));
         deliver(&testbed, &up, lead).await;
-        testbed.until_told(&[lead.parse().unwrap()]).await;
+        testbed.until_notified(&[lead.parse().unwrap()]).await;
         assert_eq!(testbed.json(&["lead", lead]).await["lead"]["lead_owner"], "Sales North");
         if let Some(path) = path {
             assert_eq!(directory.asked().last().unwrap(), path);
@@ -224,7 +224,7 @@ async fn whatever_is_no_word_of_the_directory_is_a_failed_look_up_and_says_so() 
         directory.say(reply);
         let lead = format!("lead_n{number}");
         deliver(&testbed, &up, &lead).await;
-        testbed.until_told(&[lead.parse().unwrap()]).await;
+        testbed.until_notified(&[lead.parse().unwrap()]).await;
         until("it is written down", || async { testbed.json(&["lead", &lead]).await["lead"].is_object() })
             .await;
         let story = testbed.json(&["lead", &lead]).await;

@@ -156,7 +156,7 @@ async fn a_webhook_whose_signature_a_proxy_has_dropped_is_no_strangers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_speaks_another_protocol_is_told_from_noise() {
+async fn a_proxy_that_speaks_another_protocol_is_distinguished_from_noise() {
     let testbed = Testbed::new().await;
     let up = testbed.up(&["--delay", "600"]).await;
     let long = format!("POST /crm/webhook HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(20_000));
@@ -205,7 +205,7 @@ async fn without_a_signature_only_programs_on_this_machine_are_trusted() {
     let up = Up::start(unsigned(&["up", "--listen", "127.0.0.1:0", "--delay", "600"])).await;
     let port = up.webhook.port().unwrap();
     let own = format!("Host: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n");
-    let tell = async |lead: usize, target: &str, head: &str| {
+    let post = async |lead: usize, target: &str, head: &str| {
         let body = String::from_utf8(event(&lead.to_string())).unwrap();
         let length = body.len();
         let request = format!(
@@ -227,7 +227,7 @@ async fn without_a_signature_only_programs_on_this_machine_are_trusted() {
         ("/crm/webhook", "Host: localhost\r\nContent-Type: text/plain\r\n".to_owned()),
         ("/crm/webhook", "Host: localhost\r\n".to_owned()),
     ] {
-        let answer = tell(refused, target, &head).await;
+        let answer = post(refused, target, &head).await;
         assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("LO909"), "{head}: {answer}");
         refused += 1;
     }
@@ -246,7 +246,7 @@ async fn without_a_signature_only_programs_on_this_machine_are_trusted() {
     .into_iter()
     .enumerate()
     {
-        let answer = tell(lead, target, &head).await;
+        let answer = post(lead, target, &head).await;
         assert!(answer.contains(r#""status":"accepted""#), "{head}: {answer}");
     }
     let file = testbed.folder.path().join("event.json");

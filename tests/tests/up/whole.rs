@@ -12,7 +12,7 @@ fn sample_file(name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
+async fn samples_in_alerts_out_and_the_commands_show_the_history() {
     let testbed = Testbed::new().await;
     let up = testbed.up(&["--delay", "1"]).await;
     let names = [
@@ -38,9 +38,9 @@ async fn samples_in_alerts_out_and_the_commands_tell_the_story() {
     let again = testbed.json(&["send", &files[0], &sample_file("other_lead_updated.json")]).await;
     assert_eq!([&again[0]["status"], &again[1]["status"]], ["duplicate", "ignored"]);
 
-    testbed.until_told(&leads).await;
+    testbed.until_notified(&leads).await;
     for lead in &leads {
-        assert_eq!(testbed.told(lead), (1, 1), "{lead}");
+        assert_eq!(testbed.alert_counts(lead), (1, 1), "{lead}");
     }
     until("the last alert is journalled and acknowledged", || async {
         let status = testbed.json(&["status"]).await;
@@ -122,7 +122,7 @@ async fn what_came_with_line_breaks_is_printed_as_one_line_of_json() {
     let file = testbed.data().with_file_name("event.json");
     std::fs::write(&file, event.replace("\\t", "\t")).unwrap();
     testbed.json(&["send", &file.display().to_string()]).await;
-    testbed.until_told(&["lead_a".parse().unwrap()]).await;
+    testbed.until_notified(&["lead_a".parse().unwrap()]).await;
     for args in [&["leads", "--json"][..], &["lead", "lead_a", "--json"]] {
         let output = testbed.run(args).await;
         let printed = text(&output.stdout);
@@ -193,7 +193,7 @@ async fn the_webhook_refuses_what_it_must_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_is_seen_redriven_from_another_process_and_told() {
+async fn a_dead_letter_is_seen_redriven_from_another_process_and_sent() {
     let mut testbed = Testbed::new().await;
     let sample = testbed.sample();
     testbed.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
@@ -239,13 +239,13 @@ async fn a_dead_letter_is_seen_redriven_from_another_process_and_told() {
 
     testbed.slack.set_mode(SlackMode::Normal, PATIENCE);
     assert_eq!(testbed.json(&["dead", "redrive", "--code", "LO204", "--yes"]).await[0]["result"], "redriven");
-    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
     until("the lead has ended", || async {
         testbed.json(&["lead", sample.lead_id.as_str()]).await["state"] == "notified"
     })
     .await;
     assert_eq!(testbed.json(&["dead", "list"]).await, json!([]));
-    assert_eq!(testbed.told(&sample.lead_id), (1, 1));
+    assert_eq!(testbed.alert_counts(&sample.lead_id), (1, 1));
     let (_, line) = testbed.refused(&["dead", "redrive", id, "--yes"]).await;
     assert!(line.contains("LO502"), "{line}");
     drop(up);
@@ -259,18 +259,18 @@ async fn an_operator_resends_requeues_exports_and_deletes() {
     for sample in [&sample, &ownerless] {
         assert_eq!(up.sender().send(sample).await, [Answer::Accepted]);
     }
-    testbed.until_told(&[sample.lead_id.clone(), ownerless.lead_id.clone()]).await;
+    testbed.until_notified(&[sample.lead_id.clone(), ownerless.lead_id.clone()]).await;
 
     let resent = testbed.json(&["resend", sample.lead_id.as_str(), "--yes"]).await;
     assert_eq!(resent[0]["result"], "sent", "{resent}");
-    assert_eq!(testbed.told(&sample.lead_id), (2, 1));
+    assert_eq!(testbed.alert_counts(&sample.lead_id), (2, 1));
 
     testbed.owners.add_lead(&ownerless);
     assert_eq!(
         testbed.json(&["requeue", ownerless.lead_id.as_str(), "--yes"]).await[0]["result"],
         "requeued"
     );
-    until("the follow-up is told", || async { testbed.told(&ownerless.lead_id) == (2, 1) }).await;
+    until("the follow-up is sent", || async { testbed.alert_counts(&ownerless.lead_id) == (2, 1) }).await;
     until("the owner is known", || async {
         testbed.json(&["lead", ownerless.lead_id.as_str()]).await["owner_status"] == "assigned"
     })

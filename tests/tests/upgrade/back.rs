@@ -156,7 +156,7 @@ async fn a_lead_that_ended_in_a_way_that_is_not_known_stays_so() {
     assert_eq!(site.deliver(ANNOUNCED).await, (200, "duplicate".to_owned()));
     site.json(&["requeue", &lead, "--yes"]).await;
     site.until_idle().await;
-    assert_eq!(site.neighbours().told(&id(ANNOUNCED)).0, 0);
+    assert_eq!(site.neighbours().alert_counts(&id(ANNOUNCED)).0, 0);
     site.kill().await;
 }
 
@@ -195,7 +195,7 @@ async fn refused(mut site: OnAws, fixture: &Fixture) {
         dead.as_array().unwrap().iter().filter(|row| row["lead_id"] == id(HALF_SENT).as_str()).collect();
     assert_eq!((ours.len(), dead.as_array().unwrap().len()), (1, before + 1), "{dead}");
     assert_eq!(ours[0]["code"], "LO213", "{dead}");
-    assert_eq!(site.neighbours().told(&id(HALF_SENT)).0, 0);
+    assert_eq!(site.neighbours().alert_counts(&id(HALF_SENT)).0, 0);
     assert_eq!(site.mails().await.iter().filter(|lead| **lead == id(HALF_SENT)).count(), 1);
     // An operator who looks at the lead sees what there is.
     assert_eq!(site.json(&["lead", id(HALF_SENT).as_str()]).await["state"], "notified");

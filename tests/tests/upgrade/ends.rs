@@ -86,8 +86,8 @@ pub(crate) async fn each_is_right(site: &mut dyn Site, fixture: &Fixture) {
 /// What was seen of each lead.
 async fn seen(site: &dyn Site) -> BTreeMap<LeadId, Seen> {
     let mut seen = BTreeMap::<LeadId, Seen>::new();
-    for told in site.neighbours().slack.messages().iter().flat_map(|message| &message.leads) {
-        seen.entry(told.lead_id.clone()).or_default().0.push(kind(told));
+    for mention in site.neighbours().slack.messages().iter().flat_map(|message| &message.leads) {
+        seen.entry(mention.lead_id.clone()).or_default().0.push(kind(mention));
     }
     for lead in site.mails().await {
         seen.entry(lead).or_default().1 += 1;
@@ -95,8 +95,8 @@ async fn seen(site: &dyn Site) -> BTreeMap<LeadId, Seen> {
     seen
 }
 
-fn kind(told: &LeadMention) -> &'static str {
-    match told {
+fn kind(mention: &LeadMention) -> &'static str {
+    match mention {
         LeadMention { possible_repeat: true, .. } => "possible repeat",
         LeadMention { sent_again: true, .. } => "sent again",
         LeadMention { owner_found: true, .. } => "owner found",
@@ -118,7 +118,7 @@ async fn until_seen(site: &dyn Site, expected: &BTreeMap<&str, Seen>) {
 
 /// Lets time pass until a lead of the fixture is due, and asserts that nothing was seen of it before.
 async fn pass_until_due(site: &dyn Site, fixture: &Fixture, name: &str) {
-    let rows = fixture.said["pending"].as_array().unwrap();
+    let rows = fixture.outputs["pending"].as_array().unwrap();
     let row = rows.iter().find(|row| row["lead_id"] == id(name).as_str()).unwrap();
     let due: lead::Timestamp = row["due_at"].as_str().unwrap().parse().unwrap();
     let left = due.duration_since(site.time().now());

@@ -41,9 +41,9 @@ async fn comes_through(site: &mut dyn Site, version: &str, fixture: &Fixture) {
 
 /// Everything that the earlier version's commands said of it is said still.
 async fn is_said_as_before(site: &dyn Site, fixture: &Fixture) {
-    let now = site.said(fixture.at).await;
+    let now = site.outputs(fixture.at).await;
     let mut lost = Vec::new();
-    for (question, before) in &fixture.said {
+    for (question, before) in &fixture.outputs {
         match now.get(question) {
             Some(now) => lacks(question, before, now, &mut lost),
             None => lost.push(format!("{question} is not answered")),

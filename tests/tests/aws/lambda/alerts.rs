@@ -32,7 +32,7 @@ async fn mail_that_nobody_gets_is_not_sent_and_slack_is_alerted_all_the_same() {
     let tried = || async {
         let story = testbed.ops.history.of_lead(&lead).await.unwrap();
         let waits = |entry: &Entry| matches!(&entry.event, JournalEvent::Retrying { code, .. } if *code == Code::MailUnconfirmed);
-        story.iter().any(waits) && testbed.told(&lead).0 > 0
+        story.iter().any(waits) && testbed.alert_counts(&lead).0 > 0
     };
     until("the mail waits, and Slack has the alert", tried).await;
     assert_eq!(testbed.stack.moto.mails().await.len(), 0);
@@ -42,7 +42,7 @@ async fn mail_that_nobody_gets_is_not_sent_and_slack_is_alerted_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_sample_is_told_once_on_slack_and_by_mail() {
+async fn every_sample_is_sent_once_on_slack_and_by_mail() {
     let testbed = AwsTestbed::with(&[
         ("UseEmail", "true"),
         ("NotificationEmail", "sales@example.com"),
@@ -63,13 +63,13 @@ async fn every_sample_is_told_once_on_slack_and_by_mail() {
     let (status, answer) = testbed.post(&samples::bytes("other_lead_updated"), KEY).await;
     assert_eq!((status, &answer["status"]), (200, &"ignored".into()));
 
-    until("everybody is told", || async {
-        leads.iter().all(|lead| testbed.told(lead).0 > 0)
+    until("everybody is notified", || async {
+        leads.iter().all(|lead| testbed.alert_counts(lead).0 > 0)
             && testbed.stack.moto.mails().await.len() >= leads.len()
     })
     .await;
     testbed.until_idle().await;
-    assert_eq!((leads.len(), testbed.not_told_once(&leads)), (4, vec![]));
+    assert_eq!((leads.len(), testbed.not_notified_once(&leads)), (4, vec![]));
     let mails = testbed.stack.moto.mails().await;
     for lead in &leads {
         let of_lead: Vec<_> =
@@ -84,7 +84,8 @@ async fn every_sample_is_told_once_on_slack_and_by_mail() {
     }
 
     // The original's document with its names and defaults, and ours beside them.
-    let told = testbed.object("target/enriched_lead_YeOvwVn9XDXT4sNWmWZQargtcJoaCKMuFOzIf1cAATp.json").await;
+    let enriched =
+        testbed.object("target/enriched_lead_YeOvwVn9XDXT4sNWmWZQargtcJoaCKMuFOzIf1cAATp.json").await;
     for (name, value) in [
         ("display_name", "Marlowe Quill"),
         ("status_label", "Potential"),
@@ -93,7 +94,7 @@ async fn every_sample_is_told_once_on_slack_and_by_mail() {
         ("funnel", "Example Academy Direct VSL"),
         ("owner_status", "assigned"),
     ] {
-        assert_eq!(told[name], value, "{name}");
+        assert_eq!(enriched[name], value, "{name}");
     }
     let unowned =
         testbed.object("target/enriched_lead_YafWJxhZ6f7we5LTeVHdUBE2GCrWBp1bZytacN9evid.json").await;
@@ -148,16 +149,16 @@ async fn a_webhook_comes_in_by_any_kind_of_address_in_text_or_base64() {
     let got = tests::http::client().get(address.webhook.clone()).send().await.unwrap();
     let (status, answer) = (got.status().as_u16(), got.json::<Value>().await.unwrap());
     assert_eq!((status, &answer["status"]), (405, &"refused".into()));
-    testbed.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;
+    testbed.until_notified(&leads.iter().cloned().collect::<Vec<_>>()).await;
     testbed.until_idle().await;
-    assert_eq!(testbed.not_told_once(&leads), []);
+    assert_eq!(testbed.not_notified_once(&leads), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lead_is_not_processed_before_its_time() {
     let mut testbed = AwsTestbed::with(&[("DelaySeconds", "2")]).await;
     let lead = testbed.accept().await;
-    testbed.until_told(std::slice::from_ref(&lead)).await;
+    testbed.until_notified(std::slice::from_ref(&lead)).await;
     let story = testbed.ops.history.of_lead(&lead).await.unwrap();
     let JournalEvent::Received { due_at, .. } = story[0].event else { panic!("{story:?}") };
     assert_eq!(due_at - story[0].at, SignedDuration::from_secs(2));
@@ -174,8 +175,8 @@ async fn a_trial_arrives_and_leaves_its_receipt_alone() {
     let waiting = testbed.ops.actions().unwrap().send_trial(&SLACK).await.unwrap();
     let receipt = testbed.ops.receipt(&waiting, PATIENCE).await.unwrap().notification;
     assert_eq!((receipt.state, receipt.kind), ("sent", AlertKind::Trial));
-    let told = testbed.slack.messages();
-    assert_eq!((told.len(), told[0].title.as_str()), (1, "Trial Alert"));
+    let messages = testbed.slack.messages();
+    assert_eq!((messages.len(), messages[0].title.as_str()), (1, "Trial Alert"));
     testbed.until_idle().await;
     let (status, trial) = (testbed.ops.status().await.unwrap(), LeadId::of_trial());
     assert_eq!((status.last_24h.notified, status.last_24h.failed, status.pending), (0, 0, 0));

@@ -36,7 +36,7 @@ impl Clocked {
         let sample = self.testbed.ownerless();
         assert_eq!(self.testbed.host.close().send(&sample).await, [Answer::Accepted]);
         self.pass(self.testbed.stack.outputs.settings.delay).await;
-        self.testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+        self.testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
         sample
     }
 

@@ -39,8 +39,8 @@ async fn only_signed_events_of_new_leads_with_a_sound_id_get_in() {
         (b"not JSON".to_vec(), 400, "refused"),
     ] {
         let (got, answer) = testbed.post(&body, KEY).await;
-        let told = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
-        assert_eq!((got, &answer["status"]), (status, &said.into()), "{told}: {answer}");
+        let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
+        assert_eq!((got, &answer["status"]), (status, &said.into()), "{shown}: {answer}");
     }
     for id in [
         "../../target/x",
@@ -100,7 +100,7 @@ fn hex(bytes: [u8; 32]) -> String {
 
 /// However often Close, S3 and SQS deliver, and in whatever order.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lead_that_comes_many_times_is_kept_as_it_came_first_and_told_once() {
+async fn a_lead_that_comes_many_times_is_stored_as_it_came_first_and_notified_once() {
     let mut testbed = AwsTestbed::new().await;
     testbed.stack.moto.deliver_events(3, 1).await;
     let samples: Vec<_> = (0..4).map(|_| testbed.sample()).collect();
@@ -111,11 +111,11 @@ async fn a_lead_that_comes_many_times_is_kept_as_it_came_first_and_told_once() {
     let known = answers.iter().filter(|(status, answer)| *status == 200 && answer["status"] == "duplicate");
     assert_eq!((accepted.count(), known.count()), (4, 8), "{answers:?}");
     let leads: BTreeSet<_> = samples.iter().map(|sample| sample.lead_id.clone()).collect();
-    testbed.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;
+    testbed.until_notified(&leads.iter().cloned().collect::<Vec<_>>()).await;
     testbed.until_idle().await;
     assert_eq!(testbed.deliver(&samples[0]).await, Answer::Duplicate);
     testbed.until_idle().await;
-    assert_eq!(testbed.not_told_once(&leads), []);
+    assert_eq!(testbed.not_notified_once(&leads), []);
     for sample in &samples {
         let key = format!("source/crm_event_{}.json", sample.lead_id);
         assert_eq!(testbed.ops.objects.get(&key).await.unwrap().unwrap().body, sample.event);
@@ -147,30 +147,35 @@ async fn a_bad_message_neither_stops_nor_repeats_the_others_of_its_batch() {
     let dead = testbed.until_dead(Queue::Delay, 3).await;
     let codes: BTreeSet<Code> = dead.iter().map(|letter| letter.code).collect();
     assert_eq!(codes, BTreeSet::from([Code::JobUnreadable, Code::RawEventGone]), "{dead:?}");
-    testbed.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;
-    // The directory is asked again a few seconds later, and then the lead is told without an owner.
-    testbed.until_in_time("the slow one is told", || async { testbed.told(&slow.lead_id).0 > 0 }).await;
+    testbed.until_notified(&leads.iter().cloned().collect::<Vec<_>>()).await;
+    // The directory is asked again a few seconds later, and then the lead is notified without an owner.
+    testbed
+        .until_in_time("the slow one is notified", || async { testbed.alert_counts(&slow.lead_id).0 > 0 })
+        .await;
     leads.insert(slow.lead_id.clone());
     testbed.until_idle().await;
-    assert_eq!(testbed.not_told_once(&leads), []);
-    let told = testbed.object(&format!("target/enriched_{}.json", slow.lead_id)).await;
-    assert_eq!((&told["owner_status"], &told["lead_owner"]), (&"lookup_failed".into(), &"Unassigned".into()));
+    assert_eq!(testbed.not_notified_once(&leads), []);
+    let enriched = testbed.object(&format!("target/enriched_{}.json", slow.lead_id)).await;
+    assert_eq!(
+        (&enriched["owner_status"], &enriched["lead_owner"]),
+        (&"lookup_failed".into(), &"Unassigned".into())
+    );
 }
 
-/// The delay is not the only chance: who turns up later is told of, too.
+/// The delay is not the only chance: who turns up later is announced, too.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_who_turns_up_late_is_told_in_a_follow_up() {
+async fn an_owner_who_turns_up_late_is_announced_in_a_follow_up() {
     let mut testbed = AwsTestbed::new().await;
     let late = testbed.ownerless();
     assert_eq!(testbed.deliver(&late).await, Answer::Accepted);
-    testbed.until_told(std::slice::from_ref(&late.lead_id)).await;
+    testbed.until_notified(std::slice::from_ref(&late.lead_id)).await;
     let document = json!({"lead_id": late.lead_id, "lead_owner": "Sales North"});
     testbed.owners.set_answer(late.lead_id.clone(), DirectoryAnswer::Document(document.to_string()));
-    until("the follow-up has come", || async { testbed.told(&late.lead_id) == (2, 1) }).await;
+    until("the follow-up has come", || async { testbed.alert_counts(&late.lead_id) == (2, 1) }).await;
     let messages = testbed.slack.messages();
     let about =
-        messages.iter().flat_map(|message| &message.leads).filter(|told| told.lead_id == late.lead_id);
-    assert_eq!(about.map(|told| told.owner_found).collect::<Vec<_>>(), [false, true]);
+        messages.iter().flat_map(|message| &message.leads).filter(|mention| mention.lead_id == late.lead_id);
+    assert_eq!(about.map(|mention| mention.owner_found).collect::<Vec<_>>(), [false, true]);
     // A document without an address is none the worse.
     let enriched = testbed.object(&format!("target/enriched_{}.json", late.lead_id)).await;
     assert_eq!(
@@ -181,7 +186,7 @@ async fn an_owner_who_turns_up_late_is_told_in_a_follow_up() {
 
 /// Slack's refusal is nobody's secret: it is a dead letter with the reason, and can be redriven.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_alert_that_slack_refuses_is_not_swallowed() {
+async fn an_alert_that_slack_refuses_is_a_dead_letter_until_it_is_redriven() {
     let mut testbed = AwsTestbed::new().await;
     testbed.slack.set_mode(SlackMode::Gone, tests::process::PATIENCE);
     let lead = testbed.accept().await;
@@ -189,14 +194,14 @@ async fn an_alert_that_slack_refuses_is_not_swallowed() {
     assert_eq!((dead[0].code, dead[0].lead_id.as_ref()), (Code::SlackWebhookGone, Some(&lead)));
     testbed.slack.set_mode(SlackMode::Normal, tests::process::PATIENCE);
     testbed.ops.actions().unwrap().redrive(&dead[0], Body::AsIs).await.unwrap();
-    testbed.until_told(std::slice::from_ref(&lead)).await;
+    testbed.until_notified(std::slice::from_ref(&lead)).await;
     testbed.until_idle().await;
-    assert_eq!((testbed.told(&lead), testbed.depth(Queue::Notification).await.dead), ((1, 1), 0));
+    assert_eq!((testbed.alert_counts(&lead), testbed.depth(Queue::Notification).await.dead), ((1, 1), 0));
 }
 
 /// All seven fields, and none of them can steer Slack or a mail's head.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_lead_says_is_told_in_full_and_steers_nothing() {
+async fn what_a_lead_says_is_sent_in_full_and_steers_nothing() {
     let testbed = AwsTestbed::with(&[
         ("UseEmail", "true"),
         ("NotificationEmail", "sales@example.com"),
@@ -211,7 +216,7 @@ async fn what_a_lead_says_is_told_in_full_and_steers_nothing() {
     }
     let leads: Vec<_> =
         (0..names.len()).map(|number| samples::id(&format!("lead_hostile{number}"))).collect();
-    testbed.until_told(&leads).await;
+    testbed.until_notified(&leads).await;
     until("the mails are there", || async { testbed.stack.moto.mails().await.len() == names.len() }).await;
     let posted: Vec<Value> =
         testbed.to_slack.calls().iter().map(|call| serde_json::from_str(&call.about).unwrap()).collect();

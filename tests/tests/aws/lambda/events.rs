@@ -52,13 +52,13 @@ async fn messages_of_any_kind_come_to_an_end_each_for_itself() {
     let codes: BTreeSet<Code> = dead.iter().map(|letter| letter.code).collect();
     assert_eq!(codes, BTreeSet::from([Code::JobUnreadable]), "{dead:#?}");
     assert!(dead.iter().any(|letter| letter.reason.contains("red flower+")), "{dead:#?}");
-    testbed.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;
+    testbed.until_notified(&leads.iter().cloned().collect::<Vec<_>>()).await;
     testbed.until_idle().await;
-    assert_eq!(testbed.not_told_once(&leads), []);
+    assert_eq!(testbed.not_notified_once(&leads), []);
     assert_eq!(testbed.depth(Queue::Delay).await.dead, 6);
 }
 
-/// The batch of the samples, with receipt handles that SQS has never given: what is told to Lambda is
+/// The batch of the samples, with receipt handles that SQS has never given: what is answered to Lambda is
 /// exact all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mixed_batch_is_answered_with_exactly_what_is_to_come_again() {
@@ -79,7 +79,7 @@ async fn a_mixed_batch_is_answered_with_exactly_what_is_to_come_again() {
     assert!(format!("{failure:?}").contains("messageId"), "{failure:?}");
 }
 
-/// Re-encrypted, restored, moved: S3 tells of an object that is written again as of any other, and by then the
+/// Re-encrypted, restored, moved: S3 announces an object that is written again like any other, and by then the
 /// receipts of the lead are gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_raw_event_of_a_lead_that_ended_long_ago_may_be_written_again() {
@@ -107,9 +107,9 @@ async fn the_raw_event_of_a_lead_that_ended_long_ago_may_be_written_again() {
     let sample = testbed.ownerless();
     let answers = testbed.host.close().send(&sample).await;
     assert_eq!(answers, [Answer::Accepted]);
-    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
     clocked.pass(Duration::from_secs(60)).await;
-    assert_eq!(clocked.testbed.told(&old).0, 1);
+    assert_eq!(clocked.testbed.alert_counts(&old).0, 1);
     let lines = clocked.testbed.log_lines().await;
     let said = lines.iter().filter(|line| line.contains("the lead ended long ago"));
     assert_eq!(said.count(), 2, "{lines:#?}");

@@ -1,4 +1,4 @@
-//! Faults between the functions and AWS: every accepted lead is told exactly once, and nothing is lost.
+//! Faults between the functions and AWS: every accepted lead is notified exactly once, and nothing is lost.
 
 use std::collections::BTreeSet;
 
@@ -39,10 +39,10 @@ async fn all_end(testbed: &AwsTestbed, leads: &BTreeSet<LeadId>) {
     testbed.until_idle().await;
 }
 
-/// None is lost, none is dead, none is told twice.
-async fn each_is_told_once(testbed: &AwsTestbed, leads: &BTreeSet<LeadId>) {
+/// None is lost, none is dead, none is notified twice.
+async fn each_is_notified_once(testbed: &AwsTestbed, leads: &BTreeSet<LeadId>) {
     assert!(testbed.to_aws.is_done(), "{:?}", testbed.to_aws.account());
-    assert_eq!(testbed.not_told_once(leads), []);
+    assert_eq!(testbed.not_notified_once(leads), []);
     for lead in leads {
         let ended = testbed.ops.history.progress(lead).await.unwrap().unwrap().ended.unwrap().0;
         assert_eq!(ended, Ended::Notified, "{lead}");
@@ -63,7 +63,7 @@ async fn s3_that_asks_to_slow_down_or_races_loses_nothing() {
     testbed.to_aws.next(6, Mishap::SlowDown, |call| call.service == "s3" && call.operation == "GET");
     let leads = accept(&mut testbed, 4).await;
     all_end(&testbed, &leads).await;
-    each_is_told_once(&testbed, &leads).await;
+    each_is_notified_once(&testbed, &leads).await;
 }
 
 /// Longer than the lead has attempts: they are not used up.
@@ -73,7 +73,7 @@ async fn s3_that_refuses_enriched_leads_for_long_delays_the_alert_and_makes_no_d
     testbed.to_aws.next(24, Mishap::SlowDown, |call| call.writes("target/"));
     let leads = accept(&mut testbed, 1).await;
     all_end(&testbed, &leads).await;
-    each_is_told_once(&testbed, &leads).await;
+    each_is_notified_once(&testbed, &leads).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +88,7 @@ async fn writes_that_were_carried_out_and_not_answered_are_found_done() {
     }
     let leads = accept(&mut testbed, 4).await;
     all_end(&testbed, &leads).await;
-    each_is_told_once(&testbed, &leads).await;
+    each_is_notified_once(&testbed, &leads).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,17 +102,17 @@ async fn services_that_throttle_break_or_hang_delay_and_lose_nothing() {
     testbed.to_aws.next(1, Mishap::Hangs, |call| call.writes("source/"));
     let leads = accept(&mut testbed, 4).await;
     all_end(&testbed, &leads).await;
-    each_is_told_once(&testbed, &leads).await;
+    each_is_notified_once(&testbed, &leads).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_that_come_twice_and_in_any_order_are_told_once() {
+async fn events_that_come_twice_and_in_any_order_make_one_alert_for_each_lead() {
     let mut testbed = AwsTestbed::with(PATIENT).await;
     testbed.stack.moto.deliver_events(4, 3).await;
     testbed.to_aws.next(3, Mishap::AnswerLost, |call| call.operation == "SendMessage");
     let leads = accept(&mut testbed, 6).await;
     all_end(&testbed, &leads).await;
-    each_is_told_once(&testbed, &leads).await;
+    each_is_notified_once(&testbed, &leads).await;
 }
 
 /// The one window: Slack took the alert, and that was never learnt of.
@@ -122,8 +122,8 @@ async fn an_alert_whose_answer_is_lost_is_sent_again_and_says_that_it_may_be_a_r
     testbed.to_slack.next(1, Mishap::AnswerLost, |_| true);
     let leads = accept(&mut testbed, 1).await;
     all_end(&testbed, &leads).await;
-    let told = testbed.slack.messages();
+    let messages = testbed.slack.messages();
     let labels: Vec<bool> =
-        told.iter().flat_map(|message| &message.leads).map(|told| told.possible_repeat).collect();
+        messages.iter().flat_map(|message| &message.leads).map(|mention| mention.possible_repeat).collect();
     assert_eq!(labels, [false, true]);
 }

@@ -33,7 +33,7 @@ async fn an_owner_is_looked_for_to_the_last_without_a_chain_that_lambda_would_st
             clocked.pass(settings.recheck_wait(number) + MINUTE).await;
         }
         assert_eq!(looked(&clocked).await, settings.rechecks as usize - 1, "{delay}");
-        assert_eq!(clocked.testbed.told(&sample.lead_id), (1, 1), "{delay}");
+        assert_eq!(clocked.testbed.alert_counts(&sample.lead_id), (1, 1), "{delay}");
         // On the last day.
         let document = json!({"lead_id": sample.lead_id, "lead_owner": "Sales North"});
         clocked
@@ -41,7 +41,8 @@ async fn an_owner_is_looked_for_to_the_last_without_a_chain_that_lambda_would_st
             .owners
             .set_answer(sample.lead_id.clone(), DirectoryAnswer::Document(document.to_string()));
         clocked.pass(settings.recheck_wait(settings.rechecks) + MINUTE).await;
-        until("the follow-up has come", || async { clocked.testbed.told(&sample.lead_id) == (2, 1) }).await;
+        until("the follow-up has come", || async { clocked.testbed.alert_counts(&sample.lead_id) == (2, 1) })
+            .await;
 
         assert_eq!(clocked.testbed.host.longest_chain(Function::LeadProcessor), longest, "{delay}");
         assert_eq!(clocked.testbed.depth(Queue::Delay).await.dead, 0, "{delay}");

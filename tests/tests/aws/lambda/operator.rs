@@ -23,7 +23,7 @@ async fn done(testbed: &AwsTestbed, args: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dead_letters_are_listed_shown_and_redriven_and_leads_told_again() {
+async fn dead_letters_are_listed_shown_and_redriven_and_leads_notified_again() {
     let mut testbed = AwsTestbed::new().await;
     testbed.slack.set_mode(SlackMode::Gone, PATIENCE);
     let mut leads = BTreeSet::new();
@@ -46,14 +46,14 @@ async fn dead_letters_are_listed_shown_and_redriven_and_leads_told_again() {
 
     testbed.slack.set_mode(SlackMode::Normal, PATIENCE);
     done(&testbed, &["dead", "redrive", "--all", "--yes"]).await;
-    testbed.until_told(&leads.iter().cloned().collect::<Vec<_>>()).await;
+    testbed.until_notified(&leads.iter().cloned().collect::<Vec<_>>()).await;
     testbed.until_idle().await;
-    assert_eq!(testbed.not_told_once(&leads), []);
+    assert_eq!(testbed.not_notified_once(&leads), []);
     assert_eq!(json_of(&testbed, &["dead", "list"]).await, json!([]));
 
     let lead = leads.first().unwrap().clone();
     done(&testbed, &["resend", lead.as_str(), "--yes"]).await;
-    assert_eq!(testbed.told(&lead), (2, 1));
+    assert_eq!(testbed.alert_counts(&lead), (2, 1));
     let rows = json_of(&testbed, &["leads", "--limit", "10"]).await;
     assert_eq!(rows.as_array().unwrap().len(), 3, "{rows}");
     let status = json_of(&testbed, &["status"]).await;
@@ -72,12 +72,12 @@ async fn a_requeued_lead_gets_the_owner_that_was_put_right_since() {
     let mut testbed = AwsTestbed::with(&[("Rechecks", "0")]).await;
     let sample = testbed.ownerless();
     assert_eq!(testbed.deliver(&sample).await, Answer::Accepted);
-    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
     testbed.until_idle().await;
     let document = json!({"lead_id": sample.lead_id, "lead_owner": "Sales North"});
     testbed.owners.set_answer(sample.lead_id.clone(), DirectoryAnswer::Document(document.to_string()));
     done(&testbed, &["requeue", sample.lead_id.as_str(), "--yes"]).await;
-    until("the follow-up has come", || async { testbed.told(&sample.lead_id) == (2, 1) }).await;
+    until("the follow-up has come", || async { testbed.alert_counts(&sample.lead_id) == (2, 1) }).await;
     let lead = json_of(&testbed, &["lead", sample.lead_id.as_str()]).await;
     assert_eq!(lead["owner_status"], "assigned", "{lead}");
 }
@@ -85,7 +85,7 @@ async fn a_requeued_lead_gets_the_owner_that_was_put_right_since() {
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_are_read_from_cloudwatch() {
     let mut testbed = AwsTestbed::new().await;
-    let lead = testbed.tell().await;
+    let lead = testbed.deliver_until_notified().await;
     let lines = json_of(&testbed, &["logs", "--lead", lead.as_str()]).await;
     let lines = lines.as_array().unwrap();
     let functions: Vec<&str> = lines.iter().map(|line| line["function"].as_str().unwrap()).collect();
@@ -95,7 +95,7 @@ async fn logs_are_read_from_cloudwatch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_that_cloudwatch_throttles_are_read_all_the_same() {
     let mut testbed = AwsTestbed::new().await;
-    let lead = testbed.tell().await;
+    let lead = testbed.deliver_until_notified().await;
     // More than the groups that are asked.
     testbed.to_aws.next(5, Mishap::Throttled, |call| call.operation == "FilterLogEvents");
     let proxy = testbed.to_aws.endpoint.clone();

@@ -32,7 +32,7 @@ async fn the_processor_understands_the_template_and_takes_nobody_elses_word() {
     ] {
         directory.say(reply);
         let lead = testbed.accept().await;
-        testbed.until_told(std::slice::from_ref(&lead)).await;
+        testbed.until_notified(std::slice::from_ref(&lead)).await;
         let asked = directory.asked();
         assert_eq!(asked.last().unwrap(), &format!("/v1/{lead}/owner.json"));
         let enriched = testbed.object(&format!("target/enriched_{lead}.json")).await;

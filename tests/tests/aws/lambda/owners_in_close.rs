@@ -49,7 +49,7 @@ async fn an_owner_in_the_webhook_is_named_with_the_processors_own_role() {
         deliver(&testbed, &close, lead).await;
     }
     let leads: Vec<LeadId> = [MARLOWE, BRINDLE].map(|lead| lead.parse().unwrap()).into();
-    testbed.until_told(&leads).await;
+    testbed.until_notified(&leads).await;
     testbed.until_idle().await;
     let marlowe = enriched(&testbed, MARLOWE).await;
     assert_eq!(
@@ -61,7 +61,7 @@ async fn an_owner_in_the_webhook_is_named_with_the_processors_own_role() {
     // One of all instances has read the members, for all.
     assert_eq!(close.asked("/organization/"), 1);
     assert_eq!(testbed.keys("roster/").await, ["roster/close.json"]);
-    assert_eq!((testbed.host.failures(), testbed.told(&leads[0])), (vec![], (1, 1)));
+    assert_eq!((testbed.host.failures(), testbed.alert_counts(&leads[0])), (vec![], (1, 1)));
 
     let denied = Code::AwsDenied.as_str();
     let lines = testbed.log_lines().await;
@@ -97,7 +97,9 @@ async fn many_leads_and_few_requests_a_second_are_no_failed_look_up() {
     let all = BTreeSet::from_iter(leads.iter().cloned());
     for some in leads.chunks(100) {
         testbed
-            .until_in_time("all are announced", || async { some.iter().all(|lead| testbed.told(lead).0 > 0) })
+            .until_in_time("all are announced", || async {
+                some.iter().all(|lead| testbed.alert_counts(lead).0 > 0)
+            })
             .await;
     }
     println!(
@@ -105,7 +107,7 @@ async fn many_leads_and_few_requests_a_second_are_no_failed_look_up() {
         began.elapsed().as_secs_f64(),
         close.asked("/lead/")
     );
-    assert_eq!((testbed.not_told_once(&all), testbed.host.failures()), (vec![], vec![]));
+    assert_eq!((testbed.not_notified_once(&all), testbed.host.failures()), (vec![], vec![]));
     for lead in &leads {
         assert_eq!(enriched(&testbed, lead.as_str()).await["owner_status"], "assigned", "{lead}");
     }
@@ -118,12 +120,12 @@ async fn a_key_that_is_revoked_stops_no_alert_and_a_new_one_is_found_in_the_secr
     let leads = close.account().add_leads(9);
     close.account().own(leads[0].as_str(), &[TAMSIN]);
     deliver(&testbed, &close, leads[0].as_str()).await;
-    testbed.until_told(&leads[..1]).await;
+    testbed.until_notified(&leads[..1]).await;
     close.account().keys = vec!["api_new.key".to_owned()];
     for lead in &leads[1..5] {
         deliver(&testbed, &close, lead.as_str()).await;
     }
-    testbed.until_told(&leads[1..5]).await;
+    testbed.until_notified(&leads[1..5]).await;
     for lead in &leads[1..5] {
         assert_eq!(enriched(&testbed, lead.as_str()).await["owner_status"], "lookup_failed", "{lead}");
         let story = testbed.ops.history.of_lead(lead).await.unwrap();
@@ -161,7 +163,7 @@ async fn without_a_key_every_lead_is_announced() {
     let testbed = AwsTestbed::with(&parameters).await;
     deliver(&testbed, &close, MARLOWE).await;
     let lead: LeadId = MARLOWE.parse().unwrap();
-    testbed.until_told(std::slice::from_ref(&lead)).await;
+    testbed.until_notified(std::slice::from_ref(&lead)).await;
     assert_eq!(enriched(&testbed, MARLOWE).await["owner_status"], "lookup_failed");
     let story = testbed.ops.history.of_lead(&lead).await.unwrap();
     assert!(story.iter().any(|entry| entry.event.code() == Some(Code::SecretUnusable)), "{story:#?}");

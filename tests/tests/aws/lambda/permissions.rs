@@ -23,7 +23,7 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     ])
     .await;
     let mut leads = BTreeSet::new();
-    // The record of a lead that is told before it is written down: what ingestion finds then it mends.
+    // The record of a lead that is notified before it is written down: ingestion repairs what it then finds.
     let late = testbed.sample();
     testbed.to_aws.next(1, Mishap::Hangs, |call| call.writes("leads/"));
     // Looked for again: a message to the delay queue.
@@ -45,7 +45,9 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     testbed.write(&raw(&by_hand.lead_id), &String::from_utf8_lossy(&by_hand.event)).await;
     leads.insert(by_hand.lead_id);
     testbed
-        .until_in_time("all are told", || async { leads.iter().all(|lead| testbed.told(lead).0 > 0) })
+        .until_in_time("all are notified", || async {
+            leads.iter().all(|lead| testbed.alert_counts(lead).0 > 0)
+        })
         .await;
     // A record that is lost is made up, too: by ingestion when Close comes again, and by the notification.
     testbed.delete(&record(&late.lead_id)).await;
@@ -60,7 +62,7 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     })
     .await;
     testbed.delete(&record(&busy.lead_id)).await;
-    testbed.until_told(std::slice::from_ref(&busy.lead_id)).await;
+    testbed.until_notified(std::slice::from_ref(&busy.lead_id)).await;
     // Looked for again in an hour: an object until then, which the scheduler finds when its time has come.
     let later = |at: Timestamp| json!({"lead_id": busy.lead_id, "key": raw(&busy.lead_id), "not_before": at, "cause": "recheck", "number": 1});
     let hour = SignedDuration::from_hours(1);

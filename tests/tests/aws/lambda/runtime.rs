@@ -1,4 +1,4 @@
-//! How the functions live on Lambda: starting, running out of time, dying, telling of it.
+//! How the functions live on Lambda: starting, running out of time, dying, reporting it.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tests::{
 use super::samples;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_setting_stops_the_start_by_its_name_and_close_is_told_to_come_again() {
+async fn a_bad_setting_stops_the_start_by_its_name_and_close_is_asked_to_come_again() {
     let testbed = AwsTestbed::changed(&[], |configuration| {
         configuration.variables.insert("DELAY_SECONDS".to_owned(), "soon".to_owned());
     })
@@ -46,7 +46,7 @@ async fn a_function_that_takes_too_long_is_killed_and_close_comes_again() {
     assert_eq!(testbed.post(&sample.event, KEY).await.0, 502);
     assert_eq!(testbed.host.failures(), [(Function::WebhookIngestion, Failure::TimedOut)]);
     assert_eq!(testbed.deliver(&sample).await, Answer::Accepted);
-    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
     let lines = testbed.log_lines().await;
     assert!(lines.iter().any(|line| line.contains("Task timed out after 3.00 seconds")), "{lines:#?}");
 }
@@ -65,14 +65,14 @@ async fn a_processor_that_sees_its_time_end_gives_the_lead_back_to_its_queue() {
         testbed.to_aws.is_done() && testbed.log_lines().await.iter().any(|line| line.contains("LO406"))
     })
     .await;
-    assert_eq!((testbed.told(&lead).0, testbed.depth(Queue::Delay).await.in_flight), (0, 1));
+    assert_eq!((testbed.alert_counts(&lead).0, testbed.depth(Queue::Delay).await.in_flight), (0, 1));
     // It comes back when its visibility timeout ends, and no earlier.
     testbed.pass_in_queues(Duration::from_secs(170)).await;
     assert_eq!(testbed.depth(Queue::Delay).await.in_flight, 1);
     testbed.pass_in_queues(Duration::from_secs(10)).await;
-    testbed.until_told(std::slice::from_ref(&lead)).await;
+    testbed.until_notified(std::slice::from_ref(&lead)).await;
     testbed.until_idle().await;
-    assert_eq!((testbed.told(&lead), testbed.host.failures()), ((1, 1), vec![]));
+    assert_eq!((testbed.alert_counts(&lead), testbed.host.failures()), ((1, 1), vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,35 +88,35 @@ async fn a_processor_that_dies_at_work_leaves_its_lead_to_the_next() {
         matches!(&failures[..], [(Function::LeadProcessor, Failure::Exited(how))] if how.contains("9")),
         "{failures:?}"
     );
-    assert_eq!((testbed.told(&lead).0, testbed.depth(Queue::Delay).await.in_flight), (0, 1));
+    assert_eq!((testbed.alert_counts(&lead).0, testbed.depth(Queue::Delay).await.in_flight), (0, 1));
     testbed.pass_in_queues(Duration::from_secs(180)).await;
-    testbed.until_told(std::slice::from_ref(&lead)).await;
+    testbed.until_notified(std::slice::from_ref(&lead)).await;
     testbed.until_idle().await;
-    assert_eq!(testbed.told(&lead), (1, 1));
+    assert_eq!(testbed.alert_counts(&lead), (1, 1));
 }
 
-/// The one window in which a lead is told twice: between Slack's acceptance and our record of it.
+/// The one window in which a lead is notified twice: between Slack's acceptance and our record of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_that_dies_before_it_knows_is_followed_by_one_that_says_so() {
     let mut testbed = AwsTestbed::new().await;
     testbed.to_slack.next(1, Mishap::DoneAndHangs, |_| true);
     let lead = testbed.accept().await;
-    testbed.until_told(std::slice::from_ref(&lead)).await;
+    testbed.until_notified(std::slice::from_ref(&lead)).await;
     testbed.host.kill(Function::Notification).await;
     until("Lambda has seen it", || async { !testbed.host.failures().is_empty() }).await;
     testbed.let_claims_run_out().await;
     testbed.pass_in_queues(Duration::from_secs(420)).await;
-    until("it is told again", || async { testbed.told(&lead).0 == 2 }).await;
+    until("it is notified again", || async { testbed.alert_counts(&lead).0 == 2 }).await;
     testbed.until_idle().await;
-    let told = testbed.slack.messages();
-    let labels = told.iter().flat_map(|message| &message.leads).map(|told| told.possible_repeat);
+    let messages = testbed.slack.messages();
+    let labels = messages.iter().flat_map(|message| &message.leads).map(|mention| mention.possible_repeat);
     assert_eq!(labels.collect::<Vec<_>>(), [false, true]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_line_is_json_and_says_which_lead_and_which_request() {
     let mut testbed = AwsTestbed::new().await;
-    let lead = testbed.tell().await;
+    let lead = testbed.deliver_until_notified().await;
     testbed.put_message(Queue::Delay, "garbage").await;
     testbed.until_dead(Queue::Delay, 1).await;
     testbed.until_idle().await;
@@ -132,9 +132,9 @@ async fn every_line_is_json_and_says_which_lead_and_which_request() {
     let events: Vec<&Value> = ours.iter().filter(|line| line.get("_aws").is_none()).collect();
     for function in ["webhook-ingestion", "lead-processor", "notification"] {
         let about = |line: &&&Value| line["function"] == function && line["lead_id"] == lead.as_str();
-        let told: Vec<_> = events.iter().filter(about).collect();
-        assert_eq!(told.len(), 1, "one event, one line: {told:#?}");
-        assert!(told[0]["request_id"].is_string() && told[0]["message"].is_string(), "{told:?}");
+        let logged: Vec<_> = events.iter().filter(about).collect();
+        assert_eq!(logged.len(), 1, "one event, one line: {logged:#?}");
+        assert!(logged[0]["request_id"].is_string() && logged[0]["message"].is_string(), "{logged:?}");
     }
     assert!(events.iter().any(|line| line["code"] == "LO111"), "{events:#?}");
     let query = pipeline::ports::LogQuery { lead: Some(lead), limit: 100, ..Default::default() };

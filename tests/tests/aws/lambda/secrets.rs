@@ -28,9 +28,9 @@ async fn a_rotated_signature_key_is_good_at_once_and_the_old_one_still() {
     .await;
     assert_eq!(testbed.post(&samples::changed("lead_c", |_| ()), KEY).await.0, 200);
     let leads = ["lead_a", "lead_b", "lead_c"].map(samples::id);
-    testbed.until_told(&leads).await;
+    testbed.until_notified(&leads).await;
     testbed.until_idle().await;
-    assert_eq!(testbed.not_told_once(&BTreeSet::from(leads)), []);
+    assert_eq!(testbed.not_notified_once(&BTreeSet::from(leads)), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +79,7 @@ async fn a_key_is_read_in_every_form_of_a_secret_and_nothing_else_passes_as_one(
 async fn a_new_slack_webhook_is_used_as_soon_as_the_old_one_is_refused() {
     let mut testbed = AwsTestbed::new().await;
     let first = testbed.accept().await;
-    testbed.until_told(std::slice::from_ref(&first)).await;
+    testbed.until_notified(std::slice::from_ref(&first)).await;
     let new = FakeSlack::start().await.unwrap();
     // Secrets are read again for somebody who was refused, once they are ten seconds old.
     until("the secret is old enough", || async {
@@ -91,12 +91,12 @@ async fn a_new_slack_webhook_is_used_as_soon_as_the_old_one_is_refused() {
     testbed.stack.put_secret(slack_secret(&testbed.stack), &secret).await;
     testbed.slack.set_mode(SlackMode::Gone, PATIENCE);
     let second = testbed.accept().await;
-    until("the new channel is told", || async { !new.messages().is_empty() }).await;
+    until("the new channel is notified", || async { !new.messages().is_empty() }).await;
     assert_eq!(new.messages()[0].leads[0].lead_id, second);
-    assert_eq!((testbed.told(&second).0, testbed.depth(Queue::Notification).await.dead), (0, 0));
+    assert_eq!((testbed.alert_counts(&second).0, testbed.depth(Queue::Notification).await.dead), (0, 0));
 }
 
-/// When the notification function read its secret, at the latest: when it told of the first lead.
+/// When the notification function read its secret, at the latest: when it sent the first alert.
 async fn first_read(testbed: &AwsTestbed) -> i64 {
     testbed.slack.messages()[0].at.as_second()
 }
@@ -104,8 +104,8 @@ async fn first_read(testbed: &AwsTestbed) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_any_line() {
     let mut testbed = AwsTestbed::new().await;
-    let (told, gone) = (testbed.accept().await, testbed.sample());
-    testbed.until_told(std::slice::from_ref(&told)).await;
+    let (notified, gone) = (testbed.accept().await, testbed.sample());
+    testbed.until_notified(std::slice::from_ref(&notified)).await;
     // Failures say much: those of Slack, of signatures, of AWS.
     testbed.slack.set_mode(SlackMode::Gone, PATIENCE);
     testbed.deliver(&gone).await;
@@ -137,7 +137,7 @@ async fn who_alerts_by_mail_alone_needs_no_secret_of_slack() {
     let lead = testbed.accept().await;
     until("the mail is sent", || async { !testbed.stack.moto.mails().await.is_empty() }).await;
     testbed.until_idle().await;
-    assert_eq!((testbed.told(&lead).0, testbed.host.failures()), (0, vec![]));
+    assert_eq!((testbed.alert_counts(&lead).0, testbed.host.failures()), (0, vec![]));
     let lines = testbed.log_lines().await;
     assert!(!lines.iter().any(|line| line.contains("\"ERROR\"") || line.contains("\"WARN\"")), "{lines:#?}");
 }
@@ -150,7 +150,7 @@ async fn a_secret_of_slack_that_cannot_be_read_holds_up_alerts_on_slack_alone() 
     until("the mail is sent", || async { !testbed.stack.moto.mails().await.is_empty() }).await;
     until("the alert on Slack waits", || async { testbed.depth(Queue::Notification).await.in_flight == 1 })
         .await;
-    assert_eq!((testbed.told(&lead).0, testbed.host.failures()), (0, vec![]));
+    assert_eq!((testbed.alert_counts(&lead).0, testbed.host.failures()), (0, vec![]));
     let lines = testbed.log_lines().await;
     assert!(
         lines.iter().any(|line| line.contains("its alert on Slack waits") && line.contains(lead.as_str()))
@@ -158,10 +158,10 @@ async fn a_secret_of_slack_that_cannot_be_read_holds_up_alerts_on_slack_alone() 
 
     let secrets = &testbed.stack.moto.clients().secrets;
     secrets.restore_secret().secret_id(slack_secret(&testbed.stack)).send().await.unwrap();
-    let told = || async { testbed.told(&lead).0 == 1 };
-    testbed.until_in_time("it is sent when the secret is back", told).await;
+    let notified = || async { testbed.alert_counts(&lead).0 == 1 };
+    testbed.until_in_time("it is sent when the secret is back", notified).await;
     testbed.until_idle().await;
-    assert_eq!((testbed.told(&lead), testbed.depth(Queue::Notification).await.dead), ((1, 1), 0));
+    assert_eq!((testbed.alert_counts(&lead), testbed.depth(Queue::Notification).await.dead), ((1, 1), 0));
     assert_eq!(testbed.stack.moto.mails().await.len(), 1);
 }
 

@@ -16,10 +16,10 @@ const SLOW_AWS: Duration = Duration::from_millis(800);
 async fn a_directory_that_takes_seconds_is_waited_for_with_the_shortest_time_that_can_be_chosen() {
     let mut testbed = AwsTestbed::with(SHORTEST).await;
     testbed.to_owners.next(1, Mishap::Slow(SLOW_DIRECTORY), |_| true);
-    let lead = testbed.tell().await;
+    let lead = testbed.deliver_until_notified().await;
     let enriched = testbed.object(&format!("target/enriched_{lead}.json")).await;
     assert_eq!(enriched["owner_status"], "assigned", "{enriched}");
-    assert_eq!((testbed.told(&lead), testbed.depth(Queue::Delay).await.dead), ((1, 1), 0));
+    assert_eq!((testbed.alert_counts(&lead), testbed.depth(Queue::Delay).await.dead), ((1, 1), 0));
 }
 
 /// A stack whose template is that of before, with functions of today.
@@ -33,11 +33,11 @@ async fn a_function_that_is_stopped_before_the_directory_answers_counts_attempts
     .await;
     testbed.to_owners.next(usize::MAX, Mishap::Slow(SLOW_DIRECTORY), |_| true);
     let lead = testbed.accept().await;
-    testbed.until_in_time("the team is notified", || async { testbed.told(&lead).0 > 0 }).await;
+    testbed.until_in_time("the team is notified", || async { testbed.alert_counts(&lead).0 > 0 }).await;
     testbed.until_idle().await;
     let enriched = testbed.object(&format!("target/enriched_{lead}.json")).await;
     assert_eq!(enriched["owner_status"], "lookup_failed", "{enriched}");
-    assert_eq!((testbed.told(&lead), testbed.depth(Queue::Delay).await.dead), ((1, 1), 0));
+    assert_eq!((testbed.alert_counts(&lead), testbed.depth(Queue::Delay).await.dead), ((1, 1), 0));
     let story = testbed.ops.history.of_lead(&lead).await.unwrap();
     let attempts: Vec<(Code, u32)> = story
         .iter()
@@ -59,8 +59,8 @@ async fn a_slow_s3_and_a_slow_sqs_delay_an_alert_and_stop_none() {
         .to_aws
         .next(usize::MAX, Mishap::Slow(SLOW_AWS), |call| call.service == "s3" || call.service == "sqs");
     testbed.to_owners.next(1, Mishap::Slow(SLOW_DIRECTORY), |_| true);
-    let lead = testbed.tell().await;
+    let lead = testbed.deliver_until_notified().await;
     let enriched = testbed.object(&format!("target/enriched_{lead}.json")).await;
     assert_eq!(enriched["owner_status"], "assigned", "{enriched}");
-    assert_eq!((testbed.told(&lead), testbed.depth(Queue::Delay).await.dead), ((1, 1), 0));
+    assert_eq!((testbed.alert_counts(&lead), testbed.depth(Queue::Delay).await.dead), ((1, 1), 0));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::{
-    close::{API_KEY, Close, Instead, key},
+    close::{API_KEY, Close, ForcedAnswer, key},
     operator::Operator,
     process::text,
 };
@@ -47,14 +47,14 @@ async fn close_s_no_is_not_the_network_s() {
         ("error_402_plan_limit", "Close answers 402: Your plan does not include this feature."),
         ("error_404_errors_list", "Close answers 404: Source lead does not exist."),
     ] {
-        close.account().next(1, "/webhook/", Instead::Sample(sample));
+        close.account().next(1, "/webhook/", ForcedAnswer::Sample(sample));
         let (status, line) = operator.refused(&args).await;
         assert_eq!(status, Some(1), "{line}");
         assert!(line.starts_with("leadops: LO531 ") && line.contains(part), "{line}");
         assert!(!line.contains("network") && !line.contains(['{', '}']) && !line.contains(API_KEY), "{line}");
     }
     // What somebody in between says is not Close's.
-    close.account().next(1, "/webhook/", Instead::Sample("error_404_url"));
+    close.account().next(1, "/webhook/", ForcedAnswer::Sample("error_404_url"));
     let (_, line) = operator.refused(&args).await;
     assert!(
         line.starts_with("leadops: LO523 ") && line.contains("it begins with `<!doctype html>"),
@@ -74,7 +74,7 @@ async fn a_subscription_that_close_does_not_list_is_adopted_by_its_name() {
         account.unlisted.push("whsub_1".to_owned());
         account.shows_keys = true;
         // It is somebody else's: this key may not look at it.
-        account.next(1, "/webhook/whsub_1/", Instead::Sample("error_401_object_not_permitted"));
+        account.next(1, "/webhook/whsub_1/", ForcedAnswer::Sample("error_401_object_not_permitted"));
     }
     let (_, line) = operator.refused(&args).await;
     assert!(line.starts_with("leadops: LO531 "), "{line}");

@@ -58,8 +58,8 @@ async fn the_commands_tell_of_a_stack_what_they_tell_of_a_folder() {
     let dry = operator.run(&["send", &file, "--dry-run", "--stack", &testbed.stack.name]).await;
     assert!(text(&dry.stderr).contains(&testbed.stack.outputs.webhook_url));
 
-    let told = testbed.accept().await;
-    testbed.until_told(&[sample.clone(), told.clone()]).await;
+    let notified = testbed.accept().await;
+    testbed.until_notified(&[sample.clone(), notified.clone()]).await;
     // One that Slack does not take, and dies.
     testbed.slack.set_mode(SlackMode::Gone, PATIENCE * 10);
     let dead = testbed.accept().await;
@@ -84,10 +84,10 @@ async fn the_commands_tell_of_a_stack_what_they_tell_of_a_folder() {
     testbed.slack.set_mode(SlackMode::Normal, PATIENCE);
     let redriven = operator.json(&with(&["dead", "redrive", "--all", "--yes"])).await;
     assert_eq!(redriven[0]["result"], "redriven", "{redriven}");
-    testbed.until_told(std::slice::from_ref(&dead)).await;
-    let resent = operator.json(&["resend", told.as_str(), "--yes", "--env", "prod"]).await;
+    testbed.until_notified(std::slice::from_ref(&dead)).await;
+    let resent = operator.json(&["resend", notified.as_str(), "--yes", "--env", "prod"]).await;
     assert_eq!((&resent[0]["result"], &resent[0]["channel"]), (&json!("sent"), &json!("slack")));
-    let requeued = operator.json(&["requeue", told.as_str(), "--yes", "--env", "prod"]).await;
+    let requeued = operator.json(&["requeue", notified.as_str(), "--yes", "--env", "prod"]).await;
     assert_eq!(requeued[0]["result"], "requeued");
 
     let story = operator.json(&["lead", dead.as_str(), "--env", "prod"]).await;
@@ -108,7 +108,7 @@ async fn the_commands_tell_of_a_stack_what_they_tell_of_a_folder() {
     // The same documents as of a folder.
     let lead = embedded.sample();
     assert_eq!(up.sender().send(&lead).await.pop(), Some(Answer::Accepted));
-    embedded.until_told(std::slice::from_ref(&lead.lead_id)).await;
+    embedded.until_notified(std::slice::from_ref(&lead.lead_id)).await;
     for args in [&["status"][..], &["leads", "--limit", "1"], &["pending"], &["logs", "--level", "info"]] {
         let there = operator.json(&[args, &on].concat()).await;
         let here = embedded.json(args).await;

@@ -21,7 +21,7 @@ async fn says(operator: &Operator, args: &[&str], status: i32, parts: &[&str]) {
 }
 
 #[tokio::test]
-async fn what_credentials_lack_is_said_with_the_command_that_mends_it() {
+async fn what_credentials_lack_is_said_with_the_command_that_fixes_it() {
     let operator = Operator::new(BTreeMap::new());
     operator.write(
         ".aws/config",
@@ -100,7 +100,7 @@ async fn flags_that_make_no_sense_together_are_wrong_usage() {
 }
 
 /// One that an earlier template has let through: the functions of this version do not start with such prefixes,
-/// and whoever looks at it is told, and can look.
+/// and whoever looks at it is warned, and can look.
 #[tokio::test]
 async fn prefixes_that_begin_with_each_other_are_said() {
     let moto = Moto::start().await;

@@ -47,12 +47,12 @@ impl Front {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let answers = Arc::<Mutex<Answers>>::default();
-        let told = Arc::clone(&answers);
+        let shared = Arc::clone(&answers);
         let server = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, told) = (acceptor.clone(), told.lock().unwrap().clone());
+                let (acceptor, shared) = (acceptor.clone(), shared.lock().unwrap().clone());
                 // A client that does not like the certificate goes away.
-                tokio::spawn(async move { serve(stream, acceptor, &told).await.ok() });
+                tokio::spawn(async move { serve(stream, acceptor, &shared).await.ok() });
             }
         });
         Self { address, certificate, answers, server, _folder: folder }

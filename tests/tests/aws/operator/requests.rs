@@ -43,12 +43,12 @@ async fn refresh(ops: &Ops, after: &mut Option<String>) {
     *after = Some(lines.unwrap().last().map_or_else(String::new, |line| line.cursor.clone()));
 }
 
-/// All objects of a lead that was told so long ago.
+/// All objects of a lead that was notified so long ago.
 fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
     let lead: LeadId = format!("lead_{number:043}").parse().unwrap();
     // One every ten seconds, the last one two minutes ago.
-    let told = now - SignedDuration::from_secs(120 + 10 * i64::try_from(number).unwrap());
-    let at = |seconds| told - SignedDuration::from_secs(seconds);
+    let notified_at = now - SignedDuration::from_secs(120 + 10 * i64::try_from(number).unwrap());
+    let at = |seconds| notified_at - SignedDuration::from_secs(seconds);
     let name = format!("Company {number}");
     let received = JournalEvent::Received { name: name.clone(), event_id: None, due_at: at(1) };
     let enriched = JournalEvent::Enriched {
@@ -69,7 +69,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         left_out: Vec::new(),
         reached: None,
     };
-    let entries = [(at(601), received), (at(1), enriched), (told, notified)].map(|(at, event)| {
+    let entries = [(at(601), received), (at(1), enriched), (notified_at, notified)].map(|(at, event)| {
         let entry = Entry { at, lead_id: Some(lead.clone()), nonce: 1, event };
         (entry.key(), serde_json::to_string(&entry).unwrap())
     });
@@ -96,7 +96,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         alert: alert.clone(),
         kind: AlertKind::New,
         state: ReceiptState::Sent,
-        at: told,
+        at: notified_at,
         attempts: 1,
         code: None,
         reason: None,

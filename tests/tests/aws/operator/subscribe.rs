@@ -62,8 +62,8 @@ async fn close_is_subscribed_once_and_its_key_joins_the_others() {
     assert_eq!((testbed.requests().len(), testbed.kept().await.as_str()), (1, ""));
 
     let made = testbed.subscribe(&["--yes"]).await;
-    let told = [&made["result"], &made["key"], &made["subscription_id"]];
-    assert_eq!(told, [&json!("created"), &json!("kept"), &json!("whsub_1")]);
+    let printed = [&made["result"], &made["key"], &made["subscription_id"]];
+    assert_eq!(printed, [&json!("created"), &json!("kept"), &json!("whsub_1")]);
     assert_eq!(testbed.kept().await, format!("whsub_1={}", key(1)));
     let subscription = testbed.close.account().subscriptions[0].clone();
     assert_eq!(subscription["events"], json!([{"object_type": "lead", "action": "created"}]));
@@ -111,7 +111,7 @@ async fn a_paused_subscription_is_set_active_once_its_key_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_cannot_be_kept_leaves_no_subscription() {
+async fn a_key_that_cannot_be_stored_leaves_no_subscription() {
     let testbed = SubscribeTestbed::new().await;
     let proxy = Proxy::start(testbed.stack.moto.endpoint()).await;
     proxy.next(20, Mishap::Broken, |call| call.operation == "PutSecretValue");
@@ -125,7 +125,7 @@ async fn a_key_that_cannot_be_kept_leaves_no_subscription() {
 }
 
 #[tokio::test]
-async fn an_embedded_pipeline_keeps_its_key_in_a_file_for_its_owner_alone() {
+async fn an_embedded_pipeline_stores_its_key_in_a_file_for_its_owner_alone() {
     let close = Close::start().await;
     let operator = super::address::operator(&close);
     let args = ["subscribe", "--url", "https://x.example.com/crm/webhook", "--yes"];

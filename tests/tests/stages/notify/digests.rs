@@ -34,9 +34,9 @@ async fn a_burst_folds_into_digests_that_carry_every_lead_exactly_once() {
     harness.work_for(HOUR).await;
     let posted = harness.slack.posted();
     assert!(posted.len() < 30, "{} messages for 100 leads", posted.len());
-    let mut told: Vec<String> = posted.iter().flat_map(|posted| leads_in(&posted.message)).collect();
-    told.sort_unstable();
-    assert_eq!(told, leads.iter().map(LeadId::to_string).collect::<Vec<_>>());
+    let mut sent: Vec<String> = posted.iter().flat_map(|posted| leads_in(&posted.message)).collect();
+    sent.sort_unstable();
+    assert_eq!(sent, leads.iter().map(LeadId::to_string).collect::<Vec<_>>());
     let digest = posted.iter().find(|posted| leads_in(&posted.message).len() > 1).unwrap();
     for id in leads_in(&digest.message) {
         assert!(digest.mentions(&format!("Name of {id}\\nLead ID: {id}\\nLead Owner: Sales North")));
@@ -120,8 +120,8 @@ async fn a_digest_that_crashed_is_repeated_with_a_label_on_each_lead() {
     harness.notify_and_crash().await;
     harness.work_for(HOUR).await;
     for lead in &leads {
-        let told: Vec<_> = notified(&harness, lead).await;
-        assert!(matches!(told[..], [(AlertKind::New, _, true, 2)]), "{told:?}");
+        let sent: Vec<_> = notified(&harness, lead).await;
+        assert!(matches!(sent[..], [(AlertKind::New, _, true, 2)]), "{sent:?}");
     }
     let digests = harness.slack.shown().split_off(1);
     let labels: usize = digests.iter().map(|p| p.message["blocks"].to_string().matches(REPEAT).count()).sum();
@@ -142,7 +142,7 @@ async fn a_digest_whose_slowest_lead_used_up_the_claims_of_the_others_is_not_sen
 }
 
 #[tokio::test]
-async fn a_digest_that_slack_asks_to_wait_with_is_told_later_and_whole() {
+async fn a_digest_that_slack_asks_to_wait_with_is_sent_later_and_whole() {
     let harness = Harness::with(plain());
     let leads = harness.enrich_many(12).await;
     harness.slack.answer([Reply::wait(MINUTE)]);

@@ -67,7 +67,7 @@ async fn a_message_that_is_no_alert_makes_a_dead_letter() {
     }
     harness.work_for(MINUTE).await;
     assert_eq!(harness.dead_codes().await, [Code::AlertUnreadable; 4]);
-    assert_eq!(harness.slack.posted().len(), 1, "the good one in the same batch is told");
+    assert_eq!(harness.slack.posted().len(), 1, "the good one in the same batch is sent");
 }
 
 #[tokio::test]

@@ -66,9 +66,9 @@ async fn who_is_refused_is_named_and_the_others_have_the_alert() {
     assert_eq!(ended(&harness, &lead).await, Some(Ended::Notified));
     let story = harness.ops.lead(&lead).await.unwrap();
     assert_eq!(story.notifications[0].state, "partly_sent");
-    let told = story.timeline.last().unwrap();
-    assert_eq!(told.code, Some(Code::PartlySent));
-    assert!(told.detail.contains("not for b (550 no such user)"), "{}", told.detail);
+    let last = story.timeline.last().unwrap();
+    assert_eq!(last.code, Some(Code::PartlySent));
+    assert!(last.detail.contains("not for b (550 no such user)"), "{}", last.detail);
     let status = harness.ops.status().await.unwrap();
     let condition = status.health.iter().find(|one| one.what == PAGER.as_str()).unwrap();
     assert!(condition.reason.contains("b (550 no such user)"), "{condition:?}");
@@ -117,7 +117,7 @@ async fn a_resend_to_those_who_were_left_out_may_fail_like_any_other() {
 }
 
 /// What is said of each end of an alert.
-async fn said_of_sending(harness: &Harness, lead: &LeadId) -> Vec<String> {
+async fn reports_of_sending(harness: &Harness, lead: &LeadId) -> Vec<String> {
     let story = harness.story(lead).await.into_iter();
     let sent = story.filter(|entry| matches!(entry.event, JournalEvent::Notified { .. }));
     sent.map(|entry| entry.detail()).collect()
@@ -137,7 +137,7 @@ async fn where_nobody_is_left_whom_it_is_for_the_alert_is_over() {
     assert_eq!(harness.dead().await, []);
     assert!(harness.ops.status().await.unwrap().health.is_empty());
     assert_eq!(
-        said_of_sending(&harness, &lead).await[1],
+        reports_of_sending(&harness, &lead).await[1],
         "none of the recipients is left out on pager:on-call, nothing was sent"
     );
     let after = actions.resend(&lead, &PAGER, Recipients::LeftOut).await.unwrap_err();
@@ -160,7 +160,7 @@ async fn whom_a_later_attempt_refuses_is_named_with_their_own_answer() {
     assert_eq!((meant(&pager), harness.dead().await.len()), (vec!["abcd".to_owned(), "bc".to_owned()], 0));
     assert_eq!(receipt(&harness, &lead).await.left_out, [left_out("b", false), left_out("c", false)]);
     assert_eq!(
-        said_of_sending(&harness, &lead).await[1],
+        reports_of_sending(&harness, &lead).await[1],
         "pager:on-call took the alert for nobody else, attempt 2, left out: b (550 no such user), c (550 no such user) (LO235)"
     );
 }
@@ -177,7 +177,7 @@ async fn a_resend_that_is_refused_by_all_whom_it_is_for_is_a_dead_letter() {
     let letters = harness.dead().await;
     assert_eq!((letters.len(), letters[0].code, letters[0].attempts), (1, Code::PartlySent, 2));
     assert!(letters[0].reason.contains("b (550 no such user)"), "{}", letters[0].reason);
-    assert_eq!(said_of_sending(&harness, &lead).await.len(), 1);
+    assert_eq!(reports_of_sending(&harness, &lead).await.len(), 1);
     let failed = harness.ops.lead(&lead).await.unwrap().notifications.pop().unwrap();
     assert_eq!((failed.state, failed.left_out), ("failed", vec![left_out("b", false)]));
     actions.redrive(&letters[0], pipeline::ports::Body::AsIs).await.unwrap();
@@ -194,7 +194,7 @@ async fn the_story_names_whom_a_resend_has_reached() {
     let waiting = actions.resend(&lead, &PAGER, Recipients::LeftOut).await.unwrap();
     harness.work_for(MINUTE).await;
     assert_eq!(harness.ops.receipt(&waiting, MINUTE).await.unwrap().notification.state, "sent");
-    assert_eq!(said_of_sending(&harness, &lead).await[1], "pager:on-call took the alert again for bob");
+    assert_eq!(reports_of_sending(&harness, &lead).await[1], "pager:on-call took the alert again for bob");
     let asked = harness
         .story(&lead)
         .await

@@ -73,7 +73,7 @@ async fn one_channels_trouble_is_not_the_others() {
     harness.work_for(DAY).await;
     assert_eq!(harness.mailer.taken().len(), 1);
     assert_eq!(harness.dead_codes().await, [Code::SlackWebhookGone]);
-    assert_eq!(ended(&harness, &lead).await, Some(Ended::Notified), "somebody was told");
+    assert_eq!(ended(&harness, &lead).await, Some(Ended::Notified), "somebody was notified");
     harness.slack.recover();
     harness.redrive_all().await;
     harness.work_for(HOUR).await;

@@ -1,4 +1,4 @@
-//! An alert is told once, whatever crashes, races or fails.
+//! An alert is sent once, whatever crashes, races or fails.
 
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ async fn a_crash_before_slack_is_asked_or_after_all_is_recorded_repeats_nothing(
 }
 
 #[tokio::test]
-async fn a_crash_anywhere_is_told_once_or_labelled() {
+async fn a_crash_anywhere_leaves_one_alert_or_a_labelled_repeat() {
     for call in [Call::Get, Call::Put, Call::Append] {
         for nth in 1..=6 {
             for moment in [Moment::Before, Moment::After] {

@@ -37,7 +37,7 @@ async fn a_wait_that_slack_asks_for_is_kept_in_full_and_counts_for_nothing() {
     }
 }
 
-/// That after a wait which was asked for at this time both leads are told, and nobody posts meanwhile.
+/// That after a wait which was asked for at this time both leads are notified, and nobody posts meanwhile.
 async fn waits_a_minute(harness: &Harness, asked_at: Duration) {
     harness.work_for(HOUR).await;
     let posted = harness.slack.posted();
@@ -151,7 +151,7 @@ async fn trouble_on_the_way_is_tried_again_with_growing_pauses_and_an_end() {
         assert!(pauses.iter().all(|pause| *pause < MINUTE * 15), "{pauses:?}");
         assert!(retries.iter().zip(1..).all(|((c, n, _), number)| (*c, *n) == (code, number)));
 
-        // Mended, it is redriven and told; labelled only where an attempt may have arrived.
+        // Once that is fixed it is redriven and sent; labelled only where an attempt may have arrived.
         harness.slack.recover();
         harness.redrive_all().await;
         harness.work_for(HOUR).await;
@@ -237,7 +237,7 @@ async fn a_refusal_is_classed_by_its_body_first_and_dies_at_once() {
 }
 
 #[tokio::test]
-async fn what_slack_says_is_cleaned_before_it_is_kept() {
+async fn what_slack_says_is_cleaned_before_it_is_stored() {
     let (harness, _) = with_alert().await;
     let long = format!("\u{1b}[2J\u{202e}{}", "x".repeat(100_000));
     harness.slack.rule(move |_| Some(Reply::status(404, &long)));

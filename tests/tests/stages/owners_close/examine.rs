@@ -8,7 +8,7 @@ use pipeline::{
     owners::{Examination, examine},
     ports::Clock,
 };
-use tests::close::{API_KEY, Instead, ORGANIZATION, OWNER_FIELD, TEAM_FIELD};
+use tests::close::{API_KEY, ForcedAnswer, ORGANIZATION, OWNER_FIELD, TEAM_FIELD};
 
 use super::testbed::{OwnersTestbed, under_every_switch};
 
@@ -61,12 +61,12 @@ async fn a_small_role_is_known_by_what_it_sees() {
 #[tokio::test]
 async fn what_fails_keeps_nothing_else_back() {
     under_every_switch(async |testbed| {
-        for (path, instead, code) in [
-            ("/role/", Instead::Status(403), Code::CloseForbidden),
-            ("/custom_field_schema/", Instead::Maintenance, Code::CloseUnavailable),
-            ("/organization/", Instead::Status(402), Code::CloseForbidden),
+        for (path, forced, code) in [
+            ("/role/", ForcedAnswer::Status(403), Code::CloseForbidden),
+            ("/custom_field_schema/", ForcedAnswer::Maintenance, Code::CloseUnavailable),
+            ("/organization/", ForcedAnswer::Status(402), Code::CloseForbidden),
         ] {
-            testbed.close.account().next(1, path, instead);
+            testbed.close.account().next(1, path, forced);
             let found = examined(testbed).await;
             assert!(found.account.is_ok());
             let failed = [found.roles.err(), found.fields.err(), found.members.err()];

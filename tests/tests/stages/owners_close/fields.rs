@@ -9,7 +9,7 @@ use pipeline::{
     ports::{NextLookup, Owners},
 };
 use tests::close::{
-    API_KEY, FERROUS, FUNNEL_FIELD, Instead, MARLOWE, OWNER_FIELD, QUILLWORK, TAMSIN, TEXT_FIELD,
+    API_KEY, FERROUS, FUNNEL_FIELD, ForcedAnswer, MARLOWE, OWNER_FIELD, QUILLWORK, TAMSIN, TEXT_FIELD,
     UnknownField, WALK_IN,
 };
 
@@ -99,7 +99,7 @@ async fn the_first_lead_need_not_wait_for_a_field_that_was_looked_for_at_the_sta
 async fn the_start_does_not_wait_for_ever() {
     under_every_switch(async |testbed| {
         let owners = testbed.process("Lead Owner");
-        testbed.close.account().next(1, SCHEMA, Instead::Never);
+        testbed.close.account().next(1, SCHEMA, ForcedAnswer::Never);
         let before = testbed.clock.elapsed();
         testbed.run(owners.warm_up()).await;
         assert_eq!(testbed.clock.elapsed() - before, 4 * SECOND);
@@ -181,13 +181,13 @@ async fn a_funnel_that_cannot_be_looked_for_takes_no_owner_away() {
 async fn a_schema_that_cannot_be_had_is_asked_for_again() {
     under_every_switch(async |testbed| {
         let owners = testbed.process("Lead Owner");
-        for (instead, code, then) in [
-            (Instead::Status(503), Code::CloseUnavailable, NextLookup::Retry),
-            (Instead::Maintenance, Code::CloseUnavailable, NextLookup::Retry),
-            (Instead::Half, Code::CloseUnavailable, NextLookup::Retry),
-            (Instead::Status(403), Code::CloseForbidden, NextLookup::Done),
+        for (forced, code, then) in [
+            (ForcedAnswer::Status(503), Code::CloseUnavailable, NextLookup::Retry),
+            (ForcedAnswer::Maintenance, Code::CloseUnavailable, NextLookup::Retry),
+            (ForcedAnswer::Half, Code::CloseUnavailable, NextLookup::Retry),
+            (ForcedAnswer::Status(403), Code::CloseForbidden, NextLookup::Done),
         ] {
-            testbed.close.account().next(1, SCHEMA, instead);
+            testbed.close.account().next(1, SCHEMA, forced);
             for _ in 0..2 {
                 let found = testbed.find(&owners, MARLOWE, LOOK).await;
                 assert_eq!(outcome(&found), (Some(code), then));

@@ -10,7 +10,7 @@ use pipeline::{
     owners::Retrieved,
     ports::{NextLookup, Objects, WriteCondition},
 };
-use tests::close::{API_KEY, FERROUS, Instead, MARLOWE, OWNER_FIELD};
+use tests::close::{API_KEY, FERROUS, ForcedAnswer, MARLOWE, OWNER_FIELD};
 
 use super::testbed::{FRESH, LOOK, MINUTE, named, outcome, texts, under_every_switch};
 
@@ -67,7 +67,7 @@ async fn another_key_is_not_tried_for_what_no_key_can_help() {
         testbed.close.account().keys.push(NEW.to_owned());
         let owners = testbed.process_with(OWNER_FIELD, None, Arc::new(keys));
         for status in [402, 404, 429, 500] {
-            testbed.close.account().next(1, "/lead/", Instead::Status(status));
+            testbed.close.account().next(1, "/lead/", ForcedAnswer::Status(status));
             testbed.find(&owners, FERROUS, LOOK).await;
             assert_eq!(testbed.requests().len(), 1, "{status}");
             testbed.clock.advance(MINUTE);

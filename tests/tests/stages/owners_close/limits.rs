@@ -10,7 +10,7 @@ use pipeline::{
     owners::OwnerFields,
     ports::{Clock, LookupOptions, NextLookup, Owners},
 };
-use tests::close::{API_KEY, FERROUS, Instead, Limit, Limits, MARLOWE, OWNER_FIELD, Switches, TAMSIN};
+use tests::close::{API_KEY, FERROUS, ForcedAnswer, Limit, Limits, MARLOWE, OWNER_FIELD, Switches, TAMSIN};
 
 use super::testbed::{FRESH, LOOK, MINUTE, OwnersTestbed, SECOND, named, outcome, under, under_every_switch};
 
@@ -22,7 +22,7 @@ fn impatient(testbed: &OwnersTestbed) -> pipeline::owners::CloseOwners {
     testbed.patient(fields, Arc::new(ApiKeys::parse(API_KEY).unwrap()), Duration::from_millis(100))
 }
 
-/// How long Close has asked to wait, as far as it has told it.
+/// How long Close has asked to wait, as far as it has said so.
 fn is_as_asked(form: Limits, wait: Duration) -> bool {
     match form {
         Limits::Now | Limits::Apart | Limits::Older | Limits::Draft => wait == ASKED,
@@ -36,12 +36,12 @@ fn is_as_asked(form: Limits, wait: Duration) -> bool {
 async fn a_wait_is_no_attempt_and_nothing_is_asked_before_it_is_over() {
     under_every_switch(async |testbed| {
         let owners = impatient(testbed);
-        testbed.close.account().next(1, "/lead/", Instead::Wait(ASKED));
+        testbed.close.account().next(1, "/lead/", ForcedAnswer::Wait(ASKED));
         let found = testbed.find(&owners, MARLOWE, FRESH).await;
         let (Some(Code::CloseBusy), NextLookup::Wait(wait)) = outcome(&found) else { panic!("{found:?}") };
         assert!(is_as_asked(testbed.switches.limits, wait), "{wait:?}");
         assert_eq!(testbed.requests().len(), 1);
-        // Another lead is told to wait for the rest of it.
+        // Another lead is asked to wait for the rest of it.
         testbed.clock.advance(wait / 2);
         let found = testbed.find(&owners, FERROUS, LOOK).await;
         assert_eq!(outcome(&found), (Some(Code::CloseBusy), NextLookup::Wait(wait - wait / 2)));
@@ -57,7 +57,7 @@ async fn a_wait_is_no_attempt_and_nothing_is_asked_before_it_is_over() {
 async fn whoever_has_the_time_waits_in_place() {
     under_every_switch(async |testbed| {
         let owners = testbed.owners();
-        testbed.close.account().next(1, "/lead/", Instead::Wait(ASKED));
+        testbed.close.account().next(1, "/lead/", ForcedAnswer::Wait(ASKED));
         let found = testbed.find(&owners, MARLOWE, FRESH).await;
         let NextLookup::Wait(wait) = found.then else { panic!("{found:?}") };
         let before = testbed.clock.elapsed();
@@ -65,7 +65,7 @@ async fn whoever_has_the_time_waits_in_place() {
         assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
         assert_eq!(testbed.clock.elapsed() - before, wait);
         // Whoever has not does not, even where patience was set.
-        testbed.close.account().next(1, "/lead/", Instead::Wait(ASKED));
+        testbed.close.account().next(1, "/lead/", ForcedAnswer::Wait(ASKED));
         testbed.find(&owners, MARLOWE, FRESH).await;
         testbed.requests();
         let look = LookupOptions { within: Some(SECOND), ..FRESH };
@@ -80,7 +80,7 @@ async fn whoever_has_the_time_waits_in_place() {
 async fn a_wait_for_leads_is_none_for_members() {
     under_every_switch(async |testbed| {
         let owners = impatient(testbed);
-        testbed.close.account().next(1, "/lead/", Instead::Wait(ASKED));
+        testbed.close.account().next(1, "/lead/", ForcedAnswer::Wait(ASKED));
         testbed.find(&owners, FERROUS, LOOK).await;
         let found = testbed.find(&owners, MARLOWE, LOOK).await;
         assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
@@ -91,7 +91,7 @@ async fn a_wait_for_leads_is_none_for_members() {
 async fn a_wait_for_the_members_is_no_attempt_either() {
     under_every_switch(async |testbed| {
         let owners = impatient(testbed);
-        testbed.close.account().next(1, "/organization/", Instead::Wait(ASKED));
+        testbed.close.account().next(1, "/organization/", ForcedAnswer::Wait(ASKED));
         let found = testbed.find(&owners, MARLOWE, LOOK).await;
         let (Some(Code::CloseBusy), NextLookup::Wait(wait)) = outcome(&found) else { panic!("{found:?}") };
         assert!(is_as_asked(testbed.switches.limits, wait), "{wait:?}");
@@ -106,7 +106,7 @@ async fn a_wait_for_the_members_is_no_attempt_either() {
 async fn an_endless_wait_is_not_believed() {
     under_every_switch(async |testbed| {
         let owners = impatient(testbed);
-        testbed.close.account().next(1, "/lead/", Instead::Wait(Duration::from_secs(86_400)));
+        testbed.close.account().next(1, "/lead/", ForcedAnswer::Wait(Duration::from_secs(86_400)));
         let found = testbed.find(&owners, FERROUS, LOOK).await;
         let NextLookup::Wait(wait) = found.then else { panic!("{found:?}") };
         assert!(wait <= 2 * MINUTE, "{wait:?}");
@@ -114,7 +114,7 @@ async fn an_endless_wait_is_not_believed() {
     .await;
 }
 
-/// Close takes few requests, and all leads come at once, however it tells its limits.
+/// Close takes few requests, and all leads come at once, however it states its limits.
 #[tokio::test]
 async fn a_crowd_of_leads_keeps_to_a_small_limit() {
     let of_limits =

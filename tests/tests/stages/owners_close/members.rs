@@ -10,7 +10,7 @@ use pipeline::{
     ports::{Clock, LookupOptions, NextLookup, Owners},
 };
 use tests::{
-    close::{FERROUS, Instead, MARLOWE, NADIA, ORGANIZATION, ROWAN, TAMSIN, user},
+    close::{FERROUS, ForcedAnswer, MARLOWE, NADIA, ORGANIZATION, ROWAN, TAMSIN, user},
     faulty::{Call, InjectedFault, Moment},
 };
 
@@ -123,7 +123,7 @@ async fn the_reading_of_a_process_that_stopped_is_taken_over() {
     under_every_switch(async |testbed| {
         let (one, other) = (testbed.owners(), testbed.owners());
         let lead = testbed.lead(MARLOWE);
-        testbed.close.account().next(1, MEMBERS, Instead::Never);
+        testbed.close.account().next(1, MEMBERS, ForcedAnswer::Never);
         let look = LookupOptions { within: Some(MINUTE), ..LOOK };
         // It stops in the middle of its reading.
         let first = select(one.find(&lead, look), testbed.clock.sleep(SECOND));
@@ -146,13 +146,18 @@ async fn a_reading_that_fails_keeps_those_that_were_read_before() {
         testbed.find(&owners, MARLOWE, LOOK).await;
         let read_at = testbed.retrieved().unwrap().read_at;
         assert_eq!(read_at, Some(testbed.clock.now()));
-        let instead = [Instead::Status(502), Instead::Status(403), Instead::Maintenance, Instead::Half];
-        for (round, instead) in instead.into_iter().enumerate() {
+        let forced = [
+            ForcedAnswer::Status(502),
+            ForcedAnswer::Status(403),
+            ForcedAnswer::Maintenance,
+            ForcedAnswer::Half,
+        ];
+        for (round, forced) in forced.into_iter().enumerate() {
             testbed.clock.advance(15 * MINUTE);
-            testbed.close.account().next(1, MEMBERS, instead.clone());
+            testbed.close.account().next(1, MEMBERS, forced.clone());
             for _ in 0..3 {
                 let found = testbed.find(&owners, MARLOWE, LOOK).await;
-                assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)], "{instead:?}");
+                assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)], "{forced:?}");
             }
             assert_eq!(reads(testbed), round + 2, "not for every lead");
             let retrieved = testbed.retrieved().unwrap();
@@ -164,7 +169,7 @@ async fn a_reading_that_fails_keeps_those_that_were_read_before() {
         assert_eq!((retrieved.read_at, retrieved.failure), (Some(testbed.clock.now()), None));
         // Nor does a wait for the members keep a lead waiting.
         testbed.clock.advance(15 * MINUTE);
-        testbed.close.account().next(1, MEMBERS, Instead::Wait(20 * SECOND));
+        testbed.close.account().next(1, MEMBERS, ForcedAnswer::Wait(20 * SECOND));
         let found = testbed.find(&owners, MARLOWE, LOOK).await;
         assert_eq!(named(&found.facts), [("Tamsin Okafor-Test", true)]);
     })
@@ -177,7 +182,7 @@ async fn nobody_waits_for_a_reading_where_there_are_members_already() {
         let owners = testbed.owners();
         testbed.find(&owners, MARLOWE, LOOK).await;
         testbed.clock.advance(15 * MINUTE);
-        testbed.close.account().next(1, MEMBERS, Instead::Never);
+        testbed.close.account().next(1, MEMBERS, ForcedAnswer::Never);
         let (lead, before) = (testbed.lead(MARLOWE), testbed.clock.elapsed());
         let look = LookupOptions { within: Some(9 * SECOND), ..LOOK };
         let timed = async || (owners.find(&lead, look).await, testbed.clock.elapsed() - before);
@@ -213,7 +218,7 @@ async fn members_are_stored_although_something_else_was_stored_meanwhile() {
 async fn without_any_members_a_failure_is_not_repeated_for_every_lead() {
     under_every_switch(async |testbed| {
         let owners = testbed.owners();
-        testbed.close.account().next(1, MEMBERS, Instead::Status(500));
+        testbed.close.account().next(1, MEMBERS, ForcedAnswer::Status(500));
         for _ in 0..4 {
             let found = testbed.find(&owners, MARLOWE, LOOK).await;
             assert_eq!(outcome(&found), (Some(Code::CloseUnavailable), NextLookup::Retry));

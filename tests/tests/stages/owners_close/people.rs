@@ -68,7 +68,7 @@ async fn what_close_knows_of_the_lead_comes_with_its_owner() {
 }
 
 #[tokio::test]
-async fn of_two_owners_the_first_is_told_and_both_are_named() {
+async fn of_two_owners_the_first_is_the_leads_and_both_are_named() {
     under_every_switch(async |testbed| {
         let owners = testbed.process(TEAM_FIELD);
         let (nadia, tamsin) = (("Nadia Exampelova", true), ("Tamsin Okafor-Test", true));
@@ -92,7 +92,7 @@ async fn of_two_owners_the_first_is_told_and_both_are_named() {
 }
 
 #[tokio::test]
-async fn of_a_departed_and_a_present_owner_the_present_one_is_told() {
+async fn of_a_departed_and_a_present_owner_the_present_one_is_the_leads() {
     under_every_switch(async |testbed| {
         testbed.close.account().own(FERROUS, &[IVO, ROWAN]);
         let found = testbed.find(&testbed.owners(), FERROUS, LOOK).await;
@@ -135,7 +135,7 @@ async fn the_departed_owner_of_a_webhook_is_all_there_is_where_close_fails() {
     under_every_switch(async |testbed| {
         let owners = testbed.owners();
         let lead = testbed.lead(BRINDLE);
-        testbed.close.account().next(1, "/lead/", tests::close::Instead::Status(502));
+        testbed.close.account().next(1, "/lead/", tests::close::ForcedAnswer::Status(502));
         let found = testbed.run(owners.find(&lead, LOOK)).await;
         assert_eq!(
             (outcome(&found).0, found.facts.status),
@@ -337,7 +337,7 @@ async fn a_small_role_sees_its_own_leads_and_says_which_it_does_not() {
         let found = testbed.find(&owners, MARLOWE, FRESH).await;
         match testbed.switches.small_role {
             tests::close::SmallRole::ShowsAll => assert_eq!(found.facts.status, OwnerStatus::Assigned),
-            // Nothing in the answer tells it from a lead that nobody owns. `doctor` warns of the role.
+            // Nothing in the answer distinguishes it from a lead that nobody owns. `doctor` warns of the role.
             tests::close::SmallRole::LeavesOut => assert_eq!(outcome(&found).0, Some(Code::OwnerMissing)),
         }
     })

@@ -7,7 +7,7 @@ use pipeline::{
     Code,
     ports::{LookupOptions, NextLookup, Owners},
 };
-use tests::close::{FERROUS, Instead, MARLOWE, TAMSIN};
+use tests::close::{FERROUS, ForcedAnswer, MARLOWE, TAMSIN};
 
 use super::testbed::{FRESH, LOOK, OwnersTestbed, SECOND, outcome, under_every_switch};
 
@@ -16,31 +16,34 @@ const LEAD: &str = "/lead/";
 const MEMBERS: &str = "/organization/";
 
 /// What each answer means, whatever was asked for, where it does not depend on the question.
-fn failures() -> Vec<(Instead, Code, NextLookup)> {
-    let unavailable = |instead| (instead, Code::CloseUnavailable, NextLookup::Retry);
+fn failures() -> Vec<(ForcedAnswer, Code, NextLookup)> {
+    let unavailable = |forced| (forced, Code::CloseUnavailable, NextLookup::Retry);
     let mut failures: Vec<_> =
-        [500, 502, 503, 504, 599].map(|status| unavailable(Instead::Status(status))).into();
+        [500, 502, 503, 504, 599].map(|status| unavailable(ForcedAnswer::Status(status))).into();
     failures.extend(
         [
-            Instead::Maintenance,
-            Instead::Body("<html>".to_owned()),
-            Instead::Body(String::new()),
-            Instead::Body("[]".to_owned()),
-            Instead::Half,
-            Instead::Endless,
+            ForcedAnswer::Maintenance,
+            ForcedAnswer::Body("<html>".to_owned()),
+            ForcedAnswer::Body(String::new()),
+            ForcedAnswer::Body("[]".to_owned()),
+            ForcedAnswer::Half,
+            ForcedAnswer::Endless,
         ]
         .map(unavailable),
     );
-    failures.push((Instead::Status(400), Code::CloseUnavailable, NextLookup::Done));
-    failures.push((Instead::Status(405), Code::CloseUnavailable, NextLookup::Done));
-    failures.push((Instead::Status(402), Code::CloseForbidden, NextLookup::Done));
+    failures.push((ForcedAnswer::Status(400), Code::CloseUnavailable, NextLookup::Done));
+    failures.push((ForcedAnswer::Status(405), Code::CloseUnavailable, NextLookup::Done));
+    failures.push((ForcedAnswer::Status(402), Code::CloseForbidden, NextLookup::Done));
     failures
 }
 
 /// Looks for the owner of a lead that says nothing, while Close answers like this.
-async fn told(testbed: &OwnersTestbed, answers: &[(&str, Instead)]) -> (Option<Code>, NextLookup) {
-    for (path, instead) in answers {
-        testbed.close.account().next(1, path, instead.clone());
+async fn answered_with(
+    testbed: &OwnersTestbed,
+    answers: &[(&str, ForcedAnswer)],
+) -> (Option<Code>, NextLookup) {
+    for (path, forced) in answers {
+        testbed.close.account().next(1, path, forced.clone());
     }
     let found = testbed.find(&testbed.owners(), FERROUS, LOOK).await;
     testbed.close.account().mend();
@@ -58,12 +61,20 @@ async fn told(testbed: &OwnersTestbed, answers: &[(&str, Instead)]) -> (Option<C
 #[tokio::test]
 async fn whatever_is_answered_for_a_lead_comes_to_an_outcome() {
     under_every_switch(async |testbed| {
-        for (instead, code, then) in failures() {
-            assert_eq!(told(testbed, &[(LEAD, instead.clone())]).await, (Some(code), then), "{instead:?}");
+        for (forced, code, then) in failures() {
+            assert_eq!(
+                answered_with(testbed, &[(LEAD, forced.clone())]).await,
+                (Some(code), then),
+                "{forced:?}"
+            );
         }
         for status in [301, 302, 307, 308, 404, 410] {
             let expected = (Some(Code::CloseLeadHidden), NextLookup::Done);
-            assert_eq!(told(testbed, &[(LEAD, Instead::Status(status))]).await, expected, "{status}");
+            assert_eq!(
+                answered_with(testbed, &[(LEAD, ForcedAnswer::Status(status))]).await,
+                expected,
+                "{status}"
+            );
         }
     })
     .await;
@@ -73,9 +84,9 @@ async fn whatever_is_answered_for_a_lead_comes_to_an_outcome() {
 async fn a_refusal_for_a_lead_is_the_keys_or_the_leads() {
     under_every_switch(async |testbed| {
         for status in [401, 403] {
-            let refused = (LEAD, Instead::Status(status));
+            let refused = (LEAD, ForcedAnswer::Status(status));
             let hidden = (Some(Code::CloseLeadHidden), NextLookup::Done);
-            assert_eq!(told(testbed, std::slice::from_ref(&refused)).await, hidden);
+            assert_eq!(answered_with(testbed, std::slice::from_ref(&refused)).await, hidden);
             for (me, code, then) in [
                 (401, Code::CloseKeyRefused, NextLookup::Done),
                 (402, Code::CloseForbidden, NextLookup::Done),
@@ -84,14 +95,14 @@ async fn a_refusal_for_a_lead_is_the_keys_or_the_leads() {
             ] {
                 let expected = (Some(code), then);
                 assert_eq!(
-                    told(testbed, &[refused.clone(), (ME, Instead::Status(me))]).await,
+                    answered_with(testbed, &[refused.clone(), (ME, ForcedAnswer::Status(me))]).await,
                     expected,
                     "{me}"
                 );
             }
         }
-        let (path, wait) = (LEAD, Instead::Wait(7 * SECOND));
-        testbed.close.account().next(1, path, Instead::Status(401));
+        let (path, wait) = (LEAD, ForcedAnswer::Wait(7 * SECOND));
+        testbed.close.account().next(1, path, ForcedAnswer::Status(401));
         testbed.close.account().next(1, ME, wait);
         let found = testbed.find(&testbed.owners(), FERROUS, LOOK).await;
         assert!(matches!(outcome(&found), (Some(Code::CloseBusy), NextLookup::Wait(_))), "{found:?}");
@@ -103,7 +114,7 @@ async fn a_refusal_for_a_lead_is_the_keys_or_the_leads() {
 async fn whose_fault_it_is_is_asked_once_a_minute() {
     under_every_switch(async |testbed| {
         let owners = testbed.owners();
-        testbed.close.account().next(7, LEAD, Instead::Status(401));
+        testbed.close.account().next(7, LEAD, ForcedAnswer::Status(401));
         for _ in 0..5 {
             let found = testbed.find(&owners, FERROUS, LOOK).await;
             assert_eq!(outcome(&found), (Some(Code::CloseLeadHidden), NextLookup::Done));
@@ -140,11 +151,15 @@ async fn a_lead_that_was_deleted_or_merged_is_not_shown_and_its_alert_still_has_
 async fn whatever_is_answered_for_the_members_comes_to_an_outcome() {
     under_every_switch(async |testbed| {
         testbed.close.account().own_later(FERROUS, &[TAMSIN]);
-        for (instead, code, then) in failures() {
-            assert_eq!(told(testbed, &[(MEMBERS, instead.clone())]).await, (Some(code), then), "{instead:?}");
+        for (forced, code, then) in failures() {
+            assert_eq!(
+                answered_with(testbed, &[(MEMBERS, forced.clone())]).await,
+                (Some(code), then),
+                "{forced:?}"
+            );
         }
         for (status, code) in [(403, Code::CloseForbidden), (404, Code::CloseUnavailable)] {
-            let answered = told(testbed, &[(MEMBERS, Instead::Status(status))]).await;
+            let answered = answered_with(testbed, &[(MEMBERS, ForcedAnswer::Status(status))]).await;
             assert_eq!(answered, (Some(code), NextLookup::Done), "{status}");
         }
     })
@@ -155,7 +170,7 @@ async fn whatever_is_answered_for_the_members_comes_to_an_outcome() {
 async fn what_is_known_of_the_lead_is_kept_where_its_owner_cannot_be_named() {
     under_every_switch(async |testbed| {
         let owners = testbed.owners();
-        testbed.close.account().next(1, MEMBERS, Instead::Status(502));
+        testbed.close.account().next(1, MEMBERS, ForcedAnswer::Status(502));
         let found = testbed.find(&owners, MARLOWE, FRESH).await;
         assert_eq!(outcome(&found), (Some(Code::CloseUnavailable), NextLookup::Retry));
         assert_eq!(
@@ -188,7 +203,7 @@ async fn a_look_up_takes_no_longer_than_it_may() {
         testbed.close.account().own_later(FERROUS, &[TAMSIN]);
         for path in [LEAD, MEMBERS] {
             let (owners, before) = (testbed.owners(), testbed.clock.elapsed());
-            testbed.close.account().next(usize::MAX, path, Instead::Never);
+            testbed.close.account().next(usize::MAX, path, ForcedAnswer::Never);
             let lead = if path == LEAD { FERROUS } else { MARLOWE };
             let found = testbed.find(&owners, lead, look).await;
             testbed.close.account().mend();
@@ -211,7 +226,7 @@ async fn a_look_up_takes_no_longer_than_it_may() {
 async fn whoever_waits_for_another_look_up_waits_no_longer_than_it_may() {
     under_every_switch(async |testbed| {
         let owners = testbed.owners();
-        testbed.close.account().next(1, MEMBERS, Instead::Never);
+        testbed.close.account().next(1, MEMBERS, ForcedAnswer::Never);
         let lead = testbed.lead(MARLOWE);
         let look = |seconds: u64| LookupOptions { within: Some(Duration::from_secs(seconds)), ..LOOK };
         let before = testbed.clock.elapsed();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests::{
     close::{
-        API_KEY, BRINDLE, Close, FERROUS, Instead, Limit, MARLOWE, ORGANIZATION, OWNER_FIELD, QUILLWORK,
+        API_KEY, BRINDLE, Close, FERROUS, ForcedAnswer, Limit, MARLOWE, ORGANIZATION, OWNER_FIELD, QUILLWORK,
         sample,
     },
     http,
@@ -98,10 +98,10 @@ async fn each_group_has_its_own_limit() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_goes_wrong_as_often_as_it_was_told() {
+async fn what_goes_wrong_goes_wrong_as_often_as_it_should() {
     let close = Close::example().await;
-    close.account().next(2, "/me/", Instead::Status(500));
-    close.account().next(1, "/me/", Instead::Half);
+    close.account().next(2, "/me/", ForcedAnswer::Status(500));
+    close.account().next(1, "/me/", ForcedAnswer::Half);
     assert_eq!(get(&close, "/role/").await.0, 200);
     let statuses = [get(&close, "/me/").await.0, get(&close, "/me/").await.0];
     assert_eq!(statuses, [500, 500]);

@@ -23,7 +23,7 @@ async fn names_tamsin(testbed: &OwnersTestbed, owners: &pipeline::owners::CloseO
 }
 
 #[tokio::test]
-async fn a_damaged_object_is_as_good_as_none_and_is_mended() {
+async fn a_damaged_object_is_as_good_as_none_and_is_replaced() {
     under_the_likeliest(async |testbed| {
         for damaged in [
             "",

@@ -107,11 +107,11 @@ async fn an_owner_who_is_found_at_a_later_attempt_leaves_the_lead_due_when_it_wa
     let document = ScriptedOwners::document(&lead, "Sales North");
     harness.owners.script(&lead, [ScriptedOwners::unreachable(), document]);
     harness.work_for(harness.settings.delay + MINUTE).await;
-    let told = harness.story(&lead).await.into_iter().find_map(|entry| match entry.event {
+    let after = harness.story(&lead).await.into_iter().find_map(|entry| match entry.event {
         JournalEvent::Notified { after_ms, .. } => after_ms,
         _ => None,
     });
-    assert!((1_000..3_000).contains(&told.unwrap()), "the pause is part of it: {told:?}");
+    assert!((1_000..3_000).contains(&after.unwrap()), "the pause is part of it: {after:?}");
 }
 
 /// A directory that takes its time.

@@ -33,7 +33,7 @@ fn storage_failed() -> InjectedFault {
 }
 
 #[tokio::test]
-async fn a_lead_is_told_with_its_owner_when_its_delay_is_over_and_not_before() {
+async fn a_lead_is_announced_with_its_owner_when_its_delay_is_over_and_not_before() {
     let harness = Harness::new();
     let lead = harness.accept("a").await;
     harness.owners.assign(&lead, "Sales North");
@@ -190,7 +190,7 @@ async fn an_answer_that_is_not_the_directorys_word_is_no_missing_document() {
 
 /// Not as if nobody were assigned yet: somebody has to put the document right.
 #[tokio::test]
-async fn an_owner_under_another_name_or_of_another_type_is_said_in_the_alert_and_the_story() {
+async fn an_owner_under_another_name_or_of_another_type_is_said_in_the_alert_and_the_history() {
     for (document, said) in [
         (
             r#"{"lead_owner":["Dana Field"],"funnel":"Trade fair"}"#,
@@ -211,12 +211,12 @@ async fn an_owner_under_another_name_or_of_another_type_is_said_in_the_alert_and
             (OwnerStatus::LookupFailed, "Trade fair")
         );
         let story = harness.story(&lead).await;
-        let told = story.iter().map(|entry| (entry.event.code(), entry.detail()));
+        let entries = story.iter().map(|entry| (entry.event.code(), entry.detail()));
         let expected = format!("Name of lead_a, owner lookup failed: {said} (LO123)");
         assert!(
-            told.clone().any(|entry| entry == (Some(Code::OwnerBroken), expected.clone())),
+            entries.clone().any(|entry| entry == (Some(Code::OwnerBroken), expected.clone())),
             "{:?}",
-            told.collect::<Vec<_>>()
+            entries.collect::<Vec<_>>()
         );
         assert!(harness.slack.posted()[0].mentions("The owner could not be looked up"));
         harness.owners.assign(&lead, "Dana Field");
@@ -479,12 +479,12 @@ async fn a_late_owner_is_in_the_first_alert_where_that_had_to_wait() {
     assert!(harness.process_ready().await);
     harness.work_for(DAY).await;
     let posted = harness.slack.posted();
-    assert_eq!(posted.len(), 1, "nobody was told of an unassigned lead, so nothing is to be corrected");
+    assert_eq!(posted.len(), 1, "nobody was notified of an unassigned lead, so nothing is to be corrected");
     assert!(posted[0].mentions("Sales North") && posted[0].mentions("New Lead Alert"));
 }
 
 #[tokio::test]
-async fn an_owner_found_while_the_alert_waits_for_its_turn_is_told_in_the_end() {
+async fn an_owner_found_while_the_alert_waits_for_its_turn_is_announced_in_the_end() {
     // The alert has been read for sending, with its lead still unassigned, and waits for the pace of
     // the webhook. Meanwhile the owner is found. Whatever the order, the team must learn of it.
     let harness = Harness::new();
@@ -516,9 +516,9 @@ async fn an_owner_found_while_the_alert_waits_for_its_turn_is_told_in_the_end() 
     harness.memory.settle(Queue::Notification, &last, Disposition::Done).await.unwrap();
     assert_eq!(harness.enriched(&lead).await.unwrap().lead_owner, "Sales North");
     harness.work_for(DAY).await;
-    let told: Vec<_> =
+    let sent: Vec<_> =
         harness.slack.shown().into_iter().filter(|posted| posted.mentions(lead.as_str())).collect();
-    assert!(told.iter().any(|posted| posted.mentions("Sales North")), "{told:#?}");
+    assert!(sent.iter().any(|posted| posted.mentions("Sales North")), "{sent:#?}");
 }
 
 #[tokio::test]
@@ -572,7 +572,7 @@ async fn a_re_check_that_finds_none_says_so_even_where_the_enriched_lead_was_dam
 }
 
 #[tokio::test]
-async fn a_requeued_lead_is_not_told_twice_but_a_changed_owner_is() {
+async fn a_requeued_lead_is_not_announced_twice_but_a_changed_owner_is() {
     let harness = Harness::new();
     let lead = harness.accept("a").await;
     harness.owners.assign(&lead, "Sales North");
@@ -588,7 +588,7 @@ async fn a_requeued_lead_is_not_told_twice_but_a_changed_owner_is() {
         actions.requeue(&lead).await.unwrap();
         harness.work_for(SECOND * 10).await;
         let shown = harness.slack.shown();
-        assert_eq!(shown.len(), 2, "the same owner is told once");
+        assert_eq!(shown.len(), 2, "the same owner is announced once");
         assert!(shown[1].mentions("Lead Owner Found") && shown[1].mentions("Sales South"));
         assert!(matches!(harness.progress(&lead).await.unwrap().ended, Some((Ended::Notified, _))));
     }
@@ -712,7 +712,7 @@ async fn a_raw_event_that_is_gone_makes_a_dead_letter_and_restoring_it_helps() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_no_job_makes_a_dead_letter_that_an_edit_mends() {
+async fn a_message_that_is_no_job_makes_a_dead_letter_that_an_edit_fixes() {
     let harness = Harness::new();
     let lead = harness.accept("a").await;
     for body in ["", "junk", "{\"lead_id\":\"lead_a\"}", "{\"lead_id\":\"lead_../x\",\"key\":\"k\"}"] {
@@ -751,7 +751,7 @@ async fn a_bad_lead_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
-async fn each_channel_is_told_once() {
+async fn each_destination_is_notified_once() {
     let settings = Settings { destinations: vec![SLACK, EMAIL], ..Settings::default() };
     let harness = Harness::with(settings);
     let lead = harness.accept("a").await;

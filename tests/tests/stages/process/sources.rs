@@ -45,7 +45,7 @@ fn named(owner: &str) -> LookupOutcome {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_asked_for_is_no_attempt_and_stands_in_the_story_once() {
+async fn a_wait_that_is_asked_for_is_no_attempt_and_stands_in_the_history_once() {
     let failed = || LookupOutcome::failed(Code::CloseUnavailable, "502", NextLookup::Retry);
     let waits = (0..5).map(|_| busy(SECOND));
     let harness = says([failed()].into_iter().chain(waits).chain([failed(), named("Sales North")]));

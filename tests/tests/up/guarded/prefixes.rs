@@ -68,7 +68,7 @@ async fn a_pipeline_that_has_worked_with_such_prefixes_goes_on_with_a_warning() 
     assert!(said.contains("warning: LO906") && said.contains("in/done/"), "{said}");
     let sample = testbed.sample();
     assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
-    testbed.until_told(std::slice::from_ref(&sample.lead_id)).await;
+    testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
     let doctor = command(&testbed, &["doctor", "--json"], prefixes).output().await.unwrap();
     let checks: Value = serde_json::from_slice(&doctor.stdout).unwrap();
     let settings = checks.as_array().unwrap().iter().find(|check| check["check"] == "settings").unwrap();
@@ -79,7 +79,7 @@ async fn a_pipeline_that_has_worked_with_such_prefixes_goes_on_with_a_warning() 
     assert!(!other.status.success() && text(&other.stderr).contains("LO906"));
 }
 
-/// The list of what the prefixes are told from has everything that is written in a folder.
+/// The list of what the prefixes are distinguished from has everything that is written in a folder.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_written_is_in_the_list_of_what_the_prefixes_must_not_be() {
     let mut testbed = Testbed::new().await;

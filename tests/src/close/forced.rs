@@ -1,14 +1,14 @@
 use std::time::Duration;
 
 use super::{
+    answer::Answer,
     limits::{Left, Limit},
     switches::{Maintenance, Switches},
-    told::Told,
 };
 
 /// What is answered instead of what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Instead {
+pub enum ForcedAnswer {
     /// This status, with a body that comes with it: JSON, a line, or a page of a proxy.
     Status(u16),
     /// A refusal as one of the samples has it.
@@ -27,21 +27,21 @@ pub enum Instead {
     Never,
 }
 
-impl Instead {
+impl ForcedAnswer {
     /// The answer in the place of `usual`, or none.
-    pub(super) fn told(self, usual: Told, switches: Switches, limit: Limit) -> Option<Told> {
+    pub(super) fn answer(self, usual: Answer, switches: Switches, limit: Limit) -> Option<Answer> {
         Some(match self {
-            Self::Status(status) => Told::refusal(status, switches),
-            Self::Sample(sample) => Told::error(sample),
-            Self::Wait(wait) => Told::busy(Left::nothing(limit, wait), switches),
+            Self::Status(status) => Answer::refusal(status, switches),
+            Self::Sample(sample) => Answer::error(sample),
+            Self::Wait(wait) => Answer::busy(Left::nothing(limit, wait), switches),
             Self::Maintenance => match switches.maintenance {
-                Maintenance::Line => Told::error("error_503_unavailable"),
-                Maintenance::Page => Told::page(503, "Back in a moment"),
-                Maintenance::Fine => Told::page(200, "Back in a moment"),
+                Maintenance::Line => Answer::error("error_503_unavailable"),
+                Maintenance::Page => Answer::page(503, "Back in a moment"),
+                Maintenance::Fine => Answer::page(200, "Back in a moment"),
             },
-            Self::Body(body) => Told::of(200, "application/json", body),
-            Self::Half => Told { breaks: true, ..usual },
-            Self::Endless => Told { body: [usual.body, vec![b' '; 3_000_000]].concat(), ..usual },
+            Self::Body(body) => Answer::of(200, "application/json", body),
+            Self::Half => Answer { breaks: true, ..usual },
+            Self::Endless => Answer { body: [usual.body, vec![b' '; 3_000_000]].concat(), ..usual },
             Self::Never => return None,
         })
     }
@@ -53,17 +53,17 @@ pub(super) struct Rule {
     pub(super) path: String,
     /// How often still.
     pub(super) left: usize,
-    pub(super) instead: Instead,
+    pub(super) forced: ForcedAnswer,
 }
 
 /// What the next request for `path` is answered instead, where a rule is left for it.
-pub(super) fn next(rules: &mut Vec<Rule>, path: &str) -> Option<Instead> {
+pub(super) fn next(rules: &mut Vec<Rule>, path: &str) -> Option<ForcedAnswer> {
     let at = rules.iter().position(|rule| path.starts_with(&rule.path))?;
     let rule = &mut rules[at];
     rule.left -= 1;
-    let instead = rule.instead.clone();
+    let forced = rule.forced.clone();
     if rule.left == 0 {
         rules.remove(at);
     }
-    Some(instead)
+    Some(forced)
 }

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 /// An alert as it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct ShownAlert {
     /// The lead.
     pub lead: LeadId,
-    /// Why it is told.
+    /// Why it is sent.
     pub kind: AlertKind,
     /// The owner that is named.
     pub owner: String,
@@ -19,22 +19,22 @@ pub struct Said {
 }
 
 /// The alerts in a message for Slack.
-pub fn on_slack(message: &Value) -> Vec<Said> {
+pub fn on_slack(message: &Value) -> Vec<ShownAlert> {
     let title = message["text"].as_str().unwrap_or_default();
     if !title.lines().next().unwrap_or_default().ends_with("Lead Alerts") {
         return read(title).into_iter().collect();
     }
     let blocks = message["blocks"].as_array().map(Vec::as_slice).unwrap_or_default();
     let about = blocks.iter().filter_map(|block| block["fields"][0]["text"].as_str());
-    about.filter_map(|text| read(text).map(|said| Said { status: None, ..said })).collect()
+    about.filter_map(|text| read(text).map(|shown| ShownAlert { status: None, ..shown })).collect()
 }
 
 /// The alert in a mail.
-pub fn by_mail(mail: &Mail) -> Option<Said> {
+pub fn by_mail(mail: &Mail) -> Option<ShownAlert> {
     read(&mail.body)
 }
 
-fn read(text: &str) -> Option<Said> {
+fn read(text: &str) -> Option<ShownAlert> {
     let value = |label: &str| text.lines().find_map(|line| line.strip_prefix(label));
     let says = |part: &str| text.lines().any(|line| line.contains(part));
     let kind = if says("Trial Alert") {
@@ -60,7 +60,7 @@ fn read(text: &str) -> Option<Said> {
     } else {
         OwnerStatus::Assigned
     };
-    Some(Said {
+    Some(ShownAlert {
         lead: value("Lead ID: ")?.parse().ok()?,
         kind,
         owner: value("Lead Owner: ")?.to_owned(),

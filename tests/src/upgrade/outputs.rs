@@ -1,4 +1,4 @@
-//! What the commands of a version said.
+//! What the commands of a version printed.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use serde_json::Value;
 use super::{Site, leads};
 
 /// What each command printed with `--json`, by its arguments.
-pub type Said = BTreeMap<String, Value>;
+pub type Outputs = BTreeMap<String, Value>;
 
 /// What changes from one second to the next, or is said in other words by another version.
 const ASIDE: [&str; 5] = ["as_of", "due_in_seconds", "oldest_dead_seconds", "detail", "last_24h"];
 
 impl dyn Site + '_ {
-    /// What the commands that only look say from a moment on, while nobody is at work.
-    pub async fn said(&self, at: Timestamp) -> Said {
+    /// What the commands that only look print from a moment on, while nobody is at work.
+    pub async fn outputs(&self, at: Timestamp) -> Outputs {
         self.time().set(at).await;
         let mut questions: Vec<Vec<String>> =
             ["status", "pending", "leads --limit 100", "dead list", "logs --since 30d"]
@@ -30,16 +30,16 @@ impl dyn Site + '_ {
         if on_aws {
             questions.retain(|question| question[0] != "logs");
         }
-        let mut said = Said::new();
+        let mut outputs = Outputs::new();
         for question in questions {
             let words: Vec<&str> = question.iter().map(String::as_str).collect();
             let mut answer = self.json(&words).await;
             if let (true, Some(fields)) = (on_aws, answer.as_object_mut()) {
                 fields.remove("logs");
             }
-            said.insert(question.join(" "), self.anywhere(answer));
+            outputs.insert(question.join(" "), self.anywhere(answer));
         }
-        said
+        outputs
     }
 }
 

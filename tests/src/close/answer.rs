@@ -12,7 +12,7 @@ use super::{
 };
 
 /// An answer, before it is sent.
-pub(super) struct Told {
+pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
@@ -20,7 +20,7 @@ pub(super) struct Told {
     pub(super) breaks: bool,
 }
 
-impl Told {
+impl Answer {
     pub(super) fn json(status: u16, body: &Value) -> Self {
         Self::of(status, "application/json", body.to_string())
     }
@@ -82,7 +82,7 @@ impl Told {
     }
 }
 
-impl IntoResponse for Told {
+impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let length = self.body.len();
         let body = if self.breaks {
