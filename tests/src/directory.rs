@@ -69,7 +69,7 @@ impl Directory {
     }
 
     /// Answers like this from now on.
-    pub fn say(&self, reply: Reply) {
+    pub fn answer_with(&self, reply: Reply) {
         *self.script.reply.lock().unwrap() = reply;
     }
 

@@ -193,10 +193,10 @@ pub async fn a_racing_redrive_and_delete_do_not_both_succeed(subject: Subject) {
 
 /// That one alone, and not into the queue.
 pub async fn delete_takes_the_dead_letter_away(subject: Subject) {
-    let kept = subject.kill(QUEUE, "kept", why("kept")).await;
+    let stays = subject.kill(QUEUE, "kept", why("kept")).await;
     subject.pass(TICK);
     let id = subject.kill(QUEUE, "x", why("x")).await;
     assert!(subject.dead_letters.delete(&id).await.unwrap());
     assert_eq!(subject.inbox.depth(QUEUE).await.unwrap(), Depth { dead: 1, ..Depth::default() });
-    assert!(subject.dead_letters.get(&kept).await.unwrap().is_some());
+    assert!(subject.dead_letters.get(&stays).await.unwrap().is_some());
 }

@@ -45,9 +45,9 @@ pub fn envelopes(data: &[u8]) {
     if let Some(lead) = keys::lead_of_raw("source/", &text) {
         assert_eq!(keys::raw("source/", &lead), *text);
     }
-    let kept = keys::deleted(&text);
-    assert!(kept.bytes().filter(|byte| *byte == b'/').count() == 1 && !kept.contains(".."), "{kept}");
-    assert!(kept.len() <= 256);
+    let copy = keys::deleted(&text);
+    assert!(copy.bytes().filter(|byte| *byte == b'/').count() == 1 && !copy.contains(".."), "{copy}");
+    assert!(copy.len() <= 256);
     // The text as the key of an object, as S3 names it.
     message(
         &json!({"Records": [{

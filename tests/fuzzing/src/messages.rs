@@ -1,4 +1,4 @@
-//! What Slack and mail servers are handed.
+//! What Slack and mail servers receive.
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,7 @@ use super::{readable, texts};
 /// Stands somewhere in each secret. Nothing that is said of the secret may hold a part of it.
 const MARK: &str = "Tr0ub4dor-hUnt3r2";
 /// How many of its characters are a part.
-const TELLING: usize = 5;
+const REVEALING: usize = 5;
 
 /// * What cannot be read says so in one line that holds no part of it; what can be prints nothing of it.
 /// * A key signs what it verifies, and nothing else verifies.
@@ -34,24 +34,24 @@ fn read(text: &str, texts: &[String], data: &[u8]) {
     match Keys::parse(text) {
         Ok(keys) => {
             assert!(keys.len() <= text.split([',', '\n', '\r']).count());
-            hides(&keys);
+            shows_no_secret(&keys);
             signs(&keys, data);
         }
         Err(bad) => {
             readable(&bad.to_string(), 200);
-            hides(&bad);
-            keeps(&bad.to_string());
+            shows_no_secret(&bad);
+            holds_no_secret(&bad.to_string());
         }
     }
     match keys_in(text) {
         Ok(keys) => {
             assert!(!keys.is_empty());
-            hides(&keys);
+            shows_no_secret(&keys);
         }
         Err(fault) => {
             assert!(matches!(fault.code, Code::SignatureKeyBad | Code::SecretUnusable));
             readable(&fault.what, 300);
-            keeps(&fault.what);
+            holds_no_secret(&fault.what);
         }
     }
     match SecretUrl::parse(text) {
@@ -59,13 +59,13 @@ fn read(text: &str, texts: &[String], data: &[u8]) {
         Ok(url) => readable(&url.to_string(), 400),
         Err(why) => {
             readable(&why, 300);
-            keeps(&why);
+            holds_no_secret(&why);
         }
     }
     if let Err(why) = SmtpSettings::parse(text, of(1), of(2)) {
         readable(&why, 600);
         if why.starts_with("SMTP_URL") {
-            keeps(&why);
+            holds_no_secret(&why);
         }
     }
     match OwnersBase::parse(text) {
@@ -76,16 +76,16 @@ fn read(text: &str, texts: &[String], data: &[u8]) {
 
 /// No part of a secret stands in a line about it.
 #[track_caller]
-fn keeps(line: &str) {
-    for start in 0..=MARK.len() - TELLING {
-        let part = MARK.get(start..start + TELLING).unwrap_or_default();
+fn holds_no_secret(line: &str) {
+    for start in 0..=MARK.len() - REVEALING {
+        let part = MARK.get(start..start + REVEALING).unwrap_or_default();
         assert!(!line.contains(part), "{part:?} stands in {line:?}");
     }
 }
 
 #[track_caller]
-fn hides(value: &impl Debug) {
-    keeps(&format!("{value:?}"));
+fn shows_no_secret(value: &impl Debug) {
+    holds_no_secret(&format!("{value:?}"));
 }
 
 fn signs(keys: &Keys, body: &[u8]) {

@@ -24,12 +24,12 @@ use serde_json::Value;
 
 use super::readable;
 
-/// Neighbours of the stage that answer at once.
+/// Ports of the stage that answer at once.
 #[derive(Default)]
-struct Still(Mutex<Option<NewEvent>>);
+struct InstantPorts(Mutex<Option<NewEvent>>);
 
 #[async_trait]
-impl Intake for Still {
+impl Intake for InstantPorts {
     async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault> {
         *self.0.lock().unwrap() = Some(event);
         Ok(Accepted::New)
@@ -37,14 +37,14 @@ impl Intake for Still {
 }
 
 #[async_trait]
-impl Journal for Still {
+impl Journal for InstantPorts {
     async fn append(&self, _: Entry) -> Result<(), Fault> {
         Ok(())
     }
 }
 
 #[async_trait]
-impl Clock for Still {
+impl Clock for InstantPorts {
     fn now(&self) -> Timestamp {
         Timestamp::from_second(SIGNED_AT).unwrap()
     }
@@ -52,7 +52,7 @@ impl Clock for Still {
     async fn sleep(&self, _: Duration) {}
 }
 
-impl Random for Still {
+impl Random for InstantPorts {
     fn bits(&self) -> u64 {
         7
     }
@@ -62,17 +62,17 @@ const SIGNED_AT: i64 = 1_789_398_131;
 
 static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::parse(&"5a".repeat(32)).unwrap());
 
-fn stage() -> (Ingest, Arc<Still>) {
-    let still = Arc::<Still>::default();
-    let recorder = Recorder { clock: still.clone(), random: still.clone(), journal: still.clone() };
+fn stage() -> (Ingest, Arc<InstantPorts>) {
+    let ports = Arc::<InstantPorts>::default();
+    let recorder = Recorder { clock: ports.clone(), random: ports.clone(), journal: ports.clone() };
     let ingest = Ingest {
         settings: Arc::new(Settings::default()),
         trust: Trust::Signed(KEYS.clone()),
-        intake: still.clone(),
+        intake: ports.clone(),
         recorder,
         repeats: LogThrottles::default(),
     };
-    (ingest, still)
+    (ingest, ports)
 }
 
 /// What a stage that need not wait says.
@@ -86,12 +86,12 @@ fn answer(ingest: &Ingest, webhook: Webhook<'_>) -> Outcome {
 
 /// * Without a signature of ours nothing is accepted, whatever the headers and the body say.
 /// * Unsigned, no host but this machine's is trusted, and why not is one readable line.
-/// * Signed, the bytes are kept as they came, under a key that cannot leave its folder, with a job and a
-///   journal entry that can be read again; or refused as malformed, with nothing kept.
+/// * Signed, the bytes are stored as they came, under a key that cannot leave its folder, with a job and a
+///   journal entry that can be read again; or refused as malformed, with nothing stored.
 /// * An accepted event can be enriched, into texts that show something and JSON on one line, and what is
-///   kept of it reads back the same.
+///   stored of it reads back the same.
 pub fn webhook(data: &[u8]) {
-    let (ingest, still) = stage();
+    let (ingest, ports) = stage();
 
     // The first lines as headers.
     let mut parts = data.splitn(3, |byte| *byte == b'\n');
@@ -108,7 +108,7 @@ pub fn webhook(data: &[u8]) {
     );
     let Outcome::Refused(fault) = &forged else { panic!("a forged webhook was taken: {forged:?}") };
     assert!(matches!(forged.status(), 401 | 413), "{fault}");
-    assert!(still.0.lock().unwrap().is_none());
+    assert!(ports.0.lock().unwrap().is_none());
 
     unsigned(data);
 
@@ -116,28 +116,28 @@ pub fn webhook(data: &[u8]) {
     let hash = KEYS.sign(&timestamp, data).unwrap();
     let presented = SignatureHeaders { hash: Some(&hash), timestamp: Some(&timestamp) };
     let outcome = answer(&ingest, Webhook { presented, head: Head::default(), body: body.clone() });
-    let kept = still.0.lock().unwrap().take();
+    let stored = ports.0.lock().unwrap().take();
     match outcome {
         Outcome::Accepted(lead) => {
-            let kept = kept.unwrap();
-            assert_eq!(kept.body, body);
-            assert_eq!(kept.key, keys::raw("source/", &lead));
-            let job = ProcessJob::parse(&kept.job).unwrap();
-            assert_eq!((&job.lead_id, &job.key), (&lead, &kept.key));
-            assert_eq!(lead_in(&kept.job), Some(lead.clone()));
-            readable(&kept.entry.detail(), 1_500);
-            let entry = serde_json::to_string(&kept.entry).unwrap();
+            let stored = stored.unwrap();
+            assert_eq!(stored.body, body);
+            assert_eq!(stored.key, keys::raw("source/", &lead));
+            let job = ProcessJob::parse(&stored.job).unwrap();
+            assert_eq!((&job.lead_id, &job.key), (&lead, &stored.key));
+            assert_eq!(lead_in(&stored.job), Some(lead.clone()));
+            readable(&stored.entry.detail(), 1_500);
+            let entry = serde_json::to_string(&stored.entry).unwrap();
             assert!(entry.len() < 16_384, "a journal entry of {} bytes", entry.len());
-            assert_eq!(serde_json::from_str::<Entry>(&entry).unwrap(), kept.entry);
-            assert_eq!(keys::JournalKey::parse(&kept.entry.key()).unwrap().lead, Some(lead));
+            assert_eq!(serde_json::from_str::<Entry>(&entry).unwrap(), stored.entry);
+            assert_eq!(keys::JournalKey::parse(&stored.entry.key()).unwrap().lead, Some(lead));
             enriched(data);
         }
         Outcome::Ignored { kind } => {
             readable(&kind, 60);
-            assert!(kept.is_none());
+            assert!(stored.is_none());
         }
         Outcome::Refused(fault) => {
-            assert!(kept.is_none());
+            assert!(stored.is_none());
             let expected = [Code::EventMalformed, Code::LeadIdUnusable, Code::BodyTooLarge];
             assert!(expected.contains(&fault.code), "{fault}");
             assert_eq!(fault.code == Code::BodyTooLarge, data.len() > BODY_LIMIT);

@@ -57,8 +57,8 @@ async fn main() {
         );
     }
     let status = testbed.json(&["status"]).await;
-    let kept = status["last_24h"]["accepted"].as_u64().unwrap();
-    println!("accepted {sent}, kept {kept}, lost {}", sent as u64 - kept);
-    assert_eq!((sent as u64, status["pending"].as_u64()), (kept, Some(kept)));
+    let stored = status["last_24h"]["accepted"].as_u64().unwrap();
+    println!("accepted {sent}, stored {stored}, lost {}", sent as u64 - stored);
+    assert_eq!((sent as u64, status["pending"].as_u64()), (stored, Some(stored)));
     assert!(up.terminate().await.success());
 }

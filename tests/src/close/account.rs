@@ -221,8 +221,8 @@ impl Account {
         self.rules.push(Rule { path: path.to_owned(), left: count, forced });
     }
 
-    /// Answers everything as it should be again.
-    pub fn mend(&mut self) {
+    /// Forgets all forced answers: everything is answered as it should be again.
+    pub fn forget_forced_answers(&mut self) {
         self.rules.clear();
     }
 }

@@ -14,9 +14,9 @@ use pipeline::{
 
 use crate::clock::VirtualClock;
 
-/// A message that was handed to a destination.
+/// A message that a destination received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Handed {
+pub struct ReceivedMessage {
     /// When, in [`VirtualClock::elapsed`].
     pub at: Duration,
     /// The leads that it is about.
@@ -40,7 +40,7 @@ pub struct ScriptedDestination {
     pub takes: Duration,
     place: Mutex<Option<String>>,
     next: Mutex<VecDeque<Verdict>>,
-    handed: Mutex<Vec<Handed>>,
+    received: Mutex<Vec<ReceivedMessage>>,
 }
 
 impl ScriptedDestination {
@@ -52,7 +52,7 @@ impl ScriptedDestination {
             takes: Duration::ZERO,
             place: Mutex::default(),
             next: Mutex::default(),
-            handed: Mutex::default(),
+            received: Mutex::default(),
         }
     }
 
@@ -79,9 +79,9 @@ impl ScriptedDestination {
         *self.place.lock().unwrap() = Some(place.to_owned());
     }
 
-    /// All messages that were handed over.
-    pub fn handed(&self) -> Vec<Handed> {
-        self.handed.lock().unwrap().clone()
+    /// All messages that it received.
+    pub fn received(&self) -> Vec<ReceivedMessage> {
+        self.received.lock().unwrap().clone()
     }
 }
 
@@ -96,7 +96,7 @@ impl Destination for ScriptedDestination {
     }
 
     async fn send(&self, alerts: &[Outgoing<'_>], form: MessageFormat) -> Verdict {
-        let handed = Handed {
+        let received = ReceivedMessage {
             at: self.clock.elapsed(),
             leads: alerts.iter().map(|one| one.alert.lead.lead_id.clone()).collect(),
             receipts: alerts.iter().map(|one| one.receipt.clone()).collect(),
@@ -104,7 +104,7 @@ impl Destination for ScriptedDestination {
             done: alerts[0].done.iter().map(|one| (*one).to_owned()).collect(),
             form,
         };
-        self.handed.lock().unwrap().push(handed);
+        self.received.lock().unwrap().push(received);
         let verdict = self.next.lock().unwrap().pop_front().unwrap_or(Verdict::Sent);
         self.clock.sleep(self.takes).await;
         verdict

@@ -29,7 +29,7 @@ impl ScriptedMailer {
         self.next.lock().unwrap().extend(answers);
     }
 
-    /// All mails that were handed over, and what was answered.
+    /// All mails that it received, and what was answered.
     pub fn tried(&self) -> Vec<(Mail, Verdict)> {
         self.tried.lock().unwrap().clone()
     }

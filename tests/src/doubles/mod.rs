@@ -6,7 +6,7 @@ mod owners;
 mod slack;
 mod smtp;
 
-pub use destination::{Handed, ScriptedDestination};
+pub use destination::{ReceivedMessage, ScriptedDestination};
 pub use mail::ScriptedMailer;
 pub use owners::ScriptedOwners;
 pub use slack::{Posted, Reply, ScriptedSlack};

@@ -25,7 +25,7 @@ pub(super) struct Invocation {
     pub(super) deadline: i64,
     /// The ARN that was invoked.
     pub(super) arn: String,
-    /// The header that its calls hand on.
+    /// The header that its calls pass on.
     pub(super) trace: String,
     /// The event.
     pub(super) event: Bytes,

@@ -35,7 +35,7 @@ struct Found {
 
 /// How often polls are ended until there are none.
 const AGAIN: Duration = Duration::from_millis(20);
-/// How many lines are kept for a test that fails.
+/// How many lines are stored for a test that fails.
 const LINES: usize = 40;
 
 impl Problems {

@@ -1,6 +1,6 @@
 //! Lambda's memory of a chain of invocations, by which it finds a function that calls itself for ever.
 //!
-//! The SDK hands the header that an invocation came with on to whatever it calls, SQS gives it to the message, and
+//! The SDK passes the header that an invocation came with on to whatever it calls, SQS gives it to the message, and
 //! Lambda counts the function into it: <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>. How
 //! the header looks is known from the wire alone, and nobody but Lambda reads it.
 

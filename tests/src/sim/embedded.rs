@@ -65,7 +65,7 @@ impl Embedded {
         let memory = Memory::with_rules(model.clock.clone(), delay, notification);
         let up = Arc::new(Mutex::new(Up::start(&model, &spawner, &neighbours, &memory)));
         let stored = memory.clone();
-        model.keeps(move |key| stored.stored(key));
+        model.set_store(move |key| stored.stored(key));
         Self { model, spawner, neighbours, memory, up }
     }
 }

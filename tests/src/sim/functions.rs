@@ -77,7 +77,7 @@ impl Functions {
         let counts: Arc<Minutes> = Arc::default();
         let faultless = store(&model, Arc::new(bucket.clone()), &counts);
         let stored = bucket.clone();
-        model.keeps(move |key| stored.stored(key));
+        model.set_store(move |key| stored.stored(key));
         let (processors, notifiers) = (Arc::default(), Arc::default());
         let next_look = Duration::ZERO;
         Self { model, spawner, neighbours, bucket, sqs, counts, faultless, processors, notifiers, next_look }

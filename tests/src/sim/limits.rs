@@ -26,7 +26,7 @@ pub struct Limits {
 pub struct Batches {
     /// How long an invocation may take.
     pub timeout: Duration,
-    /// How many messages it is handed at the most.
+    /// How many messages it receives at the most.
     pub batch: usize,
     /// How many invocations there are at a time.
     pub at_once: usize,

@@ -1,4 +1,4 @@
-//! What a queued message, a dead letter or a kept copy stands for.
+//! What a queued message, a dead letter or a stored copy stands for.
 
 use std::{collections::BTreeMap, sync::Arc};
 

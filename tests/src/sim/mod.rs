@@ -164,8 +164,8 @@ impl Model {
         self.truth.lock().unwrap()
     }
 
-    /// Says where objects are truly kept.
-    pub fn keeps(&self, stored: impl Fn(&str) -> Option<Bytes> + Send + Sync + 'static) {
+    /// Sets where objects are truly stored.
+    pub fn set_store(&self, stored: impl Fn(&str) -> Option<Bytes> + Send + Sync + 'static) {
         let _ = self.store.set(Box::new(stored));
     }
 

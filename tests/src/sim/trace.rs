@@ -11,12 +11,12 @@ use std::{
 pub struct Trace(Option<Arc<Mutex<String>>>);
 
 impl Trace {
-    /// A trace, kept or not.
-    pub fn new(kept: bool) -> Self {
-        Self(kept.then(Arc::default))
+    /// A trace, enabled or not.
+    pub fn new(enabled: bool) -> Self {
+        Self(enabled.then(Arc::default))
     }
 
-    /// Writes a line, made only where it is kept.
+    /// Writes a line, made only where it is enabled.
     pub fn line(&self, at: Duration, line: impl FnOnce() -> String) {
         if let Some(trace) = &self.0 {
             let (seconds, millis) = (at.as_secs(), at.subsec_millis());

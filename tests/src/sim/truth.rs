@@ -108,7 +108,7 @@ pub struct LeadTruth {
     pub body: Bytes,
     /// When it was answered 2xx first, and how far the wall clock had been set forward by then.
     pub accepted: Option<(Duration, Duration)>,
-    /// When its raw event was first handed to the pipeline: nothing is due before that and the delay.
+    /// When its raw event was first passed to the pipeline: nothing is due before that and the delay.
     pub offered: Option<(Duration, Duration)>,
     /// What was said of its owner, in the order of the questions.
     pub answers: Vec<Answer>,

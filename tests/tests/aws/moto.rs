@@ -1,4 +1,4 @@
-//! What the tests of AWS stand on: moto, where it had to be mended to behave as AWS does.
+//! What the tests of AWS stand on: moto, where it had to be corrected to behave as AWS does.
 
 use std::time::Duration;
 

@@ -6,9 +6,9 @@ use tests::pictures::{PICTURES, folder};
 fn the_pictures_show_the_console_as_it_is() {
     let mut stale = Vec::new();
     for picture in PICTURES {
-        let kept =
+        let stored =
             std::fs::read_to_string(folder().join(picture.name).with_extension("svg")).unwrap_or_default();
-        if picture.svg() != kept {
+        if picture.svg() != stored {
             stale.push(picture.name);
         }
     }

@@ -44,9 +44,9 @@ fn anchors(text: &str) -> BTreeSet<String> {
     let headings =
         text.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#'));
     let anchor = |heading: &str| -> String {
-        let kept = heading.trim().to_lowercase();
-        let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        let anchor = heading.trim().to_lowercase();
+        let anchor = anchor.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        anchor.map(|c| if c == ' ' { '-' } else { c }).collect()
     };
     headings.map(anchor).collect()
 }

@@ -77,8 +77,8 @@ fn licences_sources_and_forbidden_crates() {
         );
         assert!(place.is_empty() || place.starts_with('/'), "{name} comes from {place}");
         let banned = deny["bans"]["deny"].as_array().unwrap().iter().find(|banned| {
-            let named = banned.get("crate").or_else(|| banned.get("name"));
-            named.and_then(toml::Value::as_str) == Some(name.as_str())
+            let checked = banned.get("crate").or_else(|| banned.get("name"));
+            checked.and_then(toml::Value::as_str) == Some(name.as_str())
                 && banned.get("wrappers").is_none()
                 && {
                     // Versions are banned from below: `<1`, `<0.23`.
@@ -101,8 +101,8 @@ fn no_crate_is_there_twice_without_a_reason() {
         skipped.iter().any(|skip| format!("{name}@{version}.").starts_with(&format!("{skip}.")))
     };
     let packages = packages();
-    let kept: Vec<&Package> = packages.iter().filter(|package| !is_skipped(package)).collect();
-    for pair in kept.windows(2) {
+    let checked: Vec<&Package> = packages.iter().filter(|package| !is_skipped(package)).collect();
+    for pair in checked.windows(2) {
         let [one, other] = pair else { continue };
         let twice = one.name == other.name && one.version != other.version;
         assert!(!twice, "{} {} and {}: see deny.toml", one.name, one.version, other.version);

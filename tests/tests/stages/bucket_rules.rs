@@ -147,7 +147,7 @@ async fn a_second_delivery_makes_up_for_whatever_the_first_did_not_get_to() {
             let first = bucket.clock.run_for(SECOND, bucket.store.accept(event.clone())).await;
             assert!(!matches!(first, Some(Ok(_))), "{nth} {moment:?} {first:?}");
             bucket.deliver().await.unwrap();
-            // Where the first did keep the event, the lead is due when it says.
+            // Where the first did store the event, the lead is due when it says.
             let due_at = bucket.waiting().await;
             assert_eq!(due_at.len(), 1, "{nth} {moment:?}");
             assert_eq!(bucket.journal().await, 1, "{nth} {moment:?}");
@@ -391,7 +391,7 @@ async fn the_first_repetition_makes_up_for_a_webhook_that_was_stored_and_not_jou
  {
     let (instances, lead) = (Instances::new(), "lead_a".parse().unwrap());
     let (first, second) = (instances.one(), instances.one());
-    // The raw event is kept, and nothing that comes after it.
+    // The raw event is stored, and nothing that comes after it.
     *instances.asked.fails.lock().unwrap() = Some(2);
     assert_eq!(instances.deliver(&first, &lead).await.0.status(), 503);
     *instances.asked.fails.lock().unwrap() = Some(2);

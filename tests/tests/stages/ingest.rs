@@ -1,4 +1,4 @@
-//! Taking webhooks in: who is let in, what is kept, what is answered.
+//! Taking webhooks in: who is let in, what is stored, what is answered.
 
 use std::time::Duration;
 
@@ -79,8 +79,8 @@ async fn what_close_signed_is_accepted_and_its_exact_bytes_are_stored() {
         assert_eq!(outcome.status(), 200, "{}", vector.file);
         if let Outcome::Accepted(lead) = &outcome {
             let key = keys::raw("source/", lead);
-            let kept = Objects::get(&harness.memory, &key).await.unwrap().unwrap();
-            assert_eq!(kept.body, vector.body());
+            let stored = Objects::get(&harness.memory, &key).await.unwrap().unwrap();
+            assert_eq!(stored.body, vector.body());
             assert_eq!(outcome.json(), json!({"status": "accepted", "lead_id": lead}));
         } else {
             assert_eq!(outcome, Outcome::Ignored { kind: "lead.updated".to_owned() });
@@ -295,8 +295,8 @@ async fn a_broken_field_of_an_event_loses_no_lead() {
     let event = event.replacen('{', "{\"meta\":NaN,\"note\":\"a\nb\",", 1);
     assert!(serde_json::from_str::<Value>(&event).is_err());
     assert_eq!(harness.deliver(event.clone()).await, Outcome::Accepted(lead.clone()));
-    let kept = harness.memory.get(&keys::raw("source/", &lead)).await.unwrap().unwrap();
-    assert_eq!(kept.body, event.as_bytes(), "the bytes are kept as they came");
+    let stored = harness.memory.get(&keys::raw("source/", &lead)).await.unwrap().unwrap();
+    assert_eq!(stored.body, event.as_bytes(), "the bytes are stored as they came");
     harness.work_for(harness.settings.delay).await;
     assert_eq!(harness.shown(&lead), 1);
     assert_eq!(harness.dead().await, []);

@@ -26,8 +26,8 @@ fn the_first_dead_letter_of_each_queue_raises_an_alarm_and_another_before_it_exp
         assert_eq!((&alarm["Period"], &alarm["EvaluationPeriods"]), (&json!(60), &json!(1)), "{id}");
         let found = alarms(&template, "ApproximateAgeOfOldestMessage", &queue(id));
         let [alarm] = found.as_slice() else { panic!("{id}: {found:?}") };
-        let kept = template.number(&template.properties(id)["MessageRetentionPeriod"], &[]);
-        assert!(template.number(&alarm["Threshold"], &[]) <= kept - 2 * 86_400, "{id}");
+        let retention = template.number(&template.properties(id)["MessageRetentionPeriod"], &[]);
+        assert!(template.number(&alarm["Threshold"], &[]) <= retention - 2 * 86_400, "{id}");
     }
 }
 

@@ -64,16 +64,21 @@ fn a_visibility_timeout_is_six_times_the_functions_and_the_window_or_twice_the_s
 fn dead_letters_are_kept_for_fourteen_days_and_outlive_what_sqs_moves() {
     let template = Template::read();
     for (queue, dead, _) in QUEUES {
-        let keeps = |queue: &str| template.number(&template.properties(queue)["MessageRetentionPeriod"], &[]);
-        assert_eq!(keeps(dead), 14 * DAY, "{dead}");
-        assert!((4 * DAY..14 * DAY).contains(&keeps(queue)), "{queue} keeps messages for {} s", keeps(queue));
+        let retention =
+            |queue: &str| template.number(&template.properties(queue)["MessageRetentionPeriod"], &[]);
+        assert_eq!(retention(dead), 14 * DAY, "{dead}");
+        assert!(
+            (4 * DAY..14 * DAY).contains(&retention(queue)),
+            "{queue} keeps messages for {} s",
+            retention(queue)
+        );
         // A message whose function dies each time has to come to the dead letters before it expires.
         let properties = template.properties(queue);
         let receives = text(&properties["RedrivePolicy"]["maxReceiveCount"]["Ref"]);
         let visibilities =
             &template.parameter(text(&properties["VisibilityTimeout"]["Ref"]))["AllowedValues"];
         let longest = list(visibilities).into_iter().map(|value| template.number(value, &[])).max().unwrap();
-        assert!(template.bound(receives, "MaxValue") * longest < keeps(queue), "{queue}");
+        assert!(template.bound(receives, "MaxValue") * longest < retention(queue), "{queue}");
     }
 }
 

@@ -236,7 +236,7 @@ async fn a_full_disk_is_503_with_nothing_half_stored_and_heals_without_a_restart
     limit_files(&up, "unlimited").await;
     until("it takes webhooks again", || async {
         let (status, answer) = post(&client, &up.webhook, &refused).await.unwrap();
-        // Never a duplicate: nothing of the refused attempts was kept.
+        // Never a duplicate: nothing of the refused attempts was stored.
         assert!(status == 503 || answer["status"] == "accepted", "{answer}");
         status == 200
     })

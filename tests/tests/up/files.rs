@@ -160,7 +160,7 @@ async fn what_was_accepted_before_the_log_was_deleted_stays_stored_though_no_web
         assert_eq!(up.sender().send(sample).await, [Answer::Accepted]);
     }
     remove(&testbed.data(), &["-wal", "-shm"]);
-    until("it says that all is kept", || async { lines(&log, "WARN").len() == 1 }).await;
+    until("it says that all is stored", || async { lines(&log, "WARN").len() == 1 }).await;
     up.kill().await;
     let up = testbed.up(&["--delay", "0"]).await;
     assert_eq!(pending(&testbed).await.len(), 20);

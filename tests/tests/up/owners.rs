@@ -90,7 +90,7 @@ async fn doctor_wants_a_document_or_a_clean_none_for_a_lead_that_cannot_exist() 
         ),
         (Reply::new(500, ""), "failed", Some("LO122"), "answered 500"),
     ] {
-        directory.say(reply.clone());
+        directory.answer_with(reply.clone());
         let (found, found_code, detail) = doctor(&testbed, base).await;
         assert_eq!((found.as_str(), found_code.as_deref()), (result, code), "{reply:?}: {detail}");
         assert!(detail.contains(part) && detail.contains(&format!("{base}/{{lead_id}}.json")), "{detail}");
@@ -221,7 +221,7 @@ async fn whatever_is_no_word_of_the_directory_is_a_failed_look_up_and_says_so() 
     .into_iter()
     .enumerate()
     {
-        directory.say(reply);
+        directory.answer_with(reply);
         let lead = format!("lead_n{number}");
         deliver(&testbed, &up, &lead).await;
         testbed.until_notified(&[lead.parse().unwrap()]).await;

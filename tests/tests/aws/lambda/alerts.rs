@@ -123,7 +123,7 @@ async fn every_sample_is_sent_once_on_slack_and_by_mail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_comes_in_by_any_kind_of_address_in_text_or_base64() {
     let testbed = AwsTestbed::with(&[("Rechecks", "0")]).await;
-    // A REST API that takes a body for text would not hand on the bytes that were signed.
+    // A REST API that takes a body for text would not pass on the bytes that were signed.
     assert_eq!(testbed.host.gateway.shape, Shape::Rest { binary: true });
     let shapes =
         [Shape::Rest { binary: false }, Shape::Rest { binary: true }, Shape::Http, Shape::FunctionUrl];

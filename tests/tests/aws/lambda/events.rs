@@ -1,4 +1,4 @@
-//! What S3 and SQS hand to the processor: tests, encoded keys, several records, anything.
+//! What S3 and SQS send to the processor: tests, encoded keys, several records, anything.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -30,7 +30,7 @@ async fn the_processor_understands_the_template_and_takes_nobody_elses_word() {
         (elsewhere, "lookup_failed", Some("LO139"), "Unassigned"),
         (Reply::new(200, r#"{"lead_owner":{"name":"Dana"}}"#), "lookup_failed", Some("LO123"), "Unassigned"),
     ] {
-        directory.say(reply);
+        directory.answer_with(reply);
         let lead = testbed.accept().await;
         testbed.until_notified(std::slice::from_ref(&lead)).await;
         let asked = directory.asked();

@@ -115,7 +115,7 @@ async fn what_answers_at_the_address_is_looked_at() {
         ("401 Unauthorized", "", "{\"message\":\"Unauthorized\"}", "answered 401"),
         ("403 Forbidden", "", page, "answered 403"),
     ] {
-        front.says(status, headers, body);
+        front.answer_with(status, headers, body);
         let (exit, line) = operator.refused(&args).await;
         assert_eq!(exit, Some(1), "{line}");
         assert!(
@@ -132,10 +132,10 @@ async fn what_answers_at_the_address_is_looked_at() {
     let (_, line) = stranger.refused(&args).await;
     assert!(line.starts_with("leadops: LO529 ") && line.contains("the certificate"), "{line}");
 
-    front.says("502 Bad Gateway", "", page);
+    front.answer_with("502 Bad Gateway", "", page);
     let away = operator.json(&["subscribe", "--url", WEBHOOK, "--dry-run"]).await;
     assert!(has(&away, "answered 502: the proxy there does not reach leadops"), "{away}");
-    front.says(
+    front.answer_with(
         "401 Unauthorized",
         "",
         "{\"status\":\"refused\",\"code\":\"LO101\",\"error\":\"no signature\"}",
@@ -230,7 +230,7 @@ async fn doctor_tries_where_each_active_subscription_posts_to() {
             "the file is gone",
         ),
     ] {
-        front.says(status, "", body);
+        front.answer_with(status, "", body);
         let found = addresses(&operator).await;
         assert_eq!((found.len(), found[0].0.as_str(), &found[0].1), (1, "failed", &code), "{found:?}");
         assert!(found[0].2.contains(part), "{found:?}");

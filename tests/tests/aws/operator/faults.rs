@@ -12,7 +12,7 @@ fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 /// That the command fails with this status, and one line that has these parts.
-async fn says(operator: &Operator, args: &[&str], status: i32, parts: &[&str]) {
+async fn assert_refused(operator: &Operator, args: &[&str], status: i32, parts: &[&str]) {
     let (code, line) = operator.refused(args).await;
     assert_eq!(code, Some(status), "{args:?}: {line}");
     for part in parts {
@@ -35,21 +35,23 @@ async fn what_credentials_lack_is_said_with_the_command_that_fixes_it() {
     let region = ["--region", "eu-central-1"];
     let stack = ["status", "--stack", "leads"];
     let with = |more: &[&'static str]| [&stack[..], more].concat();
-    says(&operator, &stack, 1, &["LO421", "no AWS region", "--region", "aws configure set region"]).await;
-    says(&operator, &with(&region), 1, &["LO415", "no AWS credentials", "aws configure"]).await;
-    says(&operator, &with(&["--profile", "bare"]), 1, &["LO421", "the profile bare"]).await;
+    assert_refused(&operator, &stack, 1, &["LO421", "no AWS region", "--region", "aws configure set region"])
+        .await;
+    assert_refused(&operator, &with(&region), 1, &["LO415", "no AWS credentials", "aws configure"]).await;
+    assert_refused(&operator, &with(&["--profile", "bare"]), 1, &["LO421", "the profile bare"]).await;
     let unknown = with(&["--profile", "absent", "--region", "eu-central-1"]);
-    says(&operator, &unknown, 1, &["LO415", "no profile absent"]).await;
-    says(&operator, &with(&["--profile", "role"]), 1, &["LO415", "`gone` was not defined"]).await;
-    says(&operator, &with(&["--profile", "sso"]), 1, &["LO416", "aws sso login --profile sso"]).await;
+    assert_refused(&operator, &unknown, 1, &["LO415", "no profile absent"]).await;
+    assert_refused(&operator, &with(&["--profile", "role"]), 1, &["LO415", "`gone` was not defined"]).await;
+    assert_refused(&operator, &with(&["--profile", "sso"]), 1, &["LO416", "aws sso login --profile sso"])
+        .await;
     let operator = operator.with(&[("AWS_PROFILE", "sso")]);
-    says(&operator, &stack, 1, &["LO416", "aws sso login --profile sso"]).await;
+    assert_refused(&operator, &stack, 1, &["LO416", "aws sso login --profile sso"]).await;
     let operator = operator.with(&[("AWS_PROFILE", "absent"), ("AWS_REGION", "eu-central-1")]);
-    says(&operator, &stack, 1, &["LO415", "no profile absent"]).await;
+    assert_refused(&operator, &stack, 1, &["LO415", "no profile absent"]).await;
     // A profile that is named goes before keys that are at hand, as in the AWS CLI.
     let keys = [("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "geheim")];
     let operator = operator.with(&keys);
-    says(&operator, &unknown, 1, &["LO415", "no profile absent"]).await;
+    assert_refused(&operator, &unknown, 1, &["LO415", "no profile absent"]).await;
 }
 
 #[tokio::test]
@@ -61,23 +63,29 @@ async fn what_aws_refuses_is_told_apart() {
     ]);
     let operator = Operator::new(nowhere.clone());
     let unreachable = ["status", "--stack", "leads", "--endpoint-url", "http://127.0.0.1:1"];
-    says(&operator, &unreachable, 1, &["LO411", "http://127.0.0.1:1", "network"]).await;
+    assert_refused(&operator, &unreachable, 1, &["LO411", "http://127.0.0.1:1", "network"]).await;
 
     let moto = Moto::start().await;
     Stack::deploy(&moto, &[]).await;
     let operator = Operator::new(moto.variables());
-    says(&operator, &["status", "--stack", "absent"], 1, &["LO417", "no stack absent in us-east-1"]).await;
+    assert_refused(
+        &operator,
+        &["status", "--stack", "absent"],
+        1,
+        &["LO417", "no stack absent in us-east-1"],
+    )
+    .await;
     let strange = ["--stack", "leads", "--region", "eu-west-1", "pending"];
-    says(&operator, &strange, 1, &["LO417", "eu-west-1"]).await;
+    assert_refused(&operator, &strange, 1, &["LO417", "eu-west-1"]).await;
 
     let unknown = Operator::new(nowhere).with(&[("AWS_ENDPOINT_URL", moto.endpoint())]);
-    says(&unknown, &["status", "--stack", "leads"], 1, &["LO416", "Sign in again"]).await;
+    assert_refused(&unknown, &["status", "--stack", "leads"], 1, &["LO416", "Sign in again"]).await;
 
     // A role that may do its own work and nothing here.
     let role = moto.permissions().await.into_iter().next().unwrap().role;
     let stranger = Operator::new(moto.variables_as(&role).await);
     let denied = &["LO412", "cloudformation:DescribeStacks", "permission"];
-    says(&stranger, &["dead", "list", "--stack", "leads"], 1, denied).await;
+    assert_refused(&stranger, &["dead", "list", "--stack", "leads"], 1, denied).await;
 }
 
 #[tokio::test]
@@ -95,7 +103,7 @@ async fn flags_that_make_no_sense_together_are_wrong_usage() {
         (&["demo", "--stack", "a"], "demo"),
         (&["subscribe"], "--url"),
     ] {
-        says(&operator, args, 2, &["LO901", part]).await;
+        assert_refused(&operator, args, 2, &["LO901", part]).await;
     }
 }
 

@@ -59,7 +59,7 @@ impl Front {
     }
 
     /// Answers every request with this status line, headers and body from now on.
-    pub(crate) fn says(&self, status: &str, headers: &str, body: &str) {
+    pub(crate) fn answer_with(&self, status: &str, headers: &str, body: &str) {
         *self.answers.lock().unwrap() = Answers { to_all: answer(status, headers, body), to_signed: None };
     }
 

@@ -1,7 +1,7 @@
 //! `leadops --stack`: the real binary on a stack made from the real template, with moto as AWS.
 
 mod address;
-mod close_says;
+mod close_answers;
 mod commands;
 mod faults;
 mod front;

@@ -1,4 +1,4 @@
-//! `leadops subscribe`: Close is subscribed once, whatever happens, and its key is kept.
+//! `leadops subscribe`: Close is subscribed once, whatever happens, and its key is stored.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -39,7 +39,7 @@ impl SubscribeTestbed {
     }
 
     /// The keys that the functions trust.
-    async fn kept(&self) -> String {
+    async fn stored_keys(&self) -> String {
         let secrets = self.stack.moto.clients().secrets;
         let read = secrets.get_secret_value().secret_id(&self.stack.outputs.signature_secret).send().await;
         read.map(|read| read.secret_string.unwrap()).unwrap_or_default()
@@ -59,12 +59,12 @@ async fn close_is_subscribed_once_and_its_key_joins_the_others() {
     assert_eq!(testbed.requests(), ["GET /webhook/"]);
     let (status, line) = testbed.operator.refused(&["subscribe", "--stack", "leads"]).await;
     assert!(status == Some(1) && line.contains("LO507") && line.contains(url), "{line}");
-    assert_eq!((testbed.requests().len(), testbed.kept().await.as_str()), (1, ""));
+    assert_eq!((testbed.requests().len(), testbed.stored_keys().await.as_str()), (1, ""));
 
     let made = testbed.subscribe(&["--yes"]).await;
     let printed = [&made["result"], &made["key"], &made["subscription_id"]];
     assert_eq!(printed, [&json!("created"), &json!("kept"), &json!("whsub_1")]);
-    assert_eq!(testbed.kept().await, format!("whsub_1={}", key(1)));
+    assert_eq!(testbed.stored_keys().await, format!("whsub_1={}", key(1)));
     let subscription = testbed.close.account().subscriptions[0].clone();
     assert_eq!(subscription["events"], json!([{"object_type": "lead", "action": "created"}]));
     testbed.requests();
@@ -77,8 +77,8 @@ async fn close_is_subscribed_once_and_its_key_joins_the_others() {
     // Another address has a subscription and a key of its own, and takes none away.
     let other = testbed.subscribe(&["--yes", "--url", "https://elsewhere.example.com/crm/webhook"]).await;
     assert_eq!(other["subscription_id"], "whsub_2");
-    assert_eq!(testbed.kept().await, format!("whsub_2={},whsub_1={}", key(2), key(1)));
-    assert_eq!(Keys::parse(&testbed.kept().await).unwrap().len(), 2);
+    assert_eq!(testbed.stored_keys().await, format!("whsub_2={},whsub_1={}", key(2), key(1)));
+    assert_eq!(Keys::parse(&testbed.stored_keys().await).unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_paused_subscription_is_set_active_once_its_key_is_known() {
     testbed.close.account().shows_keys = true;
     let put_back = testbed.subscribe(&["--yes"]).await;
     assert_eq!((&put_back["result"], &put_back["key"]), (&json!("activated"), &json!("kept")));
-    assert_eq!(testbed.kept().await, format!("whsub_1={}", key(1)));
+    assert_eq!(testbed.stored_keys().await, format!("whsub_1={}", key(1)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +151,7 @@ async fn an_embedded_pipeline_stores_its_key_in_a_file_for_its_owner_alone() {
 async fn what_close_refuses_is_said_and_no_secret_with_it() {
     let testbed = SubscribeTestbed::new().await;
     let args = ["subscribe", "--stack", "leads", "--yes"];
-    // A wait is kept, and then it goes on.
+    // A wait is observed, and then it goes on.
     testbed.close.account().refusals.push_back((429, "0.05"));
     assert_eq!(testbed.subscribe(&["--yes"]).await["result"], "created");
     assert_eq!(testbed.requests()[..2], ["GET /webhook/", "GET /webhook/"]);

@@ -64,7 +64,7 @@ async fn it_is_sent_to_with_a_receipt_of_its_own_and_the_same_at_each_attempt() 
     pager.answer([again]);
     let lead = harness.enrich("a").await;
     harness.work_for(MINUTE).await;
-    let receipts: Vec<_> = pager.handed().into_iter().flat_map(|handed| handed.receipts).collect();
+    let receipts: Vec<_> = pager.received().into_iter().flat_map(|received| received.receipts).collect();
     assert_eq!(receipts, ["receipts/lead_a/pager:on-call/new.json"; 2]);
     assert_eq!(notified(&harness, &lead).await, [(AlertKind::New, 1, false, 2)]);
     assert_eq!((harness.slack.posted().len(), harness.mailer.tried().len()), (0, 0));
@@ -87,12 +87,12 @@ async fn a_pause_holds_up_its_own_message_or_all_of_the_destination() {
         pager.answer([again]);
         harness.enrich_many(2).await;
         harness.work_for(MINUTE).await;
-        let handed = pager.handed();
-        let (first, others) = handed.split_first().unwrap();
-        assert_eq!(others.len(), 2, "{handed:?}");
+        let received = pager.received();
+        let (first, others) = received.split_first().unwrap();
+        assert_eq!(others.len(), 2, "{received:?}");
         for one in others {
             let is_held_up = one.at - first.at >= least;
-            assert_eq!(is_held_up, holds_up || one.leads == first.leads, "{pause:?}: {handed:?}");
+            assert_eq!(is_held_up, holds_up || one.leads == first.leads, "{pause:?}: {received:?}");
         }
     }
 }
@@ -112,10 +112,10 @@ async fn a_message_that_hangs_does_not_hold_up_a_batch_for_each_of_its_alerts() 
     harness.enrich_many(20).await;
     let began = harness.clock.elapsed();
     assert!(harness.notify_ready().await);
-    assert_eq!((harness.clock.elapsed() - began, pager.handed().len()), (SECOND * 10, 1));
+    assert_eq!((harness.clock.elapsed() - began, pager.received().len()), (SECOND * 10, 1));
     // What was left is tried before long, and has lost no attempt.
     harness.work_for(MINUTE * 10).await;
-    assert_eq!(pager.handed().len(), 23);
+    assert_eq!(pager.received().len(), 23);
     assert!(harness.dead().await.is_empty());
 }
 
@@ -133,7 +133,7 @@ async fn a_slow_destination_gets_no_more_of_a_functions_batch_than_its_turn() {
         let began = harness.clock.elapsed();
         let outcomes = harness.clock.run(harness.notify.handle_until(&deliveries, deadline)).await;
         assert_eq!(
-            (harness.clock.elapsed() - began, pager.handed().len()),
+            (harness.clock.elapsed() - began, pager.received().len()),
             (SECOND * 2 * sent, sent as usize)
         );
         let done = outcomes.iter().filter(|outcome| **outcome == Disposition::Done).count();
@@ -216,7 +216,7 @@ async fn a_claim_lasts_as_long_as_its_destination_may_take() {
     assert_eq!(first, [Disposition::Done]);
     // A minute after the first it is claimed still, for all that the claim lasts.
     assert_eq!(second, [Disposition::Retry(claim_for(longest_send) - MINUTE)]);
-    assert_eq!((pager.handed().len(), notified(&harness, &lead).await.len()), (1, 1));
+    assert_eq!((pager.received().len(), notified(&harness, &lead).await.len()), (1, 1));
 }
 
 #[tokio::test]
@@ -230,15 +230,15 @@ async fn its_pace_its_digests_and_its_plain_form_are_kept() {
     pager.answer([refused]);
     let leads = harness.enrich_many(7).await;
     harness.work_for(MINUTE).await;
-    let handed = pager.handed();
-    let mut sizes: Vec<usize> = handed.iter().map(|message| message.leads.len()).collect();
+    let received = pager.received();
+    let mut sizes: Vec<usize> = received.iter().map(|message| message.leads.len()).collect();
     // The refused digest's leads go one by one, the others together as far as they may.
     assert_eq!(sizes[0], 3);
     assert!(sizes.iter().all(|size| *size <= 3));
     sizes.retain(|size| *size == 1);
-    assert!(sizes.len() >= 3, "{handed:?}");
-    for pair in handed.windows(3) {
-        assert!(pair[2].at - pair[0].at >= SECOND, "two at once, and one a second: {handed:?}");
+    assert!(sizes.len() >= 3, "{received:?}");
+    for pair in received.windows(3) {
+        assert!(pair[2].at - pair[0].at >= SECOND, "two at once, and one a second: {received:?}");
     }
     for lead in &leads {
         assert_eq!(notified(&harness, lead).await.len(), 1, "{lead}");
@@ -250,7 +250,7 @@ async fn its_pace_its_digests_and_its_plain_form_are_kept() {
     pager.answer([refused]);
     harness.enrich("a").await;
     harness.work_for(MINUTE).await;
-    let forms: Vec<MessageFormat> = pager.handed().iter().map(|message| message.form).collect();
+    let forms: Vec<MessageFormat> = pager.received().iter().map(|message| message.form).collect();
     assert_eq!(forms, [MessageFormat::Rich, MessageFormat::Plain]);
 }
 
@@ -271,8 +271,8 @@ async fn an_alert_takes_one_turn_of_the_pace() {
         });
         assert!(harness.notify_ready().await);
         // Before and after each.
-        assert_eq!((turns.load(Ordering::SeqCst) / 2, pager.handed().len()), (alerts, alerts));
-        let last = pager.handed().last().unwrap().at - pager.handed()[0].at;
+        assert_eq!((turns.load(Ordering::SeqCst) / 2, pager.received().len()), (alerts, alerts));
+        let last = pager.received().last().unwrap().at - pager.received()[0].at;
         assert!(last < SECOND, "four are under way at once: {last:?}");
     }
 }
@@ -290,7 +290,7 @@ async fn nobody_can_ask_for_an_alert_where_it_could_only_die() {
     }
     actions.resend(&lead, &PAGER, Recipients::All).await.unwrap();
     harness.work_for(MINUTE).await;
-    assert_eq!((pager.handed().len(), harness.dead().await.len()), (2, 0));
+    assert_eq!((pager.received().len(), harness.dead().await.len()), (2, 0));
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn a_long_silence_is_said_and_is_of_the_address_that_has_asked_for_it() {
     harness.work_for(MINUTE).await;
     let later = harness.enrich("b").await;
     harness.work_for(MINUTE * 60).await;
-    assert_eq!(pager.handed().len(), 1, "it has asked for a day of silence");
+    assert_eq!(pager.received().len(), 1, "it has asked for a day of silence");
     assert_eq!(
         harness.retries(&lead).await,
         [(Code::DestinationBusy, 1, DAY)],
@@ -317,7 +317,7 @@ async fn a_long_silence_is_said_and_is_of_the_address_that_has_asked_for_it() {
     assert!(silent.reason.starts_with("nothing is sent there before 20"), "{}", silent.reason);
     pager.move_to("second");
     harness.work_for(MINUTE * 15).await;
-    assert_eq!(pager.handed().len(), 3, "another address has asked for nothing");
+    assert_eq!(pager.received().len(), 3, "another address has asked for nothing");
     for lead in [&lead, &later] {
         assert!(matches!(harness.progress(lead).await.unwrap().ended, Some((Ended::Notified, _))));
     }

@@ -53,7 +53,7 @@ const TEAM: [&str; 4] = ["a", "b", "c", "d"];
 fn meant(pager: &ScriptedDestination) -> Vec<String> {
     let meant =
         |done: Vec<String>| TEAM.iter().filter(|one| !done.contains(&(**one).to_owned())).copied().collect();
-    pager.handed().into_iter().map(|handed| meant(handed.done)).collect()
+    pager.received().into_iter().map(|received| meant(received.done)).collect()
 }
 
 #[tokio::test]
@@ -256,7 +256,7 @@ async fn who_is_put_off_for_too_long_is_left_out_and_makes_no_dead_letter() {
         pager.answer([vec![put_off.clone()], others.clone()].concat());
         let lead = harness.enrich("a").await;
         harness.work_for(HOUR).await;
-        assert_eq!((pager.handed().len(), harness.dead().await.len()), (tries, 0), "{others:?}");
+        assert_eq!((pager.received().len(), harness.dead().await.len()), (tries, 0), "{others:?}");
         let receipt = receipt(&harness, &lead).await;
         let left_out: Vec<_> =
             receipt.left_out.iter().map(|one| (one.recipient.as_str(), one.again)).collect();

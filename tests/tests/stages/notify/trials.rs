@@ -162,7 +162,7 @@ async fn a_wait_that_is_asked_for_holds_for_it_too() {
     pager.answer([again]);
     let waiting = harness.ops.actions().unwrap().send_trial(&PAGER).await.unwrap();
     harness.work_for(MINUTE * 2).await;
-    assert_eq!(pager.handed().len(), 2);
+    assert_eq!(pager.received().len(), 2);
     assert_eq!(harness.ops.receipt(&waiting, Duration::ZERO).await.unwrap().notification.attempts, 2);
     assert_unseen(&harness).await;
 }

@@ -76,25 +76,25 @@ async fn another_key_is_not_tried_for_what_no_key_can_help() {
     .await;
 }
 
-/// Keys that somebody replaces where they are kept.
-struct Kept(Mutex<Vec<&'static str>>);
+/// Keys that somebody replaces where they are stored.
+struct ReplacedKeys(Mutex<Vec<&'static str>>);
 
 #[async_trait]
-impl KeySource for Kept {
+impl KeySource for ReplacedKeys {
     async fn keys(&self) -> Result<ApiKeys, close::Error> {
         ApiKeys::parse(self.0.lock().unwrap()[0])
     }
 
     async fn refresh(&self) -> bool {
-        let mut kept = self.0.lock().unwrap();
-        kept.len() > 1 && kept.pop().is_some_and(|new| std::mem::replace(&mut kept[0], new) != new)
+        let mut keys = self.0.lock().unwrap();
+        keys.len() > 1 && keys.pop().is_some_and(|new| std::mem::replace(&mut keys[0], new) != new)
     }
 }
 
 #[tokio::test]
 async fn keys_that_were_replaced_are_read_again_within_the_look_up() {
     under_every_switch(async |testbed| {
-        let keys = Arc::new(Kept(Mutex::new(vec![API_KEY, NEW])));
+        let keys = Arc::new(ReplacedKeys(Mutex::new(vec![API_KEY, NEW])));
         let owners = testbed.process_with(OWNER_FIELD, None, keys);
         testbed.close.account().keys = vec![NEW.to_owned()];
         let found = testbed.find(&owners, MARLOWE, LOOK).await;

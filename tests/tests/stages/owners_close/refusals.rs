@@ -46,7 +46,7 @@ async fn answered_with(
         testbed.close.account().next(1, path, forced.clone());
     }
     let found = testbed.find(&testbed.owners(), FERROUS, LOOK).await;
-    testbed.close.account().mend();
+    testbed.close.account().forget_forced_answers();
     // Where the lead was read, its owner is somebody whom nobody could name.
     let is_read = answers.iter().all(|(path, _)| *path == MEMBERS);
     assert_eq!(
@@ -206,7 +206,7 @@ async fn a_look_up_takes_no_longer_than_it_may() {
             testbed.close.account().next(usize::MAX, path, ForcedAnswer::Never);
             let lead = if path == LEAD { FERROUS } else { MARLOWE };
             let found = testbed.find(&owners, lead, look).await;
-            testbed.close.account().mend();
+            testbed.close.account().forget_forced_answers();
             // A webhook that carries its owner asks for no lead.
             if found.facts.status == OwnerStatus::Assigned {
                 continue;

@@ -1,4 +1,4 @@
-//! The object in which what was read of Close is kept: missing, damaged, broken.
+//! The object in which what was read of Close is stored: missing, damaged, broken.
 
 use pipeline::{
     Code, Fault,

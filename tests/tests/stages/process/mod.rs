@@ -566,7 +566,7 @@ async fn a_re_check_that_finds_none_says_so_even_where_the_enriched_lead_was_dam
     let key = keys::enriched("target/", &lead);
     harness.memory.put(&key, "junk".into(), WriteCondition::Always).await.unwrap();
     harness.work_for(harness.settings.recheck_wait(1)).await;
-    assert_eq!(harness.enriched(&lead).await.unwrap().owner_status, OwnerStatus::Missing, "it is mended");
+    assert_eq!(harness.enriched(&lead).await.unwrap().owner_status, OwnerStatus::Missing, "it is corrected");
     let stages = harness.stages(&lead).await;
     assert_eq!(stages, [Stage::Received, Stage::Enriched, Stage::Notified, Stage::Enriched]);
 }

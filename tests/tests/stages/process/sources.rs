@@ -17,19 +17,19 @@ use tests::harness::Harness;
 use super::{MINUTE, SECOND};
 
 /// A source that says these, one after the other, and the last one for ever.
-struct Says(Mutex<Vec<LookupOutcome>>);
+struct ScriptedSource(Mutex<Vec<LookupOutcome>>);
 
 #[async_trait]
-impl Owners for Says {
+impl Owners for ScriptedSource {
     async fn find(&self, _: &CreatedLead, _: LookupOptions) -> LookupOutcome {
-        let mut says = self.0.lock().unwrap();
-        if says.len() > 1 { says.remove(0) } else { says[0].clone() }
+        let mut answers = self.0.lock().unwrap();
+        if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() }
     }
 }
 
-fn says(outcomes: impl IntoIterator<Item = LookupOutcome>) -> Harness {
+fn answers(outcomes: impl IntoIterator<Item = LookupOutcome>) -> Harness {
     let mut harness = Harness::new();
-    harness.process.owners = Arc::new(Says(Mutex::new(outcomes.into_iter().collect())));
+    harness.process.owners = Arc::new(ScriptedSource(Mutex::new(outcomes.into_iter().collect())));
     harness
 }
 
@@ -48,7 +48,7 @@ fn named(owner: &str) -> LookupOutcome {
 async fn a_wait_that_is_asked_for_is_no_attempt_and_stands_in_the_history_once() {
     let failed = || LookupOutcome::failed(Code::CloseUnavailable, "502", NextLookup::Retry);
     let waits = (0..5).map(|_| busy(SECOND));
-    let harness = says([failed()].into_iter().chain(waits).chain([failed(), named("Sales North")]));
+    let harness = answers([failed()].into_iter().chain(waits).chain([failed(), named("Sales North")]));
     let lead = harness.accept("a").await;
     harness.work_for(harness.settings.delay + 5 * MINUTE).await;
     let enriched = harness.enriched(&lead).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_wait_that_is_asked_for_is_no_attempt_and_stands_in_the_history_once()
 #[tokio::test]
 async fn no_alert_waits_for_long_because_a_source_asks_to() {
     for (wait, longest) in [(SECOND / 10, 5), (20 * SECOND, 5), (44 * SECOND, 9), (120 * SECOND, 6)] {
-        let harness = says([busy(wait)]);
+        let harness = answers([busy(wait)]);
         let lead = harness.accept("a").await;
         harness.work_for(harness.settings.delay + longest * MINUTE).await;
         assert_eq!(harness.shown(&lead), 1, "{wait:?}");
@@ -79,7 +79,7 @@ async fn a_look_up_that_finds_nothing_newer_says_so_and_why() {
         OwnerFacts::none(OwnerStatus::Missing),
         Some(Fault::new(Code::OwnerMissing, "the owner field is empty")),
     );
-    let harness = says([named("Sales North"), gone, none]);
+    let harness = answers([named("Sales North"), gone, none]);
     let lead = harness.accept("a").await;
     harness.work_for(harness.settings.delay + MINUTE).await;
     for _ in 0..2 {

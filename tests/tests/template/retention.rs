@@ -1,4 +1,4 @@
-//! What is kept: through updates, replacements and deletion of the stack.
+//! What is retained: through updates, replacements and deletion of the stack.
 
 use serde_json::{Value, json};
 
