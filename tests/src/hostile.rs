@@ -23,7 +23,7 @@ use crate::process::{KEY, PATIENCE, Up};
 /// A way to keep others out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attack {
-    /// None: what it is like in peace.
+    /// None, for comparison.
     None,
     /// Connections that say nothing.
     Idle,

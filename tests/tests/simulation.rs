@@ -8,7 +8,7 @@
 
 use tests::sim::{
     Campaign, Mutation, Seed, Wiring,
-    campaign::{caught, story},
+    campaign::{caught, report},
     run,
 };
 
@@ -59,5 +59,5 @@ fn replay() {
     let Ok(seed) = std::env::var("LEADOPS_SEED") else { return };
     let outcome = caught(seed.parse().unwrap(), None, true);
     println!("{}\n{}", outcome.trace, outcome.figures);
-    assert!(outcome.violation.is_none(), "{}", story(&outcome));
+    assert!(outcome.violation.is_none(), "{}", report(&outcome));
 }

@@ -8,6 +8,6 @@ mod subject;
 
 pub(crate) use moto::RoleKeys;
 pub use moto::{Mail, Moto, Permission, QueueRules, REGION, Stored};
-pub use proxy::{Call, Mishap, Proxy};
+pub use proxy::{Call, Proxy, ProxyFault};
 pub use stack::Stack;
 pub use subject::subject;

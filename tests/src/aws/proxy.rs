@@ -31,7 +31,7 @@ pub struct Call {
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mishap {
+pub enum ProxyFault {
     /// S3 is asked too often: 503 `SlowDown`. Nothing is done.
     SlowDown,
     /// Two write one key at once: 409 `ConditionalRequestConflict`. Nothing is done.
@@ -52,7 +52,7 @@ pub enum Mishap {
     Slow(Duration),
 }
 
-/// An AWS with mishaps, over HTTP. It ends when it is dropped.
+/// An AWS with injected faults, over HTTP. It ends when it is dropped.
 pub struct Proxy {
     /// Its address, for `AWS_ENDPOINT_URL`.
     pub endpoint: String,
@@ -69,7 +69,7 @@ struct Shared {
 
 struct Rule {
     concerns: Box<dyn Fn(&Call) -> bool + Send>,
-    mishap: Mishap,
+    fault: ProxyFault,
     left: usize,
     done: usize,
 }
@@ -90,8 +90,8 @@ impl Proxy {
     }
 
     /// Has the next `times` requests that `concerns` is true of go wrong in this way.
-    pub fn next(&self, times: usize, mishap: Mishap, concerns: impl Fn(&Call) -> bool + Send + 'static) {
-        lock(&self.shared.rules).push(Rule { concerns: Box::new(concerns), mishap, left: times, done: 0 });
+    pub fn next(&self, times: usize, fault: ProxyFault, concerns: impl Fn(&Call) -> bool + Send + 'static) {
+        lock(&self.shared.rules).push(Rule { concerns: Box::new(concerns), fault, left: times, done: 0 });
     }
 
     /// Whether everything that was to go wrong has.
@@ -100,8 +100,8 @@ impl Proxy {
     }
 
     /// What went wrong so far, how often, and what is yet to.
-    pub fn account(&self) -> Vec<(Mishap, usize, usize)> {
-        lock(&self.shared.rules).iter().map(|rule| (rule.mishap, rule.done, rule.left)).collect()
+    pub fn account(&self) -> Vec<(ProxyFault, usize, usize)> {
+        lock(&self.shared.rules).iter().map(|rule| (rule.fault, rule.done, rule.left)).collect()
     }
 
     /// All requests so far.
@@ -127,7 +127,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             let service = service_fn(|request| answer(Arc::clone(&shared), request));
-            // An error is a connection that breaks, which is what some mishaps are.
+            // An error is a connection that breaks, which is what some faults are.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
@@ -139,27 +139,27 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let call = Call::of(&parts, &body);
-    let mishap = shared.mishap(&call);
+    let fault = shared.fault(&call);
     lock(&shared.calls).push(call);
-    match mishap {
-        Some(Mishap::SlowDown) => Ok(s3_error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown")),
-        Some(Mishap::Conflict) => Ok(s3_error(StatusCode::CONFLICT, "ConditionalRequestConflict")),
-        Some(Mishap::Throttled) => Ok(json_error(StatusCode::BAD_REQUEST, "ThrottlingException")),
-        Some(Mishap::Broken) => Ok(json_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError")),
-        Some(Mishap::Hangs) => std::future::pending().await,
-        Some(Mishap::AnswerLost) => {
+    match fault {
+        Some(ProxyFault::SlowDown) => Ok(s3_error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown")),
+        Some(ProxyFault::Conflict) => Ok(s3_error(StatusCode::CONFLICT, "ConditionalRequestConflict")),
+        Some(ProxyFault::Throttled) => Ok(json_error(StatusCode::BAD_REQUEST, "ThrottlingException")),
+        Some(ProxyFault::Broken) => Ok(json_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError")),
+        Some(ProxyFault::Hangs) => std::future::pending().await,
+        Some(ProxyFault::AnswerLost) => {
             shared.forward(parts, body).await?;
             Err(io::Error::other("the connection breaks"))
         }
-        Some(Mishap::DoneAndHangs) => {
+        Some(ProxyFault::DoneAndHangs) => {
             shared.forward(parts, body).await?;
             std::future::pending().await
         }
-        Some(Mishap::DoneAndConflict) => {
+        Some(ProxyFault::DoneAndConflict) => {
             shared.forward(parts, body).await?;
             Ok(s3_error(StatusCode::CONFLICT, "ConditionalRequestConflict"))
         }
-        Some(Mishap::Slow(wait)) => {
+        Some(ProxyFault::Slow(wait)) => {
             tokio::time::sleep(wait).await;
             shared.forward(parts, body).await
         }
@@ -168,12 +168,12 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
 }
 
 impl Shared {
-    fn mishap(&self, call: &Call) -> Option<Mishap> {
+    fn fault(&self, call: &Call) -> Option<ProxyFault> {
         let mut rules = lock(&self.rules);
         let rule = rules.iter_mut().find(|rule| rule.left > 0 && (rule.concerns)(call))?;
         rule.left -= 1;
         rule.done += 1;
-        Some(rule.mishap)
+        Some(rule.fault)
     }
 
     async fn forward(&self, parts: hyper::http::request::Parts, body: Bytes) -> Result<Answer, io::Error> {

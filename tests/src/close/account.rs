@@ -29,7 +29,7 @@ pub struct Account {
     /// Every request: its method and path, and what is to be changed.
     pub requests: Vec<String>,
     /// What came to the address that redirects lead to: the path, and the key where one came along.
-    pub strayed: Vec<(String, Option<String>)>,
+    pub misdirected: Vec<(String, Option<String>)>,
     /// The API keys that it takes.
     pub keys: Vec<String>,
     /// How it answers what nobody has seen it answer.
@@ -75,7 +75,7 @@ impl Default for Account {
             shows_keys: false,
             refusals: VecDeque::new(),
             requests: Vec::new(),
-            strayed: Vec::new(),
+            misdirected: Vec::new(),
             keys: vec![API_KEY.to_owned()],
             switches: Switches::default(),
             limit: Limit::default(),

@@ -80,8 +80,8 @@ impl Close {
         let (elsewhere_listener, elsewhere) = listen().await;
         let shared = Shared { account, elsewhere };
         let router = Router::new().fallback(answer).with_state(shared.clone());
-        let trap = Router::new().fallback(note_stray).with_state(shared.clone());
-        let servers = [(listener, router), (elsewhere_listener, trap)].map(|(listener, router)| {
+        let misdirected = Router::new().fallback(note_misdirected).with_state(shared.clone());
+        let servers = [(listener, router), (elsewhere_listener, misdirected)].map(|(listener, router)| {
             tokio::spawn(async move { axum::serve(listener, router).await.unwrap() })
         });
         Self { url, shared, servers }
@@ -122,9 +122,9 @@ fn key_of(headers: &HeaderMap) -> Option<String> {
     decoded.strip_suffix(':').map(str::to_owned)
 }
 
-async fn note_stray(State(shared): State<Shared>, request: Request) -> Response {
-    let stray = (request.uri().to_string(), key_of(request.headers()));
-    shared.account.lock().unwrap().strayed.push(stray);
+async fn note_misdirected(State(shared): State<Shared>, request: Request) -> Response {
+    let misdirected = (request.uri().to_string(), key_of(request.headers()));
+    shared.account.lock().unwrap().misdirected.push(misdirected);
     Answer::page(200, "You should not be here").into_response()
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Ahead, host::Problems};
 
 /// The log stream of one environment, written with the role of its function as on AWS: a role that may not
-/// write logs is trouble.
+/// write logs is a problem.
 pub(super) struct Stream {
     logs: aws_sdk_cloudwatchlogs::Client,
     metrics: aws_sdk_cloudwatch::Client,

@@ -49,7 +49,7 @@ impl Poller {
         Self { sqs, url, mapping, pool, problems, stop }
     }
 
-    /// Polls until it is stopped, and until then's poll has come to its end. What keeps it from that is trouble.
+    /// Polls until it is stopped, and until then's poll has come to its end. What keeps it from that is a problem.
     pub(super) async fn run(self) {
         let this = Arc::new(self);
         if let Err(error) = this.run_until_error().await {

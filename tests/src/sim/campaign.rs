@@ -21,7 +21,7 @@ use super::{
 
 /// How many failing seeds are described.
 const MOST_DESCRIBED: usize = 3;
-/// How many of the last lines of a trace belong to a story without a lead.
+/// How many of the last lines of a trace belong to a report without a lead.
 const LAST_LINES: usize = 60;
 
 /// Seeds to run.
@@ -151,7 +151,7 @@ impl fmt::Display for Figures {
 }
 
 impl Campaign {
-    /// Runs all seeds. The figures; and the stories of the first that broke a promise.
+    /// Runs all seeds. The figures; and reports of the first that broke a promise.
     ///
     /// # Errors
     /// What broke, and how to see it again.
@@ -184,7 +184,7 @@ impl Campaign {
         failed.sort_by_key(|seed| (seed.number, seed.to_string()));
         let mut text = String::new();
         for seed in failed.iter().take(MOST_DESCRIBED) {
-            text += &story(&caught(*seed, None, true));
+            text += &report(&caught(*seed, None, true));
         }
         if failed.is_empty() {
             return (figures, Ok(()));
@@ -216,7 +216,7 @@ pub fn caught(seed: Seed, mutation: Option<Mutation>, traced: bool) -> Outcome {
 }
 
 /// What happened to the lead of a broken promise, and how to see it again.
-pub fn story(outcome: &Outcome) -> String {
+pub fn report(outcome: &Outcome) -> String {
     let Some(violation) = &outcome.violation else { return String::new() };
     let mut text = format!(
         "\nseed {}: {violation}\nreplay: LEADOPS_SEED={} cargo test --workspace --test simulation replay -- --nocapture\n",
@@ -224,11 +224,11 @@ pub fn story(outcome: &Outcome) -> String {
     );
     let lines = outcome.trace.lines();
     let of_lead = |lead: &LeadId| lines.clone().filter(|line| mentions(line, lead)).collect::<Vec<_>>();
-    let story = match &violation.lead {
+    let report = match &violation.lead {
         Some(lead) => of_lead(lead),
         None => lines.clone().skip(lines.count().saturating_sub(LAST_LINES)).collect(),
     };
-    for line in story {
+    for line in report {
         let _ = writeln!(text, "  {line}");
     }
     text

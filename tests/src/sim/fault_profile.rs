@@ -36,12 +36,12 @@ pub struct FaultProfile {
     pub odd_owner: f64,
     /// A lead's owner changes, and changes back.
     pub changing_owner: f64,
-    /// The source of owners is in some trouble for so much of the time.
+    /// The source of owners has some fault for so much of the time.
     pub directory_down: f64,
-    /// Slack is in some trouble for so much of the time.
-    pub slack_trouble: f64,
+    /// Slack has some fault for so much of the time.
+    pub slack_faults: f64,
     /// The mail server is, for so many of the mails.
-    pub mail_trouble: f64,
+    pub mail_faults: f64,
     /// The answer to a webhook does not reach Close.
     pub lose_webhook_answer: f64,
     /// Close delivers once more what was accepted.
@@ -98,8 +98,8 @@ impl FaultProfile {
             odd_owner: rate(0.9),
             changing_owner: rate(0.6),
             directory_down: rate(0.5),
-            slack_trouble: rate(0.6),
-            mail_trouble: rate(0.3),
+            slack_faults: rate(0.6),
+            mail_faults: rate(0.3),
             lose_webhook_answer: rate(0.3),
             duplicate_webhook: rate(0.5),
             replays: rate(0.5),

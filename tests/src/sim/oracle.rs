@@ -251,7 +251,7 @@ pub fn read(model: &Model, lead: &LeadId, users: Vec<String>) {
 }
 
 /// The pipeline has read the members.
-pub fn met(model: &Model, members: Members) {
+pub fn members_read(model: &Model, members: Members) {
     let mut truth = model.truth();
     if !truth.members.contains(&members) {
         truth.members.push(members);
@@ -411,13 +411,13 @@ impl Oracle {
                 }
             }
         }
-        let room = deployment.open_leads();
+        let open = deployment.open_leads();
         for (lead, known) in &truth.leads {
             let notified = model.settings.destinations.iter().any(|id| known.is_notified(id));
             let elsewhere = notified || carried.dead.contains(lead) || carried.copies.contains(lead);
             // A worker that died between saying so and making the dead letter: it is tried again.
             let dying = || deployment.progress(lead).is_some_and(|progress| progress.ended.is_some());
-            if known.accepted.is_none() || elsewhere || room.contains(lead) || dying() {
+            if known.accepted.is_none() || elsewhere || open.contains(lead) || dying() {
                 self.unseen.remove(lead);
                 continue;
             }
@@ -454,7 +454,7 @@ impl Oracle {
         let carried = self.carried(deployment);
         let model = Arc::clone(&self.model);
         let (at, now) = (model.clock.elapsed(), pipeline::ports::Clock::now(model.clock.as_ref()));
-        let room = deployment.open_leads();
+        let open = deployment.open_leads();
         let mut truth = model.truth();
         let mut broken = Vec::new();
         for (lead, known) in &truth.leads {
@@ -491,7 +491,7 @@ impl Oracle {
                 broken.push(ill(Promise::Ends, what));
             }
             let (ended, seen) =
-                (progress.is_some_and(|progress| progress.ended.is_some()), room.contains(lead));
+                (progress.is_some_and(|progress| progress.ended.is_some()), open.contains(lead));
             if (ended && seen) || !(ended || seen || dead) {
                 let what = format!("ended: {ended}, among the open leads: {seen}, dead letter: {dead}");
                 broken.push(ill(Promise::Ends, what));
@@ -551,7 +551,7 @@ impl Oracle {
 
     /// All whose owners have changed were processed again: the last word at each destination is the owner that
     /// the lead has now.
-    pub fn check_last_words(&mut self, leads: &[LeadId]) {
+    pub fn check_last_owners(&mut self, leads: &[LeadId]) {
         let model = Arc::clone(&self.model);
         let at = model.clock.elapsed();
         let mut truth = model.truth();

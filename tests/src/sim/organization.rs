@@ -1,5 +1,5 @@
 //! The team's organisation in Close: its members come and go, its leads have owners in a custom field, and its
-//! API is in every trouble that it is known for.
+//! API fails in every way that it is known to.
 
 use std::{
     collections::BTreeMap,
@@ -51,7 +51,7 @@ struct LeadInClose {
 
 /// What is wrong with the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
+enum ApiFault {
     /// No connection.
     Refused,
     /// No answer in time.
@@ -74,17 +74,17 @@ enum Trouble {
     Missing,
 }
 
-const TROUBLES: [Trouble; 10] = [
-    Trouble::Refused,
-    Trouble::Slow,
-    Trouble::Gateway,
-    Trouble::Page,
-    Trouble::Busy,
-    Trouble::Revoked,
-    Trouble::Unpaid,
-    Trouble::Forbidden,
-    Trouble::Hidden,
-    Trouble::Missing,
+const API_FAULTS: [ApiFault; 10] = [
+    ApiFault::Refused,
+    ApiFault::Slow,
+    ApiFault::Gateway,
+    ApiFault::Page,
+    ApiFault::Busy,
+    ApiFault::Revoked,
+    ApiFault::Unpaid,
+    ApiFault::Forbidden,
+    ApiFault::Hidden,
+    ApiFault::Missing,
 ];
 
 /// The organisation.
@@ -93,7 +93,7 @@ pub struct SimOrganization {
     users: Vec<User>,
     leads: Mutex<BTreeMap<LeadId, LeadInClose>>,
     /// What is wrong, and until when that holds.
-    trouble: Mutex<(Option<Trouble>, Duration)>,
+    api_fault: Mutex<(Option<ApiFault>, Duration)>,
     by_name: bool,
 }
 
@@ -110,7 +110,7 @@ impl SimOrganization {
             user("user_simulatedEve", "Coming Desk", dice.between(MINUTE, fault_phase), Duration::MAX),
         ];
         let by_name = dice.chance(0.5);
-        Arc::new(Self { model, users, leads: Mutex::default(), trouble: Mutex::default(), by_name })
+        Arc::new(Self { model, users, leads: Mutex::default(), api_fault: Mutex::default(), by_name })
     }
 
     /// How the settings name the owner's field.
@@ -209,18 +209,18 @@ impl SimOrganization {
         known.map(|user| (user.id.to_owned(), (user.name.to_owned(), user.until > now))).collect()
     }
 
-    fn trouble(&self) -> Option<Trouble> {
+    fn api_fault(&self) -> Option<ApiFault> {
         let (model, now) = (&self.model, self.model.clock.elapsed());
         if model.is_fault_free() {
             return None;
         }
-        let mut trouble = self.trouble.lock().unwrap();
-        if trouble.1 <= now {
+        let mut api_fault = self.api_fault.lock().unwrap();
+        if api_fault.1 <= now {
             let dice = &model.dice;
-            let kind = dice.chance(model.fault_profile.directory_down).then(|| *dice.pick(&TROUBLES));
-            *trouble = (kind, now + dice.between(MINUTE, MINUTE * 20));
+            let kind = dice.chance(model.fault_profile.directory_down).then(|| *dice.pick(&API_FAULTS));
+            *api_fault = (kind, now + dice.between(MINUTE, MINUTE * 20));
         }
-        trouble.0
+        api_fault.0
     }
 }
 
@@ -262,29 +262,29 @@ impl CloseReads for CloseOf {
             failed();
             return unreachable("connection refused");
         }
-        let trouble = organization.trouble();
-        if trouble.is_some() {
+        let api_fault = organization.api_fault();
+        if api_fault.is_some() {
             model.count_fault("trouble with Close's API");
             failed();
         }
-        match trouble {
-            Some(Trouble::Refused) => return unreachable("connection refused"),
-            Some(Trouble::Slow) => {
+        match api_fault {
+            Some(ApiFault::Refused) => return unreachable("connection refused"),
+            Some(ApiFault::Slow) => {
                 model.clock.sleep(SECOND * 15).await;
                 return unreachable("timed out");
             }
-            Some(Trouble::Gateway) => return Ok(page(502)),
-            Some(Trouble::Page) => return Ok(page(200)),
-            Some(Trouble::Busy) => {
+            Some(ApiFault::Gateway) => return Ok(page(502)),
+            Some(ApiFault::Page) => return Ok(page(200)),
+            Some(ApiFault::Busy) => {
                 let wait = Some(model.dice.between(SECOND / 10, SECOND * 20));
                 return Ok(CloseAnswer { wait, ..page(429) });
             }
-            Some(Trouble::Revoked) => return Ok(page(401)),
-            Some(Trouble::Unpaid) => return Ok(page(402)),
-            Some(Trouble::Forbidden) => return Ok(page(403)),
-            Some(Trouble::Hidden) if lead.is_some() => return Ok(page(401)),
-            Some(Trouble::Missing) if lead.is_some() => return Ok(page(404)),
-            Some(Trouble::Hidden | Trouble::Missing) | None => {}
+            Some(ApiFault::Revoked) => return Ok(page(401)),
+            Some(ApiFault::Unpaid) => return Ok(page(402)),
+            Some(ApiFault::Forbidden) => return Ok(page(403)),
+            Some(ApiFault::Hidden) if lead.is_some() => return Ok(page(401)),
+            Some(ApiFault::Missing) if lead.is_some() => return Ok(page(404)),
+            Some(ApiFault::Hidden | ApiFault::Missing) | None => {}
         }
         let (owners, members) = (lead.as_ref().map(|lead| organization.owners(lead)), organization.members());
         if self.faults.pass(Call::Fetch, Moment::After, path).await {
@@ -311,7 +311,7 @@ impl CloseReads for CloseOf {
                         .collect::<Vec<_>>()
                 };
                 let answer = json!({"memberships": list(true), "inactive_memberships": list(false)});
-                oracle::met(model, members);
+                oracle::members_read(model, members);
                 good(&answer)
             }
             _ if path == "custom_field_schema/lead/" => {

@@ -88,7 +88,7 @@ impl Destination for OtherOf {
             model.clock.sleep(PATIENCE).await;
             return Self::again(Code::DestinationUnknown, "timed out", true);
         }
-        if !model.is_fault_free() && model.dice.chance(model.fault_profile.mail_trouble) {
+        if !model.is_fault_free() && model.dice.chance(model.fault_profile.mail_faults) {
             let (code, reason) = (Code::DestinationRefused, "no".to_owned());
             match model.dice.below(6) {
                 0 => {

@@ -65,7 +65,7 @@ enum Event {
 pub fn run(seed: Seed, mutation: Option<Mutation>, traced: bool) -> Outcome {
     let model = Model::new(seed, mutation, traced);
     let mut simulation = Simulation::new(&model);
-    simulation.live();
+    simulation.run();
     let Simulation { oracle, .. } = simulation;
     let truth = model.truth();
     let mut figures = Figures::of(&truth, oracle.recovered, model.clock.elapsed());
@@ -116,7 +116,7 @@ impl Simulation {
     }
 
     /// The three parts of a run, or as much of them as goes well.
-    fn live(&mut self) {
+    fn run(&mut self) {
         let fault_phase = self.model.fault_profile.fault_phase;
         if !self.go_on(fault_phase) {
             return;
@@ -126,7 +126,11 @@ impl Simulation {
             return;
         }
         self.oracle.check_ends(self.deployment.as_ref());
-        if !self.one_is_slow() || !self.redrive() || !self.last_words() || !self.go_on(fault_phase + LAST) {
+        if !self.one_is_slow()
+            || !self.redrive()
+            || !self.requeue_changing()
+            || !self.go_on(fault_phase + LAST)
+        {
             return;
         }
         let neighbours = self.neighbours.clone();
@@ -178,7 +182,7 @@ impl Simulation {
     }
 
     /// An operator has all leads whose owners change processed again. Whether all promises hold.
-    fn last_words(&mut self) -> bool {
+    fn requeue_changing(&mut self) -> bool {
         let changing = self.neighbours.changing();
         if changing.is_empty() {
             return true;
@@ -187,7 +191,7 @@ impl Simulation {
         if !self.go_on(self.model.clock.elapsed() + REDRIVEN) {
             return false;
         }
-        self.oracle.check_last_words(&changing);
+        self.oracle.check_last_owners(&changing);
         self.holds()
     }
 

@@ -74,7 +74,7 @@ impl SimSlack {
             state.condition = Condition::Healthy;
         } else if state.until <= now {
             let dice = &model.dice;
-            state.condition = if dice.chance(model.fault_profile.slack_trouble) {
+            state.condition = if dice.chance(model.fault_profile.slack_faults) {
                 let wait = dice.between(SECOND, SECOND * 300);
                 *dice.pick(&[
                     Condition::Busy(wait),

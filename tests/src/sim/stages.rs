@@ -160,14 +160,14 @@ impl Instance {
 }
 
 /// A journal under the oracle's eyes.
-struct Witnessed {
+struct WatchedJournal {
     model: Arc<Model>,
     name: String,
     journal: Arc<dyn Journal>,
 }
 
 #[async_trait]
-impl Journal for Witnessed {
+impl Journal for WatchedJournal {
     async fn append(&self, entry: Entry) -> Result<(), Fault> {
         oracle::journals(&self.model, &self.name, &entry);
         self.journal.append(entry).await
@@ -195,8 +195,11 @@ impl AtWork {
         instance: &Instance,
     ) -> Self {
         let model = &faults.model;
-        ports.journal =
-            Arc::new(Witnessed { model: model.clone(), name: instance.name.clone(), journal: ports.journal });
+        ports.journal = Arc::new(WatchedJournal {
+            model: model.clone(),
+            name: instance.name.clone(),
+            journal: ports.journal,
+        });
         let Ports { objects, intake, journal, outbox } = match model.mutation {
             Some(mutation) => mutation.of_ports(ports),
             None => ports,

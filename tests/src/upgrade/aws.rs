@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use super::site::{Site, Work, a_mail_has_failed};
 use crate::{
-    aws::{Mishap, Stack, Stored},
+    aws::{ProxyFault, Stack, Stored},
     doubles::leads_of_mail,
     lambda::{AwsTestbed, Configuration, Host},
     neighbours::Neighbours,
@@ -123,8 +123,8 @@ impl Site for OnAws {
     async fn start(&mut self, work: Work) {
         self.kill().await;
         if work.held {
-            self.testbed.to_slack.next(1, Mishap::Hangs, |_| true);
-            self.testbed.to_aws.next(usize::MAX, Mishap::Throttled, |call| call.operation == "Publish");
+            self.testbed.to_slack.next(1, ProxyFault::Hangs, |_| true);
+            self.testbed.to_aws.next(usize::MAX, ProxyFault::Throttled, |call| call.operation == "Publish");
         }
         let change = |configuration: &mut Configuration| {
             configuration.variables.insert("RECHECKS".to_owned(), work.rechecks.to_string());
@@ -176,7 +176,7 @@ impl Site for OnAws {
         self.renamed(&output)
     }
 
-    async fn spoil_raw(&self, lead: &LeadId) {
+    async fn damage_raw(&self, lead: &LeadId) {
         self.testbed.delete(&keys::raw("source/", lead)).await;
     }
 

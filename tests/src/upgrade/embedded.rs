@@ -126,7 +126,7 @@ impl Site for Embedded {
         output
     }
 
-    async fn spoil_raw(&self, lead: &LeadId) {
+    async fn damage_raw(&self, lead: &LeadId) {
         self.write_raw(lead, b"{").await;
     }
 

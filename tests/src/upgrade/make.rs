@@ -37,7 +37,7 @@ pub async fn make(site: &mut dyn Site, folder: &Path) {
         site.assign(name);
     }
     site.accept(&[ANNOUNCED, REQUEUED, RESENT, RESENDING, UNREADABLE, SEARCHED, FOLLOWED_UP]).await;
-    site.spoil_raw(&leads::id(UNREADABLE)).await;
+    site.damage_raw(&leads::id(UNREADABLE)).await;
     site.pass(DELAY + SECOND).await;
     // Apart from the others: Slack refuses a digest as a whole.
     site.accept(&dead).await;

@@ -75,7 +75,7 @@ pub trait Site: Send + Sync {
     fn anywhere(&self, output: Value) -> Value;
 
     /// Takes a raw event away, or makes it unreadable.
-    async fn spoil_raw(&self, lead: &LeadId);
+    async fn damage_raw(&self, lead: &LeadId);
 
     /// Writes a raw event.
     async fn write_raw(&self, lead: &LeadId, body: &[u8]);

@@ -83,7 +83,7 @@ fn q_gives_the_terminal_back() {
 }
 
 #[test]
-fn a_signal_gives_the_terminal_back() {
+fn a_signal_restores_the_terminal() {
     for signal in [Signal::Term, Signal::Hup, Signal::Int, Signal::Quit] {
         let mut console = demo((100, 30));
         console.signal(signal).unwrap();
@@ -92,7 +92,7 @@ fn a_signal_gives_the_terminal_back() {
 }
 
 #[test]
-fn a_panic_gives_the_terminal_back_and_says_what_happened() {
+fn a_panic_restores_the_terminal_and_says_what_happened() {
     let folder = tempfile::tempdir().unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_panicking-console"));
     let mut console = builder((100, 30)).args([folder.path()]).spawn(program).unwrap();

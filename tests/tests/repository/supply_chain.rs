@@ -77,8 +77,8 @@ fn licences_sources_and_forbidden_crates() {
         );
         assert!(place.is_empty() || place.starts_with('/'), "{name} comes from {place}");
         let banned = deny["bans"]["deny"].as_array().unwrap().iter().find(|banned| {
-            let checked = banned.get("crate").or_else(|| banned.get("name"));
-            checked.and_then(toml::Value::as_str) == Some(name.as_str())
+            let named = banned.get("crate").or_else(|| banned.get("name"));
+            named.and_then(toml::Value::as_str) == Some(name.as_str())
                 && banned.get("wrappers").is_none()
                 && {
                     // Versions are banned from below: `<1`, `<0.23`.

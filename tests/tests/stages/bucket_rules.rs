@@ -91,7 +91,7 @@ impl Bucket {
         self.clock.run(join(slow, quick)).await
     }
 
-    /// The due times that the waiting room shows of the lead.
+    /// The due times that the list of open leads shows of the lead.
     async fn waiting(&self) -> Vec<Timestamp> {
         self.store
             .open_leads(self.clock.now(), 10)

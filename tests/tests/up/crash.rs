@@ -212,7 +212,7 @@ async fn the_folder_by_another_name_is_the_same_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_503_with_nothing_half_stored_and_heals_without_a_restart() {
+async fn a_full_disk_is_503_with_nothing_half_stored_and_it_recovers_without_a_restart() {
     let mut testbed = Testbed::new().await;
     // A process that ignores SIGXFSZ gets an error for a write beyond its limit, as on a full disk.
     let mut shell = Command::new("sh");

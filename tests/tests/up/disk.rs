@@ -39,13 +39,13 @@ async fn a_slow_disk_makes_webhooks_slow_and_loses_none_of_them() {
 }
 
 /// The disk goes bad under a running pipeline: 503, and it goes on by itself.
-async fn heals_after(trouble: &str) {
+async fn recovers_after(fault: &str) {
     let (shim, mut testbed) = (Shim::new().await, Testbed::new().await);
     let up = up_on(&shim, &testbed, "0").await;
     let before = testbed.sample();
     assert_eq!(up.sender().send(&before).await, [Answer::Accepted]);
     testbed.until_notified(std::slice::from_ref(&before.lead_id)).await;
-    shim.order(trouble);
+    shim.order(fault);
     let refused = testbed.sample();
     for _ in 0..3 {
         assert_eq!(post(&up.webhook, &refused.event, KEY).await.0, 503);
@@ -61,12 +61,12 @@ async fn heals_after(trouble: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_cannot_sync_is_503_and_no_alert_is_sent_of_what_was_not_stored() {
-    heals_after("fail").await;
+    recovers_after("fail").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_becomes_read_only_is_503_and_it_goes_on_when_that_is_fixed() {
-    heals_after("read-only").await;
+    recovers_after("read-only").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +150,7 @@ type Damage = (&'static str, fn(&Path), Option<&'static str>);
 const DAMAGES: [Damage; 8] = [
     ("cut short", |folder| cut(&folder.join("leadops.db"), 2), Some("LO405")),
     ("a byte", |folder| fs::write(folder.join("leadops.db"), "x").unwrap(), Some("LO405")),
-    ("random bytes in the middle", |folder| scribble(&folder.join("leadops.db")), Some("LO405")),
+    ("random bytes in the middle", |folder| corrupt(&folder.join("leadops.db")), Some("LO405")),
     (
         "empty, with a log",
         |folder| {
@@ -238,7 +238,7 @@ fn cut(path: &Path, parts: u64) {
     file.set_len(length.checked_div(parts).unwrap_or(0)).unwrap();
 }
 
-fn scribble(path: &Path) {
+fn corrupt(path: &Path) {
     let file = fs::OpenOptions::new().write(true).open(path).unwrap();
     let pages = file.metadata().unwrap().len() / 4_096;
     for page in [pages / 3, pages / 2, pages - 2] {

@@ -171,7 +171,7 @@ async fn what_was_accepted_before_the_log_was_deleted_stays_stored_though_no_web
 type Names = fn(&Path) -> (PathBuf, PathBuf);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_that_are_put_back_heal_it_and_nobody_is_alerted_meanwhile() {
+async fn files_that_are_put_back_repair_it_and_nobody_is_alerted_meanwhile() {
     let away: [(&str, Names); 2] = [
         ("the database", |data| (data.join("leadops.db"), data.join("elsewhere"))),
         ("the folder", |data| (data.to_owned(), data.with_extension("moved"))),

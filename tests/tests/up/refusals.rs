@@ -74,7 +74,7 @@ async fn send_raw(up: &Up, bytes: &[u8]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_that_goes_astray_is_seen_at_once_and_never_called_well() {
+async fn a_misdirected_webhook_is_seen_at_once_and_never_reported_as_healthy() {
     let testbed = Testbed::new().await;
     let up = testbed.up(&["--delay", "600"]).await;
     let quiet = doctor(&testbed, "webhooks").await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use demo::Answer;
 use lead::LeadId;
 use pipeline::{Ended, ports::Queue};
-use tests::{aws::Mishap, lambda::AwsTestbed, process::PATIENCE};
+use tests::{aws::ProxyFault, lambda::AwsTestbed, process::PATIENCE};
 use tokio::time::Instant;
 
 /// Enough attempts for whatever these tests have fail at once.
@@ -57,10 +57,10 @@ async fn each_is_notified_once(testbed: &AwsTestbed, leads: &BTreeSet<LeadId>) {
 async fn s3_that_asks_to_slow_down_or_races_loses_nothing() {
     let mut testbed = AwsTestbed::with(PATIENT).await;
     for folder in ["source/", "leads/", "journal/", "open/", "target/", "receipts/", "pace/"] {
-        testbed.to_aws.next(6, Mishap::SlowDown, move |call| call.writes(folder));
-        testbed.to_aws.next(2, Mishap::Conflict, move |call| call.writes(folder));
+        testbed.to_aws.next(6, ProxyFault::SlowDown, move |call| call.writes(folder));
+        testbed.to_aws.next(2, ProxyFault::Conflict, move |call| call.writes(folder));
     }
-    testbed.to_aws.next(6, Mishap::SlowDown, |call| call.service == "s3" && call.operation == "GET");
+    testbed.to_aws.next(6, ProxyFault::SlowDown, |call| call.service == "s3" && call.operation == "GET");
     let leads = accept(&mut testbed, 4).await;
     all_end(&testbed, &leads).await;
     each_is_notified_once(&testbed, &leads).await;
@@ -70,7 +70,7 @@ async fn s3_that_asks_to_slow_down_or_races_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn s3_that_refuses_enriched_leads_for_long_delays_the_alert_and_makes_no_dead_letter() {
     let mut testbed = AwsTestbed::new().await;
-    testbed.to_aws.next(24, Mishap::SlowDown, |call| call.writes("target/"));
+    testbed.to_aws.next(24, ProxyFault::SlowDown, |call| call.writes("target/"));
     let leads = accept(&mut testbed, 1).await;
     all_end(&testbed, &leads).await;
     each_is_notified_once(&testbed, &leads).await;
@@ -80,11 +80,11 @@ async fn s3_that_refuses_enriched_leads_for_long_delays_the_alert_and_makes_no_d
 async fn writes_that_were_carried_out_and_not_answered_are_found_done() {
     let mut testbed = AwsTestbed::with(PATIENT).await;
     for folder in ["source/", "leads/", "journal/", "open/", "target/", "receipts/"] {
-        testbed.to_aws.next(2, Mishap::AnswerLost, move |call| call.writes(folder));
-        testbed.to_aws.next(1, Mishap::DoneAndConflict, move |call| call.writes(folder));
+        testbed.to_aws.next(2, ProxyFault::AnswerLost, move |call| call.writes(folder));
+        testbed.to_aws.next(1, ProxyFault::DoneAndConflict, move |call| call.writes(folder));
     }
     for operation in ["SendMessage", "GetSecretValue"] {
-        testbed.to_aws.next(1, Mishap::AnswerLost, move |call| call.operation == operation);
+        testbed.to_aws.next(1, ProxyFault::AnswerLost, move |call| call.operation == operation);
     }
     let leads = accept(&mut testbed, 4).await;
     all_end(&testbed, &leads).await;
@@ -95,11 +95,11 @@ async fn writes_that_were_carried_out_and_not_answered_are_found_done() {
 async fn services_that_throttle_break_or_hang_delay_and_lose_nothing() {
     let mut testbed = AwsTestbed::with(PATIENT).await;
     for operation in ["SendMessage", "GetSecretValue", "GetQueueAttributes"] {
-        testbed.to_aws.next(2, Mishap::Throttled, move |call| call.operation == operation);
+        testbed.to_aws.next(2, ProxyFault::Throttled, move |call| call.operation == operation);
     }
-    testbed.to_aws.next(6, Mishap::Broken, |call| call.operation == "SendMessage");
-    testbed.to_aws.next(1, Mishap::Hangs, |call| call.writes("receipts/"));
-    testbed.to_aws.next(1, Mishap::Hangs, |call| call.writes("source/"));
+    testbed.to_aws.next(6, ProxyFault::Broken, |call| call.operation == "SendMessage");
+    testbed.to_aws.next(1, ProxyFault::Hangs, |call| call.writes("receipts/"));
+    testbed.to_aws.next(1, ProxyFault::Hangs, |call| call.writes("source/"));
     let leads = accept(&mut testbed, 4).await;
     all_end(&testbed, &leads).await;
     each_is_notified_once(&testbed, &leads).await;
@@ -109,7 +109,7 @@ async fn services_that_throttle_break_or_hang_delay_and_lose_nothing() {
 async fn events_that_come_twice_and_in_any_order_make_one_alert_for_each_lead() {
     let mut testbed = AwsTestbed::with(PATIENT).await;
     testbed.stack.moto.deliver_events(4, 3).await;
-    testbed.to_aws.next(3, Mishap::AnswerLost, |call| call.operation == "SendMessage");
+    testbed.to_aws.next(3, ProxyFault::AnswerLost, |call| call.operation == "SendMessage");
     let leads = accept(&mut testbed, 6).await;
     all_end(&testbed, &leads).await;
     each_is_notified_once(&testbed, &leads).await;
@@ -119,7 +119,7 @@ async fn events_that_come_twice_and_in_any_order_make_one_alert_for_each_lead() 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_whose_answer_is_lost_is_sent_again_and_says_that_it_may_be_a_repeat() {
     let mut testbed = AwsTestbed::with(PATIENT).await;
-    testbed.to_slack.next(1, Mishap::AnswerLost, |_| true);
+    testbed.to_slack.next(1, ProxyFault::AnswerLost, |_| true);
     let leads = accept(&mut testbed, 1).await;
     all_end(&testbed, &leads).await;
     let messages = testbed.slack.messages();

@@ -7,7 +7,7 @@ use lead::LeadId;
 use pipeline::ports::Queue;
 use serde_json::{Value, json};
 use tests::{
-    aws::Mishap,
+    aws::ProxyFault,
     lambda::AwsTestbed,
     process::{PATIENCE, until},
 };
@@ -97,7 +97,7 @@ async fn logs_that_cloudwatch_throttles_are_read_all_the_same() {
     let mut testbed = AwsTestbed::new().await;
     let lead = testbed.deliver_until_notified().await;
     // More than the groups that are asked.
-    testbed.to_aws.next(5, Mishap::Throttled, |call| call.operation == "FilterLogEvents");
+    testbed.to_aws.next(5, ProxyFault::Throttled, |call| call.operation == "FilterLogEvents");
     let proxy = testbed.to_aws.endpoint.clone();
     let lines = json_of(&testbed, &["logs", "--lead", lead.as_str(), "--endpoint-url", &proxy]).await;
     assert!(testbed.to_aws.is_done(), "{:?}", testbed.to_aws.account());

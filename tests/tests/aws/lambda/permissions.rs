@@ -8,7 +8,7 @@ use lead::{LeadId, Timestamp};
 use pipeline::{Code, Function, Stage, ports::Queue};
 use serde_json::json;
 use tests::{
-    aws::{Call, Mishap, Permission},
+    aws::{Call, Permission, ProxyFault},
     lambda::AwsTestbed,
     process::{PATIENCE, until},
 };
@@ -25,7 +25,7 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     let mut leads = BTreeSet::new();
     // The record of a lead that is notified before it is written down: ingestion repairs what it then finds.
     let late = testbed.sample();
-    testbed.to_aws.next(1, Mishap::Hangs, |call| call.writes("leads/"));
+    testbed.to_aws.next(1, ProxyFault::Hangs, |call| call.writes("leads/"));
     // Looked for again: a message to the delay queue.
     let ownerless = testbed.ownerless();
     // Looked up again: another message to it.
@@ -35,7 +35,7 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     let refused = testbed.sample();
     let lead = refused.lead_id.clone();
     let enriched = move |call: &Call| call.writes("target/") && call.about.contains(lead.as_str());
-    testbed.to_aws.next(6, Mishap::SlowDown, enriched);
+    testbed.to_aws.next(6, ProxyFault::SlowDown, enriched);
     for sample in [&late, &ownerless, &slow, &refused] {
         assert_eq!(testbed.deliver(sample).await, Answer::Accepted);
         leads.insert(sample.lead_id.clone());

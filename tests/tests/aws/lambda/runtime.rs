@@ -6,7 +6,7 @@ use demo::Answer;
 use pipeline::{Function, ports::Queue};
 use serde_json::Value;
 use tests::{
-    aws::Mishap,
+    aws::ProxyFault,
     lambda::{AwsTestbed, Failure},
     process::{KEY, until},
 };
@@ -41,7 +41,7 @@ async fn a_function_that_takes_too_long_is_killed_and_close_comes_again() {
         }
     })
     .await;
-    testbed.to_aws.next(1, Mishap::Hangs, |call| call.writes("source/"));
+    testbed.to_aws.next(1, ProxyFault::Hangs, |call| call.writes("source/"));
     let sample = testbed.sample();
     assert_eq!(testbed.post(&sample.event, KEY).await.0, 502);
     assert_eq!(testbed.host.failures(), [(Function::WebhookIngestion, Failure::TimedOut)]);
@@ -59,7 +59,7 @@ async fn a_processor_that_sees_its_time_end_gives_the_lead_back_to_its_queue() {
         }
     })
     .await;
-    testbed.to_aws.next(1, Mishap::Hangs, |call| call.writes("target/"));
+    testbed.to_aws.next(1, ProxyFault::Hangs, |call| call.writes("target/"));
     let lead = testbed.accept().await;
     until("it has given up", || async {
         testbed.to_aws.is_done() && testbed.log_lines().await.iter().any(|line| line.contains("LO406"))
@@ -78,7 +78,7 @@ async fn a_processor_that_sees_its_time_end_gives_the_lead_back_to_its_queue() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_processor_that_dies_at_work_leaves_its_lead_to_the_next() {
     let mut testbed = AwsTestbed::new().await;
-    testbed.to_aws.next(1, Mishap::DoneAndHangs, |call| call.writes("target/"));
+    testbed.to_aws.next(1, ProxyFault::DoneAndHangs, |call| call.writes("target/"));
     let lead = testbed.accept().await;
     until("it is in the middle of it", || async { testbed.to_aws.is_done() }).await;
     testbed.host.kill(Function::LeadProcessor).await;
@@ -99,7 +99,7 @@ async fn a_processor_that_dies_at_work_leaves_its_lead_to_the_next() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_that_dies_before_it_knows_is_followed_by_one_that_says_so() {
     let mut testbed = AwsTestbed::new().await;
-    testbed.to_slack.next(1, Mishap::DoneAndHangs, |_| true);
+    testbed.to_slack.next(1, ProxyFault::DoneAndHangs, |_| true);
     let lead = testbed.accept().await;
     testbed.until_notified(std::slice::from_ref(&lead)).await;
     testbed.host.kill(Function::Notification).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pipeline::{Code, Function, JournalEvent, ports::Queue};
-use tests::{aws::Mishap, lambda::AwsTestbed};
+use tests::{aws::ProxyFault, lambda::AwsTestbed};
 
 /// The shortest visibility timeout, and with it the shortest timeout of the function.
 const SHORTEST: &[(&str, &str)] = &[("DelayVisibilitySeconds", "30"), ("Rechecks", "0")];
@@ -15,7 +15,7 @@ const SLOW_AWS: Duration = Duration::from_millis(800);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_takes_seconds_is_waited_for_with_the_shortest_time_that_can_be_chosen() {
     let mut testbed = AwsTestbed::with(SHORTEST).await;
-    testbed.to_owners.next(1, Mishap::Slow(SLOW_DIRECTORY), |_| true);
+    testbed.to_owners.next(1, ProxyFault::Slow(SLOW_DIRECTORY), |_| true);
     let lead = testbed.deliver_until_notified().await;
     let enriched = testbed.object(&format!("target/enriched_{lead}.json")).await;
     assert_eq!(enriched["owner_status"], "assigned", "{enriched}");
@@ -31,7 +31,7 @@ async fn a_function_that_is_stopped_before_the_directory_answers_counts_attempts
         }
     })
     .await;
-    testbed.to_owners.next(usize::MAX, Mishap::Slow(SLOW_DIRECTORY), |_| true);
+    testbed.to_owners.next(usize::MAX, ProxyFault::Slow(SLOW_DIRECTORY), |_| true);
     let lead = testbed.accept().await;
     testbed.until_in_time("the team is notified", || async { testbed.alert_counts(&lead).0 > 0 }).await;
     testbed.until_idle().await;
@@ -57,8 +57,8 @@ async fn a_slow_s3_and_a_slow_sqs_delay_an_alert_and_stop_none() {
     let mut testbed = AwsTestbed::with(SHORTEST).await;
     testbed
         .to_aws
-        .next(usize::MAX, Mishap::Slow(SLOW_AWS), |call| call.service == "s3" || call.service == "sqs");
-    testbed.to_owners.next(1, Mishap::Slow(SLOW_DIRECTORY), |_| true);
+        .next(usize::MAX, ProxyFault::Slow(SLOW_AWS), |call| call.service == "s3" || call.service == "sqs");
+    testbed.to_owners.next(1, ProxyFault::Slow(SLOW_DIRECTORY), |_| true);
     let lead = testbed.deliver_until_notified().await;
     let enriched = testbed.object(&format!("target/enriched_{lead}.json")).await;
     assert_eq!(enriched["owner_status"], "assigned", "{enriched}");

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use close::signature::Keys;
 use serde_json::json;
 use tests::{
-    aws::{Mishap, Moto, Proxy, Stack},
+    aws::{Moto, Proxy, ProxyFault, Stack},
     close::{API_KEY, Close, key},
     operator::Operator,
     process::text,
@@ -114,7 +114,7 @@ async fn a_paused_subscription_is_set_active_once_its_key_is_known() {
 async fn a_key_that_cannot_be_stored_leaves_no_subscription() {
     let testbed = SubscribeTestbed::new().await;
     let proxy = Proxy::start(testbed.stack.moto.endpoint()).await;
-    proxy.next(20, Mishap::Broken, |call| call.operation == "PutSecretValue");
+    proxy.next(20, ProxyFault::Broken, |call| call.operation == "PutSecretValue");
     let operator = testbed.operator.with(&[("AWS_ENDPOINT_URL", &proxy.endpoint)]);
     let (_, line) = operator.refused(&["subscribe", "--stack", "leads", "--yes"]).await;
     for part in ["LO414", "whsub_1 was deleted again"] {

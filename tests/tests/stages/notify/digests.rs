@@ -92,24 +92,24 @@ async fn a_few_alerts_within_the_pace_keep_their_details() {
 async fn a_refused_digest_is_taken_apart_so_that_one_lead_harms_no_other() {
     let harness = Harness::with(plain());
     let leads = harness.enrich_many(10).await;
-    let poison = leads[4].clone();
-    let poisoned = poison.to_string();
+    let refused = leads[4].clone();
+    let refused_id = refused.to_string();
     harness.slack.rule(move |message| {
-        message.to_string().contains(&poisoned).then(|| Reply::status(400, "invalid_blocks"))
+        message.to_string().contains(&refused_id).then(|| Reply::status(400, "invalid_blocks"))
     });
     harness.work_for(HOUR).await;
     for lead in &leads {
-        assert_eq!(harness.shown(lead), usize::from(*lead != poison), "{lead}");
+        assert_eq!(harness.shown(lead), usize::from(*lead != refused), "{lead}");
     }
     let dead = harness.dead().await;
     assert_eq!(dead.len(), 1);
-    assert_eq!((dead[0].lead_id.as_ref(), dead[0].code), (Some(&poison), Code::SlackPayloadRefused));
+    assert_eq!((dead[0].lead_id.as_ref(), dead[0].code), (Some(&refused), Code::SlackPayloadRefused));
     check_pace(&harness);
 
     harness.slack.recover();
     harness.redrive_all().await;
     harness.work_for(MINUTE).await;
-    assert_eq!(harness.shown(&poison), 1);
+    assert_eq!(harness.shown(&refused), 1);
 }
 
 #[tokio::test]

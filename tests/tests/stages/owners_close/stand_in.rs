@@ -66,8 +66,8 @@ async fn a_path_without_its_slash_leads_elsewhere() {
     let client = http::client();
     let asked = client.get(format!("{}/lead/{MARLOWE}", close.url)).basic_auth(API_KEY, Some(""));
     assert_eq!(asked.send().await.unwrap().status(), 200);
-    let strayed = close.account().strayed.clone();
-    assert_eq!(strayed[0].0, format!("/api/v1/lead/{MARLOWE}/"));
+    let misdirected = close.account().misdirected.clone();
+    assert_eq!(misdirected[0].0, format!("/api/v1/lead/{MARLOWE}/"));
     assert_eq!(close.account().requests, [format!("GET /lead/{MARLOWE}")]);
 }
 

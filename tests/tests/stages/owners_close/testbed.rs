@@ -213,7 +213,7 @@ pub(crate) async fn under(all: Vec<Switches>, test: impl AsyncFn(&OwnersTestbed)
         println!("under {switches}");
         let testbed = OwnersTestbed::new(switches).await;
         test(&testbed).await;
-        assert_eq!(testbed.close.account().strayed, []);
+        assert_eq!(testbed.close.account().misdirected, []);
     }
 }
 

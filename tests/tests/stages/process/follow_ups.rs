@@ -66,7 +66,7 @@ async fn each_change_of_the_owner_is_announced_once_also_one_back_to_an_earlier_
 }
 
 #[tokio::test]
-async fn each_channel_has_its_own_last_word() {
+async fn each_destination_has_its_own_last_owner() {
     let settings = Settings { destinations: vec![SLACK, EMAIL], ..Settings::default() };
     let harness = Harness::with(settings);
     let lead = harness.accept("a").await;
@@ -93,7 +93,7 @@ async fn a_follow_up_of_an_earlier_version_is_not_repeated_and_is_what_is_compar
 }
 
 #[tokio::test]
-async fn what_an_operator_had_sent_again_is_the_last_word_too() {
+async fn what_an_operator_resent_counts_as_announced_too() {
     let (harness, lead) = announced().await;
     // Nobody is notified of the change by itself: the store fails for the follow-up.
     harness.faults.rule(|_, about| about.contains("/owner-").then(storage_failed));

@@ -10,23 +10,23 @@ const HOSTILE: &str =
     " \u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\u{2066}evil\r\nleadops: all is well\u{85}\u{2028}x";
 
 /// Puts it into every text of a document in which somebody could have written.
-fn poison(value: &mut Value) {
+fn make_hostile(value: &mut Value) {
     match value {
         // Times, ids and names of ours have no space.
         Value::String(text) if text.contains(' ') => text.push_str(HOSTILE),
-        Value::Array(values) => values.iter_mut().for_each(poison),
-        Value::Object(values) => values.values_mut().for_each(poison),
+        Value::Array(values) => values.iter_mut().for_each(make_hostile),
+        Value::Object(values) => values.values_mut().for_each(make_hostile),
         _ => {}
     }
 }
 
-fn poison_all(database: &Connection, table: &str, id: &str, column: &str) {
+fn make_all_hostile(database: &Connection, table: &str, id: &str, column: &str) {
     let mut select = database.prepare(&format!("SELECT {id}, CAST({column} AS TEXT) FROM {table}")).unwrap();
     let rows = select.query_map((), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?)));
     let rows: Vec<_> = rows.unwrap().map(Result::unwrap).collect();
     for (row, text) in rows {
         let Some(mut value) = text.and_then(|text| serde_json::from_str(&text).ok()) else { continue };
-        poison(&mut value);
+        make_hostile(&mut value);
         let cast = if table == "object" { "CAST(?1 AS BLOB)" } else { "?1" };
         let update = format!("UPDATE {table} SET {column} = {cast} WHERE {id} = ?2");
         database.execute(&update, params![value.to_string(), row]).unwrap();
@@ -59,7 +59,7 @@ async fn nothing_that_is_stored_steers_the_terminal_or_passes_for_a_line_of_ours
         ("lead", "row", "progress"),
         ("log", "id", "fields"),
     ] {
-        poison_all(&database, table, id, column);
+        make_all_hostile(&database, table, id, column);
     }
     database.execute("UPDATE log SET message = message || ?1", [HOSTILE]).unwrap();
     let body = format!("{{\"text\": \"a{HOSTILE}\"");
