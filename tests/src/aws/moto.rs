@@ -300,7 +300,7 @@ impl Moto {
         self.put("queues", &json!({})).await;
     }
 
-    /// How S3's events are delivered from now on, which come once and at once unless asked for otherwise: each so often, and
+    /// How S3's events are delivered from now on, which come once and at once by default: each so often, and
     /// so many of them together, the newest first.
     pub async fn deliver_events(&self, copies: usize, together: usize) {
         self.put("events", &json!({ "copies": copies, "together": together })).await;

@@ -3,8 +3,8 @@
 //! what truly happened.
 //!
 //! A run has three parts. In the *fault phase* leads come in while everything goes wrong that the seed's
-//! [`FaultProfile`] has in it. In the *fault-free phase* nothing fails any more, and every lead has to come
-//! to its end in a bounded time; in some runs one destination is then slow while more leads come in; at last an operator
+//! [`FaultProfile`] has in it. In the *fault-free phase* nothing fails any more, and every lead has to come to its
+//! end in a bounded time; in some runs one destination is then slow while more leads come in; at last an operator
 //! redrives what died, and all of it has to be sent. In the end some days pass, in which late owners have to be
 //! found. After each step the [`oracle`] checks the promises.
 //!

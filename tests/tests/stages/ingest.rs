@@ -248,10 +248,10 @@ async fn a_webhook_that_is_repeated_is_written_down_once_a_minute_with_how_often
     }
     assert_eq!(repeated(&harness, &other).await, [0, 0, 0]);
     let last = harness.ops.lead(&lead).await.unwrap();
-    let said = serde_json::to_string(&last.timeline).unwrap();
+    let timeline = serde_json::to_string(&last.timeline).unwrap();
     assert!(
-        said.contains("delivered again (ev_lead_a), as 499 times more since the last such entry"),
-        "{said}"
+        timeline.contains("delivered again (ev_lead_a), as 499 times more since the last such entry"),
+        "{timeline}"
     );
 }
 

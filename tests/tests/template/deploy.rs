@@ -41,8 +41,8 @@ fn run(age: &str, receives: &str, parameters: &[&str]) -> Output {
 
 #[test]
 fn it_says_where_a_stack_keeps_a_wider_window_than_the_templates() {
-    let said = dry_run("31536000", "120", &[]);
-    let note = said.lines().find(|line| line.starts_with("note:")).unwrap_or_else(|| panic!("{said}"));
+    let output = dry_run("31536000", "120", &[]);
+    let note = output.lines().find(|line| line.starts_with("note:")).unwrap_or_else(|| panic!("{output}"));
     for part in
         ["SignatureMaxAgeSeconds stays 31536000 (365 days)", "SignatureMaxAgeSeconds=604800 changes it"]
     {
@@ -56,16 +56,16 @@ fn it_says_where_a_stack_keeps_a_wider_window_than_the_templates() {
         ("", &[]),
         ("31536000", &["SignatureMaxAgeSeconds=604800"]),
     ] {
-        let said = dry_run(age, "120", parameters);
-        assert!(!said.contains("note:"), "{age} {parameters:?}: {said}");
+        let output = dry_run(age, "120", parameters);
+        assert!(!output.contains("note:"), "{age} {parameters:?}: {output}");
     }
 }
 
 #[test]
 fn it_says_where_a_stack_keeps_fewer_receives_than_the_templates() {
-    let said = dry_run("604800", "10", &[]);
-    let notes: Vec<&str> = said.lines().filter(|line| line.starts_with("note:")).collect();
-    let [note] = notes[..] else { panic!("{said}") };
+    let output = dry_run("604800", "10", &[]);
+    let notes: Vec<&str> = output.lines().filter(|line| line.starts_with("note:")).collect();
+    let [note] = notes[..] else { panic!("{output}") };
     assert!(
         note.contains("DelayMaxReceives stays 10") && note.contains("DelayMaxReceives=120 changes it"),
         "{note}"
@@ -73,8 +73,8 @@ fn it_says_where_a_stack_keeps_fewer_receives_than_the_templates() {
     for (receives, parameters) in
         [("120", &[][..]), ("1000", &[]), ("None", &[]), ("", &[]), ("10", &["DelayMaxReceives=120"])]
     {
-        let said = dry_run("604800", receives, parameters);
-        assert!(!said.contains("note:"), "{receives} {parameters:?}: {said}");
+        let output = dry_run("604800", receives, parameters);
+        assert!(!output.contains("note:"), "{receives} {parameters:?}: {output}");
     }
 }
 
@@ -88,9 +88,12 @@ fn no_prefix_begins_with_the_other_whichever_is_given() {
         &["SourcePrefix=t"],
     ] {
         let refused = run("604800", "120", parameters);
-        let said = String::from_utf8(refused.stderr).unwrap();
-        assert_eq!(refused.status.code(), Some(2), "{parameters:?}: {said}");
-        assert!(said.contains("begins with the other") && said.contains("nothing was changed"), "{said}");
+        let output = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{parameters:?}: {output}");
+        assert!(
+            output.contains("begins with the other") && output.contains("nothing was changed"),
+            "{output}"
+        );
     }
     for parameters in [&[][..], &["SourcePrefix=a/", "TargetPrefix=b/"], &["TargetPrefix=out/in/"]] {
         dry_run("604800", "120", parameters);
@@ -101,10 +104,10 @@ fn no_prefix_begins_with_the_other_whichever_is_given() {
 fn it_prints_no_secret() {
     let secrets =
         ["SlackWebhookUrl=https://hooks.slack.com/services/T0/B0/hunter2", "CloseApiKey=api_hunter2"];
-    let said = dry_run("604800", "120", &secrets);
+    let output = dry_run("604800", "120", &secrets);
     assert!(
-        said.contains("CloseApiKey=(not shown)") && said.contains("SlackWebhookUrl=(not shown)"),
-        "{said}"
+        output.contains("CloseApiKey=(not shown)") && output.contains("SlackWebhookUrl=(not shown)"),
+        "{output}"
     );
-    assert!(!said.contains("hunter2"), "{said}");
+    assert!(!output.contains("hunter2"), "{output}");
 }

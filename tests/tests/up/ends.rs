@@ -150,10 +150,10 @@ async fn what_cannot_be_printed_is_a_failure_with_its_reason_and_a_closed_pipe_i
     for args in commands {
         let mut command = testbed.command(args);
         let output = end(command.stdout(unwritable(false))).await;
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
-        assert!(said.contains("LO514") && !said.contains("report it"), "{args:?}: {said}");
-        assert_eq!(said.trim_end().lines().count(), 1, "{args:?}: {said}");
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {printed}");
+        assert!(printed.contains("LO514") && !printed.contains("report it"), "{args:?}: {printed}");
+        assert_eq!(printed.trim_end().lines().count(), 1, "{args:?}: {printed}");
 
         let mut command = testbed.command(args);
         let output = end(command.stdout(unwritable(true))).await;

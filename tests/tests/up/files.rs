@@ -85,8 +85,8 @@ async fn health(up: &Up) -> (u16, Value) {
 
 async fn should_log(up: &Up) {
     until("its health says so", || async {
-        let (status, said) = health(up).await;
-        status == 503 && said["code"] == "LO409"
+        let (status, body) = health(up).await;
+        status == 503 && body["code"] == "LO409"
     })
     .await;
 }
@@ -104,7 +104,7 @@ async fn pending(testbed: &Testbed) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_that_are_taken_away_are_503_and_said_everywhere_and_nothing_that_was_accepted_later_is_lost() {
+async fn files_that_are_taken_away_are_503_and_reported_everywhere_and_nothing_accepted_later_is_lost() {
     for Loss { what, happens, rescued } in LOSSES {
         let mut testbed = Testbed::new().await;
         let (up, log) = up_with_log(&testbed, &["--delay", "900"]).await;

@@ -130,8 +130,8 @@ async fn a_lead_is_looked_up_where_the_template_says_and_up_says_where() {
         ),
     ] {
         let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
-        let (up, said) = start(command.env("LOOKUP_BASE_URL", &base)).await;
-        assert_eq!(said, format!("leadops: owners are looked up at {shown}"));
+        let (up, line) = start(command.env("LOOKUP_BASE_URL", &base)).await;
+        assert_eq!(line, format!("leadops: owners are looked up at {shown}"));
         deliver(&testbed, &up, lead).await;
         testbed.until_notified(&[lead.parse().unwrap()]).await;
         assert_eq!(testbed.json(&["lead", lead]).await["lead"]["lead_owner"], "Sales North");
@@ -146,9 +146,9 @@ async fn a_lead_is_looked_up_where_the_template_says_and_up_says_where() {
     }
     let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0"]);
     // As with LOOKUP_BASEURL, say.
-    let (up, said) = start(command.env_remove("LOOKUP_BASE_URL")).await;
+    let (up, line) = start(command.env_remove("LOOKUP_BASE_URL")).await;
     assert_eq!(
-        said,
+        line,
         "leadops: owners are looked up at https://dea-lead-owner.s3.us-east-1.amazonaws.com/{lead_id}.json, the default: set LOOKUP_BASE_URL, LOOKUP_BUCKET or OWNER_SOURCE where they are elsewhere"
     );
     assert!(up.terminate().await.success());
@@ -158,7 +158,7 @@ async fn a_lead_is_looked_up_where_the_template_says_and_up_says_where() {
 async fn start(command: &mut Command) -> (Up, String) {
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let said = async {
+    let line = async {
         while let Some(line) = lines.next_line().await.unwrap() {
             if line.contains("owners are looked up") {
                 return line;
@@ -166,8 +166,8 @@ async fn start(command: &mut Command) -> (Up, String) {
         }
         panic!("it says nothing of the owners")
     };
-    let said = timeout(PATIENCE, said).await.unwrap();
-    (Up::of(child).await, said)
+    let line = timeout(PATIENCE, line).await.unwrap();
+    (Up::of(child).await, line)
 }
 
 async fn deliver(testbed: &Testbed, up: &Up, lead: &str) {
@@ -192,9 +192,12 @@ async fn another_placeholder_is_refused_by_its_name() {
         let base = format!("https://reader:hunter2@h.example/{path}");
         let output =
             timeout(PATIENCE, command.env("LOOKUP_BASE_URL", &base).output()).await.unwrap().unwrap();
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{path}: {said}");
-        assert!(said.contains(&format!("LOOKUP_BASE_URL: {name} ")) && !said.contains("hunter2"), "{said}");
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{path}: {printed}");
+        assert!(
+            printed.contains(&format!("LOOKUP_BASE_URL: {name} ")) && !printed.contains("hunter2"),
+            "{printed}"
+        );
     }
 }
 
@@ -261,7 +264,7 @@ async fn twenty_look_ups_of_three_hours_that_found_nothing_are_a_warning() {
         let at = now - SignedDuration::from_mins(minutes_ago);
         store.append(Entry { at, lead_id: Some(lead), nonce: 1, event }).await.unwrap();
     };
-    let said = async || {
+    let shown = async || {
         let status = testbed.json(&["status"]).await;
         let table = text(&testbed.run(&["status"]).await.stdout);
         let checks: Value = serde_json::from_slice(&testbed.run(&["doctor", "--json"]).await.stdout).unwrap();
@@ -272,12 +275,12 @@ async fn twenty_look_ups_of_three_hours_that_found_nothing_are_a_warning() {
     for number in 0..19 {
         look_up(number, 1 + number * 12, false).await;
     }
-    let (json, table, check) = said().await;
+    let (json, table, check) = shown().await;
     assert_eq!((json, check), (Value::Null, None), "nineteen are too few");
     assert!(!table.contains("LO129"), "{table}");
 
     look_up(20, 300, false).await;
-    let (json, table, check) = said().await;
+    let (json, table, check) = shown().await;
     let since = now - SignedDuration::from_mins(300);
     assert_eq!(
         (&json["what"], &json["state"], &json["code"]),
@@ -300,5 +303,5 @@ async fn twenty_look_ups_of_three_hours_that_found_nothing_are_a_warning() {
     );
 
     look_up(21, 23 * 60, true).await;
-    assert_eq!((said().await.0, said().await.2), (Value::Null, None), "one found an owner within a day");
+    assert_eq!((shown().await.0, shown().await.2), (Value::Null, None), "one found an owner within a day");
 }

@@ -160,7 +160,7 @@ async fn a_proxy_that_speaks_another_protocol_is_distinguished_from_noise() {
     let testbed = Testbed::new().await;
     let up = testbed.up(&["--delay", "600"]).await;
     let long = format!("POST /crm/webhook HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(20_000));
-    for (bytes, said) in [
+    for (bytes, expected) in [
         (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], "somebody speaks HTTP/2 to this port"),
         (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nPOST /crm/webhook HTTP/1.1\r\n", "sends the PROXY protocol"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "somebody speaks TLS to this port"),
@@ -168,7 +168,7 @@ async fn a_proxy_that_speaks_another_protocol_is_distinguished_from_noise() {
         (long.as_bytes(), "the head of a request is longer than 16384 bytes"),
     ] {
         send_raw(&up, bytes).await;
-        until_logged(&testbed, "LO110", "WARN", &[said]).await;
+        until_logged(&testbed, "LO110", "WARN", &[expected]).await;
     }
     until_refused(&testbed, json!({"400": 4, "431": 1})).await;
     send_raw(&up, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\x7f\0\0\x01\x7f\0\0\x01\0\x01\0\x02").await;
@@ -283,7 +283,7 @@ async fn another_program_on_its_port_does_not_count_as_leadops() {
     );
     assert!(up.terminate().await.success());
     assert_eq!(doctor(&testbed, "webhook").await["result"], "warning");
-    for (answer, said) in [
+    for (answer, expected) in [
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
             "returns 200, and it begins with `ok`",
@@ -306,6 +306,6 @@ async fn another_program_on_its_port_does_not_count_as_leadops() {
         drop(store);
         let check = doctor(&testbed, "webhook").await;
         assert_eq!((&check["result"], &check["code"]), (&json!("failed"), &json!("LO904")), "{check}");
-        assert!(check["detail"].as_str().unwrap().ends_with(said), "{check}");
+        assert!(check["detail"].as_str().unwrap().ends_with(expected), "{check}");
     }
 }

@@ -58,7 +58,7 @@ async fn send(testbed: &Testbed, event: &[u8], to: &str) -> Sent {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redirect_is_followed_nowhere_and_said() {
+async fn a_redirect_is_reported_and_not_followed() {
     let testbed = Testbed::new().await;
     let event = tests::harness::Harness::event(&lead());
     let (elsewhere, followed) = stranger(answer("200 OK", "", r#"{"status":"ignored","event":"x"}"#)).await;
@@ -77,7 +77,7 @@ async fn a_redirect_is_followed_nowhere_and_said() {
         let code = status.split(' ').next().unwrap();
         assert_eq!((sent.status, &sent.row["http"]), (Some(1), &json!(code.parse::<u16>().unwrap())));
         assert_eq!(sent.row["status"], "redirected");
-        let said = match to.map(|to| to.replace("{own}", &own)) {
+        let expected = match to.map(|to| to.replace("{own}", &own)) {
             Some(to) => {
                 assert_eq!(sent.row["location"], to);
                 format!("answered {code} and points to {to}; Close has to be given the final address")
@@ -87,8 +87,8 @@ async fn a_redirect_is_followed_nowhere_and_said() {
                 format!("answered {code} and does not say where to; Close has to be given the final address")
             }
         };
-        assert_eq!(sent.row["error"], said);
-        assert!(sent.line.contains("LO508") && sent.line.contains(&said), "{}", sent.line);
+        assert_eq!(sent.row["error"], expected);
+        assert!(sent.line.contains("LO508") && sent.line.contains(&expected), "{}", sent.line);
         assert!(!sent.line.contains("s3cret") && !sent.row.to_string().contains("s3cret"), "{}", sent.line);
         assert_eq!(asked.load(Ordering::SeqCst), 1);
     }
@@ -101,7 +101,7 @@ async fn nothing_but_leadopss_own_answer_is_a_success() {
     let event = tests::harness::Harness::event(&lead());
     let other = r#"{"status":"accepted","lead_id":"lead_other"}"#;
     let own = format!(r#"{{"status":"accepted","lead_id":"{}"}}"#, lead());
-    for (status, body, said) in [
+    for (status, body, expected) in [
         (
             "200 OK",
             "<!doctype html>\n<title>Sign in</title>",
@@ -138,8 +138,8 @@ async fn nothing_but_leadopss_own_answer_is_a_success() {
         let (address, _) = stranger(answer(status, "", body)).await;
         let sent = send(&testbed, &event, &format!("{address}/crm/webhook?token=s3cret")).await;
         assert_eq!(sent.status, Some(1), "{status} {body}");
-        assert!(sent.row["error"].as_str().unwrap().starts_with(said), "{}", sent.row);
-        assert!(sent.line.contains("LO508") && sent.line.contains(said), "{}", sent.line);
+        assert!(sent.row["error"].as_str().unwrap().starts_with(expected), "{}", sent.row);
+        assert!(sent.line.contains("LO508") && sent.line.contains(expected), "{}", sent.line);
         assert!(
             sent.line.contains("1 of 1 not accepted by http://") && !sent.line.contains("s3cret"),
             "{}",

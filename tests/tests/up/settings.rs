@@ -106,7 +106,7 @@ async fn a_key_works_in_every_form_in_which_it_is_pasted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stops_alerts_alone_stops_the_first_start_and_is_said_of_every_other() {
+async fn what_stops_alerts_alone_stops_the_first_start_and_is_reported_at_every_other() {
     let testbed = Testbed::new().await;
     let mail = |to| {
         [
@@ -154,9 +154,12 @@ async fn what_stops_alerts_alone_stops_the_first_start_and_is_said_of_every_othe
         assert_eq!(accepted.0, 200, "{changes:?}");
         // Whoever looks has the settings of the first start.
         let status = testbed.json(&["status"]).await;
-        let said = &status["health"][0];
-        assert_eq!((&said["state"], &said["code"]), (&"fail".into(), &(*code).into()), "{status}");
-        assert!(said["reason"].as_str().unwrap().contains(part) && said["since"].is_string(), "{status}");
+        let condition = &status["health"][0];
+        assert_eq!((&condition["state"], &condition["code"]), (&"fail".into(), &(*code).into()), "{status}");
+        assert!(
+            condition["reason"].as_str().unwrap().contains(part) && condition["since"].is_string(),
+            "{status}"
+        );
         let (_, lines, _) = run(&testbed, &["status"], &[]).await;
         assert!(lines.contains("✗") && lines.contains(code) && lines.contains(part), "{lines}");
         let (is_well, checks, _) = run(&testbed, &["doctor"], &[]).await;
@@ -230,8 +233,8 @@ async fn variables_that_look_like_settings_are_named_with_what_is_meant() {
         "CLOSE_SIGNATURE_KEYS is not a setting; did you mean CLOSE_SIGNATURE_KEY?",
     ];
     until("it names them", || async {
-        let said = fs::read_to_string(&log).unwrap();
-        expected.iter().all(|part| said.contains(part))
+        let written = fs::read_to_string(&log).unwrap();
+        expected.iter().all(|part| written.contains(part))
     })
     .await;
     child.kill().await.unwrap();

@@ -57,7 +57,7 @@ async fn the_whole_lead_arrives_once_signed_and_with_the_same_identity_at_each_a
 
 /// `doctor` looks at what it can reach, and alerts do not go there all the same.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_day_without_messages_that_is_asked_for_is_said_everywhere() {
+async fn a_day_without_messages_that_is_asked_for_is_reported_everywhere() {
     let (testbed, receiver) = (Testbed::new().await, Receiver::start().await);
     let up = up(&testbed, &receiver).await;
     let doctor = async || {
@@ -74,15 +74,15 @@ async fn a_day_without_messages_that_is_asked_for_is_said_everywhere() {
         testbed.json(&["status"]).await["health"].as_array().is_some_and(|health| !health.is_empty())
     })
     .await;
-    let said = "nothing is sent there before 20";
+    let expected = "nothing is sent there before 20";
     let status = testbed.json(&["status"]).await;
-    assert!(status["health"][0]["reason"].as_str().unwrap().starts_with(said), "{status}");
+    assert!(status["health"][0]["reason"].as_str().unwrap().starts_with(expected), "{status}");
     let check = doctor().await;
     assert_eq!((&check["result"], &check["code"]), (&"warning".into(), &"LO232".into()), "{check}");
-    assert!(check["detail"].as_str().unwrap().contains(said), "{check}");
+    assert!(check["detail"].as_str().unwrap().contains(expected), "{check}");
     let tried = testbed.run(&["try", "--to", "webhook", "--wait", "0"]).await;
     let line = String::from_utf8([tried.stdout, tried.stderr].concat()).unwrap();
-    assert!(!tried.status.success() && line.contains("LO505") && line.contains(said), "{line}");
+    assert!(!tried.status.success() && line.contains("LO505") && line.contains(expected), "{line}");
     up.terminate().await;
 }
 
@@ -104,10 +104,10 @@ async fn what_is_not_set_up_starts_no_new_pipeline_and_is_named() {
                 }
             }
             let output = command.output().await.unwrap();
-            let said = [output.stdout, output.stderr].concat();
-            let said = String::from_utf8(said).unwrap();
-            assert!(!output.status.success() && said.contains(part), "{args:?}: {said}");
-            assert!(!said.contains("hunter2"), "{said}");
+            let printed = [output.stdout, output.stderr].concat();
+            let printed = String::from_utf8(printed).unwrap();
+            assert!(!output.status.success() && printed.contains(part), "{args:?}: {printed}");
+            assert!(!printed.contains("hunter2"), "{printed}");
         }
     }
 }

@@ -32,7 +32,7 @@ async fn a_bucket_and_its_queues_of_each_earlier_version_come_to_their_right_end
 async fn comes_through(site: &mut dyn Site, version: &str, fixture: &Fixture) {
     let place = site.name();
     println!("{version}, {place}");
-    is_said_as_before(site, fixture).await;
+    outputs_are_as_before(site, fixture).await;
     site.time().set(fixture.at).await;
     site.start(Work::USUAL).await;
     ends::each_is_right(site, fixture).await;
@@ -40,7 +40,7 @@ async fn comes_through(site: &mut dyn Site, version: &str, fixture: &Fixture) {
 }
 
 /// Everything that the earlier version's commands said of it is said still.
-async fn is_said_as_before(site: &dyn Site, fixture: &Fixture) {
+async fn outputs_are_as_before(site: &dyn Site, fixture: &Fixture) {
     let now = site.outputs(fixture.at).await;
     let mut lost = Vec::new();
     for (question, before) in &fixture.outputs {

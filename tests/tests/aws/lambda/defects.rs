@@ -31,7 +31,7 @@ async fn only_signed_events_of_new_leads_with_a_sound_id_get_in() {
     // The key as text, which is the commonest mistake, and a body that was changed on its way.
     assert_eq!(testbed.post(&good, &hex(KEY.as_bytes()[..32].try_into().unwrap())).await.0, 401);
     let changed = |change: fn(&mut Value)| samples::changed("lead_x", change);
-    for (body, status, said) in [
+    for (body, status, expected) in [
         (samples::bytes("other_lead_updated"), 200, "ignored"),
         (changed(|event| event["event"]["object_type"] = "contact".into()), 200, "ignored"),
         (changed(|event| event["event"]["action"] = "deleted".into()), 200, "ignored"),
@@ -40,7 +40,7 @@ async fn only_signed_events_of_new_leads_with_a_sound_id_get_in() {
     ] {
         let (got, answer) = testbed.post(&body, KEY).await;
         let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
-        assert_eq!((got, &answer["status"]), (status, &said.into()), "{shown}: {answer}");
+        assert_eq!((got, &answer["status"]), (status, &expected.into()), "{shown}: {answer}");
     }
     for id in [
         "../../target/x",

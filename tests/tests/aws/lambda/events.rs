@@ -100,9 +100,9 @@ async fn the_raw_event_of_a_lead_that_ended_long_ago_may_be_written_again() {
     testbed.write(&key, &String::from_utf8_lossy(&raw.body)).await;
     // An operator who wants it is warned.
     let requeue = ["requeue", old.as_str(), "--dry-run", "--stack", &testbed.stack.name];
-    let said = testbed.operator().run(&requeue).await;
-    let said = text(&said.stdout) + &text(&said.stderr);
-    assert!(said.contains("1 lead announced again, as their receipts have expired"), "{said}");
+    let output = testbed.operator().run(&requeue).await;
+    let output = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.contains("1 lead announced again, as their receipts have expired"), "{output}");
     // A new one comes through meanwhile.
     let sample = testbed.ownerless();
     let answers = testbed.host.close().send(&sample).await;
@@ -111,7 +111,7 @@ async fn the_raw_event_of_a_lead_that_ended_long_ago_may_be_written_again() {
     clocked.pass(Duration::from_secs(60)).await;
     assert_eq!(clocked.testbed.alert_counts(&old).0, 1);
     let lines = clocked.testbed.log_lines().await;
-    let said = lines.iter().filter(|line| line.contains("the lead ended long ago"));
-    assert_eq!(said.count(), 2, "{lines:#?}");
+    let output = lines.iter().filter(|line| line.contains("the lead ended long ago"));
+    assert_eq!(output.count(), 2, "{lines:#?}");
     assert_eq!(clocked.testbed.keys("receipts/").await.len(), 1);
 }

@@ -23,8 +23,8 @@ async fn a_bad_setting_stops_the_start_by_its_name_and_close_is_asked_to_come_ag
     assert_eq!(status, 502);
     let failures = testbed.host.failures();
     let failure = failures.iter().find(|(function, _)| *function == Function::WebhookIngestion);
-    let Some((_, Failure::NotStarted(said))) = failure else { panic!("{failures:?}") };
-    assert!(said.contains("DELAY_SECONDS") && said.contains("LO906"), "{said}");
+    let Some((_, Failure::NotStarted(reason))) = failure else { panic!("{failures:?}") };
+    assert!(reason.contains("DELAY_SECONDS") && reason.contains("LO906"), "{reason}");
     let lines = testbed.log_lines().await;
     assert!(
         lines.iter().any(|line| line.contains("DELAY_SECONDS") && line.contains("\"ERROR\"")),

@@ -81,8 +81,8 @@ async fn a_subscription_that_close_does_not_list_is_adopted_by_its_name() {
     assert!(line.contains("Close answers 400: Duplicate active subscription: whsub_1"), "{line}");
 
     let adopted = operator.json(&args).await;
-    let said = [&adopted["result"], &adopted["subscription_id"], &adopted["key"]];
-    assert_eq!(said, [&json!("unchanged"), &json!("whsub_1"), &json!("kept")]);
+    let result = [&adopted["result"], &adopted["subscription_id"], &adopted["key"]];
+    assert_eq!(result, [&json!("unchanged"), &json!("whsub_1"), &json!("kept")]);
     assert!(notes(&adopted).iter().any(|note| note.contains("did not list it")), "{adopted}");
     assert_eq!(close.account().subscriptions.len(), 1);
     assert_eq!(
@@ -148,7 +148,7 @@ async fn what_is_nearly_the_same_is_named_and_no_second_one_is_made_by_accident(
 }
 
 #[tokio::test]
-async fn what_a_filter_leaves_out_is_said() {
+async fn what_a_filter_leaves_out_is_reported() {
     let close = Close::start().await;
     let signature_key = format!("whsub_1={}", key(1));
     let operator = operator(&close).with(&[("CLOSE_SIGNATURE_KEY", &signature_key)]);

@@ -121,7 +121,7 @@ async fn the_commands_tell_of_a_stack_what_they_tell_of_a_folder() {
 
     // All that was printed, without any secret in it.
     let doctor = operator.run(&with(&["doctor"])).await;
-    let said = text(&doctor.stdout);
+    let output = text(&doctor.stdout);
     for part in [
         "✓ identity",
         "✓ stack",
@@ -132,13 +132,13 @@ async fn the_commands_tell_of_a_stack_what_they_tell_of_a_folder() {
         "✓ slack",
         "✓ log groups",
     ] {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(output.contains(part), "{part}: {output}");
     }
     // A scheduler that does not do what is due.
     let lead = embedded.sample().lead_id;
     testbed.write(&format!("scheduled/00000000060/{lead}/0000000000000000.json"), "{}").await;
-    let said = text(&operator.run(&with(&["doctor"])).await.stdout);
-    assert!(said.contains("✗ schedule") && said.contains("1970-01-01T00:01:00Z"), "{said}");
+    let output = text(&operator.run(&with(&["doctor"])).await.stdout);
+    assert!(output.contains("✗ schedule") && output.contains("1970-01-01T00:01:00Z"), "{output}");
     for all in [&with(&["config"])[..], &with(&["doctor"]), &with(&["logs"]), &with(&["status"])] {
         let output = operator.run(all).await;
         let printed = text(&output.stdout) + &text(&output.stderr);

@@ -21,7 +21,7 @@ async fn assert_refused(operator: &Operator, args: &[&str], status: i32, parts: 
 }
 
 #[tokio::test]
-async fn what_credentials_lack_is_said_with_the_command_that_fixes_it() {
+async fn what_credentials_lack_is_reported_with_the_command_that_fixes_it() {
     let operator = Operator::new(BTreeMap::new());
     operator.write(
         ".aws/config",
@@ -110,7 +110,7 @@ async fn flags_that_make_no_sense_together_are_wrong_usage() {
 /// One that an earlier template has let through: the functions of this version do not start with such prefixes,
 /// and whoever looks at it is warned, and can look.
 #[tokio::test]
-async fn prefixes_that_begin_with_each_other_are_said() {
+async fn prefixes_that_begin_with_each_other_are_reported() {
     let moto = Moto::start().await;
     Stack::create(&moto, &[("SourcePrefix", "in/"), ("TargetPrefix", "in/done/")]).await;
     let operator = Operator::new(moto.variables());

@@ -88,8 +88,11 @@ async fn a_paused_subscription_is_set_active_once_its_key_is_known() {
     testbed.close.account().subscriptions[0]["status"] = json!("paused");
     testbed.close.account().subscriptions[0]["pause_reason"] = json!("all deliveries failed for 3 days");
     let dry = testbed.operator.run(&["subscribe", "--stack", "leads", "--dry-run"]).await;
-    let said = text(&dry.stderr);
-    assert!(said.contains("whsub_1") && said.contains("3 days") && said.contains("reactivate"), "{said}");
+    let output = text(&dry.stderr);
+    assert!(
+        output.contains("whsub_1") && output.contains("3 days") && output.contains("reactivate"),
+        "{output}"
+    );
     testbed.requests();
     assert_eq!(testbed.subscribe(&["--yes"]).await["result"], "activated");
     assert_eq!(testbed.requests().last().unwrap(), "PUT /webhook/whsub_1/ {\"status\":\"active\"}");
@@ -148,7 +151,7 @@ async fn an_embedded_pipeline_stores_its_key_in_a_file_for_its_owner_alone() {
 }
 
 #[tokio::test]
-async fn what_close_refuses_is_said_and_no_secret_with_it() {
+async fn what_close_refuses_is_reported_and_no_secret_with_it() {
     let testbed = SubscribeTestbed::new().await;
     let args = ["subscribe", "--stack", "leads", "--yes"];
     // A wait is observed, and then it goes on.

@@ -294,7 +294,7 @@ async fn nobody_can_ask_for_an_alert_where_it_could_only_die() {
 }
 
 #[tokio::test]
-async fn a_long_silence_is_said_and_is_of_the_address_that_has_asked_for_it() {
+async fn a_long_silence_is_reported_and_is_of_the_address_that_has_asked_for_it() {
     const DAY: Duration = Duration::from_secs(86_400);
     let limits = Limits { pace: Some(RateLimit { rate: 1, burst: 1 }), ..ScriptedDestination::plain() };
     let (harness, pager) = with_pager(limits, Duration::ZERO);

@@ -111,7 +111,7 @@ async fn the_start_does_not_wait_for_ever() {
 }
 
 #[tokio::test]
-async fn a_name_that_no_field_has_or_several_have_is_said_once_a_minute() {
+async fn a_name_that_no_field_has_or_several_have_is_reported_once_a_minute() {
     under_every_switch(async |testbed| {
         testbed.close.account().rename_field(FUNNEL_FIELD, "Partner");
         for name in ["Lead Ownr", "Partner"] {
@@ -132,7 +132,7 @@ async fn a_name_that_no_field_has_or_several_have_is_said_once_a_minute() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_not_set_is_said_and_costs_no_request() {
+async fn a_field_that_is_not_set_is_reported_and_costs_no_request() {
     under_every_switch(async |testbed| {
         let owners = testbed.process_with("", None, Arc::new(ApiKeys::parse(API_KEY).unwrap()));
         testbed.run(owners.warm_up()).await;

@@ -39,7 +39,7 @@ async fn the_second_key_is_used_when_the_first_is_revoked() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_taken_no_more_is_said_and_shown_nowhere() {
+async fn a_key_that_is_accepted_no_more_is_reported_and_shown_nowhere() {
     under_every_switch(async |testbed| {
         for keys in [API_KEY.to_owned(), format!("{API_KEY},{NEW}")] {
             let owners = testbed.process_with(OWNER_FIELD, None, Arc::new(ApiKeys::parse(&keys).unwrap()));

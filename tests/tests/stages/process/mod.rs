@@ -133,7 +133,7 @@ async fn an_answer_that_is_not_the_directorys_word_is_no_missing_document() {
         region: "eu-west-1".to_owned(),
         base: "https://owners.s3.eu-west-1.amazonaws.com".to_owned(),
     };
-    for (given, code, asked, said) in [
+    for (given, code, asked, reason) in [
         (
             error(403, "AllAccessDisabled"),
             Code::OwnerLookupFailed,
@@ -173,7 +173,7 @@ async fn an_answer_that_is_not_the_directorys_word_is_no_missing_document() {
         harness.owners.script(&lead, [given]);
         harness.work_for(harness.settings.delay + MINUTE).await;
         check_defaults(&harness, &lead, OwnerStatus::LookupFailed, code).await;
-        assert_eq!(harness.owners.asked(&lead), asked, "{said}");
+        assert_eq!(harness.owners.asked(&lead), asked, "{reason}");
         let reasons: Vec<_> = harness
             .story(&lead)
             .await
@@ -183,15 +183,15 @@ async fn an_answer_that_is_not_the_directorys_word_is_no_missing_document() {
                 _ => None,
             })
             .collect();
-        assert_eq!(reasons, [said]);
+        assert_eq!(reasons, [reason]);
         assert!(harness.slack.posted()[0].mentions("The owner could not be looked up"));
     }
 }
 
 /// Not as if nobody were assigned yet: somebody has to put the document right.
 #[tokio::test]
-async fn an_owner_under_another_name_or_of_another_type_is_said_in_the_alert_and_the_history() {
-    for (document, said) in [
+async fn an_owner_under_another_name_or_of_another_type_is_reported_in_the_alert_and_the_history() {
+    for (document, reason) in [
         (
             r#"{"lead_owner":["Dana Field"],"funnel":"Trade fair"}"#,
             "the owner document: its lead_owner is a list, not a text",
@@ -212,7 +212,7 @@ async fn an_owner_under_another_name_or_of_another_type_is_said_in_the_alert_and
         );
         let story = harness.story(&lead).await;
         let entries = story.iter().map(|entry| (entry.event.code(), entry.detail()));
-        let expected = format!("Name of lead_a, owner lookup failed: {said} (LO123)");
+        let expected = format!("Name of lead_a, owner lookup failed: {reason} (LO123)");
         assert!(
             entries.clone().any(|entry| entry == (Some(Code::OwnerBroken), expected.clone())),
             "{:?}",
@@ -356,7 +356,7 @@ async fn a_broken_field_of_the_document_takes_no_other_with_it() {
 
 /// Not as if nobody were assigned yet: somebody has to put the document right.
 #[tokio::test]
-async fn an_owner_that_cannot_be_read_is_said_and_costs_neither_the_alert_nor_the_other_fields() {
+async fn an_owner_that_cannot_be_read_is_reported_and_costs_neither_the_alert_nor_the_other_fields() {
     let harness = Harness::new();
     let lead = harness.accept("a").await;
     let document = r#"{"funnel":"Trade fair",lead_owner:"Dana Field"}"#;
@@ -375,7 +375,7 @@ async fn an_owner_that_cannot_be_read_is_said_and_costs_neither_the_alert_nor_th
 }
 
 #[tokio::test]
-async fn what_came_instead_of_an_owner_document_is_said() {
+async fn what_came_instead_of_an_owner_document_is_reported() {
     for (body, expected) in [
         ("<!doctype html><title>Sign in</title>", "it begins with `<!doctype html><title>Sign in</title>`"),
         ("", "it is empty"),

@@ -64,7 +64,7 @@ async fn permissions(testbed: &Testbed) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_earlier_version_or_a_backup_left_open_is_closed_or_said() {
+async fn what_an_earlier_version_or_a_backup_left_open_is_closed_or_reported() {
     let testbed = Testbed::new().await;
     let data = testbed.data();
     worked(&testbed).await;
@@ -120,9 +120,9 @@ async fn whoever_makes_a_file_it_belongs_to_the_owner_of_its_folder() {
     if wanted.0 != 0 && rustix::process::geteuid().is_root() {
         chown(data.join("close.key"), Some(0), Some(0)).unwrap();
         let doctor = testbed.run(&["doctor", "--data", folder]).await;
-        let said = text(&doctor.stdout);
+        let printed = text(&doctor.stdout);
         let command = format!("`chown {}:{} {}/close.key`", wanted.0, wanted.1, folder);
-        assert!(said.contains("LO516") && said.contains(&command), "{said}");
+        assert!(printed.contains("LO516") && printed.contains(&command), "{printed}");
     }
 }
 
@@ -154,9 +154,12 @@ async fn an_export_is_a_new_file_for_its_owner_alone_and_names_nobody_but_the_us
     fs::write(path("mine"), "mine").unwrap();
     for name in ["new.ndjson", "link", "other-link", "mine", "data"] {
         let refused = export(name).await;
-        let said = text(&refused.stderr);
-        assert_eq!(refused.status.code(), Some(1), "{name}: {said}");
-        assert!(said.starts_with("leadops: LO512 ") && said.contains("was not changed"), "{name}: {said}");
+        let printed = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{name}: {printed}");
+        assert!(
+            printed.starts_with("leadops: LO512 ") && printed.contains("was not changed"),
+            "{name}: {printed}"
+        );
     }
     assert_eq!(fs::read_to_string(path("new.ndjson")).unwrap(), exported);
     assert_eq!(fs::read_to_string(path("mine")).unwrap(), "mine");

@@ -29,10 +29,10 @@ async fn a_prefix_that_begins_with_another_starts_nothing_and_is_never_green() {
         (["source", "source-done/"], "source-done/"),
     ] {
         let up = command(&testbed, &UP, prefixes).output().await.unwrap();
-        let said = text(&up.stderr);
-        assert_eq!(up.status.code(), Some(1), "{prefixes:?}: {said}");
-        assert!(said.starts_with("leadops: LO906 ") && said.contains(named), "{prefixes:?}: {said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
+        let printed = text(&up.stderr);
+        assert_eq!(up.status.code(), Some(1), "{prefixes:?}: {printed}");
+        assert!(printed.starts_with("leadops: LO906 ") && printed.contains(named), "{prefixes:?}: {printed}");
+        assert_eq!(printed.lines().count(), 1, "{printed}");
         assert!(!testbed.data().exists(), "{prefixes:?}: a folder was made");
         let doctor = command(&testbed, &["doctor", "--json"], prefixes).output().await.unwrap();
         let checks: Value = serde_json::from_slice(&doctor.stdout).unwrap();
@@ -64,8 +64,8 @@ async fn a_pipeline_that_has_worked_with_such_prefixes_goes_on_with_a_warning() 
     let mut shell = testbed.command_in_shell(&line, &UP);
     shell.env("SOURCE_PREFIX", prefixes[0]).env("TARGET_PREFIX", prefixes[1]);
     let up = Up::start(shell).await;
-    let said = std::fs::read_to_string(&log).unwrap();
-    assert!(said.contains("warning: LO906") && said.contains("in/done/"), "{said}");
+    let printed = std::fs::read_to_string(&log).unwrap();
+    assert!(printed.contains("warning: LO906") && printed.contains("in/done/"), "{printed}");
     let sample = testbed.sample();
     assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
     testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
