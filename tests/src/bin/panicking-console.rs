@@ -1,4 +1,4 @@
-//! The console with a clock that panics after a while: for the test that a bug gives the terminal back.
+//! The console with a clock that panics after a while: for the test that a bug leaves the terminal restored.
 
 use std::{
     path::Path,

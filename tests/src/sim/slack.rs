@@ -1,4 +1,4 @@
-//! Slack, the team's channel: an incoming webhook with its limits and its bad days.
+//! Slack, the team's channel: an incoming webhook with its limits and its faults.
 
 use std::{
     sync::{Arc, Mutex},

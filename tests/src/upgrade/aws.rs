@@ -122,7 +122,7 @@ impl Site for OnAws {
 
     async fn start(&mut self, work: Work) {
         self.kill().await;
-        if work.held {
+        if work.hanging {
             self.testbed.to_slack.next(1, ProxyFault::Hangs, |_| true);
             self.testbed.to_aws.next(usize::MAX, ProxyFault::Throttled, |call| call.operation == "Publish");
         }

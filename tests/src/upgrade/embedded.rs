@@ -13,7 +13,7 @@ use tokio::process::Command;
 use super::site::{Site, Work, a_mail_has_failed};
 use crate::{
     doubles::{SmtpStandIn, leads_of_mail},
-    held::Held,
+    hanging_server::HangingServer,
     neighbours::Neighbours,
     process::{Testbed, Up, until},
     time::Time,
@@ -28,7 +28,7 @@ pub struct Embedded {
     mail: SmtpStandIn,
     time: Time,
     up: Option<Up>,
-    held: Option<Held>,
+    hanging: Option<HangingServer>,
 }
 
 impl Embedded {
@@ -39,7 +39,13 @@ impl Embedded {
             fs::create_dir(testbed.data()).unwrap();
             fs::copy(fixture.join(FILE), testbed.data().join(FILE)).unwrap();
         }
-        Self { testbed, mail: SmtpStandIn::start().await, time: Time::new(None).await, up: None, held: None }
+        Self {
+            testbed,
+            mail: SmtpStandIn::start().await,
+            time: Time::new(None).await,
+            up: None,
+            hanging: None,
+        }
     }
 
     /// Changes the file as no version before this one could. Nobody is at work.
@@ -77,18 +83,18 @@ impl Site for Embedded {
         self.kill().await;
         let mut command = self.command(&["up", "--listen", "127.0.0.1:0"]);
         command.env("RECHECKS", work.rechecks.to_string());
-        if work.held {
-            let held = Held::start().await;
-            command.env("SLACK_WEBHOOK_URL", held.url() + "/services/T/B/x");
+        if work.hanging {
+            let hanging = HangingServer::start().await;
+            command.env("SLACK_WEBHOOK_URL", hanging.url() + "/services/T/B/x");
             // Nobody listens there.
             command.env("SMTP_URL", "smtp://127.0.0.1:9");
-            self.held = Some(held);
+            self.hanging = Some(hanging);
         }
         self.up = Some(Up::start(command).await);
     }
 
     async fn until_held(&self) {
-        self.held.as_ref().unwrap().is_asked().await;
+        self.hanging.as_ref().unwrap().is_asked().await;
         let store = self.store();
         until("a mail has failed", || a_mail_has_failed(&store)).await;
     }

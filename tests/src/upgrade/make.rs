@@ -60,7 +60,7 @@ pub async fn make(site: &mut dyn Site, folder: &Path) {
     site.pass(SECOND * 140).await;
     site.accept(&[WAITING]).await;
     site.kill().await;
-    site.start(Work { held: true, ..Work::USUAL }).await;
+    site.start(Work { hanging: true, ..Work::USUAL }).await;
     site.time().advance(SECOND * 11).await;
     site.until_held().await;
     site.kill().await;

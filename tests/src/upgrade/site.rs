@@ -24,12 +24,12 @@ pub struct Work {
     /// How often the owner is looked for again.
     pub rechecks: u32,
     /// Whether Slack takes messages and never answers, and no mail can be sent.
-    pub held: bool,
+    pub hanging: bool,
 }
 
 impl Work {
     /// As often as by default, and everybody answers.
-    pub const USUAL: Self = Self { rechecks: 12, held: false };
+    pub const USUAL: Self = Self { rechecks: 12, hanging: false };
 }
 
 /// The binaries at work on what is stored, and the clock that they go by.

@@ -387,8 +387,7 @@ async fn a_webhook_that_is_repeated_costs_one_request_and_writes_nothing_but_onc
 }
 
 #[tokio::test]
-async fn the_first_repetition_makes_up_for_a_webhook_that_was_stored_and_not_journaled_though_that_fails_first()
- {
+async fn a_repetition_completes_a_webhook_that_was_stored_and_not_journaled_though_one_fails_first() {
     let (instances, lead) = (Instances::new(), "lead_a".parse().unwrap());
     let (first, second) = (instances.one(), instances.one());
     // The raw event is stored, and nothing that comes after it.

@@ -12,7 +12,7 @@ use pipeline::ports::Random;
 use serde_json::{Value, json};
 use system::SystemRandom;
 use tests::{
-    held::Held,
+    hanging_server::HangingServer,
     process::{KEY, PATIENCE, Testbed, Up, text, until},
 };
 use tokio::{
@@ -110,12 +110,12 @@ async fn killed_while_a_body_arrives_nothing_is_stored_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_the_owner_is_looked_up_the_lead_is_notified_once() {
     let mut testbed = Testbed::new().await;
-    let (held, sample) = (Held::start().await, testbed.sample());
+    let (hanging, sample) = (HangingServer::start().await, testbed.sample());
     let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
-    command.env("LOOKUP_BASE_URL", held.url());
+    command.env("LOOKUP_BASE_URL", hanging.url());
     let up = Up::start(command).await;
     assert_eq!(post(&reqwest::Client::new(), &up.webhook, &sample).await.unwrap().0, 200);
-    held.is_asked().await;
+    hanging.is_asked().await;
     up.kill().await;
     let up = testbed.up(&["--delay", "0"]).await;
     testbed.until_notified(std::slice::from_ref(&sample.lead_id)).await;
@@ -126,12 +126,12 @@ async fn killed_while_the_owner_is_looked_up_the_lead_is_notified_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_posting_and_slacks_answer_the_alert_goes_out_again_at_once_and_says_so() {
     let mut testbed = Testbed::new().await;
-    let (held, sample) = (Held::start().await, testbed.sample());
+    let (hanging, sample) = (HangingServer::start().await, testbed.sample());
     let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0", "--delay", "0"]);
-    command.env("SLACK_WEBHOOK_URL", held.url() + "/services/T/B/x");
+    command.env("SLACK_WEBHOOK_URL", hanging.url() + "/services/T/B/x");
     let up = Up::start(command).await;
     assert_eq!(post(&reqwest::Client::new(), &up.webhook, &sample).await.unwrap().0, 200);
-    held.is_asked().await;
+    hanging.is_asked().await;
     up.kill().await;
     let begun = Timestamp::now();
     let up = testbed.up(&["--delay", "0"]).await;

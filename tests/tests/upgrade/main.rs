@@ -1,5 +1,5 @@
 //! Whoever runs an earlier version comes through unharmed: what each left behind (`tests/upgrade`) is opened by the
-//! present binaries, said as it was said before, and every lead comes to its right end, once.
+//! present binaries, printed as it was printed before, and every lead comes to its right end, once.
 
 #![allow(clippy::unwrap_used)]
 

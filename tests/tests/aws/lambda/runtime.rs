@@ -1,4 +1,4 @@
-//! How the functions live on Lambda: starting, running out of time, dying, reporting it.
+//! How the functions run on Lambda: starting, running out of time, dying, and what they report of it.
 
 use std::time::Duration;
 

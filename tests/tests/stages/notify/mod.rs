@@ -1,4 +1,4 @@
-//! Telling the team: once, at the channel's pace, and whatever the channel answers.
+//! Alerting the team: once, at the channel's pace, and whatever the channel answers.
 
 mod awaited;
 mod destinations;

@@ -13,26 +13,26 @@ use tokio::{
 use crate::process::PATIENCE;
 
 /// An HTTP server on loopback.
-pub struct Held {
+pub struct HangingServer {
     address: std::net::SocketAddr,
     asked: Arc<Notify>,
     served: JoinHandle<()>,
 }
 
-impl Held {
+impl HangingServer {
     /// Starts one.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, asked) = (listener.local_addr().unwrap(), Arc::new(Notify::new()));
         let notify = asked.clone();
         let served = tokio::spawn(async move {
-            let mut held = Vec::new();
+            let mut open = Vec::new();
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut request = Vec::new();
                 while !is_whole(&request) && stream.read_buf(&mut request).await.unwrap_or(0) > 0 {}
                 let _ = stream.flush().await;
-                held.push(stream);
+                open.push(stream);
                 notify.notify_one();
             }
         });
@@ -50,7 +50,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HangingServer {
     fn drop(&mut self) {
         self.served.abort();
     }
