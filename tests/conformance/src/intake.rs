@@ -85,7 +85,7 @@ pub async fn a_duplicate_changes_nothing(subject: Subject) {
 }
 
 /// The object decides, whoever wrote it.
-pub async fn a_key_that_is_taken_already_is_a_duplicate(subject: Subject) {
+pub async fn a_key_that_exists_already_is_a_duplicate(subject: Subject) {
     let event = event(&subject, &lead("a"), b"new");
     subject.objects.put(&event.key, Bytes::from_static(b"old"), WriteCondition::Always).await.unwrap();
     // S3 itself queues whatever is written there.

@@ -208,7 +208,7 @@ macro_rules! suites {
                     the_queues_are_apart
                     a_delayed_message_is_not_received_early
                     no_more_are_received_than_wanted
-                    a_received_message_is_out_of_sight_for_the_visibility_timeout
+                    a_received_message_is_invisible_for_the_visibility_timeout
                     receives_are_counted
                     racing_receivers_share_no_message
                     done_deletes
@@ -239,7 +239,7 @@ macro_rules! suites {
                     an_event_is_stored_queued_and_journaled
                     a_jobs_delay_is_kept
                     a_duplicate_changes_nothing
-                    a_key_that_is_taken_already_is_a_duplicate
+                    a_key_that_exists_already_is_a_duplicate
                     of_racing_deliveries_exactly_one_is_new
                 }
                 journal {
@@ -299,8 +299,8 @@ macro_rules! to_work_on {
 
             $crate::suites!(@each $make;
                 work {
-                    what_is_worked_on_is_out_of_sight
-                    what_is_given_back_is_ready_and_not_counted
+                    what_is_worked_on_is_invisible
+                    what_is_released_is_ready_and_not_counted
                     what_is_in_flight_is_known
                     what_a_predecessor_had_in_hand_is_released
                     a_message_that_is_ready_is_waited_for

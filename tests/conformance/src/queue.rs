@@ -63,7 +63,7 @@ pub async fn no_more_are_received_than_wanted(subject: Subject) {
 }
 
 /// Then it is delivered again: the same message, another delivery.
-pub async fn a_received_message_is_out_of_sight_for_the_visibility_timeout(subject: Subject) {
+pub async fn a_received_message_is_invisible_for_the_visibility_timeout(subject: Subject) {
     for queue in Queue::ALL {
         let visibility = subject.rules.visibility;
         subject.send(queue, "x", NOW).await;

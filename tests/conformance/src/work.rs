@@ -19,7 +19,7 @@ pub struct Working {
 }
 
 /// For another visibility timeout, as often as that is asked for; what somebody else has received since is left alone.
-pub async fn what_is_worked_on_is_out_of_sight(Working { subject, queues }: Working) {
+pub async fn what_is_worked_on_is_invisible(Working { subject, queues }: Working) {
     assert_eq!(queues.visibility(QUEUE), subject.rules.visibility);
     subject.send(QUEUE, "x", NOW).await;
     let mine = subject.receive_one(QUEUE).await;
@@ -38,7 +38,7 @@ pub async fn what_is_worked_on_is_out_of_sight(Working { subject, queues }: Work
 }
 
 /// After its rest, and as if it had not been received; not by who has it no more.
-pub async fn what_is_given_back_is_ready_and_not_counted(Working { subject, queues }: Working) {
+pub async fn what_is_released_is_ready_and_not_counted(Working { subject, queues }: Working) {
     subject.send(QUEUE, "x", NOW).await;
     for _ in 0..subject.rules.max_receives * 2 {
         let delivery = subject.receive_one(QUEUE).await;

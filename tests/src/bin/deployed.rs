@@ -48,7 +48,7 @@ async fn main() {
     run.put_key().await;
     run.doctor().await;
     run.notify_leads().await;
-    run.a_dead_letter_comes_back().await;
+    run.a_dead_letter_is_redriven().await;
     run.an_update_loses_nothing().await;
     run.delete().await;
     println!("\n{} leads accepted, 0 lost, 0 notified twice without a label", run.sent.len());
@@ -209,7 +209,7 @@ impl Run {
     }
 
     /// Slack's webhook is gone; the alert dies; the webhook is back; the alert is redriven.
-    async fn a_dead_letter_comes_back(&mut self) {
+    async fn a_dead_letter_is_redriven(&mut self) {
         if self.local.is_none() {
             println!("the dead letter is left out: it needs a Slack that says no");
             return;

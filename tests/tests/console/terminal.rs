@@ -76,7 +76,7 @@ fn send(console: &Terminal, signal: &str) {
 // === The terminal is given back ===
 
 #[test]
-fn q_gives_the_terminal_back() {
+fn q_restores_the_terminal() {
     let console = demo((100, 30));
     assert!(console.screen().alternate_screen() && !console.screen().cursor_visible());
     quits(console);

@@ -215,7 +215,7 @@ async fn one_that_stays_because_its_command_was_stopped_is_not_taken_for_a_late_
 }
 
 #[tokio::test]
-async fn a_marker_that_could_not_be_taken_away_is_taken_by_the_next_entry_or_not_believed() {
+async fn a_marker_that_could_not_be_removed_is_removed_by_the_next_entry_or_ignored() {
     for again in [true, false] {
         let bucket = Bucket::new();
         bucket.deliver().await.unwrap();

@@ -220,7 +220,7 @@ async fn a_message_that_always_panics_ends_as_a_dead_letter() {
 }
 
 #[tokio::test]
-async fn long_work_is_out_of_others_sight_and_endless_work_is_given_up() {
+async fn long_work_stays_invisible_to_others_and_endless_work_is_given_up() {
     let bench = Bench::new();
     bench.send(Queue::Delay, &["slow", "hangs"]).await;
     let stage = Scripted::new(&bench.clock, Queue::Delay);
@@ -254,7 +254,7 @@ async fn at_a_stop_work_in_hand_is_finished_or_given_back_and_no_more_is_taken()
 }
 
 #[tokio::test]
-async fn an_outcome_that_cannot_be_written_down_is_tried_again_and_at_last_left_to_the_queue() {
+async fn an_outcome_that_cannot_be_recorded_is_tried_again_and_at_last_left_to_the_queue() {
     let fails = || InjectedFault::Fail(Fault::new(Code::StorageFailed, "planned"));
     for (times, seen) in [(5, 1), (6, 2)] {
         let bench = Bench::new();

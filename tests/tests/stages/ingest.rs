@@ -90,7 +90,7 @@ async fn what_close_signed_is_accepted_and_its_exact_bytes_are_stored() {
 }
 
 #[tokio::test]
-async fn what_nobody_signed_rightly_is_refused_and_leaves_nothing() {
+async fn what_is_not_signed_correctly_is_refused_and_leaves_nothing() {
     let vectors = vectors();
     let harness = guarded(&vectors.signature_key);
     for vector in &vectors.negative_vectors {
@@ -108,7 +108,7 @@ async fn what_nobody_signed_rightly_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_nobody_has_to_sign_is_taken_from_this_machine_alone() {
+async fn unsigned_webhooks_are_accepted_from_this_machine_alone() {
     let harness = Harness::new();
     let body = Bytes::from(Harness::event(&"lead_a1".parse().unwrap()));
     let unsigned = |head| Webhook { presented: SignatureHeaders::default(), head, body: body.clone() };
@@ -194,7 +194,7 @@ async fn a_key_signs_for_its_own_subscription_alone() {
 }
 
 #[tokio::test]
-async fn without_any_key_nobody_gets_in() {
+async fn without_any_key_nothing_is_accepted() {
     let harness = guarded("");
     let vectors = vectors();
     let outcome = harness.ingest.handle(vectors.vectors.first().unwrap().webhook()).await;
@@ -228,7 +228,7 @@ async fn repeated(harness: &Harness, lead: &LeadId) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_repeated_is_written_down_once_a_minute_with_how_often() {
+async fn a_webhook_that_is_repeated_is_recorded_once_a_minute_with_how_often() {
     let harness = Harness::new();
     let (lead, other) = (harness.accept("a").await, harness.accept("b").await);
     for minute in 0..3 {

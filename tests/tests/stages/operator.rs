@@ -54,7 +54,7 @@ async fn a_redriven_alert_is_sent_once_and_says_who_redrove_it() {
 }
 
 #[tokio::test]
-async fn a_lead_notified_before_the_redrive_is_written_down_has_ended() {
+async fn a_lead_notified_before_the_redrive_is_recorded_has_ended() {
     // The message is in its queue at once; the worker can be quicker than the operator's journal entry.
     let (harness, leads) = with_dead(1).await;
     let letter = harness.dead().await.remove(0);

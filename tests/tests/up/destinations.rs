@@ -81,7 +81,7 @@ async fn a_trial_arrives_everywhere_and_is_seen_nowhere_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_refused_by_the_mail_server_is_named_and_gets_the_alert_later_alone() {
+async fn a_recipient_whom_the_mail_server_refuses_is_named_and_gets_the_alert_later_alone() {
     let (testbed, mail) = (Testbed::new().await, SmtpStandIn::start().await);
     let up = up(&testbed, &mail).await;
     mail.answer("RCPT TO:<b@example.org>", "550 5.1.1 no such user");

@@ -15,7 +15,7 @@ const CONNECTIONS: usize = 1_500;
 const MEMORY: u64 = 256;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_strangers_do_close_is_let_in() {
+async fn whatever_attackers_do_close_is_served() {
     raise_file_limit();
     let testbed = Testbed::new().await;
     let up = quiet(&testbed, "exec").await;
@@ -41,7 +41,7 @@ async fn whatever_strangers_do_close_is_let_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_the_system_allows_few_files_the_listener_still_lets_close_in_and_the_store_goes_on() {
+async fn where_the_system_allows_few_files_the_listener_still_serves_close_and_the_store_works() {
     raise_file_limit();
     let testbed = Testbed::new().await;
     let up = quiet(&testbed, "ulimit -n 128; exec").await;

@@ -67,7 +67,7 @@ async fn one_that_changes_the_path_is_named_where_it_can_be_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_unsigned_does_not_come_in_through_a_proxy() {
+async fn unsigned_webhooks_are_not_accepted_through_a_proxy() {
     for (kind, snippet) in [(Kind::Nginx, NGINX), (Kind::Caddy, CADDY)] {
         let testbed = Testbed::new().await;
         let mut command = testbed.command(&["up", "--listen", "127.0.0.1:0", "--delay", "600"]);

@@ -139,7 +139,7 @@ async fn a_misdirected_webhook_is_seen_at_once_and_never_reported_as_healthy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_whose_signature_a_proxy_has_dropped_is_no_strangers() {
+async fn a_webhook_whose_signature_a_proxy_has_dropped_is_not_taken_for_a_strangers() {
     let testbed = Testbed::new().await;
     let up = testbed.up(&["--delay", "600"]).await;
     let unsigned = |body: Vec<u8>| client().post(up.webhook.clone()).body(body).send();

@@ -23,7 +23,7 @@ use super::samples;
 
 /// Webhooks that are refused or ignored, and leave nothing behind.
 #[tokio::test(flavor = "multi_thread")]
-async fn only_signed_events_of_new_leads_with_a_sound_id_get_in() {
+async fn only_signed_events_of_new_leads_with_a_valid_id_are_accepted() {
     let testbed = AwsTestbed::with(&[("Rechecks", "0")]).await;
     let good = samples::changed("lead_good", |_| ());
     let unsigned = tests::http::client().post(testbed.host.gateway.webhook.clone()).body(good.clone());

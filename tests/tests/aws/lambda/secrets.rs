@@ -130,7 +130,7 @@ async fn no_secret_is_in_any_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_alerts_by_mail_alone_needs_no_secret_of_slack() {
+async fn alerting_by_mail_alone_needs_no_secret_of_slack() {
     let parameters =
         [("UseSlack", "false"), ("UseEmail", "true"), ("NotificationEmail", "sales@example.com")];
     let mut testbed = AwsTestbed::prepared(&parameters, delete_slack_secret, |_| ()).await;

@@ -35,7 +35,7 @@ fn shape(value: &Value) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_commands_tell_of_a_stack_what_they_tell_of_a_folder() {
+async fn the_commands_print_of_a_stack_what_they_print_of_a_folder() {
     let mut testbed = AwsTestbed::new().await;
     let variables = testbed.stack.moto.variables();
     let operator = Operator::new(variables).with(&[("LEADOPS_ALLOW_UNSIGNED", "true")]);

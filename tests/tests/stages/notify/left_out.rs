@@ -57,7 +57,7 @@ fn meant(pager: &ScriptedDestination) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn who_is_refused_is_named_and_the_others_have_the_alert() {
+async fn a_refused_recipient_is_named_and_the_others_have_the_alert() {
     let (harness, pager, lead) = harness(vec![partly(&["a", "c", "d"], &[("b", false)])]).await;
     assert_eq!((meant(&pager), harness.dead().await.len()), (vec!["abcd".to_owned()], 0));
     let written = receipt(&harness, &lead).await;
@@ -154,7 +154,7 @@ async fn where_nobody_is_left_whom_it_is_for_the_alert_is_over() {
 
 /// An answer of its own for each, though none of them was taken, and no word of an alert that was.
 #[tokio::test]
-async fn whom_a_later_attempt_refuses_is_named_with_their_own_answer() {
+async fn a_recipient_whom_a_later_attempt_refuses_is_named_with_their_own_answer() {
     let first = partly(&["a", "d"], &[("b", true), ("c", true)]);
     let (harness, pager, lead) = harness(vec![first, partly(&[], &[("b", false), ("c", false)])]).await;
     assert_eq!((meant(&pager), harness.dead().await.len()), (vec!["abcd".to_owned(), "bc".to_owned()], 0));
@@ -187,7 +187,7 @@ async fn a_resend_that_is_refused_by_all_whom_it_is_for_is_a_dead_letter() {
 
 /// The destination knows who they are by now.
 #[tokio::test]
-async fn the_story_names_whom_a_resend_has_reached() {
+async fn the_history_names_whom_a_resend_has_reached() {
     let (harness, pager, lead) = harness(vec![partly(&["a", "c", "d"], &[("b", false)])]).await;
     pager.answer([partly(&["bob"], &[])]);
     let actions = harness.ops.actions().unwrap();
@@ -205,7 +205,7 @@ async fn the_story_names_whom_a_resend_has_reached() {
 }
 
 #[tokio::test]
-async fn who_is_put_off_gets_the_alert_later_and_nobody_gets_it_twice() {
+async fn a_deferred_recipient_gets_the_alert_later_and_nobody_gets_it_twice() {
     let first = partly(&["a"], &[("b", true), ("c", false), ("d", true)]);
     let (harness, pager, lead) = harness(vec![first, failed(false), partly(&["b"], &[("d", true)])]).await;
     assert_eq!(meant(&pager), ["abcd", "bd", "bd", "d"]);
@@ -223,7 +223,7 @@ async fn who_is_put_off_gets_the_alert_later_and_nobody_gets_it_twice() {
 
 /// The lead has ended with the first who have its alert, and is counted once.
 #[tokio::test]
-async fn a_lead_ends_with_the_first_who_have_its_alert() {
+async fn a_lead_ends_with_the_first_recipients_who_have_its_alert() {
     let (harness, pager) = with_pager(ScriptedDestination::plain(), std::time::Duration::ZERO);
     pager.answer([partly(&["a"], &[("b", true), ("c", false)]), failed(false)]);
     let lead = harness.enrich("a").await;
@@ -240,7 +240,7 @@ async fn a_lead_ends_with_the_first_who_have_its_alert() {
 }
 
 #[tokio::test]
-async fn who_is_put_off_for_too_long_is_left_out_and_makes_no_dead_letter() {
+async fn a_recipient_deferred_for_too_long_is_left_out_and_makes_no_dead_letter() {
     let attempts = 3;
     let put_off = partly(&["a", "c", "d"], &[("b", true)]);
     let (code, reason) = (Code::DestinationRefused, "no".to_owned());

@@ -66,7 +66,7 @@ async fn a_mail_without_confirmation_is_repeated_with_a_label() {
 }
 
 #[tokio::test]
-async fn one_channels_trouble_is_not_the_others() {
+async fn a_fault_of_one_destination_does_not_affect_the_others() {
     let harness = Harness::with(Settings { destinations: vec![SLACK, EMAIL], ..plain() });
     let lead = harness.enrich("a").await;
     harness.slack.rule(|_| Some(Reply::status(404, "no_service")));

@@ -213,7 +213,7 @@ async fn workers_that_race_for_one_alert_send_it_once() {
 }
 
 #[tokio::test]
-async fn a_worker_that_stood_still_until_its_claim_ran_out_sends_nothing() {
+async fn a_worker_that_was_frozen_until_its_claim_expired_sends_nothing() {
     let (harness, lead) = with_alert().await;
     let deliveries = harness.take_alerts().await;
     // The lead is read once more after the claim: the fourth object that is read.
@@ -225,7 +225,7 @@ async fn a_worker_that_stood_still_until_its_claim_ran_out_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_claim_that_all_but_ran_out_is_given_back_and_the_alert_is_no_repeat() {
+async fn a_claim_that_has_almost_expired_is_released_and_the_alert_is_no_repeat() {
     let (harness, lead) = with_alert().await;
     harness.faults.at(4, Call::Get, Moment::Before, InjectedFault::Slow(SECOND * 40));
     harness.notify_ready().await;

@@ -123,7 +123,7 @@ async fn a_429_without_a_wait_is_not_asked_again_at_once() {
 }
 
 #[tokio::test]
-async fn trouble_on_the_way_is_tried_again_with_growing_pauses_and_an_end() {
+async fn failures_on_the_way_are_retried_with_growing_pauses_and_an_end() {
     for (reply, code) in [
         (Reply::status(500, "rollup_error"), Code::SlackUnavailable),
         (Reply::status(503, ""), Code::SlackUnavailable),

@@ -116,7 +116,7 @@ async fn an_endless_wait_is_not_believed() {
 
 /// Close takes few requests, and all leads come at once, however it states its limits.
 #[tokio::test]
-async fn a_crowd_of_leads_keeps_to_a_small_limit() {
+async fn many_leads_at_once_stay_within_a_small_limit() {
     let of_limits =
         |switches: &Switches| Switches { limits: Limits::Now, ..*switches } == Switches::default();
     under(Switches::each().into_iter().filter(of_limits).collect(), async |testbed| {

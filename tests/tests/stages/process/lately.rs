@@ -80,7 +80,7 @@ async fn one_that_found_something_within_a_day_is_enough() {
 }
 
 #[tokio::test]
-async fn one_that_was_looked_up_again_and_found_is_a_find() {
+async fn one_that_was_looked_up_again_and_found_counts_as_found() {
     let harness = Harness::new();
     let leads = come(&harness, "a", 30, MINUTE * 10).await;
     assert!(warning(&harness).await.is_some());
@@ -91,7 +91,7 @@ async fn one_that_was_looked_up_again_and_found_is_a_find() {
 }
 
 #[tokio::test]
-async fn failures_and_documents_of_others_are_no_finds() {
+async fn failures_and_documents_of_others_do_not_count_as_found() {
     for answer in [
         ScriptedOwners::answer(500, ""),
         ScriptedOwners::answer(403, "<html>Blocked</html>"),
@@ -110,7 +110,7 @@ async fn failures_and_documents_of_others_are_no_finds() {
 
 /// A lead that has an owner, and is looked up again in vain, proves nothing of today's directory.
 #[tokio::test]
-async fn an_owner_of_before_is_no_find() {
+async fn an_owner_of_before_does_not_count_as_found() {
     let harness = once();
     let leads = harness.enrich_many(20).await;
     harness.work_for(DAY + MINUTE).await;

@@ -238,7 +238,7 @@ async fn a_directory_that_does_not_exist_is_told_apart_from_a_missing_document()
 }
 
 #[tokio::test]
-async fn trouble_with_the_directory_is_tried_again_then_the_alert_goes_out_with_the_defaults() {
+async fn a_failing_directory_is_asked_again_then_the_alert_goes_out_with_the_defaults() {
     for (answer, code) in [
         (ScriptedOwners::answer(500, ""), Code::OwnerLookupFailed),
         (ScriptedOwners::answer(503, "SlowDown"), Code::OwnerLookupFailed),
@@ -262,7 +262,7 @@ async fn trouble_with_the_directory_is_tried_again_then_the_alert_goes_out_with_
 }
 
 #[tokio::test]
-async fn trouble_that_passes_costs_nothing_but_time() {
+async fn transient_failures_cost_nothing_but_time() {
     let harness = Harness::new();
     let lead = harness.accept("a").await;
     let document = ScriptedOwners::document(&lead, "Sales North");
@@ -648,7 +648,7 @@ async fn a_crash_at_any_step_of_processing_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_once_anywhere_is_gone_around() {
+async fn a_store_that_fails_once_anywhere_is_worked_around() {
     for call in [Call::Get, Call::Put, Call::Append, Call::Send] {
         for nth in 1..=4 {
             let harness = Harness::new();
