@@ -98,14 +98,14 @@ impl QueueStage for Scripted {
     }
 }
 
-struct Bench {
+struct DriverTestbed {
     clock: Arc<VirtualClock>,
     memory: Memory,
     faults: Arc<FaultPlan>,
     store: Arc<Faulty<Memory>>,
 }
 
-impl Bench {
+impl DriverTestbed {
     fn new() -> Self {
         let clock = VirtualClock::start();
         let memory = Memory::with_rules(clock.clone(), Rules::DELAY, Rules::NOTIFICATION);
@@ -144,32 +144,32 @@ impl Bench {
 
 #[tokio::test]
 async fn every_message_is_worked_on_once_and_no_more_than_allowed_at_once() {
-    let bench = Bench::new();
+    let testbed = DriverTestbed::new();
     let bodies: Vec<String> = (100..200).map(|number: u32| number.to_string()).collect();
-    bench.send(Queue::Delay, &bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let stage = Scripted::new(&bench.clock, Queue::Delay);
-    bench.work_for(SECOND * 47 / 2, bench.workers(stage.clone(), 4, 1)).await;
+    testbed.send(Queue::Delay, &bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let stage = Scripted::new(&testbed.clock, Queue::Delay);
+    testbed.work_for(SECOND * 47 / 2, testbed.workers(stage.clone(), 4, 1)).await;
     assert_eq!(stage.seen().len(), 96, "four a second");
     assert_eq!(stage.most.load(Ordering::SeqCst), 4);
-    bench.work_for(HOUR, bench.workers(stage.clone(), 4, 1)).await;
+    testbed.work_for(HOUR, testbed.workers(stage.clone(), 4, 1)).await;
     let mut once = stage.seen();
     once.dedup();
-    assert_eq!((once, bench.depth(Queue::Delay).await), (bodies, Depth::default()));
+    assert_eq!((once, testbed.depth(Queue::Delay).await), (bodies, Depth::default()));
 }
 
 #[tokio::test]
 async fn what_is_slow_in_one_lane_holds_up_no_other() {
-    let bench = Bench::new();
-    bench.send(Queue::Notification, &["slow"; 500]).await;
+    let testbed = DriverTestbed::new();
+    testbed.send(Queue::Notification, &["slow"; 500]).await;
     let bodies: Vec<String> = (100..200).map(|number: u32| number.to_string()).collect();
-    bench.send(Queue::Notification, &bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let stage = Scripted::new(&bench.clock, Queue::Notification);
+    testbed.send(Queue::Notification, &bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let stage = Scripted::new(&testbed.clock, Queue::Notification);
     let quick = |stage: &Scripted| stage.seen().iter().filter(|body| *body != "slow").count();
-    bench.work_for(SECOND * 3, bench.workers(stage.clone(), 2, 20)).await;
+    testbed.work_for(SECOND * 3, testbed.workers(stage.clone(), 2, 20)).await;
     assert_eq!(quick(&stage), 100, "behind five hundred that take five minutes each");
     assert_eq!(stage.seen().len(), 140, "two batches of the slow ones");
-    bench.work_for(HOUR * 2, bench.workers(stage.clone(), 2, 20)).await;
-    let depth = bench.depth(Queue::Notification).await;
+    testbed.work_for(HOUR * 2, testbed.workers(stage.clone(), 2, 20)).await;
+    let depth = testbed.depth(Queue::Notification).await;
     assert_eq!(
         (stage.seen().len(), depth),
         (600 + 40, Depth::default()),
@@ -179,18 +179,18 @@ async fn what_is_slow_in_one_lane_holds_up_no_other() {
 
 #[tokio::test]
 async fn what_comes_later_is_taken_at_once() {
-    let bench = Bench::new();
-    let stage = Scripted::new(&bench.clock, Queue::Delay);
+    let testbed = DriverTestbed::new();
+    let stage = Scripted::new(&testbed.clock, Queue::Delay);
     let sender = async {
-        bench.clock.sleep(SECOND * 10).await;
+        testbed.clock.sleep(SECOND * 10).await;
         let message = NewMessage { body: "x".to_owned(), lead: None, delay: SECOND * 100 };
-        bench.memory.send(Queue::Delay, message).await.unwrap();
-        bench.clock.sleep(SECOND * 101).await;
+        testbed.memory.send(Queue::Delay, message).await.unwrap();
+        testbed.clock.sleep(SECOND * 101).await;
         stage.seen()
     };
-    let workers = bench.workers(stage.clone(), 4, 1).run(CancellationToken::new());
+    let workers = testbed.workers(stage.clone(), 4, 1).run(CancellationToken::new());
     let (sender, workers) = (pin!(sender), pin!(workers));
-    let Either::Left((seen, _)) = bench.clock.run(select(sender, workers)).await else {
+    let Either::Left((seen, _)) = testbed.clock.run(select(sender, workers)).await else {
         panic!("workers end when they are stopped")
     };
     assert_eq!(seen, ["x"]);
@@ -199,55 +199,55 @@ async fn what_comes_later_is_taken_at_once() {
 #[tokio::test]
 async fn a_panic_fails_only_the_message_that_causes_it() {
     for queue in Queue::ALL {
-        let bench = Bench::new();
-        bench.send(queue, &["a", "panics", "b"]).await;
-        let stage = Scripted::new(&bench.clock, queue);
-        bench.work_for(SECOND * 4, bench.workers(stage.clone(), 4, 100)).await;
-        assert_eq!(bench.depth(queue).await, Depth { waiting: 1, ..Depth::default() }, "{queue:?}");
-        bench.clock.advance(SECOND * 5);
-        let again = bench.memory.receive(queue, 9).await.unwrap();
+        let testbed = DriverTestbed::new();
+        testbed.send(queue, &["a", "panics", "b"]).await;
+        let stage = Scripted::new(&testbed.clock, queue);
+        testbed.work_for(SECOND * 4, testbed.workers(stage.clone(), 4, 100)).await;
+        assert_eq!(testbed.depth(queue).await, Depth { waiting: 1, ..Depth::default() }, "{queue:?}");
+        testbed.clock.advance(SECOND * 5);
+        let again = testbed.memory.receive(queue, 9).await.unwrap();
         assert_eq!((again[0].body.as_str(), again[0].receives), ("panics", 2));
     }
 }
 
 #[tokio::test]
 async fn a_message_that_always_panics_ends_as_a_dead_letter() {
-    let bench = Bench::new();
-    bench.send(Queue::Delay, &["panics"]).await;
-    bench.work_for(HOUR, bench.workers(Scripted::new(&bench.clock, Queue::Delay), 4, 1)).await;
-    let (letters, _) = DeadLetters::list(&bench.memory, None, 9).await.unwrap();
+    let testbed = DriverTestbed::new();
+    testbed.send(Queue::Delay, &["panics"]).await;
+    testbed.work_for(HOUR, testbed.workers(Scripted::new(&testbed.clock, Queue::Delay), 4, 1)).await;
+    let (letters, _) = DeadLetters::list(&testbed.memory, None, 9).await.unwrap();
     assert_eq!((letters[0].code, letters[0].attempts), (Code::Abandoned, 3));
 }
 
 #[tokio::test]
 async fn long_work_stays_invisible_to_others_and_endless_work_is_given_up() {
-    let bench = Bench::new();
-    bench.send(Queue::Delay, &["slow", "hangs"]).await;
-    let stage = Scripted::new(&bench.clock, Queue::Delay);
-    bench.work_for(SECOND * 890, bench.workers(stage.clone(), 4, 1)).await;
+    let testbed = DriverTestbed::new();
+    testbed.send(Queue::Delay, &["slow", "hangs"]).await;
+    let stage = Scripted::new(&testbed.clock, Queue::Delay);
+    testbed.work_for(SECOND * 890, testbed.workers(stage.clone(), 4, 1)).await;
     assert_eq!(stage.seen(), ["hangs", "slow"], "nobody else has taken either");
-    assert_eq!(bench.depth(Queue::Delay).await, Depth { in_flight: 1, ..Depth::default() });
-    bench.work_for(HOUR, bench.workers(stage.clone(), 4, 1)).await;
-    let (letters, _) = DeadLetters::list(&bench.memory, None, 9).await.unwrap();
+    assert_eq!(testbed.depth(Queue::Delay).await, Depth { in_flight: 1, ..Depth::default() });
+    testbed.work_for(HOUR, testbed.workers(stage.clone(), 4, 1)).await;
+    let (letters, _) = DeadLetters::list(&testbed.memory, None, 9).await.unwrap();
     assert_eq!(letters.len(), 1, "as often as its queue allows");
 }
 
 #[tokio::test]
 async fn at_a_stop_work_in_hand_is_finished_or_given_back_and_no_more_is_taken() {
-    let bench = Bench::new();
-    bench.send(Queue::Delay, &["a", "hangs", "b"]).await;
-    let stage = Scripted::new(&bench.clock, Queue::Delay);
+    let testbed = DriverTestbed::new();
+    testbed.send(Queue::Delay, &["a", "hangs", "b"]).await;
+    let stage = Scripted::new(&testbed.clock, Queue::Delay);
     let stop = CancellationToken::new();
     let stopping = async {
-        bench.clock.sleep(SECOND / 2).await;
+        testbed.clock.sleep(SECOND / 2).await;
         stop.cancel();
-        bench.send(Queue::Delay, &["later"]).await;
+        testbed.send(Queue::Delay, &["later"]).await;
     };
-    let workers = bench.workers(stage.clone(), 4, 1);
-    bench.clock.run(join(workers.run(stop.clone()), stopping)).await;
-    assert_eq!(bench.clock.elapsed(), SECOND / 2 + SECOND * 10);
+    let workers = testbed.workers(stage.clone(), 4, 1);
+    testbed.clock.run(join(workers.run(stop.clone()), stopping)).await;
+    assert_eq!(testbed.clock.elapsed(), SECOND / 2 + SECOND * 10);
     assert_eq!(stage.seen(), ["a", "b", "hangs"]);
-    let left = bench.memory.receive(Queue::Delay, 9).await.unwrap();
+    let left = testbed.memory.receive(Queue::Delay, 9).await.unwrap();
     let mut left: Vec<_> = left.iter().map(|one| (one.body.as_str(), one.receives)).collect();
     left.sort_unstable();
     assert_eq!(left, [("hangs", 1), ("later", 1)], "this time does not count as a receive");
@@ -257,44 +257,44 @@ async fn at_a_stop_work_in_hand_is_finished_or_given_back_and_no_more_is_taken()
 async fn an_outcome_that_cannot_be_recorded_is_tried_again_and_at_last_left_to_the_queue() {
     let fails = || InjectedFault::Fail(Fault::new(Code::StorageFailed, "planned"));
     for (times, seen) in [(5, 1), (6, 2)] {
-        let bench = Bench::new();
-        bench.send(Queue::Delay, &["a"]).await;
-        (1..=times).for_each(|nth| bench.faults.at(nth, Call::Settle, Moment::Before, fails()));
-        let stage = Scripted::new(&bench.clock, Queue::Delay);
-        bench.work_for(HOUR, bench.workers(stage.clone(), 4, 1)).await;
-        assert_eq!((stage.seen().len(), bench.depth(Queue::Delay).await), (seen, Depth::default()));
+        let testbed = DriverTestbed::new();
+        testbed.send(Queue::Delay, &["a"]).await;
+        (1..=times).for_each(|nth| testbed.faults.at(nth, Call::Settle, Moment::Before, fails()));
+        let stage = Scripted::new(&testbed.clock, Queue::Delay);
+        testbed.work_for(HOUR, testbed.workers(stage.clone(), 4, 1)).await;
+        assert_eq!((stage.seen().len(), testbed.depth(Queue::Delay).await), (seen, Depth::default()));
     }
 }
 
 #[tokio::test]
 async fn queues_that_fail_are_asked_again_with_pauses() {
-    let bench = Bench::new();
-    bench.send(Queue::Delay, &["a"]).await;
+    let testbed = DriverTestbed::new();
+    testbed.send(Queue::Delay, &["a"]).await;
     let fails = || InjectedFault::Fail(Fault::new(Code::StorageFailed, "planned"));
-    (1..=4).for_each(|nth| bench.faults.at(nth, Call::Receive, Moment::Before, fails()));
-    let stage = Scripted::new(&bench.clock, Queue::Delay);
-    bench.work_for(SECOND * 2, bench.workers(stage.clone(), 4, 1)).await;
+    (1..=4).for_each(|nth| testbed.faults.at(nth, Call::Receive, Moment::Before, fails()));
+    let stage = Scripted::new(&testbed.clock, Queue::Delay);
+    testbed.work_for(SECOND * 2, testbed.workers(stage.clone(), 4, 1)).await;
     assert_eq!(stage.seen(), Vec::<String>::new());
-    bench.work_for(SECOND * 5, bench.workers(stage.clone(), 4, 1)).await;
+    testbed.work_for(SECOND * 5, testbed.workers(stage.clone(), 4, 1)).await;
     assert_eq!(stage.seen(), ["a"]);
 }
 
 #[tokio::test]
 async fn by_a_deadline_each_message_has_its_own_outcome_and_what_is_late_is_left_to_the_queue() {
-    let bench = Bench::new();
-    bench.send(Queue::Delay, &["a", "hangs", "panics", "b"]).await;
-    let deliveries = bench.memory.receive(Queue::Delay, 9).await.unwrap();
-    let driver = bench.driver(Scripted::new(&bench.clock, Queue::Delay));
+    let testbed = DriverTestbed::new();
+    testbed.send(Queue::Delay, &["a", "hangs", "panics", "b"]).await;
+    let deliveries = testbed.memory.receive(Queue::Delay, 9).await.unwrap();
+    let driver = testbed.driver(Scripted::new(&testbed.clock, Queue::Delay));
     let driver = Driver { after_panic: None, settle_attempts: 1, ..driver };
-    let deadline = bench.clock.now() + SECOND * 20;
-    let left = bench.clock.run(driver.work_on(&deliveries, Some(deadline))).await;
+    let deadline = testbed.clock.now() + SECOND * 20;
+    let left = testbed.clock.run(driver.work_on(&deliveries, Some(deadline))).await;
     let body = |id: &String| deliveries.iter().find(|delivery| delivery.id == *id).unwrap().body.clone();
     let left: Vec<String> = left.iter().map(body).collect();
     assert_eq!(
-        (left.as_slice(), bench.clock.elapsed()),
+        (left.as_slice(), testbed.clock.elapsed()),
         (&["hangs".into(), "panics".into()][..], SECOND * 20)
     );
-    assert_eq!(bench.depth(Queue::Delay).await, Depth { in_flight: 2, ..Depth::default() });
+    assert_eq!(testbed.depth(Queue::Delay).await, Depth { in_flight: 2, ..Depth::default() });
 }
 
 #[tokio::test]

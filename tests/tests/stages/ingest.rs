@@ -1,4 +1,4 @@
-//! Taking webhooks in: who is let in, what is stored, what is answered.
+//! Ingesting webhooks: which are accepted, what is stored, what is answered.
 
 use std::time::Duration;
 

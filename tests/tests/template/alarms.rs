@@ -1,4 +1,4 @@
-//! Alarms: that each failure has one, and that somebody hears of it.
+//! Alarms: that each failure has one, and that it notifies somebody.
 
 use serde_json::{Value, json};
 

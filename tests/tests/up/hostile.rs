@@ -1,4 +1,4 @@
-//! `leadops up` under attack: Close is let in, and memory has a bound.
+//! `leadops up` under attack: Close is served, and memory has a bound.
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@ mod close;
 mod crash;
 mod destinations;
 mod disk;
+mod end_to_end;
 mod ends;
 mod files;
 mod guarded;
@@ -17,7 +18,6 @@ mod refusals;
 mod send;
 mod settings;
 mod webhook;
-mod whole;
 
 /// So that nobody takes what was left out for what has passed.
 #[cfg(skip_aws)]

@@ -2,7 +2,7 @@
 
 mod faults;
 mod follow_ups;
-mod lately;
+mod fruitless_lookups;
 mod sources;
 
 use std::time::Duration;

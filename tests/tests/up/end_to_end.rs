@@ -1,4 +1,4 @@
-//! `leadops up` as a real process over real HTTP, operated by the real commands.
+//! A whole pipeline of the real `leadops up`, from samples to alerts, operated by the real commands.
 
 use std::path::Path;
 
