@@ -1,6 +1,6 @@
 //! The command line: one tree, from which help, completions and the man page come.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{
     Args, Parser, Subcommand,
@@ -12,6 +12,7 @@ use pipeline::{
     destination::DestinationId,
     ports::{Level, Queue},
 };
+use strum::VariantNames;
 
 /// Turns new CRM leads into alerts, with a terminal console to operate it.
 #[derive(Debug, Parser)]
@@ -233,7 +234,7 @@ pub enum DeadCommand {
     /// List dead letters, newest first.
     List {
         /// Only those of this queue.
-        #[arg(long, value_parser = one_of(Queue::ALL.map(|queue| (queue.as_str(), queue))))]
+        #[arg(long, value_parser = one_of::<Queue>())]
         queue: Option<Queue>,
     },
     /// Show one dead letter: its body, and the log lines of its last attempt.
@@ -289,13 +290,13 @@ pub struct RedriveArgs {
 #[derive(Debug, Clone, Args)]
 pub struct LogsArgs {
     /// Only lines of this function.
-    #[arg(long, value_name = "F", value_parser = one_of(Function::ALL.map(|one| (one.as_str(), one))))]
+    #[arg(long, value_name = "F", value_parser = one_of::<Function>())]
     pub function: Option<Function>,
     /// Only lines about this lead.
     #[arg(long, value_name = "ID")]
     pub lead: Option<LeadId>,
     /// Only lines of this level or a more serious one.
-    #[arg(long, value_name = "L", ignore_case = true, value_parser = one_of(LEVELS))]
+    #[arg(long, value_name = "L", ignore_case = true, value_parser = one_of::<Level>())]
     pub level: Option<Level>,
     /// Only lines since: a time, or how long ago, such as 90m, 2h, 3d.
     #[arg(long, value_name = "D", value_parser = time_arg)]
@@ -403,17 +404,13 @@ impl TimeArg {
     }
 }
 
-const LEVELS: [(&str, Level); 4] =
-    [("debug", Level::Debug), ("info", Level::Info), ("warn", Level::Warn), ("error", Level::Error)];
-
-/// Reads one of these values by its name.
-fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
-    all: [(&'static str, T); N],
-) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(all.map(|(name, _)| name)).try_map(move |given| {
-        let meant = all.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&given));
-        meant.map(|(_, value)| value).ok_or("no such value")
-    })
+/// Reads one of the variants by its name, in lower case.
+fn one_of<T>() -> impl TypedValueParser<Value = T>
+where
+    T: VariantNames + FromStr<Err: std::error::Error + Send + Sync> + Clone + Send + Sync + 'static,
+{
+    let names = T::VARIANTS.iter().map(|name| name.to_ascii_lowercase());
+    PossibleValuesParser::new(names).try_map(|given| given.parse())
 }
 
 fn time_arg(text: &str) -> Result<TimeArg, String> {

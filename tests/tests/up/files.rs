@@ -83,7 +83,7 @@ async fn health(up: &Up) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
-async fn should_log(up: &Up) {
+async fn until_unhealthy(up: &Up) {
     until("its health says so", || async {
         let (status, body) = health(up).await;
         status == 503 && body["code"] == "LO409"
@@ -120,7 +120,7 @@ async fn files_that_are_taken_away_are_503_and_reported_everywhere_and_nothing_a
             let (status, answer) = post(&up.webhook, &testbed.sample().event, KEY).await;
             assert_eq!((status, answer["code"].as_str()), (503, Some("LO107")), "{what}: {answer}");
         }
-        should_log(&up).await;
+        until_unhealthy(&up).await;
         until("the log says so", || async { !lines(&log, "ERROR").is_empty() }).await;
         let before = contents(&testbed.data());
         let doctor = testbed.run(&["doctor"]).await;
@@ -186,7 +186,7 @@ async fn files_that_are_put_back_repair_it_and_nobody_is_alerted_meanwhile() {
         let sample = testbed.sample();
         assert_eq!(up.sender().send(&sample).await, [Answer::Accepted]);
         fs::rename(&name, &elsewhere).unwrap();
-        should_log(&up).await;
+        until_unhealthy(&up).await;
         let refused = testbed.sample();
         assert_eq!(post(&up.webhook, &refused.event, KEY).await.0, 503, "{what}");
         let mut doctor = testbed.command(&["doctor"]);
@@ -233,7 +233,7 @@ async fn a_strangers_files_in_their_places_are_left_as_they_are() {
         }
         fs::rename(testbed.data(), testbed.folder.path().join("ours")).unwrap();
         fs::rename(&theirs, testbed.data()).unwrap();
-        should_log(&up).await;
+        until_unhealthy(&up).await;
         assert_eq!(post(&up.webhook, &testbed.sample().event, KEY).await.0, 503);
         assert!(up.terminate().await.success());
         for end in ["", "-wal", "-shm"] {

@@ -54,12 +54,12 @@ async fn one_that_changes_the_path_is_named_where_it_can_be_seen() {
         assert!(!is_taken && rows[0]["http"] == 404, "{kind:?}: {rows} {why}");
         until("it is in the log and counted", || async {
             let lines = testbed.json(&["logs"]).await;
-            let should_log = |line: &Value| {
+            let is_reported = |line: &Value| {
                 let message = line["message"].as_str().unwrap_or_default();
                 line["code"] == "LO109" && message.contains(path)
             };
             let status = testbed.json(&["status"]).await;
-            lines.as_array().unwrap().iter().any(should_log) && status["refused"]["by_code"]["404"] == 1
+            lines.as_array().unwrap().iter().any(is_reported) && status["refused"]["by_code"]["404"] == 1
         })
         .await;
         assert!(up.terminate().await.success());

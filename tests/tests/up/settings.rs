@@ -240,8 +240,8 @@ async fn variables_that_look_like_settings_are_named_with_what_is_meant() {
     child.kill().await.unwrap();
     for args in [&["doctor"][..], &["config"]] {
         let (_, stdout, _) = run(&testbed, args, &changes).await;
-        let should_log = expected.iter().all(|part| stdout.contains(part)) && stdout.contains("LO913");
-        assert!(should_log && !stdout.contains("hunter2"), "{args:?}: {stdout}");
+        let is_reported = expected.iter().all(|part| stdout.contains(part)) && stdout.contains("LO913");
+        assert!(is_reported && !stdout.contains("hunter2"), "{args:?}: {stdout}");
     }
     let (_, json, _) = run(&testbed, &["config", "--json"], &changes).await;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -48,8 +48,8 @@ pub(super) fn indicators(app: &App) -> Vec<Line> {
             let detail = code.map_or_else(|| text::shorten(reason, 30), |code| code.as_str().to_owned());
             indicator(role, &label(what), detail);
         }
-        let should_log = |id: &DestinationId| conditions.iter().any(|one| one.what == id.as_str());
-        for destination in app.destinations.iter().filter(|id| !should_log(id)) {
+        let is_reported = |id: &DestinationId| conditions.iter().any(|one| one.what == id.as_str());
+        for destination in app.destinations.iter().filter(|id| !is_reported(id)) {
             let known = health.destinations.iter().find(|known| known.destination == *destination);
             let name = &destination.label();
             match known.map(|known| (known.code, known.at)) {
