@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use conformance::{RULES, Subject, clock::VirtualClock, work::Working};
-use pipeline::ports::{Level, LogLine};
+use pipeline::ports::{Level, LogLine, Upkeep};
 use serde_json::Value;
 use sqlite::{Options, QueueOptions, Store};
 use tokio::{runtime::Handle, task::block_in_place};
@@ -45,7 +45,7 @@ fn sqlite_to_work_on(times: usize) -> Working {
         history: other.clone(),
         logs: other,
         log: Box::new(move |line| {
-            let subscriber = tracing_subscriber::registry().with(store.log_layer());
+            let subscriber = tracing_subscriber::registry().with(embedded::logging::layer(store.log_sink()));
             tracing::subscriber::with_default(subscriber, || trace(&line));
             block_in_place(|| Handle::current().block_on(store.flush())).unwrap();
         }),

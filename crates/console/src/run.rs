@@ -187,12 +187,11 @@ async fn run_up(config: &mut Config, place: &Place, args: &UpArgs) -> anyhow::Re
         print_warning(&warning);
     }
     let _lock = store.lock_for_up()?;
-    let _logging = embedded::logging::start(store.log_layer());
+    let _logging = embedded::logging::start(store.log_sink());
     // Installed before the address is printed: its reader may stop us at once.
     let mut endings = ShutdownSignals::listen()?;
     let owners = config.owners.place();
-    let storage = Arc::new(store.clone());
-    let up = embedded::Up::start(up::options(config, storage.clone())?, storage).await?;
+    let up = embedded::Up::start(up::options(config, store.clone())?, store.clone()).await?;
     announce_owner_source(owners);
     announce(up.webhook.clone());
     up.run_until(endings.come()).await?;

@@ -3,17 +3,19 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use close::client::KeySource;
-use embedded::{OWNER_PATIENCE, Running};
+use embedded::{OWNER_PATIENCE, Running, Storage};
 use lead::Timestamp;
 use outbound::{NoKeys, OwnerSource};
 use pipeline::{
     Code, Fault, Settings,
     ports::{Objects, Retention},
 };
-use sqlite::{Options, Store};
 use system::SystemClock;
 
-use crate::config::{SettingProblem, UpConfig};
+use crate::{
+    config::{SettingProblem, UpConfig},
+    wiring,
+};
 
 /// The pipeline of this configuration, on a store.
 ///
@@ -47,10 +49,10 @@ pub(crate) fn options(config: UpConfig, objects: Arc<dyn Objects>) -> Result<emb
 /// # Errors
 /// Why it cannot be opened or created; the first problem with alerts if the folder holds no lead, as whoever is setting
 /// it up is there to fix it. Where it holds leads, refusing to start would refuse webhooks.
-pub(crate) async fn store(folder: &Path, config: &UpConfig) -> Result<Store, Fault> {
+pub(crate) async fn store(folder: &Path, config: &UpConfig) -> Result<Arc<dyn Storage>, Fault> {
     if let Some(SettingProblem { fault, .. }) = config.problems.first() {
-        let holds_leads = match Store::open(folder, Options::default()) {
-            Ok(store) => !store.list(&config.settings.source_prefix, None, 1).await?.is_empty(),
+        let holds_leads = match wiring::open_store(folder) {
+            Ok(store) => !Objects::list(&*store, &config.settings.source_prefix, None, 1).await?.is_empty(),
             Err(fault) if fault.code == Code::NoPipeline => false,
             Err(fault) => return Err(fault),
         };
@@ -59,7 +61,7 @@ pub(crate) async fn store(folder: &Path, config: &UpConfig) -> Result<Store, Fau
             return Err(Fault::new(fault.code, what));
         }
     }
-    Store::open(folder, Options::creating())
+    wiring::create_store(folder)
 }
 
 /// Whether a pipeline in this folder may start with these prefixes, with a warning if it may although they are wrong.
@@ -71,8 +73,8 @@ pub(crate) async fn store(folder: &Path, config: &UpConfig) -> Result<Store, Fau
 /// As [`Settings::check_prefixes`], where they have not been used before.
 pub(crate) async fn prefixes(settings: &Settings, folder: &Path) -> Result<Option<Fault>, Fault> {
     let Err(fault) = settings.check_prefixes() else { return Ok(None) };
-    let before = match Store::open(folder, Options::default()) {
-        Ok(store) => Running::read(&store).await?.map(|running| running.settings),
+    let before = match wiring::open_store(folder) {
+        Ok(store) => Running::read(&*store).await?.map(|running| running.settings),
         // It is refused for that as well, once this is fixed.
         Err(_) => None,
     };

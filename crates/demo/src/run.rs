@@ -15,7 +15,7 @@ use pipeline::{
     Code, Fault, Settings,
     destination::Destination,
     ingest::Trust,
-    ports::{Objects, Random, Retention},
+    ports::{Objects, Random, Retention, Upkeep},
 };
 use sqlite::Store;
 use system::{SystemClock, SystemRandom};
@@ -64,7 +64,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let (close, slack) = (FakeClose::start().await?, FakeSlack::start().await?);
     let store = Store::open(folder.path(), sqlite::Options::creating())?;
     let _lock = store.lock_for_up()?;
-    let _logging = embedded::logging::start(store.log_layer());
+    let _logging = embedded::logging::start(store.log_sink());
     let keys = random_keys()?;
     let storage: Arc<dyn Storage> = Arc::new(store.clone());
     let pipeline = pipeline(delay, keys.clone(), &close, &slack, storage.clone())?;

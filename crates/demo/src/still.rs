@@ -22,7 +22,7 @@ use pipeline::{
     driver::{Driver, QueueStage},
     ingest::{Ingest, LogThrottles, Outcome, Trust, Webhook},
     owners::CloseOwners,
-    ports::{Clock, Inbox, NewMessage, Outbox, Owners, Queue, Random},
+    ports::{Clock, Inbox, NewMessage, Outbox, Owners, Queue, Random, Upkeep},
     process::AttemptCounter,
     stages::{self, Ports, Stages},
     unsigned::Head,
@@ -124,7 +124,7 @@ pub async fn still(console: tui::Options) -> anyhow::Result<()> {
     let clock = Arc::new(StillClock(Mutex::new(start)));
     let store = Store::open(folder.path(), Options { clock: clock.clone(), ..Options::creating() })?;
     let _lock = store.lock_for_up()?;
-    embedded::logging::start_quietly(store.log_layer());
+    embedded::logging::start_quietly(store.log_sink());
     let world = World::new(&store, clock.clone());
     world.play().await?;
     store.flush().await?;

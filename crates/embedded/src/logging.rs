@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     sync::{
+        Arc,
         atomic::{AtomicUsize, Ordering},
         mpsc::{self, SyncSender},
     },
@@ -10,8 +11,13 @@ use std::{
     time::Duration,
 };
 
+use pipeline::{LogRecord, ports::LogSink};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer,
+    fmt::MakeWriter,
+    layer::{Context, SubscriberExt},
+    util::SubscriberInitExt,
 };
 
 /// How many lines wait for stderr at most. What comes on top is dropped and counted.
@@ -24,7 +30,7 @@ pub struct Logging(SyncSender<Waiting>);
 
 /// Starts logging. `LEADOPS_LOG` says what stderr shows, as in `info` or `warn,pipeline=debug`; only
 /// warnings and errors where it is not set.
-pub fn start(to_store: impl Layer<Registry> + Send + Sync) -> Logging {
+pub fn start(sink: Arc<dyn LogSink>) -> Logging {
     let filter = EnvFilter::try_from_env("LEADOPS_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let (lines, waiting) = mpsc::sync_channel(WAITING);
     // Without it stderr shows nothing; the store has the lines as well.
@@ -37,13 +43,28 @@ pub fn start(to_store: impl Layer<Registry> + Send + Sync) -> Logging {
         // It would panic where stderr cannot be written.
         .log_internal_errors(false);
     // A second start, as in a test that runs two pipelines, changes nothing.
-    let _ = tracing_subscriber::registry().with(to_store).with(stderr.with_filter(filter)).try_init();
+    let _ = tracing_subscriber::registry().with(layer(sink)).with(stderr.with_filter(filter)).try_init();
     logging
 }
 
 /// Starts logging into the store alone.
-pub fn start_quietly(to_store: impl Layer<Registry> + Send + Sync) {
-    let _ = tracing_subscriber::registry().with(to_store).try_init();
+pub fn start_quietly(sink: Arc<dyn LogSink>) {
+    let _ = tracing_subscriber::registry().with(layer(sink)).try_init();
+}
+
+/// Passes all events with our field `function` on to a store, and warnings and errors of others.
+pub fn layer<S: Subscriber>(sink: Arc<dyn LogSink>) -> impl Layer<S> {
+    ToStore(sink)
+}
+
+struct ToStore(Arc<dyn LogSink>);
+
+impl<S: Subscriber> Layer<S> for ToStore {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if let Some(record) = LogRecord::of(event) {
+            self.0.push(record);
+        }
+    }
 }
 
 impl Drop for Logging {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ops::{Access, Ops};
 use pipeline::{
     Settings,
-    ports::{DeadLetters, History, Intake, Journal, Logs, Objects, Outbox, Upkeep, WorkQueues},
+    ports::{DeadLetters, History, Intake, Journal, Logs, Objects, Outbox, Upkeep, Watch, WorkQueues},
     stages::{Ports, Stages, World},
 };
 use system::{SystemClock, SystemRandom};
@@ -16,12 +16,12 @@ use crate::running::OfRunning;
 ///
 /// Whatever implements them, and passes the conformance suites of each, is one.
 pub trait Storage:
-    Objects + Intake + Journal + History + WorkQueues + Outbox + DeadLetters + Logs + Upkeep
+    Objects + Intake + Journal + History + WorkQueues + Outbox + DeadLetters + Logs + Upkeep + Watch
 {
 }
 
-impl<T: Objects + Intake + Journal + History + WorkQueues + Outbox + DeadLetters + Logs + Upkeep> Storage
-    for T
+impl<T: Objects + Intake + Journal + History + WorkQueues + Outbox + DeadLetters + Logs + Upkeep + Watch>
+    Storage for T
 {
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use lead::Timestamp;
-use pipeline::{Code, Function, log_record::LogRecord, ports::Level, recorder};
+use pipeline::{Code, Function, LogRecord, ports::Level, recorder};
 use serde_json::{Map, Value};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry};

@@ -32,7 +32,7 @@ impl StatusClass {
             200..=299 => Self::Ok,
             300..=399 => Self::Redirect,
             429 => Self::RateLimited,
-            407 | 451 | 511 => Self::Intermediary,
+            _ if outside::is_of_an_intermediary(status) => Self::Intermediary,
             408 | 502 | 504 | 520 | 524 => Self::Unknown,
             413 => Self::TooLarge,
             400 | 415 | 422 => Self::BadRequest,

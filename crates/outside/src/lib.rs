@@ -13,6 +13,7 @@ pub mod gzip;
 mod json;
 mod pasted;
 mod placeholder;
+mod status;
 pub mod text;
 mod time;
 
@@ -20,4 +21,5 @@ pub use document::{Document, Fields, Unreadable};
 pub use json::Json;
 pub use pasted::{plain_name, unpasted};
 pub use placeholder::{UNASSIGNED, UNKNOWN, UNKNOWN_EMAIL, is_placeholder};
+pub use status::is_of_an_intermediary;
 pub use time::{from_millis, parse_time, time_left};

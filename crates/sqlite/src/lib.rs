@@ -26,7 +26,7 @@ mod identity;
 mod intake;
 mod journal;
 mod log_buffer;
-mod log_layer;
+mod log_sink;
 mod logs;
 mod objects;
 mod queue;
@@ -40,6 +40,7 @@ mod tests;
 mod thread;
 mod units;
 mod up_lock;
+mod upkeep;
 mod wake;
 mod watch;
 mod watcher;
@@ -66,7 +67,6 @@ use self::{
     watcher::Watcher,
     writer::{Tx, Writer},
 };
-pub use self::{log_layer::LogLayer, up_lock::UpLock};
 use system::SystemClock;
 
 /// How a store is opened.
@@ -171,31 +171,6 @@ impl Store {
     /// The database file.
     pub fn path(&self) -> &Path {
         &self.0.file.path
-    }
-
-    /// Whether anything could be written now.
-    ///
-    /// # Errors
-    /// [`Code::StorageReadOnly`] where the file can only be read, or the other storage codes.
-    pub async fn can_write(&self) -> Result<(), Fault> {
-        self.0.writer.write(|_| Ok(())).await
-    }
-
-    /// Becomes the one `leadops up` on this folder, until the answer is dropped or the process ends.
-    ///
-    /// # Errors
-    /// [`Code::AlreadyRunning`] while another one has it.
-    pub fn lock_for_up(&self) -> Result<UpLock, Fault> {
-        let lock = UpLock::take(self.folder(), self.0.file.identity.ids())?;
-        self.0.file.is_worked_by_us(Arc::clone(&lock.0));
-        Ok(lock)
-    }
-
-    /// A layer for `tracing-subscriber` that keeps log lines in this store: all events with our field
-    /// `function`, and warnings and errors of others. It never blocks; when lines come faster than
-    /// they can be written, some are dropped and a line says how many.
-    pub fn log_layer(&self) -> LogLayer {
-        LogLayer { buffer: Arc::clone(&self.0.logs), clock: Arc::clone(&self.0.options.clock) }
     }
 
     /// Returns once everything sent before, log lines included, is written or has failed.

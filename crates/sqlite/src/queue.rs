@@ -110,7 +110,7 @@ impl WorkQueues for Store {
     }
 
     /// A lead that was in hand often before rests for a while, longer each time: should it be what kills its worker,
-    /// others are worked on in between. Only for the holder of [`Store::lock_for_up`].
+    /// others are worked on in between. Only for the holder of [`Upkeep::lock_for_up`](pipeline::ports::Upkeep::lock_for_up).
     async fn release_in_flight(&self) -> Result<u64, Fault> {
         self.write(|tx| Ok(release_in_flight(tx)?)).await
     }

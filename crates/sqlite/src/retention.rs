@@ -1,9 +1,8 @@
 //! Letting go of what is old.
 
-use async_trait::async_trait;
 use pipeline::{
     Fault,
-    ports::{Pruned, Retention, Upkeep},
+    ports::{Pruned, Retention},
 };
 use rusqlite::Connection;
 
@@ -29,24 +28,9 @@ const SURPLUS_LOGS: &str = "DELETE FROM log WHERE id IN (SELECT id FROM log \
 const OLD_LOGS: &str = "DELETE FROM log WHERE id IN \
     (SELECT id FROM (SELECT id, at FROM log ORDER BY id LIMIT ?2) WHERE at < ?1)";
 
-#[async_trait]
-impl Upkeep for Store {
-    /// As of the last look: that of the last commit, or of the watcher, which looks five times a second where anybody
-    /// waits for messages.
-    ///
-    /// # Errors
-    /// [`pipeline::Code::StorageGone`] where the file, its log or its index was deleted, moved or replaced, or where the
-    /// `leadops up` of the folder has other files open; [`pipeline::Code::AlreadyRunning`] where its lock was taken away and
-    /// another one works on the folder now; [`pipeline::Code::StorageDamaged`].
-    fn intact(&self) -> Result<(), Fault> {
-        let file = &self.0.file;
-        file.damage().map_or(Ok(()), |damage| Err(damage.clone()))?;
-        file.identity.standing()?;
-        file.agrees_with_up()
-    }
-
+impl Store {
     /// In many small transactions with room for others between them; gives free space back to the file system.
-    async fn prune(&self, retention: &Retention) -> Result<Pruned, Fault> {
+    pub(crate) async fn delete_old(&self, retention: &Retention) -> Result<Pruned, Fault> {
         let now = self.clock().now();
         let before = |age| units::micros_before(now, age);
         let most_logs = i64::try_from(retention.log_lines).unwrap_or(i64::MAX);
@@ -67,9 +51,7 @@ impl Upkeep for Store {
         }
         Ok(pruned)
     }
-}
 
-impl Store {
     /// Entries of open leads stay, so that their story is whole; the search goes past them.
     async fn prune_journal(&self, before: i64) -> Result<u64, Fault> {
         let mut deleted = 0;

@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The right to work on a folder. The operating system takes it back from a process that has died.
 #[derive(Debug)]
-pub struct UpLock(pub(crate) Arc<LockGuard>);
+pub(crate) struct UpLock(pub(crate) Arc<LockGuard>);
 
 /// A lock that is held, under a name that somebody may take away.
 #[derive(Debug)]

@@ -61,7 +61,7 @@ mod tests {
     use crate::{Options, Store};
     use pipeline::{
         Code,
-        ports::{Objects, Watch, WriteCondition},
+        ports::{Objects, Upkeep, Watch, WriteCondition},
     };
 
     #[tokio::test]

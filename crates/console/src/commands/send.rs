@@ -11,7 +11,6 @@ use outbound::webhook::{self, WebhookResponse};
 use outside::Document;
 use pipeline::{Code, Fault, webhook::Answer};
 use serde::Serialize;
-use sqlite::{Options, Store};
 use url::Url;
 
 use super::act::{counted, listed};
@@ -134,8 +133,7 @@ async fn webhook_of(config: &Config, place: &Place, to: Option<&str>) -> Result<
 }
 
 async fn running(folder: &Path) -> Result<String, Fault> {
-    let store = Store::open(folder, Options::default())?;
-    let running = Running::read(&store).await?;
+    let running = Running::read(&*wiring::open_store(folder)?).await?;
     running.map(|running| running.webhook).ok_or_else(|| {
         let folder = folder.display();
         let what = format!("no `leadops up` has run in {folder}, so the webhook's address is unknown");

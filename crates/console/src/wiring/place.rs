@@ -5,10 +5,9 @@ use std::{sync::Arc, time::Duration};
 use embedded::Running;
 use ops::{Access, Ops};
 use pipeline::{Fault, ports::Watch};
-use sqlite::{Options, Store};
 use tui::Banner;
 
-use super::on_aws;
+use super::{on_aws, store::open_store};
 use crate::config::{Location, Place};
 
 /// An open pipeline.
@@ -49,12 +48,12 @@ pub async fn open_place(place: &Place, access: Access) -> Result<OpenPipeline, F
     let access = if place.read_only { Access::ReadOnly } else { access };
     match &place.at {
         Location::Folder(folder) => {
-            let store = Store::open(folder, Options::default())?;
-            let settings = Running::read(&store).await?.map(|running| running.settings).unwrap_or_default();
+            let store = open_store(folder)?;
+            let settings = Running::read(&*store).await?.map(|running| running.settings).unwrap_or_default();
             Ok(OpenPipeline {
-                ops: embedded::view(Arc::new(store.clone()), Arc::new(settings), host::user(), access),
+                ops: embedded::view(store.clone(), Arc::new(settings), host::user(), access),
                 banner: banner(place, access, folder.display().to_string()),
-                watch: Arc::new(store),
+                watch: store,
                 refresh_every: Duration::ZERO,
                 look_every: Duration::from_millis(500),
             })

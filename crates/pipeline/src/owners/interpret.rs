@@ -38,9 +38,8 @@ const PAGE_BEGINS: usize = 1_024;
 ///   S3's form, or that they are pages.
 /// * A page with 404 is what a web server says of a file that it does not have, so it means nobody; not from S3, which
 ///   has no pages, and not where it asks for a password. A page with 401 or 403 is a firewall's or a login's: a web
-///   server that does not let us read its files says nothing of a lead. 407 and 511 are never the directory's own:
-///   <https://www.rfc-editor.org/rfc/rfc9110#name-407-proxy-authentication-re>,
-///   <https://www.rfc-editor.org/rfc/rfc6585#section-6>.
+///   server that does not let us read its files says nothing of a lead. Some statuses are never the directory's
+///   own ([`outside::is_of_an_intermediary`]).
 /// * 403 and 404 with nothing, a line of text or JSON are an own directory's, and mean nobody.
 pub fn interpret(answer: &OwnerAnswer) -> LookupAnswer {
     let status = answer.status;
@@ -125,7 +124,7 @@ impl Page {
 /// Whether somebody else than the directory has answered. An error's code is the directory's own.
 fn is_in_between(answer: &OwnerAnswer, page: Option<Page>, code: Option<&str>) -> bool {
     match (answer.status, page) {
-        (407 | 511, _) => true,
+        (status, _) if outside::is_of_an_intermediary(status) => true,
         _ if code.is_some() => false,
         (401 | 403, Some(_)) => true,
         (404, Some(page)) => answer.is_of_s3 || page.is_login,
@@ -282,6 +281,7 @@ mod tests {
             (403, LOGIN),
             (407, BLOCKED),
             (407, ""),
+            (451, ""),
             (511, ""),
         ] {
             let (code, what, then) = trouble(&answer(status, page));

@@ -3,7 +3,7 @@ use lead::{LeadId, Timestamp};
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
-use crate::{Fault, Function};
+use crate::{Fault, Function, LogRecord};
 
 /// The log lines of the functions.
 ///
@@ -32,6 +32,13 @@ pub trait Logs: Send + Sync {
     /// The lines that match, the oldest first: the newest `limit` of them without `after`, the first
     /// `limit` behind it with it.
     async fn lines(&self, query: &LogQuery) -> Result<Vec<LogLine>, Fault>;
+}
+
+/// The log's writing end.
+pub trait LogSink: Send + Sync {
+    /// Takes a line that is logged now. Never blocks: where lines come faster than they can be stored, some are dropped,
+    /// and a line says how many.
+    fn push(&self, record: LogRecord);
 }
 
 /// Which lines are wanted. An empty field does not restrict.

@@ -21,7 +21,7 @@ pub use dead_letters::{Body, DeadLetter, DeadLetters};
 pub use history::{History, Minute, OTHER, OpenCounts, OpenLead};
 pub use intake::{Accepted, Intake, NewEvent};
 pub use journal::Journal;
-pub use logs::{Level, LogLine, LogQuery, Logs};
+pub use logs::{Level, LogLine, LogQuery, LogSink, Logs};
 pub use objects::{Object, Objects, PutError, Version, WriteCondition};
 pub use owners::{
     LookupOptions, LookupOutcome, NextLookup, OtherRegion, OwnerAnswer, OwnerDirectory, OwnerUnreachable,

@@ -1,7 +1,8 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+use super::LogSink;
 use crate::Fault;
 
 /// What a process that lives for months needs of its store, beside storing.
@@ -13,6 +14,21 @@ pub trait Upkeep: Send + Sync {
     /// # Errors
     /// Why not: what is written would be lost, or somebody else works on the store.
     fn intact(&self) -> Result<(), Fault>;
+
+    /// Whether anything could be written now, by trying it.
+    ///
+    /// # Errors
+    /// [`Code::StorageReadOnly`](crate::Code::StorageReadOnly) where it can only be read, or the store's other faults.
+    async fn can_write(&self) -> Result<(), Fault>;
+
+    /// Becomes the one worker on the store, until the answer is dropped or the process ends.
+    ///
+    /// # Errors
+    /// [`Code::AlreadyRunning`](crate::Code::AlreadyRunning) while another one is.
+    fn lock_for_up(&self) -> Result<Box<dyn Send + Sync>, Fault>;
+
+    /// Where this program's log lines go. It does not hold the store open.
+    fn log_sink(&self) -> Arc<dyn LogSink>;
 
     /// Deletes what is older than its time, in parts, so that writers need not wait for all of it. Raw events,
     /// enriched leads, dead letters, copies of deleted ones and whatever belongs to an open lead stay.

@@ -4,7 +4,7 @@ use std::fs;
 
 use pipeline::{
     Code,
-    ports::{Clock, History, Intake, OpenCounts},
+    ports::{Clock, History, Intake, OpenCounts, Upkeep},
 };
 use rusqlite::Connection;
 

@@ -67,7 +67,7 @@ async fn what_is_old_goes_and_open_leads_and_objects_stay() {
 async fn log_lines_go_by_age_and_by_number() {
     let bench = TestStore::new();
     let store = bench.store();
-    let layered = tracing_subscriber::registry().with(store.log_layer());
+    let layered = tracing_subscriber::registry().with(embedded::logging::layer(store.log_sink()));
     let subscriber = tracing::Dispatch::new(layered);
     let log = async |lines: usize| {
         tracing::dispatcher::with_default(&subscriber, || {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use embedded::Running;
+use embedded::{Running, Storage};
 use ops::{Access, Condition, Ops};
 use outbound::{
     OwnerSource,
@@ -14,17 +14,19 @@ use pipeline::{
     ingest::Trust,
     webhook::{HEALTH, Health, PATH},
 };
-use sqlite::{Options, Store};
 use url::Url;
 
 use super::{Check, destinations, owners, permissions, subscription, webhooks};
-use crate::config::{Config, UpConfig, needed_api_keys};
+use crate::{
+    config::{Config, UpConfig, needed_api_keys},
+    wiring,
+};
 
 /// All checks.
 pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
-    let store = Store::open(folder, Options::default());
+    let store = wiring::open_store(folder);
     let running = match &store {
-        Ok(store) => Running::read(store).await,
+        Ok(store) => Running::read(&**store).await,
         Err(_) => Ok(None),
     };
     let mut checks = vec![data_folder(folder, &store, &running).await];
@@ -78,14 +80,14 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
 }
 
 /// The view of a store with the settings of the `leadops up` that runs on it, or did so last.
-fn view(store: &Store, running: Option<&Running>) -> Ops {
+fn view(store: &Arc<dyn Storage>, running: Option<&Running>) -> Ops {
     let settings = running.map(|running| running.settings.clone()).unwrap_or_default();
-    embedded::view(Arc::new(store.clone()), Arc::new(settings), host::user(), Access::ReadOnly)
+    embedded::view(store.clone(), Arc::new(settings), host::user(), Access::ReadOnly)
 }
 
 async fn data_folder(
     folder: &Path,
-    store: &Result<Store, Fault>,
+    store: &Result<Arc<dyn Storage>, Fault>,
     running: &Result<Option<Running>, Fault>,
 ) -> Check {
     let name = "data folder";

@@ -1,0 +1,23 @@
+//! Which store a folder has. No other file of this crate knows.
+
+use std::{path::Path, sync::Arc};
+
+use embedded::Storage;
+use pipeline::Fault;
+use sqlite::{Options, Store};
+
+/// Opens the store of a folder.
+///
+/// # Errors
+/// [`pipeline::Code::NoPipeline`] where there is none, or why it cannot be opened.
+pub fn open_store(folder: &Path) -> Result<Arc<dyn Storage>, Fault> {
+    Ok(Arc::new(Store::open(folder, Options::default())?))
+}
+
+/// Opens the store of a folder, and creates folder and store where there are none.
+///
+/// # Errors
+/// Why it cannot be opened or created.
+pub fn create_store(folder: &Path) -> Result<Arc<dyn Storage>, Fault> {
+    Ok(Arc::new(Store::open(folder, Options::creating())?))
+}
