@@ -46,6 +46,17 @@ pub enum Selection {
     All,
 }
 
+impl Selection {
+    /// Whether it is one of them.
+    pub fn includes(&self, letter: &DeadLetter) -> bool {
+        match self {
+            Self::Ids(ids) => ids.contains(&letter.id),
+            Self::Code(code) => letter.code == *code,
+            Self::All => true,
+        }
+    }
+}
+
 impl Ops {
     /// Up to `limit` dead letters, newest first, and how many there are in all.
     ///
@@ -94,11 +105,10 @@ impl Ops {
                 }
                 Ok(letters)
             }
-            Selection::Code(code) => {
+            Selection::Code(_) | Selection::All => {
                 let (letters, _) = self.dead_letters.list(None, usize::MAX).await?;
-                Ok(letters.into_iter().filter(|letter| letter.code == *code).collect())
+                Ok(letters.into_iter().filter(|letter| selection.includes(letter)).collect())
             }
-            Selection::All => Ok(self.dead_letters.list(None, usize::MAX).await?.0),
         }
     }
 

@@ -10,24 +10,6 @@ use host::private;
 use pipeline::{Code, Fault, ports::DeadLetter};
 use serde_json::Value;
 
-/// Creates a file that only its owner can read, as messages contain leads.
-///
-/// # Errors
-/// [`Code::FileUnusable`], also if anything with this name exists.
-pub fn create(path: &Path) -> Result<File, Fault> {
-    private::create(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            let what = format!(
-                "{}: something with this name already exists and was not changed; choose another file, or \
-                 delete it first",
-                path.display()
-            );
-            Fault::new(Code::FileUnusable, what)
-        }
-        _ => unusable(path, &error),
-    })
-}
-
 /// A dead letter and its message, as one line has them.
 ///
 /// # Errors
@@ -38,17 +20,46 @@ pub fn row(letter: &DeadLetter, body: &str) -> Result<Value, Fault> {
     Ok(row)
 }
 
-/// Writes all of them, and syncs the file to disk.
-///
-/// # Errors
-/// [`Code::FileUnusable`].
-pub fn write(file: File, path: &Path, exported: &[(DeadLetter, String)]) -> Result<(), Fault> {
-    let mut file = io::BufWriter::new(file);
-    for (letter, body) in exported {
-        writeln!(file, "{}", row(letter, body)?).map_err(|error| unusable(path, &error))?;
+/// A new file for them.
+pub struct Export<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> Export<'a> {
+    /// Creates a file that only its owner can read, as messages contain leads.
+    ///
+    /// # Errors
+    /// [`Code::FileUnusable`], also if anything with this name exists.
+    pub fn create(path: &'a Path) -> Result<Self, Fault> {
+        private::create(path).map(|file| Self { path, file }).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                let what = format!(
+                    "{}: something with this name already exists and was not changed; choose another file, or \
+                     delete it first",
+                    path.display()
+                );
+                Fault::new(Code::FileUnusable, what)
+            }
+            _ => unusable(path, &error),
+        })
     }
-    let written = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
-    written.map_err(|error| unusable(path, &error))
+
+    /// Writes a line.
+    ///
+    /// # Errors
+    /// [`Code::FileUnusable`].
+    pub fn write(&mut self, letter: &DeadLetter, body: &str) -> Result<(), Fault> {
+        writeln!(self.file, "{}", row(letter, body)?).map_err(|error| unusable(self.path, &error))
+    }
+
+    /// Syncs the file to the disk.
+    ///
+    /// # Errors
+    /// [`Code::FileUnusable`].
+    pub fn finish(self) -> Result<(), Fault> {
+        self.file.sync_all().map_err(|error| unusable(self.path, &error))
+    }
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Fault {

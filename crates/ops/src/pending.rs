@@ -1,6 +1,5 @@
 //! Open leads.
 
-use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use pipeline::{Fault, State, ports::OpenCounts};
 use serde::Serialize;
@@ -51,7 +50,6 @@ impl Ops {
     /// The fault of the journal.
     pub async fn count_open(&self) -> Result<OpenCounts, Fault> {
         let now = self.recorder.clock.now();
-        let overdue_after = SignedDuration::try_from(self.settings.overdue_after).unwrap_or_default();
-        self.history.count_open(now, now - overdue_after).await
+        self.history.count_open(now, now - self.settings.overdue_after).await
     }
 }

@@ -61,15 +61,25 @@ impl State {
         self.into()
     }
 
+    /// The state at `now` of a lead that had this one: until it ends, that goes by its due time.
+    pub fn at(self, due_at: Timestamp, now: Timestamp, overdue_after: Duration) -> Self {
+        match self {
+            Self::Notified | Self::Dead => self,
+            _ => Self::of_open(due_at, now, overdue_after),
+        }
+    }
+
     /// Where a lead stands at `now` that is due at `due_at` and has not ended.
     pub fn of_open(due_at: Timestamp, now: Timestamp, overdue_after: Duration) -> Self {
-        let late = now.duration_since(due_at);
-        if late.is_negative() {
-            Self::Pending
-        } else if late.unsigned_abs() > overdue_after {
-            Self::Overdue
-        } else {
-            Self::Processing
+        Self::of_open_before(due_at, now, now - overdue_after)
+    }
+
+    /// The same, where leads are overdue that were due before `overdue_before`.
+    pub fn of_open_before(due_at: Timestamp, now: Timestamp, overdue_before: Timestamp) -> Self {
+        match due_at {
+            due_at if due_at > now => Self::Pending,
+            due_at if due_at < overdue_before => Self::Overdue,
+            _ => Self::Processing,
         }
     }
 }

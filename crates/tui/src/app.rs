@@ -1,6 +1,6 @@
 //! The state of the console: plain data, as it was received. How it looks is decided when it is drawn.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
@@ -78,7 +78,7 @@ pub struct App {
     /// Where alerts can go.
     pub destinations: Vec<DestinationId>,
     /// How long after its due time a lead counts as overdue.
-    pub overdue_after: SignedDuration,
+    pub overdue_after: Duration,
     /// The shortest time between two queries of a kind.
     pub min_interval: SignedDuration,
     /// The glyphs that the terminal can show.
@@ -143,7 +143,7 @@ impl App {
         self.min_interval = SignedDuration::try_from(min_interval).unwrap_or_default();
         (self.banner, self.refusal, self.connection) = (banner, refusal, Connection::Open);
         self.destinations.clone_from(&settings.destinations);
-        self.overdue_after = SignedDuration::try_from(settings.overdue_after).unwrap_or_default();
+        self.overdue_after = settings.overdue_after;
     }
 
     /// Drops everything that came from the pipeline. The user's settings stay.

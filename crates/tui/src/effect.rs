@@ -5,7 +5,6 @@
 
 use std::{
     collections::HashMap,
-    io::{self, Write},
     path::Path,
     sync::{
         Arc,
@@ -15,7 +14,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use ops::{Actions, Ops, Recipients, Resent};
+use ops::{Actions, Ops, Recipients, Resent, export::Export};
 use pipeline::{
     Code, Fault, Stage,
     destination::DestinationId,
@@ -329,22 +328,20 @@ impl Work<'_> {
 
     /// Writes dead letters with their bodies into a new file, one per line.
     async fn export(&self, path: &Path) -> Result<(), Fault> {
-        let unusable =
-            |error: io::Error| Fault::new(Code::FileUnusable, format!("{}: {error}", path.display()));
-        let mut file = ops::export::create(path)?;
+        let mut file = Export::create(path)?;
         let mut written = 0;
         for (index, target) in self.targets() {
             let Some(letter) = &target.letter else { continue };
             let result = async {
                 let (letter, body) = (self.ops.dead_letters.get(&letter.id).await?)
                     .ok_or_else(|| Fault::new(Code::NoSuchDeadLetter, "it no longer exists"))?;
-                writeln!(file, "{}", ops::export::row(&letter, &body)?).map_err(unusable)
+                file.write(&letter, &body)
             };
             let result = result.await;
             written += usize::from(result.is_ok());
             (self.report)(Step::Done(index, result.map(|()| None)));
         }
-        file.sync_all().map_err(unusable)?;
+        file.finish()?;
         self.actions.exported(written).await
     }
 }

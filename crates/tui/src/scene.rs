@@ -1,6 +1,7 @@
 //! What a view is drawn with, beside its own rows.
 
-use jiff::SignedDuration;
+use std::time::Duration;
+
 use lead::Timestamp;
 use ops::Status;
 use pipeline::{State, destination::DestinationId};
@@ -32,7 +33,7 @@ pub struct Scene<'a> {
     /// Where alerts can go.
     pub destinations: &'a [DestinationId],
     /// How long after its due time a lead counts as overdue.
-    pub overdue_after: SignedDuration,
+    pub overdue_after: Duration,
     /// Whether actions are refused.
     pub read_only: bool,
 }
@@ -50,9 +51,6 @@ impl Scene<'_> {
 
     /// The state of an unfinished lead now, which may be later than its answer.
     pub fn state_of(&self, due_at: Timestamp, state: State) -> State {
-        match state {
-            State::Notified | State::Dead => state,
-            _ => State::of_open(due_at, self.now, self.overdue_after.unsigned_abs()),
-        }
+        state.at(due_at, self.now, self.overdue_after)
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context;
 use host::{ShutdownSignals, output};
 use lead::Timestamp;
-use ops::{Ops, Selection};
+use ops::{Ops, Selection, export::Export};
 use pipeline::{
     Code, Fault, RetryState,
     ports::{Body, DeadLetter, Queue},
@@ -262,10 +262,11 @@ async fn export(ops: &Ops, file: Option<&Path>) -> anyhow::Result<()> {
         return exported.iter().try_for_each(|(letter, body)| output::json(&ops::export::row(letter, body)?));
     };
     // Before anything is read, or recorded as exported.
-    let file = ops::export::create(path)?;
+    let mut file = Export::create(path)?;
     let written = async {
         let exported = actions.export().await?;
-        ops::export::write(file, path, &exported)?;
+        exported.iter().try_for_each(|(letter, body)| file.write(letter, body))?;
+        file.finish()?;
         Ok::<_, Fault>(exported.len())
     };
     match written.await {

@@ -250,8 +250,7 @@ impl Notify {
 
     /// 1 s, 2 s, 4 s and so on, up to ten minutes.
     fn backoff(&self, attempts: u32) -> Duration {
-        let base = doubled(FIRST_PAUSE, attempts, LONGEST_PAUSE);
-        base.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
+        self.recorder.random.around(doubled(FIRST_PAUSE, attempts, LONGEST_PAUSE))
     }
 }
 

@@ -55,4 +55,10 @@ pub trait Random: Send + Sync {
         let fraction = (self.bits() >> 11) as f64 / (1u64 << 53) as f64;
         fraction
     }
+
+    /// A duration of about this length, between 75 % and 125 % of it, so that those who begin to wait together do
+    /// not end together.
+    fn around(&self, duration: Duration) -> Duration {
+        duration.mul_f64(0.75 + 0.5 * self.fraction())
+    }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Code, Entry, Fault, Progress, Stage};
+use crate::{Code, Entry, Fault, Progress, Stage, State};
 
 /// Stands for the HTTP status of an answer that somebody else gave before the pipeline saw the request.
 pub const OTHER: &str = "other";
@@ -122,9 +122,9 @@ impl OpenCounts {
     ) -> Self {
         let mut counts = Self { waiting: 0, due: 0, overdue: 0, exact };
         for due_at in due {
-            match due_at {
-                due_at if due_at < overdue_before => counts.overdue += 1,
-                due_at if due_at <= now => counts.due += 1,
+            match State::of_open_before(due_at, now, overdue_before) {
+                State::Overdue => counts.overdue += 1,
+                State::Processing => counts.due += 1,
                 _ => counts.waiting += 1,
             }
         }

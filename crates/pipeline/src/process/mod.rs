@@ -149,13 +149,13 @@ impl Process {
                 if !matches!(job.cause, Cause::Recheck { .. })
                     && attempt < self.settings.process_attempts =>
             {
-                let pause = self.around(doubled(LOOKUP_PAUSE, attempt, LONGEST_LOOKUP_PAUSE));
+                let pause = self.recorder.random.around(doubled(LOOKUP_PAUSE, attempt, LONGEST_LOOKUP_PAUSE));
                 let next = ProcessJob { attempts: attempt, ..job.clone() };
                 return self.look_up_later(next, why, attempt, pause, true).await;
             }
             (NextLookup::Wait(asked), Some(why)) if self.may_wait(job, asked, delivery) => {
                 let pause = doubled(WAIT, job.waits + 1, LONGEST_LOOKUP_PAUSE).max(asked);
-                let pause = self.around(pause).max(asked);
+                let pause = self.recorder.random.around(pause).max(asked);
                 let next = ProcessJob { waits: job.waits + 1, ..job.clone() };
                 // Once is enough for its story.
                 let is_told = job.waits == 0 && !matches!(job.cause, Cause::Recheck { .. });
@@ -341,11 +341,6 @@ impl Process {
             AttemptCounter::InJob => job.waits < most,
             AttemptCounter::ByQueue => delivery.receives < self.settings.process_attempts,
         }
-    }
-
-    /// A pause of about this length, so that those who begin it together do not end it together.
-    fn around(&self, pause: Duration) -> Duration {
-        pause.mul_f64(0.75 + 0.5 * self.recorder.random.fraction())
     }
 
     async fn stopped(&self, stop: Interruption, lead: Option<LeadId>, delivery: &Delivery) -> Disposition {

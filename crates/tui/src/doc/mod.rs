@@ -5,6 +5,8 @@ mod log_line;
 mod story;
 pub mod windows;
 
+use std::time::Duration;
+
 use lead::{LeadId, Timestamp};
 use ops::Notification;
 use pipeline::{
@@ -28,6 +30,8 @@ pub struct Writer<'a> {
     pub glyphs: &'static Glyphs,
     /// The time.
     pub now: Timestamp,
+    /// How long after its due time a lead counts as overdue.
+    pub overdue_after: Duration,
     /// The keys.
     pub keymap: &'a Keymap,
     /// How wide it is.

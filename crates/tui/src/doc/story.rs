@@ -44,10 +44,10 @@ pub(super) fn history(story: &Story, writer: &mut Writer<'_>) {
     writer.polling(&story.history);
     let Some(story) = story.history.get() else { return };
     let now = writer.now;
-    let due = since(story.due_at, now);
-    let (role, state) = match story.state {
-        State::Pending if due > 0 => (Role::Base, format!("pending, due in {}", countdown(due))),
-        State::Pending | State::Processing => (Role::Base, "processing".to_owned()),
+    let standing = story.state.at(story.due_at, now, writer.overdue_after);
+    let (role, state) = match standing {
+        State::Pending => (Role::Base, format!("pending, due in {}", countdown(since(story.due_at, now)))),
+        State::Processing => (Role::Base, "processing".to_owned()),
         State::Overdue => {
             let late = countdown(since(now, story.due_at));
             (Role::Alarm, format!("{} overdue by {late}", writer.glyphs.overdue))
@@ -89,8 +89,8 @@ pub(super) fn history(story: &Story, writer: &mut Writer<'_>) {
             writer.wrapped(Line::new(), 4, Role::Base, &event.detail);
         }
     }
-    if story.state == State::Pending && due > 0 {
-        let left = format!("in {} ", countdown(due));
+    if standing == State::Pending {
+        let left = format!("in {} ", countdown(since(story.due_at, now)));
         let due = format!("{}{left:>10} {} due", clock(story.due_at), writer.glyphs.dot);
         writer.lines.push(vec![(Role::Dim, due)]);
     }

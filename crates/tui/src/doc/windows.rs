@@ -32,8 +32,8 @@ pub struct Doc {
 
 /// The text of a window in so many columns. Questions, the palette and the path draw themselves.
 pub fn of(app: &App, open: &OpenWindow, columns: usize) -> Doc {
-    let (glyphs, now, keymap) = (app.glyphs, app.now, &*app.keymap);
-    let mut writer = Writer { glyphs, now, keymap, columns, lines: Vec::new() };
+    let (glyphs, now, overdue_after, keymap) = (app.glyphs, app.now, app.overdue_after, &*app.keymap);
+    let mut writer = Writer { glyphs, now, overdue_after, keymap, columns, lines: Vec::new() };
     match (&open.window, open.page) {
         (Window::Help, _) => help(&mut writer),
         (Window::Events, 1) => actions(&app.jobs, &mut writer),

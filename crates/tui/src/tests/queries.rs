@@ -1,15 +1,18 @@
 //! Queries and answers: their ages, failures, and other pipelines.
 
-use pipeline::{Code, Fault, ports::Seen};
+use ops::LeadStory;
+use pipeline::{Code, Fault, State, ports::Seen};
 
 use super::{
     super::{
         app::Connection,
+        doc,
         fixture::{
-            NOW, answer_all, broken, data, dispatch, fresh, in_flight, info, leads, loading, press, reply,
+            NOW, answer_all, at, broken, data, dispatch, fresh, in_flight, info, leads, loading, press, reply,
         },
         keymap::Press,
         layout::Shape,
+        line,
         msg::{Answer, Cmd, Event, Query},
         remote::{Freshness, QueryError},
     },
@@ -229,4 +232,29 @@ fn panels_outside_of_the_overview_are_queried_only_while_visible_and_once_a_minu
     assert_eq!(queries(&mut app, 131..240), 1);
     press(&mut app, &[Press::Char('0')]);
     assert_eq!((app.focus, app.layout().shape), (Panel::Pending, Shape::Grid));
+}
+
+/// What was answered is an hour old where nothing answers any more: an open window goes by the time, as the list does.
+#[test]
+fn an_open_lead_becomes_due_and_overdue_in_its_window_as_in_the_list() {
+    let mut app = fresh(WIDE);
+    press(&mut app, &[Press::Char('3'), ENTER]);
+    answer_all(&mut app, NOW, |query| match (query, data(query)) {
+        (Query::Story(_), Ok(Answer::Story(story))) => {
+            let (state, due_at) = (State::Pending, at(NOW + 60));
+            Ok(Answer::Story(Box::new(LeadStory { state, due_at, ..*story })))
+        }
+        (_, answer) => answer,
+    });
+    for (now, expected) in [
+        (0, "state       pending, due in 1:00"),
+        (60, "state       processing"),
+        (60 + 120, "state       processing"),
+        (60 + 121, "state       ▲ overdue by 2:01"),
+    ] {
+        dispatch(&mut app, NOW + now, Event::Tick);
+        let doc = doc::windows::of(&app, app.windows.last().unwrap(), 100);
+        let lines: Vec<String> = doc.lines.iter().map(line::plain).collect();
+        assert!(lines.contains(&expected.to_owned()), "{lines:?}");
+    }
 }

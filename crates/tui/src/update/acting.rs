@@ -190,12 +190,7 @@ fn select(app: &mut App, selection: Selection, purpose: Purpose, cmds: &mut Vec<
         return cmds.push(Cmd::Ask { generation, query: Query::Select(selection) });
     }
     let letters = app.panels.dead.table.known().iter().map(|row| &row.letter);
-    let wanted = |letter: &&DeadLetter| match &selection {
-        Selection::All => true,
-        Selection::Code(code) => letter.code == *code,
-        Selection::Ids(ids) => ids.contains(&letter.id),
-    };
-    let letters = letters.filter(wanted).cloned().collect();
+    let letters = letters.filter(|letter| selection.includes(letter)).cloned().collect();
     ask(app, purpose, letters);
 }
 

@@ -548,7 +548,8 @@ fn name(row: &DeadRow) -> String {
 /// All of the letter under the cursor: why it died, what to do, its message, the log of its last attempt.
 fn draw_preview(painter: &mut Painter<'_>, scene: &Scene<'_>, letter: &OpenLetter, area: Area) {
     let (glyphs, columns) = (painter.glyphs, usize::from(area.width));
-    let mut writer = Writer { glyphs, now: scene.now, keymap: scene.keymap, columns, lines: Vec::new() };
+    let Scene { now, overdue_after, keymap, .. } = *scene;
+    let mut writer = Writer { glyphs, now, overdue_after, keymap, columns, lines: Vec::new() };
     letter_story(letter, &mut writer);
     let more = writer.lines.len() > usize::from(area.height);
     painter.lines(area, &writer.lines);
