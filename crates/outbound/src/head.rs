@@ -1,6 +1,6 @@
 //! Whether an address can be reached, without posting anything to it.
 
-use pipeline::{Code, Fault, destination::CheckOutcome};
+use pipeline::{CheckOutcome, Code, Fault};
 use reqwest::{Client, StatusCode};
 
 use crate::SecretUrl;

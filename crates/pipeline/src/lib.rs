@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod alert_queue;
+mod check;
 mod code;
 pub mod destination;
 pub mod driver;
@@ -35,6 +36,7 @@ mod throttle;
 pub mod unsigned;
 pub mod webhook;
 
+pub use check::CheckOutcome;
 pub use code::{Code, RetryState};
 pub use fault::Fault;
 pub use journal_event::{Entry, JournalEvent, Stage};

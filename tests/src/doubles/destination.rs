@@ -7,8 +7,8 @@ use std::{
 use async_trait::async_trait;
 use lead::LeadId;
 use pipeline::{
-    Code,
-    destination::{CheckOutcome, Destination, Limits, MessageFormat, Outgoing, Verdict},
+    CheckOutcome, Code,
+    destination::{Destination, Limits, MessageFormat, Outgoing, Verdict},
     ports::Clock,
 };
 

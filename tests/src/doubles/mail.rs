@@ -7,8 +7,8 @@ use std::{
 use async_trait::async_trait;
 use lead::email::{Mail, mail};
 use pipeline::{
-    Code,
-    destination::{CheckOutcome, Destination, Limits, MessageFormat, Outgoing, RetryDelay, Verdict},
+    CheckOutcome, Code,
+    destination::{Destination, Limits, MessageFormat, Outgoing, RetryDelay, Verdict},
 };
 
 /// A mail server that takes every mail unless scripted otherwise.

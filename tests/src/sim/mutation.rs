@@ -11,8 +11,8 @@ use close::CreatedLead;
 use lead::{OwnerStatus, Timestamp};
 use outbound::{IncomingWebhook, SlackAnswer, SlackError};
 use pipeline::{
-    Code, Fault, JournalEvent,
-    destination::{CheckOutcome, Destination, Limits, MessageFormat, NotReady, Outgoing, Verdict},
+    CheckOutcome, Code, Fault, JournalEvent,
+    destination::{Destination, Limits, MessageFormat, NotReady, Outgoing, Verdict},
     driver::QueueStage,
     job::ProcessJob,
     ports::{

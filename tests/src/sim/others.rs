@@ -5,10 +5,9 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use lead::email::mail;
 use pipeline::{
-    Code,
+    CheckOutcome, Code,
     destination::{
-        CheckOutcome, Destination, DestinationId, LeftOut, Limits, MessageFormat, Outgoing, RateLimit,
-        RetryDelay, Verdict,
+        Destination, DestinationId, LeftOut, Limits, MessageFormat, Outgoing, RateLimit, RetryDelay, Verdict,
     },
     ports::Clock,
 };

@@ -12,10 +12,8 @@ use aws_sdk_sns::{
 use lead::email::{Mail, mail};
 use outside::text;
 use pipeline::{
-    Code, Fault,
-    destination::{
-        CheckOutcome, Destination, Kind, Limits, MessageFormat, Outgoing, RateLimit, RetryDelay, Verdict,
-    },
+    CheckOutcome, Code, Fault,
+    destination::{Destination, Kind, Limits, MessageFormat, Outgoing, RateLimit, RetryDelay, Verdict},
     ports::Clock,
 };
 

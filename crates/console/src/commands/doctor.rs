@@ -12,7 +12,7 @@ mod webhooks;
 use std::borrow::Cow;
 
 use host::output;
-use pipeline::{Code, Fault, RetryState};
+use pipeline::{CheckOutcome, Code, Fault, RetryState};
 use serde::Serialize;
 
 use crate::{
@@ -24,8 +24,7 @@ use crate::{
 #[derive(Debug, Clone, Serialize)]
 struct Check {
     check: Cow<'static, str>,
-    /// `ok`, `warning` or `failed`.
-    result: &'static str,
+    result: Grade,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<Code>,
@@ -33,17 +32,35 @@ struct Check {
     remedy: Option<&'static str>,
 }
 
+/// How it stands with what was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Grade {
+    Ok,
+    /// It works nevertheless.
+    Warning,
+    Failed,
+}
+
 impl Check {
+    fn of(check: impl Into<Cow<'static, str>>, outcome: CheckOutcome) -> Self {
+        match outcome {
+            CheckOutcome::Ok(detail) => Self::ok(check, detail),
+            CheckOutcome::Warning(fault) => Self::bad(check, Grade::Warning, &fault),
+            CheckOutcome::Failed(fault) => Self::bad(check, Grade::Failed, &fault),
+        }
+    }
+
     fn ok(check: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { check: check.into(), result: "ok", detail: detail.into(), code: None, remedy: None }
+        Self { check: check.into(), result: Grade::Ok, detail: detail.into(), code: None, remedy: None }
     }
 
     /// A warning without a code.
     fn note(check: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { result: "warning", ..Self::ok(check, detail) }
+        Self { result: Grade::Warning, ..Self::ok(check, detail) }
     }
 
-    fn bad(check: impl Into<Cow<'static, str>>, result: &'static str, fault: &Fault) -> Self {
+    fn bad(check: impl Into<Cow<'static, str>>, result: Grade, fault: &Fault) -> Self {
         Self {
             check: check.into(),
             result,
@@ -63,7 +80,7 @@ pub(crate) async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow
         Location::Folder(folder) => embedded::checks(config, folder).await,
         Location::Stack(stack) => match wiring::on_aws(stack).await {
             Ok(aws) => on_aws::checks(config, &aws).await,
-            Err(fault) => vec![Check::bad("stack", "failed", &fault)],
+            Err(fault) => vec![Check::of("stack", CheckOutcome::Failed(fault))],
         },
     };
     if as_json {
@@ -72,9 +89,9 @@ pub(crate) async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow
         let width = checks.iter().map(|check| check.check.len()).max().unwrap_or_default();
         for check in &checks {
             let mark = match check.result {
-                "ok" => "✓",
-                "warning" => "▲",
-                _ => "✗",
+                Grade::Ok => "✓",
+                Grade::Warning => "▲",
+                Grade::Failed => "✗",
             };
             let detail = match check.code {
                 Some(code) => Fault::new(code, check.detail.clone()).line(),
@@ -83,8 +100,11 @@ pub(crate) async fn run(config: &Config, place: &Place, as_json: bool) -> anyhow
             output::line(&format!("{mark} {:<width$}  {detail}", check.check))?;
         }
     }
-    let failed: Vec<&str> =
-        checks.iter().filter(|check| check.result == "failed").map(|check| check.check.as_ref()).collect();
+    let failed: Vec<&str> = checks
+        .iter()
+        .filter(|check| check.result == Grade::Failed)
+        .map(|check| check.check.as_ref())
+        .collect();
     if failed.is_empty() {
         return Ok(());
     }

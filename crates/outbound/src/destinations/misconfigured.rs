@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline::{
-    Fault,
-    destination::{CheckOutcome, Destination, Limits, MessageFormat, NotReady, Outgoing, Verdict},
+    CheckOutcome, Fault,
+    destination::{Destination, Limits, MessageFormat, NotReady, Outgoing, Verdict},
 };
 
 /// Replaces a destination that cannot be made from its settings: its alerts become dead letters that say why.

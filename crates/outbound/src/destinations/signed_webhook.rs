@@ -21,10 +21,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use lead::AlertKind;
 use outside::text;
 use pipeline::{
-    Code, Fault, SecretText,
-    destination::{
-        CheckOutcome, Destination, Limits, MessageFormat, NotReady, Outgoing, RateLimit, RetryDelay, Verdict,
-    },
+    CheckOutcome, Code, Fault, SecretText,
+    destination::{Destination, Limits, MessageFormat, NotReady, Outgoing, RateLimit, RetryDelay, Verdict},
 };
 use reqwest::{Client, StatusCode, header};
 

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use pipeline::{
-    Code, Fault,
-    destination::{CheckOutcome, RetryDelay, Verdict},
+    CheckOutcome, Code, Fault,
+    destination::{RetryDelay, Verdict},
 };
 use serde_json::Value;
 

@@ -15,10 +15,9 @@ use lead::{
     slack::{DIGEST_LEADS, digest, message, plain_message},
 };
 use pipeline::{
-    Code, Fault,
+    CheckOutcome, Code, Fault,
     destination::{
-        CheckOutcome, Destination, DestinationId, Limits, MessageFormat, NotReady, Outgoing, RateLimit,
-        Verdict,
+        Destination, DestinationId, Limits, MessageFormat, NotReady, Outgoing, RateLimit, Verdict,
     },
 };
 

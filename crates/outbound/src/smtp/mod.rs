@@ -25,8 +25,8 @@ use lettre::{
     transport::smtp::commands,
 };
 use pipeline::{
-    Code, Fault,
-    destination::{CheckOutcome, Destination, LeftOut, Limits, MessageFormat, Outgoing, Verdict},
+    CheckOutcome, Code, Fault,
+    destination::{Destination, LeftOut, Limits, MessageFormat, Outgoing, Verdict},
 };
 use tokio::time::{Instant, timeout, timeout_at};
 

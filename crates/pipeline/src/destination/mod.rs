@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use id::{DestinationId, NoDestination};
 pub use kinds::{KINDS, Kind};
 
-use crate::{Code, Fault};
+use crate::{CheckOutcome, Code, Fault};
 
 /// A way to notify the team.
 #[async_trait]
@@ -136,17 +136,6 @@ pub enum NotReady {
     NotConfigured(Fault),
     /// What it needs cannot be read just now: its alerts wait for so long.
     Later(Fault, Duration),
-}
-
-/// What was found in checking a destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CheckOutcome {
-    /// It is as it should be; one line.
-    Ok(String),
-    /// Not as it should be, and it works nevertheless.
-    Warning(Fault),
-    /// It does not work.
-    Failed(Fault),
 }
 
 /// What a destination's answer means.

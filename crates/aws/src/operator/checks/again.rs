@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 use lead::Timestamp;
-use pipeline::{Code, Fault, Function};
+use pipeline::{CheckOutcome, Code, Fault, Function};
 
-use super::{Checked, Problem, Session, Stack};
+use super::{Checked, Session, Stack};
 use crate::{S3Store, operator::SignedRequest};
 
 /// How long after its time a look-up may wait for the scheduler, which is called each minute.
@@ -15,7 +15,7 @@ pub(super) async fn schedule(stack: &Stack, store: &S3Store, now: Timestamp) -> 
     if stack.function(Function::Housekeeping).is_none() {
         let what = "the stack has no housekeeping yet: the owners of leads are looked for again for three hours only, \
                     as Lambda stops what looks like a loop. Deploy it with this version";
-        return Err(Problem::doubtful(Code::StackUnusable, what));
+        return Err(CheckOutcome::warning(Code::StackUnusable, what));
     }
     let late = store.scheduled_since(now).await?.filter(|since| now.duration_since(*since) > LATE);
     let Some(since) = late else { return Ok("no look-up is late".to_owned()) };
@@ -36,7 +36,7 @@ pub(super) async fn recursion(
     let name = stack.function(Function::LeadProcessor).unwrap_or_default();
     // https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionRecursionConfig.html
     let request = session.signed("lambda", &format!("/2024-08-31/functions/{name}/recursion-config")).await?;
-    let doubtful = |code, what: String| Err(Problem::doubtful(code, what));
+    let doubtful = |code, what: String| Err(CheckOutcome::warning(code, what));
     let doing = format!("asking for the recursion configuration of {name}");
     match fetch(request).await {
         Ok((200, body)) if body.contains("\"Allow\"") => Ok(format!("Lambda lets {name} send to itself")),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use futures_util::join;
 use pipeline::{
-    Code, Fault,
+    CheckOutcome, Code, Fault,
     ports::{Clock, Queue, Random},
 };
 
@@ -24,55 +24,16 @@ use super::{Session, SignedRequest, Stack};
 pub struct Finding {
     /// What was checked.
     pub check: &'static str,
-    /// The result.
-    pub grade: Grade,
-    /// What was found, as a line for people.
-    pub detail: String,
-    /// The code, where it is not as it should be.
-    pub code: Option<Code>,
-}
-
-/// The result of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grade {
-    /// As it should be.
-    Good,
-    /// Not as it should be, but it works.
-    Doubtful,
-    /// Something does not work.
-    Bad,
+    /// What was found.
+    pub outcome: CheckOutcome,
 }
 
 /// What a check finds: that all is good, as a line for people, or what is not.
-type Checked = Result<String, Problem>;
-
-/// Something that is not as it should be.
-struct Problem {
-    grade: Grade,
-    fault: Fault,
-}
-
-impl Problem {
-    /// Something that works all the same.
-    fn doubtful(code: Code, what: impl Into<String>) -> Self {
-        Self { grade: Grade::Doubtful, fault: Fault::new(code, what) }
-    }
-}
-
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Self {
-        Self { grade: Grade::Bad, fault }
-    }
-}
+type Checked = Result<String, CheckOutcome>;
 
 impl Finding {
-    fn of<P: Into<Problem>>(check: &'static str, checked: Result<String, P>) -> Self {
-        match checked.map_err(Into::into) {
-            Ok(detail) => Self { check, grade: Grade::Good, detail, code: None },
-            Err(Problem { grade, fault: Fault { code, what } }) => {
-                Self { check, grade, detail: what, code: Some(code) }
-            }
-        }
+    fn of(check: &'static str, checked: Result<String, impl Into<CheckOutcome>>) -> Self {
+        Self { check, outcome: checked.map_or_else(Into::into, CheckOutcome::Ok) }
     }
 }
 
@@ -129,7 +90,7 @@ pub async fn all(
 fn deployed(stack: &Stack) -> Checked {
     let detail = format!("{} is {}", stack.name, stack.status);
     let what = |why: &str| format!("{detail}: {why}");
-    let doubtful = |why| Err(Problem::doubtful(Code::StackUnusable, what(why)));
+    let doubtful = |why| Err(CheckOutcome::warning(Code::StackUnusable, what(why)));
     match stack.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => Ok(detail),
         status if status.contains("DELETE") => {

@@ -1,12 +1,12 @@
 //! The queues and their dead letters.
 
 use pipeline::{
-    Code, Fault,
+    CheckOutcome, Code, Fault,
     ports::{DeadLetters, Queue},
     store_retry::RECEIVES,
 };
 
-use super::{Checked, Finding, Problem, Stack};
+use super::{Checked, Finding, Stack};
 use crate::{Queues, sqs::QueueAttributes};
 
 /// How long dead letters are retained, the longest that SQS allows.
@@ -39,7 +39,7 @@ fn live_queue(
     );
     match wrong(&rules, dead, stack, queue) {
         None => Ok(detail),
-        Some(what) => Err(Problem::doubtful(Code::StackUnusable, format!("{what} ({detail})"))),
+        Some(what) => Err(CheckOutcome::warning(Code::StackUnusable, format!("{what} ({detail})"))),
     }
 }
 
@@ -47,7 +47,7 @@ fn dead_queue(rules: Result<QueueAttributes, Fault>, count: Result<u64, Fault>) 
     let (retention, count) = (rules?.retention, count?);
     if retention < DEAD_RETENTION_SECONDS {
         let what = format!("they are retained for {} days instead of 14", retention / 86_400);
-        return Err(Problem::doubtful(Code::StackUnusable, what));
+        return Err(CheckOutcome::warning(Code::StackUnusable, what));
     }
     Ok(format!("{count}, retained for 14 days"))
 }

@@ -3,11 +3,11 @@
 use futures_util::future::join_all;
 use ops::Ops;
 use pipeline::{
-    Code, Fault,
-    destination::{CheckOutcome, DestinationId, Destinations, KINDS},
+    CheckOutcome, Code, Fault,
+    destination::{DestinationId, Destinations, KINDS},
 };
 
-use super::Check;
+use super::{Check, Grade};
 use crate::config::SettingProblem;
 
 /// Checks all destinations: those in use, those that are set up, and those that cannot be created, for the reasons in
@@ -44,11 +44,9 @@ pub(super) async fn checks(
         vec![match (checked, waits) {
             (CheckOutcome::Ok(detail), Some(pause)) => {
                 let code = pause.code.unwrap_or(Code::DestinationBusy);
-                Check::bad(name, "warning", &Fault::new(code, format!("{detail}; {pause}")))
+                Check::bad(name, Grade::Warning, &Fault::new(code, format!("{detail}; {pause}")))
             }
-            (CheckOutcome::Ok(detail), None) => Check::ok(name, detail),
-            (CheckOutcome::Warning(fault), _) => Check::bad(name, "warning", &fault),
-            (CheckOutcome::Failed(fault), _) => Check::bad(name, "failed", &fault),
+            (outcome, _) => Check::of(name, outcome),
         }]
     });
     join_all(checks).await.into_iter().flatten().collect()
@@ -58,5 +56,5 @@ pub(super) async fn checks(
 pub(super) fn problem_check(SettingProblem { what, fault }: &SettingProblem) -> Check {
     let destination = what.parse::<DestinationId>().ok().filter(|id| id.kind().is_some());
     let name = destination.map_or_else(|| what.clone(), |id| id.label().to_lowercase());
-    Check::bad(name, "failed", fault)
+    Check::bad(name, Grade::Failed, fault)
 }

@@ -16,7 +16,7 @@ use pipeline::{
 };
 use url::Url;
 
-use super::{Check, destinations, owners, permissions, subscription, webhooks};
+use super::{Check, Grade, destinations, owners, permissions, subscription, webhooks};
 use crate::{
     config::{Config, UpConfig, needed_api_keys},
     wiring,
@@ -48,10 +48,12 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
         // Reported by the check of the settings.
         Err(_) => Vec::new(),
     };
-    checks.extend(config.unknown.iter().map(|unknown| Check::bad("settings", "warning", &unknown.fault())));
+    checks.extend(
+        config.unknown.iter().map(|unknown| Check::bad("settings", Grade::Warning, &unknown.fault())),
+    );
     match up {
         Err(fault) => {
-            checks.push(Check::bad("settings", "failed", &fault));
+            checks.push(Check::bad("settings", Grade::Failed, &fault));
             checks.extend(owners);
             let problems = UpConfig::problems(config).unwrap_or_default();
             checks.extend(problems.iter().map(destinations::problem_check));
@@ -59,11 +61,12 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
         Ok(up) => {
             checks.push(match crate::up::prefixes(&up.settings, folder).await {
                 Ok(None) => Check::ok("settings", "the webhook's settings are complete"),
-                Ok(Some(fault)) => Check::bad("settings", "warning", &fault),
-                Err(fault) => Check::bad("settings", "failed", &fault),
+                Ok(Some(fault)) => Check::bad("settings", Grade::Warning, &fault),
+                Err(fault) => Check::bad("settings", Grade::Failed, &fault),
             });
-            checks
-                .extend(crate::up::advice(&up).iter().map(|fault| Check::bad("settings", "warning", fault)));
+            checks.extend(
+                crate::up::advice(&up).iter().map(|fault| Check::bad("settings", Grade::Warning, fault)),
+            );
             checks.push(signature(&up.trust, webhook).await);
             checks.extend(owners);
             checks.extend(
@@ -100,11 +103,13 @@ async fn data_folder(
     match status.await {
         Ok((status, Ok(()))) => Check::ok(name, format!("{}: {status}", folder.display())),
         // Enough for whoever only looks.
-        Ok((_, Err(fault))) if fault.code == Code::StorageReadOnly => Check::bad(name, "warning", &fault),
-        Ok((_, Err(fault))) => Check::bad(name, "failed", &fault),
+        Ok((_, Err(fault))) if fault.code == Code::StorageReadOnly => {
+            Check::bad(name, Grade::Warning, &fault)
+        }
+        Ok((_, Err(fault))) => Check::bad(name, Grade::Failed, &fault),
         // Before the first `leadops up` nothing can be wrong.
-        Err(fault) if fault.code == Code::NoPipeline => Check::bad(name, "warning", &fault),
-        Err(fault) => Check::bad(name, "failed", &fault),
+        Err(fault) if fault.code == Code::NoPipeline => Check::bad(name, Grade::Warning, &fault),
+        Err(fault) => Check::bad(name, Grade::Failed, &fault),
     }
 }
 
@@ -123,7 +128,7 @@ async fn listener(running: Option<&str>, configured: Option<SocketAddr>) -> Opti
         Some(webhook) => webhook.to_owned(),
         None => format!("http://{}{PATH}", configured?),
     };
-    let failed = |code, what| Some(Check::bad(name, "failed", &Fault::new(code, what)));
+    let failed = |code, what| Some(Check::bad(name, Grade::Failed, &Fault::new(code, what)));
     let health = match Url::parse(&webhook).and_then(|url| url.join(HEALTH)) {
         Ok(health) => health,
         Err(error) => return failed(Code::WebhookUnreachable, format!("{webhook:?} is not a URL: {error}")),
@@ -155,7 +160,7 @@ async fn listener(running: Option<&str>, configured: Option<SocketAddr>) -> Opti
         },
         (Err(_), running) => {
             let what = format!("{} does not answer: `leadops up` is not running", running?);
-            Some(Check::bad(name, "warning", &Fault::new(Code::WebhookUnreachable, what)))
+            Some(Check::bad(name, Grade::Warning, &Fault::new(Code::WebhookUnreachable, what)))
         }
     }
 }
@@ -167,12 +172,12 @@ async fn signature(trust: &Trust, running: Option<&str>) -> Check {
     let keys = match trust {
         Trust::Anyone => {
             let what = "unsigned webhooks are accepted from every program on this machine";
-            return Check::bad(name, "warning", &Fault::new(Code::SignatureKeyMissing, what));
+            return Check::bad(name, Grade::Warning, &Fault::new(Code::SignatureKeyMissing, what));
         }
         Trust::Signed(keys) if keys.prove_themselves() => keys,
         Trust::Signed(_) => {
             let what = "the self-test of the signature fails";
-            return Check::bad(name, "failed", &Fault::new(Code::SignatureWrong, what));
+            return Check::bad(name, Grade::Failed, &Fault::new(Code::SignatureWrong, what));
         }
     };
     let passed = format!("{keys:?}, the self-test passes");
@@ -184,7 +189,7 @@ async fn signature(trust: &Trust, running: Option<&str>) -> Check {
         }
         ProbeOutcome::Signed(answer) if answer.refusal() == Some(Code::SignatureWrong) => {
             let what = "the running `leadops up` was started with other keys than these: restart it";
-            Check::bad(name, "failed", &Fault::new(Code::SignatureWrong, what))
+            Check::bad(name, Grade::Failed, &Fault::new(Code::SignatureWrong, what))
         }
         // Reported by the check of the webhook.
         _ => Check::ok(name, passed),
@@ -196,10 +201,10 @@ async fn set_up(ops: &Ops) -> Vec<Check> {
     let name = "set-up";
     let of = |Condition { what, reason, code, .. }: Condition| {
         let what = format!("`leadops up` was started with this problem, {what}: {reason}");
-        Check::bad(name, "failed", &Fault::new(code.unwrap_or(Code::SettingBad), what))
+        Check::bad(name, Grade::Failed, &Fault::new(code.unwrap_or(Code::SettingBad), what))
     };
     match ops.set_up.conditions().await {
         Ok(conditions) => conditions.into_iter().map(of).collect(),
-        Err(fault) => vec![Check::bad(name, "failed", &fault)],
+        Err(fault) => vec![Check::bad(name, Grade::Failed, &fault)],
     }
 }

@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws::operator::{
-    SignedRequest,
-    checks::{self, Finding, Grade},
-};
+use aws::operator::{SignedRequest, checks};
 use close::signature::Keys;
 use futures_util::future::join5;
 use ops::Access;
@@ -18,7 +15,7 @@ use pipeline::{Code, Fault};
 use system::{SystemClock, SystemRandom};
 use url::Url;
 
-use super::{Check, destinations, owners, subscription, webhooks};
+use super::{Check, Grade, destinations, owners, subscription, webhooks};
 use crate::{
     config::{Config, SettingProblem},
     wiring::OnAws,
@@ -41,7 +38,7 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
                 owners::close(base, &fields, aws.close_keys().await, Some(&view)).await
             }
             Err(fault) => {
-                vec![Check::bad("owner source", "failed", &Fault::new(Code::StackUnusable, fault.what))]
+                vec![Check::bad("owner source", Grade::Failed, &Fault::new(Code::StackUnusable, fault.what))]
             }
         }
     };
@@ -54,26 +51,18 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
         destinations,
     )
     .await;
-    let mut checks: Vec<Check> = found.into_iter().map(Check::from).collect();
+    let mut checks: Vec<Check> =
+        found.into_iter().map(|found| Check::of(found.check, found.outcome)).collect();
     checks.extend(destinations);
-    checks.extend(config.unknown.iter().map(|unknown| Check::bad("settings", "warning", &unknown.fault())));
+    checks.extend(
+        config.unknown.iter().map(|unknown| Check::bad("settings", Grade::Warning, &unknown.fault())),
+    );
     checks.push(webhook);
     checks.extend(owners);
     checks.push(webhooks::check(&view).await);
     checks.extend(owners::recent_lookups(&view).await);
     checks.extend(close);
     checks
-}
-
-impl From<Finding> for Check {
-    fn from(finding: Finding) -> Self {
-        let fault = finding.code.map(|code| Fault::new(code, finding.detail.clone()));
-        match (finding.grade, fault) {
-            (Grade::Doubtful, Some(fault)) => Self::bad(finding.check, "warning", &fault),
-            (Grade::Bad, Some(fault)) => Self::bad(finding.check, "failed", &fault),
-            _ => Self::ok(finding.check, finding.detail),
-        }
-    }
 }
 
 /// Sends a signed request: the answer's status and body.
@@ -95,7 +84,7 @@ async fn webhook(url: &Result<Url, Fault>, keys: impl Future<Output = Result<Key
     let name = "webhook";
     let url = match url {
         Ok(url) => url,
-        Err(fault) => return Check::bad(name, "failed", fault),
+        Err(fault) => return Check::bad(name, Grade::Failed, fault),
     };
     // Reported by the keys' own check.
     let keys = keys.await.unwrap_or_else(|_| Keys::none());
@@ -103,10 +92,10 @@ async fn webhook(url: &Result<Url, Fault>, keys: impl Future<Output = Result<Key
     match (tried.assess(url), tried) {
         (ProbeVerdict::Good(what), _) => Check::ok(name, what),
         (ProbeVerdict::Bad(fault) | ProbeVerdict::Unavailable(fault) | ProbeVerdict::Refusing(fault), _) => {
-            Check::bad(name, "failed", &fault)
+            Check::bad(name, Grade::Failed, &fault)
         }
         (ProbeVerdict::Unknown(what), ProbeOutcome::NoAnswer(_)) => {
-            Check::bad(name, "failed", &Fault::new(Code::WebhookUnreachable, what))
+            Check::bad(name, Grade::Failed, &Fault::new(Code::WebhookUnreachable, what))
         }
         // Such as throttling.
         (ProbeVerdict::Unknown(what), _) => Check::note(name, what),

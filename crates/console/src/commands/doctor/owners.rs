@@ -18,7 +18,7 @@ use pipeline::{
 };
 use system::SystemClock;
 
-use super::Check;
+use super::{Check, Grade};
 
 const DIRECTORY: &str = "owner directory";
 /// A lead that cannot exist: Close's own ids have no words in them.
@@ -33,7 +33,7 @@ const OWNER_WORDS: [&str; 4] = ["owner", "rep", "assigned", "account exec"];
 /// Asks for a lead that cannot exist. A healthy directory has no document for it, or one without an owner.
 pub(super) async fn directory(base: &OwnersBase) -> Check {
     let name = DIRECTORY;
-    let failed = |code, what: String| Check::bad(name, "failed", &Fault::new(code, what));
+    let failed = |code, what: String| Check::bad(name, Grade::Failed, &Fault::new(code, what));
     let canary: LeadId = match CANARY.parse() {
         Ok(id) => id,
         Err(error) => return failed(Code::Internal, format!("{error}")),
@@ -58,7 +58,7 @@ pub(super) async fn directory(base: &OwnersBase) -> Check {
 
 /// Judges a directory by the document that it has for a lead that cannot exist.
 fn check_canary(place: &str, document: &OwnerDocument, canary: &LeadId) -> Check {
-    let failed = |code, what: String| Check::bad(DIRECTORY, "failed", &Fault::new(code, what));
+    let failed = |code, what: String| Check::bad(DIRECTORY, Grade::Failed, &Fault::new(code, what));
     match (&document.lead_owner, &document.lost_owner) {
         _ if document.is_about_another(canary) => failed(
             Code::OwnerMismatch,
@@ -91,8 +91,8 @@ fn place_of(base: &OwnersBase) -> String {
 pub(super) async fn recent_lookups(ops: &Ops) -> Option<Check> {
     let name = "owner look-ups";
     match ops.fruitless_lookups().await {
-        Ok(fruitless) => fruitless.map(|fruitless| Check::bad(name, "warning", &fruitless.fault())),
-        Err(fault) => Some(Check::bad(name, "warning", &fault)),
+        Ok(fruitless) => fruitless.map(|fruitless| Check::bad(name, Grade::Warning, &fruitless.fault())),
+        Err(fault) => Some(Check::bad(name, Grade::Warning, &fault)),
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) async fn close(
     });
     let (keys, reader) = match opened {
         Ok((keys, reader)) => (keys, Arc::new(reader)),
-        Err(fault) => return vec![Check::bad(KEY, "failed", &fault)],
+        Err(fault) => return vec![Check::bad(KEY, Grade::Failed, &fault)],
     };
     let stored = async {
         let Some(ops) = ops else { return Ok(None) };
@@ -154,11 +154,11 @@ fn assess(
     let roles = found.roles.as_deref().unwrap_or_default();
     let (stored, unread) = match stored {
         Ok(stored) => (stored, None),
-        Err(fault) => (None, Some(Check::bad(MEMBERS, "warning", &fault))),
+        Err(fault) => (None, Some(Check::bad(MEMBERS, Grade::Warning, &fault))),
     };
     let failed = |name: &'static str, fault: &Fault| {
         let what = format!("{}; the pipeline {}", fault.what, has(stored.as_ref()));
-        Check::bad(name, "failed", &Fault::new(fault.code, what))
+        Check::bad(name, Grade::Failed, &Fault::new(fault.code, what))
     };
     let (mut checks, role) = match &found.account {
         Ok(account) => {
@@ -175,7 +175,7 @@ fn assess(
             checks.push(owner_field(settings.owner.as_ref(), fields, &hints, stored.as_ref()));
             checks.extend(settings.funnel.as_ref().map(|funnel| funnel_field(funnel, fields)));
         }
-        Err(fault) => checks.push(Check::bad(OWNER_FIELD, "failed", fault)),
+        Err(fault) => checks.push(Check::bad(OWNER_FIELD, Grade::Failed, fault)),
     }
     checks.push(match &found.members {
         Ok(roster) => {
@@ -196,20 +196,23 @@ fn key(base: &CloseBase, account: &Account, role: Option<&Role>, roles: &Result<
     let bad = |result, what: String| Check::bad(KEY, result, &Fault::new(Code::CloseForbidden, what));
     match (role, roles) {
         (Some(role), _) if role.sees_all => Check::ok(KEY, who),
-        (Some(role), _) if role.sees_unassigned => {
-            bad("warning", format!("{who}: it sees only unassigned leads and its own, not those of others"))
-        }
-        (Some(_), _) => {
-            bad("failed", format!("{who}: it sees only its own leads, and no new one before it is assigned"))
-        }
+        (Some(role), _) if role.sees_unassigned => bad(
+            Grade::Warning,
+            format!("{who}: it sees only unassigned leads and its own, not those of others"),
+        ),
+        (Some(_), _) => bad(
+            Grade::Failed,
+            format!("{who}: it sees only its own leads, and no new one before it is assigned"),
+        ),
         // These two see everything, and cannot be changed.
         (None, _) if ["admin", "superuser"].contains(&id) => Check::ok(KEY, who),
         (None, Err(fault)) => {
-            bad("warning", format!("{who}; which leads it sees is unknown: {}", fault.what))
+            bad(Grade::Warning, format!("{who}; which leads it sees is unknown: {}", fault.what))
         }
-        (None, Ok(_)) => {
-            bad("warning", format!("{who}; which leads it sees is unknown, as Close does not list the role"))
-        }
+        (None, Ok(_)) => bad(
+            Grade::Warning,
+            format!("{who}; which leads it sees is unknown, as Close does not list the role"),
+        ),
     }
 }
 
@@ -222,7 +225,7 @@ fn owner_field(
     let bad =
         |result, what: String| Check::bad(OWNER_FIELD, result, &Fault::new(Code::CloseFieldUnknown, what));
     let Some(setting) = setting else {
-        return bad("failed", format!("CLOSE_OWNER_FIELD is not set; {}", suggestions(fields, hints)));
+        return bad(Grade::Failed, format!("CLOSE_OWNER_FIELD is not set; {}", suggestions(fields, hints)));
     };
     let used = stored.and_then(|stored| stored.fields.get(&setting.to_string()));
     let field = match setting.find(fields) {
@@ -235,7 +238,7 @@ fn owner_field(
                 renamed.id.as_str(),
                 renamed.name
             );
-            return bad("warning", what);
+            return bad(Grade::Warning, what);
         }
         Err(count) => {
             let but = match count {
@@ -244,7 +247,7 @@ fn owner_field(
             };
             let others = suggestions(fields, hints);
             let what = format!("CLOSE_OWNER_FIELD is {:?}, but {but}; {others}", setting.to_string());
-            return bad("failed", what);
+            return bad(Grade::Failed, what);
         }
     };
     if let Some(used) = used.filter(|used| **used != field.id) {
@@ -254,18 +257,18 @@ fn owner_field(
             setting.to_string(),
             field.id.as_str()
         );
-        return bad("warning", what);
+        return bad(Grade::Warning, what);
     }
     let shown = format!("{:?} ({}), type {}", field.name, field.id.as_str(), field.kind);
     match &field.becomes {
-        Some(becomes) => bad("warning", format!("{shown}, which is being changed to {becomes}")),
+        Some(becomes) => bad(Grade::Warning, format!("{shown}, which is being changed to {becomes}")),
         None if field.is_of_users() => Check::ok(OWNER_FIELD, shown),
         None if ["text", "choices"].contains(&field.kind.as_str()) => Check::ok(
             OWNER_FIELD,
             format!("{shown}: its values are compared with the members' addresses and full names"),
         ),
         None => bad(
-            "failed",
+            Grade::Failed,
             format!("{shown}: no value of that type names an owner; {}", suggestions(fields, hints)),
         ),
     }
@@ -295,7 +298,7 @@ fn funnel_field(setting: &FieldSetting, fields: &[CustomField]) -> Check {
     match setting.find(fields) {
         Ok(field) if field.is_of_users() => {
             let what = format!("{:?} ({}) holds members, not a funnel", field.name, field.id.as_str());
-            Check::bad(FUNNEL_FIELD, "warning", &Fault::new(Code::CloseFieldUnknown, what))
+            Check::bad(FUNNEL_FIELD, Grade::Warning, &Fault::new(Code::CloseFieldUnknown, what))
         }
         Ok(field) => {
             Check::ok(FUNNEL_FIELD, format!("{:?} ({}), type {}", field.name, field.id.as_str(), field.kind))
@@ -307,7 +310,7 @@ fn funnel_field(setting: &FieldSetting, fields: &[CustomField]) -> Check {
                 "CLOSE_FUNNEL_FIELD is {:?}, but {fields} that name: leads are announced without their funnel",
                 setting.to_string()
             );
-            Check::bad(FUNNEL_FIELD, "warning", &Fault::new(Code::CloseFieldUnknown, what))
+            Check::bad(FUNNEL_FIELD, Grade::Warning, &Fault::new(Code::CloseFieldUnknown, what))
         }
     }
 }
@@ -322,7 +325,7 @@ fn members(now: &str, stored: Option<&Retrieved>) -> Check {
                 has(stored),
                 failure.what
             );
-            Check::bad(MEMBERS, "warning", &Fault::new(failure.code, what))
+            Check::bad(MEMBERS, Grade::Warning, &Fault::new(failure.code, what))
         }
         (None, Some(_)) => Check::ok(MEMBERS, format!("{now}; the pipeline {}", has(stored))),
         (None, None) => Check::ok(MEMBERS, format!("{now}; the pipeline has not used them yet")),

@@ -9,7 +9,7 @@ use std::{
 use host::private::{self, Owner};
 use pipeline::{Code, Fault};
 
-use super::Check;
+use super::{Check, Grade};
 use crate::config::{Config, SETTINGS};
 
 /// The files in a pipeline's folder.
@@ -52,7 +52,7 @@ fn access(all: &[&FileInfo]) -> Option<Check> {
         modes.join(", "),
         commands.join(" and ")
     );
-    Some(Check::bad(name, "warning", &Fault::new(Code::OthersHaveAccess, what)))
+    Some(Check::bad(name, Grade::Warning, &Fault::new(Code::OthersHaveAccess, what)))
 }
 
 /// Whether files in a folder belong to another user than the folder.
@@ -69,7 +69,7 @@ fn owners(folder: &FileInfo, inside: &[FileInfo]) -> Option<Check> {
         paths(|found| format!("{} belongs to uid {}", found.path.display(), found.metadata.uid())).join(", "),
         paths(|found| quoted(&found.path)).join(" "),
     );
-    Some(Check::bad("file owners", "warning", &Fault::new(Code::OwnerOfFileWrong, what)))
+    Some(Check::bad("file owners", Grade::Warning, &Fault::new(Code::OwnerOfFileWrong, what)))
 }
 
 /// An existing file or folder.
@@ -127,7 +127,7 @@ mod tests {
             Config::load(|name| (name == "LEADOPS_CONFIG").then(|| config.display().to_string())).unwrap();
         let found = || checks(&config, &data);
         let good = found();
-        assert_eq!((good.len(), good[0].result, good[0].check.as_ref()), (1, "ok", "permissions"));
+        assert_eq!((good.len(), good[0].result, good[0].check.as_ref()), (1, Grade::Ok, "permissions"));
 
         for (path, mode, command) in [
             (data.clone(), 0o755, "`chmod 700 '"),
@@ -137,7 +137,8 @@ mod tests {
         ] {
             let before = fs::metadata(&path).unwrap().mode();
             set(&path, mode);
-            let [Check { result: "warning", code: Some(Code::OthersHaveAccess), detail, .. }] = &found()[..]
+            let [Check { result: Grade::Warning, code: Some(Code::OthersHaveAccess), detail, .. }] =
+                &found()[..]
             else {
                 panic!("{path:?}")
             };

@@ -10,7 +10,7 @@ use outbound::address::{Similarity, leads_to_webhook, similarity};
 use pipeline::{Code, Fault, webhook};
 use url::Url;
 
-use super::Check;
+use super::{Check, Grade};
 use crate::{
     commands::subscribe::api,
     config::{Config, signature_keys},
@@ -37,7 +37,7 @@ pub(super) async fn check(
     };
     let (api, all) = match asked.await {
         Ok(found) => found,
-        Err(fault) => return vec![Check::bad(NAME, "failed", &fault)],
+        Err(fault) => return vec![Check::bad(NAME, Grade::Failed, &fault)],
     };
     let keys = keys.await;
     let known = keys.as_ref().ok();
@@ -97,7 +97,7 @@ async fn with_key(api: &CloseApi, subscription: Subscription) -> Subscription {
 fn missing(webhook: Option<&Url>, all: &[Subscription]) -> Check {
     let Some(webhook) = webhook else {
         let what = format!("Close has no subscription that posts to an address ending in {}", webhook::PATH);
-        return Check::bad(NAME, "failed", &Fault::new(Code::SubscriptionMissing, what));
+        return Check::bad(NAME, Grade::Failed, &Fault::new(Code::SubscriptionMissing, what));
     };
     let near = all.iter().filter_map(|subscription| {
         let Similarity::Similar(differences) = similarity(subscription.url.as_ref()?, webhook) else {
@@ -109,7 +109,7 @@ fn missing(webhook: Option<&Url>, all: &[Subscription]) -> Check {
     let near: Vec<String> = near.collect();
     let near = if near.is_empty() { String::new() } else { format!("; {}", near.join("; ")) };
     let what = format!("Close has no subscription that posts to {}{near}", web::shown(webhook));
-    Check::bad(NAME, "failed", &Fault::new(Code::SubscriptionMissing, what))
+    Check::bad(NAME, Grade::Failed, &Fault::new(Code::SubscriptionMissing, what))
 }
 
 /// Whether it looks like the subscription of another pipeline in the same organisation: it posts elsewhere, with a key
@@ -154,7 +154,7 @@ fn of(it: &CheckedSubscription, all: &[CheckedSubscription]) -> Vec<Check> {
     };
     let is_compensated =
         others().any(|other| other.subscription.is_complete() && other.key.is_good() && is_ours(other));
-    let grade = if is_compensated { "warning" } else { "failed" };
+    let grade = if is_compensated { Grade::Warning } else { Grade::Failed };
     let mut problems = Vec::new();
     if !has_leads {
         let what = format!("{detail}: new leads are not among its events");
@@ -166,9 +166,10 @@ fn of(it: &CheckedSubscription, all: &[CheckedSubscription]) -> Vec<Check> {
         filter.map_or_else(String::new, |filter| format!(": it sends only the new leads where {filter}"));
     if !is_active || !is_well || filter.is_some() {
         let unwell = Fault::new(Code::SubscriptionUnwell, format!("{detail}{filtered}"));
-        problems.push(Check::bad(NAME, if *is_active { "warning" } else { grade }, &unwell));
+        problems.push(Check::bad(NAME, if *is_active { Grade::Warning } else { grade }, &unwell));
     }
-    let (key, ending) = it.key.check(&it.subscription, if *is_active { "failed" } else { "warning" });
+    let (key, ending) =
+        it.key.check(&it.subscription, if *is_active { Grade::Failed } else { Grade::Warning });
     problems.extend(key);
     if problems.is_empty() { vec![Check::ok(NAME, format!("{detail}, {ending}"))] } else { problems }
 }

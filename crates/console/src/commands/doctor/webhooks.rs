@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ops::{Ops, Webhooks};
 use pipeline::{Code, Fault, ports::OTHER};
 
-use super::Check;
+use super::{Check, Grade};
 
 const NAME: &str = "webhooks";
 /// What strangers send to any address all day, and none of our settings can cause: requests to any path, of any size and
@@ -16,7 +16,7 @@ const OF_STRANGERS: [&str; 5] = ["401", "404", "405", "408", "413"];
 pub(super) async fn check(ops: &Ops) -> Check {
     match ops.webhooks().await {
         Ok(webhooks) => assess(&webhooks),
-        Err(fault) => Check::bad(NAME, "warning", &fault),
+        Err(fault) => Check::bad(NAME, Grade::Warning, &fault),
     }
 }
 
@@ -43,14 +43,14 @@ fn assess(webhooks: &Webhooks) -> Check {
         };
         let why = listed(refused_webhooks, |code| format!("{code} {}", code.cause().trim_end_matches('.')));
         let fault = Fault::new(*code, format!("{came}, and {genuine}: {why} ({all})"));
-        return Check::bad(NAME, if *accepted == 0 { "failed" } else { "warning" }, &fault);
+        return Check::bad(NAME, if *accepted == 0 { Grade::Failed } else { Grade::Warning }, &fault);
     }
     let what = format!("{came}; {all}; none of it looks like Close's");
     // It may have been Close's: what cannot be read has no headers.
     let unexplained = refused.keys().map(String::as_str).find(|status| !OF_STRANGERS.contains(status));
     match unexplained.filter(|_| *accepted == 0) {
-        Some("400" | "431") => Check::bad(NAME, "warning", &Fault::new(Code::NotHttp, what)),
-        Some("503") => Check::bad(NAME, "warning", &Fault::new(Code::NotStored, what)),
+        Some("400" | "431") => Check::bad(NAME, Grade::Warning, &Fault::new(Code::NotHttp, what)),
+        Some("503") => Check::bad(NAME, Grade::Warning, &Fault::new(Code::NotStored, what)),
         Some(_) => Check::note(NAME, what),
         None => Check::ok(NAME, what),
     }
@@ -93,7 +93,7 @@ mod tests {
         let check = of(0, &[("401", 5), ("404", 9)], &[(Code::SignatureWrong, 3), (Code::NotTheWebhook, 2)]);
         assert_eq!(
             (check.check.as_ref(), check.result, check.code),
-            (NAME, "failed", Some(Code::SignatureWrong))
+            (NAME, Grade::Failed, Some(Code::SignatureWrong))
         );
         let cause = |code: Code| code.cause().trim_end_matches('.').to_owned();
         assert_eq!(
@@ -107,7 +107,7 @@ mod tests {
         );
         for code in [Code::SignatureMissing, Code::NotTheWebhook, Code::NotStored, Code::UnsignedExposed] {
             let check = of(0, &[("401", 1)], &[(code, 1)]);
-            assert_eq!((check.result, check.code), ("failed", Some(code)));
+            assert_eq!((check.result, check.code), (Grade::Failed, Some(code)));
             assert!(check.detail.contains("1 that looks like Close's was refused"), "{}", check.detail);
         }
         let tie = of(0, &[("401", 2)], &[(Code::SignatureMissing, 1), (Code::SignatureWrong, 1)]);
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn where_others_are_accepted_it_is_a_warning() {
         let check = of(12, &[("401", 1)], &[(Code::SignatureWrong, 1)]);
-        assert_eq!((check.result, check.code), ("warning", Some(Code::SignatureWrong)));
+        assert_eq!((check.result, check.code), (Grade::Warning, Some(Code::SignatureWrong)));
         assert!(
             check.detail.starts_with("12 were accepted in the last hour, and 1 that looks"),
             "{}",
@@ -132,10 +132,10 @@ mod tests {
         let scanned = [("401", 40), ("404", 700), ("405", 2), ("413", 1)];
         for accepted in [0, 12] {
             let check = of(accepted, &scanned, &[]);
-            assert_eq!((check.result, check.code), ("ok", None), "{}", check.detail);
+            assert_eq!((check.result, check.code), (Grade::Ok, None), "{}", check.detail);
             assert!(check.detail.contains("700 × 404 another path"), "{}", check.detail);
         }
-        assert_eq!(of(0, &[("401", 1)], &[]).result, "ok");
+        assert_eq!(of(0, &[("401", 1)], &[]).result, Grade::Ok);
     }
 
     #[test]
@@ -149,8 +149,8 @@ mod tests {
             ("418", None),
         ] {
             let check = of(0, &[("401", 1), (status, 2)], &[]);
-            assert_eq!((check.result, check.code), ("warning", code), "{status}");
-            assert_eq!(of(1, &[(status, 2)], &[]).result, "ok", "{status}");
+            assert_eq!((check.result, check.code), (Grade::Warning, code), "{status}");
+            assert_eq!(of(1, &[(status, 2)], &[]).result, Grade::Ok, "{status}");
         }
     }
 }

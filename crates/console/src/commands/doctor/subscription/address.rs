@@ -9,7 +9,7 @@ use pipeline::{Code, Fault};
 use url::Url;
 use web::shown;
 
-use super::Check;
+use super::{Check, Grade};
 
 const NAME: &str = "close address";
 
@@ -26,15 +26,15 @@ async fn of(url: &Url, keys: &Keys) -> Vec<Check> {
         Check::bad(NAME, result, &Fault::new(Code::WebhookOutOfReach, format!("{}: {why}", shown(url))))
     };
     if let Some(why) = unreachable_reason(url) {
-        return vec![out_of_reach("failed", why)];
+        return vec![out_of_reach(Grade::Failed, why)];
     }
     let (resolved, tried) = join(resolved_unreachable_reason(url), probe(url, PROBE_TIMEOUT, keys)).await;
     // A machine may resolve its own name to a local address, which the internet does not.
-    let resolved = resolved.map(|why| out_of_reach("warning", why));
+    let resolved = resolved.map(|why| out_of_reach(Grade::Warning, why));
     let tried = match tried.assess(url) {
         ProbeVerdict::Good(what) => Check::ok(NAME, what),
         ProbeVerdict::Bad(fault) | ProbeVerdict::Unavailable(fault) | ProbeVerdict::Refusing(fault) => {
-            Check::bad(NAME, "failed", &fault)
+            Check::bad(NAME, Grade::Failed, &fault)
         }
         ProbeVerdict::Unknown(what) => {
             Check::note(NAME, format!("{what} (from this machine; Close may reach it)"))

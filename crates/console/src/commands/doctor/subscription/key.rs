@@ -4,7 +4,7 @@ use close::client::Subscription;
 use close::signature::Keys;
 use pipeline::{Code, Fault};
 
-use super::{Check, NAME};
+use super::{super::Grade, Check, NAME};
 
 /// Whether the pipeline has a subscription's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +54,7 @@ impl KeyState {
     }
 
     /// Its check, with the result `grade` if webhooks are refused; or else the end of the subscription's line.
-    pub(super) fn check(
-        &self,
-        subscription: &Subscription,
-        grade: &'static str,
-    ) -> (Option<Check>, &'static str) {
+    pub(super) fn check(&self, subscription: &Subscription, grade: Grade) -> (Option<Check>, &'static str) {
         let it = format!("{} (to {})", subscription.id, subscription.shown_url());
         let mismatch =
             |what: String| (Some(Check::bad(NAME, grade, &Fault::new(Code::SignatureKeyForeign, what))), "");
