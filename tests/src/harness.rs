@@ -79,7 +79,7 @@ impl Harness {
         let (slack, owners, mailer) =
             (ScriptedSlack::new(Arc::clone(&clock)), ScriptedOwners::new(), ScriptedMailer::new());
         let settings = Arc::new(settings);
-        let at = stages::World { clock: clock.clone(), random: SeededRandom::new(1) };
+        let at = stages::System { clock: clock.clone(), random: SeededRandom::new(1) };
         let ports = Ports { objects: store.clone(), journal: store.clone() };
         let stages = Stages::new(ports, at, settings.clone());
         let faultless = Arc::new(memory.clone());

@@ -32,4 +32,4 @@ pub use error::Error;
 pub use event::{CreatedLead, Incoming, Malformed};
 pub use id::{InvalidLeadId, LeadId};
 pub use ids::{is_id, unnamed, without_ids};
-pub use reads::{CloseAnswer, CloseReads, RateLimitWindow};
+pub use reads::{CloseAnswer, CloseApi, RateLimitWindow};

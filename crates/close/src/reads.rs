@@ -9,7 +9,7 @@ use crate::Error;
 
 /// Close's API, read with the pipeline's key.
 #[async_trait]
-pub trait CloseReads: Send + Sync {
+pub trait CloseApi: Send + Sync {
     /// Gets `path`, which is relative to the API's base and has a `/` before a query, as in `lead/lead_x/?_fields=id`.
     /// Answers of any status are returned.
     ///

@@ -40,7 +40,7 @@ pub(crate) fn options(config: UpConfig, objects: Arc<dyn Objects>) -> Result<emb
             receipts: config.keep_journal,
             ..Retention::default()
         },
-        doubts: config.problems.iter().map(|problem| problem.condition(now)).collect(),
+        problems: config.problems.iter().map(|problem| problem.condition(now)).collect(),
     })
 }
 

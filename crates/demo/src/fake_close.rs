@@ -150,7 +150,7 @@ mod tests {
 
     use close::Incoming;
     use close::client::CloseReader;
-    use close::{CloseReads, RateLimitWindow};
+    use close::{CloseApi, RateLimitWindow};
     use lead::{OwnerStatus, Timestamp};
     use pipeline::{
         Code,

@@ -137,7 +137,7 @@ fn pipeline(
         owners,
         destinations: [(SlackDestination::ID, slack)].into_iter().collect(),
         retention: Retention { logs: day, journal: day, receipts: day, ..Retention::default() },
-        doubts: Vec::new(),
+        problems: Vec::new(),
     })
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use close::signature::SignatureHeaders;
-use close::{CloseAnswer, CloseReads};
+use close::{CloseAnswer, CloseApi};
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp};
 use outbound::{IncomingWebhook, SlackAnswer, SlackDestination, SlackError};
@@ -104,7 +104,7 @@ impl IncomingWebhook for FakeServices {
 }
 
 #[async_trait]
-impl CloseReads for FakeServices {
+impl CloseApi for FakeServices {
     async fn get(&self, path: &str) -> Result<CloseAnswer, close::Error> {
         let leads = lock(&self.leads);
         let (status, body) = organization::answer(path, |lead| {
@@ -125,12 +125,12 @@ pub async fn still(console: tui::Options) -> anyhow::Result<()> {
     let store = Store::open(folder.path(), Options { clock: clock.clone(), ..Options::creating() })?;
     let _lock = store.lock_for_up()?;
     embedded::logging::start_quietly(store.log_sink());
-    let world = World::new(&store, clock.clone());
-    world.play().await?;
+    let pipeline = StillPipeline::new(&store, clock.clone());
+    pipeline.play().await?;
     store.flush().await?;
     let who = "ada@ops".to_owned();
-    let mut ops = embedded::view(Arc::new(store.clone()), world.settings.clone(), who, ops::Access::Full);
-    ops.recorder = world.recorder.clone();
+    let mut ops = embedded::view(Arc::new(store.clone()), pipeline.settings.clone(), who, ops::Access::Full);
+    ops.recorder = pipeline.recorder.clone();
     ops.alerting.receipts.clock = clock.clone();
     let console = tui::Options { clock: Some(clock), ..console };
     tui::run(watched(Arc::new(ops), &store), Arc::new(tui::NoEnvironments), console).await
@@ -149,7 +149,7 @@ fn problem(number: usize) -> Option<Problem> {
     }
 }
 
-struct World {
+struct StillPipeline {
     store: Store,
     services: Arc<FakeServices>,
     settings: Arc<Settings>,
@@ -160,15 +160,15 @@ struct World {
     owners: Arc<dyn Owners>,
 }
 
-impl World {
+impl StillPipeline {
     fn new(store: &Store, clock: Arc<StillClock>) -> Self {
         let settings = Arc::new(Settings { destinations: vec![SlackDestination::ID], ..Settings::default() });
         let random = SeededRandom::new(7);
         let ports = Arc::new(store.clone());
-        let world = stages::World { clock: clock.clone(), random: random.clone() };
+        let system = stages::System { clock: clock.clone(), random: random.clone() };
         let stages = Stages::new(
             Ports { objects: ports.clone(), journal: ports.clone() },
-            world,
+            system,
             Arc::clone(&settings),
         );
         let services = Arc::new(FakeServices { clock: clock.clone(), random, leads: Mutex::default() });

@@ -23,8 +23,8 @@ pub struct Running {
     /// The version of leadops.
     pub version: String,
     /// What was wrong with its settings when it started.
-    #[serde(default)]
-    pub doubts: Vec<Condition>,
+    #[serde(default, rename = "doubts")]
+    pub problems: Vec<Condition>,
 }
 
 impl Running {
@@ -55,6 +55,6 @@ pub(crate) struct OfRunning<S: ?Sized>(pub(crate) Arc<S>);
 #[async_trait]
 impl<S: Objects + ?Sized> SetUpReport for OfRunning<S> {
     async fn conditions(&self) -> Result<Vec<Condition>, Fault> {
-        Ok(Running::read(&*self.0).await?.map(|running| running.doubts).unwrap_or_default())
+        Ok(Running::read(&*self.0).await?.map(|running| running.problems).unwrap_or_default())
     }
 }

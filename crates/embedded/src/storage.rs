@@ -6,7 +6,7 @@ use ops::{Access, Ops};
 use pipeline::{
     Settings,
     ports::{DeadLetters, History, Intake, Journal, Logs, Objects, Outbox, Upkeep, Watch, WorkQueues},
-    stages::{Ports, Stages, World},
+    stages::{Ports, Stages, System},
 };
 use system::{SystemClock, SystemRandom};
 
@@ -27,8 +27,8 @@ impl<T: Objects + Intake + Journal + History + WorkQueues + Outbox + DeadLetters
 
 /// What the stages on a store are made of, on this machine's clock.
 pub fn stages(storage: Arc<dyn Storage>, settings: Arc<Settings>) -> Stages {
-    let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
-    Stages::new(Ports { objects: storage.clone(), journal: storage }, world, settings)
+    let system = System { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    Stages::new(Ports { objects: storage.clone(), journal: storage }, system, settings)
 }
 
 /// The operator's view of a store, for this person.

@@ -35,8 +35,8 @@ pub struct Options {
     pub destinations: Destinations,
     /// For how long things are stored.
     pub retention: Retention,
-    /// What is wrong with its settings that keeps no webhook from being accepted.
-    pub doubts: Vec<Condition>,
+    /// What is wrong with its settings, and lets webhooks be accepted nevertheless.
+    pub problems: Vec<Condition>,
 }
 
 /// How long a lead waits in place for a turn to ask its source of owners: as many are processed at once as the machine
@@ -58,7 +58,7 @@ impl Up {
     /// # Errors
     /// [`Code::AddressUnusable`], or the fault of the store.
     pub async fn start(options: Options, storage: Arc<dyn Storage>) -> Result<Self, Fault> {
-        let Options { listen, settings, trust, owners, destinations, retention, doubts } = options;
+        let Options { listen, settings, trust, owners, destinations, retention, problems } = options;
         let listener = bind(listen)?;
         let address = listener.local_addr().map_err(|e| unusable(listen, &e))?;
         let webhook = format!("http://{address}{PATH}");
@@ -69,14 +69,14 @@ impl Up {
             settings: Settings::clone(&settings),
             started_at: Timestamp::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            doubts,
+            problems,
         };
         running.write(&*storage).await?;
         let ingest = stages.ingest(storage.clone(), trust, LogThrottles::default());
         let process = stages.process(storage.clone(), Arc::clone(&owners), AttemptCounter::InJob);
         let notify = stages.notify(destinations);
         tokio::spawn(async move { owners.warm_up().await });
-        let refusals = Refusals::of(storage.clone(), Arc::clone(&stages.world.clock)).await?;
+        let refusals = Refusals::of(storage.clone(), Arc::clone(&stages.system.clock)).await?;
         let stop = CancellationToken::new();
         let serving = listener::serve(listener, Arc::new(ingest), storage.clone(), refusals, stop.clone());
         let working = workers::run(storage, Arc::new(process), Arc::new(notify), retention, stop.clone());

@@ -7,7 +7,7 @@ use lead::keys;
 use pipeline::{
     Fault, Recorder, Settings, Variables,
     ports::Objects,
-    stages::{Ports, Stages, World},
+    stages::{Ports, Stages, System},
 };
 use system::{SystemClock, SystemRandom};
 
@@ -77,6 +77,6 @@ impl Common {
     pub fn stages(&self) -> Stages {
         let Recorder { clock, random, journal } = self.recorder.clone();
         let ports = Ports { objects: self.store.clone(), journal };
-        Stages::new(ports, World { clock, random }, Arc::clone(&self.settings))
+        Stages::new(ports, System { clock, random }, Arc::clone(&self.settings))
     }
 }

@@ -1,4 +1,4 @@
-//! The stage that takes webhooks in: checks the signature over the raw bytes, keeps the event, queues
+//! The stage that takes webhooks in: checks the signature over the raw bytes, stores the event, queues
 //! the lead. A 2xx means that the exact bytes are durable.
 //!
 //! Close repeats whatever is not answered 2xx for three days, so an event that is genuine but not ours

@@ -1,6 +1,6 @@
 //! The stages ingest, process and notify, over small ports.
 //!
-//! A lead's path: [`ingest`] checks and keeps the webhook → the delay queue holds it back →
+//! A lead's path: [`ingest`] checks and stores the webhook → the delay queue holds it back →
 //! [`process`] looks the owner up and writes the enriched lead → the notification queue →
 //! [`notify`] alerts the team, once per [`destination`], proven by a [`receipt`]. Every step leaves an
 //! [`Entry`] in the journal.

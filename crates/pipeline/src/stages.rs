@@ -22,9 +22,9 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
 }
 
-/// Where it is: its time and its chance.
+/// What the stages have of the machine: its time and its chance.
 #[derive(Clone)]
-pub struct World {
+pub struct System {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -39,13 +39,13 @@ pub struct Stages {
     /// Where things are stored.
     pub ports: Ports,
     /// Time and chance.
-    pub world: World,
+    pub system: System,
 }
 
 impl Stages {
     /// The stages of a pipeline with these ports and settings.
-    pub fn new(ports: Ports, world: World, settings: Arc<Settings>) -> Self {
-        Self { settings, ports, world }
+    pub fn new(ports: Ports, system: System, settings: Arc<Settings>) -> Self {
+        Self { settings, ports, system }
     }
 
     /// The first: takes webhooks in.
@@ -89,14 +89,14 @@ impl Stages {
 
     /// The proof of what was sent.
     pub fn receipts(&self) -> Receipts {
-        Receipts { objects: Arc::clone(&self.ports.objects), clock: Arc::clone(&self.world.clock) }
+        Receipts { objects: Arc::clone(&self.ports.objects), clock: Arc::clone(&self.system.clock) }
     }
 
     /// Journal and log.
     pub fn recorder(&self) -> Recorder {
         Recorder {
-            clock: Arc::clone(&self.world.clock),
-            random: Arc::clone(&self.world.random),
+            clock: Arc::clone(&self.system.clock),
+            random: Arc::clone(&self.system.random),
             journal: Arc::clone(&self.ports.journal),
         }
     }

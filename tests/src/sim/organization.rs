@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use close::{CloseAnswer, CloseReads, RateLimitWindow};
+use close::{CloseAnswer, CloseApi, RateLimitWindow};
 use close::{FieldId, FieldSetting};
 use lead::{LeadId, OwnerStatus};
 use pipeline::{owners::OwnerFields, ports::Clock};
@@ -246,7 +246,7 @@ pub struct CloseOf {
 }
 
 #[async_trait]
-impl CloseReads for CloseOf {
+impl CloseApi for CloseOf {
     async fn get(&self, path: &str) -> Result<CloseAnswer, close::Error> {
         let (organization, model) = (&self.organization, &self.organization.model);
         let lead = path.strip_prefix("lead/").and_then(|rest| rest.split('/').next()?.parse::<LeadId>().ok());

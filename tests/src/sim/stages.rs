@@ -16,7 +16,7 @@ use pipeline::{
     ports::{Intake, Journal, LookupOptions, LookupOutcome, Objects, Outbox, Owners},
     process::{AttemptCounter, Process},
     receipt::Receipts,
-    stages::{Stages, World},
+    stages::{Stages, System},
 };
 
 use super::{
@@ -205,9 +205,9 @@ impl AtWork {
             None => ports,
         };
         let settings = &model.settings;
-        let world = World { clock: model.clock.clone(), random: model.dice.random() };
+        let system = System { clock: model.clock.clone(), random: model.dice.random() };
         let ports = pipeline::stages::Ports { objects: objects.clone(), journal };
-        let stages = Stages::new(ports, world, settings.clone());
+        let stages = Stages::new(ports, system, settings.clone());
         let slack: Arc<dyn IncomingWebhook> =
             Arc::new(SlackOf { slack: neighbours.slack.clone(), faults: faults.clone() });
         let slack = match model.mutation {

@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
 
-use crate::{CloseAnswer, CloseReads, Error};
+use crate::{CloseAnswer, CloseApi, Error};
 
 use super::{
     secret::ApiKeys,
@@ -81,7 +81,7 @@ impl CloseReader {
 }
 
 #[async_trait]
-impl CloseReads for CloseReader {
+impl CloseApi for CloseReader {
     async fn get(&self, path: &str) -> Result<CloseAnswer, Error> {
         let mut answer = self.ask(path).await?;
         if answer.status == StatusCode::UNAUTHORIZED && self.holder.refresh().await {

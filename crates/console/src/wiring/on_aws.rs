@@ -17,7 +17,7 @@ use pipeline::{
     Code, Fault,
     destination::{Destination, Kind},
     ports::{Clock, Secret, Seen, Watch},
-    stages::{Ports, Stages, World},
+    stages::{Ports, Stages, System},
 };
 use system::{SystemClock, SystemRandom};
 use url::Url;
@@ -151,7 +151,7 @@ impl OnAws {
         let queues = Arc::new(queues.clone());
         let ports = Ports { objects: view.clone(), journal: view.clone() };
         let settings = Arc::new(stack.settings.clone());
-        let stages = Stages::new(ports, World { clock: Arc::clone(&clock), random }, Arc::clone(&settings));
+        let stages = Stages::new(ports, System { clock: Arc::clone(&clock), random }, Arc::clone(&settings));
         let operator = self.identity.as_ref().map_or_else(host::user, |identity| person(&identity.arn));
         Ops {
             settings,

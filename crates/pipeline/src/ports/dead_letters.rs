@@ -62,7 +62,7 @@ pub trait DeadLetters: Send + Sync {
         }
     }
 
-    /// Deletes one. The caller keeps the copy. False where there is none.
+    /// Deletes one. The caller has stored a copy. False where there is none.
     async fn delete(&self, id: &str) -> Result<bool, Fault>;
 }
 

@@ -49,7 +49,7 @@ pub trait Intake: Send + Sync {
     async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault>;
 }
 
-/// An event to keep.
+/// An event to store.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
     /// The lead.

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use close::client::{ApiKeys, CloseBase, CloseReader, KeySource};
-use close::{CloseAnswer, CloseReads};
+use close::{CloseAnswer, CloseApi};
 use close::{CreatedLead, FieldSetting, Incoming};
 use lead::OwnerFacts;
 use pipeline::{
@@ -70,7 +70,7 @@ impl Drop for UnderWay<'_> {
 }
 
 #[async_trait]
-impl CloseReads for CountingReads {
+impl CloseApi for CountingReads {
     async fn get(&self, path: &str) -> Result<CloseAnswer, close::Error> {
         self.traffic.under_way.fetch_add(1, SeqCst);
         let mut under_way = UnderWay(&self.traffic, false);

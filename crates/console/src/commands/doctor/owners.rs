@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use close::CloseReads;
+use close::CloseApi;
 use close::client::{ApiKeys, CloseBase, CloseReader};
 use close::{Account, CustomField, FieldId, FieldSetting, Role};
 use futures_util::future::join;

@@ -17,7 +17,7 @@ use crate::{
     Code, Fault, lock,
     ports::{Clock, LookupOutcome, NextLookup, within},
 };
-use close::{CloseAnswer, CloseReads};
+use close::{CloseAnswer, CloseApi};
 
 /// How many requests one look-up may make.
 const MOST_REQUESTS: u32 = 2;
@@ -124,7 +124,7 @@ impl CloseRequest<'_> {
 
 /// Asks Close.
 pub(super) struct CloseClient {
-    api: Arc<dyn CloseReads>,
+    api: Arc<dyn CloseApi>,
     pub(super) clock: Arc<dyn Clock>,
     /// How long a turn is waited for in place.
     patience: Duration,
@@ -135,7 +135,7 @@ pub(super) struct CloseClient {
 }
 
 impl CloseClient {
-    pub(super) fn new(api: Arc<dyn CloseReads>, clock: Arc<dyn Clock>, patience: Duration) -> Self {
+    pub(super) fn new(api: Arc<dyn CloseApi>, clock: Arc<dyn Clock>, patience: Duration) -> Self {
         Self {
             api,
             clock,

@@ -7,7 +7,7 @@ use outside::Unreadable;
 
 use super::ask::{CloseClient, CloseRequest, LookupBudget, LookupStop};
 use crate::{Fault, ports::Clock};
-use close::CloseReads;
+use close::CloseApi;
 
 /// What Close says of the key, of the fields of leads and of the members; each where it could be had.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct Examination {
 
 /// Asks Close for all of it: four requests, of which one that fails keeps no other back, but for the members, whose
 /// organisation is the key's.
-pub async fn examine(api: Arc<dyn CloseReads>, clock: Arc<dyn Clock>) -> Examination {
+pub async fn examine(api: Arc<dyn CloseApi>, clock: Arc<dyn Clock>) -> Examination {
     let asker = CloseClient::new(api, clock, std::time::Duration::from_secs(10));
     let account = ask(&asker, "me/", CloseRequest::Me, Account::parse).await;
     let roles = ask(&asker, "role/", CloseRequest::Roles, roles).await;

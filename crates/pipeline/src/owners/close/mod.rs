@@ -27,7 +27,7 @@ use crate::{
     Code,
     ports::{Clock, LookupOptions, LookupOutcome, Objects, Owners},
 };
-use close::CloseReads;
+use close::CloseApi;
 pub use examine::{Examination, examine};
 pub use retrieved::{Failure, OwnerFields, Retrieved};
 
@@ -45,7 +45,7 @@ impl CloseOwners {
     /// Owners in these fields. What all leads share is stored among `objects`, under [`Retrieved::KEY`]; a turn to
     /// ask Close is waited for in place for as long as `patience`.
     pub fn new(
-        api: Arc<dyn CloseReads>,
+        api: Arc<dyn CloseApi>,
         objects: Arc<dyn Objects>,
         clock: Arc<dyn Clock>,
         settings: OwnerFields,
