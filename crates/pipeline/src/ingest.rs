@@ -249,11 +249,11 @@ impl Ingest {
                 );
                 Err(Fault::new(Code::LeadIdUnusable, what))
             }
-            Incoming::Created(created) => self.keep(*created, webhook.body.clone(), now).await,
+            Incoming::Created(created) => self.store(*created, webhook.body.clone(), now).await,
         }
     }
 
-    async fn keep(&self, created: CreatedLead, body: Bytes, now: Timestamp) -> Result<Outcome, Fault> {
+    async fn store(&self, created: CreatedLead, body: Bytes, now: Timestamp) -> Result<Outcome, Fault> {
         let lead = created.lead_id.clone();
         let key = keys::raw(&self.settings.source_prefix, &lead);
         let due_at = now + self.settings.delay;
