@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use outside::text;
+use outside::text::{self, with_causes};
 use pipeline::{Code, Fault};
 
 /// The longest error text, in characters.
@@ -19,9 +19,9 @@ where
     let code = match error {
         SdkError::ServiceError(service) => of_service(service.err().code().unwrap_or_default()),
         // Credentials that cannot be had fail either way.
-        SdkError::ConstructionFailure(_) => of_credentials(&chain(error)).unwrap_or(Code::AwsFailed),
+        SdkError::ConstructionFailure(_) => of_credentials(&with_causes(error)).unwrap_or(Code::AwsFailed),
         SdkError::DispatchFailure(failure) if failure.is_user() || failure.is_other() => {
-            of_credentials(&chain(error)).unwrap_or(Code::AwsUnreachable)
+            of_credentials(&with_causes(error)).unwrap_or(Code::AwsUnreachable)
         }
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
             Code::AwsUnreachable
@@ -51,7 +51,7 @@ where
             _ => code.to_owned(),
         };
     }
-    chain(error)
+    with_causes(error)
 }
 
 /// The kind of failure behind an error code of a service.
@@ -102,20 +102,6 @@ pub(crate) fn of_credentials(text: &str) -> Option<Code> {
     } else {
         None
     }
-}
-
-/// An error with its causes, once each, on one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let of_cause = inner.to_string();
-        if !text.contains(&of_cause) {
-            text = format!("{text}: {of_cause}");
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

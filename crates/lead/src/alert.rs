@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::{EnrichedLead, OwnerStatus};
 
 /// Why an alert is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum AlertKind {
     /// The lead is new.
     New,
@@ -18,6 +20,13 @@ pub enum AlertKind {
     Resend,
     /// It is about no lead: an operator wants to see whether alerts arrive.
     Trial,
+}
+
+impl AlertKind {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// What one alert says.

@@ -4,13 +4,25 @@
 //! markup, or ten thousand letters. All such text in alerts, mail headers and terminals
 //! passes through these functions.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, error::Error, iter};
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
 /// The mark where text was cut.
 pub const ELLIPSIS: char = '…';
+
+/// An error with its causes, each once, on one line. Not yet clean.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    for cause in iter::successors(error.source(), |&inner| inner.source()) {
+        let of_cause = cause.to_string();
+        if !text.contains(&of_cause) {
+            text = format!("{text}: {of_cause}");
+        }
+    }
+    text
+}
 
 /// One line without control, bidirectional or invisible formatting characters.
 ///

@@ -46,14 +46,7 @@ pub fn builder(target: &Url) -> ClientBuilder {
 pub fn error_text(error: reqwest::Error) -> String {
     let is_proxy_error = is_proxy_error(&error);
     let error = error.without_url();
-    let mut text = error.to_string();
-    for inner in causes(&error) {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-    }
+    let mut text = text::with_causes(&error);
     if is_proxy_error {
         text.push_str("; the proxy that HTTPS_PROXY names does not forward to it");
     }

@@ -7,7 +7,7 @@ use aws_config::{
     provider_config::ProviderConfig,
 };
 use aws_sdk_sts::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
-use outside::text;
+use outside::text::{self, with_causes};
 use pipeline::{
     Code, Fault,
     ports::{Clock, Random},
@@ -17,7 +17,7 @@ use super::{S3History, Stack, View};
 use crate::{
     Clients, CloudWatchLogs, NoMetrics, Queues, S3Store, Secrets, SnsTopic,
     clients::{behavior, http_client, retries, timeouts},
-    fault::{LIMIT, chain, fault, of_credentials},
+    fault::{LIMIT, fault, of_credentials},
 };
 
 /// Clients with an operator's credentials, found as the AWS CLI finds them: variables, profiles with their
@@ -217,7 +217,7 @@ async fn signed_in(config: &SdkConfig, profile: Option<&str>) -> Result<(), Faul
         return Err(Fault::new(Code::CredentialsMissing, format!("no credentials{of}")));
     };
     let found = provider.provide_credentials().await;
-    found.map(drop).map_err(|error| not_signed_in(profile, &chain(&error)))
+    found.map(drop).map_err(|error| not_signed_in(profile, &with_causes(&error)))
 }
 
 /// The fault for credentials that could not be had; `text` is the SDK's error.

@@ -7,10 +7,10 @@ use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
+use outside::text::with_causes;
 use pipeline::{Code, Fault};
 
 use super::Session;
-use crate::fault::chain;
 
 /// A signed GET request, to be sent by the caller.
 #[derive(Clone)]
@@ -39,7 +39,8 @@ impl Session {
         let provider = self.config.credentials_provider();
         let provider = provider.ok_or_else(|| Fault::new(Code::CredentialsMissing, "no credentials"))?;
         let credentials = provider.provide_credentials().await;
-        let credentials = credentials.map_err(|error| Fault::new(Code::CredentialsExpired, chain(&error)))?;
+        let credentials =
+            credentials.map_err(|error| Fault::new(Code::CredentialsExpired, with_causes(&error)))?;
         let identity = credentials.into();
         let params = v4::SigningParams::builder()
             .identity(&identity)
@@ -50,9 +51,9 @@ impl Session {
             .build()
             .map_err(|error| internal(error.to_string()))?;
         let request = SignableRequest::new("GET", &url, std::iter::empty(), SignableBody::Bytes(&[]));
-        let request = request.map_err(|error| internal(chain(&error)))?;
+        let request = request.map_err(|error| internal(with_causes(&error)))?;
         let (signature, _) =
-            sign(request, &params.into()).map_err(|error| internal(chain(&error)))?.into_parts();
+            sign(request, &params.into()).map_err(|error| internal(with_causes(&error)))?.into_parts();
         let (headers, _) = signature.into_parts();
         let headers = headers.iter().map(|header| (header.name().to_owned(), header.value().to_owned()));
         Ok(SignedRequest { headers: headers.collect(), url })

@@ -11,16 +11,14 @@ use aws_sdk_s3::{
 };
 use bytes::Bytes;
 use lead::Timestamp;
+use outside::text::with_causes;
 use pipeline::{
     Code, Fault,
     ports::{Clock, Object, Objects, PutError, Random, Version, WriteCondition},
 };
 
 use super::{Bucket, PAGE};
-use crate::{
-    fault::{chain, fault},
-    s3event::decoded,
-};
+use crate::{fault::fault, s3event::decoded};
 
 /// When an object was written, to the microsecond: S3's own time has whole seconds.
 const STORED_AT: &str = "stored-at";
@@ -55,10 +53,9 @@ impl Objects for S3Objects {
         let stored_at = metadata.get(STORED_AT).and_then(|at| at.parse().ok());
         let version = version(got.e_tag.as_deref(), metadata.get(WRITE).map(String::as_str));
         let stored_at = stored_at.or_else(|| timestamp(got.last_modified?)).unwrap_or_default();
-        let body =
-            got.body.collect().await.map_err(|error| {
-                Fault::new(Code::AwsUnreachable, format!("{}: {}", doing(), chain(&error)))
-            })?;
+        let body = got.body.collect().await.map_err(|error| {
+            Fault::new(Code::AwsUnreachable, format!("{}: {}", doing(), with_causes(&error)))
+        })?;
         Ok(Some(Object { body: body.into_bytes(), version, stored_at }))
     }
 

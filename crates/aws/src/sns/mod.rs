@@ -10,17 +10,14 @@ use aws_sdk_sns::{
     error::{ProvideErrorMetadata, SdkError},
 };
 use lead::email::{Mail, mail};
-use outside::text;
+use outside::text::{self, with_causes};
 use pipeline::{
     CheckOutcome, Code, Fault,
     destination::{Destination, Kind, Limits, MessageFormat, Outgoing, RateLimit, RetryDelay, Verdict},
     ports::Clock,
 };
 
-use crate::{
-    Clients,
-    fault::{chain, of_credentials},
-};
+use crate::{Clients, fault::of_credentials};
 use subscribers::{Subscribers, Subscriptions};
 
 /// How many bytes a message may have: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
@@ -143,7 +140,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
 {
-    let text = chain(error);
+    let text = with_causes(error);
     let said =
         |kind: &str| format!("mail server: {}", text::shorten(&format!("{kind}: {text}"), LONGEST_ERROR));
     let again = |code, reason, may_have_arrived| Verdict::Retry {

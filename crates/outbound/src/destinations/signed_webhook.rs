@@ -18,7 +18,6 @@ use crate::{
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use lead::AlertKind;
 use outside::text;
 use pipeline::{
     CheckOutcome, Code, Fault, SecretText,
@@ -111,7 +110,7 @@ impl Target {
             .header("webhook-id", id)
             .header("webhook-timestamp", now)
             .header("webhook-signature", self.signature(id, now, &body))
-            .header("leadops-alert", kind(outgoing.alert.kind))
+            .header("leadops-alert", outgoing.alert.kind.as_str())
             .header("leadops-possible-repeat", outgoing.alert.possible_repeat.to_string())
             .header(header::CONTENT_TYPE, "application/json")
             .body(body);
@@ -142,15 +141,6 @@ impl Target {
 /// The id of a message: the key of its receipt, without the part that the standard forbids.
 fn id(receipt: &str) -> &str {
     receipt.strip_suffix(".json").unwrap_or(receipt)
-}
-
-fn kind(kind: AlertKind) -> &'static str {
-    match kind {
-        AlertKind::New => "new",
-        AlertKind::FollowUp => "follow_up",
-        AlertKind::Resend => "resend",
-        AlertKind::Trial => "trial",
-    }
 }
 
 /// A signing secret as the standard writes it.
@@ -327,7 +317,7 @@ pub(super) fn make(context: &mut BuildContext<'_>) -> BuildResult {
 #[cfg(test)]
 mod tests {
     use axum::{Router, body::Bytes, http::HeaderMap, response::IntoResponse};
-    use lead::{Alert, EnrichedLead, OwnerStatus, Timestamp};
+    use lead::{Alert, AlertKind, EnrichedLead, OwnerStatus, Timestamp};
     use tokio::net::TcpListener;
 
     use super::*;

@@ -147,7 +147,7 @@ pub fn delivery(notification: &Notification, now: Timestamp) -> String {
         lead::AlertKind::New => "",
         lead::AlertKind::FollowUp => " follow-up",
         lead::AlertKind::Resend => " resend",
-        lead::AlertKind::Trial => " test",
+        lead::AlertKind::Trial => " trial",
     };
     let ago = match since(now, notification.at) {
         0 => "now".to_owned(),
