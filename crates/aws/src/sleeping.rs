@@ -1,9 +1,6 @@
 //! A clock for tests.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use lead::Timestamp;
@@ -21,10 +18,10 @@ impl AutoAdvanceClock {
 #[async_trait]
 impl Clock for AutoAdvanceClock {
     fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *pipeline::lock(&self.0)
     }
 
     async fn sleep(&self, duration: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += duration;
+        *pipeline::lock(&self.0) += duration;
     }
 }

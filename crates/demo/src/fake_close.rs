@@ -20,7 +20,7 @@ use outbound::OwnerSource;
 use pipeline::Fault;
 use serde_json::json;
 
-use crate::{Problem, Sample, local_server::LocalServer, lock, organization};
+use crate::{Problem, Sample, local_server::LocalServer, organization};
 
 /// The API's base path.
 const BASE: &str = "/api/v1/";
@@ -96,7 +96,7 @@ impl FakeClose {
         };
         let is_down = sample.problem == Some(Problem::CloseDown);
         let script = LeadScript { owned_from, down_until: is_down.then(|| now + delay + GIVEN_UP) };
-        lock(&self.state).leads.insert(sample.lead_id.clone(), (sample.clone(), script));
+        pipeline::lock(&self.state).leads.insert(sample.lead_id.clone(), (sample.clone(), script));
     }
 }
 
@@ -106,7 +106,7 @@ async fn take(State(state): State<Arc<Mutex<Close>>>, request: Request) -> Respo
         return (StatusCode::UNAUTHORIZED, Json(json!({"error": "Unauthorized"}))).into_response();
     }
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
-    lock(&state).take(path.strip_prefix(BASE).unwrap_or_default(), Instant::now())
+    pipeline::lock(&state).take(path.strip_prefix(BASE).unwrap_or_default(), Instant::now())
 }
 
 impl Close {
@@ -216,7 +216,7 @@ mod tests {
             let Ok(Incoming::Created(created)) = Incoming::parse(&sample.event) else { panic!() };
             close.add_lead(&sample, Duration::ZERO);
             assert!(owners.find(&created, FIRST).await.facts.owners.is_empty());
-            for (_, script) in lock(&close.state).leads.values_mut() {
+            for (_, script) in pipeline::lock(&close.state).leads.values_mut() {
                 for time in [&mut script.owned_from, &mut script.down_until].into_iter().flatten() {
                     *time -= Duration::from_secs(60);
                 }

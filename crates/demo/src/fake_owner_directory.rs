@@ -16,7 +16,7 @@ use axum::{
 use lead::LeadId;
 use serde_json::json;
 
-use crate::{Sample, local_server::LocalServer, lock};
+use crate::{Sample, local_server::LocalServer};
 
 /// The directory's answer about a lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,13 +73,13 @@ impl FakeOwnerDirectory {
 
     /// Sets the answer about a lead from now on.
     pub fn set_answer(&self, lead: LeadId, answer: DirectoryAnswer) {
-        lock(&self.script).insert(lead, answer);
+        pipeline::lock(&self.script).insert(lead, answer);
     }
 }
 
 async fn answer(State(script): State<Arc<Script>>, Path(document): Path<String>) -> Response {
     let lead = document.strip_suffix(".json").and_then(|id| id.parse::<LeadId>().ok());
-    let answer = lead.and_then(|lead| lock(&script).get(&lead).cloned());
+    let answer = lead.and_then(|lead| pipeline::lock(&script).get(&lead).cloned());
     match answer {
         Some(DirectoryAnswer::Document(document)) => {
             ([(header::CONTENT_TYPE, "application/json")], document).into_response()

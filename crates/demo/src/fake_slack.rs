@@ -22,7 +22,7 @@ use lead::{
 use outside::text;
 use serde_json::Value;
 
-use crate::{Problem, Sample, local_server::LocalServer, lock};
+use crate::{Problem, Sample, local_server::LocalServer};
 
 /// Shaped like Slack's, and no secret.
 const PATH: &str = "/services/TDEMO/BDEMO/demonstration";
@@ -135,7 +135,7 @@ impl FakeSlack {
 
     /// Puts the webhook into a mode from now on, for a time.
     pub fn set_mode(&self, mode: SlackMode, lasting: Duration) {
-        lock(&self.state).mode = Some((mode, Instant::now() + lasting));
+        pipeline::lock(&self.state).mode = Some((mode, Instant::now() + lasting));
     }
 
     /// Begins a mode with the first message about a lead, for a time.
@@ -143,7 +143,7 @@ impl FakeSlack {
     /// Rate limiting applies to the whole webhook. Being gone applies only to messages about this lead, so that one
     /// problem affects one lead, however many others arrive.
     pub fn set_mode_at(&self, lead: LeadId, mode: SlackMode, lasting: Duration) {
-        lock(&self.state).armed.insert(lead, (mode, lasting));
+        pipeline::lock(&self.state).armed.insert(lead, (mode, lasting));
     }
 
     /// Prepares the problem of a sample. Call it before the lead is sent.
@@ -158,12 +158,12 @@ impl FakeSlack {
 
     /// All accepted messages, in order.
     pub fn messages(&self) -> Vec<ReceivedMessage> {
-        lock(&self.state).messages.clone()
+        pipeline::lock(&self.state).messages.clone()
     }
 }
 
 async fn take(State(state): State<Arc<Mutex<Channel>>>, body: Bytes) -> Response {
-    lock(&state).take(&body, Instant::now(), Timestamp::now())
+    pipeline::lock(&state).take(&body, Instant::now(), Timestamp::now())
 }
 
 impl Channel {

@@ -6,8 +6,6 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 mod fake_close;
 mod fake_owner_directory;
 mod fake_slack;
@@ -26,8 +24,3 @@ pub use run::{Options, run};
 pub use scenario::{Problem, Sample, Scenario};
 pub use sender::{Answer, SendStats, Sender};
 pub use still::still;
-
-/// Locks, also after a panic: each change here is complete in itself.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

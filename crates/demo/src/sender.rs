@@ -16,7 +16,7 @@ use reqwest::Client;
 use tokio::time::{MissedTickBehavior, interval};
 use url::Url;
 
-use crate::{Problem, Sample, Scenario, lock};
+use crate::{Problem, Sample, Scenario};
 
 /// How often a webhook is attempted that gets no answer, or a server error.
 const ATTEMPTS: u32 = 3;
@@ -122,7 +122,7 @@ impl Sender {
             Some(Problem::DeliveredTwice) => &[Answer::Accepted, Answer::Duplicate],
             _ => &[Answer::Accepted],
         };
-        let mut stats = lock(&self.stats);
+        let mut stats = pipeline::lock(&self.stats);
         for answer in &answers {
             stats.enter(&sample.lead_id, answer);
         }
@@ -135,7 +135,7 @@ impl Sender {
 
     /// The counts so far.
     pub fn stats(&self) -> SendStats {
-        lock(&self.stats).clone()
+        pipeline::lock(&self.stats).clone()
     }
 
     /// Tries several times, as Close does. An attempt whose answer got lost may have been accepted, and

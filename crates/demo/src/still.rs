@@ -31,7 +31,7 @@ use serde_json::Value;
 use sqlite::{Options, Store};
 use system::SeededRandom;
 
-use crate::{Problem, Sample, Scenario, lock, organization, shown::watched};
+use crate::{Problem, Sample, Scenario, organization, shown::watched};
 
 /// The moment: 2026-03-02 12:04:31 UTC.
 const NOW: i64 = 1_772_453_071;
@@ -57,7 +57,7 @@ struct StillClock(Mutex<Timestamp>);
 
 impl StillClock {
     fn set(&self, at: Timestamp) {
-        let mut now = lock(&self.0);
+        let mut now = pipeline::lock(&self.0);
         *now = at.max(*now);
     }
 
@@ -69,7 +69,7 @@ impl StillClock {
 #[async_trait]
 impl Clock for StillClock {
     fn now(&self) -> Timestamp {
-        *lock(&self.0)
+        *pipeline::lock(&self.0)
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -106,7 +106,7 @@ impl IncomingWebhook for FakeServices {
 #[async_trait]
 impl CloseApi for FakeServices {
     async fn get(&self, path: &str) -> Result<CloseAnswer, close::Error> {
-        let leads = lock(&self.leads);
+        let leads = pipeline::lock(&self.leads);
         let (status, body) = organization::answer(path, |lead| {
             leads.get(lead).map(|sample| sample.in_close(sample.problem != Some(Problem::NoOwner)))
         });
@@ -246,7 +246,7 @@ impl StillPipeline {
 
     /// A lead is created in Close, and its webhook arrives.
     async fn arrive(&self, sample: &Sample) -> Result<(), Fault> {
-        lock(&self.services.leads).insert(sample.lead_id.clone(), sample.clone());
+        pipeline::lock(&self.services.leads).insert(sample.lead_id.clone(), sample.clone());
         let webhook = Webhook {
             presented: SignatureHeaders::default(),
             head: Head::of_this_process(),

@@ -1,6 +1,6 @@
 //! `webhook-ingestion`: accepts Close's webhooks.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use aws::MetricsSink as _;
 use close::{
@@ -123,7 +123,7 @@ impl Ingestion {
     /// The stage with the current keys.
     async fn stage(&self) -> Result<Arc<Ingest>, Fault> {
         let keys = self.common.secrets.signature_keys(&self.secret).await?;
-        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stage = pipeline::lock(&self.stage);
         if let Some((known, stage)) = &*stage
             && Arc::ptr_eq(known, &keys)
         {

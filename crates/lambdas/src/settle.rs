@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
@@ -39,7 +39,7 @@ pub async fn work_on(
     // The queue redelivers what could not be settled, so one attempt is enough.
     let driver = Driver { stage, inbox: batch.clone(), clock, settle_attempts: 1, after_panic: None };
     let unsettled = driver.work_on(deliveries, Some(reserve(deadline))).await;
-    let again = std::mem::take(&mut *batch.again.lock().unwrap_or_else(PoisonError::into_inner));
+    let again = std::mem::take(&mut *pipeline::lock(&batch.again));
     Report::of(unsettled.into_iter().chain(again))
 }
 
@@ -52,7 +52,7 @@ struct InvocationBatch {
 
 impl InvocationBatch {
     fn again(&self, delivery: &Delivery) {
-        self.again.lock().unwrap_or_else(PoisonError::into_inner).insert(delivery.id.clone());
+        pipeline::lock(&self.again).insert(delivery.id.clone());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Values made from a secret that may change.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -45,7 +45,7 @@ impl<T: Clone> Rotating<T> {
             }
             _ => NotReady::Later(fault, SECRET_PAUSE),
         })?;
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = pipeline::lock(&self.last);
         if let Some(current) = last.as_ref().filter(|current| current.text == text) {
             return Ok(current.clone());
         }

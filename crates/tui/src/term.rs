@@ -10,7 +10,7 @@ use std::{
     os::fd::OwnedFd,
     panic,
     sync::{
-        Mutex, Once, PoisonError,
+        Mutex, Once,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -137,7 +137,7 @@ fn leave() {
     );
     let _ = stdout.flush();
     let _ = terminal::disable_raw_mode();
-    if let Some(stderr) = STDERR.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(stderr) = pipeline::lock(&STDERR).take() {
         let _ = rustix::stdio::dup2_stderr(&stderr);
     }
 }
@@ -145,7 +145,7 @@ fn leave() {
 /// A stray line on stderr, from logging or a library, would be written across the screen. Its text is
 /// in the log store as well; a stderr that goes elsewhere is left alone.
 fn silence_stderr() {
-    let mut saved = STDERR.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut saved = pipeline::lock(&STDERR);
     if saved.is_some() || !io::stderr().is_terminal() {
         return;
     }
@@ -170,7 +170,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> T {
 
 /// The panics since the last call.
 pub(super) fn take_panics() -> Vec<String> {
-    std::mem::take(&mut PANICS.lock().unwrap_or_else(PoisonError::into_inner))
+    std::mem::take(&mut pipeline::lock(&PANICS))
 }
 
 fn hook_panics() {
@@ -178,7 +178,7 @@ fn hook_panics() {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if ENTERED.load(Ordering::SeqCst) && !DRAWING.get() {
-                let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut panics = pipeline::lock(&PANICS);
                 panics.push(format!("a bug beside the console: {info}"));
             } else {
                 leave();

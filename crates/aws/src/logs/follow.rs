@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 use pipeline::ports::LogQuery;
@@ -64,7 +64,7 @@ impl Followers {
 
     /// The follower that asks this.
     pub(super) fn take(&self, query: &LogQuery) -> Option<Follower> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = pipeline::lock(&self.0);
         let key = key(query, query.after.clone());
         let place = all.iter().position(|(known, _)| *known == key)?;
         all.remove(place).map(|(_, follower)| follower)
@@ -91,7 +91,7 @@ impl Followers {
     }
 
     fn remember(&self, query: &LogQuery, cursor: String, follower: Follower) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = pipeline::lock(&self.0);
         let key = key(query, Some(cursor));
         all.retain(|(known, _)| *known != key);
         all.push_back((key, follower));

@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use async_trait::async_trait;
@@ -84,7 +84,7 @@ impl View {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        pipeline::lock(&self.0.state)
     }
 
     /// What `read` finds about a lead. It is remembered under `name` until something happens to the lead.

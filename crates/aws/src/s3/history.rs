@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use futures_util::{StreamExt, TryStreamExt, future::join_all, stream};
@@ -37,7 +37,7 @@ pub(super) struct Entries(Mutex<HashMap<String, Arc<OnceCell<Entry>>>>);
 impl Entries {
     /// The cell of an entry. Concurrent readers share it, and so one request.
     fn cell(&self, key: &str) -> Arc<OnceCell<Entry>> {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = pipeline::lock(&self.0);
         if entries.len() >= REMEMBERED && !entries.contains_key(key) {
             entries.clear();
         }

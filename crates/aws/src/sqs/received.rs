@@ -5,7 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 use aws_sdk_sqs::types::Message;
@@ -73,7 +73,7 @@ impl HeldMessage {
 
 impl ReceivedDeadLetters {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        pipeline::lock(&self.state)
     }
 
     pub(super) fn hold(&self, messages: impl IntoIterator<Item = (String, HeldMessage)>, now: Timestamp) {
