@@ -13,6 +13,7 @@ fn main() {
             println!("cargo::rustc-cfg=skip_aws");
             println!("cargo::warning={ASKED}: the tests of AWS and of the proxies are LEFT OUT");
         }
-        other => println!("cargo::error={ASKED} is {other:?}: 1 leaves them out, 0 or nothing does not"),
+        Ok(other) => println!("cargo::error={ASKED} is {other:?}: 1 leaves them out, 0 or nothing does not"),
+        Err(error) => println!("cargo::error={ASKED}: {error}"),
     }
 }
