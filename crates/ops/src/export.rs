@@ -50,7 +50,9 @@ impl<'a> Export<'a> {
     /// # Errors
     /// [`Code::FileUnusable`].
     pub fn write(&mut self, letter: &DeadLetter, body: &str) -> Result<(), Fault> {
-        writeln!(self.file, "{}", row(letter, body)?).map_err(|error| unusable(self.path, &error))
+        // In one write: the file has no buffer, so that a full disk is known of at the letter that it befell.
+        let line = format!("{}\n", row(letter, body)?);
+        self.file.write_all(line.as_bytes()).map_err(|error| unusable(self.path, &error))
     }
 
     /// Syncs the file to the disk.

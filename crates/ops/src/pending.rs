@@ -1,7 +1,7 @@
 //! Open leads.
 
 use lead::{LeadId, Timestamp};
-use pipeline::{Fault, State, ports::OpenCounts};
+use pipeline::{Fault, State, overdue_before, ports::OpenCounts};
 use serde::Serialize;
 
 use crate::{Ops, leads::name_of};
@@ -50,6 +50,6 @@ impl Ops {
     /// The fault of the journal.
     pub async fn count_open(&self) -> Result<OpenCounts, Fault> {
         let now = self.recorder.clock.now();
-        self.history.count_open(now, now - self.settings.overdue_after).await
+        self.history.count_open(now, overdue_before(now, self.settings.overdue_after)).await
     }
 }

@@ -42,7 +42,7 @@ pub use fault::Fault;
 pub use journal_event::{Entry, JournalEvent, Stage};
 pub use lock::lock;
 pub use log_record::LogRecord;
-pub use progress::{Ended, LeadMetric, Progress, State};
+pub use progress::{Ended, LeadMetric, Progress, State, overdue_before};
 pub use recorder::{Function, Recorder};
 pub use refused::Refused;
 pub use settings::{SecretText, Settings, Variables};

@@ -55,6 +55,11 @@ pub enum State {
     Dead,
 }
 
+/// What was due before this is overdue. Never out of range, whatever a stored figure says.
+pub fn overdue_before(now: Timestamp, overdue_after: Duration) -> Timestamp {
+    now.saturating_sub(overdue_after).unwrap_or(Timestamp::MIN)
+}
+
 impl State {
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
@@ -71,7 +76,7 @@ impl State {
 
     /// Where a lead stands at `now` that is due at `due_at` and has not ended.
     pub fn of_open(due_at: Timestamp, now: Timestamp, overdue_after: Duration) -> Self {
-        Self::of_open_before(due_at, now, now - overdue_after)
+        Self::of_open_before(due_at, now, overdue_before(now, overdue_after))
     }
 
     /// The same, where leads are overdue that were due before `overdue_before`.

@@ -343,7 +343,7 @@ impl DbFile {
         Ok(FileState::Ours)
     }
 
-    /// Whether this is why SQLite reads the file only when asserted that nobody writes it: after it was closed in good order it
+    /// Whether this is why SQLite reads the file only when it is assured that nobody writes it: after it was closed in good order it
     /// has no log and no index of one, and here none can be made. <https://www.sqlite.org/wal.html#readonly>
     ///
     /// Not where this user alone may not write: others can.
@@ -455,7 +455,7 @@ impl DbFile {
     }
 
     /// What is the matter with the file, under its name.
-    fn failed(&self, code: Code, what: impl Display) -> Fault {
+    pub(crate) fn failed(&self, code: Code, what: impl Display) -> Fault {
         fault_of(&self.path, code, what)
     }
 

@@ -16,9 +16,7 @@ impl Thread {
         file: &DbFile,
         run: impl FnOnce() + Send + 'static,
     ) -> Result<Self, Fault> {
-        let failed = |e| {
-            Fault::new(Code::StorageFailed, format!("{}: no thread for {name}: {e}", file.path.display()))
-        };
+        let failed = |e| file.failed(Code::StorageFailed, format_args!("no thread for {name}: {e}"));
         Ok(Self(Some(Builder::new().name(name.to_owned()).spawn(run).map_err(failed)?)))
     }
 }

@@ -158,8 +158,8 @@ impl Process {
                 let pause = self.recorder.random.around(pause).max(asked);
                 let next = ProcessJob { waits: job.waits + 1, ..job.clone() };
                 // Once is enough for its story.
-                let is_told = job.waits == 0 && !matches!(job.cause, Cause::Recheck { .. });
-                return self.look_up_later(next, why, job.attempts + 1, pause, is_told).await;
+                let is_recorded = job.waits == 0 && !matches!(job.cause, Cause::Recheck { .. });
+                return self.look_up_later(next, why, job.attempts + 1, pause, is_recorded).await;
             }
             _ => {}
         }
@@ -321,14 +321,14 @@ impl Process {
         fault: Fault,
         attempt: u32,
         pause: Duration,
-        is_told: bool,
+        is_recorded: bool,
     ) -> Result<(), Interruption> {
         if self.counted == AttemptCounter::ByQueue {
             return Err(Interruption::Retry(fault, pause));
         }
         let message = NewMessage { delay: pause, ..next.message(self.recorder.clock.now()) };
         self.outbox.send(Queue::Delay, message).await?;
-        if is_told {
+        if is_recorded {
             self.tried_again(Some(next.lead_id), fault, attempt, pause).await;
         }
         Ok(())
