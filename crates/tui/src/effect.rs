@@ -310,7 +310,7 @@ impl Work<'_> {
         let mut receipts = stream::iter(waiting)
             .map(|(index, queued)| async move {
                 let receipt = self.ops.receipt(&queued, RECEIPT_TIMEOUT);
-                (index, unless_stopped(&|| self.stopped(), receipt).await)
+                (index, unless_stopped(self.stop, receipt).await)
             })
             .buffer_unordered(AT_ONCE);
         while let Some((index, receipt)) = receipts.next().await {
@@ -322,7 +322,7 @@ impl Work<'_> {
     /// Queues a trial alert, and waits for its receipt.
     async fn send_trial(&self, to: &DestinationId) {
         let receipt = async { self.ops.receipt(&self.actions.send_trial(to).await?, RECEIPT_TIMEOUT).await };
-        let receipt = unless_stopped(&|| self.stopped(), receipt).await;
+        let receipt = unless_stopped(self.stop, receipt).await;
         (self.report)(Step::Done(0, receipt.and_then(|receipt| taken(&receipt, "the trial alert"))));
     }
 
@@ -348,17 +348,17 @@ impl Work<'_> {
 
 /// Waits for an alert's receipt, or until the user stops waiting; the alert is sent anyway.
 async fn unless_stopped(
-    stopped: &impl Fn() -> bool,
+    stop: &AtomicBool,
     receipt: impl Future<Output = Result<Resent, Fault>>,
 ) -> Result<Resent, Fault> {
-    let stop = async {
-        while !stopped() {
+    let stopped = async {
+        while !stop.load(Ordering::Relaxed) {
             tokio::time::sleep(FIRST_POLL).await;
         }
     };
     tokio::select! {
         receipt = receipt => receipt,
-        () = stop => Err(Fault::new(Code::NoReceipt, "stopped waiting for the receipt")),
+        () = stopped => Err(Fault::new(Code::NoReceipt, "stopped waiting for the receipt")),
     }
 }
 
@@ -381,7 +381,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wait_for_a_receipt_can_be_stopped() {
-        let fault = unless_stopped(&|| true, pending()).await.unwrap_err();
+        let fault = unless_stopped(&AtomicBool::new(true), pending()).await.unwrap_err();
         assert_eq!(fault.code, Code::NoReceipt);
     }
 }

@@ -166,6 +166,13 @@ pub struct Parts {
     pub about: Area,
 }
 
+impl Parts {
+    /// Whether the details are beside the rows, and not below them.
+    pub fn is_beside(&self) -> bool {
+        self.about.height > 0 && self.about.y <= self.rows.y
+    }
+}
+
 impl Layout {
     /// Whether one panel is in full screen.
     pub fn is_full(&self) -> bool {

@@ -265,10 +265,10 @@ impl Row {
     }
 
     /// A cell and a gap for each of these columns that is shown.
-    pub fn cells(self, columns: &[Column], widths: &[usize], cells: &[(Role, &str)]) -> Self {
+    pub fn cells(self, columns: &[Column], widths: &[usize], cells: &[(Role, impl AsRef<str>)]) -> Self {
         let shown = columns.iter().zip(widths).zip(cells).filter(|((_, width), _)| **width > 0);
         shown.fold(self, |row, ((column, width), (role, text))| {
-            row.cell(column.align, *role, text, *width).gap(1)
+            row.cell(column.align, *role, text.as_ref(), *width).gap(1)
         })
     }
 

@@ -43,17 +43,15 @@ pub fn titles(
     if place.height == 0 {
         return widths;
     }
-    let mut row = painter.row(place.width).gap(1);
-    for (column, width) in columns.iter().zip(&widths).filter(|(_, width)| **width > 0) {
-        let (role, title) = match sorted {
-            Some((name, sort)) if name == column.title => {
-                let arrow = if sort.reverse { painter.glyphs.up } else { painter.glyphs.down };
-                (Role::Strong, format!("{}{arrow}", column.title))
-            }
-            _ => (Role::Dim, column.title.to_owned()),
-        };
-        row = row.cell(column.align, role, &title, *width).gap(1);
-    }
+    let title = |column: &Column| match sorted {
+        Some((name, sort)) if name == column.title => {
+            let arrow = if sort.reverse { painter.glyphs.up } else { painter.glyphs.down };
+            (Role::Strong, format!("{}{arrow}", column.title))
+        }
+        _ => (Role::Dim, column.title.to_owned()),
+    };
+    let titles: Vec<(Role, String)> = columns.iter().map(title).collect();
+    let row = painter.row(place.width).gap(1).cells(columns, &widths, &titles);
     painter.line(place, &row.line);
     widths
 }

@@ -140,8 +140,10 @@ fn useful_keys(app: &App) -> Vec<(Action, &'static str)> {
             ];
         }
         Some(Window::Palette { .. } | Window::File { .. }) => return Vec::new(),
-        Some(Window::Story(_)) => {
-            let redrive = (!app.selected_letters().is_empty()).then_some((Action::Redrive, "redrive"));
+        Some(Window::Story(story)) => {
+            let lead = Some(&story.lead);
+            let is_dead = app.panels.dead.table.known().iter().any(|row| row.letter.lead_id.as_ref() == lead);
+            let redrive = is_dead.then_some((Action::Redrive, "redrive"));
             let mut keys = vec![
                 (Action::Back, "back"),
                 (Action::NextPanel, "page"),

@@ -101,17 +101,19 @@ pub(super) fn progressed(app: &mut App, Progress { job: id, step }: Progress, cm
     let refresh_now = single || !matches!(step, Step::Done(..));
     let notice = match step {
         Step::Done(index, result) => {
-            let (verb, name) = (&job.operation.verb, name(job, index));
-            let (count, notice) = match &result {
-                Ok(detail) => (&mut job.done, (Role::Good, done(verb, &name, detail.as_deref()))),
-                Err(fault) => (&mut job.failed, (Role::Alarm, failed(verb, &name, fault))),
-            };
-            *count += 1;
+            let notice = single.then(|| {
+                let (verb, name) = (&job.operation.verb, name(job, index));
+                match &result {
+                    Ok(detail) => (Role::Good, done(verb, &name, detail.as_deref())),
+                    Err(fault) => (Role::Alarm, failed(verb, &name, fault)),
+                }
+            });
+            *(if result.is_ok() { &mut job.done } else { &mut job.failed }) += 1;
             if let Some(outcome) = job.outcomes.get_mut(index) {
                 let result = result.map_err(|fault| fault.line());
                 *outcome = Some(Outcome { result, followed: None });
             }
-            single.then_some(notice)
+            notice
         }
         Step::Following => {
             let notice = summary(job);
@@ -119,22 +121,26 @@ pub(super) fn progressed(app: &mut App, Progress { job: id, step }: Progress, cm
             notice
         }
         Step::Followed(index, followed) => {
-            let name = name(job, index);
-            let notice = match &followed {
-                Ok(what) => (Role::Good, format!("{name}: {what}")),
-                Err(what) => (Role::Alarm, format!("{name}: {what}")),
-            };
+            let notice = single.then(|| {
+                let name = name(job, index);
+                match &followed {
+                    Ok(what) => (Role::Good, format!("{name}: {what}")),
+                    Err(what) => (Role::Alarm, format!("{name}: {what}")),
+                }
+            });
             if let Some(Some(outcome)) = job.outcomes.get_mut(index) {
                 outcome.followed = Some(followed);
             }
-            single.then_some(notice)
+            notice
         }
         Step::Refused(fault) => Some((Role::Alarm, fault.line())),
         Step::Finished => {
-            let notice = if job.is_running() { summary(job) } else { followed(job) };
-            if job.is_running() {
+            let notice = if job.is_running() {
                 job.ended_at = Some(now);
-            }
+                summary(job)
+            } else {
+                followed(job)
+            };
             job.state = JobState::Finished;
             notice
         }

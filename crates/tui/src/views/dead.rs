@@ -232,8 +232,7 @@ impl DeadView {
     /// for the previous one, which is to be cancelled.
     pub fn update_preview(&mut self, layout: &Layout, has_focus: bool) -> Option<u64> {
         let parts = layout.parts(Panel::Dead);
-        let beside = layout.is_full() && parts.about.height > 0 && parts.about.y <= parts.rows.y;
-        let row = self.table.row().filter(|_| beside && has_focus && !self.grouped()).cloned();
+        let row = self.table.row().filter(|_| parts.is_beside() && has_focus && !self.grouped()).cloned();
         let known = self.preview.as_ref().map(|letter| &letter.row.letter.id);
         if known == row.as_ref().map(|row| &row.letter.id) {
             return None;
@@ -500,8 +499,7 @@ impl View for DeadView {
         }
         let parts = scene.parts();
         if parts.about.height > 0 && self.selected().is_some() {
-            let beside = parts.about.y == parts.rows.y || parts.about.y == parts.columns.y;
-            let beside = beside && scene.is_full();
+            let beside = parts.is_beside();
             let mut area = parts.about;
             if beside {
                 painter.vertical_rule(area);
