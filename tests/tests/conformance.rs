@@ -9,7 +9,6 @@ use pipeline::ports::{Level, LogLine, Upkeep};
 use serde_json::Value;
 use sqlite::{Options, QueueOptions, Store};
 use tokio::{runtime::Handle, task::block_in_place};
-use tracing_subscriber::layer::SubscriberExt;
 
 conformance::suites!(memory, Subject::memory());
 conformance::to_work_on!(work_in_memory, Subject::memory_to_work_on());
@@ -45,7 +44,7 @@ fn sqlite_to_work_on(times: usize) -> Working {
         history: other.clone(),
         logs: other,
         log: Box::new(move |line| {
-            let subscriber = tracing_subscriber::registry().with(embedded::logging::layer(store.log_sink()));
+            let subscriber = embedded::logging::subscriber(store.log_sink());
             tracing::subscriber::with_default(subscriber, || trace(&line));
             block_in_place(|| Handle::current().block_on(store.flush())).unwrap();
         }),

@@ -17,6 +17,7 @@ use tracing_subscriber::{
     EnvFilter, Layer,
     fmt::MakeWriter,
     layer::{Context, SubscriberExt},
+    registry::LookupSpan,
     util::SubscriberInitExt,
 };
 
@@ -43,18 +44,18 @@ pub fn start(sink: Arc<dyn LogSink>) -> Logging {
         // It would panic where stderr cannot be written.
         .log_internal_errors(false);
     // A second start, as in a test that runs two pipelines, changes nothing.
-    let _ = tracing_subscriber::registry().with(layer(sink)).with(stderr.with_filter(filter)).try_init();
+    let _ = subscriber(sink).with(stderr.with_filter(filter)).try_init();
     logging
 }
 
 /// Starts logging into the store alone.
 pub fn start_quietly(sink: Arc<dyn LogSink>) {
-    let _ = tracing_subscriber::registry().with(layer(sink)).try_init();
+    let _ = subscriber(sink).try_init();
 }
 
 /// Passes all events with our field `function` on to a store, and warnings and errors of others.
-pub fn layer<S: Subscriber>(sink: Arc<dyn LogSink>) -> impl Layer<S> {
-    ToStore(sink)
+pub fn subscriber(sink: Arc<dyn LogSink>) -> impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync {
+    tracing_subscriber::registry().with(ToStore(sink))
 }
 
 struct ToStore(Arc<dyn LogSink>);

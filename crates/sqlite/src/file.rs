@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig, ffi,
 
 use crate::{
     fault::fault_of,
-    identity::{self, Identity},
+    identity::{self, BESIDE, Identity, beside},
     schema,
     up_lock::{self, LockGuard},
 };
@@ -152,6 +152,11 @@ impl DbFile {
         Ok(())
     }
 
+    /// The folder that it is in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     /// The fault that forbids writing, once damage has been met.
     pub(crate) fn damage(&self) -> Option<&Fault> {
         self.damaged.get()
@@ -168,7 +173,7 @@ impl DbFile {
     /// Whether everything can and may be brought into the database: not beside a `leadops up`, which may have
     /// begun a log of its own.
     pub(crate) fn can_be_rescued(&self) -> bool {
-        let alone = || !self.path.parent().is_some_and(up_lock::is_held);
+        let alone = || !up_lock::is_held(self.folder());
         self.identity.can_be_rescued() && (self.lock.get().is_some() || alone())
     }
 
@@ -194,10 +199,7 @@ impl DbFile {
         if self.lock.get().is_some() {
             return Ok(());
         }
-        match (self.path.parent(), self.identity.ids()) {
-            (Some(folder), Some(ids)) => up_lock::agrees(folder, Some(ids)),
-            _ => Ok(()),
-        }
+        self.identity.ids().map_or(Ok(()), |ids| up_lock::agrees(self.folder(), Some(ids)))
     }
 
     /// A configured connection. Only to the files that are open already: others under their names are
@@ -361,8 +363,9 @@ impl DbFile {
 
     /// Takes from others what a copy that was put back, or a backup, may have given them.
     fn tighten(&self) {
-        for end in ["", "-wal", "-shm"] {
-            private::tighten(&self.beside(end));
+        private::tighten(&self.path);
+        for end in BESIDE {
+            private::tighten(&beside(&self.path, end));
         }
     }
 
@@ -371,14 +374,8 @@ impl DbFile {
     }
 
     fn log_size(&self) -> u64 {
-        fs::metadata(self.beside("-wal")).map_or(0, |meta| meta.len())
-    }
-
-    /// The file whose name ends in this beside the database's.
-    fn beside(&self, end: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(end);
-        name.into()
+        let [log, _] = BESIDE;
+        fs::metadata(beside(&self.path, log)).map_or(0, |meta| meta.len())
     }
 
     /// Has SQLite look through the whole file, without changing it.
@@ -404,7 +401,7 @@ impl DbFile {
             };
             self.failed(code, &error)
         };
-        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let folder = self.folder();
         // Leads are people: nobody else on the machine may read them. That is how it makes files.
         let draft = tempfile::Builder::new().prefix("leadops-new-").tempfile_in(folder).map_err(io)?;
         // Before SQLite opens it, which gives the log and its index the same owner.

@@ -19,7 +19,7 @@ use pipeline::{Code, Fault, Function, lock, ports::Level, recorder};
 use serde::{Deserialize, Serialize};
 
 /// What SQLite calls the write-ahead log of a file, and the index of it.
-const BESIDE: [&str; 2] = ["-wal", "-shm"];
+pub(crate) const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
 /// The databases that this process has open, each as often as it has.
 static OPEN: Mutex<Vec<FileId>> = Mutex::new(Vec::new());
@@ -233,12 +233,15 @@ fn names(path: &Path) -> io::Result<[PathBuf; 3]> {
     let name = std::path::absolute(path)?;
     // SQLite follows a link, and has the log beside the file that it leads to.
     let real = if name.is_symlink() { fs::canonicalize(&name)? } else { name.clone() };
-    let [log, index] = BESIDE.map(|end| {
-        let mut name = real.clone().into_os_string();
-        name.push(end);
-        PathBuf::from(name)
-    });
+    let [log, index] = BESIDE.map(|end| beside(&real, end));
     Ok([name, log, index])
+}
+
+/// The file whose name ends in this beside that of a database.
+pub(crate) fn beside(database: &Path, end: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 impl FileId {

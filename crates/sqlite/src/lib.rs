@@ -26,7 +26,6 @@ mod identity;
 mod intake;
 mod journal;
 mod log_buffer;
-mod log_sink;
 mod logs;
 mod objects;
 mod queue;
@@ -47,7 +46,7 @@ mod watcher;
 mod writer;
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -121,7 +120,6 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     file: Arc<DbFile>,
-    folder: PathBuf,
     options: Options,
     wakes: Arc<Wakeups>,
     logs: Arc<LogBuffer>,
@@ -158,14 +156,8 @@ impl Store {
         let (writer, logs) = Writer::start(Arc::clone(&file), writing, clock, Arc::clone(&wakes))?;
         let readers = Readers::new(Arc::clone(&file));
         let looks = watch::ChangeDetector::new(Arc::clone(&file));
-        let folder = dir.to_owned();
         let watcher = Mutex::default();
-        Ok(Self(Arc::new(Inner { file, folder, options, wakes, logs, watcher, readers, looks, writer })))
-    }
-
-    /// The folder it is in.
-    pub fn folder(&self) -> &Path {
-        &self.0.folder
+        Ok(Self(Arc::new(Inner { file, options, wakes, logs, watcher, readers, looks, writer })))
     }
 
     /// The database file.

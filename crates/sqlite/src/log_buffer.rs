@@ -2,12 +2,16 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, mpsc},
+    sync::{Arc, Mutex, mpsc},
 };
 
 use lead::Timestamp;
-use pipeline::{Function, lock, ports::Level};
+use pipeline::{
+    Function, LogRecord, lock,
+    ports::{Clock, Level, LogSink},
+};
 use rusqlite::Connection;
+use serde_json::Value;
 
 use crate::{units, writer::Message};
 
@@ -29,11 +33,11 @@ pub(crate) struct Line {
     pub(crate) fields: Option<String>,
 }
 
-/// The lines that the writer has not taken yet. Never blocks who adds one.
-#[derive(Debug)]
+/// The lines that the writer has not taken yet. Never blocks who adds one, and does not hold the store open.
 pub(crate) struct LogBuffer {
     waiting: Mutex<Waiting>,
     writer: mpsc::Sender<Message>,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug, Default)]
@@ -42,12 +46,20 @@ struct Waiting {
     dropped: usize,
 }
 
+impl LogSink for LogBuffer {
+    fn push(&self, record: LogRecord) {
+        let LogRecord { level, function, lead_id: lead, code, message, fields } = record;
+        let fields = (!fields.is_empty()).then(|| Value::Object(fields).to_string());
+        self.add(Line { at: self.clock.now(), level, function, message, lead, code, fields });
+    }
+}
+
 impl LogBuffer {
-    pub(crate) fn new(writer: mpsc::Sender<Message>) -> Self {
-        Self { waiting: Mutex::default(), writer }
+    pub(crate) fn new(writer: mpsc::Sender<Message>, clock: Arc<dyn Clock>) -> Self {
+        Self { waiting: Mutex::default(), writer, clock }
     }
 
-    pub(crate) fn push(&self, line: Line) {
+    fn add(&self, line: Line) {
         let mut waiting = lock(&self.waiting);
         if waiting.lines.len() >= LONGEST {
             waiting.dropped += 1;

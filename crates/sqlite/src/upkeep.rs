@@ -8,7 +8,7 @@ use pipeline::{
     ports::{LogSink, Pruned, Retention, Upkeep},
 };
 
-use crate::{Store, log_sink::StoreLog, up_lock::UpLock};
+use crate::{Store, up_lock::UpLock};
 
 #[async_trait]
 impl Upkeep for Store {
@@ -31,13 +31,13 @@ impl Upkeep for Store {
     }
 
     fn lock_for_up(&self) -> Result<Box<dyn Send + Sync>, Fault> {
-        let lock = UpLock::take(self.folder(), self.0.file.identity.ids())?;
+        let lock = UpLock::take(self.0.file.folder(), self.0.file.identity.ids())?;
         self.0.file.is_worked_by_us(Arc::clone(&lock.0));
         Ok(Box::new(lock))
     }
 
     fn log_sink(&self) -> Arc<dyn LogSink> {
-        Arc::new(StoreLog { buffer: Arc::clone(&self.0.logs), clock: Arc::clone(&self.0.options.clock) })
+        self.0.logs.clone()
     }
 
     async fn prune(&self, retention: &Retention) -> Result<Pruned, Fault> {

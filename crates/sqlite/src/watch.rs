@@ -39,7 +39,7 @@ impl ChangeDetector {
             .pragma_query_value(None, "data_version", |row| row.get(0))
             .map_err(|error| self.file.fault(error))?;
         *kept = Some(conn);
-        let worked = self.file.path.parent().is_some_and(up_lock::is_held);
+        let worked = up_lock::is_held(self.file.folder());
         Ok(Seen { version: Some(version.unsigned_abs()), worked: Some(worked) })
     }
 }

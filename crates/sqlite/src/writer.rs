@@ -129,7 +129,7 @@ impl Writer {
         wakes: Arc<Wakeups>,
     ) -> Result<(Self, Arc<LogBuffer>), Fault> {
         let (messages, inbox) = mpsc::channel();
-        let logs = Arc::new(LogBuffer::new(messages.clone()));
+        let logs = Arc::new(LogBuffer::new(messages.clone(), Arc::clone(&clock)));
         let visible = [Cell::new(i64::MAX), Cell::new(i64::MAX)];
         let checkpointer = Checkpointer::start(&file)?;
         let beside = Arc::clone(&file);

@@ -5,7 +5,6 @@ use pipeline::{
     ports::{Level, LogQuery, Logs, Upkeep},
     recorder,
 };
-use tracing_subscriber::layer::SubscriberExt;
 
 use crate::{
     Store,
@@ -15,7 +14,7 @@ use crate::{
 
 /// Runs `work` with its events going to `store`, and waits until they are there.
 async fn logged(store: &Store, work: impl FnOnce()) {
-    let subscriber = tracing_subscriber::registry().with(embedded::logging::layer(store.log_sink()));
+    let subscriber = embedded::logging::subscriber(store.log_sink());
     tracing::subscriber::with_default(subscriber, work);
     store.flush().await.unwrap();
 }
@@ -54,7 +53,7 @@ async fn queries_restrict_and_a_cursor_follows() {
     let store = bench.store();
     let functions = [Function::WebhookIngestion, Function::LeadProcessor];
     let levels = [Level::Debug, Level::Info, Level::Warn, Level::Error];
-    let subscriber = tracing_subscriber::registry().with(embedded::logging::layer(store.log_sink()));
+    let subscriber = embedded::logging::subscriber(store.log_sink());
     tracing::subscriber::with_default(subscriber, || {
         for n in 0..40 {
             let about = lead(n % 5);
@@ -103,7 +102,7 @@ async fn too_many_lines_are_dropped_and_counted_instead_of_waited_for() {
     });
     let flood = async {
         running.recv().unwrap();
-        let subscriber = tracing_subscriber::registry().with(embedded::logging::layer(store.log_sink()));
+        let subscriber = embedded::logging::subscriber(store.log_sink());
         tracing::subscriber::with_default(subscriber, || {
             for n in 0..LONGEST + 10 {
                 recorder::line(Function::Operator, Level::Info, &n.to_string(), None, None);
@@ -124,7 +123,7 @@ async fn too_many_lines_are_dropped_and_counted_instead_of_waited_for() {
 async fn the_last_lines_are_written_when_the_store_closes() {
     let bench = TestStore::new();
     let store = bench.store();
-    let subscriber = tracing_subscriber::registry().with(embedded::logging::layer(store.log_sink()));
+    let subscriber = embedded::logging::subscriber(store.log_sink());
     tracing::subscriber::with_default(subscriber, || {
         recorder::line(Function::Operator, Level::Info, "bye", None, None);
         drop(store);

@@ -13,7 +13,6 @@ use pipeline::{
     },
     recorder,
 };
-use tracing_subscriber::layer::SubscriberExt;
 
 use crate::testing::{TestStore, event, lead};
 
@@ -67,8 +66,7 @@ async fn what_is_old_goes_and_open_leads_and_objects_stay() {
 async fn log_lines_go_by_age_and_by_number() {
     let bench = TestStore::new();
     let store = bench.store();
-    let layered = tracing_subscriber::registry().with(embedded::logging::layer(store.log_sink()));
-    let subscriber = tracing::Dispatch::new(layered);
+    let subscriber = tracing::Dispatch::new(embedded::logging::subscriber(store.log_sink()));
     let log = async |lines: usize| {
         tracing::dispatcher::with_default(&subscriber, || {
             (0..lines).for_each(|_| recorder::line(Function::Operator, Level::Info, "x", None, None));
