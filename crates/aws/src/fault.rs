@@ -31,11 +31,6 @@ where
     Fault::new(code, text::shorten(&format!("{doing}: {}", describe(error)), LIMIT))
 }
 
-/// The same fault, with what it is about said before.
-pub(crate) fn within(context: impl std::fmt::Display, fault: Fault) -> Fault {
-    Fault::new(fault.code, format!("{context}: {}", fault.what))
-}
-
 /// What an error says: the service's own words with its code, or the causes.
 fn describe<E, R>(error: &SdkError<E, R>) -> String
 where

@@ -40,7 +40,7 @@ pub(crate) fn checked(
     let failed = |what| CheckOutcome::Failed(Fault::new(unavailable, format!("{address}: {what}")));
     let doubtful = |what| {
         let what = format!("{what}; only `leadops try --to {name}` shows whether it accepts alerts");
-        CheckOutcome::Warning(Fault::new(unavailable, what))
+        CheckOutcome::warning(unavailable, what)
     };
     match asked {
         Err(Unanswered { why, is_closed: true }) => {

@@ -15,13 +15,18 @@ pub const ELLIPSIS: char = '…';
 /// An error with its causes, each once, on one line. Not yet clean.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
-    for cause in iter::successors(error.source(), |&inner| inner.source()) {
+    for cause in causes(error) {
         let of_cause = cause.to_string();
         if !text.contains(&of_cause) {
             text = format!("{text}: {of_cause}");
         }
     }
     text
+}
+
+/// The chain of an error's causes.
+pub fn causes<'a>(error: &'a dyn Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(error.source(), |&inner| inner.source())
 }
 
 /// One line without control, bidirectional or invisible formatting characters.

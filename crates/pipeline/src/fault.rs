@@ -1,5 +1,7 @@
 //! What a port reports when it cannot do its work.
 
+use std::fmt;
+
 use outside::text;
 
 use crate::{Code, code::RetryState};
@@ -23,6 +25,12 @@ impl Fault {
     /// A fault of kind `code`.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
         Self { code, what: what.into() }
+    }
+
+    /// The same fault, with what it is about said before.
+    #[must_use]
+    pub fn about(self, context: impl fmt::Display) -> Self {
+        Self { what: format!("{context}: {}", self.what), ..self }
     }
 
     /// What happened, shortened for listings.

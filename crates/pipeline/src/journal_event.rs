@@ -196,7 +196,7 @@ impl Stage {
 
 impl JournalEvent {
     /// A message of this queue, or the alert in it, is given up after so many attempts.
-    pub(crate) fn dead(
+    pub fn dead(
         queue: Queue,
         alert: Option<(DestinationId, AlertKind)>,
         fault: &Fault,

@@ -94,12 +94,13 @@ impl Recorder {
         attempts: u32,
     ) -> Disposition {
         let event = JournalEvent::dead(queue, alert, &fault, attempts);
-        self.record_or_log(Function::of_queue(queue), lead.clone(), event).await;
+        self.record_or_log(lead.clone(), event).await;
         Disposition::Dead(DeadLetterCause { code: fault.code, reason: fault.reason(), attempts, lead })
     }
 
     /// Writes an entry to the journal, or to the log why it could not be written.
-    pub(crate) async fn record_or_log(&self, function: Function, lead: Option<LeadId>, event: JournalEvent) {
+    pub(crate) async fn record_or_log(&self, lead: Option<LeadId>, event: JournalEvent) {
+        let function = event.function();
         if let Err(failed) = self.record(lead.clone(), event).await {
             fault(function, Level::Error, "", lead.as_ref(), &failed);
         }

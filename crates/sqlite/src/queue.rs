@@ -228,18 +228,17 @@ fn abandon(tx: &Tx<'_>, queue: Queue, message: &Ready, failed_at: Option<i64>) -
     let lead = message.lead.as_deref().and_then(|lead| lead.parse().ok());
     let lead = lead.or_else(|| job::lead_in(&message.body));
     let attempts = message.receives;
-    let reason = format!("received {attempts} times without an outcome");
+    let fault = Fault::new(Code::Abandoned, format!("received {attempts} times without an outcome"));
     let alert = match queue {
         Queue::Delay => None,
         Queue::Notification => AlertJob::parse(&message.body).ok().map(|job| (job.destination, job.kind)),
     };
-    let (destination, alert) = alert.unzip();
-    let why = DeadLetterCause { code: Code::Abandoned, reason: reason.clone(), attempts, lead: lead.clone() };
+    let event = JournalEvent::dead(queue, alert, &fault, attempts);
+    let why = DeadLetterCause { code: fault.code, reason: fault.what, attempts, lead: lead.clone() };
     dead_letters::bury(tx, message.id, failed_at.unwrap_or(units::micros(tx.now)), &why)?;
     // Any bits will do.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let nonce = random_id() as u32;
-    let event = JournalEvent::Dead { queue, destination, alert, code: Code::Abandoned, reason, attempts };
     let entry = Entry { at: tx.now, lead_id: lead, nonce, event };
     journal::append(tx, &entry)?;
     Ok(entry)

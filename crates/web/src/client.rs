@@ -1,6 +1,6 @@
 //! The one way to make an HTTP client.
 
-use std::{error::Error, io, iter, time::Duration};
+use std::{io, time::Duration};
 
 use bytes::Bytes;
 use outside::{gzip, text};
@@ -64,23 +64,18 @@ pub fn is_unsent(error: &reqwest::Error) -> bool {
 
 /// Whether the proxy refused to connect. By its text, as reqwest has no type for it.
 pub fn is_proxy_error(error: &reqwest::Error) -> bool {
-    causes(error).any(|inner| inner.to_string().starts_with("tunnel error"))
+    text::causes(error).any(|inner| inner.to_string().starts_with("tunnel error"))
 }
 
 /// Whether the server closed the connection instead of answering.
 pub fn is_closed(error: &reqwest::Error) -> bool {
-    causes(error).any(|inner| {
+    text::causes(error).any(|inner| {
         let kind = inner.downcast_ref::<io::Error>().map(io::Error::kind);
         let is_reset =
             matches!(kind, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted));
         // By its text, as reqwest has no type for it.
         is_reset || inner.to_string() == "connection closed before message completed"
     })
-}
-
-/// The chain of an error's causes.
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    iter::successors(error.source(), |&inner| inner.source())
 }
 
 /// Whether the URL's host is this machine, judged by its name or address.

@@ -2,13 +2,13 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use aws_config::SdkConfig;
 use close::signature::Keys;
 use demo::Sender;
-use pipeline::Function;
+use pipeline::{Function, lock};
 use serde_json::Value;
 use tokio::{
     task::JoinHandle,
@@ -58,7 +58,7 @@ impl Problems {
     }
 
     fn found(&self) -> MutexGuard<'_, Found> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

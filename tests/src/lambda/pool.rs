@@ -1,12 +1,13 @@
 //! The environments of one function.
 
 use std::sync::{
-    Mutex, MutexGuard, PoisonError,
+    Mutex,
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use aws_config::SdkConfig;
 use bytes::Bytes;
+use pipeline::lock;
 use tokio::process::Command;
 
 use super::{
@@ -139,8 +140,4 @@ impl Pool {
     fn number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

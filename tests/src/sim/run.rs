@@ -325,7 +325,7 @@ fn step_clock(model: &Model) {
 fn set_clock(model: &Model, to: Timestamp) {
     let now = pipeline::ports::Clock::now(model.clock.as_ref());
     model.truth().clock_sets += 1;
-    model.truth().forward += Duration::try_from(to.duration_since(now)).unwrap_or_default();
+    model.truth().forward += outside::time_left(to, now);
     model.note(|| format!("the wall clock is set from {now} to {to}"));
     model.clock.set(to);
 }

@@ -30,7 +30,7 @@ impl Limiter {
         let now = self.clock.now();
         // After a rest there is nothing to work off, and after a clock was set back no more than a burst.
         let from = (*busy_until).clamp(now, now + self.each * BURST);
-        let ahead = Duration::try_from(from.duration_since(now)).unwrap_or_default();
+        let ahead = outside::time_left(from, now);
         let allowed = self.each * (BURST - 1);
         if ahead > allowed {
             self.clock.sleep(ahead - allowed).await;

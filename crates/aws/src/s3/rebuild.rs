@@ -8,7 +8,7 @@ use lead::{
 use pipeline::{
     Code, Entry, Fault, JournalEvent, Progress,
     destination::{DestinationId, KINDS},
-    ports::{Object, Objects as _},
+    ports::{Object, Objects as _, Queue},
     receipt::{Receipt, ReceiptState},
 };
 
@@ -72,14 +72,11 @@ fn ended(receipt: &Receipt) -> Option<Entry> {
             left_out: receipt.left_out.clone(),
             reached: receipt.has_no_recipients().then(Vec::new),
         },
-        ReceiptState::Failed => JournalEvent::Dead {
-            queue: pipeline::ports::Queue::Notification,
-            destination: Some(receipt.destination.clone()),
-            alert: Some(receipt.kind),
-            code: receipt.code.unwrap_or(Code::DeliveryFailed),
-            reason: "as its receipt says".to_owned(),
-            attempts: receipt.attempts,
-        },
+        ReceiptState::Failed => {
+            let alert = Some((receipt.destination.clone(), receipt.kind));
+            let fault = Fault::new(receipt.code.unwrap_or(Code::DeliveryFailed), "as its receipt says");
+            JournalEvent::dead(Queue::Notification, alert, &fault, receipt.attempts)
+        }
         ReceiptState::Queued | ReceiptState::Claimed { .. } => return None,
     };
     let nonce = nonce(&receipt.destination);

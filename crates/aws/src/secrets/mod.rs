@@ -17,10 +17,7 @@ use lead::Timestamp;
 use pipeline::{Code, Fault, SecretText, ports::Clock};
 use tokio::sync::Mutex;
 
-use crate::{
-    Clients,
-    fault::{fault, within},
-};
+use crate::{Clients, fault::fault};
 
 pub use named::NamedSecret;
 pub use signature::keys_in;
@@ -149,7 +146,7 @@ impl Secrets {
         if with_keys {
             let previous = previous?;
             let keys = signature::with_previous(&known.current, previous.as_ref())
-                .map_err(|fault| within(format_args!("the secret {name}"), fault))?;
+                .map_err(|fault| fault.about(format_args!("the secret {name}")))?;
             known.keys = Some(CachedKeys { previous, keys: Arc::new(keys) });
             if let Some(last) = last.filter(|last| last.is_same_value(&known)) {
                 known.keys.clone_from(&last.keys);

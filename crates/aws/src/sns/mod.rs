@@ -121,7 +121,7 @@ impl Destination for SnsTopic {
             }
             (_, _, 1..) => {
                 let what = format!("{detail}: confirm the mail that SNS has sent, within two days");
-                CheckOutcome::Warning(Fault::new(Code::MailUnconfirmed, what))
+                CheckOutcome::warning(Code::MailUnconfirmed, what)
             }
             (false, 0, _) => CheckOutcome::Ok("switched off, and alarms reach nobody by e-mail".to_owned()),
             _ => CheckOutcome::Ok(detail),

@@ -27,7 +27,6 @@ use super::{
     message::{self, LEAD, MOST_ATTRIBUTES, REDRIVEN_FROM},
     received::{HOLD, HeldMessage, ReceivedDeadLetters, TakeResult},
 };
-use crate::fault::within;
 
 /// How many letters of a queue a listing looks at where fewer are wanted: the latest are known only once
 /// all have been seen.
@@ -210,7 +209,7 @@ impl Inner {
         self.send("putting a dead letter back into", &self.live(queue)?, body, attributes, 0).await?;
         let handle = message.receipt_handle.as_deref().unwrap_or_default();
         let deleted = self.delete(dead, handle).await;
-        deleted.map_err(|fault| within("it is back in its queue, and still a dead letter", fault))
+        deleted.map_err(|fault| fault.about("it is back in its queue, and still a dead letter"))
     }
 
     /// The letter with this id, as `pick` finds it among the held ones, after a search if necessary.

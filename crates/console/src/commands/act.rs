@@ -265,8 +265,5 @@ pub(crate) fn counted(count: usize, thing: &str) -> String {
 
 /// The first few, and how many more.
 pub(crate) fn listed<T: ToString>(items: &[T]) -> String {
-    let shown: Vec<String> = items.iter().take(3).map(ToString::to_string).collect();
-    let more = items.len().saturating_sub(shown.len());
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    shown.join(", ") + &more
+    outside::text::first_few(items, 3, ToString::to_string)
 }

@@ -184,7 +184,7 @@ impl SmtpMailer {
             (0, _) => CheckOutcome::Failed(fault(&server, &nobody(&left_out))),
             _ => {
                 let what = format!("{server} does not take mail for {}", LeftOut::line(&left_out));
-                CheckOutcome::Warning(Fault::new(Code::PartlySent, what))
+                CheckOutcome::warning(Code::PartlySent, what)
             }
         }
     }

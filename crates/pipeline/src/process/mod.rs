@@ -314,7 +314,7 @@ impl Process {
     }
 
     /// Leaves the lead for this job after a pause. Its story says so, with the number of the attempt, where that is to be
-    /// told. The time at which the lead was due stays what it was.
+    /// recorded. The time at which the lead was due stays what it was.
     async fn look_up_later(
         &self,
         next: ProcessJob,
@@ -383,7 +383,7 @@ impl Process {
             attempt,
             again_at: self.recorder.clock.now() + pause,
         };
-        self.recorder.record_or_log(Function::LeadProcessor, lead, event).await;
+        self.recorder.record_or_log(lead, event).await;
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use ops::{DeadDetail, Notification, Recipients, Selection};
+use outside::text::first_few;
 use pipeline::{
     Code, Fault, RetryState,
     destination::{DestinationId, LeftOut},
@@ -159,11 +160,8 @@ fn describe(app: &App, targets: &[Target]) -> Vec<(Role, String)> {
     if more > 0 {
         lines.push((Role::Dim, format!("and {} more", format::count(more, "kind", "kinds"))));
     }
-    let samples: Vec<&str> = targets.iter().take(SAMPLES).map(|target| target.name.as_str()).collect();
-    let rest = targets.len().saturating_sub(samples.len());
-    let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
     let role = if counts.is_empty() { Role::Strong } else { Role::Dim };
-    lines.push((role, format!("{}{rest}", samples.join(", "))));
+    lines.push((role, first_few(targets, SAMPLES, |target| target.name.clone())));
     lines
 }
 

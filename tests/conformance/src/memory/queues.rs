@@ -67,16 +67,15 @@ impl State {
             .collect();
         for place in abandoned {
             let Some(message) = self.queues.remove(&place) else { continue };
-            let (code, attempts) = (Code::Abandoned, message.receives);
-            let reason = format!("received {attempts} times without an outcome");
+            let attempts = message.receives;
+            let what = format!("received {attempts} times without an outcome");
+            let fault = Fault::new(Code::Abandoned, what);
             let lead = message.lead.or_else(|| job::lead_in(&message.body));
             let alert = AlertJob::parse(&message.body).ok().map(|job| (job.destination, job.kind));
-            let (destination, alert) = alert.unzip();
-            let event =
-                JournalEvent::Dead { queue, destination, alert, code, reason: reason.clone(), attempts };
+            let event = JournalEvent::dead(queue, alert, &fault, attempts);
             let nonce = u32::try_from(self.count() & u64::from(u32::MAX)).unwrap();
             self.append(Entry { at: now, lead_id: lead.clone(), nonce, event });
-            let why = DeadLetterCause { code, reason, attempts, lead };
+            let why = DeadLetterCause { code: fault.code, reason: fault.what, attempts, lead };
             let first_failed_at = message.first_failed_at;
             self.bury(Dying { queue, body: message.body, first_failed_at }, why, now);
         }

@@ -3,7 +3,7 @@
 use pipeline::{Code, Fault};
 
 use super::Stack;
-use crate::{Secrets, fault::within, secrets};
+use crate::{Secrets, secrets};
 
 /// Whether the secret has Close's keys.
 pub(super) async fn signature(secrets: &Secrets, stack: &Stack) -> Result<String, Fault> {
@@ -11,7 +11,7 @@ pub(super) async fn signature(secrets: &Secrets, stack: &Stack) -> Result<String
     let read = async {
         let text = secrets.text(secret).await?;
         let keys = secrets::keys_in(text.expose())
-            .map_err(|fault| within(format_args!("the secret {secret}"), fault))?;
+            .map_err(|fault| fault.about(format_args!("the secret {secret}")))?;
         if !keys.prove_themselves() {
             let what = format!("a key in {secret} does not verify its own signature");
             return Err(Fault::new(Code::SignatureWrong, what));
