@@ -112,7 +112,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
     if cli.command.is_none() && io::stdout().is_terminal() && !json && !is_dumb() {
         let options = console_options(&config)?;
         let places = wiring::ConfigEnvironments { config, access: Access::unless(read_only), start: place };
-        return tui::run(opened.into(), Arc::new(places), options).await;
+        return tui::run(opened.source, Arc::new(places), options).await;
     }
     let result = operate(&cli.command, &opened, json).await;
     opened.close().await;
@@ -136,14 +136,14 @@ async fn run_demo(args: &DemoArgs, json: bool) -> anyhow::Result<()> {
 
 /// Runs a command that needs an open pipeline.
 async fn operate(command: &Option<Command>, opened: &OpenPipeline, json: bool) -> anyhow::Result<()> {
-    let OpenPipeline { ops, look_every, .. } = opened;
+    let (ops, look_every) = (&opened.source.ops, opened.look_every);
     match command {
         None | Some(Command::Status) => see::status(ops, json).await,
         Some(Command::Pending { limit }) => see::pending(ops, *limit, json).await,
         Some(Command::Leads(args)) => see::leads(ops, args, json).await,
         Some(Command::Lead { lead }) => see::lead(ops, lead, json).await,
         Some(Command::Dead(command)) => dead::run(ops, command, json).await,
-        Some(Command::Logs(args)) => logs::run(ops, args, *look_every, json).await,
+        Some(Command::Logs(args)) => logs::run(ops, args, look_every, json).await,
         Some(Command::Resend(args)) => act::resend(ops, args, json).await,
         Some(Command::Try(args)) => act::send_trial(ops, args, json).await,
         Some(Command::Requeue { leads, confirmation }) => act::requeue(ops, leads, *confirmation, json).await,

@@ -161,9 +161,9 @@ fn fit(text: &str, width: usize) -> String {
     kept
 }
 
-/// How long ago that was; see [`age`].
-pub(crate) fn age_since(at: Timestamp) -> String {
-    age(u64::try_from(Timestamp::now().duration_since(at).as_secs()).unwrap_or_default())
+/// How long before `now` that was; see [`age`].
+pub(crate) fn age_since(now: Timestamp, at: Timestamp) -> String {
+    age(tui::format::since(now, at))
 }
 
 /// A time span as people say it: `850 ms` is for measures, this is for ages: `12 s`, `4 min`, `3 h`, `2 d`.

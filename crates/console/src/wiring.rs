@@ -9,4 +9,4 @@ mod store;
 pub use console::ConfigEnvironments;
 pub use on_aws::{OnAws, SignatureSecret, on_aws};
 pub use place::{OpenPipeline, open_place};
-pub use store::{create_store, open_store};
+pub use store::{create_store, open_store, view};

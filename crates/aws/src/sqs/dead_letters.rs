@@ -19,7 +19,7 @@ use lead::{LeadId, Timestamp};
 use pipeline::{
     Code, Fault,
     job::{AlertJob, ProcessJob},
-    ports::{Body, DeadLetter, DeadLetters, Queue},
+    ports::{Body, DeadLetter, DeadLetters, Queue, Seen, Watch},
 };
 
 use super::{
@@ -92,15 +92,22 @@ impl DeadLetters for Queues {
     }
 }
 
-impl Queues {
-    /// Releases the held dead letters at once, for a process that is about to end: otherwise they would stay hidden from
-    /// others for half a minute.
-    pub async fn release_dead_letters(&self) {
+#[async_trait]
+impl Watch for Queues {
+    /// Changes cannot be detected without asking for everything.
+    async fn look(&self) -> Result<Seen, Fault> {
+        Ok(Seen::default())
+    }
+
+    /// Releases the held dead letters at once: otherwise they would stay hidden from others for half a minute.
+    async fn let_go(&self) {
         for queue in Queue::ALL {
             self.0.release_unused(queue, Timestamp::MAX).await;
         }
     }
+}
 
+impl Queues {
     /// Runs work to its end even if its caller is cancelled.
     async fn detached<T, W>(&self, work: impl FnOnce(Arc<Inner>) -> W) -> Result<T, Fault>
     where

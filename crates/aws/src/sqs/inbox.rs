@@ -45,7 +45,7 @@ impl Inbox for Queues {
         let live = self.0.live(queue)?;
         match disposition {
             Disposition::Done => self.0.delete(&live, &delivery.handle).await,
-            Disposition::Retry(after) => self.hide(queue, delivery, after).await,
+            Disposition::Retry(after) => self.0.hide(&live, &delivery.handle, after).await.map(drop),
             Disposition::Dead(why) => {
                 self.0.needed_dead(queue)?;
                 // Checks whether it is still ours, and hides it from others until it is deleted.

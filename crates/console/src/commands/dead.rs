@@ -52,6 +52,7 @@ async fn list(ops: &Ops, queue: Option<Queue>, as_json: bool) -> anyhow::Result<
     if as_json {
         return output::json(&rows);
     }
+    let now = Timestamp::now();
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|row| {
@@ -65,7 +66,7 @@ async fn list(ops: &Ops, queue: Option<Queue>, as_json: bool) -> anyhow::Result<
                 letter.queue.as_str().to_owned(),
                 letter.code.to_string(),
                 letter.attempts.to_string(),
-                age_since(letter.dead_at),
+                age_since(now, letter.dead_at),
                 lead,
                 letter.reason,
             ]
@@ -236,6 +237,7 @@ async fn deleted(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return output::json(&rows);
     }
+    let now = Timestamp::now();
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|row| {
@@ -247,7 +249,7 @@ async fn deleted(ops: &Ops, as_json: bool) -> anyhow::Result<()> {
                 row.display_name.or(lead).unwrap_or_default(),
                 letter.reason,
                 row.deleted_by,
-                age_since(row.deleted_at),
+                age_since(now, row.deleted_at),
             ]
         })
         .collect();

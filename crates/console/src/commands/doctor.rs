@@ -42,6 +42,11 @@ enum Grade {
     Failed,
 }
 
+/// A warning for each variable that looks like a setting and is none.
+fn unknown_settings(config: &Config) -> impl Iterator<Item = Check> {
+    config.unknown.iter().map(|unknown| Check::bad("settings", Grade::Warning, &unknown.fault()))
+}
+
 impl Check {
     fn of(check: impl Into<Cow<'static, str>>, outcome: CheckOutcome) -> Self {
         match outcome {

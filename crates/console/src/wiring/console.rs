@@ -1,21 +1,12 @@
 //! What the console needs: an open pipeline, and access to the others of the config file.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use ops::Access;
 use pipeline::Fault;
 use tui::{Environments, Source};
 
-use super::{OpenPipeline, open_place};
+use super::open_place;
 use crate::config::{Config, Place};
-
-impl From<OpenPipeline> for Source {
-    fn from(opened: OpenPipeline) -> Self {
-        let OpenPipeline { ops, banner, watch, refresh_every, .. } = opened;
-        Self { ops: Arc::new(ops), banner, watch, min_interval: refresh_every }
-    }
-}
 
 /// The environments of the config file, and the place that the console was started on.
 pub struct ConfigEnvironments {
@@ -40,6 +31,6 @@ impl Environments for ConfigEnvironments {
     async fn open(&self, name: &str) -> Result<Source, Fault> {
         let place =
             if name == self.start.name { self.start.clone() } else { self.config.environment(name)? };
-        Ok(open_place(&place, self.access).await?.into())
+        Ok(open_place(&place, self.access).await?.source)
     }
 }

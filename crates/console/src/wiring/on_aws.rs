@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use aws::{
     NamedSecret, Queues, Secrets,
     operator::{Identity, Session, Stack},
@@ -16,10 +15,11 @@ use outside::text;
 use pipeline::{
     Code, Fault,
     destination::{Destination, Kind},
-    ports::{Clock, Secret, Seen, Watch},
+    ports::{Clock, Secret},
     stages::{Ports, Stages, System},
 };
 use system::{SystemClock, SystemRandom};
+use tui::Source;
 use url::Url;
 
 use super::place::{OpenPipeline, banner};
@@ -49,7 +49,7 @@ pub async fn on_aws(place: &StackPlace) -> Result<OnAws, Fault> {
         // STS needs no permission, so its verdict on the credentials is reliable.
         (Err(_), Err(fault)) if fault.code == Code::CredentialsExpired => Err(fault),
         (Err(fault), _) => Err(match (fault.code, endpoint_url) {
-            (Code::AwsUnreachable, Some(url)) => Fault::new(fault.code, format!("{url}: {}", fault.what)),
+            (Code::AwsUnreachable, Some(url)) => fault.about(url),
             _ => fault,
         }),
     }
@@ -64,13 +64,15 @@ impl OnAws {
         let who = self.identity.as_ref().map(|identity| identity.arn.as_str());
         let at = described(&place.name, account, self.session.region(), &self.stack.name, who);
         let queues = self.queues();
-        OpenPipeline {
-            ops: self.ops_on(&queues, access),
+        let source = Source {
+            ops: Arc::new(self.ops_on(&queues, access)),
             banner: banner(place, access, at),
-            watch: Arc::new(StackWatch(queues)),
-            refresh_every: Duration::from_secs(5),
-            look_every: Duration::from_secs(3),
-        }
+            watch: Arc::new(queues),
+            // AWS bills requests; the README says what that costs.
+            min_interval: Duration::from_secs(5),
+        };
+        // CloudWatch takes seconds to have them, and bills requests.
+        OpenPipeline { source, look_every: Duration::from_secs(3) }
     }
 
     /// Where Close posts.
@@ -167,20 +169,6 @@ impl OnAws {
             operator,
             access,
         }
-    }
-}
-
-/// A pipeline on AWS: changes cannot be detected without asking for everything.
-struct StackWatch(Queues);
-
-#[async_trait]
-impl Watch for StackWatch {
-    async fn look(&self) -> Result<Seen, Fault> {
-        Ok(Seen::default())
-    }
-
-    async fn let_go(&self) {
-        self.0.release_dead_letters().await;
     }
 }
 

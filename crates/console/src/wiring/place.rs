@@ -3,24 +3,21 @@
 use std::{sync::Arc, time::Duration};
 
 use embedded::Running;
-use ops::{Access, Ops};
-use pipeline::{Fault, ports::Watch};
-use tui::Banner;
+use ops::Access;
+use pipeline::Fault;
+use tui::{Banner, Source};
 
-use super::{on_aws, store::open_store};
+use super::{
+    on_aws,
+    store::{open_store, view},
+};
 use crate::config::{Location, Place};
 
 /// An open pipeline.
 pub struct OpenPipeline {
-    /// The operator's view.
-    pub ops: Ops,
-    /// Its name and place.
-    pub banner: Banner,
-    /// Whether anything has changed.
-    pub(super) watch: Arc<dyn Watch>,
-    /// How often to repeat the same query at most, as AWS bills requests; the README says what that costs.
-    pub(super) refresh_every: Duration,
-    /// How often to poll for new log lines: CloudWatch takes seconds to have them, and bills requests.
+    /// What the console shows.
+    pub source: Source,
+    /// How often to poll for new log lines.
     pub look_every: Duration,
 }
 
@@ -28,7 +25,7 @@ impl OpenPipeline {
     /// Releases what was received for display, before the process ends: on AWS, dead letters that are briefly
     /// invisible to others.
     pub async fn close(self) {
-        self.watch.let_go().await;
+        self.source.watch.let_go().await;
     }
 }
 
@@ -49,14 +46,14 @@ pub async fn open_place(place: &Place, access: Access) -> Result<OpenPipeline, F
     match &place.at {
         Location::Folder(folder) => {
             let store = open_store(folder)?;
-            let settings = Running::read(&*store).await?.map(|running| running.settings).unwrap_or_default();
-            Ok(OpenPipeline {
-                ops: embedded::view(store.clone(), Arc::new(settings), host::user(), access),
+            let running = Running::read(&*store).await?;
+            let source = Source {
+                ops: Arc::new(view(&store, running.as_ref(), access)),
                 banner: banner(place, access, folder.display().to_string()),
                 watch: store,
-                refresh_every: Duration::ZERO,
-                look_every: Duration::from_millis(500),
-            })
+                min_interval: Duration::ZERO,
+            };
+            Ok(OpenPipeline { source, look_every: Duration::from_millis(500) })
         }
         Location::Stack(stack) => Ok(on_aws(stack).await?.open(place, access)),
     }

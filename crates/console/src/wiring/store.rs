@@ -2,7 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
-use embedded::Storage;
+use embedded::{Running, Storage};
+use ops::{Access, Ops};
 use pipeline::Fault;
 use sqlite::{Options, Store};
 
@@ -12,6 +13,12 @@ use sqlite::{Options, Store};
 /// [`pipeline::Code::NoPipeline`] where there is none, or why it cannot be opened.
 pub fn open_store(folder: &Path) -> Result<Arc<dyn Storage>, Fault> {
     Ok(Arc::new(Store::open(folder, Options::default())?))
+}
+
+/// The operator's view of a store, with the settings of the `leadops up` that works on it, or did so last.
+pub fn view(store: &Arc<dyn Storage>, running: Option<&Running>, access: Access) -> Ops {
+    let settings = running.map(|running| running.settings.clone()).unwrap_or_default();
+    embedded::view(store.clone(), Arc::new(settings), host::user(), access)
 }
 
 /// Opens the store of a folder, and creates folder and store where there are none.

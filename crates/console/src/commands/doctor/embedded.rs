@@ -16,7 +16,7 @@ use pipeline::{
 };
 use url::Url;
 
-use super::{Check, Grade, destinations, owners, permissions, subscription, webhooks};
+use super::{Check, Grade, destinations, owners, permissions, subscription, unknown_settings, webhooks};
 use crate::{
     config::{Config, UpConfig, needed_api_keys},
     wiring,
@@ -35,7 +35,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     let up = UpConfig::read(config);
     let webhook = running.as_ref().map(|running| running.webhook.as_str());
     checks.extend(listener(webhook, up.as_ref().ok().map(|up| up.listen)).await);
-    let ops = store.ok().map(|store| view(&store, running.as_ref()));
+    let ops = store.ok().map(|store| wiring::view(&store, running.as_ref(), Access::ReadOnly));
     if let Some(ops) = &ops {
         checks.push(webhooks::check(ops).await);
         checks.extend(owners::recent_lookups(ops).await);
@@ -48,9 +48,7 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
         // Reported by the check of the settings.
         Err(_) => Vec::new(),
     };
-    checks.extend(
-        config.unknown.iter().map(|unknown| Check::bad("settings", Grade::Warning, &unknown.fault())),
-    );
+    checks.extend(unknown_settings(config));
     match up {
         Err(fault) => {
             checks.push(Check::bad("settings", Grade::Failed, &fault));
@@ -82,12 +80,6 @@ pub(super) async fn checks(config: &Config, folder: &Path) -> Vec<Check> {
     checks
 }
 
-/// The view of a store with the settings of the `leadops up` that runs on it, or did so last.
-fn view(store: &Arc<dyn Storage>, running: Option<&Running>) -> Ops {
-    let settings = running.map(|running| running.settings.clone()).unwrap_or_default();
-    embedded::view(store.clone(), Arc::new(settings), host::user(), Access::ReadOnly)
-}
-
 async fn data_folder(
     folder: &Path,
     store: &Result<Arc<dyn Storage>, Fault>,
@@ -97,7 +89,7 @@ async fn data_folder(
     let status = async {
         let store = store.as_ref().map_err(Clone::clone)?;
         let running = running.as_ref().map_err(Clone::clone)?;
-        let line = status_line(&view(store, running.as_ref())).await?;
+        let line = status_line(&wiring::view(store, running.as_ref(), Access::ReadOnly)).await?;
         Ok::<_, Fault>((line, store.can_write().await))
     };
     match status.await {

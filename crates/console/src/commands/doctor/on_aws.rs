@@ -15,7 +15,7 @@ use pipeline::{Code, Fault};
 use system::{SystemClock, SystemRandom};
 use url::Url;
 
-use super::{Check, Grade, destinations, owners, subscription, webhooks};
+use super::{Check, Grade, destinations, owners, subscription, unknown_settings, webhooks};
 use crate::{
     config::{Config, SettingProblem},
     wiring::OnAws,
@@ -54,9 +54,7 @@ pub(super) async fn checks(config: &Config, aws: &OnAws) -> Vec<Check> {
     let mut checks: Vec<Check> =
         found.into_iter().map(|found| Check::of(found.check, found.outcome)).collect();
     checks.extend(destinations);
-    checks.extend(
-        config.unknown.iter().map(|unknown| Check::bad("settings", Grade::Warning, &unknown.fault())),
-    );
+    checks.extend(unknown_settings(config));
     checks.push(webhook);
     checks.extend(owners);
     checks.push(webhooks::check(&view).await);
