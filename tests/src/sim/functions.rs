@@ -75,7 +75,7 @@ impl Functions {
         let sqs = SimSqs::new(model.clone(), delay, notification);
         sqs.add(Queue::Delay, s3_test_event(), model.settings.delay);
         let counts: Arc<Minutes> = Arc::default();
-        let faultless = store(&model, Arc::new(bucket.clone()), &counts);
+        let faultless = S3Store::over(Arc::new(bucket.clone()), &model.settings, counts.clone());
         let stored = bucket.clone();
         model.set_store(move |key| stored.stored(key));
         let (processors, notifiers) = (Arc::default(), Arc::default());
@@ -91,7 +91,7 @@ impl Functions {
             let due = key.split('/').nth(1).and_then(|due| Timestamp::from_second(due.parse().ok()?).ok());
             soonest = soonest.into_iter().chain(due).min();
         });
-        let due = Duration::try_from(soonest?.duration_since(now)).unwrap_or_default();
+        let due = outside::time_left(soonest?, now);
         Some(due.max(self.next_look.saturating_sub(self.model.clock.elapsed())))
     }
 
@@ -104,9 +104,9 @@ impl Functions {
         self.next_look = now + LOOK;
         let process = Process::new(model.name("housekeeping"));
         let faults = Arc::new(ProcessFaults { model: model.clone(), process: process.clone() });
-        let bucket = Faulty::new(self.bucket.clone(), faults.clone(), model.clock.clone());
+        let store = store(&self.bucket, &faults, &self.counts);
         let queues = Arc::new(SqsOf { sqs: self.sqs.clone(), faults });
-        let schedule = store(&model, Arc::new(bucket), &self.counts).schedule(queues, model.clock.clone());
+        let schedule = store.schedule(queues, model.clock.clone());
         let deadline = Deadline { at: now + LIMITS.housekeeping, kind: "function timed out" };
         self.spawner.spawn(&process, Some(deadline), async move {
             let until = reserve(model.clock.now() + LIMITS.housekeeping);
@@ -153,8 +153,7 @@ impl Functions {
     fn instance(&self, queue: Queue, process: &Arc<Process>) -> (Arc<dyn QueueStage>, Arc<SqsOf>) {
         let model = &self.model;
         let faults = Arc::new(ProcessFaults { model: model.clone(), process: process.clone() });
-        let bucket = Faulty::new(self.bucket.clone(), faults.clone(), model.clock.clone());
-        let store = Arc::new(store(model, Arc::new(bucket), &self.counts));
+        let store = Arc::new(store(&self.bucket, &faults, &self.counts));
         let queues = Arc::new(SqsOf { sqs: self.sqs.clone(), faults: faults.clone() });
         let outbox = Arc::new(store.schedule(queues.clone(), model.clock.clone()));
         let ports = Ports { objects: store.clone(), intake: store.clone(), journal: store.clone(), outbox };
@@ -177,8 +176,11 @@ impl Functions {
     }
 }
 
-fn store(model: &Arc<Model>, bucket: Arc<dyn aws::Bucket>, counts: &Arc<Minutes>) -> S3Store {
-    S3Store::over(bucket, &model.settings, counts.clone())
+/// The store of a process, to which a bucket's faults happen.
+fn store(bucket: &SimBucket, faults: &Arc<ProcessFaults>, counts: &Arc<Minutes>) -> S3Store {
+    let model = &faults.model;
+    let bucket = Faulty::new(bucket.clone(), faults.clone(), model.clock.clone());
+    S3Store::over(Arc::new(bucket), &model.settings, counts.clone())
 }
 
 impl Deployment for Functions {
@@ -220,8 +222,7 @@ impl Deployment for Functions {
 
     fn ops(&self, faults: &Arc<ProcessFaults>) -> Ops {
         let model = &self.model;
-        let bucket = Faulty::new(self.bucket.clone(), faults.clone(), model.clock.clone());
-        let store = store(model, Arc::new(bucket), &self.counts);
+        let store = store(&self.bucket, faults, &self.counts);
         let history = Arc::new(BucketHistory {
             store: store.clone(),
             counts: self.counts.clone(),
@@ -351,8 +352,7 @@ impl WebhookEndpoint for Gateway {
         let model = self.model.clone();
         let process = Process::new(model.name("webhook-ingestion"));
         let faults = Arc::new(ProcessFaults { model: model.clone(), process: process.clone() });
-        let bucket = Faulty::new(self.bucket.clone(), faults.clone(), model.clock.clone());
-        let store = Arc::new(store(&model, Arc::new(bucket), &self.counts));
+        let store = Arc::new(store(&self.bucket, &faults, &self.counts));
         let outbox = Arc::new(SqsOf { sqs: self.sqs.clone(), faults: faults.clone() });
         let ports = Ports { objects: store.clone(), intake: store.clone(), journal: store, outbox };
         let stages = AtWork::new(&faults, &self.neighbours, ports, &self.instance(&process));

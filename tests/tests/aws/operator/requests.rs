@@ -177,10 +177,9 @@ async fn bucket(moto: &Moto, leads: usize, now: Timestamp) -> String {
     bucket
 }
 
-fn store(clients: &Clients, bucket: String) -> S3Store {
-    let settings = Settings { delay: Duration::ZERO, ..Settings::default() };
+fn store(clients: &Clients, bucket: &str) -> S3Store {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    S3Store::new(clients, &bucket, &settings, clock, random, Arc::new(NoMetrics))
+    S3Store::new(clients, bucket, &Settings::default(), clock, random, Arc::new(NoMetrics))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,7 +189,7 @@ async fn an_entry_that_two_ask_for_at_once_is_read_once() {
     let proxy = Proxy::start(moto.endpoint()).await;
     let mut variables = moto.variables();
     variables.insert("AWS_ENDPOINT_URL".to_owned(), proxy.endpoint.clone());
-    let store = store(&Clients::of_function(|name| variables.get(name).cloned()).unwrap(), bucket);
+    let store = store(&Clients::of_function(|name| variables.get(name).cloned()).unwrap(), &bucket);
     let ask = || store.recent(&[Stage::Notified], None, None, 100);
     // As the overview's figures and its leads do.
     let (one, other) = tokio::join!(ask(), ask());
@@ -204,7 +203,7 @@ async fn what_is_remembered_of_the_journal_is_what_is_there() {
     let moto = Moto::start().await;
     let now = Timestamp::now();
     // Three entries of each: the listing has several pages.
-    let store = store(&moto.clients(), bucket(&moto, 400, now).await);
+    let store = store(&moto.clients(), &bucket(&moto, 400, now).await);
     let clock = Arc::new(SystemClock);
     let cloudwatch = aws_sdk_cloudwatch::Client::new(&moto.config());
     let history = S3History::new(store.clone(), cloudwatch, "p".to_owned(), clock.clone());
