@@ -152,6 +152,10 @@ fn shorten_with(
     size: impl Fn(&str) -> usize,
     write: impl Fn(&str) -> String,
 ) -> String {
+    // Most texts fit.
+    if size(text) <= longest {
+        return write(text);
+    }
     let mut written = String::new();
     let mut used = 0;
     // How much of `written` fits together with the ellipsis.
