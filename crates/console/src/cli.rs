@@ -137,6 +137,9 @@ pub enum Command {
         /// The lead.
         #[arg(value_name = "LEAD_ID")]
         lead: LeadId,
+        /// Print its raw event instead, byte for byte unless stdout is a terminal.
+        #[arg(long)]
+        raw: bool,
     },
     /// List and handle dead letters: messages that could not be processed.
     #[command(subcommand)]

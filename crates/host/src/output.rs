@@ -3,7 +3,7 @@
 //! Whatever a command says goes through here, and no text of somebody else's steers the terminal that it is
 //! printed on: not from an object that others can write, and not from an answer.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use outside::text::printable;
 use pipeline::{Code, Fault};
@@ -33,6 +33,19 @@ pub fn lines(lines: &[String]) -> anyhow::Result<()> {
 pub fn document(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}").map_err(unwritten)
+}
+
+/// Writes a document from outside to stdout: byte for byte, or, where stdout is a terminal, line by line as [`lines()`] does.
+///
+/// # Errors
+/// As [`line()`].
+pub fn verbatim(bytes: &[u8]) -> anyhow::Result<()> {
+    if io::stdout().is_terminal() {
+        let text = String::from_utf8_lossy(bytes);
+        return lines(&text.lines().map(str::to_owned).collect::<Vec<_>>());
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(unwritten)
 }
 
 /// What it means that stdout could not be written.

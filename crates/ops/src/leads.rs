@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lead::{EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
 use outside::{Document, text};
@@ -158,6 +159,16 @@ impl Ops {
             Ok(document) => document.as_str().to_owned(),
             Err(_) => String::from_utf8_lossy(&object.body).into_owned(),
         }))
+    }
+
+    /// A lead's raw event, the exact bytes that were received.
+    ///
+    /// # Errors
+    /// [`Code::NoSuchLead`] where there is none, or the fault of the store.
+    pub async fn raw_bytes(&self, lead: &LeadId) -> Result<Bytes, Fault> {
+        let key = keys::raw(&self.settings.source_prefix, lead);
+        let gone = || Fault::new(Code::NoSuchLead, format!("{lead} has no raw event ({key})"));
+        self.objects.get(&key).await?.map(|object| object.body).ok_or_else(gone)
     }
 
     /// How a lead ended since an operator last redrove or requeued it; `None` while that is open,

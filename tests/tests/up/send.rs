@@ -167,3 +167,24 @@ async fn nothing_but_leadopss_own_answer_is_a_success() {
     );
     assert!(sent.line.contains("LO509"), "{}", sent.line);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raw_event_is_printed_byte_for_byte_and_can_be_sent_again() {
+    let mut testbed = Testbed::new().await;
+    let up = testbed.up(&["--delay", "900"]).await;
+    let sample = testbed.sample();
+    assert_eq!(up.sender().send(&sample).await, [demo::Answer::Accepted]);
+    let lead = sample.lead_id.as_str();
+    let raw = testbed.command(&["lead", lead, "--raw"]).output().await.unwrap();
+    assert!(raw.status.success() && raw.stdout == sample.event, "{}", text(&raw.stdout));
+    for (args, status, code) in [
+        (&["lead", lead, "--raw", "--json"][..], 2, "LO901"),
+        (&["lead", "lead_nobody", "--raw"], 1, "LO503"),
+    ] {
+        let refused = testbed.command(args).output().await.unwrap();
+        assert_eq!(refused.status.code(), Some(status));
+        let said = text(&refused.stderr) + &text(&refused.stdout);
+        assert!(said.contains(code), "{said}");
+    }
+    assert!(up.terminate().await.success());
+}

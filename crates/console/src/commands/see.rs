@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use lead::{LeadId, OwnerStatus, Timestamp};
 use ops::{Condition, ConditionState, LeadQuery, LeadStory, Notification, Ops, OwnerCell, Refused, Status};
 use pipeline::{
-    Fault, State,
+    Code, Fault, State,
     ports::{Depth, OpenCounts},
 };
 
@@ -168,6 +168,18 @@ pub(crate) async fn leads(ops: &Ops, args: &LeadsArgs, as_json: bool) -> anyhow:
 pub(crate) async fn lead(ops: &Ops, lead: &LeadId, as_json: bool) -> anyhow::Result<()> {
     let story = ops.lead(lead).await?;
     if as_json { output::json(&story) } else { output::lines(&story_lines(&story)) }
+}
+
+/// `leadops lead LEAD_ID --raw`.
+///
+/// # Errors
+/// [`Code::Usage`] with `--json`, the fault of the pipeline, or of stdout.
+pub(crate) async fn raw(ops: &Ops, lead: &LeadId, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        let what = "--raw prints the event itself, so --json does not go with it";
+        return Err(Fault::new(Code::Usage, what).into());
+    }
+    output::verbatim(&ops.raw_bytes(lead).await?)
 }
 
 fn story_lines(story: &LeadStory) -> Vec<String> {
