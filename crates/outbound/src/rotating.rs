@@ -58,6 +58,11 @@ impl<T: Clone> Rotating<T> {
         Ok(current)
     }
 
+    /// The value that was made last.
+    pub(crate) fn last(&self) -> Option<T> {
+        pipeline::lock(&self.last).as_ref().map(|current| current.value.clone())
+    }
+
     /// The value for the secret read again, because `used` has failed; none where the secret has not changed. Concurrent
     /// callers get the same result.
     pub(crate) async fn refreshed(&self, used: &Current<T>) -> Option<Current<T>> {

@@ -186,6 +186,8 @@ fn defaults_are_those_of_the_code() {
     assert_eq!(pipeline::Settings::read(&of_template).unwrap(), pipeline::Settings::default());
     let burst = of_template.number("SLACK_BURST", (1, 30), 0).unwrap();
     assert_eq!(burst, outbound::SlackDestination::BURST);
+    let rate = of_template.number("SLACK_RATE", (1, 1_000), 0).unwrap();
+    assert_eq!(rate, outbound::SlackDestination::RATE);
     let bucket = format!("BUCKET: &str = \"{}\"", of_template.get("LOOKUP_BUCKET").unwrap());
     assert!(PROCESSOR.iter().any(|source| source.contains(&bucket)), "{bucket}");
     assert_eq!(of_template.get("CLOSE_API_URL").as_deref(), Some(close::client::CloseBase::URL));

@@ -90,11 +90,12 @@ pub(crate) async fn config(config: &Config, place: &Place, as_json: bool) -> any
 /// The settings that a stack's functions and this command use.
 fn of_stack(shown: Vec<Shown>, aws: &OnAws) -> Vec<Shown> {
     /// What only an embedded pipeline has.
-    const EMBEDDED: [&str; 9] = [
+    const EMBEDDED: [&str; 10] = [
         "LEADOPS_DATA",
         "LEADOPS_LISTEN",
         "LEADOPS_ALLOW_UNSIGNED",
         "SLACK_BURST",
+        "SLACK_RATE",
         "SMTP_URL",
         "EMAIL_FROM",
         "EMAIL_TO",

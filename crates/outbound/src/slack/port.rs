@@ -25,6 +25,12 @@ pub trait IncomingWebhook: Send + Sync {
         None
     }
 
+    /// Whether it is at one of Slack's own hosts, which limit how many messages they take; also where that is not known
+    /// yet.
+    fn is_slack(&self) -> bool {
+        true
+    }
+
     /// Posts one message and returns the answer, whatever it is; what it means is decided elsewhere. Never retries by
     /// itself. No error or answer contains the webhook's URL.
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError>;

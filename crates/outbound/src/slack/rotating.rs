@@ -45,6 +45,10 @@ impl IncomingWebhook for RotatingWebhook {
         self.0.current().await.ok()?.value.place().await
     }
 
+    fn is_slack(&self) -> bool {
+        self.0.last().is_none_or(|webhook| webhook.is_slack())
+    }
+
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
         let posted = tokio::time::timeout(LONGEST_POST, self.post_in_time(message)).await;
         posted.unwrap_or_else(|_| Err(SlackError::Unknown("there was no answer in time".to_owned())))

@@ -67,6 +67,10 @@ impl IncomingWebhook for SlackWebhook {
         Some(self.url.fingerprint())
     }
 
+    fn is_slack(&self) -> bool {
+        self.url.is_of_slack()
+    }
+
     async fn post(&self, message: &Value) -> Result<SlackAnswer, SlackError> {
         let sent = self.client.post(self.url.0.clone()).json(message).send().await;
         let mut response = sent.map_err(|error| self.failed(error))?;
