@@ -36,7 +36,10 @@ struct Scripted {
     clock: Arc<VirtualClock>,
     queue: Queue,
     is_together: bool,
+    gathers_from: Option<u64>,
     seen: Mutex<Vec<String>>,
+    /// How large each batch was, and when it began.
+    batches: Mutex<Vec<(usize, Timestamp)>>,
     busy: AtomicUsize,
     most: AtomicUsize,
 }
@@ -47,7 +50,9 @@ impl Scripted {
             clock: Arc::clone(clock),
             queue,
             is_together: queue == Queue::Notification,
+            gathers_from: None,
             seen: Mutex::default(),
+            batches: Mutex::default(),
             busy: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
         })
@@ -79,7 +84,12 @@ impl QueueStage for Scripted {
         lane.to_owned()
     }
 
+    fn gathers_from(&self) -> Option<u64> {
+        self.gathers_from
+    }
+
     async fn work(&self, deliveries: &[Delivery], _: Option<Timestamp>) -> Vec<Disposition> {
+        self.batches.lock().unwrap().push((deliveries.len(), self.clock.now()));
         self.seen.lock().unwrap().extend(deliveries.iter().map(|delivery| delivery.body.clone()));
         let busy = self.busy.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(busy, Ordering::SeqCst);
@@ -175,6 +185,36 @@ async fn what_is_slow_in_one_lane_holds_up_no_other() {
         (600 + 40, Depth::default()),
         "none is lost, the first two once more"
     );
+}
+
+/// How large the batches are, and after how many milliseconds each begins, of alerts that come every 110 ms while so
+/// many leads are being processed.
+async fn gathered(leads: usize, alerts: usize) -> Vec<(usize, i128)> {
+    let bench = DriverTestbed::new();
+    let mut stage = Arc::into_inner(Scripted::new(&bench.clock, Queue::Notification)).unwrap();
+    stage.gathers_from = Some(6);
+    let stage = Arc::new(stage);
+    bench.send(Queue::Delay, &vec!["lead"; leads]).await;
+    let began = bench.clock.now();
+    let work = join(bench.workers(stage.clone(), 9, 5).run(CancellationToken::new()), async {
+        for _ in 0..alerts {
+            bench.send(Queue::Notification, &["alert"]).await;
+            bench.clock.sleep(Duration::from_millis(110)).await;
+        }
+    });
+    bench.clock.run_for(SECOND * 3, work).await;
+    let batches = stage.batches.lock().unwrap();
+    batches.iter().map(|(size, at)| (*size, at.duration_since(began).as_millis())).collect()
+}
+
+#[tokio::test]
+async fn alerts_wait_for_those_that_are_about_to_come_and_no_longer_than_half_a_second() {
+    // So many are coming that there will be digests: until a batch is whole, or half a second has passed.
+    assert_eq!(gathered(9, 5).await, [(5, 450)]);
+    assert_eq!(gathered(9, 3).await, [(3, 500)]);
+    // So few that each can go by itself: at once.
+    assert_eq!(gathered(0, 3).await, [(1, 0), (1, 110), (1, 220)]);
+    assert_eq!(gathered(4, 1).await, [(1, 0)]);
 }
 
 #[tokio::test]

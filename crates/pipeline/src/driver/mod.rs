@@ -48,6 +48,12 @@ pub trait QueueStage: Send + Sync {
         String::new()
     }
 
+    /// From how many messages on it is worth while to wait for those that are about to come, as they are worked on
+    /// together then. None where it is not.
+    fn gathers_from(&self) -> Option<u64> {
+        None
+    }
+
     /// Leaves off the work of some messages, which nobody else works on: it was stopped before it came to an end.
     async fn leave_off(&self, _: &[Delivery]) {}
 
@@ -87,6 +93,13 @@ impl QueueStage for Notify {
 
     fn lane(&self, delivery: &Delivery) -> String {
         AlertJob::parse(&delivery.body).map_or_else(|_| String::new(), |job| job.destination.to_string())
+    }
+
+    /// More than a destination takes at once: digests have to be made of them.
+    fn gathers_from(&self) -> Option<u64> {
+        let limits = self.destinations.iter().map(|(_, destination)| destination.limits());
+        let digesting = limits.filter(|limits| limits.together > 1).filter_map(|limits| limits.pace);
+        digesting.map(|pace| u64::from(pace.burst) + 1).min()
     }
 
     /// Ends the claims on alerts, so that the next attempt need not wait for them to run out.

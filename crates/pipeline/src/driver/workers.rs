@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Driver, FIRST_PAUSE, QueueStage, in_flight::InFlight};
 use crate::{
     Code, Fault,
-    ports::{Clock, Delivery, Disposition, Inbox, Level, WorkQueues, within},
+    ports::{Clock, Delivery, Disposition, Inbox, Level, Queue, WorkQueues, within},
     recorder,
 };
 
@@ -20,6 +20,9 @@ const PROCESSING: usize = 64;
 const NOTIFYING: usize = 2;
 /// How many alerts a batch has at most.
 const BATCH: usize = 100;
+/// How long alerts wait at most for others that are about to come, and how often it is looked whether they have.
+const COMPANY: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(25);
 /// When a message whose stage panicked is delivered again.
 const PANIC_PAUSE: Duration = Duration::from_secs(5);
 /// How often an outcome is written down again that could not be.
@@ -79,6 +82,9 @@ impl Workers {
                 either(stop.cancelled(), in_flight.next()).await;
                 continue;
             }
+            if unless(&stop, in_flight.beside(workers.await_company())).await.is_none() {
+                break;
+            }
             let free = (workers.at_once * lanes).saturating_sub(in_flight.len());
             // Not to be cancelled: what it takes must not be lost sight of.
             let received = workers.queues.receive(workers.driver.stage.queue(), workers.batch.max(free));
@@ -109,6 +115,27 @@ impl Workers {
         if within(&*workers.driver.clock, Some(FAREWELL), ended).await.is_none() {
             give_up.cancel();
             while in_flight.next().await {}
+        }
+    }
+
+    /// Where many leads are being processed, lets their alerts come first: the first few would use up what their
+    /// destination takes at once, one by one, and leave the others to wait for their turn.
+    async fn await_company(&self) {
+        let Some(from) = self.driver.stage.gathers_from() else { return };
+        let mut waited = Duration::ZERO;
+        while waited < COMPANY {
+            // Whether the queues can be asked at all shows in what is received next.
+            let Ok(here) = self.queues.depth(self.driver.stage.queue()).await else { return };
+            if here.ready == 0 || here.ready >= self.batch as u64 {
+                return;
+            }
+            let Ok(before) = self.queues.depth(Queue::Delay).await else { return };
+            let coming = before.ready + before.in_flight;
+            if coming == 0 || here.ready + coming < from {
+                return;
+            }
+            self.driver.clock.sleep(LOOK).await;
+            waited += LOOK;
         }
     }
 
