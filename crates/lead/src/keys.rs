@@ -41,6 +41,63 @@ pub const OURS: [&str; 11] = [
     RUNNING,
 ];
 
+/// The lead whose object a key names, and the key with `*` in place of the lead's id: for a store that has what belongs
+/// to a lead in one place. The reverse of [`with_lead`].
+///
+/// None where the key is of no lead: it has no id in it, or begins like what is of none.
+pub fn by_lead(key: &str) -> Option<(LeadId, String)> {
+    if is_of_no_lead(key) {
+        return None;
+    }
+    let (before, id, after) = first_id(key)?;
+    (!before.contains(LEAD)).then(|| (id, format!("{before}{LEAD}{after}")))
+}
+
+/// The key of an object of a lead's, by what [`by_lead`] gives.
+pub fn with_lead(name: &str, lead: &LeadId) -> String {
+    name.replacen(LEAD, lead.as_str(), 1)
+}
+
+/// Whose objects the keys name that begin in one way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// All are of one lead; with what their names begin, as [`by_lead`] gives them.
+    Lead(LeadId, String),
+    /// None is of a lead.
+    Nobody,
+    /// There may be any.
+    Anybody,
+}
+
+/// Whose objects the keys name that begin with `prefix`.
+pub fn owner_of(prefix: &str) -> Owner {
+    if is_of_no_lead(prefix) {
+        return Owner::Nobody;
+    }
+    // An id at the very end may go on.
+    match by_lead(prefix).filter(|(_, name)| !name.ends_with(LEAD)) {
+        Some((lead, name)) => Owner::Lead(lead, name),
+        None => Owner::Anybody,
+    }
+}
+
+/// Stands for a lead's id in a key.
+const LEAD: char = '*';
+
+fn is_of_no_lead(key: &str) -> bool {
+    OURS.iter().any(|ours| *ours != RECEIPTS && key.starts_with(ours))
+}
+
+/// The first lead id in a text, what is before it and what is after it.
+fn first_id(text: &str) -> Option<(&str, LeadId, &str)> {
+    text.match_indices(LeadId::PREFIX).find_map(|(at, prefix)| {
+        let (before, from) = text.split_at(at);
+        let end = from.bytes().skip(prefix.len()).take_while(u8::is_ascii_alphanumeric).count();
+        let (id, after) = from.split_at(prefix.len() + end);
+        Some((before, id.parse().ok()?, after))
+    })
+}
+
 /// The raw event, exact signed bytes: `{prefix}crm_event_{lead_id}.json`.
 pub fn raw(prefix: &str, lead: &LeadId) -> String {
     format!("{prefix}crm_event_{lead}.json")
@@ -144,6 +201,38 @@ mod tests {
         "lead_[A-Za-z0-9]{1,64}".prop_map(|id| id.parse().unwrap())
     }
 
+    /// Parts of keys in any order.
+    const KEYS: &str = "(lead_|lead_A|lead|_|/|[*]|1|receipts/|deleted/|source/crm_event_|.json|é){0,9}";
+
+    #[test]
+    fn a_key_is_of_the_lead_in_it_wherever_it_is() {
+        let lead: LeadId = "lead_a1".parse().unwrap();
+        let slack = receipt(&lead, "slack", "new");
+        for (key, name) in [
+            (raw("source/", &lead), "source/crm_event_*.json"),
+            (enriched("", &lead), "enriched_*.json"),
+            (slack.clone(), "receipts/*/slack/new.json"),
+            ("lead_/lead_a1".to_owned(), "lead_/*"),
+        ] {
+            assert_eq!(by_lead(&key), Some((lead.clone(), name.to_owned())));
+        }
+        let too_long = format!("source/lead_{}.json", "a".repeat(65));
+        for key in [
+            deleted("lead_a1"),
+            "deleted/lead_a1".to_owned(),
+            "*lead_a1".to_owned(),
+            too_long,
+            "x".to_owned(),
+        ] {
+            assert_eq!(by_lead(&key), None, "{key}");
+        }
+        let receipts = receipts_of(&lead);
+        assert_eq!(owner_of(&receipts), Owner::Lead(lead, "receipts/*/".to_owned()));
+        assert_eq!(owner_of("receipts/lead_a1"), Owner::Anybody);
+        assert_eq!(owner_of("source/"), Owner::Anybody);
+        assert_eq!(owner_of(DELETED), Owner::Nobody);
+    }
+
     #[test]
     fn the_names_on_the_wire() {
         let lead: LeadId = "lead_a1".parse().unwrap();
@@ -167,6 +256,27 @@ mod tests {
         #[test]
         fn no_key_panics(key in any::<String>()) {
             let _ = (lead_of_raw("source/", &key), JournalKey::parse(&key), deleted(&key));
+        }
+
+        #[test]
+        fn a_key_is_its_lead_and_its_name(key in KEYS) {
+            if let Some((lead, name)) = by_lead(&key) {
+                prop_assert_eq!(with_lead(&name, &lead), key);
+            }
+        }
+
+        #[test]
+        fn a_prefix_says_whose_all_its_keys_are(prefix in KEYS, rest in "[*a-z_/A1]{0,9}") {
+            let key = format!("{prefix}{rest}");
+            match owner_of(&prefix) {
+                Owner::Anybody => {}
+                Owner::Nobody => prop_assert_eq!(by_lead(&key), None),
+                Owner::Lead(lead, begin) => {
+                    let (of, name) = by_lead(&key).unwrap();
+                    prop_assert_eq!(of, lead);
+                    prop_assert!(name.starts_with(&begin), "{name} {begin}");
+                }
+            }
         }
 
         #[test]

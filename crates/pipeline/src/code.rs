@@ -122,6 +122,7 @@ codes! {
     NoPipeline = "LO408";
 
     StorageGone = "LO409";
+    StorageOlder = "LO410";
 
     AwsUnreachable = "LO411";
     AwsDenied = "LO412";

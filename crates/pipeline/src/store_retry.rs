@@ -45,7 +45,7 @@ impl StoreRetry {
 }
 
 /// The pause after so many tries: `first`, doubled with each further one, at most `longest`.
-pub(crate) fn doubled(first: Duration, tries: u32, longest: Duration) -> Duration {
+pub fn doubled(first: Duration, tries: u32, longest: Duration) -> Duration {
     first.saturating_mul(1 << tries.saturating_sub(1).min(20)).min(longest)
 }
 

@@ -10,7 +10,14 @@ use pipeline::{
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::{Store, file::StoreError, queue, units, writer::Tx};
+use crate::{
+    Store,
+    file::StoreError,
+    queue,
+    tally::{self, What},
+    units,
+    writer::Tx,
+};
 
 #[async_trait]
 impl DeadLetters for Store {
@@ -60,23 +67,34 @@ pub(crate) fn bury(tx: &Tx<'_>, message: i64, failed_at: i64, why: &DeadLetterCa
             units::micros(tx.now),
         ),
     )?;
-    tx.execute("DELETE FROM message WHERE id = ?", [message])?;
+    let mut delete =
+        tx.conn.prepare_cached("DELETE FROM message WHERE id = ? RETURNING queue, visible_at")?;
+    let gone = delete.query_row([message], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).optional()?;
+    if let Some((queue, visible_at)) = gone
+        && let Ok(queue) = queue.parse()
+    {
+        tx.changes.less(What::Messages(queue), visible_at);
+        tx.changes.more(What::Dead(queue), 0);
+    }
     Ok(())
 }
 
 fn list(conn: &Connection, queue: Option<Queue>, limit: usize) -> Result<(Vec<DeadLetter>, u64), StoreError> {
     let restriction = if queue.is_some() { "WHERE queue = ?1" } else { "WHERE ?1 IS NULL" };
-    let queue = queue.map(Queue::as_str);
+    let name = queue.map(Queue::as_str);
     let mut select = conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM dead_letter {restriction} ORDER BY dead_at DESC, id DESC LIMIT ?2"
     ))?;
     let mut letters = Vec::new();
-    let mut rows = select.query((queue, units::count(limit)))?;
+    let mut rows = select.query((name, units::count(limit)))?;
     while let Some(row) = rows.next()? {
         letters.push(letter(row)?);
     }
-    let mut count = conn.prepare_cached(&format!("SELECT count(*) FROM dead_letter {restriction}"))?;
-    Ok((letters, count.query_row([queue], |row| units::counted(row, 0))?))
+    let mut count = 0;
+    for queue in Queue::ALL.into_iter().filter(|one| queue.is_none_or(|queue| queue == *one)) {
+        count += tally::all(conn, What::Dead(queue))?;
+    }
+    Ok((letters, count))
 }
 
 fn get(conn: &Connection, id: i64) -> Result<Option<(DeadLetter, String)>, StoreError> {
@@ -102,7 +120,12 @@ fn redrive(tx: &Tx<'_>, id: i64, body: &Body) -> Result<bool, StoreError> {
 }
 
 fn delete(tx: &Tx<'_>, id: i64) -> rusqlite::Result<bool> {
-    Ok(tx.execute("DELETE FROM dead_letter WHERE id = ?", [id])? > 0)
+    let mut delete = tx.conn.prepare_cached("DELETE FROM dead_letter WHERE id = ? RETURNING queue")?;
+    let gone = delete.query_row([id], |row| row.get::<_, String>(0)).optional()?;
+    if let Some(Ok(queue)) = gone.as_deref().map(str::parse) {
+        tx.changes.less(What::Dead(queue), 0);
+    }
+    Ok(gone.is_some())
 }
 
 const COLUMNS: &str = "id, queue, lead, code, reason, attempts, first_failed_at, dead_at";

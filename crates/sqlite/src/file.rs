@@ -85,14 +85,7 @@ impl DbFile {
     /// Looks at the file's bytes before SQLite does, because SQLite repairs and cleans up whatever
     /// it opens for writing.
     pub(crate) fn prepare(dir: &Path, create: bool) -> Result<Self, Fault> {
-        let path = dir.join(NAME);
-        let mut file = Self {
-            path,
-            damaged: OnceLock::new(),
-            frozen: false,
-            identity: Identity::default(),
-            lock: OnceLock::new(),
-        };
+        let mut file = Self::under(dir);
         file.is_shared(dir, create)?;
         let found = file.look()?;
         if matches!(found, FileState::Nothing | FileState::Empty) {
@@ -122,6 +115,17 @@ impl DbFile {
         }
         file.identity.note(&file.path).map_err(|error| file.failed(Code::FolderUnusable, error))?;
         Ok(file)
+    }
+
+    /// The file of the folder `dir`, whatever is there.
+    pub(crate) fn under(dir: &Path) -> Self {
+        Self {
+            path: dir.join(NAME),
+            damaged: OnceLock::new(),
+            frozen: false,
+            identity: Identity::default(),
+            lock: OnceLock::new(),
+        }
     }
 
     /// Whether the files here are those of the `leadops up` of the folder, if there is one. Its log beside
@@ -215,6 +219,14 @@ impl DbFile {
         Ok(conn)
     }
 
+    /// The write-ahead log of a connection that writes, to be synced. Closing it takes none of SQLite's locks away, as
+    /// those are on the database and on the index of the log.
+    pub(crate) fn open_log(&self) -> Result<fs::File, Fault> {
+        self.identity
+            .open_log()
+            .map_err(|error| self.failed(Code::StorageFailed, format_args!("its log: {error}")))
+    }
+
     /// Closes a connection that can write. Where the names are no longer ours, without tidying up: SQLite
     /// deletes the log by its name.
     pub(crate) fn close(&self, conn: Connection) {
@@ -234,21 +246,20 @@ impl DbFile {
                 return Err(self.failed(Code::StorageReadOnly, "it cannot be written").into());
             }
             self.set(&conn, "journal_mode", "wal", "wal")?;
-            // A commit is on the disk before it returns.
-            self.set(&conn, "synchronous", "full", "2")?;
+            // What is committed is whole in the log or not there; the syncer has it on the disk before anybody hears of it.
+            self.set(&conn, "synchronous", "normal", "1")?;
             self.set(&conn, "foreign_keys", "on", "1")?;
             self.set(&conn, "temp_store", "memory", "2")?;
-            // Pages in the log before a commit moves what the checkpointer has left of them into the file,
-            // and what is left of the log after.
-            self.set(&conn, "wal_autocheckpoint", "8000", "8000")?;
-            self.set(&conn, "journal_size_limit", "33554432", "33554432")?;
+            // The checkpointer does this long before a commit would; and what is left of the log after.
+            self.set(&conn, "wal_autocheckpoint", "64000", "64000")?;
+            self.set(&conn, "journal_size_limit", "67108864", "67108864")?;
             self.expect(&conn, "auto_vacuum", "2")?;
         } else if purpose != Purpose::Checkpoint {
             self.set(&conn, "query_only", "on", "1")?;
         }
         // In KiB. The operating system caches the file anyway.
         let cache = match purpose {
-            Purpose::Write => "-16384",
+            Purpose::Write => "-8192",
             Purpose::Read => "-1024",
             Purpose::Watch | Purpose::Checkpoint => "-64",
         };
@@ -416,7 +427,7 @@ impl DbFile {
     }
 
     /// Makes an empty file a store.
-    fn fill(&self, path: &Path) -> Result<(), StoreError> {
+    pub(crate) fn fill(&self, path: &Path) -> Result<(), StoreError> {
         let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, access)?;
         // Only takes in an empty file, and shows once there is a table.
@@ -435,8 +446,7 @@ impl DbFile {
         if version == schema::VERSION {
             return Ok(());
         }
-        let mut conn = self.connect(Purpose::Write)?;
-        schema::migrate(&mut conn, schema::STEPS).map_err(|error| self.fault(error))
+        self.upgrade()
     }
 
     /// Asks SQLite for the version, without changing the file.

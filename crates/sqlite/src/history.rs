@@ -14,6 +14,8 @@ use crate::{
     Store,
     file::StoreError,
     journal::{self, key_time, understood},
+    lead_row::{self, LeadKey},
+    tally::{self, What},
     units,
 };
 
@@ -42,12 +44,12 @@ impl History for Store {
     }
 
     async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Entry>, Fault> {
-        let lead = lead.clone();
+        let lead = LeadKey::new(lead);
         self.read(move |conn| {
-            let mut select = conn.prepare_cached(
-                "SELECT body FROM journal WHERE lead = (SELECT row FROM lead WHERE id = ?) ORDER BY at, row",
-            )?;
-            let rows = select.query_map([lead.as_str()], |row| row.get::<_, String>(0))?;
+            let Some(lead) = lead_row::find(conn, &lead)? else { return Ok(Vec::new()) };
+            let mut select =
+                conn.prepare_cached("SELECT body FROM journal WHERE lead = ? ORDER BY at, row")?;
+            let rows = select.query_map([lead], |row| row.get::<_, String>(0))?;
             let mut entries = Vec::new();
             for body in rows {
                 entries.extend(understood(&body?));
@@ -69,17 +71,12 @@ impl History for Store {
     async fn count_open(&self, now: Timestamp, overdue_before: Timestamp) -> Result<OpenCounts, Fault> {
         let (now, overdue_before) = (units::micros(now), units::micros(overdue_before));
         self.read(move |conn| {
-            let mut select = conn.prepare_cached(
-                "SELECT count(*) FROM lead INDEXED BY lead_open
-                 WHERE ended_at IS NULL AND due_at >= ? AND due_at < ?",
-            )?;
-            let mut count = |from: i64, to: i64| select.query_row([from, to], |row| units::counted(row, 0));
-            Ok(OpenCounts {
-                waiting: count(now.saturating_add(1), i64::MAX)?,
-                due: count(overdue_before, now.saturating_add(1))?,
-                overdue: count(i64::MIN, overdue_before)?,
-                exact: true,
-            })
+            // All of one moment.
+            let conn = conn.unchecked_transaction()?;
+            let open = tally::all(&conn, What::Open)?;
+            let due = tally::before(&conn, What::Open, now.saturating_add(1))?;
+            let overdue = tally::before(&conn, What::Open, overdue_before)?.min(due);
+            Ok(OpenCounts { waiting: open.saturating_sub(due), due: due - overdue, overdue, exact: true })
         })
         .await
     }
@@ -135,8 +132,9 @@ fn recent(
 }
 
 fn open_leads(conn: &Connection, limit: usize) -> Result<Vec<OpenLead>, StoreError> {
-    let mut select =
-        conn.prepare_cached("SELECT id, progress FROM lead WHERE ended_at IS NULL ORDER BY due_at LIMIT ?")?;
+    let mut select = conn.prepare_cached(
+        "SELECT id, progress FROM lead WHERE ended_at IS NULL AND due_at IS NOT NULL ORDER BY due_at LIMIT ?",
+    )?;
     let mut leads = Vec::new();
     let mut rows = select.query([units::count(limit)])?;
     while let Some(row) = rows.next()? {

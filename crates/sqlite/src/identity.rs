@@ -108,6 +108,20 @@ impl Identity {
         Ok(())
     }
 
+    /// Opens the log once more.
+    pub(crate) fn open_log(&self) -> io::Result<fs::File> {
+        let (Some(Database { names: [_, log, _], .. }), Some([id, _])) =
+            (self.database.get(), self.beside.get())
+        else {
+            return Err(io::Error::other("no connection that writes has it open"));
+        };
+        let file = fs::File::open(log)?;
+        if FileId::of(&file.metadata()?) != *id {
+            return Err(io::Error::other("it is another file than the one that is open"));
+        }
+        Ok(file)
+    }
+
     /// All three, where they are known.
     pub(crate) fn ids(&self) -> Option<FileIds> {
         let (database, [log, index]) = (self.database.get()?, *self.beside.get()?);

@@ -3,16 +3,20 @@
 use async_trait::async_trait;
 use lead::{LeadId, Timestamp};
 use pipeline::{
-    Code, Entry, Fault, Function, LeadMetric, Progress,
+    Code, Entry, Fault, Function, Progress,
     ports::{Journal, Level},
     recorder,
 };
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
-use crate::{Store, file::StoreError, units, writer::Tx};
-
-/// Stands for the lead of an entry that is about none.
-const NO_LEAD: i64 = 0;
+use crate::{
+    Store,
+    file::StoreError,
+    lead_row::{self, Columns, LeadKey, NO_LEAD},
+    tally::What,
+    units,
+    writer::Tx,
+};
 
 #[async_trait]
 impl Journal for Store {
@@ -22,16 +26,17 @@ impl Journal for Store {
     }
 }
 
-/// An entry with its JSON form, made where the caller is and not on the writer's thread.
+/// An entry with what is made of it where the caller is and not on the writer's thread.
 pub(crate) struct Prepared {
     entry: Entry,
+    lead: Option<LeadKey>,
     json: String,
 }
 
 impl Prepared {
     pub(crate) fn new(entry: Entry) -> Result<Self, Fault> {
-        let json = to_json(&entry)?;
-        Ok(Self { entry, json })
+        let (lead, json) = (entry.lead_id.as_ref().map(LeadKey::new), to_json(&entry)?);
+        Ok(Self { entry, lead, json })
     }
 }
 
@@ -41,50 +46,71 @@ pub(crate) fn append(tx: &Tx<'_>, entry: &Entry) -> Result<(), StoreError> {
 
 /// Writes an entry, the progress of its lead and the counts. An entry that is there already changes
 /// nothing.
-pub(crate) fn append_prepared(tx: &Tx<'_>, Prepared { entry, json }: &Prepared) -> Result<(), StoreError> {
-    let Some(lead) = &entry.lead_id else {
-        insert(tx, NO_LEAD, entry, json)?;
-        return Ok(());
-    };
-    let counted = match state(tx.conn, lead)? {
-        // A later version has written how far the lead is, in a way that this one does not understand: it stays.
-        Some((row, Err(_))) => {
-            insert(tx, row, entry, json)?;
-            return Ok(());
-        }
-        None => {
-            let (progress, counted) = Progress::after(None, entry);
-            let (due_at, ended_at, progress) = columns(progress.as_ref(), entry)?;
-            tx.execute(
-                "INSERT INTO lead (due_at, ended_at, progress, id) VALUES (?, ?, ?, ?)",
-                (due_at, ended_at, progress, lead.as_str()),
-            )?;
-            insert(tx, tx.conn.last_insert_rowid(), entry, json)?;
-            counted
-        }
-        Some((row, Ok(before))) => {
-            if !insert(tx, row, entry, json)? {
-                return Ok(());
-            }
-            let (progress, counted) = Progress::after(before.clone(), entry);
-            if progress.is_none() || progress != before {
-                let (due_at, ended_at, progress) = columns(progress.as_ref(), entry)?;
-                tx.execute(
-                    "UPDATE lead SET due_at = ?, ended_at = ?, progress = ? WHERE row = ?",
-                    (due_at, ended_at, progress, row),
-                )?;
-            }
-            counted
-        }
-    };
-    if let Some(counted) = counted {
-        count(tx, entry, counted)?;
+pub(crate) fn append_prepared(tx: &Tx<'_>, entry: &Prepared) -> Result<(), StoreError> {
+    match &entry.lead {
+        None => insert(tx, NO_LEAD, entry).map(drop)?,
+        Some(lead) => append_to(tx, lead, state(tx.conn, lead)?, entry).map(drop)?,
     }
     Ok(())
 }
 
+/// Writes an entry about a lead that is so far, and gives the lead's number.
+pub(crate) fn append_to(
+    tx: &Tx<'_>,
+    lead: &LeadKey,
+    state: Option<LeadState>,
+    entry: &Prepared,
+) -> Result<i64, StoreError> {
+    let (row, counted) = match state {
+        // A later version has written how far the lead is, in a way that this one does not understand: it stays.
+        Some(LeadState { row, progress: Err(_) }) => {
+            insert(tx, row, entry)?;
+            return Ok(row);
+        }
+        None => {
+            let (progress, counted) = Progress::after(None, &entry.entry);
+            let columns = columns(progress.as_ref(), &entry.entry)?;
+            let row = lead_row::insert(tx, lead, &columns)?;
+            count_open(tx, None, Some(&columns));
+            insert(tx, row, entry)?;
+            (row, counted)
+        }
+        Some(LeadState { row, progress: Ok(before) }) => {
+            if !insert(tx, row, entry)? {
+                return Ok(row);
+            }
+            let (progress, counted) = Progress::after(before.clone(), &entry.entry);
+            if progress.is_none() || progress != before {
+                let was = before.as_ref().map(|before| columns(Some(before), &entry.entry)).transpose()?;
+                let columns = columns(progress.as_ref(), &entry.entry)?;
+                count_open(tx, was.as_ref(), Some(&columns));
+                tx.execute(
+                    "UPDATE lead SET due_at = ?, ended_at = ?, progress = ? WHERE row = ?",
+                    (columns.due_at, columns.ended_at, columns.progress, row),
+                )?;
+            }
+            (row, counted)
+        }
+    };
+    if let Some(counted) = counted {
+        tx.changes.happened(counted, entry.entry.at);
+    }
+    Ok(row)
+}
+
+/// Keeps the count of open leads right, over a change of what the table says of one.
+fn count_open(tx: &Tx<'_>, before: Option<&Columns>, after: Option<&Columns>) {
+    let open = |columns: Option<&Columns>| columns.filter(|columns| columns.ended_at.is_none())?.due_at;
+    if let Some(due_at) = open(before) {
+        tx.changes.less(What::Open, due_at);
+    }
+    if let Some(due_at) = open(after) {
+        tx.changes.more(What::Open, due_at);
+    }
+}
+
 /// False where the entry is there already.
-fn insert(tx: &Tx<'_>, lead: i64, entry: &Entry, json: &str) -> rusqlite::Result<bool> {
+fn insert(tx: &Tx<'_>, lead: i64, Prepared { entry, json, .. }: &Prepared) -> rusqlite::Result<bool> {
     let stage = entry.event.stage().as_str();
     let inserted = tx.execute(
         "INSERT INTO journal (stage, at, lead, nonce, body) VALUES (?, ?, ?, ?, ?) \
@@ -94,36 +120,21 @@ fn insert(tx: &Tx<'_>, lead: i64, entry: &Entry, json: &str) -> rusqlite::Result
     Ok(inserted > 0)
 }
 
-/// What the table says of a lead: `due_at`, `ended_at` and `progress`. One that is not known counts as ended by its last
-/// entry, so that it is forgotten in time.
+/// What the table says of a lead.
 fn columns(progress: Option<&Progress>, entry: &Entry) -> Result<Columns, Fault> {
-    let Some(progress) = progress else { return Ok((None, Some(units::micros(entry.at)), None)) };
-    let ended_at = progress.ended.map(|(_, at)| units::micros(at));
-    Ok((Some(units::micros(progress.due_at)), ended_at, Some(to_json(progress)?)))
-}
-
-type Columns = (Option<i64>, Option<i64>, Option<String>);
-
-fn count(tx: &Tx<'_>, entry: &Entry, counted: LeadMetric) -> rusqlite::Result<()> {
-    let column = match counted {
-        LeadMetric::Accepted => "accepted",
-        LeadMetric::Enriched => "enriched",
-        LeadMetric::Notified => "notified",
-        LeadMetric::Failed => "failed",
-    };
-    let upsert = format!(
-        "INSERT INTO minute (at, {column}) VALUES (?, 1) \
-         ON CONFLICT (at) DO UPDATE SET {column} = {column} + 1"
-    );
-    tx.execute(&upsert, [units::minute(entry.at)])?;
-    Ok(())
+    let Some(progress) = progress else { return Ok(Columns::unknown(entry.at)) };
+    Ok(Columns {
+        due_at: Some(units::micros(progress.due_at)),
+        ended_at: progress.ended.map(|(_, at)| units::micros(at)),
+        progress: Some(to_json(progress)?),
+    })
 }
 
 /// How far a lead is. `None` for one that is not known, and for what only a later version understands.
 pub(crate) fn progress(conn: &Connection, lead: &LeadId) -> Result<Option<Progress>, StoreError> {
-    Ok(match state(conn, lead)? {
-        Some((_, Ok(progress))) => progress,
-        Some((_, Err(fault))) => {
+    Ok(match state(conn, &LeadKey::new(lead))?.map(|state| state.progress) {
+        Some(Ok(progress)) => progress,
+        Some(Err(fault)) => {
             recorder::fault(Function::Operator, Level::Warn, "left out", Some(lead), &fault);
             None
         }
@@ -132,14 +143,15 @@ pub(crate) fn progress(conn: &Connection, lead: &LeadId) -> Result<Option<Progre
 }
 
 /// A lead's number, and how far it is, or why that cannot be read.
-type State = (i64, Result<Option<Progress>, Fault>);
+pub(crate) struct LeadState {
+    pub(crate) row: i64,
+    progress: Result<Option<Progress>, Fault>,
+}
 
-fn state(conn: &Connection, lead: &LeadId) -> rusqlite::Result<Option<State>> {
-    let mut select = conn.prepare_cached("SELECT row, progress FROM lead WHERE id = ?")?;
-    let found = select
-        .query_row([lead.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?)));
-    let Some((row, progress)) = found.optional()? else { return Ok(None) };
-    Ok(Some((row, progress.map(|progress| from_json(&progress)).transpose())))
+pub(crate) fn state(conn: &Connection, lead: &LeadKey) -> rusqlite::Result<Option<LeadState>> {
+    let Some((row, progress)) = lead_row::find_with_progress(conn, lead)? else { return Ok(None) };
+    let progress = progress.map(|progress| from_json(&progress)).transpose();
+    Ok(Some(LeadState { row, progress }))
 }
 
 /// The time in an entry's key, in microseconds since 1970, before which no key goes.

@@ -17,6 +17,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod body;
 mod checkpointer;
 mod dead_letters;
 mod fault;
@@ -25,13 +26,17 @@ mod history;
 mod identity;
 mod intake;
 mod journal;
+mod lead_row;
 mod log_buffer;
 mod logs;
+mod numbers;
 mod objects;
 mod queue;
 mod reader;
 mod retention;
 mod schema;
+mod syncer;
+mod tally;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -39,6 +44,7 @@ mod tests;
 mod thread;
 mod units;
 mod up_lock;
+mod upgrade;
 mod upkeep;
 mod wake;
 mod watch;
@@ -169,6 +175,7 @@ impl Store {
     pub async fn flush(&self) -> Result<(), Fault> {
         // Lines go a few hundred at a time.
         for _ in 0..=log_buffer::LONGEST / log_buffer::TOGETHER {
+            self.0.logs.hurry();
             self.write(|_| Ok(())).await?;
             if !self.0.logs.is_waiting() {
                 break;

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, mpsc},
+    time::{Duration, Instant},
 };
 
 use lead::Timestamp;
@@ -13,12 +14,19 @@ use pipeline::{
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::{units, writer::Message};
+use crate::{
+    lead_row,
+    numbers::{Numbered, Numbers},
+    units,
+    writer::Message,
+};
 
 /// How many lines wait at most. What comes on top is dropped and counted.
 pub(crate) const LONGEST: usize = 8_192;
 /// How many lines share a transaction with somebody's operation.
 pub(crate) const TOGETHER: usize = 512;
+/// How long lines wait for more of them: each commit with any writes three pages more.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A line as the table keeps it.
 #[derive(Debug)]
@@ -28,6 +36,8 @@ pub(crate) struct Line {
     pub(crate) function: String,
     pub(crate) message: String,
     pub(crate) lead: Option<String>,
+    /// Of the lead's id, by which its number is looked up.
+    pub(crate) lead_hash: Option<i64>,
     pub(crate) code: Option<String>,
     /// A JSON object, where there are other fields.
     pub(crate) fields: Option<String>,
@@ -44,13 +54,18 @@ pub(crate) struct LogBuffer {
 struct Waiting {
     lines: VecDeque<Line>,
     dropped: usize,
+    /// Since when the first of them waits.
+    since: Option<Instant>,
+    /// Whether somebody waits for them.
+    is_urgent: bool,
 }
 
 impl LogSink for LogBuffer {
     fn push(&self, record: LogRecord) {
         let LogRecord { level, function, lead_id: lead, code, message, fields } = record;
         let fields = (!fields.is_empty()).then(|| Value::Object(fields).to_string());
-        self.add(Line { at: self.clock.now(), level, function, message, lead, code, fields });
+        let lead_hash = lead.as_deref().map(lead_row::hash);
+        self.add(Line { at: self.clock.now(), level, function, message, lead, lead_hash, code, fields });
     }
 }
 
@@ -75,12 +90,14 @@ impl LogBuffer {
                     "{dropped} log lines were dropped, because they came faster than they could be written"
                 ),
                 lead: None,
+                lead_hash: None,
                 code: None,
                 fields: None,
             });
         }
         let first = waiting.lines.is_empty();
         waiting.lines.push_back(line);
+        waiting.since.get_or_insert_with(Instant::now);
         drop(waiting);
         if first {
             // The writer may have stopped.
@@ -92,11 +109,29 @@ impl LogBuffer {
         !lock(&self.waiting).lines.is_empty()
     }
 
+    /// How long the lines wait still for more of them. None where there are none.
+    pub(crate) fn due_in(&self) -> Option<Duration> {
+        let waiting = lock(&self.waiting);
+        if waiting.is_urgent || waiting.lines.len() >= TOGETHER {
+            return (!waiting.lines.is_empty()).then_some(Duration::ZERO);
+        }
+        waiting.since.map(|since| PAUSE.saturating_sub(since.elapsed()))
+    }
+
+    /// Has the lines written with the next operation.
+    pub(crate) fn hurry(&self) {
+        lock(&self.waiting).is_urgent = true;
+    }
+
     /// The next lines to write.
     pub(crate) fn take(&self) -> Vec<Line> {
         let mut waiting = lock(&self.waiting);
         let together = waiting.lines.len().min(TOGETHER);
-        waiting.lines.drain(..together).collect()
+        let lines = waiting.lines.drain(..together).collect();
+        if waiting.lines.is_empty() {
+            (waiting.since, waiting.is_urgent) = (None, false);
+        }
+        lines
     }
 
     /// These lines could not be written.
@@ -105,13 +140,13 @@ impl LogBuffer {
     }
 }
 
-pub(crate) fn write(conn: &Connection, lines: &[Line]) -> rusqlite::Result<()> {
+pub(crate) fn write(conn: &Connection, numbers: &Numbers, lines: &[Line]) -> rusqlite::Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
     let mut insert = conn.prepare_cached(
-        "INSERT INTO log (at, level, function, message, lead, lead_row, code, fields) \
-         VALUES (?1, ?2, ?3, ?4, ?5, (SELECT row FROM lead WHERE id = ?5), ?6, ?7)",
+        "INSERT INTO log (id, at, level, function, message, lead, lead_row, code, fields) \
+         VALUES (?9, ?1, ?2, ?3, ?4, ?5, (SELECT row FROM lead WHERE hash = ?6 AND id = ?5), ?7, ?8)",
     )?;
     for line in lines {
         insert.execute((
@@ -120,8 +155,10 @@ pub(crate) fn write(conn: &Connection, lines: &[Line]) -> rusqlite::Result<()> {
             &line.function,
             &line.message,
             &line.lead,
+            line.lead_hash,
             &line.code,
             &line.fields,
+            numbers.next(conn, Numbered::Log)?,
         ))?;
     }
     Ok(())

@@ -7,7 +7,11 @@ use pipeline::{
 };
 use rusqlite::{Connection, Row, ToSql};
 
-use crate::{Store, units};
+use crate::{
+    Store,
+    lead_row::{self, LeadKey},
+    units,
+};
 
 #[async_trait]
 impl Logs for Store {
@@ -23,10 +27,10 @@ fn lines(conn: &Connection, query: &LogQuery) -> rusqlite::Result<Vec<LogLine>> 
     if let Some(lead) = &query.lead {
         // A lead's first lines may be older than its number.
         conditions.push(
-            "id IN (SELECT id FROM log WHERE lead_row = (SELECT row FROM lead WHERE id = ?) \
+            "id IN (SELECT id FROM log WHERE lead_row = ? \
              UNION ALL SELECT id FROM log WHERE lead_row IS NULL AND lead = ?)",
         );
-        values.push(Box::new(lead.as_str().to_owned()));
+        values.push(Box::new(lead_row::find(conn, &LeadKey::new(lead))?));
         values.push(Box::new(lead.as_str().to_owned()));
     }
     let mut restrict = |condition: &'static str, value: Box<dyn ToSql>| {

@@ -12,14 +12,26 @@ use pipeline::{
         WorkQueues,
     },
     recorder,
+    store_retry::doubled,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::units::random_id;
-use crate::{QueueOptions, Store, dead_letters, file::StoreError, journal, units, writer::Tx};
+use crate::{
+    QueueOptions, Store, dead_letters,
+    file::StoreError,
+    journal,
+    numbers::Numbered,
+    tally::{self, What},
+    units,
+    writer::Tx,
+};
 
-/// How often a lead is taken up at once after its worker has stopped.
+/// How often a lead is taken up at once after its worker has stopped; how long it rests after one more time, and after
+/// however many.
 const OFTEN: u32 = 5;
+const FIRST_REST: Duration = Duration::from_secs(20);
+const LONGEST_REST: Duration = Duration::from_secs(15 * 60);
 /// How long a waiting worker trusts the clock not to have been set.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
@@ -84,10 +96,10 @@ impl WorkQueues for Store {
         self.write(move |tx| {
             let hidden_until = units::millis_after(tx.now, visibility);
             for at in &places {
-                tx.execute(
-                    "UPDATE message SET visible_at = ?3 WHERE id = ?1 AND handle = ?2",
-                    (at.id, at.handle, hidden_until),
-                )?;
+                if let Some(was) = at.visible_at(tx)? {
+                    tx.execute("UPDATE message SET visible_at = ?2 WHERE id = ?1", (at.id, hidden_until))?;
+                    moved(tx, queue, was, hidden_until);
+                }
             }
             Ok(())
         })
@@ -128,6 +140,13 @@ impl Place {
     fn of(delivery: &Delivery) -> Option<Self> {
         Some(Self { id: delivery.id.parse().ok()?, handle: delivery.handle.parse().ok()? })
     }
+
+    /// When the message becomes visible. None where this delivery is no longer the one that is in flight.
+    fn visible_at(self, tx: &Tx<'_>) -> rusqlite::Result<Option<i64>> {
+        let mut select =
+            tx.conn.prepare_cached("SELECT visible_at FROM message WHERE id = ? AND handle = ?")?;
+        select.query_row((self.id, self.handle), |row| row.get(0)).optional()
+    }
 }
 
 pub(crate) fn send(
@@ -138,12 +157,20 @@ pub(crate) fn send(
     delay: Duration,
 ) -> rusqlite::Result<()> {
     let visible_at = units::millis_after(tx.now, delay.min(MAX_DELAY));
+    let id = tx.numbers.next(tx.conn, Numbered::Message)?;
     tx.execute(
-        "INSERT INTO message (queue, visible_at, sent_at, lead, body) VALUES (?, ?, ?, ?, ?)",
-        (queue.as_str(), visible_at, units::micros(tx.now), lead.map(LeadId::as_str), body),
+        "INSERT INTO message (id, queue, visible_at, sent_at, lead, body) VALUES (?, ?, ?, ?, ?, ?)",
+        (id, queue.as_str(), visible_at, units::micros(tx.now), lead.map(LeadId::as_str), body),
     )?;
+    tx.changes.more(What::Messages(queue), visible_at);
     tx.announce(queue, visible_at);
     Ok(())
+}
+
+/// A message becomes visible at another time than before.
+fn moved(tx: &Tx<'_>, queue: Queue, was: i64, visible_at: i64) {
+    tx.changes.less(What::Messages(queue), was);
+    tx.changes.more(What::Messages(queue), visible_at);
 }
 
 /// A message that is ready.
@@ -205,6 +232,7 @@ fn receive(
                  first_failed_at = coalesce(first_failed_at, ?4) WHERE id = ?1",
                 (message.id, hidden_until, handle, failed_at),
             )?;
+            moved(tx, queue, message.visible_at, hidden_until);
             deliveries.push(Delivery {
                 id: message.id.to_string(),
                 handle: handle.to_string(),
@@ -245,51 +273,66 @@ fn abandon(tx: &Tx<'_>, queue: Queue, message: &Ready, failed_at: Option<i64>) -
 }
 
 fn settle(tx: &Tx<'_>, queue: Queue, at: Place, disposition: &Disposition) -> rusqlite::Result<()> {
+    let Some(was) = at.visible_at(tx)? else { return Ok(()) };
     match disposition {
         Disposition::Done => {
-            tx.execute("DELETE FROM message WHERE id = ? AND handle = ?", (at.id, at.handle))?;
+            tx.execute("DELETE FROM message WHERE id = ?", [at.id])?;
+            tx.changes.less(What::Messages(queue), was);
         }
         Disposition::Retry(delay) => {
             let visible_at = units::millis_after(tx.now, (*delay).min(MAX_DELAY));
             tx.execute(
-                "UPDATE message SET visible_at = ?3, handle = NULL, \
-                 first_failed_at = coalesce(first_failed_at, ?4) WHERE id = ?1 AND handle = ?2",
-                (at.id, at.handle, visible_at, units::micros(tx.now)),
+                "UPDATE message SET visible_at = ?2, handle = NULL, \
+                 first_failed_at = coalesce(first_failed_at, ?3) WHERE id = ?1",
+                (at.id, visible_at, units::micros(tx.now)),
             )?;
+            moved(tx, queue, was, visible_at);
             tx.announce(queue, visible_at);
         }
-        Disposition::Dead(why) => {
-            let mut select = tx.conn.prepare_cached("SELECT 1 FROM message WHERE id = ? AND handle = ?")?;
-            if select.exists((at.id, at.handle))? {
-                dead_letters::bury(tx, at.id, units::micros(tx.now), why)?;
-            }
-        }
+        Disposition::Dead(why) => dead_letters::bury(tx, at.id, units::micros(tx.now), why)?,
     }
     Ok(())
 }
 
 fn give_back(tx: &Tx<'_>, queue: Queue, at: Place, rest: Duration) -> rusqlite::Result<()> {
+    let Some(was) = at.visible_at(tx)? else { return Ok(()) };
     let ready_at = units::millis_after(tx.now, rest);
     tx.execute(
-        "UPDATE message SET visible_at = ?3, handle = NULL, receives = receives - 1 \
-         WHERE id = ?1 AND handle = ?2",
-        (at.id, at.handle, ready_at),
+        "UPDATE message SET visible_at = ?2, handle = NULL, receives = receives - 1 WHERE id = ?1",
+        (at.id, ready_at),
     )?;
+    moved(tx, queue, was, ready_at);
     tx.announce(queue, ready_at);
     Ok(())
 }
 
 fn release_in_flight(tx: &Tx<'_>) -> rusqlite::Result<u64> {
     let now = units::millis(tx.now);
-    // 20 s, 40 s and so on, up to a quarter of an hour.
-    let released = tx.conn.execute(
-        "UPDATE message SET visible_at = CASE WHEN queue = ?3 AND receives > ?4 \
-             THEN ?1 + min(20000 << min(receives - ?4 - 1, 6), 900000) ELSE min(visible_at, ?1) END, \
-         handle = NULL, first_failed_at = coalesce(first_failed_at, ?2) WHERE handle IS NOT NULL",
-        (now, units::micros(tx.now), Queue::Delay.as_str(), OFTEN),
-    )?;
-    Queue::ALL.into_iter().for_each(|queue| tx.announce(queue, now));
-    Ok(released as u64)
+    let mut released = 0;
+    for queue in Queue::ALL {
+        let mut select = tx.conn.prepare_cached(
+            "SELECT id, visible_at, receives FROM message WHERE queue = ? AND handle IS NOT NULL",
+        )?;
+        let found = select.query_map([queue.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let found: Vec<(i64, i64, u32)> = found.collect::<rusqlite::Result<_>>()?;
+        for (id, was, receives) in found {
+            let ready_at = match receives.checked_sub(OFTEN + 1) {
+                Some(more) if queue == Queue::Delay => {
+                    units::millis_after(tx.now, doubled(FIRST_REST, more + 1, LONGEST_REST))
+                }
+                _ => was.min(now),
+            };
+            tx.execute(
+                "UPDATE message SET visible_at = ?2, handle = NULL, \
+                 first_failed_at = coalesce(first_failed_at, ?3) WHERE id = ?1",
+                (id, ready_at, units::micros(tx.now)),
+            )?;
+            moved(tx, queue, was, ready_at);
+            released += 1;
+        }
+        tx.announce(queue, now);
+    }
+    Ok(released)
 }
 
 /// When the next message becomes visible, those in flight included.
@@ -300,15 +343,15 @@ fn next_visible(conn: &Connection, queue: Queue) -> rusqlite::Result<Option<i64>
 }
 
 fn depth(conn: &Connection, queue: Queue, now: i64) -> rusqlite::Result<Depth> {
+    // All of one moment.
+    let conn = conn.unchecked_transaction()?;
+    let all = tally::all(&conn, What::Messages(queue))?;
+    // Up to and including this millisecond.
+    let ready = tally::before(&conn, What::Messages(queue), now.saturating_add(1))?;
     let mut select = conn.prepare_cached(
-        "SELECT count(*) FILTER (WHERE visible_at > ?2 AND handle IS NULL), \
-                count(*) FILTER (WHERE visible_at <= ?2), \
-                count(*) FILTER (WHERE visible_at > ?2 AND handle IS NOT NULL), \
-                (SELECT count(*) FROM dead_letter WHERE queue = ?1) \
-         FROM message WHERE queue = ?1",
+        "SELECT count(*) FROM message WHERE queue = ? AND handle IS NOT NULL AND visible_at > ?",
     )?;
-    select.query_row((queue.as_str(), now), |row| {
-        let count = |column| units::counted(row, column);
-        Ok(Depth { waiting: count(0)?, ready: count(1)?, in_flight: count(2)?, dead: count(3)? })
-    })
+    let in_flight = select.query_row((queue.as_str(), now), |row| units::counted(row, 0))?;
+    let dead = tally::all(&conn, What::Dead(queue))?;
+    Ok(Depth { waiting: all.saturating_sub(ready).saturating_sub(in_flight), ready, in_flight, dead })
 }

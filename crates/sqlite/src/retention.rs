@@ -15,12 +15,20 @@ const SPARE_PAGES: i64 = 2_000;
 /// How many times pages are given back in one round, so that a round ends.
 const GIVEN_BACK: usize = 200;
 
+/// What is known of leads that there are still objects of: these are found by the row, so it stays.
+const OLD_PROGRESS: &str = "UPDATE lead SET due_at = NULL, ended_at = NULL, progress = NULL WHERE row IN \
+    (SELECT row FROM lead WHERE ended_at IS NOT NULL AND ended_at < ? \
+    AND id NOT IN (SELECT lead FROM dead_letter WHERE lead IS NOT NULL) \
+    AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.lead = lead.row) \
+    AND EXISTS (SELECT 1 FROM object WHERE object.lead = lead.row) LIMIT ?)";
+/// Those that there is nothing else of.
 const OLD_LEADS: &str = "DELETE FROM lead WHERE row IN (SELECT row FROM lead \
     WHERE ended_at IS NOT NULL AND ended_at < ? \
     AND id NOT IN (SELECT lead FROM dead_letter WHERE lead IS NOT NULL) \
-    AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.lead = lead.row) LIMIT ?)";
+    AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.lead = lead.row) \
+    AND NOT EXISTS (SELECT 1 FROM object WHERE object.lead = lead.row) LIMIT ?)";
 const OLD_RECEIPTS: &str = "DELETE FROM object WHERE row IN (SELECT row FROM object \
-    WHERE key >= 'receipts/' AND key < 'receipts0' AND stored_at < ? LIMIT ?)";
+    WHERE name >= 'receipts/' AND name < 'receipts0' AND stored_at < ? LIMIT ?)";
 const OLD_MINUTES: &str = "DELETE FROM minute WHERE at IN (SELECT at FROM minute WHERE at < ? LIMIT ?)";
 const SURPLUS_LOGS: &str = "DELETE FROM log WHERE id IN (SELECT id FROM log \
     WHERE id <= (SELECT max(id) FROM log) - ?1 ORDER BY id LIMIT ?2)";
@@ -38,8 +46,10 @@ impl Store {
             logs: self.delete_while_any(SURPLUS_LOGS, most_logs).await?
                 + self.delete_while_any(OLD_LOGS, before(retention.logs)).await?,
             journal: self.prune_journal(before(retention.journal)).await?,
-            leads: self.delete_while_any(OLD_LEADS, before(retention.journal)).await?,
             receipts: self.delete_while_any(OLD_RECEIPTS, before(retention.receipts)).await?,
+            // In this order, so that each finds its own at once.
+            leads: self.delete_while_any(OLD_PROGRESS, before(retention.journal)).await?
+                + self.delete_while_any(OLD_LEADS, before(retention.journal)).await?,
             minutes: self.delete_while_any(OLD_MINUTES, before(retention.minutes)).await?,
         };
         for _ in 0..GIVEN_BACK {
@@ -92,7 +102,7 @@ fn prune_stage(
     before: i64,
 ) -> rusqlite::Result<(u64, Option<i64>)> {
     let mut select = conn.prepare_cached(
-        "SELECT row, at, EXISTS (SELECT 1 FROM lead WHERE lead.row = journal.lead AND ended_at IS NULL) \
+        "SELECT row, at, EXISTS (SELECT 1 FROM lead WHERE lead.row = journal.lead AND ended_at IS NULL AND due_at IS NOT NULL) \
          FROM journal WHERE stage = ? AND at >= ? AND at < ? ORDER BY at, row LIMIT ?",
     )?;
     let found = select.query_map((stage, from, before, units::count(AT_ONCE)), |row| {

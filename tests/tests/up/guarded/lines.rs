@@ -1,8 +1,12 @@
 //! Texts that somebody else wrote into the pipeline's own objects, printed.
 
+use std::path::Path;
+
 use demo::{Answer, SlackMode};
+use pipeline::ports::{Objects, WriteCondition};
 use rusqlite::{Connection, params};
 use serde_json::Value;
+use sqlite::{Options, Store};
 use tests::process::{PATIENCE, Testbed, text, until};
 
 /// Clears the screen, colours, turns the direction of writing, and passes for a line of ours.
@@ -27,9 +31,18 @@ fn make_all_hostile(database: &Connection, table: &str, id: &str, column: &str) 
     for (row, text) in rows {
         let Some(mut value) = text.and_then(|text| serde_json::from_str(&text).ok()) else { continue };
         make_hostile(&mut value);
-        let cast = if table == "object" { "CAST(?1 AS BLOB)" } else { "?1" };
-        let update = format!("UPDATE {table} SET {column} = {cast} WHERE {id} = ?2");
+        let update = format!("UPDATE {table} SET {column} = ?1 WHERE {id} = ?2");
         database.execute(&update, params![value.to_string(), row]).unwrap();
+    }
+}
+
+async fn make_all_objects_hostile(folder: &Path) {
+    let store = Store::open(folder, Options::default()).unwrap();
+    for key in Objects::list(&store, "", None, 1_000).await.unwrap() {
+        let body = Objects::get(&store, &key).await.unwrap().unwrap().body;
+        let Ok(mut value) = serde_json::from_slice(&body) else { continue };
+        make_hostile(&mut value);
+        store.put(&key, value.to_string().into(), WriteCondition::Always).await.unwrap();
     }
 }
 
@@ -52,13 +65,11 @@ async fn nothing_that_is_stored_steers_the_terminal_or_passes_for_a_line_of_ours
     .await;
     assert!(up.terminate().await.success());
 
+    make_all_objects_hostile(&testbed.data()).await;
     let database = Connection::open(testbed.data().join("leadops.db")).unwrap();
-    for (table, id, column) in [
-        ("object", "row", "body"),
-        ("journal", "row", "body"),
-        ("lead", "row", "progress"),
-        ("log", "id", "fields"),
-    ] {
+    for (table, id, column) in
+        [("journal", "row", "body"), ("lead", "row", "progress"), ("log", "id", "fields")]
+    {
         make_all_hostile(&database, table, id, column);
     }
     database.execute("UPDATE log SET message = message || ?1", [HOSTILE]).unwrap();

@@ -1,8 +1,9 @@
 //! `SOURCE_PREFIX` and `TARGET_PREFIX`, and the keys of everything else.
 
 use demo::{Answer, SlackMode};
-use rusqlite::Connection;
+use pipeline::ports::{Objects, WriteCondition};
 use serde_json::Value;
+use sqlite::{Options, Store};
 use tests::process::{PATIENCE, Testbed, Up, text, until};
 
 const UP: [&str; 5] = ["up", "--listen", "127.0.0.1:0", "--delay", "0"];
@@ -53,11 +54,11 @@ async fn a_pipeline_that_has_worked_with_such_prefixes_goes_on_with_a_warning() 
     let prefixes = ["in/", "in/done/"];
     let up = Up::start(command(&testbed, &UP, ["in/", "out/"])).await;
     assert!(up.terminate().await.success());
-    let database = Connection::open(testbed.data().join("leadops.db")).unwrap();
-    let changed = "UPDATE object SET body = CAST(replace(CAST(body AS TEXT), '\"out/\"', '\"in/done/\"') AS BLOB) \
-                   WHERE key = 'running.json'";
-    assert_eq!(database.execute(changed, ()).unwrap(), 1);
-    drop(database);
+    let store = Store::open(&testbed.data(), Options::default()).unwrap();
+    let running = Objects::get(&store, "running.json").await.unwrap().unwrap().body;
+    let changed = String::from_utf8(running.into()).unwrap().replace("\"out/\"", "\"in/done/\"");
+    store.put("running.json", changed.into(), WriteCondition::Always).await.unwrap();
+    drop(store);
 
     let log = testbed.folder.path().join("stderr");
     let line = format!("exec \"$0\" \"$@\" 2>'{}'", log.display());
@@ -99,9 +100,8 @@ async fn whatever_is_written_is_in_the_list_of_what_the_prefixes_must_not_be() {
     })
     .await;
     assert!(up.terminate().await.success());
-    let database = Connection::open(testbed.data().join("leadops.db")).unwrap();
-    let mut keys = database.prepare("SELECT key FROM object").unwrap();
-    let keys: Vec<String> = keys.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let store = Store::open(&testbed.data(), Options::default()).unwrap();
+    let keys = Objects::list(&store, "", None, 1_000).await.unwrap();
     for start in ["source/", "target/", "receipts/", "deleted/", "pace/", "counts/", "running.json"] {
         assert!(keys.iter().any(|key| key.starts_with(start)), "nothing under {start}: {keys:?}");
     }
