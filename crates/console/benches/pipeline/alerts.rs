@@ -31,12 +31,34 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long it takes until Slack's pace allows 30 alerts at once again.
 const RECOVERY: Duration = Duration::from_secs(30);
 
+/// How many leads come at once, for what takes so many messages a second without being Slack.
+const AT_ONCE: usize = 500;
+const UNTHROTTLED: u32 = 1_000;
+
 /// Starts a `leadops up` that sends alerts soon, to a Slack that takes them at once.
 pub(crate) fn up(folder: &Path) -> Up {
-    Up::start(folder, DELAY, slack())
+    Up::start(folder, DELAY, slack(), 1)
 }
 
-/// Measures such an `up` on its folder.
+/// Measures, on a folder that nobody works on, how long it takes until all leads are announced that come at once.
+pub(crate) fn measure_at_once(folder: &Path, webhooks: &Webhooks, report: &mut Report<'_>) {
+    let up = Up::start(folder, DELAY, slack(), UNTHROTTLED);
+    report.measure(|report| {
+        let batch = webhooks.batch(AT_ONCE);
+        let requests: Vec<&[u8]> = batch.iter().map(|webhook| webhook.request.as_slice()).collect();
+        load(up.address, &requests, Pace::FullLoad);
+        thread::sleep(QUIET);
+        let taken: Vec<f64> = batch.iter().map(|webhook| due_to_notified(folder, &webhook.lead)).collect();
+        let one = |percent| Spread::of(&[percentile(&taken, percent)]);
+        vec![
+            Row::new(format!("due to notified, p50 of {AT_ONCE} at once, ms"), one(50.0)),
+            Row::new(format!("due to notified, p99 of {AT_ONCE} at once, ms"), one(99.0))
+                .promised(Limit::AtMost(report.a_time_of(1_000.0))),
+        ]
+    });
+}
+
+/// Measures such an `up` on its folder, one lead after the other.
 pub(crate) fn measure(plan: &Plan, up: &Up, folder: &Path, webhooks: &Webhooks, report: &mut Report<'_>) {
     let mut last = None::<Instant>;
     report.measure(|report| {

@@ -8,24 +8,30 @@ use crate::{
     spread::Spread,
 };
 
-const COMMANDS: [&str; 3] = ["status", "pending", "leads"];
+const COMMANDS: [&[&str]; 6] =
+    [&["status"], &["pending"], &["leads"], &["lead"], &["dead", "list"], &["logs"]];
 /// How often each is run.
 const RUNS: usize = 20;
 
 /// Measures each of them on the pipeline in a folder.
 pub(crate) fn measure(folder: &Path, report: &mut Report<'_>) {
+    let first = leadops::json(folder, &["leads", "--limit", "1"]);
+    let lead = first[0]["lead_id"].as_str().unwrap_or_default();
     for command in COMMANDS {
+        let about = (*command == ["lead"]).then_some(lead);
+        let words: Vec<&str> = command.iter().copied().chain(about).collect();
         report.measure(|report| {
-            let times: Vec<f64> = (0..RUNS).map(|_| milliseconds(folder, command)).collect();
+            let times: Vec<f64> = (0..RUNS).map(|_| milliseconds(folder, &words)).collect();
             let promise = Limit::AtMost(report.a_time_of(50.0));
-            vec![Row::new(format!("leadops {command}, ms"), Spread::of(&times)).promised(promise)]
+            let what = format!("leadops {}, ms", command.join(" "));
+            vec![Row::new(what, Spread::of(&times)).promised(promise)]
         });
     }
 }
 
 /// How long one run took, its output discarded.
-fn milliseconds(folder: &Path, command: &str) -> f64 {
-    let mut command = leadops::command(folder, &[command]);
+fn milliseconds(folder: &Path, words: &[&str]) -> f64 {
+    let mut command = leadops::command(folder, words);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let started = Instant::now();
     let status = command.status().unwrap();

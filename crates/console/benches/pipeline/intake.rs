@@ -1,6 +1,6 @@
 //! How many webhooks leadops accepts and how fast, beside the null server.
 
-use std::{net::SocketAddr, path::Path, thread, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, thread, time::Duration};
 
 use crate::{
     leadops::{self, Up},
@@ -39,7 +39,7 @@ impl<'a> Intake<'a> {
     pub(crate) fn new(plan: &'a Plan, folder: &'a Path, webhooks: &'a Webhooks) -> Self {
         // Nothing listens there: no alert becomes due.
         let slack = SocketAddr::from(([127, 0, 0, 1], 9));
-        let (up, null_server) = (Up::start(folder, DELAY, slack), NullServer::start(folder));
+        let (up, null_server) = (Up::start(folder, DELAY, slack, 1), NullServer::start(folder));
         Self { plan, folder, webhooks, up, null_server, accepted: 0 }
     }
 
@@ -49,14 +49,17 @@ impl<'a> Intake<'a> {
         report.measure(|_| {
             let memory = Spread::of(&[self.up.memory()]);
             let held = number(self.plan.held as f64);
+            let size = fs::metadata(self.folder.join("leadops.db")).unwrap().len() as f64;
+            let per_lead = Spread::of(&[size / self.accepted as f64]);
             vec![
                 Row::new(format!("while filling to {held} leads, /s"), filling),
                 Row::new(format!("memory with {held} leads, MB"), memory).promised(MEMORY),
+                Row::new("file, bytes per lead", per_lead).promised(Limit::AtMost(2_600.0)),
             ]
         });
         report.measure(|report| self.full_load(report));
-        for rate in self.plan.rates {
-            report.measure(|report| self.at_rate(report.a_second(*rate).round()));
+        for (rate, most) in self.plan.rates {
+            report.measure(|report| self.at_rate(report.a_second(*rate).round(), *most));
         }
         report.measure(|_| {
             let memory = Spread::of(&[self.up.memory()]);
@@ -77,7 +80,9 @@ impl<'a> Intake<'a> {
     }
 
     fn full_load(&mut self, report: &mut Report<'_>) -> Vec<Row> {
+        let before = (self.up.written(), self.accepted);
         let rounds = self.rounds(self.plan.at_full_load, Pace::FullLoad, NULL_ROUNDS);
+        let written = (self.up.written() - before.0) / (self.accepted - before.1) as f64;
         let rate = rounds.row("durable signed webhooks, /s", |served| served.rate);
         report.calibrate(&rate);
         vec![
@@ -85,17 +90,20 @@ impl<'a> Intake<'a> {
             rounds.row("  p50 at full load, ms", |served| percentile(&served.latencies, 50.0)),
             rounds.row("  p99 at full load, ms", |served| percentile(&served.latencies, 99.0)),
             rounds.row("  CPU of the client, µs per webhook", |served| served.client_cpu),
+            Row::new("  written, bytes per webhook", Spread::of(&[written]))
+                .promised(Limit::AtMost(18_000.0)),
         ]
     }
 
-    fn at_rate(&mut self, rate: f64) -> Vec<Row> {
+    /// `most` is the 99th percentile that is promised, in milliseconds.
+    fn at_rate(&mut self, rate: f64, most: f64) -> Vec<Row> {
         let rounds = self.rounds(rate as usize * self.plan.seconds, Pace::PerSecond(rate), 1);
         let words = number(rate);
         vec![
             rounds.row(&format!("p50 at {words}/s, ms"), |served| percentile(&served.latencies, 50.0)),
             rounds
                 .row(&format!("p99 at {words}/s, ms"), |served| percentile(&served.latencies, 99.0))
-                .promised(Limit::AtMost(20.0)),
+                .promised(Limit::AtMost(most)),
         ]
     }
 

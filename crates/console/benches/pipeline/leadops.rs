@@ -33,12 +33,13 @@ pub(crate) struct Up {
 }
 
 impl Up {
-    /// Starts it on a folder, with a delay in seconds and a Slack.
-    pub(crate) fn start(folder: &Path, delay: u32, slack: SocketAddr) -> Self {
+    /// Starts it on a folder, with a delay in seconds and what takes Slack's messages, so many a second.
+    pub(crate) fn start(folder: &Path, delay: u32, slack: SocketAddr, rate: u32) -> Self {
         let mut child = command(folder, &["up", "--listen", "127.0.0.1:0", "--delay", &delay.to_string()])
             .env("CLOSE_SIGNATURE_KEY", KEY)
             .env("SLACK_WEBHOOK_URL", format!("http://{slack}/slack"))
             .env("SLACK_BURST", "30")
+            .env("SLACK_RATE", rate.to_string())
             // A folder without owner documents: no lead has an owner, and no network is needed.
             .env("LOOKUP_BASE_URL", format!("file://{}", folder.display()))
             .stdout(Stdio::piped())
@@ -48,6 +49,13 @@ impl Up {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on http://").unwrap();
         Self { child, address: address.strip_suffix("/crm/webhook").unwrap().parse().unwrap() }
+    }
+
+    /// Bytes that it has sent to the disk.
+    pub(crate) fn written(&self) -> f64 {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.child.id())).unwrap();
+        let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).unwrap();
+        line.parse().unwrap()
     }
 
     /// Resident memory, in MB.

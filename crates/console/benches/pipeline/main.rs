@@ -42,6 +42,9 @@ struct Options {
     /// A smaller file and short rounds; fails only where a promise is missed by more than a factor of three.
     #[arg(long)]
     smoke: bool,
+    /// How many leads the file holds before it is measured [default: 100,000].
+    #[arg(long, value_name = "LEADS")]
+    held: Option<usize>,
     /// Seed of ids and bodies, to repeat a run [default: a random one].
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -59,8 +62,9 @@ fn main() -> ExitCode {
         null_server::serve(&file);
         return ExitCode::SUCCESS;
     }
-    let plan = if options.smoke { &plan::SMOKE } else { &plan::FULL };
-    run(plan, options.seed.unwrap_or_else(|| SystemRandom.bits()))
+    let mut plan = if options.smoke { plan::SMOKE } else { plan::FULL };
+    plan.held = options.held.unwrap_or(plan.held);
+    run(&plan, options.seed.unwrap_or_else(|| SystemRandom.bits()))
 }
 
 fn run(plan: &Plan, seed: u64) -> ExitCode {
@@ -73,5 +77,7 @@ fn run(plan: &Plan, seed: u64) -> ExitCode {
     let up = alerts::up(folder.path());
     alerts::measure(plan, &up, folder.path(), &webhooks, &mut report);
     commands::measure(folder.path(), &mut report);
+    drop(up);
+    alerts::measure_at_once(folder.path(), &webhooks, &mut report);
     report.end()
 }
