@@ -15,6 +15,7 @@ use pipeline::{LogRecord, ports::LogSink};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
+    filter::filter_fn,
     fmt::MakeWriter,
     layer::{Context, SubscriberExt},
     registry::LookupSpan,
@@ -55,7 +56,7 @@ pub fn start_quietly(sink: Arc<dyn LogSink>) {
 
 /// Passes all events with our field `function` on to a store, and warnings and errors of others.
 pub fn subscriber(sink: Arc<dyn LogSink>) -> impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync {
-    tracing_subscriber::registry().with(ToStore(sink))
+    tracing_subscriber::registry().with(ToStore(sink).with_filter(filter_fn(LogRecord::is_of)))
 }
 
 struct ToStore(Arc<dyn LogSink>);

@@ -6,7 +6,7 @@ use lead::Timestamp;
 use pipeline::{Code, Function, LogRecord, ports::Level, recorder};
 use serde_json::{Map, Value};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry};
+use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, layer::SubscriberExt, registry};
 
 tokio::task_local! {
     /// The request that is being handled.
@@ -16,7 +16,9 @@ tokio::task_local! {
 /// Sends whatever is logged from now on to stdout, panics included.
 pub fn start(function: Function) {
     // A second start changes nothing.
-    let _ = tracing::subscriber::set_global_default(registry().with(Lines));
+    let _ = tracing::subscriber::set_global_default(
+        registry().with(Lines.with_filter(filter_fn(LogRecord::is_of))),
+    );
     std::panic::set_hook(Box::new(move |panic| {
         let at = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
         let message = format!("panic{at}: {}", panic.payload_as_str().unwrap_or("without a message"));

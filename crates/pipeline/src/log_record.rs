@@ -5,7 +5,7 @@ use std::fmt::{Debug, Write as _};
 use outside::text;
 use serde_json::{Map, Value};
 use tracing::{
-    Event,
+    Event, Metadata,
     field::{Field, Visit},
 };
 
@@ -35,19 +35,25 @@ pub struct LogRecord {
 }
 
 impl LogRecord {
-    /// What an event says; `None` for the chatter of dependencies below a warning.
+    /// Whether events from this place are recorded: our own, and those of dependencies from a warning on. A filter that
+    /// asks this once for each place spares the process their spans and the rest of their events.
+    pub fn is_of(place: &Metadata<'_>) -> bool {
+        // Dependencies do not know our functions.
+        let is_ours = place.fields().field("function").is_some();
+        place.is_event() && (is_ours || *place.level() <= tracing::Level::WARN)
+    }
+
+    /// What an event says that [is recorded](Self::is_of).
     pub fn of(event: &Event<'_>) -> Option<Self> {
+        if !Self::is_of(event.metadata()) {
+            return None;
+        }
         let level = match *event.metadata().level() {
             tracing::Level::ERROR => Level::Error,
             tracing::Level::WARN => Level::Warn,
             tracing::Level::INFO => Level::Info,
             _ => Level::Debug,
         };
-        // Dependencies do not know our functions.
-        let ours = event.metadata().fields().field("function").is_some();
-        if !ours && level < Level::Warn {
-            return None;
-        }
         let mut fields = Fields::default();
         event.record(&mut fields);
         Some(Self {
