@@ -125,7 +125,7 @@ impl FaultPlan {
 impl FaultInjector for FaultPlan {
     fn inject(&self, call: Call, moment: Moment, about: &str) -> Option<InjectedFault> {
         let by_rule = || self.rule.lock().unwrap().as_ref().and_then(|rule| rule(call, about));
-        self.single(call, moment).or_else(|| by_rule().filter(|_| moment == Moment::Before))
+        self.single(call, moment).or_else(|| (moment == Moment::Before).then(by_rule).flatten())
     }
 }
 
