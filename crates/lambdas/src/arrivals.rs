@@ -1,21 +1,15 @@
 //! New leads on AWS: S3 notifies the queue of raw events that were written.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use aws::{
-    S3Store,
-    s3event::{self, Body},
-};
+use aws::s3event::{self, Body};
 use futures_util::future::join_all;
 use lead::Timestamp;
 use pipeline::{
-    Function,
     driver::QueueStage,
-    job::ProcessJob,
-    ports::{Delivery, Disposition, Level, Queue},
+    ports::{Delivery, Disposition, Queue},
     process::Process,
-    recorder,
 };
 
 /// The stage, for S3's notifications and our own jobs.
@@ -26,8 +20,6 @@ pub struct Arrivals {
     pub bucket: String,
     /// How long after its arrival a lead may be processed, where that is known.
     pub delay: Option<Duration>,
-    /// The records of leads that ended long ago.
-    pub store: Arc<S3Store>,
 }
 
 #[async_trait]
@@ -55,33 +47,12 @@ impl Arrivals {
             Body::Jobs(jobs) => {
                 let handled = jobs.iter().map(|job| async move {
                     match job {
-                        Ok(job) => self.handle_arrival(job, delivery, deadline).await,
+                        Ok(job) => self.stage.handle_job_until(job, delivery, deadline).await,
                         Err(reason) => self.stage.unreadable(delivery, reason).await,
                     }
                 });
                 together(join_all(handled).await)
             }
-        }
-    }
-
-    /// Handles the job for a raw event, unless the event was rewritten and its lead ended long ago.
-    async fn handle_arrival(
-        &self,
-        job: &ProcessJob,
-        delivery: &Delivery,
-        deadline: Option<Timestamp>,
-    ) -> Disposition {
-        let now = self.stage.recorder.clock.now();
-        match self.store.ended_long_ago(&job.lead_id, now).await {
-            Ok(false) => self.stage.handle_job_until(job, delivery, deadline).await,
-            Ok(true) => {
-                let message = "its raw event was written again and nothing is done: the lead ended long ago; `leadops \
-                               requeue` processes it again, and announces it again";
-                let lead = Some(job.lead_id.as_str());
-                recorder::line(Function::LeadProcessor, Level::Info, message, lead, None);
-                Disposition::Done
-            }
-            Err(fault) => self.stage.failed(fault, &job.lead_id, delivery).await,
         }
     }
 }

@@ -10,7 +10,7 @@ use outbound::OwnerSource;
 use pipeline::{
     Fault, Function, Settings, Variables,
     ports::{Level, Outbox},
-    process::AttemptCounter,
+    process::{AttemptCounter, Process},
     recorder,
 };
 
@@ -78,8 +78,10 @@ impl Handler for Processor {
             bucket: common.bucket.clone(),
             // Where the function's settings have it.
             delay: variables.get("DELAY_SECONDS").map(|_| common.settings.delay),
-            store: Arc::clone(&common.store),
-            stage: common.stages().process(outbox, owners, counted),
+            stage: Process {
+                past: Some(common.store.clone()),
+                ..common.stages().process(outbox, owners, counted)
+            },
         };
         Ok(Self { arrivals: Arc::new(arrivals), queues })
     }

@@ -82,7 +82,8 @@ impl Actions<'_> {
             by: ops.operator.clone(),
             only: rest.left_out.iter().map(|one| one.recipient.clone()).collect(),
         };
-        let job = AlertJob { lead_id, destination, alert, kind: AlertKind::Resend, due_at: None };
+        let job =
+            AlertJob { lead_id, destination, alert, kind: AlertKind::Resend, due_at: None, owner: None };
         ops.recorder.record(Some(lead.clone()), resent).await?;
         ops.alerting.queue_with(&job, AlertOptions { rest, ..AlertOptions::default() }).await?;
         Ok(QueuedAlert { job })
@@ -101,6 +102,7 @@ impl Actions<'_> {
             alert: AlertId::trial(ops.recorder.random.bits()),
             kind: AlertKind::Trial,
             due_at: Some(ops.recorder.clock.now()),
+            owner: None,
         };
         ops.alerting.queue(&job).await?;
         Ok(QueuedAlert { job })

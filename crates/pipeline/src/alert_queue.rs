@@ -38,6 +38,11 @@ impl AlertQueue {
         self.queue_with(job, AlertOptions::default()).await
     }
 
+    /// Makes the message of an alert that nobody can have been sent before, and no receipt: its claim is the first.
+    pub async fn queue_first(&self, job: &AlertJob) -> Result<(), Fault> {
+        self.outbox.send(Queue::Notification, job.message()).await
+    }
+
     /// Like [`AlertQueue::queue`], with options.
     pub async fn queue_with(&self, job: &AlertJob, options: AlertOptions) -> Result<Option<Receipt>, Fault> {
         let AlertOptions { not_before, wait, rest } = options;

@@ -63,6 +63,10 @@ pub struct AlertJob {
     pub kind: AlertKind,
     /// When the lead was due, for the measure of speed; when a trial was asked for.
     pub due_at: Option<Timestamp>,
+    /// The owner whom the lead named when the alert was queued, for its claim. Where it is not said, or was another
+    /// one since, the claim is written once more.
+    #[serde(rename = "owner_digest", default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<OwnerDigest>,
 }
 
 /// The identity of an alert among a lead's alerts at one destination.
@@ -79,8 +83,7 @@ impl AlertId {
     /// A follow-up about this owner, `number` counting from 1 how often the lead has come to them. The same
     /// owner and number give the same id; the first is what the only one was before they had numbers.
     pub fn follow_up(owner: &str, number: u32) -> Self {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, owner.as_bytes());
-        let owner = hex::encode(digest.as_ref().get(..8).unwrap_or_default());
+        let OwnerDigest(owner) = OwnerDigest::of(owner);
         Self(if number <= 1 { format!("owner-{owner}") } else { format!("owner-{owner}-{number}") })
     }
 
@@ -97,6 +100,19 @@ impl AlertId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Stands for an owner's name where only whether it is the same matters: messages carry no names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OwnerDigest(String);
+
+impl OwnerDigest {
+    /// That of this owner.
+    pub fn of(owner: &str) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, owner.as_bytes());
+        Self(hex::encode(digest.as_ref().get(..8).unwrap_or_default()))
     }
 }
 

@@ -2,7 +2,7 @@
 //! the screen are made.
 
 use close::CreatedLead;
-use lead::{AlertKind, LeadId, OwnerStatus, Timestamp, keys::JournalKey};
+use lead::{AlertKind, EnrichedLead, LeadId, OwnerStatus, Timestamp, keys::JournalKey};
 use outside::text;
 use serde::{Deserialize, Serialize};
 use strum::{EnumDiscriminants, IntoStaticStr};
@@ -195,6 +195,23 @@ impl Stage {
 }
 
 impl JournalEvent {
+    /// This enriched lead was written, and where its owner was not found as it should be, why.
+    pub fn enriched(
+        lead: &EnrichedLead,
+        code: Option<Code>,
+        reason: Option<String>,
+        lead_is_known: bool,
+    ) -> Self {
+        Self::Enriched {
+            name: text::shorten(&lead.display_name, 200),
+            owner: text::shorten(&lead.owner_label(), 200),
+            owner_status: lead.owner_status,
+            code,
+            reason,
+            lead_is_known,
+        }
+    }
+
     /// A message of this queue, or the alert in it, is given up after so many attempts.
     pub fn dead(
         queue: Queue,
@@ -204,6 +221,15 @@ impl JournalEvent {
     ) -> Self {
         let (destination, alert) = alert.unzip();
         Self::Dead { queue, destination, alert, code: fault.code, reason: fault.reason(), attempts }
+    }
+
+    /// Whether it says what became of an alert, so that its lead has been enriched.
+    pub fn is_of_an_alert(&self) -> bool {
+        match self {
+            Self::Notified { .. } | Self::AlreadyNotified { .. } => true,
+            Self::Retrying { queue, .. } | Self::Dead { queue, .. } => *queue == Queue::Notification,
+            _ => false,
+        }
     }
 
     /// Its kind.
@@ -349,6 +375,13 @@ impl Entry {
         let event_id = created.event_id.as_ref().map(|id| text::shorten(id, 80));
         let event = JournalEvent::Received { name, event_id, due_at };
         Self { at, lead_id: Some(created.lead_id.clone()), nonce, event }
+    }
+
+    /// That a lead was enriched, as the enriched lead itself says: made again from that it is the same entry. Only of one
+    /// that was found as it should be.
+    pub fn enriched(lead: &EnrichedLead) -> Self {
+        let event = JournalEvent::enriched(lead, None, None, false);
+        Self { at: lead.enriched_at, lead_id: Some(lead.lead_id.clone()), nonce: 0, event }
     }
 
     /// One line that tells it to a person.

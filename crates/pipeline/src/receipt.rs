@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Code, Fault, Function,
     destination::{DestinationId, LeftOut},
-    job::{AlertId, AlertJob},
+    job::{AlertId, AlertJob, OwnerDigest},
     ports::{Clock, Level, Objects, PutError, Version, WriteCondition},
     recorder,
 };
@@ -59,6 +59,9 @@ pub struct Receipt {
     pub reason: Option<String>,
     /// The owner that the alert names.
     pub owner: Option<String>,
+    /// The owner that it will name, where it is claimed and the lead has not been read yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<OwnerDigest>,
     /// Whether some attempt may have arrived without an answer.
     pub unsure: bool,
     /// Whether it must not be folded into a digest again, because one that it was in was refused.
@@ -115,6 +118,11 @@ impl Claim {
 pub struct ReceiptSnapshot(Option<(Receipt, Version)>);
 
 impl ReceiptSnapshot {
+    /// That of an alert which nobody has tried: it was queued without one.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
     /// The receipt, where there is one.
     pub fn receipt(&self) -> Option<&Receipt> {
         self.0.as_ref().map(|(receipt, _)| receipt)
@@ -130,6 +138,8 @@ pub enum ClaimResult {
     AlreadySent,
     /// Another worker is sending it, whose claim lasts so much longer.
     HeldByOther(Duration),
+    /// Its receipt is another one than was read.
+    Changed,
 }
 
 /// The outcome of an attempt.
@@ -277,47 +287,51 @@ impl Receipts {
         self.read(&job.receipt_key()).await.map(ReceiptSnapshot)
     }
 
-    /// Claims an alert for sending, recording the owner that it names; or, without one, for giving it up.
-    /// `longest_send` is the destination's. `snapshot` may have changed since: then it is read again.
+    /// Claims an alert whose receipt was read as `snapshot`. `longest_send` is the destination's. The claim names the
+    /// owner that an attempt has named already, or else the one that the lead had when the alert was queued.
     pub async fn claim(
         &self,
         job: &AlertJob,
-        owner: Option<&str>,
         longest_send: Duration,
-        mut snapshot: ReceiptSnapshot,
+        snapshot: ReceiptSnapshot,
     ) -> Result<ClaimResult, Fault> {
-        loop {
-            let now = self.clock.now();
-            let (mut receipt, when) = match snapshot.0 {
-                None => (self.fresh(job), WriteCondition::Absent),
-                Some((receipt, version)) => (receipt, WriteCondition::Unchanged(version)),
-            };
-            match receipt.state {
-                ReceiptState::Sent => return Ok(ClaimResult::AlreadySent),
-                ReceiptState::Claimed { until } => {
-                    let left = time_left(until, now);
-                    if !left.is_zero() && left <= LONGEST_CLAIM {
-                        return Ok(ClaimResult::HeldByOther(left));
-                    }
-                    receipt.unsure = true;
-                    receipt.attempts += 1;
+        let now = self.clock.now();
+        let (mut receipt, when) = match snapshot.0 {
+            None => (self.fresh(job), WriteCondition::Absent),
+            Some((receipt, version)) => (receipt, WriteCondition::Unchanged(version)),
+        };
+        match receipt.state {
+            ReceiptState::Sent => return Ok(ClaimResult::AlreadySent),
+            ReceiptState::Claimed { until } => {
+                let left = time_left(until, now);
+                if !left.is_zero() && left <= LONGEST_CLAIM {
+                    return Ok(ClaimResult::HeldByOther(left));
                 }
-                ReceiptState::Queued => {}
-                // A dead letter that was redriven starts afresh.
-                ReceiptState::Failed => receipt.attempts = 0,
+                receipt.unsure = true;
+                receipt.attempts += 1;
             }
-            let until = now + claim_for(longest_send);
-            receipt.state = ReceiptState::Claimed { until };
-            receipt.at = now.max(receipt.at);
-            receipt.owner = owner.map(str::to_owned).or(receipt.owner);
-            match self.objects.put(&receipt.key(), receipt.to_bytes(), when).await {
-                Ok(version) => {
-                    return Ok(ClaimResult::Acquired(Box::new(Claim { receipt, version, longest_send })));
-                }
-                // Another worker was quicker: read it again.
-                Err(PutError::Precondition) => snapshot = self.find(job).await?,
-                Err(PutError::Fault(fault)) => return Err(fault),
-            }
+            ReceiptState::Queued => {}
+            // A dead letter that was redriven starts afresh.
+            ReceiptState::Failed => receipt.attempts = 0,
+        }
+        receipt.state = ReceiptState::Claimed { until: now + claim_for(longest_send) };
+        receipt.at = now.max(receipt.at);
+        receipt.names = job.owner.clone().filter(|_| receipt.owner.is_none());
+        match self.objects.put(&receipt.key(), receipt.to_bytes(), when).await {
+            Ok(version) => Ok(ClaimResult::Acquired(Box::new(Claim { receipt, version, longest_send }))),
+            Err(PutError::Precondition) => Ok(ClaimResult::Changed),
+            Err(PutError::Fault(fault)) => Err(fault),
+        }
+    }
+
+    /// Has a claim name another owner. `None` where another worker has claimed the alert since.
+    pub async fn rename(&self, claim: &Claim, owner: String) -> Result<Option<Claim>, Fault> {
+        let receipt = Receipt { owner: Some(owner), names: None, ..claim.receipt.clone() };
+        let when = WriteCondition::Unchanged(claim.version.clone());
+        match self.objects.put(&receipt.key(), receipt.to_bytes(), when).await {
+            Ok(version) => Ok(Some(Claim { receipt, version, ..claim.clone() })),
+            Err(PutError::Precondition) => Ok(None),
+            Err(PutError::Fault(fault)) => Err(fault),
         }
     }
 
@@ -334,6 +348,10 @@ impl Receipts {
         let mut receipt = claim.receipt;
         receipt.at = self.clock.now().max(receipt.at);
         receipt.state = ReceiptState::Queued;
+        receipt.names = None;
+        if !receipt.may_have_arrived() {
+            receipt.owner = None;
+        }
         self.put_back(&receipt, claim.version).await
     }
 
@@ -344,6 +362,7 @@ impl Receipts {
         receipt.at = self.clock.now().max(receipt.at);
         receipt.state = attempt.state();
         receipt.attempts += u32::from(attempt.counts());
+        receipt.names = None;
         match attempt {
             AttemptOutcome::Sent(part) | AttemptOutcome::PartlySent(part) => receipt.take(part),
             AttemptOutcome::NotNeeded => {}
@@ -427,6 +446,7 @@ impl Receipts {
             code: None,
             reason: None,
             owner: None,
+            names: None,
             unsure: false,
             alone: false,
             left_out: Vec::new(),
@@ -447,6 +467,12 @@ impl Receipt {
         self.unsure
             || self.partly_sent
             || matches!(self.state, ReceiptState::Sent | ReceiptState::Claimed { .. })
+    }
+
+    /// Whether it names this owner, as far as that is known.
+    pub fn names(&self, owner: &str) -> Option<bool> {
+        let by_name = self.owner.as_deref().map(|named| named == owner);
+        by_name.or_else(|| self.names.as_ref().map(|named| *named == OwnerDigest::of(owner)))
     }
 
     /// Whether it ended without a message, as no recipient was left.

@@ -83,6 +83,13 @@ impl Recorder {
         Ok(())
     }
 
+    /// Like [`Recorder::write`], of an entry that an alert follows: see [`Journal::append_before_alert`].
+    pub(crate) async fn write_before_alert(&self, entry: Entry) -> Result<(), Fault> {
+        self.journal.append_before_alert(entry.clone()).await?;
+        log(&entry);
+        Ok(())
+    }
+
     /// Records that a message is given up, which is a dead letter from now on. Where the journal fails as well, the log
     /// still says so, and the message speaks for itself.
     pub(crate) async fn dead(

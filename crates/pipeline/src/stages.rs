@@ -68,6 +68,7 @@ impl Stages {
             outbox,
             recorder: self.recorder(),
             counted,
+            past: None,
         }
     }
 
@@ -79,6 +80,7 @@ impl Stages {
             receipts: self.receipts(),
             recorder: self.recorder(),
             destinations,
+            limiters: Arc::default(),
         }
     }
 

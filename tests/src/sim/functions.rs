@@ -162,10 +162,9 @@ impl Functions {
         let stage: Arc<dyn QueueStage> = match queue {
             Queue::Notification => Arc::new(at_work.notify),
             Queue::Delay => Arc::new(Arrivals {
-                stage: at_work.process,
+                stage: pipeline::process::Process { past: Some(store), ..at_work.process },
                 bucket: BUCKET.to_owned(),
                 delay: Some(model.settings.delay),
-                store,
             }),
         };
         let stage = match model.mutation {

@@ -11,7 +11,7 @@ use close::CreatedLead;
 use lead::{OwnerStatus, Timestamp};
 use outbound::{IncomingWebhook, SlackAnswer, SlackError};
 use pipeline::{
-    CheckOutcome, Code, Fault, JournalEvent,
+    CheckOutcome, Code, Entry, Fault, JournalEvent,
     destination::{Destination, Limits, MessageFormat, NotReady, Outgoing, Verdict},
     driver::QueueStage,
     job::ProcessJob,
@@ -74,11 +74,13 @@ pub enum Mutation {
     OneLine,
     /// A function works on its alerts as if it had for ever.
     NoDeadline,
+    /// What is entered before an alert is left to nobody.
+    ForgottenEnrichment,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::EarlyAcknowledge,
         Self::MissedClaim,
         Self::DeleteBeforeSend,
@@ -99,6 +101,7 @@ impl Mutation {
         Self::ForgottenRecipient,
         Self::OneLine,
         Self::NoDeadline,
+        Self::ForgottenEnrichment,
     ];
 
     /// A stage, with the mistake in what the driver makes of it.
@@ -120,7 +123,11 @@ impl Mutation {
             objects: Arc::new(BadObjects(self, ports.objects)),
             intake: Arc::new(BadIntake(self, ports.intake, ports.journal.clone())),
             outbox: Arc::new(BadOutbox(self, ports.outbox)),
-            journal: ports.journal,
+            journal: if self == Self::ForgottenEnrichment {
+                Arc::new(BadJournal(ports.journal))
+            } else {
+                ports.journal
+            },
         }
     }
 
@@ -155,6 +162,19 @@ impl Mutation {
 
 /// A claim that is over, whatever the time.
 const OVER: &[u8] = b"\"until\":\"1970-01-01T00:00:00Z\"";
+
+struct BadJournal(Arc<dyn Journal>);
+
+#[async_trait]
+impl Journal for BadJournal {
+    async fn append(&self, entry: Entry) -> Result<(), Fault> {
+        self.0.append(entry).await
+    }
+
+    async fn append_before_alert(&self, _: Entry) -> Result<(), Fault> {
+        Ok(())
+    }
+}
 
 struct BadStage {
     mutation: Mutation,

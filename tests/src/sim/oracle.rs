@@ -619,6 +619,15 @@ impl Oracle {
                     broken.push((Promise::Owner, lead.clone(), what));
                 }
             }
+            let progress = deployment.progress(lead);
+            if progress.as_ref().is_some_and(|progress| progress.notified) && known.alerts.is_empty() {
+                let what = "it counts as announced, and nobody was sent an alert".to_owned();
+                broken.push((Promise::Ends, lead.clone(), what));
+            }
+            if progress.is_some_and(|progress| progress.notified && !progress.enriched) {
+                let what = "it was announced, and nothing says that it was enriched".to_owned();
+                broken.push((Promise::Ends, lead.clone(), what));
+            }
             let key = keys::enriched(&model.settings.target_prefix, lead);
             let enriched = model.stored(&key);
             let enriched = enriched.and_then(|body| serde_json::from_slice::<EnrichedLead>(&body).ok());

@@ -172,6 +172,15 @@ impl Journal for WatchedJournal {
         oracle::journals(&self.model, &self.name, &entry);
         self.journal.append(entry).await
     }
+
+    async fn append_before_alert(&self, entry: Entry) -> Result<(), Fault> {
+        oracle::journals(&self.model, &self.name, &entry);
+        self.journal.append_before_alert(entry).await
+    }
+
+    async fn catch_up(&self, lead: &LeadId) -> Result<(), Fault> {
+        self.journal.catch_up(lead).await
+    }
 }
 
 /// The stages of a process.

@@ -8,9 +8,9 @@ use std::{
 
 use aws::{NoMetrics, S3Store};
 use bytes::Bytes;
-use close::CreatedLead;
+use close::{CreatedLead, Incoming};
 use futures_util::future::join;
-use lead::{AlertKind, LeadId, OwnerStatus, Timestamp, keys};
+use lead::{AlertKind, EnrichedLead, LeadId, OwnerFacts, OwnerStatus, Timestamp, keys};
 use pipeline::{
     Code, Entry, Fault, JournalEvent, Recorder, Settings, Stage,
     ingest::{Ingest, LogThrottles, Outcome, Trust, Webhook},
@@ -53,7 +53,7 @@ impl Bucket {
 
     fn event(&self) -> NewEvent {
         let body = Bytes::from(Harness::event(&self.lead));
-        let Ok(close::Incoming::Created(created)) = close::Incoming::parse(&body) else { panic!() };
+        let Ok(Incoming::Created(created)) = Incoming::parse(&body) else { panic!() };
         let created: CreatedLead = *created;
         let now = self.clock.now();
         NewEvent {
@@ -125,6 +125,22 @@ fn notified() -> JournalEvent {
     }
 }
 
+fn given_up() -> JournalEvent {
+    let fault = Fault::new(Code::SlackWebhookGone, "no_service");
+    JournalEvent::dead(Queue::Notification, Some((SLACK, AlertKind::New)), &fault, 1)
+}
+
+fn retrying() -> JournalEvent {
+    JournalEvent::Retrying {
+        queue: Queue::Notification,
+        destination: Some(SLACK),
+        code: Code::SlackUnavailable,
+        reason: "500".to_owned(),
+        attempt: 1,
+        again_at: Timestamp::MAX,
+    }
+}
+
 fn requeued() -> JournalEvent {
     JournalEvent::Requeued { by: "tester".to_owned() }
 }
@@ -154,6 +170,41 @@ async fn a_second_delivery_makes_up_for_whatever_the_first_did_not_get_to() {
             bucket.append(notified()).await.unwrap();
             assert_eq!(bucket.waiting().await, [], "{nth} {moment:?}");
         }
+    }
+}
+
+/// The journal has it at once, its history too, and the record with what became of the alert.
+#[tokio::test]
+async fn that_a_lead_was_enriched_is_said_before_and_after_its_record_learns_it() {
+    for outcome in [notified(), given_up(), retrying()] {
+        let bucket = Bucket::new();
+        bucket.deliver().await.unwrap();
+        let Ok(Incoming::Created(created)) = Incoming::parse(&bucket.event().body) else { panic!() };
+        let (nobody, now) = (OwnerFacts::none(OwnerStatus::Missing), bucket.clock.now());
+        let enriched = EnrichedLead::new(&created, nobody, now, now);
+        let entry = Entry::enriched(&enriched);
+        let key = keys::enriched("target/", &bucket.lead);
+        let body = serde_json::to_vec(&enriched).unwrap();
+        bucket.memory.put(&key, body.into(), WriteCondition::Always).await.unwrap();
+        let reads = Arc::new(Mutex::new(0));
+        let counted = reads.clone();
+        bucket.faults.rule(move |call, key| {
+            *counted.lock().unwrap() += u32::from(call == Call::Get && key.starts_with("leads/"));
+            None
+        });
+        bucket.clock.advance(SECOND);
+        bucket.store.append_before_alert(entry.clone()).await.unwrap();
+        assert_eq!((*reads.lock().unwrap(), bucket.journal().await), (0, 2));
+        let story = bucket.store.of_lead(&bucket.lead).await.unwrap();
+        assert_eq!(story.last(), Some(&entry), "read from the lead");
+        // Once more after that, as the answer was lost.
+        let end = bucket.entry(outcome);
+        bucket.clock.run(bucket.store.append(end.clone())).await.unwrap();
+        bucket.clock.run(bucket.store.append(end.clone())).await.unwrap();
+        aws::Bucket::delete(&bucket.memory, &key).await.unwrap();
+        let story = bucket.store.of_lead(&bucket.lead).await.unwrap();
+        assert_eq!(story[1..], [entry, end]);
+        assert!(bucket.store.progress(&bucket.lead).await.unwrap().unwrap().enriched);
     }
 }
 
@@ -197,8 +248,8 @@ async fn one_that_stays_because_its_command_was_stopped_is_not_taken_for_a_late_
     bucket.append(dead()).await.unwrap();
     bucket.clock.advance(SECOND);
     bucket.faults.at(3, Call::Put, Moment::Before, InjectedFault::Slow(SECOND * 10));
-    // The first look at the record, that of the quick one, and the second look.
-    bucket.faults.at(3, Call::Get, Moment::Before, failed());
+    // The first look at the record, that of the quick one and its look for the enriched lead, and the second look.
+    bucket.faults.at(4, Call::Get, Moment::Before, failed());
     let (slow, quick) = bucket.overtaken().await;
     assert!(slow.is_err() && quick.is_ok(), "{slow:?} {quick:?}");
     assert_eq!(bucket.waiting().await.len(), 1, "it is there");

@@ -366,6 +366,7 @@ async fn an_alert_that_is_left_off_at_a_stop_waits_for_no_claim_and_is_labelled(
         receipts: notify.receipts.clone(),
         recorder: notify.recorder.clone(),
         destinations: notify.destinations.clone(),
+        limiters: notify.limiters.clone(),
     };
     let stop = CancellationToken::new();
     let driver = Driver {

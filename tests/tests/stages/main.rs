@@ -9,4 +9,5 @@ mod notify;
 mod operator;
 mod owners_close;
 mod process;
+mod requests;
 mod secrets;

@@ -6,12 +6,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, future::join_all, stream};
 use jiff::SignedDuration;
 use lead::{LeadId, Timestamp, keys, keys::JournalKey};
 use pipeline::{
     Code, Entry, Fault, Function, Progress, Stage,
     ports::{Level, Objects, OpenCounts, OpenLead},
+    process::PastLeads,
     recorder,
 };
 use tokio::sync::OnceCell;
@@ -22,9 +24,6 @@ use super::{PAGE, S3Store, marker};
 const AT_ONCE: usize = 32;
 /// How long a lead may be due before its marker is doubted.
 const LATE: SignedDuration = SignedDuration::from_mins(1);
-/// How long after its webhook the proof that a lead was announced may be gone: longer than any message of it can
-/// live, ten days in a queue and fourteen among the dead letters, and not as long as receipts are kept (`HistoryDays`).
-const LONG_AGO: SignedDuration = SignedDuration::from_hours(25 * 24);
 /// How many markers are doubted at a time. Those that were left behind are the oldest.
 const DOUBTED: usize = 16;
 /// How many entries are remembered. An entry never changes.
@@ -133,10 +132,18 @@ impl S3Store {
         })
     }
 
-    /// See [`pipeline::ports::History::of_lead`]. One request.
+    /// See [`pipeline::ports::History::of_lead`]. One request, one more until the lead's record says that it was
+    /// enriched, and another one where there is no record.
     pub async fn of_lead(&self, lead: &LeadId) -> Result<Vec<Entry>, Fault> {
         let record = self.record(lead).await?.map(|(record, _)| record);
-        let mut entries: Vec<Entry> = record.iter().flat_map(|record| record.entries().cloned()).collect();
+        let mut entries: Vec<Entry> = match &record {
+            Some(record) => record.entries().cloned().collect(),
+            None => self.received(lead).await?.into_iter().collect(),
+        };
+        let is_received = record.is_some() || !entries.is_empty();
+        if is_received && record.is_none_or(|record| record.is_not_enriched()) {
+            entries.extend(self.enriched(lead).await?);
+        }
         entries.sort_by_key(|entry| entry.at);
         Ok(entries)
     }
@@ -144,16 +151,6 @@ impl S3Store {
     /// See [`pipeline::ports::History::progress`]. One request.
     pub async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault> {
         Ok(self.record(lead).await?.and_then(|(record, _)| record.progress().cloned()))
-    }
-
-    /// Whether a lead ended so long ago that nothing but its record may be left to say so. One request.
-    ///
-    /// Its receipts are gone by then: processing it as if it had just arrived would announce it again. S3 notifies of a
-    /// raw event each time that it is written, also where it is copied onto itself, to encrypt it again, or restored.
-    pub async fn ended_long_ago(&self, lead: &LeadId, now: Timestamp) -> Result<bool, Fault> {
-        let progress = self.progress(lead).await?;
-        Ok(progress
-            .is_some_and(|lead| lead.ended.is_some() && now.duration_since(lead.received_at) > LONG_AGO))
     }
 
     /// See [`pipeline::ports::History::open_leads`]. One request for every thousand, and one for each of the
@@ -200,5 +197,12 @@ impl S3Store {
             Ok(Some((record, _))) => record.has_marker(lead, marker),
             Ok(None) | Err(_) => true,
         }
+    }
+}
+
+#[async_trait]
+impl PastLeads for S3Store {
+    async fn progress(&self, lead: &LeadId) -> Result<Option<Progress>, Fault> {
+        self.progress(lead).await
     }
 }

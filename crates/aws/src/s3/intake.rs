@@ -27,8 +27,8 @@ const LATE: Duration = Duration::from_secs(30);
 #[async_trait]
 impl Intake for S3Store {
     /// The raw event is the one write that decides: S3 notifies the delay queue of it. What follows makes the
-    /// lead visible, and is made up for where it does not happen, by the next delivery of the event or by
-    /// the processor.
+    /// lead visible, and is made up for where it does not happen, by the next delivery of the event, or by
+    /// whoever enters what becomes of the lead.
     async fn accept(&self, event: NewEvent) -> Result<Accepted, Fault> {
         let NewEvent { lead, key, body, entry, repeated, .. } = event;
         // With the entry's time, so that a repair of the entry makes the same one.

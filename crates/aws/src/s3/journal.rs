@@ -37,6 +37,22 @@ impl Journal for S3Store {
         let (written, entered) = join(self.write_entry(&entry), self.add_to_record(&lead, &entry)).await;
         written.and(entered)
     }
+
+    /// One write. The record learns it with what becomes of the alert, [`super::enriched`].
+    async fn append_before_alert(&self, entry: Entry) -> Result<(), Fault> {
+        self.write_entry(&entry).await
+    }
+
+    /// Three requests, or one where the record is complete.
+    async fn catch_up(&self, lead: &LeadId) -> Result<(), Fault> {
+        if self.record(lead).await?.is_some_and(|(record, _)| !record.is_not_enriched()) {
+            return Ok(());
+        }
+        match self.enriched(lead).await? {
+            Some(enriched) => self.add_to_record(lead, &enriched).await,
+            None => Ok(()),
+        }
+    }
 }
 
 impl S3Store {
@@ -49,6 +65,7 @@ impl S3Store {
 
     /// Enters what happened into the lead's record.
     pub(super) async fn add_to_record(&self, lead: &LeadId, entry: &Entry) -> Result<(), Fault> {
+        let mut enriched = None;
         loop {
             let (mut record, when) = match self.look(lead).await? {
                 Some(StoredRecord::Record(record, version)) => (record, WriteCondition::Unchanged(version)),
@@ -62,10 +79,19 @@ impl S3Store {
             // A record from before markers were stored in it has the one of its state.
             record.note_marker(lead);
             let (had, waited) = (record.markers.clone(), record.is_untouched());
-            let mut counted = None;
+            let (mut counted, mut counted_before) = (None, None);
             if !record.has(entry) {
                 if let Some(damaged) = record.damaged.take() {
                     self.set_aside(lead, damaged).await?;
+                }
+                if entry.event.is_of_an_alert() && record.is_not_enriched() {
+                    if enriched.is_none() {
+                        enriched = self.enriched_of_alert(lead).await?;
+                    }
+                    if let Some(enriched) = &enriched {
+                        counted_before = record.advance(enriched);
+                        record.add(enriched.clone());
+                    }
                 }
                 counted = record.advance(entry);
                 record.add(entry.clone());
@@ -75,9 +101,15 @@ impl S3Store {
                     continue;
                 }
             }
-            let measured = Measurement::of(entry, counted);
-            if !measured.is_empty() {
-                self.0.metrics.count(entry.at, &measured);
+            if entry.event.is_of_an_alert() {
+                self.forget_enriched(lead);
+            }
+            let before = enriched.iter().map(|enriched| (enriched, counted_before));
+            for (entry, counted) in before.chain([(entry, counted)]) {
+                let measured = Measurement::of(entry, counted);
+                if !measured.is_empty() {
+                    self.0.metrics.count(entry.at, &measured);
+                }
             }
             // It is there since the lead was received. In all other cases a lead may have been reopened by a process that
             // stopped before it put the marker.

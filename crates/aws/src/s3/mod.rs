@@ -5,6 +5,7 @@
 //! writes is done in an order in which a repetition, after a crash in between, completes it.
 
 mod bucket;
+mod enriched;
 mod history;
 mod intake;
 mod journal;
@@ -48,6 +49,7 @@ struct Inner {
     settings: Settings,
     metrics: Arc<dyn MetricsSink>,
     entries: history::Entries,
+    enriched: enriched::EnrichedLeads,
 }
 
 impl S3Store {
@@ -66,8 +68,9 @@ impl S3Store {
 
     /// The same rules over another bucket.
     pub fn over(bucket: Arc<dyn Bucket>, settings: &Settings, metrics: Arc<dyn MetricsSink>) -> Self {
-        let (settings, entries) = (settings.clone(), history::Entries::default());
-        Self(Arc::new(Inner { bucket, settings, metrics, entries }))
+        let settings = settings.clone();
+        let (entries, enriched) = (history::Entries::default(), enriched::EnrichedLeads::default());
+        Self(Arc::new(Inner { bucket, settings, metrics, entries, enriched }))
     }
 
     /// The messages that wait in this bucket for longer than a queue can, to be sent through `outbox`.
@@ -79,7 +82,11 @@ impl S3Store {
 #[async_trait]
 impl Objects for S3Store {
     async fn get(&self, key: &str) -> Result<Option<Object>, Fault> {
-        self.0.bucket.get(key).await
+        let object = self.0.bucket.get(key).await?;
+        if let Some(object) = &object {
+            self.remember(key, &object.body);
+        }
+        Ok(object)
     }
 
     async fn put(&self, key: &str, body: Bytes, when: WriteCondition) -> Result<Version, PutError> {

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use lead::{
-    EnrichedLead, LeadId,
+    LeadId,
     keys::{self, RECORDS},
 };
 use pipeline::{
     Code, Entry, Fault, JournalEvent, Progress,
     destination::{DestinationId, KINDS},
-    ports::{Object, Objects as _, Queue},
+    ports::{Objects as _, Queue},
     receipt::{Receipt, ReceiptState},
 };
 
@@ -20,10 +20,7 @@ impl S3Store {
     /// instead, to be set aside.
     pub(super) async fn rebuild(&self, lead: &LeadId, damaged: Bytes) -> Result<Record, Fault> {
         let mut entries: Vec<Entry> = self.received(lead).await?.into_iter().collect();
-        let key = keys::enriched(&self.0.settings.target_prefix, lead);
-        if let Some(object) = self.get(&key).await? {
-            entries.extend(enriched(lead, &object));
-        }
+        entries.extend(self.enriched(lead).await?);
         for key in self.list(&keys::receipts_of(lead), None, PAGE).await? {
             let Some(object) = self.get(&key).await? else { continue };
             // A receipt that cannot be read is reported by the notification.
@@ -43,20 +40,6 @@ impl S3Store {
     pub(super) async fn set_aside(&self, lead: &LeadId, damaged: Bytes) -> Result<(), Fault> {
         self.0.bucket.write(&format!("{RECORDS}{lead}.damaged.json"), damaged).await
     }
-}
-
-/// That a lead was enriched.
-fn enriched(lead: &LeadId, object: &Object) -> Option<Entry> {
-    let enriched: EnrichedLead = serde_json::from_slice(&object.body).ok()?;
-    let event = JournalEvent::Enriched {
-        owner: enriched.owner_label(),
-        name: enriched.display_name,
-        owner_status: enriched.owner_status,
-        code: None,
-        reason: None,
-        lead_is_known: false,
-    };
-    Some(Entry { at: enriched.enriched_at, lead_id: Some(lead.clone()), nonce: 0, event })
 }
 
 /// How an alert ended; `None` where it has not.

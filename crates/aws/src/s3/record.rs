@@ -63,6 +63,11 @@ impl Record {
         self.progress.as_ref()?.known()
     }
 
+    /// Whether it does not say that its lead was enriched, as far as this version knows it.
+    pub(super) fn is_not_enriched(&self) -> bool {
+        self.progress().is_some_and(|progress| !progress.enriched)
+    }
+
     /// What happened to the lead, as far as this version knows it.
     pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
         self.entries.iter().filter_map(Preserved::known)

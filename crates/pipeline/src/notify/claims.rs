@@ -2,62 +2,80 @@
 
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use lead::{AlertKind, EnrichedLead, keys};
 
-use super::{ClaimedAlert, LoadedAlert, Notify, Outcomes, storage_failed, successes};
+use super::{ClaimedAlert, LoadedAlert, Notify, Outcomes, ReceivedAlert, storage_failed, successes};
 use crate::{
     Code, Fault,
     destination::Limits,
     job::AlertJob,
     ports::Disposition,
-    receipt::{AttemptOutcome, ClaimResult, Receipt, ReceiptState},
+    receipt::{AttemptOutcome, Claim, ClaimResult, Receipt, ReceiptSnapshot, ReceiptState},
 };
 
 impl Notify {
-    /// Reads the lead, and leaves out what has been sent or is being sent.
-    pub(super) async fn prepare(&self, index: usize, job: AlertJob) -> Result<LoadedAlert, Disposition> {
+    /// Leaves out what has been sent.
+    pub(super) async fn prepare(&self, alert: ReceivedAlert) -> Result<LoadedAlert, Disposition> {
+        let ReceivedAlert { index, job, is_untried } = alert;
         if self.is_stale(&job) {
             return Err(Disposition::Done);
         }
-        let (snapshot, lead) = join(self.receipts.find(&job), self.read_lead(&job, false)).await;
-        let snapshot = match snapshot {
-            Ok(snapshot) => snapshot,
-            Err(fault) => return Err(self.without_receipt(job, fault).await),
-        };
-        match (snapshot.receipt().map(|receipt| receipt.state), lead) {
-            (_, Err(fault)) if fault.code == Code::EnrichedLeadGone => Err(self.give_up(job, fault).await),
-            (_, Err(fault)) => Err(storage_failed(&job.lead_id, &fault)),
-            (Some(ReceiptState::Sent), Ok(_)) => Err(self.already_sent(&job).await),
-            (_, Ok(lead)) => Ok(LoadedAlert { index, job, lead, snapshot }),
+        if is_untried {
+            return Ok(LoadedAlert { index, job, snapshot: ReceiptSnapshot::none() });
+        }
+        match self.receipts.find(&job).await {
+            Ok(snapshot) if snapshot.receipt().is_some_and(|one| one.state == ReceiptState::Sent) => {
+                Err(self.already_sent(&job).await)
+            }
+            Ok(snapshot) => Ok(LoadedAlert { index, job, snapshot }),
+            Err(fault) => Err(self.without_receipt(job, fault).await),
         }
     }
 
-    /// Reads the lead again, now that its alert is claimed: since the first time its owner may have been
-    /// found. A worker that finds one after this sees the claim, and queues a follow-up.
-    async fn read_again(&self, mut claimed: ClaimedAlert, whole: bool) -> Result<ClaimedAlert, Disposition> {
-        match self.read_lead(&claimed.ready.job, whole).await {
-            Ok(lead) => {
-                claimed.claim.receipt.owner = Some(lead.named_owner().into_owned());
-                claimed.ready.lead = lead;
-                Ok(claimed)
-            }
-            Err(fault) => {
-                let lead = claimed.ready.job.lead_id;
-                let attempt =
-                    AttemptOutcome::Retry { code: fault.code, counts: false, alone: false, unsure: false };
-                // Where this fails as well, the claim runs out.
-                if let Err(fault) = self.receipts.conclude(claimed.claim, attempt).await {
-                    storage_failed(&lead, &fault);
+    /// Reads the lead of an alert that is claimed, until the claim names whom the lead does. A worker that finds another
+    /// owner writes the lead first and reads the receipts after that: either the lead says so here, or the claim there.
+    async fn read_claimed(
+        &self,
+        index: usize,
+        job: AlertJob,
+        mut claim: Claim,
+        whole: bool,
+    ) -> Result<ClaimedAlert, Disposition> {
+        loop {
+            let lead = match self.read_lead(&job, whole).await {
+                Ok(lead) => lead,
+                Err(fault) if fault.code == Code::EnrichedLeadGone => {
+                    return Err(self.give_up_claimed(job, claim, fault).await);
                 }
-                Err(storage_failed(&lead, &fault))
+                Err(fault) => return Err(self.not_tried(&job, claim, &fault).await),
+            };
+            let owner = lead.named_owner();
+            if claim.receipt.names(&owner) == Some(true) {
+                claim.receipt.owner = Some(owner.into_owned());
+                return Ok(ClaimedAlert { index, job, lead, claim });
             }
+            claim = match self.receipts.rename(&claim, owner.into_owned()).await {
+                Ok(Some(renamed)) => renamed,
+                Ok(None) => return Err(Disposition::Retry(Duration::ZERO)),
+                Err(fault) => return Err(self.not_tried(&job, claim, &fault).await),
+            };
         }
+    }
+
+    /// Leaves an alert for later because the storage failed once it was claimed.
+    async fn not_tried(&self, job: &AlertJob, claim: Claim, fault: &Fault) -> Disposition {
+        let attempt = AttemptOutcome::Retry { code: fault.code, counts: false, alone: false, unsure: false };
+        // Where this fails as well, the claim runs out.
+        if let Err(fault) = self.receipts.conclude(claim, attempt).await {
+            storage_failed(&job.lead_id, &fault);
+        }
+        storage_failed(&job.lead_id, fault)
     }
 
     /// Releases an alert for later: its claim has nearly run out while this worker was suspended, or the store failed.
     async fn release(&self, claimed: ClaimedAlert) -> Disposition {
-        let lead = claimed.ready.job.lead_id;
+        let lead = claimed.job.lead_id;
         match self.receipts.release(claimed.claim).await {
             Ok(()) => Disposition::Retry(Duration::ZERO),
             Err(fault) => storage_failed(&lead, &fault),
@@ -88,9 +106,10 @@ impl Notify {
         limits: &Limits,
         outcomes: &mut Outcomes,
     ) -> Vec<ClaimedAlert> {
+        let is_digest = ready.len() > 1;
         let claims = join_all(ready.into_iter().map(|ready| async move {
             let index = ready.index;
-            self.claim_one(ready, limits).await.map_err(|disposition| (index, disposition))
+            self.claim_one(ready, limits, is_digest).await.map_err(|disposition| (index, disposition))
         }));
         let mut claimed = successes(claims.await, outcomes);
         loop {
@@ -100,27 +119,40 @@ impl Notify {
             if late.is_empty() {
                 return valid;
             }
-            let given_back = late.into_iter().map(|one| async { (one.ready.index, self.release(one).await) });
+            let given_back = late.into_iter().map(|one| async { (one.index, self.release(one).await) });
             outcomes.extend(join_all(given_back).await);
             claimed = valid;
         }
     }
 
-    async fn claim_one(&self, ready: LoadedAlert, limits: &Limits) -> Result<ClaimedAlert, Disposition> {
-        let owner = ready.lead.named_owner();
-        let replaced =
-            self.is_replaced(&ready).await.map_err(|fault| storage_failed(&ready.job.lead_id, &fault))?;
-        match self.receipts.claim(&ready.job, Some(&owner), limits.longest(), ready.snapshot.clone()).await {
-            Ok(ClaimResult::Acquired(mut claim)) => {
-                claim.receipt.unsure |= replaced;
-                self.unless_announced(
-                    self.read_again(ClaimedAlert { ready, claim: *claim }, limits.shows_all).await?,
-                )
-                .await
+    async fn claim_one(
+        &self,
+        mut ready: LoadedAlert,
+        limits: &Limits,
+        is_digest: bool,
+    ) -> Result<ClaimedAlert, Disposition> {
+        loop {
+            let replaced =
+                self.is_replaced(&ready).await.map_err(|fault| storage_failed(&ready.job.lead_id, &fault))?;
+            match self.receipts.claim(&ready.job, limits.longest(), ready.snapshot).await {
+                Ok(ClaimResult::Acquired(mut claim)) => {
+                    claim.receipt.unsure |= replaced;
+                    let claimed = self.read_claimed(ready.index, ready.job, *claim, limits.shows_all).await?;
+                    return self.unless_announced(claimed).await;
+                }
+                Ok(ClaimResult::AlreadySent) => return Err(self.already_sent(&ready.job).await),
+                Ok(ClaimResult::HeldByOther(left)) => return Err(Disposition::Retry(left)),
+                // Somebody has tried it: another worker, or this one before it became a dead letter.
+                Ok(ClaimResult::Changed) => {}
+                Err(fault) => return Err(self.without_receipt(ready.job, fault).await),
             }
-            Ok(ClaimResult::AlreadySent) => Err(self.already_sent(&ready.job).await),
-            Ok(ClaimResult::HeldByOther(left)) => Err(Disposition::Retry(left)),
-            Err(fault) => Err(self.without_receipt(ready.job, fault).await),
+            ready.snapshot = match self.receipts.find(&ready.job).await {
+                Ok(snapshot) => snapshot,
+                Err(fault) => return Err(self.without_receipt(ready.job, fault).await),
+            };
+            if is_digest && ready.is_alone() {
+                return Err(Disposition::Retry(Duration::ZERO));
+            }
         }
     }
 
@@ -142,7 +174,7 @@ impl Notify {
     /// Drops a follow-up whose owner the last alert to the destination has named: it was on its way when the follow-up
     /// was queued, and read the lead after that.
     async fn unless_announced(&self, claimed: ClaimedAlert) -> Result<ClaimedAlert, Disposition> {
-        let job = &claimed.ready.job;
+        let job = &claimed.job;
         // One that may have arrived is sent again, with its label, and one that some received goes to the others.
         let receipt = &claimed.claim.receipt;
         if job.kind != AlertKind::FollowUp || receipt.unsure || receipt.partly_sent {
@@ -164,8 +196,8 @@ impl Notify {
             return Ok(claimed);
         }
         match self.receipts.conclude(claimed.claim, AttemptOutcome::NotNeeded).await {
-            Ok(_) => Err(self.already_sent(&claimed.ready.job).await),
-            Err(fault) => Err(storage_failed(&claimed.ready.job.lead_id, &fault)),
+            Ok(_) => Err(self.already_sent(&claimed.job).await),
+            Err(fault) => Err(storage_failed(&claimed.job.lead_id, &fault)),
         }
     }
 }

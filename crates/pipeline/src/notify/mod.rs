@@ -15,9 +15,9 @@ mod trials;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use lead::{Alert, EnrichedLead, LeadId, Timestamp};
+use lead::{Alert, AlertKind, EnrichedLead, LeadId, Timestamp};
 
-pub use rate_limiter::{DestinationPause, destination_pause};
+pub use rate_limiter::{DestinationPause, WrittenLimiters, destination_pause};
 
 use crate::{
     Code, Fault, Function, Recorder, Settings,
@@ -48,13 +48,22 @@ pub struct Notify {
     pub recorder: Recorder,
     /// Where alerts go: those that are in use, and whatever else is set up, such as for what an operator sends again.
     pub destinations: Destinations,
+    /// How the rate limiters of this process stand.
+    pub limiters: Arc<WrittenLimiters>,
 }
 
-/// An alert that is to be sent: its place in the batch, its message, its lead, its receipt.
+/// An alert as it was received: its place in the batch, its message, and whether most likely nobody has tried it, so
+/// that there is no receipt.
+struct ReceivedAlert {
+    index: usize,
+    job: AlertJob,
+    is_untried: bool,
+}
+
+/// An alert that is to be sent: its place in the batch, its message, its receipt.
 struct LoadedAlert {
     index: usize,
     job: AlertJob,
-    lead: EnrichedLead,
     snapshot: ReceiptSnapshot,
 }
 
@@ -65,16 +74,18 @@ impl LoadedAlert {
     }
 }
 
-/// An alert on which this worker has a claim.
+/// An alert on which this worker has a claim, and its lead, read after that.
 struct ClaimedAlert {
-    ready: LoadedAlert,
+    index: usize,
+    job: AlertJob,
+    lead: EnrichedLead,
     claim: Claim,
 }
 
 impl ClaimedAlert {
     fn outgoing(&self) -> Outgoing<'_> {
         let possible_repeat = self.claim.receipt.unsure;
-        let alert = Alert { lead: &self.ready.lead, kind: self.ready.job.kind, possible_repeat };
+        let alert = Alert { lead: &self.lead, kind: self.job.kind, possible_repeat };
         Outgoing { alert, receipt: self.claim.receipt.key(), done: self.claim.receipt.done() }
     }
 }
@@ -95,10 +106,14 @@ impl Notify {
         deadline: Option<Timestamp>,
     ) -> Vec<Disposition> {
         let mut slots: Vec<Option<Disposition>> = vec![None; deliveries.len()];
-        let mut due: BTreeMap<DestinationId, Vec<(usize, AlertJob)>> = BTreeMap::new();
+        let mut due: BTreeMap<DestinationId, Vec<ReceivedAlert>> = BTreeMap::new();
         for ((index, delivery), slot) in deliveries.iter().enumerate().zip(&mut slots) {
             match AlertJob::parse(&delivery.body) {
-                Ok(job) => due.entry(job.destination.clone()).or_default().push((index, job)),
+                Ok(job) => {
+                    let is_untried = delivery.receives <= 1 && job.kind == AlertKind::New;
+                    let alerts = due.entry(job.destination.clone()).or_default();
+                    alerts.push(ReceivedAlert { index, job, is_untried });
+                }
                 Err(error) => {
                     let fault =
                         Fault::new(Code::AlertUnreadable, format!("the message is no alert: {error}"));

@@ -20,15 +20,15 @@ impl Notify {
     pub(super) async fn conclude(&self, claimed: Vec<ClaimedAlert>, verdict: &Verdict) -> Outcomes {
         let together = claimed.len();
         join_all(claimed.into_iter().map(|claimed| async move {
-            let index = claimed.ready.index;
+            let index = claimed.index;
             (index, self.conclude_one(claimed, verdict, together).await)
         }))
         .await
     }
 
     async fn conclude_one(&self, claimed: ClaimedAlert, verdict: &Verdict, together: usize) -> Disposition {
-        let ClaimedAlert { ready, mut claim } = claimed;
-        let (job, attempts) = (ready.job, claim.receipt.attempts + 1);
+        let ClaimedAlert { job, mut claim, .. } = claimed;
+        let attempts = claim.receipt.attempts + 1;
         let is_last = attempts >= self.settings.notify_attempts;
         let retry = |code, counts, unsure| AttemptOutcome::Retry { code, counts, alone: false, unsure };
         let attempted = |goes_on, code, unsure| match goes_on {
@@ -218,23 +218,21 @@ impl Notify {
 
     /// Makes a dead letter of an alert that cannot even be tried.
     pub(super) async fn give_up(&self, job: AlertJob, fault: Fault) -> Disposition {
-        let reason = job.is_asked_for().then(|| fault.reason());
-        let claim = |found| self.receipts.claim(&job, None, Duration::ZERO, found);
-        let given_up = match self.receipts.find(&job).and_then(claim).await {
-            Ok(ClaimResult::Acquired(mut claim)) => {
-                claim.receipt.reason = reason;
-                self.receipts
-                    .conclude(*claim, AttemptOutcome::Failed { code: fault.code, unsure: false })
-                    .await
-            }
-            Ok(ClaimResult::AlreadySent) => return self.already_sent(&job).await,
-            Ok(ClaimResult::HeldByOther(left)) => return Disposition::Retry(left),
-            Err(unreadable) if unreadable.code == Code::ReceiptUnreadable => {
-                return self.without_receipt(job, unreadable).await;
-            }
-            Err(fault) => Err(fault),
-        };
-        match given_up {
+        let claim = |found| self.receipts.claim(&job, Duration::ZERO, found);
+        match self.receipts.find(&job).and_then(claim).await {
+            Ok(ClaimResult::Acquired(claim)) => self.give_up_claimed(job, *claim, fault).await,
+            Ok(ClaimResult::AlreadySent) => self.already_sent(&job).await,
+            Ok(ClaimResult::HeldByOther(left)) => Disposition::Retry(left),
+            Ok(ClaimResult::Changed) => Disposition::Retry(Duration::ZERO),
+            Err(fault) => self.without_receipt(job, fault).await,
+        }
+    }
+
+    /// Makes a dead letter of a claimed alert that cannot even be tried.
+    pub(super) async fn give_up_claimed(&self, job: AlertJob, mut claim: Claim, fault: Fault) -> Disposition {
+        claim.receipt.reason = job.is_asked_for().then(|| fault.reason());
+        let failed = AttemptOutcome::Failed { code: fault.code, unsure: false };
+        match self.receipts.conclude(claim, failed).await {
             Ok(receipt) => self.dead_alert(job, fault, receipt.attempts).await,
             Err(fault) => storage_failed(&job.lead_id, &fault),
         }

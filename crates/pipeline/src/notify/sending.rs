@@ -1,14 +1,20 @@
 //! Sending alerts to one destination.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use futures_util::{future::join_all, lock::Mutex as AsyncMutex};
+use futures_util::{
+    future::{join, join_all},
+    lock::Mutex as AsyncMutex,
+};
 use jiff::SignedDuration;
 use lead::Timestamp;
 use outside::time_left;
 
 use super::{
-    ClaimedAlert, LoadedAlert, Notify, Outcomes, log,
+    ClaimedAlert, LoadedAlert, Notify, Outcomes, ReceivedAlert, log,
     rate_limiter::{Permit, RateLimiter},
     storage_failed, successes,
 };
@@ -18,6 +24,7 @@ use crate::{
     job::AlertJob,
     lock,
     ports::{Disposition, Level, MAX_DELAY},
+    receipt::PartialDelivery,
 };
 
 /// From how many waiting alerts a digest is worth losing the details of each.
@@ -52,28 +59,31 @@ impl Notify {
     pub(super) async fn send_all(
         &self,
         id: DestinationId,
-        jobs: Vec<(usize, AlertJob)>,
+        received: Vec<ReceivedAlert>,
         deadline: Option<Timestamp>,
     ) -> Outcomes {
         let Some(destination) = self.destinations.get(&id) else {
             let what = format!("{} is not set up in this pipeline", id.label());
-            return self.give_up_all(jobs, &Fault::new(id.not_configured(), what)).await;
+            return self.give_up_all(received, &Fault::new(id.not_configured(), what)).await;
         };
         match destination.ready().await {
             Ok(()) => {}
-            Err(NotReady::NotConfigured(fault)) => return self.give_up_all(jobs, &fault).await,
+            Err(NotReady::NotConfigured(fault)) => return self.give_up_all(received, &fault).await,
             Err(NotReady::Later(fault, pause)) => {
+                let untried = received.iter().filter(|alert| alert.is_untried);
+                self.show_waiting(&untried.map(|alert| alert.job.clone()).collect::<Vec<_>>()).await;
                 let context = format!("its alert on {} waits", id.label());
-                let wait = |(index, job): (usize, AlertJob)| {
-                    log(Level::Error, &context, Some(&job.lead_id), &fault);
-                    (index, Disposition::Retry(pause))
+                let wait = |alert: ReceivedAlert| {
+                    log(Level::Error, &context, Some(&alert.job.lead_id), &fault);
+                    (alert.index, Disposition::Retry(pause))
                 };
-                return jobs.into_iter().map(wait).collect();
+                return received.into_iter().map(wait).collect();
             }
         }
         let mut outcomes = Outcomes::new();
-        let prepared = jobs.into_iter().map(|(index, job)| async move {
-            self.prepare(index, job).await.map_err(|disposition| (index, disposition))
+        let prepared = received.into_iter().map(|alert| async move {
+            let index = alert.index;
+            self.prepare(alert).await.map_err(|disposition| (index, disposition))
         });
         let mut waiting = successes(join_all(prepared).await, &mut outcomes);
         // First those that must not be in a digest, then the others in their order.
@@ -84,7 +94,8 @@ impl Notify {
             None => None,
             Some(pacing) => {
                 let (objects, clock) = (self.objects.clone(), self.recorder.clock.clone());
-                Some(RateLimiter::new(objects, clock, &id, destination.place().await, pacing))
+                let (place, written) = (destination.place().await, Arc::clone(&self.limiters));
+                Some(RateLimiter::new(objects, clock, &id, place, pacing, written))
             }
         };
         let sending = Sending {
@@ -103,10 +114,23 @@ impl Notify {
         outcomes
     }
 
-    async fn give_up_all(&self, jobs: Vec<(usize, AlertJob)>, fault: &Fault) -> Outcomes {
-        let given_up = jobs
+    /// Makes alerts that have to wait, and that nobody has tried, visible to an operator: by a receipt, and by what is
+    /// entered of their leads.
+    async fn show_waiting(&self, untried: &[AlertJob]) {
+        let shown = untried.iter().map(|job| async move {
+            let receipt = self.receipts.ensure(job, Timestamp::MIN, PartialDelivery::default());
+            let (receipt, entered) = join(receipt, self.recorder.journal.catch_up(&job.lead_id)).await;
+            if let Err(fault) = receipt.and(entered) {
+                log(Level::Warn, "its alert waits, and is not seen to", Some(&job.lead_id), &fault);
+            }
+        });
+        join_all(shown).await;
+    }
+
+    async fn give_up_all(&self, received: Vec<ReceivedAlert>, fault: &Fault) -> Outcomes {
+        let given_up = received
             .into_iter()
-            .map(|(index, job)| async move { (index, self.give_up(job, fault.clone()).await) });
+            .map(|alert| async move { (alert.index, self.give_up(alert.job, fault.clone()).await) });
         join_all(given_up).await
     }
 }
@@ -180,7 +204,15 @@ impl Sending<'_> {
         }
         let Permit { more, has_waited } = match self.permit().await {
             Ok(Ok(permit)) => permit,
-            Ok(Err(closed)) => return Err(self.return_rest(|_| Disposition::Retry(closed.min(MAX_DELAY)))),
+            Ok(Err(closed)) => {
+                let untried: Vec<AlertJob> = {
+                    let waiting = lock(&self.waiting);
+                    let untried = waiting.iter().filter(|ready| ready.snapshot.receipt().is_none());
+                    untried.map(|ready| ready.job.clone()).collect()
+                };
+                self.stage.show_waiting(&untried).await;
+                return Err(self.return_rest(|_| Disposition::Retry(closed.min(MAX_DELAY))));
+            }
             Err(fault) => return Err(self.return_rest(|ready| storage_failed(&ready.job.lead_id, &fault))),
         };
         Ok((next_group(&mut lock(&self.waiting), more.saturating_add(1), self.limits.together), has_waited))

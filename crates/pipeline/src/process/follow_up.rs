@@ -1,11 +1,11 @@
 //! The follow-up: what a destination was last notified of is compared with the lead as it is now.
 //!
 //! A follow-up is due where the last alert at a destination named another owner than the lead has. Whoever
-//! sends an alert claims its receipt first and reads the lead after that; here the lead is written first and
-//! the receipts are read after that. So an alert that is claimed later than the receipts are read names the
-//! lead's present owner by itself, and every other shows in its receipt. What was given up without an answer
-//! may have been read or not: it is corrected where it names another owner, and sent once more where it is
-//! all that names this one.
+//! sends an alert claims its receipt first and reads the lead after that, until the claim names whom the lead
+//! does; here the lead is written first and the receipts are read after that. So an alert that is claimed later
+//! than the receipts are read names the lead's present owner by itself, and every other shows in its receipt.
+//! What was given up without an answer may have been read or not: it is corrected where it names another owner,
+//! and sent once more where it is all that names this one.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     Fault,
     alert_queue::AlertOptions,
     destination::DestinationId,
-    job::{AlertId, AlertJob},
+    job::{AlertId, AlertJob, OwnerDigest},
     receipt::{LONGEST_CLAIM, Receipt, ReceiptState},
 };
 
@@ -56,6 +56,7 @@ impl Process {
             alert: due.alert,
             kind: AlertKind::FollowUp,
             due_at: None,
+            owner: Some(OwnerDigest::of(&lead.named_owner())),
         };
         let options = AlertOptions { not_before: due.not_before, wait: due.wait, ..AlertOptions::default() };
         self.alerting.queue_with(&job, options).await?;
@@ -67,13 +68,12 @@ impl Process {
 /// this owner.
 fn due(receipts: &[Receipt], owner: &str, now: Timestamp) -> Option<Due> {
     let announced = || receipts.iter().filter(|receipt| receipt.may_have_arrived());
-    let last = announced().filter(|receipt| receipt.owner.is_some()).max_by_key(|receipt| receipt.at)?;
-    let is_other = |receipt: &&Receipt| receipt.owner.as_deref().is_some_and(|named| named != owner);
+    let named = || announced().filter(|receipt| receipt.names(owner).is_some());
+    let last = named().max_by_key(|receipt| receipt.at)?;
+    let is_other = |receipt: &&Receipt| receipt.names(owner) == Some(false);
     let wait = announced().filter(is_other).filter_map(|receipt| left_of_claim(receipt, now)).max();
     let is_given_up = |receipt: &&Receipt| receipt.state == ReceiptState::Failed;
-    let certain = announced()
-        .filter(|receipt| receipt.owner.is_some() && !is_given_up(receipt))
-        .max_by_key(|receipt| receipt.at);
+    let certain = named().filter(|receipt| !is_given_up(receipt)).max_by_key(|receipt| receipt.at);
     let is_in_doubt = is_given_up(&last) && certain.is_some_and(|receipt| is_other(&receipt));
     if !is_other(&last) && wait.is_none() && !is_in_doubt {
         return None;
@@ -140,6 +140,7 @@ mod tests {
             code: None,
             reason: None,
             owner: owner.map(str::to_owned),
+            names: None,
             unsure: false,
             alone: false,
             left_out: Vec::new(),
@@ -224,8 +225,11 @@ mod tests {
             Duration::from_secs(30),
             at(990) + SignedDuration::from_millis(1),
         );
-        assert_eq!((found.alert, found.wait, found.not_before), expected);
+        assert_eq!((found.alert.clone(), found.wait, found.not_before), expected);
         assert_eq!(due(&receipts, "Bert", at(1_031)), None, "whoever had it is gone");
+        let named = receipts[0].owner.take();
+        receipts[0].names = named.as_deref().map(OwnerDigest::of);
+        assert_eq!(due(&receipts, "Bert", at(1_000)), Some(found), "its lead has not been read yet");
         receipts[0].state = claimed(at(9_000));
         assert_eq!(
             due(&receipts, "Bert", at(1_000)).unwrap().wait,

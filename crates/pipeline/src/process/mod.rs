@@ -5,18 +5,21 @@
 //! times.
 
 mod follow_up;
+mod past;
 
 use std::{sync::Arc, time::Duration};
 
 use close::{CreatedLead, Incoming};
+use futures_util::future::join_all;
 use lead::{EnrichedLead, LeadId, OwnerStatus, Timestamp, keys};
 use outside::{text, time_left};
 
+pub use self::past::PastLeads;
 use crate::{
-    Code, Fault, Function, JournalEvent, Recorder, Settings,
+    Code, Entry, Fault, Function, JournalEvent, Recorder, Settings,
     alert_queue::AlertQueue,
     destination::DestinationId,
-    job::{AlertId, AlertJob, Cause, ProcessJob, lead_in},
+    job::{AlertId, AlertJob, Cause, OwnerDigest, ProcessJob, lead_in},
     ports::{
         Delivery, Disposition, Level, LookupOptions, LookupOutcome, NewMessage, NextLookup, Objects, Outbox,
         Owners, PutError, Queue, WriteCondition,
@@ -56,6 +59,8 @@ pub struct Process {
     pub recorder: Recorder,
     /// Where failed look-ups are counted.
     pub counted: AttemptCounter,
+    /// The leads that were here before, where raw events may arrive again once their leads have ended.
+    pub past: Option<Arc<dyn PastLeads>>,
 }
 
 /// Where failed look-ups are counted.
@@ -119,11 +124,6 @@ impl Process {
         self.stopped(stop, lead_in(&delivery.body), delivery).await
     }
 
-    /// Leaves a job for later because the storage failed.
-    pub async fn failed(&self, fault: Fault, lead: &LeadId, delivery: &Delivery) -> Disposition {
-        self.stopped(Interruption::Fault(fault), Some(lead.clone()), delivery).await
-    }
-
     async fn process(
         &self,
         job: &ProcessJob,
@@ -136,7 +136,11 @@ impl Process {
             // stepped back. A fresh message begins its count of receives anew.
             return Ok(self.outbox.send(Queue::Delay, job.message(now)).await?);
         }
-        let (created, received_at) = self.read_event(job).await?;
+        let event = self.read_event(job).await;
+        if self.ended_long_ago(job, event.as_ref().ok().map(|(created, _)| created)).await? {
+            return Ok(());
+        }
+        let (created, received_at) = event?;
         let within = deadline.map(|deadline| self.time_to_look_up(deadline));
         let look = LookupOptions { fresh: job.cause != Cause::Arrival, within };
         let found = self.owners.find(&created, look).await;
@@ -163,10 +167,10 @@ impl Process {
             }
             _ => {}
         }
-        let lead = self.enrich(job, &created, received_at, found).await?;
-        for destination in &self.settings.destinations {
-            self.notify(job, &lead, destination).await?;
-        }
+        let (lead, is_first) = self.enrich(job, &created, received_at, found).await?;
+        let queued = self.settings.destinations.iter().map(|to| self.notify(job, &lead, is_first, to));
+        // Where one fails the others still complete: the outcome of a cancelled message is unknown.
+        join_all(queued).await.into_iter().collect::<Result<(), Fault>>()?;
         if !lead.has_owner() {
             self.look_again(job).await?;
         }
@@ -192,14 +196,15 @@ impl Process {
         Ok((created, raw.stored_at))
     }
 
-    /// Writes the enriched lead. One that has an owner never loses it to a look-up that finds none; who has left is found.
+    /// Writes the enriched lead, and says whether there was none: then nobody can have been sent an alert. One that has an
+    /// owner never loses it to a look-up that finds none; who has left is found.
     async fn enrich(
         &self,
         job: &ProcessJob,
         created: &CreatedLead,
         received_at: Timestamp,
         found: LookupOutcome,
-    ) -> Result<EnrichedLead, Interruption> {
+    ) -> Result<(EnrichedLead, bool), Interruption> {
         let key = keys::enriched(&self.settings.target_prefix, &job.lead_id);
         let code = found.why.as_ref().map(|why| why.code);
         let recheck = matches!(job.cause, Cause::Recheck { .. });
@@ -214,7 +219,8 @@ impl Process {
             Cause::Arrival => None,
             Cause::Requeue | Cause::Recheck { .. } => self.objects.get(&key).await?,
         };
-        let (lead, code) = loop {
+        let (lead, code, is_first) = loop {
+            let is_first = before.is_none();
             let when = match &before {
                 Some(object) => WriteCondition::Unchanged(object.version.clone()),
                 None => WriteCondition::Absent,
@@ -226,7 +232,7 @@ impl Process {
                         format!("still without an owner: {}", found.owner_status.as_str().replace('_', " "));
                     let (lead_id, code) = (Some(job.lead_id.as_str()), code.map(Code::as_str));
                     recorder::line(Function::LeadProcessor, Level::Info, &message, lead_id, code);
-                    return Ok(known);
+                    return Ok((known, false));
                 }
                 // What an event says is older than whatever was looked up before.
                 Some(known) if names_somebody(&known) && of_event => (known, None),
@@ -237,34 +243,34 @@ impl Process {
                 Fault::new(Code::Internal, format!("{} cannot be written as JSON: {e}", job.lead_id))
             })?;
             match self.objects.put(&key, body.into(), when).await {
-                Ok(_) => break (lead, code),
+                Ok(_) => break (lead, code, is_first),
                 // Another worker has written it, and may have found an owner: look again.
                 Err(PutError::Precondition) => before = self.objects.get(&key).await?,
                 Err(PutError::Fault(fault)) => return Err(fault.into()),
             }
         };
-        let (name, owner) = (text::shorten(&lead.display_name, 200), text::shorten(&lead.owner_label(), 200));
+        let has_alert = job.cause == Cause::Arrival && is_first && !self.settings.destinations.is_empty();
+        if has_alert && code.is_none() && !lead_is_known {
+            self.recorder.write_before_alert(Entry::enriched(&lead)).await?;
+            return Ok((lead, is_first));
+        }
         let event = if recheck && lead.has_owner() {
-            JournalEvent::OwnerFound { name, owner }
+            let (name, owner) = (&lead.display_name, &lead.owner_label());
+            JournalEvent::OwnerFound { name: text::shorten(name, 200), owner: text::shorten(owner, 200) }
         } else {
-            JournalEvent::Enriched {
-                name,
-                owner,
-                owner_status: lead.owner_status,
-                reason: reason.filter(|_| code.is_some()),
-                code,
-                lead_is_known,
-            }
+            JournalEvent::enriched(&lead, code, reason.filter(|_| code.is_some()), lead_is_known)
         };
         self.recorder.record(Some(job.lead_id.clone()), event).await?;
-        Ok(lead)
+        Ok((lead, is_first))
     }
 
-    /// Queues the first alert, and a follow-up where that went out and the last alert named another owner.
+    /// Queues the first alert, and a follow-up where that went out and the last alert named another owner. Of a lead that
+    /// `is_first` written now there is nothing to look for.
     async fn notify(
         &self,
         job: &ProcessJob,
         lead: &EnrichedLead,
+        is_first: bool,
         destination: &DestinationId,
     ) -> Result<(), Fault> {
         let first = AlertJob {
@@ -273,7 +279,11 @@ impl Process {
             alert: AlertId::new_lead(),
             kind: lead::AlertKind::New,
             due_at: (job.cause == Cause::Arrival).then_some(job.not_before),
+            owner: Some(OwnerDigest::of(&lead.named_owner())),
         };
+        if is_first && job.cause == Cause::Arrival {
+            return self.alerting.queue_first(&first).await;
+        }
         let before = match job.cause {
             Cause::Arrival | Cause::Requeue => self.alerting.queue(&first).await?,
             Cause::Recheck { .. } => {

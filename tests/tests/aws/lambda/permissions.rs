@@ -63,6 +63,13 @@ async fn what_a_role_may_do_is_needed_and_what_is_needed_it_may_do() {
     .await;
     testbed.delete(&record(&busy.lead_id)).await;
     testbed.until_notified(std::slice::from_ref(&busy.lead_id)).await;
+    // Processed again: its receipt is there.
+    testbed.ops.actions().unwrap().requeue(&busy.lead_id).await.unwrap();
+    until("nothing is sent twice", || async {
+        let story = testbed.ops.history.of_lead(&busy.lead_id).await.unwrap();
+        story.iter().any(|entry| entry.event.stage() == Stage::AlreadyNotified)
+    })
+    .await;
     // Looked for again in an hour: an object until then, which the scheduler finds when its time has come.
     let later = |at: Timestamp| json!({"lead_id": busy.lead_id, "key": raw(&busy.lead_id), "not_before": at, "cause": "recheck", "number": 1});
     let hour = SignedDuration::from_hours(1);

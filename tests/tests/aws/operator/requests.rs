@@ -101,6 +101,7 @@ fn objects(number: usize, now: Timestamp) -> Vec<(String, String)> {
         code: None,
         reason: None,
         owner: Some("Sales".to_owned()),
+        names: None,
         unsure: false,
         alone: false,
         left_out: Vec::new(),

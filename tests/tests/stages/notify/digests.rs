@@ -133,8 +133,8 @@ async fn a_digest_whose_slowest_lead_used_up_the_claims_of_the_others_is_not_sen
     let harness = Harness::with(plain());
     let leads = harness.enrich_many(10).await;
     let deliveries = harness.take_alerts().await;
-    // Receipts and leads, the pace, and one of the leads once more after they are claimed.
-    harness.faults.at(27, Call::Get, Moment::Before, InjectedFault::Slow(MINUTE * 2));
+    // The pace, and one of the leads after they are claimed.
+    harness.faults.at(7, Call::Get, Moment::Before, InjectedFault::Slow(MINUTE * 2));
     let (slow, quick) = overtaken(&harness, &deliveries).await;
     assert_eq!(quick, vec![Disposition::Done; 10]);
     assert_eq!(slow, vec![Disposition::Retry(Duration::ZERO); 10]);

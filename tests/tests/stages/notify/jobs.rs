@@ -45,6 +45,7 @@ async fn follow_ups_about_one_owner_are_one() {
         alert: AlertId::follow_up(owner, 1),
         kind: AlertKind::FollowUp,
         due_at: None,
+        owner: None,
     };
     let key = keys::enriched(&harness.settings.target_prefix, &lead);
     for owner in ["Sales North", "Sales North", "Sales South", "Sales North"] {
@@ -95,6 +96,8 @@ async fn an_alert_whose_receipt_is_damaged_is_a_dead_letter_until_that_is_put_ri
     for (old, new) in [("{", ""), ("lead_a", "lead_b"), ("\"queued\"", "\"of_a_later_version\"")] {
         let (harness, lead) = with_alert().await;
         let key = keys::receipt(&lead, "slack", AlertId::new_lead().as_str());
+        let receipts = &harness.notify.receipts;
+        receipts.ensure(&first_alert(&lead), harness.now(), Default::default()).await.unwrap();
         let good = harness.memory.get(&key).await.unwrap().unwrap().body;
         let bad = String::from_utf8(good.to_vec()).unwrap().replace(old, new);
         harness.memory.put(&key, bad.into(), WriteCondition::Always).await.unwrap();

@@ -67,6 +67,7 @@ fn first_alert(lead: &LeadId) -> AlertJob {
         alert: AlertId::new_lead(),
         kind: AlertKind::New,
         due_at: None,
+        owner: None,
     }
 }
 

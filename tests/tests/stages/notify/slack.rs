@@ -1,12 +1,13 @@
 //! What Slack answers, and what follows from it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join;
 use lead::AlertKind;
 use ops::Recipients;
 use pipeline::{
     Code, Ended, Settings,
+    notify::Notify,
     ports::{Clock, Disposition, Inbox, Queue},
     receipt::ReceiptState,
 };
@@ -55,6 +56,45 @@ async fn the_wait_holds_for_a_worker_that_has_not_heard_of_it() {
     harness.restart_notify();
     harness.enrich_many(1).await;
     waits_a_minute(&harness, asked_at).await;
+}
+
+/// Another instance has: what this one has written itself is no longer what holds.
+#[tokio::test]
+async fn the_wait_holds_for_a_worker_that_remembers_how_it_stood_before() {
+    let (harness, _) = with_alert().await;
+    assert!(harness.notify_ready().await, "the one that remembers");
+    let other = Notify {
+        settings: harness.settings.clone(),
+        objects: harness.notify.objects.clone(),
+        receipts: harness.notify.receipts.clone(),
+        recorder: harness.notify.recorder.clone(),
+        destinations: harness.notify.destinations.clone(),
+        limiters: Arc::default(),
+    };
+    harness.enrich_many(2).await;
+    harness.slack.answer([Reply::wait(MINUTE)]);
+    let alerts = harness.take_alerts().await;
+    let waits = [Disposition::Retry(MINUTE)];
+    assert_eq!(other.handle(&alerts[..1]).await, waits);
+    assert_eq!(harness.notify.handle(&alerts[1..]).await, waits);
+    assert_eq!(harness.slack.posted().len(), 2);
+}
+
+/// An operator sees it wait, though nobody has tried it.
+#[tokio::test]
+async fn an_alert_that_waits_until_a_pause_is_over_has_a_receipt() {
+    let (harness, _) = with_alert().await;
+    harness.slack.answer([Reply::wait(HOUR)]);
+    harness.notify_ready().await;
+    let lead = harness.enrich("b").await;
+    assert_eq!(harness.receipt(&lead).await, None);
+    harness.notify_ready().await;
+    let receipt = harness.receipt(&lead).await.unwrap();
+    assert_eq!((receipt.state, receipt.attempts), (ReceiptState::Queued, 0));
+    let notifications = harness.ops.lead(&lead).await.unwrap().notifications;
+    assert_eq!(notifications.iter().map(|alert| alert.state).collect::<Vec<_>>(), ["queued"]);
+    harness.work_for(HOUR + MINUTE).await;
+    assert_eq!(notified(&harness, &lead).await, [(AlertKind::New, 1, false, 1)]);
 }
 
 /// What cannot be over in time is left for the next time, and not even begun.

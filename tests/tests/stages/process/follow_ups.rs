@@ -241,6 +241,7 @@ async fn a_follow_up_is_not_sent_whose_owner_another_has_named_meanwhile() {
         alert: AlertId::follow_up(OWNERS[1], 2),
         kind: AlertKind::FollowUp,
         due_at: None,
+        owner: None,
     };
     harness.queue_alert(&late).await;
     harness.work_for(DAY).await;
@@ -253,6 +254,55 @@ async fn a_follow_up_is_not_sent_whose_owner_another_has_named_meanwhile() {
     change(&harness, &lead, OWNERS[0]).await;
     harness.work_for(MINUTE).await;
     assert_eq!(named(&harness, &lead), [OWNERS[0], OWNERS[1], OWNERS[0]]);
+}
+
+/// A lead whose alert was queued when its owner was North, and taken when it was `before`. While the nth such call of
+/// the notification takes its time it becomes `owner`.
+async fn changed_during(call: Call, nth: u32, before: &str, owner: &str) -> (Harness, LeadId) {
+    let harness = Harness::new();
+    let lead = harness.accept("a").await;
+    harness.owners.assign(&lead, OWNERS[0]);
+    harness.clock.advance(harness.settings.delay);
+    while harness.process_ready().await {}
+    let alerts = harness.take_alerts().await;
+    if before != OWNERS[0] {
+        change(&harness, &lead, before).await;
+        while harness.process_ready().await {}
+    }
+    harness.faults.at(nth, call, Moment::Before, InjectedFault::Slow(SECOND * 9));
+    let meanwhile = async {
+        harness.clock.sleep(SECOND).await;
+        change(&harness, &lead, owner).await;
+        let jobs = harness.memory.receive(Queue::Delay, 1).await.unwrap();
+        assert_eq!(harness.process.handle(&jobs[0]).await, Disposition::Done);
+        harness.memory.settle(Queue::Delay, &jobs[0], Disposition::Done).await.unwrap();
+    };
+    let notifying = async {
+        for (alert, outcome) in alerts.iter().zip(harness.notify.handle(&alerts).await) {
+            harness.memory.settle(Queue::Notification, alert, outcome).await.unwrap();
+        }
+    };
+    harness.clock.run(join(notifying, meanwhile)).await;
+    harness.work_for(DAY).await;
+    assert_eq!(harness.dead().await, []);
+    (harness, lead)
+}
+
+#[tokio::test]
+async fn an_owner_who_is_found_between_the_claim_and_the_reading_is_announced_once() {
+    // The pace is read, then the lead.
+    let (harness, lead) = changed_during(Call::Get, 2, OWNERS[0], OWNERS[1]).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[1]]);
+    assert_eq!(harness.stages(&lead).await.last(), Some(&Stage::AlreadyNotified), "the follow-up");
+}
+
+/// The claim says North, as the alert was queued so, and the lead South: whoever finds North again meanwhile sees
+/// nothing to correct.
+#[tokio::test]
+async fn an_owner_who_returns_while_the_claim_is_corrected_is_announced() {
+    // The pace, the claim, the claim with the other owner.
+    let (harness, lead) = changed_during(Call::Put, 3, OWNERS[1], OWNERS[0]).await;
+    assert_eq!(named(&harness, &lead), [OWNERS[0]]);
 }
 
 /// A source that has one owner from the event, and another since.
