@@ -194,7 +194,8 @@ async fn that_a_lead_was_enriched_is_said_before_and_after_its_record_learns_it(
         });
         bucket.clock.advance(SECOND);
         bucket.store.append_before_alert(entry.clone()).await.unwrap();
-        assert_eq!((*reads.lock().unwrap(), bucket.journal().await), (0, 2));
+        assert_eq!(bucket.journal().await, 2);
+        assert_eq!(*reads.lock().unwrap(), 0);
         let story = bucket.store.of_lead(&bucket.lead).await.unwrap();
         assert_eq!(story.last(), Some(&entry), "read from the lead");
         // Once more after that, as the answer was lost.
