@@ -38,7 +38,7 @@ impl Journal for S3Store {
         written.and(entered)
     }
 
-    /// One write. The record learns it with what becomes of the alert, [`super::enriched`].
+    /// One write. The record learns it with what becomes of the alert.
     async fn append_before_alert(&self, entry: Entry) -> Result<(), Fault> {
         self.write_entry(&entry).await
     }
