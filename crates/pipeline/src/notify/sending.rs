@@ -121,7 +121,12 @@ impl Notify {
             let receipt = self.receipts.ensure(job, Timestamp::MIN, PartialDelivery::default());
             let (receipt, entered) = join(receipt, self.recorder.journal.catch_up(&job.lead_id)).await;
             if let Err(fault) = receipt.and(entered) {
-                log(Level::Warn, "its alert waits, and is not seen to", Some(&job.lead_id), &fault);
+                log(
+                    Level::Warn,
+                    "its alert waits without a receipt, or a line in its history",
+                    Some(&job.lead_id),
+                    &fault,
+                );
             }
         });
         join_all(shown).await;
