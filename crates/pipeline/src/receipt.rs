@@ -316,7 +316,9 @@ impl Receipts {
         }
         receipt.state = ReceiptState::Claimed { until: now + claim_for(longest_send) };
         receipt.at = now.max(receipt.at);
-        receipt.names = job.owner.clone().filter(|_| receipt.owner.is_none());
+        if receipt.owner.is_none() && receipt.names.is_none() {
+            receipt.names.clone_from(&job.owner);
+        }
         match self.objects.put(&receipt.key(), receipt.to_bytes(), when).await {
             Ok(version) => Ok(ClaimResult::Acquired(Box::new(Claim { receipt, version, longest_send }))),
             Err(PutError::Precondition) => Ok(ClaimResult::Changed),
@@ -362,7 +364,6 @@ impl Receipts {
         receipt.at = self.clock.now().max(receipt.at);
         receipt.state = attempt.state();
         receipt.attempts += u32::from(attempt.counts());
-        receipt.names = None;
         match attempt {
             AttemptOutcome::Sent(part) | AttemptOutcome::PartlySent(part) => receipt.take(part),
             AttemptOutcome::NotNeeded => {}
@@ -386,6 +387,10 @@ impl Receipts {
                 receipt.unsure |= unsure;
                 receipt.code = Some(code);
             }
+        }
+        // Of one whose worker died before it read the lead, or whose lead cannot be read, it is all that is known.
+        if receipt.owner.is_some() || !receipt.may_have_arrived() {
+            receipt.names = None;
         }
         self.put_back(&receipt, claim.version).await?;
         Ok(receipt)

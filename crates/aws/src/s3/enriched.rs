@@ -11,8 +11,8 @@ use pipeline::{Entry, Fault, lock};
 
 use super::S3Store;
 
-/// The most enriched leads that are remembered: more than there are alerts in a batch.
-const MOST: usize = 32;
+/// The most enriched leads that are remembered: more than there are alerts in the largest batch.
+const MOST: usize = 256;
 /// The largest of them.
 const LARGEST: usize = 16 * 1_024;
 
