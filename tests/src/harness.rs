@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use close::signature::SignatureHeaders;
+use close::{Incoming, signature::SignatureHeaders};
 use lead::{EnrichedLead, LeadId, Timestamp, keys};
 use ops::{Access, NoSetUpReport, Ops};
 use outbound::SlackDestination;
@@ -14,7 +14,10 @@ use pipeline::{
     job::{AlertId, AlertJob},
     notify::Notify,
     owners::Documents,
-    ports::{Clock, DeadLetter, DeadLetters, Delivery, Disposition, History, Inbox, Objects, Outbox, Queue},
+    ports::{
+        Clock, DeadLetter, DeadLetters, Delivery, Disposition, History, Inbox, NewEvent, Objects, Outbox,
+        Queue,
+    },
     process::{AttemptCounter, Process},
     receipt::Receipt,
     stages::{self, Ports, Stages},
@@ -118,6 +121,22 @@ impl Harness {
             "data": {"id": lead, "display_name": name, "status_label": "Potential"},
         }});
         event.to_string().into_bytes()
+    }
+
+    /// The acceptance of such an event at `now`, for a store whose raw events begin with `prefix` and queue their job
+    /// by themselves.
+    pub fn arrival(lead: &LeadId, prefix: &str, now: Timestamp, delay: Duration) -> NewEvent {
+        let body = Self::event(lead);
+        let Ok(Incoming::Created(created)) = Incoming::parse(&body) else { panic!("it is a new lead") };
+        NewEvent {
+            lead: lead.clone(),
+            key: keys::raw(prefix, lead),
+            body: body.into(),
+            delay,
+            job: String::new(),
+            entry: Entry::received(&created, now, now + delay, 0),
+            repeated: false,
+        }
     }
 
     /// Hands a webhook in, unsigned.

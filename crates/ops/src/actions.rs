@@ -147,9 +147,7 @@ impl Actions<'_> {
     pub async fn requeue(&self, lead: &LeadId) -> Result<(), Fault> {
         let ops = self.0;
         let key = keys::raw(&ops.settings.source_prefix, lead);
-        if ops.objects.get(&key).await?.is_none() {
-            return Err(Fault::new(Code::NoSuchLead, format!("{lead} has no raw event ({key})")));
-        }
+        ops.raw_bytes(lead).await?;
         let now = ops.recorder.clock.now();
         let job = ProcessJob::new(lead.clone(), key, now, Cause::Requeue);
         let entry =

@@ -154,10 +154,13 @@ impl Ops {
     /// # Errors
     /// The fault of the store.
     pub async fn raw(&self, lead: &LeadId) -> Result<Option<String>, Fault> {
-        let object = self.objects.get(&keys::raw(&self.settings.source_prefix, lead)).await?;
-        Ok(object.map(|object| match Document::read(&object.body) {
+        let bytes = match self.raw_bytes(lead).await {
+            Err(fault) if fault.code == Code::NoSuchLead => return Ok(None),
+            found => found?,
+        };
+        Ok(Some(match Document::read(&bytes) {
             Ok(document) => document.as_str().to_owned(),
-            Err(_) => String::from_utf8_lossy(&object.body).into_owned(),
+            Err(_) => String::from_utf8_lossy(&bytes).into_owned(),
         }))
     }
 

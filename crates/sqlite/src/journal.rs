@@ -70,7 +70,7 @@ pub(crate) fn append_to(
         None => {
             let (progress, counted) = Progress::after(None, &entry.entry);
             let columns = columns(progress.as_ref(), &entry.entry)?;
-            let row = lead_row::insert(tx, lead, &columns)?;
+            let row = lead_row::insert(tx.conn, tx.numbers, lead, &columns)?;
             count_open(tx, None, Some(&columns));
             insert(tx, row, entry)?;
             (row, counted)

@@ -4,7 +4,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use lead::{LeadId, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::{numbers::Numbered, units, writer::Tx};
+use crate::{
+    numbers::{Numbered, Numbers},
+    units,
+    writer::Tx,
+};
 
 /// Stands for the number of a lead where there is none.
 pub(crate) const NO_LEAD: i64 = 0;
@@ -45,12 +49,12 @@ pub(crate) fn find_with_progress(
 pub(crate) fn find_or_insert(tx: &Tx<'_>, key: &LeadKey) -> rusqlite::Result<i64> {
     match find(tx.conn, key)? {
         Some(row) => Ok(row),
-        None => insert(tx, key, &Columns::unknown(tx.now)),
+        None => insert(tx.conn, tx.numbers, key, &Columns::unknown(tx.now)),
     }
 }
 
 /// What the table says of how far a lead is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Columns {
     pub(crate) due_at: Option<i64>,
     pub(crate) ended_at: Option<i64>,
@@ -66,16 +70,17 @@ impl Columns {
 
 /// Adds a lead, and gives it a number.
 pub(crate) fn insert(
-    tx: &Tx<'_>,
+    conn: &Connection,
+    numbers: &Numbers,
     LeadKey { id, hash }: &LeadKey,
     columns: &Columns,
 ) -> rusqlite::Result<i64> {
     let Columns { due_at, ended_at, progress } = columns;
-    let row = tx.numbers.next(tx.conn, Numbered::Lead)?;
-    tx.execute(
+    let row = numbers.next(conn, Numbered::Lead)?;
+    let mut insert = conn.prepare_cached(
         "INSERT INTO lead (row, id, hash, due_at, ended_at, progress) VALUES (?, ?, ?, ?, ?, ?)",
-        (row, id.as_str(), hash, due_at, ended_at, progress),
     )?;
+    insert.execute((row, id.as_str(), hash, due_at, ended_at, progress))?;
     Ok(row)
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use lead::{LeadId, Timestamp};
+use lead::{AlertKind, LeadId, Timestamp};
 use pipeline::{
     Entry, JournalEvent,
     ports::{Clock, NewEvent},
@@ -72,6 +72,21 @@ impl TestStore {
 
 pub(crate) fn lead(number: usize) -> LeadId {
     format!("lead_{number}").parse().unwrap()
+}
+
+/// That Slack has accepted a lead's first alert.
+pub(crate) fn notified() -> JournalEvent {
+    let (destination, kind) = ("slack".parse().unwrap(), AlertKind::New);
+    JournalEvent::Notified {
+        destination,
+        kind,
+        after_ms: Some(1),
+        together: 1,
+        repeat: false,
+        attempts: 1,
+        left_out: Vec::new(),
+        reached: None,
+    }
 }
 
 /// The acceptance of a lead at `clock`'s time, due ten minutes later.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use host::{output, private};
-use lead::{LeadId, keys};
+use lead::keys;
 use pipeline::{Code, Fault};
 use rusqlite::{Connection, OpenFlags, config::DbConfig, params_from_iter, types::Value};
 
@@ -22,8 +22,8 @@ use crate::{
     fault::fault_of,
     file::{DbFile, StoreError},
     identity::{BESIDE, beside},
-    lead_row::{self, LeadKey, NO_LEAD},
-    numbers::{self, Numbered, Numbers},
+    lead_row::{self, Columns, LeadKey, NO_LEAD},
+    numbers::{self, Numbers},
     schema, tally,
     up_lock::UpLock,
 };
@@ -160,10 +160,7 @@ impl<'a> Upgrade<'a> {
         let before = set_aside(&path).map_err(io)?;
         // Nothing is in them, and the new file must not find them.
         for end in BESIDE {
-            match fs::remove_file(beside(&path, end)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error)),
-                _ => {}
-            }
+            remove(&beside(&path, end)).map_err(io)?;
         }
         fs::rename(&draft_path, &path).map_err(io)?;
         let folder = path.parent().unwrap_or(Path::new("/"));
@@ -292,10 +289,7 @@ fn open_draft(file: &DbFile, old: &Path, path: &Path) -> Result<Connection, Stor
     }
     let io = |error: io::Error| file.failed(Code::StorageFailed, format_args!("{DRAFT}: {error}"));
     for end in ["", BESIDE[0], BESIDE[1]] {
-        match fs::remove_file(beside(path, end)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error).into()),
-            _ => {}
-        }
+        remove(&beside(path, end)).map_err(io)?;
     }
     drop(private::open_or_create(path).map_err(io)?);
     file.fill(path)?;
@@ -309,7 +303,15 @@ fn open_draft(file: &DbFile, old: &Path, path: &Path) -> Result<Connection, Stor
     Ok(conn)
 }
 
-/// What tells the old file from another, and from itself after a change.
+/// Removes a file, where there is one.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// What distinguishes the old file from another, and from itself after a change.
 fn describe(path: &Path) -> io::Result<String> {
     let meta = fs::metadata(path)?;
     Ok(format!("{}:{}:{}:{}.{}", meta.dev(), meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
@@ -390,10 +392,7 @@ fn lead_of(draft: &Connection, numbers: &Numbers, key: &str) -> Result<(i64, Str
     if let Some(row) = lead_row::find(draft, &key)? {
         return Ok((row, name));
     }
-    let row = numbers.next(draft, Numbered::Lead)?;
-    let mut insert = draft.prepare_cached("INSERT INTO lead (row, id, hash) VALUES (?, ?, ?)")?;
-    insert.execute((row, LeadId::as_str(&lead), lead_row::hash(lead.as_str())))?;
-    Ok((row, name))
+    Ok((lead_row::insert(draft, numbers, &key, &Columns::default())?, name))
 }
 
 /// Numbers that were given are not given again.

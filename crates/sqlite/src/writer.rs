@@ -485,7 +485,7 @@ fn write_rest(
     numbers.write(conn)
 }
 
-/// Tells the callers of operations what came of their transaction.
+/// Answers the callers of operations: what came of their transaction.
 pub(crate) fn answer(
     operations: impl IntoIterator<Item = Box<dyn Operation>>,
     transaction: &Result<(), Fault>,

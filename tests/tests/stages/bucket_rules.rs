@@ -8,7 +8,7 @@ use std::{
 
 use aws::{NoMetrics, S3Store};
 use bytes::Bytes;
-use close::{CreatedLead, Incoming};
+use close::Incoming;
 use futures_util::future::join;
 use lead::{AlertKind, EnrichedLead, LeadId, OwnerFacts, OwnerStatus, Timestamp, keys};
 use pipeline::{
@@ -52,19 +52,7 @@ impl Bucket {
     }
 
     fn event(&self) -> NewEvent {
-        let body = Bytes::from(Harness::event(&self.lead));
-        let Ok(Incoming::Created(created)) = Incoming::parse(&body) else { panic!() };
-        let created: CreatedLead = *created;
-        let now = self.clock.now();
-        NewEvent {
-            lead: self.lead.clone(),
-            key: keys::raw("source/", &self.lead),
-            body,
-            delay: DELAY,
-            job: String::new(),
-            entry: Entry::received(&created, now, now + DELAY, 0),
-            repeated: false,
-        }
+        Harness::arrival(&self.lead, "source/", self.clock.now(), DELAY)
     }
 
     async fn deliver(&self) -> Result<Accepted, Fault> {

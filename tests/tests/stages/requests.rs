@@ -6,13 +6,12 @@ use std::{
 };
 
 use aws::{NoMetrics, S3Store};
-use close::{CreatedLead, Incoming};
 use lead::{LeadId, keys};
 use pipeline::{
-    Entry, Settings, Stage,
+    Settings, Stage,
     job::{Cause, ProcessJob},
     owners::Documents,
-    ports::{Clock, Intake, NewEvent, Objects, Outbox, Queue},
+    ports::{Clock, Intake, Objects, Outbox, Queue},
     process::{AttemptCounter, Process},
     stages::{Ports, Stages, System},
 };
@@ -121,20 +120,9 @@ impl OverABucket {
     async fn due(&self, name: &str) -> LeadId {
         let lead: LeadId = format!("lead_{name}").parse().unwrap();
         self.harness.owners.assign(&lead, "Sales North");
-        let (body, delay) = (Harness::event(&lead), self.harness.settings.delay);
-        let Ok(Incoming::Created(created)) = Incoming::parse(&body) else { panic!() };
-        let created: CreatedLead = *created;
-        let now = self.harness.clock.now();
-        let key = keys::raw(&self.harness.settings.source_prefix, &lead);
-        let event = NewEvent {
-            lead: lead.clone(),
-            key: key.clone(),
-            body: body.into(),
-            delay,
-            job: String::new(),
-            entry: Entry::received(&created, now, now + delay, 0),
-            repeated: false,
-        };
+        let (prefix, delay) = (&self.harness.settings.source_prefix, self.harness.settings.delay);
+        let event = Harness::arrival(&lead, prefix, self.harness.clock.now(), delay);
+        let key = event.key.clone();
         self.store.accept(event).await.unwrap();
         self.harness.clock.advance(delay);
         // S3 does that on AWS.

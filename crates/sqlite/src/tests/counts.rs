@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use lead::AlertKind;
 use pipeline::{
     Code, Entry, JournalEvent,
     ports::{
@@ -15,7 +14,7 @@ use rusqlite::Connection;
 
 use crate::{
     Store, tally,
-    testing::{TestStore, event, lead},
+    testing::{TestStore, event, lead, notified},
 };
 
 type Counts = BTreeMap<(String, i64), i64>;
@@ -92,16 +91,7 @@ impl Pipeline {
             9 => {
                 let event = match how % 3 {
                     0 => JournalEvent::Requeued { by: "somebody".to_owned() },
-                    1 => JournalEvent::Notified {
-                        destination: "slack".parse().unwrap(),
-                        kind: AlertKind::New,
-                        after_ms: None,
-                        together: 1,
-                        repeat: false,
-                        attempts: 1,
-                        left_out: Vec::new(),
-                        reached: None,
-                    },
+                    1 => notified(),
                     _ => JournalEvent::AlreadyNotified { destination: "slack".parse().unwrap() },
                 };
                 let entry = Entry {

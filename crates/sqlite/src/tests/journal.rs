@@ -1,12 +1,12 @@
 //! The journal and what is folded from it.
 
-use lead::{AlertKind, LeadId, OwnerStatus, Timestamp};
+use lead::{LeadId, OwnerStatus, Timestamp};
 use pipeline::{
     Code, Entry, JournalEvent, Stage,
     ports::{Clock, History, Intake, Journal, OpenLead, Queue},
 };
 
-use crate::testing::{TestStore, event, lead};
+use crate::testing::{TestStore, event, lead, notified};
 
 fn entry(at: Timestamp, about: Option<LeadId>, nonce: u32, event: JournalEvent) -> Entry {
     Entry { at, lead_id: about, nonce, event }
@@ -15,20 +15,6 @@ fn entry(at: Timestamp, about: Option<LeadId>, nonce: u32, event: JournalEvent) 
 fn enriched() -> JournalEvent {
     let (name, owner, owner_status) = ("A".to_owned(), "B".to_owned(), OwnerStatus::Assigned);
     JournalEvent::Enriched { name, owner, owner_status, code: None, reason: None, lead_is_known: false }
-}
-
-fn notified() -> JournalEvent {
-    let (destination, kind) = ("slack".parse().unwrap(), AlertKind::New);
-    JournalEvent::Notified {
-        destination,
-        kind,
-        after_ms: Some(1),
-        together: 1,
-        repeat: false,
-        attempts: 1,
-        left_out: Vec::new(),
-        reached: None,
-    }
 }
 
 fn exported() -> JournalEvent {

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use lead::AlertKind;
 use pipeline::{
-    Entry, Function, JournalEvent, Stage,
+    Entry, Function, Stage,
     ports::{
         Clock, History, Intake, Journal, Level, LogQuery, Logs, Objects, Pruned, Random, Retention, Upkeep,
         WriteCondition,
@@ -15,7 +14,7 @@ use pipeline::{
 };
 use system::SystemRandom;
 
-use crate::testing::{TestStore, event, lead};
+use crate::testing::{TestStore, event, lead, notified};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -23,21 +22,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 async fn what_is_old_goes_and_open_leads_and_objects_stay() {
     let bench = TestStore::new();
     let store = bench.store();
-    let notified = |number| Entry {
-        at: bench.clock.now(),
-        lead_id: Some(lead(number)),
-        nonce: 7,
-        event: JournalEvent::Notified {
-            destination: "slack".parse().unwrap(),
-            kind: AlertKind::New,
-            after_ms: None,
-            together: 1,
-            repeat: false,
-            attempts: 1,
-            left_out: Vec::new(),
-            reached: None,
-        },
-    };
+    let notified =
+        |number| Entry { at: bench.clock.now(), lead_id: Some(lead(number)), nonce: 7, event: notified() };
     join_all((0..1_500).map(|number| store.accept(event(&*bench.clock, number)))).await;
     let ended = (0..1_500).filter(|number| *number != 700);
     join_all(ended.map(|number| store.append(notified(number)))).await;
